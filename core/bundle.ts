@@ -1,0 +1,149 @@
+/**
+ * A recorded trace: what was collected, before any of it was judged, so that a newer version can judge it again.
+ * The file is NDJSON: a header line, the desired state, then each node's answer followed by its report's records.
+ */
+import { z } from 'zod';
+import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
+import { parseServiceTrace } from './parse/service-trace.ts';
+import type { DesiredService } from './service.ts';
+import { serviceTraceGroup, serviceTraceVersion, type ServiceTraceSpec } from './service-trace.ts';
+
+export interface Bundle {
+  /** RFC 3339. */
+  readonly recordedAt: string;
+  readonly toolVersion: string;
+  readonly namespace: string;
+  readonly spec: ServiceTraceSpec;
+  readonly desired: DesiredService;
+  readonly answers: readonly NodeAnswer[];
+}
+
+/** Thrown for a file that is not a bundle: says the line and what was expected there. */
+export class InvalidBundleError extends Error {
+  override readonly name = 'InvalidBundleError';
+}
+
+const headerSchema = z.object({
+  kind: z.literal('svctraceBundle'),
+  version: z.literal(1),
+  recordedAt: z.string(),
+  toolVersion: z.string(),
+  namespace: z.string(),
+  /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
+  trace: z.unknown(),
+  lastChange: z.string().optional(),
+});
+
+const answerSchema = z.union([
+  z.object({ kind: z.literal('answer'), node: z.string(), collectedAt: z.string(), complete: z.boolean() }),
+  z.object({
+    kind: z.literal('noAnswer'),
+    node: z.string(),
+    state: z.enum(['Waiting', 'Failed']),
+    reason: z.string(),
+    message: z.string(),
+  }),
+]);
+
+/** The bundle as text; `parseBundle` reads it back to an equal value. */
+export function printBundle(bundle: Bundle): string {
+  const { desired } = bundle;
+  const lines: unknown[] = [
+    {
+      kind: 'svctraceBundle',
+      version: 1,
+      recordedAt: bundle.recordedAt,
+      toolVersion: bundle.toolVersion,
+      namespace: bundle.namespace,
+      trace: {
+        apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
+        kind: 'ServiceTrace',
+        metadata: { name: desired.name, namespace: desired.namespace },
+        spec: bundle.spec,
+        status: { service: desired.service, endpointSlices: desired.endpointSlices },
+      },
+      lastChange: desired.lastChange,
+    },
+  ];
+  for (const answer of bundle.answers) {
+    if ('report' in answer) {
+      const { report, node, collectedAt } = answer;
+      lines.push({ kind: 'answer', node, collectedAt, complete: report.complete }, ...report.records);
+    } else {
+      lines.push({ kind: 'noAnswer', ...answer });
+    }
+  }
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
+}
+
+/**
+ * Reads what `printBundle` wrote.
+ * @throws InvalidBundleError where a line is not what it should be, or the file ends within its header
+ */
+export function parseBundle(text: string): Bundle {
+  const lines = text.split('\n').map((line, index) => ({ line, number: index + 1 })).filter(({ line }) => line.trim() !== '');
+  const first = lines[0];
+  if (first === undefined) throw new InvalidBundleError('the file is empty; write a bundle with `kubectl svctrace record SERVICE --to FILE`');
+  const header = headerSchema.safeParse(parseLine(first.line, first.number));
+  if (!header.success) {
+    throw new InvalidBundleError('line 1 is not the header of a bundle of version 1; write a bundle with `kubectl svctrace record SERVICE --to FILE`');
+  }
+  const trace = parseTrace(header.data.trace);
+  const service = trace.status?.service;
+  if (service === undefined) throw new InvalidBundleError('line 1 has no Service in trace.status.service');
+  return {
+    recordedAt: header.data.recordedAt,
+    toolVersion: header.data.toolVersion,
+    namespace: header.data.namespace,
+    spec: trace.spec,
+    desired: {
+      namespace: header.data.namespace,
+      name: trace.spec.serviceRef.name,
+      service,
+      endpointSlices: trace.status?.endpointSlices ?? [],
+      ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
+    },
+    answers: parseAnswers(lines.slice(1)),
+  };
+}
+
+function parseTrace(value: unknown): ReturnType<typeof parseServiceTrace> {
+  try {
+    return parseServiceTrace(value);
+  } catch (error) {
+    throw new InvalidBundleError(`line 1: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function parseAnswers(lines: readonly { line: string; number: number }[]): NodeAnswer[] {
+  const answers: NodeAnswer[] = [];
+  let records: NodeReportRecord[] | undefined;
+  for (const { line, number } of lines) {
+    const value = parseLine(line, number);
+    const answer = answerSchema.safeParse(value);
+    if (answer.success) {
+      const data = answer.data;
+      if (data.kind === 'noAnswer') {
+        records = undefined;
+        answers.push({ node: data.node, state: data.state, reason: data.reason, message: data.message });
+      } else {
+        records = [];
+        answers.push({ node: data.node, collectedAt: data.collectedAt, report: { node: data.node, records, complete: data.complete } });
+      }
+      continue;
+    }
+    const record = nodeReportRecordSchema.safeParse(value);
+    if (!record.success) throw new InvalidBundleError(`line ${number} is neither a node's answer nor a record of its report`);
+    if (records === undefined) throw new InvalidBundleError(`line ${number} is a ${record.data.kind} record that belongs to no node's answer`);
+    records.push(record.data);
+  }
+  return answers;
+}
+
+function parseLine(line: string, number: number): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new InvalidBundleError(`line ${number} is not JSON: ${line.slice(0, 80)}`);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What a probe prints: NDJSON, one record a line, in the order it was read. The records carry what the kernel's
+ * tools printed, cut to the asked Services: they are parsed where they are used, so that a recorded bundle can be
+ * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
+ */
+import { z } from 'zod';
+
+/** `namespace/name` of the Service that a record belongs to. */
+const service = z.string();
+const family = z.enum(['IPv4', 'IPv6']);
+
+const start = z.object({
+  kind: z.literal('start'),
+  version: z.literal(1),
+  node: z.string(),
+  /** RFC 3339, by the node's clock. */
+  startedAt: z.string(),
+  kernel: z.string(),
+  probeVersion: z.string(),
+  /** The node's own addresses, of all interfaces: a packet from one of them enters at OUTPUT. */
+  addresses: z.array(z.string()),
+});
+
+/** What kube-proxy says of itself on 127.0.0.1; a field is absent where that endpoint did not answer. */
+const kubeProxy = z.object({
+  kind: z.literal('kubeProxy'),
+  /** Body of 127.0.0.1:10249/proxyMode. */
+  proxyMode: z.string().optional(),
+  /** Status and body of 127.0.0.1:10256/livez (/healthz where livez is absent). */
+  livez: z.object({ path: z.string(), status: z.number().int(), body: z.string() }).optional(),
+  /** Lines of 127.0.0.1:10249/metrics that begin with kubeproxy_ (histogram buckets left out). */
+  metrics: z.array(z.string()).optional(),
+  /** The reason, for each endpoint that did not answer. */
+  errors: z.array(z.string()),
+});
+
+/** The tables that the kernel holds, read before any of them is asked for more. */
+const tables = z.object({
+  kind: z.literal('tables'),
+  /** `nft -j list tables`; absent where nft did not answer. */
+  nftables: z.array(z.object({ family: z.string(), name: z.string() })).optional(),
+  /** /proc/net/ip_tables_names and /proc/net/ip6_tables_names: tables of the legacy backend. */
+  legacy: z.object({ IPv4: z.array(z.string()), IPv6: z.array(z.string()) }),
+  /** Virtual servers are present in /proc/net/ip_vs. */
+  ipvs: z.boolean(),
+});
+
+/** Rules of one iptables chain, as `iptables -v -S CHAIN` prints them (`-A … -c PACKETS BYTES …`). */
+const iptablesChain = z.object({
+  kind: z.literal('iptablesChain'),
+  service,
+  backend: z.enum(['nf_tables', 'legacy']),
+  family,
+  table: z.string(),
+  chain: z.string(),
+  /** all: every rule of the chain. matching: the chain is shared, and only the rules that concern the Service are here. */
+  scope: z.enum(['all', 'matching']),
+  /** The chain is not in the kernel. */
+  absent: z.boolean(),
+  lines: z.array(z.string()),
+});
+
+/** A chain of kube-proxy's nftables table: the objects of `nft -j list chain`, without metainfo. */
+const nftChain = z.object({
+  kind: z.literal('nftChain'),
+  service,
+  family,
+  table: z.string(),
+  chain: z.string(),
+  scope: z.enum(['all', 'matching']),
+  absent: z.boolean(),
+  objects: z.array(z.record(z.string(), z.unknown())),
+});
+
+/** The elements of a map or set that concern the Service, as `nft -j get element` prints them. */
+const nftElements = z.object({
+  kind: z.literal('nftElements'),
+  service,
+  family,
+  table: z.string(),
+  /** Name of the map or set, such as service-ips. */
+  name: z.string(),
+  /** The elements in nft's JSON: [key, value] for a map. */
+  elements: z.array(z.unknown()),
+});
+
+/** IPVS virtual servers of the Service, as `ipvsadm -Sn` prints them. */
+const ipvs = z.object({ kind: z.literal('ipvs'), service, lines: z.array(z.string()) });
+
+/** The Service's conntrack entries, as `conntrack -L -o extended` prints them. */
+const conntrack = z.object({
+  kind: z.literal('conntrack'),
+  service,
+  /** Entries of the Service. */
+  matched: z.number().int(),
+  /** Number of entries by group; every entry of the Service is in exactly one group. */
+  groups: z.array(
+    z.object({
+      family,
+      protocol: z.string(),
+      state: z.string().optional(),
+      unreplied: z.boolean(),
+      destination: z.string(),
+      destinationPort: z.number().int(),
+      /** Source of the reply tuple: who answers. */
+      replySource: z.string(),
+      replySourcePort: z.number().int(),
+      entries: z.number().int(),
+    }),
+  ),
+  /** collect Entries: the entries themselves, at most maxConntrackEntries. */
+  lines: z.array(z.string()),
+});
+
+/** nf_conntrack_count and nf_conntrack_max of the node. */
+const conntrackTable = z.object({ kind: z.literal('conntrackTable'), count: z.number().int(), max: z.number().int() });
+
+const dns = z.object({
+  kind: z.literal('dns'),
+  service,
+  name: z.string(),
+  server: z.string(),
+  /** Addresses (A and AAAA), sorted. */
+  answers: z.array(z.string()),
+  /** The resolver's code, such as ENOTFOUND or ETIMEOUT, where there was no answer. */
+  error: z.string().optional(),
+});
+
+/** Something that could not be read: unknown, never "nothing there". */
+const unread = z.object({
+  kind: z.literal('unread'),
+  service: service.optional(),
+  /** Such as "conntrack entries" or "iptables-legacy nat". */
+  what: z.string(),
+  reason: z.string(),
+});
+
+const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
+
+export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
+  start, kubeProxy, tables, iptablesChain, nftChain, nftElements, ipvs, conntrack, conntrackTable, dns, unread, end,
+]);
+
+export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;
+export type RecordOf<Kind extends NodeReportRecord['kind']> = Extract<NodeReportRecord, { kind: Kind }>;
+
+/** The report of one node: all records of one run of a probe. */
+export interface NodeReport {
+  readonly node: string;
+  readonly records: readonly NodeReportRecord[];
+  /** False where the closing record is absent: the probe was cut off, and what is missing is unknown. */
+  readonly complete: boolean;
+}
+
+/** A node's report, or why there is none. */
+export type NodeAnswer =
+  | { readonly node: string; readonly report: NodeReport; readonly collectedAt: string }
+  | { readonly node: string; readonly state: 'Waiting' | 'Failed'; readonly reason: string; readonly message: string };
+
+/** Thrown for a line of a report that is not a record: says which line, and why. */
+export class NodeReportError extends Error {
+  override readonly name = 'NodeReportError';
+}
+
+/**
+ * Parses what a probe printed.
+ * @throws NodeReportError where a line is not a record of this version, or there is no start record.
+ */
+export function parseNodeReport(ndjson: string): NodeReport {
+  const records: NodeReportRecord[] = [];
+  ndjson.split('\n').forEach((line, index) => {
+    if (line.trim() !== '') records.push(parseNodeReportRecord(line, index + 1));
+  });
+  const first = records[0];
+  if (first === undefined) throw new NodeReportError('the probe printed nothing');
+  if (first.kind !== 'start') throw new NodeReportError(`line 1 is a ${first.kind} record; a report begins with start`);
+  return { node: first.node, records, complete: records.at(-1)?.kind === 'end' };
+}
+
+function parseNodeReportRecord(line: string, lineNumber: number): NodeReportRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new NodeReportError(`line ${lineNumber} is not JSON: ${excerpt(line)}`);
+  }
+  const parsed = nodeReportRecordSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new NodeReportError(`line ${lineNumber}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a record'}: ${excerpt(line)}`);
+  }
+  return parsed.data;
+}
+
+function excerpt(line: string): string {
+  return line.length > 120 ? `${line.slice(0, 120)}…` : line;
+}
+
+/** The records of one kind, in order. */
+export function recordsOf<Kind extends NodeReportRecord['kind']>(report: NodeReport, kind: Kind): RecordOf<Kind>[] {
+  return report.records.filter((record): record is RecordOf<Kind> => record.kind === kind);
+}

@@ -1,0 +1,69 @@
+/**
+ * The model of what one node's kernel does for one Service, the same for every proxy mode. Built from a NodeReport
+ * by core/parse; compared with the desired state by core/diagnose.
+ */
+import type { Family, Protocol } from './service.ts';
+
+export type ProxyMode = 'iptables' | 'nftables' | 'ipvs' | 'unknown';
+export type IptablesBackend = 'nf_tables' | 'legacy';
+
+/** Packets and bytes of a rule. Absent (undefined) where a rule has no counter; never 0 for "not counted". */
+export interface Counters {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** One rule as the kernel's tool printed it, without its counters. */
+export interface ProgramRule {
+  readonly family: Family;
+  readonly table: string;
+  readonly chain: string;
+  /** `-A CHAIN …` for iptables; nft's rule syntax for nftables. */
+  readonly text: string;
+  readonly counters?: Counters;
+}
+
+/** A chain (or, for nftables, a map: its elements are its rules) that the Service's packets can reach. */
+export interface ProgramChain {
+  readonly family: Family;
+  readonly table: string;
+  readonly name: string;
+  readonly rules: readonly ProgramRule[];
+}
+
+export interface DnatTarget {
+  readonly address: string;
+  readonly port: number;
+  /** From 0 to 1; undefined where the rules choose in a way that this project cannot compute. */
+  readonly probability?: number;
+  /** Of the rule with the DNAT: one packet for each connection sent there. */
+  readonly counters?: Counters;
+}
+
+/** What the node does with a new connection to one frontend address and port of the Service. */
+export interface FrontendProgram {
+  readonly family: Family;
+  readonly frontend: 'ClusterIP' | 'ExternalIP' | 'LoadBalancerIP' | 'NodePort';
+  /** Empty for a NodePort. */
+  readonly address: string;
+  readonly portName?: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+  /** None: no rule matches this frontend. Unknown: the rules were not read, or not understood. */
+  readonly verdict: 'DNAT' | 'REJECT' | 'DROP' | 'None' | 'Unknown';
+  /** Of the entry rule (the jump from KUBE-SERVICES). */
+  readonly counters?: Counters;
+  readonly dnatTargets: readonly DnatTarget[];
+}
+
+export interface NodeProgram {
+  readonly proxyMode: ProxyMode;
+  /** In words: "kube-proxy says so on 127.0.0.1:10249/proxyMode", or which table shows it. */
+  readonly proxyModeSource: string;
+  readonly backend?: IptablesBackend;
+  readonly frontends: readonly FrontendProgram[];
+  /** In the order in which a packet meets them. */
+  readonly chains: readonly ProgramChain[];
+  /** Matches, targets or statements that were not understood, as text: what depends on them is Unknown. */
+  readonly unrecognized: readonly string[];
+}

@@ -1,0 +1,1677 @@
+// Generated from crds/servicetraces.yaml by `npm run generate`; change that file, not this one.
+
+export const serviceTraceGroup = 'svctrace.io';
+export const serviceTraceVersion = 'v1alpha1';
+export const serviceTracePlural = 'servicetraces';
+
+export interface ServiceTrace {
+  apiVersion: 'svctrace.io/v1alpha1';
+  kind: 'ServiceTrace';
+  metadata: ServiceTraceMetadata;
+  spec: ServiceTraceSpec;
+  status?: ServiceTraceStatus;
+}
+/**
+ * The part of ObjectMeta that this project reads.
+ */
+export interface ServiceTraceMetadata {
+  name?: string;
+  generateName?: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  labels?: {
+    [k: string]: string;
+  };
+  annotations?: {
+    [k: string]: string;
+  };
+}
+/**
+ * What to trace. A trace never reads a Service of another namespace than its own.
+ */
+export interface ServiceTraceSpec {
+  /**
+   * The Service to trace, in the namespace of the trace.
+   */
+  serviceRef: {
+    /**
+     * The name of the Service.
+     */
+    name: string;
+  };
+  /**
+   * Once collects one time for each change of the spec; Watch collects again at every interval and when the EndpointSlices change.
+   */
+  mode?: 'Once' | 'Watch';
+  /**
+   * The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out.
+   */
+  interval?: string;
+  nodes?: NodesSpec;
+  collect?: CollectSpec;
+  from?: FromSpec;
+  /**
+   * Collect nothing while this is true; the status stays as it is.
+   */
+  suspend?: boolean;
+  /**
+   * In mode Once, delete the trace this many seconds after it finished.
+   */
+  ttlSecondsAfterFinished?: number;
+}
+/**
+ * The nodes to ask; all nodes where it is left out.
+ */
+export interface NodesSpec {
+  /**
+   * Node names.
+   *
+   * @minItems 1
+   * @maxItems 5000
+   */
+  names?: string[];
+  /**
+   * A label selector for nodes.
+   */
+  selector?: {
+    matchLabels?: {
+      [k: string]: string;
+    };
+    /**
+     * @maxItems 64
+     */
+    matchExpressions?: {
+      key: string;
+      operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+      /**
+       * @maxItems 128
+       */
+      values?: string[];
+    }[];
+  };
+  /**
+   * Ask at most this many of the chosen nodes, in the order of their names.
+   */
+  max?: number;
+}
+/**
+ * What to collect on each node.
+ */
+export interface CollectSpec {
+  /**
+   * Read the Service's chains, maps and counters.
+   */
+  rules?: boolean;
+  /**
+   * None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them too.
+   */
+  conntrack?: 'None' | 'Summary' | 'Entries';
+  /**
+   * Ask kube-proxy on 127.0.0.1 for its mode, health and last sync.
+   */
+  kubeProxy?: boolean;
+  /**
+   * Ask the cluster's DNS for the Service's name from each node, and compare the answer with the Service.
+   */
+  dns?: boolean;
+}
+/**
+ * The client whose packet is walked through the rules of its node. One of pod, node and ip.
+ */
+export interface FromSpec {
+  /**
+   * A pod of the trace's namespace.
+   */
+  pod?: string;
+  /**
+   * A node; its packet enters at OUTPUT.
+   */
+  node?: string;
+  /**
+   * An address; its packet enters at PREROUTING of every chosen node, at OUTPUT where it is the node's own.
+   */
+  ip?: string;
+}
+/**
+ * What was found.
+ */
+export interface ServiceTraceStatus {
+  /**
+   * The metadata.generation that the status belongs to.
+   */
+  observedGeneration?: number;
+  /**
+   * Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error).
+   *
+   * @maxItems 16
+   */
+  conditions?: Condition[];
+  /**
+   * When the newest collection ended, by the collector's clock.
+   */
+  collectedAt?: string;
+  service?: ServiceStatus;
+  endpointSlices?: EndpointSliceStatus[];
+  /**
+   * Each different program of rules once, with the nodes that have it.
+   */
+  programs?: ProgramStatus[];
+  nodes?: NodeStatus[];
+  /**
+   * The walk of the packet of spec.from through the rules of its node.
+   */
+  walks?: WalkStatus[];
+  findings?: FindingStatus[];
+  convergence?: ConvergenceStatus;
+  summary?: SummaryStatus;
+  /**
+   * What was cut so that the object stays below 512 KiB; empty where nothing was.
+   */
+  truncated?: string[];
+}
+export interface Condition {
+  type: 'Ready' | 'Collected' | 'Converged' | 'Healthy';
+  status: 'True' | 'False' | 'Unknown';
+  reason: string;
+  message: string;
+  lastTransitionTime: string;
+  observedGeneration?: number;
+}
+/**
+ * The Service as the API server has it.
+ */
+export interface ServiceStatus {
+  type: string;
+  clusterIPs: string[];
+  externalIPs: string[];
+  loadBalancerIPs: string[];
+  ports: ServicePortStatus[];
+  selector?: {
+    [k: string]: string;
+  };
+  internalTrafficPolicy?: string;
+  externalTrafficPolicy?: string;
+  sessionAffinity?: string;
+  /**
+   * Why kube-proxy writes no rules for this Service (headless, ExternalName, service-proxy-name); absent where it does.
+   */
+  notProxied?: string;
+}
+export interface ServicePortStatus {
+  name?: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  port: number;
+  /**
+   * A number or a name of a container port
+   */
+  targetPort?: string;
+  nodePort?: number;
+}
+export interface EndpointSliceStatus {
+  name: string;
+  addressType: 'IPv4' | 'IPv6' | 'FQDN';
+  ports: {
+    name?: string;
+    protocol?: 'TCP' | 'UDP' | 'SCTP';
+    port?: number;
+  }[];
+  endpoints: EndpointStatus[];
+}
+export interface EndpointStatus {
+  addresses: string[];
+  ready: boolean;
+  serving: boolean;
+  terminating: boolean;
+  nodeName?: string;
+  zone?: string;
+  /**
+   * The zones that the endpoint is meant for.
+   */
+  hints?: string[];
+  /**
+   * The nodes that the endpoint is meant for.
+   */
+  nodeHints?: string[];
+  targetRef?: {
+    kind?: string;
+    name?: string;
+    uid?: string;
+  };
+}
+export interface ProgramStatus {
+  /**
+   * A hash of the rules without their counters.
+   */
+  fingerprint: string;
+  proxyMode: 'iptables' | 'nftables' | 'ipvs' | 'unknown';
+  /**
+   * The iptables backend.
+   */
+  backend?: 'nf_tables' | 'legacy';
+  nodes: string[];
+  chains: ChainStatus[];
+}
+export interface ChainStatus {
+  family: 'IPv4' | 'IPv6';
+  table: string;
+  name: string;
+  rules: RuleStatus[];
+}
+export interface RuleStatus {
+  /**
+   * The rule as the kernel's tool printed it
+   */
+  text: string;
+  /**
+   * Summed over the nodes; absent where the rule has no counter.
+   */
+  packets?: number;
+  bytes?: number;
+}
+export interface NodeStatus {
+  name: string;
+  probe: ProbeStatus;
+  proxyMode: 'iptables' | 'nftables' | 'ipvs' | 'unknown';
+  /**
+   * How the mode is known.
+   */
+  proxyModeSource?: string;
+  backend?: 'nf_tables' | 'legacy';
+  kubeProxy?: KubeProxyStatus;
+  /**
+   * The fingerprint of the node's program.
+   */
+  program?: string;
+  /**
+   * What the node does with a packet to each frontend of the Service.
+   */
+  ports: NodePortStatus[];
+  conntrack?: ConntrackStatus;
+  dns?: DnsStatus;
+}
+export interface ProbeStatus {
+  /**
+   * Waiting: no probe runs there yet; Failed: the node did not answer.
+   */
+  state: 'Waiting' | 'Collected' | 'Failed';
+  /**
+   * A word such as ImagePullBackOff.
+   */
+  reason?: string;
+  /**
+   * A sentence with what to do.
+   */
+  message?: string;
+  collectedAt?: string;
+  durationMilliseconds?: number;
+  /**
+   * What the probe could not read, each with the reason.
+   */
+  unread?: {
+    what: string;
+    reason: string;
+  }[];
+}
+export interface KubeProxyStatus {
+  healthy?: boolean;
+  message?: string;
+  /**
+   * When kube-proxy last wrote its rules.
+   */
+  lastSync?: string;
+}
+export interface NodePortStatus {
+  family: 'IPv4' | 'IPv6';
+  frontend: 'ClusterIP' | 'ExternalIP' | 'LoadBalancerIP' | 'NodePort';
+  /**
+   * The frontend's address; empty for a NodePort.
+   */
+  address: string;
+  portName?: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  port: number;
+  /**
+   * DNAT, REJECT, DROP, None (no rule matches) or Unknown (not read).
+   */
+  verdict: 'DNAT' | 'REJECT' | 'DROP' | 'None' | 'Unknown';
+  /**
+   * First packets of connections that met the entry rule.
+   */
+  packets?: number;
+  bytes?: number;
+  dnatTargets: DnatTargetStatus[];
+}
+export interface DnatTargetStatus {
+  address: string;
+  port: number;
+  pod?: string;
+  /**
+   * From 0 to 1.
+   */
+  probability?: number;
+  /**
+   * Connections that this node's rule sent there; absent where kube-proxy writes no counter.
+   */
+  packets?: number;
+  bytes?: number;
+  /**
+   * Entries of the node's conntrack table that this target answers.
+   */
+  connections?: number;
+}
+export interface ConntrackStatus {
+  /**
+   * Entries of this Service.
+   */
+  matched: number;
+  unreplied?: number;
+  /**
+   * Entries of the whole table.
+   */
+  count?: number;
+  /**
+   * Room of the whole table.
+   */
+  max?: number;
+  /**
+   * The Service's entries by protocol and state, such as "TCP ESTABLISHED".
+   */
+  states?: {
+    [k: string]: number;
+  };
+  /**
+   * Entries that are not listed below.
+   */
+  omitted?: number;
+  entries?: ConntrackEntryStatus[];
+}
+export interface ConntrackEntryStatus {
+  protocol: string;
+  state?: string;
+  unreplied?: boolean;
+  original: OriginalTuple;
+  reply: ReplyTuple;
+  /**
+   * The pod that answers.
+   */
+  pod?: string;
+}
+export interface OriginalTuple {
+  source: string;
+  sourcePort: number;
+  destination: string;
+  destinationPort: number;
+}
+export interface ReplyTuple {
+  source: string;
+  sourcePort: number;
+  destination: string;
+  destinationPort: number;
+}
+export interface DnsStatus {
+  name: string;
+  server: string;
+  answers: string[];
+  error?: string;
+}
+export interface WalkStatus {
+  node: string;
+  source: string;
+  destination: string;
+  destinationPort: number;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  masquerade: boolean;
+  destinations: WalkDestination[];
+  path: WalkStep[];
+  /**
+   * Matches and targets that the evaluator does not know; the walk says nothing beyond them.
+   */
+  unknown: string[];
+}
+export interface WalkDestination {
+  address: string;
+  port: number;
+  probability: number;
+}
+export interface WalkStep {
+  table: string;
+  chain: string;
+  rule: string;
+  effect: string;
+}
+export interface FindingStatus {
+  /**
+   * Such as RULE-EP-MISSING.
+   */
+  id: string;
+  severity: 'error' | 'warning' | 'info';
+  /**
+   * The object or node that it is about
+   */
+  where: string;
+  /**
+   * The node
+   */
+  node?: string;
+  message: string;
+  evidence: string[];
+  /**
+   * A command to run or a thing to do.
+   */
+  advice: string;
+}
+export interface ConvergenceStatus {
+  /**
+   * When an EndpointSlice of the Service last changed for a pod or Service change.
+   */
+  lastChange?: string;
+  convergedNodes?: number;
+  totalNodes?: number;
+}
+export interface SummaryStatus {
+  /**
+   * Nodes that answered of the nodes that were asked
+   */
+  nodes: string;
+  /**
+   * Ready endpoints of all endpoints
+   */
+  endpoints: string;
+  findings: number;
+  errors?: number;
+  warnings?: number;
+}
+
+/** JSON Schema of a ServiceTrace, for parsing one that came from the API or from a file. */
+export const serviceTraceSchema = {
+ "type": "object",
+ "required": [
+  "apiVersion",
+  "kind",
+  "metadata",
+  "spec"
+ ],
+ "properties": {
+  "apiVersion": {
+   "type": "string",
+   "enum": [
+    "svctrace.io/v1alpha1"
+   ]
+  },
+  "kind": {
+   "type": "string",
+   "enum": [
+    "ServiceTrace"
+   ]
+  },
+  "metadata": {
+   "title": "ServiceTraceMetadata",
+   "description": "The part of ObjectMeta that this project reads.",
+   "type": "object",
+   "properties": {
+    "name": {
+     "type": "string"
+    },
+    "generateName": {
+     "type": "string"
+    },
+    "namespace": {
+     "type": "string"
+    },
+    "uid": {
+     "type": "string"
+    },
+    "resourceVersion": {
+     "type": "string"
+    },
+    "generation": {
+     "type": "integer"
+    },
+    "creationTimestamp": {
+     "type": "string"
+    },
+    "deletionTimestamp": {
+     "type": "string"
+    },
+    "labels": {
+     "type": "object",
+     "additionalProperties": {
+      "type": "string"
+     }
+    },
+    "annotations": {
+     "type": "object",
+     "additionalProperties": {
+      "type": "string"
+     }
+    }
+   }
+  },
+  "spec": {
+   "description": "What to trace. A trace never reads a Service of another namespace than its own.",
+   "type": "object",
+   "required": [
+    "serviceRef"
+   ],
+   "properties": {
+    "serviceRef": {
+     "description": "The Service to trace, in the namespace of the trace.",
+     "type": "object",
+     "required": [
+      "name"
+     ],
+     "properties": {
+      "name": {
+       "description": "The name of the Service.",
+       "type": "string",
+       "minLength": 1,
+       "maxLength": 63
+      }
+     }
+    },
+    "mode": {
+     "description": "Once collects one time for each change of the spec; Watch collects again at every interval and when the EndpointSlices change.",
+     "type": "string",
+     "enum": [
+      "Once",
+      "Watch"
+     ],
+     "default": "Once"
+    },
+    "interval": {
+     "description": "The time between two collections in mode Watch, such as 5s or 1m; 10s where it is left out.",
+     "type": "string",
+     "maxLength": 16
+    },
+    "nodes": {
+     "description": "The nodes to ask; all nodes where it is left out.",
+     "type": "object",
+     "properties": {
+      "names": {
+       "description": "Node names.",
+       "type": "array",
+       "minItems": 1,
+       "maxItems": 5000,
+       "items": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 253
+       }
+      },
+      "selector": {
+       "description": "A label selector for nodes.",
+       "type": "object",
+       "properties": {
+        "matchLabels": {
+         "type": "object",
+         "maxProperties": 64,
+         "additionalProperties": {
+          "type": "string",
+          "maxLength": 63
+         }
+        },
+        "matchExpressions": {
+         "type": "array",
+         "maxItems": 64,
+         "items": {
+          "type": "object",
+          "required": [
+           "key",
+           "operator"
+          ],
+          "properties": {
+           "key": {
+            "type": "string",
+            "maxLength": 317
+           },
+           "operator": {
+            "type": "string",
+            "enum": [
+             "In",
+             "NotIn",
+             "Exists",
+             "DoesNotExist"
+            ]
+           },
+           "values": {
+            "type": "array",
+            "maxItems": 128,
+            "items": {
+             "type": "string",
+             "maxLength": 63
+            }
+           }
+          }
+         }
+        }
+       }
+      },
+      "max": {
+       "description": "Ask at most this many of the chosen nodes, in the order of their names.",
+       "type": "integer",
+       "minimum": 1,
+       "maximum": 5000
+      }
+     },
+     "title": "NodesSpec"
+    },
+    "collect": {
+     "description": "What to collect on each node.",
+     "type": "object",
+     "default": {},
+     "properties": {
+      "rules": {
+       "description": "Read the Service's chains, maps and counters.",
+       "type": "boolean",
+       "default": true
+      },
+      "conntrack": {
+       "description": "None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them too.",
+       "type": "string",
+       "enum": [
+        "None",
+        "Summary",
+        "Entries"
+       ],
+       "default": "Summary"
+      },
+      "kubeProxy": {
+       "description": "Ask kube-proxy on 127.0.0.1 for its mode, health and last sync.",
+       "type": "boolean",
+       "default": true
+      },
+      "dns": {
+       "description": "Ask the cluster's DNS for the Service's name from each node, and compare the answer with the Service.",
+       "type": "boolean",
+       "default": true
+      }
+     },
+     "title": "CollectSpec"
+    },
+    "from": {
+     "description": "The client whose packet is walked through the rules of its node. One of pod, node and ip.",
+     "type": "object",
+     "properties": {
+      "pod": {
+       "description": "A pod of the trace's namespace.",
+       "type": "string",
+       "minLength": 1,
+       "maxLength": 253
+      },
+      "node": {
+       "description": "A node; its packet enters at OUTPUT.",
+       "type": "string",
+       "minLength": 1,
+       "maxLength": 253
+      },
+      "ip": {
+       "description": "An address; its packet enters at PREROUTING of every chosen node, at OUTPUT where it is the node's own.",
+       "type": "string",
+       "maxLength": 45
+      }
+     },
+     "title": "FromSpec"
+    },
+    "suspend": {
+     "description": "Collect nothing while this is true; the status stays as it is.",
+     "type": "boolean",
+     "default": false
+    },
+    "ttlSecondsAfterFinished": {
+     "description": "In mode Once, delete the trace this many seconds after it finished.",
+     "type": "integer",
+     "minimum": 0,
+     "maximum": 31536000
+    }
+   },
+   "title": "ServiceTraceSpec"
+  },
+  "status": {
+   "description": "What was found.",
+   "type": "object",
+   "properties": {
+    "observedGeneration": {
+     "description": "The metadata.generation that the status belongs to.",
+     "type": "integer",
+     "format": "int64"
+    },
+    "conditions": {
+     "description": "Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error).",
+     "type": "array",
+     "maxItems": 16,
+     "items": {
+      "type": "object",
+      "required": [
+       "type",
+       "status",
+       "reason",
+       "message",
+       "lastTransitionTime"
+      ],
+      "properties": {
+       "type": {
+        "type": "string",
+        "enum": [
+         "Ready",
+         "Collected",
+         "Converged",
+         "Healthy"
+        ]
+       },
+       "status": {
+        "type": "string",
+        "enum": [
+         "True",
+         "False",
+         "Unknown"
+        ]
+       },
+       "reason": {
+        "type": "string",
+        "maxLength": 1024
+       },
+       "message": {
+        "type": "string",
+        "maxLength": 32768
+       },
+       "lastTransitionTime": {
+        "type": "string",
+        "format": "date-time"
+       },
+       "observedGeneration": {
+        "type": "integer",
+        "format": "int64"
+       }
+      },
+      "title": "Condition"
+     }
+    },
+    "collectedAt": {
+     "description": "When the newest collection ended, by the collector's clock.",
+     "type": "string",
+     "format": "date-time"
+    },
+    "service": {
+     "description": "The Service as the API server has it.",
+     "type": "object",
+     "required": [
+      "type",
+      "clusterIPs",
+      "externalIPs",
+      "loadBalancerIPs",
+      "ports"
+     ],
+     "properties": {
+      "type": {
+       "type": "string"
+      },
+      "clusterIPs": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
+      },
+      "externalIPs": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
+      },
+      "loadBalancerIPs": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
+      },
+      "ports": {
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "protocol",
+         "port"
+        ],
+        "properties": {
+         "name": {
+          "type": "string"
+         },
+         "protocol": {
+          "type": "string",
+          "enum": [
+           "TCP",
+           "UDP",
+           "SCTP"
+          ]
+         },
+         "port": {
+          "type": "integer"
+         },
+         "targetPort": {
+          "description": "A number or a name of a container port",
+          "as text.": null,
+          "type": "string"
+         },
+         "nodePort": {
+          "type": "integer"
+         }
+        },
+        "title": "ServicePortStatus"
+       }
+      },
+      "selector": {
+       "type": "object",
+       "additionalProperties": {
+        "type": "string"
+       }
+      },
+      "internalTrafficPolicy": {
+       "type": "string"
+      },
+      "externalTrafficPolicy": {
+       "type": "string"
+      },
+      "sessionAffinity": {
+       "type": "string"
+      },
+      "notProxied": {
+       "description": "Why kube-proxy writes no rules for this Service (headless, ExternalName, service-proxy-name); absent where it does.",
+       "type": "string"
+      }
+     },
+     "title": "ServiceStatus"
+    },
+    "endpointSlices": {
+     "type": "array",
+     "items": {
+      "type": "object",
+      "required": [
+       "name",
+       "addressType",
+       "ports",
+       "endpoints"
+      ],
+      "properties": {
+       "name": {
+        "type": "string"
+       },
+       "addressType": {
+        "type": "string",
+        "enum": [
+         "IPv4",
+         "IPv6",
+         "FQDN"
+        ]
+       },
+       "ports": {
+        "type": "array",
+        "items": {
+         "type": "object",
+         "properties": {
+          "name": {
+           "type": "string"
+          },
+          "protocol": {
+           "type": "string",
+           "enum": [
+            "TCP",
+            "UDP",
+            "SCTP"
+           ]
+          },
+          "port": {
+           "type": "integer"
+          }
+         }
+        }
+       },
+       "endpoints": {
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "addresses",
+          "ready",
+          "serving",
+          "terminating"
+         ],
+         "properties": {
+          "addresses": {
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "ready": {
+           "type": "boolean"
+          },
+          "serving": {
+           "type": "boolean"
+          },
+          "terminating": {
+           "type": "boolean"
+          },
+          "nodeName": {
+           "type": "string"
+          },
+          "zone": {
+           "type": "string"
+          },
+          "hints": {
+           "description": "The zones that the endpoint is meant for.",
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "nodeHints": {
+           "description": "The nodes that the endpoint is meant for.",
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "targetRef": {
+           "type": "object",
+           "properties": {
+            "kind": {
+             "type": "string"
+            },
+            "name": {
+             "type": "string"
+            },
+            "uid": {
+             "type": "string"
+            }
+           }
+          }
+         },
+         "title": "EndpointStatus"
+        }
+       }
+      },
+      "title": "EndpointSliceStatus"
+     }
+    },
+    "programs": {
+     "description": "Each different program of rules once, with the nodes that have it.",
+     "type": "array",
+     "items": {
+      "type": "object",
+      "required": [
+       "fingerprint",
+       "proxyMode",
+       "nodes",
+       "chains"
+      ],
+      "properties": {
+       "fingerprint": {
+        "description": "A hash of the rules without their counters.",
+        "type": "string"
+       },
+       "proxyMode": {
+        "type": "string",
+        "enum": [
+         "iptables",
+         "nftables",
+         "ipvs",
+         "unknown"
+        ]
+       },
+       "backend": {
+        "description": "The iptables backend.",
+        "type": "string",
+        "enum": [
+         "nf_tables",
+         "legacy"
+        ]
+       },
+       "nodes": {
+        "type": "array",
+        "items": {
+         "type": "string"
+        }
+       },
+       "chains": {
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "family",
+          "table",
+          "name",
+          "rules"
+         ],
+         "properties": {
+          "family": {
+           "type": "string",
+           "enum": [
+            "IPv4",
+            "IPv6"
+           ]
+          },
+          "table": {
+           "type": "string"
+          },
+          "name": {
+           "type": "string"
+          },
+          "rules": {
+           "type": "array",
+           "items": {
+            "type": "object",
+            "required": [
+             "text"
+            ],
+            "properties": {
+             "text": {
+              "description": "The rule as the kernel's tool printed it",
+              "without counters.": null,
+              "type": "string"
+             },
+             "packets": {
+              "description": "Summed over the nodes; absent where the rule has no counter.",
+              "type": "integer",
+              "format": "int64"
+             },
+             "bytes": {
+              "type": "integer",
+              "format": "int64"
+             }
+            },
+            "title": "RuleStatus"
+           }
+          }
+         },
+         "title": "ChainStatus"
+        }
+       }
+      },
+      "title": "ProgramStatus"
+     }
+    },
+    "nodes": {
+     "type": "array",
+     "items": {
+      "type": "object",
+      "required": [
+       "name",
+       "probe",
+       "proxyMode",
+       "ports"
+      ],
+      "properties": {
+       "name": {
+        "type": "string"
+       },
+       "probe": {
+        "type": "object",
+        "required": [
+         "state"
+        ],
+        "properties": {
+         "state": {
+          "description": "Waiting: no probe runs there yet; Failed: the node did not answer.",
+          "type": "string",
+          "enum": [
+           "Waiting",
+           "Collected",
+           "Failed"
+          ]
+         },
+         "reason": {
+          "description": "A word such as ImagePullBackOff.",
+          "type": "string"
+         },
+         "message": {
+          "description": "A sentence with what to do.",
+          "type": "string"
+         },
+         "collectedAt": {
+          "type": "string",
+          "format": "date-time"
+         },
+         "durationMilliseconds": {
+          "type": "integer"
+         },
+         "unread": {
+          "description": "What the probe could not read, each with the reason.",
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "what",
+            "reason"
+           ],
+           "properties": {
+            "what": {
+             "type": "string"
+            },
+            "reason": {
+             "type": "string"
+            }
+           }
+          }
+         }
+        },
+        "title": "ProbeStatus"
+       },
+       "proxyMode": {
+        "type": "string",
+        "enum": [
+         "iptables",
+         "nftables",
+         "ipvs",
+         "unknown"
+        ]
+       },
+       "proxyModeSource": {
+        "description": "How the mode is known.",
+        "type": "string"
+       },
+       "backend": {
+        "type": "string",
+        "enum": [
+         "nf_tables",
+         "legacy"
+        ]
+       },
+       "kubeProxy": {
+        "type": "object",
+        "properties": {
+         "healthy": {
+          "type": "boolean"
+         },
+         "message": {
+          "type": "string"
+         },
+         "lastSync": {
+          "description": "When kube-proxy last wrote its rules.",
+          "type": "string",
+          "format": "date-time"
+         }
+        },
+        "title": "KubeProxyStatus"
+       },
+       "program": {
+        "description": "The fingerprint of the node's program.",
+        "type": "string"
+       },
+       "ports": {
+        "description": "What the node does with a packet to each frontend of the Service.",
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "family",
+          "frontend",
+          "address",
+          "protocol",
+          "port",
+          "verdict",
+          "dnatTargets"
+         ],
+         "properties": {
+          "family": {
+           "type": "string",
+           "enum": [
+            "IPv4",
+            "IPv6"
+           ]
+          },
+          "frontend": {
+           "type": "string",
+           "enum": [
+            "ClusterIP",
+            "ExternalIP",
+            "LoadBalancerIP",
+            "NodePort"
+           ]
+          },
+          "address": {
+           "description": "The frontend's address; empty for a NodePort.",
+           "type": "string"
+          },
+          "portName": {
+           "type": "string"
+          },
+          "protocol": {
+           "type": "string",
+           "enum": [
+            "TCP",
+            "UDP",
+            "SCTP"
+           ]
+          },
+          "port": {
+           "type": "integer"
+          },
+          "verdict": {
+           "description": "DNAT, REJECT, DROP, None (no rule matches) or Unknown (not read).",
+           "type": "string",
+           "enum": [
+            "DNAT",
+            "REJECT",
+            "DROP",
+            "None",
+            "Unknown"
+           ]
+          },
+          "packets": {
+           "description": "First packets of connections that met the entry rule.",
+           "type": "integer",
+           "format": "int64"
+          },
+          "bytes": {
+           "type": "integer",
+           "format": "int64"
+          },
+          "dnatTargets": {
+           "type": "array",
+           "items": {
+            "type": "object",
+            "required": [
+             "address",
+             "port"
+            ],
+            "properties": {
+             "address": {
+              "type": "string"
+             },
+             "port": {
+              "type": "integer"
+             },
+             "pod": {
+              "type": "string"
+             },
+             "probability": {
+              "description": "From 0 to 1.",
+              "type": "number"
+             },
+             "packets": {
+              "description": "Connections that this node's rule sent there; absent where kube-proxy writes no counter.",
+              "type": "integer",
+              "format": "int64"
+             },
+             "bytes": {
+              "type": "integer",
+              "format": "int64"
+             },
+             "connections": {
+              "description": "Entries of the node's conntrack table that this target answers.",
+              "type": "integer",
+              "format": "int64"
+             }
+            },
+            "title": "DnatTargetStatus"
+           }
+          }
+         },
+         "title": "NodePortStatus"
+        }
+       },
+       "conntrack": {
+        "type": "object",
+        "required": [
+         "matched"
+        ],
+        "properties": {
+         "matched": {
+          "description": "Entries of this Service.",
+          "type": "integer"
+         },
+         "unreplied": {
+          "type": "integer"
+         },
+         "count": {
+          "description": "Entries of the whole table.",
+          "type": "integer"
+         },
+         "max": {
+          "description": "Room of the whole table.",
+          "type": "integer"
+         },
+         "states": {
+          "description": "The Service's entries by protocol and state, such as \"TCP ESTABLISHED\".",
+          "type": "object",
+          "additionalProperties": {
+           "type": "integer"
+          }
+         },
+         "omitted": {
+          "description": "Entries that are not listed below.",
+          "type": "integer"
+         },
+         "entries": {
+          "type": "array",
+          "items": {
+           "type": "object",
+           "required": [
+            "protocol",
+            "original",
+            "reply"
+           ],
+           "properties": {
+            "protocol": {
+             "type": "string"
+            },
+            "state": {
+             "type": "string"
+            },
+            "unreplied": {
+             "type": "boolean"
+            },
+            "original": {
+             "type": "object",
+             "required": [
+              "source",
+              "sourcePort",
+              "destination",
+              "destinationPort"
+             ],
+             "properties": {
+              "source": {
+               "type": "string"
+              },
+              "sourcePort": {
+               "type": "integer"
+              },
+              "destination": {
+               "type": "string"
+              },
+              "destinationPort": {
+               "type": "integer"
+              }
+             },
+             "title": "OriginalTuple"
+            },
+            "reply": {
+             "type": "object",
+             "required": [
+              "source",
+              "sourcePort",
+              "destination",
+              "destinationPort"
+             ],
+             "properties": {
+              "source": {
+               "type": "string"
+              },
+              "sourcePort": {
+               "type": "integer"
+              },
+              "destination": {
+               "type": "string"
+              },
+              "destinationPort": {
+               "type": "integer"
+              }
+             },
+             "title": "ReplyTuple"
+            },
+            "pod": {
+             "description": "The pod that answers.",
+             "type": "string"
+            }
+           },
+           "title": "ConntrackEntryStatus"
+          }
+         }
+        },
+        "title": "ConntrackStatus"
+       },
+       "dns": {
+        "type": "object",
+        "required": [
+         "name",
+         "server",
+         "answers"
+        ],
+        "properties": {
+         "name": {
+          "type": "string"
+         },
+         "server": {
+          "type": "string"
+         },
+         "answers": {
+          "type": "array",
+          "items": {
+           "type": "string"
+          }
+         },
+         "error": {
+          "type": "string"
+         }
+        },
+        "title": "DnsStatus"
+       }
+      },
+      "title": "NodeStatus"
+     }
+    },
+    "walks": {
+     "description": "The walk of the packet of spec.from through the rules of its node.",
+     "type": "array",
+     "items": {
+      "type": "object",
+      "required": [
+       "node",
+       "source",
+       "destination",
+       "destinationPort",
+       "protocol",
+       "verdict",
+       "destinations",
+       "masquerade",
+       "path",
+       "unknown"
+      ],
+      "properties": {
+       "node": {
+        "type": "string"
+       },
+       "source": {
+        "type": "string"
+       },
+       "destination": {
+        "type": "string"
+       },
+       "destinationPort": {
+        "type": "integer"
+       },
+       "protocol": {
+        "type": "string",
+        "enum": [
+         "TCP",
+         "UDP",
+         "SCTP"
+        ]
+       },
+       "verdict": {
+        "type": "string",
+        "enum": [
+         "DNAT",
+         "ACCEPT",
+         "DROP",
+         "REJECT",
+         "NONE"
+        ]
+       },
+       "masquerade": {
+        "type": "boolean"
+       },
+       "destinations": {
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "address",
+          "port",
+          "probability"
+         ],
+         "properties": {
+          "address": {
+           "type": "string"
+          },
+          "port": {
+           "type": "integer"
+          },
+          "probability": {
+           "type": "number"
+          }
+         },
+         "title": "WalkDestination"
+        }
+       },
+       "path": {
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "table",
+          "chain",
+          "rule",
+          "effect"
+         ],
+         "properties": {
+          "table": {
+           "type": "string"
+          },
+          "chain": {
+           "type": "string"
+          },
+          "rule": {
+           "type": "string"
+          },
+          "effect": {
+           "type": "string"
+          }
+         },
+         "title": "WalkStep"
+        }
+       },
+       "unknown": {
+        "description": "Matches and targets that the evaluator does not know; the walk says nothing beyond them.",
+        "type": "array",
+        "items": {
+         "type": "string"
+        }
+       }
+      },
+      "title": "WalkStatus"
+     }
+    },
+    "findings": {
+     "type": "array",
+     "items": {
+      "type": "object",
+      "required": [
+       "id",
+       "severity",
+       "where",
+       "message",
+       "evidence",
+       "advice"
+      ],
+      "properties": {
+       "id": {
+        "description": "Such as RULE-EP-MISSING.",
+        "type": "string"
+       },
+       "severity": {
+        "type": "string",
+        "enum": [
+         "error",
+         "warning",
+         "info"
+        ]
+       },
+       "where": {
+        "description": "The object or node that it is about",
+        "such as node/node-a.": null,
+        "type": "string"
+       },
+       "node": {
+        "description": "The node",
+        "where the finding is about one.": null,
+        "type": "string"
+       },
+       "message": {
+        "type": "string"
+       },
+       "evidence": {
+        "type": "array",
+        "items": {
+         "type": "string"
+        }
+       },
+       "advice": {
+        "description": "A command to run or a thing to do.",
+        "type": "string"
+       }
+      },
+      "title": "FindingStatus"
+     }
+    },
+    "convergence": {
+     "type": "object",
+     "properties": {
+      "lastChange": {
+       "description": "When an EndpointSlice of the Service last changed for a pod or Service change.",
+       "type": "string",
+       "format": "date-time"
+      },
+      "convergedNodes": {
+       "type": "integer"
+      },
+      "totalNodes": {
+       "type": "integer"
+      }
+     },
+     "title": "ConvergenceStatus"
+    },
+    "summary": {
+     "type": "object",
+     "required": [
+      "nodes",
+      "endpoints",
+      "findings"
+     ],
+     "properties": {
+      "nodes": {
+       "description": "Nodes that answered of the nodes that were asked",
+       "type": "string"
+      },
+      "endpoints": {
+       "description": "Ready endpoints of all endpoints",
+       "type": "string"
+      },
+      "findings": {
+       "type": "integer"
+      },
+      "errors": {
+       "type": "integer"
+      },
+      "warnings": {
+       "type": "integer"
+      }
+     },
+     "title": "SummaryStatus"
+    },
+    "truncated": {
+     "description": "What was cut so that the object stays below 512 KiB; empty where nothing was.",
+     "type": "array",
+     "items": {
+      "type": "string"
+     }
+    }
+   },
+   "title": "ServiceTraceStatus"
+  }
+ }
+};

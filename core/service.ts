@@ -1,0 +1,25 @@
+/** The desired state of one Service as the API server has it, in the words of status (see crds/servicetraces.yaml). */
+import type { EndpointSliceStatus, ServiceStatus } from './service-trace.ts';
+
+export type Family = 'IPv4' | 'IPv6';
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+
+/** One Service with its EndpointSlices: what every node's rules are compared with. */
+export interface DesiredService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly service: ServiceStatus;
+  readonly endpointSlices: readonly EndpointSliceStatus[];
+  /** Newest `endpoints.kubernetes.io/last-change-trigger-time` of the slices, RFC 3339. */
+  readonly lastChange?: string;
+}
+
+/** `namespace/name`, or `namespace/name:port` for a named port: kube-proxy's ServicePortName.String(). */
+export function servicePortName(namespace: string, name: string, portName: string | undefined): string {
+  return portName === undefined || portName === '' ? `${namespace}/${name}` : `${namespace}/${name}:${portName}`;
+}
+
+/** The family of an address in text; an address with a colon is IPv6. */
+export function familyOf(address: string): Family {
+  return address.includes(':') ? 'IPv6' : 'IPv4';
+}
