@@ -1,0 +1,65 @@
+/** Keeps a status below the size that one object may have. */
+import type { NodeStatus, ServiceTraceStatus } from './service-trace.ts';
+
+/** 512 KiB, of which the rest of the object needs a little (docs/design: one object stays under 512 KiB). */
+const maxBytes = 500 * 1024;
+
+/**
+ * The status, cut step by step until it is small enough: first what can be asked for again in detail, last what the
+ * findings stand on. What was cut is named in `truncated`, so that nothing is missing without a word.
+ */
+export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
+  let bounded = status;
+  for (const { what, cut } of cuts) {
+    if (sizeOf(bounded) <= maxBytes) return bounded;
+    bounded = { ...cut(bounded), truncated: [...(bounded.truncated ?? []), what] };
+  }
+  return bounded;
+}
+
+interface Cut {
+  readonly what: string;
+  readonly cut: (status: ServiceTraceStatus) => ServiceTraceStatus;
+}
+
+const cuts: readonly Cut[] = [
+  { what: 'conntrack entries (their counts are whole); choose fewer nodes with spec.nodes to see them', cut: eachNode(withoutEntries) },
+  {
+    what: 'rules of programs past the first three; choose fewer nodes with spec.nodes to see them',
+    cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })) }),
+  },
+  { what: 'rules of all programs', cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program) => ({ ...program, chains: [] })) }) },
+  { what: 'findings past the first 200', cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }) },
+  { what: 'evidence of findings', cut: (status) => ({ ...status, findings: (status.findings ?? []).map((finding) => ({ ...finding, evidence: [] })) }) },
+  { what: 'DNAT targets of nodes', cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })) },
+  {
+    what: 'endpoints past the first 500 of each EndpointSlice list',
+    cut: (status) => {
+      let room = 500;
+      return {
+        ...status,
+        endpointSlices: (status.endpointSlices ?? []).map((slice) => {
+          const endpoints = slice.endpoints.slice(0, room);
+          room -= endpoints.length;
+          return { ...slice, endpoints };
+        }),
+      };
+    },
+  },
+  { what: 'nodes past the first 500', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 500) }) },
+];
+
+function eachNode(change: (node: NodeStatus) => NodeStatus): Cut['cut'] {
+  return (status) => ({ ...status, nodes: (status.nodes ?? []).map(change) });
+}
+
+function withoutEntries(node: NodeStatus): NodeStatus {
+  if (node.conntrack?.entries === undefined) return node;
+  const { entries, ...rest } = node.conntrack;
+  return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
+}
+
+/** Bytes of UTF-8 JSON, as it goes to the API server. */
+function sizeOf(status: ServiceTraceStatus): number {
+  return new TextEncoder().encode(JSON.stringify(status)).length;
+}

@@ -1,0 +1,107 @@
+/** The conditions of a trace: Ready as kstatus, Argo CD and Flux read it; Collected; Converged; Healthy. */
+import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
+import type { NodeFacts } from './node-facts.ts';
+import type { DesiredService } from './service.ts';
+import type { Condition, FindingStatus, ServiceTraceSpec, ServiceTraceStatus } from './service-trace.ts';
+
+export interface ConditionsInput {
+  readonly spec: ServiceTraceSpec;
+  readonly generation: number | undefined;
+  readonly desired: DesiredService | undefined;
+  readonly similarServices?: readonly string[];
+  readonly nodes: readonly NodeFacts[];
+  readonly findings: readonly FindingStatus[];
+  readonly previous: ServiceTraceStatus | undefined;
+  readonly now: string;
+}
+
+type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
+
+/** All four conditions; lastTransitionTime stays as it was where the status did not change. */
+export function conditionsOf(input: ConditionsInput): Condition[] {
+  const verdicts: [Condition['type'], Verdict][] = [
+    ['Ready', ready(input)],
+    ['Collected', collected(input)],
+    ['Converged', converged(input)],
+    ['Healthy', healthy(input)],
+  ];
+  return verdicts.map(([type, verdict]) => {
+    const before = input.previous?.conditions?.find((condition) => condition.type === type);
+    return {
+      type,
+      ...verdict,
+      lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : input.now,
+      ...(input.generation === undefined ? {} : { observedGeneration: input.generation }),
+    };
+  });
+}
+
+function ready(input: ConditionsInput): Verdict {
+  const missing = serviceNotFound(input);
+  if (missing !== undefined) return { status: 'False', ...missing };
+  const { waiting, failed, answered, total } = countNodes(input.nodes);
+  if (total === 0) return { status: 'False', reason: 'NoNodes', message: 'spec.nodes chooses no node of this cluster' };
+  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `waiting for ${waiting.map(describe).join('; ')}` };
+  if (failed.length > 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: failed.map(describe).join('; ') };
+  return { status: 'True', reason: 'Collected', message: `collected from ${answered} of ${total} nodes` };
+}
+
+function collected(input: ConditionsInput): Verdict {
+  const missing = serviceNotFound(input);
+  if (missing !== undefined) return { status: 'False', ...missing };
+  const { waiting, failed, answered, total } = countNodes(input.nodes);
+  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `${answered} of ${total} nodes answered` };
+  if (failed.length > 0 || total === 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: `${answered} of ${total} nodes answered` };
+  return { status: 'True', reason: 'AllNodesAnswered', message: `${answered} of ${total} nodes answered` };
+}
+
+function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
+  if (desired === undefined) return { status: 'Unknown', ...(serviceNotFound({ desired, nodes, ...input }) ?? unknownVerdict) };
+  if (desired.service.notProxied !== undefined) {
+    return { status: 'Unknown', reason: 'NotProxied', message: `kube-proxy writes no rules, because ${desired.service.notProxied}` };
+  }
+  if (input.spec.collect?.rules === false) return { status: 'Unknown', reason: 'RulesNotCollected', message: 'spec.collect.rules is false' };
+  const different = nodes.filter((facts) => convergenceOf(facts, desired) === 'Different');
+  const unknown = nodes.filter((facts) => convergenceOf(facts, desired) === 'Unknown');
+  const names = (list: readonly NodeFacts[]): string => list.map(({ node }) => node).slice(0, 10).join(', ') + (list.length > 10 ? ', …' : '');
+  if (different.length > 0) {
+    return different.every((facts) => isSyncing(facts, desired))
+      ? { status: 'False', reason: 'Syncing', message: `the EndpointSlices changed within the last 10 s; not there yet: ${names(different)}` }
+      : { status: 'False', reason: 'RulesDiffer', message: `the rules differ from the EndpointSlices on ${names(different)}` };
+  }
+  if (unknown.length > 0 || nodes.length === 0) return { status: 'Unknown', reason: 'NodesUnknown', message: `not known of ${names(unknown) || 'any node'}` };
+  return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices` };
+}
+
+function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdict {
+  if (desired === undefined) return { status: 'False', ...(serviceNotFound({ desired, nodes, findings, ...input }) ?? unknownVerdict) };
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    const ids = [...new Set(errors.map(({ id }) => id))].join(', ');
+    return { status: 'False', reason: 'FindingsOfSeverityError', message: `${errors.length} findings of severity error: ${ids}` };
+  }
+  const { waiting, failed, total } = countNodes(nodes);
+  const unread = nodes.filter(({ read }) => read !== undefined && read.unread.length > 0);
+  if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
+    return { status: 'Unknown', reason: 'NotAllKnown', message: 'no error was found in what could be read, and not all could be read' };
+  }
+  return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}` };
+}
+
+const unknownVerdict = { reason: 'Unknown', message: 'not known' } as const;
+
+function serviceNotFound({ desired, spec, similarServices }: ConditionsInput): Pick<Verdict, 'reason' | 'message'> | undefined {
+  if (desired !== undefined) return undefined;
+  const near = similarServices === undefined || similarServices.length === 0 ? '' : `; names near it: ${similarServices.join(', ')}`;
+  return { reason: 'ServiceNotFound', message: `there is no Service ${spec.serviceRef.name} in the namespace of this trace${near}` };
+}
+
+function countNodes(nodes: readonly NodeFacts[]): { waiting: NodeFacts[]; failed: NodeFacts[]; answered: number; total: number } {
+  const waiting = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Waiting');
+  const failed = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Failed');
+  return { waiting, failed, answered: nodes.length - waiting.length - failed.length, total: nodes.length };
+}
+
+function describe({ node, answer }: NodeFacts): string {
+  return 'report' in answer ? node : `${node}: ${answer.message}`;
+}

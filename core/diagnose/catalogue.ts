@@ -1,0 +1,39 @@
+/** Every kind of finding, in the order in which they are decided and shown. */
+import type { FindingKind } from './finding.ts';
+import { ctFull } from './findings/ct-full.ts';
+import { ctUdpStale } from './findings/ct-udp-stale.ts';
+import { dataNodeMissing } from './findings/data-node-missing.ts';
+import { dataUnread } from './findings/data-unread.ts';
+import { dataUnparsed } from './findings/data-unparsed.ts';
+import { dnsDown } from './findings/dns-down.ts';
+import { dnsNxdomain } from './findings/dns-nxdomain.ts';
+import { dnsWrongIp } from './findings/dns-wrong-ip.ts';
+import { epsAllNotReady } from './findings/eps-all-notready.ts';
+import { epsEmpty } from './findings/eps-empty.ts';
+import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
+import { kpUnhealthy } from './findings/kp-unhealthy.ts';
+import { ruleEpMissing } from './findings/rule-ep-missing.ts';
+import { ruleEpStale } from './findings/rule-ep-stale.ts';
+import { ruleRejectLive } from './findings/rule-reject-live.ts';
+import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
+import { svcNotProxied } from './findings/svc-not-proxied.ts';
+
+export const catalogue: readonly FindingKind[] = [
+  svcNotProxied,
+  epsEmpty,
+  epsAllNotReady,
+  epsTerminatingOnly,
+  dnsDown,
+  dnsNxdomain,
+  dnsWrongIp,
+  kpUnhealthy,
+  ruleSvcMissing,
+  ruleRejectLive,
+  ruleEpMissing,
+  ruleEpStale,
+  ctUdpStale,
+  ctFull,
+  dataNodeMissing,
+  dataUnread,
+  dataUnparsed,
+];

@@ -1,0 +1,23 @@
+/** Asks every kind of finding of the catalogue for what it finds. */
+import type { FindingStatus } from '../service-trace.ts';
+import { catalogue } from './catalogue.ts';
+import type { Facts, Severity } from './finding.ts';
+
+const rank: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
+
+/** All findings, errors first; within a severity in the order of the catalogue, then of the nodes. */
+export function diagnose(facts: Facts): FindingStatus[] {
+  return catalogue
+    .flatMap(({ id, severity, find }) =>
+      find(facts).map(({ where, node, message, evidence, advice }): FindingStatus => ({
+        id,
+        severity,
+        where,
+        ...(node === undefined ? {} : { node }),
+        message,
+        evidence: [...evidence],
+        advice,
+      })),
+    )
+    .sort((one, other) => rank[one.severity] - rank[other.severity]);
+}

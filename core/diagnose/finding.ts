@@ -1,0 +1,39 @@
+/** The shape of every finding, and what a finding is decided from. */
+import type { NodeFacts } from '../node-facts.ts';
+import type { DesiredService } from '../service.ts';
+import type { FindingStatus } from '../service-trace.ts';
+
+export type Severity = FindingStatus['severity'];
+
+/** All that is known of one Service at one time. */
+export interface Facts {
+  readonly desired: DesiredService;
+  /** In the order of their names. */
+  readonly nodes: readonly NodeFacts[];
+}
+
+/** One occurrence of a finding, without what its kind says for all occurrences. */
+export interface Occurrence {
+  /** What it is about: node/node-a, service/auth-service, endpointslice/auth-service-x2x. */
+  readonly where: string;
+  readonly node?: string;
+  /** One sentence. */
+  readonly message: string;
+  /** The very rules, endpoints or entries that show it. */
+  readonly evidence: readonly string[];
+  /** A command to run or a thing to do. */
+  readonly advice: string;
+}
+
+/** One kind of finding: an entry of the catalogue. */
+export interface FindingKind {
+  readonly id: string;
+  readonly severity: Severity;
+  /** When it is reported, in one sentence. */
+  readonly condition: string;
+  /** What looks like it, and is not reported. */
+  readonly notReported?: string;
+  /** Where the knowledge comes from. */
+  readonly source: string;
+  find(facts: Facts): readonly Occurrence[];
+}

@@ -1,0 +1,21 @@
+import type { FindingKind } from '../finding.ts';
+
+export const dataNodeMissing: FindingKind = {
+  id: 'DATA-NODE-MISSING',
+  severity: 'warning',
+  condition: 'A chosen node did not answer: what it does with the Service is unknown.',
+  source: 'this project: unknown is never shown as healthy',
+  find: ({ nodes }) =>
+    nodes.flatMap(({ node, answer }) => {
+      if ('report' in answer || answer.state === 'Waiting') return [];
+      return [
+        {
+          where: `node/${node}`,
+          node,
+          message: `${node} did not answer: ${answer.message}`,
+          evidence: [answer.reason],
+          advice: `kubectl describe node ${node} shows whether the node runs pods`,
+        },
+      ];
+    }),
+};

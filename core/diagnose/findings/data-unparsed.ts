@@ -1,0 +1,21 @@
+import type { FindingKind } from '../finding.ts';
+
+export const dataUnparsed: FindingKind = {
+  id: 'DATA-UNPARSED',
+  severity: 'warning',
+  condition: "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",
+  source: 'this project: unknown is never shown as healthy',
+  find: ({ nodes }) =>
+    nodes.flatMap(({ node, read }) => {
+      if (read === undefined || read.program.unrecognized.length === 0) return [];
+      return [
+        {
+          where: `node/${node}`,
+          node,
+          message: `Rules of ${node} hold ${read.program.unrecognized.length} parts that this version does not know.`,
+          evidence: read.program.unrecognized.slice(0, 10),
+          advice: 'record a bundle with `kubectl svctrace record` and report it, so that the next version knows them',
+        },
+      ];
+    }),
+};

@@ -1,0 +1,21 @@
+import type { FindingKind } from '../finding.ts';
+
+export const epsAllNotReady: FindingKind = {
+  id: 'EPS-ALL-NOTREADY',
+  severity: 'error',
+  condition: 'The Service has endpoints, but none is ready, and none still serves while it terminates.',
+  source: 'Debug Services, "Does the Service have any EndpointSlices?"',
+  find: ({ desired }) => {
+    const endpoints = desired.endpointSlices.flatMap((slice) => slice.endpoints);
+    if (endpoints.length === 0 || endpoints.some(({ ready, serving, terminating }) => ready || (serving && terminating))) return [];
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `None of the ${endpoints.length} endpoints of Service ${desired.name} is ready, so every connection to it fails.`,
+        evidence: endpoints.slice(0, 10).map(({ addresses, targetRef, terminating }) =>
+          `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} ready=false${terminating ? ' terminating=true' : ''}`),
+        advice: `kubectl -n ${desired.namespace} describe pod ${endpoints[0]?.targetRef?.name ?? ''} shows why its readiness probe fails`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,22 @@
+import type { FindingKind } from '../finding.ts';
+
+export const epsTerminatingOnly: FindingKind = {
+  id: 'EPS-TERMINATING-ONLY',
+  severity: 'warning',
+  condition: 'No endpoint is ready; kube-proxy falls back to endpoints that terminate and still serve.',
+  source: 'KEP-1669 proxy terminating endpoints; pkg/proxy/topology.go CategorizeEndpoints',
+  find: ({ desired }) => {
+    const endpoints = desired.endpointSlices.flatMap((slice) => slice.endpoints);
+    if (endpoints.some(({ ready }) => ready)) return [];
+    const last = endpoints.filter(({ serving, terminating }) => serving && terminating);
+    if (last.length === 0) return [];
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `Only ${last.length} terminating endpoints still serve Service ${desired.name}; it fails when they are gone.`,
+        evidence: last.slice(0, 10).map(({ addresses, targetRef }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} serving=true terminating=true`),
+        advice: `kubectl -n ${desired.namespace} get pods shows why no new pod became ready before the old ones ended`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,79 @@
+/** The difference between what a node's rules do with a frontend and what the EndpointSlices ask for. */
+import { desiredTargets, knownTargets, type DesiredTarget } from '../desired-targets.ts';
+import type { NodeFacts } from '../node-facts.ts';
+import type { DnatTarget, FrontendProgram } from '../program.ts';
+import type { DesiredService } from '../service.ts';
+
+export interface FrontendDrift {
+  readonly frontend: FrontendProgram;
+  readonly desired: readonly DesiredTarget[];
+  /** Desired targets that no rule sends packets to. */
+  readonly missing: readonly DesiredTarget[];
+  /** DNAT targets that are not desired. */
+  readonly stale: readonly DnatTarget[];
+  /** The targets of the port whatever their conditions, to say why a stale one is not desired. */
+  readonly known: readonly DesiredTarget[];
+}
+
+/**
+ * How long kube-proxy may take before a difference counts as drift, in milliseconds. kube-proxy waits minSyncPeriod
+ * (1 s by default) and a sync takes up to seconds on a big cluster; older clusters still carry a minSyncPeriod of 10 s.
+ */
+const syncGraceMilliseconds = 10_000;
+
+/** Whether an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
+export function isSyncing(facts: NodeFacts, desired: DesiredService): boolean {
+  if (facts.read === undefined || desired.lastChange === undefined) return false;
+  const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
+  return Number.isFinite(age) && age < syncGraceMilliseconds;
+}
+
+/** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */
+export function frontendDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
+  if (facts.read === undefined || desired.service.notProxied !== undefined) return [];
+  return facts.read.program.frontends
+    .filter(({ verdict }) => verdict !== 'Unknown')
+    .map((frontend) => {
+      const wanted = desiredTargets(desired, frontend, {
+        node: facts.node,
+        traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external',
+        ...(facts.zone === undefined ? {} : { zone: facts.zone }),
+      });
+      return {
+        frontend,
+        desired: wanted,
+        missing: wanted.filter((target) => !frontend.dnatTargets.some((present) => isSameTarget(present, target))),
+        stale: frontend.dnatTargets.filter((present) => !wanted.some((target) => isSameTarget(present, target))),
+        known: knownTargets(desired, frontend),
+      };
+    });
+}
+
+/** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read. */
+export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Converged' | 'Different' | 'Unknown' {
+  if (facts.read === undefined) return 'Unknown';
+  if (facts.read.program.frontends.some(({ verdict }) => verdict === 'Unknown')) return 'Unknown';
+  const drifts = frontendDrifts(facts, desired);
+  return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
+}
+
+function isSameTarget(one: { address: string; port: number }, other: { address: string; port: number }): boolean {
+  return one.address === other.address && one.port === other.port;
+}
+
+/** Such as "ClusterIP 10.96.12.7:80/TCP" or "NodePort 30080/TCP (IPv4)". */
+export function frontendText(frontend: Pick<FrontendProgram, 'frontend' | 'address' | 'port' | 'protocol' | 'family'>): string {
+  return frontend.frontend === 'NodePort'
+    ? `NodePort ${frontend.port}/${frontend.protocol} (${frontend.family})`
+    : `${frontend.frontend} ${hostPort(frontend.address, frontend.port)}/${frontend.protocol}`;
+}
+
+/** `10.0.0.1:80`, or `[fd00::1]:80` for IPv6. */
+export function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+export function targetText(target: DesiredTarget): string {
+  const pod = target.pod === undefined ? '' : ` (pod ${target.pod}${target.nodeName === undefined ? '' : ` on ${target.nodeName}`})`;
+  return `${hostPort(target.address, target.port)}${pod}`;
+}

@@ -1,0 +1,57 @@
+/** One node's answer, read: what the diagnosis and the status are made from. */
+import { buildNodeProgram } from './node-program.ts';
+import { recordsOf, type NodeAnswer, type NodeReport, type RecordOf } from './node-report.ts';
+import { readKubeProxy, type KubeProxyState } from './parse/kube-proxy.ts';
+import type { NodeProgram } from './program.ts';
+import type { DesiredService } from './service.ts';
+
+export interface NodeFacts {
+  readonly node: string;
+  readonly answer: NodeAnswer;
+  readonly zone?: string;
+  /** The rest is there where the node answered. */
+  readonly read?: {
+    readonly report: NodeReport;
+    /** RFC 3339, by the collector's clock. */
+    readonly collectedAt: string;
+    readonly program: NodeProgram;
+    readonly kubeProxy?: KubeProxyState;
+    readonly conntrack?: RecordOf<'conntrack'>;
+    readonly conntrackTable?: RecordOf<'conntrackTable'>;
+    readonly dns?: RecordOf<'dns'>;
+    readonly unread: readonly { readonly what: string; readonly reason: string }[];
+  };
+}
+
+/** Reads a node's answer for one Service. */
+export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone: string | undefined): NodeFacts {
+  const place = zone === undefined ? {} : { zone };
+  if (!('report' in answer)) return { node: answer.node, answer, ...place };
+  const { report, collectedAt } = answer;
+  const service = `${desired.namespace}/${desired.name}`;
+  const own = <Kind extends 'conntrack' | 'dns'>(kind: Kind): RecordOf<Kind> | undefined =>
+    recordsOf(report, kind).find((record) => record.service === service);
+  const kubeProxy = recordsOf(report, 'kubeProxy')[0];
+  const conntrack = own('conntrack');
+  const conntrackTable = recordsOf(report, 'conntrackTable')[0];
+  const dns = own('dns');
+  const unread = recordsOf(report, 'unread')
+    .filter((record) => record.service === undefined || record.service === service)
+    .map(({ what, reason }) => ({ what, reason }));
+  if (!report.complete) unread.push({ what: 'the end of the report', reason: 'the probe was cut off before it finished' });
+  return {
+    node: answer.node,
+    answer,
+    ...place,
+    read: {
+      report,
+      collectedAt,
+      program: buildNodeProgram(report, desired),
+      ...(kubeProxy === undefined ? {} : { kubeProxy: readKubeProxy(kubeProxy) }),
+      ...(conntrack === undefined ? {} : { conntrack }),
+      ...(conntrackTable === undefined ? {} : { conntrackTable }),
+      ...(dns === undefined ? {} : { dns }),
+      unread,
+    },
+  };
+}

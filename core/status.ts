@@ -1,0 +1,316 @@
+/** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
+import { boundStatus } from './bound-status.ts';
+import { conditionsOf } from './conditions.ts';
+import { diagnose } from './diagnose/diagnose.ts';
+import { convergenceOf } from './diagnose/frontend-drift.ts';
+import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
+import { fingerprintOf } from './node-program.ts';
+import { readNodeFacts, type NodeFacts } from './node-facts.ts';
+import type { NodeAnswer } from './node-report.ts';
+import { recordsOf } from './node-report.ts';
+import { parseConntrackLine } from './parse/conntrack.ts';
+import type { DnatTarget, FrontendProgram, NodeProgram } from './program.ts';
+import { familyOf, type DesiredService } from './service.ts';
+import type {
+  ChainStatus,
+  ConntrackEntryStatus,
+  ConntrackStatus,
+  DnatTargetStatus,
+  NodePortStatus,
+  NodeStatus,
+  ProgramStatus,
+  RuleStatus,
+  ServiceTraceSpec,
+  ServiceTraceStatus,
+  SummaryStatus,
+  WalkStatus,
+} from './service-trace.ts';
+
+export interface StatusInput {
+  readonly spec: ServiceTraceSpec;
+  readonly generation: number | undefined;
+  /** Undefined where the Service is not there. */
+  readonly desired: DesiredService | undefined;
+  /** Names near a Service that is not there. */
+  readonly similarServices?: readonly string[];
+  /** One for each chosen node. */
+  readonly answers: readonly NodeAnswer[];
+  /** Zone by node name, for topology hints. */
+  readonly nodeZones?: Readonly<Record<string, string>>;
+  /** The client of spec.from, by node. */
+  readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
+  /** The status before, for the times at which conditions changed. */
+  readonly previous: ServiceTraceStatus | undefined;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+/** The whole status of a trace. Pure: the same input gives the same status. */
+export function buildStatus(input: StatusInput): ServiceTraceStatus {
+  const { desired, spec, now } = input;
+  const generation = input.generation === undefined ? {} : { observedGeneration: input.generation };
+  if (desired === undefined) {
+    return {
+      ...generation,
+      collectedAt: now,
+      conditions: conditionsOf({ ...input, nodes: [], findings: [] }),
+      nodes: [],
+      findings: [],
+      summary: { nodes: '0/0', endpoints: '0/0', findings: 0, errors: 0, warnings: 0 },
+    };
+  }
+  const nodes = [...input.answers]
+    .sort((one, other) => (one.node < other.node ? -1 : 1))
+    .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
+  const findings = diagnose({ desired, nodes });
+  const walks = walksOf(input, desired, nodes);
+  return boundStatus({
+    ...generation,
+    collectedAt: now,
+    conditions: conditionsOf({ ...input, nodes, findings }),
+    service: desired.service,
+    endpointSlices: [...desired.endpointSlices],
+    programs: programsOf(nodes),
+    nodes: nodes.map((facts) => nodeStatus(facts, desired, spec)),
+    ...(walks.length === 0 ? {} : { walks }),
+    findings,
+    convergence: {
+      ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
+      convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
+      totalNodes: nodes.length,
+    },
+    summary: summaryOf(desired, nodes, findings),
+    truncated: [],
+  });
+}
+
+function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTraceSpec): NodeStatus {
+  const { node, answer, read } = facts;
+  if (read === undefined) {
+    const probe = 'report' in answer ? { state: 'Failed' as const } : { state: answer.state, reason: answer.reason, message: answer.message };
+    return { name: node, probe, proxyMode: 'unknown', ports: [] };
+  }
+  const { program, kubeProxy, dns } = read;
+  const end = recordsOf(read.report, 'end')[0];
+  const conntrack = conntrackStatus(facts, desired);
+  return {
+    name: node,
+    probe: {
+      state: 'Collected',
+      collectedAt: read.collectedAt,
+      ...(end === undefined ? {} : { durationMilliseconds: end.durationMilliseconds }),
+      ...(read.unread.length === 0 ? {} : { unread: read.unread.map(({ what, reason }) => ({ what, reason })) }),
+    },
+    proxyMode: program.proxyMode,
+    proxyModeSource: program.proxyModeSource,
+    ...(program.backend === undefined ? {} : { backend: program.backend }),
+    ...(kubeProxy === undefined
+      ? {}
+      : {
+          kubeProxy: {
+            ...(kubeProxy.healthy === undefined ? {} : { healthy: kubeProxy.healthy }),
+            ...(kubeProxy.message === undefined ? {} : { message: kubeProxy.message }),
+            ...(kubeProxy.lastSync === undefined ? {} : { lastSync: kubeProxy.lastSync }),
+          },
+        }),
+    ...(spec.collect?.rules === false ? {} : { program: fingerprintOf(program) }),
+    ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
+    ...(conntrack === undefined ? {} : { conntrack }),
+    ...(dns === undefined
+      ? {}
+      : {
+          dns: {
+            name: dns.name,
+            server: dns.server,
+            answers: [...dns.answers],
+            ...(dns.error === undefined ? {} : { error: dns.error }),
+          },
+        }),
+  };
+}
+
+function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): NodePortStatus {
+  return {
+    family: frontend.family,
+    frontend: frontend.frontend,
+    address: frontend.address,
+    ...(frontend.portName === undefined ? {} : { portName: frontend.portName }),
+    protocol: frontend.protocol,
+    port: frontend.port,
+    verdict: frontend.verdict,
+    ...(frontend.counters === undefined ? {} : { packets: frontend.counters.packets, bytes: frontend.counters.bytes }),
+    dnatTargets: frontend.dnatTargets.map((target) => targetStatus(target, frontend, facts, desired)),
+  };
+}
+
+function targetStatus(target: DnatTarget, frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): DnatTargetStatus {
+  const pod = podOf(desired, target.address);
+  const connections = connectionsTo(target, frontend, facts);
+  return {
+    address: target.address,
+    port: target.port,
+    ...(pod === undefined ? {} : { pod }),
+    ...(target.probability === undefined ? {} : { probability: target.probability }),
+    ...(target.counters === undefined ? {} : { packets: target.counters.packets, bytes: target.counters.bytes }),
+    ...(connections === undefined ? {} : { connections }),
+  };
+}
+
+/** Conntrack entries from the frontend to the target; undefined where conntrack was not read. */
+function connectionsTo(target: DnatTarget, frontend: FrontendProgram, facts: NodeFacts): number | undefined {
+  const groups = facts.read?.conntrack?.groups;
+  if (groups === undefined) return undefined;
+  return groups
+    .filter(
+      (group) =>
+        group.family === frontend.family &&
+        group.protocol.toUpperCase() === frontend.protocol &&
+        group.destinationPort === frontend.port &&
+        (frontend.address === '' || group.destination === frontend.address) &&
+        group.replySource === target.address &&
+        group.replySourcePort === target.port,
+    )
+    .reduce((sum, { entries }) => sum + entries, 0);
+}
+
+function podOf(desired: DesiredService, address: string): string | undefined {
+  for (const { endpoints } of desired.endpointSlices) {
+    const endpoint = endpoints.find(({ addresses }) => addresses.includes(address));
+    if (endpoint?.targetRef?.kind === 'Pod') return endpoint.targetRef.name;
+  }
+  return undefined;
+}
+
+function conntrackStatus(facts: NodeFacts, desired: DesiredService): ConntrackStatus | undefined {
+  const record = facts.read?.conntrack;
+  if (record === undefined) return undefined;
+  const table = facts.read?.conntrackTable;
+  const states: { [state: string]: number } = {};
+  let unreplied = 0;
+  for (const group of record.groups) {
+    const key = group.state === undefined ? group.protocol.toUpperCase() : `${group.protocol.toUpperCase()} ${group.state}`;
+    states[key] = (states[key] ?? 0) + group.entries;
+    if (group.unreplied) unreplied += group.entries;
+  }
+  const entries = record.lines.flatMap((line): ConntrackEntryStatus[] => {
+    const entry = parseConntrackLine(line);
+    if (entry === undefined) return [];
+    const pod = podOf(desired, entry.reply.source);
+    return [
+      {
+        protocol: entry.protocol.toUpperCase(),
+        ...(entry.state === undefined ? {} : { state: entry.state }),
+        ...(entry.unreplied ? { unreplied: true } : {}),
+        original: tupleStatus(entry.original),
+        reply: tupleStatus(entry.reply),
+        ...(pod === undefined ? {} : { pod }),
+      },
+    ];
+  });
+  return {
+    matched: record.matched,
+    unreplied,
+    ...(table === undefined ? {} : { count: table.count, max: table.max }),
+    states,
+    ...(entries.length === 0 ? {} : { entries, omitted: record.matched - entries.length }),
+  };
+}
+
+function tupleStatus(tuple: ConntrackEntryStatus['original']): ConntrackEntryStatus['original'] {
+  const { source, sourcePort, destination, destinationPort } = tuple;
+  return { source, sourcePort, destination, destinationPort };
+}
+
+/** Each different program once; counters summed over the nodes that have it. */
+function programsOf(nodes: readonly NodeFacts[]): ProgramStatus[] {
+  const byFingerprint = new Map<string, { program: NodeProgram; nodes: string[]; chains: ChainStatus[] }>();
+  for (const { node, read } of nodes) {
+    if (read === undefined || read.program.chains.length === 0) continue;
+    const fingerprint = fingerprintOf(read.program);
+    const chains = read.program.chains.map(chainStatus);
+    const present = byFingerprint.get(fingerprint);
+    if (present === undefined) byFingerprint.set(fingerprint, { program: read.program, nodes: [node], chains });
+    else {
+      present.nodes.push(node);
+      present.chains = present.chains.map((chain, index) => sumChains(chain, chains[index]));
+    }
+  }
+  return [...byFingerprint].map(([fingerprint, { program, nodes: owners, chains }]) => ({
+    fingerprint,
+    proxyMode: program.proxyMode,
+    ...(program.backend === undefined ? {} : { backend: program.backend }),
+    nodes: owners,
+    chains,
+  }));
+}
+
+function chainStatus(chain: NodeProgram['chains'][number]): ChainStatus {
+  return {
+    family: chain.family,
+    table: chain.table,
+    name: chain.name,
+    rules: chain.rules.map(({ text, counters }): RuleStatus => ({ text, ...(counters ?? {}) })),
+  };
+}
+
+/** Programs of one fingerprint have the same chains with the same rules in the same order. */
+function sumChains(one: ChainStatus, other: ChainStatus | undefined): ChainStatus {
+  return {
+    ...one,
+    rules: one.rules.map((rule, index) => {
+      const twin = other?.rules[index];
+      if (rule.packets === undefined || twin?.packets === undefined) return rule;
+      return { ...rule, packets: rule.packets + twin.packets, bytes: (rule.bytes ?? 0) + (twin.bytes ?? 0) };
+    }),
+  };
+}
+
+function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly NodeFacts[]): WalkStatus[] {
+  const walks: WalkStatus[] = [];
+  for (const from of input.walkFrom ?? []) {
+    const read = nodes.find(({ node }) => node === from.node)?.read;
+    if (read === undefined) continue;
+    for (const frontend of read.program.frontends) {
+      if (frontend.frontend !== 'ClusterIP' || frontend.family !== familyOf(from.address)) continue;
+      const walk: Walk = walkPacket(read.report, desired, {
+        source: from.address,
+        destination: frontend.address,
+        destinationPort: frontend.port,
+        protocol: frontend.protocol,
+        entersAt: recordsOf(read.report, 'start')[0]?.addresses.includes(from.address) === true ? 'OUTPUT' : 'PREROUTING',
+      });
+      walks.push({
+        node: from.node,
+        source: from.address,
+        destination: frontend.address,
+        destinationPort: frontend.port,
+        protocol: frontend.protocol,
+        verdict: walk.verdict,
+        masquerade: walk.masquerade,
+        destinations: walk.destinations.map(({ address, port, probability }) => ({ address, port, probability })),
+        path: walk.path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
+        unknown: [...walk.unknown],
+      });
+    }
+  }
+  return walks;
+}
+
+function summaryOf(desired: DesiredService, nodes: readonly NodeFacts[], findings: readonly { severity: string }[]): SummaryStatus {
+  const endpoints = new Map<string, boolean>();
+  for (const slice of desired.endpointSlices) {
+    for (const { addresses, ready, targetRef } of slice.endpoints) {
+      // A dual-stack pod is in a slice of each family, and is one endpoint.
+      const key = targetRef?.uid ?? addresses[0] ?? '';
+      endpoints.set(key, (endpoints.get(key) ?? false) || ready);
+    }
+  }
+  const readyEndpoints = [...endpoints.values()].filter((ready) => ready).length;
+  return {
+    nodes: `${nodes.filter(({ read }) => read !== undefined).length}/${nodes.length}`,
+    endpoints: `${readyEndpoints}/${endpoints.size}`,
+    findings: findings.length,
+    errors: findings.filter(({ severity }) => severity === 'error').length,
+    warnings: findings.filter(({ severity }) => severity === 'warning').length,
+  };
+}
