@@ -1,0 +1,70 @@
+// Types are checked by tsc; here are the rules of the house, and the fences between its rooms (docs/architecture.md).
+import tseslint from 'typescript-eslint';
+
+/** An import that leaves the room in a direction that data does not flow. */
+function fence(room, allowed, message) {
+  const rooms = ['core', 'probe', 'operator', 'cmd', 'test', 'bench'].filter((other) => other !== room && !allowed.includes(other));
+  return rooms.map((other) => ({ regex: `^(\\.\\./)+${other}/`, message: `${room}/ must not import ${other}/: ${message}` }));
+}
+
+export default tseslint.config(
+  { ignores: ['dist/', 'node_modules/', 'core/service-trace.ts', 'test/cluster/programs/'] },
+  {
+    files: ['**/*.ts', '**/*.tsx'],
+    extends: [...tseslint.configs.recommendedTypeChecked],
+    languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['core/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...fence('core', [], 'core is pure and knows no other room'),
+            { regex: '^node:', message: 'core is pure: no I/O, no process, no clock' },
+            { regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs|execa)', message: 'core is pure: it knows no cluster and no screen' },
+          ],
+        },
+      ],
+      'no-restricted-globals': ['error', { name: 'process', message: 'core is pure' }, { name: 'fetch', message: 'core is pure' }, { name: 'setTimeout', message: 'core has no clock' }],
+      'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'core has no clock: time is an argument' }, { object: 'Math', property: 'random', message: 'core is deterministic' }],
+      'no-restricted-syntax': ['error', { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'core has no clock: time is an argument' }],
+    },
+  },
+  {
+    files: ['probe/**/*.ts'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: [...fence('probe', ['core'], 'a probe knows only core'), { regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs)', message: 'a probe has no credentials and no screen' }] }],
+    },
+  },
+  {
+    files: ['operator/**/*.ts'],
+    rules: {
+      'no-restricted-imports': ['error', { patterns: [...fence('operator', ['core'], 'the operator knows only core'), { regex: '^(ink$|react|yargs)', message: 'the operator has no screen' }] }],
+    },
+  },
+  {
+    files: ['cmd/**/*.ts', 'cmd/**/*.tsx'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [...fence('cmd', ['core', 'operator'], 'the plugin knows core, and the engine for --standalone'), { regex: 'operator/(?!trace-engine\\.ts)', message: 'of operator/, the plugin may import the engine alone (for --standalone)' }] },
+      ],
+    },
+  },
+  {
+    files: ['test/**/*.ts', 'test/**/*.tsx'],
+    rules: { '@typescript-eslint/no-unsafe-assignment': 'off', '@typescript-eslint/unbound-method': 'off' },
+  },
+);

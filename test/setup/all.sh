@@ -1,0 +1,9 @@
+#!/bin/sh
+# Everything that is tested, in the order of what fails fastest. The last line is `N passed, N failed, N skipped`.
+set -eu
+node crds/generate.ts --check
+tsc --noEmit -p .
+eslint . --max-warnings 0
+node test/cluster/cli.ts packages
+node config/build.ts
+exec vitest run "$@"

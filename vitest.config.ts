@@ -1,0 +1,42 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * unit: no root, no cluster. kernel: real rules in network namespaces that the tests make and remove; needs root.
+ * cluster: the embedded cluster; needs root, Go and Debian's packages. The groups run one after the other, because
+ * each of the last two uses the whole machine.
+ */
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/setup/closing-line-reporter.ts'],
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['test/{core,probe,operator,cmd,config}/**/*.test.{ts,tsx}'],
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
+          globalSetup: ['test/setup/cluster.ts'],
+          fileParallelism: false,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+});
