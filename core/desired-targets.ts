@@ -12,8 +12,8 @@ export interface DesiredTarget {
 
 export interface PortKey {
   readonly family: Family;
-  /** Name of the Service's port; undefined where the only port has no name. */
-  readonly portName: string | undefined;
+  /** Name of the Service's port; absent where the only port has no name. */
+  readonly portName?: string | undefined;
   readonly protocol: Protocol;
 }
 

@@ -29,12 +29,10 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   if (!('report' in answer)) return { node: answer.node, answer, ...place };
   const { report, collectedAt } = answer;
   const service = `${desired.namespace}/${desired.name}`;
-  const own = <Kind extends 'conntrack' | 'dns'>(kind: Kind): RecordOf<Kind> | undefined =>
-    recordsOf(report, kind).find((record) => record.service === service);
   const kubeProxy = recordsOf(report, 'kubeProxy')[0];
-  const conntrack = own('conntrack');
+  const conntrack = recordsOf(report, 'conntrack').find((record) => record.service === service);
   const conntrackTable = recordsOf(report, 'conntrackTable')[0];
-  const dns = own('dns');
+  const dns = recordsOf(report, 'dns').find((record) => record.service === service);
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
