@@ -1,0 +1,3 @@
+module svctrace.io/test/cluster/testpod
+
+go 1.26.0
