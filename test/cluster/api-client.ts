@@ -1,27 +1,27 @@
-import { request } from 'node:https'
-import { readFileSync } from 'node:fs'
-import { parse } from 'yaml'
-import { z } from 'zod'
+import { request } from 'node:https';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { z } from 'zod';
 
-const clusterSchema = z.object({ cluster: z.object({ server: z.string(), 'certificate-authority-data': z.string() }) })
-const userSchema = z.object({ user: z.object({ token: z.string() }) })
-const kubeconfigSchema = z.object({ clusters: z.tuple([clusterSchema]), users: z.tuple([userSchema]) })
+const clusterSchema = z.object({ cluster: z.object({ server: z.string(), 'certificate-authority-data': z.string() }) });
+const userSchema = z.object({ user: z.object({ token: z.string() }) });
+const kubeconfigSchema = z.object({ clusters: z.tuple([clusterSchema]), users: z.tuple([userSchema]) });
 
 /**
  * A client for the few questions that the harness asks while the cluster starts. It is small because
  * it must say at once that nobody answers yet; tests use kubectl or the real client.
  */
 export class ApiClient {
-  readonly #server: string
-  readonly #authority: Buffer
-  readonly #token: string
+  readonly #server: string;
+  readonly #authority: Buffer;
+  readonly #token: string;
 
   /** @param kubeconfig path of a kubeconfig that startApiServer() has written */
   constructor(kubeconfig: string) {
-    const { clusters, users } = kubeconfigSchema.parse(parse(readFileSync(kubeconfig, 'utf8')))
-    this.#server = clusters[0].cluster.server
-    this.#authority = Buffer.from(clusters[0].cluster['certificate-authority-data'], 'base64')
-    this.#token = users[0].user.token
+    const { clusters, users } = kubeconfigSchema.parse(parse(readFileSync(kubeconfig, 'utf8')));
+    this.#server = clusters[0].cluster.server;
+    this.#authority = Buffer.from(clusters[0].cluster['certificate-authority-data'], 'base64');
+    this.#token = users[0].user.token;
   }
 
   /**
@@ -35,25 +35,25 @@ export class ApiClient {
         new URL(path, this.#server),
         { ca: this.#authority, headers: { authorization: `Bearer ${this.#token}` }, agent: false, timeout: 3000 },
         (response) => {
-          const chunks: Buffer[] = []
-          response.on('data', (chunk: Buffer) => chunks.push(chunk))
-          response.on('error', reject)
+          const chunks: Buffer[] = [];
+          response.on('data', (chunk: Buffer) => chunks.push(chunk));
+          response.on('error', reject);
           response.on('end', () => {
-            const body = Buffer.concat(chunks).toString('utf8')
-            if (response.statusCode === 200) resolve(body)
-            else reject(new Error(`The API server answered ${path} with ${String(response.statusCode)}: ${body.slice(0, 300)}`))
-          })
+            const body = Buffer.concat(chunks).toString('utf8');
+            if (response.statusCode === 200) resolve(body);
+            else reject(new Error(`The API server answered ${path} with ${String(response.statusCode)}: ${body.slice(0, 300)}`));
+          });
         },
-      )
-      asking.on('timeout', () => asking.destroy(new Error(`The API server did not answer ${path} within 3 seconds.`)))
-      asking.on('error', reject)
-      asking.end()
-    })
+      );
+      asking.on('timeout', () => asking.destroy(new Error(`The API server did not answer ${path} within 3 seconds.`)));
+      asking.on('error', reject);
+      asking.end();
+    });
   }
 
   /** Whether the API server is ready to serve. */
   async isReady(): Promise<boolean> {
-    return (await this.get('/readyz')) === 'ok'
+    return (await this.get('/readyz')) === 'ok';
   }
 
   /** Whether the object at this path exists; any answer but 200 counts as not. */
@@ -61,7 +61,7 @@ export class ApiClient {
     return this.get(path).then(
       () => true,
       () => false,
-    )
+    );
   }
 
   /** Names of the nodes whose condition Ready is True. */
@@ -75,17 +75,17 @@ export class ApiClient {
           }),
         ),
       })
-      .parse(JSON.parse(await this.get('/api/v1/nodes')))
+      .parse(JSON.parse(await this.get('/api/v1/nodes')));
     return list.items
       .filter(({ status }) => status.conditions.some(({ type, status: value }) => type === 'Ready' && value === 'True'))
-      .map(({ metadata }) => metadata.name)
+      .map(({ metadata }) => metadata.name);
   }
 
   /** How many replicas of a Deployment are wanted, and how many are available. */
   async replicas(namespace: string, name: string): Promise<{ wanted: number; available: number }> {
     const deployment = z
       .object({ spec: z.object({ replicas: z.int() }), status: z.object({ availableReplicas: z.int().default(0) }) })
-      .parse(JSON.parse(await this.get(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`)))
-    return { wanted: deployment.spec.replicas, available: deployment.status.availableReplicas }
+      .parse(JSON.parse(await this.get(`/apis/apps/v1/namespaces/${namespace}/deployments/${name}`)));
+    return { wanted: deployment.spec.replicas, available: deployment.status.availableReplicas };
   }
 }

@@ -1,94 +1,94 @@
-import { spawnSync } from 'node:child_process'
-import process from 'node:process'
-import yargs from 'yargs'
-import { hideBin } from 'yargs/helpers'
-import { findLeftovers, isNothing } from './cleanup.ts'
-import { attachCluster, startCluster, stopCluster } from './cluster.ts'
-import { Components } from './components.ts'
-import { defaultName, stateDirectory } from './paths.ts'
-import { isAlive, isStopped } from './process-identity.ts'
-import { clusterRequirements, missingPackages } from './requirements.ts'
+import { spawnSync } from 'node:child_process';
+import process from 'node:process';
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { findLeftovers, isNothing } from './cleanup.ts';
+import { attachCluster, startCluster, stopCluster } from './cluster.ts';
+import { Components } from './components.ts';
+import { defaultName, stateDirectory } from './paths.ts';
+import { isAlive, isStopped } from './process-identity.ts';
+import { clusterRequirements, missingPackages } from './requirements.ts';
 
 /** Shows one line of progress: on a terminal short-lived lines replace each other, elsewhere one in ten seconds is printed. */
 function progressPrinter(): (line: string) => void {
-  let lastShortLived = 0
-  let pending = false
+  let lastShortLived = 0;
+  let pending = false;
   return (line) => {
-    const shortLived = line.startsWith('compiling ')
+    const shortLived = line.startsWith('compiling ');
     if (process.stderr.isTTY) {
-      process.stderr.write(`${pending ? '\r\u001b[K' : ''}${line}${shortLived ? '' : '\n'}`)
-      pending = shortLived
+      process.stderr.write(`${pending ? '\r\u001b[K' : ''}${line}${shortLived ? '' : '\n'}`);
+      pending = shortLived;
     } else if (!shortLived || Date.now() - lastShortLived > 10_000) {
-      if (shortLived) lastShortLived = Date.now()
-      process.stderr.write(`${line}\n`)
+      if (shortLived) lastShortLived = Date.now();
+      process.stderr.write(`${line}\n`);
     }
-  }
+  };
 }
 
 async function up(name: string): Promise<void> {
-  const abort = new AbortController()
+  const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (!abort.signal.aborted) process.stderr.write(`\n${signal}: removing what was started…\n`)
-      abort.abort(new Error(`The start was ended by ${signal}.`))
-    })
+      if (!abort.signal.aborted) process.stderr.write(`\n${signal}: removing what was started…\n`);
+      abort.abort(new Error(`The start was ended by ${signal}.`));
+    });
   }
-  const started = Date.now()
-  const cluster = await startCluster({ name, onProgress: progressPrinter(), signal: abort.signal })
-  process.stderr.write(`The cluster "${name}" is up, after ${((Date.now() - started) / 1000).toFixed(1)} s. To use it:\n`)
-  process.stdout.write(`export KUBECONFIG=${cluster.kubeconfigPath} PATH=${cluster.programs.kubernetesDirectory}:$PATH\n`)
+  const started = Date.now();
+  const cluster = await startCluster({ name, onProgress: progressPrinter(), signal: abort.signal });
+  process.stderr.write(`The cluster "${name}" is up, after ${((Date.now() - started) / 1000).toFixed(1)} s. To use it:\n`);
+  process.stdout.write(`export KUBECONFIG=${cluster.kubeconfigPath} PATH=${cluster.programs.kubernetesDirectory}:$PATH\n`);
 }
 
 async function down(name: string): Promise<void> {
   if (isNothing(findLeftovers(name))) {
-    process.stderr.write(`There is no cluster "${name}".\n`)
-    return
+    process.stderr.write(`There is no cluster "${name}".\n`);
+    return;
   }
-  await stopCluster(name)
-  process.stderr.write(`The cluster "${name}" is gone.\n`)
+  await stopCluster(name);
+  process.stderr.write(`The cluster "${name}" is gone.\n`);
 }
 
 async function status(name: string): Promise<void> {
-  const leftovers = findLeftovers(name)
+  const leftovers = findLeftovers(name);
   if (isNothing(leftovers)) {
-    process.stdout.write(`There is no cluster "${name}".\n`)
-    process.exitCode = 1
-    return
+    process.stdout.write(`There is no cluster "${name}".\n`);
+    process.exitCode = 1;
+    return;
   }
-  const components = new Components(name, stateDirectory(name)).list()
+  const components = new Components(name, stateDirectory(name)).list();
   for (const record of components) {
-    const state = isStopped(record) ? 'paused' : isAlive(record) ? 'running' : 'ended'
-    process.stdout.write(`${record.name.padEnd(26)}${state.padEnd(10)}${String(record.pid).padEnd(10)}${record.log}\n`)
+    const state = isStopped(record) ? 'paused' : isAlive(record) ? 'running' : 'ended';
+    process.stdout.write(`${record.name.padEnd(26)}${state.padEnd(10)}${String(record.pid).padEnd(10)}${record.log}\n`);
   }
   try {
-    const { stdout } = await (await attachCluster(name)).kubectl(['get', 'nodes,pods', '-A', '-o', 'wide'])
-    process.stdout.write(`\n${stdout}\n`)
+    const { stdout } = await (await attachCluster(name)).kubectl(['get', 'nodes,pods', '-A', '-o', 'wide']);
+    process.stdout.write(`\n${stdout}\n`);
   } catch (error) {
-    process.stdout.write(`\n${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = 1
+    process.stdout.write(`\n${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
   }
 }
 
 /** Installs the Debian packages that are missing, after it has said which and why. */
 function packages(): void {
-  const missing = missingPackages()
+  const missing = missingPackages();
   if (missing.length === 0) {
-    process.stderr.write('Every package that the cluster needs is installed.\n')
+    process.stderr.write('Every package that the cluster needs is installed.\n');
   } else {
-    const names = [...new Set(missing.map((lack) => lack.package))]
-    process.stderr.write('These Debian packages are missing, and will be installed with apt-get:\n')
-    for (const lack of missing) process.stderr.write(`  ${lack.package}: for ${lack.why}\n`)
+    const names = [...new Set(missing.map((lack) => lack.package))];
+    process.stderr.write('These Debian packages are missing, and will be installed with apt-get:\n');
+    for (const lack of missing) process.stderr.write(`  ${lack.package}: for ${lack.why}\n`);
     for (const args of [['update'], ['install', '--yes', '--no-install-recommends', ...names]]) {
       const { status: exitStatus, error } = spawnSync('apt-get', args, {
         stdio: ['ignore', 2, 2],
         env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      })
-      if (error) throw error
-      if (exitStatus !== 0) throw new Error(`apt-get ${args.join(' ')} ended with status ${String(exitStatus)}.`)
+      });
+      if (error) throw error;
+      if (exitStatus !== 0) throw new Error(`apt-get ${args.join(' ')} ended with status ${String(exitStatus)}.`);
     }
   }
-  const { ok, missing: lacks } = clusterRequirements()
-  if (!ok) throw new Error(`Still missing: ${lacks.join('; ')}.`)
+  const { ok, missing: lacks } = clusterRequirements();
+  if (!ok) throw new Error(`Still missing: ${lacks.join('; ')}.`);
 }
 
 await yargs(hideBin(process.argv))
@@ -98,12 +98,12 @@ await yargs(hideBin(process.argv))
   .command('down', 'End the cluster and remove all of it', {}, async ({ name }) => down(String(name)))
   .command('status', 'Show what runs', {}, async ({ name }) => status(String(name)))
   .command('packages', 'Install the Debian packages that are missing', {}, () => {
-    packages()
+    packages();
   })
   .demandCommand(1, 'Name a command.')
   .strict()
   .fail((message, error) => {
-    process.stderr.write(`${message || error.message}\n`)
-    process.exit(1)
+    process.stderr.write(`${message || error.message}\n`);
+    process.exit(1);
   })
-  .parseAsync()
+  .parseAsync();

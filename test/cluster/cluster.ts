@@ -1,16 +1,16 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
-import { execa } from 'execa'
-import { z } from 'zod'
-import { ApiClient } from './api-client.ts'
-import { createCertificates } from './certificates.ts'
-import { createGroups } from './cgroups.ts'
-import { findLeftovers, isNothing, removeCluster } from './cleanup.ts'
-import { ComponentFailedError, Components, enterCommand } from './components.ts'
-import { pkiDirectory, startApiServer, startControllers, startEtcd, userKubeconfig } from './control-plane.ts'
-import { buildCorednsImage, buildTestpodImage, importImage } from './images.ts'
-import { withLock } from './lock.ts'
-import { createControlPlaneNamespace, createNodeNamespace } from './namespaces.ts'
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { execa } from 'execa';
+import { z } from 'zod';
+import { ApiClient } from './api-client.ts';
+import { createCertificates } from './certificates.ts';
+import { createGroups } from './cgroups.ts';
+import { findLeftovers, isNothing, removeCluster } from './cleanup.ts';
+import { ComponentFailedError, Components, enterCommand } from './components.ts';
+import { pkiDirectory, startApiServer, startControllers, startEtcd, userKubeconfig } from './control-plane.ts';
+import { buildCorednsImage, buildTestpodImage, importImage } from './images.ts';
+import { withLock } from './lock.ts';
+import { createControlPlaneNamespace, createNodeNamespace } from './namespaces.ts';
 import {
   containerdSocket,
   installCredentials,
@@ -21,100 +21,100 @@ import {
   startKubelet,
   startKubeProxy,
   type NodeOptions,
-} from './node-components.ts'
-import { cacheDirectory, defaultName, stateDirectory } from './paths.ts'
-import { isAlive, isStopped, signalProcess, waitForEnd } from './process-identity.ts'
-import { buildPrograms, type Programs } from './programs.ts'
-import { fullPath, requireCluster } from './requirements.ts'
-import { network, nodePlans, users, type NodePlan, type UserName } from './topology.ts'
+} from './node-components.ts';
+import { cacheDirectory, defaultName, stateDirectory } from './paths.ts';
+import { isAlive, isStopped, signalProcess, waitForEnd } from './process-identity.ts';
+import { buildPrograms, type Programs } from './programs.ts';
+import { fullPath, requireCluster } from './requirements.ts';
+import { network, nodePlans, users, type NodePlan, type UserName } from './topology.ts';
 
 /** What a command has printed and how it ended. */
 export interface CommandResult {
-  readonly stdout: string
-  readonly stderr: string
-  readonly exitCode: number
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
 }
 
 /** How a command is run. */
 export interface CommandOptions {
   /** Text for its standard input; without it there is none. */
-  readonly input?: string
+  readonly input?: string;
   /** Added to the environment. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>;
   /** Milliseconds until it is killed; 60,000 if not given. */
-  readonly timeout?: number
+  readonly timeout?: number;
   /** Whether a status other than 0 is an error (it is, if not given). */
-  readonly reject?: boolean
-  readonly signal?: AbortSignal
+  readonly reject?: boolean;
+  readonly signal?: AbortSignal;
 }
 
 /** How kubectl is run. */
 export interface KubectlOptions extends CommandOptions {
   /** Who runs it; admin, if not given. */
-  readonly user?: UserName
+  readonly user?: UserName;
   /** Directories searched before PATH, where kubectl finds plugins. */
-  readonly pluginDirectories?: readonly string[]
+  readonly pluginDirectories?: readonly string[];
 }
 
 /** A node of a running cluster. */
 export interface ClusterNode extends NodePlan {
   /** Path of the node's network namespace, for `nsenter --net=`. */
-  readonly netns: string
+  readonly netns: string;
   /** The process that keeps the node's namespaces. */
-  readonly pid: number
-  readonly containerdSocket: string
+  readonly pid: number;
+  readonly containerdSocket: string;
   /**
    * Runs a program of this machine as on the node: in its network and mount namespaces, with its iptables.
    * @throws {Error} when it ends with a status other than 0, unless `reject` is false
    */
-  exec(argv: readonly [string, ...string[]], options?: CommandOptions): Promise<CommandResult>
+  exec(argv: readonly [string, ...string[]], options?: CommandOptions): Promise<CommandResult>;
   /** Stops kube-proxy where it is (SIGSTOP): the node's rules go stale. */
-  pauseKubeProxy(): void
+  pauseKubeProxy(): void;
   /** Lets a paused kube-proxy go on. */
-  resumeKubeProxy(): void
+  resumeKubeProxy(): void;
   /** Ends kube-proxy; its rules stay. */
-  stopKubeProxy(): Promise<void>
+  stopKubeProxy(): Promise<void>;
   /** Starts kube-proxy again, if it does not run. */
-  startKubeProxy(): Promise<void>
+  startKubeProxy(): Promise<void>;
 }
 
 /** A running cluster. */
 export interface Cluster {
-  readonly name: string
+  readonly name: string;
   /** Path of admin's kubeconfig; the address in it is on this machine's loopback interface. */
-  readonly kubeconfigPath: string
-  readonly nodes: readonly ClusterNode[]
+  readonly kubeconfigPath: string;
+  readonly nodes: readonly ClusterNode[];
   /** Where the API server is; a client outside the cluster, for NodePorts and the like. */
   readonly controlPlane: {
-    readonly netns: string
-    readonly ip: string
-    readonly ipv6: string
-    exec(argv: readonly [string, ...string[]], options?: CommandOptions): Promise<CommandResult>
-  }
+    readonly netns: string;
+    readonly ip: string;
+    readonly ipv6: string;
+    exec(argv: readonly [string, ...string[]], options?: CommandOptions): Promise<CommandResult>;
+  };
   /** The programs that the cluster runs. */
-  readonly programs: Programs
+  readonly programs: Programs;
   /** Directory with all logs, one file for each component. */
-  readonly logs: string
+  readonly logs: string;
   /** Path of a user's kubeconfig. */
-  kubeconfigFor(user: UserName): string
+  kubeconfigFor(user: UserName): string;
   /** A node by its name; throws when there is none. */
-  node(name: string): ClusterNode
+  node(name: string): ClusterNode;
   /** Runs kubectl of the cluster's own version. */
-  kubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>
+  kubectl(args: readonly string[], options?: KubectlOptions): Promise<CommandResult>;
   /** Loads an image that buildImage() made into all nodes, or some. */
-  loadImage(tar: string, nodes?: readonly string[]): Promise<void>
+  loadImage(tar: string, nodes?: readonly string[]): Promise<void>;
   /** Ends the cluster and removes all of it. */
-  down(): Promise<void>
+  down(): Promise<void>;
 }
 
 /** How a cluster is started. */
 export interface StartOptions {
   /** `svctrace`, if not given. */
-  readonly name?: string
+  readonly name?: string;
   /** Gets a line of text whenever there is something to tell people who wait. */
-  readonly onProgress?: (line: string) => void
+  readonly onProgress?: (line: string) => void;
   /** Ends the start; what was made is removed. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal;
 }
 
 /** Written last, so its presence says that the cluster has been ready. */
@@ -132,19 +132,19 @@ const stateSchema = z.object({
   }),
   controlPlanePid: z.int(),
   nodePids: z.record(z.string(), z.int()),
-})
+});
 
-type State = z.infer<typeof stateSchema>
+type State = z.infer<typeof stateSchema>;
 
-const stateFile = (name: string): string => join(stateDirectory(name), 'state.json')
+const stateFile = (name: string): string => join(stateDirectory(name), 'state.json');
 
 function readState(name: string): State | undefined {
-  if (!existsSync(stateFile(name))) return undefined
-  return stateSchema.parse(JSON.parse(readFileSync(stateFile(name), 'utf8')))
+  if (!existsSync(stateFile(name))) return undefined;
+  return stateSchema.parse(JSON.parse(readFileSync(stateFile(name), 'utf8')));
 }
 
 async function run(argv: readonly string[], options: CommandOptions & { cwd?: string; path?: string }): Promise<CommandResult> {
-  const [program = '', ...args] = argv
+  const [program = '', ...args] = argv;
   const result = await execa(program, args, {
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
     env: { PATH: options.path ?? fullPath(), ...options.env },
@@ -152,18 +152,18 @@ async function run(argv: readonly string[], options: CommandOptions & { cwd?: st
     reject: options.reject ?? true,
     maxBuffer: 512 * 1024 * 1024,
     ...(options.signal && { cancelSignal: options.signal }),
-  })
-  return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? -1 }
+  });
+  return { stdout: result.stdout, stderr: result.stderr, exitCode: result.exitCode ?? -1 };
 }
 
 function describeNode(name: string, plan: NodePlan, pid: number): ClusterNode {
-  const components = new Components(name, stateDirectory(name))
-  const options: NodeOptions = { name, plan, components, stateDirectory: stateDirectory(name), namespacePid: pid }
-  const proxy = kubeProxyName(plan.name)
+  const components = new Components(name, stateDirectory(name));
+  const options: NodeOptions = { name, plan, components, stateDirectory: stateDirectory(name), namespacePid: pid };
+  const proxy = kubeProxyName(plan.name);
   const signal = (sent: NodeJS.Signals): void => {
-    const record = components.find(proxy)
-    if (!record || !signalProcess(record, sent)) throw new Error(`kube-proxy does not run on ${plan.name}.`)
-  }
+    const record = components.find(proxy);
+    if (!record || !signalProcess(record, sent)) throw new Error(`kube-proxy does not run on ${plan.name}.`);
+  };
   return {
     ...plan,
     pid,
@@ -171,40 +171,40 @@ function describeNode(name: string, plan: NodePlan, pid: number): ClusterNode {
     containerdSocket: containerdSocket(pid),
     exec: async (argv, commandOptions = {}) => run(enterCommand(pid, true, argv), { ...commandOptions, path: nodePath() }),
     pauseKubeProxy: () => {
-      signal('SIGSTOP')
+      signal('SIGSTOP');
     },
     resumeKubeProxy: () => {
-      signal('SIGCONT')
+      signal('SIGCONT');
     },
     stopKubeProxy: async () => {
-      const record = components.find(proxy)
-      components.forget(proxy)
-      if (!record || !signalProcess(record, 'SIGTERM')) return
+      const record = components.find(proxy);
+      components.forget(proxy);
+      if (!record || !signalProcess(record, 'SIGTERM')) return;
       // A paused one gets its SIGTERM when it goes on.
-      signalProcess(record, 'SIGCONT')
-      if (await waitForEnd(record, 5000)) return
-      signalProcess(record, 'SIGKILL')
-      await waitForEnd(record, 5000)
+      signalProcess(record, 'SIGCONT');
+      if (await waitForEnd(record, 5000)) return;
+      signalProcess(record, 'SIGKILL');
+      await waitForEnd(record, 5000);
     },
     startKubeProxy: async () => {
-      const record = components.find(proxy)
-      if (!record || !isAlive(record)) await startKubeProxy(options)
+      const record = components.find(proxy);
+      if (!record || !isAlive(record)) await startKubeProxy(options);
     },
-  }
+  };
 }
 
 function describeCluster(name: string, state: State): Cluster {
-  const directory = stateDirectory(name)
+  const directory = stateDirectory(name);
   const nodes = nodePlans.map((plan) => {
-    const pid = state.nodePids[plan.name]
-    if (pid === undefined) throw new Error(`The state of the cluster "${name}" has no ${plan.name}.`)
-    return describeNode(name, plan, pid)
-  })
+    const pid = state.nodePids[plan.name];
+    if (pid === undefined) throw new Error(`The state of the cluster "${name}" has no ${plan.name}.`);
+    return describeNode(name, plan, pid);
+  });
   const node = (wanted: string): ClusterNode => {
-    const found = nodes.find((candidate) => candidate.name === wanted)
-    if (!found) throw new Error(`The cluster has no node "${wanted}".`)
-    return found
-  }
+    const found = nodes.find((candidate) => candidate.name === wanted);
+    if (!found) throw new Error(`The cluster has no node "${wanted}".`);
+    return found;
+  };
   return {
     name,
     kubeconfigPath: userKubeconfig(directory, 'admin'),
@@ -227,25 +227,25 @@ function describeCluster(name: string, state: State): Cluster {
         env: { KUBECONFIG: userKubeconfig(directory, user), KUBECACHEDIR: join(directory, 'kubectl-cache'), ...options.env },
       }),
     loadImage: async (tar, names) => {
-      const chosen = names?.map(node) ?? nodes
-      await Promise.all(chosen.map(async (one) => importImage(state.programs.ctr, one.containerdSocket, tar)))
+      const chosen = names?.map(node) ?? nodes;
+      await Promise.all(chosen.map(async (one) => importImage(state.programs.ctr, one.containerdSocket, tar)));
     },
     down: async () => stopCluster(name),
-  }
+  };
 }
 
 /** Whether all components of a cluster that was ready once still run, and its API server answers. */
 async function isHealthy(name: string): Promise<boolean> {
-  if (!readState(name)) return false
-  const records = new Components(name, stateDirectory(name)).list()
-  if (!records.every(isAlive)) return false
+  if (!readState(name)) return false;
+  const records = new Components(name, stateDirectory(name)).list();
+  if (!records.every(isAlive)) return false;
   for (const plan of nodePlans) {
-    if (!records.some((record) => record.name === kubeProxyName(plan.name) && !isStopped(record))) return false
+    if (!records.some((record) => record.name === kubeProxyName(plan.name) && !isStopped(record))) return false;
   }
   try {
-    return await new ApiClient(userKubeconfig(stateDirectory(name), 'admin')).isReady()
+    return await new ApiClient(userKubeconfig(stateDirectory(name), 'admin')).isReady();
   } catch {
-    return false
+    return false;
   }
 }
 
@@ -255,22 +255,22 @@ async function isHealthy(name: string): Promise<boolean> {
  * @throws {Error} when it does not run, or not all of it
  */
 export async function attachCluster(name = defaultName): Promise<Cluster> {
-  const state = readState(name)
-  if (!state) throw new Error(`No cluster "${name}" runs here; start it with: node test/cluster/cli.ts up --name ${name}`)
+  const state = readState(name);
+  if (!state) throw new Error(`No cluster "${name}" runs here; start it with: node test/cluster/cli.ts up --name ${name}`);
   if (!(await isHealthy(name))) {
-    throw new Error(`Not all of the cluster "${name}" runs; start it anew with: node test/cluster/cli.ts up --name ${name}`)
+    throw new Error(`Not all of the cluster "${name}" runs; start it anew with: node test/cluster/cli.ts up --name ${name}`);
   }
-  return describeCluster(name, state)
+  return describeCluster(name, state);
 }
 
-const lockName = (name: string): string => `cluster-${name}`
+const lockName = (name: string): string => `cluster-${name}`;
 
 /**
  * Ends a cluster and removes all of it, in whatever state it is; nothing happens when there is none.
  * @param name `svctrace`, if not given
  */
 export async function stopCluster(name = defaultName): Promise<void> {
-  await withLock(lockName(name), async () => removeCluster(name))
+  await withLock(lockName(name), async () => removeCluster(name));
 }
 
 /**
@@ -284,106 +284,104 @@ async function create(
   background: Promise<unknown>[],
   { onProgress, signal }: StartOptions,
 ): Promise<Cluster> {
-  const started = Date.now()
-  const tell = (line: string): void => onProgress?.(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}`)
-  const directory = stateDirectory(name)
-  mkdirSync(directory, { mode: 0o700 })
+  const started = Date.now();
+  const tell = (line: string): void => onProgress?.(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}`);
+  const directory = stateDirectory(name);
+  mkdirSync(directory, { mode: 0o700 });
   createGroups(
     name,
     nodePlans.map((plan) => plan.name),
-  )
+  );
   // Awaited only where its result is needed; an error until then is no unhandled one.
   const inBackground = <T>(work: Promise<T>): Promise<T> => {
-    work.catch(() => undefined)
-    background.push(work)
-    return work
-  }
-  const images = inBackground(Promise.all([buildTestpodImage(programs.testpod), buildCorednsImage(programs.coredns)]))
-  const certificates = inBackground(createCertificates(programs.hosttool, pkiDirectory(directory)))
+    work.catch(() => undefined);
+    background.push(work);
+    return work;
+  };
+  const images = inBackground(Promise.all([buildTestpodImage(programs.testpod), buildCorednsImage(programs.coredns)]));
+  const certificates = inBackground(createCertificates(programs.hosttool, pkiDirectory(directory)));
 
-  const controlPlanePid = await createControlPlaneNamespace(components)
-  const controlPlane = { name, components, programs, stateDirectory: directory, namespacePid: controlPlanePid, signal }
-  await startEtcd(controlPlane)
-  await certificates
-  await startApiServer(controlPlane)
-  tell('etcd and the API server are starting')
+  const controlPlanePid = await createControlPlaneNamespace(components);
+  const controlPlane = { name, components, programs, stateDirectory: directory, namespacePid: controlPlanePid, signal };
+  await startEtcd(controlPlane);
+  await certificates;
+  await startApiServer(controlPlane);
+  tell('etcd and the API server are starting');
 
   const prepareNode = async (plan: NodePlan): Promise<NodeOptions> => {
-    const namespacePid = await createNodeNamespace(components, plan, directory, controlPlanePid, nodePrograms(programs))
-    const options: NodeOptions = { name, plan, components, stateDirectory: directory, namespacePid }
-    await startContainerd(options)
-    installCredentials(options)
-    return options
-  }
-  const nodes = await Promise.all(
-    nodePlans.map((plan) => inBackground(prepareNode(plan))),
-  )
-  tell('the nodes and their containerd are starting')
+    const namespacePid = await createNodeNamespace(components, plan, directory, controlPlanePid, nodePrograms(programs));
+    const options: NodeOptions = { name, plan, components, stateDirectory: directory, namespacePid };
+    await startContainerd(options);
+    installCredentials(options);
+    return options;
+  };
+  const nodes = await Promise.all(nodePlans.map((plan) => inBackground(prepareNode(plan))));
+  tell('the nodes and their containerd are starting');
 
   const loadImages = async ({ plan, namespacePid }: NodeOptions): Promise<void> => {
-    const socket = containerdSocket(namespacePid)
+    const socket = containerdSocket(namespacePid);
     await components.waitUntil(`containerd on ${plan.name}`, () => existsSync(socket), {
       timeout: 30_000,
       signal,
       blame: `${plan.name}.containerd`,
-    })
+    });
     // One after the other: the nodes share the disk and the processors already.
-    for (const tar of await images) await importImage(programs.ctr, socket, tar)
-    tell(`${plan.name} has the images`)
-  }
-  const imagesLoaded = nodes.map((node) => inBackground(loadImages(node)))
+    for (const tar of await images) await importImage(programs.ctr, socket, tar);
+    tell(`${plan.name} has the images`);
+  };
+  const imagesLoaded = nodes.map((node) => inBackground(loadImages(node)));
 
-  const api = new ApiClient(userKubeconfig(directory, 'admin'))
-  await components.waitUntil('the API server', async () => api.isReady(), { timeout: 60_000, signal, blame: 'kube-apiserver' })
-  tell('the API server is ready')
-  await startControllers(controlPlane)
+  const api = new ApiClient(userKubeconfig(directory, 'admin'));
+  await components.waitUntil('the API server', async () => api.isReady(), { timeout: 60_000, signal, blame: 'kube-apiserver' });
+  tell('the API server is ready');
+  await startControllers(controlPlane);
   for (const node of nodes) {
-    await startKubelet(node)
-    await startKubeProxy(node)
+    await startKubelet(node);
+    await startKubeProxy(node);
   }
   const state: State = {
     programs,
     controlPlanePid,
     nodePids: Object.fromEntries(nodes.map(({ plan, namespacePid }) => [plan.name, namespacePid])),
-  }
-  const cluster = describeCluster(name, state)
-  await Promise.all(imagesLoaded)
-  const seen = new Set<string>()
+  };
+  const cluster = describeCluster(name, state);
+  await Promise.all(imagesLoaded);
+  const seen = new Set<string>();
   await components.waitUntil(
     'all nodes to be Ready',
     async () => {
       for (const node of await api.readyNodes()) {
-        if (!seen.has(node)) tell(`${node} is Ready`)
-        seen.add(node)
+        if (!seen.has(node)) tell(`${node} is Ready`);
+        seen.add(node);
       }
-      return seen.size === nodePlans.length
+      return seen.size === nodePlans.length;
     },
     { timeout: 60_000, signal, interval: 200, blame: () => `${nodePlans.find((plan) => !seen.has(plan.name))?.name ?? 'node-a'}.kubelet` },
-  )
+  );
   // Not before: its pods would all go to the node that is Ready first.
-  await cluster.kubectl(['apply', '--validate=false', '-f', join(import.meta.dirname, 'coredns.yaml')], { ...(signal && { signal }) })
+  await cluster.kubectl(['apply', '--validate=false', '-f', join(import.meta.dirname, 'coredns.yaml')], { ...(signal && { signal }) });
   await components.waitUntil(
     'CoreDNS to be available',
     async () => {
-      const { wanted, available } = await api.replicas('kube-system', 'coredns')
-      return available === wanted && (await api.exists('/api/v1/namespaces/default/serviceaccounts/default'))
+      const { wanted, available } = await api.replicas('kube-system', 'coredns');
+      return available === wanted && (await api.exists('/api/v1/namespaces/default/serviceaccounts/default'));
     },
     { timeout: 60_000, signal, interval: 200, blame: 'node-a.kubelet' },
-  )
-  writeFileSync(`${stateFile(name)}.part`, JSON.stringify(state))
-  renameSync(`${stateFile(name)}.part`, stateFile(name))
-  tell('DNS is available')
-  return cluster
+  );
+  writeFileSync(`${stateFile(name)}.part`, JSON.stringify(state));
+  renameSync(`${stateFile(name)}.part`, stateFile(name));
+  tell('DNS is available');
+  return cluster;
 }
 
 /** Copies the logs of a start that failed to where the removal of the cluster leaves them; returns the directory. */
 function keepLogs(name: string): string | undefined {
-  const logs = join(stateDirectory(name), 'logs')
-  if (!existsSync(logs)) return undefined
-  const kept = join(cacheDirectory(), 'failed-starts', name)
-  rmSync(kept, { recursive: true, force: true })
-  cpSync(logs, kept, { recursive: true })
-  return kept
+  const logs = join(stateDirectory(name), 'logs');
+  if (!existsSync(logs)) return undefined;
+  const kept = join(cacheDirectory(), 'failed-starts', name);
+  rmSync(kept, { recursive: true, force: true });
+  cpSync(logs, kept, { recursive: true });
+  return kept;
 }
 
 /**
@@ -394,42 +392,42 @@ function keepLogs(name: string): string | undefined {
  * @throws {ComponentFailedError} when a component does not start
  */
 export async function startCluster(options: StartOptions = {}): Promise<Cluster> {
-  const { name = defaultName, onProgress, signal } = options
-  requireCluster()
-  stateDirectory(name) // A bad name is told before anything is compiled.
+  const { name = defaultName, onProgress, signal } = options;
+  requireCluster();
+  stateDirectory(name); // A bad name is told before anything is compiled.
   const programs = await buildPrograms({
     signal,
     onProgress: ({ program, number, of, seconds, compiled, packages }) => {
       onProgress?.(
         `compiling ${program} (${String(number)} of ${String(of)}): ${String(compiled)} of at most ${String(packages)} packages, ${String(seconds)} s`,
-      )
+      );
     },
-  })
+  });
   return withLock(
     lockName(name),
     async () => {
-      if (await isHealthy(name)) return attachCluster(name)
+      if (await isHealthy(name)) return attachCluster(name);
       if (!isNothing(findLeftovers(name))) {
-        onProgress?.(`removing what is left of an earlier cluster "${name}"`)
-        await removeCluster(name)
+        onProgress?.(`removing what is left of an earlier cluster "${name}"`);
+        await removeCluster(name);
       }
-      const components = new Components(name, stateDirectory(name))
-      const background: Promise<unknown>[] = []
+      const components = new Components(name, stateDirectory(name));
+      const background: Promise<unknown>[] = [];
       try {
-        return await create(name, programs, components, background, options)
+        return await create(name, programs, components, background, options);
       } catch (error) {
-        components.close()
-        const logs = signal?.aborted === true ? undefined : keepLogs(name)
-        await removeCluster(name)
-        await Promise.allSettled(background)
-        await removeCluster(name) // Of what was made between the two, for instance a directory.
-        if (!(error instanceof Error) || logs === undefined) throw error
-        throw new ComponentFailedError(`${error.message}\nAll logs of the start that failed are in ${logs}.`, { cause: error })
+        components.close();
+        const logs = signal?.aborted === true ? undefined : keepLogs(name);
+        await removeCluster(name);
+        await Promise.allSettled(background);
+        await removeCluster(name); // Of what was made between the two, for instance a directory.
+        if (!(error instanceof Error) || logs === undefined) throw error;
+        throw new ComponentFailedError(`${error.message}\nAll logs of the start that failed are in ${logs}.`, { cause: error });
       }
     },
     { signal, onWait: () => onProgress?.(`waiting for another process that starts or ends the cluster "${name}"`) },
-  )
+  );
 }
 
 /** The users that kubeconfigFor() knows. */
-export const userNames: readonly UserName[] = users.map((user) => user.name)
+export const userNames: readonly UserName[] = users.map((user) => user.name);

@@ -1,35 +1,35 @@
-import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import type { Components } from './components.ts'
-import { writeKubeconfig } from './kubeconfig.ts'
-import type { Programs } from './programs.ts'
-import { network, users, type UserName } from './topology.ts'
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Components } from './components.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import type { Programs } from './programs.ts';
+import { network, users, type UserName } from './topology.ts';
 
 /** What the parts of the control plane are started with. */
 export interface ControlPlaneOptions {
   /** Name of the cluster. */
-  readonly name: string
-  readonly components: Components
-  readonly programs: Programs
-  readonly stateDirectory: string
+  readonly name: string;
+  readonly components: Components;
+  readonly programs: Programs;
+  readonly stateDirectory: string;
   /** The process that keeps the control plane's network namespace. */
-  readonly namespacePid: number
-  readonly signal?: AbortSignal | undefined
+  readonly namespacePid: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** The directory with the cluster's keys and certificates. */
 export function pkiDirectory(stateDirectory: string): string {
-  return join(stateDirectory, 'pki')
+  return join(stateDirectory, 'pki');
 }
 
 /** The kubeconfig of a user, for use on this machine. */
 export function userKubeconfig(stateDirectory: string, user: UserName): string {
-  return join(stateDirectory, user === 'admin' ? 'kubeconfig' : `kubeconfig-${user}`)
+  return join(stateDirectory, user === 'admin' ? 'kubeconfig' : `kubeconfig-${user}`);
 }
 
 /** The port of this machine's loopback interface that leads to the API server, with its address. */
-const forwardFile = (stateDirectory: string): string => join(stateDirectory, 'api-server.address')
+const forwardFile = (stateDirectory: string): string => join(stateDirectory, 'api-server.address');
 
 /** Starts etcd; its ports are in the control plane's network namespace, which nobody else is in. */
 export async function startEtcd({ components, programs, stateDirectory, namespacePid }: ControlPlaneOptions): Promise<void> {
@@ -48,21 +48,21 @@ export async function startEtcd({ components, programs, stateDirectory, namespac
       '--unsafe-no-fsync',
       '--log-level=warn',
     ],
-  })
+  });
 }
 
 /** Starts the API server, the way to it from this machine, and writes the users' kubeconfigs. */
 export async function startApiServer(options: ControlPlaneOptions): Promise<void> {
-  const { name, components, programs, stateDirectory, namespacePid, signal } = options
-  const pki = pkiDirectory(stateDirectory)
-  const tokens = join(stateDirectory, 'tokens.csv')
-  const secrets = new Map<UserName, string>()
+  const { name, components, programs, stateDirectory, namespacePid, signal } = options;
+  const pki = pkiDirectory(stateDirectory);
+  const tokens = join(stateDirectory, 'tokens.csv');
+  const secrets = new Map<UserName, string>();
   const lines = users.map((user) => {
-    const token = randomBytes(16).toString('hex')
-    secrets.set(user.name, token)
-    return [token, user.name, user.name, `"${user.groups.join(',')}"`].join(',')
-  })
-  writeFileSync(tokens, `${lines.join('\n')}\n`, { mode: 0o600 })
+    const token = randomBytes(16).toString('hex');
+    secrets.set(user.name, token);
+    return [token, user.name, user.name, `"${user.groups.join(',')}"`].join(',');
+  });
+  writeFileSync(tokens, `${lines.join('\n')}\n`, { mode: 0o600 });
   await components.start({
     name: 'kube-apiserver',
     namespaces: { pid: namespacePid, mount: false },
@@ -100,8 +100,8 @@ export async function startApiServer(options: ControlPlaneOptions): Promise<void
       `--service-account-signing-key-file=${join(pki, 'sa.key')}`,
       '--profiling=false',
     ],
-  })
-  const address = forwardFile(stateDirectory)
+  });
+  const address = forwardFile(stateDirectory);
   await components.start({
     name: 'api-server-forward',
     command: [
@@ -112,14 +112,14 @@ export async function startApiServer(options: ControlPlaneOptions): Promise<void
       `--to=127.0.0.1:${String(network.apiServerPort)}`,
       `--address-file=${address}`,
     ],
-  })
+  });
   await components.waitUntil('the forwarded port of the API server', () => existsSync(address), {
     timeout: 10_000,
     signal,
     interval: 10,
     blame: 'api-server-forward',
-  })
-  const server = `https://${readFileSync(address, 'utf8')}`
+  });
+  const server = `https://${readFileSync(address, 'utf8')}`;
   for (const [user, token] of secrets) {
     writeKubeconfig(userKubeconfig(stateDirectory, user), {
       cluster: `svctrace-test-${name}`,
@@ -127,27 +127,27 @@ export async function startApiServer(options: ControlPlaneOptions): Promise<void
       authority: join(pki, 'ca.crt'),
       user,
       credentials: { token },
-    })
+    });
   }
 }
 
 /** Starts the controllers and the scheduler; the API server must be ready. */
 export async function startControllers({ components, programs, stateDirectory, namespacePid }: ControlPlaneOptions): Promise<void> {
-  const pki = pkiDirectory(stateDirectory)
+  const pki = pkiDirectory(stateDirectory);
   const kubeconfigOf = (component: string): string => {
-    const path = join(pki, `${component}.kubeconfig`)
+    const path = join(pki, `${component}.kubeconfig`);
     writeKubeconfig(path, {
       cluster: 'local',
       server: `https://127.0.0.1:${String(network.apiServerPort)}`,
       authority: join(pki, 'ca.crt'),
       user: component,
       credentials: { certificate: join(pki, `${component}.crt`), key: join(pki, `${component}.key`) },
-    })
-    return path
-  }
-  const namespaces = { pid: namespacePid, mount: false }
-  const controllerKubeconfig = kubeconfigOf('controller-manager')
-  const schedulerKubeconfig = kubeconfigOf('scheduler')
+    });
+    return path;
+  };
+  const namespaces = { pid: namespacePid, mount: false };
+  const controllerKubeconfig = kubeconfigOf('controller-manager');
+  const schedulerKubeconfig = kubeconfigOf('scheduler');
   await Promise.all([
     components.start({
       name: 'kube-controller-manager',
@@ -189,5 +189,5 @@ export async function startControllers({ components, programs, stateDirectory, n
         '--profiling=false',
       ],
     }),
-  ])
+  ]);
 }

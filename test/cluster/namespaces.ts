@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { execa } from 'execa'
-import { enterCommand, type Components } from './components.ts'
-import { network, nodePlans, type NodePlan } from './topology.ts'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { enterCommand, type Components } from './components.ts';
+import { network, nodePlans, type NodePlan } from './topology.ts';
 
 /*
  * A node is a network namespace, a mount namespace and a host name, kept by one process that sleeps.
@@ -11,7 +11,7 @@ import { network, nodePlans, type NodePlan } from './topology.ts'
  */
 
 /** Where a node finds its programs and its configuration: below its own /run. */
-export const nodeConfigDirectory = '/run/svctrace'
+export const nodeConfigDirectory = '/run/svctrace';
 
 /**
  * Values that a kubelet wants the kernel to have. They are the machine's, not the namespace's, so a
@@ -24,30 +24,30 @@ const kubeletSysctls = {
   'kernel/panic_on_oops': '1',
   'kernel/keys/root_maxkeys': '1000000',
   'kernel/keys/root_maxbytes': '25000000',
-} as const
+} as const;
 
 /** A program that a node has in its own directory of programs. */
 export interface NodeProgram {
-  readonly name: string
-  readonly path: string
+  readonly name: string;
+  readonly path: string;
 }
 
 /** Directory on the machine that holds what a node has below /run, /var/lib and /var/log. */
 export function nodeDisk(stateDirectory: string, node: string): string {
-  return join(stateDirectory, node)
+  return join(stateDirectory, node);
 }
 
 /** Path on the machine of a file of the node's configuration. */
 export function nodeConfigPath(stateDirectory: string, node: string, file: string): string {
-  return join(nodeDisk(stateDirectory, node), 'run/svctrace', file)
+  return join(nodeDisk(stateDirectory, node), 'run/svctrace', file);
 }
 
-const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** The shell commands with which a node's mounts are made, run inside its new namespaces. */
 function nodeSetup(plan: NodePlan, disk: string, programs: readonly NodeProgram[]): string {
   // Without -n, mount keeps notes in /run/mount, which is the machine's until /run is the node's own.
-  const bind = (from: string, to: string): string => `mount -n --bind ${quote(from)} ${quote(to)}`
+  const bind = (from: string, to: string): string => `mount -n --bind ${quote(from)} ${quote(to)}`;
   return [
     'set -e',
     // Nothing of ours reaches the machine's mounts, but a pod's may reach the node's.
@@ -62,31 +62,31 @@ function nodeSetup(plan: NodePlan, disk: string, programs: readonly NodeProgram[
     `mount -n --rbind ${quote(join(disk, 'run'))} /run`,
     ': > /run/svctrace/ready',
     'exec sleep infinity',
-  ].join('\n')
+  ].join('\n');
 }
 
 /** Makes the directories and files that the node's mounts need. */
 function createDisk(plan: NodePlan, disk: string, programs: readonly NodeProgram[]): void {
   for (const directory of ['run/svctrace/bin', 'run/lock', 'var-lib', 'var-log', 'sysctl']) {
-    mkdirSync(join(disk, directory), { recursive: true })
+    mkdirSync(join(disk, directory), { recursive: true });
   }
-  for (const [key, value] of Object.entries(kubeletSysctls)) writeFileSync(join(disk, 'sysctl', key.replaceAll('/', '.')), `${value}\n`)
-  for (const { name } of programs) writeFileSync(join(disk, 'run/svctrace/bin', name), '', { mode: 0o755 })
+  for (const [key, value] of Object.entries(kubeletSysctls)) writeFileSync(join(disk, 'sysctl', key.replaceAll('/', '.')), `${value}\n`);
+  for (const { name } of programs) writeFileSync(join(disk, 'run/svctrace/bin', name), '', { mode: 0o755 });
 }
 
 /** Runs a shell script in a process's network namespace; an error of any command ends it. */
 async function runInNetwork(pid: number, lines: readonly string[]): Promise<void> {
-  const [program = '', ...args] = enterCommand(pid, false, ['sh', '-ec', lines.join('\n')])
-  await execa(program, args)
+  const [program = '', ...args] = enterCommand(pid, false, ['sh', '-ec', lines.join('\n')]);
+  await execa(program, args);
 }
 
 // Duplicate address detection would delay every IPv6 address by a second or more, for nothing: nobody else is here.
-const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0'
+const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
 
 /** Starts the process that keeps the control plane's network namespace; returns its pid. */
 export async function createControlPlaneNamespace(components: Components): Promise<number> {
-  const { pid } = await components.start({ name: 'control-plane', command: ['unshare', '--net', 'sleep', 'infinity'] })
-  await components.waitUntil('the network namespace of the control plane', () => differsFromOwn(pid), { timeout: 10_000, interval: 5 })
+  const { pid } = await components.start({ name: 'control-plane', command: ['unshare', '--net', 'sleep', 'infinity'] });
+  await components.waitUntil('the network namespace of the control plane', () => differsFromOwn(pid), { timeout: 10_000, interval: 5 });
   await runInNetwork(pid, [
     noAddressDetection,
     'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
@@ -96,20 +96,20 @@ export async function createControlPlaneNamespace(components: Components): Promi
     `ip address add ${network.controlPlaneIp}/${String(network.nodePrefixLength)} dev fabric`,
     `ip address add ${network.controlPlaneIpv6}/${String(network.nodePrefixLengthIpv6)} dev fabric nodad`,
     ...nodePlans.flatMap(routesTo),
-  ])
-  return pid
+  ]);
+  return pid;
 }
 
 /** Whether the process has left the network namespace that this process is in. */
 async function differsFromOwn(pid: number): Promise<boolean> {
-  const { stdout } = await execa('readlink', ['/proc/self/ns/net', `/proc/${String(pid)}/ns/net`])
-  const [own, other] = stdout.split('\n')
-  return own !== other
+  const { stdout } = await execa('readlink', ['/proc/self/ns/net', `/proc/${String(pid)}/ns/net`]);
+  const [own, other] = stdout.split('\n');
+  return own !== other;
 }
 
 /** How others reach the pods of a node. */
 function routesTo(plan: NodePlan): string[] {
-  return [`ip route add ${plan.podCIDRs[0]} via ${plan.ip}`, `ip -6 route add ${plan.podCIDRs[1]} via ${plan.ipv6}`]
+  return [`ip route add ${plan.podCIDRs[0]} via ${plan.ip}`, `ip -6 route add ${plan.podCIDRs[1]} via ${plan.ipv6}`];
 }
 
 /**
@@ -123,18 +123,18 @@ export async function createNodeNamespace(
   controlPlanePid: number,
   programs: readonly NodeProgram[],
 ): Promise<number> {
-  const disk = nodeDisk(stateDirectory, plan.name)
-  createDisk(plan, disk, programs)
+  const disk = nodeDisk(stateDirectory, plan.name);
+  createDisk(plan, disk, programs);
   const { pid } = await components.start({
     name: `${plan.name}.namespaces`,
     command: ['unshare', '--net', '--mount', '--uts', 'sh', '-c', nodeSetup(plan, disk, programs)],
-  })
-  const ready = join(disk, 'run/svctrace/ready')
-  await components.waitUntil(`the mounts of ${plan.name}`, () => existsSync(ready), { timeout: 10_000, interval: 10 })
+  });
+  const ready = join(disk, 'run/svctrace/ready');
+  await components.waitUntil(`the mounts of ${plan.name}`, () => existsSync(ready), { timeout: 10_000, interval: 10 });
   await runInNetwork(controlPlanePid, [
     `ip link add ${plan.name} type veth peer name eth0 netns ${String(pid)}`,
     `ip link set ${plan.name} master fabric up`,
-  ])
+  ]);
   await runInNetwork(pid, [
     noAddressDetection,
     // What kubelet's documentation asks of a node.
@@ -147,6 +147,6 @@ export async function createNodeNamespace(
     `ip route add default via ${network.controlPlaneIp}`,
     `ip -6 route add default via ${network.controlPlaneIpv6}`,
     ...nodePlans.filter((other) => other.name !== plan.name).flatMap(routesTo),
-  ])
-  return pid
+  ]);
+  return pid;
 }

@@ -1,25 +1,25 @@
-import { copyFileSync, mkdirSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { stringify } from 'yaml'
-import { nodeGroup } from './cgroups.ts'
-import type { Components } from './components.ts'
-import { pkiDirectory } from './control-plane.ts'
-import { testpodImage } from './images.ts'
-import { writeKubeconfig } from './kubeconfig.ts'
-import { nodeConfigDirectory, nodeConfigPath, nodeDisk, type NodeProgram } from './namespaces.ts'
-import type { Programs } from './programs.ts'
-import { findCniDirectory, findProgram, fullPath } from './requirements.ts'
-import { network, type NodePlan } from './topology.ts'
+import { copyFileSync, mkdirSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { nodeGroup } from './cgroups.ts';
+import type { Components } from './components.ts';
+import { pkiDirectory } from './control-plane.ts';
+import { testpodImage } from './images.ts';
+import { writeKubeconfig } from './kubeconfig.ts';
+import { nodeConfigDirectory, nodeConfigPath, nodeDisk, type NodeProgram } from './namespaces.ts';
+import type { Programs } from './programs.ts';
+import { findCniDirectory, findProgram, fullPath } from './requirements.ts';
+import { network, type NodePlan } from './topology.ts';
 
 /** What the parts of a node are started with. */
 export interface NodeOptions {
   /** Name of the cluster. */
-  readonly name: string
-  readonly plan: NodePlan
-  readonly components: Components
-  readonly stateDirectory: string
+  readonly name: string;
+  readonly plan: NodePlan;
+  readonly components: Components;
+  readonly stateDirectory: string;
   /** The process that keeps the node's namespaces. */
-  readonly namespacePid: number
+  readonly namespacePid: number;
 }
 
 /** The programs that a node has. */
@@ -29,24 +29,24 @@ export function nodePrograms(programs: Programs): NodeProgram[] {
     { name: 'containerd-shim-runc-v2', path: programs.shim },
     { name: 'kubelet', path: programs.kubernetes },
     { name: 'kube-proxy', path: programs.kubernetes },
-  ]
+  ];
 }
 
 /** The node's containerd, as a path that this machine can connect to. */
 export function containerdSocket(namespacePid: number): string {
-  return `/proc/${String(namespacePid)}/root/run/containerd/containerd.sock`
+  return `/proc/${String(namespacePid)}/root/run/containerd/containerd.sock`;
 }
 
-const inNode = (file: string): string => `${nodeConfigDirectory}/${file}`
+const inNode = (file: string): string => `${nodeConfigDirectory}/${file}`;
 
 /** PATH inside the node: its own programs and its own choice of iptables come first. */
 export function nodePath(): string {
-  return [inNode('iptables'), inNode('bin'), fullPath()].join(':')
+  return [inNode('iptables'), inNode('bin'), fullPath()].join(':');
 }
 
 /** Writes a file of the node's configuration. */
 function configure({ stateDirectory, plan }: NodeOptions, file: string, text: string): void {
-  writeFileSync(nodeConfigPath(stateDirectory, plan.name, file), text, { mode: 0o600 })
+  writeFileSync(nodeConfigPath(stateDirectory, plan.name, file), text, { mode: 0o600 });
 }
 
 /**
@@ -54,28 +54,28 @@ function configure({ stateDirectory, plan }: NodeOptions, file: string, text: st
  * choice is. A node in nftables mode has them too, on nf_tables as newer distributions have.
  */
 function linkIptables(options: NodeOptions): void {
-  const directory = nodeConfigPath(options.stateDirectory, options.plan.name, 'iptables')
-  mkdirSync(directory, { recursive: true })
-  const name = options.plan.backend === 'legacy' ? 'xtables-legacy-multi' : 'xtables-nft-multi'
-  const program = findProgram(name)
-  if (program === undefined) throw new Error(`${name} is not installed.`)
+  const directory = nodeConfigPath(options.stateDirectory, options.plan.name, 'iptables');
+  mkdirSync(directory, { recursive: true });
+  const name = options.plan.backend === 'legacy' ? 'xtables-legacy-multi' : 'xtables-nft-multi';
+  const program = findProgram(name);
+  if (program === undefined) throw new Error(`${name} is not installed.`);
   for (const family of ['iptables', 'ip6tables']) {
-    for (const suffix of ['', '-save', '-restore']) symlinkSync(program, join(directory, family + suffix))
+    for (const suffix of ['', '-save', '-restore']) symlinkSync(program, join(directory, family + suffix));
   }
 }
 
 /** An overlay cannot lie on an overlay, which is what the machine's root is when it is a container itself. */
 function snapshotter(stateDirectory: string): 'overlayfs' | 'native' {
-  const overlayMagic = 0x794c7630
-  return statfsSync(stateDirectory).type === overlayMagic ? 'native' : 'overlayfs'
+  const overlayMagic = 0x794c7630;
+  return statfsSync(stateDirectory).type === overlayMagic ? 'native' : 'overlayfs';
 }
 
 function containerdConfig({ stateDirectory }: NodeOptions): string {
-  const cni = findCniDirectory()
-  if (cni === undefined) throw new Error('The network plugins ptp and host-local are not installed.')
-  const storage = snapshotter(stateDirectory)
+  const cni = findCniDirectory();
+  if (cni === undefined) throw new Error('The network plugins ptp and host-local are not installed.');
+  const storage = snapshotter(stateDirectory);
   // TOML has the same quoting of strings as JSON.
-  const text = (value: string): string => JSON.stringify(value)
+  const text = (value: string): string => JSON.stringify(value);
   return `version = 3
 # The plugin opt would make directories on the machine, below /opt.
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
@@ -104,7 +104,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
   [[plugins."io.containerd.transfer.v1.local".unpack_config]]
     platform = "linux"
     snapshotter = ${text(storage)}
-`
+`;
 }
 
 /**
@@ -128,7 +128,7 @@ function cniConfig({ plan }: NodeOptions): string {
         },
       },
     ],
-  })
+  });
 }
 
 function kubeletConfig({ name, plan }: NodeOptions): string {
@@ -161,7 +161,7 @@ function kubeletConfig({ name, plan }: NodeOptions): string {
     tlsCertFile: inNode('kubelet-server.crt'),
     tlsPrivateKeyFile: inNode('kubelet-server.key'),
     volumePluginDir: '/var/lib/kubelet/volume-plugins',
-  })
+  });
 }
 
 function kubeProxyConfig({ plan }: NodeOptions): string {
@@ -177,38 +177,38 @@ function kubeProxyConfig({ plan }: NodeOptions): string {
     conntrack: { maxPerCore: 0, min: 0 },
     metricsBindAddress: '127.0.0.1:10249',
     healthzBindAddress: '0.0.0.0:10256',
-  })
+  });
 }
 
 /** Writes all that the node's components read. The certificates must be there. */
 function configureNode(options: NodeOptions): void {
-  const { plan, stateDirectory } = options
-  mkdirSync(nodeConfigPath(stateDirectory, plan.name, 'cni'), { recursive: true })
-  mkdirSync(join(nodeDisk(stateDirectory, plan.name), 'var-lib/kubelet'), { recursive: true })
-  configure(options, 'containerd.toml', containerdConfig(options))
-  configure(options, 'cni/10-pods.conflist', cniConfig(options))
-  configure(options, 'kubelet.yaml', kubeletConfig(options))
-  configure(options, 'kube-proxy.yaml', kubeProxyConfig(options))
-  linkIptables(options)
+  const { plan, stateDirectory } = options;
+  mkdirSync(nodeConfigPath(stateDirectory, plan.name, 'cni'), { recursive: true });
+  mkdirSync(join(nodeDisk(stateDirectory, plan.name), 'var-lib/kubelet'), { recursive: true });
+  configure(options, 'containerd.toml', containerdConfig(options));
+  configure(options, 'cni/10-pods.conflist', cniConfig(options));
+  configure(options, 'kubelet.yaml', kubeletConfig(options));
+  configure(options, 'kube-proxy.yaml', kubeProxyConfig(options));
+  linkIptables(options);
 }
 
 /** Starts the node's containerd, which images can be loaded into as soon as it answers. */
 export async function startContainerd(options: NodeOptions): Promise<void> {
-  configureNode(options)
+  configureNode(options);
   await options.components.start({
     name: `${options.plan.name}.containerd`,
     namespaces: { pid: options.namespacePid, mount: true },
     env: { PATH: nodePath() },
     command: [inNode('bin/containerd'), '--config', inNode('containerd.toml'), '--log-level', 'info'],
-  })
+  });
 }
 
 /** Gives the node the keys of its components and what they find the API server with. */
 export function installCredentials({ plan, stateDirectory }: NodeOptions): void {
-  const pki = pkiDirectory(stateDirectory)
-  const target = (file: string): string => nodeConfigPath(stateDirectory, plan.name, file)
-  copyFileSync(join(pki, 'ca.crt'), target('ca.crt'))
-  for (const kind of ['crt', 'key']) copyFileSync(join(pki, `${plan.name}.kubelet-server.${kind}`), target(`kubelet-server.${kind}`))
+  const pki = pkiDirectory(stateDirectory);
+  const target = (file: string): string => nodeConfigPath(stateDirectory, plan.name, file);
+  copyFileSync(join(pki, 'ca.crt'), target('ca.crt'));
+  for (const kind of ['crt', 'key']) copyFileSync(join(pki, `${plan.name}.kubelet-server.${kind}`), target(`kubelet-server.${kind}`));
   for (const [user, certificate] of [
     ['kubelet', `${plan.name}.kubelet-client`],
     ['kube-proxy', 'kube-proxy'],
@@ -219,7 +219,7 @@ export function installCredentials({ plan, stateDirectory }: NodeOptions): void 
       authority: join(pki, 'ca.crt'),
       user,
       credentials: { certificate: join(pki, `${certificate}.crt`), key: join(pki, `${certificate}.key`) },
-    })
+    });
   }
 }
 
@@ -239,12 +239,12 @@ export async function startKubelet({ plan, components, namespacePid }: NodeOptio
       '--root-dir=/var/lib/kubelet',
       '--cert-dir=/var/lib/kubelet/pki',
     ],
-  })
+  });
 }
 
 /** Name of the component that is the node's kube-proxy. */
 export function kubeProxyName(node: string): string {
-  return `${node}.kube-proxy`
+  return `${node}.kube-proxy`;
 }
 
 /** Starts the node's kube-proxy. */
@@ -254,5 +254,5 @@ export async function startKubeProxy({ plan, components, namespacePid }: NodeOpt
     namespaces: { pid: namespacePid, mount: true },
     env: { PATH: nodePath() },
     command: [inNode('bin/kube-proxy'), `--config=${inNode('kube-proxy.yaml')}`, '--v=2'],
-  })
+  });
 }

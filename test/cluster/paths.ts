@@ -1,18 +1,18 @@
-import { createHash } from 'node:crypto'
-import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** The cluster that is meant when no name is given. */
-export const defaultName = 'svctrace'
+export const defaultName = 'svctrace';
 
 /**
  * Where what survives a cluster is kept: compiled programs, image layers, locks.
  * @returns `SVCTRACE_CACHE`, or `kubectl-svctrace` in the user's cache directory
  */
 export function cacheDirectory(): string {
-  const own = process.env['SVCTRACE_CACHE']
-  if (own) return own
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'kubectl-svctrace')
+  const own = process.env['SVCTRACE_CACHE'];
+  if (own) return own;
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'kubectl-svctrace');
 }
 
 /**
@@ -25,14 +25,14 @@ export function cacheDirectory(): string {
  */
 export function stateDirectory(name: string): string {
   if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
-    throw new Error(`"${name}" cannot be a cluster's name: use at most 32 lower case letters, digits and inner dashes.`)
+    throw new Error(`"${name}" cannot be a cluster's name: use at most 32 lower case letters, digits and inner dashes.`);
   }
-  return join(tmpdir(), `svctrace-cluster-${name}`)
+  return join(tmpdir(), `svctrace-cluster-${name}`);
 }
 
 /** The first 16 hexadecimal digits of the SHA-256 of some strings, each told apart from the next. */
 export function shortHash(parts: Iterable<string>): string {
-  const hash = createHash('sha256')
-  for (const part of parts) hash.update(`${String(Buffer.byteLength(part))}:${part}`)
-  return hash.digest('hex').slice(0, 16)
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(`${String(Buffer.byteLength(part))}:${part}`);
+  return hash.digest('hex').slice(0, 16);
 }

@@ -1,19 +1,19 @@
 /** How a node's kube-proxy writes Services into the kernel. */
-export type ProxyMode = 'iptables' | 'nftables'
+export type ProxyMode = 'iptables' | 'nftables';
 
 /** Which tables a node's `iptables` works on; null where kube-proxy does not use iptables. */
-export type IptablesBackend = 'nf_tables' | 'legacy' | null
+export type IptablesBackend = 'nf_tables' | 'legacy' | null;
 
 /** What a node is meant to be, before it runs. */
 export interface NodePlan {
-  readonly name: string
-  readonly ip: string
-  readonly ipv6: string
-  readonly zone: string
+  readonly name: string;
+  readonly ip: string;
+  readonly ipv6: string;
+  readonly zone: string;
   /** One IPv4 range and one IPv6 range for its pods. */
-  readonly podCIDRs: readonly [string, string]
-  readonly proxyMode: ProxyMode
-  readonly backend: IptablesBackend
+  readonly podCIDRs: readonly [string, string];
+  readonly proxyMode: ProxyMode;
+  readonly backend: IptablesBackend;
 }
 
 /** The addresses of the cluster; all are in network namespaces of its own, so clusters may share them. */
@@ -29,7 +29,7 @@ export const network = {
   dnsServiceIp: '10.96.0.10',
   clusterDomain: 'cluster.local',
   apiServerPort: 6443,
-} as const
+} as const;
 
 function planNode(number: number, name: string, proxyMode: ProxyMode, backend: IptablesBackend): NodePlan {
   return {
@@ -40,7 +40,7 @@ function planNode(number: number, name: string, proxyMode: ProxyMode, backend: I
     podCIDRs: [`10.244.${String(number)}.0/24`, `fd00:10:244:${String(number)}::/64`],
     proxyMode,
     backend,
-  }
+  };
 }
 
 /** Three nodes, one for each way in which kube-proxy writes rules. */
@@ -48,7 +48,7 @@ export const nodePlans: readonly NodePlan[] = [
   planNode(1, 'node-a', 'iptables', 'nf_tables'),
   planNode(2, 'node-b', 'nftables', null),
   planNode(3, 'node-c', 'iptables', 'legacy'),
-]
+];
 
 /** Users that prove themselves with a token; all but admin may do nothing until a test lets them. */
 export const users = [
@@ -56,7 +56,7 @@ export const users = [
   { name: 'developer', groups: ['developers'] },
   { name: 'viewer', groups: ['viewers'] },
   { name: 'nobody', groups: [] },
-] as const satisfies readonly { name: string; groups: readonly string[] }[]
+] as const satisfies readonly { name: string; groups: readonly string[] }[];
 
 /** A user that the cluster knows. */
-export type UserName = (typeof users)[number]['name']
+export type UserName = (typeof users)[number]['name'];

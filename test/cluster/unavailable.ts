@@ -1,4 +1,4 @@
 /** The machine cannot run the cluster at all; the message says why, in one sentence. Tests skip on it. */
 export class ClusterUnavailableError extends Error {
-  override readonly name = 'ClusterUnavailableError'
+  override readonly name = 'ClusterUnavailableError';
 }
