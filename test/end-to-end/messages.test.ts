@@ -1,0 +1,85 @@
+/** What the plugin says when it cannot do what it was asked, and the exit status that scripts read. */
+import { describe, expect } from 'vitest';
+import { clusterTest, eventually, svctrace } from './cluster-under-test.ts';
+
+describe('kubectl svctrace', () => {
+  clusterTest('is a plugin that kubectl finds', async ({ kubectl }) => {
+    const dist = new URL('../../dist', import.meta.url).pathname;
+    const { stdout } = await kubectl(['plugin', 'list'], { reject: false, pluginDirectories: [dist] });
+    expect(stdout).toContain(`${dist}/kubectl-svctrace`);
+  });
+
+  clusterTest('nosuch says that the Service is not there, and ends with 4', async () => {
+    const result = await svctrace(['nosuch']);
+    expect(result.exitCode).toBe(4);
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toContain('nosuch');
+    expect(result.stderr).toContain('default');
+  });
+
+  clusterTest('auth-servic says which names are near', async () => {
+    const result = await svctrace(['auth-servic']);
+    expect(result.exitCode).toBe(4);
+    expect(result.stderr).toContain('auth-service');
+  });
+
+  clusterTest('in the wrong namespace says where a Service of that name is', async () => {
+    const result = await svctrace(['auth-service', '-n', 'kube-system']);
+    expect(result.exitCode).toBe(4);
+    expect(result.stderr).toContain('default');
+  });
+
+  clusterTest('with a wrong flag value says what is allowed, and ends with 2', async () => {
+    const format = await svctrace(['auth-service', '-o', 'xml']);
+    expect(format.exitCode).toBe(2);
+    for (const allowed of ['table', 'wide', 'json', 'yaml', 'name']) expect(format.stderr).toContain(allowed);
+    expect((await svctrace(['auth-service', '--no-such-flag'])).exitCode).toBe(2);
+  });
+
+  clusterTest('without any right says which permission is missing, and ends with 3', async () => {
+    const result = await svctrace(['auth-service'], { user: 'nobody' });
+    expect(result.exitCode).toBe(3);
+    expect(result.stderr).toMatch(/services|servicetraces/);
+    expect(result.stderr).toContain('default');
+    expect(result.stderr).not.toContain('    at ');
+  });
+
+  clusterTest('works with the rights of the ClusterRole for users, and no more', async ({ kubectl }) => {
+    await kubectl(['create', 'rolebinding', 'developer-traces', '--clusterrole=svctrace-servicetrace-editor', '--user=developer']);
+    await kubectl(['create', 'rolebinding', 'developer-view', '--clusterrole=view', '--user=developer']);
+    try {
+      const result = await eventually(async () => {
+        const run = await svctrace(['auth-service'], { user: 'developer' });
+        expect(run.exitCode, run.stderr).toBe(0);
+        return run;
+      }, 30);
+      expect(result.stdout).toContain('node-b');
+      const alone = await svctrace(['auth-service', '--standalone'], { user: 'developer' });
+      expect(alone.exitCode).toBe(3);
+      expect(alone.stderr).toMatch(/create|list/);
+      expect(alone.stderr).toMatch(/pods|nodes/);
+    } finally {
+      await kubectl(['delete', 'rolebinding', 'developer-traces', 'developer-view']);
+    }
+  });
+
+  clusterTest('without an API server says which address does not answer, and ends with 3', async () => {
+    const result = await svctrace(['auth-service', '--server', 'https://127.0.0.1:1', '--request-timeout', '5s']);
+    expect(result.exitCode).toBe(3);
+    expect(result.stderr).toContain('127.0.0.1:1');
+  });
+
+  clusterTest('--as shows what another user would be told', async () => {
+    const result = await svctrace(['auth-service', '--as', 'nobody']);
+    expect(result.exitCode).toBe(3);
+    expect(result.stderr).toContain('nobody');
+  });
+
+  clusterTest('version and help need no cluster', async () => {
+    const env = { KUBECONFIG: '/nonexistent' };
+    expect((await svctrace(['version'], { env })).stdout).toMatch(/0\.1\.0/);
+    const help = await svctrace(['--help'], { env });
+    expect(help.exitCode).toBe(0);
+    expect(help.stdout).toContain('kubectl svctrace');
+  });
+});

@@ -1,0 +1,50 @@
+/** A real terminal for tests: tmux on a socket of its own, so that nobody's session is touched. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { execa } from 'execa';
+
+export interface Terminal {
+  /** The screen as text, one line for each row, without trailing blanks. */
+  screen(): Promise<string>;
+  /** The screen once it holds `text`. @throws after `seconds`, with the screen as it is */
+  waitFor(text: string | RegExp, seconds?: number): Promise<string>;
+  /** tmux key names, such as Down, Enter, q. */
+  press(...keys: readonly string[]): Promise<void>;
+  resize(columns: number, rows: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts `command` (a shell line) in a terminal of the given size; the shell stays when the command ends. */
+export async function openTerminal(
+  command: string,
+  { columns = 120, rows = 40, env = {} }: { columns?: number; rows?: number; env?: Readonly<Record<string, string>> } = {},
+): Promise<Terminal> {
+  const socket = `svctrace-${randomUUID().slice(0, 8)}`;
+  const tmux = async (...args: readonly string[]): Promise<string> => (await execa('tmux', ['-L', socket, '-f', '/dev/null', ...args], { env: { ...env } })).stdout;
+  await tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '-s', 'test', 'sh');
+  await tmux('set-option', '-g', 'window-size', 'manual');
+  const screen = (): Promise<string> => tmux('capture-pane', '-p', '-t', 'test');
+  await tmux('send-keys', '-t', 'test', '-l', `PS1='shell> '; clear; ${command}`);
+  await tmux('send-keys', '-t', 'test', 'Enter');
+  return {
+    screen,
+    async waitFor(text, seconds = 60) {
+      const end = Date.now() + seconds * 1000;
+      for (;;) {
+        const now = await screen();
+        if (typeof text === 'string' ? now.includes(text) : text.test(now)) return now;
+        if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
+        await sleep(100);
+      }
+    },
+    async press(...keys) {
+      for (const key of keys) await tmux('send-keys', '-t', 'test', key);
+    },
+    async resize(width, height) {
+      await tmux('resize-window', '-t', 'test', '-x', String(width), '-y', String(height));
+    },
+    async close() {
+      await tmux('kill-server').catch(() => undefined);
+    },
+  };
+}

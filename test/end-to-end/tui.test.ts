@@ -1,0 +1,67 @@
+/** The live view in a real terminal against the real cluster. */
+import { fileURLToPath } from 'node:url';
+import { describe, expect } from 'vitest';
+import type { Cluster } from '../cluster/cluster.ts';
+import { clusterTest, connect, eventually } from './cluster-under-test.ts';
+import { openTerminal, type Terminal } from './terminal.ts';
+
+const dist = fileURLToPath(new URL('../../dist', import.meta.url));
+
+async function inTerminal(cluster: Cluster, args: string, size: { columns: number; rows: number }, look: (terminal: Terminal) => Promise<void>): Promise<void> {
+  const path = `${dist}:${cluster.programs.kubernetesDirectory}:${process.env['PATH'] ?? ''}`;
+  const terminal = await openTerminal(`kubectl svctrace ${args}`, { ...size, env: { KUBECONFIG: cluster.kubeconfigPath, PATH: path } });
+  try {
+    await look(terminal);
+  } finally {
+    await terminal.close();
+  }
+}
+
+describe('kubectl svctrace auth-service on a terminal', () => {
+  for (const size of [{ columns: 80, rows: 24 }, { columns: 120, rows: 40 }]) {
+    clusterTest(`shows the nodes live at ${String(size.columns)}x${String(size.rows)}, and gives the terminal back`, async (running) => {
+      await inTerminal(running, 'auth-service', size, async (terminal) => {
+        const first = await terminal.waitFor(/node-a[\s\S]*node-b[\s\S]*node-c/);
+        expect(first).toContain('auth-service');
+        const screen = await terminal.waitFor(/nftables/);
+        for (const line of screen.split('\n')) expect(line.length).toBeLessThanOrEqual(size.columns);
+        await terminal.press('?');
+        await terminal.waitFor(/quit/i);
+        await terminal.press('Escape');
+        await terminal.press('q');
+        const after = await terminal.waitFor(/shell> *$/m);
+        expect(after).not.toContain('nftables');
+      });
+      await eventually(async () => {
+        const { stdout } = await running.kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
+        expect(stdout).toBe('');
+      });
+    });
+  }
+
+  clusterTest('follows connections as they are made', async (running) => {
+    await inTerminal(running, 'auth-service', { columns: 120, rows: 40 }, async (terminal) => {
+      const before = await terminal.waitFor(/node-a/);
+      const { stdout } = await running.kubectl(['get', 'service', 'auth-service', '-o', 'jsonpath={.spec.clusterIP}']);
+      await terminal.waitFor(stdout);
+      await connect('client-a', stdout, 80, 30);
+      await eventually(async () => {
+        expect(await terminal.screen()).not.toBe(before);
+      }, 20);
+      await terminal.press('q');
+      await terminal.waitFor(/shell> *$/m);
+    });
+  });
+
+  clusterTest('ends clean on Ctrl-C', async (running) => {
+    await inTerminal(running, 'auth-service', { columns: 100, rows: 30 }, async (terminal) => {
+      await terminal.waitFor(/node-a/);
+      await terminal.press('C-c');
+      await terminal.waitFor(/shell> *$/m);
+    });
+    await eventually(async () => {
+      const { stdout } = await running.kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
+      expect(stdout).toBe('');
+    });
+  });
+});
