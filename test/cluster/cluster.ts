@@ -74,7 +74,7 @@ export interface ClusterNode extends NodePlan {
   resumeKubeProxy(): void;
   /** Ends kube-proxy; its rules stay. */
   stopKubeProxy(): Promise<void>;
-  /** Starts kube-proxy again, if it does not run. */
+  /** Has kube-proxy run, whether it was stopped, paused, killed, or never was. */
   startKubeProxy(): Promise<void>;
 }
 
@@ -189,6 +189,7 @@ function describeNode(name: string, plan: NodePlan, pid: number): ClusterNode {
     startKubeProxy: async () => {
       const record = components.find(proxy);
       if (!record || !isAlive(record)) await startKubeProxy(options);
+      else if (isStopped(record)) signalProcess(record, 'SIGCONT');
     },
   };
 }
@@ -234,14 +235,15 @@ function describeCluster(name: string, state: State): Cluster {
   };
 }
 
-/** Whether all components of a cluster that was ready once still run, and its API server answers. */
+/**
+ * Whether a cluster that was ready once still runs, and its API server answers. Its kube-proxies need
+ * not: tests stop them, and they end by themselves when their Node is deleted.
+ */
 async function isHealthy(name: string): Promise<boolean> {
   if (!readState(name)) return false;
-  const records = new Components(name, stateDirectory(name)).list();
+  const proxies = nodePlans.map((plan) => kubeProxyName(plan.name));
+  const records = new Components(name, stateDirectory(name)).list().filter((record) => !proxies.includes(record.name));
   if (!records.every(isAlive)) return false;
-  for (const plan of nodePlans) {
-    if (!records.some((record) => record.name === kubeProxyName(plan.name) && !isStopped(record))) return false;
-  }
   try {
     return await new ApiClient(userKubeconfig(stateDirectory(name), 'admin')).isReady();
   } catch {
@@ -406,7 +408,11 @@ export async function startCluster(options: StartOptions = {}): Promise<Cluster>
   return withLock(
     lockName(name),
     async () => {
-      if (await isHealthy(name)) return attachCluster(name);
+      if (await isHealthy(name)) {
+        const running = await attachCluster(name);
+        for (const node of running.nodes) await node.startKubeProxy();
+        return running;
+      }
       if (!isNothing(findLeftovers(name))) {
         onProgress?.(`removing what is left of an earlier cluster "${name}"`);
         await removeCluster(name);
@@ -422,7 +428,8 @@ export async function startCluster(options: StartOptions = {}): Promise<Cluster>
         await Promise.allSettled(background);
         await removeCluster(name); // Of what was made between the two, for instance a directory.
         if (!(error instanceof Error) || logs === undefined) throw error;
-        throw new ComponentFailedError(`${error.message}\nAll logs of the start that failed are in ${logs}.`, { cause: error });
+        const message = error.message.replaceAll(join(stateDirectory(name), 'logs'), logs);
+        throw new ComponentFailedError(`${message}\nAll logs of the start that failed are in ${logs}.`, { cause: error });
       }
     },
     { signal, onWait: () => onProgress?.(`waiting for another process that starts or ends the cluster "${name}"`) },

@@ -83,12 +83,16 @@ async function runInNetwork(pid: number, lines: readonly string[]): Promise<void
 // Duplicate address detection would delay every IPv6 address by a second or more, for nothing: nobody else is here.
 const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
 
+// Every rejected connection is told so. With the usual limit of one answer in a second, some would be timeouts.
+const noIcmpLimit = 'sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0';
+
 /** Starts the process that keeps the control plane's network namespace; returns its pid. */
 export async function createControlPlaneNamespace(components: Components): Promise<number> {
   const { pid } = await components.start({ name: 'control-plane', command: ['unshare', '--net', 'sleep', 'infinity'] });
   await components.waitUntil('the network namespace of the control plane', () => differsFromOwn(pid), { timeout: 10_000, interval: 5 });
   await runInNetwork(pid, [
     noAddressDetection,
+    noIcmpLimit,
     'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
     'ip link set lo up',
     'ip link add fabric type bridge',
@@ -137,6 +141,7 @@ export async function createNodeNamespace(
   ]);
   await runInNetwork(pid, [
     noAddressDetection,
+    noIcmpLimit,
     // What kubelet's documentation asks of a node.
     'sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1',
     'ip link set lo up',
