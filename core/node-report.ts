@@ -130,7 +130,8 @@ const dns = z.object({
 const unread = z.object({
   kind: z.literal('unread'),
   service: service.optional(),
-  /** Such as "conntrack entries" or "iptables-legacy nat". */
+  family: family.optional(),
+  /** Such as "conntrack entries" or "rules of iptables-legacy, table nat"; rules begin with the word rules. */
   what: z.string(),
   reason: z.string(),
 });

@@ -35,5 +35,5 @@ export interface FindingKind {
   readonly notReported?: string;
   /** Where the knowledge comes from. */
   readonly source: string;
-  find(facts: Facts): readonly Occurrence[];
+  readonly find: (facts: Facts) => readonly Occurrence[];
 }

@@ -1,0 +1,241 @@
+/** The symbolic walk through iptables rules: netfilter's hooks in their order, as far as kube-proxy uses them. */
+import { isSameAddress, parseHostPort, prefixContains } from '../address.ts';
+import type { IptablesMatch, IptablesRule, IptablesTarget } from '../parse/iptables-rules.ts';
+import { ChainLoopError, maxDepth, withProbability, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
+
+/** The rules of a chain; undefined where the chain was not read. */
+export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
+
+/** One branch: how likely it is, and what the rules have done to the packet so far. */
+interface Branch {
+  readonly probability: number;
+  readonly mark: number;
+  readonly dnat?: NonNullable<Leaf['dnat']>;
+}
+
+/** What ended a branch within a chain. */
+interface Ended extends Branch {
+  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT';
+  readonly chain: string;
+}
+
+interface ChainOutcome {
+  /** Branches that came to the end of the chain, or returned from it. */
+  readonly through: readonly Branch[];
+  readonly ended: readonly Ended[];
+}
+
+/**
+ * Walks the packet through nat (PREROUTING or OUTPUT), then, where nothing rewrote it, through kube-proxy's chains of
+ * the filter table, then through nat POSTROUTING for masquerade. A client that has not been there before: `recent`
+ * (session affinity) holds nothing of it.
+ */
+export function walkIptables(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
+  const walk = new IptablesWalk(lookup, packet, nodeAddresses);
+  const nat = walk.chain('nat', packet.entersAt, [{ probability: 1, mark: 0 }]);
+  const leaves: Leaf[] = [];
+  const undecided: Branch[] = [...nat.through];
+  for (const branch of nat.ended) {
+    if (branch.verdict === 'ACCEPT') undecided.push(branch);
+    else leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
+  }
+  // kube-proxy's chains hang on INPUT, FORWARD and OUTPUT of filter; a packet that no rule rewrote still has its
+  // frontend as destination there (pkg/proxy/iptables/proxier.go iptablesJumpChains).
+  let rest: readonly Branch[] = undecided;
+  for (const chain of ['KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES']) {
+    if (rest.length === 0) break;
+    if (lookup('filter', chain) === undefined) continue;
+    const filter = walk.chain('filter', chain, rest);
+    for (const branch of filter.ended) leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
+    rest = filter.through;
+  }
+  for (const branch of rest) leaves.push(walk.leaf(branch, 'NONE'));
+  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: walk.steps, unknown: [...walk.unknown] };
+}
+
+class IptablesWalk {
+  readonly steps: Step[] = [];
+  readonly unknown = new Set<string>();
+  readonly #lookup: ChainLookup;
+  readonly #packet: Packet;
+  readonly #nodeAddresses: readonly string[];
+  readonly #seen = new Set<IptablesRule>();
+
+  constructor(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[]) {
+    this.#lookup = lookup;
+    this.#packet = packet;
+    this.#nodeAddresses = nodeAddresses;
+  }
+
+  /** Sends branches through a chain. */
+  chain(table: string, name: string, branches: readonly Branch[], above: readonly string[] = []): ChainOutcome {
+    if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${[...above, name].join(' -> ')}`);
+    const rules = this.#lookup(table, name);
+    if (rules === undefined) {
+      this.unknown.add(`chain ${name} of table ${table}, which was not read`);
+      return { through: branches, ended: [] };
+    }
+    let live = branches;
+    const through: Branch[] = [];
+    const ended: Ended[] = [];
+    for (const rule of rules) {
+      const taken: Branch[] = [];
+      const passed: Branch[] = [];
+      for (const branch of live) {
+        const probability = this.#matches(rule, branch);
+        if (probability > 0) taken.push({ ...branch, probability: branch.probability * probability });
+        if (probability < 1) passed.push({ ...branch, probability: branch.probability * (1 - probability) });
+      }
+      live = passed;
+      if (taken.length === 0) continue;
+      const chance = taken.reduce((sum, { probability }) => sum + probability, 0) / branches.reduce((sum, { probability }) => sum + probability, 0);
+      const outcome = this.#apply(table, rule, taken, [...above, name], chance);
+      live = [...live, ...outcome.on];
+      through.push(...outcome.returned);
+      ended.push(...outcome.ended);
+    }
+    return { through: [...through, ...live], ended };
+  }
+
+  leaf(branch: Branch, verdict: Leaf['verdict']): Leaf {
+    return {
+      probability: branch.probability,
+      verdict,
+      ...(branch.dnat === undefined ? {} : { dnat: branch.dnat }),
+      masquerade: verdict === 'DNAT' || verdict === 'ACCEPT' || verdict === 'NONE' ? this.#masquerades(branch) : false,
+    };
+  }
+
+  /** KUBE-POSTROUTING masquerades the packets with kube-proxy's mark. */
+  #masquerades(branch: Branch): boolean {
+    const rules = this.#lookup('nat', 'KUBE-POSTROUTING');
+    if (rules === undefined) return false;
+    let mark = branch.mark;
+    for (const rule of rules) {
+      if (this.#matches(rule, { ...branch, mark }) === 0 || rule.target === undefined) continue;
+      if (rule.target.kind === 'RETURN') return false;
+      if (rule.target.kind === 'MARK') mark = ((mark & ~rule.target.clear) ^ rule.target.value) >>> 0;
+      if (rule.target.kind === 'MASQUERADE') return true;
+    }
+    return false;
+  }
+
+  #apply(
+    table: string,
+    rule: IptablesRule,
+    taken: readonly Branch[],
+    above: readonly string[],
+    chance: number,
+  ): { on: readonly Branch[]; returned: readonly Branch[]; ended: readonly Ended[] } {
+    const { target } = rule;
+    const chain = above.at(-1) ?? '';
+    this.#step(table, chain, rule, `${effectOf(target)}${withProbability(chance)}`);
+    if (target === undefined) return { on: taken, returned: [], ended: [] };
+    switch (target.kind) {
+      case 'jump':
+      case 'goto': {
+        const inner = this.chain(table, target.chain, taken, above);
+        return target.kind === 'jump' ? { on: inner.through, returned: [], ended: inner.ended } : { on: [], returned: inner.through, ended: inner.ended };
+      }
+      case 'RETURN':
+        return { on: [], returned: taken, ended: [] };
+      case 'ACCEPT':
+      case 'DROP':
+      case 'REJECT': {
+        const verdict = target.kind;
+        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, verdict, chain })) };
+      }
+      case 'MARK':
+        return { on: taken.map((branch) => ({ ...branch, mark: ((branch.mark & ~target.clear) ^ target.value) >>> 0 })), returned: [], ended: [] };
+      case 'DNAT': {
+        const to = parseHostPort(target.to) ?? { address: target.to, port: this.#packet.destinationPort };
+        const dnat = { ...to, ...(rule.counters === undefined ? {} : { counters: rule.counters }) };
+        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, dnat, verdict: 'DNAT', chain })) };
+      }
+      case 'MASQUERADE':
+        return { on: taken, returned: [], ended: [] };
+      case 'unrecognized':
+        this.unknown.add(target.text);
+        return { on: taken, returned: [], ended: [] };
+    }
+  }
+
+  /** A rule that several branches meet is one step. */
+  #step(table: string, chain: string, rule: IptablesRule, effect: string): void {
+    if (this.#seen.has(rule)) return;
+    this.#seen.add(rule);
+    this.steps.push({ table, chain, rule: rule.text, effect, ...(rule.counters === undefined ? {} : { counters: rule.counters }) });
+  }
+
+  /** How likely the rule's conditions hold: 0 or 1, or between for a random choice. An unknown one is never followed. */
+  #matches(rule: IptablesRule, branch: Branch): number {
+    let probability = 1;
+    let unknown: string | undefined;
+    for (const match of rule.matches) {
+      if (match.kind === 'random') probability *= match.negated ? 1 - match.probability : match.probability;
+      else {
+        const holds = this.#holds(match, branch);
+        if (holds === false) return 0;
+        if (holds === undefined) unknown = match.kind === 'unrecognized' ? match.text : `${match.kind} of ${rule.text}`;
+      }
+    }
+    if (unknown !== undefined) {
+      this.unknown.add(unknown);
+      return 0;
+    }
+    return probability;
+  }
+
+  /** Whether a condition holds; undefined where this version cannot tell. */
+  #holds(match: Exclude<IptablesMatch, { kind: 'random' }>, branch: Branch): boolean | undefined {
+    if (match.kind === 'unrecognized') return undefined;
+    const plain = this.#holdsPlain(match, branch);
+    return plain === undefined ? undefined : plain !== match.negated;
+  }
+
+  #holdsPlain(match: Exclude<IptablesMatch, { kind: 'random' | 'unrecognized' }>, branch: Branch): boolean | undefined {
+    const packet = this.#packet;
+    switch (match.kind) {
+      case 'source':
+        return prefixContains(match.prefix, packet.source);
+      case 'destination':
+        return prefixContains(match.prefix, packet.destination);
+      case 'protocol':
+        return match.protocol === 'all' || match.protocol === packet.protocol.toLowerCase();
+      case 'destinationPort':
+        return packet.destinationPort >= match.from && packet.destinationPort <= match.to;
+      case 'mark':
+        return (branch.mark & match.mask) >>> 0 === match.value;
+      case 'addressType': {
+        const address = match.end === 'source' ? packet.source : packet.destination;
+        return match.type === 'LOCAL' ? this.#nodeAddresses.some((own) => isSameAddress(own, address)) : undefined;
+      }
+      case 'connectionState':
+        return match.states.includes('NEW');
+      case 'recent':
+        // A client that has not been there before is in no list; to be put into one always succeeds.
+        return match.action === 'set';
+      case 'sourcePort':
+      case 'inInterface':
+      case 'outInterface':
+        return undefined;
+    }
+  }
+}
+
+function effectOf(target: IptablesTarget | undefined): string {
+  if (target === undefined) return 'count';
+  switch (target.kind) {
+    case 'jump':
+    case 'goto':
+      return `${target.kind} ${target.chain}`;
+    case 'DNAT':
+      return `DNAT to ${target.to}`;
+    case 'MARK':
+      return `mark 0x${target.value.toString(16)}`;
+    case 'unrecognized':
+      return `unknown: ${target.text}`;
+    default:
+      return target.kind;
+  }
+}

@@ -1,0 +1,79 @@
+/** Walks one packet through what a node's report holds of one Service. */
+import { recordsOf, type NodeReport } from '../node-report.ts';
+import { parseIptablesRule, type IptablesRule } from '../parse/iptables-rules.ts';
+import { keyWords, parseNftMapElements, parseNftRules } from '../parse/nft-json.ts';
+import { readProxyMode } from '../proxy-mode.ts';
+import { familyOf, type DesiredService, type Family } from '../service.ts';
+import type { IptablesBackend } from '../program.ts';
+import { walkIptables, type ChainLookup } from './walk-iptables.ts';
+import { walkNftables, type NftTable } from './walk-nftables.ts';
+import type { Packet, Step, WalkResult } from './walk.ts';
+
+export interface Walk {
+  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  /** DNAT targets with their probabilities, in the order of the rules. */
+  readonly destinations: readonly { readonly address: string; readonly port: number; readonly probability: number }[];
+  /** Whether any branch of the walk gets another source address. */
+  readonly masquerade: boolean;
+  readonly path: readonly Step[];
+  readonly unknown: readonly string[];
+}
+
+/** What becomes of the packet on the node; every branch of a random choice is followed. */
+export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet): Walk {
+  return summarize(walkReport(report, desired, packet));
+}
+
+/** The branches of the walk by themselves. */
+export function walkReport(report: NodeReport, desired: DesiredService, packet: Packet): WalkResult {
+  const service = `${desired.namespace}/${desired.name}`;
+  const family = familyOf(packet.destination);
+  const { mode, backend } = readProxyMode(report);
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  if (mode === 'nftables') return walkNftables(nftTable(report, service, family), packet, addresses);
+  if (mode === 'iptables' && backend !== undefined) return walkIptables(iptablesChains(report, service, family, backend), packet, addresses);
+  return { leaves: [], steps: [], unknown: [`the rules of proxy mode ${mode}`] };
+}
+
+function summarize({ leaves, steps, unknown }: WalkResult): Walk {
+  const destinations = new Map<string, { address: string; port: number; probability: number }>();
+  for (const { dnat, probability } of leaves) {
+    if (dnat === undefined) continue;
+    const key = `${dnat.address} ${String(dnat.port)}`;
+    const present = destinations.get(key);
+    if (present === undefined) destinations.set(key, { address: dnat.address, port: dnat.port, probability });
+    else present.probability += probability;
+  }
+  // One word for several branches: DNAT wins, for the destinations say the rest with their probabilities.
+  const verdict = (['DNAT', 'REJECT', 'DROP', 'ACCEPT'] as const).find((each) => leaves.some((leaf) => leaf.verdict === each)) ?? 'NONE';
+  return { verdict, destinations: [...destinations.values()], masquerade: leaves.some(({ masquerade }) => masquerade), path: steps, unknown };
+}
+
+/** The Service's iptables rules of one family, parsed once for each report. */
+export function iptablesChains(report: NodeReport, service: string, family: Family, backend: IptablesBackend): ChainLookup {
+  const chains = new Map<string, readonly IptablesRule[]>();
+  for (const record of recordsOf(report, 'iptablesChain')) {
+    if (record.service !== service || record.family !== family || record.backend !== backend) continue;
+    chains.set(`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? []));
+  }
+  return (table, chain) => chains.get(`${table} ${chain}`);
+}
+
+/** kube-proxy's table of one family, as far as the report holds it for the Service. */
+export function nftTable(report: NodeReport, service: string, family: Family): NftTable {
+  const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
+  const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, parseNftRules(record.objects)]));
+  const elements = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, record.elements]));
+  return {
+    name: 'kube-proxy',
+    chain: (name) => chains.get(name),
+    map: (name) => {
+      const found = elements.get(name);
+      return found === undefined ? undefined : parseNftMapElements(found);
+    },
+    set: (name) => elements.get(name)?.flatMap((element) => {
+      const words = keyWords(element);
+      return words === undefined ? [] : [words];
+    }),
+  };
+}

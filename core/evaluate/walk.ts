@@ -1,0 +1,56 @@
+/** What a symbolic walk of a packet through rules gives, the same for iptables and nftables. */
+import type { Counters } from '../program.ts';
+import type { Protocol } from '../service.ts';
+
+/** The first packet of a new connection. */
+export interface Packet {
+  readonly source: string;
+  readonly destination: string;
+  readonly destinationPort: number;
+  readonly protocol: Protocol;
+  /** OUTPUT where the node itself sends it; PREROUTING where it comes from a pod or from outside. */
+  readonly entersAt: 'PREROUTING' | 'OUTPUT';
+}
+
+/** A rule that the packet met and whose conditions hold, or may hold. */
+export interface Step {
+  readonly table: string;
+  readonly chain: string;
+  /** The rule as its tool prints it. */
+  readonly rule: string;
+  /** What it did, in words: "jump KUBE-SVC-X with probability 0.3333". */
+  readonly effect: string;
+  readonly counters?: Counters;
+}
+
+/** Where one branch of the walk ended. */
+export interface Leaf {
+  /** Of this branch among all; they sum to 1. */
+  readonly probability: number;
+  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  readonly dnat?: { readonly address: string; readonly port: number; readonly counters?: Counters };
+  readonly masquerade: boolean;
+  /** The chain of the rule that decided; undefined for NONE. */
+  readonly decidedBy?: string;
+}
+
+/** All branches of a walk. */
+export interface WalkResult {
+  readonly leaves: readonly Leaf[];
+  readonly steps: readonly Step[];
+  /** Matches, targets and chains that could not be followed: nothing is said of what depends on them. */
+  readonly unknown: readonly string[];
+}
+
+/** A chain that jumps to itself, directly or not, would never end: the kernel refuses such rules. */
+export class ChainLoopError extends Error {
+  override readonly name = 'ChainLoopError';
+}
+
+/** Deeper than any ruleset that kube-proxy or a firewall writes; the kernel's own limit for nftables is 16 jumps. */
+export const maxDepth = 64;
+
+/** `with probability 0.3333`, or nothing for a certain one. */
+export function withProbability(probability: number): string {
+  return probability >= 1 ? '' : ` with probability ${probability.toFixed(4)}`;
+}

@@ -1,0 +1,179 @@
+/** From a node's report to the model of what the node does for the Service. */
+import { hashText } from './chain-names.ts';
+import { walkReport } from './evaluate/walk-packet.ts';
+import { recordsOf, type NodeReport } from './node-report.ts';
+import { parseIptablesRule } from './parse/iptables-rules.ts';
+import { parseNftMapElements, parseNftRules, printVerdict } from './parse/nft-json.ts';
+import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
+import { readProxyMode } from './proxy-mode.ts';
+import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
+
+/** An address and port on which a Service is to be reached. */
+export interface Frontend {
+  readonly family: Family;
+  readonly frontend: FrontendProgram['frontend'];
+  /** Empty for a NodePort. */
+  readonly address: string;
+  readonly portName?: string;
+  readonly protocol: Protocol;
+  readonly port: number;
+}
+
+/** All frontends of a Service that kube-proxy serves, ports in the order of the Service. */
+export function frontendsOf(desired: DesiredService): Frontend[] {
+  const { service } = desired;
+  if (service.notProxied !== undefined) return [];
+  const families = [...new Set(service.clusterIPs.map(familyOf))];
+  return service.ports.flatMap(({ name, protocol, port, nodePort }): Frontend[] => {
+    const common = { protocol, ...(name === undefined || name === '' ? {} : { portName: name }) };
+    const at = (frontend: Frontend['frontend'], addresses: readonly string[]): Frontend[] =>
+      addresses.map((address) => ({ ...common, family: familyOf(address), frontend, address, port }));
+    return [
+      ...at('ClusterIP', service.clusterIPs),
+      ...at('ExternalIP', service.externalIPs),
+      ...at('LoadBalancerIP', service.loadBalancerIPs),
+      ...(nodePort === undefined || nodePort === 0 ? [] : families.map((family): Frontend => ({ ...common, family, frontend: 'NodePort', address: '', port: nodePort }))),
+    ];
+  });
+}
+
+/** The node's program for the Service; what was not read, or not understood, has the verdict Unknown. */
+export function buildNodeProgram(report: NodeReport, desired: DesiredService): NodeProgram {
+  const { mode, source, backend } = readProxyMode(report);
+  const service = `${desired.namespace}/${desired.name}`;
+  const unrecognized = new Set<string>();
+  const frontends = frontendsOf(desired).map((frontend) => {
+    const { program, unknown } = frontendProgram(frontend, report, desired);
+    for (const each of unknown) unrecognized.add(each);
+    return program;
+  });
+  return {
+    proxyMode: mode,
+    proxyModeSource: source,
+    ...(backend === undefined ? {} : { backend }),
+    frontends,
+    chains: mode === 'nftables' ? nftChains(report, service) : backend === undefined ? [] : iptablesProgramChains(report, service, backend),
+    unrecognized: [...unrecognized],
+  };
+}
+
+/** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
+const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
+
+function frontendProgram(frontend: Frontend, report: NodeReport, desired: DesiredService): { program: FrontendProgram; unknown: readonly string[] } {
+  const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({
+    program: { ...frontend, verdict: 'Unknown', dnatTargets: [] },
+    unknown,
+  });
+  if (!wasRead(report, desired, frontend.family)) return unread([]);
+  const walks = destinationsOf(frontend, report).map((destination) =>
+    walkReport(report, desired, {
+      source: outsideClient[frontend.family],
+      destination,
+      destinationPort: frontend.port,
+      protocol: frontend.protocol,
+      entersAt: 'PREROUTING',
+    }),
+  );
+  // A NodePort may be served on some of the node's addresses only; the first that is served tells.
+  const walk = walks.find(({ leaves }) => leaves.some(({ verdict }) => verdict === 'DNAT')) ?? walks[0];
+  if (walk === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
+  if (walk.unknown.length > 0 && !walk.leaves.some(({ verdict }) => verdict === 'DNAT')) return unread(walk.unknown);
+  const entry = walk.steps.find(({ chain }) => chain === 'KUBE-SERVICES' || chain === 'KUBE-NODEPORTS');
+  return {
+    program: {
+      ...frontend,
+      verdict: verdictOf(walk.leaves),
+      ...(entry?.counters === undefined ? {} : { counters: entry.counters }),
+      dnatTargets: targetsOf(walk.leaves),
+    },
+    unknown: walk.unknown,
+  };
+}
+
+type Leaves = ReturnType<typeof walkReport>['leaves'];
+
+function verdictOf(leaves: Leaves): FrontendProgram['verdict'] {
+  // cluster-ips-check refuses any port of a cluster IP that no Service has: no rule of this Service decided.
+  const decided = leaves.filter(({ verdict, decidedBy }) => verdict !== 'NONE' && verdict !== 'ACCEPT' && decidedBy !== 'cluster-ips-check');
+  return (['DNAT', 'REJECT', 'DROP'] as const).find((each) => decided.some(({ verdict }) => verdict === each)) ?? 'None';
+}
+
+/** One for each address and port: a target may be reached over several chains. */
+function targetsOf(leaves: Leaves): DnatTarget[] {
+  const targets = new Map<string, DnatTarget & { probability: number }>();
+  for (const { dnat, probability } of leaves) {
+    if (dnat === undefined) continue;
+    const key = `${dnat.address} ${String(dnat.port)}`;
+    const present = targets.get(key);
+    targets.set(key, { ...dnat, probability: (present?.probability ?? 0) + probability });
+  }
+  return [...targets.values()];
+}
+
+/** The addresses to try: the frontend's own, or for a NodePort those of the node. */
+function destinationsOf(frontend: Frontend, report: NodeReport): readonly string[] {
+  if (frontend.address !== '') return [frontend.address];
+  const own = recordsOf(report, 'start')[0]?.addresses ?? [];
+  return own.filter((address) => familyOf(address) === frontend.family && !/^(127\.|::1$|fe80:)/i.test(address));
+}
+
+/** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
+function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
+  if (!report.complete) return false;
+  const service = `${desired.namespace}/${desired.name}`;
+  const unread = recordsOf(report, 'unread').some((record) => record.what.startsWith('rules') && (record.service ?? service) === service && (record.family ?? family) === family);
+  if (unread) return false;
+  const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
+  return recordsOf(report, 'iptablesChain').some(isOwn) || recordsOf(report, 'nftChain').some(isOwn);
+}
+
+function iptablesProgramChains(report: NodeReport, service: string, backend: IptablesBackend): ProgramChain[] {
+  return recordsOf(report, 'iptablesChain')
+    .filter((record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0)
+    .map(({ family, table, chain, lines }) => ({
+      family,
+      table,
+      name: chain,
+      rules: lines.flatMap((line): ProgramRule[] => {
+        const rule = parseIptablesRule(line);
+        return rule === undefined ? [] : [{ family, table, chain, text: rule.text, ...(rule.counters === undefined ? {} : { counters: rule.counters }) }];
+      }),
+    }));
+}
+
+/** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */
+const programMaps = new Set(['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips']);
+
+function nftChains(report: NodeReport, service: string): ProgramChain[] {
+  const maps = recordsOf(report, 'nftElements')
+    .filter((record) => record.service === service && programMaps.has(record.name) && record.elements.length > 0)
+    .map(({ family, table, name, elements }): ProgramChain => ({
+      family,
+      table,
+      name: `map ${name}`,
+      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({ family, table, chain: `map ${name}`, text: `${key.join(' . ')} : ${printVerdict(verdict)}` })),
+    }));
+  const chains = recordsOf(report, 'nftChain')
+    .filter((record) => record.service === service && !record.absent)
+    .map(({ family, table, chain, objects }): ProgramChain => ({
+      family,
+      table,
+      name: chain,
+      rules: parseNftRules(objects).map(({ text, statements }) => {
+        const counter = statements.find((statement) => statement.kind === 'counter');
+        return { family, table, chain, text, ...(counter === undefined ? {} : { counters: { packets: counter.packets, bytes: counter.bytes } }) };
+      }),
+    }));
+  return [...maps, ...chains].filter(({ rules }) => rules.length > 0);
+}
+
+/** A short hash of the program without its counters: nodes with the same one do the same for the Service. */
+export function fingerprintOf(program: NodeProgram): string {
+  const text = [
+    program.proxyMode,
+    program.backend ?? '',
+    ...program.chains.flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
+  ].join('\n');
+  return hashText(text).slice(0, 10).toLowerCase();
+}

@@ -1,0 +1,61 @@
+/** What kube-proxy says of itself, read from the bodies of its endpoints on 127.0.0.1. */
+import { z } from 'zod';
+import type { RecordOf } from '../node-report.ts';
+import type { ProxyMode } from '../program.ts';
+
+export interface KubeProxyState {
+  readonly proxyMode?: ProxyMode;
+  /** Absent where it did not answer: unknown, not unhealthy. */
+  readonly healthy?: boolean;
+  /** Why it is not healthy, or why it is not known. */
+  readonly message?: string;
+  /** When it last wrote its rules, the older of the families; RFC 3339. */
+  readonly lastSync?: string;
+}
+
+/** Reads a kubeProxy record; what did not answer is absent. */
+export function readKubeProxy(record: RecordOf<'kubeProxy'>): KubeProxyState {
+  const proxyMode = parseProxyMode(record.proxyMode);
+  const lastSync = parseLastSync(record.metrics ?? []);
+  const message = record.livez === undefined ? record.errors.join('; ') : livezMessage(record.livez);
+  return {
+    ...(proxyMode === undefined ? {} : { proxyMode }),
+    ...(record.livez === undefined ? {} : { healthy: record.livez.status === 200 }),
+    ...(message === '' ? {} : { message }),
+    ...(lastSync === undefined ? {} : { lastSync }),
+  };
+}
+
+/** The body of /proxyMode; undefined for a mode that this version does not know (kernelspace, userspace). */
+export function parseProxyMode(body: string | undefined): ProxyMode | undefined {
+  const mode = body?.trim();
+  return mode === 'iptables' || mode === 'nftables' || mode === 'ipvs' ? mode : undefined;
+}
+
+const healthSchema = z.object({ lastUpdated: z.string().optional(), currentTime: z.string().optional() });
+
+function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): string {
+  if (livez.status === 200) return '';
+  let body: unknown;
+  try {
+    body = JSON.parse(livez.body);
+  } catch {
+    return `${livez.path} answers ${String(livez.status)}: ${livez.body.slice(0, 120)}`;
+  }
+  const health = healthSchema.safeParse(body);
+  const since = health.success && health.data.lastUpdated !== undefined ? `: last updated ${health.data.lastUpdated}` : '';
+  return `${livez.path} answers ${String(livez.status)}${since}`;
+}
+
+/**
+ * The metric kubeproxy_sync_proxy_rules_last_timestamp_seconds (pkg/proxy/metrics); the oldest family, since a node
+ * is as old as its oldest half. Undefined before the first sync.
+ */
+export function parseLastSync(metrics: readonly string[]): string | undefined {
+  const seconds = metrics.flatMap((line) => {
+    const match = /^kubeproxy_sync_proxy_rules_last_timestamp_seconds(?:\{[^}]*\})? (\S+)$/.exec(line);
+    const value = Number(match?.[1]);
+    return match !== null && value > 0 ? [value] : [];
+  });
+  return seconds.length === 0 ? undefined : new Date(Math.min(...seconds) * 1000).toISOString();
+}

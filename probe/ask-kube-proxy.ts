@@ -1,0 +1,34 @@
+/** Asks kube-proxy for its mode, health and metrics on the node's loopback interface. */
+import type { RecordOf } from '../core/node-report.ts';
+
+const timeoutMilliseconds = 1000;
+
+/** Never rejects: what does not answer is absent, with the reason in errors. */
+export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
+  const errors: string[] = [];
+  const [mode, metrics, live] = await Promise.all([
+    get('127.0.0.1:10249/proxyMode', errors),
+    get('127.0.0.1:10249/metrics', errors),
+    get('127.0.0.1:10256/livez', errors),
+  ]);
+  // Before 1.28 there is no livez; healthz is 503 on a node that is being deleted, so it comes second.
+  const health = live?.status === 404 ? await get('127.0.0.1:10256/healthz', errors) : live;
+  return {
+    kind: 'kubeProxy',
+    ...(mode?.status === 200 ? { proxyMode: mode.body } : {}),
+    ...(health === undefined ? {} : { livez: { path: live?.status === 404 ? '/healthz' : '/livez', status: health.status, body: health.body.slice(0, 4096) } }),
+    ...(metrics?.status === 200 ? { metrics: metrics.body.split('\n').filter((line) => line.startsWith('kubeproxy_') && !line.includes('_bucket{')) } : {}),
+    errors,
+  };
+}
+
+async function get(address: string, errors: string[]): Promise<{ status: number; body: string } | undefined> {
+  try {
+    const response = await fetch(`http://${address}`, { signal: AbortSignal.timeout(timeoutMilliseconds) });
+    return { status: response.status, body: await response.text() };
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    errors.push(`${address}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return undefined;
+  }
+}

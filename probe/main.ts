@@ -1,0 +1,50 @@
+/**
+ * The node probe. `probe wait` is the main process of its pod, and does nothing until it is ended. `probe` reads one
+ * line of JSON (a ProbeRequest) from standard input, prints the report as NDJSON, and ends: with 0 also where parts
+ * could not be read (the report says which), with 2 for a request that it does not understand.
+ */
+import { createInterface } from 'node:readline';
+import { probeRequestSchema, type ProbeRequest } from '../core/probe-request.ts';
+import { collect } from './collect.ts';
+import { realCommands } from './commands.ts';
+import { version } from './version.ts';
+
+class BadRequestError extends Error {}
+
+/** The first line of standard input; what comes after it is not waited for, since an exec stream may stay open. */
+async function readRequest(): Promise<ProbeRequest> {
+  const lines = createInterface({ input: process.stdin });
+  for await (const line of lines) {
+    lines.close();
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      throw new BadRequestError(`the request is not JSON: ${line.slice(0, 80)}`);
+    }
+    const request = probeRequestSchema.safeParse(value);
+    if (request.success) return request.data;
+    const issue = request.error.issues[0];
+    throw new BadRequestError(`the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`);
+  }
+  throw new BadRequestError('standard input ended without a request; give one line of JSON');
+}
+
+/** As process 1 of a container it gets no signal by default, so it listens for them. */
+function wait(): void {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => process.exit(0));
+  setInterval(() => undefined, 2 ** 30);
+}
+
+if (process.argv[2] === 'wait') wait();
+else {
+  try {
+    await collect(await readRequest(), realCommands(), version, (record) => process.stdout.write(`${JSON.stringify(record)}\n`));
+    // An open standard input would keep the process alive.
+    process.stdin.destroy();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = error instanceof BadRequestError ? 2 : 1;
+    process.stdin.destroy();
+  }
+}

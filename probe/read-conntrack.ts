@@ -1,0 +1,96 @@
+/** Counts, and lists where that is asked for, the conntrack entries of Services. */
+import { readFile } from 'node:fs/promises';
+import { isSameAddress } from '../core/address.ts';
+import type { RecordOf } from '../core/node-report.ts';
+import { parseConntrackLine, type ConntrackEntry } from '../core/parse/conntrack.ts';
+import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
+import { familyOf, type Family } from '../core/service.ts';
+import type { Commands } from './commands.ts';
+import type { Emit } from './read-iptables.ts';
+
+type Group = RecordOf<'conntrack'>['groups'][number];
+
+interface Tally {
+  readonly service: ProbeRequestService;
+  readonly groups: Map<string, Group>;
+  readonly lines: string[];
+  matched: number;
+}
+
+/** One pass over the table for each family that the Services have; an entry belongs to the frontend that it was sent to. */
+export async function readConntrack(commands: Commands, request: ProbeRequest, nodeAddresses: readonly string[], emit: Emit): Promise<void> {
+  const tallies = request.services.map((service): Tally => ({ service, groups: new Map(), lines: [], matched: 0 }));
+  const families = new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.map(familyOf)));
+  const problems: string[] = [];
+  await Promise.all([...families].map(async (family) => {
+    const { status, problem } = await commands.stream(['conntrack', '-L', '-f', family.toLowerCase(), '-o', 'extended'], (line) => {
+      for (const tally of tallies) {
+        // Most entries of a node are of other Services: a look at the text saves parsing them.
+        if (!mayConcern(line, tally.service)) continue;
+        const entry = parseConntrackLine(line);
+        if (entry !== undefined && concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
+      }
+    });
+    if (status !== 0) problems.push(`${family}: ${problem}`);
+  }));
+  if (problems.length > 0) {
+    for (const { namespace, name } of request.services) emit({ kind: 'unread', service: `${namespace}/${name}`, what: 'conntrack entries', reason: problems.join('; ') });
+  } else {
+    for (const { service, groups, lines, matched } of tallies) {
+      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()], lines });
+    }
+  }
+  await readTableSize(emit);
+}
+
+function mayConcern(line: string, service: ProbeRequestService): boolean {
+  return (
+    [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].some((address) => line.includes(`dst=${address} `)) ||
+    service.ports.some(({ nodePort }) => nodePort !== undefined && line.includes(`dport=${String(nodePort)} `))
+  );
+}
+
+function concerns(entry: ConntrackEntry, service: ProbeRequestService, nodeAddresses: readonly string[]): boolean {
+  const { destination, destinationPort } = entry.original;
+  return service.ports.some(({ protocol, port, nodePort }) => {
+    if (protocol.toLowerCase() !== entry.protocol) return false;
+    const addresses = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs];
+    if (destinationPort === port && addresses.some((address) => isSameAddress(address, destination))) return true;
+    return destinationPort === nodePort && nodeAddresses.some((address) => isSameAddress(address, destination));
+  });
+}
+
+function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRequest): void {
+  tally.matched += 1;
+  if (request.collect.conntrack === 'Entries' && tally.lines.length < request.maxConntrackEntries) tally.lines.push(line);
+  const family: Family = entry.family;
+  const { destination, destinationPort } = entry.original;
+  const { source: replySource, sourcePort: replySourcePort } = entry.reply;
+  const key = [entry.protocol, entry.state, entry.unreplied, destination, destinationPort, replySource, replySourcePort].join(' ');
+  const group = tally.groups.get(key);
+  if (group !== undefined) group.entries += 1;
+  else {
+    tally.groups.set(key, {
+      family,
+      protocol: entry.protocol,
+      ...(entry.state === undefined ? {} : { state: entry.state }),
+      unreplied: entry.unreplied,
+      destination,
+      destinationPort,
+      replySource,
+      replySourcePort,
+      entries: 1,
+    });
+  }
+}
+
+async function readTableSize(emit: Emit): Promise<void> {
+  try {
+    const [count, max] = await Promise.all(
+      ['nf_conntrack_count', 'nf_conntrack_max'].map(async (name) => Number(await readFile(`/proc/sys/net/netfilter/${name}`, 'utf8'))),
+    );
+    if (count !== undefined && max !== undefined) emit({ kind: 'conntrackTable', count, max });
+  } catch (error) {
+    emit({ kind: 'unread', what: 'size of the conntrack table', reason: error instanceof Error ? error.message : String(error) });
+  }
+}
