@@ -79,7 +79,8 @@ function frontendProgram(frontend: Frontend, report: NodeReport, desired: Desire
   const walk = walks.find(({ leaves }) => leaves.some(({ verdict }) => verdict === 'DNAT')) ?? walks[0];
   if (walk === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
   if (walk.unknown.length > 0 && !walk.leaves.some(({ verdict }) => verdict === 'DNAT')) return unread(walk.unknown);
-  const entry = walk.steps.find(({ chain }) => chain === 'KUBE-SERVICES' || chain === 'KUBE-NODEPORTS');
+  // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
+  const entry = walk.steps.find(({ chain, effect }) => dispatchChains.has(chain) && !effect.startsWith('jump KUBE-NODEPORTS'));
   return {
     program: {
       ...frontend,
@@ -90,6 +91,9 @@ function frontendProgram(frontend: Frontend, report: NodeReport, desired: Desire
     unknown: walk.unknown,
   };
 }
+
+/** Where kube-proxy's iptables modes tell one frontend from another. */
+const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
 type Leaves = ReturnType<typeof walkReport>['leaves'];
 
