@@ -1,0 +1,96 @@
+/** The ServiceTrace objects of a real cluster. */
+import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
+import { z } from 'zod';
+import { InvalidServiceTraceError, parseServiceTrace } from '../core/parse/service-trace.ts';
+import { serviceTraceGroup as group, serviceTracePlural as plural, serviceTraceVersion as version, type ServiceTrace } from '../core/service-trace.ts';
+import { messageOf, statusCodeOf } from './api-error.ts';
+import type { TraceStore } from './reconcile.ts';
+
+const listSchema = z.object({ items: z.array(z.unknown()) });
+
+/** `namespace/name`. */
+export function keyOf({ metadata }: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
+  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
+}
+
+export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) => void): TraceStore {
+  const objects = kubeConfig.makeApiClient(CustomObjectsApi);
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const place = (trace: ServiceTrace): { group: string; version: string; plural: string; namespace: string; name: string } => ({
+    group,
+    version,
+    plural,
+    namespace: trace.metadata.namespace ?? '',
+    name: trace.metadata.name ?? '',
+  });
+  return {
+    async read(key) {
+      const [namespace = '', name = ''] = key.split('/');
+      try {
+        const trace = parseServiceTrace(await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }));
+        return trace.metadata.deletionTimestamp === undefined ? trace : undefined;
+      } catch (error) {
+        if (statusCodeOf(error) === 404) return undefined;
+        throw error;
+      }
+    },
+    async list() {
+      const { items } = listSchema.parse(await objects.listClusterCustomObject({ group, version, plural }));
+      return items.flatMap((item) => {
+        try {
+          return [parseServiceTrace(item)];
+        } catch (error) {
+          if (!(error instanceof InvalidServiceTraceError)) throw error;
+          log(`a ServiceTrace that this version cannot read: ${error.message}`);
+          return [];
+        }
+      });
+    },
+    async writeStatus(trace, status) {
+      try {
+        // One operation that replaces the status whole: a merge would keep what is no longer so. The uid is tested,
+        // so that a trace that was made anew under the same name does not get the old one's status.
+        await objects.patchNamespacedCustomObjectStatus({
+          ...place(trace),
+          body: [
+            { op: 'test', path: '/metadata/uid', value: trace.metadata.uid },
+            { op: 'add', path: '/status', value: status },
+          ],
+        });
+      } catch (error) {
+        if (statusCodeOf(error) === 404 || messageOf(error).includes('testing')) return;
+        throw error;
+      }
+    },
+    async delete(trace) {
+      try {
+        await objects.deleteNamespacedCustomObject({ ...place(trace), body: { preconditions: trace.metadata.uid === undefined ? {} : { uid: trace.metadata.uid } } });
+      } catch (error) {
+        if (statusCodeOf(error) !== 404 && statusCodeOf(error) !== 409) throw error;
+      }
+    },
+    async tell(trace, type, reason, message) {
+      const { namespace = '', name = '', uid } = trace.metadata;
+      const now = new Date();
+      try {
+        await core.createNamespacedEvent({
+          namespace,
+          body: {
+            metadata: { generateName: `${name}.` },
+            involvedObject: { apiVersion: `${group}/${version}`, kind: 'ServiceTrace', namespace, name, ...(uid === undefined ? {} : { uid }) },
+            type,
+            reason,
+            message: message.slice(0, 1024),
+            source: { component: 'svctrace-operator' },
+            firstTimestamp: now,
+            lastTimestamp: now,
+            count: 1,
+          },
+        });
+      } catch (error) {
+        // An Event is a courtesy: without it the trace is as good.
+        log(`no Event for ${namespace}/${name}: ${messageOf(error)}`);
+      }
+    },
+  };
+}

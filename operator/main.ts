@@ -1,0 +1,83 @@
+/**
+ * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), PROBE_IMAGE,
+ * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
+ */
+import { writeFile } from 'node:fs/promises';
+import type { OperatorLogger } from '@dot-i/k8s-operator';
+import { z } from 'zod';
+import { ServiceTraceOperator } from './service-trace-operator.ts';
+import { createTraceEngine } from './trace-engine.ts';
+
+const levels = ['debug', 'info', 'warn', 'error'] as const;
+
+const environmentSchema = z.object({
+  POD_NAMESPACE: z.string({ error: 'must be the namespace in which probes run' }).min(1),
+  POD_NAME: z.string().optional(),
+  POD_UID: z.string().optional(),
+  PROBE_IMAGE: z.string({ error: 'must be the image of the probes' }).min(1),
+  PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
+  PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
+  HEARTBEAT_FILE: z.string().optional(),
+  LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
+});
+
+type Environment = z.infer<typeof environmentSchema>;
+
+function readEnvironment(): Environment {
+  const parsed = environmentSchema.safeParse(process.env);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new Error(`the environment variable ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is wrong'}`);
+}
+
+function createLogger(level: Environment['LOG_LEVEL']): OperatorLogger {
+  const log = (of: (typeof levels)[number]) => (message: string): void => {
+    if (levels.indexOf(of) >= levels.indexOf(level)) process.stdout.write(`${new Date().toISOString()} ${of.padEnd(5)} ${message}\n`);
+  };
+  return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
+}
+
+/** The liveness probe looks at this file's age: the event loop turns, and no port is open (docs/decisions/022). */
+function beat(file: string): void {
+  const write = (): void => { writeFile(file, new Date().toISOString()).catch((error: unknown) => { process.stderr.write(`heartbeat: ${String(error)}\n`); }); };
+  write();
+  setInterval(write, 5000).unref();
+}
+
+async function main(): Promise<void> {
+  const env = readEnvironment();
+  const logger = createLogger(env.LOG_LEVEL);
+  const operator = new ServiceTraceOperator(
+    (kubeConfig) =>
+      createTraceEngine({
+        kubeConfig,
+        probeNamespace: env.POD_NAMESPACE,
+        probeImage: env.PROBE_IMAGE,
+        privileged: env.PROBE_PRIVILEGED === 'true',
+        probeIdleSeconds: env.PROBE_IDLE_SECONDS,
+        log: (message) => { logger.info(message); },
+        ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID } }),
+      }),
+    logger,
+  );
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      logger.info(`${signal}: ending the probes`);
+      // Kubernetes kills after its grace period; an end of our own before that leaves a clean log.
+      setTimeout(() => process.exit(1), 9000).unref();
+      operator.shutdown().then(() => process.exit(0), () => process.exit(1));
+    });
+  }
+  if (env.HEARTBEAT_FILE !== undefined) beat(env.HEARTBEAT_FILE);
+  await operator.start();
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`svctrace operator: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,88 @@
+/** Runs one command in a probe's pod through the API server's exec stream, and reads what it prints. */
+import { Writable, PassThrough } from 'node:stream';
+import { Exec, type KubeConfig } from '@kubernetes/client-node';
+import { probeCommand, probeContainer } from './probe-pod.ts';
+
+/** A report larger than this, in bytes, is refused: no Service needs it, and the operator's memory is small. */
+const maxReportBytes = 16 * 1024 * 1024;
+const timeoutMilliseconds = 20_000;
+
+/** Why a probe gave no report; `reason` is one word for the status. */
+export class ProbeExecError extends Error {
+  override readonly name = 'ProbeExecError';
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/**
+ * Gives the probe its request as one line and returns what it printed.
+ * @throws ProbeExecError for a time-out, too large a report, a status other than 0, or a stream that broke
+ */
+export async function execProbe(kubeConfig: KubeConfig, namespace: string, pod: string, request: string, signal?: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let problem = '';
+  const stdin = new PassThrough();
+  let finish: (error?: ProbeExecError) => void = () => undefined;
+  const finished = new Promise<void>((resolve, reject) => {
+    finish = (error) => { if (error === undefined) resolve(); else reject(error); };
+  });
+  // A failure before anybody waits is told by the await below.
+  finished.catch(() => undefined);
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      bytes += chunk.length;
+      if (bytes > maxReportBytes) finish(new ProbeExecError('ReportTooLarge', `its probe printed more than ${String(maxReportBytes / 1024 / 1024)} MiB`));
+      else chunks.push(chunk);
+      done();
+    },
+  });
+  const stderr = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (problem.length < 1000) problem += chunk.toString('utf8');
+      done();
+    },
+  });
+  const timer = setTimeout(() => { finish(new ProbeExecError('TimedOut', `its probe did not answer within ${String(timeoutMilliseconds / 1000)} s`)); }, timeoutMilliseconds);
+  const onAbort = (): void => { finish(new ProbeExecError('Aborted', 'the collection was ended')); };
+  signal?.addEventListener('abort', onAbort, { once: true });
+  let isOver = false;
+  let socket: Awaited<ReturnType<Exec['exec']>> | undefined;
+  try {
+    const opening = new Exec(kubeConfig).exec(namespace, pod, probeContainer, [...probeCommand], stdout, stderr, stdin, false, (status) => {
+      if (status.status === 'Success') finish();
+      else finish(new ProbeExecError('ProbeFailed', `its probe failed: ${firstLine(problem) || (status.message ?? 'no reason given')}`));
+    });
+    // Where the time runs out while the stream is being opened, it is closed as soon as it is there.
+    opening.then((late) => { if (isOver) late.close(); }).catch(() => undefined);
+    socket = await Promise.race([opening, finished.then(() => opening)]);
+    socket.addEventListener('close', () => { finish(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke before the report was whole')); });
+    stdin.write(`${request}\n`);
+    await finished;
+    return Buffer.concat(chunks).toString('utf8');
+  } catch (error) {
+    if (error instanceof ProbeExecError) throw error;
+    throw new ProbeExecError('ExecRefused', `its probe cannot be reached through the API server: ${openingProblem(error)}`);
+  } finally {
+    isOver = true;
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', onAbort);
+    socket?.close();
+    stdin.destroy();
+  }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? '';
+}
+
+/** A refused upgrade comes as an event or an error, whose message tells the HTTP status. */
+function openingProblem(error: unknown): string {
+  if (error instanceof Error) return error.message;
+  if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') return error.message;
+  return String(error);
+}

@@ -1,0 +1,79 @@
+/** A watch that goes on for ever: resumed from where it broke, begun anew where the API server no longer knows that place. */
+import { Watch, type KubeConfig } from '@kubernetes/client-node';
+import { z } from 'zod';
+
+export interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: unknown;
+}
+
+export interface ResumedWatch {
+  stop(): void;
+}
+
+const objectSchema = z.object({ metadata: z.object({ resourceVersion: z.string().optional() }).optional(), code: z.number().optional(), message: z.string().optional() });
+
+const firstPauseMilliseconds = 200;
+const lastPauseMilliseconds = 30_000;
+
+/**
+ * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first tells the objects that are
+ * there as ADDED. Whoever listens has to bear hearing of an object again.
+ */
+export function resumedWatch(kubeConfig: KubeConfig, path: string, onEvent: (event: WatchEvent) => void, log: (message: string) => void): ResumedWatch {
+  const watch = new Watch(kubeConfig);
+  let resourceVersion: string | undefined;
+  let failures = 0;
+  let stopped = false;
+  let running: AbortController | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const start = (): void => {
+    let over = false;
+    const onDone = (error: unknown): void => {
+      if (over || stopped) return;
+      over = true;
+      // The client ends a quiet watch after half a minute: that is no failure.
+      const isQuiet = error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
+      failures = isQuiet ? 0 : failures + 1;
+      if (!isQuiet) {
+        const code = typeof error === 'object' && 'statusCode' in error ? error.statusCode : undefined;
+        if (code === 410) resourceVersion = undefined;
+        log(`watch of ${path}: ${error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
+      }
+      timer = setTimeout(start, failures === 0 ? 0 : Math.min(firstPauseMilliseconds * 2 ** failures, lastPauseMilliseconds));
+    };
+    watch
+      .watch(
+        path,
+        { allowWatchBookmarks: true, resourceVersion },
+        (type: string, value: unknown) => {
+          const object = objectSchema.safeParse(value);
+          if (!object.success) return;
+          if (type === 'ERROR') {
+            // 410 Gone: the place where the watch broke is no longer known.
+            if (object.data.code === 410) resourceVersion = undefined;
+            else log(`watch of ${path}: ${object.data.message ?? 'unknown error'}`);
+            return;
+          }
+          failures = 0;
+          resourceVersion = object.data.metadata?.resourceVersion ?? resourceVersion;
+          if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') onEvent({ type, object: value });
+        },
+        onDone,
+      )
+      .then((controller) => {
+        running = controller;
+        if (stopped) controller.abort();
+      })
+      .catch(onDone);
+  };
+  start();
+  return {
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+      running?.abort();
+    },
+  };
+}

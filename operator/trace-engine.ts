@@ -1,0 +1,219 @@
+/** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
+import { CoreV1Api, DiscoveryV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { distance } from 'fastest-levenshtein';
+import pLimit from 'p-limit';
+import type { NodeAnswer } from '../core/node-report.ts';
+import type { ProbeRequest } from '../core/probe-request.ts';
+import type { DesiredService } from '../core/service.ts';
+import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import { buildStatus, type StatusInput } from '../core/status.ts';
+import { statusCodeOf } from './api-error.ts';
+import { NodeProbes } from './node-probes.ts';
+import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
+
+export interface TraceEngineOptions {
+  readonly kubeConfig: KubeConfig;
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  /** Default false: the capabilities of docs/privilege.md alone. */
+  readonly privileged?: boolean;
+  /** The operator's own pod, so that its probes go with it. */
+  readonly owner?: { readonly name: string; readonly uid: string };
+  /** Default 60. */
+  readonly probeIdleSeconds?: number;
+  /** Nodes that are asked at the same time; default 32. */
+  readonly maxConcurrentNodes?: number;
+  /** Tells these probes from others in the same namespace; default operator. */
+  readonly instance?: string;
+  readonly log?: (message: string) => void;
+}
+
+export interface TraceRequest {
+  readonly namespace: string;
+  readonly spec: ServiceTraceSpec;
+  readonly generation?: number;
+  readonly previous?: ServiceTraceStatus;
+  /** The status as far as it is known, whenever a node begins to wait for something or answers. */
+  readonly onProgress?: (status: ServiceTraceStatus) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface TraceResult {
+  readonly status: ServiceTraceStatus;
+  /** Undefined where the Service is not there. */
+  readonly desired: DesiredService | undefined;
+  readonly answers: readonly NodeAnswer[];
+}
+
+export interface TraceEngine {
+  /** @throws ApiException of the client where the API server refuses to be read */
+  trace(request: TraceRequest): Promise<TraceResult>;
+  /** Ends the probes that nobody asks right now. */
+  release(): Promise<void>;
+  /** Ends all probes that this engine started, and waits for their end. */
+  close(): Promise<void>;
+}
+
+/** Listed by a probe for one Service at most, so that a status stays within its bounds. */
+const maxConntrackEntries = 200;
+
+/** The cluster's own domain; a cluster with another one is told by DNS-NXDOMAIN. */
+const clusterDomain = 'cluster.local';
+
+export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
+  const { kubeConfig } = options;
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
+  const limit = pLimit(options.maxConcurrentNodes ?? 32);
+  const probes = new NodeProbes(kubeConfig, {
+    namespace: options.probeNamespace,
+    image: options.probeImage,
+    privileged: options.privileged ?? false,
+    instance: options.instance ?? 'operator',
+    idleSeconds: options.probeIdleSeconds ?? 60,
+    log: options.log ?? (() => undefined),
+    ...(options.owner === undefined ? {} : { owner: options.owner }),
+  });
+
+  const trace = async (request: TraceRequest): Promise<TraceResult> => {
+    const { namespace, spec } = request;
+    const name = spec.serviceRef.name;
+    const input = (observed: Pick<StatusInput, 'desired' | 'answers'> & Partial<StatusInput>): StatusInput => ({
+      spec,
+      generation: request.generation,
+      previous: request.previous,
+      now: new Date().toISOString(),
+      ...observed,
+    });
+    const service = await orUndefined(core.readNamespacedService({ namespace, name }));
+    if (service === undefined) {
+      const { items } = await core.listNamespacedService({ namespace });
+      const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
+      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [] };
+    }
+    const [slices, nodeList, dnsServers] = await Promise.all([
+      discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` }),
+      core.listNode(),
+      spec.collect?.dns === false ? [] : clusterDns(core),
+    ]);
+    const desired = desiredServiceOf(service, slices.items);
+    const { nodes, unknown } = selectNodes(nodeList.items, spec.nodes);
+    const allNodes = selectNodes(nodeList.items, undefined).nodes;
+    const from = await clientOf(core, namespace, spec.from, nodes, allNodes);
+    const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
+    const answers = new Map<string, NodeAnswer>([
+      ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
+      ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
+    ]);
+    const status = (): ServiceTraceStatus => buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: from }));
+    const progress = (answer: NodeAnswer): void => {
+      answers.set(answer.node, answer);
+      request.onProgress?.(status());
+    };
+    await Promise.all(
+      nodes.map((node) =>
+        limit(async () => {
+          const answer = await probes.ask(
+            node,
+            probeRequest(node, desired, spec, dnsServers),
+            (reason, message) => { progress({ node: node.name, state: 'Waiting', reason, message }); },
+            request.signal,
+          );
+          answers.set(node.name, answer);
+        }),
+      ),
+    );
+    return { status: status(), desired, answers: [...answers.values()] };
+  };
+
+  return { trace, release: () => probes.release(), close: () => probes.close() };
+}
+
+function probeRequest(node: TracedNode, desired: DesiredService, spec: ServiceTraceSpec, dnsServers: readonly string[]): ProbeRequest {
+  const { service, namespace, name } = desired;
+  return {
+    version: 1,
+    node: node.name,
+    services: [
+      {
+        namespace,
+        name,
+        clusterIPs: service.clusterIPs,
+        externalIPs: service.externalIPs,
+        loadBalancerIPs: service.loadBalancerIPs,
+        ports: service.ports.map(({ name: portName, protocol, port, nodePort }) => ({
+          ...(portName === undefined ? {} : { name: portName }),
+          protocol,
+          port,
+          ...(nodePort === undefined ? {} : { nodePort }),
+        })),
+      },
+    ],
+    collect: {
+      rules: spec.collect?.rules ?? true,
+      conntrack: spec.collect?.conntrack ?? 'Summary',
+      kubeProxy: spec.collect?.kubeProxy ?? true,
+      ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),
+    },
+    maxConntrackEntries,
+  };
+}
+
+/** The cluster IPs of kube-system/kube-dns; none where it is not there, or may not be read: then DNS is not asked. */
+async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
+  try {
+    const { spec } = await core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' });
+    return (spec?.clusterIPs ?? []).filter((address) => address !== 'None');
+  } catch (error) {
+    if (statusCodeOf(error) === 404 || statusCodeOf(error) === 403) return [];
+    throw error;
+  }
+}
+
+/** Thrown where spec.from names nothing that is there. */
+export class ClientNotFoundError extends Error {
+  override readonly name = 'ClientNotFoundError';
+}
+
+/** The client of spec.from: on which nodes its packets enter, and with which addresses. */
+async function clientOf(
+  core: CoreV1Api,
+  namespace: string,
+  from: FromSpec | undefined,
+  nodes: readonly TracedNode[],
+  allNodes: readonly TracedNode[],
+): Promise<NonNullable<StatusInput['walkFrom']>> {
+  if (from?.pod !== undefined) {
+    const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
+    const node = pod?.spec?.nodeName;
+    if (pod === undefined || node === undefined) throw new ClientNotFoundError(`spec.from.pod: there is no running pod ${from.pod} in namespace ${namespace}`);
+    return (pod.status?.podIPs ?? []).map(({ ip }) => ({ node, address: ip }));
+  }
+  if (from?.node !== undefined) {
+    const node = allNodes.find(({ name }) => name === from.node);
+    if (node === undefined) throw new ClientNotFoundError(`spec.from.node: the cluster has no Linux node ${from.node}`);
+    return node.internalIPs.map((address) => ({ node: node.name, address }));
+  }
+  const { ip } = from ?? {};
+  return ip === undefined ? [] : nodes.map(({ name }) => ({ node: name, address: ip }));
+}
+
+async function orUndefined<Value>(read: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (statusCodeOf(error) === 404) return undefined;
+    throw error;
+  }
+}
+
+/** At most five names that somebody may have meant, the nearest first. */
+export function nearNames(name: string, names: readonly string[]): string[] {
+  return names
+    .map((candidate) => ({ candidate, far: distance(name, candidate) }))
+    .filter(({ candidate, far }) => far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate))
+    .sort((one, other) => one.far - other.far)
+    .slice(0, 5)
+    .map(({ candidate }) => candidate);
+}
+
