@@ -52,9 +52,14 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
     proxyModeSource: source,
     ...(backend === undefined ? {} : { backend }),
     frontends,
-    chains: mode === 'nftables' ? nftChains(report, service) : backend === undefined ? [] : iptablesProgramChains(report, service, backend),
+    chains: byFamily(mode === 'nftables' ? nftChains(report, service) : backend === undefined ? [] : iptablesProgramChains(report, service, backend)),
     unrecognized: [...unrecognized],
   };
+}
+
+/** Both families are read at the same time; IPv4 is shown first. */
+function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
+  return [...chains.filter(({ family }) => family === 'IPv4'), ...chains.filter(({ family }) => family === 'IPv6')];
 }
 
 /** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */

@@ -1,7 +1,7 @@
 /** Walks one packet through what a node's report holds of one Service. */
 import { recordsOf, type NodeReport } from '../node-report.ts';
 import { parseIptablesRule, type IptablesRule } from '../parse/iptables-rules.ts';
-import { keyWords, parseNftMapElements, parseNftRules } from '../parse/nft-json.ts';
+import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '../parse/nft-json.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import type { IptablesBackend } from '../program.ts';
@@ -73,7 +73,7 @@ export function nftTable(report: NodeReport, service: string, family: Family): N
     },
     set: (name) => elements.get(name)?.flatMap((element) => {
       const words = keyWords(element);
-      return words === undefined ? [] : [words];
+      return words === undefined ? [] : [withProtocolName(words)];
     }),
   };
 }

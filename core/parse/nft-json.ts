@@ -101,8 +101,20 @@ export function parseNftMapElements(elements: readonly unknown[]): NftMapElement
     const words = keyWords(inner === undefined ? key : inner['val']);
     if (verdict === undefined || words === undefined) return [];
     const comment = inner?.['comment'];
-    return [{ key: words, verdict, ...(typeof comment === 'string' ? { comment } : {}) }];
+    return [{ key: withProtocolName(words), verdict, ...(typeof comment === 'string' ? { comment } : {}) }];
   });
+}
+
+/** Numbers that nft prints where the image has no /etc/protocols. */
+const protocolNames: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+
+/**
+ * A key of one of kube-proxy's maps and sets with its protocol as a name. It is the last word but one of each key that
+ * has one: `address . protocol . port`, `protocol . port`, `address . address . protocol . port`.
+ */
+export function withProtocolName(words: readonly string[]): readonly string[] {
+  const at = words.length - 2;
+  return words.map((word, index) => (index === at ? (protocolNames[word] ?? word) : word));
 }
 
 /** A key as words: a value alone or a concatenation. */
@@ -161,7 +173,15 @@ function parseVerdict(value: Json): NftVerdict | undefined {
 function parseMatch(body: Json): NftStatement {
   const operator = body['op'];
   if (operator !== '==' && operator !== '!=' && operator !== 'in') return { kind: 'unrecognized', text: JSON.stringify({ match: body }) };
-  return { kind: 'match', key: parseKey(body['left']), negated: operator === '!=', value: parseValue(body['right']) };
+  const key = parseKey(body['left']);
+  const value = parseValue(body['right']);
+  return { kind: 'match', key, negated: operator === '!=', value: key.kind === 'protocol' ? named(value) : value };
+}
+
+/** A protocol by its name. */
+function named(value: NftValue): NftValue {
+  if (value.kind === 'value') return { kind: 'value', text: protocolNames[value.text] ?? value.text };
+  return value.kind === 'set' ? { kind: 'set', values: value.values.map(named) } : value;
 }
 
 function parseKey(left: unknown): NftKey {

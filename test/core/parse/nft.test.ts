@@ -62,6 +62,11 @@ describe('elements', () => {
     ]);
   });
 
+  it('have their protocol by name, also from an image without /etc/protocols', () => {
+    expect(parseNftMapElements([[{ concat: ['10.96.0.10', 6, 80] }, { drop: null }]])[0]?.key).toEqual(['10.96.0.10', 'tcp', '80']);
+    expect(parseNftRules([rule({ match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 17 } })])[0]?.text).toBe('meta l4proto udp');
+  });
+
   it('of a set are keys', () => {
     expect(parseNftElementsText(text('10.96.0.10'))).toEqual(['10.96.0.10']);
     expect(parseNftElementsText('')).toEqual([]);
