@@ -16,6 +16,8 @@ export interface Bundle {
   readonly spec: ServiceTraceSpec;
   readonly desired: DesiredService;
   readonly answers: readonly NodeAnswer[];
+  /** Zone by node name, for topology hints; absent where no node has one. */
+  readonly nodeZones?: Readonly<Record<string, string>>;
 }
 
 /** Thrown for a file that is not a bundle: says the line and what was expected there. */
@@ -32,6 +34,7 @@ const headerSchema = z.object({
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
+  nodeZones: z.record(z.string(), z.string()).optional(),
 });
 
 const answerSchema = z.union([
@@ -63,6 +66,7 @@ export function printBundle(bundle: Bundle): string {
         status: { service: desired.service, endpointSlices: desired.endpointSlices },
       },
       lastChange: desired.lastChange,
+      nodeZones: bundle.nodeZones,
     },
   ];
   for (const answer of bundle.answers) {
@@ -104,6 +108,7 @@ export function parseBundle(text: string): Bundle {
       ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
     },
     answers: parseAnswers(lines.slice(1)),
+    ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),
   };
 }
 

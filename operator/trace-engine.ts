@@ -43,6 +43,8 @@ export interface TraceResult {
   /** Undefined where the Service is not there. */
   readonly desired: DesiredService | undefined;
   readonly answers: readonly NodeAnswer[];
+  /** Zone by node name. */
+  readonly nodeZones: Readonly<Record<string, string>>;
 }
 
 export interface TraceEngine {
@@ -89,7 +91,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     if (service === undefined) {
       const { items } = await core.listNamespacedService({ namespace });
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
-      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [] };
+      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], nodeZones: {} };
     }
     const [slices, nodeList, dnsServers] = await Promise.all([
       discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` }),
@@ -123,7 +125,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
         }),
       ),
     );
-    return { status: status(), desired, answers: [...answers.values()] };
+    return { status: status(), desired, answers: [...answers.values()], nodeZones };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };

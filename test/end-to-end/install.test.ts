@@ -7,7 +7,7 @@ import { cluster, clusterTest, svctrace, traceJson, unavailable } from './cluste
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-describe.sequential('where the operator is not installed', () => {
+describe('where the operator is not installed', () => {
   afterAll(async () => {
     if (unavailable === undefined) await deployOperator(await cluster());
   });

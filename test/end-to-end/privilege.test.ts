@@ -103,7 +103,7 @@ describe('the operator may not', () => {
   const refused = [
     ['get', 'secrets', '-A'],
     ['create', 'pods', '-n', 'default'],
-    ['create', 'pods/exec', '-n', 'default'],
+    ['create', 'pods', '--subresource=exec', '-n', 'default'],
     ['update', 'services', '-n', 'default'],
     ['patch', 'endpointslices.discovery.k8s.io', '-n', 'default'],
     ['delete', 'nodes'],
@@ -118,7 +118,7 @@ describe('the operator may not', () => {
   }
 
   clusterTest('and may what it needs', async ({ kubectl }) => {
-    for (const question of [['list', 'services', '-A'], ['create', 'pods', '-n', 'svctrace-system'], ['patch', 'servicetraces.svctrace.io/status', '-n', 'default']]) {
+    for (const question of [['list', 'services', '-A'], ['create', 'pods', '-n', 'svctrace-system'], ['patch', 'servicetraces.svctrace.io', '--subresource=status', '-n', 'default'], ['create', 'pods', '--subresource=exec', '-n', 'svctrace-system']]) {
       await eventually(async () => {
         const { stdout } = await kubectl(['auth', 'can-i', ...question, who], { reject: false });
         expect(stdout.trim(), question.join(' ')).toBe('yes');

@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import type { ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { intervalOf, reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
+
+const now = Date.parse('2026-11-24T10:00:00Z');
+const at = (seconds: number): string => new Date(now + seconds * 1000).toISOString();
+
+function status(ready: 'True' | 'False' | 'Unknown', extra: Partial<ServiceTraceStatus> = {}): ServiceTraceStatus {
+  return {
+    observedGeneration: 1,
+    collectedAt: at(-1),
+    conditions: [{ type: 'Ready', status: ready, reason: ready === 'True' ? 'Collected' : 'NodesDidNotAnswer', message: 'm', lastTransitionTime: at(-1) }],
+    ...extra,
+  };
+}
+
+function trace(spec: Partial<ServiceTrace['spec']> = {}, extra: Partial<ServiceTrace> = {}): ServiceTrace {
+  return {
+    apiVersion: 'svctrace.io/v1alpha1',
+    kind: 'ServiceTrace',
+    metadata: { name: 'a', namespace: 'default', uid: 'u1', generation: 1, ...extra.metadata },
+    spec: { serviceRef: { name: 'auth-service' }, mode: 'Once', ...spec },
+    ...(extra.status === undefined ? {} : { status: extra.status }),
+  };
+}
+
+/** Everything that a reconciliation does, as words. */
+function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus = status('True'), others: ServiceTrace[] = []): { deps: ReconcileDeps; done: string[] } {
+  const done: string[] = [];
+  const deps: ReconcileDeps = {
+    now: () => now,
+    engine: {
+      trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], nodeZones: {} }; },
+      release: async () => { done.push('release'); },
+    },
+    store: {
+      read: async () => object,
+      list: async () => [...(object === undefined ? [] : [object]), ...others],
+      writeStatus: async (_trace, written) => { done.push(`write ${written.conditions?.[0]?.status ?? 'nothing'}`); },
+      delete: async () => { done.push('delete'); },
+      tell: async (_trace, type, reason) => { done.push(`tell ${type} ${reason}`); },
+    },
+  };
+  return { deps, done };
+}
+
+const other = trace({ mode: 'Watch' }, { metadata: { name: 'b', namespace: 'default', uid: 'u2', generation: 1 } });
+
+/** name, what there is, what is collected, what must be done, when to come back. */
+const cases: [string, ReturnType<typeof world>, string[], number | undefined][] = [
+  ['a new trace of mode Once is collected, written, told, and its probes end', world(trace()), ['collect', 'write True', 'tell Normal Collected', 'release'], undefined],
+  ['a finished one is left alone', world(trace({}, { status: status('True') })), ['release'], undefined],
+  ['a finished one whose spec changed is collected again', world(trace({}, { status: status('True', { observedGeneration: 0 }) })), ['collect', 'write True', 'release'], undefined],
+  ['one with nodes that did not answer is tried again', world(trace(), status('False')), ['collect', 'write False', 'tell Warning NodesDidNotAnswer'], 10_000],
+  ['the probes stay while another trace needs them', world(trace(), status('True'), [other]), ['collect', 'write True', 'tell Normal Collected'], undefined],
+  ['a finished one waits for its ttl', world(trace({ ttlSecondsAfterFinished: 60 }, { status: status('True') })), ['release'], 59_000],
+  ['past its ttl it is deleted', world(trace({ ttlSecondsAfterFinished: 1 }, { status: status('True', { collectedAt: at(-5) }) })), ['release', 'delete'], undefined],
+  ['Watch comes back after the interval', world(trace({ mode: 'Watch', interval: '3s' })), ['collect', 'write True', 'tell Normal Collected'], 3000],
+  ['Watch writes nothing where nothing is new', world(trace({ mode: 'Watch' }, { status: status('True') })), ['collect'], 10_000],
+  ['but renews the age of its status', world(trace({ mode: 'Watch' }, { status: status('True', { collectedAt: at(-61) }) })), ['collect', 'write True'], 10_000],
+  ['a suspended trace is not collected', world(trace({ mode: 'Watch', suspend: true })), ['release'], undefined],
+  ['a deleted trace ends the probes', world(undefined), ['release'], undefined],
+  ['a deleted trace leaves the probes of another', world(undefined, undefined, [other]), [], undefined],
+  [
+    'a trace whose viewer is gone is deleted',
+    world(trace({ mode: 'Watch' }, { metadata: { name: 'a', namespace: 'default', uid: 'u1', generation: 1, annotations: { 'svctrace.io/expires-at': at(-1) } } })),
+    ['delete'],
+    undefined,
+  ],
+  [
+    'a trace with a viewer is written every time, and looked at when the viewer may be gone',
+    world(trace({ mode: 'Watch', interval: '1m' }, { status: status('True'), metadata: { name: 'a', namespace: 'default', uid: 'u1', generation: 1, annotations: { 'svctrace.io/expires-at': at(30) } } })),
+    ['collect', 'write True'],
+    30_000,
+  ],
+];
+
+describe('reconcile', () => {
+  it.each(cases)('%s', async (_name, { deps, done }, expected, again) => {
+    expect((await reconcile('default/a', deps)).again).toBe(again);
+    expect(done).toEqual(expected);
+  });
+});
+
+it.each([['500ms', 500], ['5s', 5000], ['1m30s', 90_000], ['2h', 7_200_000], [undefined, 10_000]] as const)('an interval of %s is %d ms', (interval, expected) => {
+  expect(intervalOf(trace(interval === undefined ? {} : { interval }))).toBe(expected);
+});

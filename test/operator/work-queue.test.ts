@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { WorkQueue } from '../../operator/work-queue.ts';
+
+function gate(): { opened: Promise<void>; open: () => void } {
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => { open = resolve; });
+  return { opened, open };
+}
+
+it('works on a key once, however often it is added, and once more if it is added meanwhile', async () => {
+  const worked: string[] = [];
+  const { opened, open } = gate();
+  const queue = new WorkQueue({ concurrency: 2, work: async (key) => { worked.push(key); await opened; return {}; }, onFailure: () => undefined });
+  queue.add('a');
+  queue.add('a');
+  queue.add('a');
+  expect(worked).toEqual(['a']);
+  open();
+  await sleep(5);
+  expect(worked).toEqual(['a', 'a']);
+});
+
+it('works on no more keys at the same time than it may', async () => {
+  let now = 0;
+  let most = 0;
+  const queue = new WorkQueue({ concurrency: 2, work: async () => { now += 1; most = Math.max(most, now); await sleep(2); now -= 1; return {}; }, onFailure: () => undefined });
+  for (const key of ['a', 'b', 'c', 'd', 'e']) queue.add(key);
+  await sleep(40);
+  expect(most).toBe(2);
+  expect(now).toBe(0);
+});
+
+it('comes back when the work says so, and earlier where the key is added', async () => {
+  let count = 0;
+  const queue = new WorkQueue({ concurrency: 1, work: async () => { count += 1; return count < 3 ? { again: 5 } : { again: 100_000 }; }, onFailure: () => undefined });
+  queue.add('a');
+  await sleep(60);
+  expect(count).toBe(3);
+  queue.add('a');
+  await sleep(5);
+  expect(count).toBe(4);
+  await queue.stop();
+});
+
+it('tries a failure again with growing pauses', async () => {
+  const pauses: number[] = [];
+  const queue = new WorkQueue({ concurrency: 1, work: async () => { throw new Error('no'); }, onFailure: (_key, _error, pause) => { pauses.push(pause); } });
+  for (let times = 0; times < 4; times += 1) {
+    queue.add('a');
+    await sleep(1);
+  }
+  expect(pauses).toEqual([500, 1000, 2000, 4000]);
+  await queue.stop();
+});
+
+it('ends after what it is working on', async () => {
+  const { opened, open } = gate();
+  let done = false;
+  const queue = new WorkQueue({ concurrency: 1, work: async () => { await opened; done = true; return {}; }, onFailure: () => undefined });
+  queue.add('a');
+  const stopped = queue.stop();
+  queue.add('b');
+  open();
+  await stopped;
+  expect(done).toBe(true);
+});
