@@ -6,7 +6,7 @@ import type { ProbeRequest } from '../core/probe-request.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import type { TracedNode } from './observe.ts';
 import { execProbe, ProbeExecError } from './probe-exec.ts';
-import { probeLabels, probePod, probePodName, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
+import { alteration, probeLabels, probePod, probePodName, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
 
 export interface NodeProbesOptions extends ProbePodOptions {
   /** A probe that nobody asked for this long is ended. */
@@ -27,14 +27,30 @@ class NoAnswerError extends Error {
 
 /** An image may have to be pulled first. */
 const startTimeoutMilliseconds = 60_000;
+/** A probe reads one Service's rules in well under a second; a node under heavy load takes longer. */
+const askTimeoutMilliseconds = 20_000;
 /** A node that is not ready seldom starts a pod; it is asked all the same, for its kubelet may only be late. */
 const notReadyTimeoutMilliseconds = 5_000;
+/** Kubernetes gives a probe one second to end; a kubelet that does not answer is not waited for any longer. */
+const endTimeoutMilliseconds = 5_000;
+
+type OnWaiting = (reason: string, message: string) => void;
+
+/** A probe that is being started, and those who wait for it. */
+interface Start {
+  readonly running: Promise<string>;
+  readonly waiters: Set<OnWaiting>;
+  /** The newest that is known of why it does not run yet. */
+  last: { reason: string; message: string };
+}
 
 export class NodeProbes {
   readonly #kubeConfig: KubeConfig;
   readonly #options: NodeProbesOptions;
   readonly #pods: CoreV1Api;
-  readonly #starting = new Map<string, Promise<string>>();
+  readonly #starting = new Map<string, Start>();
+  /** The uid of each pod that this process made. No other pod is ever used, whatever its name and labels say. */
+  readonly #made = new Map<string, string>();
   readonly #lastUsed = new Map<string, number>();
   readonly #inUse = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
@@ -54,117 +70,175 @@ export class NodeProbes {
    * the reason instead.
    * @param onWaiting is told why the probe does not run yet
    */
-  async ask(node: TracedNode, request: ProbeRequest, onWaiting: (reason: string, message: string) => void, signal?: AbortSignal): Promise<NodeAnswer> {
+  async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
     const name = probePodName(node.name, this.#options.instance);
     this.#inUse.set(name, (this.#inUse.get(name) ?? 0) + 1);
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const pod = await this.#ensureRunning(node, onWaiting, signal);
+        const pod = await this.#ensureRunning(name, node, onWaiting, signal);
         try {
-          const output = await execProbe(this.#kubeConfig, this.#options.namespace, pod, JSON.stringify(request), signal);
+          const output = await execProbe(this.#kubeConfig, {
+            namespace: this.#options.namespace,
+            pod,
+            request: JSON.stringify(request),
+            timeoutMilliseconds: node.isReady ? askTimeoutMilliseconds : notReadyTimeoutMilliseconds,
+            ...(signal === undefined ? {} : { signal }),
+          });
           return { node: node.name, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
         } catch (error) {
           // The pod may have ended in between (its deadline, an eviction): once more with a new one.
-          const gone = error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecRefused');
-          if (!gone || attempt > 1 || signal?.aborted === true) throw error;
+          const isGone = error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecFailed');
+          if (!isGone || attempt > 1 || signal?.aborted === true) throw error;
           await sleep(500);
         }
       }
     } catch (error) {
       const reason = error instanceof NoAnswerError || error instanceof ProbeExecError ? error.reason : 'ProbeFailed';
-      return { node: node.name, state: 'Failed', reason, message: messageOf(error) };
+      const notReady = node.isReady || messageOf(error).includes('not ready') ? '' : 'the node is not ready: ';
+      return { node: node.name, state: 'Failed', reason, message: `${notReady}${messageOf(error)}` };
     } finally {
       this.#inUse.set(name, (this.#inUse.get(name) ?? 1) - 1);
-      this.#lastUsed.set(name, Date.now());
+      if (this.#made.has(name)) this.#lastUsed.set(name, Date.now());
       this.#watchIdle();
     }
   }
 
   /** Ends every probe that is not being asked right now. */
   async release(): Promise<void> {
-    await Promise.all([...this.#lastUsed.keys()].filter((name) => (this.#inUse.get(name) ?? 0) === 0).map((name) => this.#end(name)));
+    await Promise.all([...this.#made.keys()].filter((name) => (this.#inUse.get(name) ?? 0) === 0).map((name) => this.#end(name)));
   }
 
-  /** Ends all probes, and waits until they are gone, but not longer than 10 s. */
+  /** Ends all probes, and waits until they are gone, but not longer than a few seconds. */
   async close(): Promise<void> {
     this.#closed = true;
     clearInterval(this.#idleTimer);
-    const names = [...new Set([...this.#lastUsed.keys(), ...this.#inUse.keys()])];
+    this.#wake();
+    // A pod that is just being created is not known yet.
+    await Promise.allSettled([...this.#starting.values()].map(({ running }) => running));
+    const names = [...this.#made.keys()];
     await Promise.all(names.map((name) => this.#end(name)));
-    const end = Date.now() + 10_000;
-    while (this.#informer !== undefined && names.some((name) => this.#informer?.get(name, this.#options.namespace) !== undefined) && Date.now() < end) await sleep(50);
+    const end = Date.now() + endTimeoutMilliseconds;
+    const isThere = (name: string): boolean => this.#informer?.get(name, this.#options.namespace) !== undefined;
+    while (names.some(isThere) && Date.now() < end) await this.#change(end - Date.now());
     await this.#informer?.stop();
   }
 
   /** The name of a running pod; those who wait for the same node wait together. */
-  async #ensureRunning(node: TracedNode, onWaiting: (reason: string, message: string) => void, signal?: AbortSignal): Promise<string> {
-    const name = probePodName(node.name, this.#options.instance);
-    const present = this.#starting.get(name);
-    if (present !== undefined) return present;
-    const starting = this.#start(name, node, onWaiting, signal).finally(() => this.#starting.delete(name));
-    this.#starting.set(name, starting);
-    return starting;
+  async #ensureRunning(name: string, node: TracedNode, onWaiting: OnWaiting, signal: AbortSignal | undefined): Promise<string> {
+    const start = this.#starting.get(name) ?? this.#begin(name, node);
+    start.waiters.add(onWaiting);
+    onWaiting(start.last.reason, start.last.message);
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => { aborted.reject(new NoAnswerError('Aborted', 'the collection was ended')); };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    try {
+      return await Promise.race([start.running, aborted.promise]);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      start.waiters.delete(onWaiting);
+      // The last one who waited is gone: the start ends too.
+      if (start.waiters.size === 0) this.#wake();
+    }
   }
 
-  async #start(name: string, node: TracedNode, onWaiting: (reason: string, message: string) => void, signal?: AbortSignal): Promise<string> {
+  #begin(name: string, node: TracedNode): Start {
+    const { promise: running, resolve, reject } = Promise.withResolvers<string>();
+    const start: Start = {
+      running,
+      waiters: new Set(),
+      last: node.isReady
+        ? { reason: 'ProbeStarting', message: 'its probe is starting' }
+        : { reason: 'NodeNotReady', message: 'the node is not ready, so its probe cannot start; kubectl describe node tells why' },
+    };
+    this.#starting.set(name, start);
+    // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.
+    running.catch(() => undefined);
+    this.#run(name, node, start)
+      .then(resolve, reject)
+      .finally(() => this.#starting.delete(name));
+    return start;
+  }
+
+  /** Level-based: looks at the pod after each change of any probe's pod, and does the one thing that is next. */
+  async #run(name: string, node: TracedNode, start: Start): Promise<string> {
     const { namespace } = this.#options;
     const informer = await this.#ensureInformer();
     const timeout = node.isReady ? startTimeoutMilliseconds : notReadyTimeoutMilliseconds;
     const end = Date.now() + timeout;
-    let last: { reason: string; message: string } = node.isReady
-      ? { reason: 'ProbeStarting', message: 'its probe is starting' }
-      : { reason: 'NodeNotReady', message: 'the node is not ready, so its probe cannot start' };
-    let created = false;
+    /** The uid of a pod that is to be gone. */
+    let ending: string | undefined;
+    let isNew = false;
     for (;;) {
-      if (signal?.aborted === true || this.#closed) throw new NoAnswerError('Aborted', 'the collection was ended');
+      if (this.#closed || start.waiters.size === 0) throw new NoAnswerError('Aborted', 'the collection was ended');
       const pod = informer.get(name, namespace);
-      const unusable = pod === undefined ? undefined : unusableReason(pod, node.name, this.#options);
-      if (pod === undefined && !created) {
-        await this.#create(node);
-        created = true;
-        onWaiting(last.reason, last.message);
-      } else if (pod !== undefined && unusable === undefined) {
-        created = true;
-        if (isRunning(pod)) return name;
-        const problem = startProblem(pod);
-        if (problem !== undefined && problem.reason !== last.reason) onWaiting(problem.reason, problem.message);
-        last = problem ?? last;
-      } else if (pod !== undefined && unusable !== undefined) {
-        const problem = startProblem(pod);
-        // A pod of our own that failed to start tells why; anything else is replaced.
-        if (created && problem !== undefined && pod.status?.phase === 'Failed') throw new NoAnswerError(problem.reason, problem.message);
-        if (pod.metadata?.deletionTimestamp === undefined) {
-          this.#options.log(`replacing pod ${name} of ${node.name}: ${unusable}`);
-          await this.#end(name);
+      const uid = pod?.metadata?.uid;
+      if (pod === undefined || uid === undefined) {
+        if (!this.#made.has(name)) {
+          await this.#create(node);
+          isNew = true;
         }
-        created = false;
+        // The informer is behind, or somebody has deleted it: made anew after a while.
+        else if (Date.now() - (this.#lastUsed.get(name) ?? 0) > 5000) this.#made.delete(name);
+      } else if (uid !== this.#made.get(name)) {
+        if (uid !== ending) {
+          this.#options.log(`replacing pod ${name} on ${node.name}: it is not of this process`);
+          await this.#delete(name);
+          ending = uid;
+        }
+      } else {
+        const problem = startProblem(pod);
+        const unusable = unusableReason(pod);
+        if (unusable !== undefined) {
+          await this.#end(name);
+          ending = uid;
+          // One that was made just now tells why it cannot run; any other has done its time, and is replaced.
+          if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
+          this.#options.log(`replacing pod ${name} on ${node.name}: ${unusable}`);
+        } else {
+          const altered = alteration(pod);
+          if (altered !== undefined) {
+            await this.#end(name);
+            throw new NoAnswerError('ProbeAltered', `an admission webhook changed its probe (${altered}); exempt namespace ${namespace} from it`);
+          }
+          if (isRunning(pod)) return name;
+          if (problem !== undefined && (problem.reason !== start.last.reason || problem.message !== start.last.message)) {
+            start.last = problem;
+            for (const tell of start.waiters) tell(problem.reason, problem.message);
+          }
+        }
       }
       const left = end - Date.now();
-      if (left <= 0) throw new NoAnswerError(last.reason, `${last.message} (waited ${String(timeout / 1000)} s)`);
+      if (left <= 0) throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
       await this.#change(Math.min(left, 1000));
     }
   }
 
+  /** Makes the pod. One of that name without our labels, which the informer does not show, is deleted first. */
   async #create(node: TracedNode): Promise<void> {
-    const { namespace } = this.#options;
+    const { namespace, instance } = this.#options;
+    const name = probePodName(node.name, instance);
     try {
-      await this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) });
-      this.#lastUsed.set(probePodName(node.name, this.#options.instance), Date.now());
+      const { metadata } = await this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) });
+      if (metadata?.uid !== undefined) this.#made.set(name, metadata.uid);
+      this.#lastUsed.set(name, Date.now());
     } catch (error) {
-      const message = messageOf(error);
-      // Somebody was faster, or the informer is behind: it will show the pod.
-      if (statusCodeOf(error) === 409) return;
-      if (statusCodeOf(error) === 403 && message.includes('PodSecurity')) {
-        throw new NoAnswerError('PodSecurity', `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`);
+      if (statusCodeOf(error) === 409) {
+        this.#options.log(`replacing pod ${name} on ${node.name}: it is not of this process`);
+        await this.#delete(name);
+        return;
       }
-      if (statusCodeOf(error) === 403 && message.includes('quota')) throw new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
-      if (statusCodeOf(error) === 403) throw new NoAnswerError('Forbidden', `its probe may not be created: ${message}`);
-      throw new NoAnswerError('CreateFailed', `its probe cannot be created: ${message}`);
+      throw createProblem(error, namespace);
     }
   }
 
   async #end(name: string): Promise<void> {
+    this.#made.delete(name);
     this.#lastUsed.delete(name);
+    await this.#delete(name);
+  }
+
+  async #delete(name: string): Promise<void> {
     try {
       await this.#pods.deleteNamespacedPod({ name, namespace: this.#options.namespace, gracePeriodSeconds: 1 });
     } catch (error) {
@@ -195,13 +269,21 @@ export class NodeProbes {
       const labelSelector = Object.entries(probeLabels(instance)).map(([key, value]) => `${key}=${value}`).join(',');
       const informer = makeInformer(this.#kubeConfig, `/api/v1/namespaces/${namespace}/pods`, () => this.#pods.listNamespacedPod({ namespace, labelSelector }), labelSelector);
       this.#informer = informer;
-      for (const event of ['add', 'update', 'delete'] as const) {
-        informer.on(event, () => { for (const listener of this.#listeners) listener(); });
-      }
-      informer.on('error', () => {
-        if (!this.#closed) setTimeout(() => { informer.start().catch((error: unknown) => { this.#options.log(`watching probes: ${messageOf(error)}`); }); }, 1000).unref();
+      for (const event of ['add', 'update', 'delete'] as const) informer.on(event, () => { this.#wake(); });
+      const ready = Promise.withResolvers<void>();
+      ready.promise.catch(() => undefined);
+      let isReady = false;
+      informer.on('error', (error: unknown) => {
+        if (!isReady) {
+          ready.reject(error);
+          return;
+        }
+        if (this.#closed) return;
+        this.#options.log(`watching probes: ${messageOf(error)}; again in 1 s`);
+        setTimeout(() => { informer.start().catch((late: unknown) => { this.#options.log(`watching probes: ${messageOf(late)}`); }); }, 1000).unref();
       });
-      this.#informerReady = informer.start();
+      informer.start().then(() => { isReady = true; ready.resolve(); }, ready.reject);
+      this.#informerReady = ready.promise;
     }
     try {
       await this.#informerReady;
@@ -211,6 +293,10 @@ export class NodeProbes {
       throw new NoAnswerError(code === 403 ? 'Forbidden' : 'ListFailed', `probes of namespace ${this.#options.namespace} cannot be listed: ${messageOf(error)}`);
     }
     return this.#informer;
+  }
+
+  #wake(): void {
+    for (const listener of this.#listeners) listener();
   }
 
   /** Resolves at the next change of any probe's pod, or after the time. */
@@ -229,4 +315,17 @@ export class NodeProbes {
 
 function isRunning(pod: V1Pod): boolean {
   return pod.status?.phase === 'Running' && pod.status.containerStatuses?.[0]?.state?.running !== undefined;
+}
+
+/** Why the API server refused a probe, and what to do about it. */
+export function createProblem(error: unknown, namespace: string): NoAnswerError {
+  const message = messageOf(error);
+  const code = statusCodeOf(error);
+  if (code === 403 && message.includes('PodSecurity')) {
+    return new NoAnswerError('PodSecurity', `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`);
+  }
+  if (code === 403 && message.includes('exceeded quota')) return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
+  if (code === 403) return new NoAnswerError('Forbidden', `its probe may not be created: ${message}`);
+  if (code === 404) return new NoAnswerError('NoNamespace', `its probe cannot be created, for there is no namespace ${namespace}`);
+  return new NoAnswerError('CreateFailed', `its probe cannot be created: ${message}`);
 }

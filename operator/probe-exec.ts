@@ -4,8 +4,16 @@ import { Exec, type KubeConfig } from '@kubernetes/client-node';
 import { probeCommand, probeContainer } from './probe-pod.ts';
 
 /** A report larger than this, in bytes, is refused: no Service needs it, and the operator's memory is small. */
-const maxReportBytes = 16 * 1024 * 1024;
-const timeoutMilliseconds = 20_000;
+const maxReportBytes = 8 * 1024 * 1024;
+
+export interface ProbeExec {
+  readonly namespace: string;
+  readonly pod: string;
+  /** One line. */
+  readonly request: string;
+  readonly timeoutMilliseconds: number;
+  readonly signal?: AbortSignal;
+}
 
 /** Why a probe gave no report; `reason` is one word for the status. */
 export class ProbeExecError extends Error {
@@ -22,7 +30,7 @@ export class ProbeExecError extends Error {
  * Gives the probe its request as one line and returns what it printed.
  * @throws ProbeExecError for a time-out, too large a report, a status other than 0, or a stream that broke
  */
-export async function execProbe(kubeConfig: KubeConfig, namespace: string, pod: string, request: string, signal?: AbortSignal): Promise<string> {
+export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeoutMilliseconds, signal }: ProbeExec): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let problem = '';
@@ -66,7 +74,7 @@ export async function execProbe(kubeConfig: KubeConfig, namespace: string, pod: 
     return Buffer.concat(chunks).toString('utf8');
   } catch (error) {
     if (error instanceof ProbeExecError) throw error;
-    throw new ProbeExecError('ExecRefused', `its probe cannot be reached through the API server: ${openingProblem(error)}`);
+    throw openingError(error, namespace);
   } finally {
     isOver = true;
     clearTimeout(timer);
@@ -81,8 +89,11 @@ function firstLine(text: string): string {
 }
 
 /** A refused upgrade comes as an event or an error, whose message tells the HTTP status. */
-function openingProblem(error: unknown): string {
-  if (error instanceof Error) return error.message;
-  if (typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string') return error.message;
-  return String(error);
+export function openingError(error: unknown, namespace: string): ProbeExecError {
+  const hasMessage = typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';
+  const message = hasMessage ? String(error.message) : String(error);
+  if (/\b(401|403)$/.test(message)) {
+    return new ProbeExecError('ExecForbidden', `its probe may not be asked: the verbs get and create of pods/exec are needed in namespace ${namespace}`);
+  }
+  return new ProbeExecError('ExecFailed', `its probe cannot be reached through the API server: ${message}`);
 }

@@ -30,6 +30,7 @@ export function probeLabels(instance: string): Record<string, string> {
   return {
     'app.kubernetes.io/name': 'svctrace',
     'app.kubernetes.io/component': 'probe',
+    'app.kubernetes.io/managed-by': 'svctrace',
     'svctrace.io/instance': instance,
   };
 }
@@ -82,20 +83,21 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
   };
 }
 
-/**
- * Why an existing pod of that name cannot be used; undefined where it can. A pod is used only when it is what this
- * operator would make: whoever may create pods in the namespace could plant one.
- */
-export function unusableReason(pod: V1Pod, node: string, options: ProbePodOptions): string | undefined {
-  const wanted = probePod(node, options);
-  const container = pod.spec?.containers[0];
-  if (pod.metadata?.deletionTimestamp !== undefined) return 'it is being deleted';
-  if (pod.status?.phase === 'Failed' || pod.status?.phase === 'Succeeded') return `it has ended (${pod.status.reason ?? pod.status.phase})`;
-  if (pod.spec?.nodeName !== node || pod.spec.containers.length !== 1 || (pod.spec.initContainers?.length ?? 0) > 0) return 'it is not the pod of a probe';
-  if (container?.image !== options.image || container.command?.join(' ') !== wanted.spec?.containers[0]?.command?.join(' ')) return 'it runs another image or command';
-  if (options.owner !== undefined && !pod.metadata?.ownerReferences?.some(({ uid }) => uid === options.owner?.uid)) return 'it belongs to another operator';
-  if ((container.securityContext?.privileged ?? false) !== options.privileged) return 'it has other privileges';
+/** Why a pod that once ran cannot be used any more; undefined where it can. */
+export function unusableReason({ metadata, status }: V1Pod): string | undefined {
+  if (metadata?.deletionTimestamp !== undefined) return 'it is being deleted';
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return `it has ended (${status.reason ?? status.phase})`;
   return undefined;
+}
+
+/** What somebody between this process and the API server's store made of a probe's pod; undefined where it is as it was sent. */
+export function alteration({ spec }: V1Pod): string | undefined {
+  const others = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name }) => name).filter((name) => name !== probeContainer);
+  if (others.length > 0) return `it has more containers: ${others.join(', ')}`;
+  if (spec?.hostNetwork !== true) return 'it is not in the network of its node';
+  // The image may come from a mirror; the program may not be another one.
+  const command = spec.containers[0]?.command?.join(' ');
+  return command === [...probeCommand, 'wait'].join(' ') ? undefined : `it runs ${command ?? 'nothing'}`;
 }
 
 /** Why a pod does not run yet, in one word and one sentence; undefined where nothing is known to be wrong. */

@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import { probePod, probePodName, startProblem, unusableReason } from '../../operator/probe-pod.ts';
+import { alteration, probePod, probePodName, startProblem, unusableReason } from '../../operator/probe-pod.ts';
 
 const options = { namespace: 'svctrace-system', image: 'docker.io/svctrace/probe:v0.1.0', privileged: false, instance: 'operator', owner: { name: 'operator-x', uid: 'u1' } };
 const running = (): V1Pod => ({ ...probePod('node-a', options), status: { phase: 'Running' } });
@@ -37,25 +37,32 @@ describe('probePod', () => {
   });
 });
 
-/** What somebody did to the pod, and words of the reason why it is not used. */
-const planted: [string, (pod: V1Pod) => void, string | undefined][] = [
+describe('unusableReason', () => {
+  it('lets a pod be used as long as it lives', () => {
+    expect(unusableReason(running())).toBeUndefined();
+    expect(unusableReason({ ...running(), status: { phase: 'Failed', reason: 'DeadlineExceeded' } })).toContain('DeadlineExceeded');
+    expect(unusableReason({ ...running(), status: { phase: 'Succeeded' } })).toContain('Succeeded');
+    expect(unusableReason({ ...running(), metadata: { deletionTimestamp: new Date() } })).toContain('being deleted');
+  });
+});
+
+/** What an admission webhook did to the pod, and words of what is said of it. */
+const altered: [string, (spec: NonNullable<V1Pod['spec']>) => void, string | undefined][] = [
   ['nothing', () => undefined, undefined],
-  ['ended it', (pod) => { pod.status = { phase: 'Failed', reason: 'DeadlineExceeded' }; }, 'DeadlineExceeded'],
-  ['deletes it', (pod) => { pod.metadata = { ...pod.metadata, deletionTimestamp: new Date() }; }, 'being deleted'],
-  ['planted one on another node', (pod) => { if (pod.spec) pod.spec.nodeName = 'node-b'; }, 'not the pod of a probe'],
-  ['planted one with a second container', (pod) => { pod.spec?.containers.push({ name: 'evil', image: 'evil' }); }, 'not the pod of a probe'],
-  ['planted one with another image', (pod) => { const container = pod.spec?.containers[0]; if (container) container.image = 'evil'; }, 'another image'],
-  ['planted one with another command', (pod) => { const container = pod.spec?.containers[0]; if (container) container.command = ['sh']; }, 'another image or command'],
-  ['planted one without the owner', (pod) => { if (pod.metadata) pod.metadata.ownerReferences = []; }, 'another operator'],
-  ['changed the privilege', (pod) => { const container = pod.spec?.containers[0]; if (container) container.securityContext = { privileged: true }; }, 'other privileges'],
+  ['the image of a mirror', (spec) => { if (spec.containers[0]) spec.containers[0].image = 'mirror.example/svctrace/probe:v0.1.0'; }, undefined],
+  ['a sidecar', (spec) => { spec.containers.push({ name: 'istio-proxy', image: 'proxy' }); }, 'istio-proxy'],
+  ['an init container', (spec) => { spec.initContainers = [{ name: 'istio-init', image: 'proxy' }]; }, 'istio-init'],
+  ['another network', (spec) => { spec.hostNetwork = false; }, 'network'],
+  ['another command', (spec) => { if (spec.containers[0]) spec.containers[0].command = ['sh']; }, 'sh'],
 ];
 
-describe('unusableReason', () => {
-  it.each(planted)('where somebody %s', (_name, change, reason) => {
-    const pod = running();
-    change(pod);
-    if (reason === undefined) expect(unusableReason(pod, 'node-a', options)).toBeUndefined();
-    else expect(unusableReason(pod, 'node-a', options)).toContain(reason);
+describe('alteration', () => {
+  it.each(altered)('by a webhook that gave it %s', (_name, change, words) => {
+    const { spec } = probePod('node-a', options);
+    if (spec === undefined) throw new Error('a probe has a spec');
+    change(spec);
+    if (words === undefined) expect(alteration({ spec })).toBeUndefined();
+    else expect(alteration({ spec })).toContain(words);
   });
 });
 
