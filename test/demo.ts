@@ -4,10 +4,10 @@
  * trace that was recorded on one, and says so. `npm run demo -- --keep` leaves the cluster running.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startCluster, stopCluster, type Cluster } from './cluster/cluster.ts';
+import { canInstallPackages, installPackages } from './cluster/packages.ts';
 import { clusterRequirements, fullPath, missingPackages } from './cluster/requirements.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from './setup/deploy.ts';
 
@@ -29,8 +29,7 @@ function run(command: string, args: readonly string[], env: Readonly<Record<stri
 
 /** What is missing after the Debian packages have been installed (the script says which, before it does it). */
 function prepare(): readonly string[] {
-  const isDebianRoot = process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
-  if (isDebianRoot && missingPackages().length > 0) run(process.execPath, ['test/cluster/cli.ts', 'packages']);
+  if (canInstallPackages() && missingPackages().length > 0) installPackages();
   return clusterRequirements().missing;
 }
 

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import process from 'node:process';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
@@ -7,7 +6,8 @@ import { attachCluster, startCluster, stopCluster } from './cluster.ts';
 import { Components } from './components.ts';
 import { defaultName, stateDirectory } from './paths.ts';
 import { isAlive, isStopped } from './process-identity.ts';
-import { clusterRequirements, missingPackages } from './requirements.ts';
+import { installPackages } from './packages.ts';
+import { clusterRequirements } from './requirements.ts';
 
 /** Shows one line of progress: on a terminal short-lived lines replace each other, elsewhere one in ten seconds is printed. */
 function progressPrinter(): (line: string) => void {
@@ -69,28 +69,6 @@ async function status(name: string): Promise<void> {
   }
 }
 
-/** Installs the Debian packages that are missing, after it has said which and why. */
-function packages(): void {
-  const missing = missingPackages();
-  if (missing.length === 0) {
-    process.stderr.write('Every package that the cluster needs is installed.\n');
-  } else {
-    const names = [...new Set(missing.map((lack) => lack.package))];
-    process.stderr.write('These Debian packages are missing, and will be installed with apt-get:\n');
-    for (const lack of missing) process.stderr.write(`  ${lack.package}: for ${lack.why}\n`);
-    for (const args of [['update'], ['install', '--yes', '--no-install-recommends', ...names]]) {
-      const { status: exitStatus, error } = spawnSync('apt-get', args, {
-        stdio: ['ignore', 2, 2],
-        env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-      });
-      if (error) throw error;
-      if (exitStatus !== 0) throw new Error(`apt-get ${args.join(' ')} ended with status ${String(exitStatus)}.`);
-    }
-  }
-  const { ok, missing: lacks } = clusterRequirements();
-  if (!ok) throw new Error(`Still missing: ${lacks.join('; ')}.`);
-}
-
 await yargs(hideBin(process.argv))
   .scriptName('test/cluster/cli.ts')
   .option('name', { type: 'string', default: defaultName, describe: 'Name of the cluster' })
@@ -98,7 +76,9 @@ await yargs(hideBin(process.argv))
   .command('down', 'End the cluster and remove all of it', {}, async ({ name }) => down(String(name)))
   .command('status', 'Show what runs', {}, async ({ name }) => status(String(name)))
   .command('packages', 'Install the Debian packages that are missing', {}, () => {
-    packages();
+    installPackages();
+    const { ok, missing } = clusterRequirements();
+    if (!ok) throw new Error(`Still missing: ${missing.join('; ')}.`);
   })
   .demandCommand(1, 'Name a command.')
   .strict()

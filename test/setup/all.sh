@@ -4,6 +4,6 @@ set -eu
 node crds/generate.ts --check
 tsc --noEmit -p .
 eslint . --max-warnings 0
-node test/cluster/cli.ts packages
+node test/setup/packages.ts
 node config/build.ts
 exec vitest run "$@"

@@ -1,0 +1,8 @@
+/** Before a test run: installs the Debian packages that the tests need, where that is possible, and says what it does. */
+import { canInstallPackages, installPackages } from '../cluster/packages.ts';
+import { findProgram } from '../cluster/requirements.ts';
+
+const others = [{ program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' }];
+
+if (canInstallPackages()) installPackages(others.filter(({ program }) => findProgram(program) === undefined));
+else process.stderr.write('Without root and apt-get, nothing is installed; tests that lack something are skipped and say what.\n');
