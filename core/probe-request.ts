@@ -1,6 +1,13 @@
-/** What the operator asks a probe for: one line of JSON on the probe's standard input. */
+/**
+ * What the operator asks a probe for: one line of JSON on the probe's standard input. Addresses and names become
+ * arguments of the kernel's tools, some of which read a language from them (nft), so nothing else is let through.
+ */
 import { z } from 'zod';
+import { canonicalAddress } from './address.ts';
 
+const address = z.string().refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
+/** RFC 1123 label, as the API server admits for namespaces, Services and port names. */
+const label = z.string().max(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a name that Kubernetes admits');
 const port = z.number().int().min(0).max(65535);
 
 export const probeRequestSchema = z.object({
@@ -9,14 +16,14 @@ export const probeRequestSchema = z.object({
   node: z.string(),
   services: z.array(
     z.object({
-      namespace: z.string(),
-      name: z.string(),
-      clusterIPs: z.array(z.string()),
-      externalIPs: z.array(z.string()),
-      loadBalancerIPs: z.array(z.string()),
+      namespace: label,
+      name: label,
+      clusterIPs: z.array(address),
+      externalIPs: z.array(address),
+      loadBalancerIPs: z.array(address),
       ports: z.array(
         z.object({
-          name: z.string().optional(),
+          name: label.optional(),
           protocol: z.enum(['TCP', 'UDP', 'SCTP']),
           port,
           nodePort: port.optional(),
@@ -29,7 +36,7 @@ export const probeRequestSchema = z.object({
     conntrack: z.enum(['None', 'Summary', 'Entries']),
     kubeProxy: z.boolean(),
     /** The DNS servers and the name to ask them for; absent where DNS is not asked. */
-    dns: z.object({ servers: z.array(z.string()), clusterDomain: z.string() }).optional(),
+    dns: z.object({ servers: z.array(address), clusterDomain: z.string().regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'is not a domain') }).optional(),
   }),
   /** At most this many conntrack entries are reported for a Service; all are counted. */
   maxConntrackEntries: z.number().int().min(0),
