@@ -14,7 +14,7 @@ describe('where the operator is not installed', () => {
 
   clusterTest('config/install.yaml is what config/default builds', async ({ kubectl }) => {
     const { stdout } = await kubectl(['kustomize', `${root}config/default`]);
-    expect(readFileSync(`${root}config/install.yaml`, 'utf8').trim(), 'run `npm run generate-install`').toBe(stdout.trim());
+    expect(readFileSync(`${root}config/install.yaml`, 'utf8').trim(), 'run `npm run generate:install`').toBe(stdout.trim());
   });
 
   clusterTest('status says that it runs', async () => {
