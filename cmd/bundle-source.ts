@@ -1,0 +1,39 @@
+/** A trace that was recorded to a file, judged again by this version. */
+import { readFile } from 'node:fs/promises';
+import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts';
+import { buildStatus } from '../core/status.ts';
+import { NotFoundError, UsageError } from './errors.ts';
+import type { TraceSource } from './source.ts';
+import { traceOf } from './trace-object.ts';
+
+/** @throws UsageError where the file cannot be read; NotFoundError where it holds another Service */
+export async function openBundle(file: string, asked: { readonly service: string | undefined; readonly namespace: string | undefined }): Promise<TraceSource> {
+  const bundle = await readBundle(file);
+  const { name } = bundle.desired;
+  if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
+  if (asked.namespace !== undefined && asked.namespace !== bundle.namespace) throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
+  const status = buildStatus({ spec: bundle.spec, generation: undefined, desired: bundle.desired, answers: bundle.answers, previous: undefined, now: bundle.recordedAt });
+  return {
+    origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,
+    async follow(onEvent, signal) {
+      onEvent({ kind: 'trace', trace: traceOf({ namespace: bundle.namespace, name, spec: bundle.spec, status }) });
+      if (!signal.aborted) onEvent({ kind: 'ended', reason: `recorded at ${bundle.recordedAt}` });
+    },
+    close: async () => undefined,
+  };
+}
+
+async function readBundle(file: string): Promise<Bundle> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new UsageError(`--bundle ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+  try {
+    return parseBundle(text);
+  } catch (error) {
+    if (error instanceof InvalidBundleError) throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,232 @@
+/** The one door to the cluster. Tests replace it by a literal object. */
+import type { KubeConfig } from '@kubernetes/client-node';
+import { z } from 'zod';
+import { parseServiceTrace } from '../core/parse/service-trace.ts';
+import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace, type ServiceTraceSpec } from '../core/service-trace.ts';
+import { ApiError, createApi, statusError, type Api } from './api.ts';
+import { loadKubeConfig, type Environment } from './kube-config.ts';
+import type { ClusterFlags } from './request.ts';
+
+export interface NamedService {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** An object of a manifest, as it is written there. */
+export interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string | undefined };
+}
+
+export interface OperatorDeployment {
+  readonly image: string;
+  readonly availableReplicas: number;
+  /** The message of its condition Available or Progressing, where it is not available. */
+  readonly message: string;
+}
+
+export interface Access {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly namespace?: string;
+}
+
+export type WatchEvent =
+  | { readonly kind: 'trace'; readonly trace: ServiceTrace }
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'bookmark'; readonly resourceVersion: string };
+
+export interface ClusterClient {
+  /** Address of the API server. */
+  readonly server: string;
+  /** Of the flags, else of the context, else `default`. */
+  readonly namespace: string;
+  readonly kubeConfig: KubeConfig;
+  /** Whether the Service is there. */
+  hasService(namespace: string, name: string): Promise<boolean>;
+  /** The Services of a namespace; of all namespaces where none is given. */
+  listServices(namespace?: string): Promise<NamedService[]>;
+  listNamespaces(): Promise<string[]>;
+  listPods(namespace: string): Promise<string[]>;
+  listNodes(): Promise<string[]>;
+  createTrace(trace: { readonly namespace: string; readonly generateName: string; readonly annotations: Readonly<Record<string, string>>; readonly spec: ServiceTraceSpec }): Promise<ServiceTrace>;
+  readTrace(namespace: string, name: string): Promise<ServiceTrace>;
+  listTraces(namespace: string | undefined): Promise<ServiceTrace[]>;
+  /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
+  watchTrace(namespace: string, name: string, resourceVersion: string, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void>;
+  annotateTrace(namespace: string, name: string, annotations: Readonly<Record<string, string>>): Promise<void>;
+  deleteTrace(namespace: string, name: string, uid: string | undefined): Promise<void>;
+  /** Undefined where it is not there. */
+  readOperator(): Promise<OperatorDeployment | undefined>;
+  /** Whether the CRD is there and served. */
+  readCrd(): Promise<'absent' | 'established' | 'notEstablished'>;
+  mayI(access: Access): Promise<boolean>;
+  /** Server-side apply. */
+  apply(manifest: Manifest): Promise<void>;
+  /** Whether the object is there. */
+  has(manifest: Manifest): Promise<boolean>;
+  /** False where it is not there. */
+  remove(manifest: Manifest): Promise<boolean>;
+}
+
+export const operatorNamespace = 'svctrace-system';
+export const operatorName = 'svctrace-operator';
+export const fieldManager = 'kubectl-svctrace';
+export const managedByLabel = { 'app.kubernetes.io/managed-by': fieldManager } as const;
+
+/** @throws ClusterError where no cluster is configured */
+export function connect(flags: ClusterFlags, env: Environment, log: (line: string) => void): ClusterClient {
+  const config = loadKubeConfig(flags, env);
+  const api = createApi(config, {
+    timeoutMilliseconds: flags.requestTimeoutMilliseconds,
+    ...(flags.verbosity >= 6 ? { log } : {}),
+  });
+  return createClient(api, config, { server: config.server, namespace: config.namespace });
+}
+
+const metadataSchema = z.object({ metadata: z.object({ name: z.string(), namespace: z.string().optional() }) });
+const listSchema = z.object({ items: z.array(metadataSchema) });
+const traceListSchema = z.object({ items: z.array(z.record(z.string(), z.unknown())) });
+const watchSchema = z.object({ type: z.string(), object: z.record(z.string(), z.unknown()) });
+const conditionsSchema = z.array(z.object({ type: z.string(), status: z.string(), message: z.string().optional() }));
+const deploymentSchema = z.object({
+  spec: z.object({ replicas: z.number().optional(), template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string().optional() })) }) }) }),
+  status: z.object({ availableReplicas: z.number().optional(), conditions: conditionsSchema.optional() }).optional(),
+});
+const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
+const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
+const resourcesSchema = z.object({ resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })) });
+
+export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespace: ownNamespace }: { server: string; namespace: string }): ClusterClient {
+  const traces = (namespace: string | undefined): string =>
+    `/apis/${serviceTraceGroup}/${serviceTraceVersion}${namespace === undefined ? '' : `/namespaces/${segment(namespace)}`}/${serviceTracePlural}`;
+  const names = async (path: string): Promise<NamedService[]> => {
+    const { items } = listSchema.parse(await api.request({ method: 'GET', path }));
+    return items.map(({ metadata }) => ({ name: metadata.name, namespace: metadata.namespace ?? '' }));
+  };
+  const onlyNames = async (path: string): Promise<string[]> => (await names(path)).map(({ name }) => name);
+
+  /** Path of an object's resource, as the API server's discovery says it. */
+  const discovered = new Map<string, Promise<z.infer<typeof resourcesSchema>>>();
+  const pathOf = async ({ apiVersion, kind, metadata }: Manifest): Promise<string> => {
+    const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+    const known = discovered.get(base) ?? api.request({ method: 'GET', path: base }).then((body) => resourcesSchema.parse(body));
+    discovered.set(base, known);
+    const resource = (await known).resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
+    if (resource === undefined) throw statusError({ reason: 'NotFound', message: `the API server has no ${kind} in ${apiVersion}` }, 404);
+    const place = resource.namespaced ? `/namespaces/${segment(metadata.namespace ?? 'default')}` : '';
+    return `${base}${place}/${resource.name}/${segment(metadata.name)}`;
+  };
+
+  return {
+    server,
+    namespace: ownNamespace,
+    kubeConfig,
+    async hasService(namespace, name) {
+      return isThere(api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/services/${segment(name)}` }));
+    },
+    listServices: (namespace) => names(namespace === undefined ? '/api/v1/services' : `/api/v1/namespaces/${segment(namespace)}/services`),
+    listNamespaces: () => onlyNames('/api/v1/namespaces'),
+    listPods: (namespace) => onlyNames(`/api/v1/namespaces/${segment(namespace)}/pods`),
+    listNodes: () => onlyNames('/api/v1/nodes'),
+    async createTrace({ namespace, generateName, annotations, spec }) {
+      const body = {
+        apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
+        kind: 'ServiceTrace',
+        metadata: { generateName, namespace, labels: managedByLabel, annotations },
+        spec,
+      };
+      return parseServiceTrace(await api.request({ method: 'POST', path: traces(namespace), query: { fieldManager }, body }));
+    },
+    async readTrace(namespace, name) {
+      return parseServiceTrace(await api.request({ method: 'GET', path: `${traces(namespace)}/${segment(name)}` }));
+    },
+    async listTraces(namespace) {
+      const { items } = traceListSchema.parse(await api.request({ method: 'GET', path: traces(namespace) }));
+      return items.map(parseServiceTrace);
+    },
+    async watchTrace(namespace, name, resourceVersion, onEvent, signal) {
+      const query = { watch: true, allowWatchBookmarks: true, fieldSelector: `metadata.name=${name}`, resourceVersion, timeoutSeconds: 300 };
+      await api.stream({ method: 'GET', path: traces(namespace), query, signal }, (line) => {
+        const { type, object } = watchSchema.parse(line);
+        if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
+        if (type === 'DELETED') onEvent({ kind: 'deleted' });
+        else if (type === 'BOOKMARK') {
+          const version = z.object({ metadata: z.object({ resourceVersion: z.string() }) }).parse(object).metadata.resourceVersion;
+          onEvent({ kind: 'bookmark', resourceVersion: version });
+        } else onEvent({ kind: 'trace', trace: parseServiceTrace(object) });
+      });
+    },
+    async annotateTrace(namespace, name, annotations) {
+      await api.request({
+        method: 'PATCH',
+        path: `${traces(namespace)}/${segment(name)}`,
+        query: { fieldManager },
+        contentType: 'application/merge-patch+json',
+        body: { metadata: { annotations } },
+      });
+    },
+    async deleteTrace(namespace, name, uid) {
+      const body = uid === undefined ? {} : { preconditions: { uid } };
+      await isThere(api.request({ method: 'DELETE', path: `${traces(namespace)}/${segment(name)}`, body }));
+    },
+    async readOperator() {
+      const path = `/apis/apps/v1/namespaces/${operatorNamespace}/deployments/${operatorName}`;
+      const body = await orAbsent(api.request({ method: 'GET', path }));
+      if (body === undefined) return undefined;
+      const { spec, status } = deploymentSchema.parse(body);
+      const failing = status?.conditions?.find(({ type, status: value }) => (type === 'Available' || type === 'Progressing') && value === 'False');
+      return {
+        image: spec.template.spec.containers[0]?.image ?? '',
+        availableReplicas: status?.availableReplicas ?? 0,
+        message: spec.replicas === 0 ? 'it is scaled to 0 replicas' : (failing?.message ?? 'none of its pods is available'),
+      };
+    },
+    async readCrd() {
+      const path = `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${serviceTracePlural}.${serviceTraceGroup}`;
+      const body = await orAbsent(api.request({ method: 'GET', path }));
+      if (body === undefined) return 'absent';
+      const established = crdSchema.parse(body).status?.conditions?.find(({ type }) => type === 'Established');
+      return established?.status === 'True' ? 'established' : 'notEstablished';
+    },
+    async mayI({ verb, group, resource, subresource, namespace }) {
+      const body = {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: { verb, group, resource, ...(subresource === undefined ? {} : { subresource }), ...(namespace === undefined ? {} : { namespace }) } },
+      };
+      return reviewSchema.parse(await api.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body })).status.allowed;
+    },
+    async apply(manifest) {
+      const path = await pathOf(manifest);
+      await api.request({ method: 'PATCH', path, query: { fieldManager, force: true }, contentType: 'application/apply-patch+yaml', body: manifest });
+    },
+    async has(manifest) {
+      return isThere(pathOf(manifest).then((path) => api.request({ method: 'GET', path })));
+    },
+    async remove(manifest) {
+      return isThere(pathOf(manifest).then((path) => api.request({ method: 'DELETE', path, body: { propagationPolicy: 'Background' } })));
+    },
+  };
+}
+
+function segment(name: string): string {
+  return encodeURIComponent(name);
+}
+
+async function isThere(answer: Promise<unknown>): Promise<boolean> {
+  return (await orAbsent(answer)) !== undefined;
+}
+
+/** Undefined where the answer is 404. */
+async function orAbsent(answer: Promise<unknown>): Promise<unknown> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ApiError && error.code === 404) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,165 @@
+/** The yargs root: the commands, their flags and their help. options.ts turns what it parsed into a request. */
+import yargs, { type Argv, type Options } from 'yargs';
+import { UsageError } from './errors.ts';
+import {
+  readCommon,
+  readCompletionRequest,
+  readInstallRequest,
+  readRecordRequest,
+  readStatusRequest,
+  readTraceRequest,
+  readUninstallRequest,
+  readVersionRequest,
+  type Values,
+} from './options.ts';
+import type { Request } from './request.ts';
+
+export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
+
+/** The commands that are listed; `trace` is the one that a bare SERVICE means. */
+export const commandNames = ['trace', 'record', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+
+/** @throws UsageError */
+export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
+  const [first, ...rest] = args;
+  // What follows __complete are the words that the user types: they are not flags of this command.
+  if (first === '__complete') return { kind: 'request', request: { command: '__complete', words: rest, ...readCommon({}) } };
+  let request: Request | undefined;
+  let help = '';
+  const use = (read: (values: Values) => Request) => (values: object): void => {
+    request = read(Object.fromEntries(Object.entries(values)));
+  };
+  const root = yargs()
+    .scriptName('kubectl svctrace')
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'boolean-negation': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+    })
+    .usage(`${usage('SERVICE [flags]')}\n\nShows the whole path of a Service on every node, live, and says what is wrong with it.`)
+    .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
+    .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
+    .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
+    .command('install', 'Install the CRD and the operator', (command) => withFlags(command.usage(usage('install [flags]')), installFlags), use(readInstallRequest))
+    .command('uninstall', 'Remove the operator, the CRD and all ServiceTraces', (command) => withFlags(command.usage(usage('uninstall [flags]')), uninstallFlags), use(readUninstallRequest))
+    .command('status', 'Show whether the operator runs, and what you may do', (command) => withFlags(command.usage(usage('status [flags]')), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readStatusRequest))
+    .command('version', 'Show the version of the plugin', (command) => withFlags(command.usage(usage('version [flags]')), { output: { ...value('Output: text, json or yaml', 'text'), alias: 'o' } }), use(readVersionRequest))
+    .command('completion [shell]', 'Print a completion script for bash, zsh or fish', (command) => withFlags(command.usage(usage('completion SHELL')).positional('shell', { type: 'string', describe: 'bash, zsh or fish' }), {}), use(readCompletionRequest))
+    .epilogue('Exit status: 0 no finding at or above --fail-on; 1 findings; 2 usage;\n3 cluster not reachable or forbidden; 4 Service not found; 5 partial, some nodes did not answer')
+    .help('help')
+    .alias('help', 'h')
+    .version(false)
+    .strict()
+    .recommendCommands()
+    .updateStrings({
+      'Unknown argument: %s': { one: 'There is no flag or argument "%s"; kubectl svctrace --help lists them.', other: 'There are no flags or arguments "%s"; kubectl svctrace --help lists them.' },
+      'Not enough arguments following: %s': '--%s needs a value.',
+    } as unknown as Record<string, string>)
+    .wrap(Math.min(columns, 110))
+    .exitProcess(false)
+    .fail((message: string | null, error: Error | undefined) => {
+      // yargs gives its own complaints as a message, and what a command threw as an error.
+      if (error instanceof Error && message === null) throw error;
+      throw new UsageError(sentence(message ?? error?.message ?? 'The command line is not understood.', args));
+    });
+  await root.parse([...args], {}, (_error, _values, output) => {
+    help = output;
+  });
+  if (request !== undefined) return { kind: 'request', request };
+  return { kind: 'help', text: help };
+}
+
+function usage(line: string): string {
+  return `Usage: kubectl svctrace ${line}`;
+}
+
+/** A first word that is no command is a Service; a second word shows that a command was meant. */
+function sentence(message: string, args: readonly string[]): string {
+  const unknown = /There (?:is no flag|are no flags) or arguments? "([^"]*)"/.exec(message)?.[1];
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const [first, second] = words;
+  if (unknown !== undefined && second !== undefined && unknown.split(', ').includes(second) && first !== undefined && !commandNames.some((name) => name === first)) {
+    return `There is no command "${first}"; the commands are ${commandNames.join(', ')}. A Service is traced with kubectl svctrace SERVICE.`;
+  }
+  const flags = (unknown ?? '').split(', ').map((name) => args.find((arg) => arg.replace(/^-+/, '').split('=')[0] === name) ?? name);
+  if (unknown !== undefined) return `There is no ${flags[0]?.startsWith('-') === true ? 'flag' : 'argument'} ${flags.map((name) => `"${name.split('=')[0] ?? name}"`).join(', ')}; kubectl svctrace --help lists what there is.`;
+  return message;
+}
+
+function value(describe: string, shown?: string): Options {
+  return { type: 'string', requiresArg: true, describe, ...(shown === undefined ? {} : { defaultDescription: shown }) };
+}
+
+function bool(describe: string): Options {
+  return { type: 'boolean', describe };
+}
+
+function service(command: Argv): Argv {
+  return command.positional('service', { type: 'string', describe: 'Name of the Service' });
+}
+
+/** A command's own flags come first in its help. */
+function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv {
+  const first = { ...own, ...otherFlags };
+  return command.options(first).group([...Object.keys(first), 'help'], 'Flags:').options(globalFlags).group(Object.keys(globalFlags), 'Flags of kubectl:');
+}
+
+const traceFlags: Readonly<Record<string, Options>> = {
+  output: { ...value('Output: table, wide, json, yaml or name; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
+  watch: { ...bool('Go on showing, without a terminal too'), alias: 'w' },
+  node: value('Ask this node only (repeat it, or separate names with commas)'),
+  from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
+  conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
+  'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
+  timeout: value('How long to wait for one result; 0 for no limit', '60s'),
+  'all-namespaces': { ...bool('Find the Service in whichever namespace it is'), alias: 'A' },
+  standalone: bool('Without the operator: collect in this process, with your own rights'),
+  'probe-namespace': value('With --standalone: the namespace of the probe pods', 'kube-system'),
+  'probe-image': value('With --standalone: the image of the probe pods'),
+  keep: bool('Leave the ServiceTrace in the cluster'),
+  trace: value('Show this ServiceTrace, which is there already'),
+  bundle: value('Show a trace that was recorded to this file; needs no cluster'),
+};
+
+const recordFlags: Readonly<Record<string, Options>> = {
+  to: value('The file to write'),
+  node: value('Ask this node only (repeat it, or separate names with commas)'),
+  timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
+};
+
+const installFlags: Readonly<Record<string, Options>> = {
+  'dry-run': bool('Print the manifests, and change nothing'),
+  timeout: value('How long to wait until the operator is available', '120s'),
+};
+
+const uninstallFlags: Readonly<Record<string, Options>> = {
+  yes: { ...bool('Do not ask'), alias: 'y' },
+  'dry-run': bool('Print what would be removed, and change nothing'),
+  timeout: value('How long to wait until all is gone', '120s'),
+};
+
+const otherFlags: Readonly<Record<string, Options>> = { color: value('auto, always or never; NO_COLOR is honoured', 'auto') };
+
+const globalFlags: Record<string, Options> = {
+  namespace: { ...value('Namespace of the Service'), alias: 'n' },
+  context: value('Context of the kubeconfig'),
+  kubeconfig: value('Path of the kubeconfig'),
+  cluster: value('Cluster of the kubeconfig'),
+  user: value('User of the kubeconfig'),
+  server: { ...value('Address of the API server'), alias: 's' },
+  token: value('Bearer token for the API server'),
+  as: value('User to impersonate'),
+  'as-group': value('Group to impersonate (repeat it)'),
+  'as-uid': value('UID to impersonate'),
+  'certificate-authority': value("File with the API server's certificate authority"),
+  'client-certificate': value('File with a client certificate'),
+  'client-key': value('File with the key of the client certificate'),
+  'tls-server-name': value("Name in the API server's certificate"),
+  'insecure-skip-tls-verify': bool("Do not check the API server's certificate"),
+  'request-timeout': value('How long one request may take; 0 for no limit of your own', '0'),
+  v: value('Verbosity; 6 tells each request on stderr'),
+};

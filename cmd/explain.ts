@@ -1,0 +1,68 @@
+/** From what the API server, or the way to it, said, to one sentence with what to do. */
+import { InvalidServiceTraceError } from '../core/parse/service-trace.ts';
+import { ApiError, UnreachableError } from './api.ts';
+import { ClusterError } from './errors.ts';
+
+export function isForbidden(error: unknown): boolean {
+  return error instanceof ApiError && error.code === 403;
+}
+
+export const operatorMissing =
+  'The svctrace operator is not installed in this cluster: install it with `kubectl svctrace install`, or trace without it with --standalone.';
+
+/** The error as the user is told of it; one that is no answer of a cluster is given back as it is. */
+export function explainError(error: unknown): unknown {
+  if (error instanceof InvalidServiceTraceError) return new ClusterError(`The cluster's operator speaks another version than this plugin: ${error.message}.`, { cause: error });
+  if (error instanceof UnreachableError) return new ClusterError(`The API server ${error.server} cannot be reached: ${error.message}.`, { cause: error });
+  const answer = error instanceof ApiError ? error : apiExceptionOf(error);
+  if (answer === undefined) return isFetchFailure(error) ? new ClusterError(`The API server cannot be reached: ${error.cause.message}.`, { cause: error }) : error;
+  if (answer.code === 401) return new ClusterError('The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.', { cause: error });
+  if (answer.code === 403) return new ClusterError(explainForbidden(answer.message), { cause: error });
+  if (answer.code === 404 && isMissingApi(answer)) return new ClusterError(operatorMissing, { cause: error });
+  return new ClusterError(`The API server refused: ${answer.message.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`, { cause: error });
+}
+
+/** A path that the API server does not serve: the CRD is not there. An object that is not there has a kind and a name. */
+function isMissingApi({ kind, message }: Pick<ApiError, 'kind' | 'message'>): boolean {
+  return kind === undefined || /could not find the requested resource|page not found/.test(message);
+}
+
+/** How apiserver/pkg/endpoints/handlers/responsewriters/errors.go says it. */
+const forbiddenPattern = /is forbidden: User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)/;
+
+function explainForbidden(message: string): string {
+  const match = forbiddenPattern.exec(message);
+  if (match === null) return `The API server forbids it: ${message}.`;
+  const [, user = '', verb = '', resource = '', group = '', namespace] = match;
+  const place = namespace === undefined ? 'in the whole cluster' : `in namespace "${namespace}"`;
+  const asked = group === '' ? resource : `${resource}.${group}`;
+  const [plural = '', subresource] = resource.split('/');
+  const check = `kubectl auth can-i ${verb} ${group === '' ? plural : `${plural}.${group}`}${subresource === undefined ? '' : ` --subresource=${subresource}`}${namespace === undefined ? '' : ` -n ${namespace}`}`;
+  const role = group === 'svctrace.io'
+    ? `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor --user=${user} -n ${namespace ?? 'NAMESPACE'}`
+    : 'ask an administrator of the cluster for it';
+  return `User "${user}" may not ${verb} ${asked} ${place} (${check}); ${role}.`;
+}
+
+/** The error of the client library's API classes, which the engine uses: known by its shape, as there is only one. */
+function apiExceptionOf(error: unknown): ApiError | undefined {
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number' || !('body' in error)) return undefined;
+  let body: unknown = error.body;
+  if (typeof body === 'string') {
+    try {
+      body = JSON.parse(body);
+    } catch {
+      return new ApiError(error.code, '', body as string, undefined);
+    }
+  }
+  const field = (name: string): string => {
+    const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, name) : undefined;
+    return typeof value === 'string' ? value : '';
+  };
+  return new ApiError(error.code, field('reason'), field('message') || error.message, 'object');
+}
+
+/** fetch tells the reason in the cause alone. */
+function isFetchFailure(error: unknown): error is Error & { cause: Error } {
+  return error instanceof TypeError && error.message === 'fetch failed' && error.cause instanceof Error;
+}

@@ -1,0 +1,30 @@
+/** The process around a command: its streams, its environment, and the signal that ends it. */
+import type { Environment } from './kube-config.ts';
+
+export interface OutputStream {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+  write(text: string): unknown;
+}
+
+export interface Io {
+  /** The result, and nothing else. */
+  readonly stdout: OutputStream;
+  /** Progress and notices. */
+  readonly stderr: OutputStream;
+  readonly stdin: { readonly isTTY?: boolean | undefined };
+  readonly env: Environment;
+  /** Aborts with an InterruptedError. */
+  readonly signal: AbortSignal;
+}
+
+/** A TUI needs a terminal at both ends. */
+export function isInteractive({ stdout, stdin }: Pick<Io, 'stdout' | 'stdin'>): boolean {
+  return stdout.isTTY === true && stdin.isTTY === true;
+}
+
+/** Columns of the terminal; where there is none, COLUMNS or 120. */
+export function widthOf({ stdout, env }: Pick<Io, 'stdout' | 'env'>): number {
+  const fromEnvironment = Number(env['COLUMNS']);
+  return stdout.columns ?? (Number.isInteger(fromEnvironment) && fromEnvironment >= 40 ? fromEnvironment : 120);
+}

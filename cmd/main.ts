@@ -1,0 +1,84 @@
+/** kubectl svctrace: reads the command line, runs the command, and turns what became of it into an exit status. */
+import { parseCommandLine } from './command-line.ts';
+import { InterruptedError } from './errors.ts';
+import { exitStatusOfError } from './exit-status.ts';
+import type { Io } from './io.ts';
+import type { Request } from './request.ts';
+
+/** Each command is loaded when it is used: help and completion need no client, a table no TUI. */
+async function run(request: Request, io: Io): Promise<number> {
+  const log = (line: string): void => { io.stderr.write(`${line}\n`); };
+  switch (request.command) {
+    case 'trace':
+      return (await import('./trace.ts')).runTrace(request, io);
+    case 'record':
+      return (await import('./record.ts')).runRecord(request, io);
+    case 'install':
+    case 'uninstall': {
+      const [{ runInstall, runUninstall }, { connect }, { default: manifests }] = await Promise.all([import('./install.ts'), import('./client.ts'), import('../config/install.yaml')]);
+      const client = connect(request.flags, io.env, log);
+      return request.command === 'install' ? runInstall(request, io, manifests, client) : runUninstall(request, io, manifests, client);
+    }
+    case 'status': {
+      const [{ runStatus }, { connect }] = await Promise.all([import('./status.ts'), import('./client.ts')]);
+      return runStatus(request, io, connect(request.flags, io.env, log));
+    }
+    case 'version':
+      return (await import('./print-version.ts')).runVersion(request, io);
+    case 'completion':
+      return (await import('./completion.ts')).runCompletion(request, io);
+    case '__complete':
+      return (await import('./completion.ts')).runComplete(request, io);
+  }
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const interruption = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      // Whoever asks twice does not want to wait for the cleaning up.
+      if (interruption.signal.aborted) process.exit(exitStatusOfError(new InterruptedError(signal)) ?? 1);
+      interruption.abort(new InterruptedError(signal));
+    });
+  }
+  // A reader that closes the pipe early (head) is no error of ours; what was created is still removed.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    interruption.abort(new InterruptedError('SIGPIPE'));
+  });
+  try {
+    const parsed = await parseCommandLine(args, process.stdout.columns ?? 100);
+    if (parsed.kind === 'help') {
+      process.stdout.write(`${parsed.text}\n`);
+      return 0;
+    }
+    const { stdout, stderr, stdin, env } = process;
+    const status = await run(parsed.request, { stdout, stderr, stdin, env, signal: interruption.signal });
+    interruption.signal.throwIfAborted();
+    return status;
+  } catch (error) {
+    return await tell(error, interruption.signal);
+  }
+}
+
+/** Says what went wrong in one sentence; a bug is shown with its stack. */
+async function tell(thrown: unknown, interruption: AbortSignal): Promise<number> {
+  let error: unknown = interruption.aborted ? interruption.reason : thrown;
+  let status = exitStatusOfError(error);
+  if (status === undefined) {
+    error = (await import('./explain.ts')).explainError(error);
+    status = exitStatusOfError(error);
+  }
+  if (error instanceof InterruptedError) return status ?? 1;
+  if (status === undefined) {
+    process.stderr.write(`This is a bug of kubectl svctrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 70;
+  }
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return status;
+}
+
+// Some libraries leave timers and sockets behind that would keep the process; the output has to be out before.
+const status = await main(process.argv.slice(2));
+process.exitCode = status;
+process.stdout.write('', () => { process.stderr.write('', () => { process.exit(status); }); });

@@ -1,0 +1,229 @@
+/** From argv's values to a request: complete, then validate. Each refusal names the flag and what is allowed. */
+import { isIP } from 'node:net';
+import { UsageError } from './errors.ts';
+import {
+  colorModes,
+  outputFormats,
+  type ClusterFlags,
+  type ColorMode,
+  type CommonRequest,
+  type CompletionRequest,
+  type InstallRequest,
+  type RecordRequest,
+  type StatusRequest,
+  type TraceOrigin,
+  type TraceRequest,
+  type UninstallRequest,
+  type VersionRequest,
+} from './request.ts';
+import { defaultProbeImage } from './version.ts';
+
+/** What yargs parsed: a flag that was repeated is an array. */
+export type Values = Readonly<Record<string, unknown>>;
+
+export function readTraceRequest(values: Values): TraceRequest {
+  const service = text(values, 'service');
+  const origin = readOrigin(values);
+  const output = optionalChoice(values, 'output', outputFormats);
+  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone')) {
+    throw new UsageError('Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.');
+  }
+  if (service !== undefined) checkServiceName(service);
+  const watch = flag(values, 'watch');
+  if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
+  if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
+  if (watch && output === 'name') throw new UsageError('--watch has no output format name; use table, wide, json or yaml.');
+  const allNamespaces = flag(values, 'all-namespaces');
+  if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
+  if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
+  const from = readFrom(text(values, 'from'));
+  return {
+    command: 'trace',
+    ...readCommon(values),
+    ...(service === undefined ? {} : { service }),
+    allNamespaces,
+    origin,
+    nodes: list(values, 'node'),
+    ...(from === undefined ? {} : { from }),
+    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
+    watch,
+    timeoutMilliseconds: duration(values, 'timeout', '60s'),
+    ...(output === undefined ? {} : { output }),
+    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+  };
+}
+
+const conntrackModes = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
+
+/** The four origins exclude each other, and each has flags of its own. */
+function readOrigin(values: Values): TraceOrigin {
+  const trace = text(values, 'trace');
+  const bundle = text(values, 'bundle');
+  const standalone = flag(values, 'standalone');
+  const keep = flag(values, 'keep');
+  const given = [...(trace === undefined ? [] : ['--trace']), ...(bundle === undefined ? [] : ['--bundle']), ...(standalone ? ['--standalone'] : [])];
+  if (given.length > 1) throw new UsageError(`${given.join(' and ')} exclude each other: each says where the trace comes from.`);
+  if (keep && given.length > 0) throw new UsageError(`--keep has no meaning with ${given.join('')}: no ServiceTrace is created that could be kept.`);
+  for (const name of ['probe-image', 'probe-namespace']) {
+    if (text(values, name) !== undefined && !standalone) throw new UsageError(`--${name} needs --standalone: the operator has its own.`);
+  }
+  if (trace !== undefined || bundle !== undefined) {
+    const name = given.join('');
+    for (const other of ['node', 'from', 'conntrack']) {
+      if (values[other] !== undefined) throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
+    }
+  }
+  if (trace !== undefined) return { kind: 'existing', trace };
+  if (bundle !== undefined) return { kind: 'bundle', file: bundle };
+  if (standalone) return { kind: 'standalone', ...readProbe(values) };
+  return { kind: 'operator', keep };
+}
+
+function readProbe(values: Values): { probeNamespace: string; probeImage: string } {
+  return { probeNamespace: text(values, 'probe-namespace') ?? 'kube-system', probeImage: text(values, 'probe-image') ?? defaultProbeImage };
+}
+
+function readFrom(from: string | undefined): TraceRequest['from'] {
+  if (from === undefined) return undefined;
+  if (isIP(from) !== 0) return { ip: from };
+  const pod = from.replace(/^pods?\//, '');
+  if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(pod)) {
+    throw new UsageError(`--from "${from}" is neither an IP address nor the name of a pod in the Service's namespace.`);
+  }
+  return { pod };
+}
+
+function checkServiceName(service: string): void {
+  if (/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service) && service.length <= 63) return;
+  const [namespace, name] = service.split('/');
+  if (namespace === 'service' || namespace === 'svc' || namespace === 'services') {
+    throw new UsageError(`"${service}": write the name alone: kubectl svctrace ${name ?? ''}`);
+  }
+  if (name !== undefined) throw new UsageError(`"${service}" is not the name of a Service; the namespace is a flag: kubectl svctrace ${name} -n ${namespace ?? ''}`);
+  throw new UsageError(`"${service}" is not the name of a Service: lower case letters, digits and "-", beginning with a letter.`);
+}
+
+export function readRecordRequest(values: Values): RecordRequest {
+  const service = text(values, 'service');
+  const file = text(values, 'to');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace record SERVICE --to FILE.');
+  checkServiceName(service);
+  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the recorded trace go? Write kubectl svctrace record SERVICE --to FILE.');
+  return { command: 'record', ...readCommon(values), service, file, nodes: list(values, 'node'), ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+}
+
+export function readInstallRequest(values: Values): InstallRequest {
+  return { command: 'install', ...readCommon(values), dryRun: flag(values, 'dry-run'), timeoutMilliseconds: duration(values, 'timeout', '120s') };
+}
+
+export function readUninstallRequest(values: Values): UninstallRequest {
+  return { command: 'uninstall', ...readCommon(values), yes: flag(values, 'yes'), dryRun: flag(values, 'dry-run'), timeoutMilliseconds: duration(values, 'timeout', '120s') };
+}
+
+export function readStatusRequest(values: Values): StatusRequest {
+  return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+}
+
+export function readVersionRequest(values: Values): VersionRequest {
+  return { command: 'version', ...readCommon(values), output: choice(values, 'output', ['text', 'json', 'yaml'], 'text') };
+}
+
+export function readCompletionRequest(values: Values): CompletionRequest {
+  return { command: 'completion', ...readCommon(values), shell: choice(values, 'shell', ['bash', 'zsh', 'fish'], undefined) };
+}
+
+export function readCommon(values: Values): CommonRequest {
+  const color: ColorMode = choice(values, 'color', colorModes, 'auto');
+  return { color, flags: readClusterFlags(values) };
+}
+
+function readClusterFlags(values: Values): ClusterFlags {
+  const asUser = text(values, 'as');
+  const asGroups = list(values, 'as-group');
+  const asUid = text(values, 'as-uid');
+  if (asUser === undefined && (asGroups.length > 0 || asUid !== undefined)) {
+    throw new UsageError(`${asGroups.length > 0 ? '--as-group' : '--as-uid'} needs --as: the API server impersonates a group or a UID with a user alone.`);
+  }
+  const optional = (key: keyof ClusterFlags, name: string): Partial<ClusterFlags> => {
+    const value = text(values, name);
+    return value === undefined ? {} : { [key]: value };
+  };
+  return {
+    ...optional('kubeconfig', 'kubeconfig'),
+    ...optional('context', 'context'),
+    ...optional('cluster', 'cluster'),
+    ...optional('user', 'user'),
+    ...optional('namespace', 'namespace'),
+    ...optional('server', 'server'),
+    ...optional('token', 'token'),
+    ...optional('certificateAuthority', 'certificate-authority'),
+    ...optional('clientCertificate', 'client-certificate'),
+    ...optional('clientKey', 'client-key'),
+    ...optional('tlsServerName', 'tls-server-name'),
+    ...(asUser === undefined ? {} : { as: asUser }),
+    asGroups,
+    ...(asUid === undefined ? {} : { asUid }),
+    insecureSkipTlsVerify: flag(values, 'insecure-skip-tls-verify'),
+    requestTimeoutMilliseconds: duration(values, 'request-timeout', '0'),
+    verbosity: readVerbosity(text(values, 'v')),
+  };
+}
+
+function readVerbosity(value: string | undefined): number {
+  if (value === undefined) return 0;
+  if (!/^\d+$/.test(value)) throw new UsageError(`-v "${value}" must be a number, such as 6 to see each request.`);
+  return Number(value);
+}
+
+/** The last value of a flag that takes one; an empty one is refused, as kubectl does not mean anything by it. */
+function text(values: Values, name: string): string | undefined {
+  const value: unknown = values[name];
+  const last: unknown = Array.isArray(value) ? value.at(-1) : value;
+  if (last === undefined) return undefined;
+  if (typeof last !== 'string' || last === '') throw new UsageError(`--${name} needs a value.`);
+  return last;
+}
+
+function list(values: Values, name: string): string[] {
+  const value: unknown = values[name];
+  if (value === undefined) return [];
+  const items: unknown[] = Array.isArray(value) ? value : [value];
+  return items.flatMap((item) => {
+    if (typeof item !== 'string' || item === '') throw new UsageError(`--${name} needs a value.`);
+    return name === 'node' ? item.split(',').filter((part) => part !== '') : [item];
+  });
+}
+
+function flag(values: Values, name: string): boolean {
+  const value: unknown = values[name];
+  return (Array.isArray(value) ? value.at(-1) : value) === true;
+}
+
+function choice<Value extends string>(values: Values, name: string, allowed: readonly Value[], fallback: Value | undefined): Value {
+  const chosen = optionalChoice(values, name, allowed) ?? fallback;
+  if (chosen === undefined) throw new UsageError(`Which ${name}? It is one of ${allowed.join(', ')}.`);
+  return chosen;
+}
+
+function optionalChoice<Value extends string>(values: Values, name: string, allowed: readonly Value[]): Value | undefined {
+  const value = text(values, name);
+  if (value === undefined) return undefined;
+  const found = allowed.find((candidate) => candidate === value);
+  if (found === undefined) throw new UsageError(`${flagNames[name] ?? `--${name}`} "${value}" is not known; it is one of ${allowed.join(', ')}.`);
+  return found;
+}
+
+const flagNames: Readonly<Record<string, string>> = { output: '-o', shell: 'The shell' };
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** Go's duration text (1m30s), or a number of seconds. */
+function duration(values: Values, name: string, fallback: string): number {
+  const value = text(values, name) ?? fallback;
+  if (/^\d+$/.test(value)) return Number(value) * 1000;
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) throw new UsageError(`--${name} "${value}" is not a duration; write it as 30s or 1m30s, or 0 for no limit.`);
+  let total = 0;
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) total += Number(amount) * (units[unit ?? ''] ?? 0);
+  return total;
+}
+

@@ -1,0 +1,31 @@
+/** One trace in the format that the user chose. */
+import { stringify } from 'yaml';
+import { serviceTraceGroup, type ServiceTrace } from '../../core/service-trace.ts';
+import type { OutputFormat } from '../request.ts';
+import { createPaint } from './paint.ts';
+import { printTable } from './table.ts';
+
+export interface PrintOptions {
+  readonly width: number;
+  readonly useColor: boolean;
+}
+
+export function printTrace(trace: ServiceTrace, format: OutputFormat, { width, useColor }: PrintOptions): string {
+  switch (format) {
+    case 'table':
+    case 'wide':
+      return printTable(trace, { width, paint: createPaint(useColor), isWide: format === 'wide' });
+    case 'json':
+      return `${JSON.stringify(withoutManagedFields(trace), undefined, 4)}\n`;
+    case 'yaml':
+      return stringify(withoutManagedFields(trace), { lineWidth: 0 });
+    case 'name':
+      return `servicetrace.${serviceTraceGroup}/${trace.metadata.name ?? ''}\n`;
+  }
+}
+
+/** kubectl hides them too; apiVersion and kind come first. */
+function withoutManagedFields({ apiVersion, kind, metadata, spec, status, ...rest }: ServiceTrace): object {
+  const shown = Object.fromEntries(Object.entries(metadata).filter(([name]) => name !== 'managedFields'));
+  return { apiVersion, kind, metadata: shown, spec, ...(status === undefined ? {} : { status }), ...rest };
+}

@@ -1,0 +1,114 @@
+/** What the user asked for, complete and valid: the result of reading the command line (options.ts). */
+import type { FailOn } from './exit-status.ts';
+
+export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+export type OutputFormat = (typeof outputFormats)[number];
+
+export const colorModes = ['auto', 'always', 'never'] as const;
+export type ColorMode = (typeof colorModes)[number];
+
+/** kubectl's own flags (cli-runtime, ConfigFlags). */
+export interface ClusterFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly cluster?: string;
+  readonly user?: string;
+  readonly namespace?: string;
+  readonly server?: string;
+  readonly token?: string;
+  readonly as?: string;
+  readonly asGroups: readonly string[];
+  readonly asUid?: string;
+  readonly certificateAuthority?: string;
+  readonly clientCertificate?: string;
+  readonly clientKey?: string;
+  readonly tlsServerName?: string;
+  readonly insecureSkipTlsVerify: boolean;
+  /** 0: no limit of the user's own. */
+  readonly requestTimeoutMilliseconds: number;
+  /** kubectl's -v: from 6 on, each request is told on stderr. */
+  readonly verbosity: number;
+}
+
+export interface CommonRequest {
+  readonly flags: ClusterFlags;
+  readonly color: ColorMode;
+}
+
+/** Where the trace comes from. */
+export type TraceOrigin =
+  | { readonly kind: 'operator'; readonly keep: boolean }
+  | { readonly kind: 'standalone'; readonly probeNamespace: string; readonly probeImage: string }
+  | { readonly kind: 'existing'; readonly trace: string }
+  | { readonly kind: 'bundle'; readonly file: string };
+
+export interface TraceRequest extends CommonRequest {
+  readonly command: 'trace';
+  /** Absent where `origin` says it. */
+  readonly service?: string;
+  readonly allNamespaces: boolean;
+  readonly origin: TraceOrigin;
+  readonly nodes: readonly string[];
+  readonly from?: { readonly ip: string } | { readonly pod: string };
+  readonly conntrack: 'None' | 'Summary' | 'Entries';
+  readonly watch: boolean;
+  /** How long one result is waited for; 0 for ever. */
+  readonly timeoutMilliseconds: number;
+  /** Absent where the user did not say -o: a TUI on a terminal, else a table. */
+  readonly output?: OutputFormat;
+  readonly failOn: FailOn;
+}
+
+export interface RecordRequest extends CommonRequest {
+  readonly command: 'record';
+  readonly service: string;
+  readonly file: string;
+  readonly nodes: readonly string[];
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface InstallRequest extends CommonRequest {
+  readonly command: 'install';
+  readonly dryRun: boolean;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface UninstallRequest extends CommonRequest {
+  readonly command: 'uninstall';
+  readonly yes: boolean;
+  readonly dryRun: boolean;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface StatusRequest extends CommonRequest {
+  readonly command: 'status';
+  readonly output: 'table' | 'json' | 'yaml';
+}
+
+export interface VersionRequest extends CommonRequest {
+  readonly command: 'version';
+  readonly output: 'text' | 'json' | 'yaml';
+}
+
+export interface CompletionRequest extends CommonRequest {
+  readonly command: 'completion';
+  readonly shell: 'bash' | 'zsh' | 'fish';
+}
+
+/** kubectl's __complete protocol: the last word is the one that is being typed. */
+export interface CompleteRequest extends CommonRequest {
+  readonly command: '__complete';
+  readonly words: readonly string[];
+}
+
+export type Request =
+  | TraceRequest
+  | RecordRequest
+  | InstallRequest
+  | UninstallRequest
+  | StatusRequest
+  | VersionRequest
+  | CompletionRequest
+  | CompleteRequest;

@@ -1,0 +1,55 @@
+/** A trace that this process collects itself (--standalone): the operator's engine with the user's own rights. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServiceTrace, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import { createTraceEngine, type TraceEngine } from '../operator/trace-engine.ts';
+import type { ClusterClient } from './client.ts';
+import type { TraceSource } from './source.ts';
+import { traceOf } from './trace-object.ts';
+
+export interface StandaloneOptions {
+  readonly namespace: string;
+  readonly spec: ServiceTraceSpec;
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  readonly watch: boolean;
+}
+
+const intervalMilliseconds = 2000;
+
+export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, options: StandaloneOptions): TraceSource & { readonly engine: TraceEngine } {
+  const { namespace, spec } = options;
+  const engine = createTraceEngine({
+    kubeConfig: client.kubeConfig,
+    probeNamespace: options.probeNamespace,
+    probeImage: options.probeImage,
+    instance: `standalone-${process.pid.toString(36)}-${Date.now().toString(36)}`,
+    probeIdleSeconds: 60,
+  });
+  const asTrace = (status: ServiceTraceStatus): ServiceTrace => traceOf({ namespace, name: spec.serviceRef.name, spec, status });
+  return {
+    origin: 'standalone',
+    engine,
+    async follow(onEvent, signal) {
+      let previous: ServiceTraceStatus | undefined;
+      while (!signal.aborted) {
+        const { status } = await engine.trace({
+          namespace,
+          spec,
+          signal,
+          ...(previous === undefined ? {} : { previous }),
+          onProgress: (progress) => {
+            // A whole result says more than one that waits again.
+            if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress) });
+          },
+        });
+        // An aborted collection is no result: its nodes only did not get the time to answer.
+        if (signal.aborted) return;
+        previous = status;
+        onEvent({ kind: 'trace', trace: asTrace(status) });
+        if (!options.watch) return;
+        await sleep(intervalMilliseconds, undefined, { signal }).catch(() => undefined);
+      }
+    },
+    close: () => engine.close(),
+  };
+}

@@ -1,0 +1,107 @@
+/** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
+import { stringify } from 'yaml';
+import { operatorName, operatorNamespace, type Access, type ClusterClient } from './client.ts';
+import { exitStatus } from './exit-status.ts';
+import { isForbidden } from './explain.ts';
+import { widthOf, type Io } from './io.ts';
+import { printColumns } from './printers/columns.ts';
+import { createPaint, wantsColor } from './printers/paint.ts';
+import type { StatusRequest } from './request.ts';
+import { cell, type Cell } from './tone.ts';
+import { version } from './version.ts';
+
+type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;
+
+/** What tracing through the operator needs, and what --standalone needs. */
+const traceAccess: readonly Omit<Access, 'namespace'>[] = [
+  ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({ verb, group: 'svctrace.io', resource: 'servicetraces' })),
+  { verb: 'get', group: '', resource: 'services' },
+];
+const standaloneAccess: readonly Access[] = [
+  { verb: 'list', group: '', resource: 'nodes' },
+  ...['create', 'list', 'watch', 'delete'].map((verb) => ({ verb, group: '', resource: 'pods', namespace: 'kube-system' })),
+  { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'kube-system' },
+];
+
+interface Report {
+  readonly server: string;
+  readonly namespace: string;
+  readonly pluginVersion: string;
+  readonly crd: 'established' | 'notEstablished' | 'absent' | 'unknown';
+  readonly operator: 'available' | 'notAvailable' | 'absent' | 'unknown';
+  readonly operatorImage?: string;
+  readonly operatorMessage?: string;
+  /** What is not permitted, as kubectl auth can-i names it. */
+  readonly missingForTraces: readonly string[];
+  readonly missingForStandalone: readonly string[];
+}
+
+/** 0 where a trace would be answered; 3 where the operator or the CRD is not there. */
+export async function runStatus(request: StatusRequest, io: Io, client: StatusClient): Promise<number> {
+  const report = await readReport(client);
+  if (request.output === 'json') io.stdout.write(`${JSON.stringify(report, undefined, 4)}\n`);
+  else if (request.output === 'yaml') io.stdout.write(stringify(report));
+  else io.stdout.write(printReport(report, request, io));
+  return report.crd === 'absent' || report.crd === 'notEstablished' || report.operator === 'absent' || report.operator === 'notAvailable' ? exitStatus.cluster : exitStatus.ok;
+}
+
+async function readReport(client: StatusClient): Promise<Report> {
+  const [crd, operator, missingForTraces, missingForStandalone] = await Promise.all([
+    orUnknown(client.readCrd()),
+    orUnknown(client.readOperator().then((deployment) => deployment ?? ('absent' as const))),
+    missing(client, traceAccess.map((access) => ({ ...access, namespace: client.namespace }))),
+    missing(client, standaloneAccess),
+  ]);
+  const common = { server: client.server, namespace: client.namespace, pluginVersion: version, crd, missingForTraces, missingForStandalone };
+  if (typeof operator === 'string') return { ...common, operator };
+  return operator.availableReplicas > 0
+    ? { ...common, operator: 'available', operatorImage: operator.image }
+    : { ...common, operator: 'notAvailable', operatorImage: operator.image, operatorMessage: operator.message };
+}
+
+async function missing(client: Pick<StatusClient, 'mayI'>, accesses: readonly Access[]): Promise<string[]> {
+  const answers = await Promise.all(accesses.map(async (access) => ({ access, allowed: await client.mayI(access) })));
+  return answers.filter(({ allowed }) => !allowed).map(({ access }) => accessText(access));
+}
+
+function accessText({ verb, group, resource, subresource, namespace }: Access): string {
+  const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
+  return `${verb} ${what}${namespace === undefined ? '' : ` -n ${namespace}`}`;
+}
+
+async function orUnknown<Value>(answer: Promise<Value>): Promise<Value | 'unknown'> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isForbidden(error)) return 'unknown';
+    throw error;
+  }
+}
+
+function printReport(report: Report, { color }: StatusRequest, io: Io): string {
+  const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
+  const crdCells: Readonly<Record<Report['crd'], Cell>> = {
+    established: cell('established', 'ok'),
+    notEstablished: cell('not established', 'error'),
+    absent: cell('not installed: kubectl svctrace install', 'error'),
+    unknown: cell('unknown: you may not read it', 'warning'),
+  };
+  const operatorCells: Readonly<Record<Report['operator'], Cell>> = {
+    available: cell('available', 'ok'),
+    notAvailable: cell(`not available: ${report.operatorMessage ?? ''}`, 'error'),
+    absent: cell('not installed: kubectl svctrace install', 'error'),
+    unknown: cell(`unknown: you may not read deployment/${operatorName} in namespace ${operatorNamespace}`, 'warning'),
+  };
+  const may = (denied: readonly string[]): Cell => (denied.length === 0 ? cell('yes', 'ok') : cell(`no, you may not ${denied.join('; ')}`, 'warning'));
+  const rows: Cell[][] = [
+    [cell('API server'), cell(report.server)],
+    [cell('Plugin'), cell(report.pluginVersion)],
+    [cell('CRD servicetraces.svctrace.io'), crdCells[report.crd]],
+    [cell('Operator'), operatorCells[report.operator]],
+    ...(report.operatorImage === undefined ? [] : [[cell('Operator image'), cell(report.operatorImage)]]),
+    [cell(`May trace in namespace ${report.namespace}`), may(report.missingForTraces)],
+    [cell('May trace with --standalone'), may(report.missingForStandalone)],
+  ];
+  const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, { width: Math.max(widthOf(io), 60), paint });
+  return `${lines.join('\n')}\n`;
+}

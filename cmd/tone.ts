@@ -1,0 +1,11 @@
+/** What a piece of text means; the printers and the views choose a colour for it, and never say it by colour alone. */
+export type Tone = 'plain' | 'ok' | 'warning' | 'error' | 'dim' | 'heading';
+
+export interface Cell {
+  readonly text: string;
+  readonly tone: Tone;
+}
+
+export function cell(text: string, tone: Tone = 'plain'): Cell {
+  return { text, tone };
+}

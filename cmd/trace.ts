@@ -1,0 +1,131 @@
+/** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
+import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
+import { connect, type ClusterClient } from './client.ts';
+import { ClusterError, NotFoundError, UsageError } from './errors.ts';
+import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
+import { isForbidden } from './explain.ts';
+import { isInteractive, widthOf, type Io } from './io.ts';
+import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
+import { wantsColor } from './printers/paint.ts';
+import { printTrace } from './printers/print.ts';
+import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
+import type { OutputFormat, TraceRequest } from './request.ts';
+import { checkService, findNamespace, nearNames } from './service-names.ts';
+import { awaitResult, isComplete, type TraceSource } from './source.ts';
+
+/** @param connectTo replaced by tests */
+export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
+  const isLive = isInteractive(io) && request.output === undefined;
+  const progress = createProgress(io.stderr);
+  const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => { io.stderr.write(`${line}\n`); });
+  try {
+    if (isLive) {
+      const { showLive } = await import('./views/show.tsx');
+      await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal });
+      return exitStatus.ok;
+    }
+    if (request.watch) return await printEach(source, request, io, progress);
+    const status = await printOne(source, request, io, progress);
+    if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source) progress.say(`Kept as servicetrace/${String(source.name)}`);
+    return status;
+  } finally {
+    progress.end();
+    await source.close();
+  }
+}
+
+async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect, log: (line: string) => void): Promise<TraceSource> {
+  const { origin, flags } = request;
+  if (origin.kind === 'bundle') {
+    const { openBundle } = await import('./bundle-source.ts');
+    return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
+  }
+  const client = connectTo(flags, io.env, log);
+  if (origin.kind === 'existing') return openExisting(client, { namespace: client.namespace, name: origin.trace });
+  const service = request.service ?? '';
+  const namespace = request.allNamespaces ? await findNamespace(client, service) : client.namespace;
+  await checkService(client, namespace, service);
+  await checkClient(client, namespace, request.from);
+  const spec = specOf(service, request);
+  if (origin.kind === 'standalone') {
+    const { openStandalone } = await import('./standalone-source.ts');
+    return openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching });
+  }
+  return isWatching ? openWatch(client, { namespace, spec }) : openOnce(client, { namespace, spec, keep: origin.keep });
+}
+
+function specOf(service: string, { nodes, from, conntrack }: TraceRequest): ServiceTraceSpec {
+  return {
+    serviceRef: { name: service },
+    ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
+    ...(from === undefined ? {} : { from }),
+    ...(conntrack === 'Summary' ? {} : { collect: { conntrack } }),
+  };
+}
+
+/** The pod of --from. @throws UsageError where it is not there */
+async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: TraceRequest['from']): Promise<void> {
+  if (from === undefined || 'ip' in from) return;
+  let pods: string[];
+  try {
+    pods = await client.listPods(namespace);
+  } catch (error) {
+    if (isForbidden(error)) return;
+    throw error;
+  }
+  if (pods.includes(from.pod)) return;
+  const near = nearNames(from.pod, pods);
+  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
+}
+
+async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
+  const { timeoutMilliseconds } = request;
+  const { trace, isTimedOut, silence } = await awaitResult(source, { timeoutMilliseconds, signal: io.signal, onEvent: (event) => { tellEvent(progress, event); } });
+  progress.end();
+  if (silence !== undefined) throw new ClusterError(silence);
+  if (trace?.status?.conditions === undefined) {
+    if (trace === undefined && !isTimedOut) throw new NotFoundError('The ServiceTrace was deleted before it had a result.');
+    throw noAnswerError(timeoutMilliseconds);
+  }
+  throwWhereNothingIsThere(trace);
+  io.stdout.write(printTrace(trace, request.output ?? 'table', printOptions(request, io)));
+  const partial = partialText(trace);
+  if (partial !== undefined) progress.say(isTimedOut ? `${partial} (waited ${timeoutMilliseconds / 1000} s; --timeout says how long)` : partial);
+  return exitStatusOfTrace(trace, request.failOn);
+}
+
+/** Each complete result, until the user ends it. */
+async function printEach(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
+  const format: OutputFormat = request.output ?? 'table';
+  let last: ServiceTrace | undefined;
+  let silence: string | undefined;
+  const stop = new AbortController();
+  await source.follow((event) => {
+    tellEvent(progress, event);
+    if (event.kind === 'silent') {
+      silence = event.message;
+      stop.abort();
+    }
+    if (event.kind !== 'trace' || !isComplete(event.trace) || event.trace.status?.collectedAt === last?.status?.collectedAt) return;
+    progress.end();
+    if (last !== undefined && (format === 'table' || format === 'wide')) io.stdout.write(`\n--- ${event.trace.status?.collectedAt ?? ''}\n\n`);
+    if (format === 'yaml') io.stdout.write('---\n');
+    last = event.trace;
+    io.stdout.write(printTrace(last, format, printOptions(request, io)));
+  }, AbortSignal.any([io.signal, stop.signal]));
+  io.signal.throwIfAborted();
+  if (silence !== undefined) throw new ClusterError(silence);
+  return last === undefined ? exitStatus.partial : exitStatusOfTrace(last, request.failOn);
+}
+
+/** The trace itself may be the one that tells that the Service is not there. */
+function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.status !== 'False') return;
+  if (ready.reason === 'ServiceNotFound') throw new NotFoundError(`Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}": ${ready.message}.`);
+  if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);
+}
+
+function printOptions({ color }: TraceRequest, io: Io): { width: number; useColor: boolean } {
+  return { width: widthOf(io), useColor: wantsColor(color, io.stdout.isTTY === true, io.env) };
+}

@@ -1,0 +1,58 @@
+/** Parts of a status in words, the same in every printer and view. Unknown is "unknown", and not counted is "-". */
+import type { Condition, FindingStatus, ServiceStatus, ServiceTraceStatus } from '../core/service-trace.ts';
+import { cell, type Cell, type Tone } from './tone.ts';
+
+/** 45s, 3m, 2h, 5d: the form of kubectl's AGE. */
+export function ageText(from: string | undefined, to: number): string {
+  const milliseconds = to - Date.parse(from ?? '');
+  if (!Number.isFinite(milliseconds)) return 'unknown';
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7200) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+export function countText(count: number | undefined): string {
+  return count === undefined ? '-' : String(count);
+}
+
+export function percentText(share: number | undefined): string {
+  return share === undefined ? 'unknown' : `${(share * 100).toFixed(1)}%`;
+}
+
+const conditionWords: Readonly<Record<Condition['status'], Cell>> = {
+  True: cell('yes', 'ok'),
+  False: cell('no', 'error'),
+  Unknown: cell('unknown', 'warning'),
+};
+
+export function conditionCell({ type, status }: Condition): Cell {
+  // Rules that lag are a state to look at; what is wrong with them is said by the findings.
+  return type === 'Converged' && status === 'False' ? cell('no', 'warning') : conditionWords[status];
+}
+
+export const severityTones: Readonly<Record<FindingStatus['severity'], Tone>> = { error: 'error', warning: 'warning', info: 'dim' };
+
+export function portText({ name, port, protocol, targetPort, nodePort }: ServiceStatus['ports'][number]): string {
+  const label = name === undefined || name === '' ? '' : `${name} `;
+  return `${label}${port}/${protocol}${targetPort === undefined ? '' : ` → ${targetPort}`}${nodePort === undefined || nodePort === 0 ? '' : ` (NodePort ${nodePort})`}`;
+}
+
+/** The policies that differ from what everybody has, and those that are always worth saying. */
+export function policyTexts(service: ServiceStatus): string[] {
+  return [
+    ...(service.internalTrafficPolicy === undefined ? [] : [`internalTrafficPolicy ${service.internalTrafficPolicy}`]),
+    ...(service.externalTrafficPolicy === undefined || service.type === 'ClusterIP' ? [] : [`externalTrafficPolicy ${service.externalTrafficPolicy}`]),
+    ...(service.sessionAffinity === undefined || service.sessionAffinity === 'None' ? [] : [`sessionAffinity ${service.sessionAffinity}`]),
+  ];
+}
+
+/** Ready and all endpoints, a dual-stack pod counted once; undefined where the summary is not there yet. */
+export function endpointsText(status: ServiceTraceStatus | undefined): string {
+  return status?.summary?.endpoints ?? 'unknown';
+}
+
+export function plural(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
