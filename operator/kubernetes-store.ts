@@ -1,12 +1,9 @@
 /** The ServiceTrace objects of a real cluster. */
 import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
-import { InvalidServiceTraceError, parseServiceTrace } from '../core/parse/service-trace.ts';
+import { parseServiceTrace } from '../core/parse/service-trace.ts';
 import { serviceTraceGroup as group, serviceTracePlural as plural, serviceTraceVersion as version, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import type { TraceStore } from './reconcile.ts';
-
-const listSchema = z.object({ items: z.array(z.unknown()) });
 
 /** `namespace/name`. */
 export function keyOf({ metadata }: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
@@ -33,18 +30,6 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         if (statusCodeOf(error) === 404) return undefined;
         throw error;
       }
-    },
-    async list() {
-      const { items } = listSchema.parse(await objects.listClusterCustomObject({ group, version, plural }));
-      return items.flatMap((item) => {
-        try {
-          return [parseServiceTrace(item)];
-        } catch (error) {
-          if (!(error instanceof InvalidServiceTraceError)) throw error;
-          log(`a ServiceTrace that this version cannot read: ${error.message}`);
-          return [];
-        }
-      });
     },
     async writeStatus(trace, status) {
       try {

@@ -56,7 +56,7 @@ async function main(): Promise<void> {
         privileged: env.PROBE_PRIVILEGED === 'true',
         probeIdleSeconds: env.PROBE_IDLE_SECONDS,
         log: (message) => { logger.info(message); },
-        ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID } }),
+        ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
       }),
     logger,
   );

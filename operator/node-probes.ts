@@ -1,6 +1,7 @@
 /** The probe pods of one operator (or of one run of the plugin): started on demand, shared, ended when idle. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, makeInformer, type Informer, type KubeConfig, type ObjectCache, type V1Pod } from '@kubernetes/client-node';
+import pLimit, { type LimitFunction } from 'p-limit';
 import { parseNodeReport, type NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -11,6 +12,8 @@ import { alteration, probeLabels, probePod, probePodName, startProblem, unusable
 export interface NodeProbesOptions extends ProbePodOptions {
   /** A probe that nobody asked for this long is ended. */
   readonly idleSeconds: number;
+  /** Probes that are asked, or made, at the same time; waiting for one to start costs nothing, and is not limited. */
+  readonly maxConcurrent: number;
   readonly log: (message: string) => void;
 }
 
@@ -48,6 +51,7 @@ export class NodeProbes {
   readonly #kubeConfig: KubeConfig;
   readonly #options: NodeProbesOptions;
   readonly #pods: CoreV1Api;
+  readonly #limit: LimitFunction;
   readonly #starting = new Map<string, Start>();
   /** The uid of each pod that this process made. No other pod is ever used, whatever its name and labels say. */
   readonly #made = new Map<string, string>();
@@ -62,6 +66,7 @@ export class NodeProbes {
   constructor(kubeConfig: KubeConfig, options: NodeProbesOptions) {
     this.#kubeConfig = kubeConfig;
     this.#options = options;
+    this.#limit = pLimit(options.maxConcurrent);
     this.#pods = kubeConfig.makeApiClient(CoreV1Api);
   }
 
@@ -77,13 +82,14 @@ export class NodeProbes {
       for (let attempt = 1; ; attempt += 1) {
         const pod = await this.#ensureRunning(name, node, onWaiting, signal);
         try {
-          const output = await execProbe(this.#kubeConfig, {
+          const exec = {
             namespace: this.#options.namespace,
             pod,
             request: JSON.stringify(request),
             timeoutMilliseconds: node.isReady ? askTimeoutMilliseconds : notReadyTimeoutMilliseconds,
             ...(signal === undefined ? {} : { signal }),
-          });
+          };
+          const output = await this.#limit(() => execProbe(this.#kubeConfig, exec));
           return { node: node.name, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
         } catch (error) {
           // The pod may have ended in between (its deadline, an eviction): once more with a new one.
@@ -219,7 +225,7 @@ export class NodeProbes {
     const { namespace, instance } = this.#options;
     const name = probePodName(node.name, instance);
     try {
-      const { metadata } = await this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) });
+      const { metadata } = await this.#limit(() => this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) }));
       if (metadata?.uid !== undefined) this.#made.set(name, metadata.uid);
       this.#lastUsed.set(name, Date.now());
     } catch (error) {

@@ -31,6 +31,7 @@ export class ProbeExecError extends Error {
  * @throws ProbeExecError for a time-out, too large a report, a status other than 0, or a stream that broke
  */
 export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeoutMilliseconds, signal }: ProbeExec): Promise<string> {
+  if (signal?.aborted === true) throw new ProbeExecError('Aborted', 'the collection was ended');
   const chunks: Buffer[] = [];
   let bytes = 0;
   let problem = '';

@@ -1,13 +1,12 @@
 /** What has to be done for one ServiceTrace: level-based, so that doing it twice changes nothing. */
 import type { ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
-import type { TraceEngine } from './trace-engine.ts';
+import { messageOf } from './api-error.ts';
+import { notReady, type TraceEngine } from './trace-engine.ts';
 
 /** The ServiceTrace objects of the cluster. */
 export interface TraceStore {
   /** Undefined where it is not there, or being deleted. */
   read(key: string): Promise<ServiceTrace | undefined>;
-  /** All that there are. */
-  list(): Promise<readonly ServiceTrace[]>;
   /** Replaces the status; nothing happens where the object is gone. */
   writeStatus(trace: ServiceTrace, status: ServiceTraceStatus): Promise<void>;
   delete(trace: ServiceTrace): Promise<void>;
@@ -18,8 +17,11 @@ export interface TraceStore {
 export interface ReconcileDeps {
   readonly engine: Pick<TraceEngine, 'trace' | 'release'>;
   readonly store: TraceStore;
+  /** Whether any other trace than this one needs probes. */
+  readonly isOtherActive: (key: string) => boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Ends the collection: nothing is written after that. */
   readonly signal?: AbortSignal;
 }
 
@@ -27,19 +29,20 @@ export interface ReconcileDeps {
 export const expiresAnnotation = 'svctrace.io/expires-at';
 
 const defaultIntervalMilliseconds = 10_000;
-/** How often a Service that is not there, or nodes that do not answer, are looked at again. */
+/** How often a Service that is not there is looked at again, and, at first, nodes that do not answer. */
 const retryMilliseconds = 10_000;
+const lastRetryMilliseconds = 300_000;
+/** How soon nodes that have not yet written the newest change are looked at again. */
+const syncingMilliseconds = 1000;
 /** A status that says the same is written again after this time, so that its age stays true. */
 const renewMilliseconds = 60_000;
-/** While nodes are waited for, the status is written at most this often. */
-const progressMilliseconds = 500;
 
 /** Collects where it is due; says when to look again. */
 export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ again?: number }> {
-  const { engine, store, now } = deps;
+  const { store, now } = deps;
   const trace = await store.read(key);
   if (trace === undefined) {
-    await releaseIdleProbes(deps);
+    await releaseIdleProbes(key, deps);
     return {};
   }
   const expires = Date.parse(trace.metadata.annotations?.[expiresAnnotation] ?? '');
@@ -48,53 +51,102 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
     return {};
   }
   if (trace.spec.suspend === true) {
-    await releaseIdleProbes(deps);
+    await releaseIdleProbes(key, deps);
     return {};
   }
-  if (isFinished(trace)) return finished(trace, deps);
+  if (isFinished(trace)) return finished(key, trace, deps);
 
-  const progress = progressWriter(trace, deps);
-  const { status } = await engine.trace({
-    namespace: trace.metadata.namespace ?? '',
-    spec: trace.spec,
-    ...(trace.metadata.generation === undefined ? {} : { generation: trace.metadata.generation }),
-    ...(trace.status === undefined ? {} : { previous: trace.status }),
-    onProgress: progress.write,
-    ...(deps.signal === undefined ? {} : { signal: deps.signal }),
-  });
-  await progress.end();
-  if (deps.signal?.aborted === true) return {};
-  if (isWorthWriting(trace, status, now())) await store.writeStatus(trace, status);
+  const collected = await collect(trace, deps);
+  if (collected === undefined) return {};
+  const { status } = collected;
+  if (collected.hasProgress || isWorthWriting(trace, status, now())) await store.writeStatus(trace, status);
   await tellTransition(trace, status, store);
-  if (trace.spec.mode === 'Watch') return { again: Math.min(intervalOf(trace), Number.isFinite(expires) ? Math.max(expires - now(), 0) : Infinity) };
-  if (readyOf(status) === 'True') return finished({ ...trace, status }, deps);
-  return { again: retryMilliseconds };
+  const untilExpiry = Number.isFinite(expires) ? Math.max(expires - now(), 0) : Infinity;
+  if (trace.spec.mode === 'Watch') {
+    const isSyncing = status.conditions?.some(({ type, reason }) => type === 'Converged' && reason === 'Syncing') === true;
+    return { again: Math.min(isSyncing ? syncingMilliseconds : Infinity, intervalOf(trace), untilExpiry) };
+  }
+  if (readyOf(status) === 'True') return finished(key, { ...trace, status }, deps);
+  return { again: Math.min(retryAfter(status, now()), untilExpiry) };
+}
+
+/** The new status; undefined where the collection was ended. What keeps it from being made is told in the old one. */
+async function collect(trace: ServiceTrace, deps: ReconcileDeps): Promise<{ status: ServiceTraceStatus; hasProgress: boolean } | undefined> {
+  const { engine, store, signal } = deps;
+  const generation = trace.metadata.generation === undefined ? {} : { generation: trace.metadata.generation };
+  const progress = progressWriter(trace, deps);
+  try {
+    const { status } = await engine.trace({
+      namespace: trace.metadata.namespace ?? '',
+      spec: trace.spec,
+      ...generation,
+      ...(trace.status === undefined ? {} : { previous: trace.status }),
+      onProgress: progress.write,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const hasProgress = await progress.end();
+    return signal?.aborted === true ? undefined : { status, hasProgress };
+  } catch (error) {
+    const hasProgress = await progress.end();
+    if (signal?.aborted === true) return undefined;
+    const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
+    const status = notReady({ ...trace.status, ...observed }, 'CollectionFailed', messageOf(error), new Date(deps.now()).toISOString());
+    if (hasProgress || JSON.stringify(trace.status?.conditions?.find(({ type }) => type === 'Ready')) !== JSON.stringify(status.conditions?.[0])) {
+      await store.writeStatus(trace, status);
+      await tellTransition(trace, status, store);
+    }
+    throw error;
+  }
+}
+
+/** Nodes that do not answer are asked again after as long as they have not answered, so ever more seldom. */
+function retryAfter(status: ServiceTraceStatus, now: number): number {
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  if (ready?.reason !== 'NodesDidNotAnswer') return retryMilliseconds;
+  return Math.min(Math.max(now - Date.parse(ready.lastTransitionTime), retryMilliseconds), lastRetryMilliseconds);
+}
+
+/** What decides whether a trace needs probes. */
+export interface TraceState {
+  readonly spec: { readonly mode?: string | undefined; readonly suspend?: boolean | undefined };
+  readonly metadata: { readonly generation?: number; readonly deletionTimestamp?: string };
+  readonly status?:
+    | {
+        readonly observedGeneration?: number | undefined;
+        readonly conditions?: readonly { readonly type: string; readonly status: string }[] | undefined;
+      }
+    | undefined;
 }
 
 /** A trace of mode Once that did its work for this generation. */
-export function isFinished({ spec, metadata, status }: ServiceTrace): boolean {
+export function isFinished({ spec, metadata, status }: TraceState): boolean {
   return spec.mode !== 'Watch' && status !== undefined && status.observedGeneration === metadata.generation && readyOf(status) === 'True';
 }
 
-async function finished(trace: ServiceTrace, deps: ReconcileDeps): Promise<{ again?: number }> {
-  await releaseIdleProbes(deps, trace);
+export function isActive(trace: TraceState): boolean {
+  return trace.metadata.deletionTimestamp === undefined && trace.spec.suspend !== true && !isFinished(trace);
+}
+
+async function finished(key: string, trace: ServiceTrace, deps: ReconcileDeps): Promise<{ again?: number }> {
+  await releaseIdleProbes(key, deps);
+  const now = deps.now();
   const ttl = trace.spec.ttlSecondsAfterFinished;
-  if (ttl === undefined) return {};
-  const left = Date.parse(trace.status?.collectedAt ?? '') + ttl * 1000 - deps.now();
-  if (left > 0) return { again: left };
+  const end = Math.min(
+    ttl === undefined ? Infinity : Date.parse(trace.status?.collectedAt ?? '') + ttl * 1000,
+    Date.parse(trace.metadata.annotations?.[expiresAnnotation] ?? '') || Infinity,
+  );
+  if (end === Infinity) return {};
+  if (end > now) return { again: end - now };
   await deps.store.delete(trace);
   return {};
 }
 
 /** Probes end at once when no trace needs them, and by their own idle time otherwise. */
-async function releaseIdleProbes({ store, engine }: ReconcileDeps, justFinished?: ServiceTrace): Promise<void> {
-  const traces = await store.list();
-  const isActive = (trace: ServiceTrace): boolean =>
-    trace.metadata.deletionTimestamp === undefined && trace.spec.suspend !== true && trace.metadata.uid !== justFinished?.metadata.uid && !isFinished(trace);
-  if (!traces.some(isActive)) await engine.release();
+async function releaseIdleProbes(key: string, { engine, isOtherActive }: ReconcileDeps): Promise<void> {
+  if (!isOtherActive(key)) await engine.release();
 }
 
-function readyOf(status: ServiceTraceStatus): string | undefined {
+function readyOf(status: NonNullable<TraceState['status']>): string | undefined {
   return status.conditions?.find(({ type }) => type === 'Ready')?.status;
 }
 
@@ -106,19 +158,36 @@ export function intervalOf({ spec }: ServiceTrace): number {
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
 }
 
-/** Writes the status while nodes are waited for, one write after the other, and not too often. */
-function progressWriter(trace: ServiceTrace, { store, now }: ReconcileDeps): { write: (status: ServiceTraceStatus) => void; end: () => Promise<void> } {
-  let writing: Promise<void> = Promise.resolve();
-  let last = 0;
+/** Writes the status while nodes are waited for, one write after the other; of those that wait, only the newest. */
+function progressWriter(trace: ServiceTrace, { store, signal }: ReconcileDeps): { write: (status: ServiceTraceStatus) => void; end: () => Promise<boolean> } {
+  // A whole status of an earlier collection says more than one that waits.
+  const nodes = trace.status?.nodes ?? [];
+  const isWhole = nodes.length > 0 && nodes.every(({ probe }) => probe.state !== 'Waiting') && trace.status?.observedGeneration === trace.metadata.generation;
+  let hasProgress = false;
+  let writing: Promise<void> | undefined;
+  let next: ServiceTraceStatus | undefined;
+  const writeAll = async (): Promise<void> => {
+    while (next !== undefined && signal?.aborted !== true) {
+      const status = next;
+      next = undefined;
+      hasProgress = true;
+      // The result is written all the same, and its failure is told.
+      await store.writeStatus(trace, status).catch(() => undefined);
+    }
+    writing = undefined;
+  };
   return {
     write(status) {
-      // A whole status of an earlier collection says more than one that waits.
-      if (trace.status?.nodes?.some(({ probe }) => probe.state === 'Collected') === true && trace.status.observedGeneration === trace.metadata.generation) return;
-      if (now() - last < progressMilliseconds) return;
-      last = now();
-      writing = writing.then(() => store.writeStatus(trace, status)).catch(() => undefined);
+      if (isWhole) return;
+      next = status;
+      writing ??= writeAll();
     },
-    end: () => writing,
+    /** Whether anything was written. */
+    async end() {
+      next = undefined;
+      await writing;
+      return hasProgress;
+    },
   };
 }
 

@@ -19,8 +19,15 @@ const lastPauseMilliseconds = 30_000;
 /**
  * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first tells the objects that are
  * there as ADDED. Whoever listens has to bear hearing of an object again.
+ * @param onRestart is told when the place was lost (410 Gone): deletions in between are never told
  */
-export function resumedWatch(kubeConfig: KubeConfig, path: string, onEvent: (event: WatchEvent) => void, log: (message: string) => void): ResumedWatch {
+export function resumedWatch(
+  kubeConfig: KubeConfig,
+  path: string,
+  onEvent: (event: WatchEvent) => void,
+  log: (message: string) => void,
+  onRestart: () => void,
+): ResumedWatch {
   const watch = new Watch(kubeConfig);
   let resourceVersion: string | undefined;
   let failures = 0;
@@ -28,20 +35,26 @@ export function resumedWatch(kubeConfig: KubeConfig, path: string, onEvent: (eve
   let running: AbortController | undefined;
   let timer: NodeJS.Timeout | undefined;
 
+  const restart = (): void => {
+    resourceVersion = undefined;
+    log(`watch of ${path}: its place is no longer known (410); begun anew`);
+    onRestart();
+  };
+
   const start = (): void => {
     let over = false;
     const onDone = (error: unknown): void => {
       if (over || stopped) return;
       over = true;
-      // The client ends a quiet watch after half a minute: that is no failure.
+      // The client ends a quiet watch after half a minute, the server one of some minutes: that is no failure.
       const isQuiet = error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
       failures = isQuiet ? 0 : failures + 1;
       if (!isQuiet) {
         const code = typeof error === 'object' && 'statusCode' in error ? error.statusCode : undefined;
-        if (code === 410) resourceVersion = undefined;
-        log(`watch of ${path}: ${error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
+        if (code === 410) restart();
+        else log(`watch of ${path}: ${error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
       }
-      timer = setTimeout(start, failures === 0 ? 0 : Math.min(firstPauseMilliseconds * 2 ** failures, lastPauseMilliseconds));
+      timer = setTimeout(start, Math.min(firstPauseMilliseconds * 2 ** failures, lastPauseMilliseconds));
     };
     watch
       .watch(
@@ -51,8 +64,7 @@ export function resumedWatch(kubeConfig: KubeConfig, path: string, onEvent: (eve
           const object = objectSchema.safeParse(value);
           if (!object.success) return;
           if (type === 'ERROR') {
-            // 410 Gone: the place where the watch broke is no longer known.
-            if (object.data.code === 410) resourceVersion = undefined;
+            if (object.data.code === 410) restart();
             else log(`watch of ${path}: ${object.data.message ?? 'unknown error'}`);
             return;
           }

@@ -6,12 +6,13 @@
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
-import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion } from '../core/service-trace.ts';
+import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';
 import { reconcile } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from './trace-engine.ts';
+import { TraceIndex } from './trace-index.ts';
 import { WorkQueue } from './work-queue.ts';
 
 // The package is CommonJS: its default export is the default of the module's default.
@@ -23,6 +24,7 @@ const metadataSchema = z.object({
   metadata: z.object({
     name: z.string(),
     namespace: z.string().optional(),
+    uid: z.string().optional(),
     resourceVersion: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
     generation: z.number().optional(),
@@ -32,12 +34,13 @@ const metadataSchema = z.object({
 
 /** The object whole, with the parts that were checked. */
 function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadataSchema>): ResourceEvent['object'] {
-  const { name, namespace, labels, resourceVersion, generation, deletionTimestamp } = metadata;
+  const { name, namespace, uid, labels, resourceVersion, generation, deletionTimestamp } = metadata;
   return {
     ...(typeof object === 'object' ? object : {}),
     metadata: {
       name,
       ...(namespace === undefined ? {} : { namespace }),
+      ...(uid === undefined ? {} : { uid }),
       ...(generation === undefined ? {} : { generation }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp: new Date(deletionTimestamp) }),
       ...(labels === undefined ? {} : { labels }),
@@ -46,7 +49,10 @@ function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadata
   };
 }
 
-const traceSchema = z.object({ spec: z.object({ serviceRef: z.object({ name: z.string() }) }) });
+const traceSchema = z.object({
+  spec: z.object({ serviceRef: z.object({ name: z.string() }), mode: z.string().optional(), suspend: z.boolean().optional() }),
+  status: z.object({ observedGeneration: z.number().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() }).optional(),
+});
 
 /** Traces that are collected at the same time. */
 const concurrency = 8;
@@ -56,19 +62,31 @@ export class ServiceTraceOperator extends Operator {
   readonly #queue: WorkQueue;
   readonly #watches: ResumedWatch[] = [];
   readonly #stopping = new AbortController();
-  /** The keys of the traces of a Service, `namespace/name`. */
-  readonly #tracesOf = new Map<string, Set<string>>();
-  /** What was last seen of each trace: its generation, and whether it is being deleted. */
-  readonly #generations = new Map<string, string>();
+  readonly #index = new TraceIndex();
+  /** Ends the collection of a trace that was deleted or whose spec changed. */
+  readonly #running = new Map<string, AbortController>();
 
   constructor(createEngine: (kubeConfig: KubeConfig) => TraceEngine, logger: OperatorLogger) {
     super(logger);
     this.#engine = createEngine(this.kubeConfig);
     const store = kubernetesStore(this.kubeConfig, (message) => { logger.warn(message); });
-    const deps = { engine: this.#engine, store, now: Date.now, signal: this.#stopping.signal };
+    const deps = {
+      engine: this.#engine,
+      store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
+      isOtherActive: (key: string) => this.#index.isAnyActive(key),
+      now: Date.now,
+    };
     this.#queue = new WorkQueue({
       concurrency,
-      work: (key) => reconcile(key, deps),
+      work: async (key) => {
+        const controller = new AbortController();
+        this.#running.set(key, controller);
+        try {
+          return await reconcile(key, { ...deps, signal: AbortSignal.any([this.#stopping.signal, controller.signal]) });
+        } finally {
+          this.#running.delete(key);
+        }
+      },
       onFailure: (key, error, retry) => { logger.error(`${key}: ${messageOf(error)}; again in ${String(retry / 1000)} s`); },
     });
   }
@@ -120,6 +138,8 @@ export class ServiceTraceOperator extends Operator {
           onEvent(event).catch((error: unknown) => { this.logger.error(`event of ${path}: ${messageOf(error)}`); });
         },
         (message) => { this.logger.warn(message); },
+        // What was deleted in between is told by nobody: each trace is looked at again.
+        () => { for (const key of this.#index.keys()) this.#queue.add(key); },
       ),
     );
     this.logger.info(`watching ${path}`);
@@ -127,26 +147,42 @@ export class ServiceTraceOperator extends Operator {
 
   #onTrace({ type, object, meta }: ResourceEvent): void {
     const key = keyOf({ metadata: { name: meta.name, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) } });
-    const parsed = traceSchema.safeParse(object);
-    if (parsed.success) {
-      const service = `${meta.namespace ?? ''}/${parsed.data.spec.serviceRef.name}`;
-      const keys = this.#tracesOf.get(service) ?? new Set();
-      if (type === operatorModule.ResourceEventType.Deleted) keys.delete(key);
-      else keys.add(key);
-      if (keys.size === 0) this.#tracesOf.delete(service);
-      else this.#tracesOf.set(service, keys);
+    const wasActive = this.#index.isAnyActive();
+    let isChanged = true;
+    if (type === operatorModule.ResourceEventType.Deleted) this.#index.delete(key);
+    else {
+      const parsed = traceSchema.safeParse(object);
+      if (!parsed.success) {
+        this.logger.error(`${key}: this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`);
+        return;
+      }
+      const { uid, generation, deletionTimestamp } = object.metadata ?? {};
+      isChanged = this.#index.set(key, {
+        metadata: {
+          ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
+          ...(uid === undefined ? {} : { uid }),
+          ...(generation === undefined ? {} : { generation }),
+          ...(deletionTimestamp === undefined ? {} : { deletionTimestamp: deletionTimestamp.toISOString() }),
+        },
+        ...parsed.data,
+      });
     }
-    // Writing a status is an event too: the metadata.generation decides whether there is something to do.
-    const { generation: number, deletionTimestamp } = object.metadata ?? {};
-    const generation = `${String(number)} ${deletionTimestamp?.toISOString() ?? ''}`;
-    if (type === operatorModule.ResourceEventType.Modified && this.#generations.get(key) === generation) return;
-    if (type === operatorModule.ResourceEventType.Deleted) this.#generations.delete(key);
-    else this.#generations.set(key, generation);
-    this.#queue.add(key);
+    if (isChanged) this.#running.get(key)?.abort();
+    // Writing a status is an event too, with nothing to do.
+    if (isChanged || type === operatorModule.ResourceEventType.Added) this.#queue.add(key);
+    // The last of several traces that finish at the same time.
+    if (wasActive && !this.#index.isAnyActive()) void this.#engine.release();
   }
 
   #onService(namespace: string | undefined, name: string | undefined): void {
-    for (const key of this.#tracesOf.get(`${namespace ?? ''}/${name ?? ''}`) ?? []) this.#queue.add(key);
+    for (const key of this.#index.keysOf(namespace ?? '', name ?? '')) this.#queue.add(key);
+  }
+
+  /** What was just read is newer than what the watch has told, or as new. */
+  #indexed(key: string, trace: ServiceTrace | undefined): ServiceTrace | undefined {
+    if (trace === undefined) this.#index.delete(key);
+    else this.#index.set(key, trace);
+    return trace;
   }
 }
 

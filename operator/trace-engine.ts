@@ -1,7 +1,6 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { CoreV1Api, DiscoveryV1Api, type KubeConfig } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
-import pLimit from 'p-limit';
 import type { NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
@@ -59,6 +58,13 @@ export interface TraceEngine {
 /** Listed by a probe for one Service at most, so that a status stays within its bounds. */
 const maxConntrackEntries = 200;
 
+/** A trace's progress is told at most this often. */
+const progressMilliseconds = 250;
+/** Lists of nodes are long, and nodes come and go seldom. */
+const nodesFreshMilliseconds = 5000;
+/** EndpointSlices that were read this long before the last node answered are read again. */
+const slicesFreshMilliseconds = 1000;
+
 /** The cluster's own domain; a cluster with another one is told by DNS-NXDOMAIN. */
 const clusterDomain = 'cluster.local';
 
@@ -66,16 +72,18 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
-  const limit = pLimit(options.maxConcurrentNodes ?? 32);
   const probes = new NodeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
     privileged: options.privileged ?? false,
     instance: options.instance ?? 'operator',
     idleSeconds: options.probeIdleSeconds ?? 60,
+    maxConcurrent: options.maxConcurrentNodes ?? 32,
     log: options.log ?? (() => undefined),
     ...(options.owner === undefined ? {} : { owner: options.owner }),
   });
+
+  const nodeCache = cached(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
 
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
     const { namespace, spec } = request;
@@ -93,42 +101,87 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
       return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], nodeZones: {} };
     }
-    const [slices, nodeList, dnsServers] = await Promise.all([
-      discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` }),
-      core.listNode(),
-      spec.collect?.dns === false ? [] : clusterDns(core),
-    ]);
-    const desired = desiredServiceOf(service, slices.items);
-    const { nodes, unknown } = selectNodes(nodeList.items, spec.nodes);
-    const allNodes = selectNodes(nodeList.items, undefined).nodes;
-    const from = await clientOf(core, namespace, spec.from, nodes, allNodes);
+    const readSlices = async (): Promise<DesiredService> => {
+      const { items } = await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
+      return desiredServiceOf(service, items);
+    };
+    const readAt = Date.now();
+    const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? [] : clusterDns(core)]);
+    let desired = firstRead;
+    const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
+    const allNodes = selectNodes(nodeList, undefined).nodes;
+    const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
     const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
     const answers = new Map<string, NodeAnswer>([
       ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
       ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
     ]);
-    const status = (): ServiceTraceStatus => buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: from }));
-    const progress = (answer: NodeAnswer): void => {
-      answers.set(answer.node, answer);
-      request.onProgress?.(status());
+    const status = (): ServiceTraceStatus => {
+      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom }));
+      return client.problem === undefined ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
-    await Promise.all(
-      nodes.map((node) =>
-        limit(async () => {
-          const answer = await probes.ask(
-            node,
-            probeRequest(node, desired, spec, dnsServers),
-            (reason, message) => { progress({ node: node.name, state: 'Waiting', reason, message }); },
-            request.signal,
-          );
-          answers.set(node.name, answer);
+    const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(status()));
+    const answered = (answer: NodeAnswer): void => {
+      answers.set(answer.node, answer);
+      progress.later();
+    };
+    try {
+      await Promise.all(
+        nodes.map(async (node) => {
+          const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
+          answered(await probes.ask(node, probeRequest(node, desired, spec, dnsServers), onWaiting, request.signal));
         }),
-      ),
-    );
+      );
+    } finally {
+      progress.stop();
+    }
+    // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
+    if (Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true) desired = await readSlices();
     return { status: status(), desired, answers: [...answers.values()], nodeZones };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };
+}
+
+/** The status with Ready False for a reason that lies outside of the nodes. */
+export function notReady(status: ServiceTraceStatus, reason: string, message: string, now: string): ServiceTraceStatus {
+  const before = status.conditions?.find(({ type }) => type === 'Ready');
+  const others = (status.conditions ?? []).filter(({ type }) => type !== 'Ready');
+  const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
+  const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
+  return { ...status, conditions: [{ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }, ...others] };
+}
+
+/** Reads anew only what is older than this; those who ask at the same time wait for the same answer. */
+function cached<Value>(freshMilliseconds: number, read: () => Promise<Value>): () => Promise<Value> {
+  let present: { readonly value: Promise<Value>; readonly readAt: number } | undefined;
+  return async () => {
+    if (present === undefined || Date.now() - present.readAt > freshMilliseconds) {
+      const value = read();
+      present = { value, readAt: Date.now() };
+      value.catch(() => { present = undefined; });
+    }
+    return present.value;
+  };
+}
+
+/** Calls after the pause, once for all the times that it was asked to in between. */
+function atMostEvery(milliseconds: number, call: () => void): { later: () => void; stop: () => void } {
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+  return {
+    later() {
+      if (stopped) return;
+      timer ??= setTimeout(() => {
+        timer = undefined;
+        call();
+      }, milliseconds);
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
 }
 
 function probeRequest(node: TracedNode, desired: DesiredService, spec: ServiceTraceSpec, dnsServers: readonly string[]): ProbeRequest {
@@ -172,11 +225,6 @@ async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
   }
 }
 
-/** Thrown where spec.from names nothing that is there. */
-export class ClientNotFoundError extends Error {
-  override readonly name = 'ClientNotFoundError';
-}
-
 /** The client of spec.from: on which nodes its packets enter, and with which addresses. */
 async function clientOf(
   core: CoreV1Api,
@@ -184,20 +232,22 @@ async function clientOf(
   from: FromSpec | undefined,
   nodes: readonly TracedNode[],
   allNodes: readonly TracedNode[],
-): Promise<NonNullable<StatusInput['walkFrom']>> {
+): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; problem?: string }> {
   if (from?.pod !== undefined) {
     const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
-    const node = pod?.spec?.nodeName;
-    if (pod === undefined || node === undefined) throw new ClientNotFoundError(`spec.from.pod: there is no running pod ${from.pod} in namespace ${namespace}`);
-    return (pod.status?.podIPs ?? []).map(({ ip }) => ({ node, address: ip }));
+    if (pod === undefined) return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
+    const node = pod.spec?.nodeName;
+    const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
+    if (node === undefined || addresses.length === 0) return { walkFrom: [], problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}` };
+    return { walkFrom: addresses.map((address) => ({ node, address })) };
   }
   if (from?.node !== undefined) {
     const node = allNodes.find(({ name }) => name === from.node);
-    if (node === undefined) throw new ClientNotFoundError(`spec.from.node: the cluster has no Linux node ${from.node}`);
-    return node.internalIPs.map((address) => ({ node: node.name, address }));
+    if (node === undefined) return { walkFrom: [], problem: `spec.from.node: the cluster has no Linux node ${from.node}; kubectl get nodes lists them` };
+    return { walkFrom: node.internalIPs.map((address) => ({ node: node.name, address })) };
   }
   const { ip } = from ?? {};
-  return ip === undefined ? [] : nodes.map(({ name }) => ({ node: name, address: ip }));
+  return { walkFrom: ip === undefined ? [] : nodes.map(({ name }) => ({ node: name, address: ip })) };
 }
 
 async function orUndefined<Value>(read: Promise<Value>): Promise<Value | undefined> {

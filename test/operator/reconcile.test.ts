@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
-import { intervalOf, reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
+import { intervalOf, isActive, reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
 
 const now = Date.parse('2026-11-24T10:00:00Z');
 const at = (seconds: number): string => new Date(now + seconds * 1000).toISOString();
@@ -29,13 +29,13 @@ function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus =
   const done: string[] = [];
   const deps: ReconcileDeps = {
     now: () => now,
+    isOtherActive: () => others.some(isActive),
     engine: {
       trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], nodeZones: {} }; },
       release: async () => { done.push('release'); },
     },
     store: {
       read: async () => object,
-      list: async () => [...(object === undefined ? [] : [object]), ...others],
       writeStatus: async (_trace, written) => { done.push(`write ${written.conditions?.[0]?.status ?? 'nothing'}`); },
       delete: async () => { done.push('delete'); },
       tell: async (_trace, type, reason) => { done.push(`tell ${type} ${reason}`); },
