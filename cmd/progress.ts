@@ -2,7 +2,7 @@
 import cliTruncate from 'cli-truncate';
 import type { ServiceTrace } from '../core/service-trace.ts';
 import type { OutputStream } from './io.ts';
-import type { TraceEvent } from './source.ts';
+import { isComplete, type TraceEvent } from './source.ts';
 
 export interface Progress {
   /** What is being waited for now. */
@@ -45,7 +45,7 @@ export function createProgress(stderr: OutputStream, now: () => number = Date.no
 export function tellEvent(progress: Progress, event: TraceEvent): void {
   switch (event.kind) {
     case 'trace':
-      progress.update(waitingText(event.trace));
+      if (!isComplete(event.trace)) progress.update(waitingText(event.trace));
       break;
     case 'notice':
       progress.say(`Notice: ${event.message}`);

@@ -29,8 +29,9 @@ export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof 
     if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source) progress.say(`Kept as servicetrace/${String(source.name)}`);
     return status;
   } finally {
-    progress.end();
+    if (request.origin.kind === 'standalone') progress.update('Ending the probes');
     await source.close();
+    progress.end();
   }
 }
 

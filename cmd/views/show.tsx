@@ -1,2 +1,19 @@
+/** Draws the live view on the terminal's other screen, and gives the terminal back on every way out. */
+import { render } from 'ink';
 import type { TraceSource } from '../source.ts';
-export async function showLive(_source: TraceSource, _options: { useColor: boolean; signal: AbortSignal }): Promise<void> {}
+import { LiveApp } from './live-app.tsx';
+import { createTheme } from './theme.ts';
+
+/** @throws what the source throws, after the terminal is given back */
+export async function showLive(source: TraceSource, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<void> {
+  signal.throwIfAborted();
+  const app = render(<LiveApp source={source} theme={createTheme(useColor)} />, { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true });
+  const stop = (): void => { app.unmount(); };
+  signal.addEventListener('abort', stop);
+  try {
+    await app.waitUntilExit();
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+  signal.throwIfAborted();
+}

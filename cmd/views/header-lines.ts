@@ -1,0 +1,72 @@
+/** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
+import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { cell, type Cell } from '../tone.ts';
+import { ageText, conditionCell, endpointsText, plural, portText } from '../words.ts';
+import type { LiveState } from './live-state.ts';
+import type { Theme } from './theme.ts';
+
+/** How the connection stands and how old the result is; the mark says what the colour says. */
+export function connectionText({ connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>, { marks }: Theme): Cell {
+  const age = ageText(trace?.status?.collectedAt, now);
+  switch (connection.state) {
+    case 'connecting':
+      return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
+    case 'lost':
+      return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}, result ${age} old`, 'error');
+    case 'silent':
+      return cell(`${marks.error} no answer`, 'error');
+    case 'ended':
+      return cell(`${marks.warning} ${origin.startsWith('recorded') ? origin : 'ended'}`, 'warning');
+    case 'live': {
+      const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
+      if (ready?.status === 'Unknown') return cell(`${marks.warning} collecting`, 'warning');
+      const isFinished = trace?.spec.mode === 'Once' && origin !== 'standalone';
+      const isStale = now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval);
+      if (isFinished) return cell(`${marks.ok} finished ${age} ago`, 'plain');
+      return isStale ? cell(`${marks.warning} stale, ${age} old`, 'warning') : cell(`${marks.ok} live, ${age} ago`, 'ok');
+    }
+  }
+}
+
+/** A collection takes seconds on a big cluster: a result is stale after some missed intervals, not after one. */
+function staleMilliseconds(interval: string | undefined): number {
+  const seconds = /^(\d+)s$/.exec(interval ?? '')?.[1];
+  return Math.max(15_000, 4000 * Number(seconds ?? 10));
+}
+
+/** The path that a packet takes, each part with what is known of it. */
+export function pathText(status: ServiceTraceStatus, { marks }: Theme): Cell[] {
+  const { service, nodes = [], convergence } = status;
+  if (service === undefined) return [];
+  const ports = service.ports.map((port) => portText(port).replace(/ → .*/, '')).join(', ');
+  const nodesCell =
+    service.notProxied !== undefined
+      ? cell('no rules asked', 'dim')
+      : cell(`rules right on ${convergence?.convergedNodes ?? 'unknown'}/${convergence?.totalNodes ?? nodes.length}`, convergence !== undefined && convergence.convergedNodes === convergence.totalNodes ? 'ok' : 'warning');
+  const [ready = '', all = ''] = endpointsText(status).split('/');
+  const endpoints = cell(`${endpointsText(status)} ready`, ready === all && all !== '0' && all !== '' ? 'ok' : 'warning');
+  const pods = new Set((status.endpointSlices ?? []).flatMap((slice) => slice.endpoints).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : []))).size;
+  const parts = [dnsCell(status), cell(ports), nodesCell, cell(plural((status.endpointSlices ?? []).length, 'slice')), endpoints, cell(plural(pods, 'pod'))];
+  return parts.flatMap((part, index) => (index === 0 ? [part] : [cell(` ${marks.arrow} `, 'dim'), part]));
+}
+
+function dnsCell({ nodes = [], service }: ServiceTraceStatus): Cell {
+  const asked = nodes.flatMap(({ dns }) => dns ?? []);
+  if (asked.length === 0) return nodes.some(({ probe }) => probe.state === 'Collected') ? cell('DNS not asked', 'dim') : cell('DNS unknown', 'warning');
+  const failed = asked.filter(({ error, answers }) => error !== undefined || !isSame(answers, service));
+  if (failed.length === 0 && asked.length < nodes.length) return cell(`DNS ok on ${asked.length}/${nodes.length}`, 'warning');
+  return failed.length === 0 ? cell('DNS ok', 'ok') : cell(`DNS wrong on ${failed.length}/${asked.length} nodes`, 'error');
+}
+
+function isSame(answers: readonly string[], service: ServiceStatus | undefined): boolean {
+  const wanted = service?.clusterIPs ?? [];
+  return wanted.length === 0 || (answers.length === wanted.length && wanted.every((address) => answers.includes(address)));
+}
+
+export function conditionCells({ conditions = [] }: ServiceTraceStatus, { marks }: Theme): Cell[] {
+  return conditions.flatMap((condition, index) => {
+    const word = conditionCell(condition);
+    const mark = word.tone === 'ok' || word.tone === 'warning' || word.tone === 'error' ? `${marks[word.tone]} ` : '';
+    return [cell(index === 0 ? '' : '   '), cell(`${mark}${condition.type} ${word.text}`, word.tone)];
+  });
+}

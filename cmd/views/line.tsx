@@ -1,0 +1,15 @@
+/** One line of the screen that never becomes two. */
+import { Text } from 'ink';
+import type { ReactElement } from 'react';
+import { paintCell } from '../printers/paint.ts';
+import type { Cell } from '../tone.ts';
+import type { Theme } from './theme.ts';
+
+export function Line({ text }: { readonly text: string }): ReactElement {
+  // An empty text would take no line.
+  return <Text wrap="truncate-end">{text === '' ? ' ' : text}</Text>;
+}
+
+export function CellLine({ cells, theme }: { readonly cells: readonly Cell[]; readonly theme: Theme }): ReactElement {
+  return <Line text={cells.map((each) => paintCell(theme.paint, each)).join('')} />;
+}
