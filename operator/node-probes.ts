@@ -1,13 +1,13 @@
 /** The probe pods of one operator (or of one run of the plugin): started on demand, shared, ended when idle. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoreV1Api, makeInformer, type Informer, type KubeConfig, type ObjectCache, type V1Pod } from '@kubernetes/client-node';
+import { CoreV1Api, makeInformer, type CoreV1Event, type Informer, type KubeConfig, type ObjectCache, type V1Pod } from '@kubernetes/client-node';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { parseNodeReport, type NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import type { TracedNode } from './observe.ts';
 import { execProbe, ProbeExecError } from './probe-exec.ts';
-import { alteration, probeLabels, probePod, probePodName, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
+import { alteration, probeLabels, probePod, startEvent, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
 
 export interface NodeProbesOptions extends ProbePodOptions {
   /** A probe that nobody asked for this long is ended. */
@@ -30,6 +30,8 @@ class NoAnswerError extends Error {
 
 /** An image may have to be pulled first. */
 const startTimeoutMilliseconds = 60_000;
+/** A probe that does not run after this time is looked into more closely, and again each time. */
+const eventsAfterMilliseconds = 3000;
 /** A probe reads one Service's rules in well under a second; a node under heavy load takes longer. */
 const askTimeoutMilliseconds = 20_000;
 /** A node that is not ready seldom starts a pod; it is asked all the same, for its kubelet may only be late. */
@@ -38,6 +40,11 @@ const notReadyTimeoutMilliseconds = 5_000;
 const endTimeoutMilliseconds = 5_000;
 
 type OnWaiting = (reason: string, message: string) => void;
+
+interface MadePod {
+  readonly name: string;
+  readonly uid: string;
+}
 
 /** A probe that is being started, and those who wait for it. */
 interface Start {
@@ -53,8 +60,8 @@ export class NodeProbes {
   readonly #pods: CoreV1Api;
   readonly #limit: LimitFunction;
   readonly #starting = new Map<string, Start>();
-  /** The uid of each pod that this process made. No other pod is ever used, whatever its name and labels say. */
-  readonly #made = new Map<string, string>();
+  /** The pod on each node that this process made. No other is ever used, whatever its name and labels say. */
+  readonly #made = new Map<string, MadePod>();
   readonly #lastUsed = new Map<string, number>();
   readonly #inUse = new Map<string, number>();
   readonly #listeners = new Set<() => void>();
@@ -76,11 +83,10 @@ export class NodeProbes {
    * @param onWaiting is told why the probe does not run yet
    */
   async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
-    const name = probePodName(node.name, this.#options.instance);
-    this.#inUse.set(name, (this.#inUse.get(name) ?? 0) + 1);
+    this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
     try {
       for (let attempt = 1; ; attempt += 1) {
-        const pod = await this.#ensureRunning(name, node, onWaiting, signal);
+        const pod = await this.#ensureRunning(node, onWaiting, signal);
         try {
           const exec = {
             namespace: this.#options.namespace,
@@ -103,15 +109,15 @@ export class NodeProbes {
       const notReady = node.isReady || messageOf(error).includes('not ready') ? '' : 'the node is not ready: ';
       return { node: node.name, state: 'Failed', reason, message: `${notReady}${messageOf(error)}` };
     } finally {
-      this.#inUse.set(name, (this.#inUse.get(name) ?? 1) - 1);
-      if (this.#made.has(name)) this.#lastUsed.set(name, Date.now());
+      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
+      this.#lastUsed.set(node.name, Date.now());
       this.#watchIdle();
     }
   }
 
   /** Ends every probe that is not being asked right now. */
   async release(): Promise<void> {
-    await Promise.all([...this.#made.keys()].filter((name) => (this.#inUse.get(name) ?? 0) === 0).map((name) => this.#end(name)));
+    await Promise.all([...this.#made.keys()].filter((node) => (this.#inUse.get(node) ?? 0) === 0).map((node) => this.#end(node)));
   }
 
   /** Ends all probes, and waits until they are gone, but not longer than a few seconds. */
@@ -121,17 +127,18 @@ export class NodeProbes {
     this.#wake();
     // A pod that is just being created is not known yet.
     await Promise.allSettled([...this.#starting.values()].map(({ running }) => running));
-    const names = [...this.#made.keys()];
-    await Promise.all(names.map((name) => this.#end(name)));
+    await Promise.all([...this.#made.keys()].map((node) => this.#end(node)));
     const end = Date.now() + endTimeoutMilliseconds;
-    const isThere = (name: string): boolean => this.#informer?.get(name, this.#options.namespace) !== undefined;
-    while (names.some(isThere) && Date.now() < end) await this.#change(end - Date.now());
+    while ((this.#informer?.list().length ?? 0) > 0 && Date.now() < end) await this.#change(end - Date.now());
     await this.#informer?.stop();
   }
 
   /** The name of a running pod; those who wait for the same node wait together. */
-  async #ensureRunning(name: string, node: TracedNode, onWaiting: OnWaiting, signal: AbortSignal | undefined): Promise<string> {
-    const start = this.#starting.get(name) ?? this.#begin(name, node);
+  async #ensureRunning(node: TracedNode, onWaiting: OnWaiting, signal: AbortSignal | undefined): Promise<string> {
+    // The usual case: it runs.
+    const present = this.#pod(node.name);
+    if (present?.metadata?.name !== undefined && unusableReason(present) === undefined && isRunning(present)) return present.metadata.name;
+    const start = this.#starting.get(node.name) ?? this.#begin(node);
     start.waiters.add(onWaiting);
     onWaiting(start.last.reason, start.last.message);
     const aborted = Promise.withResolvers<never>();
@@ -148,7 +155,14 @@ export class NodeProbes {
     }
   }
 
-  #begin(name: string, node: TracedNode): Start {
+  /** What the watch has last told of the pod that this process made on a node. */
+  #pod(node: string): V1Pod | undefined {
+    const made = this.#made.get(node);
+    const pod = made === undefined ? undefined : this.#informer?.get(made.name, this.#options.namespace);
+    return pod?.metadata?.uid === made?.uid ? pod : undefined;
+  }
+
+  #begin(node: TracedNode): Start {
     const { promise: running, resolve, reject } = Promise.withResolvers<string>();
     const start: Start = {
       running,
@@ -157,98 +171,97 @@ export class NodeProbes {
         ? { reason: 'ProbeStarting', message: 'its probe is starting' }
         : { reason: 'NodeNotReady', message: 'the node is not ready, so its probe cannot start; kubectl describe node tells why' },
     };
-    this.#starting.set(name, start);
+    this.#starting.set(node.name, start);
     // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.
     running.catch(() => undefined);
-    this.#run(name, node, start)
-      .then(resolve, reject)
-      .finally(() => this.#starting.delete(name));
+    this.#start(node, start)
+      .finally(() => this.#starting.delete(node.name))
+      .then(resolve, reject);
     return start;
   }
 
   /** Level-based: looks at the pod after each change of any probe's pod, and does the one thing that is next. */
-  async #run(name: string, node: TracedNode, start: Start): Promise<string> {
-    const { namespace } = this.#options;
-    const informer = await this.#ensureInformer();
+  async #start(node: TracedNode, start: Start): Promise<string> {
+    await this.#ensureInformer();
     const timeout = node.isReady ? startTimeoutMilliseconds : notReadyTimeoutMilliseconds;
-    const end = Date.now() + timeout;
-    /** The uid of a pod that is to be gone. */
-    let ending: string | undefined;
+    const begun = Date.now();
+    const end = begun + timeout;
     let isNew = false;
     for (;;) {
       if (this.#closed || start.waiters.size === 0) throw new NoAnswerError('Aborted', 'the collection was ended');
-      const pod = informer.get(name, namespace);
-      const uid = pod?.metadata?.uid;
-      if (pod === undefined || uid === undefined) {
-        if (!this.#made.has(name)) {
-          await this.#create(node);
-          isNew = true;
-        }
-        // The informer is behind, or somebody has deleted it: made anew after a while.
-        else if (Date.now() - (this.#lastUsed.get(name) ?? 0) > 5000) this.#made.delete(name);
-      } else if (uid !== this.#made.get(name)) {
-        if (uid !== ending) {
-          this.#options.log(`replacing pod ${name} on ${node.name}: it is not of this process`);
-          await this.#delete(name);
-          ending = uid;
-        }
-      } else {
+      if (!this.#made.has(node.name)) {
+        await this.#create(node);
+        isNew = true;
+      }
+      const pod = this.#pod(node.name);
+      const unusable = pod === undefined ? undefined : unusableReason(pod);
+      if (pod !== undefined && unusable !== undefined) {
+        await this.#end(node.name);
         const problem = startProblem(pod);
-        const unusable = unusableReason(pod);
-        if (unusable !== undefined) {
-          await this.#end(name);
-          ending = uid;
-          // One that was made just now tells why it cannot run; any other has done its time, and is replaced.
-          if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
-          this.#options.log(`replacing pod ${name} on ${node.name}: ${unusable}`);
-        } else {
-          const altered = alteration(pod);
-          if (altered !== undefined) {
-            await this.#end(name);
-            throw new NoAnswerError('ProbeAltered', `an admission webhook changed its probe (${altered}); exempt namespace ${namespace} from it`);
-          }
-          if (isRunning(pod)) return name;
-          if (problem !== undefined && (problem.reason !== start.last.reason || problem.message !== start.last.message)) {
-            start.last = problem;
-            for (const tell of start.waiters) tell(problem.reason, problem.message);
-          }
+        // One that was made just now tells why it cannot run; any other has done its time, and is made anew.
+        if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
+        this.#options.log(`the probe of ${node.name} is made anew: ${unusable}`);
+        continue;
+      }
+      if (pod !== undefined) {
+        const altered = alteration(pod);
+        if (altered !== undefined) {
+          await this.#end(node.name);
+          throw new NoAnswerError('ProbeAltered', `an admission webhook changed its probe (${altered}); exempt namespace ${this.#options.namespace} from it`);
+        }
+        if (isRunning(pod) && pod.metadata?.name !== undefined) return pod.metadata.name;
+        const isLate = Date.now() - begun > eventsAfterMilliseconds;
+        const problem = startProblem(pod) ?? (isLate ? startEvent(await this.#eventsOf(pod)) : undefined);
+        if (problem !== undefined && (problem.reason !== start.last.reason || problem.message !== start.last.message)) {
+          start.last = problem;
+          for (const tell of start.waiters) tell(problem.reason, problem.message);
         }
       }
       const left = end - Date.now();
-      if (left <= 0) throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
-      await this.#change(Math.min(left, 1000));
+      if (left <= 0) {
+        // Where the watch shows nothing of it, it may be gone.
+        if (pod === undefined) await this.#end(node.name);
+        throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
+      }
+      // The kubelet tells some things in events only.
+      await this.#change(Math.min(left, eventsAfterMilliseconds));
     }
   }
 
-  /** Makes the pod. One of that name without our labels, which the informer does not show, is deleted first. */
+  /** None where they may not be read. */
+  async #eventsOf({ metadata }: V1Pod): Promise<readonly CoreV1Event[]> {
+    try {
+      const { items } = await this.#pods.listNamespacedEvent({ namespace: this.#options.namespace, fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}` });
+      return items;
+    } catch {
+      return [];
+    }
+  }
+
   async #create(node: TracedNode): Promise<void> {
-    const { namespace, instance } = this.#options;
-    const name = probePodName(node.name, instance);
+    const { namespace } = this.#options;
     try {
       const { metadata } = await this.#limit(() => this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) }));
-      if (metadata?.uid !== undefined) this.#made.set(name, metadata.uid);
-      this.#lastUsed.set(name, Date.now());
+      if (metadata?.name === undefined || metadata.uid === undefined) throw new NoAnswerError('CreateFailed', 'the API server gave its probe no name');
+      this.#made.set(node.name, { name: metadata.name, uid: metadata.uid });
+      this.#lastUsed.set(node.name, Date.now());
     } catch (error) {
-      if (statusCodeOf(error) === 409) {
-        this.#options.log(`replacing pod ${name} on ${node.name}: it is not of this process`);
-        await this.#delete(name);
-        return;
-      }
-      throw createProblem(error, namespace);
+      throw error instanceof NoAnswerError ? error : createProblem(error, namespace);
     }
   }
 
-  async #end(name: string): Promise<void> {
-    this.#made.delete(name);
-    this.#lastUsed.delete(name);
-    await this.#delete(name);
+  async #end(node: string): Promise<void> {
+    const made = this.#made.get(node);
+    this.#made.delete(node);
+    this.#lastUsed.delete(node);
+    if (made !== undefined) await this.#delete(made);
   }
 
-  async #delete(name: string): Promise<void> {
+  async #delete({ name, uid }: MadePod): Promise<void> {
     try {
-      await this.#pods.deleteNamespacedPod({ name, namespace: this.#options.namespace, gracePeriodSeconds: 1 });
+      await this.#pods.deleteNamespacedPod({ name, namespace: this.#options.namespace, body: { gracePeriodSeconds: 1, preconditions: { uid } } });
     } catch (error) {
-      if (statusCodeOf(error) !== 404) this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}`);
+      if (statusCodeOf(error) !== 404 && statusCodeOf(error) !== 409) this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}`);
     }
   }
 
@@ -257,8 +270,8 @@ export class NodeProbes {
     if (this.#idleTimer !== undefined || this.#closed) return;
     this.#idleTimer = setInterval(() => {
       const old = Date.now() - this.#options.idleSeconds * 1000;
-      for (const [name, used] of this.#lastUsed) {
-        if (used < old && (this.#inUse.get(name) ?? 0) === 0) void this.#end(name);
+      for (const [node, used] of this.#lastUsed) {
+        if (used < old && (this.#inUse.get(node) ?? 0) === 0) void this.#end(node);
       }
       if (this.#lastUsed.size === 0) {
         clearInterval(this.#idleTimer);
@@ -275,7 +288,11 @@ export class NodeProbes {
       const labelSelector = Object.entries(probeLabels(instance)).map(([key, value]) => `${key}=${value}`).join(',');
       const informer = makeInformer(this.#kubeConfig, `/api/v1/namespaces/${namespace}/pods`, () => this.#pods.listNamespacedPod({ namespace, labelSelector }), labelSelector);
       this.#informer = informer;
-      for (const event of ['add', 'update', 'delete'] as const) informer.on(event, () => { this.#wake(); });
+      for (const event of ['add', 'update'] as const) informer.on(event, () => { this.#wake(); });
+      informer.on('delete', ({ metadata }) => {
+        for (const [node, { uid }] of this.#made) if (uid === metadata?.uid) this.#made.delete(node);
+        this.#wake();
+      });
       const ready = Promise.withResolvers<void>();
       ready.promise.catch(() => undefined);
       let isReady = false;
@@ -288,7 +305,7 @@ export class NodeProbes {
         this.#options.log(`watching probes: ${messageOf(error)}; again in 1 s`);
         setTimeout(() => { informer.start().catch((late: unknown) => { this.#options.log(`watching probes: ${messageOf(late)}`); }); }, 1000).unref();
       });
-      informer.start().then(() => { isReady = true; ready.resolve(); }, ready.reject);
+      informer.start().then(() => { isReady = true; this.#deleteLeftovers(informer.list()); ready.resolve(); }, ready.reject);
       this.#informerReady = ready.promise;
     }
     try {
@@ -299,6 +316,13 @@ export class NodeProbes {
       throw new NoAnswerError(code === 403 ? 'Forbidden' : 'ListFailed', `probes of namespace ${this.#options.namespace} cannot be listed: ${messageOf(error)}`);
     }
     return this.#informer;
+  }
+
+  /** Probes of an earlier process of the same operator, which did not end as it should have. */
+  #deleteLeftovers(pods: readonly V1Pod[]): void {
+    for (const { metadata } of pods) {
+      if (metadata?.name !== undefined && metadata.uid !== undefined) void this.#delete({ name: metadata.name, uid: metadata.uid });
+    }
   }
 
   #wake(): void {

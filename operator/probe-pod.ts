@@ -1,6 +1,6 @@
 /** The pod of a node probe. Nothing of a trace is in it: it depends on the node, the image and the operator alone. */
 import { createHash } from 'node:crypto';
-import type { V1Pod } from '@kubernetes/client-node';
+import type { CoreV1Event, V1Pod } from '@kubernetes/client-node';
 
 export interface ProbePodOptions {
   readonly namespace: string;
@@ -22,8 +22,9 @@ const activeDeadlineSeconds = 3600;
 /** docs/privilege.md says what each is needed for; the cluster tests show that less does not do. */
 const capabilities = ['NET_ADMIN', 'NET_RAW'];
 
-export function probePodName(node: string, instance: string): string {
-  return `svctrace-probe-${createHash('sha256').update(`${instance}/${node}`).digest('hex').slice(0, 12)}`;
+/** The API server appends five random letters: the next probe of a node need not wait for the last one's end. */
+export function probePodPrefix(node: string): string {
+  return `svctrace-probe-${createHash('sha256').update(node).digest('hex').slice(0, 8)}-`;
 }
 
 export function probeLabels(instance: string): Record<string, string> {
@@ -41,7 +42,7 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: {
-      name: probePodName(node, instance),
+      generateName: probePodPrefix(node),
       namespace,
       labels: probeLabels(instance),
       ...(owner === undefined
@@ -121,4 +122,12 @@ export function startProblem(pod: V1Pod): { readonly reason: string; readonly me
     };
   }
   return undefined;
+}
+
+/** The newest event of a pod that does not run yet: what the kubelet is doing, or why it cannot. */
+export function startEvent(events: readonly CoreV1Event[]): { readonly reason: string; readonly message: string } | undefined {
+  const timeOf = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number => (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
+  const newest = [...events].sort((one, other) => timeOf(one) - timeOf(other)).at(-1);
+  if (newest?.message === undefined) return undefined;
+  return { reason: newest.reason ?? 'ProbeStarting', message: `${newest.type === 'Warning' ? 'its probe does not start' : 'its probe is starting'}: ${newest.message}` };
 }

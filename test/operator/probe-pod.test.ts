@@ -1,6 +1,6 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import { alteration, probePod, probePodName, startProblem, unusableReason } from '../../operator/probe-pod.ts';
+import { alteration, probePod, startEvent, startProblem, unusableReason } from '../../operator/probe-pod.ts';
 
 const options = { namespace: 'svctrace-system', image: 'docker.io/svctrace/probe:v0.1.0', privileged: false, instance: 'operator', owner: { name: 'operator-x', uid: 'u1' } };
 const running = (): V1Pod => ({ ...probePod('node-a', options), status: { phase: 'Running' } });
@@ -31,9 +31,17 @@ describe('probePod', () => {
     expect(probePod('node-a', { ...options, privileged: true }).spec?.containers[0]?.securityContext).toMatchObject({ privileged: true, readOnlyRootFilesystem: true });
   });
 
-  it('is named for its node and its operator', () => {
-    expect(probePodName('node-a', 'operator')).toMatch(/^svctrace-probe-[0-9a-f]{12}$/);
-    expect(new Set(['operator', 'other'].flatMap((instance) => ['node-a', 'node-b'].map((node) => probePodName(node, instance)))).size).toBe(4);
+  it('is named for its node, and labelled for its operator', () => {
+    const { metadata } = probePod('node-a', options);
+    expect(metadata?.generateName).toMatch(/^svctrace-probe-[0-9a-f]{8}-$/);
+    expect(probePod('node-b', options).metadata?.generateName).not.toBe(metadata?.generateName);
+    expect(metadata?.labels).toEqual({
+      'app.kubernetes.io/name': 'svctrace',
+      'app.kubernetes.io/component': 'probe',
+      'app.kubernetes.io/managed-by': 'svctrace',
+      'svctrace.io/instance': 'operator',
+    });
+    expect(metadata?.ownerReferences).toMatchObject([{ kind: 'Pod', name: 'operator-x', uid: 'u1' }]);
   });
 });
 
@@ -86,4 +94,11 @@ describe('startProblem', () => {
     const unschedulable: V1Pod = { ...running(), status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'too many pods' }] } };
     expect(startProblem(unschedulable)).toEqual({ reason: 'Unschedulable', message: 'its probe cannot run there: too many pods' });
   });
+});
+
+it('tells the newest of what the kubelet told', () => {
+  const event = (seconds: number, type: string, reason: string, message: string): Parameters<typeof startEvent>[0][number] => ({ involvedObject: {}, metadata: {}, lastTimestamp: new Date(seconds * 1000), type, reason, message });
+  expect(startEvent([])).toBeUndefined();
+  expect(startEvent([event(2, 'Normal', 'Pulling', 'Pulling image "x"'), event(1, 'Normal', 'Scheduled', 'assigned')])).toEqual({ reason: 'Pulling', message: 'its probe is starting: Pulling image "x"' });
+  expect(startEvent([event(3, 'Warning', 'FailedMount', 'no room')])?.message).toBe('its probe does not start: no room');
 });
