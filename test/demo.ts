@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { delimiter } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startCluster, stopCluster, type Cluster } from './cluster/cluster.ts';
+import { progressPrinter } from './cluster/progress.ts';
 import { canInstallPackages, installPackages } from './cluster/packages.ts';
 import { clusterRequirements, fullPath, missingPackages } from './cluster/requirements.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from './setup/deploy.ts';
@@ -42,7 +43,7 @@ function replay(missing: readonly string[]): number {
 
 async function live(signal: AbortSignal): Promise<number> {
   say('Starting a real Kubernetes cluster with three nodes, in network namespaces of its own. The first time, it is compiled from its Go modules.');
-  const cluster = await startCluster({ name, onProgress: progress(), signal });
+  const cluster = await startCluster({ name, onProgress: progressPrinter('  '), signal });
   say('Building and loading the images of the operator and the probe; kubectl apply -k config/default; auth-service with three replicas.');
   await loadProjectImages(cluster);
   signal.throwIfAborted();
@@ -63,22 +64,6 @@ async function makeConnections(cluster: Cluster): Promise<void> {
       cluster.kubectl(['exec', client, '--', '/testpod', 'connect', '--count', String(30 + 10 * index), '--to', 'auth-service:80']),
     ),
   );
-}
-
-/** On a terminal, lines of the compiler replace each other; elsewhere one in ten seconds is printed. */
-function progress(): (line: string) => void {
-  let last = 0;
-  let pending = false;
-  return (line) => {
-    const passing = line.startsWith('compiling ');
-    if (process.stderr.isTTY) {
-      process.stderr.write(`${pending ? '\r\u001b[K' : ''}  ${line}${passing ? '' : '\n'}`);
-      pending = passing;
-    } else if (!passing || Date.now() - last > 10_000) {
-      if (passing) last = Date.now();
-      say(`  ${line}`);
-    }
-  };
 }
 
 async function main(): Promise<number> {

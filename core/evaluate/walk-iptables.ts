@@ -1,29 +1,10 @@
 /** The symbolic walk through iptables rules: netfilter's hooks in their order, as far as kube-proxy uses them. */
 import { isSameAddress, parseHostPort, prefixContains } from '../address.ts';
 import type { IptablesMatch, IptablesRule, IptablesTarget } from '../parse/iptables-rules.ts';
-import { ChainLoopError, maxDepth, withProbability, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, type Ended, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
-
-/** One branch: how likely it is, and what the rules have done to the packet so far. */
-interface Branch {
-  readonly probability: number;
-  readonly mark: number;
-  readonly dnat?: NonNullable<Leaf['dnat']>;
-}
-
-/** What ended a branch within a chain. */
-interface Ended extends Branch {
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT';
-  readonly chain: string;
-}
-
-interface ChainOutcome {
-  /** Branches that came to the end of the chain, or returned from it. */
-  readonly through: readonly Branch[];
-  readonly ended: readonly Ended[];
-}
 
 /**
  * Walks the packet through nat (PREROUTING or OUTPUT), then, where nothing rewrote it, through kube-proxy's chains of

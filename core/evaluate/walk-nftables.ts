@@ -2,7 +2,7 @@
 import { isSameAddress, prefixContains } from '../address.ts';
 import { printVerdict, type NftKey, type NftMapElement, type NftRule, type NftStatement, type NftValue, type NftVerdict } from '../parse/nft-json.ts';
 import type { Counters } from '../program.ts';
-import { ChainLoopError, maxDepth, withProbability, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, type Ended, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
@@ -12,22 +12,6 @@ export interface NftTable {
   map(name: string): readonly NftMapElement[] | undefined;
   /** Elements of a set that concern the Service, each as words. */
   set(name: string): readonly (readonly string[])[] | undefined;
-}
-
-interface Branch {
-  readonly probability: number;
-  readonly mark: number;
-  readonly dnat?: NonNullable<Leaf['dnat']>;
-}
-
-interface Ended extends Branch {
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT';
-  readonly chain: string;
-}
-
-interface ChainOutcome {
-  readonly through: readonly Branch[];
-  readonly ended: readonly Ended[];
 }
 
 /** The chains of kube-proxy's filter hooks, for a packet that no rule rewrote (pkg/proxy/nftables/README.md). */

@@ -42,6 +42,26 @@ export interface WalkResult {
   readonly unknown: readonly string[];
 }
 
+/** One branch: how likely it is, and what the rules have done to the packet so far. */
+export interface Branch {
+  readonly probability: number;
+  readonly mark: number;
+  readonly dnat?: NonNullable<Leaf['dnat']>;
+}
+
+/** What ended a branch within a chain. */
+export interface Ended extends Branch {
+  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT';
+  readonly chain: string;
+}
+
+/** What a chain did with the branches that entered it. */
+export interface ChainOutcome {
+  /** Branches that came to the end of the chain, or returned from it. */
+  readonly through: readonly Branch[];
+  readonly ended: readonly Ended[];
+}
+
 /** A chain that jumps to itself, directly or not, would never end: the kernel refuses such rules. */
 export class ChainLoopError extends Error {
   override readonly name = 'ChainLoopError';

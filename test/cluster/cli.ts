@@ -7,23 +7,8 @@ import { Components } from './components.ts';
 import { defaultName, stateDirectory } from './paths.ts';
 import { isAlive, isStopped } from './process-identity.ts';
 import { installPackages } from './packages.ts';
+import { progressPrinter } from './progress.ts';
 import { clusterRequirements } from './requirements.ts';
-
-/** Shows one line of progress: on a terminal short-lived lines replace each other, elsewhere one in ten seconds is printed. */
-function progressPrinter(): (line: string) => void {
-  let lastShortLived = 0;
-  let pending = false;
-  return (line) => {
-    const shortLived = line.startsWith('compiling ');
-    if (process.stderr.isTTY) {
-      process.stderr.write(`${pending ? '\r\u001b[K' : ''}${line}${shortLived ? '' : '\n'}`);
-      pending = shortLived;
-    } else if (!shortLived || Date.now() - lastShortLived > 10_000) {
-      if (shortLived) lastShortLived = Date.now();
-      process.stderr.write(`${line}\n`);
-    }
-  };
-}
 
 async function up(name: string): Promise<void> {
   const abort = new AbortController();

@@ -2,28 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { desiredTargets } from '../../core/desired-targets.ts';
 import type { EndpointStatus } from '../../core/service-trace.ts';
 import type { DesiredService } from '../../core/service.ts';
+import { desiredService as service, endpoint } from './facts.ts';
 
 const http = { family: 'IPv4', portName: 'http', protocol: 'TCP' } as const;
-
-function endpoint(address: string, extra: Partial<EndpointStatus> = {}): EndpointStatus {
-  return { addresses: [address], ready: true, serving: true, terminating: false, nodeName: 'node-a', ...extra };
-}
-
-function service(endpoints: EndpointStatus[], extra: Partial<DesiredService['service']> = {}): DesiredService {
-  return {
-    namespace: 'default',
-    name: 'auth-service',
-    service: {
-      type: 'ClusterIP',
-      clusterIPs: ['10.96.0.7'],
-      externalIPs: [],
-      loadBalancerIPs: [],
-      ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
-      ...extra,
-    },
-    endpointSlices: [{ name: 'auth-service-1', addressType: 'IPv4', ports: [{ name: 'http', protocol: 'TCP', port: 8080 }], endpoints }],
-  };
-}
 
 const gone = { ready: false, serving: true, terminating: true };
 const notReady = { ready: false, serving: false };

@@ -1,6 +1,7 @@
 /** Starts the cluster that the cluster tests share, with the operator and auth-service in it, and removes it after them. */
 import type { TestProject } from 'vitest/node';
 import { startCluster, stopCluster } from '../cluster/cluster.ts';
+import { progressPrinter } from '../cluster/progress.ts';
 import { clusterRequirements } from '../cluster/requirements.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from './deploy.ts';
 
@@ -22,7 +23,7 @@ export default async function setup(project: TestProject): Promise<(() => Promis
     return undefined;
   }
   if (!keep) await stopCluster(name);
-  const cluster = await startCluster({ name, onProgress: progress() });
+  const cluster = await startCluster({ name, onProgress: progressPrinter('cluster: ') });
   try {
     await loadProjectImages(cluster);
     await deployOperator(cluster);
@@ -33,16 +34,4 @@ export default async function setup(project: TestProject): Promise<(() => Promis
   }
   project.provide('cluster', { name });
   return keep ? undefined : () => cluster.down();
-}
-
-/** One line in ten seconds while programs are compiled; every other line at once. */
-function progress(): (line: string) => void {
-  let last = 0;
-  return (line) => {
-    if (line.startsWith('compiling ')) {
-      if (Date.now() - last < 10_000) return;
-      last = Date.now();
-    }
-    process.stderr.write(`cluster: ${line}\n`);
-  };
 }
