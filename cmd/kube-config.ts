@@ -78,14 +78,13 @@ export class PluginKubeConfig extends KubeConfig {
 /** undici takes headers as an object or as a flat list of names and values; the list may repeat a name. */
 function withGroups(headers: Dispatcher.DispatchOptions['headers'], groups: readonly string[]): string[] {
   const flat: string[] = [];
+  const add = (name: unknown, value: unknown): void => {
+    for (const each of Array.isArray(value) ? value : [value]) if (each !== undefined && each !== null) flat.push(String(name), String(each));
+  };
   if (Array.isArray(headers)) flat.push(...headers.map(String));
   else if (headers !== undefined && headers !== null) {
-    const entries: Iterable<unknown> = Symbol.iterator in headers ? headers : Object.entries(headers);
-    for (const entry of entries) {
-      if (!Array.isArray(entry)) continue;
-      const [name, value]: unknown[] = entry;
-      for (const each of Array.isArray(value) ? value : [value]) if (each !== undefined && each !== null) flat.push(String(name), String(each));
-    }
+    if (Symbol.iterator in headers) for (const [name, value] of headers) add(name, value);
+    else for (const [name, value] of Object.entries(headers)) add(name, value);
   }
   for (const group of groups) flat.push('Impersonate-Group', group);
   return flat;

@@ -86,8 +86,8 @@ function pathSection(path: Path, status: ServiceTraceStatus, options: TableOptio
   const isPerNode = options.isWide || fits(perNode.columns, perNode.rows, options.width);
   const table = isPerNode ? perNode : summedTable(path, status, names);
   const legend = isPerNode
-    ? 'under a node: packets of its DNAT rule / conntrack connections; - is not counted'
-    : 'PACKETS and CONNTRACK are summed over the nodes; - is not counted; -o wide shows each node';
+    ? 'under a node: DNAT packets / conntrack connections; - is not counted'
+    : 'sums over the nodes; - is not counted; -o wide shows each node';
   const frontends = path.frontends.map(({ text, byNode }) => {
     const counted = names.flatMap((name) => byNode.get(name)?.packets ?? []);
     const packets = counted.length === 0 ? '' : `, ${counted.reduce((sum, each) => sum + each, 0)} packets on ${plural(counted.length, 'node')}`;
@@ -165,7 +165,8 @@ function sum(counts: readonly (number | undefined)[]): number | undefined {
 }
 
 function endpointSlices(status: ServiceTraceStatus, options: TableOptions): string[] {
-  const slices = status.endpointSlices ?? [];
+  const slices = status.endpointSlices;
+  if (slices === undefined) return [`${options.paint('heading', 'EndpointSlices')}  ${options.paint('warning', 'unknown')}`];
   if (slices.length === 0) return [`${options.paint('heading', 'EndpointSlices')}  ${options.paint('error', 'none')}`];
   const columns: Column[] = [
     { title: 'ENDPOINTSLICE', least: 12, cut: 'middle' },

@@ -1,9 +1,35 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
 import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { paintCell } from '../printers/paint.ts';
+import { wrapped } from '../printers/table.ts';
 import { cell, type Cell } from '../tone.ts';
 import { ageText, conditionCell, endpointsText, plural, portText } from '../words.ts';
 import type { LiveState } from './live-state.ts';
 import type { Theme } from './theme.ts';
+
+/** All below the title line, painted, none longer than `width`: the path, the conditions, and what is wrong or waited for. */
+export function headerLines(state: LiveState, theme: Theme, width: number): string[] {
+  const { status } = state.trace ?? {};
+  const { paint } = theme;
+  const join = (cells: readonly Cell[]): string => cells.map((each) => paintCell(paint, each)).join('');
+  const trouble = troubleOf(state);
+  return [
+    ...(status?.service === undefined ? [] : [join(pathText(status, theme))]),
+    ...(status === undefined ? [] : [join(conditionCells(status, theme))]),
+    ...(trouble === undefined ? [] : wrapped(trouble.text, width).slice(0, 4).map((line) => paint(trouble.tone, line))),
+  ];
+}
+
+/** What the user should know first; while not all is known, the condition Ready says what is waited for. */
+function troubleOf({ connection, notice, origin, trace }: LiveState): Cell | undefined {
+  if (connection.state === 'silent' || connection.state === 'lost') return cell(connection.reason, 'error');
+  if (connection.state === 'ended' && !origin.startsWith('recorded')) return cell(connection.reason, 'warning');
+  if (notice !== undefined) return cell(notice, 'warning');
+  const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (ready !== undefined && ready.status !== 'True') return cell(ready.message, 'warning');
+  const notProxied = trace?.status?.service?.notProxied;
+  return notProxied === undefined ? undefined : cell(`kube-proxy writes no rules, because ${notProxied}`, 'warning');
+}
 
 /** How the connection stands and how old the result is; the mark says what the colour says. */
 export function connectionText({ connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>, { marks }: Theme): Cell {
@@ -35,7 +61,7 @@ function staleMilliseconds(interval: string | undefined): number {
 }
 
 /** The path that a packet takes, each part with what is known of it. */
-export function pathText(status: ServiceTraceStatus, { marks }: Theme): Cell[] {
+function pathText(status: ServiceTraceStatus, { marks }: Theme): Cell[] {
   const { service, nodes = [], convergence } = status;
   if (service === undefined) return [];
   const ports = service.ports.map((port) => portText(port).replace(/ → .*/, '')).join(', ');
@@ -63,7 +89,7 @@ function isSame(answers: readonly string[], service: ServiceStatus | undefined):
   return wanted.length === 0 || (answers.length === wanted.length && wanted.every((address) => answers.includes(address)));
 }
 
-export function conditionCells({ conditions = [] }: ServiceTraceStatus, { marks }: Theme): Cell[] {
+function conditionCells({ conditions = [] }: ServiceTraceStatus, { marks }: Theme): Cell[] {
   return conditions.flatMap((condition, index) => {
     const word = conditionCell(condition);
     const mark = word.tone === 'ok' || word.tone === 'warning' || word.tone === 'error' ? `${marks[word.tone]} ` : '';

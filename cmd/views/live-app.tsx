@@ -3,8 +3,10 @@ import { useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useReducer, type ReactElement } from 'react';
 import type { TraceSource } from '../source.ts';
 import { actionOf } from './keys.ts';
-import { detailRows, LiveView, useDetail } from './live-view.tsx';
-import { initialState, nodesOf, reduceLive } from './live-state.ts';
+import { headerLines } from './header-lines.ts';
+import { layOut } from './layout.ts';
+import { LiveView, useDetail } from './live-view.tsx';
+import { initialState, reduceLive } from './live-state.ts';
 import type { Theme } from './theme.ts';
 
 export function LiveApp({ source, theme }: { readonly source: TraceSource; readonly theme: Theme }): ReactElement {
@@ -12,6 +14,7 @@ export function LiveApp({ source, theme }: { readonly source: TraceSource; reado
   const size = useWindowSize();
   const [state, dispatch] = useReducer(reduceLive, source.origin, (origin) => initialState(origin, Date.now()));
   const detail = useDetail(state, size, theme);
+  const header = headerLines(state, theme, size.columns);
 
   useEffect(() => {
     const stop = new AbortController();
@@ -29,7 +32,7 @@ export function LiveApp({ source, theme }: { readonly source: TraceSource; reado
   useInput((input, key) => {
     const action = actionOf(input, key, state.isHelpOpen);
     if (action === undefined) return;
-    const rows = detailRows(size, nodesOf(state).length);
+    const { detailRows: rows } = layOut(size, state, header.length);
     const last = Math.max(0, detail.length - rows);
     if (action.type === 'quit') exit();
     else if (action.type === 'scrollLines') dispatch({ type: 'scrollBy', lines: action.lines, last });
@@ -37,5 +40,5 @@ export function LiveApp({ source, theme }: { readonly source: TraceSource; reado
     else dispatch(action);
   });
 
-  return <LiveView state={state} size={size} theme={theme} detail={detail} />;
+  return <LiveView state={state} size={size} theme={theme} header={header} detail={detail} />;
 }

@@ -4,43 +4,36 @@ import { useMemo, type ReactElement } from 'react';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { detailLines } from './detail-lines.ts';
+import { layOut, type Size } from './layout.ts';
 import { Line } from './line.tsx';
 import { indexOfSelected, nodesOf, type LiveState } from './live-state.ts';
 import { NodeTable } from './node-table.tsx';
 import { TabBar } from './tab-bar.tsx';
 import type { Theme } from './theme.ts';
 
-export interface Size {
-  readonly columns: number;
-  readonly rows: number;
-}
-
-/** Header, tabs and footer take so many lines; the nodes get up to a third of the rest. */
-const fixedLines = 8;
-
-export function nodeRows({ rows }: Size, nodes: number): number {
-  return Math.max(1, Math.min(nodes, Math.floor((rows - fixedLines) / 3) + 1));
-}
-
-export function detailRows(size: Size, nodes: number): number {
-  return Math.max(1, size.rows - fixedLines - nodeRows(size, nodes));
-}
-
 /** The detail is the costly part: it is made anew only for what it shows. */
 export function useDetail({ trace, rates, selectedNode, tab }: LiveState, { columns }: Size, theme: Theme): string[] {
   return useMemo(() => detailLines({ trace, rates, selectedNode, tab }, { width: columns, theme }), [trace, rates, selectedNode, tab, columns, theme]);
 }
 
-export function LiveView({ state, size, theme, detail }: { readonly state: LiveState; readonly size: Size; readonly theme: Theme; readonly detail: readonly string[] }): ReactElement {
+export interface LiveViewProps {
+  readonly state: LiveState;
+  readonly size: Size;
+  readonly theme: Theme;
+  readonly header: readonly string[];
+  readonly detail: readonly string[];
+}
+
+export function LiveView({ state, size, theme, header, detail }: LiveViewProps): ReactElement {
   const { trace } = state;
   const nodes = nodesOf(state);
-  const rows = detailRows(size, nodes.length);
+  const { nodeRows, detailRows: rows } = layOut(size, state, header.length);
   const scroll = Math.max(0, Math.min(state.scroll, detail.length - rows));
   const position = detail.length > rows ? `${scroll + 1}-${Math.min(scroll + rows, detail.length)} of ${detail.length}` : '';
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Box flexDirection="column" flexShrink={0}>
-        <Header state={state} theme={theme} />
+        <Header state={state} lines={header} theme={theme} />
       </Box>
       {state.isHelpOpen ? (
         <Box flexGrow={1} marginTop={1} overflow="hidden">
@@ -50,7 +43,7 @@ export function LiveView({ state, size, theme, detail }: { readonly state: LiveS
         <>
           {trace !== undefined && nodes.length > 0 && (
             <Box flexShrink={0} marginTop={1} flexDirection="column">
-              <NodeTable trace={trace} selected={indexOfSelected(state)} rows={nodeRows(size, nodes.length)} width={size.columns} theme={theme} />
+              <NodeTable trace={trace} selected={indexOfSelected(state)} rows={nodeRows} width={size.columns} theme={theme} />
             </Box>
           )}
           {trace?.status !== undefined && (

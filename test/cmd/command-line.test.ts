@@ -1,0 +1,96 @@
+/** argv to a request, and the sentence for what is refused. */
+import { describe, expect, it } from 'vitest';
+import { parseCommandLine } from '../../cmd/command-line.ts';
+import { UsageError } from '../../cmd/errors.ts';
+import type { Request } from '../../cmd/request.ts';
+
+async function requestOf(line: string): Promise<Request> {
+  const parsed = await parseCommandLine(line.split(' ').filter((word) => word !== ''), 100);
+  if (parsed.kind !== 'request') throw new Error(`help was printed:\n${parsed.text}`);
+  return parsed.request;
+}
+
+const accepted: [string, object][] = [
+  ['auth-service', { command: 'trace', service: 'auth-service', origin: { kind: 'operator', keep: false }, conntrack: 'Summary', watch: false, timeoutMilliseconds: 60_000, failOn: 'error', nodes: [] }],
+  ['trace auth-service', { command: 'trace', service: 'auth-service' }],
+  ['trace install', { command: 'trace', service: 'install' }],
+  ['auth-service -n shop -o json', { service: 'auth-service', output: 'json', flags: { namespace: 'shop' } }],
+  ['auth-service -n a -n b', { flags: { namespace: 'b' } }],
+  ['-n shop auth-service', { service: 'auth-service', flags: { namespace: 'shop' } }],
+  ['auth-service --node node-a --node node-b,node-c', { nodes: ['node-a', 'node-b', 'node-c'] }],
+  ['auth-service --from client-a', { from: { pod: 'client-a' } }],
+  ['auth-service --from pod/client-a', { from: { pod: 'client-a' } }],
+  ['auth-service --from fd00::7', { from: { ip: 'fd00::7' } }],
+  ['auth-service --conntrack entries --timeout 1m30s', { conntrack: 'Entries', timeoutMilliseconds: 90_000 }],
+  ['auth-service --timeout 0 --fail-on warning --keep', { timeoutMilliseconds: 0, failOn: 'warning', origin: { kind: 'operator', keep: true } }],
+  ['auth-service -w -o yaml', { watch: true, output: 'yaml' }],
+  ['auth-service -A', { allNamespaces: true }],
+  ['auth-service --standalone', { origin: { kind: 'standalone', probeNamespace: 'kube-system', probeImage: 'docker.io/svctrace/probe:v0.1.0' } }],
+  ['auth-service --standalone --probe-namespace p --probe-image i:1', { origin: { kind: 'standalone', probeNamespace: 'p', probeImage: 'i:1' } }],
+  ['--bundle t.svctrace', { origin: { kind: 'bundle', file: 't.svctrace' } }],
+  ['--trace by-gitops', { origin: { kind: 'existing', trace: 'by-gitops' } }],
+  ['auth-service --as jane --as-group dev --as-group ops --as-uid 7', { flags: { as: 'jane', asGroups: ['dev', 'ops'], asUid: '7' } }],
+  ['auth-service -s https://api:6443 --token t --request-timeout 5s -v 6', { flags: { server: 'https://api:6443', token: 't', requestTimeoutMilliseconds: 5000, verbosity: 6 } }],
+  ['auth-service --insecure-skip-tls-verify --tls-server-name api --certificate-authority ca.crt', { flags: { insecureSkipTlsVerify: true, tlsServerName: 'api', certificateAuthority: 'ca.crt' } }],
+  ['record auth-service --to x.svctrace', { command: 'record', service: 'auth-service', file: 'x.svctrace' }],
+  ['install --dry-run', { command: 'install', dryRun: true, timeoutMilliseconds: 120_000 }],
+  ['uninstall -y', { command: 'uninstall', yes: true }],
+  ['status -o json', { command: 'status', output: 'json' }],
+  ['version', { command: 'version', output: 'text' }],
+  ['completion zsh', { command: 'completion', shell: 'zsh' }],
+  ['__complete trace -n kube-system au', { command: '__complete', words: ['trace', '-n', 'kube-system', 'au'] }],
+];
+
+describe('accepts', () => {
+  it.each(accepted)('%s', async (line, expected) => {
+    expect(await requestOf(line)).toMatchObject(expected);
+  });
+});
+
+const refused: [string, string][] = [
+  ['', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
+  ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name.'],
+  ['auth-service -o mermaid', '-o "mermaid" is not known; it is one of table, wide, json, yaml, name.'],
+  ['explain auth-service', 'There is no command "explain"; the commands are trace, record, install, uninstall, status, version, completion. A Service is traced with kubectl svctrace SERVICE.'],
+  ['auth-service --no-such-flag', 'There is no flag "--no-such-flag"; kubectl svctrace --help lists what there is.'],
+  ['auth-service --no-such-flag=1', 'There is no flag "--no-such-flag"; kubectl svctrace --help lists what there is.'],
+  ['auth-service --node', '--node needs a value.'],
+  ['auth-service --conntrack all', '--conntrack "all" is not known; it is one of none, summary, entries.'],
+  ['auth-service --color red', '--color "red" is not known; it is one of auto, always, never.'],
+  ['auth-service --fail-on info', '--fail-on "info" is not known; it is one of error, warning.'],
+  ['auth-service --timeout fast', '--timeout "fast" is not a duration; write it as 30s or 1m30s, or 0 for no limit.'],
+  ['auth-service -v x', '-v "x" must be a number, such as 6 to see each request.'],
+  ['default/auth-service', '"default/auth-service" is not the name of a Service; the namespace is a flag: kubectl svctrace auth-service -n default'],
+  ['svc/auth-service', '"svc/auth-service": write the name alone: kubectl svctrace auth-service'],
+  ['Auth', '"Auth" is not the name of a Service: lower case letters, digits and "-", beginning with a letter.'],
+  ['auth-service --standalone --bundle f', '--bundle and --standalone exclude each other: each says where the trace comes from.'],
+  ['auth-service --keep --standalone', '--keep has no meaning with --standalone: no ServiceTrace is created that could be kept.'],
+  ['auth-service --probe-image i', '--probe-image needs --standalone: the operator has its own.'],
+  ['--bundle f --node a', '--node has no meaning with --bundle: it has been collected already.'],
+  ['--bundle f --watch', '--watch and --bundle exclude each other: a recorded trace does not change.'],
+  ['auth-service --watch -o name', '--watch has no output format name; use table, wide, json or yaml.'],
+  ['auth-service -A -n x', '-A and -n exclude each other.'],
+  ['auth-service --as-group dev', '--as-group needs --as: the API server impersonates a group or a UID with a user alone.'],
+  ['auth-service --from !', '--from "!" is neither an IP address nor the name of a pod in the Service\'s namespace.'],
+  ['record auth-service', '--to FILE is missing: where shall the recorded trace go? Write kubectl svctrace record SERVICE --to FILE.'],
+  ['completion', 'Which shell? It is one of bash, zsh, fish.'],
+  ['completion tcsh', 'The shell "tcsh" is not known; it is one of bash, zsh, fish.'],
+];
+
+describe('refuses', () => {
+  it.each(refused)('%s', async (line, sentence) => {
+    await expect(requestOf(line)).rejects.toThrow(new UsageError(sentence));
+  });
+});
+
+describe('help', () => {
+  it.each(['--help', 'trace --help', 'record -h', 'install --help', 'uninstall --help', 'status --help', 'version --help', 'completion --help'])('%s begins its usage with kubectl svctrace', async (line) => {
+    const parsed = await parseCommandLine(line.split(' '), 100);
+    expect(parsed.kind === 'help' && parsed.text.split('\n')[0]).toMatch(/^Usage: kubectl svctrace /);
+  });
+
+  it('lists what is there, and no more', async () => {
+    const parsed = await parseCommandLine(['--help'], 100);
+    await expect(parsed.kind === 'help' ? parsed.text : '').toMatchFileSnapshot('screens/help.txt');
+  });
+});
