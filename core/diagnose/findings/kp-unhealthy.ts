@@ -1,4 +1,5 @@
 import type { FindingKind } from '../finding.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 export const kpUnhealthy: FindingKind = {
   id: 'KP-UNHEALTHY',
@@ -16,7 +17,7 @@ export const kpUnhealthy: FindingKind = {
           node: node.node,
           message: `kube-proxy on ${node.node} says that it is not healthy: it has not written its rules in time.`,
           evidence: [state.message ?? 'livez answered with another status than 200'],
-          advice: `kubectl -n kube-system logs -l k8s-app=kube-proxy --field-selector spec.nodeName=${node.node}`,
+          advice: kubeProxyLogs(node.node),
         },
       ];
     }),

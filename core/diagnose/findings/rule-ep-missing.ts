@@ -1,6 +1,6 @@
 import { frontendDrifts, frontendText, hostPort, isSyncing, targetText } from '../frontend-drift.ts';
 import type { FindingKind } from '../finding.ts';
-import { restartKubeProxy } from '../restart-kube-proxy.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 
 export const ruleEpMissing: FindingKind = {
   id: 'RULE-EP-MISSING',
