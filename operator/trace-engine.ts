@@ -118,7 +118,8 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     ]);
     const status = (): ServiceTraceStatus => {
       const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom }));
-      return client.problem === undefined ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
+      const isWaiting = [...answers.values()].some((answer) => 'state' in answer && answer.state === 'Waiting');
+      return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
     const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(status()));
     const answered = (answer: NodeAnswer): void => {

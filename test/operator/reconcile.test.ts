@@ -82,6 +82,71 @@ describe('reconcile', () => {
   });
 });
 
+describe('reconcile, where things go wrong', () => {
+  it('writes what keeps it from collecting, once, and fails so that it is tried again', async () => {
+    const { deps, done } = world(trace());
+    const failing = { ...deps, engine: { ...deps.engine, trace: async () => { throw new Error('nodes is forbidden'); } } };
+    await expect(reconcile('default/a', failing)).rejects.toThrow('nodes is forbidden');
+    expect(done).toEqual(['write False', 'tell Warning CollectionFailed']);
+
+    const told = status('False', { conditions: [{ type: 'Ready', status: 'False', reason: 'CollectionFailed', message: 'nodes is forbidden', lastTransitionTime: at(-9), observedGeneration: 1 }] });
+    const again = world(trace({}, { status: told }));
+    await expect(reconcile('default/a', { ...failing, store: again.deps.store })).rejects.toThrow('nodes is forbidden');
+    expect(again.done).toEqual([]);
+  });
+
+  it('writes nothing after it was ended', async () => {
+    const { deps, done } = world(trace());
+    const controller = new AbortController();
+    const ended = { ...deps, signal: controller.signal, engine: { ...deps.engine, trace: async (...args: Parameters<typeof deps.engine.trace>) => { controller.abort(); return deps.engine.trace(...args); } } };
+    expect(await reconcile('default/a', ended)).toEqual({});
+    expect(done).toEqual(['collect']);
+  });
+
+  it('asks nodes that do not answer ever more seldom', async () => {
+    const failingSince = (seconds: number): ServiceTraceStatus => {
+      const failed = status('False');
+      return { ...failed, conditions: (failed.conditions ?? []).map((condition) => ({ ...condition, lastTransitionTime: at(-seconds) })) };
+    };
+    for (const [seconds, again] of [[1, 10_000], [40, 40_000], [4000, 300_000]] as const) {
+      expect((await reconcile('default/a', world(trace({}, { status: failingSince(seconds) }), failingSince(seconds)).deps)).again).toBe(again);
+    }
+  });
+
+  it('looks again soon where nodes have not yet written the newest change', async () => {
+    const syncing = status('True');
+    syncing.conditions?.push({ type: 'Converged', status: 'False', reason: 'Syncing', message: 'm', lastTransitionTime: at(0) });
+    expect((await reconcile('default/a', world(trace({ mode: 'Watch' }), syncing).deps)).again).toBe(1000);
+  });
+});
+
+/** A status of one node whose probe is in this state. */
+const withNode = (state: 'Waiting' | 'Collected', ready: 'True' | 'Unknown'): ServiceTraceStatus => status(ready, { nodes: [{ name: 'node-a', probe: { state }, proxyMode: 'unknown', ports: [] }] });
+
+describe('progress', () => {
+  const collecting = (object: ServiceTrace, result: ServiceTraceStatus): ReturnType<typeof world> => {
+    const { deps, done } = world(object, result);
+    const trace_: typeof deps.engine.trace = async (request) => {
+      request.onProgress?.(withNode('Waiting', 'Unknown'));
+      await Promise.resolve();
+      return deps.engine.trace(request);
+    };
+    return { deps: { ...deps, engine: { ...deps.engine, trace: trace_ } }, done };
+  };
+
+  it('is written, and the result after it, even where the result was the same before', async () => {
+    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: withNode('Waiting', 'Unknown') }), withNode('Waiting', 'Unknown'));
+    await reconcile('default/a', deps);
+    expect(done).toEqual(['write Unknown', 'collect', 'write Unknown']);
+  });
+
+  it('does not hide a whole status of the same spec', async () => {
+    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: withNode('Collected', 'True') }), withNode('Collected', 'True'));
+    await reconcile('default/a', deps);
+    expect(done).toEqual(['collect']);
+  });
+});
+
 it.each([['500ms', 500], ['5s', 5000], ['1m30s', 90_000], ['2h', 7_200_000], [undefined, 10_000]] as const)('an interval of %s is %d ms', (interval, expected) => {
   expect(intervalOf(trace(interval === undefined ? {} : { interval }))).toBe(expected);
 });
