@@ -40,6 +40,8 @@ export async function followTrace(
         isBack();
         onEvent({ kind: 'trace', trace });
       }
+      // Whoever waited for this state has it now.
+      if (signal.aborted) break;
       let isDeleted = false;
       await client.watchTrace(namespace, name, version, (event) => {
         isBack();

@@ -1,5 +1,5 @@
 /** One node of a status as the cells of a table row. */
-import { desiredTargets } from '../core/desired-targets.ts';
+import { desiredTargets, type DesiredTarget } from '../core/desired-targets.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { cell, type Cell } from './tone.ts';
@@ -42,6 +42,14 @@ function targetsCell(node: NodeStatus, { status, metadata, spec }: ServiceTrace)
     extra += present.size - found;
   }
   return cell(`${right}/${wanted}${extra === 0 ? '' : ` +${extra}`}`, right === wanted && extra === 0 ? 'ok' : 'error');
+}
+
+/** Targets that the EndpointSlices ask for, and the node's rules do not have; none where that is not known. */
+export function missingTargets(node: NodeStatus, port: NodePortStatus, { status, metadata, spec }: ServiceTrace): DesiredTarget[] {
+  if (node.probe.state !== 'Collected' || port.verdict === 'Unknown' || status?.service?.notProxied !== undefined) return [];
+  const desired = desiredService(status, metadata.namespace ?? '', spec.serviceRef.name);
+  const wanted = desired === undefined ? undefined : expectedTargets(desired, node.name, port);
+  return (wanted ?? []).filter((target) => !port.dnatTargets.some(({ address, port: number }) => address === target.address && number === target.port));
 }
 
 /** What the node should have for a frontend; undefined where zone hints decide it and the node's zone is not known. */

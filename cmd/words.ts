@@ -56,3 +56,12 @@ export function endpointsText(status: ServiceTraceStatus | undefined): string {
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** Whether everything that was asked for was read: only then does "no finding" mean that nothing is wrong. */
+export function isAllKnown({ nodes = [] }: ServiceTraceStatus): boolean {
+  return nodes.length > 0 && nodes.every(({ probe }) => probe.state === 'Collected' && (probe.unread ?? []).length === 0);
+}
+
+export function noFindingCell(status: ServiceTraceStatus): Cell {
+  return isAllKnown(status) ? cell('none', 'ok') : cell('none in what could be read, and not all could be read', 'warning');
+}

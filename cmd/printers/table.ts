@@ -5,7 +5,7 @@ import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { ageText, conditionCell, countText, endpointsText, percentText, plural, policyTexts, portText, severityTones } from '../words.ts';
+import { ageText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, severityTones } from '../words.ts';
 import { fits, printColumns, type Column } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
 
@@ -233,9 +233,10 @@ function walkLines(walk: WalkStatus, { paint, width }: TableOptions): string[] {
   ];
 }
 
-function findings({ findings: all, summary }: ServiceTraceStatus, options: TableOptions): string[] {
+function findings(status: ServiceTraceStatus, options: TableOptions): string[] {
+  const { findings: all, summary } = status;
   if (all === undefined) return [];
-  if (all.length === 0) return [`${options.paint('heading', 'Findings')}  none`];
+  if (all.length === 0) return [`${options.paint('heading', 'Findings')}  ${paintCell(options.paint, noFindingCell(status))}`];
   const counts = [plural(summary?.errors ?? all.filter(({ severity }) => severity === 'error').length, 'error'), plural(summary?.warnings ?? all.filter(({ severity }) => severity === 'warning').length, 'warning')].join(', ');
   return [`${options.paint('heading', 'Findings')}  ${all.length}: ${counts}`, ...all.flatMap((finding) => findingLines(finding, options))];
 }

@@ -1,11 +1,13 @@
 /** The lower pane of the live view: the lines of each tab, painted. */
 import { hostPort } from '../../core/diagnose/frontend-drift.ts';
-import type { NodeStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { missingTargets } from '../node-row.ts';
 import { endpointOf, endpointState, frontendText } from '../path-table.ts';
 import { printColumns, type Column } from '../printers/columns.ts';
+import { paintCell } from '../printers/paint.ts';
 import { findingLines, wrapped } from '../printers/table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { countText, percentText } from '../words.ts';
+import { countText, noFindingCell, percentText } from '../words.ts';
 import { selectedNode, type LiveState, type Tab } from './live-state.ts';
 import { frontendKey, rateText, targetKey, type Rates } from './rates.ts';
 import type { Theme } from './theme.ts';
@@ -16,15 +18,16 @@ export interface DetailOptions {
 }
 
 export function detailLines(state: Pick<LiveState, 'trace' | 'rates' | 'selectedNode' | 'tab'>, options: DetailOptions): string[] {
-  const status = state.trace?.status;
-  if (status === undefined) return [];
+  const { trace } = state;
+  const status = trace?.status;
+  if (trace === undefined || status === undefined) return [];
   if (state.tab === 'findings') return findings(status, options);
   const node = selectedNode(state);
   if (node === undefined) return [options.theme.paint('dim', 'No node answered yet.')];
-  return nodeTabs[state.tab](node, status, state.rates, options);
+  return nodeTabs[state.tab](node, trace, state.rates, options);
 }
 
-const nodeTabs: Readonly<Record<Exclude<Tab, 'findings'>, (node: NodeStatus, status: ServiceTraceStatus, rates: Rates, options: DetailOptions) => string[]>> = { targets, rules, conntrack };
+const nodeTabs: Readonly<Record<Exclude<Tab, 'findings'>, (node: NodeStatus, trace: ServiceTrace, rates: Rates, options: DetailOptions) => string[]>> = { targets, rules, conntrack };
 
 const targetColumns: readonly Column[] = [
   { title: 'DNAT TARGET', least: 16, cut: 'middle' },
@@ -37,17 +40,17 @@ const targetColumns: readonly Column[] = [
   { title: 'CONN', align: 'right' },
 ];
 
-function targets(node: NodeStatus, status: ServiceTraceStatus, rates: Rates, options: DetailOptions): string[] {
+function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: DetailOptions): string[] {
   const { width, theme } = options;
   const { paint } = theme;
   const lines = nodeFacts(node, options);
   for (const port of node.ports) {
-    const counted = port.packets === undefined ? '' : `  ${port.packets} packets, ${rateText(rates.get(frontendKey(node.name, port)))}`;
+    const rate = rates.get(frontendKey(node.name, port));
+    const counted = port.packets === undefined ? '' : `  ${port.packets} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
     const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
     lines.push(`${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}`);
-    if (port.dnatTargets.length === 0) continue;
-    const rows = port.dnatTargets.map((target): Cell[] => {
-      const endpoint = endpointOf(status, target.address);
+    const present = port.dnatTargets.map((target): Cell[] => {
+      const endpoint = trace.status === undefined ? undefined : endpointOf(trace.status, target.address);
       const state = endpointState(endpoint);
       return [
         cell(hostPort(target.address, target.port)),
@@ -60,7 +63,15 @@ function targets(node: NodeStatus, status: ServiceTraceStatus, rates: Rates, opt
         cell(countText(target.connections)),
       ];
     });
-    lines.push(...printColumns(targetColumns, rows, { width, paint, indent: 2 }));
+    const missing = missingTargets(node, port, trace).map((target): Cell[] => [
+      cell(hostPort(target.address, target.port)),
+      cell(target.pod ?? '-'),
+      cell(target.nodeName ?? '-'),
+      cell('absent', 'error'),
+      ...[1, 2, 3, 4].map(() => cell('-')),
+    ]);
+    const rows = [...present, ...missing];
+    if (rows.length > 0) lines.push(...printColumns(targetColumns, rows, { width, paint, indent: 2 }));
   }
   if (node.ports.length === 0 && node.probe.state === 'Collected') lines.push(paint('dim', 'This node has no frontend of the Service.'));
   return lines;
@@ -70,15 +81,15 @@ function targets(node: NodeStatus, status: ServiceTraceStatus, rates: Rates, opt
 function nodeFacts(node: NodeStatus, { width, theme: { paint } }: DetailOptions): string[] {
   const { probe, kubeProxy, dns } = node;
   const lines: string[] = [];
-  if (probe.state !== 'Collected') lines.push(...wrapped(`${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${probe.reason ?? ''} ${probe.message ?? ''}`.trim(), width).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)));
+  if (probe.state !== 'Collected') lines.push(...wrapped(`${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`, width).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)));
   for (const { what, reason } of probe.unread ?? []) lines.push(...wrapped(`not read: ${what}: ${reason}`, width).map((line) => paint('warning', line)));
   if (kubeProxy?.healthy === false) lines.push(...wrapped(`kube-proxy is not healthy: ${kubeProxy.message ?? 'it does not say why'}`, width).map((line) => paint('error', line)));
   if (dns?.error !== undefined) lines.push(...wrapped(`DNS: ${dns.name} asked of ${dns.server}: ${dns.error}`, width).map((line) => paint('warning', line)));
   return lines;
 }
 
-function rules(node: NodeStatus, status: ServiceTraceStatus, _rates: Rates, { width, theme: { paint } }: DetailOptions): string[] {
-  const program = status.programs?.find(({ fingerprint }) => fingerprint === node.program);
+function rules(node: NodeStatus, { status }: ServiceTrace, _rates: Rates, { width, theme: { paint } }: DetailOptions): string[] {
+  const program = status?.programs?.find(({ fingerprint }) => fingerprint === node.program);
   if (program === undefined) return [paint('dim', `No rule of this Service was read on ${node.name}.`)];
   if (program.chains.length === 0) return [paint('warning', `The rules of program ${program.fingerprint} were cut: trace fewer nodes with --node.`)];
   const others = program.nodes.length - 1;
@@ -94,7 +105,7 @@ function rules(node: NodeStatus, status: ServiceTraceStatus, _rates: Rates, { wi
   return lines;
 }
 
-function conntrack(node: NodeStatus, _status: ServiceTraceStatus, _rates: Rates, { width, theme: { paint } }: DetailOptions): string[] {
+function conntrack(node: NodeStatus, _trace: ServiceTrace, _rates: Rates, { width, theme: { paint } }: DetailOptions): string[] {
   const table = node.conntrack;
   if (table === undefined) return [paint('dim', `The conntrack table of ${node.name} was not read.`)];
   const room = table.count === undefined ? 'unknown' : `${table.count} of ${countText(table.max)} entries`;
@@ -121,10 +132,6 @@ function conntrack(node: NodeStatus, _status: ServiceTraceStatus, _rates: Rates,
 
 function findings(status: ServiceTraceStatus, { width, theme: { paint } }: DetailOptions): string[] {
   const all = status.findings ?? [];
-  if (all.length === 0) return [isAllKnown(status) ? paint('ok', 'No finding.') : paint('warning', 'No finding in what could be read; not all could be read.')];
+  if (all.length === 0) return [`Findings: ${paintCell(paint, noFindingCell(status))}`];
   return all.flatMap((finding) => findingLines(finding, { paint, width }));
-}
-
-function isAllKnown({ nodes = [] }: ServiceTraceStatus): boolean {
-  return nodes.length > 0 && nodes.every(({ probe }) => probe.state === 'Collected' && (probe.unread ?? []).length === 0);
 }

@@ -1,0 +1,269 @@
+/** `kubectl svctrace SERVICE` without a terminal: what is printed, the exit status, and what is left in the cluster. */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import stringWidth from 'string-width';
+import { describe, expect, it } from 'vitest';
+import { ApiError } from '../../cmd/api.ts';
+import { parseCommandLine } from '../../cmd/command-line.ts';
+import { ClusterError, InterruptedError, NotFoundError, UsageError } from '../../cmd/errors.ts';
+import { openWatch } from '../../cmd/operator-source.ts';
+import { runTrace } from '../../cmd/trace.ts';
+import type { TraceRequest } from '../../cmd/request.ts';
+import { parseServiceTrace } from '../../core/parse/service-trace.ts';
+import type { ServiceTraceStatus } from '../../core/service-trace.ts';
+import { fakeCluster, testIo, type FakeCluster, type TestIo } from './cluster.ts';
+import { exampleTrace, nodeA } from './example-trace.ts';
+
+async function requestOf(line: string): Promise<TraceRequest> {
+  const parsed = await parseCommandLine(line.split(' '), 100);
+  if (parsed.kind !== 'request' || parsed.request.command !== 'trace') throw new Error('no trace');
+  return parsed.request;
+}
+
+async function run(line: string, cluster: FakeCluster, io: TestIo = testIo()): Promise<number> {
+  return runTrace(await requestOf(line), io, () => cluster.client);
+}
+
+const partial: ServiceTraceStatus = exampleTrace.status ?? {};
+const healthy: ServiceTraceStatus = {
+  ...partial,
+  nodes: [nodeA],
+  findings: [],
+  conditions: [{ type: 'Ready', status: 'True', reason: 'Collected', message: 'collected from 1 of 1 nodes', lastTransitionTime: '2026-11-24T11:00:00Z' }],
+};
+const waiting: ServiceTraceStatus = {
+  ...partial,
+  nodes: [nodeA, { name: 'node-c', probe: { state: 'Waiting', reason: 'ImagePullBackOff', message: 'the image cannot be pulled' }, proxyMode: 'unknown', ports: [] }],
+  findings: [],
+  conditions: [{ type: 'Ready', status: 'Unknown', reason: 'Collecting', message: 'waiting for node-c', lastTransitionTime: '2026-11-24T11:00:00Z' }],
+};
+/** An operator that answers a moment after a trace is created. */
+const answering = (status: ServiceTraceStatus, own: Parameters<typeof fakeCluster>[0] = {}): FakeCluster =>
+  fakeCluster({ ...own, onCreated: (name, cluster) => { setTimeout(() => { cluster.writeStatus(name, status); }, 5); } });
+
+describe('one result', () => {
+  it('is printed, and its trace is deleted', async () => {
+    const cluster = answering(healthy);
+    const io = testIo();
+    expect(await run('auth-service', cluster, io)).toBe(0);
+    expect(io.out()).toContain('Service default/auth-service  ClusterIP 10.96.216.123');
+    expect(io.err()).toBe('');
+    expect(cluster.log).toEqual(['create auth-service-1', 'delete auth-service-1 uid-auth-service-1']);
+  });
+
+  it('is asked for in mode Once, and goes by itself where the plugin could not delete it', async () => {
+    let spec: object | undefined;
+    const cluster = answering(healthy);
+    await runTrace(await requestOf('auth-service --node node-a --from 10.0.0.9 --conntrack entries'), testIo(), () => ({ ...cluster.client, createTrace: (trace) => { spec = trace.spec; return cluster.client.createTrace(trace); } }));
+    expect(spec).toEqual({ serviceRef: { name: 'auth-service' }, mode: 'Once', ttlSecondsAfterFinished: 300, nodes: { names: ['node-a'] }, from: { ip: '10.0.0.9' }, collect: { conntrack: 'Entries' } });
+  });
+
+  it('has the same exit status in every format', async () => {
+    for (const format of ['table', 'wide', 'json', 'yaml', 'name']) {
+      expect(await run(`auth-service -o ${format}`, answering(healthy)), format).toBe(0);
+      expect(await run(`auth-service -o ${format}`, answering(partial)), format).toBe(1);
+    }
+  });
+
+  it('-o json prints the object and nothing else', async () => {
+    const io = testIo();
+    await run('auth-service -o json', answering(healthy), io);
+    expect(parseServiceTrace(JSON.parse(io.out())).status).toEqual(healthy);
+  });
+
+  it('--keep leaves the trace, and says its name', async () => {
+    const cluster = answering(healthy);
+    const io = testIo();
+    expect(await run('auth-service --keep', cluster, io)).toBe(0);
+    expect(cluster.traces.map(({ metadata, spec }) => [metadata.name, spec.ttlSecondsAfterFinished])).toEqual([['auth-service-1', undefined]]);
+    expect(io.err()).toBe('Kept as servicetrace/auth-service-1\n');
+  });
+
+  it('that is not whole in time is printed as far as it is known, with the reason', async () => {
+    const cluster = answering(waiting);
+    const io = testIo();
+    expect(await run('auth-service --timeout 60ms', cluster, io)).toBe(5);
+    expect(io.out()).toMatch(/node-c .* waiting: ImagePull/);
+    expect(io.err()).toBe('Partial: 1 of 2 nodes did not answer: node-c (ImagePullBackOff: the image cannot be pulled) (waited 0.06 s; --timeout says how long)\n');
+    expect(cluster.traces).toEqual([]);
+  });
+
+  it('that never begins says that the operator does not answer', async () => {
+    const cluster = fakeCluster();
+    await expect(run('auth-service --timeout 50ms', cluster)).rejects.toThrow(new ClusterError('The svctrace operator did not answer within 0.05 s; see whether it runs with `kubectl svctrace status`, or trace without it with --standalone.'));
+    expect(cluster.traces).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('ended by %s is cleaned up', async (signal) => {
+    const cluster = fakeCluster();
+    const io = testIo();
+    const running = run('auth-service', cluster, io);
+    setTimeout(() => { io.interrupt(new InterruptedError(signal)); }, 20);
+    await expect(running).rejects.toThrow(`ended by ${signal}`);
+    expect(cluster.log.at(-1)).toBe('delete auth-service-1 uid-auth-service-1');
+  });
+});
+
+describe('a Service that is not there', () => {
+  const services = [{ namespace: 'default', name: 'auth-service' }, { namespace: 'default', name: 'kubernetes' }, { namespace: 'shop', name: 'cart' }];
+  const absent = (): FakeCluster =>
+    fakeCluster({ hasService: async () => false, listServices: async (namespace) => services.filter((service) => namespace === undefined || service.namespace === namespace) });
+
+  it.each([
+    ['auth-servic', 'Service "auth-servic" is not in namespace "default"; near: auth-service.'],
+    ['auth', 'Service "auth" is not in namespace "default"; near: auth-service.'],
+    ['cart', 'Service "cart" is not in namespace "default"; a Service of this name is in namespace shop: add -n shop.'],
+    ['nosuch', 'Service "nosuch" is not in namespace "default"; kubectl get services -n default lists those that are there.'],
+  ])('%s', async (name, sentence) => {
+    const cluster = absent();
+    await expect(run(name, cluster)).rejects.toThrow(new NotFoundError(sentence));
+    expect(cluster.log).toEqual([]);
+  });
+
+  it('in a namespace that is not there', async () => {
+    const cluster = absent();
+    const client = { ...cluster.client, namespace: 'kube-sytem' };
+    await expect(runTrace(await requestOf('auth-service'), testIo(), () => client)).rejects.toThrow(new NotFoundError('There is no namespace "kube-sytem"; near: kube-system.'));
+  });
+
+  it('is told by the trace where the user may not read Services', async () => {
+    const forbidden = async (): Promise<never> => { throw new ApiError(403, 'Forbidden', 'no', undefined); };
+    const status: ServiceTraceStatus = { nodes: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service nosuch in the namespace of this trace', lastTransitionTime: '2026-11-24T11:00:00Z' }] };
+    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(NotFoundError);
+  });
+
+  it('-A finds the one namespace, and refuses to choose of several', async () => {
+    const io = testIo();
+    const cluster = answering(healthy, { listServices: async () => [...services, { namespace: 'shop', name: 'kubernetes' }] });
+    expect(await run('cart -A', cluster, io)).toBe(0);
+    expect(io.out()).toContain('Service shop/cart');
+    await expect(run('kubernetes -A', cluster)).rejects.toThrow(new UsageError('Service "kubernetes" is in more than one namespace (default, shop): choose one with -n.'));
+    await expect(run('nosuch -A', cluster)).rejects.toThrow(new NotFoundError('Service "nosuch" is in no namespace.'));
+  });
+});
+
+it('--from names a pod that is there', async () => {
+  const cluster = answering(healthy, { listPods: async () => ['client-a', 'client-b'] });
+  await expect(run('auth-service --from client-x', cluster)).rejects.toThrow(new UsageError('--from client-x: namespace "default" has no pod of this name; near: client-a, client-b.'));
+  expect(await run('auth-service --from client-a', cluster)).toBe(0);
+});
+
+it('--trace shows one that is there, and leaves it', async () => {
+  const cluster = fakeCluster();
+  cluster.traces.push({ ...exampleTrace, metadata: { name: 'by-gitops', namespace: 'default', generation: 1 }, status: healthy });
+  const io = testIo();
+  expect(await run('--trace by-gitops', cluster, io)).toBe(0);
+  expect(io.out()).toContain('Service default/auth-service');
+  await expect(run('--trace by-gitop', cluster)).rejects.toThrow(new NotFoundError('ServiceTrace "by-gitop" is not in namespace "default"; near: by-gitops.'));
+  expect(cluster.traces).toHaveLength(1);
+});
+
+describe('--watch', () => {
+  it('prints each collection until it is ended, and deletes its trace', async () => {
+    const io = testIo();
+    const cluster: FakeCluster = fakeCluster({
+      onCreated: (name) => {
+        setTimeout(() => { cluster.writeStatus(name, waiting); }, 5);
+        setTimeout(() => { cluster.writeStatus(name, healthy); }, 10);
+        setTimeout(() => { cluster.writeStatus(name, healthy); }, 15);
+        setTimeout(() => { cluster.writeStatus(name, { ...healthy, collectedAt: '2026-11-24T11:00:02Z' }); }, 20);
+        setTimeout(() => { io.interrupt(new InterruptedError('SIGINT')); }, 40);
+      },
+    });
+    await expect(run('auth-service --watch', cluster, io)).rejects.toThrow(InterruptedError);
+    expect(io.out().match(/^Service default\/auth-service/gm)).toHaveLength(2);
+    expect(io.out()).toContain('--- 2026-11-24T11:00:02Z');
+    expect(cluster.log).toEqual(['create auth-service-1', 'delete auth-service-1 uid-auth-service-1']);
+  });
+});
+
+describe('a live view', () => {
+  const spec = { serviceRef: { name: 'auth-service' } };
+  const options = { namespace: 'default', spec };
+
+  it('shares a trace that asks the same, and does not delete it', async () => {
+    const cluster = fakeCluster();
+    const first = await openWatch(cluster.client, options);
+    const second = await openWatch(cluster.client, options);
+    expect(cluster.log).toEqual(['create auth-service-1']);
+    await second.close();
+    expect(cluster.traces).toHaveLength(1);
+    await first.close();
+    expect(cluster.traces).toEqual([]);
+  });
+
+  it('shares one whose spec the API server completed, and no other', async () => {
+    const cluster = fakeCluster();
+    const completed = { ...spec, mode: 'Watch' as const, interval: '2s', suspend: false, collect: { rules: true, conntrack: 'Summary' as const, kubeProxy: true, dns: true } };
+    cluster.traces.push({ ...exampleTrace, metadata: { name: 'other' }, spec: { ...completed, interval: '30s' } }, { ...exampleTrace, metadata: { name: 'same' }, spec: completed });
+    await (await openWatch(cluster.client, options)).close();
+    expect(cluster.log).toEqual([]);
+    await openWatch(cluster.client, { ...options, spec: { ...spec, nodes: { names: ['node-a'] } } });
+    expect(cluster.log).toEqual(['create auth-service-3']);
+  });
+
+  it('makes a new trace where the shared one is deleted', async () => {
+    const cluster = fakeCluster();
+    const first = await openWatch(cluster.client, options);
+    const second = await openWatch(cluster.client, options);
+    const stop = new AbortController();
+    const events: string[] = [];
+    const following = second.follow((event) => { events.push(event.kind); }, stop.signal);
+    setTimeout(() => { cluster.remove('auth-service-1'); }, 5);
+    setTimeout(() => { stop.abort(); }, 30);
+    await following;
+    expect(events).toEqual(['trace', 'notice', 'trace']);
+    expect(cluster.log).toEqual(['create auth-service-1', 'create auth-service-1']);
+    await second.close();
+    expect(cluster.traces).toEqual([]);
+    expect(first.origin).toBe('operator');
+  });
+
+  it('expires where its plugin is gone', async () => {
+    const cluster = fakeCluster();
+    await openWatch(cluster.client, options);
+    const expires = Date.parse(cluster.traces[0]?.metadata.annotations?.['svctrace.io/expires-at'] ?? '') - Date.now();
+    expect(expires).toBeGreaterThan(100_000);
+    expect(expires).toBeLessThanOrEqual(120_000);
+  });
+
+  it.each([
+    ['is not there', async () => undefined, 'silent', 'The svctrace operator does not run: there is no deployment/svctrace-operator in namespace svctrace-system; install it with `kubectl svctrace install`, or trace without it with --standalone.'],
+    ['is scaled down', async () => ({ image: '', availableReplicas: 0, message: 'it is scaled to 0 replicas' }), 'silent', 'The svctrace operator does not run (deployment/svctrace-operator in namespace svctrace-system: it is scaled to 0 replicas); start it, or trace without it with --standalone.'],
+    ['is slow', async () => ({ image: '', availableReplicas: 1, message: '' }), 'notice', 'the operator runs, but has not answered yet (kubectl logs -n svctrace-system deployment/svctrace-operator)'],
+    ['may not be seen', async () => { throw new ApiError(403, 'Forbidden', 'no', undefined); }, 'notice', 'the operator has not answered yet; you may not see whether it runs (deployment/svctrace-operator in namespace svctrace-system)'],
+  ])('says that the operator %s', async (_name, readOperator, kind, message) => {
+    const cluster = fakeCluster({ readOperator });
+    const source = await openWatch(cluster.client, { ...options, silenceMilliseconds: 5 });
+    const stop = new AbortController();
+    const events: object[] = [];
+    setTimeout(() => { stop.abort(); }, 30);
+    await source.follow((event) => { if (event.kind !== 'trace') events.push(event); }, stop.signal);
+    expect(events).toEqual([{ kind, message }]);
+  });
+});
+
+describe('--bundle', () => {
+  it('refuses what is no bundle, in one sentence', async () => {
+    await expect(run('--bundle /nonexistent', fakeCluster())).rejects.toThrow(/^--bundle \/nonexistent cannot be read: ENOENT/);
+    await expect(run(`--bundle ${fileURLToPath(import.meta.url)}`, fakeCluster())).rejects.toThrow(UsageError);
+  });
+});
+
+describe('--bundle of a real cluster', () => {
+  const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url));
+  const bundles = readdirSync(fixtures).filter((name) => name.endsWith('.svctrace'));
+
+  it.each(bundles)('%s is shown without a cluster', async (name) => {
+    const io = testIo();
+    const status = await run(`--bundle ${fixtures}${name}`, fakeCluster({ hasService: async () => { throw new Error('no cluster is asked'); } }), io);
+    expect([0, 1]).toContain(status);
+    expect(io.out()).toMatch(/^Service \S+\/\S+ {2}/);
+    expect(io.err()).toBe('');
+    for (const line of io.out().split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
+  });
+
+  it('of another Service is refused', async () => {
+    await expect(run(`other --bundle ${fixtures}auth-service.svctrace`, fakeCluster())).rejects.toThrow(NotFoundError);
+  });
+});
