@@ -1,0 +1,88 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { KubeConfig } from '@kubernetes/client-node';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { resumedWatch, type ResumedWatch } from '../../operator/resumed-watch.ts';
+
+let http: Server;
+let watch: ResumedWatch;
+/** What each connection asked for, and what it is answered. */
+let asked: (string | null)[];
+let answers: ((response: ServerResponse) => void)[];
+let told: string[];
+
+const line = (type: string, object: object): string => `${JSON.stringify({ type, object })}\n`;
+const trace = (name: string, resourceVersion: string): object => ({ metadata: { name, resourceVersion } });
+
+beforeEach(async () => {
+  asked = [];
+  told = [];
+  http = createServer((request, response) => {
+    const answer = answers[asked.length];
+    asked.push(new URL(request.url ?? '', 'http://localhost').searchParams.get('resourceVersion'));
+    response.flushHeaders();
+    answer?.(response);
+  });
+  await new Promise<void>((resolve) => { http.listen(0, '127.0.0.1', resolve); });
+});
+afterEach(() => {
+  watch.stop();
+  http.closeAllConnections();
+  http.close();
+});
+
+function start(): void {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromClusterAndUser({ name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true }, { name: 'fake' });
+  watch = resumedWatch(
+    kubeConfig,
+    '/apis/svctrace.io/v1alpha1/servicetraces',
+    ({ type, object }) => { told.push(`${type} ${JSON.stringify(object)}`); },
+    () => undefined,
+    () => { told.push('restarted'); },
+  );
+}
+
+it('resumes from the last object or bookmark when the connection ends', async () => {
+  answers = [
+    (response) => { response.end(line('ADDED', trace('a', '5'))); },
+    (response) => { response.end(line('BOOKMARK', trace('', '9'))); },
+    (response) => { response.write(line('DELETED', trace('a', '10'))); },
+  ];
+  start();
+  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 5000);
+  expect(asked).toEqual([null, '5', '9']);
+  expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'DELETED']);
+});
+
+it('begins anew where its place is no longer known, and says so', async () => {
+  answers = [
+    (response) => { response.end(line('ADDED', trace('a', '5'))); },
+    (response) => { response.end(line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })); },
+    (response) => { response.write(line('ADDED', trace('b', '20'))); },
+  ];
+  start();
+  await vi.waitFor(() => { expect(told).toHaveLength(3); }, 5000);
+  expect(asked).toEqual([null, '5', null]);
+  expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'restarted', 'ADDED']);
+});
+
+it('goes on from its place where the connection broke', async () => {
+  answers = [
+    (response) => { response.write(line('ADDED', trace('a', '5')), () => { response.destroy(); }); },
+    (response) => { response.write(line('ADDED', trace('b', '20'))); },
+  ];
+  start();
+  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 5000);
+  expect(asked).toEqual([null, '5']);
+  expect(told).not.toContain('restarted');
+});
+
+it('survives an object that is none, and stops when it is told to', async () => {
+  answers = [(response) => { response.write(line('ADDED', { metadata: 5 })); response.write('no JSON\n'); response.end(line('ADDED', trace('a', '5'))); }];
+  start();
+  await vi.waitFor(() => { expect(told).toHaveLength(1); }, 5000);
+  watch.stop();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(asked).toHaveLength(1);
+});
