@@ -42,17 +42,18 @@ export async function followTrace(
       }
       // Whoever waited for this state has it now.
       if (signal.aborted) break;
-      let isDeleted = false;
+      // The server does not end the watch of an object that is gone.
+      const deletion = new AbortController();
       await client.watchTrace(namespace, name, version, (event) => {
         isBack();
-        if (event.kind === 'deleted') isDeleted = true;
+        if (event.kind === 'deleted') deletion.abort();
         else if (event.kind === 'bookmark') version = event.resourceVersion;
         else {
           version = event.trace.metadata.resourceVersion ?? version;
           onEvent({ kind: 'trace', trace: event.trace });
         }
-      }, signal);
-      if (isDeleted) return 'deleted';
+      }, AbortSignal.any([signal, deletion.signal]));
+      if (deletion.signal.aborted) return 'deleted';
     } catch (error) {
       if (signal.aborted) return 'aborted';
       if (error instanceof ApiError && error.code === 410) {

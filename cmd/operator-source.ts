@@ -64,7 +64,7 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
       try {
         while (!signal.aborted) {
           const { name } = current;
-          const end = await withSilence(client, options, onEvent, signal, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal }));
+          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, signal, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal }));
           if (end === 'aborted') return;
           // Its creator has gone, or our own expired while this machine slept.
           onEvent({ kind: 'notice', message: `servicetrace/${name} was deleted; a new one is made` });
@@ -135,27 +135,37 @@ function specText(spec: ServiceTraceSpec): string {
   return JSON.stringify([serviceRef.name, mode, interval, nodes?.names, nodes?.selector, nodes?.max, rules, conntrack, kubeProxy, dns, from?.pod, from?.node, from?.ip, suspend]);
 }
 
-/** Runs `follow`, and says so where no status is written in time. */
+/** Runs `follow`, and says so where no status is written in time; where `isRepeated`, where none follows the last one too. */
 async function withSilence<End>(
   client: Client,
-  options: { readonly silenceMilliseconds?: number },
+  options: { readonly silenceMilliseconds?: number; readonly isRepeated?: boolean },
   onEvent: (event: TraceEvent) => void,
   signal: AbortSignal,
   follow: (onTrace: (event: TraceEvent) => void) => Promise<End>,
 ): Promise<End> {
-  let isAnswered = false;
-  const timer = setTimeout(() => {
-    describeOperator(client).then(
-      (message) => {
-        if (!isAnswered && !signal.aborted) onEvent(message.isSilent ? { kind: 'silent', message: message.text } : { kind: 'notice', message: message.text });
-      },
-      // What is wrong with the connection shows in the watch.
-      () => undefined,
-    );
-  }, options.silenceMilliseconds ?? silenceMilliseconds);
+  let answers = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const listen = (milliseconds: number): void => {
+    clearTimeout(timer);
+    const heard = answers;
+    timer = setTimeout(() => {
+      describeOperator(client).then(
+        (operator) => {
+          if (answers === heard && !signal.aborted) onEvent(operator.isSilent ? { kind: 'silent', message: operator.text } : { kind: 'notice', message: operator.text });
+        },
+        // What is wrong with the connection shows in the watch.
+        () => undefined,
+      );
+    }, milliseconds);
+  };
+  const first = options.silenceMilliseconds ?? silenceMilliseconds;
+  listen(first);
   try {
     return await follow((event) => {
-      if (event.kind === 'trace' && event.trace.status !== undefined) isAnswered = true;
+      if (event.kind === 'trace' && event.trace.status !== undefined) {
+        answers += 1;
+        if (options.isRepeated === true) listen(2 * first);
+      }
       onEvent(event);
     });
   } finally {
@@ -172,9 +182,9 @@ async function describeOperator(client: Pick<ClusterClient, 'readOperator'>): Pr
     const deployment = await client.readOperator();
     if (deployment === undefined) return { isSilent: true, text: `The svctrace operator does not run: there is no ${where}; install it with \`kubectl svctrace install\`, or trace without it with --standalone.` };
     if (deployment.availableReplicas === 0) return { isSilent: true, text: `The svctrace operator does not run (${where}: ${deployment.message}); ${alternative}.` };
-    return { isSilent: false, text: `the operator runs, but has not answered yet (kubectl logs -n ${operatorNamespace} deployment/${operatorName})` };
+    return { isSilent: false, text: `the operator runs, but does not answer yet (kubectl logs -n ${operatorNamespace} deployment/${operatorName})` };
   } catch (error) {
-    if (isForbidden(error)) return { isSilent: false, text: `the operator has not answered yet; you may not see whether it runs (${where})` };
+    if (isForbidden(error)) return { isSilent: false, text: `the operator does not answer yet; you may not see whether it runs (${where})` };
     throw error;
   }
 }

@@ -17,7 +17,10 @@ import { awaitResult, isComplete, type TraceSource } from './source.ts';
 export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
   const isLive = isInteractive(io) && request.output === undefined;
   const progress = createProgress(io.stderr);
-  const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => { io.stderr.write(`${line}\n`); });
+  const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
+    // A line in the midst of the live view would spoil it.
+    if (!isLive || io.stderr.isTTY !== true) io.stderr.write(`${line}\n`);
+  });
   try {
     if (isLive) {
       const { showLive } = await import('./views/show.tsx');
@@ -103,7 +106,8 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
   const stop = new AbortController();
   await source.follow((event) => {
     tellEvent(progress, event);
-    if (event.kind === 'silent') {
+    if (event.kind === 'silent' && last !== undefined) progress.say(`Notice: ${event.message}`);
+    else if (event.kind === 'silent') {
       silence = event.message;
       stop.abort();
     }
@@ -123,7 +127,10 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
 function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False') return;
-  if (ready.reason === 'ServiceNotFound') throw new NotFoundError(`Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}": ${ready.message}.`);
+  if (ready.reason === 'ServiceNotFound') {
+    const near = /names near it: (.+)$/.exec(ready.message)?.[1];
+    throw new NotFoundError(`Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near === undefined ? '' : `; near: ${near}`}.`);
+  }
   if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);
 }
 

@@ -63,15 +63,13 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       readTrace: async (_namespace, name) => find(name),
       listTraces: async () => traces,
       async watchTrace(_namespace, name, _version, onEvent, signal) {
-        let end: () => void = () => undefined;
-        const ended = new Promise<void>((resolve) => { end = resolve; });
+        const ended = new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }); });
         const tell = (event: WatchEvent): void => {
           if (event.kind === 'trace' && event.trace.metadata.name !== name) return;
           onEvent(event);
-          if (event.kind === 'deleted') end();
         };
         watchers.add(tell);
-        signal.addEventListener('abort', end);
+        // Only the client ends a watch before its time, as with an API server.
         await ended;
         watchers.delete(tell);
       },

@@ -128,8 +128,8 @@ describe('a Service that is not there', () => {
 
   it('is told by the trace where the user may not read Services', async () => {
     const forbidden = async (): Promise<never> => { throw new ApiError(403, 'Forbidden', 'no', undefined); };
-    const status: ServiceTraceStatus = { nodes: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service nosuch in the namespace of this trace', lastTransitionTime: '2026-11-24T11:00:00Z' }] };
-    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(NotFoundError);
+    const status: ServiceTraceStatus = { nodes: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service nosuch in the namespace of this trace; names near it: auth-service', lastTransitionTime: '2026-11-24T11:00:00Z' }] };
+    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(new NotFoundError('Service "nosuch" is not in namespace "default"; near: auth-service.'));
   });
 
   it('-A finds the one namespace, and refuses to choose of several', async () => {
@@ -230,8 +230,8 @@ describe('a live view', () => {
   it.each([
     ['is not there', async () => undefined, 'silent', 'The svctrace operator does not run: there is no deployment/svctrace-operator in namespace svctrace-system; install it with `kubectl svctrace install`, or trace without it with --standalone.'],
     ['is scaled down', async () => ({ image: '', availableReplicas: 0, message: 'it is scaled to 0 replicas' }), 'silent', 'The svctrace operator does not run (deployment/svctrace-operator in namespace svctrace-system: it is scaled to 0 replicas); start it, or trace without it with --standalone.'],
-    ['is slow', async () => ({ image: '', availableReplicas: 1, message: '' }), 'notice', 'the operator runs, but has not answered yet (kubectl logs -n svctrace-system deployment/svctrace-operator)'],
-    ['may not be seen', async () => { throw new ApiError(403, 'Forbidden', 'no', undefined); }, 'notice', 'the operator has not answered yet; you may not see whether it runs (deployment/svctrace-operator in namespace svctrace-system)'],
+    ['is slow', async () => ({ image: '', availableReplicas: 1, message: '' }), 'notice', 'the operator runs, but does not answer yet (kubectl logs -n svctrace-system deployment/svctrace-operator)'],
+    ['may not be seen', async () => { throw new ApiError(403, 'Forbidden', 'no', undefined); }, 'notice', 'the operator does not answer yet; you may not see whether it runs (deployment/svctrace-operator in namespace svctrace-system)'],
   ])('says that the operator %s', async (_name, readOperator, kind, message) => {
     const cluster = fakeCluster({ readOperator });
     const source = await openWatch(cluster.client, { ...options, silenceMilliseconds: 5 });
@@ -241,6 +241,17 @@ describe('a live view', () => {
     await source.follow((event) => { if (event.kind !== 'trace') events.push(event); }, stop.signal);
     expect(events).toEqual([{ kind, message }]);
   });
+});
+
+it('a live view says that the operator has stopped, and is live again when it answers', async () => {
+  const cluster = fakeCluster({ onCreated: (name) => { setTimeout(() => { cluster.writeStatus(name, healthy); }, 2); }, readOperator: async () => undefined });
+  const source = await openWatch(cluster.client, { namespace: 'default', spec: { serviceRef: { name: 'auth-service' } }, silenceMilliseconds: 10 });
+  const stop = new AbortController();
+  const events: string[] = [];
+  setTimeout(() => { cluster.writeStatus('auth-service-1', healthy); }, 60);
+  setTimeout(() => { stop.abort(); }, 70);
+  await source.follow((event) => { events.push(event.kind); }, stop.signal);
+  expect(events).toEqual(['trace', 'trace', 'silent', 'trace']);
 });
 
 describe('--bundle', () => {
