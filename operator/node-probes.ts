@@ -106,8 +106,8 @@ export class NodeProbes {
       }
     } catch (error) {
       const reason = error instanceof NoAnswerError || error instanceof ProbeExecError ? error.reason : 'ProbeFailed';
-      const notReady = node.isReady || messageOf(error).includes('not ready') ? '' : 'the node is not ready: ';
-      return { node: node.name, state: 'Failed', reason, message: `${notReady}${messageOf(error)}` };
+      const prefix = node.isReady || messageOf(error).includes('not ready') ? '' : `the node is not ready (kubectl describe node ${node.name} tells why): `;
+      return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
     } finally {
       this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
       this.#lastUsed.set(node.name, Date.now());
@@ -169,7 +169,7 @@ export class NodeProbes {
       waiters: new Set(),
       last: node.isReady
         ? { reason: 'ProbeStarting', message: 'its probe is starting' }
-        : { reason: 'NodeNotReady', message: 'the node is not ready, so its probe cannot start; kubectl describe node tells why' },
+        : { reason: 'NodeNotReady', message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} tells why` },
     };
     this.#starting.set(node.name, start);
     // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.

@@ -101,7 +101,7 @@ it('never asks a pod that it did not make, and deletes what an earlier process l
 
 it('says of a node that is not ready that it is not', async () => {
   api.refusal = { code: 500, message: 'no' };
-  expect(failed(await probes.ask({ ...node, isReady: false }, request, () => undefined))).toBe('Failed CreateFailed: the node is not ready: its probe cannot be created: no');
+  expect(failed(await probes.ask({ ...node, isReady: false }, request, () => undefined))).toBe('Failed CreateFailed: the node is not ready (kubectl describe node node-a tells why): its probe cannot be created: no');
 });
 
 it('ends its probes when it is closed, and no pod stays that is being made at that time', async () => {
