@@ -11,7 +11,9 @@ import type { Theme } from './theme.ts';
 export function headerLines(state: LiveState, theme: Theme, width: number): string[] {
   const { status } = state.trace ?? {};
   const { paint } = theme;
-  const join = (cells: readonly Cell[]): string => cells.map((each) => paintCell(paint, each)).join('');
+  // An old result is not shown in the colours of a fresh one.
+  const isOld = connectionText(state, theme).tone !== 'ok' && state.connection.state !== 'ended' && status?.conditions?.some(({ type, status: ready }) => type === 'Ready' && ready === 'Unknown') !== true;
+  const join = (cells: readonly Cell[]): string => cells.map((each) => paintCell(paint, isOld ? cell(each.text, 'dim') : each)).join('');
   const trouble = troubleOf(state);
   return [
     ...(status?.service === undefined ? [] : [join(pathText(status, theme))]),
@@ -40,7 +42,7 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
     case 'lost':
       return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}, result ${age} old`, 'error');
     case 'silent':
-      return cell(`${marks.error} no answer`, 'error');
+      return cell(`${marks.error} no answer${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
     case 'ended':
       return cell(`${marks.warning} ${origin.startsWith('recorded') ? origin : 'ended'}`, 'warning');
     case 'live': {
@@ -48,7 +50,7 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
       if (ready?.status === 'Unknown') return cell(`${marks.warning} collecting`, 'warning');
       const isFinished = trace?.spec.mode === 'Once' && origin !== 'standalone';
       const isStale = now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval);
-      if (isFinished) return cell(`${marks.ok} finished ${age} ago`, 'plain');
+      if (isFinished) return cell(`${marks.ok} finished ${age} ago`, 'ok');
       return isStale ? cell(`${marks.warning} stale, ${age} old`, 'warning') : cell(`${marks.ok} live, ${age} ago`, 'ok');
     }
   }
