@@ -12,7 +12,9 @@ export async function openBundle(file: string, asked: { readonly service: string
   const { name } = bundle.desired;
   if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
   if (asked.namespace !== undefined && asked.namespace !== bundle.namespace) throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
-  const status = buildStatus({ spec: bundle.spec, generation: undefined, desired: bundle.desired, answers: bundle.answers, previous: undefined, now: bundle.recordedAt });
+  const { spec, desired, answers, recordedAt: now, nodeZones, walkFrom } = bundle;
+  const places = { ...(nodeZones === undefined ? {} : { nodeZones }), ...(walkFrom === undefined ? {} : { walkFrom }) };
+  const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...places });
   return {
     origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,
     async follow(onEvent, signal) {

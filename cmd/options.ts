@@ -94,13 +94,13 @@ function readFrom(from: string | undefined): TraceRequest['from'] {
 }
 
 function checkServiceName(service: string): void {
-  if (/^[a-z]([-a-z0-9]*[a-z0-9])?$/.test(service) && service.length <= 63) return;
+  if (/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(service) && service.length <= 63) return;
   const [namespace, name] = service.split('/');
   if (namespace === 'service' || namespace === 'svc' || namespace === 'services') {
     throw new UsageError(`"${service}": write the name alone: kubectl svctrace ${name ?? ''}`);
   }
   if (name !== undefined) throw new UsageError(`"${service}" is not the name of a Service; the namespace is a flag: kubectl svctrace ${name} -n ${namespace ?? ''}`);
-  throw new UsageError(`"${service}" is not the name of a Service: lower case letters, digits and "-", beginning with a letter.`);
+  throw new UsageError(`"${service}" is not the name of a Service: lower case letters, digits and "-".`);
 }
 
 export function readRecordRequest(values: Values): RecordRequest {

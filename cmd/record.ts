@@ -26,7 +26,7 @@ export async function runRecord(request: RecordRequest, io: Io): Promise<number>
   const source = openStandalone(client, { namespace, spec, probeNamespace: request.probeNamespace, probeImage: request.probeImage, watch: false });
   const timeout = request.timeoutMilliseconds > 0 ? AbortSignal.timeout(request.timeoutMilliseconds) : undefined;
   try {
-    const { status, desired, answers } = await source.engine.trace({
+    const { status, desired, answers, nodeZones, walkFrom } = await source.engine.trace({
       namespace,
       spec,
       signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
@@ -38,7 +38,7 @@ export async function runRecord(request: RecordRequest, io: Io): Promise<number>
     if (!answers.some((answer) => 'report' in answer)) {
       throw new ClusterError(`Nothing is recorded, because no node answered. ${partialText(traceOf({ namespace, name, spec, status })) ?? ''}`);
     }
-    await write(request.file, printBundle({ recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers: [...answers] }));
+    await write(request.file, printBundle({ recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) }));
     progress.say(`Recorded ${answers.filter((answer) => 'report' in answer).length} of ${answers.length} nodes; show it with: kubectl svctrace ${name} --bundle ${request.file}`);
     const partial = partialText(traceOf({ namespace, name, spec, status }));
     if (partial === undefined) return exitStatus.ok;

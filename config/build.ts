@@ -3,7 +3,7 @@
  * dist/operator.mjs (one file, for the operator's image) and dist/kubectl-svctrace.mjs, whose TUI, client and engine
  * are chunks beside it that are loaded when they are needed.
  */
-import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { build, type BuildOptions } from 'esbuild';
 import { z } from 'zod';
@@ -55,3 +55,6 @@ await writeFile(
   ].join('\n'),
   { mode: 0o755 },
 );
+// kubectl asks this program for completions, by this name.
+await copyFile(`${root}cmd/kubectl_complete-svctrace`, `${root}dist/kubectl_complete-svctrace`);
+await chmod(`${root}dist/kubectl_complete-svctrace`, 0o755);

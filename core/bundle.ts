@@ -18,6 +18,8 @@ export interface Bundle {
   readonly answers: readonly NodeAnswer[];
   /** Zone by node name, for topology hints; absent where no node has one. */
   readonly nodeZones?: Readonly<Record<string, string>>;
+  /** Where the client of spec.from is, by node; absent where there is none. */
+  readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
 }
 
 /** Thrown for a file that is not a bundle: says the line and what was expected there. */
@@ -35,6 +37,7 @@ const headerSchema = z.object({
   trace: z.unknown(),
   lastChange: z.string().optional(),
   nodeZones: z.record(z.string(), z.string()).optional(),
+  walkFrom: z.array(z.object({ node: z.string(), address: z.string() })).optional(),
 });
 
 const answerSchema = z.union([
@@ -67,6 +70,7 @@ export function printBundle(bundle: Bundle): string {
       },
       lastChange: desired.lastChange,
       nodeZones: bundle.nodeZones,
+      walkFrom: bundle.walkFrom,
     },
   ];
   for (const answer of bundle.answers) {
@@ -109,6 +113,7 @@ export function parseBundle(text: string): Bundle {
     },
     answers: parseAnswers(lines.slice(1)),
     ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),
+    ...(header.data.walkFrom === undefined ? {} : { walkFrom: header.data.walkFrom }),
   };
 }
 

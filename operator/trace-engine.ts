@@ -44,6 +44,8 @@ export interface TraceResult {
   readonly answers: readonly NodeAnswer[];
   /** Zone by node name. */
   readonly nodeZones: Readonly<Record<string, string>>;
+  /** Where the client of spec.from is; empty where there is none. */
+  readonly walkFrom: NonNullable<StatusInput['walkFrom']>;
 }
 
 export interface TraceEngine {
@@ -99,7 +101,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     if (service === undefined) {
       const { items } = await core.listNamespacedService({ namespace });
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
-      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], nodeZones: {} };
+      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], nodeZones: {}, walkFrom: [] };
     }
     const readSlices = async (): Promise<DesiredService> => {
       const { items } = await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
@@ -138,7 +140,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     }
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
     if (Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true) desired = await readSlices();
-    return { status: status(), desired, answers: [...answers.values()], nodeZones };
+    return { status: status(), desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };

@@ -62,7 +62,7 @@ const refused: [string, string][] = [
   ['auth-service -v x', '-v "x" must be a number, such as 6 to see each request.'],
   ['default/auth-service', '"default/auth-service" is not the name of a Service; the namespace is a flag: kubectl svctrace auth-service -n default'],
   ['svc/auth-service', '"svc/auth-service": write the name alone: kubectl svctrace auth-service'],
-  ['Auth', '"Auth" is not the name of a Service: lower case letters, digits and "-", beginning with a letter.'],
+  ['Auth', '"Auth" is not the name of a Service: lower case letters, digits and "-".'],
   ['auth-service --standalone --bundle f', '--bundle and --standalone exclude each other: each says where the trace comes from.'],
   ['auth-service --keep --standalone', '--keep has no meaning with --standalone: no ServiceTrace is created that could be kept.'],
   ['auth-service --probe-image i', '--probe-image needs --standalone: the operator has its own.'],
