@@ -1,5 +1,7 @@
 /** A real terminal for tests: tmux on a socket of its own, so that nobody's session is touched. */
-import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 
@@ -19,8 +21,9 @@ export async function openTerminal(
   command: string,
   { columns = 120, rows = 40, env = {} }: { columns?: number; rows?: number; env?: Readonly<Record<string, string>> } = {},
 ): Promise<Terminal> {
-  const socket = `svctrace-${randomUUID().slice(0, 8)}`;
-  const tmux = async (...args: readonly string[]): Promise<string> => (await execa('tmux', ['-L', socket, '-f', '/dev/null', ...args], { env: { ...env } })).stdout;
+  const folder = mkdtempSync(join(tmpdir(), 'svctrace-terminal-'));
+  const tmux = async (...args: readonly string[]): Promise<string> =>
+    (await execa('tmux', ['-S', join(folder, 'socket'), '-f', '/dev/null', ...args], { env: { ...env } })).stdout;
   await tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '-s', 'test', 'sh');
   await tmux('set-option', '-g', 'window-size', 'manual');
   const screen = (): Promise<string> => tmux('capture-pane', '-p', '-t', 'test');
@@ -45,6 +48,7 @@ export async function openTerminal(
     },
     async close() {
       await tmux('kill-server').catch(() => undefined);
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
