@@ -6,6 +6,7 @@ import {
   readCompletionRequest,
   readInstallRequest,
   readRecordRequest,
+  readSimulateRequest,
   readStatusRequest,
   readTraceRequest,
   readUninstallRequest,
@@ -17,7 +18,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'record', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'simulate', 'record', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -42,6 +43,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
+    .command('simulate', 'Say what dumped rules do with one packet; needs no cluster', (command) => withFlags(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] --ruleset FILE [flags]')), simulateFlags), use(readSimulateRequest))
     .command('install', 'Install the CRD and the operator', (command) => withFlags(command.usage(usage('install [flags]')), installFlags), use(readInstallRequest))
     .command('uninstall', 'Remove the operator, the CRD and all ServiceTraces', (command) => withFlags(command.usage(usage('uninstall [flags]')), uninstallFlags), use(readUninstallRequest))
     .command('status', 'Show whether the operator runs, and what you may do', (command) => withFlags(command.usage(usage('status [flags]')), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readStatusRequest))
@@ -129,6 +131,14 @@ const recordFlags: Readonly<Record<string, Options>> = {
   timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
   'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
   'probe-image': value('The image of the probe pods'),
+};
+
+const simulateFlags: Readonly<Record<string, Options>> = {
+  from: value('Source address of the packet'),
+  to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', 'tcp'),
+  ruleset: value('What iptables-save, ip6tables-save, nft -j list ruleset or nft list ruleset printed; repeat it for several, - is standard input'),
+  'node-ip': value("An address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own"),
+  output: { ...value('Output: text, json or yaml', 'text'), alias: 'o' },
 };
 
 const installFlags: Readonly<Record<string, Options>> = {

@@ -23,6 +23,8 @@ async function run(request: Request, io: Io): Promise<number> {
       const [{ runStatus }, { connect }] = await Promise.all([import('./status.ts'), import('./client.ts')]);
       return runStatus(request, io, connect(request.flags, io.env, log));
     }
+    case 'simulate':
+      return (await import('./simulate.ts')).runSimulate(request, io);
     case 'version':
       return (await import('./print-version.ts')).runVersion(request, io);
     case 'completion':

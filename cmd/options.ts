@@ -1,5 +1,6 @@
 /** From argv's values to a request: complete, then validate. Each refusal names the flag and what is allowed. */
 import { isIP } from 'node:net';
+import { parseHostPort } from '../core/address.ts';
 import { UsageError } from './errors.ts';
 import {
   colorModes,
@@ -10,6 +11,7 @@ import {
   type CompletionRequest,
   type InstallRequest,
   type RecordRequest,
+  type SimulateRequest,
   type StatusRequest,
   type TraceOrigin,
   type TraceRequest,
@@ -122,6 +124,28 @@ export function readUninstallRequest(values: Values): UninstallRequest {
 
 export function readStatusRequest(values: Values): StatusRequest {
   return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+}
+
+export function readSimulateRequest(values: Values): SimulateRequest {
+  const example = 'kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE';
+  const from = text(values, 'from');
+  const to = text(values, 'to');
+  const files = list(values, 'ruleset');
+  if (from === undefined || to === undefined) throw new UsageError(`--${from === undefined ? 'from' : 'to'} is missing. Write ${example}.`);
+  if (files.length === 0) throw new UsageError(`--ruleset is missing: a file with what iptables-save or nft list ruleset printed. Write ${example}.`);
+  if (files.filter((file) => file === '-').length > 1) throw new UsageError('--ruleset - can be given once: there is one standard input.');
+  const nodeIps = list(values, 'node-ip');
+  for (const [name, address] of [['from', from], ...nodeIps.map((each) => ['node-ip', each])] as const) {
+    if (isIP(address ?? '') === 0) throw new UsageError(`--${name ?? ''} "${address ?? ''}" is not an IP address.`);
+  }
+  const [target = '', protocolText = 'tcp', ...more] = to.split('/');
+  const parsed = parseHostPort(target);
+  const protocol = (['TCP', 'UDP', 'SCTP'] as const).find((each) => each === protocolText.toUpperCase());
+  if (parsed === undefined || protocol === undefined || more.length > 0) {
+    throw new UsageError(`--to "${to}" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.`);
+  }
+  if (isIP(from) !== isIP(parsed.address)) throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
+  return { command: 'simulate', ...readCommon(values), from, to: { ...parsed, protocol }, files, nodeIps, output: choice(values, 'output', ['text', 'json', 'yaml'], 'text') };
 }
 
 export function readVersionRequest(values: Values): VersionRequest {

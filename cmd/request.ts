@@ -1,4 +1,5 @@
 /** What the user asked for, complete and valid: the result of reading the command line (options.ts). */
+import type { Protocol } from '../core/service.ts';
 import type { FailOn } from './exit-status.ts';
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
@@ -87,6 +88,17 @@ export interface StatusRequest extends CommonRequest {
   readonly output: 'table' | 'json' | 'yaml';
 }
 
+export interface SimulateRequest extends CommonRequest {
+  readonly command: 'simulate';
+  readonly from: string;
+  readonly to: { readonly address: string; readonly port: number; readonly protocol: Protocol };
+  /** Dumps of one machine; - is standard input. */
+  readonly files: readonly string[];
+  /** The node's own addresses: a packet from one of them enters at OUTPUT. */
+  readonly nodeIps: readonly string[];
+  readonly output: 'text' | 'json' | 'yaml';
+}
+
 export interface VersionRequest extends CommonRequest {
   readonly command: 'version';
   readonly output: 'text' | 'json' | 'yaml';
@@ -109,6 +121,7 @@ export type Request =
   | InstallRequest
   | UninstallRequest
   | StatusRequest
+  | SimulateRequest
   | VersionRequest
   | CompletionRequest
   | CompleteRequest;

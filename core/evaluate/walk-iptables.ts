@@ -1,7 +1,7 @@
 /** The symbolic walk through iptables rules: netfilter's hooks in their order, as far as kube-proxy uses them. */
 import { isSameAddress, parseHostPort, prefixContains } from '../address.ts';
 import type { IptablesMatch, IptablesRule, IptablesTarget } from '../parse/iptables-rules.ts';
-import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, type Ended, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, Trail, type Ended, type Leaf, type Packet, type WalkResult } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
@@ -12,7 +12,8 @@ export type ChainLookup = (table: string, chain: string) => readonly IptablesRul
  * (session affinity) holds nothing of it.
  */
 export function walkIptables(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const walk = new IptablesWalk(lookup, packet, nodeAddresses);
+  const trail = new Trail();
+  const walk = new IptablesWalk(lookup, packet, nodeAddresses, trail);
   const nat = walk.chain('nat', packet.entersAt, [{ probability: 1, mark: 0 }]);
   const leaves: Leaf[] = [];
   const undecided: Branch[] = [...nat.through];
@@ -31,21 +32,21 @@ export function walkIptables(lookup: ChainLookup, packet: Packet, nodeAddresses:
     rest = filter.through;
   }
   for (const branch of rest) leaves.push(walk.leaf(branch, 'NONE'));
-  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: walk.steps, unknown: [...walk.unknown] };
+  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
 }
 
-class IptablesWalk {
-  readonly steps: Step[] = [];
-  readonly unknown = new Set<string>();
+/** The walk through the tables of one dump, chain by chain. */
+export class IptablesWalk {
   readonly #lookup: ChainLookup;
   readonly #packet: Packet;
   readonly #nodeAddresses: readonly string[];
-  readonly #seen = new Set<IptablesRule>();
+  readonly #trail: Trail;
 
-  constructor(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[]) {
+  constructor(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[], trail: Trail) {
     this.#lookup = lookup;
     this.#packet = packet;
     this.#nodeAddresses = nodeAddresses;
+    this.#trail = trail;
   }
 
   /** Sends branches through a chain. */
@@ -53,7 +54,7 @@ class IptablesWalk {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#lookup(table, name);
     if (rules === undefined) {
-      this.unknown.add(`chain ${name} of table ${table}, which was not read`);
+      this.#trail.unknown.add(`chain ${name} of table ${table}, which was not read`);
       return { through: branches, ended: [] };
     }
     let live = branches;
@@ -89,16 +90,8 @@ class IptablesWalk {
 
   /** KUBE-POSTROUTING masquerades the packets with kube-proxy's mark. */
   #masquerades(branch: Branch): boolean {
-    const rules = this.#lookup('nat', 'KUBE-POSTROUTING');
-    if (rules === undefined) return false;
-    let mark = branch.mark;
-    for (const rule of rules) {
-      if (this.#matches(rule, { ...branch, mark }) === 0 || rule.target === undefined) continue;
-      if (rule.target.kind === 'RETURN') return false;
-      if (rule.target.kind === 'MARK') mark = ((mark & ~rule.target.clear) ^ rule.target.value) >>> 0;
-      if (rule.target.kind === 'MASQUERADE') return true;
-    }
-    return false;
+    if (this.#lookup('nat', 'KUBE-POSTROUTING') === undefined) return false;
+    return this.chain('nat', 'KUBE-POSTROUTING', [branch]).ended.some(({ masquerade }) => masquerade === true);
   }
 
   #apply(
@@ -134,18 +127,15 @@ class IptablesWalk {
         return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, dnat, verdict: 'DNAT', chain })) };
       }
       case 'MASQUERADE':
-        return { on: taken, returned: [], ended: [] };
+        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, masquerade: true, verdict: 'ACCEPT', chain })) };
       case 'unrecognized':
-        this.unknown.add(target.text);
+        this.#trail.unknown.add(target.text);
         return { on: taken, returned: [], ended: [] };
     }
   }
 
-  /** A rule that several branches meet is one step. */
   #step(table: string, chain: string, rule: IptablesRule, effect: string): void {
-    if (this.#seen.has(rule)) return;
-    this.#seen.add(rule);
-    this.steps.push({ table, chain, rule: rule.text, effect, ...(rule.counters === undefined ? {} : { counters: rule.counters }) });
+    this.#trail.add(rule, { table, chain, rule: rule.text, effect, ...(rule.counters === undefined ? {} : { counters: rule.counters }) });
   }
 
   /** How likely the rule's conditions hold: 0 or 1, or between for a random choice. An unknown one is never followed. */
@@ -161,7 +151,7 @@ class IptablesWalk {
       }
     }
     if (unknown !== undefined) {
-      this.unknown.add(unknown);
+      this.#trail.unknown.add(unknown);
       return 0;
     }
     return probability;
@@ -180,19 +170,21 @@ class IptablesWalk {
       case 'source':
         return prefixContains(match.prefix, packet.source);
       case 'destination':
-        return prefixContains(match.prefix, packet.destination);
+        return prefixContains(match.prefix, branch.dnat?.address ?? packet.destination);
       case 'protocol':
         return match.protocol === 'all' || match.protocol === packet.protocol.toLowerCase();
-      case 'destinationPort':
-        return packet.destinationPort >= match.from && packet.destinationPort <= match.to;
+      case 'destinationPort': {
+        const port = branch.dnat?.port ?? packet.destinationPort;
+        return port >= match.from && port <= match.to;
+      }
       case 'mark':
         return (branch.mark & match.mask) >>> 0 === match.value;
       case 'addressType': {
-        const address = match.end === 'source' ? packet.source : packet.destination;
+        const address = match.end === 'source' ? packet.source : (branch.dnat?.address ?? packet.destination);
         return match.type === 'LOCAL' ? this.#nodeAddresses.some((own) => isSameAddress(own, address)) : undefined;
       }
       case 'connectionState':
-        return match.states.includes('NEW');
+        return match.states.includes('NEW') || (match.states.includes('DNAT') && branch.dnat !== undefined);
       case 'recent':
         // A client that has not been there before is in no list; to be put into one always succeeds.
         return match.action === 'set';

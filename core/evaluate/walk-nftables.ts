@@ -2,7 +2,7 @@
 import { isSameAddress, prefixContains } from '../address.ts';
 import { printVerdict, type NftKey, type NftMapElement, type NftRule, type NftStatement, type NftValue, type NftVerdict } from '../parse/nft-json.ts';
 import type { Counters } from '../program.ts';
-import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, type Ended, type Leaf, type Packet, type Step, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, Trail, type Ended, type Leaf, type Packet, type WalkResult } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
@@ -23,7 +23,8 @@ const filterChains = ['service-endpoints-check', 'nodeport-endpoints-check', 'cl
  * nothing of it.
  */
 export function walkNftables(table: NftTable, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const walk = new NftWalk(table, packet, nodeAddresses);
+  const trail = new Trail();
+  const walk = new NftWalk(table, packet, nodeAddresses, trail);
   const leaves: Leaf[] = [];
   const decide = (ended: readonly Ended[]): void => {
     for (const branch of ended) leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
@@ -38,28 +39,28 @@ export function walkNftables(table: NftTable, packet: Packet, nodeAddresses: rea
     live = outcome.through;
   }
   for (const branch of live) leaves.push(walk.leaf(branch, 'NONE'));
-  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: walk.steps, unknown: [...walk.unknown] };
+  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
 }
 
-class NftWalk {
-  readonly steps: Step[] = [];
-  readonly unknown = new Set<string>();
+/** The walk through one table, chain by chain. */
+export class NftWalk {
   readonly #table: NftTable;
   readonly #packet: Packet;
   readonly #nodeAddresses: readonly string[];
-  readonly #seen = new Set<NftRule>();
+  readonly #trail: Trail;
 
-  constructor(table: NftTable, packet: Packet, nodeAddresses: readonly string[]) {
+  constructor(table: NftTable, packet: Packet, nodeAddresses: readonly string[], trail: Trail) {
     this.#table = table;
     this.#packet = packet;
     this.#nodeAddresses = nodeAddresses;
+    this.#trail = trail;
   }
 
   chain(name: string, branches: readonly Branch[], above: readonly string[] = []): ChainOutcome {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#table.chain(name);
     if (rules === undefined) {
-      this.unknown.add(`chain ${name}, which was not read`);
+      this.#trail.unknown.add(`chain ${name}, which was not read`);
       return { through: branches, ended: [] };
     }
     const through: Branch[] = [];
@@ -88,11 +89,8 @@ class NftWalk {
   }
 
   #masquerades(branch: Branch): boolean {
-    for (const rule of this.#table.chain('masquerading') ?? []) {
-      if (!rule.statements.some(({ kind }) => kind === 'masquerade')) continue;
-      if (rule.statements.every((statement) => statement.kind !== 'match' || this.#holds(statement, branch) === true)) return true;
-    }
-    return false;
+    if (this.#table.chain('masquerading') === undefined) return false;
+    return this.chain('masquerading', [branch]).ended.some(({ masquerade }) => masquerade === true);
   }
 
   #rule(rule: NftRule, branch: Branch, above: readonly string[]): { on: Branch[]; returned: Branch[]; ended: Ended[] } {
@@ -104,7 +102,7 @@ class NftWalk {
       switch (statement.kind) {
         case 'match': {
           const holds = this.#holds(statement, now);
-          if (holds === undefined) this.unknown.add(rule.text);
+          if (holds === undefined) this.#trail.unknown.add(rule.text);
           if (holds !== true) return { ...result, on: [branch] };
           break;
         }
@@ -128,9 +126,9 @@ class NftWalk {
           }
           return result;
         case 'verdictMap': {
-          const verdict = this.#ask(statement);
+          const verdict = this.#ask(statement, now);
           if (verdict === undefined) {
-            if (this.#table.map(statement.name) === undefined) this.unknown.add(`map ${statement.name}, which was not read`);
+            if (this.#table.map(statement.name) === undefined) this.#trail.unknown.add(`map ${statement.name}, which was not read`);
             return { ...result, on: [now] };
           }
           this.#step(chain, rule, printVerdict(verdict));
@@ -159,13 +157,15 @@ class NftWalk {
           now = { ...now, mark: (now.mark ^ statement.bits) >>> 0 };
           break;
         case 'masquerade':
-          break;
+          this.#step(chain, rule, 'MASQUERADE');
+          result.ended.push({ ...now, masquerade: true, verdict: 'ACCEPT', chain });
+          return result;
         case 'reject':
           this.#step(chain, rule, 'REJECT');
           result.ended.push({ ...now, verdict: 'REJECT', chain });
           return result;
         case 'unrecognized':
-          this.unknown.add(statement.text);
+          this.#trail.unknown.add(statement.text);
           return { ...result, on: [branch] };
       }
     }
@@ -195,26 +195,24 @@ class NftWalk {
   }
 
   #step(chain: string, rule: NftRule, effect: string, counters?: Counters): void {
-    if (this.#seen.has(rule)) return;
-    this.#seen.add(rule);
-    this.steps.push({ table: this.#table.name, chain, rule: rule.text, effect, ...(counters === undefined ? {} : { counters }) });
+    this.#trail.add(rule, { table: this.#table.name, chain, rule: rule.text, effect, ...(counters === undefined ? {} : { counters }) });
   }
 
   /** The verdict of a named map for the packet; undefined where no element has its key. */
-  #ask(statement: Extract<NftStatement, { kind: 'verdictMap' }>): NftVerdict | undefined {
-    const words = statement.keys.map((key) => this.#words(key, undefined));
+  #ask(statement: Extract<NftStatement, { kind: 'verdictMap' }>, branch: Branch): NftVerdict | undefined {
+    const words = statement.keys.map((key) => this.#words(key, branch));
     return this.#table.map(statement.name)?.find(({ key }) => key.length === words.length && key.every((word, index) => isSameWord(word, words[index])))?.verdict;
   }
 
   /** The packet's own value for a key; the destination is the DNAT target once there is one. */
-  #words(key: NftKey, branch: Branch | undefined): string | undefined {
+  #words(key: NftKey, branch: Branch): string | undefined {
     switch (key.kind) {
       case 'sourceAddress':
         return this.#packet.source;
       case 'destinationAddress':
-        return branch?.dnat?.address ?? this.#packet.destination;
+        return branch.dnat?.address ?? this.#packet.destination;
       case 'destinationPort':
-        return String(branch?.dnat?.port ?? this.#packet.destinationPort);
+        return String(branch.dnat?.port ?? this.#packet.destinationPort);
       case 'protocol':
         return this.#packet.protocol.toLowerCase();
       default:
@@ -238,7 +236,7 @@ class NftWalk {
       case 'sourceType':
       case 'destinationType': {
         if (value.kind !== 'value' || value.text !== 'local') return undefined;
-        const address = key.kind === 'sourceType' ? this.#packet.source : this.#packet.destination;
+        const address = key.kind === 'sourceType' ? this.#packet.source : (branch.dnat?.address ?? this.#packet.destination);
         return this.#nodeAddresses.some((own) => isSameAddress(own, address));
       }
       case 'concatenation': {
@@ -268,7 +266,7 @@ class NftWalk {
       case 'setReference':
         // A client that has not been there before is in no affinity set.
         if (value.name.startsWith('affinity-')) return false;
-        return this.#table.set(value.name)?.some((element) => element.length === 1 && isSameWord(element[0], word));
+        return this.#table.set(value.name)?.some((element) => element.length === 1 && (isSameWord(element[0], word) || (element[0]?.includes('/') === true && prefixContains(element[0], word) === true)));
       case 'unrecognized':
         return undefined;
     }

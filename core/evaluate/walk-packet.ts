@@ -35,7 +35,8 @@ export function walkReport(report: NodeReport, desired: DesiredService, packet: 
   return { leaves: [], steps: [], unknown: [`the rules of proxy mode ${mode}`] };
 }
 
-function summarize({ leaves, steps, unknown }: WalkResult): Walk {
+/** The branches of a walk as one answer. */
+export function summarize({ leaves, steps, unknown }: WalkResult): Walk {
   const destinations = new Map<string, { address: string; port: number; probability: number }>();
   for (const { dnat, probability } of leaves) {
     if (dnat === undefined) continue;

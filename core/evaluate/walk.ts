@@ -47,6 +47,10 @@ export interface Branch {
   readonly probability: number;
   readonly mark: number;
   readonly dnat?: NonNullable<Leaf['dnat']>;
+  /** The chain of the filter hook whose rule accepted the packet. */
+  readonly accepted?: string;
+  /** The packet gets the address of the interface that it leaves by. */
+  readonly masquerade?: boolean;
 }
 
 /** What ended a branch within a chain. */
@@ -69,6 +73,20 @@ export class ChainLoopError extends Error {
 
 /** Deeper than any ruleset that kube-proxy or a firewall writes; the kernel's own limit for nftables is 16 jumps. */
 export const maxDepth = 64;
+
+/** What several walks of one packet leave behind together. */
+export class Trail {
+  readonly steps: Step[] = [];
+  readonly unknown = new Set<string>();
+  readonly #seen = new Set<object>();
+
+  /** A rule that several branches meet is one step. */
+  add(rule: object, step: Step): void {
+    if (this.#seen.has(rule)) return;
+    this.#seen.add(rule);
+    this.steps.push(step);
+  }
+}
 
 /** `with probability 0.3333`, or nothing for a certain one. */
 export function withProbability(probability: number): string {

@@ -78,10 +78,16 @@ export function parseNftRules(objects: readonly unknown[]): NftRule[] {
         chain: rule['chain'],
         ...(comment === undefined ? {} : { comment }),
         statements,
-        text: [...statements.filter(({ kind }) => kind !== 'counter').map(printStatement), ...(comment === undefined ? [] : [`comment "${comment}"`])].join(' '),
+        text: printNftRule(statements, comment),
       },
     ];
   });
+}
+
+/** The rule in nft's own words, without its counters. */
+export function printNftRule(statements: readonly NftStatement[], comment: string | undefined): string {
+  const words = statements.filter(({ kind }) => kind !== 'counter').map(printStatement);
+  return [...words, ...(comment === undefined ? [] : [`comment "${comment}"`])].join(' ');
 }
 
 /** One element of a verdict map: its key as words, and its verdict. */
@@ -108,19 +114,25 @@ export function parseNftMapElements(elements: readonly unknown[]): NftMapElement
 /** Numbers that nft prints where the image has no /etc/protocols. */
 const protocolNames: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
 
+/** The name of a protocol that was printed as a number; any other word as it is. */
+export function protocolName(word: string): string {
+  return protocolNames[word] ?? word;
+}
+
 /**
  * A key of one of kube-proxy's maps and sets with its protocol as a name. It is the last word but one of each key that
  * has one: `address . protocol . port`, `protocol . port`, `address . address . protocol . port`.
  */
 export function withProtocolName(words: readonly string[]): readonly string[] {
   const at = words.length - 2;
-  return words.map((word, index) => (index === at ? (protocolNames[word] ?? word) : word));
+  return words.map((word, index) => (index === at ? protocolName(word) : word));
 }
 
 /** A key as words: a value alone or a concatenation. */
 export function keyWords(key: unknown): readonly string[] | undefined {
   if (typeof key === 'string' || typeof key === 'number') return [String(key)];
   if (isObject(key) && isObject(key['elem'])) return keyWords(key['elem']['val']);
+  if (isObject(key) && isObject(key['prefix']) && typeof key['prefix']['addr'] === 'string') return [`${key['prefix']['addr']}/${String(key['prefix']['len'])}`];
   if (isObject(key) && Array.isArray(key['concat'])) {
     const words = (key['concat'] as readonly unknown[]).map(keyWords);
     return words.every((word) => word !== undefined) ? words.flat() : undefined;
@@ -175,13 +187,13 @@ function parseMatch(body: Json): NftStatement {
   if (operator !== '==' && operator !== '!=' && operator !== 'in') return { kind: 'unrecognized', text: JSON.stringify({ match: body }) };
   const key = parseKey(body['left']);
   const value = parseValue(body['right']);
-  return { kind: 'match', key, negated: operator === '!=', value: key.kind === 'protocol' ? named(value) : value };
+  return { kind: 'match', key, negated: operator === '!=', value: key.kind === 'protocol' ? namedProtocol(value) : value };
 }
 
-/** A protocol by its name. */
-function named(value: NftValue): NftValue {
-  if (value.kind === 'value') return { kind: 'value', text: protocolNames[value.text] ?? value.text };
-  return value.kind === 'set' ? { kind: 'set', values: value.values.map(named) } : value;
+/** The value of a protocol by its name. */
+export function namedProtocol(value: NftValue): NftValue {
+  if (value.kind === 'value') return { kind: 'value', text: protocolName(value.text) };
+  return value.kind === 'set' ? { kind: 'set', values: value.values.map(namedProtocol) } : value;
 }
 
 function parseKey(left: unknown): NftKey {

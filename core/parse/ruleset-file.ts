@@ -1,0 +1,18 @@
+/** A dump of any of the tools, told apart by what it looks like. */
+import { RulesetError, type Ruleset } from '../ruleset.ts';
+import { parseIptablesSave } from './iptables-save.ts';
+import { parseNftRulesetJson } from './nft-ruleset.ts';
+import { parseNftText } from './nft-text.ts';
+
+/** @throws RulesetError where it is none of them, or torn */
+export function parseRulesetFile(text: string): Ruleset {
+  if (/^\s*\{/.test(text)) return { iptables: [], nftables: parseNftRulesetJson(text) };
+  if (/^\*\w+\s*$/m.test(text)) return { iptables: parseIptablesSave(text), nftables: [] };
+  if (/^\s*table\s/m.test(text)) return { iptables: [], nftables: parseNftText(text) };
+  throw new RulesetError('it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text');
+}
+
+/** Several dumps of one machine as one. */
+export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
+  return { iptables: rulesets.flatMap(({ iptables }) => iptables), nftables: rulesets.flatMap(({ nftables }) => nftables) };
+}

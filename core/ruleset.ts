@@ -1,0 +1,45 @@
+/** All rules of a machine, as dumps hold them: the model that `simulate` evaluates. */
+import type { IptablesRule } from './parse/iptables-rules.ts';
+import type { NftMapElement, NftRule } from './parse/nft-json.ts';
+import type { Family } from './service.ts';
+
+export interface IptablesChain {
+  /** Of a built-in chain: ACCEPT or DROP. */
+  readonly policy?: string;
+  readonly rules: readonly IptablesRule[];
+}
+
+/** What one iptables-save (or ip6tables-save) printed: chains by name, by table. */
+export interface IptablesRuleset {
+  readonly family: Family;
+  readonly tables: ReadonlyMap<string, ReadonlyMap<string, IptablesChain>>;
+}
+
+export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+export interface NftChain {
+  /** Of a base chain: where it hangs, and how early (the lower, the earlier). */
+  readonly base?: { readonly type: string; readonly hook: NftHook; readonly priority: number; readonly policy: 'accept' | 'drop' };
+  readonly rules: readonly NftRule[];
+}
+
+export interface NftRulesetTable {
+  /** ip, ip6, inet, bridge, arp or netdev. */
+  readonly family: string;
+  readonly name: string;
+  readonly chains: ReadonlyMap<string, NftChain>;
+  /** Verdict maps by name. */
+  readonly maps: ReadonlyMap<string, readonly NftMapElement[]>;
+  /** Sets by name; each element as words, a prefix as `10.0.0.0/8`. */
+  readonly sets: ReadonlyMap<string, readonly (readonly string[])[]>;
+}
+
+export interface Ruleset {
+  readonly iptables: readonly IptablesRuleset[];
+  readonly nftables: readonly NftRulesetTable[];
+}
+
+/** Thrown where a dump cannot be read: the line, and what is wrong with it. */
+export class RulesetError extends Error {
+  override readonly name = 'RulesetError';
+}

@@ -1,0 +1,50 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseCommandLine } from '../../cmd/command-line.ts';
+import { UsageError } from '../../cmd/errors.ts';
+import { runSimulate } from '../../cmd/simulate.ts';
+
+const rulesets = fileURLToPath(new URL('../fixtures/rulesets/', import.meta.url));
+
+async function simulate(...words: string[]): Promise<string> {
+  const parsed = await parseCommandLine(['simulate', ...words], 100);
+  if (parsed.kind !== 'request' || parsed.request.command !== 'simulate') throw new Error('no simulate request');
+  let output = '';
+  const sink = { write: (text: string) => { output += text; return true; } };
+  const status = await runSimulate(parsed.request, { ...process, stdout: sink, stderr: sink, signal: new AbortController().signal });
+  expect(status).toBe(0);
+  return output;
+}
+
+describe('kubectl svctrace simulate', () => {
+  it('prints the object that scripts read, with its keys in their order', async () => {
+    const output = await simulate('--from', '10.244.1.77', '--to', '10.96.236.140:80', '--ruleset', `${rulesets}iptables-nft.txt`, '-o', 'json');
+    const result: unknown = JSON.parse(output);
+    expect(Object.keys(result as object)).toEqual(['verdict', 'destinations', 'masquerade', 'path']);
+    expect(result).toMatchObject({
+      verdict: 'DNAT',
+      destinations: [{ address: '10.244.1.3', port: 8080, probability: 0.5 }, { address: '10.244.1.5', port: 8080, probability: 0.5 }],
+      masquerade: false,
+    });
+    const { path } = result as { path: object[] };
+    expect(Object.keys(path[0] ?? {})).toEqual(['table', 'chain', 'rule', 'effect']);
+  });
+
+  it('takes several dumps of one machine together', async () => {
+    const files = ['--ruleset', `${rulesets}iptables-nft.txt`, '--ruleset', `${rulesets}ip6tables-nft.txt`];
+    expect(await simulate('--from', 'fd00:10:244:1::77', '--to', '[fd00:10:96::3e87]:80', ...files)).toContain('DNAT');
+    expect(await simulate('--from', '10.244.1.77', '--to', '10.96.198.84:80', ...files)).toContain('DNAT');
+  });
+
+  it('shows the walk to people', async () => {
+    const output = await simulate('--from', '10.244.1.77', '--to', '10.96.224.65:80', '--ruleset', `${rulesets}nftables.txt`);
+    expect(output).toContain('TCP 10.244.1.77 → 10.96.224.65:80, enters at PREROUTING');
+    expect(output).toContain('kube-proxy reject-chain: REJECT');
+    expect(output.trim().split('\n').at(-1)).toBe('REJECT');
+  });
+
+  it('says which file it cannot read, and why', async () => {
+    await expect(simulate('--from', '10.0.0.1', '--to', '10.0.0.2:80', '--ruleset', '/nonexistent')).rejects.toThrow(UsageError);
+    await expect(simulate('--from', '10.0.0.1', '--to', '10.0.0.2:80', '--ruleset', fileURLToPath(import.meta.url))).rejects.toThrow('neither iptables-save text');
+  });
+});

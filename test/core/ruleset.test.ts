@@ -1,0 +1,145 @@
+/** Whole dumps of real nodes (test/fixtures/rulesets), parsed and walked. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { summarize } from '../../core/evaluate/walk-packet.ts';
+import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
+import { ChainLoopError } from '../../core/evaluate/walk.ts';
+import { parseRulesetFile } from '../../core/parse/ruleset-file.ts';
+import { RulesetError, type NftRulesetTable } from '../../core/ruleset.ts';
+import type { Protocol } from '../../core/service.ts';
+
+const folder = fileURLToPath(new URL('../fixtures/rulesets/', import.meta.url));
+const read = (file: string): string => readFileSync(folder + file, 'utf8');
+const nodeIps = ['172.30.0.11', '172.30.0.12', '172.30.0.13'];
+const nodes = { 'iptables-nft.txt': '172.30.0.11', 'nftables.json': '172.30.0.12', 'nftables.txt': '172.30.0.12', 'iptables-legacy.txt': '172.30.0.13' } as const;
+type File = keyof typeof nodes;
+const files: readonly File[] = ['iptables-nft.txt', 'nftables.json', 'nftables.txt', 'iptables-legacy.txt'];
+
+function walk(file: File, from: string, to: string, port: number, protocol: Protocol = 'TCP'): ReturnType<typeof summarize> {
+  return summarize(walkRuleset(parseRulesetFile(read(file)), { source: from, destination: to, destinationPort: port, protocol, entersAt: nodeIps.includes(from) ? 'OUTPUT' : 'PREROUTING' }, nodeIps));
+}
+
+const pod = '10.244.1.77';
+const outside = '192.0.2.9';
+const node = (file: File): string => nodes[file];
+const everywhere = ['10.244.1.4:8080', '10.244.2.2:8080', '10.244.3.3:8080'];
+const onNodeA = ['10.244.1.3:8080', '10.244.1.5:8080'];
+
+interface Case {
+  readonly name: string;
+  readonly from: (file: File) => string;
+  readonly to: (file: File) => string;
+  readonly port: number;
+  readonly protocol?: Protocol;
+  /** Of node-a, node-b and node-c, where they differ. */
+  readonly expected: (file: File) => { verdict: string; targets?: readonly string[]; masquerade?: boolean };
+}
+
+const isNodeA = (file: File): boolean => file === 'iptables-nft.txt';
+const isNftables = (file: File): boolean => file.startsWith('nftables');
+
+const cases: readonly Case[] = [
+  { name: 'a pod to a ClusterIP', from: () => pod, to: () => '10.96.198.84', port: 80, expected: () => ({ verdict: 'DNAT', targets: everywhere }) },
+  { name: 'a node to a ClusterIP', from: node, to: () => '10.96.198.84', port: 80, expected: () => ({ verdict: 'DNAT', targets: everywhere, masquerade: true }) },
+  { name: 'a client outside to a ClusterIP', from: () => outside, to: () => '10.96.198.84', port: 80, expected: () => ({ verdict: 'DNAT', targets: everywhere, masquerade: true }) },
+  { name: 'a new client of a Service with affinity', from: () => pod, to: () => '10.96.147.130', port: 80, expected: () => ({ verdict: 'DNAT', targets: everywhere }) },
+  { name: 'UDP', from: () => pod, to: () => '10.96.124.7', port: 53, protocol: 'UDP', expected: () => ({ verdict: 'DNAT', targets: everywhere.map((target) => target.replace('8080', '5353')) }) },
+  { name: 'SCTP', from: () => pod, to: () => '10.96.124.7', port: 3868, protocol: 'SCTP', expected: () => ({ verdict: 'DNAT', targets: everywhere.map((target) => target.replace('8080', '3868')) }) },
+  { name: 'the wrong protocol', from: () => pod, to: () => '10.96.147.130', port: 80, protocol: 'UDP', expected: (file) => ({ verdict: isNftables(file) ? 'REJECT' : 'NONE' }) },
+  { name: 'internalTrafficPolicy Local', from: () => pod, to: () => '10.96.236.140', port: 80, expected: (file) => (isNodeA(file) ? { verdict: 'DNAT', targets: onNodeA } : { verdict: 'DROP' }) },
+  { name: 'a Service without endpoints', from: () => pod, to: () => '10.96.224.65', port: 80, expected: () => ({ verdict: 'REJECT' }) },
+  { name: 'a port that no Service has', from: () => pod, to: () => '10.96.0.10', port: 9999, expected: (file) => ({ verdict: isNftables(file) ? 'REJECT' : 'NONE' }) },
+  { name: 'a NodePort from outside', from: () => outside, to: node, port: 30080, expected: () => ({ verdict: 'DNAT', targets: everywhere, masquerade: true }) },
+  { name: 'a NodePort with externalTrafficPolicy Local from outside', from: () => outside, to: node, port: 30081, expected: (file) => (isNodeA(file) ? { verdict: 'DNAT', targets: onNodeA } : { verdict: 'DROP' }) },
+  { name: 'the same from a pod, which no policy holds back', from: () => pod, to: node, port: 30081, expected: () => ({ verdict: 'DNAT', targets: onNodeA }) },
+  { name: 'an external IP', from: () => outside, to: () => '198.51.100.7', port: 80, expected: () => ({ verdict: 'DNAT', targets: everywhere, masquerade: true }) },
+  { name: 'a load balancer IP from within its source ranges', from: () => outside, to: () => '203.0.113.10', port: 443, expected: () => ({ verdict: 'DNAT', targets: everywhere, masquerade: true }) },
+  { name: 'a load balancer IP from outside its source ranges', from: () => '198.18.0.9', to: () => '203.0.113.10', port: 443, expected: () => ({ verdict: 'DROP' }) },
+  { name: 'an address that is no Service', from: () => pod, to: () => '8.8.8.8', port: 53, protocol: 'UDP', expected: () => ({ verdict: 'NONE' }) },
+];
+
+describe('walkRuleset', () => {
+  for (const { name, from, to, port, protocol, expected } of cases) {
+    it.each(files)(`${name}, by %s`, (file) => {
+      const { verdict, targets = [], masquerade = false } = expected(file);
+      const result = walk(file, from(file), to(file), port, protocol);
+      expect(result.verdict, JSON.stringify(result.path, undefined, 1)).toBe(verdict);
+      expect(result.destinations.map(({ address, port: targetPort }) => `${address}:${String(targetPort)}`)).toEqual(targets);
+      expect(result.masquerade).toBe(masquerade);
+      expect(result.unknown).toEqual([]);
+      for (const { probability } of result.destinations) expect(probability).toBeCloseTo(1 / targets.length, 6);
+    });
+  }
+
+  it('walks IPv6', () => {
+    const ruleset = parseRulesetFile(read('ip6tables-nft.txt'));
+    expect(ruleset.iptables.map(({ family }) => family)).toEqual(['IPv6']);
+    const { verdict, destinations } = summarize(walkRuleset(ruleset, { source: 'fd00:10:244:1::77', destination: 'fd00:10:96::3e87', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, []));
+    expect(verdict).toBe('DNAT');
+    expect(destinations).toHaveLength(3);
+  });
+
+  it('reads the text and the JSON of nft as the same rules', () => {
+    const plain = ({ family, name, chains, maps }: NftRulesetTable): unknown => ({
+      family,
+      name,
+      maps: [...maps].sort(),
+      chains: [...chains].map(([chain, { base, rules }]) => [chain, base, rules.map(({ text }) => text)]),
+    });
+    const own = (file: File): unknown => parseRulesetFile(read(file)).nftables.filter(({ name }) => name === 'kube-proxy').map(plain);
+    expect(own('nftables.txt')).toEqual(own('nftables.json'));
+  });
+
+  it('names what it does not know, and does not follow it', () => {
+    const rules = '*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -m bpf --bytecode "4,48 0 0 9" -j DROP\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n';
+    const result = summarize(walkRuleset(parseRulesetFile(rules), { source: pod, destination: '10.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, []));
+    expect(result.verdict).toBe('NONE');
+    expect(result.unknown).toEqual(['--bytecode "4,48 0 0 9"', 'inInterface of -A FORWARD -i eth0 -j ACCEPT']);
+  });
+
+  it('honours the policy of a built-in chain, and drops after DNAT', () => {
+    const rules = '*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 10.96.0.7/32 -j DNAT --to-destination 10.0.0.5:8080\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\n-A FORWARD -d 10.0.0.6/32 -p tcp -m tcp --dport 8080 -j ACCEPT\nCOMMIT\n';
+    const to = (destination: string): string => summarize(walkRuleset(parseRulesetFile(rules), { source: pod, destination, destinationPort: 8080, protocol: 'TCP', entersAt: 'PREROUTING' }, [])).verdict;
+    expect(to('10.96.0.7')).toBe('DROP');
+    expect(to('10.0.0.6')).toBe('ACCEPT');
+    expect(to('10.0.0.7')).toBe('DROP');
+  });
+
+  it('refuses rules that jump in a circle', () => {
+    const rules = '*filter\n:FORWARD ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n-A FORWARD -j A\n-A A -j B\n-A B -j A\nCOMMIT\n';
+    expect(() => walkRuleset(parseRulesetFile(rules), { source: pod, destination: '10.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, [])).toThrow(ChainLoopError);
+  });
+});
+
+describe('a dump that cannot be read', () => {
+  it.each([
+    ['', 'neither iptables-save text'],
+    ['hello', 'neither iptables-save text'],
+    ['*nat\n:A - [0:0]\n', 'ends before COMMIT closes table nat of line 1'],
+    ['*nat\n*filter\nCOMMIT\n', 'line 2: table filter begins before COMMIT'],
+    ['*nat\nrubbish\nCOMMIT\n', 'line 2 is no rule of a dump: rubbish'],
+    ['{"nftables": [', 'may be torn'],
+    ['{"tables": []}', 'no list "nftables"'],
+    ['table ip x {\n\tchain y {\n\t\taccept\n', 'it is torn'],
+    ['table ip x {\n}\n}\n', 'line 3: a brace is closed that was not opened'],
+  ])('%j says why', (text, words) => {
+    expect(() => parseRulesetFile(text)).toThrow(RulesetError);
+    expect(() => parseRulesetFile(text)).toThrow(words);
+  });
+
+  it.each(files)('%s, cut anywhere, is either read or refused in one sentence', (file) => {
+    const whole = read(file);
+    fc.assert(
+      fc.property(fc.nat({ max: whole.length }), fc.nat({ max: whole.length }), (from, to) => {
+        try {
+          parseRulesetFile(whole.slice(0, from) + whole.slice(to));
+        } catch (error) {
+          expect(error).toBeInstanceOf(RulesetError);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
