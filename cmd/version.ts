@@ -5,4 +5,4 @@ declare const SVCTRACE_VERSION: string | undefined;
 export const version = typeof SVCTRACE_VERSION === 'undefined' ? 'development' : SVCTRACE_VERSION;
 
 /** The image of the probe of this version, as config/default names it. */
-export const defaultProbeImage = `docker.io/svctrace/probe:v${version === 'development' ? '0.1.0' : version}`;
+export const defaultProbeImage = `svctrace/probe:v${version === 'development' ? '0.1.0' : version}`;

@@ -127,7 +127,7 @@ describe.skipIf(!ok)(`a cluster's life${ok ? '' : ` (needs ${missing.join('; ')}
 
   it('runs an image made of a text and a program of this machine', async () => {
     const tar = await buildImage({
-      name: 'docker.io/svctrace/lifecycle:test',
+      name: 'svctrace/lifecycle:test',
       files: [
         { path: '/testpod', from: cluster.programs.testpod, mode: 0o755 },
         { path: '/etc/greeting', content: 'hello\n' },
@@ -143,7 +143,7 @@ describe.skipIf(!ok)(`a cluster's life${ok ? '' : ` (needs ${missing.join('; ')}
       spec: {
         nodeName: 'node-b',
         terminationGracePeriodSeconds: 0,
-        containers: [{ name: 'main', image: 'docker.io/svctrace/lifecycle:test', imagePullPolicy: 'Never', args: ['sleep'] }],
+        containers: [{ name: 'main', image: 'svctrace/lifecycle:test', imagePullPolicy: 'Never', args: ['sleep'] }],
       },
     };
     await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(pod) });

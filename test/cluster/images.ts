@@ -44,7 +44,7 @@ export interface ImageContent {
 
 /** What an image is made of. */
 export interface ImageSpec {
-  /** Such as `docker.io/svctrace/testpod:test`; name it in full, or containerd and the pod's spec disagree. */
+  /** Such as `svctrace/testpod:test`, as a pod's spec names it. */
   readonly name: string;
   readonly files: readonly ImageFile[];
   readonly symlinks?: readonly ImageLink[];
@@ -283,10 +283,10 @@ export async function importImage(ctr: string, containerdSocket: string, tar: st
 }
 
 /** Name of the image that pods of tests run: the program testpod and nothing else. */
-export const testpodImage = 'docker.io/svctrace/testpod:test';
+export const testpodImage = 'svctrace/testpod:test';
 
 /** Name of the image of the cluster's DNS server. */
-export const corednsImage = 'docker.io/svctrace/coredns:test';
+export const corednsImage = 'svctrace/coredns:test';
 
 /** Builds the image of the program testpod, which is also every pod's sandbox. */
 export async function buildTestpodImage(testpod: string): Promise<string> {

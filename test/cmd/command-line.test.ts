@@ -25,7 +25,7 @@ const accepted: [string, object][] = [
   ['auth-service --timeout 0 --fail-on warning --keep', { timeoutMilliseconds: 0, failOn: 'warning', origin: { kind: 'operator', keep: true } }],
   ['auth-service -w -o yaml', { watch: true, output: 'yaml' }],
   ['auth-service -A', { allNamespaces: true }],
-  ['auth-service --standalone', { origin: { kind: 'standalone', probeNamespace: 'kube-system', probeImage: 'docker.io/svctrace/probe:v0.1.0' } }],
+  ['auth-service --standalone', { origin: { kind: 'standalone', probeNamespace: 'kube-system', probeImage: 'svctrace/probe:v0.1.0' } }],
   ['auth-service --standalone --probe-namespace p --probe-image i:1', { origin: { kind: 'standalone', probeNamespace: 'p', probeImage: 'i:1' } }],
   ['--bundle t.svctrace', { origin: { kind: 'bundle', file: 't.svctrace' } }],
   ['--trace by-gitops', { origin: { kind: 'existing', trace: 'by-gitops' } }],

@@ -42,7 +42,7 @@ export const nodeB: NodeStatus = {
 
 export const nodeC: NodeStatus = {
   name: 'node-c',
-  probe: { state: 'Failed', reason: 'ImagePullBackOff', message: 'the image docker.io/svctrace/probe:v0.1.0 cannot be pulled' },
+  probe: { state: 'Failed', reason: 'ImagePullBackOff', message: 'the image svctrace/probe:v0.1.0 cannot be pulled' },
   proxyMode: 'unknown',
   ports: [],
 };
@@ -56,7 +56,7 @@ export const exampleTrace: ServiceTrace = {
     observedGeneration: 1,
     collectedAt: '2026-11-24T11:00:00Z',
     conditions: [
-      { type: 'Ready', status: 'False', reason: 'NodesDidNotAnswer', message: 'node-c: the image docker.io/svctrace/probe:v0.1.0 cannot be pulled', lastTransitionTime: '2026-11-24T11:00:00Z' },
+      { type: 'Ready', status: 'False', reason: 'NodesDidNotAnswer', message: 'node-c: the image svctrace/probe:v0.1.0 cannot be pulled', lastTransitionTime: '2026-11-24T11:00:00Z' },
       { type: 'Collected', status: 'False', reason: 'NodesDidNotAnswer', message: '2 of 3 nodes answered', lastTransitionTime: '2026-11-24T11:00:00Z' },
       { type: 'Converged', status: 'False', reason: 'RulesDiffer', message: 'the rules differ from the EndpointSlices on node-b', lastTransitionTime: '2026-11-24T11:00:00Z' },
       { type: 'Healthy', status: 'False', reason: 'FindingsOfSeverityError', message: '1 findings of severity error: RULE-EP-MISSING', lastTransitionTime: '2026-11-24T11:00:00Z' },

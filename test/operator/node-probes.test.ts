@@ -6,7 +6,7 @@ import { NodeProbes } from '../../operator/node-probes.ts';
 import { probePod } from '../../operator/probe-pod.ts';
 import { startFakeApiServer, type FakeApiServer } from './fake-api-server.ts';
 
-const options = { namespace: 'svctrace-system', image: 'docker.io/svctrace/probe:v0.1.0', privileged: false, instance: 'test', idleSeconds: 60, maxConcurrent: 4, log: () => undefined };
+const options = { namespace: 'svctrace-system', image: 'svctrace/probe:v0.1.0', privileged: false, instance: 'test', idleSeconds: 60, maxConcurrent: 4, log: () => undefined };
 const node = { name: 'node-a', isReady: true, internalIPs: ['10.0.0.1'] };
 const request: ProbeRequest = { version: 1, node: 'node-a', services: [], collect: { rules: true, conntrack: 'None', kubeProxy: false }, maxConntrackEntries: 0 };
 

@@ -2,7 +2,7 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
 import { alteration, probePod, startEvent, startProblem, unusableReason } from '../../operator/probe-pod.ts';
 
-const options = { namespace: 'svctrace-system', image: 'docker.io/svctrace/probe:v0.1.0', privileged: false, instance: 'operator', owner: { name: 'operator-x', uid: 'u1' } };
+const options = { namespace: 'svctrace-system', image: 'svctrace/probe:v0.1.0', privileged: false, instance: 'operator', owner: { name: 'operator-x', uid: 'u1' } };
 const running = (): V1Pod => ({ ...probePod('node-a', options), status: { phase: 'Running' } });
 
 describe('probePod', () => {
@@ -82,7 +82,7 @@ describe('startProblem', () => {
 
   it('tells an image that cannot be pulled', () => {
     expect(startProblem(waiting('ImagePullBackOff', 'Back-off pulling image'))).toMatchObject({ reason: 'ImagePullBackOff' });
-    expect(startProblem(waiting('ErrImageNeverPull'))?.message).toContain('docker.io/svctrace/probe:v0.1.0');
+    expect(startProblem(waiting('ErrImageNeverPull'))?.message).toContain('svctrace/probe:v0.1.0');
   });
 
   it('takes a container that is being made for no problem', () => {

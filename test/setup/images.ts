@@ -8,8 +8,8 @@ import { findProgram } from '../cluster/requirements.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The same names as in config/default, so that the manifests are used as they are. */
-export const operatorImage = 'docker.io/svctrace/operator:v0.1.0';
-export const probeImage = 'docker.io/svctrace/probe:v0.1.0';
+export const operatorImage = 'svctrace/operator:v0.1.0';
+export const probeImage = 'svctrace/probe:v0.1.0';
 
 /** The tools that a probe calls; the iptables names are links to the two multi-call programs. */
 const probeTools = ['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'conntrack'] as const;
