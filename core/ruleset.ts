@@ -1,7 +1,10 @@
 /** All rules of a machine, as dumps hold them: the model that `simulate` evaluates. */
+import type { IpSet } from './ip-set.ts';
 import type { IptablesRule } from './parse/iptables-rules.ts';
 import type { NftMapElement, NftRule } from './parse/nft-json.ts';
+import type { DumpProblem } from './parse/dump-lines.ts';
 import type { Family } from './service.ts';
+import type { VirtualServer } from './virtual-server.ts';
 
 export interface IptablesChain {
   /** Of a built-in chain: ACCEPT or DROP. */
@@ -37,6 +40,10 @@ export interface NftRulesetTable {
 export interface Ruleset {
   readonly iptables: readonly IptablesRuleset[];
   readonly nftables: readonly NftRulesetTable[];
+  readonly ipSets: readonly IpSet[];
+  readonly virtualServers: readonly VirtualServer[];
+  /** What could not be read of the dumps, and is not in the rest. */
+  readonly problems: readonly DumpProblem[];
 }
 
 /** Thrown where a dump cannot be read: the line, and what is wrong with it. */

@@ -6,13 +6,20 @@ import { parseNftText } from './nft-text.ts';
 
 /** @throws RulesetError where it is none of them, or torn */
 export function parseRulesetFile(text: string): Ruleset {
-  if (/^\s*\{/.test(text)) return { iptables: [], nftables: parseNftRulesetJson(text) };
-  if (/^\*\w+\s*$/m.test(text)) return { iptables: parseIptablesSave(text), nftables: [] };
-  if (/^\s*table\s/m.test(text)) return { iptables: [], nftables: parseNftText(text) };
+  const nothing: Ruleset = { iptables: [], nftables: [], ipSets: [], virtualServers: [], problems: [] };
+  if (/^\s*\{/.test(text)) return { ...nothing, nftables: parseNftRulesetJson(text) };
+  if (/^\*\w+\s*$/m.test(text)) return { ...nothing, iptables: parseIptablesSave(text) };
+  if (/^\s*table\s/m.test(text)) return { ...nothing, nftables: parseNftText(text) };
   throw new RulesetError('it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text');
 }
 
 /** Several dumps of one machine as one. */
 export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
-  return { iptables: rulesets.flatMap(({ iptables }) => iptables), nftables: rulesets.flatMap(({ nftables }) => nftables) };
+  return {
+    iptables: rulesets.flatMap(({ iptables }) => iptables),
+    nftables: rulesets.flatMap(({ nftables }) => nftables),
+    ipSets: rulesets.flatMap(({ ipSets }) => ipSets),
+    virtualServers: rulesets.flatMap(({ virtualServers }) => virtualServers),
+    problems: rulesets.flatMap(({ problems }) => problems),
+  };
 }
