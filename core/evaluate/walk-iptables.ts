@@ -1,56 +1,27 @@
 /** The symbolic walk through iptables rules: netfilter's hooks in their order, as far as kube-proxy uses them. */
 import { isSameAddress, parseHostPort, prefixContains } from '../address.ts';
 import type { IptablesMatch, IptablesRule, IptablesTarget } from '../parse/iptables-rules.ts';
-import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, Trail, type Ended, type Leaf, type Packet, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
-
-/**
- * Walks the packet through nat (PREROUTING or OUTPUT), then, where nothing rewrote it, through kube-proxy's chains of
- * the filter table, then through nat POSTROUTING for masquerade. A client that has not been there before: `recent`
- * (session affinity) holds nothing of it.
- */
-export function walkIptables(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const trail = new Trail();
-  const walk = new IptablesWalk(lookup, packet, nodeAddresses, trail);
-  const nat = walk.chain('nat', packet.entersAt, [{ probability: 1, mark: 0 }]);
-  const leaves: Leaf[] = [];
-  const undecided: Branch[] = [...nat.through];
-  for (const branch of nat.ended) {
-    if (branch.verdict === 'ACCEPT') undecided.push(branch);
-    else leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
-  }
-  // kube-proxy's chains hang on INPUT, FORWARD and OUTPUT of filter; a packet that no rule rewrote still has its
-  // frontend as destination there (pkg/proxy/iptables/proxier.go iptablesJumpChains).
-  let rest: readonly Branch[] = undecided;
-  for (const chain of ['KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES']) {
-    if (rest.length === 0) break;
-    if (lookup('filter', chain) === undefined) continue;
-    const filter = walk.chain('filter', chain, rest);
-    for (const branch of filter.ended) leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
-    rest = filter.through;
-  }
-  for (const branch of rest) leaves.push(walk.leaf(branch, 'NONE'));
-  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
-}
 
 /** The walk through the tables of one dump, chain by chain. */
 export class IptablesWalk {
   readonly #lookup: ChainLookup;
   readonly #packet: Packet;
-  readonly #nodeAddresses: readonly string[];
+  readonly #machine: Machine;
   readonly #trail: Trail;
 
-  constructor(lookup: ChainLookup, packet: Packet, nodeAddresses: readonly string[], trail: Trail) {
+  constructor(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail) {
     this.#lookup = lookup;
     this.#packet = packet;
-    this.#nodeAddresses = nodeAddresses;
+    this.#machine = machine;
     this.#trail = trail;
   }
 
   /** Sends branches through a chain. */
-  chain(table: string, name: string, branches: readonly Branch[], above: readonly string[] = []): ChainOutcome {
+  chain(table: string, name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#lookup(table, name);
     if (rules === undefined) {
@@ -71,7 +42,7 @@ export class IptablesWalk {
       live = passed;
       if (taken.length === 0) continue;
       const chance = taken.reduce((sum, { probability }) => sum + probability, 0) / branches.reduce((sum, { probability }) => sum + probability, 0);
-      const outcome = this.#apply(table, rule, taken, [...above, name], chance);
+      const outcome = this.#apply(table, rule, taken, [...above, name], at, chance);
       live = [...live, ...outcome.on];
       through.push(...outcome.returned);
       ended.push(...outcome.ended);
@@ -79,36 +50,23 @@ export class IptablesWalk {
     return { through: [...through, ...live], ended };
   }
 
-  leaf(branch: Branch, verdict: Leaf['verdict']): Leaf {
-    return {
-      probability: branch.probability,
-      verdict,
-      ...(branch.dnat === undefined ? {} : { dnat: branch.dnat }),
-      masquerade: verdict === 'DNAT' || verdict === 'ACCEPT' || verdict === 'NONE' ? this.#masquerades(branch) : false,
-    };
-  }
-
-  /** KUBE-POSTROUTING masquerades the packets with kube-proxy's mark. */
-  #masquerades(branch: Branch): boolean {
-    if (this.#lookup('nat', 'KUBE-POSTROUTING') === undefined) return false;
-    return this.chain('nat', 'KUBE-POSTROUTING', [branch]).ended.some(({ masquerade }) => masquerade === true);
-  }
-
   #apply(
     table: string,
     rule: IptablesRule,
-    taken: readonly Branch[],
+    entering: readonly Branch[],
     above: readonly string[],
+    at: At,
     chance: number,
   ): { on: readonly Branch[]; returned: readonly Branch[]; ended: readonly Ended[] } {
     const { target } = rule;
     const chain = above.at(-1) ?? '';
-    this.#step(table, chain, rule, `${effectOf(target)}${withProbability(chance)}`);
+    const step: Step = { table, chain, rule: rule.text, effect: `${effectOf(target)}${withProbability(chance)}`, ...(rule.counters === undefined ? {} : { counters: rule.counters }) };
+    const taken = this.#trail.meet(rule, step, entering);
     if (target === undefined) return { on: taken, returned: [], ended: [] };
     switch (target.kind) {
       case 'jump':
       case 'goto': {
-        const inner = this.chain(table, target.chain, taken, above);
+        const inner = this.chain(table, target.chain, taken, at, above);
         return target.kind === 'jump' ? { on: inner.through, returned: [], ended: inner.ended } : { on: [], returned: inner.through, ended: inner.ended };
       }
       case 'RETURN':
@@ -123,19 +81,15 @@ export class IptablesWalk {
         return { on: taken.map((branch) => ({ ...branch, mark: ((branch.mark & ~target.clear) ^ target.value) >>> 0 })), returned: [], ended: [] };
       case 'DNAT': {
         const to = parseHostPort(target.to) ?? { address: target.to, port: this.#packet.destinationPort };
-        const dnat = { ...to, ...(rule.counters === undefined ? {} : { counters: rule.counters }) };
+        const dnat = { ...to, ...(rule.counters === undefined ? {} : { counters: rule.counters }), by: step };
         return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, dnat, verdict: 'DNAT', chain })) };
       }
       case 'MASQUERADE':
-        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, masquerade: true, verdict: 'ACCEPT', chain })) };
+        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain })) };
       case 'unrecognized':
         this.#trail.unknown.add(target.text);
         return { on: taken, returned: [], ended: [] };
     }
-  }
-
-  #step(table: string, chain: string, rule: IptablesRule, effect: string): void {
-    this.#trail.add(rule, { table, chain, rule: rule.text, effect, ...(rule.counters === undefined ? {} : { counters: rule.counters }) });
   }
 
   /** How likely the rule's conditions hold: 0 or 1, or between for a random choice. An unknown one is never followed. */
@@ -181,7 +135,7 @@ export class IptablesWalk {
         return (branch.mark & match.mask) >>> 0 === match.value;
       case 'addressType': {
         const address = match.end === 'source' ? packet.source : (branch.dnat?.address ?? packet.destination);
-        return match.type === 'LOCAL' ? this.#nodeAddresses.some((own) => isSameAddress(own, address)) : undefined;
+        return match.type === 'LOCAL' ? this.#machine.addresses.some((own) => isSameAddress(own, address)) : undefined;
       }
       case 'connectionState':
         return match.states.includes('NEW') || (match.states.includes('DNAT') && branch.dnat !== undefined);

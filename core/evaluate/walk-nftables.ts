@@ -2,7 +2,7 @@
 import { isSameAddress, prefixContains } from '../address.ts';
 import { printVerdict, type NftKey, type NftMapElement, type NftRule, type NftStatement, type NftValue, type NftVerdict } from '../parse/nft-json.ts';
 import type { Counters } from '../program.ts';
-import { ChainLoopError, maxDepth, withProbability, type Branch, type ChainOutcome, Trail, type Ended, type Leaf, type Packet, type WalkResult } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
@@ -14,49 +14,21 @@ export interface NftTable {
   set(name: string): readonly (readonly string[])[] | undefined;
 }
 
-/** The chains of kube-proxy's filter hooks, for a packet that no rule rewrote (pkg/proxy/nftables/README.md). */
-const filterChains = ['service-endpoints-check', 'nodeport-endpoints-check', 'cluster-ips-check'] as const;
-
-/**
- * Walks the packet through the firewall check (before DNAT), nat, and, where nothing rewrote it, the checks for
- * Services without endpoints; then through masquerading. A client that has not been there before: affinity sets hold
- * nothing of it.
- */
-export function walkNftables(table: NftTable, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const trail = new Trail();
-  const walk = new NftWalk(table, packet, nodeAddresses, trail);
-  const leaves: Leaf[] = [];
-  const decide = (ended: readonly Ended[]): void => {
-    for (const branch of ended) leaves.push({ ...walk.leaf(branch, branch.verdict), decidedBy: branch.chain });
-  };
-  let live: readonly Branch[] = [{ probability: 1, mark: 0 }];
-  for (const chain of ['firewall-check', packet.entersAt === 'OUTPUT' ? 'nat-output' : 'nat-prerouting', ...filterChains]) {
-    if (live.length === 0) break;
-    // A check that was not read has no element of this Service, or the report says that it is unread.
-    if (chain !== 'nat-output' && chain !== 'nat-prerouting' && table.chain(chain) === undefined) continue;
-    const outcome = walk.chain(chain, live);
-    decide(outcome.ended);
-    live = outcome.through;
-  }
-  for (const branch of live) leaves.push(walk.leaf(branch, 'NONE'));
-  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
-}
-
 /** The walk through one table, chain by chain. */
 export class NftWalk {
   readonly #table: NftTable;
   readonly #packet: Packet;
-  readonly #nodeAddresses: readonly string[];
+  readonly #machine: Machine;
   readonly #trail: Trail;
 
-  constructor(table: NftTable, packet: Packet, nodeAddresses: readonly string[], trail: Trail) {
+  constructor(table: NftTable, packet: Packet, machine: Machine, trail: Trail) {
     this.#table = table;
     this.#packet = packet;
-    this.#nodeAddresses = nodeAddresses;
+    this.#machine = machine;
     this.#trail = trail;
   }
 
-  chain(name: string, branches: readonly Branch[], above: readonly string[] = []): ChainOutcome {
+  chain(name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#table.chain(name);
     if (rules === undefined) {
@@ -69,7 +41,7 @@ export class NftWalk {
     for (const rule of rules) {
       const next: Branch[] = [];
       for (const branch of live) {
-        const outcome = this.#rule(rule, branch, [...above, name]);
+        const outcome = this.#rule(rule, branch, at, [...above, name]);
         next.push(...outcome.on);
         through.push(...outcome.returned);
         ended.push(...outcome.ended);
@@ -79,21 +51,7 @@ export class NftWalk {
     return { through: [...through, ...live], ended };
   }
 
-  leaf(branch: Branch, verdict: Leaf['verdict']): Leaf {
-    return {
-      probability: branch.probability,
-      verdict,
-      ...(branch.dnat === undefined ? {} : { dnat: branch.dnat }),
-      masquerade: verdict === 'DNAT' ? this.#masquerades(branch) : false,
-    };
-  }
-
-  #masquerades(branch: Branch): boolean {
-    if (this.#table.chain('masquerading') === undefined) return false;
-    return this.chain('masquerading', [branch]).ended.some(({ masquerade }) => masquerade === true);
-  }
-
-  #rule(rule: NftRule, branch: Branch, above: readonly string[]): { on: Branch[]; returned: Branch[]; ended: Ended[] } {
+  #rule(rule: NftRule, branch: Branch, at: At, above: readonly string[]): { on: Branch[]; returned: Branch[]; ended: Ended[] } {
     const chain = above.at(-1) ?? '';
     const result = { on: [] as Branch[], returned: [] as Branch[], ended: [] as Ended[] };
     let now = branch;
@@ -112,17 +70,17 @@ export class NftWalk {
         case 'remember':
           break;
         case 'setMark':
-          this.#step(chain, rule, `mark 0x${statement.or.toString(16)}`);
+          now = this.#meet(chain, rule, `mark 0x${statement.or.toString(16)}`, now);
           now = { ...now, mark: (now.mark | statement.or) >>> 0 };
           break;
         case 'verdict':
-          this.#step(chain, rule, printVerdict(statement.verdict));
-          this.#verdict(statement.verdict, now, above, result);
+          now = this.#meet(chain, rule, printVerdict(statement.verdict), now);
+          this.#verdict(statement.verdict, now, at, above, result);
           return result;
         case 'randomVerdict':
-          this.#step(chain, rule, 'random choice');
+          now = this.#meet(chain, rule, 'random choice', now);
           for (const { slots, verdict } of statement.verdicts) {
-            this.#verdict(verdict, { ...now, probability: (now.probability * slots) / statement.modulus }, above, result);
+            this.#verdict(verdict, { ...now, probability: (now.probability * slots) / statement.modulus }, at, above, result);
           }
           return result;
         case 'verdictMap': {
@@ -131,22 +89,22 @@ export class NftWalk {
             if (this.#table.map(statement.name) === undefined) this.#trail.unknown.add(`map ${statement.name}, which was not read`);
             return { ...result, on: [now] };
           }
-          this.#step(chain, rule, printVerdict(verdict));
-          this.#verdict(verdict, now, above, result);
+          now = this.#meet(chain, rule, printVerdict(verdict), now);
+          this.#verdict(verdict, now, at, above, result);
           return result;
         }
         case 'dnat':
         case 'randomDnat': {
           const targets = statement.kind === 'dnat' ? [{ slots: 1, target: statement.target }] : statement.targets;
           const modulus = statement.kind === 'dnat' ? 1 : statement.modulus;
-          this.#step(chain, rule, `DNAT to ${targets.map(({ target, slots }) => `${target.address}:${String(target.port ?? this.#packet.destinationPort)}${withProbability(slots / modulus)}`).join(', ')}`, counters);
+          now = this.#meet(chain, rule, `DNAT to ${targets.map(({ target, slots }) => `${target.address}:${String(target.port ?? this.#packet.destinationPort)}${withProbability(slots / modulus)}`).join(', ')}`, now, counters);
           for (const { slots, target } of targets) {
             // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
             const own = counters !== undefined && targets.length === 1 ? { counters } : {};
             result.ended.push({
               ...now,
               probability: (now.probability * slots) / modulus,
-              dnat: { address: target.address, port: target.port ?? this.#packet.destinationPort, ...own },
+              dnat: { address: target.address, port: target.port ?? this.#packet.destinationPort, ...own, by: stepOf(now) },
               verdict: 'DNAT',
               chain,
             });
@@ -157,11 +115,11 @@ export class NftWalk {
           now = { ...now, mark: (now.mark ^ statement.bits) >>> 0 };
           break;
         case 'masquerade':
-          this.#step(chain, rule, 'MASQUERADE');
-          result.ended.push({ ...now, masquerade: true, verdict: 'ACCEPT', chain });
+          now = this.#meet(chain, rule, 'MASQUERADE', now);
+          result.ended.push({ ...now, masqueradedBy: stepOf(now), verdict: 'ACCEPT', chain });
           return result;
         case 'reject':
-          this.#step(chain, rule, 'REJECT');
+          now = this.#meet(chain, rule, 'REJECT', now);
           result.ended.push({ ...now, verdict: 'REJECT', chain });
           return result;
         case 'unrecognized':
@@ -172,12 +130,12 @@ export class NftWalk {
     return { ...result, on: [now] };
   }
 
-  #verdict(verdict: NftVerdict, branch: Branch, above: readonly string[], result: { on: Branch[]; returned: Branch[]; ended: Ended[] }): void {
+  #verdict(verdict: NftVerdict, branch: Branch, at: At, above: readonly string[], result: { on: Branch[]; returned: Branch[]; ended: Ended[] }): void {
     const chain = above.at(-1) ?? '';
     switch (verdict.kind) {
       case 'jump':
       case 'goto': {
-        const inner = this.chain(verdict.chain, [branch], above);
+        const inner = this.chain(verdict.chain, [branch], at, above);
         result.ended.push(...inner.ended);
         (verdict.kind === 'jump' ? result.on : result.returned).push(...inner.through);
         break;
@@ -194,8 +152,9 @@ export class NftWalk {
     }
   }
 
-  #step(chain: string, rule: NftRule, effect: string, counters?: Counters): void {
-    this.#trail.add(rule, { table: this.#table.name, chain, rule: rule.text, effect, ...(counters === undefined ? {} : { counters }) });
+  #meet(chain: string, rule: NftRule, effect: string, branch: Branch, counters?: Counters): Branch {
+    const step: Step = { table: this.#table.name, chain, rule: rule.text, effect, ...(counters === undefined ? {} : { counters }) };
+    return this.#trail.meet(rule, step, [branch])[0] ?? branch;
   }
 
   /** The verdict of a named map for the packet; undefined where no element has its key. */
@@ -237,7 +196,7 @@ export class NftWalk {
       case 'destinationType': {
         if (value.kind !== 'value' || value.text !== 'local') return undefined;
         const address = key.kind === 'sourceType' ? this.#packet.source : (branch.dnat?.address ?? this.#packet.destination);
-        return this.#nodeAddresses.some((own) => isSameAddress(own, address));
+        return this.#machine.addresses.some((own) => isSameAddress(own, address));
       }
       case 'concatenation': {
         const words = key.keys.map((each) => this.#words(each, branch));
@@ -275,4 +234,10 @@ export class NftWalk {
 
 function isSameWord(one: string | undefined, other: string | undefined): boolean {
   return one !== undefined && other !== undefined && (one === other || (one.includes(':') && isSameAddress(one, other)));
+}
+
+/** The rule that the branch met last. */
+function stepOf(branch: Branch): Step {
+  if (branch.met === undefined) throw new Error('a branch that met no rule was rewritten by none');
+  return branch.met.step;
 }

@@ -5,9 +5,10 @@ import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '
 import { readProxyMode } from '../proxy-mode.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import type { IptablesBackend } from '../program.ts';
-import { walkIptables, type ChainLookup } from './walk-iptables.ts';
-import { walkNftables, type NftTable } from './walk-nftables.ts';
-import type { Packet, Step, WalkResult } from './walk.ts';
+import { priorities, walkHooks, type HookedChain } from './walk-hooks.ts';
+import { IptablesWalk, type ChainLookup } from './walk-iptables.ts';
+import { NftWalk, type NftTable } from './walk-nftables.ts';
+import { Trail, type Hook, type Machine, type Packet, type Step, type WalkResult } from './walk.ts';
 
 export interface Walk {
   readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
@@ -30,9 +31,49 @@ export function walkReport(report: NodeReport, desired: DesiredService, packet: 
   const family = familyOf(packet.destination);
   const { mode, backend } = readProxyMode(report);
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
-  if (mode === 'nftables') return walkNftables(nftTable(report, service, family), packet, addresses);
-  if (mode === 'iptables' && backend !== undefined) return walkIptables(iptablesChains(report, service, family, backend), packet, addresses);
+  const trail = new Trail();
+  const machine: Machine = { addresses, ipSet: () => undefined };
+  if (mode === 'nftables') return walkHooks(nftHooks(nftTable(report, service, family), packet, machine, trail), packet, machine, trail);
+  if (mode === 'iptables' && backend !== undefined) return walkHooks(iptablesHooks(iptablesChains(report, service, family, backend), packet, machine, trail), packet, machine, trail);
   return { leaves: [], steps: [], unknown: [`the rules of proxy mode ${mode}`] };
+}
+
+/**
+ * The chains that kube-proxy hangs on netfilter's hooks, as far as a report holds them
+ * (pkg/proxy/iptables/proxier.go iptablesJumpChains, 1.37).
+ */
+function iptablesHooks(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
+  const walk = new IptablesWalk(lookup, packet, machine, trail);
+  const chain = (hook: Hook, priority: number, table: string, name: string): HookedChain[] =>
+    lookup(table, name) === undefined ? [] : [{ hook, priority, isNat: table === 'nat', isDropPolicy: false, run: (branches, at) => walk.chain(table, name, branches, at) }];
+  const filter = (hook: Hook, ...names: readonly string[]): HookedChain[] => names.flatMap((name) => chain(hook, priorities.filter, 'filter', name));
+  return [
+    ...chain('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
+    ...chain('output', priorities.destinationNat, 'nat', 'OUTPUT'),
+    ...filter('input', 'KUBE-PROXY-FIREWALL', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES'),
+    ...filter('forward', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES'),
+    ...filter('output', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES'),
+    ...chain('postrouting', priorities.sourceNat, 'nat', 'KUBE-POSTROUTING'),
+  ];
+}
+
+/** The same in the nftables mode (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
+function nftHooks(table: NftTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
+  const walk = new NftWalk(table, packet, machine, trail);
+  const chain = (hook: Hook, priority: number, isNat: boolean, ...names: readonly string[]): HookedChain[] =>
+    // A check that was not read has no element of this Service, or the report says that it is unread.
+    names.flatMap((name) => (table.chain(name) === undefined ? [] : [{ hook, priority, isNat, isDropPolicy: false, run: (branches, at) => walk.chain(name, branches, at) }]));
+  const beforeNat = priorities.destinationNat - 10;
+  return [
+    ...chain('prerouting', beforeNat, false, 'firewall-check'),
+    ...chain('output', beforeNat, false, 'firewall-check'),
+    ...chain('prerouting', priorities.destinationNat, true, 'nat-prerouting'),
+    ...chain('output', priorities.destinationNat, true, 'nat-output'),
+    ...chain('input', priorities.filter, false, 'nodeport-endpoints-check', 'service-endpoints-check'),
+    ...chain('forward', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
+    ...chain('output', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
+    ...chain('postrouting', priorities.sourceNat, true, 'masquerading'),
+  ];
 }
 
 /** The branches of a walk as one answer. */

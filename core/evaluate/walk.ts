@@ -1,15 +1,40 @@
-/** What a symbolic walk of a packet through rules gives, the same for iptables and nftables. */
+/** What a symbolic walk of a packet through rules gives, the same for iptables, nftables and IPVS. */
+import type { IpSet } from '../ip-set.ts';
 import type { Counters } from '../program.ts';
 import type { Protocol } from '../service.ts';
 
 /** The first packet of a new connection. */
 export interface Packet {
   readonly source: string;
+  /** Absent where it is not known, as of a client that lets the kernel choose it. */
+  readonly sourcePort?: number;
   readonly destination: string;
   readonly destinationPort: number;
   readonly protocol: Protocol;
   /** OUTPUT where the node itself sends it; PREROUTING where it comes from a pod or from outside. */
   readonly entersAt: 'PREROUTING' | 'OUTPUT';
+  /** The interface by which it comes to the node; absent where it is not known (it is not lo then). */
+  readonly inInterface?: string;
+  /** The interface by which it leaves the node; absent where it is not known (it is not lo then). */
+  readonly outInterface?: string;
+}
+
+export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
+
+/** Where a chain is walked from, and what is known there of the packet's way. */
+export interface At {
+  readonly hook: Hook;
+  /** Name; '' where the packet has none at this hook (as at OUTPUT); undefined where it has one that is not known, and that is not lo. */
+  readonly inInterface: string | undefined;
+  readonly outInterface: string | undefined;
+}
+
+/** What rules may ask of the machine, beside the packet. */
+export interface Machine {
+  /** Of all its interfaces, loopback's left out; 127.0.0.0/8 and ::1 are always its own. */
+  readonly addresses: readonly string[];
+  /** An ipset by name; undefined where the dump of the sets does not hold it. */
+  ipSet(name: string): IpSet | undefined;
 }
 
 /** A rule that the packet met and whose conditions hold, or may hold. */
@@ -23,20 +48,40 @@ export interface Step {
   readonly counters?: Counters;
 }
 
+/** The rules that one branch met, the last one first: a list that branches share. */
+export interface Met {
+  readonly step: Step;
+  readonly before: Met | undefined;
+}
+
+/** Where a packet is rewritten to, and by which rule. */
+export interface Rewritten {
+  readonly address: string;
+  readonly port: number;
+  /** The rule's: one packet for each connection sent there. Absent where it counts several targets together, or nothing. */
+  readonly counters?: Counters;
+  readonly by: Step;
+}
+
 /** Where one branch of the walk ended. */
 export interface Leaf {
   /** Of this branch among all; they sum to 1. */
   readonly probability: number;
   readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
-  readonly dnat?: { readonly address: string; readonly port: number; readonly counters?: Counters };
+  readonly dnat?: Rewritten;
   readonly masquerade: boolean;
+  /** The rule that gives the packet another source address. */
+  readonly masqueradedBy?: Step;
   /** The chain of the rule that decided; undefined for NONE. */
   readonly decidedBy?: string;
+  /** All rules that this branch met, in order. */
+  readonly path: readonly Step[];
 }
 
 /** All branches of a walk. */
 export interface WalkResult {
   readonly leaves: readonly Leaf[];
+  /** The rules that any branch met, each once, in order. */
   readonly steps: readonly Step[];
   /** Matches, targets and chains that could not be followed: nothing is said of what depends on them. */
   readonly unknown: readonly string[];
@@ -46,11 +91,16 @@ export interface WalkResult {
 export interface Branch {
   readonly probability: number;
   readonly mark: number;
-  readonly dnat?: NonNullable<Leaf['dnat']>;
+  /** Of the connection (CONNMARK, `ct mark`); 0 for a new one. */
+  readonly connectionMark?: number;
+  readonly dnat?: Rewritten;
   /** The chain of the filter hook whose rule accepted the packet. */
   readonly accepted?: string;
-  /** The packet gets the address of the interface that it leaves by. */
-  readonly masquerade?: boolean;
+  /** The rule by which the packet gets another source address as it leaves. */
+  readonly masqueradedBy?: Step;
+  /** NOTRACK or CT --notrack: no nat rule sees the packet, and its state is UNTRACKED. */
+  readonly untracked?: boolean;
+  readonly met?: Met;
 }
 
 /** What ended a branch within a chain. */
@@ -78,14 +128,24 @@ export const maxDepth = 64;
 export class Trail {
   readonly steps: Step[] = [];
   readonly unknown = new Set<string>();
-  readonly #seen = new Set<object>();
+  readonly #seen = new Map<object, Step>();
 
-  /** A rule that several branches meet is one step. */
-  add(rule: object, step: Step): void {
-    if (this.#seen.has(rule)) return;
-    this.#seen.add(rule);
-    this.steps.push(step);
+  /** The branches with the rule among what they met; a rule that several branches meet is one step. */
+  meet(rule: object, step: Step, branches: readonly Branch[]): Branch[] {
+    const shared = this.#seen.get(rule) ?? step;
+    if (shared === step) {
+      this.#seen.set(rule, step);
+      this.steps.push(step);
+    }
+    return branches.map((branch) => ({ ...branch, met: { step: shared, before: branch.met } }));
   }
+}
+
+/** The rules that a branch met, in order. */
+export function pathOf(met: Met | undefined): Step[] {
+  const path: Step[] = [];
+  for (let each = met; each !== undefined; each = each.before) path.push(each.step);
+  return path.reverse();
 }
 
 /** `with probability 0.3333`, or nothing for a certain one. */

@@ -1,0 +1,86 @@
+/** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
+import { isSameAddress } from '../address.ts';
+import { pathOf, type At, type Branch, type ChainOutcome, type Hook, type Leaf, type Machine, type Packet, type Trail, type WalkResult } from './walk.ts';
+
+/** Something that hangs on a hook: a base chain, or a part of one. */
+export interface HookedChain {
+  readonly hook: Hook;
+  /** The lower, the earlier (netfilter_ipv4.h enum nf_ip_hook_priorities). */
+  readonly priority: number;
+  /** A nat chain sees no packet that has been rewritten at this hook already, nor an untracked one. */
+  readonly isNat: boolean;
+  readonly isDropPolicy: boolean;
+  run(branches: readonly Branch[], at: At): ChainOutcome;
+}
+
+/** nf_ip_hook_priorities of linux/netfilter_ipv4.h. */
+export const priorities = { raw: -300, mangle: -150, destinationNat: -100, filter: 0, security: 50, sourceNat: 100 } as const;
+
+/**
+ * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
+ * POSTROUTING; a packet that the node sends to itself comes back by lo.
+ */
+export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail): WalkResult {
+  const chains = [...hooked].sort((one, other) => one.priority - other.priority);
+  const leaves: Leaf[] = [];
+
+  /** @param isConfirmed the packet went through nat before: lo gave it back */
+  const pass = (at: At, entering: readonly Branch[], isConfirmed = false): readonly Branch[] => {
+    let live = entering;
+    for (const chain of chains) {
+      if (chain.hook !== at.hook || live.length === 0 || (chain.isNat && isConfirmed)) continue;
+      const isDone = (branch: Branch): boolean => chain.isNat && (branch.untracked === true || (chain.priority >= priorities.filter ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
+      const { through, ended } = chain.run(live.filter((branch) => !isDone(branch)), at);
+      const next: Branch[] = live.filter(isDone);
+      for (const branch of ended) {
+        if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, branch.verdict, branch.chain));
+        else next.push(branch.verdict === 'ACCEPT' && chain.priority === priorities.filter ? { ...branch, accepted: branch.chain } : branch);
+      }
+      if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, 'DROP', `policy of ${at.hook}`));
+      else next.push(...through);
+      live = next;
+    }
+    return live;
+  };
+
+  const isForNode = (branch: Branch): boolean => isOwnAddress(machine, branch.dnat?.address ?? packet.destination);
+  const start: readonly Branch[] = [{ probability: 1, mark: 0 }];
+  if (packet.entersAt === 'OUTPUT') {
+    const isLoop = isOwnAddress(machine, packet.destination);
+    const sent = pass({ hook: 'output', inInterface: '', outInterface: isLoop ? 'lo' : packet.outInterface }, start);
+    const there = pass({ hook: 'postrouting', inInterface: '', outInterface: packet.outInterface }, sent.filter((branch) => !isForNode(branch)));
+    const back = pass({ hook: 'postrouting', inInterface: '', outInterface: 'lo' }, sent.filter(isForNode));
+    const again = pass({ hook: 'prerouting', inInterface: 'lo', outInterface: '' }, back, true);
+    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) leaves.push(finalLeaf(branch));
+  } else {
+    const { inInterface, outInterface } = packet;
+    const routed = pass({ hook: 'prerouting', inInterface, outInterface: '' }, start);
+    const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
+    const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
+    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch));
+  }
+  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
+}
+
+/** Loopback's addresses are every machine's own. */
+export function isOwnAddress({ addresses }: Machine, address: string): boolean {
+  return address.startsWith('127.') || isSameAddress(address, '::1') || addresses.some((own) => isSameAddress(own, address));
+}
+
+function finalLeaf(branch: Branch): Leaf {
+  if (branch.dnat !== undefined) return leafOf(branch, 'DNAT', branch.dnat.by.chain);
+  return branch.accepted === undefined ? leafOf(branch, 'NONE') : leafOf(branch, 'ACCEPT', branch.accepted);
+}
+
+function leafOf(branch: Branch, verdict: Leaf['verdict'], decidedBy?: string): Leaf {
+  const goesOn = verdict !== 'DROP' && verdict !== 'REJECT';
+  return {
+    probability: branch.probability,
+    verdict,
+    ...(branch.dnat === undefined || verdict !== 'DNAT' ? {} : { dnat: branch.dnat }),
+    masquerade: goesOn && branch.masqueradedBy !== undefined,
+    ...(goesOn && branch.masqueradedBy !== undefined ? { masqueradedBy: branch.masqueradedBy } : {}),
+    ...(decidedBy === undefined ? {} : { decidedBy }),
+    path: pathOf(branch.met),
+  };
+}
