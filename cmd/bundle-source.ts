@@ -25,7 +25,8 @@ export async function openBundle(file: string, asked: { readonly service: string
   };
 }
 
-async function readBundle(file: string): Promise<Bundle> {
+/** @throws UsageError where the file cannot be read, or is no bundle */
+export async function readBundle(file: string): Promise<Bundle> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

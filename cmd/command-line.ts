@@ -43,7 +43,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
-    .command('simulate', 'Say what dumped rules do with one packet; needs no cluster', (command) => withFlags(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] --ruleset FILE [flags]')), simulateFlags), use(readSimulateRequest))
+    .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('install', 'Install the CRD and the operator', (command) => withFlags(command.usage(usage('install [flags]')), installFlags), use(readInstallRequest))
     .command('uninstall', 'Remove the operator, the CRD and all ServiceTraces', (command) => withFlags(command.usage(usage('uninstall [flags]')), uninstallFlags), use(readUninstallRequest))
     .command('status', 'Show whether the operator runs, and what you may do', (command) => withFlags(command.usage(usage('status [flags]')), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readStatusRequest))
@@ -134,10 +134,17 @@ const recordFlags: Readonly<Record<string, Options>> = {
 };
 
 const simulateFlags: Readonly<Record<string, Options>> = {
-  from: value('Source address of the packet'),
+  from: value('Source address of the packet, or IP:PORT where the source port matters'),
   to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', 'tcp'),
-  ruleset: value('What iptables-save, ip6tables-save, nft -j list ruleset or nft list ruleset printed; repeat it for several, - is standard input'),
-  'node-ip': value("An address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own"),
+  ruleset: value('What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed; repeat it for several of one machine, - is standard input'),
+  bundle: value('A trace that was recorded to this file; needs no cluster'),
+  'node-ip': value("With --ruleset: an address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own"),
+  'in-interface': value('The interface by which the packet comes to the node, where rules ask for it'),
+  'out-interface': value('The interface by which it leaves the node'),
+  node: value('With a SERVICE or --bundle: on this node only (repeat it, or separate names with commas)'),
+  timeout: value('With a SERVICE: how long to wait for the nodes; 0 for no limit', '60s'),
+  'probe-namespace': value('With a SERVICE: the namespace of the probe pods', 'kube-system'),
+  'probe-image': value('With a SERVICE: the image of the probe pods'),
   output: { ...value('Output: text, json or yaml', 'text'), alias: 'o' },
 };
 

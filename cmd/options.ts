@@ -11,6 +11,7 @@ import {
   type CompletionRequest,
   type InstallRequest,
   type RecordRequest,
+  type SimulateOrigin,
   type SimulateRequest,
   type StatusRequest,
   type TraceOrigin,
@@ -130,22 +131,54 @@ export function readSimulateRequest(values: Values): SimulateRequest {
   const example = 'kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE';
   const from = text(values, 'from');
   const to = text(values, 'to');
-  const files = list(values, 'ruleset');
   if (from === undefined || to === undefined) throw new UsageError(`--${from === undefined ? 'from' : 'to'} is missing. Write ${example}.`);
-  if (files.length === 0) throw new UsageError(`--ruleset is missing: a file with what iptables-save or nft list ruleset printed. Write ${example}.`);
-  if (files.filter((file) => file === '-').length > 1) throw new UsageError('--ruleset - can be given once: there is one standard input.');
+  const origin = readSimulateOrigin(values, example);
   const nodeIps = list(values, 'node-ip');
-  for (const [name, address] of [['from', from], ...nodeIps.map((each) => ['node-ip', each])] as const) {
-    if (isIP(address ?? '') === 0) throw new UsageError(`--${name ?? ''} "${address ?? ''}" is not an IP address.`);
-  }
+  const nodes = list(values, 'node');
+  if (nodeIps.length > 0 && origin.kind !== 'ruleset') throw new UsageError("--node-ip goes with --ruleset: a trace knows its nodes' addresses.");
+  if (nodes.length > 0 && origin.kind === 'ruleset') throw new UsageError('--node goes with a SERVICE or --bundle: dumps are of one machine.');
+  for (const address of nodeIps) if (isIP(address) === 0) throw new UsageError(`--node-ip "${address}" is not an IP address.`);
+  const source = isIP(from) === 0 ? parseHostPort(from) : { address: from };
+  if (source === undefined) throw new UsageError(`--from "${from}" is not an IP address, nor IP:PORT.`);
   const [target = '', protocolText = 'tcp', ...more] = to.split('/');
   const parsed = parseHostPort(target);
   const protocol = (['TCP', 'UDP', 'SCTP'] as const).find((each) => each === protocolText.toUpperCase());
   if (parsed === undefined || protocol === undefined || more.length > 0) {
     throw new UsageError(`--to "${to}" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.`);
   }
-  if (isIP(from) !== isIP(parsed.address)) throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
-  return { command: 'simulate', ...readCommon(values), from, to: { ...parsed, protocol }, files, nodeIps, output: choice(values, 'output', ['text', 'json', 'yaml'], 'text') };
+  if (isIP(source.address) !== isIP(parsed.address)) throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
+  const input = text(values, 'in-interface');
+  const output = text(values, 'out-interface');
+  return {
+    command: 'simulate',
+    ...readCommon(values),
+    origin,
+    from: source,
+    to: { ...parsed, protocol },
+    nodeIps,
+    nodes,
+    interfaces: { ...(input === undefined ? {} : { in: input }), ...(output === undefined ? {} : { out: output }) },
+    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+  };
+}
+
+/** SERVICE, --ruleset and --bundle say whose rules are meant; a bundle may be checked against the Service's name. */
+function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
+  const service = text(values, 'service');
+  const file = text(values, 'bundle');
+  const files = list(values, 'ruleset');
+  if (service !== undefined) checkServiceName(service);
+  if (files.length > 0 && (file !== undefined || service !== undefined)) {
+    throw new UsageError(`--ruleset and ${file === undefined ? 'a SERVICE' : '--bundle'} exclude each other: each says whose rules are meant.`);
+  }
+  if (files.filter((each) => each === '-').length > 1) throw new UsageError('--ruleset - can be given once: there is one standard input.');
+  for (const name of ['probe-image', 'probe-namespace']) {
+    if (text(values, name) !== undefined && (service === undefined || file !== undefined)) throw new UsageError(`--${name} goes with a SERVICE that is read from its nodes now.`);
+  }
+  if (files.length > 0) return { kind: 'ruleset', files };
+  if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
+  if (service === undefined) throw new UsageError(`Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write ${example}.`);
+  return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
 }
 
 export function readVersionRequest(values: Values): VersionRequest {

@@ -88,14 +88,25 @@ export interface StatusRequest extends CommonRequest {
   readonly output: 'table' | 'json' | 'yaml';
 }
 
+/** Whose rules the packet is sent through. */
+export type SimulateOrigin =
+  /** Dumps of one machine; - is standard input. */
+  | { readonly kind: 'ruleset'; readonly files: readonly string[] }
+  | { readonly kind: 'bundle'; readonly file: string; readonly service?: string }
+  /** The nodes as they are now. */
+  | { readonly kind: 'service'; readonly service: string; readonly probeNamespace: string; readonly probeImage: string; readonly timeoutMilliseconds: number };
+
 export interface SimulateRequest extends CommonRequest {
   readonly command: 'simulate';
-  readonly from: string;
+  readonly origin: SimulateOrigin;
+  readonly from: { readonly address: string; readonly port?: number };
   readonly to: { readonly address: string; readonly port: number; readonly protocol: Protocol };
-  /** Dumps of one machine; - is standard input. */
-  readonly files: readonly string[];
-  /** The node's own addresses: a packet from one of them enters at OUTPUT. */
+  /** Of dumps: the node's own addresses. A packet from one of them enters at OUTPUT. */
   readonly nodeIps: readonly string[];
+  /** Of a trace: these nodes alone; empty for each on which the packet may enter. */
+  readonly nodes: readonly string[];
+  /** Where the user knows them: rules may ask for them. */
+  readonly interfaces: { readonly in?: string; readonly out?: string };
   readonly output: 'text' | 'json' | 'yaml';
 }
 

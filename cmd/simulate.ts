@@ -1,78 +1,167 @@
-/** `kubectl svctrace simulate`: what dumped rules do with one packet; needs no cluster. */
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
+/** `kubectl svctrace simulate`: what rules do with one packet; those of dumps, of a recorded trace, or of a Service's nodes now. */
+import { createReadStream } from 'node:fs';
 import { stringify } from 'yaml';
-import { hostPort } from '../core/diagnose/frontend-drift.ts';
-import { summarize } from '../core/evaluate/walk-packet.ts';
+import { isSameAddress } from '../core/address.ts';
+import type { Bundle } from '../core/bundle.ts';
+import { frontendText, hostPort } from '../core/diagnose/frontend-drift.ts';
+import { summarize, walkPacket, type Walk } from '../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';
-import { mergeRulesets, parseRulesetFile } from '../core/parse/ruleset-file.ts';
+import { frontendsOf } from '../core/node-program.ts';
+import { recordsOf } from '../core/node-report.ts';
+import { mergeRulesets, RulesetDump } from '../core/parse/ruleset-file.ts';
 import { RulesetError, type Ruleset } from '../core/ruleset.ts';
-import { isSameAddress } from '../core/address.ts';
+import { readBundle } from './bundle-source.ts';
+import { connect } from './client.ts';
+import { collectBundle } from './collect-bundle.ts';
 import { UsageError } from './errors.ts';
+import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
+import { createProgress } from './progress.ts';
 import type { SimulateRequest } from './request.ts';
 
-/** @throws UsageError where a file cannot be read or understood */
+/**
+ * @returns 5 where a part of what was asked could not be read: the answer then says what it does not know
+ * @throws UsageError where a file cannot be read or understood, or the packet is none of the Service's
+ */
 export async function runSimulate(request: SimulateRequest, io: Io): Promise<number> {
-  const ruleset = mergeRulesets(await Promise.all(request.files.map(readRuleset)));
-  const packet: Packet = {
-    source: request.from,
-    destination: request.to.address,
-    destinationPort: request.to.port,
-    protocol: request.to.protocol,
-    entersAt: request.nodeIps.some((own) => isSameAddress(own, request.from)) ? 'OUTPUT' : 'PREROUTING',
-  };
-  const { verdict, destinations, masquerade, path, unknown } = simulate(ruleset, packet, request.nodeIps);
-  // The keys of design.md, in its order; others script against them.
-  const result = {
+  const { origin } = request;
+  if (origin.kind === 'ruleset') {
+    const { ruleset, problems } = await readRulesets(origin.files);
+    for (const problem of problems) io.stderr.write(`error: ${problem}\n`);
+    print([answerOf(walkDumps(ruleset, request), [])], request, io);
+    return problems.length === 0 ? exitStatus.ok : exitStatus.partial;
+  }
+  if (origin.kind === 'bundle') {
+    const bundle = await readBundle(origin.file);
+    if (origin.service !== undefined && origin.service !== bundle.desired.name) throw new UsageError(`${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`);
+    return walkBundle(bundle, request, io);
+  }
+  const progress = createProgress(io.stderr);
+  const client = connect(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const { bundle } = await collectBundle(client, { ...origin, nodes: request.nodes, collect: { conntrack: 'None', dns: false } }, progress, io);
+  return walkBundle(bundle, request, io);
+}
+
+/** What one node, or several that do the very same, do with the packet. The keys of design.md, in its order; others script against them. */
+interface Answer extends Pick<Walk, 'verdict' | 'destinations' | 'masquerade'> {
+  readonly path: readonly { readonly table: string; readonly chain: string; readonly rule: string; readonly effect: string }[];
+  readonly unknown?: readonly string[];
+  /** Absent where the rules are those of dumps. */
+  readonly nodes?: readonly string[];
+}
+
+function answerOf({ verdict, destinations, masquerade, path, unknown }: Walk, nodes: readonly string[]): Answer {
+  return {
     verdict,
     destinations: destinations.map(({ address, port, probability }) => ({ address, port, probability })),
     masquerade,
     path: path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
     ...(unknown.length === 0 ? {} : { unknown }),
+    ...(nodes.length === 0 ? {} : { nodes }),
   };
-  if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
-  else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(asText(result, packet));
-  return 0;
 }
 
-function simulate(ruleset: Ruleset, packet: Packet, nodeIps: readonly string[]): ReturnType<typeof summarize> {
+function packetOf({ from, to, interfaces }: SimulateRequest, nodeAddresses: readonly string[]): Packet {
+  return {
+    source: from.address,
+    ...(from.port === undefined ? {} : { sourcePort: from.port }),
+    destination: to.address,
+    destinationPort: to.port,
+    protocol: to.protocol,
+    entersAt: nodeAddresses.some((own) => isSameAddress(own, from.address)) ? 'OUTPUT' : 'PREROUTING',
+    ...(interfaces.in === undefined ? {} : { inInterface: interfaces.in }),
+    ...(interfaces.out === undefined ? {} : { outInterface: interfaces.out }),
+  };
+}
+
+function walkDumps(ruleset: Ruleset, request: SimulateRequest): Walk {
   try {
-    return summarize(walkRuleset(ruleset, packet, nodeIps));
+    return summarize(walkRuleset(ruleset, packetOf(request, request.nodeIps), request.nodeIps));
   } catch (error) {
     if (error instanceof ChainLoopError) throw new UsageError(`The rules cannot be followed: ${error.message}.`, { cause: error });
     throw error;
   }
 }
 
+/** Walks the packet on each node where it may enter; a node that did not answer makes the result partial. */
+function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
+  const { desired } = bundle;
+  const answers: Answer[] = [];
+  const asked = bundle.answers.filter(({ node }) => request.nodes.length === 0 || request.nodes.includes(node));
+  const strangers = request.nodes.filter((name) => !bundle.answers.some(({ node }) => node === name));
+  if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`);
+  const addressesOf = (answer: Bundle['answers'][number]): readonly string[] => ('report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : []);
+  checkFrontend(bundle, request, bundle.answers.flatMap(addressesOf));
+  // The client's own node is where its packets meet rules; of a client outside, it may be any.
+  const home = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, request.from.address)));
+  const podNode = desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((each) => isSameAddress(each, request.from.address)))?.nodeName;
+  const entered = home.length > 0 ? home : asked.filter(({ node }) => podNode === undefined || request.nodes.length > 0 || node === podNode);
+  let missing = 0;
+  for (const answer of entered) {
+    if (!('report' in answer)) {
+      missing += 1;
+      io.stderr.write(`${answer.node} did not answer: ${answer.message}\n`);
+      continue;
+    }
+    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer))), [answer.node]);
+    const twin = answers.findIndex((other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }));
+    const before = answers[twin];
+    if (before === undefined) answers.push(own);
+    else answers[twin] = { ...before, nodes: [...(before.nodes ?? []), answer.node] };
+  }
+  if (answers.length === 0) throw new UsageError(`No node's rules are there to walk the packet through${missing > 0 ? '' : `: ${desired.name} was traced on no node`}.`);
+  print(answers, request, io);
+  return missing === 0 ? exitStatus.ok : exitStatus.partial;
+}
+
+/** A trace holds the rules of its Service alone: for any other packet it would say "no rule", which nobody looked for. */
+function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddresses: readonly string[]): void {
+  const frontends = frontendsOf(desired);
+  const isThis = frontends.some(({ frontend, address, port, protocol }) => {
+    const addresses = frontend === 'NodePort' ? nodeAddresses : [address];
+    return port === to.port && protocol === to.protocol && addresses.some((each) => isSameAddress(each, to.address));
+  });
+  if (isThis) return;
+  const list = frontends.map(frontendText).join(', ');
+  throw new UsageError(`--to ${hostPort(to.address, to.port)}/${to.protocol.toLowerCase()} is no address of Service ${desired.name}, and a trace holds no other's rules. ${list === '' ? `kube-proxy writes no rules for it, because ${desired.service.notProxied ?? 'it has no ports'}` : `It has ${list}`}.`);
+}
+
+/** All dumps as those of one machine, and what could not be read of them, in sentences. */
+async function readRulesets(files: readonly string[]): Promise<{ ruleset: Ruleset; problems: string[] }> {
+  const read = await Promise.all(files.map(readRuleset));
+  const problems = read.flatMap(({ problems: own }, index) => own.map(({ line, message }) => `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}`));
+  return { ruleset: mergeRulesets(read), problems };
+}
+
 async function readRuleset(file: string): Promise<Ruleset> {
-  let text: string;
+  const dump = new RulesetDump();
   try {
-    text = file === '-' ? await readAll(process.stdin) : await readFile(file, 'utf8');
+    for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) dump.push(chunk as Uint8Array);
   } catch (error) {
     throw new UsageError(`--ruleset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
   try {
-    return parseRulesetFile(text);
+    return dump.end();
   } catch (error) {
     if (error instanceof RulesetError) throw new UsageError(`--ruleset ${file}: ${error.message}.`, { cause: error });
     throw error;
   }
 }
 
-interface Result {
-  readonly verdict: string;
-  readonly destinations: readonly { readonly address: string; readonly port: number; readonly probability: number }[];
-  readonly masquerade: boolean;
-  readonly path: readonly { readonly table: string; readonly chain: string; readonly rule: string; readonly effect: string }[];
-  readonly unknown?: readonly string[];
+function print(answers: readonly Answer[], request: SimulateRequest, io: Io): void {
+  const [only] = answers;
+  const result = answers.length === 1 ? only : { answers };
+  if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
+  else if (request.output === 'yaml') io.stdout.write(stringify(result));
+  else io.stdout.write(answers.map((answer) => asText(answer, request)).join('\n'));
 }
 
-function asText({ verdict, destinations, masquerade, path, unknown = [] }: Result, packet: Packet): string {
+function asText({ verdict, destinations, masquerade, path, unknown = [], nodes = [] }: Answer, { from, to, nodeIps }: SimulateRequest): string {
+  const isOwn = nodeIps.some((own) => isSameAddress(own, from.address));
+  const source = from.port === undefined ? from.address : hostPort(from.address, from.port);
   const lines = [
-    `${packet.protocol} ${packet.source} → ${hostPort(packet.destination, packet.destinationPort)}, enters at ${packet.entersAt}`,
+    `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${isOwn ? 'OUTPUT' : 'PREROUTING'}` : ` on ${nodes.join(', ')}`}`,
     '',
     ...path.map(({ table, chain, rule, effect }) => `${table} ${chain}: ${effect}\n    ${rule}`),
     ...(path.length === 0 ? ['no rule matches'] : []),

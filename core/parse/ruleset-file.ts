@@ -23,3 +23,18 @@ export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
     problems: rulesets.flatMap(({ problems }) => problems),
   };
 }
+
+/** A dump of any of the tools, given piece by piece. */
+export class RulesetDump {
+  readonly #decoder = new TextDecoder();
+  #text = '';
+
+  push(chunk: Uint8Array | string): void {
+    this.#text += typeof chunk === 'string' ? chunk : this.#decoder.decode(chunk, { stream: true });
+  }
+
+  /** @throws RulesetError where it is none of them, or nothing of it can be read */
+  end(): Ruleset {
+    return parseRulesetFile(this.#text + this.#decoder.decode());
+  }
+}

@@ -1,10 +1,17 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { readBundle } from '../../cmd/bundle-source.ts';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { UsageError } from '../../cmd/errors.ts';
 import { runSimulate } from '../../cmd/simulate.ts';
 
 const rulesets = fileURLToPath(new URL('../fixtures/rulesets/', import.meta.url));
+
+/** The IPv4 address and port of the Service that a bundle holds, and its nodes. */
+async function recorded(bundle: string): Promise<{ service: string; answers: string[] }> {
+  const { desired, answers } = await readBundle(bundle);
+  return { service: `${desired.service.clusterIPs.find((address) => !address.includes(':')) ?? ''}:80`, answers: answers.map(({ node }) => node) };
+}
 
 async function simulate(...words: string[]): Promise<string> {
   const parsed = await parseCommandLine(['simulate', ...words], 100);
@@ -41,6 +48,23 @@ describe('kubectl svctrace simulate', () => {
     expect(output).toContain('TCP 10.244.1.77 → 10.96.224.65:80, enters at PREROUTING');
     expect(output).toContain('kube-proxy reject-chain: REJECT');
     expect(output.trim().split('\n').at(-1)).toBe('REJECT');
+  });
+
+  it('walks the Service of a recorded trace on each node where the packet may enter', async () => {
+    const bundle = fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url));
+    const { service, answers } = await recorded(bundle);
+    const result: unknown = JSON.parse(await simulate('--from', '10.244.9.9', '--to', service, '--bundle', bundle, '-o', 'json'));
+    // iptables on both backends holds the same rules, nftables other ones with the same targets.
+    expect(result).toMatchObject({ answers: [{ verdict: 'DNAT', nodes: [answers[0], answers[2]] }, { verdict: 'DNAT', nodes: [answers[1]] }] });
+    const one: unknown = JSON.parse(await simulate('--from', '10.244.9.9', '--to', service, '--bundle', bundle, '--node', answers[0] ?? '', '-o', 'json'));
+    expect(one).toMatchObject({ verdict: 'DNAT', masquerade: false, nodes: [answers[0]] });
+    expect(await simulate('--from', '10.244.9.9', '--to', service, '--bundle', bundle)).toContain(`→ ${service} on ${answers[1] ?? ''}`);
+  });
+
+  it('refuses a packet that is none of the recorded Service', async () => {
+    const bundle = fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url));
+    await expect(simulate('--from', '10.244.9.9', '--to', '10.96.0.10:53/udp', '--bundle', bundle)).rejects.toThrow("--to 10.96.0.10:53/udp is no address of Service auth-service, and a trace holds no other's rules. It has ClusterIP ");
+    await expect(simulate('--from', '10.244.9.9', '--to', (await recorded(bundle)).service, '--bundle', bundle, '--node', 'node-z')).rejects.toThrow('there is no such node in the trace; it has node-a, node-b, node-c');
   });
 
   it('says which file it cannot read, and why', async () => {

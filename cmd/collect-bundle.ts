@@ -1,0 +1,58 @@
+/** Collects a Service's trace in this process, before any of it is judged: what `record` writes and `simulate` walks. */
+import type { Bundle } from '../core/bundle.ts';
+import type { CollectSpec } from '../core/service-trace.ts';
+import type { ClusterClient } from './client.ts';
+import { ClusterError, NotFoundError } from './errors.ts';
+import type { Io } from './io.ts';
+import { partialText, tellEvent, type Progress } from './progress.ts';
+import { checkService, describeMissingService } from './service-names.ts';
+import { openStandalone } from './standalone-source.ts';
+import { traceOf } from './trace-object.ts';
+import { version } from './version.ts';
+
+export interface CollectOptions {
+  readonly service: string;
+  /** Empty for all nodes. */
+  readonly nodes: readonly string[];
+  readonly collect: CollectSpec;
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface Collected {
+  readonly bundle: Bundle;
+  /** Which nodes did not answer, and why; undefined where all did. */
+  readonly partial: string | undefined;
+}
+
+/**
+ * @throws NotFoundError where the Service is not there
+ * @throws ClusterError where no node answered
+ */
+export async function collectBundle(client: ClusterClient, options: CollectOptions, progress: Progress, io: Io): Promise<Collected> {
+  const { namespace } = client;
+  const { service: name, nodes, collect, probeNamespace, probeImage, timeoutMilliseconds } = options;
+  await checkService(client, namespace, name);
+  const spec = { serviceRef: { name }, collect, ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
+  const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
+  const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
+  try {
+    const { status, desired, answers, nodeZones, walkFrom } = await source.engine.trace({
+      namespace,
+      spec,
+      signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
+      onProgress: (now) => { tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now }) }); },
+    });
+    io.signal.throwIfAborted();
+    progress.end();
+    if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
+    const partial = partialText(traceOf({ namespace, name, spec, status }));
+    if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
+    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
+    return { bundle, partial };
+  } finally {
+    progress.end();
+    await source.close();
+  }
+}
