@@ -84,8 +84,11 @@ const nftElements = z.object({
   elements: z.array(z.unknown()),
 });
 
-/** IPVS virtual servers of the Service, as `ipvsadm -Sn` prints them. */
-const ipvs = z.object({ kind: z.literal('ipvs'), service, lines: z.array(z.string()) });
+/** The Service's virtual servers, as `ipvsadm -L -n --exact` and the same with `--stats` print them, one after the other. */
+const ipvs = z.object({ kind: z.literal('ipvs'), service, family, lines: z.array(z.string()) });
+
+/** A set of kube-proxy's: its `create` line and the elements that concern the Service, as `ipset save` prints them. */
+const ipSet = z.object({ kind: z.literal('ipSet'), service, family, name: z.string(), lines: z.array(z.string()) });
 
 /** The Service's conntrack entries, as `conntrack -L -o extended` prints them. */
 const conntrack = z.object({
@@ -139,7 +142,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, nftChain, nftElements, ipvs, conntrack, conntrackTable, dns, unread, end,
+  start, kubeProxy, tables, iptablesChain, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;

@@ -9,6 +9,7 @@ import { askKubeProxy } from './ask-kube-proxy.ts';
 import type { Commands } from './commands.ts';
 import { readConntrack } from './read-conntrack.ts';
 import { readLegacyBackend, readNftBackend, type Emit } from './read-iptables.ts';
+import { readIpvs } from './read-ipvs.ts';
 import { readNftables } from './read-nftables.ts';
 import { readTables } from './read-tables.ts';
 
@@ -43,6 +44,10 @@ async function readRules(request: ProbeRequest, commands: Commands, addresses: r
       if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
+      if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
+        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, emit);
+        if (mode === 'ipvs') return;
+      }
       if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
       // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
       if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, emit);

@@ -1,0 +1,101 @@
+/** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
+import type { NodeReportRecord } from '../core/node-report.ts';
+import type { ProbeRequestService } from '../core/probe-request.ts';
+import type { IptablesBackend } from '../core/program.ts';
+import { familyOf, type Family } from '../core/service.ts';
+import type { Commands } from './commands.ts';
+
+type Emit = (record: NodeReportRecord) => void;
+
+/** ipvsadm(8): how a virtual server of each protocol is named. */
+const serviceFlags = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' } as const;
+
+/** What ipvsadm says of a virtual server that is not there. */
+const absentMessage = /No such service|Service not defined/i;
+
+/**
+ * Each frontend's virtual server is asked for by its address, so that the cost is the Service's; the rules of this mode
+ * are few whatever the cluster's size (they ask sets), so nat and filter are read whole.
+ * @param backend whose tables hold kube-proxy's chains
+ */
+export async function readIpvs(commands: Commands, family: Family, backend: IptablesBackend, services: readonly ProbeRequestService[], nodeAddresses: readonly string[], emit: Emit): Promise<void> {
+  for (const service of services) {
+    const name = `${service.namespace}/${service.name}`;
+    const lines: string[] = [];
+    for (const { flag, address, port } of frontendsOf(service, family, nodeAddresses)) {
+      for (const extra of [[], ['--stats']]) {
+        const { status, problem } = await commands.stream(['ipvsadm', '-L', '-n', '--exact', ...extra, flag, hostPort(address, port)], (line) => lines.push(line));
+        if (status !== 0 && !absentMessage.test(problem)) {
+          emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, virtual servers', reason: problem });
+          return;
+        }
+      }
+    }
+    emit({ kind: 'ipvs', service: name, family, lines });
+    await readSets(commands, family, service, realServers(lines), emit);
+    await readRules(commands, family, backend, name, emit);
+  }
+}
+
+function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): { flag: string; address: string; port: number }[] {
+  const own = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].filter((address) => familyOf(address) === family);
+  const node = nodeAddresses.filter((address) => familyOf(address) === family && !/^(127\.|::1$|fe80:)/i.test(address));
+  return service.ports.flatMap(({ protocol, port, nodePort }) => [
+    ...own.map((address) => ({ flag: serviceFlags[protocol], address, port })),
+    ...(nodePort === undefined || nodePort === 0 ? [] : node.map((address) => ({ flag: serviceFlags[protocol], address, port: nodePort }))),
+  ]);
+}
+
+function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+}
+
+/** The addresses behind the arrows of a listing. */
+function realServers(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => /^\s+->\s+\[?([0-9a-fA-F.:]+?)\]?:\d+\s/.exec(line)?.[1] ?? []);
+}
+
+/** The elements of kube-proxy's sets that name the Service (pkg/proxy/ipvs/ipset.go); its sets of IPv6 begin with KUBE-6-. */
+async function readSets(commands: Commands, family: Family, service: ProbeRequestService, endpoints: readonly string[], emit: Emit): Promise<void> {
+  const name = `${service.namespace}/${service.name}`;
+  const names: string[] = [];
+  const listed = await commands.stream(['ipset', 'list', '-n'], (line) => {
+    if (line.startsWith('KUBE-') && line.startsWith('KUBE-6-') === (family === 'IPv6')) names.push(line.trim());
+  });
+  const unread = (problem: string): void => { emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, sets of ipset', reason: problem }); };
+  if (listed.status !== 0) {
+    unread(listed.problem);
+    return;
+  }
+  const addresses = new Set([...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs, ...endpoints]);
+  const nodePorts = new Set(service.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));
+  const concerns = (element: string): boolean => element.split(',').some((part) => addresses.has(part) || nodePorts.has(part) || nodePorts.has(part.replace(/^\w+:/, '')));
+  for (const set of names) {
+    const lines: string[] = [];
+    const { status, problem } = await commands.stream(['ipset', 'save', set], (line) => {
+      const element = /^add \S+ (\S+)/.exec(line)?.[1];
+      if (line.startsWith('create ') || (element !== undefined && concerns(element))) lines.push(line);
+    });
+    if (status === 0) emit({ kind: 'ipSet', service: name, family, name: set, lines });
+    else unread(problem);
+  }
+}
+
+const hooks: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
+
+async function readRules(commands: Commands, family: Family, backend: IptablesBackend, service: string, emit: Emit): Promise<void> {
+  const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}-save`;
+  for (const table of ['nat', 'filter']) {
+    const chains = new Map<string, string[]>();
+    const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {
+      const declared = /^:(\S+)/.exec(line)?.[1];
+      const chain = declared ?? /^(?:\[\d+:\d+\] )?-A (\S+)/.exec(line)?.[1];
+      if (chain === undefined || !(chain.startsWith('KUBE-') || hooks.includes(chain))) return;
+      const rules = chains.get(chain) ?? [];
+      chains.set(chain, rules);
+      if (declared === undefined) rules.push(line);
+    });
+    if (status !== 0) emit({ kind: 'unread', service, family, what: `rules of ${program}, table ${table}`, reason: problem });
+    else for (const [chain, lines] of chains) emit({ kind: 'iptablesChain', service, backend, family, table, chain, scope: 'all', absent: false, lines });
+  }
+}
