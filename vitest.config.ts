@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * unit: no root, no cluster. kernel: real rules in network namespaces that the tests make and remove; needs root.
- * cluster: the embedded cluster; needs root, Go and Debian's packages. The groups run one after the other, because
- * each of the last two uses the whole machine.
+ * proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded cluster. Both need
+ * root, Go and Debian's packages. The groups run one after the other, because each but the first uses the whole machine.
  */
 export default defineConfig({
   test: {
@@ -28,13 +28,21 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'proof',
+          include: ['test/proxy/**/*.test.ts'],
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'cluster',
           include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
           globalSetup: ['test/setup/cluster.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

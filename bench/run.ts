@@ -1,96 +1,155 @@
 /**
- * `npm run bench`: what reading one Service's rules costs on a node, against what people do by hand,
- * `iptables-save -c -t nat | grep NAMESPACE/NAME`, in the same run. Prints medians and their ratio. Needs root and the
- * iptables package; the rules are loaded into a network namespace that goes with the process.
- * `npm run bench -- 100 1000 5000` chooses the numbers of Services, with four endpoints each.
+ * `npm run bench -- 100 1000 10000 30000`: what reading one Service's rules costs on a node, against what people do by
+ * hand, in the same run, for each backend and number of Services (four endpoints each). Prints medians, their ratios,
+ * and the largest resident set of any process of either side. By hand:
+ *
+ *   iptables-nft-save -c -t nat | grep -F NAMESPACE/NAME:       (iptables-legacy-save for the legacy backend)
+ *   nft list ruleset | grep -F NAMESPACE/NAME/                  (finds no set elements, for they name no Service)
+ *
+ * The probe is measured twice: its reading alone, in this process, and the whole bundled program from its start, as a
+ * node pays for it (dist/probe.mjs of `npm run build`: it also reads /proc, the list of tables, and asks kube-proxy,
+ * which is not there). Needs root, the packages iptables and nftables, and GNU time for the resident sets; the rules are
+ * loaded into network namespaces that go with the processes. `npm run bench -- legacy 1000` measures one backend.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { iptablesChainNames, iptablesEndpointChainName } from '../core/chain-names.ts';
-import type { Protocol } from '../core/service.ts';
+import type { NodeReportRecord } from '../core/node-report.ts';
+import type { ProbeRequest } from '../core/probe-request.ts';
 import { realCommands } from '../probe/commands.ts';
-import { readLegacyBackend, readNftBackend } from '../probe/read-iptables.ts';
+import { readLegacyBackend } from '../probe/read-iptables-legacy.ts';
+import { readNftBackend } from '../probe/read-iptables-nft.ts';
+import { readNftables } from '../probe/read-nftables.ts';
 import { kernelUnavailable } from '../test/kernel/namespace.ts';
+import { generatedService, iptablesRuleset, nftablesRuleset, nodeAddress } from './ruleset.ts';
 
-const sizes = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
-const rounds = 7;
-const endpointsOfService = 4;
-const tcp: Protocol = 'TCP';
-const asked = { namespace: 'default', name: 'service-0', portName: 'http', protocol: tcp };
+const allBackends = ['nf_tables', 'legacy', 'nftables'] as const;
+type Backend = (typeof allBackends)[number];
 
-if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) {
-  const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi']);
+const endpoints = 4;
+const probeFile = fileURLToPath(new URL('../dist/probe.mjs', import.meta.url));
+const words = process.argv.slice(2);
+const named = allBackends.filter((backend) => words.includes(backend));
+const backends = named.length === 0 ? allBackends : named;
+const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
+
+if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) startAll();
+else for (const backend of backends) for (const size of sizes) await measureOne(backend, size);
+
+function startAll(): void {
+  const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ?? (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
   if (unavailable !== undefined) {
     process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
     process.exit(1);
   }
-  const { status } = spawnSync('unshare', ['--net', process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' },
-  });
-  process.exit(status ?? 1);
-}
-
-function address(service: number): string {
-  return `10.${String(100 + (service >> 16))}.${String((service >> 8) & 255)}.${String(service & 255)}`;
-}
-
-/** The nat table as kube-proxy writes it for so many Services. */
-function ruleset(services: number): string {
-  const declared: string[] = [':KUBE-SERVICES - [0:0]', ':KUBE-MARK-MASQ - [0:0]', ':KUBE-POSTROUTING - [0:0]', ':KUBE-NODEPORTS - [0:0]'];
-  const rules: string[] = ['-A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES'];
-  for (let service = 0; service < services; service += 1) {
-    const port = { ...asked, name: `service-${String(service)}` };
-    const id = `${port.namespace}/${port.name}:${port.portName}`;
-    const { cluster } = iptablesChainNames(port);
-    declared.push(`:${cluster} - [0:0]`);
-    rules.push(`-A KUBE-SERVICES -d ${address(service)}/32 -p tcp -m comment --comment "${id} cluster IP" -m tcp --dport 80 -j ${cluster}`);
-    for (let endpoint = 0; endpoint < endpointsOfService; endpoint += 1) {
-      const target = `10.244.${String((service * endpointsOfService + endpoint) % 250)}.${String(endpoint + 1)}:8080`;
-      const chain = iptablesEndpointChainName(port, `${target}/${String(endpoint)}`);
-      const left = endpointsOfService - endpoint;
-      declared.push(`:${chain} - [0:0]`);
-      rules.push(`-A ${cluster} -m comment --comment "${id} -> ${target}"${left === 1 ? '' : ` -m statistic --mode random --probability ${(1 / left).toFixed(11)}`} -j ${chain}`);
-      rules.push(`-A ${chain} -s ${target.split(':')[0] ?? ''}/32 -m comment --comment "${id}" -j KUBE-MARK-MASQ`);
-      rules.push(`-A ${chain} -p tcp -m comment --comment "${id}" -m tcp -j DNAT --to-destination ${target}`);
+  process.stdout.write(`One Service of so many, ${String(endpoints)} endpoints each; milliseconds (medians), and how many times faster than by hand; MiB: largest resident set\n`);
+  process.stdout.write(['backend'.padEnd(10), 'Services', 'by hand', 'MiB', 'reading: references', 'with rules', 'whole probe: references', 'with rules', 'MiB'].map((word) => word.padStart(9)).join('  ') + '\n');
+  for (const backend of backends) {
+    for (const size of sizes.length === 0 ? [100, 1000] : sizes) {
+      const { status } = spawnSync('unshare', ['--net', process.execPath, fileURLToPath(import.meta.url), backend, String(size)], {
+        stdio: 'inherit',
+        env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' },
+      });
+      if (status !== 0) process.exit(status ?? 1);
     }
   }
-  return ['*nat', ...declared, ...rules, 'COMMIT', ''].join('\n');
 }
 
-async function median(run: () => Promise<void> | void): Promise<number> {
+async function measureOne(backend: Backend, size: number): Promise<void> {
+  load(backend, size);
+  const rounds = size >= 10000 ? 5 : 11;
+  // A Service from the middle: neither the first nor the last of a long chain.
+  const asked = generatedService(Math.floor(size / 2) + 1, endpoints);
+  const { namespace, name, portName, protocol } = asked.port;
+  const service = { namespace, name, clusterIPs: [asked.clusterIP], externalIPs: [], loadBalancerIPs: [], ports: [{ name: portName, protocol, port: 80 }] };
+  const commands = realCommands();
+  const reading = (dispatch: Dispatch): (() => Promise<void>) => async () => {
+    const records: NodeReportRecord[] = [];
+    const emit = (record: NodeReportRecord): void => { records.push(record); };
+    const tables = new Set(['nat', 'filter']);
+    if (backend === 'nf_tables') await readNftBackend(commands, 'IPv4', tables, [service], dispatch, emit);
+    else if (backend === 'legacy') await readLegacyBackend(commands, 'IPv4', tables, [service], emit);
+    else await readNftables(commands, 'IPv4', [service], [nodeAddress], emit);
+    requireEndpoints(JSON.stringify(records), asked.endpoints);
+  };
+  const whole = (dispatch: Dispatch): (() => number | undefined) => () => {
+    const request: ProbeRequest = { version: 1, node: 'bench', services: [service], collect: { rules: true, conntrack: 'None', kubeProxy: false, dispatch }, maxConntrackEntries: 0 };
+    const { stdout, memory } = run([process.execPath, probeFile], `${JSON.stringify(request)}\n`);
+    requireEndpoints(stdout, asked.endpoints);
+    return memory;
+  };
+  const pipeline = backend === 'nftables' ? `nft list ruleset | grep -F ${namespace}/${name}/` : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
+  const byHand = await measure(rounds, () => {
+    const { stdout, memory } = run(['sh', '-c', pipeline]);
+    requireEndpoints(stdout, asked.endpoints);
+    return memory;
+  });
+  const [references, rules] = [await measure(rounds, reading('References')), await measure(rounds, reading('Rules'))];
+  const [wholeReferences, wholeRules] = [await measure(rounds, whole('References')), await measure(rounds, whole('Rules'))];
+  const against = ({ median }: Measured, width: number): string => `${median.toFixed(1)} (${(byHand.median / median).toFixed(2)}x)`.padStart(width);
+  const mebibytes = (memory: number | undefined): string => (memory === undefined ? '-' : (memory / 1024).toFixed(0)).padStart(9);
+  process.stdout.write(
+    [
+      backend.padEnd(10), String(size).padStart(9), byHand.median.toFixed(1).padStart(9), mebibytes(byHand.memory), against(references, 19), against(rules, 16),
+      against(wholeReferences, 23), against(wholeRules, 16), mebibytes(Math.max(wholeReferences.memory ?? NaN, wholeRules.memory ?? NaN)),
+    ].join('  ') + '\n',
+  );
+}
+
+type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
+
+/** Loads the ruleset into this process's own namespace, through a file: the text of 30,000 Services is not held. */
+function load(backend: Backend, services: number): void {
+  const folder = mkdtempSync(join(tmpdir(), 'svctrace-bench-'));
+  try {
+    const file = join(folder, 'rules');
+    const output = openSync(file, 'w');
+    for (const piece of backend === 'nftables' ? nftablesRuleset({ services, endpoints }) : iptablesRuleset({ services, endpoints })) writeSync(output, piece);
+    const argv = backend === 'nftables' ? ['nft', '-f', file] : [`iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-restore`, '-c', file];
+    const { status, stderr } = spawnSync(argv[0] ?? '', argv.slice(1), { encoding: 'utf8' });
+    if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** A fast answer that lacks an endpoint is no answer. */
+function requireEndpoints(text: string, wanted: readonly string[]): void {
+  const missing = wanted.find((endpoint) => !text.includes(endpoint) && !text.includes(endpoint.replace(':', ' . ')) && !text.includes(endpoint.replace(':', '",')));
+  if (missing !== undefined) throw new Error(`${missing} is not in what was read:\n${text.slice(0, 2000)}`);
+}
+
+interface Measured {
+  /** Milliseconds. */
+  readonly median: number;
+  /** KiB */
+  readonly memory: number | undefined;
+}
+
+async function measure(rounds: number, once: () => Promise<void> | number | undefined): Promise<Measured> {
   const times: number[] = [];
+  let memory: number | undefined;
   for (let round = 0; round < rounds; round += 1) {
     const started = process.hrtime.bigint();
-    await run();
+    const used = await once();
     times.push(Number(process.hrtime.bigint() - started) / 1e6);
+    if (typeof used === 'number') memory = Math.max(memory ?? 0, used);
   }
-  return times.sort((one, other) => one - other)[Math.floor(rounds / 2)] ?? NaN;
+  return { median: times.sort((one, other) => one - other)[Math.floor(rounds / 2)] ?? NaN, memory };
 }
 
-const commands = realCommands();
-const service = { namespace: asked.namespace, name: asked.name, clusterIPs: [address(0)], externalIPs: [], loadBalancerIPs: [], ports: [{ name: 'http', protocol: tcp, port: 80 }] };
-const tables = new Set(['nat']);
-
-process.stdout.write(`backend    Services   by hand (ms)   probe (ms)   by hand / probe   (medians of ${String(rounds)}, ${String(endpointsOfService)} endpoints each)\n`);
-for (const size of sizes.length === 0 ? [100, 1000] : sizes) {
-  const rules = ruleset(size);
-  for (const [backend, suffix, read] of [['nf_tables', 'nft', readNftBackend], ['legacy', 'legacy', readLegacyBackend]] as const) {
-    const loaded = spawnSync(`iptables-${suffix}-restore`, { input: rules, encoding: 'utf8' });
-    if (loaded.status !== 0) throw new Error(`iptables-${suffix}-restore: ${loaded.stderr}`);
-    const byHand = await median(() => {
-      const { stdout } = spawnSync('sh', ['-c', `iptables-${suffix}-save -c -t nat | grep -F ${asked.namespace}/${asked.name}:`], { encoding: 'utf8', maxBuffer: 2 ** 28 });
-      if (!stdout.includes('DNAT')) throw new Error('the pipeline found no rule');
-    });
-    const probe = await median(async () => {
-      let lines = 0;
-      await read(commands, 'IPv4', tables, [service], (record) => {
-        if (record.kind === 'iptablesChain') lines += record.lines.length;
-      });
-      if (lines < 1 + endpointsOfService * 3) throw new Error(`the probe found ${String(lines)} rules`);
-    });
-    process.stdout.write(`${backend.padEnd(11)}${String(size).padStart(8)}${byHand.toFixed(1).padStart(15)}${probe.toFixed(1).padStart(13)}${(byHand / probe).toFixed(2).padStart(18)}\n`);
-    spawnSync(`iptables-${suffix}`, ['-t', 'nat', '-F']);
-    spawnSync(`iptables-${suffix}`, ['-t', 'nat', '-X']);
+/** Runs a program; its standard output, and the largest resident set among it and all that it waited for, in KiB. */
+function run(argv: readonly string[], input = ''): { stdout: string; memory: number | undefined } {
+  const folder = mkdtempSync(join(tmpdir(), 'svctrace-bench-'));
+  const memoryFile = join(folder, 'memory');
+  try {
+    const all = existsSync('/usr/bin/time') ? ['/usr/bin/time', '-f', '%M', '-o', memoryFile, ...argv] : argv;
+    const { stdout, stderr, status } = spawnSync(all[0] ?? '', all.slice(1), { input, encoding: 'utf8', maxBuffer: 2 ** 28 });
+    if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
+    return { stdout, memory: existsSync(memoryFile) ? Number(readFileSync(memoryFile, 'utf8').trim()) : undefined };
+  } finally {
+    rmSync(folder, { recursive: true });
   }
 }

@@ -60,6 +60,33 @@ const iptablesChain = z.object({
   lines: z.array(z.string()),
 });
 
+/**
+ * KUBE-SERVICES was not listed: how many rules jump to the Service's chains, by the kernel's own count, is exactly what
+ * its frontends need. The rules themselves and their counters are unknown.
+ */
+const dispatchReferences = z.object({
+  kind: z.literal('dispatchReferences'),
+  service,
+  backend: z.enum(['nf_tables', 'legacy']),
+  family,
+  table: z.string(),
+  /** The chain that was not listed. */
+  chain: z.string(),
+  references: z.array(
+    z.object({
+      chain: z.string(),
+      /** Rules of the table that jump to the chain. */
+      total: z.number().int(),
+      /** Those among them that were read: in chains of the Service, and in KUBE-NODEPORTS. */
+      read: z.number().int(),
+    }),
+  ),
+  /** Where each frontend of an address enters. */
+  entries: z.array(z.object({ address: z.string(), protocol: z.enum(['TCP', 'UDP', 'SCTP']), port: z.number().int(), chain: z.string() })),
+  /** One rule jumps to KUBE-NODEPORTS, which is asked for packets to the node's own addresses. */
+  nodePorts: z.boolean(),
+});
+
 /** A chain of kube-proxy's nftables table: the objects of `nft -j list chain`, without metainfo. */
 const nftChain = z.object({
   kind: z.literal('nftChain'),
@@ -142,7 +169,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, unread, end,
+  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;

@@ -33,6 +33,12 @@ export const probeRequestSchema = z.object({
   ),
   collect: z.object({
     rules: z.boolean(),
+    /**
+     * How the rules that lead to the Service are read where the kernel keeps them in one chain with those of all other
+     * Services (KUBE-SERVICES of iptables on nf_tables). Rules, the default: the chain is listed. References: where the
+     * kernel's counts of references to the Service's own chains are what its frontends need, it is not (core/dispatch-references.ts).
+     */
+    dispatch: z.enum(['Rules', 'References']).optional(),
     conntrack: z.enum(['None', 'Summary', 'Entries']),
     kubeProxy: z.boolean(),
     /** The DNS servers and the name to ask them for; absent where DNS is not asked. */

@@ -8,7 +8,9 @@ import { askDns } from './ask-dns.ts';
 import { askKubeProxy } from './ask-kube-proxy.ts';
 import type { Commands } from './commands.ts';
 import { readConntrack } from './read-conntrack.ts';
-import { readLegacyBackend, readNftBackend, type Emit } from './read-iptables.ts';
+import type { Emit } from './emit.ts';
+import { readLegacyBackend } from './read-iptables-legacy.ts';
+import { readNftBackend } from './read-iptables-nft.ts';
 import { readIpvs } from './read-ipvs.ts';
 import { readNftables } from './read-nftables.ts';
 import { readTables } from './read-tables.ts';
@@ -50,7 +52,7 @@ async function readRules(request: ProbeRequest, commands: Commands, addresses: r
       }
       if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
       // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
-      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, emit);
+      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
     }),
   );
 }

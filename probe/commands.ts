@@ -3,18 +3,22 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 
 export interface Finished {
   /** 127 where the program is not installed, 124 where it was ended for its time. */
   readonly status: number;
   /** The first line of standard error. */
   readonly problem: string;
+  /** All lines of standard error that are not empty, up to 64 KiB of them. */
+  readonly errors: readonly string[];
 }
 
 export interface Commands {
-  /** Gives each line of standard output to `onLine`, and waits for the end. Never rejects. */
-  stream(argv: readonly [string, ...string[]], onLine: (line: string) => void): Promise<Finished>;
+  /**
+   * Gives each line of standard output to `onLine`, and waits for the end. Never rejects.
+   * @param input for standard input; without it, there is none
+   */
+  stream(argv: readonly [string, ...string[]], onLine: (line: string) => void, input?: string): Promise<Finished>;
 }
 
 const timeoutMilliseconds = 15_000;
@@ -25,39 +29,64 @@ export function realCommands(): Commands {
   const lock = process.env['XTABLES_LOCKFILE'] ?? lockFile();
   const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', XTABLES_LOCKFILE: lock };
   return {
-    stream: (argv, onLine) =>
+    stream: (argv, onLine, input) =>
       new Promise((resolve) => {
         const [program, ...args] = argv;
-        const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
-        let problem = '';
+        const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
+        let errorText = '';
         let late = false;
         const timer = setTimeout(() => {
           late = true;
           child.kill('SIGKILL');
         }, timeoutMilliseconds);
-        const lines = createInterface({ input: child.stdout, crlfDelay: Infinity });
-        lines.on('line', onLine);
-        const read = new Promise<void>((done) => lines.once('close', done));
+        // A program that ends before it has read all of its input is judged by its status.
+        child.stdin.once('error', () => undefined);
+        child.stdin.end(input ?? '');
+        const lines = lineSplitter(onLine);
+        child.stdout.setEncoding('utf8').on('data', lines.push);
         child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-          if (problem.length < 1000) problem += chunk;
+          if (errorText.length < maxErrorText) errorText += chunk;
         });
         child.once('error', (error) => {
           clearTimeout(timer);
           const missing = 'code' in error && error.code === 'ENOENT';
-          resolve({ status: missing ? 127 : 126, problem: missing ? `${program} is not installed` : error.message });
+          const problem = missing ? `${program} is not installed` : error.message;
+          resolve({ status: missing ? 127 : 126, problem, errors: [problem] });
         });
         child.once('close', (status) => {
           clearTimeout(timer);
-          void read.then(() => {
-            resolve(late ? { status: 124, problem: `${program} took more than ${String(timeoutMilliseconds / 1000)} s` } : { status: status ?? 1, problem: firstLine(problem) });
-          });
+          lines.end();
+          const errors = errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
+          const problem = late ? `${program} took more than ${String(timeoutMilliseconds / 1000)} s` : (errors[0] ?? '');
+          resolve({ status: late ? 124 : (status ?? 1), problem, errors });
         });
       }),
   };
 }
 
-function firstLine(text: string): string {
-  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? '';
+const maxErrorText = 65536;
+
+/** Cuts text that comes in chunks into lines: node:readline takes several times as long for a dump of 20 MB. */
+export function lineSplitter(onLine: (line: string) => void): { push: (chunk: string) => void; end: () => void } {
+  let rest = '';
+  return {
+    push: (chunk) => {
+      let from = 0;
+      for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', from)) {
+        const line = chunk.slice(from, at);
+        from = at + 1;
+        if (rest === '') onLine(line);
+        else {
+          onLine(rest + line);
+          rest = '';
+        }
+      }
+      rest += chunk.slice(from);
+    },
+    end: () => {
+      if (rest !== '') onLine(rest);
+    },
+  };
 }
 
 /** A path for the lock file that can be written; the probes of one node share /run, so that they share the lock too. */

@@ -6,7 +6,7 @@ import { parseConntrackLine, type ConntrackEntry } from '../core/parse/conntrack
 import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
-import type { Emit } from './read-iptables.ts';
+import type { Emit } from './emit.ts';
 
 type Group = RecordOf<'conntrack'>['groups'][number];
 

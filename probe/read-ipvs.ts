@@ -1,11 +1,9 @@
 /** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
-import type { NodeReportRecord } from '../core/node-report.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { IptablesBackend } from '../core/program.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
-
-type Emit = (record: NodeReportRecord) => void;
+import type { Emit } from './emit.ts';
 
 /** ipvsadm(8): how a virtual server of each protocol is named. */
 const serviceFlags = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' } as const;

@@ -8,7 +8,7 @@ import { parseNftMapElements, parseNftRules, type NftStatement, type NftVerdict 
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
-import type { Emit } from './read-iptables.ts';
+import type { Emit } from './emit.ts';
 
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';

@@ -1,4 +1,5 @@
 /** Walks one packet through what a node's report holds of one Service. */
+import { dispatchRules } from '../dispatch-references.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
 import { parseIptablesRule, type IptablesRule } from '../parse/iptables-rules.ts';
 import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '../parse/nft-json.ts';
@@ -97,6 +98,10 @@ export function iptablesChains(report: NodeReport, service: string, family: Fami
   for (const record of recordsOf(report, 'iptablesChain')) {
     if (record.service !== service || record.family !== family || record.backend !== backend) continue;
     chains.set(`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? []));
+  }
+  for (const record of recordsOf(report, 'dispatchReferences')) {
+    if (record.service !== service || record.family !== family || record.backend !== backend) continue;
+    chains.set(`${record.table} ${record.chain}`, dispatchRules(record));
   }
   return (table, chain) => chains.get(`${table} ${chain}`);
 }

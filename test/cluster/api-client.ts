@@ -1,4 +1,4 @@
-import { request } from 'node:https';
+import { Agent, request, type RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -6,6 +6,13 @@ import { z } from 'zod';
 const clusterSchema = z.object({ cluster: z.object({ server: z.string(), 'certificate-authority-data': z.string() }) });
 const userSchema = z.object({ user: z.object({ token: z.string() }) });
 const kubeconfigSchema = z.object({ clusters: z.tuple([clusterSchema]), users: z.tuple([userSchema]) });
+
+/** What is written: an object, and how it changes what is there. */
+export interface Writing {
+  readonly method: 'POST' | 'PATCH' | 'DELETE';
+  /** Absent for DELETE. A PATCH is a merge patch. */
+  readonly body?: object;
+}
 
 /**
  * A client for the few questions that the harness asks while the cluster starts. It is small because
@@ -15,6 +22,7 @@ export class ApiClient {
   readonly #server: string;
   readonly #authority: Buffer;
   readonly #token: string;
+  readonly #connections = new Agent({ keepAlive: true, maxSockets: 16 });
 
   /** @param kubeconfig path of a kubeconfig that startApiServer() has written */
   constructor(kubeconfig: string) {
@@ -26,28 +34,49 @@ export class ApiClient {
 
   /**
    * @param path such as `/api/v1/nodes`
-   * @returns the body of a 200 answer
+   * @returns the answer's body
    * @throws {Error} when there is no answer within three seconds, or another status
    */
   async get(path: string): Promise<string> {
+    return this.#ask(path, { method: 'GET', agent: false, timeout: 3000 });
+  }
+
+  /**
+   * Writes one object; many may be written side by side.
+   * @returns the answer's body: the object as the API server keeps it
+   * @throws {Error} when it is not taken, with the API server's reason, or when there is no answer within 30 seconds
+   */
+  async write(path: string, { method, body }: Writing): Promise<string> {
+    const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
+    return this.#ask(path, { method, agent: this.#connections, timeout: 30_000, headers: { 'content-type': type } }, body && JSON.stringify(body));
+  }
+
+  /** Ends the connections that writing has left open. */
+  close(): void {
+    this.#connections.destroy();
+  }
+
+  async #ask(path: string, options: RequestOptions, sent?: string): Promise<string> {
+    const authorization = { authorization: `Bearer ${this.#token}` };
     return new Promise((resolve, reject) => {
       const asking = request(
         new URL(path, this.#server),
-        { ca: this.#authority, headers: { authorization: `Bearer ${this.#token}` }, agent: false, timeout: 3000 },
+        { ca: this.#authority, ...options, headers: { ...options.headers, ...authorization } },
         (response) => {
           const chunks: Buffer[] = [];
           response.on('data', (chunk: Buffer) => chunks.push(chunk));
           response.on('error', reject);
           response.on('end', () => {
             const body = Buffer.concat(chunks).toString('utf8');
-            if (response.statusCode === 200) resolve(body);
+            if (response.statusCode === 200 || response.statusCode === 201) resolve(body);
             else reject(new Error(`The API server answered ${path} with ${String(response.statusCode)}: ${body.slice(0, 300)}`));
           });
         },
       );
-      asking.on('timeout', () => asking.destroy(new Error(`The API server did not answer ${path} within 3 seconds.`)));
+      const seconds = (options.timeout ?? 0) / 1000;
+      asking.on('timeout', () => asking.destroy(new Error(`The API server did not answer ${path} within ${String(seconds)} seconds.`)));
       asking.on('error', reject);
-      asking.end();
+      asking.end(sent);
     });
   }
 

@@ -75,13 +75,13 @@ function createDisk(plan: NodePlan, disk: string, programs: readonly NodeProgram
 }
 
 /** Runs a shell script in a process's network namespace; an error of any command ends it. */
-async function runInNetwork(pid: number, lines: readonly string[]): Promise<void> {
+export async function runInNetwork(pid: number, lines: readonly string[]): Promise<void> {
   const [program = '', ...args] = enterCommand(pid, false, ['sh', '-ec', lines.join('\n')]);
   await execa(program, args);
 }
 
-// Duplicate address detection would delay every IPv6 address by a second or more, for nothing: nobody else is here.
-const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
+/** Duplicate address detection would delay every IPv6 address by a second or more, for nothing: nobody else is here. */
+export const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
 
 // Every rejected connection is told so. With the usual limit of one answer in a second, some would be timeouts.
 const noIcmpLimit = 'sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0';
@@ -105,7 +105,7 @@ export async function createControlPlaneNamespace(components: Components): Promi
 }
 
 /** Whether the process has left the network namespace that this process is in. */
-async function differsFromOwn(pid: number): Promise<boolean> {
+export async function differsFromOwn(pid: number): Promise<boolean> {
   const { stdout } = await execa('readlink', ['/proc/self/ns/net', `/proc/${String(pid)}/ns/net`]);
   const [own, other] = stdout.split('\n');
   return own !== other;

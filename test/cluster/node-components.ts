@@ -164,11 +164,12 @@ function kubeletConfig({ name, plan }: NodeOptions): string {
   });
 }
 
-function kubeProxyConfig({ plan }: NodeOptions): string {
+function kubeProxyConfig({ plan }: NodeOptions, featureGates: Readonly<Record<string, boolean>>): string {
   return stringify({
     apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
     kind: 'KubeProxyConfiguration',
     mode: plan.proxyMode,
+    ...(Object.keys(featureGates).length === 0 ? {} : { featureGates }),
     hostnameOverride: plan.name,
     clientConnection: { kubeconfig: inNode('kube-proxy.kubeconfig') },
     detectLocalMode: 'ClusterCIDR',
@@ -188,7 +189,15 @@ function configureNode(options: NodeOptions): void {
   configure(options, 'containerd.toml', containerdConfig(options));
   configure(options, 'cni/10-pods.conflist', cniConfig(options));
   configure(options, 'kubelet.yaml', kubeletConfig(options));
-  configure(options, 'kube-proxy.yaml', kubeProxyConfig(options));
+  configureKubeProxy(options);
+}
+
+/**
+ * Writes what the node's kube-proxy reads, and gives the node its choice of iptables.
+ * @param featureGates of kube-proxy; a release's own defaults, if not given
+ */
+export function configureKubeProxy(options: NodeOptions, featureGates: Readonly<Record<string, boolean>> = {}): void {
+  configure(options, 'kube-proxy.yaml', kubeProxyConfig(options, featureGates));
   linkIptables(options);
 }
 

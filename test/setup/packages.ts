@@ -2,7 +2,10 @@
 import { canInstallPackages, installPackages } from '../cluster/packages.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
-const others = [{ program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' }];
+const others = [
+  { program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' },
+  { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
+];
 
 if (canInstallPackages()) installPackages(others.filter(({ program }) => findProgram(program) === undefined));
 else process.stderr.write('Without root and apt-get, nothing is installed; tests that lack something are skipped and say what.\n');

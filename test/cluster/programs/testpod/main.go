@@ -1,6 +1,7 @@
 // The testpod program is what runs inside the test cluster's pods: a server
 // that says which pod answered, a client that makes connections one by one
-// and reports each, a DNS lookup, and a process that only waits (the pod
+// and reports each, a witness and its inquirer for many connections over TCP,
+// UDP and SCTP, a DNS lookup, and a process that only waits (the pod
 // sandbox, and pods that tests exec into). Static, so an image needs no more.
 package main
 
@@ -12,6 +13,8 @@ import (
 const usage = `usage:
   testpod serve [--port PORT]... [--udp-port PORT]... [--linger DURATION]
   testpod connect --to ADDRESS:PORT [--count N] [--udp] [--timeout DURATION] [--interval DURATION] [--hold DURATION]
+  testpod witness --port PORT... [--address ADDRESS]...
+  testpod ask [--parallel N] < GROUPS
   testpod resolve NAME [--timeout DURATION]
   testpod sleep
 `
@@ -27,6 +30,10 @@ func main() {
 		err = serve(arguments)
 	case "connect":
 		err = connect(arguments)
+	case "witness":
+		err = witness(arguments)
+	case "ask":
+		err = ask(arguments)
 	case "resolve":
 		err = resolve(arguments)
 	case "sleep":

@@ -1,0 +1,274 @@
+/** Whether a packet is in an ipset, as netfilter's set match finds it. */
+import ipaddr from 'ipaddr.js';
+import type { IpSet, IpSetElement } from './ip-set.ts';
+import type { Protocol } from './service.ts';
+
+/** What of a packet a set can hold. */
+export interface IpSetPacket {
+  readonly source: string;
+  readonly destination: string;
+  readonly protocol: Protocol;
+  /** Absent where it is not known: a set that asks for it answers unknown. */
+  readonly sourcePort?: number;
+  readonly destinationPort: number;
+}
+
+/** Of `--match-set NAME dst,dst`: which side of the packet each part of an element is compared with. */
+export type IpSetFlag = 'src' | 'dst';
+
+export interface IpSetQuestion {
+  /** The other sets, by name: what a list:set holds. */
+  readonly sets?: ReadonlyMap<string, IpSet>;
+  /** `--return-nomatch`: elements with nomatch match, and the others do not. */
+  readonly returnNomatch?: boolean;
+}
+
+/**
+ * Follows the kernel's search (ip_set_test in net/netfilter/ipset/ip_set_core.c, mtype_test_cidrs in
+ * ip_set_hash_gen.h): of the networks that hold the packet, the most specific one decides, the first part of an
+ * element before the second; an element with nomatch takes the packet out. A set of another family, or one with more
+ * parts than flags, holds no packet.
+ * @returns undefined where it depends on what is not known: a MAC address, an interface, a mark, a source port, a
+ * set that is not there, or an element that is written as a name or a range
+ */
+export function ipSetContains(set: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, question: IpSetQuestion = {}): boolean | undefined {
+  return set.type === 'list:set' ? listContains(set, flags, packet, question) : elementsContain(set, flags, packet, question.returnNomatch === true);
+}
+
+/** The first member that holds the packet decides. The kernel refuses a list within a list, so one in a dump is not followed. */
+function listContains(list: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, question: IpSetQuestion): boolean | undefined {
+  let answer: boolean | undefined = false;
+  for (const { parts } of list.elements) {
+    const member = question.sets?.get(parts[0] ?? '');
+    const contains = member === undefined || member.type === 'list:set' ? undefined : elementsContain(member, flags, packet, question.returnNomatch === true);
+    if (contains === true) return true;
+    if (contains === undefined) answer = undefined;
+  }
+  return answer;
+}
+
+function elementsContain(set: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, returnNomatch: boolean): boolean | undefined {
+  const index = indexOf(set);
+  if (index === undefined) return undefined;
+  if (flags.length < index.dimensions.length) return false;
+  const source = readAddress(packet.source);
+  const destination = readAddress(packet.destination);
+  if (source === undefined || destination === undefined) return undefined;
+  if (set.family !== undefined && set.family !== (source.bits === 32 ? 'IPv4' : 'IPv6')) return false;
+  // ip_set_get_ip_port: SCTP has no port for a bitmap.
+  if (index.dimensions.includes('bare port') && packet.protocol === 'SCTP') return false;
+  const values = index.dimensions.map((dimension, position) => valueOf(dimension, flags[position] === 'src', packet, source, destination, index.mask));
+
+  const found = values.includes(undefined) ? searchAll(index, values, packet.protocol) : search(index, values);
+  // What an unreadable element holds is not known; among networks it may also be an exception.
+  if (index.unreadable && (index.hasNetworks || found !== 'match')) return undefined;
+  if (found === 'unknown') return undefined;
+  return found === (returnNomatch ? 'nomatch' : 'match');
+}
+
+type Dimension = 'address' | 'port' | 'bare port' | 'other';
+
+interface Address {
+  readonly value: bigint;
+  readonly bits: 32 | 128;
+}
+
+/** A packet's part, compared with an element's: an address, or a port as readPort writes it; undefined where it is not known. */
+type Value = Address | string | undefined;
+
+interface Entry {
+  /** Of each part: a network, or text to be equal. */
+  readonly parts: readonly (({ readonly network: bigint; readonly length: number }) | string)[];
+  readonly isException: boolean;
+}
+
+/** The kernel's own index: elements by their masked parts, and the prefix lengths that occur. */
+interface Index {
+  readonly dimensions: readonly Dimension[];
+  readonly entries: readonly Entry[];
+  readonly byKey: ReadonlyMap<string, Entry>;
+  /** Combinations of prefix lengths, one length for each address part, the most specific first. */
+  readonly lengths: readonly (readonly number[])[];
+  /** Of the options netmask and bitmask: addresses are masked by it before they are looked up. */
+  readonly mask: bigint | undefined;
+  readonly hasNetworks: boolean;
+  /** Some element could not be read. */
+  readonly unreadable: boolean;
+}
+
+/** A set is looked up once for each packet of a walk and is never changed. */
+const indexes = new WeakMap<IpSet, Index>();
+
+/** undefined for a type that is not known. */
+function indexOf(set: IpSet): Index | undefined {
+  const known = indexes.get(set);
+  if (known !== undefined) return known;
+  const dimensions = dimensionsOf(set.type);
+  if (dimensions === undefined) return undefined;
+  const mask = maskOf(set);
+  if (mask === 'unreadable') return undefined;
+  const entries: Entry[] = [];
+  const byKey = new Map<string, Entry>();
+  const lengths = new Map<string, readonly number[]>();
+  let unreadable = false;
+  for (const element of set.elements) {
+    const entry = readElement(element, dimensions, mask);
+    if (entry === 'unreadable') unreadable = true;
+    else {
+      entries.push(entry);
+      byKey.set(keyOf(entry.parts), entry);
+      const combination = entry.parts.flatMap((part) => (typeof part === 'string' ? [] : [part.length]));
+      lengths.set(combination.join(), combination);
+    }
+  }
+  const index: Index = {
+    dimensions,
+    entries,
+    byKey,
+    lengths: [...lengths.values()].sort(bySpecificity),
+    mask,
+    hasNetworks: /\bnet\b/.test(set.type),
+    unreadable,
+  };
+  indexes.set(set, index);
+  return index;
+}
+
+function bySpecificity(one: readonly number[], other: readonly number[]): number {
+  const at = one.findIndex((length, position) => length !== other[position]);
+  return at < 0 ? 0 : (other[at] ?? 0) - (one[at] ?? 0);
+}
+
+/** bitmap:port has the number alone, and holds TCP and UDP ports only; the hash types have the protocol with it. */
+function dimensionsOf(type: string): Dimension[] | undefined {
+  const [method, parts] = type.split(':');
+  if (parts === undefined || (method !== 'hash' && method !== 'bitmap')) return undefined;
+  const dimensions = parts.split(',').map((part): Dimension | undefined => {
+    if (part === 'ip' || part === 'net') return 'address';
+    if (part === 'port') return method === 'bitmap' ? 'bare port' : 'port';
+    return part === 'mac' || part === 'iface' || part === 'mark' ? 'other' : undefined;
+  });
+  return dimensions.every((dimension) => dimension !== undefined) ? dimensions : undefined;
+}
+
+function maskOf({ options, family }: IpSet): bigint | undefined | 'unreadable' {
+  const netmask = options.find((option) => option.startsWith('netmask '))?.slice('netmask '.length);
+  const bitmask = options.find((option) => option.startsWith('bitmask '))?.slice('bitmask '.length);
+  const bits = family === 'IPv6' ? 128 : 32;
+  if (netmask !== undefined) return /^\d+$/.test(netmask) && Number(netmask) <= bits ? prefixMask(Number(netmask), bits) : 'unreadable';
+  if (bitmask !== undefined) return readAddress(bitmask)?.value ?? 'unreadable';
+  return undefined;
+}
+
+function readElement({ parts: texts, isException }: IpSetElement, dimensions: readonly Dimension[], mask: bigint | undefined): Entry | 'unreadable' {
+  // bitmap:ip,mac may hold an address whose MAC is not yet known.
+  if (texts.length > dimensions.length || (texts.length < dimensions.length && dimensions[texts.length] !== 'other')) return 'unreadable';
+  const parts: Entry['parts'][number][] = [];
+  for (const [position, dimension] of dimensions.entries()) {
+    const part = readPart(texts[position] ?? '', dimension, mask);
+    if (part === undefined) return 'unreadable';
+    parts.push(part);
+  }
+  return { parts, isException };
+}
+
+function readPart(text: string, dimension: Dimension, mask: bigint | undefined): Entry['parts'][number] | undefined {
+  switch (dimension) {
+    case 'address': {
+      const [written = '', lengthText] = text.split('/');
+      const address = readAddress(written);
+      if (address === undefined) return undefined;
+      const length = lengthText === undefined ? address.bits : Number(lengthText);
+      if (!Number.isInteger(length) || length < 0 || length > address.bits) return undefined;
+      return { network: address.value & prefixMask(length, address.bits) & (mask ?? prefixMask(address.bits, address.bits)), length };
+    }
+    case 'port':
+      return readPort(text);
+    case 'bare port':
+      return /^\d+$/.test(text) ? text : undefined;
+    case 'other':
+      return '';
+  }
+}
+
+/** Protocols as /etc/protocols names them, or by number where a node has no such file. */
+const protocolNames = new Map([['tcp', 'TCP'], ['6', 'TCP'], ['udp', 'UDP'], ['17', 'UDP'], ['sctp', 'SCTP'], ['132', 'SCTP']]);
+
+/** `tcp:80` as `TCP:80`; without a protocol it is TCP. What is of another protocol, such as icmp:echo-request, stays as it is. */
+function readPort(text: string): string | undefined {
+  const at = text.indexOf(':');
+  const name = at < 0 ? 'tcp' : text.slice(0, at);
+  const port = text.slice(at + 1);
+  const protocol = protocolNames.get(name);
+  if (protocol === undefined) return text;
+  return /^\d+$/.test(port) ? `${protocol}:${port}` : undefined;
+}
+
+function valueOf(dimension: Dimension, isSource: boolean, packet: IpSetPacket, source: Address, destination: Address, mask: bigint | undefined): Value {
+  const port = isSource ? packet.sourcePort : packet.destinationPort;
+  switch (dimension) {
+    case 'address': {
+      const { value, bits } = isSource ? source : destination;
+      return { value: mask === undefined ? value : value & mask, bits };
+    }
+    case 'port':
+      return port === undefined ? undefined : `${packet.protocol}:${port}`;
+    case 'bare port':
+      return port === undefined ? undefined : String(port);
+    case 'other':
+      return undefined;
+  }
+}
+
+function search(index: Index, values: readonly Value[]): 'match' | 'nomatch' | 'none' {
+  for (const lengths of index.lengths) {
+    let address = 0;
+    const entry = index.byKey.get(
+      keyOf(
+        values.map((value) => {
+          if (value === undefined || typeof value === 'string') return value ?? '';
+          const length = lengths[address] ?? value.bits;
+          address += 1;
+          return { network: value.value & prefixMask(length, value.bits), length };
+        }),
+      ),
+    );
+    if (entry !== undefined) return entry.isException ? 'nomatch' : 'match';
+  }
+  return 'none';
+}
+
+/** With a part that is not known: unknown where the others fit any element. */
+function searchAll(index: Index, values: readonly Value[], protocol: Protocol): 'unknown' | 'none' {
+  const fits = index.entries.some(({ parts }) =>
+    parts.every((part, position) => {
+      const value = values[position];
+      if (value === undefined) return index.dimensions[position] !== 'port' || (typeof part === 'string' && part.startsWith(`${protocol}:`));
+      if (typeof part === 'string' || typeof value === 'string') return part === value;
+      return (value.value & prefixMask(part.length, value.bits)) === part.network;
+    }),
+  );
+  return fits ? 'unknown' : 'none';
+}
+
+function keyOf(parts: Entry['parts']): string {
+  return parts.map((part) => (typeof part === 'string' ? part : `${part.network.toString(36)}/${part.length}`)).join();
+}
+
+function readAddress(text: string): Address | undefined {
+  if (!(ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text))) return undefined;
+  const bytes = ipaddr.parse(text).toByteArray();
+  return { value: bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n), bits: bytes.length === 4 ? 32 : 128 };
+}
+
+const masks = new Map<number, bigint>();
+
+function prefixMask(length: number, bits: number): bigint {
+  const key = bits * 1000 + length;
+  let mask = masks.get(key);
+  if (mask === undefined) {
+    mask = ((1n << BigInt(length)) - 1n) << BigInt(bits - length);
+    masks.set(key, mask);
+  }
+  return mask;
+}

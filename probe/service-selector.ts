@@ -1,0 +1,80 @@
+/** Which chains are a Service's own, and which rules of shared chains concern it, in the iptables modes. */
+import { canonicalAddress } from '../core/address.ts';
+import { iptablesChainNames, type ServiceChainNames } from '../core/chain-names.ts';
+import { jumpOf } from '../core/dispatch-references.ts';
+import type { RecordOf } from '../core/node-report.ts';
+import { parseIptablesRule } from '../core/parse/iptables-rules.ts';
+import type { ProbeRequestService } from '../core/probe-request.ts';
+import type { IptablesBackend } from '../core/program.ts';
+import type { Family } from '../core/service.ts';
+
+/** Chains of nat that all Services share, and of which only the rules that concern the asked one are kept. */
+export const sharedNatChains = ['PREROUTING', 'OUTPUT', 'KUBE-SERVICES', 'KUBE-NODEPORTS'];
+/** The same in filter. */
+export const sharedFilterChains = ['KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES'];
+/** Chains of nat that every Service's packets may meet, and that are short. */
+export const commonChains = ['KUBE-MARK-MASQ', 'KUBE-POSTROUTING'];
+
+export interface ServiceSelector {
+  readonly request: ProbeRequestService;
+  /** `namespace/name` */
+  readonly service: string;
+  /** Of each of its ports. */
+  readonly names: readonly ServiceChainNames[];
+  /** Whether it has a frontend beside its cluster IPs. */
+  readonly external: boolean;
+  concerns(line: string): boolean;
+}
+
+export function selectorOf(request: ProbeRequestService): ServiceSelector {
+  const names = request.ports.map(({ name, protocol }) => iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }));
+  const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(chainsOf)]);
+  const addresses = new Set([...request.clusterIPs, ...request.externalIPs, ...request.loadBalancerIPs].map((address) => canonicalAddress(address) ?? address));
+  const nodePorts = new Set(request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));
+  return {
+    request,
+    service: `${request.namespace}/${request.name}`,
+    names,
+    external: nodePorts.size > 0 || request.externalIPs.length > 0 || request.loadBalancerIPs.length > 0,
+    concerns(line) {
+      if (targets.has(/ -[jg] (\S+)/.exec(line)?.[1] ?? '')) return true;
+      const destination = / -d ([0-9a-fA-F.:]+)(?:\/(?:32|128))?(?: |$)/.exec(line)?.[1];
+      if (destination !== undefined) return addresses.has(destination) || (destination.includes(':') && addresses.has(canonicalAddress(destination) ?? destination));
+      return nodePorts.has(/ --dport (\d+)(?: |$)/.exec(line)?.[1] ?? '');
+    },
+  };
+}
+
+export function chainsOf({ cluster, local, external, firewall }: ServiceChainNames): string[] {
+  return [cluster, local, external, firewall];
+}
+
+const notOwn = new Set([...sharedNatChains, ...sharedFilterChains, ...commonChains]);
+
+/** The chains that rules lead to, each once, in their order; those that all Services share left out. */
+export function ownJumps(lines: readonly string[]): string[] {
+  return [...new Set(lines.flatMap((line) => {
+    const rule = parseIptablesRule(line);
+    const chain = rule === undefined ? undefined : jumpOf(rule);
+    return chain === undefined || notOwn.has(chain) ? [] : [chain];
+  }))];
+}
+
+/** The chains that can be reached from some, these first, as far as `linesOf` knows them. */
+export function reachableChains(from: readonly string[], linesOf: (chain: string) => readonly string[]): string[] {
+  const reached = new Set(from);
+  for (const chain of reached) for (const next of ownJumps(linesOf(chain))) reached.add(next);
+  return [...reached];
+}
+
+export function chainRecord(
+  service: string,
+  backend: IptablesBackend,
+  family: Family,
+  table: string,
+  chain: string,
+  scope: 'all' | 'matching',
+  lines: readonly string[] | undefined,
+): RecordOf<'iptablesChain'> {
+  return { kind: 'iptablesChain', service, backend, family, table, chain, scope, absent: lines === undefined, lines: [...(lines ?? [])] };
+}

@@ -1,0 +1,39 @@
+/** What the evaluator says of one case. This is the one place of the proof that calls it. */
+import { summarize } from '../../core/evaluate/walk-packet.ts';
+import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
+import type { Step } from '../../core/evaluate/walk.ts';
+import { mergeRulesets, parseRulesetFile } from '../../core/parse/ruleset-file.ts';
+import type { Ruleset } from '../../core/ruleset.ts';
+import type { Protocol } from '../../core/service.ts';
+
+export interface Expectation {
+  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  readonly targets: readonly { readonly address: string; readonly port: number; readonly probability: number; readonly masquerade: boolean }[];
+  /** What was not understood; nothing is expected then. */
+  readonly unknown: readonly string[];
+  readonly path: readonly Step[];
+}
+
+export interface AskedPacket {
+  readonly source: string;
+  readonly destination: string;
+  readonly port: number;
+  readonly protocol: Protocol;
+  readonly entersAt: 'PREROUTING' | 'OUTPUT';
+}
+
+/** The ruleset of one node, of the texts that its tools printed. */
+export function readDumps(dumps: readonly string[]): Ruleset {
+  return mergeRulesets(dumps.map(parseRulesetFile));
+}
+
+/** @param nodeAddresses every address of the node whose ruleset it is */
+export function expectationOf(ruleset: Ruleset, { port, ...packet }: AskedPacket, nodeAddresses: readonly string[]): Expectation {
+  const walked = walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses);
+  const { verdict, destinations, path, unknown } = summarize(walked);
+  const targets = destinations.map((target) => ({
+    ...target,
+    masquerade: walked.leaves.some(({ dnat, masquerade }) => masquerade && dnat?.address === target.address && dnat.port === target.port),
+  }));
+  return { verdict, targets, unknown, path };
+}
