@@ -26,9 +26,9 @@ function answers(table: Readonly<Record<string, readonly string[]>>, asked: stri
       const words = argv.join(' ');
       asked.push(words);
       const lines = table[words];
-      if (lines === undefined) return { status: 2, problem: words.startsWith('ipvsadm') ? 'No such service' : `${argv[0]} failed` };
+      if (lines === undefined) return { status: 2, problem: words.startsWith('ipvsadm') ? 'No such service' : `${argv[0]} failed`, errors: [] };
       lines.forEach(onLine);
-      return { status: 0, problem: '' };
+      return { status: 0, problem: '', errors: [] };
     },
   };
 }
@@ -77,7 +77,7 @@ describe('readIpvs', () => {
   });
 
   it('says what could not be read', async () => {
-    const broken: Commands = { stream: async (argv) => ({ status: 127, problem: `${argv[0]} is not installed` }) };
+    const broken: Commands = { stream: async (argv) => ({ status: 127, problem: `${argv[0]} is not installed`, errors: [] }) };
     expect(recordsOf(reportOf(await read(broken)), 'unread')).toEqual([
       { kind: 'unread', service: 'default/auth-service', family: 'IPv4', what: 'rules of IPVS, virtual servers', reason: 'ipvsadm is not installed' },
     ]);
