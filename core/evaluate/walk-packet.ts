@@ -1,6 +1,7 @@
 /** Walks one packet through what a node's report holds of one Service. */
+import type { IptablesRule } from '../iptables-rule.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
-import { parseIptablesRule, type IptablesRule } from '../parse/iptables-rules.ts';
+import { parseIptablesRule } from '../parse/iptables-rules.ts';
 import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '../parse/nft-json.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
