@@ -27,6 +27,49 @@ export function prefixContains(prefix: string, address: string): boolean | undef
   return parsed.match(base, bits);
 }
 
+/** A network as numbers: what is left of an address under the mask is the network. */
+export interface Network {
+  readonly bits: 32 | 128;
+  readonly network: bigint;
+  readonly mask: bigint;
+}
+
+/** An address as a number of so many bits; undefined where the text is none. */
+export function addressNumber(text: string): { readonly bits: 32 | 128; readonly value: bigint } | undefined {
+  if (!ipaddr.isValid(text) || (!text.includes(':') && !/^\d+\.\d+\.\d+\.\d+$/.test(text))) return undefined;
+  const bytes = ipaddr.parse(text).toByteArray();
+  let value = 0n;
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
+  return { bits: bytes.length === 4 ? 32 : 128, value };
+}
+
+/** The address of a number, in its canonical text. */
+export function addressText(value: bigint, bits: 32 | 128): string {
+  const bytes: number[] = [];
+  for (let shift = bits - 8; shift >= 0; shift -= 8) bytes.push(Number((value >> BigInt(shift)) & 0xffn));
+  return ipaddr.fromByteArray(bytes).toString();
+}
+
+/** `10.0.0.0/8`, `10.0.0.0/255.0.0.0` (also with holes in the mask, as iptables takes it), or an address alone; undefined where it is none. */
+export function parseNetwork(text: string): Network | undefined {
+  const slash = text.indexOf('/');
+  const address = addressNumber(slash < 0 ? text : text.slice(0, slash));
+  if (address === undefined) return undefined;
+  const { bits, value } = address;
+  const all = (1n << BigInt(bits)) - 1n;
+  if (slash < 0) return { bits, network: value, mask: all };
+  const maskText = text.slice(slash + 1);
+  let mask: bigint | undefined;
+  if (/^\d{1,3}$/.test(maskText)) {
+    const length = Number(maskText);
+    mask = length > bits ? undefined : all ^ (all >> BigInt(length));
+  } else {
+    const written = addressNumber(maskText);
+    mask = written?.bits === bits ? written.value : undefined;
+  }
+  return mask === undefined ? undefined : { bits, network: value & mask, mask };
+}
+
 /** `10.0.0.1:80` or `[fd00::1]:80` as address and port; undefined where it is neither. */
 export function parseHostPort(text: string): { readonly address: string; readonly port: number } | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);

@@ -12,7 +12,8 @@
 import { canonicalAddress } from './address.ts';
 import { iptablesChainNames } from './chain-names.ts';
 import type { RecordOf } from './node-report.ts';
-import { parseIptablesRule, type IptablesRule } from './parse/iptables-rules.ts';
+import { portsOf, type IptablesMatch, type IptablesRule } from './iptables-rule.ts';
+import { parseIptablesRule } from './parse/iptables-rules.ts';
 import type { ProbeRequestService } from './probe-request.ts';
 import { familyOf, type Family } from './service.ts';
 
@@ -76,31 +77,21 @@ export function proveDispatch(service: ProbeRequestService, family: Family, chai
 }
 
 /**
- * The record as rules that a walk can follow in place of KUBE-SERVICES: without counters, and with a text that says
+ * The record as rules that a walk can follow in place of KUBE-SERVICES: without counters, and with a comment that says
  * that no rule was read.
  */
-export function dispatchRules(record: RecordOf<'dispatchReferences'>): IptablesRule[] {
-  const said = `(${record.chain} was not listed; by the count of references`;
+export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchReferences'>): IptablesRule[] {
+  const said: IptablesMatch = { module: 'comment', options: [{ kind: 'comment', text: `${chain} was not listed: by the count of references one of its rules does this`, negated: false }] };
   return [
-    ...record.entries.map(({ address, protocol, port, chain }): IptablesRule => ({
-      chain: record.chain,
-      text: `${said} one of its rules leads ${address} ${String(port)}/${protocol} to ${chain})`,
-      matches: [
-        { kind: 'destination', prefix: address, negated: false },
-        { kind: 'protocol', protocol: protocol.toLowerCase(), negated: false },
-        { kind: 'destinationPort', from: port, to: port, negated: false },
-      ],
-      target: { kind: 'jump', chain },
+    ...entries.map(({ address, protocol, port, chain: to }): IptablesRule => ({
+      chain,
+      destination: { prefix: `${address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`, negated: false },
+      protocol: { protocol: protocol.toLowerCase(), negated: false },
+      matches: [said, { module: protocol.toLowerCase(), options: [{ kind: 'destinationPort', from: port, to: port, negated: false }] }],
+      target: { kind: 'jump', chain: to },
     })),
-    ...(record.nodePorts
-      ? [
-          {
-            chain: record.chain,
-            text: `${said} one of its rules leads to KUBE-NODEPORTS)`,
-            matches: [{ kind: 'addressType', end: 'destination', type: 'LOCAL', negated: false } as const],
-            target: { kind: 'jump', chain: 'KUBE-NODEPORTS' } as const,
-          },
-        ]
+    ...(nodePorts
+      ? [{ chain, matches: [said, { module: 'addrtype', options: [{ kind: 'addressType', end: 'destination', types: ['LOCAL'], negated: false } as const] }], target: { kind: 'jump', chain: 'KUBE-NODEPORTS' } as const }]
       : []),
   ];
 }
@@ -113,9 +104,11 @@ export function jumpOf({ target }: IptablesRule): string | undefined {
 function refuses(line: string, address: string, protocol: string, port: number): boolean {
   const rule = parseIptablesRule(line);
   if (rule?.target?.kind !== 'REJECT' && rule?.target?.kind !== 'DROP') return false;
+  const { destination } = rule;
+  const ports = portsOf(rule, 'destination');
   return (
-    rule.matches.some((match) => match.kind === 'destination' && !match.negated && canonicalAddress(match.prefix.split('/')[0] ?? '') === canonicalAddress(address)) &&
-    rule.matches.some((match) => match.kind === 'protocol' && !match.negated && match.protocol === protocol.toLowerCase()) &&
-    rule.matches.some((match) => match.kind === 'destinationPort' && !match.negated && match.from === port && match.to === port)
+    destination?.negated === false && canonicalAddress(destination.prefix.split('/')[0] ?? '') === canonicalAddress(address) &&
+    rule.protocol?.negated === false && rule.protocol.protocol === protocol.toLowerCase() &&
+    ports?.negated === false && ports.ranges.length === 1 && ports.ranges[0]?.from === port && ports.ranges[0].to === port
   );
 }

@@ -3,6 +3,7 @@ import { hashText } from './chain-names.ts';
 import { walkReport } from './evaluate/walk-packet.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
+import { printIptablesRule } from './parse/print-iptables.ts';
 import { parseNftMapElements, parseNftRules, printVerdict } from './parse/nft-json.ts';
 import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
 import { readProxyMode } from './proxy-mode.ts';
@@ -146,7 +147,7 @@ function iptablesProgramChains(report: NodeReport, service: string, backend: Ipt
       name: chain,
       rules: lines.flatMap((line): ProgramRule[] => {
         const rule = parseIptablesRule(line);
-        return rule === undefined ? [] : [{ family, table, chain, text: rule.text, ...(rule.counters === undefined ? {} : { counters: rule.counters }) }];
+        return rule === undefined ? [] : [{ family, table, chain, text: printIptablesRule(rule), ...(rule.counters === undefined ? {} : { counters: rule.counters }) }];
       }),
     }));
 }

@@ -1,10 +1,38 @@
-/** The symbolic walk through iptables rules: netfilter's hooks in their order, as far as kube-proxy uses them. */
-import { isSameAddress, parseHostPort, prefixContains } from '../address.ts';
-import type { IptablesMatch, IptablesRule, IptablesTarget } from '../parse/iptables-rules.ts';
-import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
+/** The symbolic walk through the chains of iptables: what each rule does with a packet's branches. */
+import { addressNumber, addressText, parseNetwork } from '../address.ts';
+import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
+import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
+import { indexedRules, type SelectRules } from './iptables-index.ts';
+import { PacketMatch } from './match-iptables.ts';
+import { ChainLoopError, maxDepth, pathOf, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
-/** The rules of a chain; undefined where the chain was not read. */
+/** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
+
+export interface IptablesWalkOptions {
+  /** Absent: by an index over the chain's rules. */
+  readonly selectRules?: SelectRules;
+}
+
+/**
+ * So many conditions of rules are asked for one packet, and so many branches of it are followed, before the walk gives
+ * up and says so. No real ruleset comes near; chains that jump to the next one twice, again and again, would not end.
+ */
+const mostQuestions = 2_000_000;
+const mostBranches = 20_000;
+/** So many destinations of one rule are told apart. */
+const mostDestinations = 256;
+
+/** What a rule did with the branches that it took. */
+interface Applied {
+  /** Go on with the next rule. */
+  readonly on: readonly Branch[];
+  /** Go on behind the rule that jumped to this chain. */
+  readonly returned: readonly Branch[];
+  readonly ended: readonly Ended[];
+}
+
+const nothing: readonly never[] = [];
 
 /** The walk through the tables of one dump, chain by chain. */
 export class IptablesWalk {
@@ -12,142 +40,317 @@ export class IptablesWalk {
   readonly #packet: Packet;
   readonly #machine: Machine;
   readonly #trail: Trail;
+  readonly #match: PacketMatch;
+  readonly #selectRules: SelectRules;
+  /** Lists of `recent` by the steps that put the packet's source there. */
+  readonly #seenBy = new Map<Step, readonly string[]>();
+  readonly #changedSets = new Set<string>();
+  /** Of each rule that was not followed: its step is another one than where it was. */
+  readonly #unknownRules = new Map<IptablesRule, object>();
+  #questions = 0;
+  #isGivenUp = false;
 
-  constructor(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail) {
+  constructor(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail, { selectRules = indexedRules }: IptablesWalkOptions = {}) {
     this.#lookup = lookup;
     this.#packet = packet;
     this.#machine = machine;
     this.#trail = trail;
+    this.#match = new PacketMatch(packet, machine);
+    this.#selectRules = selectRules;
   }
 
-  /** Sends branches through a chain. */
+  /**
+   * Sends branches through a chain. A rule with a condition that is not known, and no other that surely fails, is named
+   * and taken as not matching.
+   * @throws ChainLoopError
+   */
   chain(table: string, name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
-    if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${[...above, name].join(' -> ')}`);
+    if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${loopOf(above, name)}`);
     const rules = this.#lookup(table, name);
     if (rules === undefined) {
       this.#trail.unknown.add(`chain ${name} of table ${table}, which was not read`);
       return { through: branches, ended: [] };
     }
+    const chains = [...above, name];
     let live = branches;
     const through: Branch[] = [];
     const ended: Ended[] = [];
-    for (const rule of rules) {
-      const taken: Branch[] = [];
-      const passed: Branch[] = [];
-      for (const branch of live) {
-        const probability = this.#matches(rule, branch);
-        if (probability > 0) taken.push({ ...branch, probability: branch.probability * probability });
-        if (probability < 1) passed.push({ ...branch, probability: branch.probability * (1 - probability) });
-      }
+    const entering = sumOf(branches);
+    for (const rule of this.#selectRules(rules, this.#goalsOf(branches))) {
+      if (live.length === 0 || this.#givesUp(table, name, live.length + through.length + ended.length)) break;
+      const { taken, passed } = this.#divide(table, name, rule, live, at);
       live = passed;
       if (taken.length === 0) continue;
-      const chance = taken.reduce((sum, { probability }) => sum + probability, 0) / branches.reduce((sum, { probability }) => sum + probability, 0);
-      const outcome = this.#apply(table, rule, taken, [...above, name], at, chance);
-      live = [...live, ...outcome.on];
-      through.push(...outcome.returned);
-      ended.push(...outcome.ended);
+      const applied = this.#apply(table, rule, taken, chains, at, sumOf(taken) / entering);
+      if (applied.on.length > 0) live = live.length === 0 ? applied.on : [...live, ...applied.on];
+      for (const branch of applied.returned) through.push(branch);
+      for (const branch of applied.ended) ended.push(branch);
     }
-    return { through: [...through, ...live], ended };
+    for (const branch of live) through.push(branch);
+    return { through, ended };
   }
 
-  #apply(
-    table: string,
-    rule: IptablesRule,
-    entering: readonly Branch[],
-    above: readonly string[],
-    at: At,
-    chance: number,
-  ): { on: readonly Branch[]; returned: readonly Branch[]; ended: readonly Ended[] } {
+  /** DNAT ends a chain, so that no branch changes its goal within it. */
+  #goalsOf(branches: readonly Branch[]): { readonly address: string; readonly port: number }[] {
+    return branches.map(({ dnat }) => dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort });
+  }
+
+  #givesUp(table: string, chain: string, branches: number): boolean {
+    if (this.#isGivenUp) return true;
+    if (this.#questions <= mostQuestions && branches <= mostBranches) return false;
+    this.#isGivenUp = true;
+    this.#trail.unknown.add(`what follows in chain ${chain} of table ${table}: its rules divide the packet's way more than ${String(mostBranches)} times, or ask more than ${String(mostQuestions)} questions`);
+    return true;
+  }
+
+  /** Which branches the rule matches, and which go on to the next one; a random choice makes two of one. */
+  #divide(table: string, chain: string, rule: IptablesRule, live: readonly Branch[], at: At): { readonly taken: readonly Branch[]; readonly passed: readonly Branch[] } {
+    this.#questions += live.length;
+    let taken: Branch[] | undefined;
+    let passed: Branch[] | undefined;
+    for (const [index, branch] of live.entries()) {
+      const before = { table, at, changedSets: this.#changedSets, wasSeen: (list: string) => this.#wasSeen(branch, list) };
+      const probability = this.#match.rule(rule, branch, before);
+      if (probability === 0) {
+        passed?.push(branch);
+        continue;
+      }
+      // Most rules match nothing: only now the branches are put apart.
+      passed ??= live.slice(0, index);
+      if (probability === undefined) {
+        passed.push(this.#passUnknown(table, chain, rule, branch, this.#match.unknownParts(rule, branch, before)));
+        continue;
+      }
+      taken ??= [];
+      taken.push(probability === 1 ? branch : { ...branch, probability: branch.probability * probability });
+      if (probability < 1) passed.push({ ...branch, probability: branch.probability * (1 - probability) });
+    }
+    return { taken: taken ?? nothing, passed: passed ?? live };
+  }
+
+  #passUnknown(table: string, chain: string, rule: IptablesRule, branch: Branch, parts: readonly string[]): Branch {
+    const text = printIptablesRule(rule);
+    for (const part of parts) this.#trail.unknown.add(`${part} of ${text}`);
+    let key = this.#unknownRules.get(rule);
+    if (key === undefined) {
+      key = {};
+      this.#unknownRules.set(rule, key);
+    }
+    const step: Step = { table, chain, rule: text, effect: `unknown: ${parts.join(', ')} (taken as not matching)`, ...countersOf(rule) };
+    return this.#trail.meet(key, step, [branch])[0] ?? branch;
+  }
+
+  #wasSeen(branch: Branch, list: string): boolean {
+    return this.#seenBy.size > 0 && pathOf(branch.met).some((step) => this.#seenBy.get(step)?.includes(list) === true);
+  }
+
+  #apply(table: string, rule: IptablesRule, entering: readonly Branch[], chains: readonly string[], at: At, chance: number): Applied {
     const { target } = rule;
-    const chain = above.at(-1) ?? '';
-    const step: Step = { table, chain, rule: rule.text, effect: `${effectOf(target)}${withProbability(chance)}`, ...(rule.counters === undefined ? {} : { counters: rule.counters }) };
-    const taken = this.#trail.meet(rule, step, entering);
-    if (target === undefined) return { on: taken, returned: [], ended: [] };
+    const chain = chains.at(-1) ?? '';
+    const met: Step = { table, chain, rule: printIptablesRule(rule), effect: `${effectOf(target)}${withProbability(chance)}`, ...countersOf(rule) };
+    const taken = this.#trail.meet(rule, met, entering);
+    const step = taken[0]?.met?.step ?? met;
+    const lists = listsOf(rule);
+    if (lists.length > 0) this.#seenBy.set(step, lists);
+    const on = (each: (branch: Branch) => Branch): Applied => ({ on: taken.map(each), returned: nothing, ended: nothing });
+    const end = (each: (branch: Branch) => Ended): Applied => ({ on: nothing, returned: nothing, ended: taken.map(each) });
+    if (target === undefined) return on((branch) => branch);
     switch (target.kind) {
-      case 'jump':
+      case 'jump': {
+        const { through, ended } = this.chain(table, target.chain, taken, at, chains);
+        return { on: through, returned: nothing, ended };
+      }
       case 'goto': {
-        const inner = this.chain(table, target.chain, taken, at, above);
-        return target.kind === 'jump' ? { on: inner.through, returned: [], ended: inner.ended } : { on: [], returned: inner.through, ended: inner.ended };
+        const { through, ended } = this.chain(table, target.chain, taken, at, chains);
+        return { on: nothing, returned: through, ended };
       }
       case 'RETURN':
-        return { on: [], returned: taken, ended: [] };
+        return { on: nothing, returned: taken, ended: nothing };
       case 'ACCEPT':
       case 'DROP':
       case 'REJECT': {
         const verdict = target.kind;
-        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, verdict, chain })) };
+        return end((branch) => ({ ...branch, verdict, chain }));
       }
       case 'MARK':
-        return { on: taken.map((branch) => ({ ...branch, mark: ((branch.mark & ~target.clear) ^ target.value) >>> 0 })), returned: [], ended: [] };
-      case 'DNAT': {
-        const to = parseHostPort(target.to) ?? { address: target.to, port: this.#packet.destinationPort };
-        const dnat = { ...to, ...(rule.counters === undefined ? {} : { counters: rule.counters }), by: step };
-        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, dnat, verdict: 'DNAT', chain })) };
+        return on((branch) => ({ ...branch, mark: changed(branch.mark, target.clear, target.value) }));
+      case 'CONNMARK':
+        return on((branch) => markConnection(branch, target));
+      case 'CT':
+      case 'NOTRACK':
+        // xt_CT.c: a packet that has its connection already, as one that lo gave back, keeps it.
+        return on((branch) => (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo' ? branch : { ...branch, untracked: true }));
+      case 'DNAT':
+        return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations(target.to, branch, isRandom(target.flags)), isRandom(target.flags));
+      case 'REDIRECT': {
+        const address = this.#ownAddress(at);
+        if (address === undefined) return this.#unknown(target, taken);
+        const range: NatRange = { addresses: { from: address, to: address }, ...(target.ports === undefined ? {} : { ports: target.ports }) };
+        return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations([range], branch, isRandom(target.flags)), isRandom(target.flags));
       }
+      case 'NETMAP':
+        if (at.hook === 'postrouting' || at.hook === 'input') return end((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain }));
+        return this.#rewrite(rule, step, chain, taken, (branch) => this.#mapped(target.to, branch), false);
+      case 'SNAT':
       case 'MASQUERADE':
-        return { on: [], returned: [], ended: taken.map((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain })) };
-      case 'unrecognized':
-        this.#trail.unknown.add(target.text);
-        return { on: taken, returned: [], ended: [] };
+        return end((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain }));
+      case 'TRACE':
+        return on((branch) => branch);
+      case 'QUEUE':
+        return this.#unknown(target, taken);
+      case 'extension':
+        if (target.name === 'SET') for (const { values } of target.options) if (values[0] !== undefined) this.#changedSets.add(values[0]);
+        return doesGoOn(target.name, target.options) ? on((branch) => branch) : this.#unknown(target, taken);
     }
   }
 
-  /** How likely the rule's conditions hold: 0 or 1, or between for a random choice. An unknown one is never followed. */
-  #matches(rule: IptablesRule, branch: Branch): number {
-    let probability = 1;
-    let unknown: string | undefined;
-    for (const match of rule.matches) {
-      if (match.kind === 'random') probability *= match.negated ? 1 - match.probability : match.probability;
-      else {
-        const holds = this.#holds(match, branch);
-        if (holds === false) return 0;
-        if (holds === undefined) unknown = match.kind === 'unrecognized' ? match.text : `${match.kind} of ${rule.text}`;
-      }
-    }
-    if (unknown !== undefined) {
-      this.#trail.unknown.add(unknown);
-      return 0;
-    }
-    return probability;
+  /** A target whose doing is not known: it is named, and the packet goes on as if it did nothing. */
+  #unknown(target: IptablesTarget, taken: readonly Branch[]): Applied {
+    this.#trail.unknown.add(printTarget(target).trim());
+    return { on: taken, returned: nothing, ended: nothing };
   }
 
-  /** Whether a condition holds; undefined where this version cannot tell. */
-  #holds(match: Exclude<IptablesMatch, { kind: 'random' }>, branch: Branch): boolean | undefined {
-    if (match.kind === 'unrecognized') return undefined;
-    const plain = this.#holdsPlain(match, branch);
-    return plain === undefined ? undefined : plain !== match.negated;
+  #rewrite(
+    rule: IptablesRule,
+    step: Step,
+    chain: string,
+    taken: readonly Branch[],
+    destinationsOf: (branch: Branch) => readonly { readonly address: string; readonly port: number }[] | undefined,
+    hasRandomPort: boolean,
+  ): Applied {
+    const on: Branch[] = [];
+    const ended: Ended[] = [];
+    for (const branch of taken) {
+      const destinations = destinationsOf(branch);
+      if (destinations === undefined || destinations.length === 0) {
+        this.#trail.unknown.add(`where ${step.rule} sends the packet to`);
+        on.push(branch);
+        continue;
+      }
+      const isHashed = !hasRandomPort || destinations.some(({ address }) => address !== destinations[0]?.address);
+      if (destinations.length > 1 && isHashed) this.#trail.unknown.add(`how ${step.rule} divides connections: the kernel takes a hash of their addresses, and each destination is said to get the same share`);
+      for (const { address, port } of destinations) {
+        const dnat = { address, port, ...countersOf(rule), by: step };
+        ended.push({ ...branch, probability: branch.probability / destinations.length, dnat, verdict: 'DNAT', chain });
+      }
+    }
+    return { on, returned: nothing, ended };
   }
 
-  #holdsPlain(match: Exclude<IptablesMatch, { kind: 'random' | 'unrecognized' }>, branch: Branch): boolean | undefined {
-    const packet = this.#packet;
-    switch (match.kind) {
-      case 'source':
-        return prefixContains(match.prefix, packet.source);
-      case 'destination':
-        return prefixContains(match.prefix, branch.dnat?.address ?? packet.destination);
-      case 'protocol':
-        return match.protocol === 'all' || match.protocol === packet.protocol.toLowerCase();
-      case 'destinationPort': {
-        const port = branch.dnat?.port ?? packet.destinationPort;
-        return port >= match.from && port <= match.to;
+  /**
+   * All destinations of the ranges. The port stays where no range of ports is given, and where it is within the range
+   * and none is to be drawn (nf_nat_core.c get_unique_tuple); shifted ports keep their distance from the base.
+   * @returns undefined for more than can be told apart
+   */
+  #destinations(ranges: readonly NatRange[], branch: Branch, hasRandomPort: boolean): { readonly address: string; readonly port: number }[] | undefined {
+    const { address: oldAddress, port: oldPort } = branch.dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort };
+    const destinations: { address: string; port: number }[] = [];
+    for (const { addresses, ports, base } of ranges) {
+      const all = addresses === undefined ? [oldAddress] : addressesBetween(addresses.from, addresses.to);
+      if (all === undefined) return undefined;
+      let choices = [oldPort];
+      if (ports !== undefined) {
+        const size = ports.to - ports.from + 1;
+        if (base !== undefined) choices = [ports.from + (((oldPort - base) % 65536) + 65536) % 65536 % size];
+        else if (hasRandomPort || oldPort < ports.from || oldPort > ports.to) {
+          if (size > mostDestinations) return undefined;
+          choices = Array.from({ length: size }, (_, each) => ports.from + each);
+        }
       }
-      case 'mark':
-        return (branch.mark & match.mask) >>> 0 === match.value;
-      case 'addressType': {
-        const address = match.end === 'source' ? packet.source : (branch.dnat?.address ?? packet.destination);
-        return match.type === 'LOCAL' ? this.#machine.addresses.some((own) => isSameAddress(own, address)) : undefined;
-      }
-      case 'connectionState':
-        return match.states.includes('NEW') || (match.states.includes('DNAT') && branch.dnat !== undefined);
-      case 'recent':
-        // A client that has not been there before is in no list; to be put into one always succeeds.
-        return match.action === 'set';
-      case 'sourcePort':
-      case 'inInterface':
-      case 'outInterface':
-        return undefined;
+      if (destinations.length + all.length * choices.length > mostDestinations) return undefined;
+      for (const address of all) for (const port of choices) destinations.push({ address, port });
     }
+    return destinations;
   }
+
+  /** nf_nat_redirect.c: a packet that the node sends goes to loopback, another one to the first address of its interface. */
+  #ownAddress({ hook }: At): string | undefined {
+    const isIPv6 = this.#packet.destination.includes(':');
+    if (hook === 'output') return isIPv6 ? '::1' : '127.0.0.1';
+    return this.#machine.addresses.find((address) => address.includes(':') === isIPv6);
+  }
+
+  /** xt_NETMAP.c: the host part of the address stays. */
+  #mapped(to: string, branch: Branch): { readonly address: string; readonly port: number }[] | undefined {
+    const { address, port } = branch.dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort };
+    const network = parseNetwork(to);
+    const old = addressNumber(address);
+    if (network === undefined || old === undefined || network.bits !== old.bits) return undefined;
+    return [{ address: addressText(network.network | (old.value & ~network.mask), old.bits), port }];
+  }
+}
+
+/** `A -> B -> A`: from where the circle begins. */
+function loopOf(above: readonly string[], name: string): string {
+  const from = above.indexOf(name);
+  return [...above.slice(Math.max(from, 0)), name].join(' -> ');
+}
+
+function sumOf(branches: readonly Branch[]): number {
+  let sum = 0;
+  for (const { probability } of branches) sum += probability;
+  return sum;
+}
+
+function countersOf({ counters }: IptablesRule): { readonly counters?: NonNullable<IptablesRule['counters']> } {
+  return counters === undefined ? {} : { counters };
+}
+
+/** The lists of `recent` in which the rule puts the packet's source. */
+function listsOf({ matches }: IptablesRule): string[] {
+  const lists: string[] = [];
+  for (const { module, options } of matches) {
+    if (module !== 'recent' || !options.some((option) => option.kind === 'recent' && option.action === 'set')) continue;
+    const name = options.find((option) => option.kind === 'recentList');
+    lists.push(name?.name ?? 'DEFAULT');
+  }
+  return lists;
+}
+
+function changed(mark: number, clear: number, value: number): number {
+  return ((mark & ~clear) ^ value) >>> 0;
+}
+
+/** xt_connmark.c connmark_tg_shift; without a connection there is nothing to mark. */
+function markConnection(branch: Branch, target: IptablesTarget & { readonly kind: 'CONNMARK' }): Branch {
+  if (branch.untracked === true) return branch;
+  const connectionMark = branch.connectionMark ?? 0;
+  switch (target.action) {
+    case 'set':
+      return { ...branch, connectionMark: changed(connectionMark, target.clear, target.value) };
+    case 'save':
+      return { ...branch, connectionMark: changed(connectionMark, target.ctmask, branch.mark & target.nfmask) };
+    case 'restore':
+      return { ...branch, mark: changed(branch.mark, target.nfmask, connectionMark & target.ctmask) };
+  }
+}
+
+/** Targets that leave the packet, its mark and its way as they are, as far as any rule asks for them. */
+const passiveTargets: ReadonlySet<string> = new Set([
+  'AUDIT', 'CHECKSUM', 'CLASSIFY', 'CONNSECMARK', 'DSCP', 'ECN', 'HL', 'IDLETIMER', 'LED', 'LOG', 'NFLOG', 'RATEEST', 'SECMARK', 'SET', 'TCPMSS', 'TCPOPTSTRIP', 'TEE', 'TOS', 'TTL', 'ULOG',
+]);
+/** CT without --notrack: how the connection is kept, and not whether. */
+const connectionOptions: ReadonlySet<string> = new Set(['--helper', '--timeout', '--ctevents', '--expevents', '--zone', '--zone-orig', '--zone-reply']);
+
+function doesGoOn(name: string, options: readonly KeptOption[]): boolean {
+  if (name === 'CT') return options.every((option) => connectionOptions.has(option.name));
+  // --map-set gives the packet the mark of the set's element.
+  if (name === 'SET') return !options.some((option) => option.name === '--map-set');
+  return passiveTargets.has(name);
+}
+
+/** --persistent chooses the address only. */
+function isRandom(flags: readonly NatFlag[]): boolean {
+  return flags.some((flag) => flag !== 'persistent');
+}
+
+/** undefined for more than can be told apart, and for what is no range. */
+function addressesBetween(fromText: string, toText: string): string[] | undefined {
+  if (fromText === toText) return addressNumber(fromText) === undefined ? undefined : [fromText];
+  const from = addressNumber(fromText);
+  const to = addressNumber(toText);
+  if (from === undefined || to === undefined || from.bits !== to.bits || to.value < from.value || to.value - from.value >= BigInt(mostDestinations)) return undefined;
+  return Array.from({ length: Number(to.value - from.value) + 1 }, (_, each) => addressText(from.value + BigInt(each), from.bits));
 }
 
 function effectOf(target: IptablesTarget | undefined): string {
@@ -157,11 +360,13 @@ function effectOf(target: IptablesTarget | undefined): string {
     case 'goto':
       return `${target.kind} ${target.chain}`;
     case 'DNAT':
-      return `DNAT to ${target.to}`;
+      return `DNAT to ${target.to.map(printNatRange).join(' or ')}`;
     case 'MARK':
       return `mark 0x${target.value.toString(16)}`;
-    case 'unrecognized':
-      return `unknown: ${target.text}`;
+    case 'QUEUE':
+      return 'unknown: -j QUEUE';
+    case 'extension':
+      return doesGoOn(target.name, target.options) ? target.name : `unknown: ${printTarget(target).trim()}`;
     default:
       return target.kind;
   }

@@ -1,7 +1,8 @@
 /** Walks one packet through what a node's report holds of one Service. */
 import { dispatchRules } from '../dispatch-references.ts';
+import type { IptablesRule } from '../iptables-rule.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
-import { parseIptablesRule, type IptablesRule } from '../parse/iptables-rules.ts';
+import { parseIptablesRule } from '../parse/iptables-rules.ts';
 import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '../parse/nft-json.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
@@ -33,7 +34,7 @@ export function walkReport(report: NodeReport, desired: DesiredService, packet: 
   const { mode, backend } = readProxyMode(report);
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   const trail = new Trail();
-  const machine: Machine = { addresses, ipSet: () => undefined };
+  const machine: Machine = { addresses, ipSets: new Map() };
   if (mode === 'nftables') return walkHooks(nftHooks(nftTable(report, service, family), packet, machine, trail), packet, machine, trail);
   if (mode === 'iptables' && backend !== undefined) return walkHooks(iptablesHooks(iptablesChains(report, service, family, backend), packet, machine, trail), packet, machine, trail);
   return { leaves: [], steps: [], unknown: [`the rules of proxy mode ${mode}`] };

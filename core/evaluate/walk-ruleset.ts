@@ -12,7 +12,7 @@ import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
  */
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
   const trail = new Trail();
-  const machine: Machine = { addresses: nodeAddresses, ipSet: (name) => ruleset.ipSets.find((set) => set.name === name) };
+  const machine: Machine = { addresses: nodeAddresses, ipSets: new Map(ruleset.ipSets.map((set) => [set.name, set])) };
   const family = familyOf(packet.destination);
   const chains = [
     ...ruleset.iptables.filter((each) => each.family === family).flatMap((each) => iptablesHooks(each, packet, machine, trail)),

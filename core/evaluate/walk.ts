@@ -33,8 +33,8 @@ export interface At {
 export interface Machine {
   /** Of all its interfaces, loopback's left out; 127.0.0.0/8 and ::1 are always its own. */
   readonly addresses: readonly string[];
-  /** An ipset by name; undefined where the dump of the sets does not hold it. */
-  ipSet(name: string): IpSet | undefined;
+  /** Sets of ipset by name; one that is not here was not read. */
+  readonly ipSets: ReadonlyMap<string, IpSet>;
 }
 
 /** A rule that the packet met and whose conditions hold, or may hold. */

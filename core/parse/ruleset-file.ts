@@ -8,7 +8,10 @@ import { parseNftText } from './nft-text.ts';
 export function parseRulesetFile(text: string): Ruleset {
   const nothing: Ruleset = { iptables: [], nftables: [], ipSets: [], virtualServers: [], problems: [] };
   if (/^\s*\{/.test(text)) return { ...nothing, nftables: parseNftRulesetJson(text) };
-  if (/^\*\w+\s*$/m.test(text)) return { ...nothing, iptables: parseIptablesSave(text) };
+  if (/^\*\w+\s*$/m.test(text)) {
+    const { result, problems } = parseIptablesSave(text);
+    return { ...nothing, iptables: result, problems };
+  }
   if (/^\s*table\s/m.test(text)) return { ...nothing, nftables: parseNftText(text) };
   throw new RulesetError('it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text');
 }

@@ -1,0 +1,60 @@
+/** What kind of address the machine takes one for: the question of iptables' addrtype and nftables' `fib … type`. */
+import { addressNumber } from '../address.ts';
+import { isOwnAddress } from './walk-hooks.ts';
+import type { Machine } from './walk.ts';
+
+/**
+ * Whether the address is of any of the types (LOCAL, UNICAST, BROADCAST, MULTICAST, …).
+ *
+ * IPv4 has one type for each address, that of its route in the table `local` (net/ipv4/fib_frontend.c
+ * __inet_dev_addr_type). Which networks the machine's addresses belong to is not known here, so that an address is
+ * perhaps a network's broadcast where it is one of its own with all host bits set. IPv6 asks for the address itself, and
+ * for routes only of LOCAL, ANYCAST and UNREACHABLE (net/netfilter/xt_addrtype.c match_type6).
+ * @returns undefined where it depends on routes that are not known
+ */
+export function isOfAddressType(machine: Machine, address: string, types: readonly string[]): boolean | undefined {
+  const number = addressNumber(address);
+  if (number === undefined) return undefined;
+  return number.bits === 32 ? isOfType4(machine, address, number.value, types) : isOfType6(machine, address, number.value, types);
+}
+
+function isOfType4(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {
+  const possible = typesOf4(machine, address, value);
+  let answer: boolean | undefined = false;
+  for (const type of types) {
+    if (!knownTypes.has(type)) answer = undefined;
+    else if (possible.includes(type)) {
+      if (possible.length === 1) return true;
+      answer = undefined;
+    }
+  }
+  // Both of what it may be were asked for.
+  return possible.every((each) => types.includes(each)) ? true : answer;
+}
+
+/** Types that a route of the table `local` has; the others (ANYCAST, BLACKHOLE, …) somebody must have put there. */
+const knownTypes: ReadonlySet<string> = new Set(['UNSPEC', 'UNICAST', 'LOCAL', 'BROADCAST', 'MULTICAST']);
+
+function typesOf4(machine: Machine, address: string, value: bigint): readonly string[] {
+  if (value === 0n || value === 0xffffffffn || value === 0x7fffffffn) return ['BROADCAST'];
+  if (value >> 28n === 0xen) return ['MULTICAST'];
+  if (isOwnAddress(machine, address)) return ['LOCAL'];
+  const mayBeBroadcast = machine.addresses.some((own) => {
+    const number = addressNumber(own);
+    if (number?.bits !== 32) return false;
+    for (let hostBits = 2n; hostBits <= 24n; hostBits += 1n) if ((number.value | ((1n << hostBits) - 1n)) === value) return true;
+    return false;
+  });
+  return mayBeBroadcast ? ['UNICAST', 'BROADCAST'] : ['UNICAST'];
+}
+
+function isOfType6(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {
+  const isMulticast = value >> 120n === 0xffn;
+  if (types.includes('MULTICAST') && !isMulticast) return false;
+  if (types.includes('UNICAST') && (isMulticast || value === 0n)) return false;
+  if (types.includes('UNSPEC') && value !== 0n) return false;
+  if (types.some((type) => !['MULTICAST', 'UNICAST', 'UNSPEC', 'LOCAL', 'ANYCAST', 'UNREACHABLE'].includes(type))) return undefined;
+  if (types.includes('LOCAL') && isOwnAddress(machine, address)) return true;
+  if (types.includes('ANYCAST') || types.includes('UNREACHABLE')) return undefined;
+  return !types.includes('LOCAL');
+}

@@ -1,0 +1,457 @@
+/**
+ * Whether a rule's conditions hold for the first packet of a new connection: yes, no, or unknown. What the kernel does
+ * is cited by its file in net/netfilter.
+ */
+import { addressNumber, parseNetwork, type Network } from '../address.ts';
+import { ipSetContains } from '../ip-set-contains.ts';
+import type { End, IptablesInterface, IptablesMatch, IptablesOption, IptablesRule, PortRange } from '../iptables-rule.ts';
+import { printMatch } from '../parse/print-iptables.ts';
+import type { Protocol } from '../service.ts';
+import { isOfAddressType } from './address-type.ts';
+import type { At, Branch, Machine, Packet } from './walk.ts';
+
+/** What rules did before on the way of the packet, and what the packet's branch is at. */
+export interface Before {
+  readonly table: string;
+  readonly at: At;
+  /** Sets that a rule has changed for this packet. */
+  readonly changedSets: ReadonlySet<string>;
+  /** Whether a rule that this branch met put its source into the list of `recent`. */
+  wasSeen(list: string): boolean;
+}
+
+/** The conditions of rules, asked for one packet. */
+export class PacketMatch {
+  readonly #packet: Packet;
+  readonly #machine: Machine;
+
+  constructor(packet: Packet, machine: Machine) {
+    this.#packet = packet;
+    this.#machine = machine;
+  }
+
+  /**
+   * How likely the rule matches: 0 or 1, or between for a choice of the kernel's; undefined where a condition is not
+   * known and all others hold.
+   */
+  rule(rule: IptablesRule, branch: Branch, before: Before): number | undefined {
+    let isUnknown = false;
+    for (const own of ownConditions) {
+      const holds = this.#own(own, rule, branch, before.at);
+      if (holds === false) return 0;
+      if (holds === undefined) isUnknown = true;
+    }
+    let probability = 1;
+    for (const match of rule.matches) {
+      const chance = this.#match(match, branch, before);
+      if (chance === 0) return 0;
+      if (chance === undefined) isUnknown = true;
+      else probability *= chance;
+    }
+    return isUnknown ? undefined : probability;
+  }
+
+  /** The conditions that are not known, as the rule has them: `-i eth0`, `-m time --timestart 01:00:00`. */
+  unknownParts(rule: IptablesRule, branch: Branch, before: Before): string[] {
+    const parts: string[] = [];
+    for (const own of ownConditions) if (this.#own(own, rule, branch, before.at) === undefined) parts.push(ownText(own, rule));
+    for (const match of rule.matches) if (this.#match(match, branch, before) === undefined) parts.push(printMatch(match).trim() || 'a line that is torn');
+    return parts;
+  }
+
+  #own(condition: OwnCondition, rule: IptablesRule, branch: Branch, at: At): boolean | undefined {
+    switch (condition) {
+      case 'source':
+        return rule.source === undefined ? true : negate(inNetwork(networkOf(rule.source), this.#sourceOf(branch)), rule.source.negated);
+      case 'destination':
+        return rule.destination === undefined ? true : negate(inNetwork(networkOf(rule.destination), this.#destinationOf(branch)), rule.destination.negated);
+      case 'inInterface':
+        return rule.inInterface === undefined ? true : isInterface(rule.inInterface, at.inInterface);
+      case 'outInterface':
+        return rule.outInterface === undefined ? true : isInterface(rule.outInterface, at.outInterface);
+      case 'protocol':
+        return rule.protocol === undefined ? true : negate(isProtocol(rule.protocol.protocol, this.#packet.protocol), rule.protocol.negated);
+      case 'fragment':
+        // The first packet of a connection is whole, or its first fragment.
+        return rule.fragment === undefined ? true : rule.fragment.negated;
+    }
+  }
+
+  /** A rule's matches are asked one by one; the options within most of them too. */
+  #match(match: IptablesMatch, branch: Branch, before: Before): number | undefined {
+    const { module, options } = match;
+    switch (module) {
+      case 'comment':
+        return all(options, (option) => (option.kind === 'comment' ? true : undefined));
+      case 'tcp':
+      case 'udp':
+      case 'sctp':
+      case 'dccp':
+      case 'udplite':
+        // The kernel takes these modules only in a rule of their own protocol.
+        if (module !== this.#packet.protocol.toLowerCase()) return 0;
+        return all(options, (option) => this.#transport(option, branch));
+      case 'icmp':
+      case 'icmp6':
+      case 'icmpv6':
+      case 'ah':
+      case 'esp':
+      case 'ipcomp':
+      case 'mh':
+        // Rules for other protocols than a Service has.
+        return 0;
+      case 'multiport':
+        return all(options, (option) => (option.kind === 'multiport' ? negate(this.#multiport(option.end, option.ranges, branch), option.negated) : undefined));
+      case 'statistic':
+        return statistic(options);
+      case 'mark':
+        return all(options, (option) => (option.kind === 'mark' ? ((branch.mark & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+      case 'connmark':
+        // xt_connmark.c connmark_mt: without a connection it never matches, negated or not.
+        if (!this.#isTracked(branch, before)) return 0;
+        return all(options, (option) => (option.kind === 'mark' ? (((branch.connectionMark ?? 0) & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+      case 'addrtype':
+        return this.#addressTypes(options, branch);
+      case 'conntrack':
+      case 'state':
+        return this.#connection(options, branch, before);
+      case 'set':
+        return this.#set(options, branch, before);
+      case 'recent':
+        return recent(options, before);
+      case 'iprange':
+        return all(options, (option) => {
+          if (option.kind !== 'addressRange') return undefined;
+          return negate(isBetween(option.from, option.to, option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch)), option.negated);
+        });
+      case 'limit':
+        // xt_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
+        return options.length > 0 && options.every((option) => option.kind === 'kept' && (option.name === '--limit' || option.name === '--limit-burst') && !option.negated) ? 1 : undefined;
+      case 'hashlimit':
+        return hashlimit(options);
+      case 'connlimit':
+        return connlimit(options);
+      case 'owner':
+        return this.#owner(options);
+      case 'rpfilter':
+        // ipt_rpfilter.c: what comes by lo passes.
+        if (before.at.inInterface !== 'lo' || options.some((option) => option.kind !== 'kept' || option.negated)) return undefined;
+        return options.some((option) => option.kind === 'kept' && option.name === '--invert') ? 0 : 1;
+      case 'nfacct':
+        // xt_nfacct.c: an object without a quota matches always; kube-proxy makes its own without one.
+        return options.length === 1 && options[0]?.kind === 'kept' && !options[0].negated && kubeProxyAccounts.has(options[0].values[0] ?? '') ? 1 : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #transport(option: IptablesOption, branch: Branch): boolean | undefined {
+    switch (option.kind) {
+      case 'sourcePort':
+        return negate(isPort(option, this.#sourcePortOf(branch)), option.negated);
+      case 'destinationPort':
+        return negate(isPort(option, this.#portOf(branch)), option.negated);
+      case 'tcpFlags':
+        // A connection begins with SYN alone.
+        return ((synFlag & option.mask) === option.set) !== option.negated;
+      default:
+        return undefined;
+    }
+  }
+
+  #multiport(end: End | 'either', ranges: readonly PortRange[], branch: Branch): boolean | undefined {
+    const isAny = (port: number | undefined): boolean | undefined => {
+      let answer: boolean | undefined = false;
+      for (const range of ranges) {
+        const holds = isPort(range, port);
+        if (holds === true) return true;
+        if (holds === undefined) answer = undefined;
+      }
+      return answer;
+    };
+    const bySource = end === 'destination' ? false : isAny(this.#sourcePortOf(branch));
+    const byDestination = end === 'source' ? false : isAny(this.#portOf(branch));
+    if (bySource === true || byDestination === true) return true;
+    return bySource === undefined || byDestination === undefined ? undefined : false;
+  }
+
+  #addressTypes(options: readonly IptablesOption[], branch: Branch): number | undefined {
+    const isLimited = options.some(({ kind }) => kind === 'limitInterface');
+    return all(options, (option) => {
+      if (option.kind === 'limitInterface') return true;
+      if (option.kind !== 'addressType') return undefined;
+      const address = option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch);
+      if (address === undefined) return undefined;
+      const holds = isOfAddressType(this.#machine, address, option.types);
+      // Which of its addresses an interface has is not known: only that no other address is LOCAL.
+      const isOther = holds === false && option.types.every((type) => type === 'LOCAL');
+      return isLimited && !isOther ? undefined : negate(holds, option.negated);
+    });
+  }
+
+  /** xt_conntrack.c conntrack_mt and xt_state.c state_mt. */
+  #connection(options: readonly IptablesOption[], branch: Branch, before: Before): number | undefined {
+    if (!this.#isTracked(branch, before)) {
+      const states = options.filter((option) => option.kind === 'connectionState');
+      if (options.some(({ kind }) => kind === 'kept' || kind === 'torn')) return undefined;
+      // Without a connection the state is all that is asked.
+      const state = branch.untracked === true ? 'UNTRACKED' : 'INVALID';
+      return states.length > 0 && states.every((option) => option.states.includes(state) !== option.negated) ? 1 : 0;
+    }
+    return all(options, (option) => this.#connectionOption(option, branch, before));
+  }
+
+  #connectionOption(option: IptablesOption, branch: Branch, before: Before): boolean | undefined {
+    const { source, destination, destinationPort, sourcePort, protocol } = this.#packet;
+    switch (option.kind) {
+      case 'connectionState':
+        return negate(this.#hasState(option.states, branch), option.negated);
+      case 'connectionStatus':
+        return negate(this.#hasStatus(option.statuses, before), option.negated);
+      case 'connectionProtocol':
+        return negate(isProtocol(option.protocol, protocol), option.negated);
+      case 'connectionAddress': {
+        // A reply comes from where the packet goes, and goes to where it seems to come from.
+        const address = option.direction === 'original' ? (option.end === 'source' ? source : destination) : option.end === 'source' ? this.#destinationOf(branch) : this.#sourceOf(branch);
+        return negate(inNetwork(parseNetwork(option.prefix), address), option.negated);
+      }
+      case 'connectionPort': {
+        const port = option.direction === 'original' ? (option.end === 'source' ? sourcePort : destinationPort) : option.end === 'source' ? this.#portOf(branch) : this.#sourcePortOf(branch);
+        return negate(isPort(option, port), option.negated);
+      }
+      case 'direction':
+        return (option.direction === 'original') !== option.negated;
+      default:
+        return undefined;
+    }
+  }
+
+  #hasState(states: readonly string[], branch: Branch): boolean | undefined {
+    if (states.includes('NEW')) return true;
+    // nf_nat_core.c nf_nat_setup_info: the bit is set where the address or the port changes.
+    const isRewritten = branch.dnat !== undefined && (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
+    if (states.includes('DNAT') && isRewritten) return true;
+    // Whether masquerading changed anything depends on the address that the kernel chose.
+    if (states.includes('SNAT') && branch.masqueradedBy !== undefined) return undefined;
+    return states.every((state) => knownStates.has(state)) ? false : undefined;
+  }
+
+  /** A new connection has none of them; it is confirmed as its first packet leaves, and lo gives it back after that. */
+  #hasStatus(statuses: readonly string[], before: Before): boolean | undefined {
+    if (statuses.includes('CONFIRMED') && this.#isReturned(before)) return true;
+    return statuses.every((status) => knownStatuses.has(status)) ? false : undefined;
+  }
+
+  /** The table raw comes before connections are looked up (priority -300, conntrack's is -200). */
+  #isTracked(branch: Branch, before: Before): boolean {
+    return branch.untracked !== true && (before.table !== 'raw' || this.#isReturned(before));
+  }
+
+  /** The packet was sent by the node to itself and comes back by lo, with its connection. */
+  #isReturned({ at }: Before): boolean {
+    return this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo';
+  }
+
+  /** xt_set.c: the sets are asked; options on counters change no answer unless they compare them. */
+  #set(options: readonly IptablesOption[], branch: Branch, { changedSets }: Before): number | undefined {
+    const returnNomatch = options.some((option) => option.kind === 'kept' && option.name === '--return-nomatch' && !option.negated);
+    return all(options, (option) => {
+      if (option.kind === 'kept') return plainSetOptions.has(option.name) ? true : undefined;
+      if (option.kind !== 'matchSet') return undefined;
+      const set = changedSets.has(option.set) ? undefined : this.#machine.ipSets.get(option.set);
+      const source = this.#sourceOf(branch);
+      if (set === undefined || source === undefined) return undefined;
+      const sourcePort = this.#sourcePortOf(branch);
+      const packet = {
+        source,
+        destination: this.#destinationOf(branch),
+        protocol: this.#packet.protocol,
+        ...(sourcePort === undefined ? {} : { sourcePort }),
+        destinationPort: this.#portOf(branch),
+      };
+      return negate(ipSetContains(set, option.flags, packet, { returnNomatch, sets: this.#machine.ipSets }), option.negated);
+    });
+  }
+
+  /** xt_owner.c: a packet that the node only forwards has no socket, and then only what is negated holds. */
+  #owner(options: readonly IptablesOption[]): number | undefined {
+    if (this.#packet.entersAt === 'OUTPUT' || options.length === 0) return undefined;
+    return all(options, (option) => (option.kind === 'kept' && option.name !== '--suppl-groups' ? option.negated : undefined));
+  }
+
+  /** undefined where it has been rewritten to an address that the kernel chose. */
+  #sourceOf(branch: Branch): string | undefined {
+    return branch.masqueradedBy === undefined ? this.#packet.source : undefined;
+  }
+
+  #sourcePortOf(branch: Branch): number | undefined {
+    return branch.masqueradedBy === undefined ? this.#packet.sourcePort : undefined;
+  }
+
+  #destinationOf(branch: Branch): string {
+    return branch.dnat?.address ?? this.#packet.destination;
+  }
+
+  #portOf(branch: Branch): number {
+    return branch.dnat?.port ?? this.#packet.destinationPort;
+  }
+}
+
+type OwnCondition = 'source' | 'destination' | 'inInterface' | 'outInterface' | 'protocol' | 'fragment';
+const ownConditions: readonly OwnCondition[] = ['destination', 'protocol', 'source', 'inInterface', 'outInterface', 'fragment'];
+
+function ownText(condition: OwnCondition, rule: IptablesRule): string {
+  const text = (flag: string, value: string, negated: boolean): string => `${negated ? '! ' : ''}${flag} ${value}`;
+  switch (condition) {
+    case 'source':
+      return text('-s', rule.source?.prefix ?? '', rule.source?.negated === true);
+    case 'destination':
+      return text('-d', rule.destination?.prefix ?? '', rule.destination?.negated === true);
+    case 'inInterface':
+      return text('-i', rule.inInterface?.name ?? '', rule.inInterface?.negated === true);
+    case 'outInterface':
+      return text('-o', rule.outInterface?.name ?? '', rule.outInterface?.negated === true);
+    case 'protocol':
+      return text('-p', rule.protocol?.protocol ?? '', rule.protocol?.negated === true);
+    case 'fragment':
+      return '-f';
+  }
+}
+
+const synFlag = 0x02;
+const knownStates: ReadonlySet<string> = new Set(['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT']);
+const knownStatuses: ReadonlySet<string> = new Set(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED']);
+const plainSetOptions: ReadonlySet<string> = new Set(['--return-nomatch', '--update-counters', '--update-subcounters']);
+/** pkg/proxy/metrics/metrics.go, 1.31 to 1.37. */
+const kubeProxyAccounts: ReadonlySet<string> = new Set(['ct_state_invalid_dropped_pkts', 'localhost_nps_accepted_pkts']);
+
+function negate(holds: boolean | undefined, negated: boolean): boolean | undefined {
+  return holds === undefined ? undefined : holds !== negated;
+}
+
+/** 0 where any option surely does not hold, 1 where all do. */
+function all(options: readonly IptablesOption[], holds: (option: IptablesOption) => boolean | undefined): number | undefined {
+  let answer: number | undefined = 1;
+  for (const option of options) {
+    const each = holds(option);
+    if (each === false) return 0;
+    if (each === undefined) answer = undefined;
+  }
+  return answer;
+}
+
+const networks = new WeakMap<object, { readonly network: Network | undefined }>();
+
+/** A rule's network is read once: rules stay as they are. */
+function networkOf(prefix: { readonly prefix: string }): Network | undefined {
+  let read = networks.get(prefix);
+  if (read === undefined) {
+    read = { network: parseNetwork(prefix.prefix) };
+    networks.set(prefix, read);
+  }
+  return read.network;
+}
+
+function inNetwork(network: Network | undefined, address: string | undefined): boolean | undefined {
+  if (network === undefined) return undefined;
+  if (network.mask === 0n) return true;
+  const number = address === undefined ? undefined : addressNumber(address);
+  if (number === undefined) return undefined;
+  return number.bits === network.bits && (number.value & network.mask) === network.network;
+}
+
+function isBetween(fromText: string, toText: string, address: string | undefined): boolean | undefined {
+  const from = addressNumber(fromText);
+  const to = addressNumber(toText);
+  const number = address === undefined ? undefined : addressNumber(address);
+  if (from === undefined || to === undefined || number === undefined || from.bits !== to.bits) return undefined;
+  return number.bits === from.bits && number.value >= from.value && number.value <= to.value;
+}
+
+/** An unknown name is any but lo's. */
+function isInterface({ name, negated }: IptablesInterface, actual: string | undefined): boolean | undefined {
+  if (name === '' || name === '+') return !negated;
+  const isBeginning = name.endsWith('+');
+  if (actual === undefined) return name === 'lo' ? negated : undefined;
+  return (isBeginning ? actual.startsWith(name.slice(0, -1)) : actual === name) !== negated;
+}
+
+function isPort({ from, to }: PortRange, port: number | undefined): boolean | undefined {
+  if (port !== undefined) return port >= from && port <= to;
+  return from <= 1 && to === 65535 ? true : undefined;
+}
+
+const protocolNumbers: Readonly<Record<Protocol, string>> = { TCP: '6', UDP: '17', SCTP: '132' };
+/** Of /etc/protocols and iptables itself (libxtables/xtables.c xtables_chain_protos), beside those of Services. */
+const otherProtocols: ReadonlySet<string> = new Set(
+  'ip icmp igmp ggp ipencap ipv4 st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 ipv6-route ipv6-frag idrp rsvp gre esp ipv6-esp ah ipv6-auth skip icmpv6 ipv6-icmp ipv6-nonxt ipv6-opts rspf vmtp eigrp ospf ax.25 ipip etherip encap pim ipcomp vrrp l2tp isis fc mobility-header ipv6-mh mh udplite mpls-in-ip manet hip shim6 wesp rohc ethernet'.split(' '),
+);
+
+function isProtocol(asked: string, protocol: Protocol): boolean | undefined {
+  if (asked === 'all' || asked === '0') return true;
+  if (asked === protocol.toLowerCase() || asked === protocolNumbers[protocol]) return true;
+  if (asked === 'tcp' || asked === 'udp' || asked === 'sctp' || otherProtocols.has(asked)) return false;
+  return /^\d{1,3}$/.test(asked) && Number(asked) <= 255 ? false : undefined;
+}
+
+/** xt_statistic.c statistic_mt: random compares 31 random bits; nth counts, and gives each packet its turn. */
+function statistic(options: readonly IptablesOption[]): number | undefined {
+  let mode: 'random' | 'nth' | undefined;
+  let chance: number | undefined;
+  for (const option of options) {
+    if (option.kind === 'statisticMode') mode = option.mode;
+    else if (option.kind === 'probability') chance = option.negated ? 1 - option.of2To31 / 2 ** 31 : option.of2To31 / 2 ** 31;
+    else if (option.kind === 'every') chance = option.negated ? 1 - 1 / option.count : 1 / option.count;
+    else if (option.kind !== 'packet') return undefined;
+  }
+  const isWhole = mode === 'random' ? options.some(({ kind }) => kind === 'probability') : options.some(({ kind }) => kind === 'every');
+  return mode !== undefined && isWhole && options.filter(({ kind }) => kind === 'probability' || kind === 'every').length === 1 ? chance : undefined;
+}
+
+const recentOptions: ReadonlySet<string> = new Set(['--seconds', '--reap', '--rttl', '--mask', '--rsource', '--hitcount']);
+
+/**
+ * xt_recent.c recent_mt: to be put into a list always succeeds. The client is taken for a new one, that is in a list
+ * only where a rule has put it there on this packet's way: with one packet seen.
+ */
+function recent(options: readonly IptablesOption[], before: Before): number | undefined {
+  let action: (IptablesOption & { readonly kind: 'recent' }) | undefined;
+  let list = 'DEFAULT';
+  let hits = 1;
+  let isPlain = true;
+  for (const option of options) {
+    if (option.kind === 'recent' && action === undefined) action = option;
+    else if (option.kind === 'recentList') list = option.name;
+    else if (option.kind === 'kept' && !option.negated && recentOptions.has(option.name)) {
+      if (option.name === '--hitcount') hits = Number(option.values[0]);
+    } else if (option.kind === 'kept' && option.name === '--rdest') isPlain = false;
+    else return undefined;
+  }
+  if (action === undefined || !Number.isInteger(hits)) return undefined;
+  if (action.action === 'set') return action.negated ? 0 : 1;
+  // Of a destination it is not known who went there before.
+  if (!isPlain) return undefined;
+  const isIn = before.wasSeen(list) && hits <= 1;
+  return isIn !== action.negated ? 1 : 0;
+}
+
+/** xt_hashlimit.c: like limit, for each client; the first packet finds a full bucket. */
+function hashlimit(options: readonly IptablesOption[]): number | undefined {
+  let isWithin: boolean | undefined;
+  for (const option of options) {
+    if (option.kind !== 'kept') return undefined;
+    if (option.name === '--hashlimit-upto' || option.name === '--hashlimit') isWithin = !option.negated;
+    else if (option.name === '--hashlimit-above') isWithin = option.negated;
+    else if (option.negated || !option.name.startsWith('--hashlimit-')) return undefined;
+  }
+  return isWithin === undefined ? undefined : isWithin ? 1 : 0;
+}
+
+/** xt_connlimit.c: the connection itself is counted; how many others there are is not known. */
+function connlimit(options: readonly IptablesOption[]): number | undefined {
+  return all(options, (option) => {
+    if (option.kind !== 'kept') return undefined;
+    if (option.name !== '--connlimit-above' && option.name !== '--connlimit-upto') return option.negated ? undefined : true;
+    return option.values[0] === '0' ? (option.name === '--connlimit-above') !== option.negated : undefined;
+  });
+}
