@@ -19,7 +19,7 @@ export class NftTableListing {
   /** @param text of `nft -j list table` */
   constructor(text: string) {
     for (const object of splitObjects(text)) {
-      const [, kind, name] = /^\{"(set|map|chain|rule)": ?\{"family": ?"[^"]*", (?:"table": ?"[^"]*", )?"(?:name|chain)": ?"([^"]*)"/.exec(object) ?? [];
+      const [, kind, name] = /^\{"(set|map|chain|rule)": ?\{"family": ?"[^"]*", ?(?:"table": ?"[^"]*", ?)?"(?:name|chain)": ?"([^"]*)"/.exec(object) ?? [];
       if (name === undefined) continue;
       if (kind === 'set' || kind === 'map') this.#sets.set(name, object);
       else {
