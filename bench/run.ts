@@ -4,7 +4,7 @@
  * and the largest resident set of any process of either side. By hand:
  *
  *   iptables-nft-save -c -t nat | grep -F NAMESPACE/NAME:       (iptables-legacy-save for the legacy backend)
- *   nft list ruleset | grep -F NAMESPACE/NAME/                  (finds no set elements, for they name no Service)
+ *   nft list ruleset | grep -F -A 2 NAMESPACE/NAME/             (a rule of nftables does not name its chain)
  *
  * The probe is measured twice: its reading alone, in this process, and the whole bundled program from its start, as a
  * node pays for it (dist/probe.mjs of `npm run build`: it also reads /proc, the list of tables, and asks kube-proxy,
@@ -80,7 +80,7 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
     requireEndpoints(stdout, asked.endpoints);
     return memory;
   };
-  const pipeline = backend === 'nftables' ? `nft list ruleset | grep -F ${namespace}/${name}/` : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
+  const pipeline = backend === 'nftables' ? `nft list ruleset | grep -F -A 2 ${namespace}/${name}/` : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
   const byHand = await measure(rounds, () => {
     const { stdout, memory } = run(['sh', '-c', pipeline]);
     requireEndpoints(stdout, asked.endpoints);

@@ -178,12 +178,16 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
   return [...maps, ...chains].filter(({ rules }) => rules.length > 0);
 }
 
-/** A short hash of the program without its counters: nodes with the same one do the same for the Service. */
+/**
+ * A short hash of the program without its counters: nodes with the same one do the same for the Service. What
+ * KUBE-SERVICES does stands in the verdicts of the frontends, for the chain itself is not always listed.
+ */
 export function fingerprintOf(program: NodeProgram): string {
   const text = [
     program.proxyMode,
     program.backend ?? '',
-    ...program.chains.flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
+    ...program.frontends.map(({ family, frontend, address, protocol, port, verdict }) => [family, frontend, address, protocol, port, verdict].join(' ')),
+    ...program.chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES').flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
   ].join('\n');
   return hashText(text).slice(0, 10).toLowerCase();
 }

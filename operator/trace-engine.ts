@@ -7,6 +7,7 @@ import type { DesiredService } from '../core/service.ts';
 import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
+import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 
@@ -87,6 +88,9 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
 
   const nodeCache = cached(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
 
+  /** How often the nodes were asked for a Service, by `namespace/name`. */
+  const collections = new Map<string, number>();
+
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
     const { namespace, spec } = request;
     const name = spec.serviceRef.name;
@@ -123,6 +127,9 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       const isWaiting = [...answers.values()].some((answer) => 'state' in answer && answer.state === 'Waiting');
       return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
+    const collected = collections.get(`${namespace}/${name}`) ?? 0;
+    collections.set(`${namespace}/${name}`, collected + 1);
+    const dispatch = dispatchReading(spec.mode, collected, request.previous);
     const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(status()));
     const answered = (answer: NodeAnswer): void => {
       answers.set(answer.node, answer);
@@ -132,7 +139,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(await probes.ask(node, probeRequest(node, desired, spec, dnsServers), onWaiting, request.signal));
+          answered(await probes.ask(node, probeRequest(node, desired, spec, dnsServers, dispatch), onWaiting, request.signal));
         }),
       );
     } finally {
@@ -187,7 +194,13 @@ function atMostEvery(milliseconds: number, call: () => void): { later: () => voi
   };
 }
 
-function probeRequest(node: TracedNode, desired: DesiredService, spec: ServiceTraceSpec, dnsServers: readonly string[]): ProbeRequest {
+function probeRequest(
+  node: TracedNode,
+  desired: DesiredService,
+  spec: ServiceTraceSpec,
+  dnsServers: readonly string[],
+  dispatch: ReturnType<typeof dispatchReading>,
+): ProbeRequest {
   const { service, namespace, name } = desired;
   return {
     version: 1,
@@ -209,6 +222,7 @@ function probeRequest(node: TracedNode, desired: DesiredService, spec: ServiceTr
     ],
     collect: {
       rules: spec.collect?.rules ?? true,
+      dispatch,
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
       ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),

@@ -1,14 +1,13 @@
-/** Reads one Service's part of kube-proxy's nftables table: its elements by key, its chains by name. */
-import pLimit from 'p-limit';
-import { z } from 'zod';
+/** Reads the part of Services in kube-proxy's nftables table: their elements by key, their chains by name and by what leads to them. */
+import { canonicalAddress } from '../core/address.ts';
 import { nftablesChainNames } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
-import { parseNftElementsText } from '../core/parse/nft-elements.ts';
-import { parseNftMapElements, parseNftRules, type NftStatement, type NftVerdict } from '../core/parse/nft-json.ts';
+import { keyWords, parseNftMapElements, parseNftRules, withProtocolName, type NftStatement, type NftVerdict } from '../core/parse/nft-json.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
+import { listNftTable, type NftTableListing } from './nft-table.ts';
 
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';
@@ -28,9 +27,7 @@ interface Question {
   readonly key: string;
 }
 
-const absentMessage = /No such file or directory|does not exist/;
-
-/** Reads one family for each Service. */
+/** Reads one family for each Service: one listing of the table serves all of them. */
 export async function readNftables(
   commands: Commands,
   family: Family,
@@ -38,107 +35,54 @@ export async function readNftables(
   nodeAddresses: readonly string[],
   emit: Emit,
 ): Promise<void> {
-  const reader = new NftReader(commands, family);
-  await Promise.all(
-    services.map(async (service) => {
-      const id = `${service.namespace}/${service.name}`;
-      // A map that the Service can have no element in is known to hold none of it.
-      const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...(await reader.elements(questionsOf(service, family, nodeAddresses)))]);
-      const chains = await reader.chains([...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOf(verdict))]);
-      const targets = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets)));
-      const hairpins = await reader.elements([...new Set(targets)].flatMap((target) => hairpinQuestions(target, service)));
-      for (const [name, found] of [...elements, ...hairpins]) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
-      for (const [chain, objects] of chains) {
-        const record: RecordOf<'nftChain'> = { kind: 'nftChain', service: id, family, table, chain, scope: 'all', absent: objects === undefined, objects: objects ?? [] };
-        // The chains of other kinds of Services are absent as a rule, and say nothing.
-        if (objects !== undefined || !isComputed(chain, service)) emit(record);
-      }
-    }),
-  );
-  for (const [what, reason] of reader.problems) emit({ kind: 'unread', family, what: `rules of nftables, ${what}`, reason });
-}
-
-class NftReader {
-  readonly problems = new Map<string, string>();
-  readonly #commands: Commands;
-  readonly #nft: 'ip' | 'ip6';
-  readonly #limit = pLimit(4);
-
-  constructor(commands: Commands, family: Family) {
-    this.#commands = commands;
-    this.#nft = family === 'IPv4' ? 'ip' : 'ip6';
+  const listing = await listNftTable(commands, family, table);
+  if ('problem' in listing) {
+    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: listing.problem });
+    return;
   }
-
-  /** Elements by set or map; a set without any of the keys is there with none. */
-  async elements(questions: readonly Question[]): Promise<Map<string, unknown[]>> {
-    const found = new Map<string, unknown[]>([...new Set(questions.map(({ name }) => name))].map((name) => [name, []]));
-    await Promise.all(
-      questions.map(async ({ name, key }) => {
-        let text = '';
-        const { status, problem } = await this.#limit(() =>
-          this.#commands.stream(['nft', '-j', 'get', 'element', this.#nft, table, name, `{ ${key} }`], (line) => { text += `${line}\n`; }),
-        );
-        if (status === 0) found.get(name)?.push(...(text.startsWith('{') ? elementsOf(parseObjects(text) ?? []) : parseNftElementsText(text)));
-        else if (!absentMessage.test(problem)) this.problems.set(`set ${name}`, problem);
-      }),
-    );
-    return found;
-  }
-
-  /** Chains by name, and those that their rules jump to; undefined for one that is not there. */
-  async chains(names: readonly string[]): Promise<Map<string, { [key: string]: unknown }[] | undefined>> {
-    const found = new Map<string, { [key: string]: unknown }[] | undefined>();
-    const read = async (wanted: readonly string[]): Promise<void> => {
-      const fresh = [...new Set(wanted)].filter((name) => !found.has(name));
-      for (const name of fresh) found.set(name, undefined);
-      const next = await Promise.all(fresh.map(async (name) => {
-        let text = '';
-        const { status, problem } = await this.#limit(() => this.#commands.stream(['nft', '-j', 'list', 'chain', this.#nft, table, name], (line) => { text += line; }));
-        if (status !== 0) {
-          if (!absentMessage.test(problem)) this.problems.set(`chain ${name}`, problem);
-          return [];
-        }
-        const objects = parseObjects(text);
-        if (objects === undefined) {
-          this.problems.set(`chain ${name}`, 'nft -j printed no JSON of the known form');
-          return [];
-        }
-        found.set(name, objects);
-        return parseNftRules(objects).flatMap(({ statements }) => statements.flatMap(jumpsOf));
-      }));
-      const deeper = next.flat();
-      if (deeper.length > 0) await read(deeper);
-    };
-    await read(names);
-    return found;
+  for (const service of services) {
+    const id = `${service.namespace}/${service.name}`;
+    // A map that the Service can have no element in is known to hold none of it.
+    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(listing, questionsOf(service, family, nodeAddresses))]);
+    const chains = chainsOf(listing, [...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOf(verdict))]);
+    const targets = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets)));
+    const hairpins = elementsOf(listing, [...new Set(targets)].flatMap((target) => hairpinQuestions(target, service)));
+    for (const [name, found] of [...elements, ...hairpins]) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
+    for (const [chain, objects] of chains) {
+      const record: RecordOf<'nftChain'> = { kind: 'nftChain', service: id, family, table, chain, scope: 'all', absent: objects === undefined, objects: objects ?? [] };
+      // The chains of other kinds of Services are absent as a rule, and say nothing.
+      if (objects !== undefined || !isComputed(chain, service)) emit(record);
+    }
   }
 }
 
-const listingSchema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
-
-/** The objects of `nft -j` without metainfo. */
-function parseObjects(text: string): { [key: string]: unknown }[] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  const listing = listingSchema.safeParse(value);
-  return listing.success ? listing.data.nftables.filter((object) => !('metainfo' in object)) : undefined;
+/** Elements by set or map; one without any of the keys is there with none. */
+function elementsOf(listing: NftTableListing, questions: readonly Question[]): Map<string, unknown[]> {
+  const keys = new Map<string, Set<string>>();
+  for (const { name, key } of questions) keys.set(name, (keys.get(name) ?? new Set()).add(key));
+  return new Map([...keys].map(([name, wanted]) => [name, (listing.elements(name) ?? []).filter((element) => wanted.has(keyOf(element)))]));
 }
 
-/** Elements in the JSON of an nft that prints `get element` so. */
-function elementsOf(objects: readonly { [key: string]: unknown }[]): unknown[] {
-  const shape = z.object({ elem: z.array(z.unknown()) });
-  return objects.flatMap((object) => Object.values(object).flatMap((value) => {
-    const parsed = shape.safeParse(value);
-    return parsed.success ? parsed.data.elem : [];
-  }));
+/** `10.96.0.7 . tcp . 80` of an element of a set, or of [key, verdict] of a map. */
+function keyOf(element: unknown): string {
+  const words = keyWords(Array.isArray(element) ? (element as readonly unknown[])[0] : element);
+  return words === undefined ? '' : withProtocolName(words).join(' . ');
+}
+
+/** Chains by name, and those that their rules jump to; undefined for one that is not there. */
+function chainsOf(listing: NftTableListing, names: readonly string[]): Map<string, { [key: string]: unknown }[] | undefined> {
+  const found = new Map<string, { [key: string]: unknown }[] | undefined>();
+  const wanted = new Set(names);
+  for (const name of wanted) {
+    const objects = listing.chain(name);
+    found.set(name, objects);
+    for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOf)) wanted.add(jump);
+  }
+  return found;
 }
 
 function questionsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): Question[] {
-  const own = (addresses: readonly string[]): string[] => addresses.filter((address) => familyOf(address) === family);
+  const own = (addresses: readonly string[]): string[] => addresses.filter((address) => familyOf(address) === family).map((address) => canonicalAddress(address) ?? address);
   const external = own([...service.externalIPs, ...service.loadBalancerIPs]);
   const clusterIPs = own(service.clusterIPs);
   const questions: Question[] = clusterIPs.map((address) => ({ name: 'cluster-ips', key: address }));

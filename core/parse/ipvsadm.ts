@@ -316,7 +316,10 @@ function readHex(text: string, digits: number): number | undefined {
 
 function readEndpoint(text: string, isHex: boolean): { readonly address: string; readonly port: number } | undefined {
   if (!isHex) {
-    const endpoint = /^(\d+\.\d+\.\d+\.\d+|\[.*\]):\d+$/.test(text) ? parseHostPort(text) : undefined;
+    // Most are of IPv4, which has one spelling.
+    const [, v4, v4Port] = /^((?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!:)|(?=:))){4}):(\d{1,5})$/.exec(text) ?? [];
+    if (v4 !== undefined) return Number(v4Port) <= 65535 ? { address: v4, port: Number(v4Port) } : undefined;
+    const endpoint = text.startsWith('[') ? parseHostPort(text) : undefined;
     const address = endpoint === undefined ? undefined : canonicalAddress(endpoint.address);
     return endpoint === undefined || address === undefined ? undefined : { address, port: endpoint.port };
   }
@@ -451,8 +454,7 @@ function readSavedRealServer(words: readonly string[], port: number): RealServer
     const value = words[index + 1]?.startsWith('-') === true ? undefined : words[index + 1];
     if (value !== undefined) index += 1;
     if ((option === '-r' || option === '--real-server') && value !== undefined) {
-      const address = canonicalAddress(value.replace(/^\[(.*)\]$/, '$1'));
-      endpoint = readEndpoint(value, false) ?? (address === undefined ? undefined : { address, port });
+      endpoint = readEndpoint(value, false) ?? readAddressAlone(value, port);
     } else if (option === '-w' || option === '--weight') {
       if (value === undefined || !/^\d+$/.test(value)) return 'has a weight that is no number';
       found.weight = Number(value);
@@ -460,6 +462,11 @@ function readSavedRealServer(words: readonly string[], port: number): RealServer
     else others.push(value === undefined ? option : `${option} ${value}`);
   }
   return endpoint === undefined ? 'names no real server by its address (make the dump with -n)' : { ...endpoint, forward: 'Route', weight: 1, ...found, others };
+}
+
+function readAddressAlone(text: string, port: number): { readonly address: string; readonly port: number } | undefined {
+  const address = canonicalAddress(text.replace(/^\[(.*)\]$/, '$1'));
+  return address === undefined ? undefined : { address, port };
 }
 
 function saveName({ protocol, address = '', port = 0, firewallMark, family }: VirtualServer): string {

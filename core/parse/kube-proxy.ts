@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { RecordOf } from '../node-report.ts';
 import type { ProxyMode } from '../program.ts';
+import { parseKubeProxyMetrics } from './kube-proxy-metrics.ts';
 
 export interface KubeProxyState {
   readonly proxyMode?: ProxyMode;
@@ -47,15 +48,8 @@ function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): strin
   return `${livez.path} answers ${String(livez.status)}${since}`;
 }
 
-/**
- * The metric kubeproxy_sync_proxy_rules_last_timestamp_seconds (pkg/proxy/metrics); the oldest family, since a node
- * is as old as its oldest half. Undefined before the first sync.
- */
+/** The oldest family, since a node is as old as its oldest half. Undefined before the first sync. */
 export function parseLastSync(metrics: readonly string[]): string | undefined {
-  const seconds = metrics.flatMap((line) => {
-    const match = /^kubeproxy_sync_proxy_rules_last_timestamp_seconds(?:\{[^}]*\})? (\S+)$/.exec(line);
-    const value = Number(match?.[1]);
-    return match !== null && value > 0 ? [value] : [];
-  });
+  const seconds = parseKubeProxyMetrics(metrics).metrics.syncs.flatMap(({ lastSync }) => (lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync]));
   return seconds.length === 0 ? undefined : new Date(Math.min(...seconds) * 1000).toISOString();
 }

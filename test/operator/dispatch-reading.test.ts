@@ -1,0 +1,20 @@
+import { expect, it } from 'vitest';
+import { dispatchReading } from '../../operator/dispatch-reading.ts';
+import type { ServiceTraceStatus } from '../../core/service-trace.ts';
+
+const well: ServiceTraceStatus = { findings: [] };
+const finding = { id: 'RULE-SVC-MISSING', severity: 'error', summary: 'no rule', evidence: [], advice: 'restart kube-proxy' } as const;
+
+it.each([
+  ['Once', 1, well, 'Rules'],
+  [undefined, 1, well, 'Rules'],
+  ['Watch', 0, undefined, 'Rules'],
+  ['Watch', 1, well, 'References'],
+  ['Watch', 9, well, 'References'],
+  ['Watch', 10, well, 'Rules'],
+  ['Watch', 11, well, 'References'],
+  ['Watch', 11, undefined, 'Rules'],
+  ['Watch', 11, { findings: [finding] }, 'Rules'],
+] as const)('a trace of mode %s, collected %i times, with %j is read by %s', (mode, collected, previous, expected) => {
+  expect(dispatchReading(mode, collected, previous as ServiceTraceStatus | undefined)).toBe(expected);
+});
