@@ -13,6 +13,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{core,probe,operator,cmd,config}/**/*.test.{ts,tsx}'],
+          // Properties of many runs, on a machine that may be busy.
+          testTimeout: 30_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dispatchRules, jumpOf, proveDispatch, type ReferencedChain } from '../../core/dispatch-references.ts';
-import type { IptablesRule } from '../../core/parse/iptables-rules.ts';
+import { commentOf, portsOf, type IptablesRule } from '../../core/iptables-rule.ts';
 import { parseIptablesRule } from '../../core/parse/iptables-rules.ts';
+import { printIptablesRule } from '../../core/parse/print-iptables.ts';
 import type { ProbeRequestService } from '../../core/probe-request.ts';
 import { recordedServices, serviceWithoutEndpoints } from './recorded-services.ts';
 
@@ -26,7 +27,7 @@ function chainsOf(lines: readonly string[]): ReadonlyMap<string, ReferencedChain
 /** The rules of KUBE-SERVICES that lead to a Service: what must not be needed. */
 function dispatchOf({ clusterIPs, externalIPs, loadBalancerIPs }: ProbeRequestService): IptablesRule[] {
   const own = [...clusterIPs, ...externalIPs, ...loadBalancerIPs].map((address) => `${address}/32`);
-  return nat.flatMap((line) => parseIptablesRule(line) ?? []).filter(({ chain, matches }) => chain === 'KUBE-SERVICES' && matches.some((match) => match.kind === 'destination' && own.includes(match.prefix)));
+  return nat.flatMap((line) => parseIptablesRule(line) ?? []).filter(({ chain, destination }) => chain === 'KUBE-SERVICES' && own.includes(destination?.prefix ?? ''));
 }
 
 describe.each(recordedServices.map((service) => [service.name, service] as const))('references to the chains of %s', (_, service) => {
@@ -37,9 +38,9 @@ describe.each(recordedServices.map((service) => [service.name, service] as const
     const shape = (rules: readonly IptablesRule[]): unknown[] =>
       rules.map((rule) => ({
         to: jumpOf(rule),
-        address: rule.matches.flatMap((match) => (match.kind === 'destination' ? [match.prefix.replace('/32', '')] : [])),
-        port: rule.matches.flatMap((match) => (match.kind === 'destinationPort' ? [match.from] : [])),
-        protocol: rule.matches.flatMap((match) => (match.kind === 'protocol' ? [match.protocol] : [])),
+        address: rule.destination?.prefix,
+        ports: portsOf(rule, 'destination')?.ranges,
+        protocol: rule.protocol?.protocol,
       }));
     expect(dispatch.length).toBeGreaterThan(0);
     expect(proof).toBeDefined();
@@ -50,12 +51,12 @@ describe.each(recordedServices.map((service) => [service.name, service] as const
     expect(proof.nodePorts).toBe(service.ports.some(({ nodePort }) => nodePort !== undefined));
     for (const rule of rules) {
       expect(rule.counters).toBeUndefined();
-      expect(rule.text).toContain('was not listed');
+      expect(commentOf(rule)).toContain('was not listed');
     }
   });
 
   it('leave a doubt where any rule that leads to it is missing, or is there twice', () => {
-    for (const { text } of dispatch) {
+    for (const text of dispatch.map(printIptablesRule)) {
       const at = nat.findIndex((line) => line.endsWith(text));
       expect(at).toBeGreaterThanOrEqual(0);
       expect(proveDispatch(service, 'IPv4', { nat: chainsOf(nat.toSpliced(at, 1)), refusals }), `without ${text}`).toBeUndefined();
