@@ -50,6 +50,8 @@ function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): strin
 
 /** The oldest family, since a node is as old as its oldest half. Undefined before the first sync. */
 export function parseLastSync(metrics: readonly string[]): string | undefined {
-  const seconds = parseKubeProxyMetrics(metrics).metrics.syncs.flatMap(({ lastSync }) => (lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync]));
+  // A status asks this of each node: the other lines are not read for it.
+  const lines = metrics.filter((line) => line.startsWith('kubeproxy_sync_proxy_rules_last_timestamp_seconds'));
+  const seconds = parseKubeProxyMetrics(lines).metrics.syncs.flatMap(({ lastSync }) => (lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync]));
   return seconds.length === 0 ? undefined : new Date(Math.min(...seconds) * 1000).toISOString();
 }
