@@ -36,8 +36,8 @@ async function readBoth(load: string, asked: readonly ProbeRequestService[]): Pr
   const request = (dispatch: string): string => JSON.stringify({ version: 1, node: 'test', services: asked, collect: { rules: true, conntrack: 'None', kubeProxy: false, dispatch }, maxConntrackEntries: 0 });
   const output = await inNamespace(
     // The node's own address, on which the recorded NodePorts were served. The loopback interface stays down: packets
-    // of the probe to kube-proxy would count in the recorded rules.
-    `ip link add node type veth peer name wire; ip address add 172.30.0.12/32 dev node; ip link set wire up; ip link set node up\n${load}\n{ ${dumps}; }\n${['Rules', 'References'].map((dispatch) => `echo '=== part'\n${probe} <<'REQUEST'\n${request(dispatch)}\nREQUEST\n`).join('')}echo '=== part'\n{ ${dumps}; }`,
+    // of the probe to kube-proxy would count in the recorded rules, as would the kernel's own of IPv6.
+    `echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6; ip link add node type veth peer name wire; ip address add 172.30.0.12/32 dev node; ip link set wire up; ip link set node up\n${load}\n{ ${dumps}; }\n${['Rules', 'References'].map((dispatch) => `echo '=== part'\n${probe} <<'REQUEST'\n${request(dispatch)}\nREQUEST\n`).join('')}echo '=== part'\n{ ${dumps}; }`,
   );
   const [before = '', rules = '', references = '', after = ''] = output.split('=== part\n');
   expect(after.trim()).toBe(before.trim());
@@ -135,4 +135,18 @@ kernelTest('the nftables mode is read in one listing for all Services, whatever 
   }
   const other = (await readBoth(load('nft -f -', recordedNft().replaceAll('HJCL7P3U', 'OLDERKIND')), auth)).rules;
   expect(auth.map((service) => buildNodeProgram(other, desired(service)).frontends[0]?.dnatTargets.length)).toEqual([3]);
+});
+
+kernelTest('IPv6 is read by both ways as well', async () => {
+  const recorded6 = readFileSync(new URL('../fixtures/rulesets/ip6tables-nft.txt', import.meta.url), 'utf8').replace(/^.*-m nfacct.*\n/gm, '');
+  // Written otherwise than the kernel prints it.
+  const dual = auth.map((service) => ({ ...service, clusterIPs: ['fd00:10:96:0::ED42'] }));
+  const { rules, references } = await readBoth(load('ip6tables-nft-restore -c', recorded6), dual);
+  expect([...recordsOf(rules, 'unread'), ...recordsOf(references, 'unread')]).toEqual([]);
+  expect(proven(references)).toEqual(['default/auth-service']);
+  for (const service of dual) {
+    const exact = frontends(buildNodeProgram(rules, desired(service)));
+    expect(exact).toMatchObject([{ verdict: 'DNAT', dnatTargets: [{ port: 8080 }, { port: 8080 }, { port: 8080 }] }]);
+    expect(frontends(buildNodeProgram(references, desired(service)))).toEqual(exact);
+  }
 });
