@@ -1,0 +1,32 @@
+/**
+ * `npm run bench:evaluate -- 100 1000 10000 30000`: what one packet costs to walk through the nat table of so many
+ * Services with four endpoints each, against a walk that asks every rule, in the same run. Prints medians and their
+ * ratio; the first packet, which makes the index, is said apart.
+ */
+import { everyRule, type SelectRules } from '../core/evaluate/iptables-index.ts';
+import { IptablesWalk } from '../core/evaluate/walk-iptables.ts';
+import { Trail, type Packet } from '../core/evaluate/walk.ts';
+import { parseIptablesSave } from '../core/parse/iptables-save.ts';
+import { generatedService, iptablesRuleset, nodeAddress } from './ruleset.ts';
+
+const sizes = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
+const machine = { addresses: [nodeAddress], ipSet: () => undefined };
+
+process.stdout.write('mode       Services   first (ms)   packet (ms)   every rule asked (ms)   every / packet\n');
+for (const services of sizes.length === 0 ? [100, 1000] : sizes) {
+  const tables = parseIptablesSave([...iptablesRuleset({ services, endpoints: 4 })].join('')).result[0]?.tables;
+  const lookup = (table: string, chain: string): ReturnType<ConstructorParameters<typeof IptablesWalk>[0]> => tables?.get(table)?.get(chain)?.rules;
+  const walk = (number: number, selectRules?: SelectRules): number => {
+    const packet: Packet = { source: '10.244.0.9', destination: generatedService(number, 4).clusterIP, destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' };
+    const started = process.hrtime.bigint();
+    const { ended } = new IptablesWalk(lookup, packet, machine, new Trail(), selectRules === undefined ? {} : { selectRules }).chain('nat', 'PREROUTING', [{ probability: 1, mark: 0 }], { hook: 'prerouting', inInterface: undefined, outInterface: '' });
+    const taken = Number(process.hrtime.bigint() - started) / 1e6;
+    if (ended.length !== 4) throw new Error(`the packet has ${String(ended.length)} destinations`);
+    return taken;
+  };
+  const median = (rounds: number, selectRules?: SelectRules): number => Array.from({ length: rounds }, (_, round) => walk((round * 7919) % services, selectRules)).sort((one, other) => one - other)[Math.floor(rounds / 2)] ?? NaN;
+  const first = walk(0);
+  const indexed = median(501);
+  const every = median(11, everyRule);
+  process.stdout.write(`iptables   ${String(services).padStart(8)}${first.toFixed(2).padStart(13)}${indexed.toFixed(4).padStart(14)}${every.toFixed(3).padStart(24)}${(every / indexed).toFixed(0).padStart(17)}\n`);
+}

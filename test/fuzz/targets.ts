@@ -1,0 +1,13 @@
+/** What is fuzzed. A target throws where its promise is broken. */
+import type { Dice } from './dice.ts';
+import { iptablesTarget } from './iptables.ts';
+
+export { Dice } from './dice.ts';
+
+export interface FuzzTarget {
+  readonly name: string;
+  /** One case. */
+  run(dice: Dice): void;
+}
+
+export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget];
