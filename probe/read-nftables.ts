@@ -3,8 +3,10 @@ import pLimit from 'p-limit';
 import { z } from 'zod';
 import { nftablesChainNames } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
-import { parseNftElementsText } from '../core/parse/nft-elements.ts';
-import { parseNftMapElements, parseNftRules, type NftStatement, type NftVerdict } from '../core/parse/nft-json.ts';
+import type { NftStatement } from '../core/nft-statement.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../core/nft-targets.ts';
+import { parseNftElementsText, parseNftMapElements } from '../core/parse/nft-elements.ts';
+import { parseNftRules } from '../core/parse/nft-json.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
@@ -44,7 +46,7 @@ export async function readNftables(
       const id = `${service.namespace}/${service.name}`;
       // A map that the Service can have no element in is known to hold none of it.
       const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...(await reader.elements(questionsOf(service, family, nodeAddresses)))]);
-      const chains = await reader.chains([...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOf(verdict))]);
+      const chains = await reader.chains([...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict))]);
       const targets = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets)));
       const hairpins = await reader.elements([...new Set(targets)].flatMap((target) => hairpinQuestions(target, service)));
       for (const [name, found] of [...elements, ...hairpins]) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
@@ -104,7 +106,7 @@ class NftReader {
           return [];
         }
         found.set(name, objects);
-        return parseNftRules(objects).flatMap(({ statements }) => statements.flatMap(jumpsOf));
+        return parseNftRules(objects).flatMap(({ statements }) => statements.flatMap(jumpsOfStatement));
       }));
       const deeper = next.flat();
       if (deeper.length > 0) await read(deeper);
@@ -176,17 +178,7 @@ function isComputed(chain: string, service: ProbeRequestService): boolean {
   return ownChains(service).includes(chain) || commonChains.includes(chain);
 }
 
-function chainOf(verdict: NftVerdict): string[] {
-  return 'chain' in verdict ? [verdict.chain] : [];
-}
-
-function jumpsOf(statement: NftStatement): string[] {
-  if (statement.kind === 'verdict') return chainOf(statement.verdict);
-  return statement.kind === 'randomVerdict' ? statement.verdicts.flatMap(({ verdict }) => chainOf(verdict)) : [];
-}
-
 /** `address port` of each DNAT target. */
 function dnatTargets(statement: NftStatement): string[] {
-  const targets = statement.kind === 'dnat' ? [statement.target] : statement.kind === 'randomDnat' ? statement.targets.map(({ target }) => target) : [];
-  return targets.flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
+  return dnatTargetsOfStatement(statement).flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
 }
