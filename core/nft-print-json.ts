@@ -4,19 +4,19 @@ import type { NftRule, NftStatement } from './nft-statement.ts';
 import { printNftStatement } from './nft-print-text.ts';
 import type { NftRulesetTable, NftSet } from './nft-table.ts';
 
-/** The objects of one table, in the order in which nft lists them; with `add` before each, nft reads them. */
+/** The objects of one table: chains before the maps that jump to them, so that nft reads them in this order. */
 export function nftTableJson(table: NftRulesetTable): object[] {
   const { family, name } = table;
   const own = { family, table: name };
   return [
     { table: compact({ family, name, handle: table.handle, comment: table.comment, flags: table.flags }) },
+    ...[...table.chains].map(([chain, { base, handle, comment, flags }]) => ({
+      chain: compact({ ...own, name: chain, handle, comment, flags, type: base?.type, hook: base?.hook, prio: base?.priority, policy: base?.policy, dev: base?.devices === undefined ? undefined : oneOrMany(base.devices) }),
+    })),
     ...table.objects.map((object) => ({ [object.kind]: compact({ ...own, name: object.name, handle: object.handle, comment: object.comment, ...object.fields }) })),
     ...[...table.sets.values()].map((set) => ({ set: { ...own, ...nftSetJson(set) } })),
     ...[...table.maps.values()].map((map) => ({ map: { ...own, ...nftSetJson(map) } })),
     ...table.flowtables.map((flowtable) => ({ flowtable: compact({ ...own, name: flowtable.name, handle: flowtable.handle, hook: flowtable.hook, prio: flowtable.priority, dev: oneOrMany(flowtable.devices), flags: flowtable.flags }) })),
-    ...[...table.chains].map(([chain, { base, handle, comment, flags }]) => ({
-      chain: compact({ ...own, name: chain, handle, comment, flags, type: base?.type, hook: base?.hook, prio: base?.priority, policy: base?.policy, dev: base?.devices === undefined ? undefined : oneOrMany(base.devices) }),
-    })),
     ...[...table.chains.values()].flatMap(({ rules }) => rules.map((rule) => ({ rule: { ...own, ...nftRuleJson(rule) } }))),
     ...table.unrecognized.flatMap(({ json }) => (typeof json === 'object' && json !== null ? [json] : [])),
   ];

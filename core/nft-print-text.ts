@@ -51,9 +51,9 @@ export function printNftStatement(statement: NftStatement): string {
     case 'reject':
       return words('reject', statement.type === undefined ? '' : `with ${statement.type}`, statement.code === undefined ? '' : printNftExpression(statement.code));
     case 'setUpdate':
-      return `${statement.operation} @${statement.set} { ${printElement({ ...statement.element, statements: statement.statements }, [''], [''])} }`;
+      return `${statement.operation} @${statement.set} { ${printUpdate(statement.element, statement.statements)} }`;
     case 'meter':
-      return words('meter', statement.name, option('size', statement.size), `{ ${printElement({ ...statement.key, statements: [statement.statement] }, [''], [''])} }`);
+      return words('meter', statement.name, option('size', statement.size), `{ ${printUpdate(statement.key, [statement.statement])} }`);
     case 'notrack':
       return 'notrack';
     case 'queue':
@@ -134,6 +134,11 @@ function printElement(element: NftElement, types: readonly string[], dataTypes: 
     quoted('comment', comment),
   );
   return value === undefined ? left : `${left} : ${printValue(value, dataTypes)}`;
+}
+
+/** Of a rule that fills a set: its statements stand behind the time-out, unlike those of an element that is listed. */
+function printUpdate({ value, ...key }: NftElement, statements: readonly NftStatement[]): string {
+  return words(printElement(key, [''], ['']), ...statements.map(printNftStatement), value === undefined ? '' : `: ${printNftExpression(value)}`);
 }
 
 export function printNftExpression(expression: NftExpression): string {

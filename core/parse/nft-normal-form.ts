@@ -14,7 +14,7 @@ export function protocolName(word: string): string {
 /** What a key is compared with, with the names of protocols instead of their numbers. */
 export function withProtocolNames(key: NftExpression, value: NftExpression): NftExpression {
   const types = nftTypesOf(key);
-  return types.includes('inet_proto') ? named(types, value) : value;
+  return types.some((type) => type === 'inet_proto' || type === 'icmp_type') ? named(types, value) : value;
 }
 
 /** Elements of a set of these types, with the names of protocols. */
@@ -30,9 +30,22 @@ function named(types: readonly string[], value: NftExpression): NftExpression {
       return { kind: 'set', elements: value.elements.map((element) => ({ ...element, key: named(types, element.key) })) };
     case 'concatenation':
       return { kind: 'concatenation', parts: value.parts.map((part, index) => named([types[index] ?? ''], part)) };
+    case 'range':
+      // nft's text has numbers in a range of types, and its JSON has names.
+      return types[0] === 'icmp_type' ? { kind: 'range', from: numbered(value.from), to: numbered(value.to) } : value;
     default:
       return value;
   }
+}
+
+/** ICMP's types (nft describe icmp_type). */
+const icmpTypes: Readonly<Record<string, number>> = {
+  'echo-reply': 0, 'destination-unreachable': 3, 'source-quench': 4, redirect: 5, 'echo-request': 8, 'router-advertisement': 9, 'router-solicitation': 10, 'time-exceeded': 11,
+  'parameter-problem': 12, 'timestamp-request': 13, 'timestamp-reply': 14, 'info-request': 15, 'info-reply': 16, 'address-mask-request': 17, 'address-mask-reply': 18,
+};
+
+function numbered(end: NftExpression): NftExpression {
+  return end.kind === 'value' ? { kind: 'value', value: icmpTypes[String(end.value)] ?? end.value } : end;
 }
 
 /** What `reject` alone sends (nft(8), "Reject statement"). */
