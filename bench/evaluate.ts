@@ -10,7 +10,7 @@ import { parseIptablesSave } from '../core/parse/iptables-save.ts';
 import { generatedService, iptablesRuleset, nodeAddress } from './ruleset.ts';
 
 const sizes = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
-const machine = { addresses: [nodeAddress], ipSet: () => undefined };
+const machine = { addresses: [nodeAddress], ipSets: new Map() };
 
 process.stdout.write('mode       Services   first (ms)   packet (ms)   every rule asked (ms)   every / packet\n');
 for (const services of sizes.length === 0 ? [100, 1000] : sizes) {

@@ -4,7 +4,9 @@ import { walkReport } from './evaluate/walk-packet.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { printIptablesRule } from './parse/print-iptables.ts';
-import { parseNftMapElements, parseNftRules, printVerdict } from './parse/nft-json.ts';
+import { printNftRule, printNftVerdict } from './nft-print-text.ts';
+import { parseNftMapElements } from './parse/nft-elements.ts';
+import { parseNftRules } from './parse/nft-json.ts';
 import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
 import { readProxyMode } from './proxy-mode.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
@@ -162,7 +164,7 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
       family,
       table,
       name: `map ${name}`,
-      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({ family, table, chain: `map ${name}`, text: `${key.join(' . ')} : ${printVerdict(verdict)}` })),
+      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({ family, table, chain: `map ${name}`, text: `${key.join(' . ')} : ${printNftVerdict(verdict)}` })),
     }));
   const chains = recordsOf(report, 'nftChain')
     .filter((record) => record.service === service && !record.absent)
@@ -170,9 +172,10 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
       family,
       table,
       name: chain,
-      rules: parseNftRules(objects).map(({ text, statements }) => {
-        const counter = statements.find((statement) => statement.kind === 'counter');
-        return { family, table, chain, text, ...(counter === undefined ? {} : { counters: { packets: counter.packets, bytes: counter.bytes } }) };
+      rules: parseNftRules(objects).map((rule) => {
+        const counter = rule.statements.find((statement) => statement.kind === 'counter');
+        const isCounted = counter?.packets !== undefined && counter.bytes !== undefined;
+        return { family, table, chain, text: printNftRule(rule), ...(isCounted ? { counters: { packets: counter.packets, bytes: counter.bytes } } : {}) };
       }),
     }));
   return [...maps, ...chains].filter(({ rules }) => rules.length > 0);

@@ -1,7 +1,7 @@
 /** All rules of a machine, as dumps hold them: the model that `simulate` evaluates. */
 import type { IpSet } from './ip-set.ts';
 import type { IptablesRule } from './iptables-rule.ts';
-import type { NftMapElement, NftRule } from './parse/nft-json.ts';
+import type { NftRulesetTable } from './nft-table.ts';
 import type { DumpProblem } from './parse/dump-lines.ts';
 import type { Counters } from './program.ts';
 import type { Family } from './service.ts';
@@ -21,24 +21,7 @@ export interface IptablesRuleset {
   readonly tables: ReadonlyMap<string, ReadonlyMap<string, IptablesChain>>;
 }
 
-export type NftHook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
-
-export interface NftChain {
-  /** Of a base chain: where it hangs, and how early (the lower, the earlier). */
-  readonly base?: { readonly type: string; readonly hook: NftHook; readonly priority: number; readonly policy: 'accept' | 'drop' };
-  readonly rules: readonly NftRule[];
-}
-
-export interface NftRulesetTable {
-  /** ip, ip6, inet, bridge, arp or netdev. */
-  readonly family: string;
-  readonly name: string;
-  readonly chains: ReadonlyMap<string, NftChain>;
-  /** Verdict maps by name. */
-  readonly maps: ReadonlyMap<string, readonly NftMapElement[]>;
-  /** Sets by name; each element as words, a prefix as `10.0.0.0/8`. */
-  readonly sets: ReadonlyMap<string, readonly (readonly string[])[]>;
-}
+export type { NftChain, NftHook, NftRulesetTable } from './nft-table.ts';
 
 export interface Ruleset {
   readonly iptables: readonly IptablesRuleset[];

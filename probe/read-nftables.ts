@@ -2,7 +2,10 @@
 import { canonicalAddress } from '../core/address.ts';
 import { nftablesChainNames } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
-import { keyWords, parseNftMapElements, parseNftRules, withProtocolName, type NftStatement, type NftVerdict } from '../core/parse/nft-json.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../core/nft-targets.ts';
+import type { NftStatement } from '../core/nft-statement.ts';
+import { keyWords, parseNftMapElements, withProtocolName } from '../core/parse/nft-elements.ts';
+import { parseNftRules } from '../core/parse/nft-json.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
@@ -44,7 +47,7 @@ export async function readNftables(
     const id = `${service.namespace}/${service.name}`;
     // A map that the Service can have no element in is known to hold none of it.
     const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(listing, questionsOf(service, family, nodeAddresses))]);
-    const chains = chainsOf(listing, [...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOf(verdict))]);
+    const chains = chainsOf(listing, [...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict))]);
     const targets = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets)));
     const hairpins = elementsOf(listing, [...new Set(targets)].flatMap((target) => hairpinQuestions(target, service)));
     for (const [name, found] of [...elements, ...hairpins]) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
@@ -76,7 +79,7 @@ function chainsOf(listing: NftTableListing, names: readonly string[]): Map<strin
   for (const name of wanted) {
     const objects = listing.chain(name);
     found.set(name, objects);
-    for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOf)) wanted.add(jump);
+    for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
   }
   return found;
 }
@@ -120,17 +123,7 @@ function isComputed(chain: string, service: ProbeRequestService): boolean {
   return ownChains(service).includes(chain) || commonChains.includes(chain);
 }
 
-function chainOf(verdict: NftVerdict): string[] {
-  return 'chain' in verdict ? [verdict.chain] : [];
-}
-
-function jumpsOf(statement: NftStatement): string[] {
-  if (statement.kind === 'verdict') return chainOf(statement.verdict);
-  return statement.kind === 'randomVerdict' ? statement.verdicts.flatMap(({ verdict }) => chainOf(verdict)) : [];
-}
-
 /** `address port` of each DNAT target. */
 function dnatTargets(statement: NftStatement): string[] {
-  const targets = statement.kind === 'dnat' ? [statement.target] : statement.kind === 'randomDnat' ? statement.targets.map(({ target }) => target) : [];
-  return targets.flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
+  return dnatTargetsOfStatement(statement).flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
 }

@@ -1,18 +1,45 @@
-/** The symbolic walk through kube-proxy's nftables table. */
-import { isSameAddress, prefixContains } from '../address.ts';
-import { printVerdict, type NftKey, type NftMapElement, type NftRule, type NftStatement, type NftValue, type NftVerdict } from '../parse/nft-json.ts';
+/**
+ * The symbolic walk through the chains of one nftables table, statement by statement as nf_tables runs them
+ * (net/netfilter/nf_tables_core.c nft_do_chain; linux 6.12). A rule ends at the first statement that breaks it.
+ */
+import type { NftExpression, NftVerdict } from '../nft-expression.ts';
+import { printNftExpression, printNftRule, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
+import type { NftNat, NftQuota, NftRule, NftSetUpdate, NftStatement } from '../nft-statement.ts';
+import type { NftChain, NftSet } from '../nft-table.ts';
+import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
+import { familyOf } from '../service.ts';
+import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
+import type { Place, Reading } from './nft-reading.ts';
+import { addressText } from './nft-value.ts';
 import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
   readonly name: string;
-  chain(name: string): readonly NftRule[] | undefined;
-  /** Elements of a verdict map that concern the Service. */
-  map(name: string): readonly NftMapElement[] | undefined;
-  /** Elements of a set that concern the Service, each as words. */
-  set(name: string): readonly (readonly string[])[] | undefined;
+  chain(name: string): Pick<NftChain, 'base' | 'rules'> | undefined;
+  map(name: string): NftSet | undefined;
+  set(name: string): NftSet | undefined;
 }
+
+/** A rule on its way: how far one branch has come in it. */
+interface Progress {
+  readonly branch: Branch;
+  /** The statement that comes next. */
+  readonly next: number;
+  /** What the rule has done already, in words. */
+  readonly effects: readonly string[];
+  readonly counters?: Counters;
+}
+
+interface RuleOutcome {
+  readonly on: Branch[];
+  readonly returned: Branch[];
+  readonly ended: Ended[];
+}
+
+/** NF_IP_PRI_CONNTRACK: what hangs earlier sees packets without a connection. */
+const trackingPriority = -200;
 
 /** The walk through one table, chain by chain. */
 export class NftWalk {
@@ -28,9 +55,17 @@ export class NftWalk {
     this.#trail = trail;
   }
 
-  chain(name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
+  /** @throws ChainLoopError where the chain comes back to itself */
+  chain(name: string, branches: readonly Branch[], at: At): ChainOutcome {
+    const priority = this.#table.chain(name)?.base?.priority;
+    // A packet that comes back by lo has been tracked as it was sent.
+    const isBeforeTracking = priority !== undefined && priority <= trackingPriority && at.inInterface !== 'lo';
+    return this.#chain(name, branches, { ...at, isBeforeTracking }, []);
+  }
+
+  #chain(name: string, branches: readonly Branch[], at: Place, above: readonly string[]): ChainOutcome {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
-    const rules = this.#table.chain(name);
+    const rules = this.#table.chain(name)?.rules;
     if (rules === undefined) {
       this.#trail.unknown.add(`chain ${name}, which was not read`);
       return { through: branches, ended: [] };
@@ -39,201 +74,402 @@ export class NftWalk {
     const ended: Ended[] = [];
     let live = branches;
     for (const rule of rules) {
-      const next: Branch[] = [];
-      for (const branch of live) {
-        const outcome = this.#rule(rule, branch, at, [...above, name]);
-        next.push(...outcome.on);
-        through.push(...outcome.returned);
-        ended.push(...outcome.ended);
-      }
-      live = next;
+      const outcome: RuleOutcome = { on: [], returned: through, ended };
+      for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
+      live = outcome.on;
     }
     return { through: [...through, ...live], ended };
   }
 
-  #rule(rule: NftRule, branch: Branch, at: At, above: readonly string[]): { on: Branch[]; returned: Branch[]; ended: Ended[] } {
-    const chain = above.at(-1) ?? '';
-    const result = { on: [] as Branch[], returned: [] as Branch[], ended: [] as Ended[] };
-    let now = branch;
-    let counters: Counters | undefined;
-    for (const statement of rule.statements) {
-      switch (statement.kind) {
-        case 'match': {
-          const holds = this.#holds(statement, now);
-          if (holds === undefined) this.#trail.unknown.add(rule.text);
-          if (holds !== true) return { ...result, on: [branch] };
-          break;
-        }
-        case 'counter':
-          counters = { packets: statement.packets, bytes: statement.bytes };
-          break;
-        case 'remember':
-          break;
-        case 'setMark':
-          now = this.#meet(chain, rule, `mark 0x${statement.or.toString(16)}`, now);
-          now = { ...now, mark: (now.mark | statement.or) >>> 0 };
-          break;
-        case 'verdict':
-          now = this.#meet(chain, rule, printVerdict(statement.verdict), now);
-          this.#verdict(statement.verdict, now, at, above, result);
-          return result;
-        case 'randomVerdict':
-          now = this.#meet(chain, rule, 'random choice', now);
-          for (const { slots, verdict } of statement.verdicts) {
-            this.#verdict(verdict, { ...now, probability: (now.probability * slots) / statement.modulus }, at, above, result);
-          }
-          return result;
-        case 'verdictMap': {
-          const verdict = this.#ask(statement, now);
-          if (verdict === undefined) {
-            if (this.#table.map(statement.name) === undefined) this.#trail.unknown.add(`map ${statement.name}, which was not read`);
-            return { ...result, on: [now] };
-          }
-          now = this.#meet(chain, rule, printVerdict(verdict), now);
-          this.#verdict(verdict, now, at, above, result);
-          return result;
-        }
-        case 'dnat':
-        case 'randomDnat': {
-          const targets = statement.kind === 'dnat' ? [{ slots: 1, target: statement.target }] : statement.targets;
-          const modulus = statement.kind === 'dnat' ? 1 : statement.modulus;
-          now = this.#meet(chain, rule, `DNAT to ${targets.map(({ target, slots }) => `${target.address}:${String(target.port ?? this.#packet.destinationPort)}${withProbability(slots / modulus)}`).join(', ')}`, now, counters);
-          for (const { slots, target } of targets) {
-            // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
-            const own = counters !== undefined && targets.length === 1 ? { counters } : {};
-            result.ended.push({
-              ...now,
-              probability: (now.probability * slots) / modulus,
-              dnat: { address: target.address, port: target.port ?? this.#packet.destinationPort, ...own, by: stepOf(now) },
-              verdict: 'DNAT',
-              chain,
-            });
-          }
-          return result;
-        }
-        case 'clearMark':
-          now = { ...now, mark: (now.mark ^ statement.bits) >>> 0 };
-          break;
-        case 'masquerade':
-          now = this.#meet(chain, rule, 'MASQUERADE', now);
-          result.ended.push({ ...now, masqueradedBy: stepOf(now), verdict: 'ACCEPT', chain });
-          return result;
-        case 'reject':
-          now = this.#meet(chain, rule, 'REJECT', now);
-          result.ended.push({ ...now, verdict: 'REJECT', chain });
-          return result;
-        case 'unrecognized':
-          this.#trail.unknown.add(statement.text);
-          return { ...result, on: [branch] };
-      }
-    }
-    return { ...result, on: [now] };
-  }
-
-  #verdict(verdict: NftVerdict, branch: Branch, at: At, above: readonly string[], result: { on: Branch[]; returned: Branch[]; ended: Ended[] }): void {
-    const chain = above.at(-1) ?? '';
-    switch (verdict.kind) {
-      case 'jump':
-      case 'goto': {
-        const inner = this.chain(verdict.chain, [branch], at, above);
-        result.ended.push(...inner.ended);
-        (verdict.kind === 'jump' ? result.on : result.returned).push(...inner.through);
-        break;
-      }
-      case 'return':
-        result.returned.push(branch);
-        break;
-      case 'accept':
-        result.ended.push({ ...branch, verdict: 'ACCEPT', chain });
-        break;
-      case 'drop':
-        result.ended.push({ ...branch, verdict: 'DROP', chain });
-        break;
-    }
-  }
-
-  #meet(chain: string, rule: NftRule, effect: string, branch: Branch, counters?: Counters): Branch {
-    const step: Step = { table: this.#table.name, chain, rule: rule.text, effect, ...(counters === undefined ? {} : { counters }) };
-    return this.#trail.meet(rule, step, [branch])[0] ?? branch;
-  }
-
-  /** The verdict of a named map for the packet; undefined where no element has its key. */
-  #ask(statement: Extract<NftStatement, { kind: 'verdictMap' }>, branch: Branch): NftVerdict | undefined {
-    const words = statement.keys.map((key) => this.#words(key, branch));
-    return this.#table.map(statement.name)?.find(({ key }) => key.length === words.length && key.every((word, index) => isSameWord(word, words[index])))?.verdict;
-  }
-
-  /** The packet's own value for a key; the destination is the DNAT target once there is one. */
-  #words(key: NftKey, branch: Branch): string | undefined {
-    switch (key.kind) {
-      case 'sourceAddress':
-        return this.#packet.source;
-      case 'destinationAddress':
-        return branch.dnat?.address ?? this.#packet.destination;
-      case 'destinationPort':
-        return String(branch.dnat?.port ?? this.#packet.destinationPort);
-      case 'protocol':
-        return this.#packet.protocol.toLowerCase();
-      default:
-        return undefined;
-    }
-  }
-
-  #holds(match: Extract<NftStatement, { kind: 'match' }>, branch: Branch): boolean | undefined {
-    const plain = this.#holdsPlain(match.key, match.value, branch);
-    return plain === undefined ? undefined : plain !== match.negated;
-  }
-
-  #holdsPlain(key: NftKey, value: NftValue, branch: Branch): boolean | undefined {
-    switch (key.kind) {
-      case 'mark':
-        return value.kind === 'value' ? (branch.mark & (key.mask ?? 0xffffffff)) >>> 0 === Number(value.text) : undefined;
-      case 'connectionState':
-        return value.kind === 'value' ? value.text === 'new' : value.kind === 'set' ? value.values.some((each) => each.kind === 'value' && each.text === 'new') : undefined;
-      case 'connectionStatus':
-        return value.kind === 'value' && value.text === 'dnat' ? branch.dnat !== undefined : undefined;
-      case 'sourceType':
-      case 'destinationType': {
-        if (value.kind !== 'value' || value.text !== 'local') return undefined;
-        const address = key.kind === 'sourceType' ? this.#packet.source : (branch.dnat?.address ?? this.#packet.destination);
-        return this.#machine.addresses.some((own) => isSameAddress(own, address));
-      }
-      case 'concatenation': {
-        const words = key.keys.map((each) => this.#words(each, branch));
-        if (value.kind !== 'setReference' || words.some((word) => word === undefined)) return undefined;
-        return this.#table.set(value.name)?.some((element) => element.length === words.length && element.every((word, index) => isSameWord(word, words[index])));
-      }
-      case 'unrecognized':
-        return undefined;
-      default: {
-        const word = this.#words(key, branch);
-        return word === undefined ? undefined : this.#isAmong(word, value);
-      }
-    }
-  }
-
-  #isAmong(word: string, value: NftValue): boolean | undefined {
-    switch (value.kind) {
-      case 'value':
-        return isSameWord(value.text, word);
-      case 'prefix':
-        return prefixContains(value.text, word);
-      case 'set': {
-        const answers = value.values.map((each) => this.#isAmong(word, each));
-        return answers.includes(true) ? true : answers.includes(undefined) ? undefined : false;
-      }
-      case 'setReference':
-        // A client that has not been there before is in no affinity set.
-        if (value.name.startsWith('affinity-')) return false;
-        return this.#table.set(value.name)?.some((element) => element.length === 1 && (isSameWord(element[0], word) || (element[0]?.includes('/') === true && prefixContains(element[0], word) === true)));
-      case 'unrecognized':
-        return undefined;
-    }
+  #rule(rule: NftRule, branch: Branch, at: Place, above: readonly string[], outcome: RuleOutcome): void {
+    new RuleRun(
+      {
+        table: this.#table,
+        packet: this.#packet,
+        machine: this.#machine,
+        trail: this.#trail,
+        jump: (chain, branches) => this.#chain(chain, branches, at, above),
+      },
+      rule,
+      at,
+      above.at(-1) ?? '',
+      outcome,
+    ).run({ branch, next: 0, effects: [] });
   }
 }
 
-function isSameWord(one: string | undefined, other: string | undefined): boolean {
-  return one !== undefined && other !== undefined && (one === other || (one.includes(':') && isSameAddress(one, other)));
+interface RunContext {
+  readonly table: NftTable;
+  readonly packet: Packet;
+  readonly machine: Machine;
+  readonly trail: Trail;
+  jump(chain: string, branches: readonly Branch[]): ChainOutcome;
+}
+
+/** One rule for one branch, which may split in it. */
+class RuleRun {
+  readonly #context: RunContext;
+  readonly #rule: NftRule;
+  readonly #at: Place;
+  readonly #chain: string;
+  readonly #outcome: RuleOutcome;
+
+  constructor(context: RunContext, rule: NftRule, at: Place, chain: string, outcome: RuleOutcome) {
+    this.#context = context;
+    this.#rule = rule;
+    this.#at = at;
+    this.#chain = chain;
+    this.#outcome = outcome;
+  }
+
+  run(start: Progress): void {
+    let progress: Progress | undefined = start;
+    while (progress !== undefined) {
+      const statement: NftStatement | undefined = this.#rule.statements[progress.next];
+      if (statement === undefined) {
+        this.#on(progress);
+        return;
+      }
+      progress = this.#statement(statement, progress);
+    }
+  }
+
+  /** @returns how the rule goes on; undefined where it has ended */
+  #statement(statement: NftStatement, progress: Progress): Progress | undefined {
+    const { branch } = progress;
+    const next: Progress = { ...progress, next: progress.next + 1 };
+    switch (statement.kind) {
+      case 'match': {
+        const answer = answerOf(statement, this.#asked(branch));
+        if (answer.unknown > 0) this.#unknown(statement, this.#part(progress, answer.unknown));
+        if (answer.no > 0) this.#on(this.#part(progress, answer.no));
+        return answer.yes > 0 ? this.#part(next, answer.yes) : undefined;
+      }
+      case 'verdict': {
+        if (statement.verdict.kind === 'continue') return next;
+        const now = this.#meet(progress, printNftVerdict(statement.verdict));
+        this.#verdict(statement.verdict, now);
+        return undefined;
+      }
+      case 'vmap':
+        return this.#verdictMap(statement, progress);
+      case 'counter': {
+        const { packets, bytes } = statement;
+        return packets === undefined || bytes === undefined ? next : { ...next, counters: { packets, bytes } };
+      }
+      // They tell of the packet, or copy it, or change what no rule here asks for; the packet goes on.
+      case 'last':
+      case 'log':
+      case 'dup':
+      case 'reset':
+        return next;
+      case 'object':
+        return statement.object === 'quota' || statement.object === 'limit' || statement.object === 'synproxy' ? this.#unknown(statement, progress) : next;
+      case 'quota': {
+        const isOver = overQuota(statement);
+        if (isOver === undefined) return this.#unknown(statement, progress);
+        if (isOver === statement.isOver) return next;
+        this.#on(progress);
+        return undefined;
+      }
+      case 'flow':
+        // nft_flow_offload_eval breaks the rule for a connection that is not confirmed yet, as a new one is.
+        this.#on(progress);
+        return undefined;
+      case 'mangle':
+        return this.#mangle(statement.key, statement.value, progress, next);
+      case 'nat':
+        return this.#nat(statement, progress);
+      case 'reject': {
+        if (!this.#canReject(statement.type)) {
+          this.#on(progress);
+          return undefined;
+        }
+        const now = this.#meet(progress, 'REJECT');
+        this.#outcome.ended.push({ ...now, verdict: 'REJECT', chain: this.#chain });
+        return undefined;
+      }
+      case 'setUpdate':
+        return this.#setUpdate(statement, progress, next);
+      case 'notrack':
+        // nft_notrack_eval leaves a packet alone that has a connection already.
+        return this.#at.isBeforeTracking ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] } : next;
+      // What they do depends on traffic before, on sockets, or on a program that reads the queue.
+      case 'limit':
+      case 'connectionLimit':
+      case 'meter':
+      case 'queue':
+      case 'tproxy':
+      case 'fwd':
+      case 'synproxy':
+        return this.#unknown(statement, progress);
+      case 'xt':
+        // iptables' comment is no condition.
+        return statement.name === 'comment' ? next : this.#unknown(statement, progress);
+      case 'unrecognized':
+        return this.#unknown(statement, progress);
+    }
+  }
+
+  #asked(branch: Branch): Asked {
+    const { packet, machine, table } = this.#context;
+    return { packet, branch, at: this.#at, machine, set: (name) => table.set(name) ?? table.map(name) };
+  }
+
+  #part(progress: Progress, share: number): Progress {
+    return share === 1 ? progress : { ...progress, branch: { ...progress.branch, probability: progress.branch.probability * share } };
+  }
+
+  /** The branch goes to the next rule, with what this one has done to it. */
+  #on(progress: Progress): void {
+    this.#outcome.on.push(progress.effects.length === 0 ? progress.branch : this.#meet(progress));
+  }
+
+  /** The rule is among what the branch met; its effects are those so far and this one. */
+  #meet({ branch, effects, counters }: Progress, effect?: string, key: object = this.#rule): Branch {
+    const all = effect === undefined ? effects : [...effects, effect];
+    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }) };
+    return this.#context.trail.meet(key, step, [branch])[0] ?? branch;
+  }
+
+  /**
+   * What cannot be known is taken as not matching, and told, unless a later condition of the rule surely does not hold
+   * or nothing behind it changes what becomes of the packet.
+   * @returns undefined: the rule has ended
+   */
+  #unknown(statement: NftStatement, progress: Progress, why = printNftStatement(statement)): undefined {
+    const later = this.#rule.statements.slice(progress.next + 1);
+    const isHarmless = statement.kind !== 'unrecognized' && isCondition(statement) && later.every(isWithoutConsequence);
+    if (isHarmless || this.#surelyFails(later, progress.branch)) {
+      this.#on(progress);
+      return undefined;
+    }
+    this.#context.trail.unknown.add(printNftRule(this.#rule));
+    this.#outcome.on.push(this.#meet(progress, `unknown: ${why} (taken as not matching)`, this.#rule.statements));
+    return undefined;
+  }
+
+  /** Whether one of the conditions before the next change surely does not hold. */
+  #surelyFails(later: readonly NftStatement[], branch: Branch): boolean {
+    const asked = this.#asked(branch);
+    for (const statement of later) {
+      if (statement.kind === 'match') {
+        if (answerOf(statement, asked).no === 1) return true;
+      } else if (!isCondition(statement) && !isWithoutConsequence(statement)) return false;
+    }
+    return false;
+  }
+
+  #verdict(verdict: NftVerdict, branch: Branch): void {
+    const { on, returned, ended } = this.#outcome;
+    switch (verdict.kind) {
+      case 'jump':
+      case 'goto': {
+        const inner = this.#context.jump(verdict.chain, [branch]);
+        ended.push(...inner.ended);
+        // Behind a goto, the packet goes on where the chain itself was jumped to from.
+        (verdict.kind === 'jump' ? on : returned).push(...inner.through);
+        break;
+      }
+      case 'return':
+        returned.push(branch);
+        break;
+      case 'continue':
+        on.push(branch);
+        break;
+      case 'accept':
+        ended.push({ ...branch, verdict: 'ACCEPT', chain: this.#chain });
+        break;
+      case 'drop':
+        ended.push({ ...branch, verdict: 'DROP', chain: this.#chain });
+        break;
+    }
+  }
+
+  #verdictMap(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress): Progress | undefined {
+    const found = lookUp(statement.key, statement.data, this.#asked(progress.branch));
+    const isChoice = found.filter(({ found: { kind } }) => kind === 'element').length > 1;
+    const choice = statement.key.kind === 'numgen' && statement.key.mode === 'inc' ? 'choice in turn' : 'random choice';
+    let going: Progress | undefined;
+    for (const { share, found: each } of found) {
+      const part = this.#part(progress, share);
+      const value = each.kind === 'element' ? each.element.value : undefined;
+      if (each.kind === 'none') this.#on(part);
+      else if (each.kind === 'unknown' && each.why !== undefined) {
+        this.#context.trail.unknown.add(each.why.replace('set or map', 'map'));
+        this.#on(part);
+      } else if (value?.kind !== 'verdict') this.#unknown(statement, part);
+      else if (value.verdict.kind === 'continue') going = { ...part, next: progress.next + 1 };
+      else this.#verdict(value.verdict, this.#meet(part, isChoice ? choice : printNftVerdict(value.verdict)));
+    }
+    return going;
+  }
+
+  #mangle(key: NftExpression, value: NftExpression, progress: Progress, next: Progress): Progress | undefined {
+    const isMark = (key.kind === 'meta' || key.kind === 'ct') && key.key === 'mark';
+    if (!isMark) {
+      // Another address or port by hand, behind conntrack's back, is not followed; no rule's fate hangs on the rest.
+      const isRewrite = key.kind === 'rawPayload' || (key.kind === 'payload' && /^(?:saddr|daddr|sport|dport|protocol|nexthdr)$/.test(key.field));
+      if (isRewrite) return this.#unknown({ kind: 'mangle', key, value }, progress);
+      return { ...next, effects: [...progress.effects, `${printNftExpression(key)} set`] };
+    }
+    // A mark that conntrack has nowhere to keep breaks the rule (nft_ct_set_eval).
+    if (key.kind === 'ct' && (this.#at.isBeforeTracking || progress.branch.untracked === true)) {
+      this.#on(progress);
+      return undefined;
+    }
+    const values = valuesOf(value, nftTypesOf(key), this.#asked(progress.branch)).flatMap(enumerated);
+    let last: Progress | undefined;
+    for (const { share, parts } of values) {
+      const [reading] = parts;
+      const part = this.#part(progress, share);
+      if (reading?.kind === 'absent') {
+        this.#on(part);
+        continue;
+      }
+      const marked = { ...part, next: progress.next + 1, ...this.#marked(key.kind === 'ct', reading, part) };
+      // All but the last are walked to their end first.
+      if (last !== undefined) this.run(last);
+      last = marked;
+    }
+    return last;
+  }
+
+  #marked(isConnection: boolean, reading: Reading | undefined, { branch, effects }: Progress): { branch: Branch; effects: readonly string[] } {
+    const atom = reading?.kind === 'atom' && typeof reading.atom === 'number' ? reading.atom >>> 0 : undefined;
+    const name = isConnection ? 'connection mark' : 'mark';
+    if (atom === undefined) {
+      return { branch: isConnection ? { ...branch, isConnectionMarkUnknown: true } : { ...branch, isMarkUnknown: true }, effects: [...effects, `${name} unknown`] };
+    }
+    const marked = isConnection ? { ...branch, connectionMark: atom, isConnectionMarkUnknown: false } : { ...branch, mark: atom, isMarkUnknown: false };
+    return { branch: marked, effects: [...effects, `${name} 0x${atom.toString(16)}`] };
+  }
+
+  #setUpdate(statement: NftSetUpdate, progress: Progress, next: Progress): Progress | undefined {
+    const { element, set: name, operation } = statement;
+    // A limit within it breaks the rule or not for what came before.
+    if (statement.statements.some(isStateful)) return this.#unknown(statement, progress);
+    const types = nftTypesOf(element.key);
+    const [value] = valuesOf(element.key, types, this.#asked(progress.branch));
+    if (value === undefined || value.parts.some(({ kind }) => kind === 'absent')) {
+      this.#on(progress);
+      return undefined;
+    }
+    const set = this.#context.table.set(name) ?? this.#context.table.map(name);
+    // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
+    if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size) return this.#unknown(statement, progress);
+    const effects = [...progress.effects, operation === 'delete' ? `forget in set ${name}` : `remember in set ${name}`];
+    const atoms = value.parts.map((part) => (part.kind === 'atom' ? part.atom : undefined));
+    if (operation === 'delete' || element.value !== undefined || atoms.some((atom) => atom === undefined)) return { ...next, effects };
+    const parts = atoms.map((atom, index): NftExpression => {
+      const isAddress = types[index] === 'ipv4_addr' || types[index] === 'ipv6_addr';
+      return { kind: 'value', value: (isAddress && atom !== undefined ? addressText(atom) : undefined) ?? (typeof atom === 'number' ? atom : String(atom)) };
+    });
+    const [only] = parts;
+    const key: NftExpression = parts.length === 1 && only !== undefined ? only : { kind: 'concatenation', parts };
+    const remembered = new Map(progress.branch.remembered);
+    remembered.set(name, [...(remembered.get(name) ?? []), { key }]);
+    return { ...next, branch: { ...progress.branch, remembered }, effects };
+  }
+
+  /** TCP's reset answers TCP alone; a message of ICMP goes with its own family. */
+  #canReject(type: string | undefined): boolean {
+    const { packet } = this.#context;
+    if (type === 'tcp reset') return packet.protocol === 'TCP';
+    if (type === 'icmp') return familyOf(packet.destination) === 'IPv4';
+    return type !== 'icmpv6' || familyOf(packet.destination) === 'IPv6';
+  }
+
+  #nat(nat: NftNat, progress: Progress): undefined {
+    const family = familyOf(this.#context.packet.destination);
+    if (nat.family !== undefined && (nat.family === 'ip') !== (family === 'IPv4')) {
+      this.#on(progress);
+      return undefined;
+    }
+    switch (nat.type) {
+      case 'masquerade':
+      case 'snat': {
+        const now = this.#meet(progress, nat.type === 'masquerade' ? 'MASQUERADE' : `SNAT to ${nat.address === undefined ? '' : printNftExpression(nat.address)}`);
+        this.#outcome.ended.push({ ...now, masqueradedBy: stepOf(now), verdict: 'ACCEPT', chain: this.#chain });
+        return undefined;
+      }
+      case 'redirect':
+      case 'dnat':
+        return this.#destinationNat(nat, family === 'IPv4' ? 'ipv4_addr' : 'ipv6_addr', progress);
+    }
+  }
+
+  #destinationNat(nat: NftNat, addressType: string, progress: Progress): undefined {
+    const { packet } = this.#context;
+    const asked = this.#asked(progress.branch);
+    const addresses: readonly Weighted[] = nat.address === undefined ? [{ share: 1, parts: [] }] : valuesOf(nat.address, [addressType, 'inet_service'], asked).flatMap(enumerated);
+    const ports: readonly Weighted[] = nat.port === undefined ? [{ share: 1, parts: [] }] : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
+    const targets: { address: string; port: number; share: number }[] = [];
+    for (const one of addresses) {
+      for (const other of ports) {
+        const share = one.share * other.share;
+        const part = this.#part(progress, share);
+        const [addressPart, ownPort] = one.parts;
+        const portPart = ownPort ?? other.parts[0];
+        if (addressPart?.kind === 'absent' || portPart?.kind === 'absent') {
+          this.#on(part);
+          continue;
+        }
+        const address = nat.type === 'redirect' ? this.#redirectAddress() : addressPart === undefined ? (progress.branch.dnat?.address ?? packet.destination) : addressPart.kind === 'atom' ? addressText(addressPart.atom) : undefined;
+        const port = portPart === undefined ? (progress.branch.dnat?.port ?? packet.destinationPort) : portPart.kind === 'atom' ? Number(portPart.atom) : undefined;
+        if (address === undefined || port === undefined) this.#unknown(nat, part);
+        else targets.push({ address, port, share });
+      }
+    }
+    if (targets.length === 0) return undefined;
+    const total = targets.reduce((sum, { share }) => sum + share, 0);
+    const now = this.#meet(progress, `DNAT to ${targets.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`);
+    for (const { address, port, share } of targets) {
+      // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
+      const own = progress.counters !== undefined && targets.length === 1 && total === 1 ? { counters: progress.counters } : {};
+      this.#outcome.ended.push({ ...now, probability: now.probability * share, dnat: { address, port, ...own, by: stepOf(now) }, verdict: 'DNAT', chain: this.#chain });
+    }
+    return undefined;
+  }
+
+  /** At OUTPUT it is loopback's; else the first of the interface by which the packet came (nf_nat_redirect_ipv4). */
+  #redirectAddress(): string | undefined {
+    const { packet, machine } = this.#context;
+    const family = familyOf(packet.destination);
+    if (this.#at.hook === 'output') return family === 'IPv4' ? '127.0.0.1' : '::1';
+    const own = machine.addresses.filter((address) => familyOf(address) === family);
+    return own.length === 1 ? own[0] : undefined;
+  }
+}
+
+/** Conditions end a rule or not, and change nothing. */
+function isCondition(statement: NftStatement): boolean {
+  return ['match', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && (statement.object === 'quota' || statement.object === 'limit'));
+}
+
+/** Whether the packet is the same behind it, and no rule asks for what it does. */
+function isWithoutConsequence(statement: NftStatement): boolean {
+  return ['match', 'counter', 'log', 'last', 'dup', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && statement.object !== 'synproxy') || (statement.kind === 'verdict' && statement.verdict.kind === 'continue');
+}
+
+const unitBytes: Readonly<Record<string, number>> = { bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 };
+/** No packet is longer. */
+const longestPacket = 65_535;
+
+/** Whether the quota is used up with this packet; undefined where it hangs on the packet's length (nft_overquota). */
+function overQuota({ value, unit, used = 0, usedUnit = 'bytes' }: NftQuota): boolean | undefined {
+  const limit = value * (unitBytes[unit] ?? Number.NaN);
+  const consumed = used * (unitBytes[usedUnit] ?? Number.NaN);
+  if (consumed >= limit) return true;
+  return consumed + longestPacket < limit ? false : undefined;
+}
+
+/** A random number as its single values; more of them than a map would name are not followed one by one. */
+function enumerated(value: Weighted): readonly Weighted[] {
+  const [reading] = value.parts;
+  if (reading?.kind !== 'uniform' || value.parts.length > 1) return [value];
+  if (reading.count > 256) return [{ share: value.share, parts: [{ kind: 'unknown', not: [] }] }];
+  return Array.from({ length: reading.count }, (_, index): Weighted => ({ share: value.share / reading.count, parts: [{ kind: 'atom', atom: reading.from + index }] }));
 }
 
 /** The rule that the branch met last. */

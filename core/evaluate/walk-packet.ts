@@ -3,7 +3,8 @@ import { dispatchRules } from '../dispatch-references.ts';
 import type { IptablesRule } from '../iptables-rule.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
 import { parseIptablesRule } from '../parse/iptables-rules.ts';
-import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from '../parse/nft-json.ts';
+import { parseNftElements, parseNftRules } from '../parse/nft-json.ts';
+import type { NftSet } from '../nft-table.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import type { IptablesBackend } from '../program.ts';
@@ -110,18 +111,18 @@ export function iptablesChains(report: NodeReport, service: string, family: Fami
 /** kube-proxy's table of one family, as far as the report holds it for the Service. */
 export function nftTable(report: NodeReport, service: string, family: Family): NftTable {
   const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
-  const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, parseNftRules(record.objects)]));
-  const elements = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, record.elements]));
+  const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
+  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record.name, record.elements)]));
   return {
     name: 'kube-proxy',
     chain: (name) => chains.get(name),
-    map: (name) => {
-      const found = elements.get(name);
-      return found === undefined ? undefined : parseNftMapElements(found);
-    },
-    set: (name) => elements.get(name)?.flatMap((element) => {
-      const words = keyWords(element);
-      return words === undefined ? [] : [withProtocolName(words)];
-    }),
+    map: (name) => sets.get(name),
+    // A client that has not been there before is in no affinity set, and a report holds none.
+    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf(name, []) : undefined),
   };
+}
+
+/** What a report holds of a set or map: the elements of the Service. */
+function setOf(name: string, elements: readonly unknown[]): NftSet {
+  return { name, type: [], flags: [], elements: parseNftElements(elements) ?? elements.map((json) => ({ key: { kind: 'unrecognized', text: JSON.stringify(json), json } })) };
 }

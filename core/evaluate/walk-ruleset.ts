@@ -23,6 +23,7 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
   return walkHooks(chains, packet, machine, trail);
 }
 
+const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
 const builtInHooks: Readonly<Record<string, NftHook>> = { PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output', POSTROUTING: 'postrouting' };
 /** The tables of iptables in their order at a hook. */
 const tablePriorities: Readonly<Record<string, number>> = { raw: priorities.raw, mangle: priorities.mangle, nat: priorities.destinationNat, filter: priorities.filter, security: priorities.security };
@@ -41,13 +42,19 @@ function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machin
 
 function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(
-    { name: table.name, chain: (name) => table.chains.get(name)?.rules, map: (name) => table.maps.get(name), set: (name) => table.sets.get(name) },
+    { name: table.name, chain: (name) => table.chains.get(name), map: (name) => table.maps.get(name), set: (name) => table.sets.get(name) },
     packet,
     machine,
     trail,
   );
   return [...table.chains].flatMap(([name, { base }]): HookedChain[] => {
     if (base === undefined) return [];
-    return [{ hook: base.hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
+    const hook = hooks.find((each) => each === base.hook);
+    if (hook === undefined) {
+      // ingress and egress of a device.
+      trail.unknown.add(`chain ${name} of table ${table.family} ${table.name}, which hangs on ${base.hook}`);
+      return [];
+    }
+    return [{ hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
   });
 }

@@ -1,5 +1,6 @@
 /** What a symbolic walk of a packet through rules gives, the same for iptables, nftables and IPVS. */
 import type { IpSet } from '../ip-set.ts';
+import type { NftElement } from '../nft-expression.ts';
 import type { Counters } from '../program.ts';
 import type { Protocol } from '../service.ts';
 
@@ -91,8 +92,13 @@ export interface WalkResult {
 export interface Branch {
   readonly probability: number;
   readonly mark: number;
+  /** A rule has set the mark to a value that cannot be computed, as a hash of the packet. */
+  readonly isMarkUnknown?: boolean;
   /** Of the connection (CONNMARK, `ct mark`); 0 for a new one. */
   readonly connectionMark?: number;
+  readonly isConnectionMarkUnknown?: boolean;
+  /** What rules have added to sets of nftables on the way, by set. */
+  readonly remembered?: ReadonlyMap<string, readonly NftElement[]>;
   readonly dnat?: Rewritten;
   /** The chain of the filter hook whose rule accepted the packet. */
   readonly accepted?: string;

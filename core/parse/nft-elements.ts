@@ -1,33 +1,58 @@
 /**
- * Elements that `nft get element` prints as text (nft 1.0.6 prints them so even with -j):
+ * Elements that `nft get element` prints, as text (nft 1.0.6 prints them so even with -j) or JSON:
  * `elements = { 10.96.0.10 . tcp . 53 comment "kube-system/kube-dns:dns" : goto service-… }`
  */
+import { nftElementJson } from '../nft-print-json.ts';
+import type { NftVerdict } from '../nft-expression.ts';
+import { isObject, parseNftElements } from './nft-json.ts';
+import { protocolName } from './nft-normal-form.ts';
+import { NftTextParser } from './nft-text.ts';
 
-/**
- * The elements in the form that libnftables-json(5) gives them: a key for a set, [key, verdict] for a map. Time-outs
- * and counters of elements are left out.
- */
+/** The elements in the form that libnftables-json(5) gives them: a key for a set, [key, verdict] for a map. */
 export function parseNftElementsText(text: string): unknown[] {
-  const body = /elements = \{([^}]*)\}/s.exec(text)?.[1];
-  if (body === undefined) return [];
-  return splitElements(body).map((element) => {
-    const comment = /\scomment "([^"]*)"/.exec(element)?.[1];
-    const plain = element.replace(/\scomment "[^"]*"/, '').replace(/\s(timeout|expires) \S+/g, '');
-    // A key may hold colons (IPv6), the sign between key and verdict stands between blanks.
-    const [keyText = '', verdict] = plain.split(/\s:\s/);
-    const words = keyText.trim().split(/\s+\.\s+/).map((word) => (/^\d+$/.test(word) ? Number(word) : word));
-    const key = words.length === 1 ? words[0] : { concat: words };
-    const described = comment === undefined ? key : { elem: { val: key, comment } };
-    return verdict === undefined ? described : [described, verdictOf(verdict.trim())];
+  const parser = new NftTextParser();
+  parser.push(text);
+  return parser
+    .end()
+    .result.flatMap(({ sets, maps }) => [...sets.values(), ...maps.values()])
+    .flatMap(({ elements }) => elements.map(nftElementJson));
+}
+
+/** One element of a verdict map: its key as words, and its verdict. */
+export interface NftMapElement {
+  readonly key: readonly string[];
+  readonly verdict: NftVerdict;
+  readonly comment?: string;
+}
+
+/** Elements of a verdict map: `[{"concat": ["10.96.0.1", "tcp", 80]}, {"goto": {"target": "service-…"}}]`. */
+export function parseNftMapElements(elements: readonly unknown[]): NftMapElement[] {
+  return elements.flatMap((json) => {
+    const [element] = parseNftElements([json]) ?? [];
+    const words = Array.isArray(json) ? keyWords((json as readonly unknown[])[0]) : undefined;
+    if (element?.value?.kind !== 'verdict' || words === undefined) return [];
+    const { comment } = element;
+    return [{ key: withProtocolName(words), verdict: element.value.verdict, ...(comment === undefined ? {} : { comment }) }];
   });
 }
 
-function verdictOf(text: string): unknown {
-  const [kind = '', chain] = text.split(/\s+/);
-  return chain === undefined ? { [kind]: null } : { [kind]: { target: chain } };
+/**
+ * A key of one of kube-proxy's maps and sets with its protocol as a name. It is the last word but one of each key that
+ * has one: `address . protocol . port`, `protocol . port`, `address . address . protocol . port`.
+ */
+export function withProtocolName(words: readonly string[]): readonly string[] {
+  const at = words.length - 2;
+  return words.map((word, index) => (index === at ? protocolName(word) : word));
 }
 
-/** Splits at commas outside quotes. */
-function splitElements(body: string): string[] {
-  return [...body.matchAll(/(?:"[^"]*"|[^,"])+/g)].map(([element]) => element.trim()).filter((element) => element !== '');
+/** A key as words: a value alone or a concatenation. */
+export function keyWords(key: unknown): readonly string[] | undefined {
+  if (typeof key === 'string' || typeof key === 'number') return [String(key)];
+  if (isObject(key) && isObject(key['elem'])) return keyWords(key['elem']['val']);
+  if (isObject(key) && isObject(key['prefix']) && typeof key['prefix']['addr'] === 'string') return [`${key['prefix']['addr']}/${String(key['prefix']['len'])}`];
+  if (isObject(key) && Array.isArray(key['concat'])) {
+    const words = (key['concat'] as readonly unknown[]).map(keyWords);
+    return words.every((word) => word !== undefined) ? words.flat() : undefined;
+  }
+  return undefined;
 }

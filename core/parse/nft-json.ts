@@ -1,391 +1,423 @@
 /**
- * nftables objects as `nft -j` prints them (libnftables-json(5)), as far as kube-proxy writes them. What is not
- * understood stays in the model as unrecognized, with its JSON.
+ * Expressions, statements and rules of nftables as `nft -j` prints them (libnftables-json(5)). What is not understood,
+ * a field of a newer nft among them, stays in the model as unrecognized, with its JSON.
  */
-
-/** The value of a packet that a match compares. */
-export type NftKey =
-  | { readonly kind: 'sourceAddress' | 'destinationAddress' | 'sourcePort' | 'destinationPort' | 'protocol' | 'sourceType' | 'destinationType' }
-  /** `ct state`, `ct status`. */
-  | { readonly kind: 'connectionState' | 'connectionStatus' }
-  /** `meta mark`, or `meta mark & mask`. */
-  | { readonly kind: 'mark'; readonly mask?: number }
-  | { readonly kind: 'concatenation'; readonly keys: readonly NftKey[] }
-  | { readonly kind: 'unrecognized'; readonly text: string };
-
-/** What a key is compared with. */
-export type NftValue =
-  | { readonly kind: 'value'; readonly text: string }
-  | { readonly kind: 'prefix'; readonly text: string }
-  | { readonly kind: 'set'; readonly values: readonly NftValue[] }
-  /** A named set, whose elements are elsewhere. */
-  | { readonly kind: 'setReference'; readonly name: string }
-  | { readonly kind: 'unrecognized'; readonly text: string };
-
-export type NftVerdict =
-  | { readonly kind: 'accept' | 'drop' | 'return' }
-  | { readonly kind: 'jump' | 'goto'; readonly chain: string };
-
-export interface NftDnatTarget {
-  readonly address: string;
-  readonly port?: number;
-}
-
-/** One part of a rule, in order: conditions that must hold, and what is done. */
-export type NftStatement =
-  | { readonly kind: 'match'; readonly key: NftKey; readonly negated: boolean; readonly value: NftValue }
-  | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
-  /** A verdict map with its elements in the rule: `numgen random mod 2 vmap { 0 : goto a, 1 : goto b }`. */
-  | { readonly kind: 'randomVerdict'; readonly modulus: number; readonly verdicts: readonly { readonly slots: number; readonly verdict: NftVerdict }[] }
-  /** A named verdict map, asked with keys: `ip daddr . meta l4proto . th dport vmap @service-ips`. */
-  | { readonly kind: 'verdictMap'; readonly keys: readonly NftKey[]; readonly name: string }
-  | { readonly kind: 'dnat'; readonly target: NftDnatTarget }
-  | { readonly kind: 'randomDnat'; readonly modulus: number; readonly targets: readonly { readonly slots: number; readonly target: NftDnatTarget }[] }
-  | { readonly kind: 'setMark'; readonly or: number }
-  /** `meta mark set meta mark ^ 0x4000`: takes kube-proxy's mark away again. */
-  | { readonly kind: 'clearMark'; readonly bits: number }
-  | { readonly kind: 'masquerade' | 'reject' }
-  | { readonly kind: 'counter'; readonly packets: number; readonly bytes: number }
-  /** `update @affinity-… { ip saddr }`: remembers the client. */
-  | { readonly kind: 'remember'; readonly set: string }
-  | { readonly kind: 'unrecognized'; readonly text: string };
-
-export interface NftRule {
-  readonly chain: string;
-  readonly comment?: string;
-  readonly statements: readonly NftStatement[];
-  /** The rule in nft's own words, as near as this version can print it. */
-  readonly text: string;
-}
+import type { NftBinaryOperator, NftElement, NftExpression, NftHeader, NftUnrecognized, NftVerdict } from '../nft-expression.ts';
+import type { NftLog, NftMatchOperator, NftObjectKind, NftRule, NftStatement } from '../nft-statement.ts';
+import { present } from '../present.ts';
+import { defaultReject, withProtocolNames } from './nft-normal-form.ts';
+import { parseNftStatementText } from './nft-statement-text.ts';
 
 /** A JSON object; nothing is known of its fields. */
-type Json = { readonly [key: string]: unknown };
+export type Json = { readonly [key: string]: unknown };
 
-function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The rules among the objects of a listing, in order. */
 export function parseNftRules(objects: readonly unknown[]): NftRule[] {
-  return objects.flatMap((object) => {
-    const rule = isObject(object) ? object['rule'] : undefined;
-    if (!isObject(rule) || typeof rule['chain'] !== 'string') return [];
-    const expressions = Array.isArray(rule['expr']) ? (rule['expr'] as readonly unknown[]) : [];
-    const statements = expressions.map(parseStatement);
-    const comment = typeof rule['comment'] === 'string' ? rule['comment'] : undefined;
-    return [
-      {
-        chain: rule['chain'],
-        ...(comment === undefined ? {} : { comment }),
-        statements,
-        text: printNftRule(statements, comment),
-      },
-    ];
-  });
+  return objects.flatMap((object) => parseNftRule(isObject(object) ? object['rule'] : undefined) ?? []);
 }
 
-/** The rule in nft's own words, without its counters. */
-export function printNftRule(statements: readonly NftStatement[], comment: string | undefined): string {
-  const words = statements.filter(({ kind }) => kind !== 'counter').map(printStatement);
-  return [...words, ...(comment === undefined ? [] : [`comment "${comment}"`])].join(' ');
+/** The inside of `{"rule": …}`; undefined where it has no chain. */
+export function parseNftRule(rule: unknown): NftRule | undefined {
+  if (!isObject(rule) || typeof rule['chain'] !== 'string') return undefined;
+  const { chain, handle, comment, family, expr } = rule;
+  const expressions = Array.isArray(expr) ? (expr as readonly unknown[]) : [];
+  return {
+    chain,
+    ...(typeof handle === 'number' ? { handle } : {}),
+    ...(typeof comment === 'string' ? { comment } : {}),
+    statements: expressions.map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet')),
+  };
 }
 
-/** One element of a verdict map: its key as words, and its verdict. */
-export interface NftMapElement {
-  readonly key: readonly string[];
-  readonly verdict: NftVerdict;
-  readonly comment?: string;
+export function unrecognizedJson(json: unknown): NftUnrecognized {
+  return { kind: 'unrecognized', text: JSON.stringify(json), json };
 }
 
-/** Elements of a verdict map: `[{"concat": ["10.96.0.1", "tcp", 80]}, {"goto": {"target": "service-…"}}]`. */
-export function parseNftMapElements(elements: readonly unknown[]): NftMapElement[] {
-  return elements.flatMap((element) => {
-    if (!Array.isArray(element)) return [];
-    const [key, value] = element as readonly unknown[];
-    const verdict = isObject(value) ? parseVerdict(value) : undefined;
-    const inner = isObject(key) && isObject(key['elem']) ? key['elem'] : undefined;
-    const words = keyWords(inner === undefined ? key : inner['val']);
-    if (verdict === undefined || words === undefined) return [];
-    const comment = inner?.['comment'];
-    return [{ key: withProtocolName(words), verdict, ...(typeof comment === 'string' ? { comment } : {}) }];
-  });
+/** @param family of the table: what `reject` alone means depends on it */
+export function parseNftStatement(json: unknown, family: string): NftStatement {
+  // A statement that nft cannot say in JSON is in its text (src/json.c, stmt_print_json).
+  if (typeof json === 'string') return parseNftStatementText(json, family);
+  return knownStatement(json, family) ?? unrecognizedJson(json);
 }
 
-/** Numbers that nft prints where the image has no /etc/protocols. */
-const protocolNames: Readonly<Record<string, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' };
+/** A field's parsed value, or the whole is not understood. */
+class Fields {
+  readonly #json: Json;
+  readonly #used = new Set<string>();
+  isUnderstood = true;
 
-/** The name of a protocol that was printed as a number; any other word as it is. */
-export function protocolName(word: string): string {
-  return protocolNames[word] ?? word;
-}
-
-/**
- * A key of one of kube-proxy's maps and sets with its protocol as a name. It is the last word but one of each key that
- * has one: `address . protocol . port`, `protocol . port`, `address . address . protocol . port`.
- */
-export function withProtocolName(words: readonly string[]): readonly string[] {
-  const at = words.length - 2;
-  return words.map((word, index) => (index === at ? protocolName(word) : word));
-}
-
-/** A key as words: a value alone or a concatenation. */
-export function keyWords(key: unknown): readonly string[] | undefined {
-  if (typeof key === 'string' || typeof key === 'number') return [String(key)];
-  if (isObject(key) && isObject(key['elem'])) return keyWords(key['elem']['val']);
-  if (isObject(key) && isObject(key['prefix']) && typeof key['prefix']['addr'] === 'string') return [`${key['prefix']['addr']}/${String(key['prefix']['len'])}`];
-  if (isObject(key) && Array.isArray(key['concat'])) {
-    const words = (key['concat'] as readonly unknown[]).map(keyWords);
-    return words.every((word) => word !== undefined) ? words.flat() : undefined;
+  constructor(json: Json) {
+    this.#json = json;
   }
-  return undefined;
+
+  string(name: string): string | undefined {
+    return this.#take(name, (value) => (typeof value === 'string' ? value : undefined));
+  }
+
+  number(name: string): number | undefined {
+    return this.#take(name, (value) => (typeof value === 'number' ? value : undefined));
+  }
+
+  flag(name: string): boolean {
+    return this.#take(name, (value) => (typeof value === 'boolean' ? value : undefined)) ?? false;
+  }
+
+  /** A word or several. */
+  words(name: string): readonly string[] | undefined {
+    return this.#take(name, (value) => {
+      if (typeof value === 'string') return [value];
+      return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined;
+    });
+  }
+
+  expression(name: string): NftExpression | undefined {
+    return this.#take(name, parseNftExpression);
+  }
+
+  /** Where the JSON has the field, its value is `undefined` only if it is not understood. */
+  #take<Value>(name: string, parse: (value: unknown) => Value | undefined): Value | undefined {
+    this.#used.add(name);
+    const value = this.#json[name];
+    if (value === undefined || value === null) return undefined;
+    const parsed = parse(value);
+    if (parsed === undefined) this.isUnderstood = false;
+    return parsed;
+  }
+
+  json(name: string): unknown {
+    this.#used.add(name);
+    return this.#json[name];
+  }
+
+  /** The value, unless a field was not understood or not asked for. */
+  whole<Value>(value: Value | undefined): Value | undefined {
+    return this.isUnderstood && Object.keys(this.#json).every((name) => this.#used.has(name)) ? value : undefined;
+  }
 }
 
-function parseStatement(expression: unknown): NftStatement {
-  const unrecognized: NftStatement = { kind: 'unrecognized', text: JSON.stringify(expression) };
-  if (!isObject(expression)) return unrecognized;
-  const verdict = parseVerdict(expression);
+function knownStatement(json: unknown, family: string): NftStatement | undefined {
+  if (!isObject(json)) return undefined;
+  const verdict = parseVerdict(json);
   if (verdict !== undefined) return { kind: 'verdict', verdict };
-  const [name] = Object.keys(expression);
-  const body = name === undefined ? undefined : expression[name];
+  const entries = Object.entries(json);
+  const [entry] = entries;
+  if (entry === undefined || entries.length > 1) return undefined;
+  const [name, body] = entry;
+  const isEmpty = body === null;
+  const fields = new Fields(isObject(body) ? body : {});
+  if (!isEmpty && !isObject(body)) return objectStatement(name, body);
   switch (name) {
-    case 'match':
-      return isObject(body) ? parseMatch(body) : unrecognized;
-    case 'vmap':
-      return (isObject(body) ? parseVerdictMap(body) : undefined) ?? unrecognized;
-    case 'dnat':
-      return (isObject(body) ? parseDnat(body) : undefined) ?? unrecognized;
-    case 'mangle':
-      return (isObject(body) ? parseSetMark(body) : undefined) ?? unrecognized;
-    case 'masquerade':
-      return { kind: 'masquerade' };
-    case 'reject':
-      return { kind: 'reject' };
+    case 'match': {
+      const operator = matchOperators.find((each) => each === fields.string('op'));
+      const left = fields.expression('left');
+      const right = fields.expression('right');
+      return operator === undefined || left === undefined || right === undefined ? undefined : fields.whole({ kind: 'match', operator, left, right: withProtocolNames(left, right) });
+    }
+    case 'vmap': {
+      const key = fields.expression('key');
+      const data = fields.expression('data');
+      return key === undefined || data === undefined ? undefined : fields.whole({ kind: 'vmap', key, data: withProtocolNames(key, data) });
+    }
     case 'counter':
-      return isObject(body) && typeof body['packets'] === 'number' && typeof body['bytes'] === 'number'
-        ? { kind: 'counter', packets: body['packets'], bytes: body['bytes'] }
-        : unrecognized;
+      return fields.whole(present({ kind: 'counter', packets: fields.number('packets'), bytes: fields.number('bytes') }));
+    case 'last':
+      return fields.whole(present({ kind: 'last', used: fields.number('used') }));
+    case 'quota': {
+      const value = fields.number('val');
+      const unit = fields.string('val_unit') ?? 'bytes';
+      return value === undefined ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit: fields.string('used_unit'), isOver: fields.flag('inv') }));
+    }
+    case 'limit': {
+      const rate = fields.number('rate');
+      const per = fields.string('per') ?? 'second';
+      const rateUnit = fields.string('rate_unit');
+      const burst = fields.number('burst');
+      const burstUnit = fields.string('burst_unit');
+      const isDefault = burst === (rateUnit === undefined ? 5 : 0);
+      return rate === undefined ? undefined : fields.whole(present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault ? undefined : burstUnit, isOver: fields.flag('inv') }));
+    }
+    case 'ct count': {
+      const count = fields.number('val');
+      return count === undefined ? undefined : fields.whole({ kind: 'connectionLimit', count, isOver: fields.flag('inv') });
+    }
+    case 'log': {
+      const log: NftLog = present({
+        kind: 'log',
+        prefix: fields.string('prefix'),
+        group: fields.number('group'),
+        snaplen: fields.number('snaplen'),
+        queueThreshold: fields.number('queue-threshold'),
+        level: fields.string('level'),
+        flags: fields.words('flags'),
+      });
+      return fields.whole(log);
+    }
+    case 'mangle': {
+      const key = fields.expression('key');
+      const value = fields.expression('value');
+      return key === undefined || value === undefined ? undefined : fields.whole({ kind: 'mangle', key, value });
+    }
+    case 'dnat':
+    case 'snat':
+    case 'masquerade':
+    case 'redirect':
+      return fields.whole(
+        present({
+          kind: 'nat',
+          type: name,
+          family: fields.string('family'),
+          address: fields.expression('addr'),
+          port: fields.expression('port'),
+          flags: fields.words('flags'),
+          typeFlags: fields.words('type_flags'),
+        }),
+      );
+    case 'reject': {
+      const type = fields.string('type');
+      const code = fields.expression('expr');
+      return fields.whole(defaultReject(present({ kind: 'reject', type, code }), family));
+    }
     case 'set':
-      return isObject(body) && typeof body['set'] === 'string' && (body['op'] === 'update' || body['op'] === 'add')
-        ? { kind: 'remember', set: body['set'].replace(/^@/, '') }
-        : unrecognized;
+    case 'map':
+      return setUpdate(fields, family);
+    case 'meter': {
+      const meter = fields.string('name');
+      const key = elementOf(fields.json('key'));
+      const statement = parseNftStatement(fields.json('stmt'), family);
+      return meter === undefined || key === undefined ? undefined : fields.whole(present({ kind: 'meter', name: meter, size: fields.number('size'), key, statement }));
+    }
+    case 'notrack':
+      return isEmpty ? { kind: 'notrack' } : undefined;
+    case 'queue':
+      return fields.whole(present({ kind: 'queue', number: fields.expression('num'), flags: fields.words('flags') ?? [] }));
+    case 'tproxy':
+      return fields.whole(present({ kind: 'tproxy', family: fields.string('family'), address: fields.expression('addr'), port: fields.expression('port') }));
+    case 'dup':
+    case 'fwd':
+      return fields.whole(present({ kind: name, family: fields.string('family'), address: fields.expression('addr'), device: fields.expression('dev') }));
+    case 'synproxy':
+      return fields.whole(present({ kind: 'synproxy', mss: fields.number('mss'), windowScale: fields.number('wscale'), flags: fields.words('flags') ?? [] }));
+    case 'flow': {
+      const flowtable = fields.string('flowtable');
+      return fields.string('op') !== 'add' || flowtable === undefined ? undefined : fields.whole({ kind: 'flow', flowtable: flowtable.replace(/^@/, '') });
+    }
+    case 'reset': {
+      const option = parseNftExpression(body);
+      return option.kind === 'unrecognized' ? undefined : { kind: 'reset', option };
+    }
+    case 'xt': {
+      const type = fields.string('type');
+      const extension = fields.string('name');
+      return type === undefined || extension === undefined ? undefined : fields.whole({ kind: 'xt', type, name: extension });
+    }
     default:
-      return unrecognized;
+      return objectStatement(name, body);
   }
 }
 
-function parseVerdict(value: Json): NftVerdict | undefined {
-  for (const kind of ['accept', 'drop', 'return'] as const) if (kind in value) return { kind };
+const matchOperators: readonly NftMatchOperator[] = ['==', '!=', '<', '>', '<=', '>=', 'in', '!'];
+const objectKinds: readonly NftObjectKind[] = ['counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel'];
+
+/** `{"counter": "name"}`; the name may be a map's answer. */
+function objectStatement(name: string, body: unknown): NftStatement | undefined {
+  const object = objectKinds.find((kind) => kind === name);
+  if (object === undefined || body === null) return undefined;
+  const expression = parseNftExpression(body);
+  return expression.kind === 'unrecognized' ? undefined : { kind: 'object', object, name: expression };
+}
+
+function setUpdate(fields: Fields, family: string): NftStatement | undefined {
+  const operation = (['add', 'update', 'delete'] as const).find((each) => each === fields.string('op'));
+  const set = (fields.string('set') ?? fields.string('map'))?.replace(/^@/, '');
+  const element = elementOf(fields.json('elem'));
+  const data = fields.expression('data');
+  const statements = fields.json('stmt') ?? [];
+  if (operation === undefined || set === undefined || element === undefined || !Array.isArray(statements)) return undefined;
+  return fields.whole({
+    kind: 'setUpdate',
+    operation,
+    set,
+    element: data === undefined ? element : { ...element, value: data },
+    statements: (statements as readonly unknown[]).map((each) => parseNftStatement(each, family)),
+  });
+}
+
+function parseVerdict(json: Json): NftVerdict | undefined {
+  if (Object.keys(json).length !== 1) return undefined;
+  for (const kind of ['accept', 'drop', 'return', 'continue'] as const) if (json[kind] === null) return { kind };
   for (const kind of ['jump', 'goto'] as const) {
-    const target = value[kind];
-    if (isObject(target) && typeof target['target'] === 'string') return { kind, chain: target['target'] };
+    const target = json[kind];
+    if (isObject(target) && typeof target['target'] === 'string' && Object.keys(target).length === 1) return { kind, chain: target['target'] };
   }
   return undefined;
 }
 
-function parseMatch(body: Json): NftStatement {
-  const operator = body['op'];
-  if (operator !== '==' && operator !== '!=' && operator !== 'in') return { kind: 'unrecognized', text: JSON.stringify({ match: body }) };
-  const key = parseKey(body['left']);
-  const value = parseValue(body['right']);
-  return { kind: 'match', key, negated: operator === '!=', value: key.kind === 'protocol' ? namedProtocol(value) : value };
+export function parseNftExpression(json: unknown): NftExpression {
+  if (typeof json === 'string') return json.startsWith('@') ? { kind: 'setReference', name: json.slice(1) } : { kind: 'value', value: json };
+  if (typeof json === 'number' || typeof json === 'boolean') return { kind: 'value', value: json };
+  if (Array.isArray(json)) {
+    const items = (json as readonly unknown[]).map(parseNftExpression);
+    return items.some(({ kind }) => kind === 'unrecognized') ? unrecognizedJson(json) : { kind: 'list', items };
+  }
+  return (isObject(json) ? knownExpression(json) : undefined) ?? unrecognizedJson(json);
 }
 
-/** The value of a protocol by its name. */
-export function namedProtocol(value: NftValue): NftValue {
-  if (value.kind === 'value') return { kind: 'value', text: protocolName(value.text) };
-  return value.kind === 'set' ? { kind: 'set', values: value.values.map(namedProtocol) } : value;
-}
-
-function parseKey(left: unknown): NftKey {
-  const unrecognized: NftKey = { kind: 'unrecognized', text: JSON.stringify(left) };
-  if (!isObject(left)) return unrecognized;
-  const { payload, meta, fib, ct, concat } = left;
-  if (Array.isArray(concat)) return { kind: 'concatenation', keys: (concat as readonly unknown[]).map(parseKey) };
-  if (isObject(ct) && ct['key'] === 'state') return { kind: 'connectionState' };
-  if (isObject(ct) && ct['key'] === 'status') return { kind: 'connectionStatus' };
-  if (Array.isArray(left['&'])) {
-    const [inner, mask] = left['&'] as readonly unknown[];
-    if (parseKey(inner).kind === 'mark' && typeof mask === 'number') return { kind: 'mark', mask };
-  }
-  if (isObject(payload)) {
-    const field = payload['field'];
-    if (field === 'saddr') return { kind: 'sourceAddress' };
-    if (field === 'daddr') return { kind: 'destinationAddress' };
-    if (field === 'sport') return { kind: 'sourcePort' };
-    if (field === 'dport') return { kind: 'destinationPort' };
-  }
-  if (isObject(meta)) {
-    if (meta['key'] === 'l4proto') return { kind: 'protocol' };
-    if (meta['key'] === 'mark') return { kind: 'mark' };
-  }
-  if (isObject(fib) && fib['result'] === 'type') {
-    const flags = Array.isArray(fib['flags']) ? (fib['flags'] as readonly unknown[]) : [fib['flags']];
-    if (flags.length === 1 && flags[0] === 'saddr') return { kind: 'sourceType' };
-    if (flags.length === 1 && flags[0] === 'daddr') return { kind: 'destinationType' };
-  }
-  return unrecognized;
-}
-
-function parseValue(right: unknown): NftValue {
-  if (typeof right === 'string') return right.startsWith('@') ? { kind: 'setReference', name: right.slice(1) } : { kind: 'value', text: right };
-  if (typeof right === 'number') return { kind: 'value', text: String(right) };
-  if (isObject(right)) {
-    const { prefix, set } = right;
-    if (isObject(prefix) && typeof prefix['addr'] === 'string' && typeof prefix['len'] === 'number') {
-      return { kind: 'prefix', text: `${prefix['addr']}/${String(prefix['len'])}` };
+function knownExpression(json: Json): NftExpression | undefined {
+  const verdict = parseVerdict(json);
+  if (verdict !== undefined) return { kind: 'verdict', verdict };
+  const entries = Object.entries(json);
+  const [entry] = entries;
+  if (entry === undefined || entries.length > 1) return undefined;
+  const [name, body] = entry;
+  if (Array.isArray(body)) return compound(name, body);
+  if (!isObject(body)) return undefined;
+  const fields = new Fields(body);
+  switch (name) {
+    case 'prefix': {
+      const address = fields.expression('addr');
+      const length = fields.number('len');
+      return address === undefined || length === undefined ? undefined : fields.whole({ kind: 'prefix', address, length });
     }
-    if (Array.isArray(set)) return { kind: 'set', values: (set as readonly unknown[]).map(parseValue) };
+    case 'payload': {
+      const base = fields.string('base');
+      const [offset, length, protocol, field] = [fields.number('offset'), fields.number('len'), fields.string('protocol'), fields.string('field')];
+      if (protocol !== undefined && field !== undefined) return base === undefined ? fields.whole({ kind: 'payload', protocol, field }) : undefined;
+      return base === undefined || offset === undefined || length === undefined ? undefined : fields.whole({ kind: 'rawPayload', base, offset, length });
+    }
+    case 'tcp option': {
+      const [option, offset, length] = [fields.number('base'), fields.number('offset'), fields.number('len')];
+      if (option !== undefined && offset !== undefined && length !== undefined) return fields.whole({ kind: 'rawTcpOption', option, offset, length });
+      return header(name, fields);
+    }
+    case 'exthdr':
+    case 'ip option':
+    case 'sctp chunk':
+    case 'dccp option':
+      return header(name, fields);
+    case 'meta': {
+      const key = fields.string('key');
+      return key === undefined ? undefined : fields.whole({ kind: 'meta', key });
+    }
+    case 'ct': {
+      const [key, family] = [fields.string('key'), fields.string('family')];
+      // The family is a field of its own in older versions, and part of the key in newer ones (`ip saddr`).
+      return key === undefined ? undefined : fields.whole(present({ kind: 'ct', key: family === undefined ? key : `${family} ${key}`, direction: fields.string('dir') }));
+    }
+    case 'fib': {
+      const [result, flags] = [fields.string('result'), fields.words('flags')];
+      return result === undefined || flags === undefined ? undefined : fields.whole({ kind: 'fib', result, flags });
+    }
+    case 'rt': {
+      const key = fields.string('key');
+      return key === undefined ? undefined : fields.whole(present({ kind: 'rt', key, family: fields.string('family') }));
+    }
+    case 'socket': {
+      const key = fields.string('key');
+      return key === undefined ? undefined : fields.whole(present({ kind: 'socket', key, level: fields.number('level') }));
+    }
+    case 'osf': {
+      const key = fields.string('key');
+      return key === undefined ? undefined : fields.whole(present({ kind: 'osf', key, ttl: fields.string('ttl') }));
+    }
+    case 'ipsec': {
+      const [key, direction, number] = [fields.string('key'), fields.string('dir'), fields.number('spnum')];
+      return key === undefined || direction === undefined ? undefined : fields.whole(present({ kind: 'ipsec', key, direction, number: number === 0 ? undefined : number, family: fields.string('family') }));
+    }
+    case 'tunnel': {
+      const key = fields.string('key');
+      return key === undefined ? undefined : fields.whole({ kind: 'tunnel', key });
+    }
+    case 'numgen': {
+      const mode = (['random', 'inc'] as const).find((each) => each === fields.string('mode'));
+      const modulus = fields.number('mod');
+      const offset = fields.number('offset') ?? 0;
+      return mode === undefined || modulus === undefined || modulus < 1 ? undefined : fields.whole({ kind: 'numgen', mode, modulus, offset });
+    }
+    case 'jhash': {
+      const modulus = fields.number('mod');
+      const of = fields.expression('expr');
+      return modulus === undefined || of === undefined ? undefined : fields.whole(present({ kind: 'jhash', modulus, offset: fields.number('offset'), seed: fields.number('seed'), of }));
+    }
+    case 'symhash': {
+      const modulus = fields.number('mod');
+      return modulus === undefined ? undefined : fields.whole(present({ kind: 'symhash', modulus, offset: fields.number('offset') }));
+    }
+    case 'map': {
+      const key = fields.expression('key');
+      const data = fields.expression('data');
+      return key === undefined || data === undefined ? undefined : fields.whole({ kind: 'map', key, data: withProtocolNames(key, data) });
+    }
+    case 'elem': {
+      // Within a concatenation or a set of values.
+      const element = elementOf(json);
+      return element === undefined ? undefined : { kind: 'set', elements: [element] };
+    }
+    default:
+      return undefined;
   }
-  return { kind: 'unrecognized', text: JSON.stringify(right) };
 }
 
-/** `numgen random mod N`, the only generator that kube-proxy uses: each number is as likely as every other. */
-function randomModulus(key: unknown): number | undefined {
-  const numgen = isObject(key) ? key['numgen'] : undefined;
-  if (!isObject(numgen) || numgen['mode'] !== 'random' || (numgen['offset'] !== undefined && numgen['offset'] !== 0)) return undefined;
-  return typeof numgen['mod'] === 'number' ? numgen['mod'] : undefined;
+function header(kind: NftHeader, fields: Fields): NftExpression | undefined {
+  const name = fields.string('name');
+  const field = fields.string('field');
+  const offset = fields.number('offset');
+  return name === undefined ? undefined : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
 }
 
-/** The elements `[slot, value]` of an anonymous map; a slot may be a range of numbers. */
-function slotElements(data: unknown): { readonly slots: number; readonly value: unknown }[] | undefined {
-  const set = isObject(data) ? data['set'] : undefined;
-  if (!Array.isArray(set)) return undefined;
-  const elements: { slots: number; value: unknown }[] = [];
-  for (const element of set as readonly unknown[]) {
-    if (!Array.isArray(element)) return undefined;
-    const [slot, value] = element as readonly unknown[];
-    const range = isObject(slot) && Array.isArray(slot['range']) ? (slot['range'] as readonly unknown[]).map(Number) : undefined;
-    const [from, to] = range ?? [0, 0];
-    elements.push({ slots: range === undefined || from === undefined || to === undefined ? 1 : to - from + 1, value });
+const binaryOperators: readonly NftBinaryOperator[] = ['|', '&', '^', '<<', '>>'];
+
+function compound(name: string, body: readonly unknown[]): NftExpression | undefined {
+  if (name === 'set') {
+    const elements = parseNftElements(body);
+    return elements === undefined ? undefined : { kind: 'set', elements };
+  }
+  const parts = body.map(parseNftExpression);
+  if (parts.some(({ kind }) => kind === 'unrecognized')) return undefined;
+  if (name === 'concat') return { kind: 'concatenation', parts };
+  const [from, to] = parts;
+  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined ? { kind: 'range', from, to } : undefined;
+  const operator = binaryOperators.find((each) => each === name);
+  return operator === undefined || parts.length < 2 ? undefined : { kind: 'binary', operator, operands: parts };
+}
+
+/** Elements of a set, or `[key, value]` of a map; undefined where one of them is not understood. */
+export function parseNftElements(json: unknown): NftElement[] | undefined {
+  if (!Array.isArray(json)) return undefined;
+  const elements: NftElement[] = [];
+  for (const each of json as readonly unknown[]) {
+    const element = elementOf(each);
+    if (element === undefined) return undefined;
+    elements.push(element);
   }
   return elements;
 }
 
-function parseVerdictMap(body: Json): NftStatement | undefined {
-  const { key, data } = body;
-  if (typeof data === 'string' && data.startsWith('@')) {
-    const keys = isObject(key) && Array.isArray(key['concat']) ? (key['concat'] as readonly unknown[]) : [key];
-    return { kind: 'verdictMap', keys: keys.map(parseKey), name: data.slice(1) };
+function elementOf(json: unknown): NftElement | undefined {
+  if (Array.isArray(json)) {
+    const [key, value] = json as readonly unknown[];
+    const element = json.length === 2 ? elementOf(key) : undefined;
+    const parsed = parseNftExpression(value);
+    return element === undefined || parsed.kind === 'unrecognized' ? undefined : { ...element, value: parsed };
   }
-  const modulus = randomModulus(key);
-  const elements = slotElements(data);
-  if (modulus === undefined || elements === undefined) return undefined;
-  const verdicts = elements.map(({ slots, value }) => ({ slots, verdict: isObject(value) ? parseVerdict(value) : undefined }));
-  if (!verdicts.every((each): each is { slots: number; verdict: NftVerdict } => each.verdict !== undefined)) return undefined;
-  return { kind: 'randomVerdict', modulus, verdicts };
-}
-
-function parseDnat(body: Json): NftStatement | undefined {
-  const { addr, port } = body;
-  const map = isObject(addr) ? addr['map'] : undefined;
-  if (isObject(map)) {
-    const modulus = randomModulus(map['key']);
-    const elements = slotElements(map['data']);
-    if (modulus === undefined || elements === undefined) return undefined;
-    const targets = elements.map(({ slots, value }) => ({ slots, target: targetOf(keyWords(value)) }));
-    if (!targets.every((each): each is { slots: number; target: NftDnatTarget } => each.target !== undefined)) return undefined;
-    return { kind: 'randomDnat', modulus, targets };
+  const inner = isObject(json) && Object.keys(json).length === 1 ? json['elem'] : undefined;
+  if (!isObject(inner)) {
+    const key = parseNftExpression(json);
+    return key.kind === 'unrecognized' ? undefined : { key };
   }
-  const target = targetOf(typeof addr === 'string' && typeof port === 'number' ? [addr, String(port)] : keyWords(addr));
-  return target === undefined ? undefined : { kind: 'dnat', target };
-}
-
-function targetOf(words: readonly string[] | undefined): NftDnatTarget | undefined {
-  const [address, port] = words ?? [];
-  if (address === undefined) return undefined;
-  return port === undefined ? { address } : { address, port: Number(port) };
-}
-
-/** `meta mark set meta mark | 0x4000`, and `^` for taking it away. */
-function parseSetMark(body: Json): NftStatement | undefined {
-  const { key, value } = body;
-  if (parseKey(key).kind !== 'mark' || !isObject(value)) return undefined;
-  for (const [operator, kind] of [['|', 'setMark'], ['^', 'clearMark']] as const) {
-    const operands = value[operator];
-    if (!Array.isArray(operands)) continue;
-    const [left, right] = operands as readonly unknown[];
-    if (parseKey(left).kind !== 'mark' || typeof right !== 'number') return undefined;
-    return kind === 'setMark' ? { kind, or: right } : { kind, bits: right };
-  }
-  return undefined;
-}
-
-const keyText: Readonly<Record<Exclude<NftKey['kind'], 'unrecognized' | 'concatenation'>, string>> = {
-  sourceAddress: 'ip saddr',
-  destinationAddress: 'ip daddr',
-  sourcePort: 'th sport',
-  destinationPort: 'th dport',
-  protocol: 'meta l4proto',
-  mark: 'meta mark',
-  connectionState: 'ct state',
-  connectionStatus: 'ct status',
-  sourceType: 'fib saddr type',
-  destinationType: 'fib daddr type',
-};
-
-function printKey(key: NftKey): string {
-  if (key.kind === 'unrecognized') return key.text;
-  if (key.kind === 'concatenation') return key.keys.map(printKey).join(' . ');
-  return key.kind === 'mark' && key.mask !== undefined ? `meta mark & 0x${key.mask.toString(16)}` : keyText[key.kind];
-}
-
-function printValue(value: NftValue): string {
-  switch (value.kind) {
-    case 'set':
-      return `{ ${value.values.map(printValue).join(', ')} }`;
-    case 'setReference':
-      return `@${value.name}`;
-    default:
-      return value.text;
-  }
-}
-
-export function printVerdict(verdict: NftVerdict): string {
-  return 'chain' in verdict ? `${verdict.kind} ${verdict.chain}` : verdict.kind;
-}
-
-function printTarget({ address, port }: NftDnatTarget): string {
-  return port === undefined ? address : `${address} . ${String(port)}`;
-}
-
-/** A map's slots, one after the other: `0 : a, 1 : b`, or `0-3 : a` for several. */
-function printSlots(elements: readonly { readonly slots: number; readonly text: string }[]): string {
-  let next = 0;
-  return elements
-    .map(({ slots, text }) => {
-      const from = next;
-      next += slots;
-      return `${slots === 1 ? String(from) : `${String(from)}-${String(next - 1)}`} : ${text}`;
-    })
-    .join(', ');
-}
-
-function printStatement(statement: NftStatement): string {
-  switch (statement.kind) {
-    case 'match':
-      return `${printKey(statement.key)} ${statement.negated ? '!= ' : ''}${printValue(statement.value)}`;
-    case 'verdict':
-      return printVerdict(statement.verdict);
-    case 'randomVerdict':
-      return `numgen random mod ${String(statement.modulus)} vmap { ${printSlots(statement.verdicts.map(({ slots, verdict }) => ({ slots, text: printVerdict(verdict) })))} }`;
-    case 'verdictMap':
-      return `${statement.keys.map(printKey).join(' . ')} vmap @${statement.name}`;
-    case 'dnat':
-      return `dnat to ${statement.target.port === undefined ? statement.target.address : `${statement.target.address}:${String(statement.target.port)}`}`;
-    case 'randomDnat':
-      return `dnat to numgen random mod ${String(statement.modulus)} map { ${printSlots(statement.targets.map(({ slots, target }) => ({ slots, text: printTarget(target) })))} }`;
-    case 'setMark':
-      return `meta mark set meta mark | 0x${statement.or.toString(16)}`;
-    case 'clearMark':
-      return `meta mark set meta mark ^ 0x${statement.bits.toString(16)}`;
-    case 'masquerade':
-    case 'reject':
-      return statement.kind;
-    case 'counter':
-      return `counter packets ${String(statement.packets)} bytes ${String(statement.bytes)}`;
-    case 'remember':
-      return `update @${statement.set} { ip saddr }`;
-    case 'unrecognized':
-      return statement.text;
-  }
+  const { val, timeout, expires, comment, ...others } = inner;
+  const key = parseNftExpression(val);
+  if ([timeout, expires].some((each) => each !== undefined && typeof each !== 'number') || (comment !== undefined && typeof comment !== 'string')) return undefined;
+  const statements = Object.entries(others).map(([name, body]) => parseNftStatement({ [name]: body }, 'inet'));
+  if (key.kind === 'unrecognized' || statements.some(({ kind }) => kind === 'unrecognized')) return undefined;
+  return {
+    key,
+    ...(typeof timeout === 'number' ? { timeout } : {}),
+    ...(typeof expires === 'number' ? { expires } : {}),
+    ...(typeof comment === 'string' ? { comment } : {}),
+    ...(statements.length === 0 ? {} : { statements }),
+  };
 }

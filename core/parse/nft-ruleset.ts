@@ -1,61 +1,231 @@
-/** A whole nftables ruleset: `nft -j list ruleset` (or of one table). */
+/**
+ * `nft -j list ruleset` (or table, or chain) as it comes: each object of "nftables" is read when it is complete, and
+ * the text is not held.
+ */
+import { JSONParser } from '@streamparser/json';
 import { z } from 'zod';
-import { RulesetError, type NftChain, type NftRulesetTable } from '../ruleset.ts';
-import { keyWords, parseNftMapElements, parseNftRules, withProtocolName } from './nft-json.ts';
+import { present } from '../present.ts';
+import type { NftElement, NftExpression } from '../nft-expression.ts';
+import type { NftObject, NftRulesetTable, NftSet } from '../nft-table.ts';
+import { nftTypesOf } from '../nft-type.ts';
+import type { DumpParser, DumpProblem } from './dump-lines.ts';
+import { isObject, parseNftElements, parseNftExpression, parseNftRule, parseNftStatement, unrecognizedJson, type Json } from './nft-json.ts';
+import { elementsWithProtocolNames } from './nft-normal-form.ts';
+import { NftTableBuilder } from './nft-table-builder.ts';
 
-const hookSchema = z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']);
-const listingSchema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
-const tableSchema = z.object({ family: z.string(), name: z.string() });
-const chainSchema = z.object({
-  family: z.string(),
-  table: z.string(),
-  name: z.string(),
+const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string())]);
+const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.number().optional(), comment: z.string().optional() });
+const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.number().optional(), comment: z.string().optional(), flags: wordsSchema.optional() });
+const chainSchema = ownerSchema.extend({
   type: z.string().optional(),
   hook: z.string().optional(),
   prio: z.number().optional(),
   policy: z.enum(['accept', 'drop']).optional(),
+  dev: wordsSchema.optional(),
+  flags: wordsSchema.optional(),
 });
-const ruleSchema = z.object({ family: z.string(), table: z.string(), chain: z.string() });
-const setSchema = z.object({ family: z.string(), table: z.string(), name: z.string(), elem: z.array(z.unknown()).optional() });
+const setSchema = ownerSchema.extend({
+  type: z.union([wordsSchema, z.object({ typeof: z.unknown() })]),
+  map: z.union([wordsSchema, z.object({ typeof: z.unknown() })]).optional(),
+  flags: wordsSchema.optional(),
+  timeout: z.number().optional(),
+  'gc-interval': z.number().optional(),
+  size: z.number().optional(),
+  policy: z.string().optional(),
+  'auto-merge': z.boolean().optional(),
+  elem: z.array(z.unknown()).optional(),
+  stmt: z.array(z.unknown()).optional(),
+});
+const setFields = new Set(Object.keys(setSchema.shape));
+const chainFields = new Set(Object.keys(chainSchema.shape));
+const flowtableSchema = ownerSchema.extend({ hook: z.string(), prio: z.number(), dev: wordsSchema.optional(), flags: wordsSchema.optional(), counter: z.unknown().optional() });
+const objectKinds: readonly NftObject['kind'][] = ['counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel'];
 
-/** @throws RulesetError where the text is not what nft -j prints */
-export function parseNftRulesetJson(text: string): NftRulesetTable[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new RulesetError(`the JSON of nft cannot be read: ${error instanceof Error ? error.message : String(error)}; the dump may be torn`);
+export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
+  readonly #tables = new Map<string, NftTableBuilder>();
+  readonly #problems: DumpProblem[] = [];
+  readonly #json: JSONParser;
+  #isListing = false;
+  #isDone = false;
+  #isBroken = false;
+  /** The table that an object was last read of: it is not whole where the JSON breaks behind it. */
+  #last: string | undefined;
+  #line = 1;
+
+  constructor() {
+    this.#json = new JSONParser({ paths: ['$', '$.nftables.*'], keepStack: false });
+    this.#json.onValue = ({ value, stack }) => {
+      if (stack.length > 1) {
+        this.#isListing = true;
+        this.#object(value);
+      } else if (isObject(value) && Array.isArray(value['nftables'])) {
+        this.#isListing = true;
+        this.#isDone = true;
+      } else {
+        this.#notAListing();
+      }
+    };
+    this.#json.onError = (error) => {
+      this.#broken(error.message);
+    };
   }
-  const listing = listingSchema.safeParse(value);
-  if (!listing.success) throw new RulesetError('the JSON is not that of nft -j list ruleset: it has no list "nftables"');
-  const tables = new Map<string, { family: string; name: string; chains: Map<string, NftChain & { rules: NftChain['rules'][number][] }>; maps: Map<string, ReturnType<typeof parseNftMapElements>>; sets: Map<string, (readonly string[])[]> }>();
-  const tableOf = (family: string, name: string): NonNullable<ReturnType<typeof tables.get>> => {
+
+  push(chunk: Uint8Array | string): void {
+    if (this.#isBroken) return;
+    // nft prints a newline behind the last brace; a document has ended there.
+    if (this.#json.isEnded) {
+      if (!isBlank(chunk)) this.#broken('something follows the end of the JSON');
+      return;
+    }
+    this.#write(chunk);
+    if (!this.#isBroken) this.#line += newlinesOf(chunk);
+  }
+
+  end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
+    if (!this.#isBroken && !this.#isDone) {
+      if (!this.#json.isEnded) this.#broken('it ends before its last brace');
+      else this.#notAListing();
+    }
+    return { result: [...this.#tables.values()].map((table) => table.build()), problems: this.#problems };
+  }
+
+  #write(chunk: Uint8Array | string): void {
+    try {
+      this.#json.write(chunk);
+    } catch (error) {
+      // Nested deeper than this program's stack, which no tool prints.
+      if (!(error instanceof RangeError)) throw error;
+      this.#broken('it is nested too deeply');
+    }
+  }
+
+  #notAListing(): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    this.#problems.push({ line: this.#line, message: 'the JSON is not that of nft -j list ruleset: it has no list "nftables"' });
+  }
+
+  #broken(why: string): void {
+    if (this.#isBroken) return;
+    this.#isBroken = true;
+    const table = this.#last;
+    if (table !== undefined) this.#tables.delete(table);
+    const left = table === undefined ? '' : `; table ${table} may not be whole and is left out, and so is all that came after`;
+    this.#problems.push(present({ line: this.#line, table, message: `the JSON of nft cannot be read any further (${why})${left}: the dump may be torn; make it anew` }));
+  }
+
+  #tableOf(family: string, name: string): NftTableBuilder {
     const key = `${family} ${name}`;
-    const table = tables.get(key) ?? { family, name, chains: new Map(), maps: new Map(), sets: new Map() };
-    tables.set(key, table);
+    this.#last = key;
+    const table = this.#tables.get(key) ?? new NftTableBuilder(family, name);
+    this.#tables.set(key, table);
     return table;
-  };
-  for (const object of listing.data.nftables) {
-    const table = tableSchema.safeParse(object['table']);
-    if (table.success) tableOf(table.data.family, table.data.name);
-    const chain = chainSchema.safeParse(object['chain']);
-    if (chain.success) {
-      const { family, table: owner, name, type, hook, prio, policy } = chain.data;
-      const known = hookSchema.safeParse(hook);
-      const base = known.success && type !== undefined && prio !== undefined ? { type, hook: known.data, priority: prio, policy: policy ?? 'accept' } : undefined;
-      tableOf(family, owner).chains.set(name, { ...(base === undefined ? {} : { base }), rules: [] });
-    }
-    const rule = ruleSchema.safeParse(object['rule']);
-    if (rule.success) {
-      const { chains } = tableOf(rule.data.family, rule.data.table);
-      const own = chains.get(rule.data.chain) ?? { rules: [] };
-      chains.set(rule.data.chain, own);
-      own.rules.push(...parseNftRules([object]));
-    }
-    const map = setSchema.safeParse(object['map']);
-    if (map.success) tableOf(map.data.family, map.data.table).maps.set(map.data.name, parseNftMapElements(map.data.elem ?? []));
-    const set = setSchema.safeParse(object['set']);
-    if (set.success) tableOf(set.data.family, set.data.table).sets.set(set.data.name, (set.data.elem ?? []).flatMap((element) => { const words = keyWords(element); return words === undefined ? [] : [withProtocolName(words)]; }));
   }
-  return [...tables.values()];
+
+  #object(value: unknown): void {
+    const [kind, body] = isObject(value) ? (Object.entries(value)[0] ?? []) : [];
+    if (kind === 'metainfo') return;
+    if (kind === 'table') {
+      const table = tableSchema.safeParse(body);
+      if (table.success) {
+        const builder = this.#tableOf(table.data.family, table.data.name);
+        builder.handle = table.data.handle;
+        builder.comment = table.data.comment;
+        builder.flags = table.data.flags;
+        return;
+      }
+    }
+    const family = isObject(body) ? body['family'] : undefined;
+    const owner = isObject(body) ? body['table'] : undefined;
+    if (kind === undefined || !isObject(body) || typeof family !== 'string' || typeof owner !== 'string') {
+      this.#problems.push({ line: this.#line, message: `an object of the listing is of no known table and is left out: ${JSON.stringify(value).slice(0, 120)}` });
+      return;
+    }
+    const table = this.#tableOf(family, owner);
+    if (!this.#known(table, kind, body, family)) table.addUnrecognized(unrecognizedJson(value));
+  }
+
+  #known(table: NftTableBuilder, kind: string, body: Json, family: string): boolean {
+    switch (kind) {
+      case 'rule': {
+        const rule = parseNftRule(body);
+        if (rule === undefined) return false;
+        table.addRule(rule);
+        return true;
+      }
+      case 'chain':
+        return addChain(table, body);
+      case 'set':
+      case 'map': {
+        const set = parseNftSet(body, family);
+        if (set === undefined) return false;
+        table.addSet(set);
+        return true;
+      }
+      case 'flowtable': {
+        const parsed = flowtableSchema.safeParse(body);
+        if (!parsed.success) return false;
+        const { name, handle, hook, prio, dev, flags, counter } = parsed.data;
+        table.addFlowtable(present({ name, handle, hook, priority: prio, devices: dev ?? [], flags, hasCounter: counter === undefined ? undefined : true }));
+        return true;
+      }
+      default: {
+        const known = objectKinds.find((each) => each === kind);
+        const parsed = ownerSchema.safeParse(body);
+        if (known === undefined || !parsed.success) return false;
+        const { name, handle, comment } = parsed.data;
+        const fields = Object.fromEntries(Object.entries(body).filter(([field]) => !(field in ownerSchema.shape)));
+        table.addObject(present({ kind: known, name, handle, comment, fields }));
+        return true;
+      }
+    }
+  }
+}
+
+function addChain(table: NftTableBuilder, body: Json): boolean {
+  const parsed = chainSchema.safeParse(body);
+  if (!parsed.success || Object.keys(body).some((field) => !chainFields.has(field))) return false;
+  const { name, handle, comment, flags, type, hook, prio, policy, dev } = parsed.data;
+  const base = type === undefined || hook === undefined || prio === undefined ? undefined : present({ type, hook, priority: prio, policy: policy ?? 'accept', devices: dev });
+  table.addChain(name, present({ base, handle, comment, flags }));
+  return true;
+}
+
+/** The inside of `{"set": …}` or `{"map": …}`; undefined where a field of it is not understood. */
+export function parseNftSet(body: unknown, family: string): NftSet | undefined {
+  const parsed = setSchema.safeParse(body);
+  if (!parsed.success || !isObject(body) || Object.keys(body).some((field) => !setFields.has(field))) return undefined;
+  const { name, type, map, flags, timeout, size, policy, comment, handle, elem, stmt } = parsed.data;
+  const typeOf = Array.isArray(type) ? undefined : parseNftExpression(type.typeof);
+  const types = Array.isArray(type) ? type : typeOf === undefined ? [] : nftTypesOf(typeOf);
+  const dataTypeOf = map === undefined || Array.isArray(map) ? undefined : parseNftExpression(map.typeof);
+  const data = Array.isArray(map) ? map.flatMap((each) => each.split(' . ')) : dataTypeOf === undefined ? undefined : nftTypesOf(dataTypeOf);
+  return present({
+    name,
+    type: types,
+    typeOf,
+    data,
+    dataTypeOf,
+    flags: flags ?? [],
+    timeout,
+    gcInterval: parsed.data['gc-interval'],
+    size,
+    policy,
+    autoMerge: parsed.data['auto-merge'],
+    comment,
+    handle,
+    statements: stmt?.map((each) => parseNftStatement(each, family)),
+    elements: elementsWithProtocolNames(types, (elem ?? []).map((each): NftElement => parseNftElements([each])?.[0] ?? { key: unrecognizedJson(each) satisfies NftExpression })),
+  });
+}
+
+function isBlank(chunk: Uint8Array | string): boolean {
+  return typeof chunk === 'string' ? chunk.trim() === '' : chunk.every((byte) => byte === 10 || byte === 13 || byte === 32 || byte === 9);
+}
+
+function newlinesOf(chunk: Uint8Array | string): number {
+  let count = 0;
+  if (typeof chunk === 'string') for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', at + 1)) count += 1;
+  else for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count += 1;
+  return count;
 }

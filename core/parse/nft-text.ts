@@ -1,294 +1,369 @@
 /**
- * A whole nftables ruleset as `nft list ruleset` prints it, or a table of it. It reads what kube-proxy writes in every
- * version; any other statement stays in the model as unrecognized, with its text (nft's grammar as a whole is nft's).
+ * A ruleset as `nft list ruleset` (or table, or chain) prints it, of nft 0.9 to 1.1, with -a, -n, -s and -y or without,
+ * line by line. A table that is torn is left out and told; the others are read.
  */
-import { RulesetError, type NftChain, type NftHook, type NftRulesetTable } from '../ruleset.ts';
-import { parseNftElementsText } from './nft-elements.ts';
-import { keyWords, namedProtocol, parseNftMapElements, printNftRule, withProtocolName, type NftDnatTarget, type NftKey, type NftRule, type NftStatement, type NftValue, type NftVerdict } from './nft-json.ts';
-import { parseHostPort } from '../address.ts';
+import type { NftElement } from '../nft-expression.ts';
+import { printNftStatement } from '../nft-print-text.ts';
+import type { NftBase, NftFlowtable, NftObject, NftRulesetTable, NftSet } from '../nft-table.ts';
+import { nftTypesOf } from '../nft-type.ts';
+import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
+import { NftElementLines } from './nft-element-lines.ts';
+import { readKey, secondsOf } from './nft-expression-text.ts';
+import { present } from '../present.ts';
+import { elementsWithProtocolNames } from './nft-normal-form.ts';
+import { parseNftRuleText, readElementStatement } from './nft-statement-text.ts';
+import { NftTableBuilder } from './nft-table-builder.ts';
+import { objectFields } from './nft-object-text.ts';
+import { NftTokens } from './nft-tokens.ts';
 
-/** Names of priorities, nft(8) table "Standard priority names". */
-const priorities: Readonly<Record<string, number>> = { raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 };
-const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
+const blockKinds = ['chain', 'set', 'map', 'counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel', 'flowtable'] as const;
+type BlockKind = (typeof blockKinds)[number] | 'unknown';
 
 interface Block {
-  /** The words before the brace. */
-  readonly head: readonly string[];
-  readonly line: number;
-  /** Lines within it that are no blocks, and the blocks. */
-  readonly lines: { readonly text: string; readonly line: number }[];
-  readonly blocks: Block[];
+  readonly kind: BlockKind;
+  readonly head: string;
+  readonly name: string;
+  readonly handle: number | undefined;
+  /** Of an unknown block: how deep its own blocks are. */
+  depth: number;
+  readonly lines: string[];
+  base?: NftBase;
+  comment?: string;
+  flags?: readonly string[];
+  readonly set: { -readonly [Key in keyof NftSet]?: NftSet[Key] };
+  elements: NftElementLines | undefined;
 }
 
-/** @throws RulesetError where braces do not match: a torn listing */
-export function parseNftText(text: string): NftRulesetTable[] {
-  return parseBlocks(text)
-    .filter(({ head }) => head[0] === 'table')
-    .map(({ head, blocks }): NftRulesetTable => {
-      const named = (kind: string): Block[] => blocks.filter((block) => block.head[0] === kind);
-      const elements = (block: Block): unknown[] => parseNftElementsText(block.lines.map((each) => each.text).join(' '));
-      return {
-        family: head.length > 2 ? (head[1] ?? 'ip') : 'ip',
-        name: head.at(-1) ?? '',
-        chains: new Map(named('chain').map((block) => [block.head[1] ?? '', parseChain(block)])),
-        maps: new Map(named('map').map((block) => [block.head[1] ?? '', parseNftMapElements(elements(block))])),
-        sets: new Map(
-          named('set').map((block) => [
-            block.head[1] ?? '',
-            elements(block).flatMap((element) => {
-              const words = keyWords(element);
-              return words === undefined ? [] : [withProtocolName(words)];
-            }),
-          ]),
-        ),
-      };
-    });
-}
+export class NftTextParser implements DumpParser<NftRulesetTable[]> {
+  readonly #tables = new Map<string, NftRulesetTable>();
+  readonly #problems: DumpProblem[] = [];
+  readonly #lines: DumpLines;
+  #table: NftTableBuilder | undefined;
+  #block: Block | undefined;
+  /** A statement whose braces go on over lines. */
+  #pending: string | undefined;
+  /** The rest of a torn table is passed over. */
+  #isSkipping = false;
+  #isOutsideTold = false;
 
-/** The nested blocks: `head {` … `}`; braces within a line belong to the statement there. */
-function parseBlocks(text: string): Block[] {
-  const root: Block = { head: [], line: 0, lines: [], blocks: [] };
-  const open: Block[] = [root];
-  /** Elements may go on over lines; they are joined until their brace is closed. */
-  let pending: { text: string; line: number } | undefined;
-  text.split('\n').forEach((raw, index) => {
-    const line = raw.trim();
-    const number = index + 1;
-    const block = open.at(-1) ?? root;
-    if (pending !== undefined) {
-      pending.text += ` ${line}`;
-      if (isBalanced(pending.text)) {
-        block.lines.push(pending);
-        pending = undefined;
-      }
-    } else if (line === '' || line.startsWith('#')) {
-      // Nothing is said.
-    } else if (line === '}') {
-      if (open.length === 1) throw new RulesetError(`line ${String(number)}: a brace is closed that was not opened`);
-      open.pop();
-    } else if (line.endsWith('{') && /^(table|chain|set|map|counter|flowtable|quota|limit|ct|synproxy|secmark)\s/.test(line)) {
-      const inner: Block = { head: line.slice(0, -1).trim().split(/\s+/), line: number, lines: [], blocks: [] };
-      block.blocks.push(inner);
-      open.push(inner);
-    } else if (isBalanced(line)) {
-      block.lines.push({ text: line, line: number });
-    } else {
-      pending = { text: line, line: number };
-    }
-  });
-  const last = open.at(-1);
-  if (open.length > 1 || pending !== undefined) {
-    throw new RulesetError(`the listing ends before "${pending?.text.slice(0, 40) ?? last?.head.join(' ') ?? ''}" of line ${String(pending?.line ?? last?.line ?? 0)} is closed: it is torn; make it anew`);
+  constructor() {
+    this.#lines = new DumpLines(
+      (text, line) => {
+        this.#line(text, line);
+      },
+      (problem) => {
+        if (this.#table === undefined) this.#problems.push(problem);
+        else this.#torn(problem.line, problem.message);
+      },
+    );
   }
-  return root.blocks;
+
+  push(chunk: Uint8Array | string): void {
+    this.#lines.push(chunk);
+  }
+
+  end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
+    const { lines } = this.#lines.end();
+    if (this.#table !== undefined) this.#torn(lines, `the listing ends before ${this.#block === undefined ? 'the table' : this.#block.head} is closed`);
+    return { result: [...this.#tables.values()], problems: this.#problems };
+  }
+
+  #line(raw: string, line: number): void {
+    const text = raw.trim();
+    const table = /^table\s+(?:(ip|ip6|inet|arp|bridge|netdev)\s+)?(\S+)\s*\{(?:\s*#\s*(.*))?$/.exec(raw);
+    if (table !== null) {
+      if (this.#table !== undefined) this.#torn(line, `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`);
+      this.#isSkipping = false;
+      this.#table = new NftTableBuilder(table[1] ?? 'ip', table[2] ?? '');
+      this.#table.handle = handleOf(table[3]);
+      return;
+    }
+    if (this.#isSkipping || text === '') return;
+    if (this.#table === undefined) this.#outside(text, line);
+    else if (this.#block === undefined) this.#inTable(this.#table, text, line);
+    else this.#inBlock(this.#table, this.#block, text, line);
+  }
+
+  #outside(text: string, line: number): void {
+    // "# Warning: table ip nat is managed by iptables-nft, do not touch!"
+    if (text.startsWith('#') || this.#isOutsideTold) return;
+    this.#isOutsideTold = true;
+    this.#problems.push({ line, message: text === '}' ? 'a brace is closed that was not opened' : `this line is in no table, as nft prints none, and is left out: ${text.slice(0, 80)}` });
+  }
+
+  /** One sentence for a table; what is left of it is passed over. */
+  #torn(line: number, why: string): void {
+    const table = this.#table;
+    if (table === undefined) return;
+    const name = `${table.family} ${table.name}`;
+    this.#problems.push({ line, table: name, message: `${why}: table ${name} is torn and left out; make the listing anew` });
+    this.#table = undefined;
+    this.#block = undefined;
+    this.#pending = undefined;
+    this.#isSkipping = true;
+  }
+
+  #inTable(table: NftTableBuilder, text: string, line: number): void {
+    if (text === '}') {
+      this.#tables.set(`${table.family} ${table.name}`, table.build());
+      this.#table = undefined;
+      return;
+    }
+    const head = /^([^{]*?)\s*\{(?:\s*#\s*(.*))?$/.exec(text);
+    if (head?.[1] !== undefined) {
+      const kind = blockKinds.find((each) => head[1]?.startsWith(`${each} `) === true);
+      const name = kind === undefined ? '' : head[1].slice(kind.length + 1).trim();
+      this.#block = { kind: kind === undefined || /\s/.test(name) ? 'unknown' : kind, head: head[1], name, handle: handleOf(head[2]), depth: 0, lines: [], set: {}, elements: undefined };
+      return;
+    }
+    const comment = /^comment "([^"]*)"$/.exec(text);
+    const flags = /^flags ([\w,]+);?$/.exec(text);
+    if (comment?.[1] !== undefined) table.comment = comment[1];
+    else if (flags?.[1] !== undefined) table.flags = flags[1].split(',');
+    else if (!isBalanced(text)) this.#torn(line, `a line of it is broken (${text.slice(0, 40)})`);
+    else if (!text.startsWith('#')) table.addUnrecognized({ kind: 'unrecognized', text });
+  }
+
+  #inBlock(table: NftTableBuilder, block: Block, text: string, line: number): void {
+    if (block.kind === 'unknown') {
+      if (text === '}' && block.depth === 0) {
+        this.#close(table, block);
+        return;
+      }
+      block.depth += text.endsWith('{') ? 1 : text === '}' ? -1 : 0;
+      block.lines.push(text);
+      return;
+    }
+    if (block.elements !== undefined && !block.elements.isClosed) {
+      if (text === '}' || isHead(text)) this.#torn(line, `the elements of ${block.head} are not closed`);
+      else block.elements.add(text);
+      return;
+    }
+    if (this.#pending !== undefined) {
+      if (text === '}' || isHead(text)) {
+        this.#torn(line, `a line of ${block.head} is broken (${this.#pending.slice(0, 40)})`);
+        return;
+      }
+      this.#pending += ` ${text}`;
+      if (!isBalanced(this.#pending)) return;
+      const whole = this.#pending;
+      this.#pending = undefined;
+      this.#inside(table, block, whole, line);
+      return;
+    }
+    if (text === '}') this.#close(table, block);
+    else this.#inside(table, block, text, line);
+  }
+
+  #inside(table: NftTableBuilder, block: Block, text: string, line: number): void {
+    const elements = block.kind === 'set' || block.kind === 'map' ? /^elements = \{(.*)$/.exec(text) : null;
+    if (elements !== null) {
+      block.elements = new NftElementLines(block.set.type ?? [], block.set.data ?? []);
+      block.elements.add(elements[1] ?? '');
+      return;
+    }
+    if (isHead(text)) {
+      this.#torn(line, `${text.slice(0, 60)} begins before ${block.head} is closed`);
+      return;
+    }
+    if (!isBalanced(text)) {
+      if (text.startsWith('}') || countOf(text, '}') > countOf(text, '{')) this.#torn(line, `a line of ${block.head} is broken (${text.slice(0, 40)})`);
+      else this.#pending = text;
+      return;
+    }
+    switch (block.kind) {
+      case 'chain':
+        this.#chainLine(table, block, text);
+        break;
+      case 'set':
+      case 'map':
+        if (!setLine(block.set, text.replace(/;$/, ''))) block.lines.push(text);
+        break;
+      default:
+        block.lines.push(text);
+    }
+  }
+
+  #chainLine(table: NftTableBuilder, block: Block, text: string): void {
+    const base = baseOf(text, table.family);
+    const comment = /^comment "([^"]*)"$/.exec(text);
+    const flags = /^flags ([\w,]+);?$/.exec(text);
+    if (base !== undefined) block.base = base;
+    else if (comment?.[1] !== undefined) block.comment = comment[1];
+    else if (flags?.[1] !== undefined) block.flags = flags[1].split(',');
+    else table.addRule(parseNftRuleText(text, block.name, table.family));
+  }
+
+  #close(table: NftTableBuilder, block: Block): void {
+    this.#block = undefined;
+    const { kind, name, handle, base, comment, flags, lines } = block;
+    const unrecognized = (): void => {
+      table.addUnrecognized({ kind: 'unrecognized', text: [`${block.head} {`, ...lines.map((line) => `\t${line}`), '}'].join('\n') });
+    };
+    switch (kind) {
+      case 'unknown':
+        unrecognized();
+        break;
+      case 'chain':
+        table.addChain(name, present({ base, handle, comment, flags }));
+        break;
+      case 'set':
+      case 'map': {
+        const { type = [], data, ...rest } = block.set;
+        const elements: readonly NftElement[] = block.elements?.elements ?? [];
+        // A line that is not understood may change what the set holds for: the whole is not understood.
+        if (lines.length > 0 || (kind === 'map' && data === undefined)) {
+          table.addUnrecognized({ kind: 'unrecognized', text: [`${block.head} {`, ...lines, '}'].join('\n') });
+        }
+        table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements) }));
+        break;
+      }
+      case 'flowtable': {
+        const flowtable = flowtableOf(name, handle, lines, table.family);
+        if (flowtable === undefined) unrecognized();
+        else table.addFlowtable(flowtable);
+        break;
+      }
+      default: {
+        const comments = lines.flatMap((line) => /^comment "([^"]*)"$/.exec(line)?.[1] ?? []);
+        const fields = objectFields(kind, lines.filter((line) => !line.startsWith('comment "')));
+        if (fields === undefined) unrecognized();
+        else table.addObject(present({ kind: kind satisfies NftObject['kind'], name, handle, comment: comments[0], fields }));
+      }
+    }
+  }
+}
+
+function handleOf(comment: string | undefined): number | undefined {
+  const handle = /\bhandle (\d+)/.exec(comment ?? '')?.[1];
+  return handle === undefined ? undefined : Number(handle);
+}
+
+function isHead(text: string): boolean {
+  return /^(?:chain|set|map|counter|quota|limit|ct helper|ct timeout|ct expectation|synproxy|secmark|tunnel|flowtable) [^\s{]+ \{(?:\s*#.*)?$/.test(text);
+}
+
+function countOf(text: string, sign: string): number {
+  let count = 0;
+  let isQuoted = false;
+  for (const character of text) {
+    if (character === '"') isQuoted = !isQuoted;
+    else if (!isQuoted && character === sign) count += 1;
+  }
+  return count;
 }
 
 function isBalanced(text: string): boolean {
-  const bare = text.replace(/"[^"]*"/g, '');
-  return (bare.match(/\{/g) ?? []).length === (bare.match(/\}/g) ?? []).length;
+  return text.includes('{') || text.includes('}') ? countOf(text, '{') === countOf(text, '}') : true;
 }
 
-function parseChain({ head, lines }: Block): NftChain {
-  const name = head[1] ?? '';
-  let base: NftChain['base'];
-  const rules: NftRule[] = [];
-  for (const { text } of lines) {
-    const declared = /^type (\S+) hook (\S+) (?:device \S+ )?priority ([^;]+);(?: policy (\w+);)?/.exec(text);
-    if (declared !== null) {
-      const hook = hooks.find((each) => each === declared[2]);
-      if (hook !== undefined) base = { type: declared[1] ?? '', hook, priority: priorityOf(declared[3] ?? ''), policy: declared[4] === 'drop' ? 'drop' : 'accept' };
-    } else if (!/^comment "/.test(text)) {
-      rules.push(parseRule(name, text));
-    }
-  }
-  return { ...(base === undefined ? {} : { base }), rules };
+/** `type nat hook prerouting device "eth0" priority dstnat - 5; policy accept;` */
+function baseOf(text: string, family: string): NftBase | undefined {
+  const match = /^type (\S+) hook (\S+) (?:device "?([^"\s]+)"? |devices = \{ ([^}]*) \} )?priority ([^;]+);(?: policy (\w+);)?(?: comment "[^"]*")?$/.exec(text);
+  const priority = nftPriorityOf(match?.[5] ?? '', family);
+  const policy = match?.[6] ?? 'accept';
+  if (match?.[1] === undefined || match[2] === undefined || priority === undefined || (policy !== 'accept' && policy !== 'drop')) return undefined;
+  const devices = match[3] === undefined ? match[4]?.split(',').map((each) => each.trim().replaceAll('"', '')) : [match[3]];
+  return present({ type: match[1], hook: match[2], priority, policy, devices });
 }
+
+/** Names of priorities (nft(8), "Standard priority names"). */
+const priorities: Readonly<Record<string, number>> = { raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 };
+const bridgePriorities: Readonly<Record<string, number>> = { dstnat: -300, filter: -200, out: 100, srcnat: 300 };
 
 /** `-100`, `dstnat`, `dstnat - 10`. */
-function priorityOf(text: string): number {
+function nftPriorityOf(text: string, family: string): number | undefined {
   const match = /^(-?\d+|[a-z]+)(?:\s*([+-])\s*(\d+))?$/.exec(text.trim());
-  const from = priorities[match?.[1] ?? ''] ?? Number(match?.[1] ?? 0);
-  return from + Number(match?.[3] ?? 0) * (match?.[2] === '-' ? -1 : 1);
+  if (match?.[1] === undefined) return undefined;
+  const from = (family === 'bridge' ? bridgePriorities : priorities)[match[1]] ?? Number(match[1]);
+  return Number.isNaN(from) ? undefined : from + Number(match[3] ?? 0) * (match[2] === '-' ? -1 : 1);
 }
 
-function parseRule(chain: string, line: string): NftRule {
-  // `nft -a` prints handles behind a sign of comment.
-  const text = line.replace(/ # handle \d+$/, '');
-  const comment = / ?comment "([^"]*)"$/.exec(text)?.[1];
-  const statements = new StatementReader(text.replace(/ ?comment "[^"]*"$/, '')).read();
-  return { chain, ...(comment === undefined ? {} : { comment }), statements, text: printNftRule(statements, comment) };
-}
-
-class StatementReader {
-  readonly #words: readonly string[];
-  #at = 0;
-
-  constructor(text: string) {
-    this.#words = text.split(/\s+/).filter((word) => word !== '');
-  }
-
-  /** All statements; from one that is not understood on, the rest of the line is unrecognized, for what it means may depend on it. */
-  read(): NftStatement[] {
-    const statements: NftStatement[] = [];
-    while (this.#at < this.#words.length) {
-      const start = this.#at;
-      const statement = this.#statement();
-      if (statement === undefined) {
-        statements.push({ kind: 'unrecognized', text: this.#words.slice(start).join(' ') });
-        break;
+/** @returns whether the line is understood */
+function setLine(set: Block['set'], text: string): boolean {
+  const [word = ''] = text.split(' ', 1);
+  const rest = text.slice(word.length + 1);
+  switch (word) {
+    case 'type': {
+      const [key = '', data] = rest.split(/\s+:\s+/);
+      set.type = key.split(/\s+\.\s+/);
+      if (data !== undefined) set.data = data.replace(/^interval /, '').split(/\s+\.\s+/);
+      return true;
+    }
+    case 'typeof': {
+      const [key = '', data] = rest.split(/\s+:\s+/);
+      const typeOf = wholeKey(key);
+      if (typeOf === undefined) return false;
+      set.typeOf = typeOf;
+      set.type = nftTypesOf(typeOf);
+      if (data === undefined) return true;
+      if (data === 'verdict') {
+        set.data = ['verdict'];
+        return true;
       }
-      statements.push(statement);
+      const dataTypeOf = wholeKey(data.replace(/^interval /, ''));
+      if (dataTypeOf === undefined) return false;
+      set.dataTypeOf = dataTypeOf;
+      set.data = nftTypesOf(dataTypeOf);
+      return true;
     }
-    return statements;
-  }
-
-  #take(...expected: readonly string[]): boolean {
-    if (!expected.every((word, index) => this.#words[this.#at + index] === word)) return false;
-    this.#at += expected.length;
-    return true;
-  }
-
-  #next(): string {
-    const word = this.#words[this.#at] ?? '';
-    this.#at += 1;
-    return word;
-  }
-
-  #statement(): NftStatement | undefined {
-    if (this.#take('counter', 'packets')) {
-      const packets = Number(this.#next());
-      return this.#take('bytes') ? { kind: 'counter', packets, bytes: Number(this.#next()) } : undefined;
+    case 'flags':
+      set.flags = rest.split(',').map((flag) => flag.trim());
+      return true;
+    case 'timeout':
+      return assign(secondsOf(rest), (seconds) => (set.timeout = seconds));
+    case 'gc-interval':
+      return assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
+    case 'size':
+      // Newer versions tell how many elements there are: `size 65535 # count 3`.
+      return assign(/^(\d+)(?:\s*#.*)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
+    case 'policy':
+      set.policy = rest;
+      return true;
+    case 'auto-merge':
+      set.autoMerge = true;
+      return rest === '';
+    case 'comment':
+      return assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
+    default: {
+      const tokens = new NftTokens(text);
+      const statement = readElementStatement(tokens);
+      if (statement === undefined || !tokens.isDone || printNftStatement(statement) === '') return false;
+      set.statements = [...(set.statements ?? []), statement];
+      return true;
     }
-    const verdict = this.#verdict();
-    if (verdict !== undefined) return { kind: 'verdict', verdict };
-    if (this.#take('reject')) {
-      if (this.#take('with')) this.#at = this.#words.length;
-      return { kind: 'reject' };
-    }
-    if (this.#take('masquerade')) {
-      while (['fully-random', 'random', 'persistent', 'fully-random,persistent'].includes(this.#words[this.#at] ?? '')) this.#at += 1;
-      return { kind: 'masquerade' };
-    }
-    if (this.#take('update') || this.#take('add')) {
-      const set = this.#next();
-      const body = this.#braces();
-      return set.startsWith('@') && body !== undefined ? { kind: 'remember', set: set.slice(1) } : undefined;
-    }
-    if (this.#take('meta', 'mark', 'set', 'meta', 'mark')) {
-      const operator = this.#next();
-      const bits = Number(this.#next());
-      if (!Number.isInteger(bits)) return undefined;
-      return operator === '|' ? { kind: 'setMark', or: bits } : operator === '^' ? { kind: 'clearMark', bits } : undefined;
-    }
-    if (this.#take('dnat', 'ip', 'to') || this.#take('dnat', 'ip6', 'to') || this.#take('dnat', 'to')) return this.#dnat();
-    if (this.#take('numgen', 'random', 'mod')) {
-      const modulus = Number(this.#next());
-      if (!this.#take('vmap')) return undefined;
-      const verdicts = slots(this.#braces())?.map(({ slots: count, text }) => ({ slots: count, verdict: verdictOf(text) }));
-      return verdicts?.every((each): each is { slots: number; verdict: NftVerdict } => each.verdict !== undefined) === true ? { kind: 'randomVerdict', modulus, verdicts } : undefined;
-    }
-    return this.#matchOrMap();
-  }
-
-  #verdict(): NftVerdict | undefined {
-    for (const kind of ['accept', 'drop', 'return'] as const) if (this.#take(kind)) return { kind };
-    for (const kind of ['jump', 'goto'] as const) if (this.#take(kind)) return { kind, chain: this.#next() };
-    return undefined;
-  }
-
-  #dnat(): NftStatement | undefined {
-    if (this.#take('numgen', 'random', 'mod')) {
-      const modulus = Number(this.#next());
-      if (!this.#take('map')) return undefined;
-      const targets = slots(this.#braces())?.map(({ slots: count, text }) => ({ slots: count, target: targetOf(text) }));
-      return targets?.every((each): each is { slots: number; target: NftDnatTarget } => each.target !== undefined) === true ? { kind: 'randomDnat', modulus, targets } : undefined;
-    }
-    const target = targetOf(this.#next());
-    return target === undefined ? undefined : { kind: 'dnat', target };
-  }
-
-  #matchOrMap(): NftStatement | undefined {
-    const keys: NftKey[] = [];
-    do {
-      const key = this.#key();
-      if (key === undefined) return undefined;
-      keys.push(key);
-    } while (this.#take('.'));
-    const [first] = keys;
-    if (first === undefined) return undefined;
-    if (this.#take('vmap')) {
-      const name = this.#next();
-      return name.startsWith('@') ? { kind: 'verdictMap', keys, name: name.slice(1) } : undefined;
-    }
-    const key: NftKey = keys.length === 1 ? first : { kind: 'concatenation', keys };
-    const negated = this.#take('!=');
-    if (!negated) this.#take('==');
-    const value = this.#value();
-    return value === undefined ? undefined : { kind: 'match', key, negated, value: key.kind === 'protocol' ? namedProtocol(value) : value };
-  }
-
-  #key(): NftKey | undefined {
-    for (const ip of ['ip', 'ip6']) {
-      if (this.#take(ip, 'saddr')) return { kind: 'sourceAddress' };
-      if (this.#take(ip, 'daddr')) return { kind: 'destinationAddress' };
-    }
-    if (this.#take('th', 'dport')) return { kind: 'destinationPort' };
-    if (this.#take('th', 'sport')) return { kind: 'sourcePort' };
-    if (this.#take('meta', 'l4proto')) return { kind: 'protocol' };
-    if (this.#take('ct', 'state')) return { kind: 'connectionState' };
-    if (this.#take('ct', 'status')) return { kind: 'connectionStatus' };
-    if (this.#take('fib', 'saddr', 'type')) return { kind: 'sourceType' };
-    if (this.#take('fib', 'daddr', 'type')) return { kind: 'destinationType' };
-    if (this.#take('meta', 'mark')) return this.#take('&') ? { kind: 'mark', mask: Number(this.#next()) } : { kind: 'mark' };
-    return undefined;
-  }
-
-  #value(): NftValue | undefined {
-    if (this.#words[this.#at] === '{') {
-      const body = this.#braces();
-      return body === undefined ? undefined : { kind: 'set', values: body.split(',').map((each) => valueOf(each.trim())) };
-    }
-    const word = this.#next();
-    if (word === '') return undefined;
-    // `ct state established,related` is a set without braces.
-    return word.includes(',') ? { kind: 'set', values: word.split(',').map(valueOf) } : valueOf(word);
-  }
-
-  /** The text between braces. */
-  #braces(): string | undefined {
-    if (!this.#take('{')) return undefined;
-    const end = this.#words.indexOf('}', this.#at);
-    if (end < 0) return undefined;
-    const body = this.#words.slice(this.#at, end).join(' ');
-    this.#at = end + 1;
-    return body;
   }
 }
 
-function valueOf(text: string): NftValue {
-  if (text.startsWith('@')) return { kind: 'setReference', name: text.slice(1) };
-  if (/^0x[0-9a-f]+$/.test(text)) return { kind: 'value', text: String(Number(text)) };
-  return text.includes('/') ? { kind: 'prefix', text } : { kind: 'value', text };
+function assign<Value>(value: Value | undefined, give: (value: Value) => void): boolean {
+  if (value === undefined) return false;
+  give(value);
+  return true;
 }
 
-/** `0 : goto a, 1-3 : goto b`. */
-function slots(body: string | undefined): { slots: number; text: string }[] | undefined {
-  return body?.split(',').map((each) => {
-    const [slot = '', ...rest] = each.trim().split(' : ');
-    const [from = 0, to] = slot.split('-').map(Number);
-    return { slots: to === undefined ? 1 : to - from + 1, text: rest.join(' : ') };
-  });
+function wholeKey(text: string): NftSet['typeOf'] {
+  const tokens = new NftTokens(text);
+  const key = readKey(tokens, readElementStatement);
+  return tokens.isDone ? key : undefined;
 }
 
-function verdictOf(text: string): NftVerdict | undefined {
-  const [kind, chain] = text.split(' ');
-  if (kind === 'accept' || kind === 'drop' || kind === 'return') return { kind };
-  return (kind === 'jump' || kind === 'goto') && chain !== undefined ? { kind, chain } : undefined;
-}
-
-/** `10.0.0.1 . 80`, `10.0.0.1:80`, `[fd00::1]:80`, `10.0.0.1`. */
-function targetOf(text: string): NftDnatTarget | undefined {
-  const [address = '', port] = text.split(' . ');
-  if (port !== undefined) return { address, port: Number(port) };
-  return parseHostPort(text) ?? (text === '' ? undefined : { address: text.replace(/^\[|\]$/g, '') });
+function flowtableOf(name: string, handle: number | undefined, lines: readonly string[], family: string): NftFlowtable | undefined {
+  let hook: string | undefined;
+  let priority: number | undefined;
+  let devices: readonly string[] = [];
+  let flags: readonly string[] | undefined;
+  let hasCounter: boolean | undefined;
+  for (const line of lines) {
+    const hooked = /^hook (\S+) priority ([^;]+);?$/.exec(line);
+    const named = /^devices = \{ ([^}]*) \};?$/.exec(line);
+    const flagged = /^flags ([\w,]+);?$/.exec(line);
+    if (hooked !== null) {
+      hook = hooked[1];
+      priority = nftPriorityOf(hooked[2] ?? '', family);
+    } else if (named !== null) devices = (named[1] ?? '').split(',').map((each) => each.trim().replaceAll('"', ''));
+    else if (flagged !== null) flags = flagged[1]?.split(',');
+    else if (line === 'counter') hasCounter = true;
+    else return undefined;
+  }
+  return hook === undefined || priority === undefined ? undefined : present({ name, handle, hook, priority, devices, flags, hasCounter });
 }

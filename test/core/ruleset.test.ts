@@ -7,8 +7,9 @@ import { summarize } from '../../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError } from '../../core/evaluate/walk.ts';
 import { parseRulesetFile } from '../../core/parse/ruleset-file.ts';
-import { RulesetError, type NftRulesetTable } from '../../core/ruleset.ts';
+import { RulesetError } from '../../core/ruleset.ts';
 import type { Protocol } from '../../core/service.ts';
+import { comparableTable } from './comparable-table.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/rulesets/', import.meta.url));
 const read = (file: string): string => readFileSync(folder + file, 'utf8');
@@ -82,13 +83,7 @@ describe('walkRuleset', () => {
   });
 
   it('reads the text and the JSON of nft as the same rules', () => {
-    const plain = ({ family, name, chains, maps }: NftRulesetTable): unknown => ({
-      family,
-      name,
-      maps: [...maps].sort(),
-      chains: [...chains].map(([chain, { base, rules }]) => [chain, base, rules.map(({ text }) => text)]),
-    });
-    const own = (file: File): unknown => parseRulesetFile(read(file)).nftables.filter(({ name }) => name === 'kube-proxy').map(plain);
+    const own = (file: File): unknown => parseRulesetFile(read(file)).nftables.filter(({ name }) => name === 'kube-proxy').map(comparableTable);
     expect(own('nftables.txt')).toEqual(own('nftables.json'));
   });
 
@@ -118,10 +113,9 @@ describe('a dump that cannot be read', () => {
   it.each([
     ['', 'neither iptables-save text'],
     ['hello', 'neither iptables-save text'],
-    ['{"nftables": [', 'may be torn'],
+    ['{"nftables": [', 'line 1: the JSON of nft cannot be read any further (it ends before its last brace)'],
     ['{"tables": []}', 'no list "nftables"'],
-    ['table ip x {\n\tchain y {\n\t\taccept\n', 'it is torn'],
-    ['table ip x {\n}\n}\n', 'line 3: a brace is closed that was not opened'],
+    ['table ip x {\n\tchain y {\n\t\taccept\n', 'line 3: the listing ends before chain y is closed: table ip x is torn and left out'],
   ])('%j says why', (text, words) => {
     expect(() => parseRulesetFile(text)).toThrow(RulesetError);
     expect(() => parseRulesetFile(text)).toThrow(words);

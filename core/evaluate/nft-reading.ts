@@ -1,0 +1,195 @@
+/** What nftables' expressions read of a packet, as far as it is known: the first packet of a connection, at a hook. */
+import type { NftExpression } from '../nft-expression.ts';
+import { familyOf } from '../service.ts';
+import { isOwnAddress } from './walk-hooks.ts';
+import type { At, Branch, Machine, Packet } from './walk.ts';
+import { ipv4Of, ipv6Of, type Atom } from './nft-value.ts';
+
+export type Reading =
+  | { readonly kind: 'atom'; readonly atom: Atom }
+  /** The packet has no such thing: the rule does not match, whatever it compares it with (NFT_BREAK). */
+  | { readonly kind: 'absent' }
+  /** It has one that is not known; it is none of these. */
+  | { readonly kind: 'unknown'; readonly not: readonly Atom[] }
+  /** Each of these numbers, as likely as any other. */
+  | { readonly kind: 'uniform'; readonly from: number; readonly count: number }
+  /** Flags, some of which are not known. */
+  | { readonly kind: 'bits'; readonly bits: number; readonly unknown: number };
+
+export const absent: Reading = { kind: 'absent' };
+export const unknownReading: Reading = { kind: 'unknown', not: [] };
+
+export function atomReading(atom: Atom | undefined): Reading {
+  return atom === undefined ? unknownReading : { kind: 'atom', atom };
+}
+
+/** Where a rule is met: beside the hook, whether conntrack has seen the packet (its own priority is -200). */
+export interface Place extends At {
+  readonly isBeforeTracking: boolean;
+}
+
+const protocolNumbers = { TCP: 6, UDP: 17, SCTP: 132 } as const;
+
+/** Reads one expression that asks the packet itself; undefined for one of another kind. */
+export function readPacket(expression: NftExpression, packet: Packet, branch: Branch, at: Place, machine: Machine): Reading | undefined {
+  switch (expression.kind) {
+    case 'payload':
+      return readPayload(expression.protocol, expression.field, packet, branch);
+    case 'meta':
+      return readMeta(expression.key, packet, branch, at);
+    case 'ct':
+      return readConnection(expression.key, expression.direction, packet, branch, at);
+    case 'fib':
+      return readRoute(expression.result, expression.flags, packet, branch, machine);
+    case 'numgen':
+      return { kind: 'uniform', from: expression.offset, count: expression.modulus };
+    case 'rawPayload':
+      if (expression.base !== 'th' || expression.length !== 16) return unknownReading;
+      return expression.offset === 0 || expression.offset === 16 ? readPayload('th', expression.offset === 0 ? 'sport' : 'dport', packet, branch) : unknownReading;
+    case 'header':
+    case 'rawTcpOption':
+    case 'rt':
+    case 'socket':
+    case 'osf':
+    case 'ipsec':
+    case 'tunnel':
+    case 'jhash':
+    case 'symhash':
+    case 'unrecognized':
+      return unknownReading;
+    default:
+      return undefined;
+  }
+}
+
+const isIPv4 = (packet: Packet): boolean => familyOf(packet.destination) === 'IPv4';
+
+export function addressAtom(address: string): Atom | undefined {
+  return ipv4Of(address) ?? ipv6Of(address);
+}
+
+function readPayload(protocol: string, field: string, packet: Packet, branch: Branch): Reading {
+  switch (protocol) {
+    case 'ip':
+    case 'ip6': {
+      if (isIPv4(packet) !== (protocol === 'ip')) return absent;
+      if (field === 'daddr') return atomReading(addressAtom(branch.dnat?.address ?? packet.destination));
+      // The address that masquerading gives is not known.
+      if (field === 'saddr') return branch.masqueradedBy === undefined ? atomReading(addressAtom(packet.source)) : unknownReading;
+      if (field === 'protocol' || field === 'nexthdr') return atomReading(protocolNumbers[packet.protocol]);
+      return field === 'version' ? atomReading(protocol === 'ip' ? 4 : 6) : unknownReading;
+    }
+    case 'th':
+    case 'tcp':
+    case 'udp':
+    case 'sctp': {
+      if (protocol !== 'th' && packet.protocol.toLowerCase() !== protocol) return absent;
+      if (field === 'dport') return atomReading(branch.dnat?.port ?? packet.destinationPort);
+      if (field === 'sport') return branch.masqueradedBy === undefined ? atomReading(packet.sourcePort) : unknownReading;
+      // A connection begins with SYN; ECN's flags may be asked for with it (RFC 3168).
+      if (field === 'flags') return { kind: 'bits', bits: 2, unknown: 0xc0 };
+      return unknownReading;
+    }
+    case 'ether':
+    case 'vlan':
+      return unknownReading;
+    default:
+      // icmp, esp, arp and the like: another protocol than the packet's.
+      return absent;
+  }
+}
+
+function readMeta(key: string, packet: Packet, branch: Branch, at: Place): Reading {
+  switch (key) {
+    case 'mark':
+      return branch.isMarkUnknown === true ? unknownReading : atomReading(branch.mark);
+    case 'l4proto':
+      return atomReading(protocolNumbers[packet.protocol]);
+    case 'nfproto':
+      return atomReading(isIPv4(packet) ? 2 : 10);
+    case 'protocol':
+      return atomReading(isIPv4(packet) ? 0x0800 : 0x86dd);
+    case 'iif':
+    case 'iifname':
+      return interfaceReading(at.inInterface);
+    case 'oif':
+    case 'oifname':
+      return interfaceReading(at.outInterface);
+    case 'pkttype':
+      // ip_rcv drops what is for another host before the hooks; a packet of the node itself is PACKET_HOST too.
+      return isMulticast(packet.destination) || packet.destination === '255.255.255.255' ? unknownReading : atomReading(0);
+    case 'skuid':
+    case 'skgid':
+    case 'cgroup':
+      return packet.entersAt === 'OUTPUT' && (at.hook === 'output' || at.hook === 'postrouting') ? unknownReading : absent;
+    case 'random':
+      return { kind: 'uniform', from: 0, count: 2 ** 32 };
+    default:
+      return unknownReading;
+  }
+}
+
+function interfaceReading(name: string | undefined): Reading {
+  return name === undefined ? { kind: 'unknown', not: ['lo', ''] } : atomReading(name);
+}
+
+/** nft_ct.c, nft_ct_get_eval: without a connection, only the state has a value. */
+function readConnection(key: string, direction: string | undefined, packet: Packet, branch: Branch, at: Place): Reading {
+  const isTracked = !at.isBeforeTracking && branch.untracked !== true;
+  if (key === 'state') return atomReading(isTracked ? 8 : branch.untracked === true ? 64 : 1);
+  if (!isTracked) return absent;
+  const isIPv4Packet = isIPv4(packet);
+  switch (key) {
+    case 'status':
+      // Confirmed once it has left the first time: as it comes back by lo.
+      return atomReading((branch.dnat === undefined ? 0 : 32) | (branch.masqueradedBy === undefined ? 0 : 16) | (at.inInterface === 'lo' ? 8 : 0));
+    case 'direction':
+      return atomReading(0);
+    case 'mark':
+      return branch.isConnectionMarkUnknown === true ? unknownReading : atomReading(branch.connectionMark ?? 0);
+    case 'l3proto':
+      return atomReading(isIPv4Packet ? 2 : 10);
+    case 'protocol':
+      return atomReading(protocolNumbers[packet.protocol]);
+    case 'helper':
+      return absent;
+    case 'ip saddr':
+    case 'ip6 saddr':
+    case 'ip daddr':
+    case 'ip6 daddr':
+    case 'saddr':
+    case 'daddr': {
+      if (key.startsWith('ip ') && !isIPv4Packet) return absent;
+      if (key.startsWith('ip6 ') && isIPv4Packet) return absent;
+      // A reply comes from where the packet goes to, and goes to where it comes from.
+      const isDestination = key.endsWith('daddr') !== (direction === 'reply');
+      if (isDestination) return atomReading(addressAtom(direction === 'reply' ? (branch.dnat?.address ?? packet.destination) : packet.destination));
+      return direction === 'reply' && branch.masqueradedBy !== undefined ? unknownReading : atomReading(addressAtom(packet.source));
+    }
+    case 'proto-src':
+    case 'proto-dst': {
+      const isDestination = (key === 'proto-dst') !== (direction === 'reply');
+      if (isDestination) return atomReading(direction === 'reply' ? (branch.dnat?.port ?? packet.destinationPort) : packet.destinationPort);
+      return direction === 'reply' && branch.masqueradedBy !== undefined ? unknownReading : atomReading(packet.sourcePort);
+    }
+    default:
+      return unknownReading;
+  }
+}
+
+/** Types of addresses: RTN_LOCAL 2, RTN_MULTICAST 5 (linux/rtnetlink.h). */
+function readRoute(result: string, flags: readonly string[], packet: Packet, branch: Branch, machine: Machine): Reading {
+  if (result !== 'type') return unknownReading;
+  if (flags.includes('saddr') && branch.masqueradedBy !== undefined) return unknownReading;
+  const address = flags.includes('saddr') ? packet.source : (branch.dnat?.address ?? packet.destination);
+  const isBound = flags.includes('iif') || flags.includes('oif');
+  // With an interface it asks whether that one has the address, which is not known of an address of the node.
+  if (isOwnAddress(machine, address)) return isBound ? unknownReading : atomReading(2);
+  if (isMulticast(address)) return atomReading(5);
+  return address === '255.255.255.255' ? atomReading(3) : { kind: 'unknown', not: [2, 5] };
+}
+
+function isMulticast(address: string): boolean {
+  const first = Number(/^(\d+)\./.exec(address)?.[1]);
+  return /^ff/i.test(address) || (first >= 224 && first <= 239);
+}
