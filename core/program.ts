@@ -23,6 +23,19 @@ export interface ProgramRule {
   readonly counters?: Counters;
 }
 
+/** Where a fact comes from: a rule, an element of a map or set, or an IPVS server, as its tool prints it. */
+export interface RuleReference {
+  readonly table: string;
+  readonly chain: string;
+  readonly rule: string;
+}
+
+/** Something that the node does, and the rule that makes it so. */
+export interface Fact<Value> {
+  readonly value: Value;
+  readonly by: RuleReference;
+}
+
 /** A chain (or, for nftables, a map: its elements are its rules) that the Service's packets can reach. */
 export interface ProgramChain {
   readonly family: Family;
@@ -38,6 +51,12 @@ export interface DnatTarget {
   readonly probability?: number;
   /** Of the rule with the DNAT: one packet for each connection sent there. */
   readonly counters?: Counters;
+  /** Of IPVS alone: its share among the real servers of one scheduler; 0 drains. */
+  readonly weight?: number;
+  /** The rule that sends packets there. */
+  readonly by?: RuleReference;
+  /** Whether a connection of the target to itself, by way of the Service, gets another source; absent where not read. */
+  readonly hairpin?: { readonly value: boolean; readonly by?: RuleReference };
 }
 
 /** What the node does with a new connection to one frontend address and port of the Service. */
@@ -54,6 +73,18 @@ export interface FrontendProgram {
   /** Of the entry rule (the jump from KUBE-SERVICES). */
   readonly counters?: Counters;
   readonly dnatTargets: readonly DnatTarget[];
+  /** The rule (or element) by which the frontend's packets leave those of other Services. */
+  readonly entry?: RuleReference;
+  /** The rule that refuses or drops, where the verdict is REJECT or DROP. */
+  readonly refusedBy?: RuleReference;
+  /** Internal of a ClusterIP, external of the others; absent where no rule tells. */
+  readonly trafficPolicy?: Fact<'Cluster' | 'Local'>;
+  /** loadBalancerSourceRanges: what may come in, as prefixes; absent where all may. */
+  readonly sourceRanges?: Fact<readonly string[]>;
+  /** Session affinity: for how many seconds a client stays; undefined where the rules keep it to themselves. */
+  readonly sessionAffinity?: Fact<number | undefined>;
+  /** Whether clients outside of the cluster, and the node itself, get another source address; by is absent where no rule does it. */
+  readonly masquerade?: Readonly<Record<'outside' | 'node', { readonly value: boolean; readonly by?: RuleReference }>>;
 }
 
 export interface NodeProgram {

@@ -343,6 +343,31 @@ export interface NodePortStatus {
    */
   packets?: number;
   bytes?: number;
+  /**
+   * As the rules have it: internal of a ClusterIP, external of the others; absent where no rule tells.
+   */
+  trafficPolicy?: 'Cluster' | 'Local';
+  /**
+   * loadBalancerSourceRanges as the rules have them; absent where all may come in.
+   */
+  sourceRanges?: string[];
+  /**
+   * For how long a client stays with its endpoint; absent without session affinity.
+   */
+  sessionAffinitySeconds?: number;
+  /**
+   * Who gets another source address on the way to an endpoint; absent where not known.
+   */
+  masquerade?: {
+    /**
+     * Clients outside of the cluster.
+     */
+    outside: boolean;
+    /**
+     * The node itself.
+     */
+    node: boolean;
+  };
   dnatTargets: DnatTargetStatus[];
 }
 export interface DnatTargetStatus {
@@ -353,6 +378,14 @@ export interface DnatTargetStatus {
    * From 0 to 1.
    */
   probability?: number;
+  /**
+   * Of IPVS: the real server's weight; 0 drains.
+   */
+  weight?: number;
+  /**
+   * Whether the target reaches itself by way of the Service; absent where not known.
+   */
+  hairpinMasquerade?: boolean;
   /**
    * Connections that this node's rule sent there; absent where kube-proxy writes no counter.
    */
@@ -1270,6 +1303,43 @@ export const serviceTraceSchema = {
            "type": "integer",
            "format": "int64"
           },
+          "trafficPolicy": {
+           "description": "As the rules have it: internal of a ClusterIP, external of the others; absent where no rule tells.",
+           "type": "string",
+           "enum": [
+            "Cluster",
+            "Local"
+           ]
+          },
+          "sourceRanges": {
+           "description": "loadBalancerSourceRanges as the rules have them; absent where all may come in.",
+           "type": "array",
+           "items": {
+            "type": "string"
+           }
+          },
+          "sessionAffinitySeconds": {
+           "description": "For how long a client stays with its endpoint; absent without session affinity.",
+           "type": "integer"
+          },
+          "masquerade": {
+           "description": "Who gets another source address on the way to an endpoint; absent where not known.",
+           "type": "object",
+           "required": [
+            "outside",
+            "node"
+           ],
+           "properties": {
+            "outside": {
+             "description": "Clients outside of the cluster.",
+             "type": "boolean"
+            },
+            "node": {
+             "description": "The node itself.",
+             "type": "boolean"
+            }
+           }
+          },
           "dnatTargets": {
            "type": "array",
            "items": {
@@ -1291,6 +1361,14 @@ export const serviceTraceSchema = {
              "probability": {
               "description": "From 0 to 1.",
               "type": "number"
+             },
+             "weight": {
+              "description": "Of IPVS: the real server's weight; 0 drains.",
+              "type": "integer"
+             },
+             "hairpinMasquerade": {
+              "description": "Whether the target reaches itself by way of the Service; absent where not known.",
+              "type": "boolean"
              },
              "packets": {
               "description": "Connections that this node's rule sent there; absent where kube-proxy writes no counter.",

@@ -1,0 +1,52 @@
+/** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
+import { isSameAddress } from './address.ts';
+import type { ChainLookup } from './evaluate/walk-iptables.ts';
+import type { Packet, WalkResult } from './evaluate/walk.ts';
+import { printIptablesRule } from './parse/print-iptables.ts';
+import type { ChainKind, NodeRules } from './node-rules.ts';
+import { viewIptablesRule, type RuleView } from './rule-view.ts';
+
+const kinds: readonly (readonly [string, ChainKind])[] = [['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']];
+
+/** Where one frontend is told from another. */
+const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
+
+export function iptablesNodeRules(walk: (packet: Packet) => WalkResult, lookup: ChainLookup): NodeRules {
+  const views = new Map<string, readonly RuleView[] | undefined>();
+  const chain = (name: string): readonly RuleView[] | undefined => {
+    if (!views.has(name)) views.set(name, lookup('nat', name)?.map((rule) => viewIptablesRule(rule, printIptablesRule)));
+    return views.get(name);
+  };
+  const kindOf = (name: string): ChainKind | undefined => kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+  return {
+    walk,
+    chain,
+    kindOf,
+    // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
+    isEntry: (step) => dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && !step.effect.startsWith('unknown'),
+    sourceRanges(_frontend, visited) {
+      for (const [name, { table }] of visited) {
+        if (kindOf(name) !== 'firewall') continue;
+        const allowing = (chain(name) ?? []).filter(({ chains }) => chains.some((to) => kindOf(to) === 'external'));
+        const value = allowing.flatMap(({ sources }) => sources?.prefixes ?? []);
+        const [first] = allowing;
+        if (first !== undefined) return { value, by: { table, chain: name, rule: first.text } };
+      }
+      return undefined;
+    },
+    sessionAffinity: () => undefined,
+    hairpin({ address, by }) {
+      const rules = by === undefined || kindOf(by.chain) !== 'endpoint' ? undefined : chain(by.chain);
+      if (by === undefined || rules === undefined) return undefined;
+      const marking = rules.find(({ sources, chains }) => chains.includes('KUBE-MARK-MASQ') && sources?.negated === false && sources.prefixes.some((prefix) => isHost(prefix, address)));
+      return marking === undefined ? { value: false } : { value: true, by: { table: by.table, chain: by.chain, rule: marking.text } };
+    },
+    weight: () => undefined,
+  };
+}
+
+/** Whether a prefix is the address alone, `10.0.0.1/32`. */
+function isHost(prefix: string, address: string): boolean {
+  const [network = '', length] = prefix.split('/');
+  return (length === undefined || length === '32' || length === '128') && isSameAddress(network, address);
+}

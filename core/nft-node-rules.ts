@@ -1,0 +1,61 @@
+/** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
+import { isSameAddress } from './address.ts';
+import type { NftTableView } from './evaluate/walk-nftables.ts';
+import type { Packet, WalkResult } from './evaluate/walk.ts';
+import type { NftExpression } from './nft-expression.ts';
+import type { ChainKind, NodeRules } from './node-rules.ts';
+import { printNftElement, printNftRule } from './parse/print-nft-text.ts';
+import { viewNftRule, type RuleView } from './rule-view.ts';
+
+const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
+/** Chains of kube-proxy's own whose names begin like those of a Service. */
+const commonChains = new Set(['service-endpoints-check', 'firewall-check', 'external-endpoints-check']);
+
+/** Where one frontend is told from another. */
+const dispatchChains = new Set(['services', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
+
+export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTableView): NodeRules {
+  const views = new Map<string, readonly RuleView[] | undefined>();
+  const chain = (name: string): readonly RuleView[] | undefined => {
+    if (!views.has(name)) views.set(name, table.chain(name)?.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
+    return views.get(name);
+  };
+  const kindOf = (name: string): ChainKind | undefined => (commonChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1]);
+  return {
+    walk,
+    chain,
+    kindOf,
+    isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && !step.effect.startsWith('unknown'),
+    sourceRanges({ port, protocol, address }) {
+      const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, address, protocol, port));
+      const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
+      if (verdict === undefined || !('chain' in verdict)) return undefined;
+      const dropping = chain(verdict.chain)?.find(({ drops, sources }) => drops && sources?.negated === true);
+      return dropping?.sources === undefined ? undefined : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
+    },
+    sessionAffinity: () => undefined,
+    hairpin({ address, port }, protocol) {
+      const pairs = table.set('hairpin-connections');
+      if (pairs === undefined) return undefined;
+      const element = pairs.elements.find(({ key }) => {
+        const [from, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
+        return isAddress(from, address) && isAddress(to, address) && (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))));
+      });
+      return element === undefined ? { value: false } : { value: true, by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(element) } };
+    },
+    weight: () => undefined,
+  };
+}
+
+function isKeyOf(key: NftExpression, address: string, protocol: string, port: number): boolean {
+  const [destination, name, number] = key.kind === 'concatenation' ? key.parts : [];
+  return isAddress(destination, address) && isWord(name, protocol.toLowerCase()) && isWord(number, String(port));
+}
+
+function isAddress(expression: NftExpression | undefined, address: string): boolean {
+  return expression?.kind === 'value' && isSameAddress(String(expression.value), address);
+}
+
+function isWord(expression: NftExpression | undefined, word: string): boolean {
+  return expression?.kind === 'value' && String(expression.value) === word;
+}

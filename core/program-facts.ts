@@ -1,0 +1,86 @@
+/** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
+import type { Leaf, Step } from './evaluate/walk.ts';
+import type { FrontendKey, NodeRules, VisitedChains } from './node-rules.ts';
+import type { FrontendProgram, RuleReference } from './program.ts';
+
+export type FrontendFacts = Pick<FrontendProgram, 'entry' | 'refusedBy' | 'trafficPolicy' | 'sourceRanges' | 'sessionAffinity' | 'masquerade'>;
+
+/**
+ * @param outside the branches of a client that is neither a pod nor a node
+ * @param node the branches of the node itself
+ */
+export function frontendFacts(rules: NodeRules, frontend: FrontendKey, outside: readonly Leaf[], node: readonly Leaf[]): FrontendFacts {
+  const paths = [...outside, ...node].map(({ path }) => path);
+  const entry = paths.flatMap((path) => path.find((step) => rules.isEntry(step)) ?? [])[0];
+  const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
+  const refused = refusing?.path.at(-1);
+  const visited = visitedChains(paths);
+  const trafficPolicy = policyOf(rules, frontend.frontend, visited, refusing);
+  const sourceRanges = rules.sourceRanges(frontend, visited);
+  const sessionAffinity = rules.sessionAffinity(frontend) ?? affinityOf(rules, visited);
+  return {
+    ...(entry === undefined ? {} : { entry: referenceOf(entry) }),
+    ...(refused === undefined ? {} : { refusedBy: referenceOf(refused) }),
+    ...(trafficPolicy === undefined ? {} : { trafficPolicy }),
+    ...(sourceRanges === undefined ? {} : { sourceRanges }),
+    ...(sessionAffinity === undefined ? {} : { sessionAffinity }),
+    ...(outside.some(isSent) || node.some(isSent) ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } } : {}),
+  };
+}
+
+export function referenceOf({ table, chain, rule }: Step): RuleReference {
+  return { table, chain, rule };
+}
+
+function isSent({ verdict }: Leaf): boolean {
+  return verdict === 'DNAT';
+}
+
+function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleReference } {
+  const by = leaves.filter(isSent).find(({ masquerade }) => masquerade)?.masqueradedBy;
+  return by === undefined ? { value: false } : { value: true, by: referenceOf(by) };
+}
+
+/** The chains that the packets went through, each with the rule that sent them there. */
+function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
+  const visited = new Map<string, Step>();
+  for (const path of paths) {
+    path.forEach((step, index) => {
+      const before = path.slice(0, index).findLast(({ effect }) => effect.includes(step.chain));
+      if (before !== undefined && !visited.has(step.chain)) visited.set(step.chain, before);
+    });
+  }
+  return visited;
+}
+
+/**
+ * Of external traffic: the chain of the external addresses treats the node's own packets apart where the policy is
+ * Local (pkg/proxy/iptables/proxier.go and nftables/proxier.go writeServiceExternal…, 1.37). Of internal traffic: the
+ * chain that the cluster IP leads to. kube-proxy drops, and does not reject, where only local endpoints are missing.
+ */
+function policyOf(rules: NodeRules, frontend: FrontendProgram['frontend'], visited: VisitedChains, refusing: Leaf | undefined): FrontendProgram['trafficPolicy'] {
+  const refused = refusing?.path.at(-1);
+  const isNoEndpointDrop = refusing?.verdict === 'DROP' && refused !== undefined && rules.isEntry(refused) && !isFirewallChain(refused.chain);
+  if (isNoEndpointDrop) return { value: 'Local', by: referenceOf(refused) };
+  for (const [chain, by] of visited) {
+    const kind = rules.kindOf(chain);
+    if (frontend !== 'ClusterIP' && kind === 'external') {
+      const apart = rules.chain(chain)?.find(({ isForLocalSource }) => isForLocalSource);
+      return apart === undefined ? { value: 'Cluster', by: referenceOf(by) } : { value: 'Local', by: { table: by.table, chain, rule: apart.text } };
+    }
+    if (frontend === 'ClusterIP' && (kind === 'cluster' || kind === 'local')) return { value: kind === 'local' ? 'Local' : 'Cluster', by: referenceOf(by) };
+  }
+  return undefined;
+}
+
+function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['sessionAffinity'] {
+  for (const [chain, { table }] of visited) {
+    for (const { remembers, text } of rules.chain(chain) ?? []) if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: text } };
+  }
+  return undefined;
+}
+
+/** Where packets from outside of the source ranges are dropped. */
+function isFirewallChain(chain: string): boolean {
+  return chain === 'KUBE-PROXY-FIREWALL' || chain.startsWith('firewall-');
+}
