@@ -34,6 +34,7 @@ export function iptablesNodeRules(walk: (packet: Packet) => WalkResult, lookup: 
       }
       return undefined;
     },
+    trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,
     hairpin({ address, by }) {
       const rules = by === undefined || kindOf(by.chain) !== 'endpoint' ? undefined : chain(by.chain);

@@ -1,10 +1,10 @@
 /** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
 import { isSameAddress } from './address.ts';
-import type { NftTableView } from './evaluate/walk-nftables.ts';
+import type { NftTable } from './evaluate/walk-nftables.ts';
 import type { Packet, WalkResult } from './evaluate/walk.ts';
 import type { NftExpression } from './nft-expression.ts';
 import type { ChainKind, NodeRules } from './node-rules.ts';
-import { printNftElement, printNftRule } from './parse/print-nft-text.ts';
+import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
@@ -14,10 +14,10 @@ const commonChains = new Set(['service-endpoints-check', 'firewall-check', 'exte
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['services', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
 
-export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTableView): NodeRules {
+export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTable): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name)) views.set(name, table.chain(name)?.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
+    if (!views.has(name)) views.set(name, table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
     return views.get(name);
   };
   const kindOf = (name: string): ChainKind | undefined => (commonChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1]);
@@ -33,6 +33,7 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
       const dropping = chain(verdict.chain)?.find(({ drops, sources }) => drops && sources?.negated === true);
       return dropping?.sources === undefined ? undefined : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
     },
+    trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,
     hairpin({ address, port }, protocol) {
       const pairs = table.set('hairpin-connections');
@@ -41,7 +42,7 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
         const [from, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
         return isAddress(from, address) && isAddress(to, address) && (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))));
       });
-      return element === undefined ? { value: false } : { value: true, by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(element) } };
+      return element === undefined ? { value: false } : { value: true, by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(pairs, element) } };
     },
     weight: () => undefined,
   };

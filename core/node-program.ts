@@ -1,14 +1,18 @@
 /** From a node's report to the model of what the node does for the Service. */
 import { hashText } from './chain-names.ts';
-import { walkReport } from './evaluate/walk-packet.ts';
+import { ipvsChainName, realServerText } from './evaluate/walk-ipvs.ts';
+import type { Leaf, Packet, WalkResult } from './evaluate/walk.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { printIptablesRule } from './parse/print-iptables.ts';
 import { printNftRule, printNftVerdict } from './nft-print-text.ts';
 import { parseNftMapElements } from './parse/nft-elements.ts';
 import { parseNftRules } from './parse/nft-json.ts';
+import { frontendFacts, referenceOf, type FrontendFacts } from './program-facts.ts';
+import type { NodeRules } from './node-rules.ts';
 import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
-import { readProxyMode } from './proxy-mode.ts';
+import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
+import { rulesOfReport, virtualServers } from './report-rules.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
 
 /** An address and port on which a Service is to be reached. */
@@ -44,19 +48,42 @@ export function frontendsOf(desired: DesiredService): Frontend[] {
 export function buildNodeProgram(report: NodeReport, desired: DesiredService): NodeProgram {
   const { mode, source, backend } = readProxyMode(report);
   const service = `${desired.namespace}/${desired.name}`;
-  const unrecognized = new Set<string>();
-  const frontends = frontendsOf(desired).map((frontend) => {
-    const { program, unknown } = frontendProgram(frontend, report, desired);
-    for (const each of unknown) unrecognized.add(each);
-    return program;
-  });
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  const rulesOf = once((family: Family) => (wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined));
+  const { frontends, unrecognized } = buildFrontends(desired, addresses, rulesOf);
   return {
     proxyMode: mode,
     proxyModeSource: source,
     ...(backend === undefined ? {} : { backend }),
     frontends,
-    chains: byFamily(mode === 'nftables' ? nftChains(report, service) : backend === undefined ? [] : iptablesProgramChains(report, service, backend)),
-    unrecognized: [...unrecognized],
+    chains: byFamily(mode === 'nftables' ? nftChains(report, service) : [...ipvsChains(report, service), ...iptablesProgramChains(report, service, iptablesBackend(report))]),
+    unrecognized,
+  };
+}
+
+/**
+ * What the rules do with each frontend of the Service.
+ * @param addresses the node's own: where a NodePort is tried
+ * @param rulesOf the node's rules of a family; undefined where they were not read
+ */
+export function buildFrontends(desired: DesiredService, addresses: readonly string[], rulesOf: (family: Family) => NodeRules | undefined): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
+  const unrecognized = new Set<string>();
+  const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
+    const rules = rulesOf(frontend.family);
+    if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
+    const { program, unknown } = frontendProgram(frontend, rules, addresses);
+    for (const each of unknown) unrecognized.add(each);
+    return program;
+  });
+  return { frontends, unrecognized: [...unrecognized] };
+}
+
+/** Asks once for each family. */
+function once(read: (family: Family) => NodeRules | undefined): (family: Family) => NodeRules | undefined {
+  const known = new Map<Family, NodeRules | undefined>();
+  return (family) => {
+    if (!known.has(family)) known.set(family, read(family));
+    return known.get(family);
   };
 }
 
@@ -68,66 +95,83 @@ function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
 /** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
 const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
 
-function frontendProgram(frontend: Frontend, report: NodeReport, desired: DesiredService): { program: FrontendProgram; unknown: readonly string[] } {
+function frontendProgram(frontend: Frontend, rules: NodeRules, addresses: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } {
   const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({
     program: { ...frontend, verdict: 'Unknown', dnatTargets: [] },
     unknown,
   });
-  if (!wasRead(report, desired, frontend.family)) return unread([]);
-  const walks = destinationsOf(frontend, report).map((destination) =>
-    walkReport(report, desired, {
-      source: outsideClient[frontend.family],
-      destination,
-      destinationPort: frontend.port,
-      protocol: frontend.protocol,
-      entersAt: 'PREROUTING',
-    }),
-  );
+  const walkFrom = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
+    rules.walk({ source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt });
+  const own = ownAddresses(frontend, addresses);
+  const tried = destinationsOf(frontend, addresses).map((destination) => ({ destination, walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING') }));
   // A NodePort may be served on some of the node's addresses only; the first that is served tells.
-  const walk = walks.find(({ leaves }) => leaves.some(({ verdict }) => verdict === 'DNAT')) ?? walks[0];
-  if (walk === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
-  if (walk.unknown.length > 0 && !walk.leaves.some(({ verdict }) => verdict === 'DNAT')) return unread(walk.unknown);
-  // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
-  const entry = walk.steps.find(({ chain, effect }) => dispatchChains.has(chain) && !effect.startsWith('jump KUBE-NODEPORTS'));
+  const chosen = tried.find(({ walk }) => walk.leaves.some(isSent)) ?? tried[0];
+  if (chosen === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
+  const { walk, destination } = chosen;
+  const fromNode = own[0] === undefined ? undefined : walkFrom(own[0], destination, 'OUTPUT');
+  const factsOf = (outside: readonly Leaf[]): FrontendFacts => frontendFacts(rules, frontend, outside, fromNode?.leaves ?? []);
+  const shut = factsOf(walk.leaves);
+  const allowed = walk.leaves.some(isSent) ? undefined : allowedLeaves(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
+  const leaves = allowed ?? walk.leaves;
+  // What the source ranges are, only those who are kept out can tell.
+  const facts = allowed === undefined ? shut : { ...factsOf(allowed), ...(shut.sourceRanges === undefined ? {} : { sourceRanges: shut.sourceRanges }) };
+  if (walk.unknown.length > 0 && !leaves.some(isSent)) return unread(walk.unknown);
+  const counters = walk.steps.find((step) => rules.isEntry(step))?.counters;
   return {
     program: {
       ...frontend,
-      verdict: verdictOf(walk.leaves),
-      ...(entry?.counters === undefined ? {} : { counters: entry.counters }),
-      dnatTargets: targetsOf(walk.leaves),
+      verdict: verdictOf(leaves),
+      ...(counters === undefined ? {} : { counters }),
+      dnatTargets: targetsOf(leaves, frontend, rules),
+      ...facts,
     },
     unknown: walk.unknown,
   };
 }
 
-/** Where kube-proxy's iptables modes tell one frontend from another. */
-const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
+/** Where source ranges keep the client outside from the frontend, one of those that may come in tells. */
+function allowedLeaves({ sourceRanges }: FrontendFacts, walkFrom: (source: string) => WalkResult): readonly Leaf[] | undefined {
+  for (const range of sourceRanges?.value ?? []) {
+    const { leaves } = walkFrom(range.split(/[/-]/)[0] ?? '');
+    if (leaves.some(isSent)) return leaves;
+  }
+  return undefined;
+}
 
-type Leaves = ReturnType<typeof walkReport>['leaves'];
+function isSent({ verdict }: Leaf): boolean {
+  return verdict === 'DNAT';
+}
 
-function verdictOf(leaves: Leaves): FrontendProgram['verdict'] {
+function verdictOf(leaves: readonly Leaf[]): FrontendProgram['verdict'] {
   // cluster-ips-check refuses any port of a cluster IP that no Service has: no rule of this Service decided.
   const decided = leaves.filter(({ verdict, decidedBy }) => verdict !== 'NONE' && verdict !== 'ACCEPT' && decidedBy !== 'cluster-ips-check');
   return (['DNAT', 'REJECT', 'DROP'] as const).find((each) => decided.some(({ verdict }) => verdict === each)) ?? 'None';
 }
 
 /** One for each address and port: a target may be reached over several chains. */
-function targetsOf(leaves: Leaves): DnatTarget[] {
+function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules): DnatTarget[] {
   const targets = new Map<string, DnatTarget & { probability: number }>();
   for (const { dnat, probability } of leaves) {
     if (dnat === undefined) continue;
-    const key = `${dnat.address} ${String(dnat.port)}`;
+    const { address, port, counters, by } = dnat;
+    const key = `${address} ${String(port)}`;
     const present = targets.get(key);
-    targets.set(key, { ...dnat, probability: (present?.probability ?? 0) + probability });
+    targets.set(key, { address, port, probability: (present?.probability ?? 0) + probability, ...(counters === undefined ? {} : { counters }), by: referenceOf(by) });
   }
-  return [...targets.values()];
+  return [...targets.values()].map((target) => {
+    const hairpin = rules.hairpin(target, frontend.protocol);
+    const weight = rules.weight(frontend, target);
+    return { ...target, ...(hairpin === undefined ? {} : { hairpin }), ...(weight === undefined ? {} : { weight }) };
+  });
 }
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */
-function destinationsOf(frontend: Frontend, report: NodeReport): readonly string[] {
-  if (frontend.address !== '') return [frontend.address];
-  const own = recordsOf(report, 'start')[0]?.addresses ?? [];
-  return own.filter((address) => familyOf(address) === frontend.family && !/^(127\.|::1$|fe80:)/i.test(address));
+function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
+  return frontend.address === '' ? ownAddresses(frontend, addresses) : [frontend.address];
+}
+
+function ownAddresses({ family }: Pick<Frontend, 'family'>, addresses: readonly string[]): readonly string[] {
+  return addresses.filter((address) => familyOf(address) === family && !/^(127\.|::1$|fe80:)/i.test(address));
 }
 
 /** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
@@ -140,7 +184,28 @@ function wasRead(report: NodeReport, desired: DesiredService, family: Family): b
   return recordsOf(report, 'iptablesChain').some(isOwn) || recordsOf(report, 'nftChain').some(isOwn);
 }
 
-function iptablesProgramChains(report: NodeReport, service: string, backend: IptablesBackend): ProgramChain[] {
+/** Virtual servers with their real servers, as chains: what a packet meets there instead of rules. */
+function ipvsChains(report: NodeReport, service: string): ProgramChain[] {
+  return (['IPv4', 'IPv6'] as const).flatMap((family) =>
+    virtualServers(report, service, family).map((server): ProgramChain => {
+      const [table, chain] = ['ipvs', ipvsChainName(server)];
+      return {
+        family,
+        table,
+        name: chain,
+        rules: server.realServers.map((real): ProgramRule => ({
+          family,
+          table,
+          chain,
+          text: realServerText(real),
+          ...(real.stats === undefined ? {} : { counters: { packets: real.stats.connections, bytes: real.stats.inBytes } }),
+        })),
+      };
+    }),
+  );
+}
+
+function iptablesProgramChains(report: NodeReport, service: string, backend: IptablesBackend | undefined): ProgramChain[] {
   return recordsOf(report, 'iptablesChain')
     .filter((record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0)
     .map(({ family, table, chain, lines }) => ({

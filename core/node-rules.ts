@@ -29,8 +29,10 @@ export interface NodeRules {
   kindOf(chain: string): ChainKind | undefined;
   /** Whether the step tells one frontend from another: its rule is the frontend's entry. */
   isEntry(step: Step): boolean;
+  /** Where something other than the chains of the Service tells it. */
+  trafficPolicy(frontend: FrontendKey): Fact<'Cluster' | 'Local'> | undefined;
   sourceRanges(frontend: FrontendKey, visited: VisitedChains): Fact<readonly string[]> | undefined;
-  /** Where something other than a chain's rules tells it. */
+  /** Where something other than the chains of the Service tells it. */
   sessionAffinity(frontend: FrontendKey): Fact<number | undefined> | undefined;
   /** Whether the target's own packets come back to it; undefined where it was not read. */
   hairpin(target: DnatTarget, protocol: FrontendProgram['protocol']): { readonly value: boolean; readonly by?: RuleReference } | undefined;

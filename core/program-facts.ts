@@ -15,7 +15,7 @@ export function frontendFacts(rules: NodeRules, frontend: FrontendKey, outside: 
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
   const refused = refusing?.path.at(-1);
   const visited = visitedChains(paths);
-  const trafficPolicy = policyOf(rules, frontend.frontend, visited, refusing);
+  const trafficPolicy = rules.trafficPolicy(frontend) ?? policyOf(rules, frontend.frontend, visited, refusing);
   const sourceRanges = rules.sourceRanges(frontend, visited);
   const sessionAffinity = rules.sessionAffinity(frontend) ?? affinityOf(rules, visited);
   return {

@@ -28,7 +28,7 @@ export function readProxyMode(report: NodeReport): NodeProxyMode {
 }
 
 /** The backend whose nat table holds kube-proxy's dispatch chain; nf_tables where both do, for it is the newer one. */
-function iptablesBackend(report: NodeReport): IptablesBackend | undefined {
+export function iptablesBackend(report: NodeReport): IptablesBackend | undefined {
   const dispatch = recordsOf(report, 'iptablesChain').filter(({ table, chain, absent }) => table === 'nat' && chain === 'KUBE-SERVICES' && !absent);
   const proven = recordsOf(report, 'dispatchReferences');
   return (['nf_tables', 'legacy'] as const).find((backend) => [...dispatch, ...proven].some((record) => record.backend === backend));

@@ -139,6 +139,10 @@ function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: De
     port: frontend.port,
     verdict: frontend.verdict,
     ...(frontend.counters === undefined ? {} : { packets: frontend.counters.packets, bytes: frontend.counters.bytes }),
+    ...(frontend.trafficPolicy === undefined ? {} : { trafficPolicy: frontend.trafficPolicy.value }),
+    ...(frontend.sourceRanges === undefined ? {} : { sourceRanges: [...frontend.sourceRanges.value] }),
+    ...(frontend.sessionAffinity?.value === undefined ? {} : { sessionAffinitySeconds: frontend.sessionAffinity.value }),
+    ...(frontend.masquerade === undefined ? {} : { masquerade: { outside: frontend.masquerade.outside.value, node: frontend.masquerade.node.value } }),
     dnatTargets: frontend.dnatTargets.map((target) => targetStatus(target, frontend, facts, desired)),
   };
 }
@@ -151,6 +155,8 @@ function targetStatus(target: DnatTarget, frontend: FrontendProgram, facts: Node
     port: target.port,
     ...(pod === undefined ? {} : { pod }),
     ...(target.probability === undefined ? {} : { probability: target.probability }),
+    ...(target.weight === undefined ? {} : { weight: target.weight }),
+    ...(target.hairpin === undefined ? {} : { hairpinMasquerade: target.hairpin.value }),
     ...(target.counters === undefined ? {} : { packets: target.counters.packets, bytes: target.counters.bytes }),
     ...(connections === undefined ? {} : { connections }),
   };

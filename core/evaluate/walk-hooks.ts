@@ -10,11 +10,13 @@ export interface HookedChain {
   /** A nat chain sees no packet that has been rewritten at this hook already, nor an untracked one. */
   readonly isNat: boolean;
   readonly isDropPolicy: boolean;
+  /** IPVS takes what it schedules out of the hook, and sends it on through OUTPUT and POSTROUTING (ip_vs_nat_xmit). */
+  readonly isIpvs?: boolean;
   run(branches: readonly Branch[], at: At): ChainOutcome;
 }
 
 /** nf_ip_hook_priorities of linux/netfilter_ipv4.h. */
-export const priorities = { raw: -300, mangle: -150, destinationNat: -100, filter: 0, security: 50, sourceNat: 100 } as const;
+export const priorities = { raw: -300, mangle: -150, destinationNat: -100, ipvsOutput: -98, filter: 0, security: 50, ipvsInput: 99, sourceNat: 100 } as const;
 
 /**
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
@@ -23,17 +25,20 @@ export const priorities = { raw: -300, mangle: -150, destinationNat: -100, filte
 export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail): WalkResult {
   const chains = [...hooked].sort((one, other) => one.priority - other.priority);
   const leaves: Leaf[] = [];
+  /** Taken by IPVS, and not sent on yet. */
+  let scheduled: Branch[] = [];
 
-  /** @param isConfirmed the packet went through nat before: lo gave it back */
+  /** @param isConfirmed the packet went through nat before: lo gave it back, or IPVS sent it on */
   const pass = (at: At, entering: readonly Branch[], isConfirmed = false): readonly Branch[] => {
     let live = entering;
     for (const chain of chains) {
-      if (chain.hook !== at.hook || live.length === 0 || (chain.isNat && isConfirmed)) continue;
+      if (chain.hook !== at.hook || live.length === 0 || (isConfirmed && (chain.isNat || chain.isIpvs === true))) continue;
       const isDone = (branch: Branch): boolean => chain.isNat && (branch.untracked === true || (chain.priority >= priorities.filter ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
       const { through, ended } = chain.run(live.filter((branch) => !isDone(branch)), at);
       const next: Branch[] = live.filter(isDone);
       for (const branch of ended) {
-        if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, branch.verdict, branch.chain));
+        if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
+        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, branch.verdict, branch.chain));
         else next.push(branch.verdict === 'ACCEPT' && chain.priority === priorities.filter ? { ...branch, accepted: branch.chain } : branch);
       }
       if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, 'DROP', `policy of ${at.hook}`));
@@ -43,11 +48,19 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     return live;
   };
 
+  const sendOn = (): readonly Branch[] => {
+    const taken = scheduled;
+    scheduled = [];
+    const { outInterface } = packet;
+    return pass({ hook: 'postrouting', inInterface: '', outInterface }, pass({ hook: 'output', inInterface: '', outInterface }, taken, true));
+  };
+
   const isForNode = (branch: Branch): boolean => isOwnAddress(machine, branch.dnat?.address ?? packet.destination);
   const start: readonly Branch[] = [{ probability: 1, mark: 0 }];
   if (packet.entersAt === 'OUTPUT') {
     const isLoop = isOwnAddress(machine, packet.destination);
     const sent = pass({ hook: 'output', inInterface: '', outInterface: isLoop ? 'lo' : packet.outInterface }, start);
+    for (const branch of sendOn()) leaves.push(finalLeaf(branch));
     const there = pass({ hook: 'postrouting', inInterface: '', outInterface: packet.outInterface }, sent.filter((branch) => !isForNode(branch)));
     const back = pass({ hook: 'postrouting', inInterface: '', outInterface: 'lo' }, sent.filter(isForNode));
     const again = pass({ hook: 'prerouting', inInterface: 'lo', outInterface: '' }, back, true);
@@ -56,6 +69,7 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     const { inInterface, outInterface } = packet;
     const routed = pass({ hook: 'prerouting', inInterface, outInterface: '' }, start);
     const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
+    for (const branch of sendOn()) leaves.push(finalLeaf(branch));
     const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
     for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch));
   }

@@ -1,10 +1,14 @@
 /** Walks one packet through all rules of a machine, hook by hook and by priority, as netfilter does. */
-import type { IptablesRuleset, NftHook, NftRulesetTable, Ruleset } from '../ruleset.ts';
+import { isManagedByIptables, ruleCounts } from '../nft-managed.ts';
+import type { NftRulesetTable } from '../nft-table.ts';
+import type { IptablesRuleset, Ruleset } from '../ruleset.ts';
 import { familyOf } from '../service.ts';
+import type { VirtualServer } from '../virtual-server.ts';
 import { priorities, walkHooks, type HookedChain } from './walk-hooks.ts';
 import { IptablesWalk } from './walk-iptables.ts';
+import { walkIpvs } from './walk-ipvs.ts';
 import { NftWalk } from './walk-nftables.ts';
-import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
+import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './walk.ts';
 
 /**
  * What becomes of the packet: every branch of a random choice, with its probability.
@@ -12,19 +16,33 @@ import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
  */
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
   const trail = new Trail();
-  const machine: Machine = { addresses: nodeAddresses, ipSets: new Map(ruleset.ipSets.map((set) => [set.name, set])) };
+  for (const { line, table, message } of ruleset.problems) trail.unknown.add(table === undefined ? `line ${String(line)}: ${message}` : `table ${table}, which was not read: line ${String(line)}: ${message}`);
   const family = familyOf(packet.destination);
+  const machine = machineOf(ruleset, nodeAddresses);
   const chains = [
     ...ruleset.iptables.filter((each) => each.family === family).flatMap((each) => iptablesHooks(each, packet, machine, trail)),
     ...ruleset.nftables
       .filter((table) => table.family === 'inet' || table.family === (family === 'IPv4' ? 'ip' : 'ip6'))
+      .filter((table) => !isCopyOfIptables(table, ruleset))
       .flatMap((table) => nftHooks(table, packet, machine, trail)),
+    ...ipvsHooks(ruleset.virtualServers, packet, trail),
   ];
   return walkHooks(chains, packet, machine, trail);
 }
 
-const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
-const builtInHooks: Readonly<Record<string, NftHook>> = { PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output', POSTROUTING: 'postrouting' };
+/** The addresses of virtual servers are the node's own: kube-proxy puts them on kube-ipvs0, or no packet would come to IPVS. */
+function machineOf({ ipSets, virtualServers }: Pick<Ruleset, 'ipSets' | 'virtualServers'>, nodeAddresses: readonly string[]): Machine {
+  const sets = new Map(ipSets.map((set) => [set.name, set]));
+  return { addresses: [...nodeAddresses, ...virtualServers.flatMap(({ address }) => address ?? [])], ipSets: sets };
+}
+
+/** Where IPVS hangs (ip_vs_ops of net/netfilter/ipvs/ip_vs_core.c); nowhere on a machine without virtual servers. */
+export function ipvsHooks(virtualServers: readonly VirtualServer[], packet: Packet, trail: Trail): HookedChain[] {
+  const chain = (hook: Hook, priority: number): HookedChain => ({ hook, priority, isNat: false, isDropPolicy: false, isIpvs: true, run: (branches) => walkIpvs(virtualServers, packet, trail, branches) });
+  return virtualServers.length === 0 ? [] : [chain('input', priorities.ipvsInput), chain('output', priorities.ipvsOutput)];
+}
+
+const builtInHooks: Readonly<Record<string, Hook>> = { PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output', POSTROUTING: 'postrouting' };
 /** The tables of iptables in their order at a hook. */
 const tablePriorities: Readonly<Record<string, number>> = { raw: priorities.raw, mangle: priorities.mangle, nat: priorities.destinationNat, filter: priorities.filter, security: priorities.security };
 
@@ -47,14 +65,25 @@ function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trai
     machine,
     trail,
   );
+  // A dormant table is there, and hangs nowhere (nft(8), "dormant").
+  if (table.flags?.includes('dormant') === true) return [];
   return [...table.chains].flatMap(([name, { base }]): HookedChain[] => {
-    if (base === undefined) return [];
-    const hook = hooks.find((each) => each === base.hook);
-    if (hook === undefined) {
-      // ingress and egress of a device.
-      trail.unknown.add(`chain ${name} of table ${table.family} ${table.name}, which hangs on ${base.hook}`);
-      return [];
-    }
+    const hook = Object.values(builtInHooks).find((each) => each === base?.hook);
+    if (base === undefined || hook === undefined) return [];
     return [{ hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
+  });
+}
+
+/**
+ * iptables on nf_tables keeps its tables among those that nft lists. Where the dump of iptables is there too, the same
+ * rules would be walked twice, and those of nft without what only iptables can show.
+ */
+function isCopyOfIptables(table: NftRulesetTable, { iptables }: Ruleset): boolean {
+  if (!isManagedByIptables(table)) return false;
+  const counts = ruleCounts(table);
+  return iptables.some(({ family, tables }) => {
+    const own = family === (table.family === 'ip' ? 'IPv4' : 'IPv6') ? tables.get(table.name) : undefined;
+    // iptables-save shows built-in chains that nft does not have; chains of nft are all in it.
+    return own !== undefined && [...counts].every(([chain, count]) => own.get(chain)?.rules.length === count);
   });
 }

@@ -79,8 +79,6 @@ export class RulesetDump {
     for (const raw of this.#headText.replace(/^\uFEFF/, '').split('\n')) {
       const line = raw.trim();
       if (line === '') continue;
-      const useless = insufficient.find(({ firstLine }) => firstLine.test(line));
-      if (useless !== undefined) throw new RulesetError(useless.message);
       const format = formats.find(({ firstLine }) => firstLine.test(line));
       if (format !== undefined) {
         this.#reader = format.open();
@@ -89,6 +87,8 @@ export class RulesetDump {
         this.#headText = '';
         return;
       }
+      const useless = insufficient.find(({ firstLine }) => firstLine.test(line));
+      if (useless !== undefined) throw new RulesetError(useless.message);
       // Tools begin with comments and warnings of their own.
       if (!line.startsWith('#')) return;
     }

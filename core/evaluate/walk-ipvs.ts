@@ -1,0 +1,74 @@
+/** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
+import type { RealServer, VirtualServer } from '../virtual-server.ts';
+import { scheduleIpvs } from './schedule-ipvs.ts';
+import { withProbability, type Branch, type ChainOutcome, type Ended, type Packet, type Step, type Trail } from './walk.ts';
+
+/** The table by which the steps of IPVS are named. */
+export const ipvsTable = 'ipvs';
+
+/**
+ * What IPVS does with branches that reach one of its hooks: those that a virtual server takes end here, with a real
+ * server as their DNAT target or refused; the others go on.
+ */
+export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packet, trail: Trail, branches: readonly Branch[]): ChainOutcome {
+  const through: Branch[] = [];
+  const ended: Ended[] = [];
+  for (const branch of branches) {
+    const outcome = scheduleIpvs(virtualServers, {
+      destination: branch.dnat?.address ?? packet.destination,
+      destinationPort: branch.dnat?.port ?? packet.destinationPort,
+      protocol: packet.protocol,
+      mark: branch.mark,
+    });
+    if (outcome.kind === 'passed') {
+      through.push(branch);
+      continue;
+    }
+    const { virtualServer } = outcome;
+    const text = virtualServerText(virtualServer);
+    const chain = ipvsChainName(virtualServer);
+    const step = (effect: string): Step => ({ table: ipvsTable, chain, rule: text, effect });
+    if (outcome.kind === 'refused') {
+      const [refused = branch] = trail.meet(virtualServer, step(`REJECT: ${outcome.reason}`), [branch]);
+      ended.push({ ...refused, verdict: 'REJECT', chain });
+      continue;
+    }
+    const { candidates, reason, mayRefuse } = outcome;
+    const isExact = candidates.every(({ probability }) => probability !== undefined);
+    if (!isExact) trail.unknown.add(`${text}: ${reason ?? 'the shares of the real servers are not known'}; their shares are shown as equal`);
+    if (mayRefuse) trail.unknown.add(`${text}: some clients may be refused`);
+    const [taken = branch] = trail.meet(virtualServer, step(`schedule by ${virtualServer.scheduler}`), [branch]);
+    for (const { realServer, address, port, probability = 1 / candidates.length } of candidates) {
+      const by: Step = {
+        table: ipvsTable,
+        chain,
+        rule: realServerText(realServer),
+        effect: `DNAT to ${address}:${String(port)}${withProbability(probability)}`,
+        ...(realServer.stats === undefined ? {} : { counters: { packets: realServer.stats.connections, bytes: realServer.stats.inBytes } }),
+      };
+      const [sent = taken] = trail.meet(realServer, by, [taken]);
+      ended.push({ ...sent, probability: branch.probability * probability, verdict: 'DNAT', chain, dnat: { address, port, by, ...(by.counters === undefined ? {} : { counters: by.counters }) } });
+    }
+  }
+  return { through, ended };
+}
+
+/** `TCP 10.96.0.7:80`, as `ipvsadm -Ln` lists it. */
+export function ipvsChainName({ protocol, address, port, firewallMark }: VirtualServer): string {
+  return firewallMark === undefined ? `${protocol ?? ''} ${hostPort(address ?? '', port ?? 0)}` : `FWM ${String(firewallMark)}`;
+}
+
+/** `TCP 10.96.0.7:80 rr persistent 10800`. */
+export function virtualServerText(server: VirtualServer): string {
+  const { scheduler, schedulerFlags, persistence, isOnePacket } = server;
+  return [ipvsChainName(server), scheduler, ...(schedulerFlags.length === 0 ? [] : [`(${schedulerFlags.join(',')})`]), ...(persistence === undefined ? [] : [`persistent ${String(persistence)}`]), ...(isOnePacket ? ['ops'] : [])].join(' ');
+}
+
+/** `-> 10.244.1.2:8080 Masq 1`. */
+export function realServerText({ address, port, forward, weight }: RealServer): string {
+  return `-> ${hostPort(address, port)} ${forward} ${String(weight)}`;
+}
+
+function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
+}
