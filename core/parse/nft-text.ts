@@ -325,7 +325,8 @@ function setLine(set: Block['set'], text: string): boolean {
       set.autoMerge = true;
       return rest === '';
     case 'comment':
-      return assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
+      // A second one would take the first one's place.
+      return set.comment === undefined && assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
     default: {
       const tokens = new NftTokens(text);
       const statement = readElementStatement(tokens);
