@@ -1,6 +1,6 @@
 /**
  * The symbolic walk through the chains of one nftables table, statement by statement as nf_tables runs them
- * (net/netfilter/nf_tables_core.c nft_do_chain; linux 6.12). A rule ends at the first statement that breaks it.
+ * (net/netfilter/nf_tables_core.c nft_do_chain). A rule ends at the first statement that breaks it.
  */
 import type { NftExpression, NftVerdict } from '../nft-expression.ts';
 import { printNftExpression, printNftRule, printNftStatement, printNftVerdict } from '../nft-print-text.ts';

@@ -34,7 +34,10 @@ export class NftElementLines {
         this.isClosed = character === '}';
       }
     }
-    this.#rest = this.isClosed ? '' : text.slice(from).trim();
+    const rest = text.slice(from).trim();
+    // Nothing stands behind the brace; what does is kept, for nothing is lost silently.
+    if (this.isClosed && rest !== '' && rest !== ';') this.elements.push({ key: { kind: 'unrecognized', text: rest } });
+    this.#rest = this.isClosed ? '' : rest;
   }
 
   #element(text: string): void {

@@ -71,6 +71,17 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   }
 
   push(chunk: Uint8Array | string): void {
+    // Line by line, so that a break has the number of its line.
+    for (let from = 0; from < chunk.length; ) {
+      const newline = typeof chunk === 'string' ? chunk.indexOf('\n', from) : chunk.indexOf(10, from);
+      const end = newline < 0 ? chunk.length : newline + 1;
+      this.#piece(typeof chunk === 'string' ? chunk.slice(from, end) : chunk.subarray(from, end));
+      if (newline >= 0 && !this.#isBroken) this.#line += 1;
+      from = end;
+    }
+  }
+
+  #piece(chunk: Uint8Array | string): void {
     if (this.#isBroken) return;
     // nft prints a newline behind the last brace; a document has ended there.
     if (this.#json.isEnded) {
@@ -78,7 +89,6 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
       return;
     }
     this.#write(chunk);
-    if (!this.#isBroken) this.#line += newlinesOf(chunk);
   }
 
   end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
@@ -221,11 +231,4 @@ export function parseNftSet(body: unknown, family: string): NftSet | undefined {
 
 function isBlank(chunk: Uint8Array | string): boolean {
   return typeof chunk === 'string' ? chunk.trim() === '' : chunk.every((byte) => byte === 10 || byte === 13 || byte === 32 || byte === 9);
-}
-
-function newlinesOf(chunk: Uint8Array | string): number {
-  let count = 0;
-  if (typeof chunk === 'string') for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', at + 1)) count += 1;
-  else for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) count += 1;
-  return count;
 }

@@ -157,7 +157,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
 
   #inside(table: NftTableBuilder, block: Block, text: string, line: number): void {
     const elements = block.kind === 'set' || block.kind === 'map' ? /^elements = \{(.*)$/.exec(text) : null;
-    if (elements !== null) {
+    if (elements !== null && block.elements === undefined) {
       block.elements = new NftElementLines(block.set.type ?? [], block.set.data ?? []);
       block.elements.add(elements[1] ?? '');
       return;
@@ -285,7 +285,8 @@ function setLine(set: Block['set'], text: string): boolean {
   const rest = text.slice(word.length + 1);
   switch (word) {
     case 'type': {
-      const [key = '', data] = rest.split(/\s+:\s+/);
+      const [key = '', data, ...more] = rest.split(/\s+:\s+/);
+      if (more.length > 0 || ![key, data ?? ''].every((types) => /^(?:interval )?[\w .]*$/.test(types))) return false;
       set.type = key.split(/\s+\.\s+/);
       if (data !== undefined) set.data = data.replace(/^interval /, '').split(/\s+\.\s+/);
       return true;
@@ -324,7 +325,8 @@ function setLine(set: Block['set'], text: string): boolean {
       set.autoMerge = true;
       return rest === '';
     case 'comment':
-      return assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
+      // A second one would take the first one's place.
+      return set.comment === undefined && assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
     default: {
       const tokens = new NftTokens(text);
       const statement = readElementStatement(tokens);

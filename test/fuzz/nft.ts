@@ -1,10 +1,29 @@
 /** Mutated listings of nft, text and JSON: never a crash, and no statement that is in no output. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { nftTableJson } from '../../core/nft-print-json.ts';
 import { printNftTable } from '../../core/nft-print-text.ts';
 import type { NftRulesetTable } from '../../core/nft-table.ts';
 import type { DumpParser } from '../../core/parse/dump-lines.ts';
 import { NftJsonParser } from '../../core/parse/nft-ruleset.ts';
 import { NftTextParser } from '../../core/parse/nft-text.ts';
+
+/** What the runner of the fuzzing gives a case: chance that its seed and number decide. */
+interface Dice {
+  below(limit: number): number;
+}
+
+const dumps = ['nftables.txt', 'nftables.json'].map((file) => readFileSync(fileURLToPath(new URL(`../fixtures/rulesets/${file}`, import.meta.url)), 'utf8'));
+
+/** A target of test/fuzz/run.ts. */
+export const nftTarget = {
+  name: 'nft',
+  run(dice: Dice): void {
+    const dump = mutate(dumps[dice.below(dumps.length)] ?? '', () => dice.below(2 ** 24) / 2 ** 24);
+    const fault = nftFault(dump);
+    if (fault !== undefined) throw new Error(fault);
+  },
+};
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */
 export function randomOf(seed: number): () => number {

@@ -44,7 +44,7 @@ describe('a torn JSON', () => {
   });
 
   it('that breaks in its middle says why', () => {
-    const { names, problems } = parse(new NftJsonParser(), objects.slice(0, -4), '}}}}}');
+    const { names, problems } = parse(new NftJsonParser(), `${objects.slice(0, objects.lastIndexOf('{"rule"'))}]]`);
     expect(names).toEqual(['ip good']);
     expect(problems).toEqual([expect.objectContaining({ line: 2, table: 'ip x' })]);
   });
