@@ -138,9 +138,9 @@ function wordsOf(text: string): string[] {
   return [...(saved === null ? [] : ['-c', saved[1] ?? '', saved[2] ?? '']), ...words].map((word) => sameOption.get(word) ?? sameNumber(word.toLowerCase() === word ? word : word.toLowerCase()));
 }
 
-/** Numbers, ranges of ports and masks in one base. */
+/** Numbers in one base, and a range of one as that one. */
 function sameNumber(word: string): string {
-  return sameOption.get(word) ?? word.replace(/\b(?:0x[0-9a-f]+|\d+)\b/g, (number) => String(Number(number)));
+  return sameOption.get(word) ?? word.replace(/\b(?:0x[0-9a-f]+|\d+)\b/g, (number) => String(BigInt(number))).replace(/\b(\d+)[-:]\1\b/g, '$1');
 }
 
 /** Values that are printed in a form of their own, of which the round trip of the unit tests takes care. */
