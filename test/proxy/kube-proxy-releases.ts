@@ -5,7 +5,6 @@ import { execa } from 'execa';
 import { z } from 'zod';
 import { withLock } from '../cluster/lock.ts';
 import { cacheDirectory, shortHash } from '../cluster/paths.ts';
-import type { Programs } from '../cluster/programs.ts';
 
 /** One release of Kubernetes whose rules are recorded. */
 export interface KubeProxyRelease {
@@ -13,6 +12,8 @@ export interface KubeProxyRelease {
   readonly version: string;
   /** Before 1.31 the nftables mode is alpha and has to be switched on. */
   readonly featureGates: Readonly<Record<string, boolean>>;
+  /** Staging modules that the module proxy lacks in the release's own version, and the patch to take them from: they hold API types. */
+  readonly staging?: Readonly<Record<string, string>>;
 }
 
 const alphaNftables = { NFTablesProxyMode: true };
@@ -21,7 +22,7 @@ const alphaNftables = { NFTablesProxyMode: true };
 export const olderReleases: readonly KubeProxyRelease[] = [
   { version: 'v1.29.15', featureGates: alphaNftables },
   { version: 'v1.30.14', featureGates: alphaNftables },
-  { version: 'v1.31.14', featureGates: {} },
+  { version: 'v1.31.14', featureGates: {}, staging: { 'k8s.io/kube-proxy': 'v0.31.11' } },
   { version: 'v1.32.13', featureGates: {} },
   { version: 'v1.33.13', featureGates: {} },
   { version: 'v1.34.4', featureGates: {} },
@@ -32,9 +33,12 @@ export const olderReleases: readonly KubeProxyRelease[] = [
 /** The release that the test cluster itself is built of. */
 export const currentRelease: KubeProxyRelease = { version: 'v1.37.2', featureGates: {} };
 
-/** The programs with another release's kube-proxy in place of their own. */
-export async function withKubeProxy(programs: Programs, release: KubeProxyRelease): Promise<{ readonly kubeProxy: string }> {
-  return { kubeProxy: release.version === currentRelease.version ? programs.kubernetes : await buildKubeProxy(release.version) };
+/** All of them, the oldest first. */
+export const releases: readonly KubeProxyRelease[] = [...olderReleases, currentRelease];
+
+/** What the light cluster is started with to run this release's kube-proxy; compiles it where the cache has it not. */
+export async function kubeProxyOf(release: KubeProxyRelease): Promise<{ readonly kubeProxy?: string; readonly featureGates: KubeProxyRelease['featureGates'] }> {
+  return { featureGates: release.featureGates, ...(release.version === currentRelease.version ? {} : { kubeProxy: await buildKubeProxy(release) }) };
 }
 
 const mainProgram = `package main
@@ -56,7 +60,7 @@ const downloadSchema = z.object({ GoMod: z.string() });
  * @returns the program's full path
  * @throws {Error} with the compiler's words where it does not compile
  */
-export async function buildKubeProxy(version: string): Promise<string> {
+async function buildKubeProxy({ version, staging }: KubeProxyRelease): Promise<string> {
   const { stdout: goVersion } = await execa('go', ['env', 'GOVERSION', 'GOOS', 'GOARCH'], { cwd: '/' });
   const directory = join(cacheDirectory(), 'programs', `kube-proxy-${version}-${shortHash([goVersion, mainProgram])}`);
   const program = join(directory, 'kube-proxy');
@@ -66,7 +70,7 @@ export async function buildKubeProxy(version: string): Promise<string> {
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true });
     try {
-      await compile(version, partial);
+      await compile(version, staging ?? {}, partial);
       renameSync(partial, directory);
     } finally {
       rmSync(partial, { recursive: true, force: true });
@@ -75,14 +79,14 @@ export async function buildKubeProxy(version: string): Promise<string> {
   return program;
 }
 
-async function compile(version: string, directory: string): Promise<void> {
+async function compile(version: string, staging: Readonly<Record<string, string>>, directory: string): Promise<void> {
   const go = async (args: readonly string[]): Promise<string> =>
     (await execa('go', args, { cwd: directory, env: { CGO_ENABLED: '0' } })).stdout;
   writeFileSync(join(directory, 'main.go'), mainProgram);
   writeFileSync(join(directory, 'go.mod'), 'module svctrace.io/test/proxy/kube-proxy\n');
   const { GoMod } = downloadSchema.parse(JSON.parse(await go(['mod', 'download', '-json', `k8s.io/kubernetes@${version}`])));
-  writeFileSync(join(directory, 'go.mod'), moduleFile(version, readFileSync(GoMod, 'utf8')));
-  const flags = ['-trimpath', '-buildvcs=false', '-mod=mod', '-p=1', '-ldflags', `-s -w -X k8s.io/component-base/version.gitVersion=${version}`];
+  writeFileSync(join(directory, 'go.mod'), moduleFile(version, staging, readFileSync(GoMod, 'utf8')));
+  const flags = ['-trimpath', '-buildvcs=false', '-mod=mod', '-ldflags', `-s -w -X k8s.io/component-base/version.gitVersion=${version}`];
   await go(['build', ...flags, '-o', 'kube-proxy', '.']);
 }
 
@@ -90,7 +94,7 @@ async function compile(version: string, directory: string): Promise<void> {
  * A module that uses one release of Kubernetes: its own go.mod takes the staging modules (k8s.io/api and the like) from
  * folders beside it, which a module that is downloaded does not have, so each is named in its published version.
  */
-function moduleFile(version: string, kubernetesModule: string): string {
+function moduleFile(version: string, patches: Readonly<Record<string, string>>, kubernetesModule: string): string {
   const [, minor, patch] = version.split('.');
   const go = /^go (\S+)$/m.exec(kubernetesModule)?.[1] ?? '1.21';
   const staging = [...kubernetesModule.matchAll(/^\s*(?:replace )?(k8s\.io\/\S+) => \.\/staging\/\S+$/gm)].map(([, name = '']) => name);
@@ -101,7 +105,7 @@ function moduleFile(version: string, kubernetesModule: string): string {
     'module svctrace.io/test/proxy/kube-proxy',
     `go ${go}`,
     `require (\n\tk8s.io/component-base ${published}\n\tk8s.io/kubernetes ${version}\n)`,
-    ...[...new Set([...staging, ...required])].map((name) => `replace ${name} => ${name} ${published}`),
+    ...[...new Set([...staging, ...required])].map((name) => `replace ${name} => ${name} ${patches[name] ?? published}`),
     '',
   ].join('\n\n');
 }

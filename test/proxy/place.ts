@@ -29,25 +29,40 @@ function podAddresses({ podCIDRs: [ipv4, ipv6] }: NodePlan, number: number): Add
   return { IPv4: ipv4.replace(/0\/24$/, String(number)), IPv6: ipv6.replace(/\/64$/, String(number)) };
 }
 
-/** Starts the witnesses of a node: three pods, and the node itself. */
+/** What is known of a place before it is there. */
+export type PlacePlan = Pick<Place, 'name' | 'node' | 'isNode' | 'addresses'>;
+
+/** The places of a node: three pods, and the node itself. */
+export function placePlans(plan: NodePlan): PlacePlan[] {
+  const pods = Array.from({ length: podsPerNode }, (_, index) => ({
+    name: `pod-${plan.name.slice(-1)}${String(index + 1)}`,
+    node: plan.name,
+    isNode: false,
+    addresses: podAddresses(plan, index + 2),
+  }));
+  return [...pods, { name: plan.name, node: plan.name, isNode: true, addresses: { IPv4: plan.ip, IPv6: plan.ipv6 } }];
+}
+
+/** Starts the witnesses of a node's places. */
 export async function createPlaces(components: Components, plan: NodePlan, pid: number, testpod: string): Promise<Place[]> {
   const witnessFlags = witnessPorts.flatMap((port) => ['--port', String(port)]);
   const places: Place[] = [];
-  for (let number = 1; number <= podsPerNode; number += 1) {
-    const pod = `pod-${plan.name.slice(-1)}${String(number)}`;
-    const addresses = podAddresses(plan, number + 1);
-    const record = await components.start({ name: pod, command: ['unshare', '--net', testpod, 'witness', ...witnessFlags], env: { POD_NAME: pod } });
-    await components.waitUntil(`the network namespace of ${pod}`, () => differsFromOwn(record.pid), { timeout: 10_000, interval: 5 });
-    await joinPod(plan, pid, pod, record.pid, addresses);
-    places.push({ name: pod, node: plan.name, isNode: false, addresses, ...askIn(record.pid, testpod) });
+  for (const place of placePlans(plan)) {
+    if (place.isNode) {
+      await components.start({
+        name: `${plan.name}.witness`,
+        namespaces: { pid, mount: false },
+        command: [testpod, 'witness', ...witnessFlags, '--address', plan.ip, '--address', plan.ipv6],
+        env: { POD_NAME: place.name },
+      });
+      places.push({ ...place, ...askIn(pid, testpod) });
+    } else {
+      const pod = await components.start({ name: place.name, command: ['unshare', '--net', testpod, 'witness', ...witnessFlags], env: { POD_NAME: place.name } });
+      await components.waitUntil(`the network namespace of ${place.name}`, () => differsFromOwn(pod.pid), { timeout: 10_000, interval: 5 });
+      await joinPod(plan, pid, place.name, pod.pid, place.addresses);
+      places.push({ ...place, ...askIn(pod.pid, testpod) });
+    }
   }
-  await components.start({
-    name: `${plan.name}.witness`,
-    namespaces: { pid, mount: false },
-    command: [testpod, 'witness', ...witnessFlags, '--address', plan.ip, '--address', plan.ipv6],
-    env: { POD_NAME: plan.name },
-  });
-  places.push({ name: plan.name, node: plan.name, isNode: true, addresses: { IPv4: plan.ip, IPv6: plan.ipv6 }, ...askIn(pid, testpod) });
   return places;
 }
 

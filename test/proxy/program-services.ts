@@ -72,8 +72,11 @@ function lastAddresses(batch: number): readonly string[] {
 
 function lastWritable(batch: number): Writable {
   const name = `last-of-batch-${String(batch)}`;
+  // Of the part of the ranges that the API server gives out last.
+  const number = (batch % 250) + 2;
+  const clusterIPs = [`10.96.0.${String(number)}`, `fd00:10:96::${number.toString(16)}`];
   return {
-    service: { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { ports: [{ port: 9 }], ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] } },
+    service: { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP: clusterIPs[0], clusterIPs, ports: [{ port: 9 }], ipFamilyPolicy: 'RequireDualStack', ipFamilies: ['IPv4', 'IPv6'] } },
     endpointSlices: lastAddresses(batch).map((address, index) => ({
       apiVersion: 'discovery.k8s.io/v1',
       kind: 'EndpointSlice',
@@ -91,7 +94,9 @@ async function waitForLast(node: ProxyNode, batch: number): Promise<void> {
   for (;;) {
     const rules = (await node.dump()).join('\n');
     if (patterns.every((pattern) => pattern.test(rules))) return;
-    if (Date.now() > deadline) throw new Error(`After 90 seconds, kube-proxy of ${node.name} has not written the Services of batch ${String(batch)}.`);
+    if (Date.now() > deadline) {
+      throw new Error(`After 90 seconds, kube-proxy of ${node.name} has not written the Services of batch ${String(batch)}. Its last lines are:\n${node.proxyLog()}`);
+    }
     await sleep(200);
   }
 }

@@ -11,6 +11,7 @@ import { casesOf, type Case } from './cases.ts';
 import { difference, frequenciesOf, questionOf } from './compare.ts';
 import { expectationOf, readDumps, type Expectation } from './expectation.ts';
 import { PooledChiSquare } from './frequencies.ts';
+import { currentRelease, kubeProxyOf, type KubeProxyRelease } from './kube-proxy-releases.ts';
 import { deleteServices, programServices } from './program-services.ts';
 import { withProxyCluster, type ProxyCluster } from './proxy-cluster.ts';
 import { randomService, writableOf } from './random-service.ts';
@@ -21,6 +22,8 @@ export interface ProofOptions {
   /** How many cases to compare at least. */
   readonly cases: number;
   readonly seed: number;
+  /** Whose kube-proxy programs the nodes; the test cluster's own, if not given. */
+  readonly release?: KubeProxyRelease;
   readonly onProgress?: (line: string) => void;
 }
 
@@ -41,8 +44,8 @@ const servicesPerBatch = 40;
 const casesPerService = 16;
 
 /** Compares random cases until there are enough. */
-export async function prove({ name, cases, seed, onProgress }: ProofOptions): Promise<Proof> {
-  return withProxyCluster({ name, ...(onProgress && { onProgress }) }, async (cluster) => {
+export async function prove({ name, cases, seed, release = currentRelease, onProgress }: ProofOptions): Promise<Proof> {
+  return withProxyCluster({ name, ...(await kubeProxyOf(release)), ...(onProgress && { onProgress }) }, async (cluster) => {
     const proof = { services: 0, cases: 0, connections: 0, counts: new Map<string, number>(), chiSquare: new PooledChiSquare(), disagreements: [] as string[] };
     for (let batch = 1; proof.cases < cases; batch += 1) {
       for (const compared of await proveBatch(cluster, batch, seed + batch)) {

@@ -9,11 +9,11 @@ import { ApiClient } from '../cluster/api-client.ts';
 import { createCertificates } from '../cluster/certificates.ts';
 import { createGroups } from '../cluster/cgroups.ts';
 import { removeCluster } from '../cluster/cleanup.ts';
-import { Components, enterCommand } from '../cluster/components.ts';
+import { Components, enterCommand, lastLines } from '../cluster/components.ts';
 import { pkiDirectory, startApiServer, startEtcd, userKubeconfig } from '../cluster/control-plane.ts';
 import { withLock } from '../cluster/lock.ts';
 import { createControlPlaneNamespace, createNodeNamespace } from '../cluster/namespaces.ts';
-import { configureKubeProxy, installCredentials, nodePath, startKubeProxy } from '../cluster/node-components.ts';
+import { configureKubeProxy, installCredentials, kubeProxyName, nodePath, startKubeProxy } from '../cluster/node-components.ts';
 import { stateDirectory } from '../cluster/paths.ts';
 import { buildPrograms } from '../cluster/programs.ts';
 import { requireCluster } from '../cluster/requirements.ts';
@@ -28,6 +28,8 @@ export interface ProxyNode extends NodePlan {
   readonly ownAddresses: readonly string[];
   /** All rules of the node, IPv4 and IPv6, by the tools of its mode: one text for each tool that was run. */
   dump(): Promise<readonly string[]>;
+  /** The last lines that the node's kube-proxy has printed. */
+  proxyLog(): string;
   /** Forgets the node's connections, as if none had ever been. */
   forgetConnections(): Promise<void>;
 }
@@ -118,6 +120,7 @@ async function start({ name, kubeProxy, featureGates, onProgress }: ProxyCluster
         components.check();
         return Promise.all(dumpCommands(plan).map((command) => runOnNode(pid, command)));
       },
+      proxyLog: () => lastLines(components.find(kubeProxyName(plan.name))?.log ?? ''),
       forgetConnections: async () => {
         for (const family of ['ipv4', 'ipv6']) await runOnNode(pid, ['conntrack', '-F', '-f', family]);
       },

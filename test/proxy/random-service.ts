@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { Family, Protocol } from '../../core/service.ts';
 import { network } from '../cluster/topology.ts';
 import { outsideNetworks } from './outside.ts';
-import { witnessPorts, type Place } from './place.ts';
+import { witnessPorts, type PlacePlan } from './place.ts';
 import type { Writable } from './program-services.ts';
 
 export type EndpointState = 'absent' | 'ready' | 'serving' | 'terminating' | 'not-ready';
@@ -22,7 +22,8 @@ export interface RandomService {
   readonly hasNodePorts: boolean;
   /** Of each place of the cluster, in its order. */
   readonly endpoints: readonly EndpointState[];
-  readonly hints: 'none' | 'zones' | 'some';
+  /** Topology hints: every endpoint has its zone, or its node and all zones; some have their zone; none has any. */
+  readonly hints: 'none' | 'zones' | 'nodes' | 'some';
   readonly trafficDistribution: 'none' | 'PreferSameZone' | 'PreferSameNode';
   /** Endpoints of one family in two EndpointSlices. */
   readonly isSplit: boolean;
@@ -74,7 +75,7 @@ export function randomService(places: number): fc.Arbitrary<RandomService> {
     sourceRanges: fc.oneof(fc.constant<SourceRange[]>([]), fc.subarray<SourceRange>(['near', 'far', 'pods', 'nodes']), fc.constant<SourceRange[]>(['all'])),
     hasNodePorts: fc.constantFrom(true, true, true, false),
     endpoints: endpointStates(places),
-    hints: fc.constantFrom('none' as const, 'none' as const, 'none' as const, 'zones' as const, 'some' as const),
+    hints: fc.constantFrom('none' as const, 'none' as const, 'none' as const, 'zones' as const, 'nodes' as const, 'some' as const),
     trafficDistribution: fc.constantFrom('none' as const, 'none' as const, 'PreferSameZone' as const, 'PreferSameNode' as const),
     isSplit: fc.boolean(),
   });
@@ -89,18 +90,28 @@ export function ownAddresses(number: number): { readonly external: readonly stri
   };
 }
 
+/** What the API server chooses where it is not given. */
+export interface Fixed {
+  readonly clusterIPs?: readonly string[];
+  /** Of the ports, in their order. */
+  readonly nodePorts?: readonly number[];
+  readonly healthCheckNodePort?: number;
+}
+
 /**
  * The Service as it is written.
  * @param number below 65,536, and its own among those that are there at once: its external and ingress IPs are of it
  */
-export function writableOf(random: RandomService, name: string, number: number, places: readonly Place[]): Writable {
+export function writableOf(random: RandomService, name: string, number: number, places: readonly PlacePlan[], { nodePorts, clusterIPs, ...fixed }: Fixed = {}): Writable {
   const isExposed = random.type !== 'ClusterIP';
   const isBalanced = random.type === 'LoadBalancer';
   const own = ownAddresses(number);
   const portName = (index: number): { name?: string } => (random.ports.length > 1 ? { name: `port-${String(index)}` } : {});
   const spec = {
     type: random.type,
-    ports: random.ports.map(({ port, protocol }, index) => ({ port, protocol, ...portName(index) })),
+    ...fixed,
+    ...(clusterIPs === undefined ? {} : { clusterIP: clusterIPs[0], clusterIPs }),
+    ports: random.ports.map(({ port, protocol }, index) => ({ port, protocol, ...portName(index), ...(nodePorts === undefined ? {} : { nodePort: nodePorts[index] }) })),
     internalTrafficPolicy: random.internal,
     ...(isExposed || random.hasExternalIps ? { externalTrafficPolicy: random.external } : {}),
     sessionAffinity: random.affinity,
@@ -113,10 +124,15 @@ export function writableOf(random: RandomService, name: string, number: number, 
   };
   const ingress = own.ingress.map((ip) => ({ ip, ipMode: random.ingress }));
   return {
-    service: { apiVersion: 'v1', kind: 'Service', metadata: { name }, spec },
+    service: { apiVersion: 'v1', kind: 'Service', metadata: { name, ...hintsAnnotation(random) }, spec },
     status: isBalanced && random.ingress !== 'none' ? { loadBalancer: { ingress } } : undefined,
     endpointSlices: random.families.flatMap((family) => endpointSlices(random, name, family, places, portName)),
   };
+}
+
+/** Releases before 1.33 heed hints only of Services that say so. */
+function hintsAnnotation({ hints, trafficDistribution }: RandomService): object {
+  return hints === 'none' || trafficDistribution !== 'none' ? {} : { annotations: { 'service.kubernetes.io/topology-mode': 'Auto' } };
 }
 
 const conditionsOf: Readonly<Record<Exclude<EndpointState, 'absent'>, object>> = {
@@ -126,12 +142,14 @@ const conditionsOf: Readonly<Record<Exclude<EndpointState, 'absent'>, object>> =
   'not-ready': { ready: false, serving: false, terminating: false },
 };
 
-function endpointSlices(random: RandomService, name: string, family: Family, places: readonly Place[], portName: (index: number) => { name?: string }): object[] {
+function endpointSlices(random: RandomService, name: string, family: Family, places: readonly PlacePlan[], portName: (index: number) => { name?: string }): object[] {
   const endpoints = places.flatMap(({ addresses, node, name: place }, index): object[] => {
     const state = random.endpoints[index] ?? 'absent';
     if (state === 'absent') return [];
-    const isHinted = random.hints === 'zones' || (random.hints === 'some' && index % 2 === 0);
-    const hints = isHinted ? { hints: { forZones: [{ name: `zone-${node.slice(-1)}` }] } } : {};
+    const isHinted = random.hints === 'zones' || random.hints === 'nodes' || (random.hints === 'some' && index % 2 === 0);
+    const zones = random.hints === 'nodes' ? ['zone-a', 'zone-b', 'zone-c'] : [`zone-${node.slice(-1)}`];
+    const forNodes = random.hints === 'nodes' ? { forNodes: [{ name: node }] } : {};
+    const hints = isHinted ? { hints: { forZones: zones.map((zone) => ({ name: zone })), ...forNodes } } : {};
     return [{ addresses: [addresses[family]], nodeName: node, zone: `zone-${node.slice(-1)}`, conditions: conditionsOf[state], ...hints, targetRef: { kind: 'Pod', name: place } }];
   });
   const half = Math.ceil(endpoints.length / 2);
