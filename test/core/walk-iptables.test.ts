@@ -5,6 +5,7 @@ import { everyRule } from '../../core/evaluate/iptables-index.ts';
 import { IptablesWalk, type IptablesWalkOptions } from '../../core/evaluate/walk-iptables.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, Trail, type At, type Branch, type ChainOutcome, type Packet } from '../../core/evaluate/walk.ts';
+import type { IpSet } from '../../core/ip-set.ts';
 import type { IptablesRule } from '../../core/iptables-rule.ts';
 import { parseIptablesRule } from '../../core/parse/iptables-rules.ts';
 import { parseIptablesSave } from '../../core/parse/iptables-save.ts';
@@ -34,8 +35,8 @@ function rulesOf(lines: readonly string[]): Map<string, IptablesRule[]> {
 function walk(lines: readonly string[], { packet: changes = {}, at = {}, branch = {}, table = 'mangle', options = {} }: Given = {}): ChainOutcome & { readonly trail: Trail } {
   const chains = rulesOf(lines);
   const trail = new Trail();
-  const set = { name: 'known', type: 'hash:ip', options: [], elements: [] };
-  const machine = { addresses, ipSet: (name: string) => (name === 'known' ? set : undefined) };
+  const set: IpSet = { name: 'known', type: 'hash:ip', family: 'IPv4', options: [], elements: [{ parts: [packet.source], isException: false, others: [] }] };
+  const machine = { addresses, ipSets: new Map([['known', set]]) };
   const walked = new IptablesWalk((_table, chain) => chains.get(chain), { ...packet, ...changes }, machine, trail, options).chain(table, 'X', [{ probability: 1, mark: 0, ...branch }], { ...prerouting, ...at });
   return { ...walked, trail };
 }
@@ -113,10 +114,10 @@ describe('a condition', () => {
     ['-m owner --uid-owner 1337', undefined, { packet: { entersAt: 'OUTPUT' } }],
     ['-m nfacct --nfacct-name  localhost_nps_accepted_pkts', true],
     ['-m nfacct --nfacct-name  with_a_quota', undefined],
-    ['-m set --match-set known src', undefined],
-    ['-m set --match-set known src', true, { options: { setContains: () => true } }],
-    ['-m set ! --match-set known src', false, { options: { setContains: () => true } }],
-    ['-m set --match-set gone src', undefined, { options: { setContains: () => true } }],
+    ['-m set --match-set known src', true],
+    ['-m set --match-set known dst', false],
+    ['-m set ! --match-set known src', false],
+    ['-m set --match-set gone src', undefined],
     ['-m time --timestart 01:00:00', undefined],
     ['-m frobnicate', undefined],
     ['-m time --timestart 01:00:00 -p udp', false],
@@ -139,7 +140,7 @@ describe('a condition', () => {
   });
 
   it('on a set that a rule has changed is unknown', () => {
-    const { trail } = walk(['X -j SET --add-set known src', 'X -m set --match-set known src -j DROP'], { options: { setContains: () => true } });
+    const { trail } = walk(['X -j SET --add-set known src', 'X -m set --match-set known src -j DROP']);
     expect([...trail.unknown]).toHaveLength(1);
   });
 });
