@@ -3,7 +3,7 @@ import { isSameAddress } from './address.ts';
 import type { ChainLookup } from './evaluate/walk-iptables.ts';
 import type { Packet, WalkResult } from './evaluate/walk.ts';
 import { printIptablesRule } from './parse/print-iptables.ts';
-import type { ChainKind, NodeRules } from './node-rules.ts';
+import { referenceOf, type ChainKind, type NodeRules } from './node-rules.ts';
 import { viewIptablesRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']];
@@ -34,6 +34,7 @@ export function iptablesNodeRules(walk: (packet: Packet) => WalkResult, lookup: 
       }
       return undefined;
     },
+    reference: referenceOf,
     trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,
     hairpin({ address, by }) {

@@ -4,7 +4,7 @@ import { ipvsChainName, ipvsTable, virtualServerText } from './evaluate/walk-ipv
 import type { Packet, WalkResult } from './evaluate/walk.ts';
 import { ipSetContains } from './ip-set-contains.ts';
 import type { IpSet } from './ip-set.ts';
-import type { FrontendKey, NodeRules } from './node-rules.ts';
+import { referenceOf, type FrontendKey, type NodeRules } from './node-rules.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
 export function ipvsNodeRules(walk: (packet: Packet) => WalkResult, servers: readonly VirtualServer[], sets: readonly IpSet[]): NodeRules {
@@ -17,6 +17,7 @@ export function ipvsNodeRules(walk: (packet: Packet) => WalkResult, servers: rea
     chain: () => undefined,
     kindOf: () => undefined,
     isEntry: ({ table }) => table === ipvsTable,
+    reference: referenceOf,
     trafficPolicy({ frontend, address, port, protocol }) {
       const [local, cluster] = frontend === 'NodePort' ? [`KUBE-NODE-PORT-LOCAL-${protocol}`, `KUBE-NODE-PORT-${protocol}`] : (policySets[frontend] ?? []);
       for (const [name, value] of [[local, 'Local'], [cluster, 'Cluster']] as const) {

@@ -3,7 +3,7 @@ import { isSameAddress } from './address.ts';
 import type { NftTable } from './evaluate/walk-nftables.ts';
 import type { Packet, WalkResult } from './evaluate/walk.ts';
 import type { NftExpression } from './nft-expression.ts';
-import type { ChainKind, NodeRules } from './node-rules.ts';
+import { referenceOf, type ChainKind, type FrontendKey, type NodeRules } from './node-rules.ts';
 import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
@@ -26,12 +26,18 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
     chain,
     kindOf,
     isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && !step.effect.startsWith('unknown'),
-    sourceRanges({ port, protocol, address }) {
-      const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, address, protocol, port));
+    sourceRanges(frontend) {
+      const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, frontend));
       const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
       if (verdict === undefined || !('chain' in verdict)) return undefined;
       const dropping = chain(verdict.chain)?.find(({ drops, sources }) => drops && sources?.negated === true);
       return dropping?.sources === undefined ? undefined : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
+    },
+    reference(step, frontend) {
+      const name = / vmap @(\S+)/.exec(step.rule)?.[1];
+      const map = name === undefined ? undefined : table.map(name);
+      const element = map?.elements.find(({ key }) => isKeyOf(key, frontend));
+      return map === undefined || element === undefined ? referenceOf(step) : { table: step.table, chain: `map ${map.name}`, rule: printNftElement(map, element) };
     },
     trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,
@@ -48,9 +54,12 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
   };
 }
 
-function isKeyOf(key: NftExpression, address: string, protocol: string, port: number): boolean {
-  const [destination, name, number] = key.kind === 'concatenation' ? key.parts : [];
-  return isAddress(destination, address) && isWord(name, protocol.toLowerCase()) && isWord(number, String(port));
+/** `address . protocol . port`, or `protocol . port` of a NodePort. */
+function isKeyOf(key: NftExpression, { frontend, address, protocol, port }: FrontendKey): boolean {
+  const parts = key.kind === 'concatenation' ? key.parts : [];
+  const [name, number] = parts.slice(-2);
+  if (!isWord(name, protocol.toLowerCase()) || !isWord(number, String(port))) return false;
+  return frontend === 'NodePort' ? parts.length === 2 : parts.length === 3 && isAddress(parts[0], address);
 }
 
 function isAddress(expression: NftExpression | undefined, address: string): boolean {

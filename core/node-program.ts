@@ -8,8 +8,8 @@ import { printIptablesRule } from './parse/print-iptables.ts';
 import { printNftRule, printNftVerdict } from './nft-print-text.ts';
 import { parseNftMapElements } from './parse/nft-elements.ts';
 import { parseNftRules } from './parse/nft-json.ts';
-import { frontendFacts, referenceOf, type FrontendFacts } from './program-facts.ts';
-import type { NodeRules } from './node-rules.ts';
+import { frontendFacts, type FrontendFacts } from './program-facts.ts';
+import { referenceOf, type NodeRules } from './node-rules.ts';
 import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import { rulesOfReport, virtualServers } from './report-rules.ts';
@@ -50,7 +50,7 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
   const service = `${desired.namespace}/${desired.name}`;
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   const rulesOf = once((family: Family) => (wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined));
-  const { frontends, unrecognized } = buildFrontends(desired, addresses, rulesOf);
+  const { frontends, unrecognized } = buildFrontends(desired, { node: report.node, addresses }, rulesOf);
   return {
     proxyMode: mode,
     proxyModeSource: source,
@@ -63,19 +63,24 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
 
 /**
  * What the rules do with each frontend of the Service.
- * @param addresses the node's own: where a NodePort is tried
+ * @param place the node: its name in the EndpointSlices, and its addresses, where a NodePort is tried
  * @param rulesOf the node's rules of a family; undefined where they were not read
  */
-export function buildFrontends(desired: DesiredService, addresses: readonly string[], rulesOf: (family: Family) => NodeRules | undefined): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
+export function buildFrontends(desired: DesiredService, place: NodePlace, rulesOf: (family: Family) => NodeRules | undefined): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
   const unrecognized = new Set<string>();
   const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
     const rules = rulesOf(frontend.family);
     if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
-    const { program, unknown } = frontendProgram(frontend, rules, addresses);
+    const { program, unknown } = frontendProgram(frontend, rules, place, desired);
     for (const each of unknown) unrecognized.add(each);
     return program;
   });
   return { frontends, unrecognized: [...unrecognized] };
+}
+
+export interface NodePlace {
+  readonly node: string;
+  readonly addresses: readonly string[];
 }
 
 /** Asks once for each family. */
@@ -95,7 +100,7 @@ function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
 /** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
 const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
 
-function frontendProgram(frontend: Frontend, rules: NodeRules, addresses: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } {
+function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses }: NodePlace, desired: DesiredService): { program: FrontendProgram; unknown: readonly string[] } {
   const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({
     program: { ...frontend, verdict: 'Unknown', dnatTargets: [] },
     unknown,
@@ -122,7 +127,7 @@ function frontendProgram(frontend: Frontend, rules: NodeRules, addresses: readon
       ...frontend,
       verdict: verdictOf(leaves),
       ...(counters === undefined ? {} : { counters }),
-      dnatTargets: targetsOf(leaves, frontend, rules),
+      dnatTargets: targetsOf(leaves, frontend, rules, (address) => nodeOf(desired, address) ?? node, node),
       ...facts,
     },
     unknown: walk.unknown,
@@ -149,7 +154,7 @@ function verdictOf(leaves: readonly Leaf[]): FrontendProgram['verdict'] {
 }
 
 /** One for each address and port: a target may be reached over several chains. */
-function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules): DnatTarget[] {
+function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules, nodeOfTarget: (address: string) => string, node: string): DnatTarget[] {
   const targets = new Map<string, DnatTarget & { probability: number }>();
   for (const { dnat, probability } of leaves) {
     if (dnat === undefined) continue;
@@ -159,10 +164,15 @@ function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules
     targets.set(key, { address, port, probability: (present?.probability ?? 0) + probability, ...(counters === undefined ? {} : { counters }), by: referenceOf(by) });
   }
   return [...targets.values()].map((target) => {
-    const hairpin = rules.hairpin(target, frontend.protocol);
+    // The packets of an endpoint elsewhere come back to it by its own node's rules.
+    const hairpin = nodeOfTarget(target.address) === node ? rules.hairpin(target, frontend.protocol) : undefined;
     const weight = rules.weight(frontend, target);
     return { ...target, ...(hairpin === undefined ? {} : { hairpin }), ...(weight === undefined ? {} : { weight }) };
   });
+}
+
+function nodeOf({ endpointSlices }: DesiredService, address: string): string | undefined {
+  return endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address))?.nodeName;
 }
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */

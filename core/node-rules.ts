@@ -29,6 +29,8 @@ export interface NodeRules {
   kindOf(chain: string): ChainKind | undefined;
   /** Whether the step tells one frontend from another: its rule is the frontend's entry. */
   isEntry(step: Step): boolean;
+  /** The rule of a step; where it asks a map, the map's element for the frontend. */
+  reference(step: Step, frontend: FrontendKey): RuleReference;
   /** Where something other than the chains of the Service tells it. */
   trafficPolicy(frontend: FrontendKey): Fact<'Cluster' | 'Local'> | undefined;
   sourceRanges(frontend: FrontendKey, visited: VisitedChains): Fact<readonly string[]> | undefined;
@@ -38,4 +40,9 @@ export interface NodeRules {
   hairpin(target: DnatTarget, protocol: FrontendProgram['protocol']): { readonly value: boolean; readonly by?: RuleReference } | undefined;
   /** Of IPVS: the real server's weight. */
   weight(frontend: FrontendKey, target: DnatTarget): number | undefined;
+}
+
+/** The rule of a step by itself. */
+export function referenceOf({ table, chain, rule }: Step): RuleReference {
+  return { table, chain, rule };
 }

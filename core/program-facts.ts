@@ -1,6 +1,6 @@
 /** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
 import type { Leaf, Step } from './evaluate/walk.ts';
-import type { FrontendKey, NodeRules, VisitedChains } from './node-rules.ts';
+import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
 
 export type FrontendFacts = Pick<FrontendProgram, 'entry' | 'refusedBy' | 'trafficPolicy' | 'sourceRanges' | 'sessionAffinity' | 'masquerade'>;
@@ -15,21 +15,17 @@ export function frontendFacts(rules: NodeRules, frontend: FrontendKey, outside: 
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
   const refused = refusing?.path.at(-1);
   const visited = visitedChains(paths);
-  const trafficPolicy = rules.trafficPolicy(frontend) ?? policyOf(rules, frontend.frontend, visited, refusing);
+  const trafficPolicy = rules.trafficPolicy(frontend) ?? policyOf(rules, frontend, visited, refusing);
   const sourceRanges = rules.sourceRanges(frontend, visited);
   const sessionAffinity = rules.sessionAffinity(frontend) ?? affinityOf(rules, visited);
   return {
-    ...(entry === undefined ? {} : { entry: referenceOf(entry) }),
-    ...(refused === undefined ? {} : { refusedBy: referenceOf(refused) }),
+    ...(entry === undefined ? {} : { entry: rules.reference(entry, frontend) }),
+    ...(refused === undefined ? {} : { refusedBy: rules.reference(refused, frontend) }),
     ...(trafficPolicy === undefined ? {} : { trafficPolicy }),
     ...(sourceRanges === undefined ? {} : { sourceRanges }),
     ...(sessionAffinity === undefined ? {} : { sessionAffinity }),
     ...(outside.some(isSent) || node.some(isSent) ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } } : {}),
   };
-}
-
-export function referenceOf({ table, chain, rule }: Step): RuleReference {
-  return { table, chain, rule };
 }
 
 function isSent({ verdict }: Leaf): boolean {
@@ -58,17 +54,17 @@ function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
  * Local (pkg/proxy/iptables/proxier.go and nftables/proxier.go writeServiceExternal…, 1.37). Of internal traffic: the
  * chain that the cluster IP leads to. kube-proxy drops, and does not reject, where only local endpoints are missing.
  */
-function policyOf(rules: NodeRules, frontend: FrontendProgram['frontend'], visited: VisitedChains, refusing: Leaf | undefined): FrontendProgram['trafficPolicy'] {
+function policyOf(rules: NodeRules, frontend: FrontendKey, visited: VisitedChains, refusing: Leaf | undefined): FrontendProgram['trafficPolicy'] {
   const refused = refusing?.path.at(-1);
   const isNoEndpointDrop = refusing?.verdict === 'DROP' && refused !== undefined && rules.isEntry(refused) && !isFirewallChain(refused.chain);
-  if (isNoEndpointDrop) return { value: 'Local', by: referenceOf(refused) };
+  if (isNoEndpointDrop) return { value: 'Local', by: rules.reference(refused, frontend) };
   for (const [chain, by] of visited) {
     const kind = rules.kindOf(chain);
-    if (frontend !== 'ClusterIP' && kind === 'external') {
+    if (frontend.frontend !== 'ClusterIP' && kind === 'external') {
       const apart = rules.chain(chain)?.find(({ isForLocalSource }) => isForLocalSource);
-      return apart === undefined ? { value: 'Cluster', by: referenceOf(by) } : { value: 'Local', by: { table: by.table, chain, rule: apart.text } };
+      return apart === undefined ? { value: 'Cluster', by: rules.reference(by, frontend) } : { value: 'Local', by: { table: by.table, chain, rule: apart.text } };
     }
-    if (frontend === 'ClusterIP' && (kind === 'cluster' || kind === 'local')) return { value: kind === 'local' ? 'Local' : 'Cluster', by: referenceOf(by) };
+    if (frontend.frontend === 'ClusterIP' && (kind === 'cluster' || kind === 'local')) return { value: kind === 'local' ? 'Local' : 'Cluster', by: rules.reference(by, frontend) };
   }
   return undefined;
 }

@@ -9,6 +9,7 @@ import type { IptablesRule } from './iptables-rule.ts';
 import { iptablesNodeRules } from './iptables-node-rules.ts';
 import { ipvsNodeRules } from './ipvs-node-rules.ts';
 import { nftNodeRules } from './nft-node-rules.ts';
+import type { NftElement } from './nft-expression.ts';
 import type { NftSet } from './nft-table.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
 import type { NodeRules } from './node-rules.ts';
@@ -16,6 +17,7 @@ import { parseIpset } from './parse/ipset.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { parseIpvsadm } from './parse/ipvsadm.ts';
 import { parseNftElements, parseNftRules } from './parse/nft-json.ts';
+import { elementsWithProtocolNames } from './parse/nft-normal-form.ts';
 import type { IptablesBackend } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import type { Family } from './service.ts';
@@ -141,6 +143,13 @@ function nftTable(report: NodeReport, service: string, family: Family): NftTable
 }
 
 /** What a report holds of a set or map: the elements of the Service. */
-function setOf(name: string, elements: readonly unknown[]): NftSet {
-  return { name, type: [], flags: [], elements: parseNftElements(elements) ?? elements.map((json) => ({ key: { kind: 'unrecognized', text: JSON.stringify(json), json } })) };
+function setOf(name: string, json: readonly unknown[]): NftSet {
+  const parsed = parseNftElements(json) ?? json.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
+  return { name, type: [], flags: [], elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) };
+}
+
+/** The keys of kube-proxy's maps and sets end with protocol and port where they have more than one part. */
+function keyTypes({ key }: NftElement): string[] {
+  const parts = key.kind === 'concatenation' ? key.parts.length : 1;
+  return Array.from({ length: parts }, (_, index) => (parts > 1 && index === parts - 2 ? 'inet_proto' : ''));
 }

@@ -56,7 +56,9 @@ export function viewNftRule(rule: NftRule, print: (rule: NftRule) => string, set
     if (left.kind === 'fib' && left.result === 'type' && left.flags.includes('saddr')) isForLocalSource ||= right.kind === 'value' && right.value === 'local';
     if (left.kind !== 'payload' || left.field !== 'saddr') continue;
     if (right.kind === 'setReference') {
-      if (set(right.name)?.flags.includes('timeout') ?? right.name.startsWith('affinity-')) remembers = { seconds: set(right.name)?.timeout };
+      // kube-proxy's name, for a report holds no flags of sets.
+      const remembered = set(right.name);
+      if (right.name.startsWith('affinity-') || remembered?.flags.includes('timeout') === true) remembers = { seconds: remembered?.timeout };
     } else sources = { prefixes: addressesOf(right), negated: operator === '!=' };
   }
   return { text: print(rule), chains, isForLocalSource, drops, ...(sources === undefined ? {} : { sources }), ...(remembers === undefined ? {} : { remembers }) };
