@@ -104,7 +104,7 @@ function recent(action: 'rcheck' | 'update' | 'set' | 'remove'): [string, Option
 function addressRange(end: End, name: string): [string, OptionGrammar][] {
   return option(name, 1, (text, negated) => {
     const [from = '', to = from, more] = text.split('-');
-    return more !== undefined || from === '' ? undefined : { kind: 'addressRange', end, from, to, negated };
+    return more !== undefined || !isAddressText(from) || !isAddressText(to) ? undefined : { kind: 'addressRange', end, from, to, negated };
   });
 }
 
@@ -326,6 +326,11 @@ export function readMask(text: string): { readonly value: number; readonly mask:
   if (at < 0) return { value, mask: undefined };
   const mask = readNumber(text.slice(at + 1));
   return mask === undefined ? undefined : { value, mask };
+}
+
+/** Digits where an address has them; whether it is one is asked where it is compared. */
+export function isAddressText(text: string): boolean {
+  return /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$/.test(text);
 }
 
 function readTcpFlags(text: string): number | undefined {

@@ -1,6 +1,6 @@
 /** What -j says, from the target's name and its options. */
 import type { IptablesTarget, KeptOption, NatFlag, NatRange, PortRange } from '../iptables-rule.ts';
-import { readMask, readNumber, readPorts, targetGrammar } from './iptables-modules.ts';
+import { isAddressText, readMask, readNumber, readPorts, targetGrammar } from './iptables-modules.ts';
 
 /** A target whose options are not all understood is an `extension`, with all of them; a name that is no target is a chain. */
 export function readTarget(name: string, options: readonly KeptOption[]): IptablesTarget {
@@ -112,10 +112,6 @@ function readAddresses(text: string): { readonly from: string; readonly to: stri
   const from = hyphen < 0 ? text : text.slice(0, hyphen);
   const to = hyphen < 0 ? text : text.slice(hyphen + 1);
   return isAddressText(from) && isAddressText(to) ? { from, to } : undefined;
-}
-
-function isAddressText(text: string): boolean {
-  return /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F:]*:[0-9a-fA-F:.]*)$/.test(text);
 }
 
 /** What an option of MARK or CONNMARK does to a mark (iptables-extensions(8)): zero the bits of clear, then xor value. */
