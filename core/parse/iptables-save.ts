@@ -3,6 +3,7 @@ import type { IptablesRule } from '../iptables-rule.ts';
 import type { Counters } from '../program.ts';
 import type { IptablesChain, IptablesRuleset } from '../ruleset.ts';
 import type { Family } from '../service.ts';
+import { findChainCycle, type Jump } from './chain-cycle.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
 import { parseIptablesRule, readCounters } from './iptables-rules.ts';
 
@@ -30,6 +31,8 @@ interface OpenTable {
   readonly name: string;
   readonly line: number;
   readonly chains: Map<string, OpenChain>;
+  /** Of the chains that are kept: where their rules lead. */
+  readonly jumps: Map<string, Jump[]>;
   /** Some rule has an IPv6 address. */
   isIPv6: boolean;
   /** A line of it could not be read, and was told; the rest is passed over. */
@@ -110,6 +113,12 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (!table.isIPv6 && isOfIPv6(rule)) table.isIPv6 = true;
     if (this.#chain?.name !== rule.chain) this.#chain = { name: rule.chain, rules: this.#rulesOf(table, rule.chain) };
     this.#chain.rules?.push(rule);
+    if (this.#chain.rules !== undefined && (rule.target?.kind === 'jump' || rule.target?.kind === 'goto')) {
+      const jump = { to: rule.target.chain, line: number };
+      const jumps = table.jumps.get(rule.chain);
+      if (jumps === undefined) table.jumps.set(rule.chain, [jump]);
+      else jumps.push(jump);
+    }
     this.#options.visit?.(table.name, rule, number);
   }
 
@@ -150,13 +159,16 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   #open(name: string, number: number): void {
     const before = this.#table;
     if (before !== undefined) this.#refuse(number, `table ${name} begins before COMMIT closes table ${before.name} of line ${String(before.line)}: the dump is torn; make it anew`);
-    this.#table = { name, line: number, chains: new Map(), isIPv6: false, isBroken: false };
+    this.#table = { name, line: number, chains: new Map(), jumps: new Map(), isIPv6: false, isBroken: false };
     this.#chain = undefined;
     this.#isOutside = false;
     if (!/^[\w-]+$/.test(name)) this.#refuse(number, `it is no name of a table: *${name.slice(0, 60)}`);
   }
 
   #close(table: OpenTable): void {
+    const builtIns = [...table.chains].flatMap(([name, { policy }]) => (policy === undefined ? [] : [name]));
+    const cycle = table.isBroken ? undefined : findChainCycle(builtIns, (chain) => table.jumps.get(chain) ?? []);
+    if (cycle !== undefined) this.#refuse(cycle.line, `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes: the dump was altered; make it anew`);
     this.#table = undefined;
     this.#chain = undefined;
     if (table.isBroken) return;

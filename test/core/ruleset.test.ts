@@ -5,7 +5,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { summarize } from '../../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
-import { ChainLoopError } from '../../core/evaluate/walk.ts';
 import { parseRulesetFile } from '../../core/parse/ruleset-file.ts';
 import { RulesetError } from '../../core/ruleset.ts';
 import type { Protocol } from '../../core/service.ts';
@@ -103,15 +102,23 @@ describe('walkRuleset', () => {
     expect(to('10.0.0.7')).toBe('DROP');
   });
 
-  it('refuses rules that jump in a circle', () => {
-    const rules = '*filter\n:FORWARD ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n-A FORWARD -j A\n-A A -j B\n-A B -j A\nCOMMIT\n';
-    expect(() => walkRuleset(parseRulesetFile(rules), { source: pod, destination: '10.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, [])).toThrow(ChainLoopError);
+  it('refuses a table whose rules jump in a circle by the line that closes it, and walks the others', () => {
+    const rules = '*nat\n:PREROUTING ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]\n-A PREROUTING -j A\n-A A -j B\n-A B -j A\nCOMMIT\n*filter\n:FORWARD DROP [0:0]\n:C - [0:0]\n-A C -j C\nCOMMIT\n';
+    const ruleset = parseRulesetFile(rules);
+    // A circle that no packet comes to is one that the kernel has let through.
+    expect(ruleset.problems).toEqual([{ line: 7, table: 'nat', message: 'the rules jump in a circle, A -> B -> A, which no kernel takes: the dump was altered; make it anew' }]);
+    const walk = summarize(walkRuleset(ruleset, { source: pod, destination: '10.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, []));
+    expect(walk.verdict).toBe('DROP');
+    expect(walk.unknown).toEqual([expect.stringContaining('table nat, which was not read: line 7')]);
   });
 });
 
 describe('a dump that cannot be read', () => {
   it.each([
     ['', 'neither iptables-save text'],
+    ['*nat\n:A ACCEPT\n-A A -j A\nCOMMIT\n', 'line 3: the rules jump in a circle, A -> A'],
+    ['-P INPUT ACCEPT\n', 'it is what iptables -S printed'],
+    ['Chain INPUT (policy ACCEPT)\n', 'it is what iptables -L printed'],
     ['hello', 'neither iptables-save text'],
     ['{"nftables": [', 'line 1: the JSON of nft cannot be read any further (it ends before its last brace)'],
     ['{"tables": []}', 'no list "nftables"'],

@@ -1,0 +1,42 @@
+/** Chains that jump in a circle: the kernel takes none (iptables: ELOOP; nf_tables: nf_tables_check_loops), so a dump with one is no kernel's. */
+
+export interface Jump {
+  readonly to: string;
+  /** Line of the rule, from 1. */
+  readonly line: number;
+}
+
+export interface ChainCycle {
+  /** From a chain on to the same chain again. */
+  readonly chains: readonly string[];
+  /** Line of the rule that closes the circle. */
+  readonly line: number;
+}
+
+/** The first circle that a packet can come to from one of the starts. */
+export function findChainCycle(starts: Iterable<string>, jumpsOf: (chain: string) => readonly Jump[]): ChainCycle | undefined {
+  const done = new Set<string>();
+  for (const start of starts) {
+    /** The chains on the way down, and how many of each one's jumps were followed. */
+    const way: { readonly chain: string; next: number }[] = [{ chain: start, next: 0 }];
+    const onWay = new Set([start]);
+    for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
+      const jump = done.has(top.chain) ? undefined : jumpsOf(top.chain)[top.next];
+      if (jump === undefined) {
+        done.add(top.chain);
+        onWay.delete(top.chain);
+        way.pop();
+        continue;
+      }
+      top.next += 1;
+      if (onWay.has(jump.to)) {
+        const chains = way.map(({ chain }) => chain);
+        return { chains: [...chains.slice(chains.indexOf(jump.to)), jump.to], line: jump.line };
+      }
+      if (done.has(jump.to)) continue;
+      way.push({ chain: jump.to, next: 0 });
+      onWay.add(jump.to);
+    }
+  }
+  return undefined;
+}
