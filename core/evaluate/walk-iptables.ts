@@ -18,7 +18,7 @@ export interface IptablesWalkOptions {
  * So many conditions of rules are asked for one packet, and so many branches of it are followed, before the walk gives
  * up and says so. No real ruleset comes near; chains that jump to the next one twice, again and again, would not end.
  */
-const mostQuestions = 2_000_000;
+const mostQuestions = 1_000_000;
 const mostBranches = 20_000;
 /** So many destinations of one rule are told apart. */
 const mostDestinations = 256;

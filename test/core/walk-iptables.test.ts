@@ -200,7 +200,7 @@ describe('chains', () => {
     expect([...walk(lines).trail.unknown].join()).toContain('what follows in chain');
     const choices = Array.from({ length: 40 }, (_, each) => `X -m statistic --mode random --probability 0.5 -j MARK --set-xmark 0x${(1 << (each % 30)).toString(16)}/0x0`);
     expect([...walk(choices).trail.unknown].join()).toContain('what follows in chain');
-  });
+  }, 30_000);
 
   it('that are RETURNed from at a hook come to their policy', () => {
     const ruleset = (policy: string): ReturnType<typeof walkRuleset> =>
