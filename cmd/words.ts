@@ -1,5 +1,5 @@
 /** Parts of a status in words, the same in every printer and view. Unknown is "unknown", and not counted is "-". */
-import type { Condition, FindingStatus, ServiceStatus, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { Condition, FindingStatus, NodePortStatus, ServiceStatus, ServiceTraceStatus } from '../core/service-trace.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
 
 /** 45s, 3m, 2h, 5d: the form of kubectl's AGE. */
@@ -64,4 +64,13 @@ export function isAllKnown({ nodes = [] }: ServiceTraceStatus): boolean {
 
 export function noFindingCell(status: ServiceTraceStatus): Cell {
   return isAllKnown(status) ? cell('none', 'ok') : cell('none in what could be read, and not all could be read', 'warning');
+}
+
+/** What the rules do with a frontend beyond sending to all endpoints: `policy Local, affinity 300 s, only from 192.0.2.0/24`; empty for an ordinary one. */
+export function routingText({ trafficPolicy, sessionAffinitySeconds, sourceRanges }: Pick<NodePortStatus, 'trafficPolicy' | 'sessionAffinitySeconds' | 'sourceRanges'>): string {
+  return [
+    ...(trafficPolicy === 'Local' ? ['policy Local'] : []),
+    ...(sessionAffinitySeconds === undefined ? [] : [`affinity ${String(sessionAffinitySeconds)} s`]),
+    ...(sourceRanges === undefined ? [] : [`only from ${sourceRanges.join(', ')}`]),
+  ].join(', ');
 }

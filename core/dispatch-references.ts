@@ -85,7 +85,7 @@ export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchR
   return [
     ...entries.map(({ address, protocol, port, chain: to }): IptablesRule => ({
       chain,
-      destination: { prefix: `${address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`, negated: false },
+      destination: { prefix: `${canonicalAddress(address) ?? address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`, negated: false },
       protocol: { protocol: protocol.toLowerCase(), negated: false },
       matches: [said, { module: protocol.toLowerCase(), options: [{ kind: 'destinationPort', from: port, to: port, negated: false }] }],
       target: { kind: 'jump', chain: to },

@@ -5,7 +5,7 @@ import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { ageText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, severityTones } from '../words.ts';
+import { ageText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, routingText, severityTones } from '../words.ts';
 import { fits, printColumns, type Column } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
 
@@ -91,7 +91,9 @@ function pathSection(path: Path, status: ServiceTraceStatus, options: TableOptio
   const frontends = path.frontends.map(({ text, byNode }) => {
     const counted = names.flatMap((name) => byNode.get(name)?.packets ?? []);
     const packets = counted.length === 0 ? '' : `, ${counted.reduce((sum, each) => sum + each, 0)} packets on ${plural(counted.length, 'node')}`;
-    return `${text}  ${verdictsText([...byNode.values()].map(({ verdict }) => verdict))}${packets}`;
+    // Nodes differ in it where one of them has no local endpoint, or another proxy mode.
+    const routing = [...new Set([...byNode.values()].map(routingText).filter((each) => each !== ''))].join('; ');
+    return `${text}  ${verdictsText([...byNode.values()].map(({ verdict }) => verdict))}${packets}${routing === '' ? '' : `  ${routing}`}`;
   });
   if (table.rows.length === 0) return [heading, ...frontends.flatMap((line) => wrapped(line, options.width)), paint('dim', 'no DNAT target on any node that was read')];
   return [heading, ...frontends.flatMap((line) => wrapped(line, options.width)), ...printColumns(table.columns, table.rows, tableWidth(options)), ...wrapped(legend, options.width).map((line) => paint('dim', line))];

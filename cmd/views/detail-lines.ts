@@ -7,7 +7,7 @@ import { printColumns, type Column } from '../printers/columns.ts';
 import { paintCell } from '../printers/paint.ts';
 import { findingLines, wrapped } from '../printers/table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { countText, noFindingCell, percentText } from '../words.ts';
+import { countText, noFindingCell, percentText, routingText } from '../words.ts';
 import { selectedNode, type LiveState, type Tab } from './live-state.ts';
 import { frontendKey, rateText, targetKey, type Rates } from './rates.ts';
 import type { Theme } from './theme.ts';
@@ -48,7 +48,8 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: D
     const rate = rates.get(frontendKey(node.name, port));
     const counted = port.packets === undefined ? '' : `  ${port.packets} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
     const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
-    lines.push(`${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}`);
+    const routing = routingText(port);
+    lines.push(`${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}${routing === '' ? '' : `  ${routing}`}`);
     const present = port.dnatTargets.map((target): Cell[] => {
       const endpoint = trace.status === undefined ? undefined : endpointOf(trace.status, target.address);
       const state = endpointState(endpoint);
