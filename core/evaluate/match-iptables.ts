@@ -105,11 +105,11 @@ export class PacketMatch {
       case 'statistic':
         return statistic(options);
       case 'mark':
-        return all(options, (option) => (option.kind === 'mark' ? ((branch.mark & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+        return all(options, (option) => (option.kind === 'mark' && !isHidden(branch.isMarkUnknown, option.mask) ? ((branch.mark & option.mask) >>> 0 === option.value) !== option.negated : undefined));
       case 'connmark':
         // xt_connmark.c connmark_mt: without a connection it never matches, negated or not.
         if (!this.#isTracked(branch, before)) return 0;
-        return all(options, (option) => (option.kind === 'mark' ? (((branch.connectionMark ?? 0) & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+        return all(options, (option) => (option.kind === 'mark' && !isHidden(branch.isConnectionMarkUnknown, option.mask) ? (((branch.connectionMark ?? 0) & option.mask) >>> 0 === option.value) !== option.negated : undefined));
       case 'addrtype':
         return this.#addressTypes(options, branch);
       case 'conntrack':
@@ -454,4 +454,9 @@ function connlimit(options: readonly IptablesOption[]): number | undefined {
     if (option.name !== '--connlimit-above' && option.name !== '--connlimit-upto') return option.negated ? undefined : true;
     return option.values[0] === '0' ? (option.name === '--connlimit-above') !== option.negated : undefined;
   });
+}
+
+/** Whether bits of a mark are asked for that nobody knows (a map or hash of nftables set it). */
+function isHidden(isUnknown: boolean | undefined, mask: number): boolean {
+  return isUnknown === true && mask !== 0;
 }

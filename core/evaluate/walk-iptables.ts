@@ -173,7 +173,7 @@ export class IptablesWalk {
         return end((branch) => ({ ...branch, verdict, chain }));
       }
       case 'MARK':
-        return on((branch) => ({ ...branch, mark: changed(branch.mark, target.clear, target.value) }));
+        return on((branch) => withMark(branch, changed(branch.mark, target.clear, target.value), branch.isMarkUnknown === true && target.clear >>> 0 !== everyBit));
       case 'CONNMARK':
         return on((branch) => markConnection(branch, target));
       case 'CT':
@@ -315,14 +315,29 @@ function changed(mark: number, clear: number, value: number): number {
 function markConnection(branch: Branch, target: IptablesTarget & { readonly kind: 'CONNMARK' }): Branch {
   if (branch.untracked === true) return branch;
   const connectionMark = branch.connectionMark ?? 0;
+  const isUnknown = branch.isConnectionMarkUnknown === true;
   switch (target.action) {
     case 'set':
-      return { ...branch, connectionMark: changed(connectionMark, target.clear, target.value) };
-    case 'save':
-      return { ...branch, connectionMark: changed(connectionMark, target.ctmask, branch.mark & target.nfmask) };
-    case 'restore':
-      return { ...branch, mark: changed(branch.mark, target.nfmask, connectionMark & target.ctmask) };
+      return withConnectionMark(branch, changed(connectionMark, target.clear, target.value), isUnknown && target.clear >>> 0 !== everyBit);
+    case 'save': {
+      const isSavedUnknown = branch.isMarkUnknown === true && target.nfmask !== 0;
+      return withConnectionMark(branch, changed(connectionMark, target.ctmask, branch.mark & target.nfmask), isSavedUnknown || (isUnknown && target.ctmask >>> 0 !== everyBit));
+    }
+    case 'restore': {
+      const isRestoredUnknown = isUnknown && target.ctmask !== 0;
+      return withMark(branch, changed(branch.mark, target.nfmask, connectionMark & target.ctmask), isRestoredUnknown || (branch.isMarkUnknown === true && target.nfmask >>> 0 !== everyBit));
+    }
   }
+}
+
+const everyBit = 0xffffffff;
+
+function withMark(branch: Branch, mark: number, isMarkUnknown: boolean): Branch {
+  return isMarkUnknown || branch.isMarkUnknown === true ? { ...branch, mark, isMarkUnknown } : { ...branch, mark };
+}
+
+function withConnectionMark(branch: Branch, connectionMark: number, isConnectionMarkUnknown: boolean): Branch {
+  return isConnectionMarkUnknown || branch.isConnectionMarkUnknown === true ? { ...branch, connectionMark, isConnectionMarkUnknown } : { ...branch, connectionMark };
 }
 
 /** Targets that leave the packet, its mark and its way as they are, as far as any rule asks for them. */

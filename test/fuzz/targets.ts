@@ -1,6 +1,7 @@
 /** What is fuzzed. A target throws where its promise is broken. */
 import type { Dice } from './dice.ts';
 import { iptablesTarget } from './iptables.ts';
+import { nftTarget } from './nft.ts';
 
 export { Dice } from './dice.ts';
 
@@ -10,4 +11,4 @@ export interface FuzzTarget {
   run(dice: Dice): void;
 }
 
-export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, nftTarget];
