@@ -4,8 +4,11 @@
  */
 import type { NftElement } from '../nft-expression.ts';
 import { printNftStatement } from '../nft-print-text.ts';
+import type { NftRule } from '../nft-statement.ts';
+import { chainOfVerdict, jumpsOfStatement } from '../nft-targets.ts';
 import type { NftBase, NftFlowtable, NftObject, NftRulesetTable, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
+import { findChainCycle, type Jump } from './chain-cycle.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
 import { NftElementLines } from './nft-element-lines.ts';
 import { readKey, secondsOf } from './nft-expression-text.ts';
@@ -37,6 +40,8 @@ interface Block {
 export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftRulesetTable>();
   readonly #problems: DumpProblem[] = [];
+  /** The line of each rule, from 1. */
+  readonly #ruleLines = new WeakMap<NftRule, number>();
   readonly #lines: DumpLines;
   #table: NftTableBuilder | undefined;
   #block: Block | undefined;
@@ -105,11 +110,19 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
 
   #inTable(table: NftTableBuilder, text: string, line: number): void {
     if (text === '}') {
-      this.#tables.set(`${table.family} ${table.name}`, table.build());
+      const built = table.build();
+      const cycle = findChainCycle([...built.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [name])), (chain) => this.#jumpsOf(built, chain));
+      if (cycle !== undefined) {
+        this.#torn(cycle.line, `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes`);
+        // Its end has been read: what follows is of another table.
+        this.#isSkipping = false;
+        return;
+      }
+      this.#tables.set(`${table.family} ${table.name}`, built);
       this.#table = undefined;
       return;
     }
-    const head = /^([^{]*?)\s*\{(?:\s*#\s*(.*))?$/.exec(text);
+    const head = /^([^{]*?)\s*\{(?:\s*#\s*(handle \d+))?$/.exec(text);
     if (head?.[1] !== undefined) {
       const kind = blockKinds.find((each) => head[1]?.startsWith(`${each} `) === true);
       const name = kind === undefined ? '' : head[1].slice(kind.length + 1).trim();
@@ -132,6 +145,11 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       }
       block.depth += text.endsWith('{') ? 1 : text === '}' ? -1 : 0;
       block.lines.push(text);
+      return;
+    }
+    // A string of nft has no quotes in it, and ends on its line.
+    if (text.split('"').length % 2 === 0) {
+      this.#torn(line, `a quote of ${block.head} is not closed (${text.slice(0, 40)})`);
       return;
     }
     if (block.elements !== undefined && !block.elements.isClosed) {
@@ -173,25 +191,40 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     }
     switch (block.kind) {
       case 'chain':
-        this.#chainLine(table, block, text);
+        this.#chainLine(table, block, text, line);
         break;
       case 'set':
       case 'map':
-        if (!setLine(block.set, text.replace(/;$/, ''))) block.lines.push(text);
+        if ((block.set.type !== undefined && text.startsWith('type ')) || !setLine(block.set, text.replace(/;$/, ''))) block.lines.push(text);
         break;
       default:
         block.lines.push(text);
     }
   }
 
-  #chainLine(table: NftTableBuilder, block: Block, text: string): void {
+  /** Where a chain's rules lead, by the verdicts of named maps too. */
+  #jumpsOf({ chains, maps }: NftRulesetTable, name: string): Jump[] {
+    return (chains.get(name)?.rules ?? []).flatMap((rule) => {
+      const line = this.#ruleLines.get(rule) ?? 0;
+      return rule.statements.flatMap((statement) => {
+        const named = statement.kind === 'vmap' && statement.data.kind === 'setReference' ? (maps.get(statement.data.name)?.elements ?? []) : [];
+        return [...jumpsOfStatement(statement), ...named.flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []))].map((to) => ({ to, line }));
+      });
+    });
+  }
+
+  #chainLine(table: NftTableBuilder, block: Block, text: string, line: number): void {
     const base = baseOf(text, table.family);
     const comment = /^comment "([^"]*)"$/.exec(text);
     const flags = /^flags ([\w,]+);?$/.exec(text);
     if (base !== undefined) block.base = base;
     else if (comment?.[1] !== undefined) block.comment = comment[1];
     else if (flags?.[1] !== undefined) block.flags = flags[1].split(',');
-    else table.addRule(parseNftRuleText(text, block.name, table.family));
+    else {
+      const rule = parseNftRuleText(text, block.name, table.family);
+      this.#ruleLines.set(rule, line);
+      table.addRule(rule);
+    }
   }
 
   #close(table: NftTableBuilder, block: Block): void {

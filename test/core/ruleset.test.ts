@@ -113,6 +113,16 @@ describe('walkRuleset', () => {
   });
 });
 
+describe('a listing of nft whose rules jump in a circle', () => {
+  it('costs its table, by the line that closes the circle', () => {
+    const text = 'table ip x {\n\tchain a {\n\t\ttype filter hook forward priority filter; policy accept;\n\t\tjump b\n\t}\n\tchain b {\n\t\tip daddr 10.0.0.1 jump c\n\t}\n\tchain c {\n\t\tgoto b\n\t}\n}\ntable ip y {\n\tchain f {\n\t\ttype filter hook forward priority filter; policy drop;\n\t}\n}\n';
+    const ruleset = parseRulesetFile(text);
+    expect(ruleset.problems).toEqual([{ line: 10, table: 'ip x', message: 'the rules jump in a circle, b -> c -> b, which no kernel takes: table ip x is torn and left out; make the listing anew' }]);
+    expect(ruleset.nftables.map(({ name }) => name)).toEqual(['y']);
+    expect(summarize(walkRuleset(ruleset, { source: pod, destination: '10.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, [])).verdict).toBe('DROP');
+  });
+});
+
 describe('a dump that cannot be read', () => {
   it.each([
     ['', 'neither iptables-save text'],
