@@ -100,7 +100,7 @@ function lostLine(dump: string, tables: readonly NftRulesetTable[]): string | un
     if (name !== undefined && names.has(name)) return undefined;
     names.add(name ?? '');
   }
-  const heads = [...dump.matchAll(/^\t((?:chain|set|map) \S+) \{/gm)].map(([, head]) => head);
+  const heads = [...dump.matchAll(/^\t((?:chain|set|map) [^\s{]+)\s*\{/gm)].map(([, head]) => head);
   const chains = heads.length;
   // Two sets of one name are one in the model, and which rule was of which is not to be told.
   if (new Set(heads).size < chains) return undefined;
