@@ -1,5 +1,5 @@
 /** The path of one ServicePort in one family: its frontends, and the DNAT targets on each node. */
-import { hostPort } from '../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../core/address.ts';
 import type { DnatTargetStatus, EndpointStatus, NodePortStatus, ServiceTraceStatus } from '../core/service-trace.ts';
 
 export interface PathFrontend {

@@ -1,9 +1,9 @@
 /** `kubectl svctrace simulate`: what rules do with one packet; those of dumps, of a recorded trace, or of a Service's nodes now. */
 import { createReadStream } from 'node:fs';
 import { stringify } from 'yaml';
-import { isSameAddress } from '../core/address.ts';
+import { hostPort, isSameAddress } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
-import { frontendText, hostPort } from '../core/diagnose/frontend-drift.ts';
+import { frontendText } from '../core/diagnose/frontend-drift.ts';
 import { summarize, walkPacket, type Walk } from '../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';

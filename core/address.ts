@@ -78,3 +78,13 @@ export function parseHostPort(text: string): { readonly address: string; readonl
   if (address === undefined || !ipaddr.isValid(address) || port > 65535) return undefined;
   return { address, port };
 }
+
+/** `10.0.0.1:80`, or `[fd00::1]:80` for IPv6. */
+export function hostPort(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Those of a node's own addresses of one family on which others reach it: not loopback's, and none of a link alone. */
+export function reachableAddresses(addresses: readonly string[], family: 'IPv4' | 'IPv6'): string[] {
+  return addresses.filter((address) => address.includes(':') === (family === 'IPv6') && !/^(127\.|::1$|fe80:)/i.test(address));
+}

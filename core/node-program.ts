@@ -1,4 +1,5 @@
 /** From a node's report to the model of what the node does for the Service. */
+import { reachableAddresses } from './address.ts';
 import { hashText } from './chain-names.ts';
 import { ipvsChainName, realServerText } from './evaluate/walk-ipvs.ts';
 import type { Leaf, Packet, WalkResult } from './evaluate/walk.ts';
@@ -107,7 +108,7 @@ function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses
   });
   const walkFrom = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
     rules.walk({ source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt });
-  const own = ownAddresses(frontend, addresses);
+  const own = reachableAddresses(addresses, frontend.family);
   const tried = destinationsOf(frontend, addresses).map((destination) => ({ destination, walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING') }));
   // A NodePort may be served on some of the node's addresses only; the first that is served tells.
   const chosen = tried.find(({ walk }) => walk.leaves.some(isSent)) ?? tried[0];
@@ -177,11 +178,7 @@ function nodeOf({ endpointSlices }: DesiredService, address: string): string | u
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */
 function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
-  return frontend.address === '' ? ownAddresses(frontend, addresses) : [frontend.address];
-}
-
-function ownAddresses({ family }: Pick<Frontend, 'family'>, addresses: readonly string[]): readonly string[] {
-  return addresses.filter((address) => familyOf(address) === family && !/^(127\.|::1$|fe80:)/i.test(address));
+  return frontend.address === '' ? reachableAddresses(addresses, frontend.family) : [frontend.address];
 }
 
 /** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */

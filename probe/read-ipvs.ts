@@ -1,4 +1,5 @@
 /** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
+import { hostPort, reachableAddresses } from '../core/address.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { IptablesBackend } from '../core/program.ts';
 import { familyOf, type Family } from '../core/service.ts';
@@ -37,15 +38,11 @@ export async function readIpvs(commands: Commands, family: Family, backend: Ipta
 
 function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): { flag: string; address: string; port: number }[] {
   const own = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].filter((address) => familyOf(address) === family);
-  const node = nodeAddresses.filter((address) => familyOf(address) === family && !/^(127\.|::1$|fe80:)/i.test(address));
+  const node = reachableAddresses(nodeAddresses, family);
   return service.ports.flatMap(({ protocol, port, nodePort }) => [
     ...own.map((address) => ({ flag: serviceFlags[protocol], address, port })),
     ...(nodePort === undefined || nodePort === 0 ? [] : node.map((address) => ({ flag: serviceFlags[protocol], address, port: nodePort }))),
   ]);
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
 }
 
 /** The addresses behind the arrows of a listing. */

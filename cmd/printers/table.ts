@@ -1,6 +1,6 @@
 /** -o table and -o wide: one trace as text, from the whole to the detail. */
 import wrapAnsi from 'wrap-ansi';
-import { hostPort } from '../../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../../core/address.ts';
 import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';

@@ -1,5 +1,5 @@
 /** The lower pane of the live view: the lines of each tab, painted. */
-import { hostPort } from '../../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../../core/address.ts';
 import type { NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
 import { missingTargets } from '../node-row.ts';
 import { endpointOf, endpointState, frontendText } from '../path-table.ts';

@@ -1,4 +1,5 @@
 /** The difference between what a node's rules do with a frontend and what the EndpointSlices ask for. */
+import { hostPort } from '../address.ts';
 import { desiredTargets, knownTargets, type DesiredTarget } from '../desired-targets.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
@@ -66,11 +67,6 @@ export function frontendText(frontend: Pick<FrontendProgram, 'frontend' | 'addre
   return frontend.frontend === 'NodePort'
     ? `NodePort ${frontend.port}/${frontend.protocol} (${frontend.family})`
     : `${frontend.frontend} ${hostPort(frontend.address, frontend.port)}/${frontend.protocol}`;
-}
-
-/** `10.0.0.1:80`, or `[fd00::1]:80` for IPv6. */
-export function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 export function targetText(target: DesiredTarget): string {

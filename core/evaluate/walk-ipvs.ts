@@ -1,4 +1,5 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
+import { hostPort } from '../address.ts';
 import type { RealServer, VirtualServer } from '../virtual-server.ts';
 import { scheduleIpvs } from './schedule-ipvs.ts';
 import { withProbability, type Branch, type ChainOutcome, type Ended, type Packet, type Step, type Trail } from './walk.ts';
@@ -67,8 +68,4 @@ export function virtualServerText(server: VirtualServer): string {
 /** `-> 10.244.1.2:8080 Masq 1`. */
 export function realServerText({ address, port, forward, weight }: RealServer): string {
   return `-> ${hostPort(address, port)} ${forward} ${String(weight)}`;
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
 }

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { z } from 'zod';
 import { prefixContains } from '../../core/address.ts';
-import { hostPort } from '../../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../../core/address.ts';
 import type { Ruleset } from '../../core/ruleset.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from '../../core/service.ts';
 import { desiredServiceOf } from '../../operator/observe.ts';

@@ -1,6 +1,6 @@
 /** Compares what the evaluator said of a case with what the kernel did. */
 import { isSameAddress } from '../../core/address.ts';
-import { hostPort } from '../../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../../core/address.ts';
 import { familyOf } from '../../core/service.ts';
 import type { Answer, Question } from './ask.ts';
 import type { Case } from './cases.ts';

@@ -4,7 +4,7 @@
  * compared with what the evaluator says of the node's rules.
  */
 import fc from 'fast-check';
-import { hostPort } from '../../core/diagnose/frontend-drift.ts';
+import { hostPort } from '../../core/address.ts';
 import { familyOf } from '../../core/service.ts';
 import type { Answer, Question } from './ask.ts';
 import { casesOf, type Case } from './cases.ts';

@@ -1,6 +1,7 @@
 import { desiredTargets } from '../../desired-targets.ts';
 import type { FindingKind } from '../finding.ts';
-import { hostPort, isSyncing } from '../frontend-drift.ts';
+import { hostPort } from '../../address.ts';
+import { isSyncing } from '../frontend-drift.ts';
 
 export const ctUdpStale: FindingKind = {
   id: 'CT-UDP-STALE',

@@ -1,4 +1,5 @@
-import { frontendDrifts, frontendText, hostPort, isSyncing, targetText } from '../frontend-drift.ts';
+import { hostPort } from '../../address.ts';
+import { frontendDrifts, frontendText, isSyncing, targetText } from '../frontend-drift.ts';
 import type { FindingKind } from '../finding.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 
