@@ -25,7 +25,7 @@ export function printNftStatement(statement: NftStatement): string {
     case 'counter':
       return words('counter', option('packets', statement.packets), option('bytes', statement.bytes));
     case 'object':
-      return `${objectWords[statement.object] ?? `${statement.object} name`} ${printName(statement.name)}`;
+      return `${objectWords.get(statement.object) ?? `${statement.object} name`} ${printName(statement.name)}`;
     case 'quota':
       return `quota ${printQuota(statement)}`;
     case 'limit':
@@ -80,7 +80,7 @@ export function printNftStatement(statement: NftStatement): string {
 }
 
 /** How a rule asks for an object of the table, where it is not `counter name`. */
-const objectWords: Readonly<Record<string, string>> = { 'ct helper': 'ct helper set', 'ct timeout': 'ct timeout set', 'ct expectation': 'ct expectation set', secmark: 'meta secmark set' };
+const objectWords = new Map(Object.entries({ 'ct helper': 'ct helper set', 'ct timeout': 'ct timeout set', 'ct expectation': 'ct expectation set', secmark: 'meta secmark set' }));
 
 function words(...parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join(' ');
@@ -206,14 +206,14 @@ function printValue(expression: NftExpression, types: readonly string[]): string
 
 const unqualified = new Set(['iif', 'oif', 'iifname', 'oifname', 'iifgroup', 'oifgroup']);
 const quotedTypes = new Set(['ifname', 'iface_index', 'devgroup', 'day', 'hour', 'ct_label']);
-const tightness: Readonly<Record<string, number>> = { '|': 0, '^': 1, '&': 2, '<<': 3, '>>': 3 };
+const tightness = new Map(Object.entries({ '|': 0, '^': 1, '&': 2, '<<': 3, '>>': 3 }));
 
 function printBinary(expression: Extract<NftExpression, { kind: 'binary' }>, types: readonly string[]): string {
   const known = nftTypesOf(expression);
   const own = known[0] === '' || known[0] === undefined ? types : known;
   const operands = expression.operands.map((operand, index) => {
     const text = operand.kind === 'list' ? operand.items.map((item) => printValue(item, own)).join(' | ') : printValue(operand, own);
-    const isLooser = operand.kind === 'list' || (operand.kind === 'binary' && ((tightness[operand.operator] ?? 0) < (tightness[expression.operator] ?? 0) || (index > 0 && operand.operator !== expression.operator)));
+    const isLooser = operand.kind === 'list' || (operand.kind === 'binary' && ((tightness.get(operand.operator) ?? 0) < (tightness.get(expression.operator) ?? 0) || (index > 0 && operand.operator !== expression.operator)));
     return isLooser ? `(${text})` : text;
   });
   return operands.join(` ${expression.operator} `);

@@ -87,8 +87,8 @@ export function atomOf(value: string | number | boolean, type: string): Atom | u
       return typeof value === 'string' && !/^\d+$/.test(value) ? value : undefined;
     default: {
       if (typeof value === 'number') return value;
-      const named = names[type]?.[value];
-      if (named !== undefined) return named;
+      const named = names.get(type);
+      if (named !== undefined && Object.hasOwn(named, value)) return named[value];
       return /^(?:\d+|0x[0-9a-f]+)$/i.test(value) ? Number(value) : undefined;
     }
   }
@@ -119,7 +119,7 @@ export function addressText(atom: Atom): string | undefined {
 }
 
 /** Symbols of nft, by type (nft describe; include/linux/netfilter/nf_conntrack_common.h, linux/rtnetlink.h). */
-const names: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+const names: ReadonlyMap<string, Readonly<Record<string, number>>> = new Map(Object.entries<Readonly<Record<string, number>>>({
   inet_proto: { ip: 0, icmp: 1, igmp: 2, ipencap: 4, tcp: 6, udp: 17, dccp: 33, ipv6: 41, 'ipv6-route': 43, 'ipv6-frag': 44, gre: 47, esp: 50, ah: 51, 'ipv6-icmp': 58, icmpv6: 58, 'ipv6-nonxt': 59, 'ipv6-opts': 60, ospf: 89, ipip: 94, pim: 103, comp: 108, ipcomp: 108, vrrp: 112, l2tp: 115, sctp: 132, udplite: 136 },
   ct_state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
   ct_status: { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32, dying: 512 },
@@ -129,4 +129,4 @@ const names: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   ether_type: { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, vlan: 0x8100, '8021q': 0x8100, '8021ad': 0x88a8 },
   pkt_type: { host: 0, unicast: 0, broadcast: 1, multicast: 2, other: 3, otherhost: 3 },
   tcp_flag: { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ecn: 64, cwr: 128 },
-};
+}));

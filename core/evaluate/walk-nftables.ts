@@ -452,14 +452,14 @@ function isWithoutConsequence(statement: NftStatement): boolean {
   return ['match', 'counter', 'log', 'last', 'dup', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && statement.object !== 'synproxy') || (statement.kind === 'verdict' && statement.verdict.kind === 'continue');
 }
 
-const unitBytes: Readonly<Record<string, number>> = { bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 };
+const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 }));
 /** No packet is longer. */
 const longestPacket = 65_535;
 
 /** Whether the quota is used up with this packet; undefined where it hangs on the packet's length (nft_overquota). */
 function overQuota({ value, unit, used = 0, usedUnit = 'bytes' }: NftQuota): boolean | undefined {
-  const limit = value * (unitBytes[unit] ?? Number.NaN);
-  const consumed = used * (unitBytes[usedUnit] ?? Number.NaN);
+  const limit = value * (unitBytes.get(unit) ?? Number.NaN);
+  const consumed = used * (unitBytes.get(usedUnit) ?? Number.NaN);
   if (consumed >= limit) return true;
   return consumed + longestPacket < limit ? false : undefined;
 }

@@ -44,14 +44,14 @@ export function ipvsHooks(virtualServers: readonly VirtualServer[], packet: Pack
 
 const builtInHooks: Readonly<Record<string, Hook>> = { PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output', POSTROUTING: 'postrouting' };
 /** The tables of iptables in their order at a hook. */
-const tablePriorities: Readonly<Record<string, number>> = { raw: priorities.raw, mangle: priorities.mangle, nat: priorities.destinationNat, filter: priorities.filter, security: priorities.security };
+const tablePriorities = new Map(Object.entries({ raw: priorities.raw, mangle: priorities.mangle, nat: priorities.destinationNat, filter: priorities.filter, security: priorities.security }));
 
 function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new IptablesWalk((table, chain) => ruleset.tables.get(table)?.get(chain)?.rules, packet, machine, trail);
   return [...ruleset.tables].flatMap(([table, chains]) =>
     Object.entries(builtInHooks).flatMap(([name, hook]): HookedChain[] => {
       const chain = chains.get(name);
-      const priority = table === 'nat' && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : tablePriorities[table];
+      const priority = table === 'nat' && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : tablePriorities.get(table);
       if (chain === undefined || priority === undefined) return [];
       return [{ hook, priority, isNat: table === 'nat', isDropPolicy: chain.policy === 'DROP', run: (branches, at) => walk.chain(table, name, branches, at) }];
     }),

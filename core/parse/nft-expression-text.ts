@@ -119,12 +119,12 @@ export function readDuration(tokens: NftTokens): number | undefined {
   return seconds;
 }
 
-const unitSeconds: Readonly<Record<string, number>> = { w: 604800, d: 86400, h: 3600, m: 60, s: 1 };
+const unitSeconds = new Map(Object.entries({ w: 604800, d: 86400, h: 3600, m: 60, s: 1 }));
 
 export function secondsOf(word: string): number | undefined {
   if (!/^(?:\d+(?:ms|[wdhms]))+$/.test(word)) return undefined;
   let seconds = 0;
-  for (const [, count, unit] of word.matchAll(/(\d+)(ms|[wdhms])/g)) seconds += Number(count) * (unitSeconds[unit ?? ''] ?? 0);
+  for (const [, count, unit] of word.matchAll(/(\d+)(ms|[wdhms])/g)) seconds += Number(count) * (unitSeconds.get(unit ?? '') ?? 0);
   return seconds;
 }
 
@@ -182,14 +182,14 @@ function primary(tokens: NftTokens, readStatement: ReadStatement, types: readonl
     return inner !== undefined && tokens.take(')') ? inner : undefined;
   }
   const at = tokens.at;
-  const read = readers[token.text];
+  const read = readers.get(token.text);
   if (read !== undefined) {
     tokens.next();
     const found = read(tokens, readStatement);
     if (found !== undefined) return found;
     tokens.back(at);
   }
-  const fields = payloadProtocols[token.text];
+  const fields = payloadProtocols.get(token.text);
   if (fields?.has(tokens.word(1)) === true) {
     tokens.next();
     return { kind: 'payload', protocol: token.text, field: tokens.next()?.text ?? '' };
@@ -256,7 +256,7 @@ const ctKeys = new Set(['state', 'direction', 'status', 'mark', 'secmark', 'expi
 
 const words = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 /** Headers and their fields (nft(8), "Payload expressions"). */
-const payloadProtocols: Readonly<Record<string, ReadonlySet<string>>> = {
+const payloadProtocols: ReadonlyMap<string, ReadonlySet<string>> = new Map(Object.entries<ReadonlySet<string>>({
   ether: words('daddr saddr type'),
   vlan: words('id dei cfi pcp type'),
   arp: words('htype ptype hlen plen operation'),
@@ -275,12 +275,12 @@ const payloadProtocols: Readonly<Record<string, ReadonlySet<string>>> = {
   esp: words('spi sequence'),
   comp: words('nexthdr flags cpi'),
   gre: words('version protocol flags hdrlength routing'),
-};
+}));
 
 type Reader = (tokens: NftTokens, readStatement: ReadStatement) => NftExpression | undefined;
 
 /** Expressions by their first word, which is taken already. */
-const readers: Readonly<Record<string, Reader | undefined>> = {
+const readers: ReadonlyMap<string, Reader | undefined> = new Map(Object.entries<Reader | undefined>({
   meta: (tokens) => {
     const key = tokens.name();
     return key === undefined || !metaKeys.has(key) ? undefined : { kind: 'meta', key };
@@ -376,7 +376,7 @@ const readers: Readonly<Record<string, Reader | undefined>> = {
     tokens.take('chunk')
       ? option(tokens, 'sctp chunk', ['type', 'flags', 'length', 'tsn', 'stream', 'ssn', 'ppid', 'init-tag', 'a-rwnd', 'num-outbound-streams', 'num-inbound-streams', 'initial-tsn', 'cum-tsn-ack', 'num-gap-ack-blocks', 'num-dup-tsns', 'lowest-tsn', 'seqno', 'new-cum-tsn'])
       : undefined,
-};
+}));
 
 function option(tokens: NftTokens, header: 'tcp option' | 'ip option' | 'sctp chunk', fields: readonly string[]): NftExpression | undefined {
   const name = tokens.name();

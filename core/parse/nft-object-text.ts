@@ -5,7 +5,7 @@ import { NftTokens } from './nft-tokens.ts';
 
 type Fields = Record<string, unknown>;
 
-const unitBytes: Readonly<Record<string, number>> = { bytes: 1, kbytes: 1024, mbytes: 1024 * 1024 };
+const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 * 1024 }));
 
 /** @param lines within its braces, its comment left out; undefined where one is not understood */
 export function objectFields(kind: NftObjectKind, lines: readonly string[]): Fields | undefined {
@@ -63,7 +63,7 @@ function readField(kind: NftObjectKind, tokens: NftTokens, fields: Fields): bool
 }
 
 function readQuota(tokens: NftTokens, value: number | undefined, field: string, fields: Fields): boolean {
-  const unit = unitBytes[tokens.word()];
+  const unit = unitBytes.get(tokens.word());
   if (value === undefined || unit === undefined) return false;
   tokens.next();
   fields[field] = value * unit;

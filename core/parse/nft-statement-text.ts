@@ -55,7 +55,7 @@ function takeComment(tokens: NftTokens): string | undefined {
 
 const natFlags = ['random', 'fully-random', 'persistent', 'netmap'] as const;
 const queueFlags = ['bypass', 'fanout'] as const;
-const namedObjects: Readonly<Record<string, NftObjectKind>> = { helper: 'ct helper', timeout: 'ct timeout', expectation: 'ct expectation' };
+const namedObjects: ReadonlyMap<string, NftObjectKind> = new Map(Object.entries<NftObjectKind>({ helper: 'ct helper', timeout: 'ct timeout', expectation: 'ct expectation' }));
 const setOperations = ['add', 'update', 'delete'] as const;
 
 class StatementReader {
@@ -78,7 +78,7 @@ class StatementReader {
     const update = setOperations.find((operation) => tokens.word() === operation && tokens.word(1).startsWith('@'));
     if (update !== undefined) return this.#setUpdate(update);
     const at = tokens.at;
-    const read = tokens.peek()?.isQuoted === true ? undefined : this.#readers[tokens.word()];
+    const read = tokens.peek()?.isQuoted === true ? undefined : this.#readers.get(tokens.word());
     if (read !== undefined) {
       tokens.next();
       const statement = read();
@@ -166,7 +166,7 @@ class StatementReader {
   }
 
   /** By the first word, which is taken already. */
-  readonly #readers: Readonly<Record<string, (() => NftStatement | undefined) | undefined>> = {
+  readonly #readers: ReadonlyMap<string, () => NftStatement | undefined> = new Map(Object.entries<() => NftStatement | undefined>({
     reject: () => this.#reject(),
     log: () => this.#log(),
     notrack: () => ({ kind: 'notrack' }),
@@ -203,7 +203,7 @@ class StatementReader {
     },
     // `ct helper set "ftp"`: an object of the table.
     ct: () => {
-      const object = namedObjects[this.#tokens.word()];
+      const object = namedObjects.get(this.#tokens.word());
       if (object === undefined || this.#tokens.word(1) !== 'set') return undefined;
       this.#tokens.next();
       this.#tokens.next();
@@ -214,7 +214,7 @@ class StatementReader {
       if (!this.#tokens.take('secmark', 'set') || this.#tokens.peek()?.isQuoted !== true) return undefined;
       return { kind: 'object', object: 'secmark', name: { kind: 'value', value: this.#tokens.next()?.text ?? '' } };
     },
-  };
+  }));
 
   #valueOf(types: readonly string[]): NftExpression | undefined {
     return readValue(this.#tokens, types.length === 0 ? [''] : types, readElementStatement);
@@ -409,7 +409,7 @@ function portsOf(text: string): NftExpression {
 /** `3s536ms` in milliseconds, as nft's JSON has the time of `last`. */
 function milliseconds(word: string): number | undefined {
   if (!/^(?:\d+(?:ms|[wdhms]))+$/.test(word)) return undefined;
-  const units: Readonly<Record<string, number>> = { w: 604800000, d: 86400000, h: 3600000, m: 60000, s: 1000, ms: 1 };
-  return [...word.matchAll(/(\d+)(ms|[wdhms])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+  const units = new Map(Object.entries({ w: 604800000, d: 86400000, h: 3600000, m: 60000, s: 1000, ms: 1 }));
+  return [...word.matchAll(/(\d+)(ms|[wdhms])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units.get(unit ?? '') ?? 0), 0);
 }
 

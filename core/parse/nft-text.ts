@@ -301,14 +301,14 @@ function baseOf(text: string, family: string): NftBase | undefined {
 }
 
 /** Names of priorities (nft(8), "Standard priority names"). */
-const priorities: Readonly<Record<string, number>> = { raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 };
-const bridgePriorities: Readonly<Record<string, number>> = { dstnat: -300, filter: -200, out: 100, srcnat: 300 };
+const priorities = new Map(Object.entries({ raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 }));
+const bridgePriorities = new Map(Object.entries({ dstnat: -300, filter: -200, out: 100, srcnat: 300 }));
 
 /** `-100`, `dstnat`, `dstnat - 10`. */
 function nftPriorityOf(text: string, family: string): number | undefined {
   const match = /^(-?\d+|[a-z]+)(?:\s*([+-])\s*(\d+))?$/.exec(text.trim());
   if (match?.[1] === undefined) return undefined;
-  const from = (family === 'bridge' ? bridgePriorities : priorities)[match[1]] ?? Number(match[1]);
+  const from = (family === 'bridge' ? bridgePriorities : priorities).get(match[1]) ?? Number(match[1]);
   return Number.isNaN(from) ? undefined : from + Number(match[3] ?? 0) * (match[2] === '-' ? -1 : 1);
 }
 

@@ -44,6 +44,12 @@ describe('parseNftRules', () => {
     ]);
   });
 
+  it.each(Object.getOwnPropertyNames(Object.prototype))('takes %s for a word like any other', (word) => {
+    expect(parseNftRules([rule(word)])[0]?.statements).toEqual([expect.objectContaining({ kind: 'unrecognized', text: word })]);
+    expect(parseNftRules([rule({ [word]: { [word]: word } })])[0]?.statements).toEqual([expect.objectContaining({ kind: 'unrecognized' })]);
+    expect(parseNftRules([rule({ match: { op: '==', left: { payload: { protocol: word, field: word } }, right: word } })])[0]?.statements).toHaveLength(1);
+  });
+
   it('never throws, whatever JSON it is given', () => {
     fc.assert(fc.property(fc.array(fc.jsonValue()), (objects) => void parseNftRules([...objects, ...objects.map((each) => rule(each))])));
   });
