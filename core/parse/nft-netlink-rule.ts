@@ -150,12 +150,10 @@ class RuleReader {
   }
 
   #port(register: number | undefined, field: string): void {
-    const isOfProtocol = this.#protocol !== undefined && protocolsWithPorts.has(this.#protocol);
-    if (isOfProtocol && this.#dependency !== undefined) {
-      this.statements.splice(this.statements.indexOf(this.#dependency), 1);
-      this.#dependency = undefined;
-    }
-    this.#load(register, { json: { payload: { protocol: isOfProtocol ? this.#protocol : 'th', field } }, types: ['inet_service'], length: 2 });
+    if (this.#protocol !== undefined && !protocolsWithPorts.has(this.#protocol)) throw new NetlinkError(`${this.#protocol} has no ports`);
+    if (this.#dependency !== undefined) this.statements.splice(this.statements.indexOf(this.#dependency), 1);
+    this.#dependency = undefined;
+    this.#load(register, { json: { payload: { protocol: this.#protocol ?? 'th', field } }, types: ['inet_service'], length: 2 });
   }
 
   meta(data: NetlinkAttributes): void {
@@ -216,26 +214,25 @@ class RuleReader {
 
   cmp(data: NetlinkAttributes): void {
     const value = this.#value(data.number(1));
-    const [op, constant] = [(['==', '!=', '<', '<=', '>', '>='] as const)[data.number(2) ?? NaN], data.nested(3)?.bytes(1)];
+    // nft makes one range out of two comparisons by order, which no rule of kube-proxy's has.
+    const [op, constant] = [(['==', '!='] as const)[data.number(2) ?? NaN], data.nested(3)?.bytes(1)];
     const [type] = value.types;
-    const isEquality = op === '==' || op === '!=';
     if (op === undefined || type === undefined || value.types.length !== 1 || constant?.length !== value.length) throw new NetlinkError('a comparison of this kind is not known');
     if (type === 'ct_state' || type === 'ct_status') {
-      if (value.mask === undefined || !isEquality || constant.some((byte) => byte !== 0)) throw new NetlinkError('a comparison of flags of this kind is not known');
+      if (value.mask === undefined || constant.some((byte) => byte !== 0)) throw new NetlinkError('a comparison of flags of this kind is not known');
       return void this.#match(op === '!=' ? 'in' : '!', value.json, flagsJson(type, Number(value.mask)));
     }
-    if (!isEquality && !orderedTypes.has(type)) throw new NetlinkError(`the order of ${type} is not known`);
     if (type === this.#address && (value.mask !== undefined || value.length !== lengthOf(type))) return this.#matchPrefix(op, value, constant);
     const right = valueJson([type], constant);
     const statement = this.#match(op, value.json, right);
-    if (op === '==' && typeof right === 'string' && isL4Protocol(value.json)) [this.#protocol, this.#dependency] = [right, statement];
+    if (op === '==' && isL4Protocol(value.json)) [this.#protocol, this.#dependency] = [String(right), statement];
   }
 
   /** The first bytes, or the masked bits, of an address. */
   #matchPrefix(op: string, value: Value, constant: Uint8Array): void {
     const bits = (lengthOf(this.#address) ?? 0) * 8;
     const length = value.mask === undefined ? value.length * 8 : prefixLength(value.mask, bits);
-    if ((op !== '==' && op !== '!=') || length === undefined) throw new NetlinkError('a comparison of a part of an address is not known');
+    if (length === undefined) throw new NetlinkError('a comparison of a part of an address is not known');
     const whole = new Uint8Array(bits / 8);
     whole.set(constant);
     this.#match(op, value.json, { prefix: { addr: valueJson([this.#address], whole), len: length } });
@@ -302,7 +299,6 @@ class RuleReader {
 
   reject(data: NetlinkAttributes): void {
     const [type, code] = [data.number(1), data.number(2)];
-    if (type === 1) return void this.statements.push({ reject: { type: 'tcp reset' } });
     const name = type === 0 ? rejectCodes[this.#context.family].get(code ?? NaN) : undefined;
     if (name === undefined) throw new NetlinkError(`a rejection with the code ${String(code)} is not known`);
     this.statements.push({ reject: { type: this.#context.family === 'IPv4' ? 'icmp' : 'icmpv6', expr: name } });
@@ -406,7 +402,7 @@ const rejectCodes: Readonly<Record<Family, ReadonlyMap<number, string>>> = {
 /** linux/netfilter/nf_nat.h; that there is an address and a port (1 and 2) is not said by a word. */
 function natFlags(flags = 0): { readonly flags?: unknown } {
   if ((flags & ~0x1f) !== 0) throw new NetlinkError(`the flags ${String(flags)} of a translation are not known`);
-  const words = ([[4, 'random'], [8, 'persistent'], [16, 'fully-random']] as const).flatMap(([bit, word]) => ((flags & bit) === 0 ? [] : [word]));
+  const words = ([[4, 'random'], [16, 'fully-random'], [8, 'persistent']] as const).flatMap(([bit, word]) => ((flags & bit) === 0 ? [] : [word]));
   return words.length === 0 ? {} : { flags: words.length === 1 ? words[0] : words };
 }
 
