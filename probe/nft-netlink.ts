@@ -127,6 +127,8 @@ export class NetlinkNftTable implements NftTable {
   #answer(ask: NftQuestion['ask'], sequence: number, received: readonly NetlinkMessage[]): Answer {
     const answers: NetlinkAttributes[] = [];
     let isAbsent = false;
+    const last = received.at(-1)?.type;
+    if (last !== messageError && last !== messageDone) throw new NetlinkError('an answer of the kernel has no end');
     for (const message of received) {
       if (message.sequence !== sequence) throw new NetlinkError('the kernel answered another question than was asked');
       if ((message.flags & flagInterrupted) !== 0) throw new ChangedError('the rules changed while they were read');

@@ -67,8 +67,9 @@ interface KernelExpression {
 
 function expressionsOf(rule: NetlinkAttributes): KernelExpression[] {
   const list = rule.nested(4);
-  list?.requireOnly([1]);
-  return (list?.all(1) ?? []).map((bytes) => {
+  if (list === undefined) throw new NetlinkError('a rule has no list of expressions');
+  list.requireOnly([1]);
+  return list.all(1).map((bytes) => {
     const expression = new NetlinkAttributes(bytes);
     const [name, data] = [expression.string(1), expression.nested(2)];
     if (name === undefined || data === undefined) throw new NetlinkError('an expression has no name, or says nothing');
@@ -250,11 +251,11 @@ class RuleReader {
     const set = this.#set(data.string(1));
     const key = this.#key(data.number(2), set.key);
     const content = this.#contentOf(set);
-    const [target, flags] = [data.number(3), data.number(5) ?? 0];
+    const [target, flags] = [data.number(3), data.number(5)];
     if (flags !== 0 && (flags !== 1 || target !== undefined)) throw new NetlinkError('a look-up of this kind is not known');
-    if (target === undefined) return void this.#match(flags === 1 ? '!=' : '==', key, content);
+    if (target === undefined && set.data === undefined) return void this.#match(flags === 1 ? '!=' : '==', key, content);
     const isVerdict = set.data?.[0] === 'verdict';
-    if (set.data === undefined || isVerdict !== (target === 0)) throw new NetlinkError(`the set ${set.name} is looked up as a map of another kind`);
+    if (target === undefined || set.data === undefined || isVerdict !== (target === 0)) throw new NetlinkError(`the set ${set.name} is looked up as a map of another kind`);
     if (isVerdict) return void this.statements.push({ vmap: { key, data: content } });
     const length = lengthOfTypes(set.data);
     if (length === undefined) throw new NetlinkError(`what the map ${set.name} holds has no known length`);
