@@ -14,7 +14,7 @@ import { comparableTable } from '../core/comparable-table.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import { readingsSchema, type Reading, type ReadingRequest } from './read-nft-table.ts';
 
-const unavailable = kernelUnavailable(['nft', 'perl']);
+const unavailable = kernelUnavailable(['nft', 'perl', 'setpriv']);
 const reader = `${process.execPath} ${fileURLToPath(new URL('./read-nft-table.ts', import.meta.url))}`;
 const fixture = (path: string): string => fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url));
 
@@ -171,6 +171,16 @@ kernelTest('where there is no table, neither way makes one up', async () => {
   expect(readings[0]).toMatchObject({ programs: ['perl', 'nft'], attempts: 1, chains: [] });
   expect(readings[0]?.problem).toContain('No such file or directory');
   expect(listed).toEqual([]);
+});
+
+kernelTest('NET_ADMIN is all that it needs', async () => {
+  const readWith = (capability: string): string => `setpriv --bounding-set=-all,+${capability} ${reader} <<'REQUEST'\n${JSON.stringify([serviceA])}\nREQUEST\n`;
+  const output = await inNamespace(`nft -f -\n${readWith('net_admin')}${readWith('net_raw')}`, twoServices);
+  const [admin, raw] = output.split('\n').map((line) => readingsSchema.parse(JSON.parse(line))[0]);
+  expect(admin).toMatchObject({ programs: ['perl'] });
+  expect(JSON.stringify(admin)).toContain('10.244.2.2');
+  expect(raw).toMatchObject({ programs: ['perl', 'nft'], chains: [] });
+  expect(raw?.problem).toContain('Operation not permitted');
 });
 
 describe('the program that holds the socket', () => {

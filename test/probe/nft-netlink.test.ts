@@ -5,16 +5,20 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isLittleEndian, NetlinkError } from '../../core/netlink-message.ts';
 import { nftElementJson } from '../../core/nft-print-json.ts';
-import type { NodeReportRecord } from '../../core/node-report.ts';
+import { buildNodeProgram } from '../../core/node-program.ts';
+import { parseNodeReport, type NodeReport, type NodeReportRecord } from '../../core/node-report.ts';
 import { keyWords, withProtocolName } from '../../core/parse/nft-elements.ts';
 import { NftJsonParser } from '../../core/parse/nft-ruleset.ts';
 import type { NftRulesetTable } from '../../core/nft-table.ts';
+import type { ProbeRequest } from '../../core/probe-request.ts';
+import type { FrontendProgram } from '../../core/program.ts';
 import type { Commands } from '../../probe/commands.ts';
 import { NetlinkSocket } from '../../probe/netlink-socket.ts';
 import { ChangedError, NetlinkNftTable } from '../../probe/nft-netlink.ts';
 import { readNftTable, type NftTable } from '../../probe/nft-table.ts';
 import { readNftables } from '../../probe/read-nftables.ts';
 import { comparableTable } from '../core/comparable-table.ts';
+import { collectedAt, desiredService } from '../core/facts.ts';
 import { errorAnswer, messagesOf, recordedKernel, withFirst } from './recorded-kernel.ts';
 
 function parsed(json: string): NftRulesetTable[] {
@@ -155,6 +159,35 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
     const records: NodeReportRecord[] = [];
     await readNftables(recordedKernel([], () => [errorAnswer(1)]), 'IPv4', [], [], (record) => records.push(record));
     expect(records).toEqual([{ kind: 'unread', family: 'IPv4', what: 'rules of nftables, table kube-proxy', reason: 'nft fails' }]);
+  });
+
+  it('reads several Services in one pass, each with what is its own, and how long session affinity lasts', async () => {
+    const service = (name: string, clusterIP: string): ProbeRequest['services'][number] => ({ namespace: 'default', name, clusterIPs: [clusterIP], externalIPs: [], loadBalancerIPs: [], ports: [{ protocol: 'TCP', port: 80 }] });
+    const [ordinary, sticky] = [service('cluster-ip', '10.96.1.1'), service('sticky', '10.96.1.13')];
+    const recordsOf = async (services: ProbeRequest['services']): Promise<NodeReportRecord[]> => {
+      const records: NodeReportRecord[] = [];
+      await readNftables(recordedKernel(), 'IPv4', services, [], (record) => records.push(record));
+      return records;
+    };
+    const records = await recordsOf([ordinary, sticky]);
+    expect(records).toEqual([...(await recordsOf([ordinary])), ...(await recordsOf([sticky]))]);
+    const report: NodeReport = {
+      node: 'node-b',
+      complete: true,
+      records: [
+        { kind: 'start', version: 1, node: 'node-b', startedAt: collectedAt, kernel: '6.1', probeVersion: 'test', addresses: [] },
+        { kind: 'tables', nftables: [{ family: 'ip', name: 'kube-proxy' }], legacy: { IPv4: [], IPv6: [] }, ipvs: false },
+        ...records,
+        { kind: 'end', finishedAt: collectedAt, durationMilliseconds: 1 },
+      ],
+    };
+    const programOf = ({ name, clusterIPs, ports }: ProbeRequest['services'][number]): FrontendProgram | undefined =>
+      buildNodeProgram(parseNodeReport(report.records.map((record) => JSON.stringify(record)).join('\n')), { ...desiredService([], { clusterIPs, ports: ports.map(({ protocol, port }) => ({ protocol, port })) }), name }).frontends[0];
+    expect(programOf(ordinary)).toMatchObject({ verdict: 'DNAT' });
+    expect(programOf(ordinary)?.sessionAffinity).toBeUndefined();
+    expect(programOf(sticky)).toMatchObject({ verdict: 'DNAT', sessionAffinity: { value: 10800 } });
+    // Who the clients are stays on the node.
+    for (const record of records) if (record.kind === 'nftElements' && record.name.startsWith('affinity-')) expect(record).toMatchObject({ elements: [], timeout: 10800 });
   });
 
   it('hides no mistake of its own', async () => {
