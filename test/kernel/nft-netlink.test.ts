@@ -166,6 +166,14 @@ kernelTest('a Service with a statement that is not known over netlink is read fr
   expect(JSON.stringify(readings[1]?.chains)).toContain('"quota"');
 });
 
+kernelTest('a map of 5,000 endpoints, which comes in many messages, is read whole', async () => {
+  const endpoints = Array.from({ length: 5000 }, (_, index) => `${String(index)} : 10.244.${String(index >> 8)}.${String(index & 255)} . 8080`);
+  const { readings, listed } = await readBoth(`table ip kube-proxy {\n  chain service-a { meta l4proto tcp dnat ip to numgen random mod 5000 map { ${endpoints.join(', ')} }; }\n}\n`, [{ ...nothing, chains: ['service-a'] }]);
+  expect(readings[0]?.programs).toEqual(['perl']);
+  expect(comparableObjects(readings[0]?.chains.flatMap(([, objects]) => objects ?? []) ?? [])).toEqual(listed.map((table) => comparableChains(table))[0]);
+  expect(JSON.stringify(readings).match(/10\.244\.\d+\.\d+/g)).toHaveLength(5000);
+});
+
 kernelTest('where there is no table, neither way makes one up', async () => {
   const { readings, listed } = await readBoth('', [serviceA]);
   expect(readings[0]).toMatchObject({ programs: ['perl', 'nft'], attempts: 1, chains: [] });
