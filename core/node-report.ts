@@ -109,6 +109,8 @@ const nftElements = z.object({
   name: z.string(),
   /** The elements in nft's JSON: [key, value] for a map. */
   elements: z.array(z.unknown()),
+  /** Of a set whose elements go by themselves: after so many seconds. */
+  timeout: z.number().optional(),
 });
 
 /** The Service's virtual servers, as `ipvsadm -L -n --exact` and the same with `--stats` print them, one after the other. */

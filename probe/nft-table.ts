@@ -38,6 +38,24 @@ export class NftTableListing {
     });
   }
 
+  /** The names of all chains. */
+  chainNames(): string[] {
+    return [...this.#chains.keys()];
+  }
+
+  /** The names of those that hang on a hook. */
+  baseChains(): string[] {
+    return [...this.#chains].filter(([, [declaration = '']]) => declaration.startsWith('{"chain"') && /"hook": ?"/.test(declaration)).map(([name]) => name);
+  }
+
+  /** Seconds that elements of a set stay; undefined where they stay for ever, or there is no such set. */
+  timeout(name: string): number | undefined {
+    const text = this.#sets.get(name);
+    if (text === undefined) return undefined;
+    const parsed = timeoutSchema.safeParse(JSON.parse(text));
+    return parsed.success ? Object.values(parsed.data)[0]?.timeout : undefined;
+  }
+
   /** All elements of a set or map; undefined where there is none of that name. */
   elements(name: string): unknown[] | undefined {
     const text = this.#sets.get(name);
@@ -58,6 +76,7 @@ export async function listNftTable(commands: Commands, family: Family, table: st
 }
 
 const objectSchema = z.record(z.string(), z.unknown());
+const timeoutSchema = z.record(z.string(), z.looseObject({ timeout: z.number().optional() }));
 const setSchema = z.record(z.string(), z.looseObject({ elem: z.array(z.unknown()).optional() }));
 
 /** The texts of the objects in `{"nftables": [OBJECT, OBJECT]}`. */
