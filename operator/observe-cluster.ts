@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1NetworkPolicyPort, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { ClientFacts, ClusterFacts, ClusterNode, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
+import { isChanging } from '../core/diagnose/age.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
 import { contradictions } from '../core/diagnose/pod-endpoints.ts';
 import { present } from '../core/present.ts';
@@ -124,7 +125,12 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
     async observe(request) {
       const { service, readSlices, signal } = request;
       const key = `${service.metadata?.namespace ?? ''}/${service.metadata?.name ?? ''}`;
-      const contradicted = (facts: ClusterFacts, slices: readonly V1EndpointSlice[]): string[] => contradictions(desiredServiceOf(service, slices), facts, new Date().toISOString());
+      const contradicted = (facts: ClusterFacts, slices: readonly V1EndpointSlice[]): string[] => {
+        const desired = desiredServiceOf(service, slices);
+        const now = new Date().toISOString();
+        // While the EndpointSlices change, nothing is found from it.
+        return isChanging(desired, now) ? [] : contradictions(desired, facts, now);
+      };
       let { slices } = request;
       let facts = await read(request, slices, (namespace, labelSelector) => podLists(`${namespace} ${labelSelector}`));
       let found = contradicted(facts, slices);

@@ -34,7 +34,13 @@ export function labelDistance(selector: Labels, labels: Labels): number {
   }, 0);
 }
 
-/** One letter of a short word, two of a longer one, up to a quarter of a long one; letters in another case are the same. */
+/** Letters in another order or another case, one letter of a short word, two of a longer one, up to a quarter of a long one. */
 function isNear(one: string, other: string, length = Math.min(one.length, other.length)): boolean {
-  return distance(one.toLowerCase(), other.toLowerCase()) <= (length <= 3 ? 1 : Math.max(2, Math.floor(length / 4)));
+  const far = distance(one.toLowerCase(), other.toLowerCase());
+  if (far <= (length <= 3 ? 1 : Math.max(2, Math.floor(length / 4)))) return true;
+  return far === 2 && sortedLetters(one) === sortedLetters(other);
+}
+
+function sortedLetters(text: string): string {
+  return [...text.toLowerCase()].sort().join('');
 }

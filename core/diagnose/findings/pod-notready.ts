@@ -1,5 +1,6 @@
 import type { PodFacts } from '../../cluster-facts.ts';
 import { isWithin } from '../age.ts';
+import { isDownByRestart } from '../container-restarts.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
@@ -11,10 +12,10 @@ export const podNotReady: FindingKind = {
   id: 'POD-NOTREADY',
   severity: 'warning',
   condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
-  notReported: 'In the first 30 s of a pod; pods that have ended or are being deleted.',
+  notReported: 'In the first 30 s of a pod; pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',
   source: 'Debug Services, "Are the Pods working?"; core/v1 PodCondition Ready',
   find: ({ desired, cluster, now }) => {
-    const pods = (livePods(cluster) ?? []).filter((pod) => !pod.ready && pod.deletionTimestamp === undefined && !isWithin(pod.createdAt, startGraceMilliseconds, now));
+    const pods = (livePods(cluster) ?? []).filter((pod) => !pod.ready && pod.deletionTimestamp === undefined && !isWithin(pod.createdAt, startGraceMilliseconds, now) && !isDownByRestart(pod, now));
     const [first] = pods;
     if (first === undefined) return [];
     const all = livePods(cluster)?.length ?? 0;

@@ -1,11 +1,7 @@
-import type { PodFacts } from '../../cluster-facts.ts';
-import { isWithin } from '../age.ts';
+import { isRestarting } from '../container-restarts.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
-
-/** An end that is longer ago says nothing of what clients meet now. */
-const recentMilliseconds = 3_600_000;
 
 export const podRestarts: FindingKind = {
   id: 'POD-RESTARTS',
@@ -33,7 +29,3 @@ export const podRestarts: FindingKind = {
     ];
   },
 };
-
-function isRestarting({ restarts, waiting, lastEnd }: PodFacts['containers'][number], now: string): boolean {
-  return restarts > 0 && (waiting === 'CrashLoopBackOff' || (lastEnd?.finishedAt !== undefined && isWithin(lastEnd.finishedAt, recentMilliseconds, now)));
-}

@@ -1,14 +1,14 @@
 import { isWithin } from '../age.ts';
 import type { FindingKind } from '../finding.ts';
 
-/** A cloud takes a minute or two to make a load balancer. */
-const graceMilliseconds = 180_000;
+/** A controller answers within seconds with an address or a host name; some clouds take longer. */
+const graceMilliseconds = 30_000;
 
 export const svcLbPending: FindingKind = {
   id: 'SVC-LB-PENDING',
   severity: 'warning',
   condition: 'A Service of type LoadBalancer has no address: no controller made its load balancer.',
-  notReported: 'In the first 3 minutes of the Service; load balancers that have a host name instead of an address.',
+  notReported: 'In the first 30 s of the Service; load balancers that have a host name instead of an address.',
   source: 'Kubernetes, "Type LoadBalancer"; core/v1 ServiceStatus.loadBalancer',
   find: ({ desired, cluster, now }) => {
     const service = cluster?.service;

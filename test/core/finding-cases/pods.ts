@@ -27,6 +27,8 @@ export const podCases: readonly FindingCase[] = [
   { name: 'a container that ended ten minutes ago', facts: beside(restarted('2026-11-24T09:50:00Z')), ids: ['POD-RESTARTS'] },
   { name: 'a container that ended yesterday', facts: beside(restarted('2026-11-23T09:50:00Z')), ids: [] },
   { name: 'a container that has been failing since yesterday', facts: beside(restarted('2026-11-23T09:50:00Z', { waiting: 'CrashLoopBackOff' })), ids: ['POD-RESTARTS'] },
+  { name: 'a pod that is not ready because its container just ended', facts: withNew({ ...restarted('2026-11-24T09:58:00Z'), name: 'auth-new', uid: 'new', addresses: ['10.244.9.9'], ready: false, notReady: 'ContainersNotReady' }), ids: ['POD-RESTARTS'] },
+  { name: 'a pod that is not ready for long after its container ended', facts: withNew({ ...restarted('2026-11-24T09:30:00Z'), name: 'auth-new', uid: 'new', addresses: ['10.244.9.9'], ready: false, notReady: 'ContainersNotReady' }), ids: ['POD-NOTREADY', 'POD-RESTARTS'] },
 
   { name: 'a pod that ends without preStop, and is still sent packets', facts: endingFacts(false, '10.244.1.2', '10.244.2.3', '10.244.3.4'), ids: ['POD-NO-DRAIN'] },
   { name: 'a pod that ends with preStop', facts: endingFacts(true, '10.244.1.2', '10.244.2.3', '10.244.3.4'), ids: [] },

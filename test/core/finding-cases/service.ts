@@ -24,6 +24,7 @@ export const serviceCases: readonly FindingCase[] = [
 
   { name: 'a selector that matches nothing near', facts: { desired: service({}, []), nodes: [], cluster: cluster({ pods: [], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
   { name: 'a misspelt selector', facts: { desired: service({ selector: { app: 'auht' } }, []), nodes: [], cluster: cluster({ pods: [near({ app: 'auth' })], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
+  { name: 'a selector whose key is misspelt', facts: { desired: service({ selector: { ap: 'auth' } }, []), nodes: [], cluster: cluster({ pods: [near({ app: 'auth' })], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
   { name: 'a selector that matches ended pods alone', facts: { desired: service({}, []), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { phase: 'Succeeded', ready: false })], ...noEndpoints }) }, ids: ['EPS-EMPTY'] },
   { name: 'pods that may not be read', facts: { desired: service({}, []), nodes: [], cluster: withoutPods() }, ids: ['EPS-EMPTY', 'DATA-API-UNREAD'] },
   {
@@ -49,7 +50,7 @@ export const serviceCases: readonly FindingCase[] = [
 
   { name: 'a load balancer without an address', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster() }, ids: ['SVC-LB-PENDING'] },
   { name: 'a load balancer with a host name', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { loadBalancerIngress: ['lb.example'] } }) }, ids: [] },
-  { name: 'a load balancer of a new Service', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { createdAt: '2026-11-24T09:57:30Z', loadBalancerIngress: [] } }) }, ids: [] },
+  { name: 'a load balancer of a new Service', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { createdAt: '2026-11-24T09:59:40Z', loadBalancerIngress: [] } }) }, ids: [] },
 
   { name: 'a client outside of the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { addresses: ['198.51.100.9'] } }, ids: ['SVC-LB-RANGES'] },
   { name: 'a client within the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { addresses: ['192.0.2.9'] } }, ids: [] },
