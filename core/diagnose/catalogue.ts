@@ -40,6 +40,7 @@ import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
 import { svcNoSelector } from './findings/svc-no-selector.ts';
 import { svcNotProxied } from './findings/svc-not-proxied.ts';
+import { svcPortUndefined } from './findings/svc-port-undefined.ts';
 import { svcProto } from './findings/svc-proto.ts';
 import { svcSelectorNoMatch } from './findings/svc-selector-nomatch.ts';
 import { svcTargetPortName } from './findings/svc-targetport-name.ts';
@@ -52,6 +53,7 @@ export const catalogue: readonly FindingKind[] = [
   svcTargetPortName,
   svcTargetPortPartial,
   svcProto,
+  svcPortUndefined,
   svcLbPending,
   svcLbRanges,
   svcFamily,

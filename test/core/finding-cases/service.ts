@@ -1,5 +1,6 @@
 /** Findings of the Service itself. */
 import type { PodFacts } from '../../../core/cluster-facts.ts';
+import type { RecordOf } from '../../../core/node-report.ts';
 import type { DesiredService } from '../../../core/service.ts';
 import { bothEndpoints, bothPods, cluster, clusterNode, pod } from '../cluster.ts';
 import { desiredService, endpoint, nodeFacts, nodeProgram } from '../facts.ts';
@@ -13,6 +14,9 @@ const withPorts = (address: string, ...ports: PodFacts['containers'][number]['po
 const balancer = { type: 'LoadBalancer', loadBalancerIPs: ['203.0.113.10'], loadBalancerSourceRanges: ['192.0.2.0/24'] };
 const ingress = cluster({ service: { createdAt: '2026-11-24T08:00:00Z', loadBalancerIngress: ['203.0.113.10'] } });
 const dual = { clusterIPs: ['10.96.0.7', 'fd00:10:96::7'], ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' };
+
+const asked = (...otherPorts: NonNullable<RecordOf<'conntrack'>['otherPorts']>): ReturnType<typeof nodeFacts> =>
+  nodeFacts('node-a', { conntrack: { kind: 'conntrack', service: 'default/auth-service', matched: 0, groups: [], lines: [], otherPorts } });
 
 export const serviceCases: readonly FindingCase[] = [
   {
@@ -47,6 +51,9 @@ export const serviceCases: readonly FindingCase[] = [
   { name: 'the number in another protocol', facts: { desired: service({ ports: [port('8080', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-PROTO'] },
   { name: 'a number that nobody declares', facts: { desired: service({ ports: [port('9090', 'UDP')] }), nodes: [], cluster: cluster() }, ids: [] },
   { name: 'one number in both protocols', facts: { desired: service({ ports: [port('8080'), { ...port('8080', 'UDP'), name: 'http3' }] }), nodes: [], cluster: cluster() }, ids: [] },
+
+  { name: 'packets to a port that the Service does not have', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })] }, ids: ['SVC-PORT-UNDEFINED'] },
+  { name: 'packets to the ports of the Service alone', facts: { desired: desiredService(), nodes: [asked()] }, ids: [] },
 
   { name: 'a load balancer without an address', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster() }, ids: ['SVC-LB-PENDING'] },
   { name: 'a load balancer with a host name', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { loadBalancerIngress: ['lb.example'] } }) }, ids: [] },
