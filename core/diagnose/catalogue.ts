@@ -26,6 +26,7 @@ import { kpUnhealthy } from './findings/kp-unhealthy.ts';
 import { nodeGone } from './findings/node-gone.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
+import { npEgressDns } from './findings/np-egress-dns.ts';
 import { npEgress } from './findings/np-egress.ts';
 import { npLimits } from './findings/np-limits.ts';
 import { podNoDrain } from './findings/pod-no-drain.ts';
@@ -77,6 +78,7 @@ export const catalogue: readonly FindingKind[] = [
   nodeGone,
   npDeny,
   npEgress,
+  npEgressDns,
   npLimits,
   dnsDown,
   dnsNxdomain,

@@ -2,6 +2,7 @@
  * Where EndpointSlices and pods disagree. The operator asks the same, to read both again before it believes it: they are
  * lists of different moments.
  */
+import { canonicalAddress, isSameAddress } from '../address.ts';
 import type { ClusterFacts, PodFacts } from '../cluster-facts.ts';
 import { familyOf, type DesiredService } from '../service.ts';
 import type { EndpointSliceStatus, EndpointStatus } from '../service-trace.ts';
@@ -34,8 +35,13 @@ function staleReason(pod: PodFacts | undefined, uid: string | undefined, address
   if (pod === undefined) return 'which is not there';
   if (uid !== undefined && uid !== pod.uid) return `which is another pod of the same name now (uid ${pod.uid}, the EndpointSlice says ${uid})`;
   if (hasEnded(pod)) return `which has ended (${pod.phase})`;
-  if (pod.addresses.length > 0 && addresses[0] !== undefined && !pod.addresses.includes(addresses[0])) return `whose address is ${pod.addresses.join(', ')} now`;
+  if (pod.addresses.length > 0 && addresses[0] !== undefined && !hasAddress(pod.addresses, addresses[0])) return `whose address is ${pod.addresses.join(', ')} now`;
   return undefined;
+}
+
+/** The controller writes addresses in their canonical form, whatever the pod's status has. */
+function hasAddress(addresses: readonly string[], address: string): boolean {
+  return addresses.some((each) => isSameAddress(each, address));
 }
 
 /** Endpoints that kube-proxy may choose: ready, or, where none is, serving while they terminate. */
@@ -56,13 +62,13 @@ export function missingPods(desired: DesiredService, cluster: ClusterFacts, now:
   const { service, endpointSlices } = desired;
   if (service.type === 'ExternalName') return [];
   const families = service.ipFamilies ?? endpointSlices.map(({ addressType }) => addressType);
-  const present = new Set(endpointSlices.flatMap(({ endpoints }) => endpoints).flatMap((endpoint) => endpoint.addresses));
+  const present = new Set(endpointSlices.flatMap(({ endpoints }) => endpoints).flatMap((endpoint) => endpoint.addresses).map((address) => canonicalAddress(address) ?? address));
   // The controller leaves out a pod whose Node object is not there.
   const nodes = cluster.nodes === undefined ? undefined : new Set(cluster.nodes.map(({ name }) => name));
   return (livePods(cluster) ?? []).flatMap((pod) => {
     if (!pod.ready || pod.deletionTimestamp !== undefined || isWithin(pod.readySince, controllerGraceMilliseconds, now)) return [];
     if (pod.node !== undefined && nodes?.has(pod.node) === false) return [];
-    const addresses = pod.addresses.filter((address) => families.includes(familyOf(address)) && !present.has(address));
+    const addresses = pod.addresses.filter((address) => families.includes(familyOf(address)) && !present.has(canonicalAddress(address) ?? address));
     return addresses.length === 0 ? [] : [{ pod, addresses }];
   });
 }

@@ -42,6 +42,11 @@ export const endpointsCases: readonly FindingCase[] = [
   { name: 'an endpoint whose pod has another uid', facts: { desired: desiredService([one]), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { uid: 'another' })], endpoints: null }) }, ids: ['EPS-STALE'] },
   { name: 'an endpoint whose pod has ended', facts: { desired: desiredService(bothEndpoints), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2'), pod('10.244.2.3', { phase: 'Failed', ready: false })] }) }, ids: ['EPS-STALE'] },
   { name: 'an endpoint whose pod has another address', facts: { desired: desiredService([one]), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { addresses: ['10.244.1.9'], readySince: '2026-11-24T09:59:58Z' })], endpoints: null }) }, ids: ['EPS-STALE'] },
+  {
+    name: 'an address that the pod writes in another form',
+    facts: { desired: { ...desiredService([endpoint('fd00::3')], { clusterIPs: ['fd00:10:96::7'], ipFamilies: ['IPv6'] }), endpointSlices: [{ ...slice('auth-service-1', [endpoint('fd00::3')]), addressType: 'IPv6' }] }, nodes: [], cluster: cluster({ pods: [pod('fd00::3', { addresses: ['fd00:0:0::0003'] })], endpoints: null }) },
+    ids: [],
+  },
   { name: 'an endpoint that is no pod', facts: { desired: desiredService([endpoint('10.9.9.9', { targetRef: { kind: 'Node', name: 'node-a' } })]), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { ready: false, createdAt: '2026-11-24T09:59:50Z' })], endpoints: null }) }, ids: [] },
 
   { name: 'a ready pod in no EndpointSlice', facts: { desired: desiredService([one]), nodes: [], cluster: cluster({ endpoints: null }) }, ids: ['EPS-MISSING'] },

@@ -18,7 +18,9 @@ function guarded(ingress: Ingress, extra: Partial<ClusterFacts> & { from?: FromF
 }
 
 const asked = (ingress: Ingress, labels: Record<string, string>, extra: Partial<ClientFacts> = {}): FindingCase['facts'] => guarded(ingress, { client: client(labels, extra), from: fromPod });
-const leaving = (egress: NonNullable<ClientFacts['egressPolicies']>[number]['egress']): FindingCase['facts'] => ({ desired, nodes: [], cluster: cluster({ client: client({}, { egressPolicies: [{ name: 'outgoing', egress }] }) }), from: fromPod });
+const dnsPort = { protocol: 'UDP' as const, port: 53 };
+const leaving = (egress: NonNullable<ClientFacts['egressPolicies']>[number]['egress'], extra: Partial<ClientFacts> = {}): FindingCase['facts'] =>
+  ({ desired, nodes: [], cluster: cluster({ client: client({}, { egressPolicies: [{ name: 'outgoing', egress }], ...extra }) }), from: fromPod });
 
 export const networkPolicyCases: readonly FindingCase[] = [
   { name: 'a policy without a rule', facts: guarded([]), ids: ['NP-DENY'] },
@@ -44,8 +46,11 @@ export const networkPolicyCases: readonly FindingCase[] = [
   { name: 'the node of the pod itself', facts: guarded([], { from: { node: 'node-a', addresses: ['172.30.0.11'] } }), ids: [] },
   { name: 'another node', facts: guarded([], { from: { node: 'node-b', addresses: ['172.30.0.12'] } }), ids: ['NP-DENY'] },
 
-  { name: 'a client that may not leave', facts: leaving([]), ids: ['NP-EGRESS'] },
-  { name: 'a client that may ask the DNS alone', facts: leaving([{ to: [], ports: [{ protocol: 'UDP', port: 53 }] }]), ids: ['NP-EGRESS'] },
-  { name: 'a client that may reach the pods', facts: leaving([{ to: [{ podSelector: { matchLabels: { app: 'auth' } } }], ports: [web] }]), ids: [] },
+  { name: 'a client that may not leave', facts: leaving([]), ids: ['NP-EGRESS', 'NP-EGRESS-DNS'] },
+  { name: 'a client that may ask the DNS alone', facts: leaving([{ to: [], ports: [dnsPort] }]), ids: ['NP-EGRESS'] },
+  { name: 'a client that may ask the DNS by a range of ports', facts: leaving([{ to: [], ports: [{ protocol: 'UDP', port: 1, endPort: 100 }] }]), ids: ['NP-EGRESS'] },
+  { name: 'a client that may reach the pods, and not the DNS', facts: leaving([{ to: [{ podSelector: { matchLabels: { app: 'auth' } } }], ports: [web] }]), ids: ['NP-EGRESS-DNS'] },
+  { name: 'a client that may reach the pods and the DNS', facts: leaving([{ to: [{ podSelector: { matchLabels: { app: 'auth' } } }], ports: [web] }, { to: [], ports: [dnsPort] }]), ids: [] },
   { name: 'a client that may reach the network of the pods', facts: leaving([{ to: [{ ipBlock: { cidr: '10.244.0.0/16' } }], ports: [] }]), ids: ['NP-LIMITS'] },
+  { name: 'a client of the host network that policies would isolate', facts: leaving([], { hostNetwork: true }), ids: [] },
 ];
