@@ -1,6 +1,7 @@
 /** A trace that was recorded to a file, judged again by this version. */
 import { readFile } from 'node:fs/promises';
 import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts';
+import { present } from '../core/present.ts';
 import { buildStatus } from '../core/status.ts';
 import { NotFoundError, UsageError } from './errors.ts';
 import type { TraceSource } from './source.ts';
@@ -12,8 +13,8 @@ export async function openBundle(file: string, asked: { readonly service: string
   const { name } = bundle.desired;
   if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
   if (asked.namespace !== undefined && asked.namespace !== bundle.namespace) throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
-  const { spec, desired, answers, recordedAt: now, nodeZones, walkFrom } = bundle;
-  const places = { ...(nodeZones === undefined ? {} : { nodeZones }), ...(walkFrom === undefined ? {} : { walkFrom }) };
+  const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom } = bundle;
+  const places = present({ cluster, nodeZones, walkFrom });
   const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...places });
   return {
     origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,

@@ -38,7 +38,7 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
   const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
   const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
   try {
-    const { status, desired, answers, nodeZones, walkFrom } = await source.engine.trace({
+    const { status, desired, answers, cluster, nodeZones, walkFrom } = await source.engine.trace({
       namespace,
       spec,
       signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
@@ -49,7 +49,7 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
     if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
     const partial = partialText(traceOf({ namespace, name, spec, status }));
     if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
-    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
+    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
     return { bundle, partial };
   } finally {
     progress.end();

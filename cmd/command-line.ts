@@ -4,6 +4,7 @@ import { UsageError } from './errors.ts';
 import {
   readCommon,
   readCompletionRequest,
+  readFindingsRequest,
   readInstallRequest,
   readRecordRequest,
   readSimulateRequest,
@@ -18,7 +19,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'simulate', 'record', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -44,6 +45,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
+    .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
     .command('install', 'Install the CRD and the operator', (command) => withFlags(command.usage(usage('install [flags]')), installFlags), use(readInstallRequest))
     .command('uninstall', 'Remove the operator, the CRD and all ServiceTraces', (command) => withFlags(command.usage(usage('uninstall [flags]')), uninstallFlags), use(readUninstallRequest))
     .command('status', 'Show whether the operator runs, and what you may do', (command) => withFlags(command.usage(usage('status [flags]')), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readStatusRequest))

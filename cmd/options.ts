@@ -9,6 +9,7 @@ import {
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
+  type FindingsRequest,
   type InstallRequest,
   type RecordRequest,
   type SimulateOrigin,
@@ -125,6 +126,11 @@ export function readUninstallRequest(values: Values): UninstallRequest {
 
 export function readStatusRequest(values: Values): StatusRequest {
   return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+}
+
+export function readFindingsRequest(values: Values): FindingsRequest {
+  const id = text(values, 'id');
+  return { command: 'findings', ...readCommon(values), ...(id === undefined ? {} : { id }), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
 }
 
 export function readSimulateRequest(values: Values): SimulateRequest {

@@ -110,6 +110,13 @@ export interface SimulateRequest extends CommonRequest {
   readonly output: 'text' | 'json' | 'yaml';
 }
 
+/** The catalogue of findings, or one of its entries. */
+export interface FindingsRequest extends CommonRequest {
+  readonly command: 'findings';
+  readonly id?: string;
+  readonly output: 'table' | 'json' | 'yaml';
+}
+
 export interface VersionRequest extends CommonRequest {
   readonly command: 'version';
   readonly output: 'text' | 'json' | 'yaml';
@@ -133,6 +140,7 @@ export type Request =
   | UninstallRequest
   | StatusRequest
   | SimulateRequest
+  | FindingsRequest
   | VersionRequest
   | CompletionRequest
   | CompleteRequest;

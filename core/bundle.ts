@@ -3,6 +3,7 @@
  * The file is NDJSON: a header line, the desired state, then each node's answer followed by its report's records.
  */
 import { z } from 'zod';
+import { clusterFactsSchema, type ClusterFacts } from './cluster-facts.ts';
 import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
 import { parseServiceTrace } from './parse/service-trace.ts';
 import type { DesiredService } from './service.ts';
@@ -16,6 +17,8 @@ export interface Bundle {
   readonly spec: ServiceTraceSpec;
   readonly desired: DesiredService;
   readonly answers: readonly NodeAnswer[];
+  /** What the API server told around the Service; absent in bundles of versions that did not ask. */
+  readonly cluster?: ClusterFacts;
   /** Zone by node name, for topology hints; absent where no node has one. */
   readonly nodeZones?: Readonly<Record<string, string>>;
   /** Where the client of spec.from is, by node; absent where there is none. */
@@ -36,6 +39,7 @@ const headerSchema = z.object({
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
+  cluster: clusterFactsSchema.optional(),
   nodeZones: z.record(z.string(), z.string()).optional(),
   walkFrom: z.array(z.object({ node: z.string(), address: z.string() })).optional(),
 });
@@ -69,6 +73,7 @@ export function printBundle(bundle: Bundle): string {
         status: { service: desired.service, endpointSlices: desired.endpointSlices },
       },
       lastChange: desired.lastChange,
+      cluster: bundle.cluster,
       nodeZones: bundle.nodeZones,
       walkFrom: bundle.walkFrom,
     },
@@ -112,6 +117,7 @@ export function parseBundle(text: string): Bundle {
       ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
     },
     answers: parseAnswers(lines.slice(1)),
+    ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),
     ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),
     ...(header.data.walkFrom === undefined ? {} : { walkFrom: header.data.walkFrom }),
   };

@@ -196,6 +196,14 @@ export interface ServiceStatus {
   internalTrafficPolicy?: string;
   externalTrafficPolicy?: string;
   sessionAffinity?: string;
+  sessionAffinityTimeoutSeconds?: number;
+  loadBalancerSourceRanges?: string[];
+  healthCheckNodePort?: number;
+  ipFamilies?: string[];
+  ipFamilyPolicy?: string;
+  trafficDistribution?: string;
+  publishNotReadyAddresses?: boolean;
+  externalName?: string;
   /**
    * Why kube-proxy writes no rules for this Service (headless, ExternalName, service-proxy-name); absent where it does.
    */
@@ -909,6 +917,36 @@ export const serviceTraceSchema = {
        "type": "string"
       },
       "sessionAffinity": {
+       "type": "string"
+      },
+      "sessionAffinityTimeoutSeconds": {
+       "type": "integer"
+      },
+      "loadBalancerSourceRanges": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
+      },
+      "healthCheckNodePort": {
+       "type": "integer"
+      },
+      "ipFamilies": {
+       "type": "array",
+       "items": {
+        "type": "string"
+       }
+      },
+      "ipFamilyPolicy": {
+       "type": "string"
+      },
+      "trafficDistribution": {
+       "type": "string"
+      },
+      "publishNotReadyAddresses": {
+       "type": "boolean"
+      },
+      "externalName": {
        "type": "string"
       },
       "notProxied": {

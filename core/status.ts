@@ -1,5 +1,6 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
 import { boundStatus } from './bound-status.ts';
+import type { ClusterFacts } from './cluster-facts.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
@@ -35,6 +36,8 @@ export interface StatusInput {
   readonly similarServices?: readonly string[];
   /** One for each chosen node. */
   readonly answers: readonly NodeAnswer[];
+  /** What the API server tells around the Service; absent where nobody asked. */
+  readonly cluster?: ClusterFacts;
   /** Zone by node name, for topology hints. */
   readonly nodeZones?: Readonly<Record<string, string>>;
   /** The client of spec.from, by node. */
@@ -62,7 +65,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const nodes = [...input.answers]
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
-  const findings = diagnose({ desired, nodes });
+  const findings = diagnose({ desired, nodes, now, ...(input.cluster === undefined ? {} : { cluster: input.cluster }) });
   const walks = walksOf(input, desired, nodes);
   return boundStatus({
     ...generation,

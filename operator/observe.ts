@@ -1,5 +1,6 @@
 /** Turns API objects into core's values: the only place where the operator knows their shape. */
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import { present } from '../core/present.ts';
 import type { DesiredService, Protocol } from '../core/service.ts';
 import type { EndpointSliceStatus, EndpointStatus, NodesSpec, ServicePortStatus, ServiceStatus } from '../core/service-trace.ts';
 
@@ -37,7 +38,17 @@ export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceS
     ...(spec?.selector === undefined ? {} : { selector: spec.selector }),
     ...(spec?.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
     ...(spec?.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
-    ...(spec?.sessionAffinity === undefined ? {} : { sessionAffinity: spec.sessionAffinity }),
+    ...present({
+      sessionAffinity: spec?.sessionAffinity,
+      sessionAffinityTimeoutSeconds: spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds,
+      loadBalancerSourceRanges: spec?.loadBalancerSourceRanges,
+      healthCheckNodePort: spec?.healthCheckNodePort,
+      ipFamilies: spec?.ipFamilies,
+      ipFamilyPolicy: spec?.ipFamilyPolicy,
+      trafficDistribution: spec?.trafficDistribution,
+      publishNotReadyAddresses: spec?.publishNotReadyAddresses === true ? true : undefined,
+      externalName: spec?.externalName,
+    }),
     ...(notProxied === undefined ? {} : { notProxied }),
   };
 }

@@ -1,6 +1,7 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
-import { CoreV1Api, DiscoveryV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
+import type { ClusterFacts } from '../core/cluster-facts.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
@@ -9,6 +10,7 @@ import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
 import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
+import { observeCluster } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 
 export interface TraceEngineOptions {
@@ -43,6 +45,8 @@ export interface TraceResult {
   /** Undefined where the Service is not there. */
   readonly desired: DesiredService | undefined;
   readonly answers: readonly NodeAnswer[];
+  /** Undefined where the Service is not there. */
+  readonly cluster: ClusterFacts | undefined;
   /** Zone by node name. */
   readonly nodeZones: Readonly<Record<string, string>>;
   /** Where the client of spec.from is; empty where there is none. */
@@ -75,6 +79,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
+  const networking = kubeConfig.makeApiClient(NetworkingV1Api);
   const probes = new NodeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -105,15 +110,12 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     if (service === undefined) {
       const { items } = await core.listNamespacedService({ namespace });
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
-      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], nodeZones: {}, walkFrom: [] };
+      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
     }
-    const readSlices = async (): Promise<DesiredService> => {
-      const { items } = await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
-      return desiredServiceOf(service, items);
-    };
+    const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
     const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? [] : clusterDns(core)]);
-    let desired = firstRead;
+    let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
     const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
@@ -122,8 +124,8 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
       ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
     ]);
-    const status = (): ServiceTraceStatus => {
-      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom }));
+    const status = (cluster?: ClusterFacts): ServiceTraceStatus => {
+      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom, ...(cluster === undefined ? {} : { cluster }) }));
       const isWaiting = [...answers.values()].some((answer) => 'state' in answer && answer.state === 'Waiting');
       return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
@@ -146,8 +148,11 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       progress.stop();
     }
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
-    if (Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true) desired = await readSlices();
-    return { status: status(), desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom };
+    const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
+    const slices = isOld ? await readSlices() : firstRead;
+    desired = desiredServiceOf(service, slices);
+    const cluster = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
+    return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };

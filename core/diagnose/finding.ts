@@ -1,4 +1,5 @@
 /** The shape of every finding, and what a finding is decided from. */
+import type { ClusterFacts } from '../cluster-facts.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DesiredService } from '../service.ts';
 import type { FindingStatus } from '../service-trace.ts';
@@ -10,6 +11,10 @@ export interface Facts {
   readonly desired: DesiredService;
   /** In the order of their names. */
   readonly nodes: readonly NodeFacts[];
+  /** Absent in traces that were recorded without it: then nothing is found from it. */
+  readonly cluster?: ClusterFacts;
+  /** When it was collected, RFC 3339. */
+  readonly now: string;
 }
 
 /** One occurrence of a finding, without what its kind says for all occurrences. */

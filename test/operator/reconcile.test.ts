@@ -31,7 +31,7 @@ function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus =
     now: () => now,
     isOtherActive: () => others.some(isActive),
     engine: {
-      trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], nodeZones: {}, walkFrom: [] }; },
+      trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }; },
       release: async () => { done.push('release'); },
     },
     store: {

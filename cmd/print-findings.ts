@@ -1,0 +1,45 @@
+/** `kubectl svctrace findings [ID]`: every kind of finding with its meaning; needs no cluster. */
+import { stringify } from 'yaml';
+import { catalogue } from '../core/diagnose/catalogue.ts';
+import type { FindingKind } from '../core/diagnose/finding.ts';
+import { NotFoundError } from './errors.ts';
+import { exitStatus } from './exit-status.ts';
+import { widthOf, type Io } from './io.ts';
+import { nearNames } from './service-names.ts';
+import { printColumns } from './printers/columns.ts';
+import { createPaint, wantsColor } from './printers/paint.ts';
+import type { FindingsRequest } from './request.ts';
+import { cell } from './tone.ts';
+import { severityTones } from './words.ts';
+
+/** @throws NotFoundError where there is no finding of the asked id */
+export function runFindings({ id, output, color }: FindingsRequest, io: Io): number {
+  const kinds = id === undefined ? catalogue : [kindOf(id)];
+  const meanings = kinds.map(({ find: _find, ...meaning }) => meaning);
+  if (output === 'json') io.stdout.write(`${JSON.stringify(id === undefined ? meanings : meanings[0], undefined, 4)}\n`);
+  else if (output === 'yaml') io.stdout.write(stringify(id === undefined ? meanings : meanings[0]));
+  else {
+    const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
+    const lines =
+      id === undefined
+        ? printColumns(
+            [{ title: 'ID' }, { title: 'SEVERITY' }, { title: 'REPORTED WHEN', least: 40 }],
+            kinds.map(({ id: each, severity, condition }) => [cell(each), cell(severity, severityTones[severity]), cell(condition)]),
+            { width: widthOf(io), paint },
+          )
+        : kinds.flatMap(describe);
+    io.stdout.write(lines.map((line) => `${line}\n`).join(''));
+  }
+  return exitStatus.ok;
+}
+
+function kindOf(id: string): FindingKind {
+  const kind = catalogue.find((each) => each.id === id.toUpperCase());
+  if (kind !== undefined) return kind;
+  const near = nearNames(id.toUpperCase(), catalogue.map((each) => each.id));
+  throw new NotFoundError(`There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`);
+}
+
+function describe({ id, severity, condition, notReported, source }: FindingKind): string[] {
+  return [`${id} (${severity})`, `Reported when: ${condition}`, ...(notReported === undefined ? [] : [`Not reported:  ${notReported}`]), `Source:        ${source}`];
+}

@@ -1,0 +1,125 @@
+/**
+ * What the API server tells around a Service and its EndpointSlices: pods, legacy Endpoints, policies, nodes, and how
+ * the cluster's DNS and kube-proxy are set up. Findings compare it with the nodes; a bundle keeps it as it was read.
+ */
+import { z } from 'zod';
+
+const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
+
+/** A pod that the Service's selector matches, that one of its EndpointSlices names, or whose labels are near the selector. */
+const pod = z.object({
+  name: z.string(),
+  uid: z.string(),
+  /** The Service's selector matches it. */
+  selected: z.boolean(),
+  /** Its labels with the keys of the Service's selector. */
+  labels: z.record(z.string(), z.string()),
+  node: z.string().optional(),
+  phase: z.string(),
+  /** Condition Ready; the reason and message where it is not true. */
+  ready: z.boolean(),
+  notReady: z.string().optional(),
+  /** RFC 3339. */
+  createdAt: z.string().optional(),
+  readySince: z.string().optional(),
+  /** When it is to be gone, where it is being deleted. */
+  deletionTimestamp: z.string().optional(),
+  terminationGracePeriodSeconds: z.number().optional(),
+  /** Whether every container with a port waits in a preStop hook before it ends. */
+  hasPreStop: z.boolean(),
+  addresses: z.array(z.string()),
+  hostNetwork: z.boolean(),
+  containers: z.array(
+    z.object({
+      name: z.string(),
+      /** Ports of init containers that go on running (sidecars) count too. */
+      ports: z.array(z.object({ name: z.string().optional(), port: z.number(), protocol })),
+      restarts: z.number(),
+      /** Why it waits, such as CrashLoopBackOff. */
+      waiting: z.string().optional(),
+      /** The end before this run. */
+      lastEnd: z.object({ reason: z.string(), exitCode: z.number(), finishedAt: z.string().optional() }).optional(),
+    }),
+  ),
+  dnsPolicy: z.string().optional(),
+  dnsConfig: z.object({ nameservers: z.array(z.string()), searches: z.array(z.string()), options: z.array(z.string()) }).optional(),
+});
+
+/** What an EndpointSlice's own fields do not tell of it. */
+const endpointSlice = z.object({
+  name: z.string(),
+  /** Label endpointslice.kubernetes.io/managed-by. */
+  managedBy: z.string().optional(),
+  createdAt: z.string().optional(),
+  resourceVersion: z.string().optional(),
+  /** Of the object as JSON: what one change of it sends to every watcher. */
+  bytes: z.number(),
+});
+
+/** The legacy Endpoints object of the same name. */
+const endpoints = z.object({
+  bytes: z.number(),
+  resourceVersion: z.string().optional(),
+  /** Annotation endpoints.kubernetes.io/over-capacity. */
+  overCapacity: z.string().optional(),
+  subsets: z.array(
+    z.object({
+      addresses: z.array(z.string()),
+      notReadyAddresses: z.array(z.string()),
+      ports: z.array(z.object({ name: z.string().optional(), port: z.number(), protocol })),
+    }),
+  ),
+});
+
+/** A NetworkPolicy of the namespace that isolates ingress of some selected pod; peers and ports as the API has them. */
+const networkPolicy = z.object({
+  name: z.string(),
+  /** Selected pods of the Service that it isolates. */
+  pods: z.array(z.string()),
+  ingress: z.array(
+    z.object({
+      /** Empty: from everywhere. */
+      from: z.array(z.unknown()),
+      /** Empty: all ports. */
+      ports: z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() })),
+    }),
+  ),
+});
+
+const node = z.object({
+  name: z.string(),
+  ready: z.boolean(),
+  /** Of the condition Ready, where it is not true. */
+  notReady: z.string().optional(),
+  zone: z.string().optional(),
+  internalIPs: z.array(z.string()),
+  podCIDRs: z.array(z.string()),
+  kubeletVersion: z.string().optional(),
+  kernel: z.string().optional(),
+});
+
+export const clusterFactsSchema = z.object({
+  /** Each part is absent where it was not read: `unread` says why. */
+  pods: z.array(pod).optional(),
+  endpointSlices: z.array(endpointSlice).optional(),
+  /** null: there is none. */
+  endpoints: endpoints.nullable().optional(),
+  networkPolicies: z.array(networkPolicy).optional(),
+  nodes: z.array(node).optional(),
+  /** The cluster's DNS Service (kube-system/kube-dns); null: there is none. */
+  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number() }).nullable().optional(),
+  kubeProxy: z
+    .object({
+      /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
+      config: z.record(z.string(), z.string()).optional(),
+      pods: z.array(z.object({ name: z.string(), node: z.string().optional(), ready: z.boolean(), restarts: z.number(), image: z.string() })),
+    })
+    .optional(),
+  unread: z.array(z.object({ what: z.string(), reason: z.string() })),
+});
+
+export type ClusterFacts = z.infer<typeof clusterFactsSchema>;
+export type PodFacts = NonNullable<ClusterFacts['pods']>[number];
+export type ClusterNode = NonNullable<ClusterFacts['nodes']>[number];
+export type NetworkPolicyFacts = NonNullable<ClusterFacts['networkPolicies']>[number];
+export type EndpointsFacts = NonNullable<ClusterFacts['endpoints']>;

@@ -1,0 +1,27 @@
+/**
+ * Writes docs/findings.md from the catalogue: `node docs/write-findings.ts`; with --check it fails where the file is stale.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { catalogue } from '../core/diagnose/catalogue.ts';
+
+const file = new URL('findings.md', import.meta.url);
+
+const text = [
+  '# Findings',
+  '',
+  'Everything that `kubectl svctrace` can find, in the order in which it is decided. Written by `npm run generate` from',
+  'core/diagnose/findings; `kubectl svctrace findings ID` says the same.',
+  '',
+  ...catalogue.flatMap(({ id, severity, condition, notReported, source }) => [
+    `## ${id}`,
+    `*${severity}.* ${condition}`,
+    ...(notReported === undefined ? [] : ['', `Not reported: ${notReported}`]),
+    '',
+    `Source: ${source}`,
+    '',
+  ]),
+].join('\n');
+
+if (process.argv.includes('--check')) {
+  if ((await readFile(file, 'utf8').catch(() => '')) !== text) throw new Error('docs/findings.md is stale: run `npm run generate`');
+} else await writeFile(file, text);

@@ -1,0 +1,20 @@
+/** Findings of what was collected. */
+import { desiredService, frontend, nodeFacts, nodeProgram } from '../facts.ts';
+import type { FindingCase } from './finding-case.ts';
+
+const right = ['10.244.1.2', '10.244.2.2'];
+
+export const dataCases: readonly FindingCase[] = [
+  {
+    name: 'a node that did not answer',
+    facts: { desired: desiredService(), nodes: [{ node: 'node-z', answer: { node: 'node-z', state: 'Failed', reason: 'NodeNotReady', message: 'the node is not ready' } }] },
+    ids: ['DATA-NODE-MISSING'],
+  },
+  {
+    name: 'a node that is still asked',
+    facts: { desired: desiredService(), nodes: [{ node: 'node-z', answer: { node: 'node-z', state: 'Waiting', reason: 'Starting', message: 'the probe starts' } }] },
+    ids: [],
+  },
+  { name: 'something unread', facts: { desired: desiredService(), nodes: [nodeFacts('node-a', { unread: [{ what: 'conntrack entries', reason: 'not permitted' }] })] }, ids: ['DATA-UNREAD'] },
+  { name: 'a rule that is not understood', facts: { desired: desiredService(), nodes: [nodeFacts('node-a', { program: nodeProgram([frontend(right)], { unrecognized: ['-m bpf'] }) })] }, ids: ['DATA-UNPARSED'] },
+];

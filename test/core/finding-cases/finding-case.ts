@@ -1,0 +1,10 @@
+/** One state of the world, and the findings that it must give. */
+import type { Facts } from '../../../core/diagnose/finding.ts';
+
+export interface FindingCase {
+  readonly name: string;
+  /** Collected at `collectedAt` of facts.ts, where it is not said. */
+  readonly facts: Omit<Facts, 'now'> & { readonly now?: string };
+  /** These ids, and no other, in the order of diagnose. */
+  readonly ids: readonly string[];
+}
