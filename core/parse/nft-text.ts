@@ -269,7 +269,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       case 'map': {
         const { type = [], data, ...rest } = block.set;
         const elements: readonly NftElement[] = block.elements?.elements ?? [];
-        if (kind === 'map' && data === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type of values,`, block.head);
+        if (block.set.type === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type,`, block.head);
         const unknown = lines.length > 0 ? lines : undefined;
         return table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements), unrecognized: unknown }));
       }
