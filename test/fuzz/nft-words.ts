@@ -23,7 +23,7 @@ export function nftWords(lines: readonly string[]): string[] {
 }
 
 function spelled(word: string): string {
-  const bare = word.replace(/^"|"$/g, '');
+  const bare = word.replace(/^"|"$|[[\]]/g, '');
   const number = bare.replace(/\b(?:0x[0-9a-f]+|\d+)\b/gi, (digits) => String(Number(digits)));
   return synonyms.get(number) ?? number.replace(/(?<![\w.:])(?:\d+(?:ms|[wdhms]))+(?![\w.:])/g, seconds);
 }
