@@ -12,6 +12,21 @@ import { epsAllNotReady } from './findings/eps-all-notready.ts';
 import { epsEmpty } from './findings/eps-empty.ts';
 import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
+import { ruleAffinity } from './findings/rule-affinity.ts';
+import { ruleDnatPort } from './findings/rule-dnat-port.ts';
+import { ruleEpDup } from './findings/rule-ep-dup.ts';
+import { ruleLocalDrop } from './findings/rule-local-drop.ts';
+import { ruleNoHairpinMasq } from './findings/rule-no-hairpin-masq.ts';
+import { ruleNoJump } from './findings/rule-no-jump.ts';
+import { ruleNoMasq } from './findings/rule-no-masq.ts';
+import { ruleNoReject } from './findings/rule-no-reject.ts';
+import { ruleNodeport } from './findings/rule-nodeport.ts';
+import { ruleOrder } from './findings/rule-order.ts';
+import { ruleOrphan } from './findings/rule-orphan.ts';
+import { rulePolicy } from './findings/rule-policy.ts';
+import { ruleProb } from './findings/rule-prob.ts';
+import { ruleRanges } from './findings/rule-ranges.ts';
+import { ruleSvcExtra } from './findings/rule-svc-extra.ts';
 import { ruleEpMissing } from './findings/rule-ep-missing.ts';
 import { ruleEpStale } from './findings/rule-ep-stale.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
@@ -27,10 +42,25 @@ export const catalogue: readonly FindingKind[] = [
   dnsNxdomain,
   dnsWrongIp,
   kpUnhealthy,
+  ruleNoJump,
+  ruleOrder,
   ruleSvcMissing,
+  ruleSvcExtra,
+  ruleNodeport,
   ruleRejectLive,
+  ruleNoReject,
+  rulePolicy,
+  ruleLocalDrop,
+  ruleRanges,
   ruleEpMissing,
   ruleEpStale,
+  ruleEpDup,
+  ruleDnatPort,
+  ruleProb,
+  ruleAffinity,
+  ruleNoMasq,
+  ruleNoHairpinMasq,
+  ruleOrphan,
   ctUdpStale,
   ctFull,
   dataNodeMissing,

@@ -1,8 +1,9 @@
 /** What real kube-proxies wrote is healthy in every release and mode; each single change of it gives its own finding. */
 import { describe, expect, it } from 'vitest';
-import { releases } from '../proxy/kube-proxy-releases.ts';
+import { currentRelease, releases } from '../proxy/kube-proxy-releases.ts';
 import { probe } from './dumped-node.ts';
-import { findingsOf, recordedNode, recordedServices, requestOf, written } from './recorded-proxy.ts';
+import { findingsOf, recordedNode, recordedService, recordedServices, requestOf, written } from './recorded-proxy.ts';
+import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
 
 describe.each(written)('what kube-proxy wrote, %s', (kind) => {
   it.each(releases.map(({ version }) => version))('of %s is healthy', { timeout: 120_000 }, async (version) => {
@@ -12,5 +13,17 @@ describe.each(written)('what kube-proxy wrote, %s', (kind) => {
       findingsOf(desired, [report]).filter(({ severity, id }) => severity !== 'info' && !id.startsWith('EPS-')).map(({ id, message, evidence }) => `${desired.name}: ${id} ${message} ${evidence.join(' | ')}`),
     );
     expect(found).toEqual([]);
+  });
+});
+
+describe.each([...iptablesMutations, ...nftablesMutations])('$mode, $service: $name', ({ mode, service, change, desired: changeSpec, ids }) => {
+  it(`gives ${ids.join(', ') || 'nothing'}`, async () => {
+    const { version } = currentRelease;
+    const node = recordedNode(version, mode);
+    change?.(node);
+    const recorded = recordedService(version, service);
+    const desired = changeSpec?.(recorded) ?? recorded;
+    const findings = findingsOf(desired, [await probe(node, [requestOf(desired)])]).filter(({ id }) => !/^(EPS|SVC)-/.test(id) && id !== 'RULE-LOCAL-DROP');
+    expect([...new Set(findings.map(({ id }) => id))].sort(), JSON.stringify(findings, undefined, 1)).toEqual(ids);
   });
 });
