@@ -4,8 +4,7 @@ import type { NftTable } from './evaluate/walk-nftables.ts';
 import type { Packet, WalkResult } from './evaluate/walk.ts';
 import type { NftExpression } from './nft-expression.ts';
 import { referenceOf, type ChainKind, type FrontendKey, type NodeRules } from './node-rules.ts';
-import { printNftElement, printNftExpression, printNftRule } from './nft-print-text.ts';
-import type { NftSet } from './nft-table.ts';
+import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
@@ -28,8 +27,6 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
     kindOf,
     isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && !step.effect.startsWith('unknown'),
     sourceRanges(frontend) {
-      const allowed = allowedPrefixes(table.set('firewall-allow'), frontend);
-      if (allowed !== undefined) return allowed;
       const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, frontend));
       const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
       if (verdict === undefined || !('chain' in verdict)) return undefined;
@@ -55,15 +52,6 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
     },
     weight: () => undefined,
   };
-}
-
-/** 1.29 has one set of all: `198.19.0.32 . tcp . 80 . 192.0.2.0/24`. */
-function allowedPrefixes(set: NftSet | undefined, { address, protocol, port }: FrontendKey): ReturnType<NodeRules['sourceRanges']> {
-  const own = set?.elements.filter(({ key }) => key.kind === 'concatenation' && isAddress(key.parts[0], address) && isWord(key.parts[1], protocol.toLowerCase()) && isWord(key.parts[2], String(port))) ?? [];
-  const [first] = own;
-  if (set === undefined || first === undefined) return undefined;
-  const value = own.flatMap(({ key }) => (key.kind === 'concatenation' && key.parts[3] !== undefined ? [printNftExpression(key.parts[3])] : []));
-  return { value, by: { table: 'kube-proxy', chain: `set ${set.name}`, rule: printNftElement(set, first) } };
 }
 
 /** `address . protocol . port`, or `protocol . port` of a NodePort. */

@@ -6,124 +6,156 @@ import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../cor
 import type { NftStatement } from '../core/nft-statement.ts';
 import { keyWords, parseNftMapElements, withProtocolName } from '../core/parse/nft-elements.ts';
 import { parseNftRules } from '../core/parse/nft-json.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
+import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
-import { listNftTable, type NftTableListing } from './nft-table.ts';
+import { readNftTable, type NftKey, type NftObjects, type NftTable } from './nft-table.ts';
 
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';
 
-/** The base chains of every release since 1.29: one that is missing is told. Others that are there are read as well. */
+/** The base chains of every release since 1.29: one that is missing is told. */
 const knownBaseChains = ['nat-prerouting', 'nat-output', 'nat-postrouting', 'filter-input', 'filter-forward', 'filter-output'];
-/** Chains that a Service may lead to by a map alone. */
-const commonChains = ['services', 'masquerading', 'reject-chain', 'mark-for-masquerade'];
+/** Base chains of some releases: 1.31, and since 1.33. */
+const otherBaseChains = ['filter-prerouting', 'filter-output-post-dnat', 'filter-prerouting-pre-dnat', 'filter-output-pre-dnat'];
+/** Those, and the chains that a Service may lead to by a map alone. */
+const commonChains = [...knownBaseChains, ...otherBaseChains, 'services', 'masquerading', 'reject-chain', 'mark-for-masquerade'];
 
-/** Maps and sets that are asked by every packet, in any release: one that is not there holds nothing of the Service. */
+/** The maps and sets that the common chains ask. */
 const dispatchMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips', 'cluster-ips', 'nodeport-ips'];
-/** The pairs of an endpoint with itself, since 1.36: as many as the node has endpoints. */
-const hairpinSet = 'hairpin-connections';
 
-/** Reads one family for each Service: one listing of the table serves all of them. */
+/** The maps by which packets come to a Service: what stands there under a key that no port of it has is only found in the whole. */
+const strayMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'];
+
+/** What is known of one Service. */
+interface ServiceReading {
+  readonly elements: ReadonlyMap<string, readonly unknown[]>;
+  readonly chains: ReadonlyMap<string, NftObjects | undefined>;
+  /** Of the sets that remember clients, in seconds. */
+  readonly timeouts: ReadonlyMap<string, number>;
+}
+
+/** Reads one family for all Services in one pass. */
 export async function readNftables(
   commands: Commands,
   family: Family,
   services: readonly ProbeRequestService[],
   nodeAddresses: readonly string[],
+  dispatch: ProbeRequest['collect']['dispatch'],
   emit: Emit,
 ): Promise<void> {
-  const listing = await listNftTable(commands, family, table);
-  if ('problem' in listing) {
-    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: listing.problem });
+  const keys = services.map((service) => keysOf(service, family, nodeAddresses));
+  const reading = await readNftTable(commands, family, table, async (source) => readServices(source, services, keys, dispatch === 'References' ? [] : strayMaps));
+  if ('problem' in reading) {
+    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: reading.problem });
     return;
   }
-  const shared = [...new Set([...knownBaseChains, ...listing.baseChains(), ...commonChains])];
-  const askedSets = [...new Set([...dispatchMaps, ...setsOf(chainsOf(listing, shared))])].filter((name) => name !== hairpinSet);
-  for (const service of services) {
-    const id = `${service.namespace}/${service.name}`;
-    const concerns = selectElements(service, family, nodeAddresses);
-    // A map that is not there is known to hold nothing of the Service.
-    const elements = new Map(askedSets.map((name): [string, unknown[]] => [name, (listing.elements(name) ?? []).filter(concerns)]));
-    const computed = [...shared, ...ownChains(service)];
-    const unled = listing.chainNames().filter((name) => nftablesChainService(name) === id);
-    const chains = chainsOf(listing, [...computed, ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict)), ...unled]);
-    const targets = new Set([...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets))));
-    for (const [name, found] of elements) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
-    const pairs = listing.elements(hairpinSet);
-    if (pairs !== undefined) emit({ kind: 'nftElements', service: id, family, table, name: hairpinSet, elements: pairs.filter((element) => isHairpinOf(element, targets)) });
-    for (const name of setsOf(chains).filter((each) => each.startsWith('affinity-'))) {
-      const timeout = listing.timeout(name);
-      // Its elements are clients, which are nobody's business here.
-      if (timeout !== undefined) emit({ kind: 'nftElements', service: id, family, table, name, elements: [], timeout });
-    }
+  reading.result.forEach(({ elements, chains, timeouts }, service) => {
+    const own = { service: `${service.namespace}/${service.name}`, family, table };
+    for (const [name, found] of elements) emit({ kind: 'nftElements', ...own, name, elements: [...found] });
+    // Who is remembered is nobody's business here: the clients are left out.
+    for (const [name, timeout] of timeouts) emit({ kind: 'nftElements', ...own, name, elements: [], timeout });
     for (const [chain, objects] of chains) {
-      const record: RecordOf<'nftChain'> = { kind: 'nftChain', service: id, family, table, chain, scope: 'all', absent: objects === undefined, objects: objects ?? [] };
+      const record: RecordOf<'nftChain'> = { kind: 'nftChain', ...own, chain, scope: 'all', absent: objects === undefined, objects: [...(objects ?? [])] };
       // The chains of other kinds of Services are absent as a rule, and say nothing.
-      if (objects !== undefined || !computed.includes(chain) || knownBaseChains.includes(chain)) emit(record);
+      if (objects !== undefined || !isComputed(chain, service) || knownBaseChains.includes(chain)) emit(record);
     }
-  }
+  });
 }
 
-/**
- * Elements of the Service: those whose key begins with one of its addresses, protocols and ports (`10.96.0.7 . tcp . 80`,
- * `10.96.0.7 . tcp . 80 . 192.0.2.0/24`, `tcp . 30080`) or with a cluster IP, which is its alone; those that lead to a
- * chain of its name; and addresses alone, of its own or the node's.
- */
-function selectElements(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): (element: unknown) => boolean {
-  const own = (addresses: readonly string[]): string[] => addresses.filter((address) => familyOf(address) === family).map((address) => canonicalAddress(address) ?? address);
-  const clusterIPs = own(service.clusterIPs);
-  const addresses = [...clusterIPs, ...own(service.externalIPs), ...own(service.loadBalancerIPs)];
-  const alone = new Set([...addresses, ...own(nodeAddresses)]);
-  const frontends = new Set(
-    service.ports.flatMap(({ protocol, port, nodePort }) => {
-      const l4 = protocol.toLowerCase();
-      return [...addresses.map((address) => `${address} ${l4} ${String(port)}`), ...(nodePort === undefined ? [] : [`${l4} ${String(nodePort)}`])];
-    }),
-  );
+/** First what leads to the Services, then the chains that it leads to, then what those ask of their endpoints and clients. */
+async function readServices(source: NftTable, services: readonly ProbeRequestService[], keys: readonly (readonly NftKey[])[], wholeMaps: readonly string[]): Promise<Map<ProbeRequestService, ServiceReading>> {
+  const found = await source.elements(keys.flat());
+  const whole = await source.allElements(wholeMaps);
+  const entries = services.map((service, index) => {
+    // A map that the Service can have no element in is known to hold none of it.
+    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(found, keys[index] ?? [])]);
+    for (const [name, all] of whole) elements.set(name, withStrays(elements.get(name) ?? [], all, service));
+    const verdicts = [...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict));
+    return { service, elements, names: [...commonChains, ...ownChains(service), ...verdicts] };
+  });
+  const allChains = await source.chains(entries.flatMap(({ names }) => names));
+  const programs = entries.map(({ service, elements, names }) => {
+    const chains = chainsOf(allChains, names);
+    const statements = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap((rule) => rule.statements));
+    return { service, elements, chains, hairpins: [...new Set(statements.flatMap(dnatTargets))].flatMap((target) => hairpinKeys(target, service)), remembering: [...new Set(statements.flatMap(setsThatRemember))] };
+  });
+  const pairs = await source.elements(programs.flatMap(({ hairpins }) => hairpins));
+  const timeouts = await source.timeouts(programs.flatMap(({ remembering }) => remembering));
+  return new Map(programs.map(({ service, elements, chains, hairpins, remembering }) => [
+    service,
+    {
+      elements: new Map([...elements, ...elementsOf(pairs, hairpins)]),
+      chains,
+      timeouts: new Map(remembering.flatMap((name) => {
+        const timeout = timeouts.get(name);
+        return timeout === undefined ? [] : [[name, timeout] as const];
+      })),
+    },
+  ]));
+}
+
+/** With the elements of the Service under keys that it does not have: of a cluster IP, which is its alone, or to a chain of its name. */
+function withStrays(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
+  const keys = new Set(known.map(keyText));
+  const clusterIPs = new Set(service.clusterIPs.map((address) => canonicalAddress(address) ?? address));
   const id = `${service.namespace}/${service.name}`;
-  return (element) => {
-    const [key, value] = Array.isArray(element) ? (element as readonly unknown[]) : [element];
-    const words = keyWords(key) ?? [];
-    const [first = ''] = words;
-    if (words.length === 1) return alone.has(first);
-    if (clusterIPs.includes(first)) return true;
-    const frontend = words.length === 2 ? withProtocolName(words) : withProtocolName(words.slice(0, 3));
-    if (frontends.has(frontend.join(' '))) return true;
-    return value !== undefined && parseNftMapElements([element]).some(({ verdict }) => chainOfVerdict(verdict).some((chain) => nftablesChainService(chain) === id));
-  };
+  const strays = all.filter((element) => {
+    const text = keyText(element);
+    if (keys.has(text)) return false;
+    if (clusterIPs.has(text.split(' ')[0] ?? '')) return true;
+    return Array.isArray(element) && parseNftMapElements([element]).some(({ verdict }) => chainOfVerdict(verdict).some((chain) => nftablesChainService(chain) === id));
+  });
+  return [...known, ...strays];
 }
 
-/** Sets and maps that rules ask by name. */
-function setsOf(chains: ReadonlyMap<string, { [key: string]: unknown }[] | undefined>): string[] {
-  const names = new Set<string>();
-  for (const objects of chains.values()) for (const { statements } of parseNftRules(objects ?? [])) for (const name of statements.flatMap(setReferences)) names.add(name);
-  return [...names];
+/** Elements by set or map; one without any of the keys is there with none. */
+function elementsOf(found: ReadonlyMap<string, readonly unknown[]>, keys: readonly NftKey[]): Map<string, unknown[]> {
+  const wanted = Map.groupBy(keys, ({ name }) => name);
+  return new Map([...wanted].map(([name, own]) => {
+    const texts = new Set(own.map(({ key }) => key.join(' . ')));
+    return [name, (found.get(name) ?? []).filter((element) => texts.has(keyText(element)))];
+  }));
 }
 
-function setReferences(statement: NftStatement): string[] {
-  if (statement.kind === 'setUpdate') return [statement.set];
-  if (statement.kind === 'vmap') return statement.data.kind === 'setReference' ? [statement.data.name] : [];
-  if (statement.kind === 'match') return statement.right.kind === 'setReference' ? [statement.right.name] : [];
-  return [];
+/** `10.96.0.7 . tcp . 80` of an element of a set, or of [key, verdict] of a map. */
+function keyText(element: unknown): string {
+  const words = keyWords(Array.isArray(element) ? (element as readonly unknown[])[0] : element);
+  return words === undefined ? '' : withProtocolName(words).join(' . ');
 }
 
-/** `10.244.1.2 . 10.244.1.2 . tcp . 8080`, of one of the targets. */
-function isHairpinOf(element: unknown, targets: ReadonlySet<string>): boolean {
-  const words = keyWords(element);
-  return words !== undefined && targets.has(`${words[0] ?? ''} ${words.at(-1) ?? ''}`);
-}
-
-/** Chains by name, and those that their rules jump to; undefined for one that is not there. */
-function chainsOf(listing: NftTableListing, names: readonly string[]): Map<string, { [key: string]: unknown }[] | undefined> {
-  const found = new Map<string, { [key: string]: unknown }[] | undefined>();
+/** Chains by name, and those that can be reached from them. */
+function chainsOf(all: ReadonlyMap<string, NftObjects | undefined>, names: readonly string[]): Map<string, NftObjects | undefined> {
   const wanted = new Set(names);
-  for (const name of wanted) {
-    const objects = listing.chain(name);
-    found.set(name, objects);
-    for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
+  for (const name of wanted) for (const { statements } of parseNftRules(all.get(name) ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
+  return new Map([...wanted].map((name) => [name, all.get(name)]));
+}
+
+/** The keys under which the Service may stand in the maps and sets that all share. */
+function keysOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): NftKey[] {
+  const own = (addresses: readonly string[]): string[] => addresses.filter((address) => familyOf(address) === family).map((address) => canonicalAddress(address) ?? address);
+  const external = own([...service.externalIPs, ...service.loadBalancerIPs]);
+  const clusterIPs = own(service.clusterIPs);
+  const keys: NftKey[] = clusterIPs.map((address) => ({ name: 'cluster-ips', key: [address] }));
+  for (const { protocol, port, nodePort } of service.ports) {
+    const l4 = protocol.toLowerCase();
+    for (const address of [...clusterIPs, ...external]) {
+      for (const name of ['service-ips', 'no-endpoint-services']) keys.push({ name, key: [address, l4, String(port)] });
+    }
+    for (const address of own(service.loadBalancerIPs)) keys.push({ name: 'firewall-ips', key: [address, l4, String(port)] });
+    if (nodePort === undefined) continue;
+    for (const name of ['service-nodeports', 'no-endpoint-nodeports']) keys.push({ name, key: [l4, String(nodePort)] });
   }
-  return found;
+  if (service.ports.some(({ nodePort }) => nodePort !== undefined)) {
+    for (const address of own(nodeAddresses)) keys.push({ name: 'nodeport-ips', key: [address] });
+  }
+  return keys;
+}
+
+function hairpinKeys(target: string, service: ProbeRequestService): NftKey[] {
+  const [address = '', port = ''] = target.split(' ');
+  return [...new Set(service.ports.map(({ protocol }) => protocol.toLowerCase()))].map((l4) => ({ name: 'hairpin-connections', key: [address, address, l4, port] }));
 }
 
 function ownChains(service: ProbeRequestService): string[] {
@@ -133,7 +165,17 @@ function ownChains(service: ProbeRequestService): string[] {
   });
 }
 
+function isComputed(chain: string, service: ProbeRequestService): boolean {
+  return ownChains(service).includes(chain) || commonChains.includes(chain);
+}
+
 /** `address port` of each DNAT target. */
 function dnatTargets(statement: NftStatement): string[] {
   return dnatTargetsOfStatement(statement).flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
+}
+
+/** The sets that the statement asks, or tells, of a client: those of session affinity. */
+function setsThatRemember(statement: NftStatement): string[] {
+  if (statement.kind === 'setUpdate') return [statement.set];
+  return statement.kind === 'match' && statement.right.kind === 'setReference' && !dispatchMaps.includes(statement.right.name) ? [statement.right.name] : [];
 }

@@ -24,7 +24,7 @@ export async function readRules(request: Pick<ProbeRequest, 'services' | 'collec
     families.map(async (family) => {
       const services = request.services.filter(({ clusterIPs }) => clusterIPs.some((address) => familyOf(address) === family));
       const nft = nftTables(tables, family);
-      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, emit);
+      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
       if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {

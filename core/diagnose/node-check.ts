@@ -174,7 +174,8 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
   const isEntryLost = family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
   const isNodeEntryLost = family !== undefined && family.missingJumps.length > 0;
   const policy = policyFault(walked, family?.rules, desired, facts);
-  const ranges = rangeFaults(walked, family?.rules, desired);
+  // What was not understood may be what asks for the ranges, as the sets of 1.29's nftables mode, which no probe reads.
+  const ranges = (facts.read?.program.unrecognized.length ?? 0) > 0 ? [] : rangeFaults(walked, family?.rules, desired);
   const explainedBy = isEntryLost
     ? 'jump'
     : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
@@ -295,9 +296,7 @@ function rangeFaults({ drift, destination, chains }: Walked, rules: NodeRules | 
     ...(foreign.length === 0 ? [] : [`${foreign.join(', ')} may come in, and should not`]),
   ];
   const stranger = outsideClients[frontend.family].find((client) => rangeDifference(frontend.family, [client], [...spec, ...(have ?? [])]).onlyOne.length > 0);
-  // 1.29's set firewall-allow is asked behind DNAT, too late: a fault of that release on every node, and no node's own.
-  const isReleaseFault = frontend.sourceRanges?.by.chain === 'set firewall-allow';
-  if (faults.length > 0 || spec.length === 0 || stranger === undefined || frontend.verdict !== 'DNAT' || isReleaseFault) return faults;
+  if (faults.length > 0 || spec.length === 0 || stranger === undefined || frontend.verdict !== 'DNAT') return faults;
   const leaves = rules.walk({ source: stranger, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt: 'PREROUTING' }).leaves;
   return leaves.every(({ verdict }) => verdict === 'DROP' || verdict === 'REJECT') ? [] : [`packets of ${stranger}, which is in no range, are not dropped`];
 }

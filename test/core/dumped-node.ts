@@ -80,8 +80,10 @@ function toolsOf(node: DumpedNode): Commands {
   return {
     stream: (argv, onLine, input) => {
       const [program, ...args] = argv;
-      if (program === 'xargs' && args[3]?.endsWith('tables-nft') === true) return Promise.resolve(listChains(node, args[3], args[7] ?? '', (input ?? '').split('\0'), onLine));
+      if (program === 'xargs' && args[3]?.endsWith('tables-nft') === true) return Promise.resolve(listChains(node, args[3], args[7] ?? '', (typeof input === 'string' ? input : '').split('\0'), onLine));
       if (program === 'xargs' && args[3] === 'nft') return Promise.resolve(done);
+      // A dump answers no question over netlink: the listing is read.
+      if (program === 'perl') return Promise.resolve({ status: 127, problem: 'perl is not installed', errors: [] });
       const save = /^(ip6?)tables-(nft|legacy)-save$/.exec(program);
       if (save !== null) {
         const dump = node.iptables[save[2] === 'nft' ? 'nf_tables' : 'legacy']?.[save[1] === 'ip' ? 'IPv4' : 'IPv6'];

@@ -13,7 +13,7 @@ import { findingsOf, recordedNode, recordedServices, requestOf } from './recorde
 /** The ids of findings about rules, each once. */
 async function ruleFindings(node: DumpedNode, desired: DesiredService): Promise<string[]> {
   const findings = findingsOf(desired, [await probe(node, [requestOf(desired)])]);
-  return [...new Set(findings.filter(({ id }) => /^(RULE|IPVS|NODE|DATA)-/.test(id) && id !== 'RULE-LOCAL-DROP').map(({ id }) => id))].sort();
+  return [...new Set(findings.filter(({ id }) => /^(?:RULE|IPVS|NODE-OUTLIER|DATA)/.test(id) && id !== 'RULE-LOCAL-DROP').map(({ id }) => id))].sort();
 }
 
 /** Where packets of a port may go on a node, by the manifest alone: those to the cluster IP, and those from outside and of the node itself to the other frontends. */
