@@ -23,6 +23,12 @@ import { epsReadyDiffers } from './findings/eps-ready-differs.ts';
 import { epsStale } from './findings/eps-stale.ts';
 import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
+import { ipvsLinger } from './findings/ipvs-linger.ts';
+import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
+import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
+import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
+import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
 import { ruleDnatPort } from './findings/rule-dnat-port.ts';
 import { ruleEpDup } from './findings/rule-ep-dup.ts';
@@ -118,6 +124,12 @@ export const catalogue: readonly FindingKind[] = [
   ruleNoMasq,
   ruleNoHairpinMasq,
   ruleOrphan,
+  ruleLegacyNft,
+  ipvsVsMissing,
+  ipvsRsMissing,
+  ipvsRsStale,
+  ipvsW0,
+  ipvsLinger,
   ctUdpStale,
   ctFull,
   dataNodeMissing,

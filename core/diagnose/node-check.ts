@@ -94,7 +94,9 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
   });
   const isIpvs = read.program.proxyMode === 'ipvs';
   const addresses = recordsOf(read.report, 'start')[0]?.addresses ?? [];
-  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(cluster, facts.node, drift.frontend.family)) }));
+  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(cluster, facts.node, drift.frontend.family)) }))
+    // A virtual server of IPVS is the same for all clients.
+    .map((each) => (isIpvs ? { ...each, fromNode: [], fromPod: [] } : each));
   const complete = families.map((family): FamilyCheck => {
     const own = walked.filter(({ drift }) => drift.frontend.family === family.family);
     const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), 'KUBE-POSTROUTING', 'masquerading'];

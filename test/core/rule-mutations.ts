@@ -96,6 +96,7 @@ const ofIptables: readonly Omit<RuleMutation, 'mode'>[] = [
   { name: 'a spec of internal Cluster', service: 'internal-local', desired: spec({ internalTrafficPolicy: 'Cluster' }), ids: ['RULE-POLICY'] },
   { name: 'endpoints for what is refused', service: 'nobody', desired: withEndpoints('nobody'), ids: ['RULE-REJECT-LIVE'] },
   { name: 'nothing that refuses', service: 'nobody', change: (node) => { remove(chain(node, 'KUBE-SERVICES', 'filter'), /default\/nobody has no endpoints/); }, ids: ['RULE-NO-REJECT'] },
+  { name: 'the other backend filled too', service: one, change: (node) => { node.iptables.legacy = structuredClone(node.iptables.nf_tables ?? {}); }, ids: ['RULE-LEGACY+NFT'] },
   { name: 'a remembered client for other seconds', service: 'sticky', change: (node) => { edit(chain(node, names('sticky').cluster), /--seconds 10800/, '--seconds 60'); }, ids: ['RULE-AFFINITY'] },
   { name: 'an endpoint that does not remember', service: 'sticky', change: (node) => { edit(chain(node, sep('sticky', own)), / -m recent --set \S+ \S+ --mask \S+ --rsource/, ''); }, ids: ['RULE-AFFINITY'] },
   { name: 'a spec without affinity', service: 'sticky', desired: spec({ sessionAffinity: 'None' }), ids: ['RULE-AFFINITY'] },
