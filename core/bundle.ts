@@ -45,7 +45,7 @@ const headerSchema = z.object({
 });
 
 const answerSchema = z.union([
-  z.object({ kind: z.literal('answer'), node: z.string(), collectedAt: z.string(), complete: z.boolean() }),
+  z.object({ kind: z.literal('answer'), node: z.string(), collectedAt: z.string(), askedAt: z.string().optional(), complete: z.boolean() }),
   z.object({
     kind: z.literal('noAnswer'),
     node: z.string(),
@@ -80,8 +80,8 @@ export function printBundle(bundle: Bundle): string {
   ];
   for (const answer of bundle.answers) {
     if ('report' in answer) {
-      const { report, node, collectedAt } = answer;
-      lines.push({ kind: 'answer', node, collectedAt, complete: report.complete }, ...report.records);
+      const { report, node, collectedAt, askedAt } = answer;
+      lines.push({ kind: 'answer', node, collectedAt, askedAt, complete: report.complete }, ...report.records);
     } else {
       lines.push({ kind: 'noAnswer', ...answer });
     }
@@ -144,7 +144,7 @@ function parseAnswers(lines: readonly { line: string; number: number }[]): NodeA
         answers.push({ node: data.node, state: data.state, reason: data.reason, message: data.message });
       } else {
         records = [];
-        answers.push({ node: data.node, collectedAt: data.collectedAt, report: { node: data.node, records, complete: data.complete } });
+        answers.push({ node: data.node, collectedAt: data.collectedAt, ...(data.askedAt === undefined ? {} : { askedAt: data.askedAt }), report: { node: data.node, records, complete: data.complete } });
       }
       continue;
     }

@@ -223,6 +223,7 @@ function probeRequest(
           port,
           ...(nodePort === undefined ? {} : { nodePort }),
         })),
+        ...(service.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
       },
     ],
     collect: {
@@ -230,6 +231,7 @@ function probeRequest(
       dispatch,
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
+      system: true,
       ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),
     },
     maxConntrackEntries,
