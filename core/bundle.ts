@@ -39,6 +39,7 @@ const headerSchema = z.object({
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
+  changedWhileCollecting: z.array(z.string()).optional(),
   cluster: clusterFactsSchema.optional(),
   nodeZones: z.record(z.string(), z.string()).optional(),
   walkFrom: z.array(z.object({ node: z.string(), address: z.string() })).optional(),
@@ -73,6 +74,7 @@ export function printBundle(bundle: Bundle): string {
         status: { service: desired.service, endpointSlices: desired.endpointSlices },
       },
       lastChange: desired.lastChange,
+      changedWhileCollecting: desired.changedWhileCollecting,
       cluster: bundle.cluster,
       nodeZones: bundle.nodeZones,
       walkFrom: bundle.walkFrom,
@@ -115,6 +117,7 @@ export function parseBundle(text: string): Bundle {
       service,
       endpointSlices: trace.status?.endpointSlices ?? [],
       ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
+      ...(header.data.changedWhileCollecting === undefined ? {} : { changedWhileCollecting: header.data.changedWhileCollecting }),
     },
     answers: parseAnswers(lines.slice(1)),
     ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),

@@ -150,12 +150,20 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
-    desired = desiredServiceOf(service, slices);
+    const changed = changedSlices(firstRead, slices);
+    desired = { ...desiredServiceOf(service, slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
     const cluster = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };
+}
+
+/** Names of the slices that were made, changed or deleted between two readings. */
+function changedSlices(before: readonly V1EndpointSlice[], after: readonly V1EndpointSlice[]): string[] {
+  const versions = (slices: readonly V1EndpointSlice[]): Map<string, string | undefined> => new Map(slices.map(({ metadata }) => [metadata?.name ?? '', metadata?.resourceVersion]));
+  const [old, now] = [versions(before), versions(after)];
+  return [...new Set([...old.keys(), ...now.keys()])].filter((name) => !old.has(name) || !now.has(name) || old.get(name) !== now.get(name)).sort();
 }
 
 /** The status with Ready False for a reason that lies outside of the nodes. */

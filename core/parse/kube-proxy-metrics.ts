@@ -148,7 +148,7 @@ export function parseKubeProxyMetrics(lines: readonly string[]): { readonly metr
       const durations = syncOf(families, labels).durations;
       const open = durations.get(histogram);
       if (!name.endsWith('_bucket')) durations.set(histogram, { ...open, [name.endsWith('_sum') ? 'sum' : 'count']: value });
-      else durations.set(histogram, { ...open, buckets: [...(open?.buckets ?? []), { atMost: boundOf(labels.get('le')), count: value }] });
+      else durations.set(histogram, { ...open, buckets: [...(open?.buckets ?? []), ...bucketOf(labels.get('le'), value)] });
     } else if (name === 'sync_proxy_rules_iptables_total' || name === 'sync_proxy_rules_iptables_last') {
       const { rules } = syncOf(families, labels);
       const table = labels.get('table') ?? '';
@@ -163,8 +163,10 @@ function addTo(sums: Map<string, number>, key: string, value: number): void {
   sums.set(key, (sums.get(key) ?? 0) + value);
 }
 
-function boundOf(text: string | undefined): number {
-  return text === undefined || text === '+Inf' ? Infinity : Number(text);
+/** A bucket without a bound that is a number says nothing. */
+function bucketOf(bound: string | undefined, count: number): { atMost: number; count: number }[] {
+  const atMost = bound === '+Inf' ? Infinity : Number(bound);
+  return Number.isNaN(atMost) || !Number.isFinite(count) ? [] : [{ atMost, count }];
 }
 
 function valueOf<Value>(names: ReadonlyMap<string, Value>, name: string): Value | undefined {
