@@ -3,9 +3,11 @@ import { boundStatus } from './bound-status.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
+import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
 import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
 import { mergeDurations, quantile } from './durations.ts';
+import { endpointsCost } from './endpoints-cost.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { kubeProxyTotals } from './kube-proxy-totals.ts';
 import { fingerprintOf } from './node-program.ts';
@@ -72,7 +74,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const nodes = [...input.answers]
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
-  const facts = { desired, nodes, now, ...present({ cluster: input.cluster, previous: input.previous }) };
+  const facts = { desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input), previous: input.previous }) };
   const findings = diagnose(facts);
   const walks = walksOf(input, desired, nodes);
   const convergence = convergenceStatus(desired, nodes);
@@ -82,6 +84,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     conditions: conditionsOf({ ...input, nodes, findings }),
     service: desired.service,
     endpointSlices: [...desired.endpointSlices],
+    ...present({ endpoints: endpointsCost(desired, input.cluster) }),
     programs: programsOf(nodes),
     nodes: nodes.map((each) => nodeStatus(each, desired, input)),
     ...(walks.length === 0 ? {} : { walks }),
@@ -110,6 +113,11 @@ function convergenceStatus(desired: DesiredService, nodes: readonly NodeFacts[])
     totalNodes: nodes.length,
     ...(together.count === 0 ? {} : { networkProgramming: { changes: together.count, nodes: measured.length, ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }) } }),
   };
+}
+
+function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined {
+  const addresses = [...new Set(walkFrom.map(({ address }) => address))];
+  return addresses.length === 0 ? undefined : { ...present({ pod: spec.from?.pod, node: spec.from?.node }), addresses };
 }
 
 function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }: Pick<StatusInput, 'spec' | 'cluster'>): NodeStatus {

@@ -1,9 +1,7 @@
 /** One run of a probe: reads what a request asks for, and emits the records of a report as they come. */
 import { networkInterfaces, release } from 'node:os';
-import type { RecordOf } from '../core/node-report.ts';
 import { parseProxyMode } from '../core/parse/kube-proxy.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
-import { familyOf, type Family } from '../core/service.ts';
 import { reachableAddresses } from '../core/address.ts';
 import { askDns } from './ask-dns.ts';
 import { askHealthCheck } from './ask-health-check.ts';
@@ -13,11 +11,8 @@ import { readConntrack } from './read-conntrack.ts';
 import { emitStatistics, readConntrackStatistics } from './read-conntrack-statistics.ts';
 import type { Emit } from './emit.ts';
 import { readInterfaces, readLocalAddresses } from './read-interfaces.ts';
-import { readLegacyBackend } from './read-iptables-legacy.ts';
-import { readNftBackend } from './read-iptables-nft.ts';
-import { readIpvs } from './read-ipvs.ts';
-import { readNftables } from './read-nftables.ts';
 import { readOtherModes } from './read-other-modes.ts';
+import { readRules } from './read-rules.ts';
 import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
 import { readTables } from './read-tables.ts';
@@ -31,7 +26,7 @@ export async function collect(request: ProbeRequest, commands: Commands, version
   const statistics = system ? await readConntrackStatistics(commands, emit) : undefined;
   await Promise.all([
     ...(system ? [readSystem(emit), readInterfaces(emit), readSockets(request.services, emit), ...askHealthChecks(request, addresses, emit)] : []),
-    readRules(request, commands, addresses, emit),
+    readAsked(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
     ...(request.collect.dns?.servers.slice(0, 1) ?? []).flatMap((server) =>
       request.services.map(async (service) => { emit(await askDns(server, request.collect.dns?.clusterDomain ?? 'cluster.local', service)); }),
@@ -51,36 +46,17 @@ function askHealthChecks(request: ProbeRequest, addresses: readonly string[], em
 }
 
 /** kube-proxy's own word for its mode decides what is read; where it gives none, everything that is there is. */
-async function readRules(request: ProbeRequest, commands: Commands, addresses: readonly string[], emit: Emit): Promise<void> {
+async function readAsked(request: ProbeRequest, commands: Commands, addresses: readonly string[], emit: Emit): Promise<void> {
   const { rules, kubeProxy, system } = request.collect;
   const [proxy, tables] = await Promise.all([kubeProxy || rules ? askKubeProxy() : undefined, rules ? readTables(commands, emit) : undefined]);
   if (proxy !== undefined) emit(kubeProxy ? proxy : { kind: 'kubeProxy', ...(proxy.proxyMode === undefined ? {} : { proxyMode: proxy.proxyMode }), errors: [] });
   if (tables === undefined) return;
   const mode = parseProxyMode(proxy?.proxyMode);
-  const families = [...new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.filter((address) => address !== 'None').map(familyOf)))];
   await Promise.all([
+    readRules(request, commands, { tables, mode, addresses }, emit),
     system === true && (mode === 'ipvs' || tables.ipvs) ? readLocalAddresses(request.services, emit) : undefined,
     system === true && mode !== undefined && mode !== 'unknown' ? readOtherModes(commands, mode, tables, request.services, emit) : undefined,
-    ...families.map(async (family) => {
-      const services = request.services.filter(({ clusterIPs }) => clusterIPs.some((address) => familyOf(address) === family));
-      const nft = nftTables(tables, family);
-      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, emit);
-      if (mode === 'nftables') return;
-      const legacy = new Set(tables.legacy[family]);
-      if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
-        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, emit);
-        if (mode === 'ipvs') return;
-      }
-      if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
-      // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
-      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
-    }),
   ]);
-}
-
-function nftTables(tables: RecordOf<'tables'>, family: Family): Set<string> {
-  const nft = family === 'IPv4' ? 'ip' : 'ip6';
-  return new Set((tables.nftables ?? []).flatMap((table) => (table.family === nft ? [table.name] : [])));
 }
 
 /** All addresses of the node's interfaces. */

@@ -2,9 +2,11 @@
 import type { ClusterFacts } from '../../../core/cluster-facts.ts';
 import type { NodeReportRecord } from '../../../core/node-report.ts';
 import { readKubeProxy } from '../../../core/parse/kube-proxy.ts';
+import { clusterNode, pod } from '../cluster.ts';
 import { collectedAt, desiredService, endpoint, frontend, nodeFacts, nodeProgram } from '../facts.ts';
 import type { FindingCase } from './finding-case.ts';
 
+type Read = NonNullable<Parameters<typeof nodeFacts>[1]>;
 const desired = desiredService();
 /** Seconds since 1970 at which the nodes of these cases were read. */
 const now = Date.parse(collectedAt) / 1000;
@@ -19,7 +21,7 @@ interface Says {
 }
 
 /** A node whose kube-proxy says this. */
-function proxy({ metrics, config, proxyMode, errors }: Says, node = 'node-a', read: Parameters<typeof nodeFacts>[1] = {}): ReturnType<typeof nodeFacts> {
+function proxy({ metrics, config, proxyMode, errors }: Says, node = 'node-a', read: Read = {}): ReturnType<typeof nodeFacts> {
   return nodeFacts(node, {
     report: { node, records: [start], complete: true },
     kubeProxy: readKubeProxy({
@@ -35,7 +37,7 @@ function proxy({ metrics, config, proxyMode, errors }: Says, node = 'node-a', re
 
 const silent = (why: string): string[] => ['10249/proxyMode', '10249/metrics', '10256/livez'].map((address) => `127.0.0.1:${address}: ${why}`);
 const refused = silent('connect ECONNREFUSED 127.0.0.1');
-const interfaces = (...names: string[]): NonNullable<Parameters<typeof nodeFacts>[1]> => ({ interfaces: { kind: 'interfaces', interfaces: names.map((name) => ({ name, addresses: [] })), omitted: 0 } });
+const interfaces = (...names: string[]): Read => ({ interfaces: { kind: 'interfaces', interfaces: names.map((name) => ({ name, addresses: [] })), omitted: 0 } });
 const cilium = { name: 'Cilium', interfaces: ['cilium_host'], replacesKubeProxy: true, keeps: 'its Services stand in BPF maps', command: 'cilium-dbg service list' };
 
 const sync = (...lines: string[]): string[] => lines.map((line) => `kubeproxy_sync_${line}`);
@@ -52,13 +54,16 @@ const before = (kubeProxy: object): NonNullable<FindingCase['facts']['previous']
   nodes: [{ name: 'node-a', probe: { state: 'Collected', collectedAt: '2026-11-24T09:59:50Z' }, proxyMode: 'iptables', ports: [], kubeProxy }],
 });
 
+/** Nothing else is known of the cluster, so that no other finding compares it. */
 const cluster = (extra: Partial<ClusterFacts>): ClusterFacts => ({ unread: [], ...extra });
 const configMap = (yaml: string): ClusterFacts => cluster({ kubeProxy: { config: { 'config.conf': `kind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16\n${yaml}` }, pods: [] } });
-const pod = (address: string, extra: Partial<NonNullable<ClusterFacts['pods']>[number]> = {}): NonNullable<ClusterFacts['pods']>[number] => ({
-  name: 'auth-2', uid: 'uid', selected: true, labels: {}, node: 'node-a', phase: 'Running', ready: true, hasPreStop: false, addresses: [address], hostNetwork: false, containers: [], ...extra,
-});
+/** The Service with one endpoint, whose pod is there. */
+const single = desiredService([endpoint('10.244.1.2')]);
+const ofSingle: Read = { program: nodeProgram([frontend(['10.244.1.2'])]) };
+const hostPod = { ...pod('10.0.0.9', { name: 'auth-9', uid: 'uid-10.0.0.9', hostNetwork: true }) };
+const withHostPod = desiredService([endpoint('10.244.1.2'), endpoint('10.0.0.9')]);
+const nodes = (extra: Parameters<typeof clusterNode>[1] = {}): ClusterFacts => cluster({ nodes: [clusterNode('node-a', { internalIPs: ['10.0.0.2'], ...extra }), clusterNode('node-b')] });
 const withNodePort = desiredService(undefined, { ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }] });
-const clusterNode = (extra: object = {}): NonNullable<ClusterFacts['nodes']> => [{ name: 'node-a', ready: true, internalIPs: ['10.0.0.2'], podCIDRs: ['10.244.1.0/24'], ...extra }];
 const behind = { program: nodeProgram([frontend(['10.244.1.2', '10.244.2.2', '10.244.9.9'])]) };
 
 export const kubeProxyCases: readonly FindingCase[] = [
@@ -115,20 +120,20 @@ export const kubeProxyCases: readonly FindingCase[] = [
   { name: 'another host name', facts: { desired, nodes: [proxy({ config: { hostnameOverride: 'node-b' } })] }, ids: ['KP-HOSTNAME'] },
   { name: 'the host name in other letters', facts: { desired, nodes: [proxy({ config: { hostnameOverride: 'Node-A' } })] }, ids: [] },
 
-  { name: 'a clusterCIDR without the pods', facts: { desired, nodes: [proxy({ config: { clusterCIDR: '10.200.0.0/16' } })], cluster: cluster({ pods: [pod('10.244.2.2')] }) }, ids: ['KP-DETECTLOCAL'] },
-  { name: 'a clusterCIDR without pods of hostNetwork, and with others', facts: { desired, nodes: [proxy({ config: { clusterCIDR: '10.244.0.0/16' } })], cluster: cluster({ pods: [pod('10.0.0.2', { hostNetwork: true }), pod('10.244.2.2')] }) }, ids: [] },
-  { name: 'a clusterCIDR of the other family', facts: { desired, nodes: [proxy({ config: { clusterCIDR: 'fd00:10:244::/56' } })], cluster: cluster({ pods: [pod('10.244.2.2')] }) }, ids: [] },
-  { name: 'detection by a podCIDR that the node does not have', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'NodeCIDR' } })], cluster: cluster({ nodes: clusterNode({ podCIDRs: [] }) }) }, ids: ['KP-DETECTLOCAL'] },
-  { name: 'detection by a podCIDR', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'NodeCIDR' } })], cluster: cluster({ nodes: clusterNode() }) }, ids: [] },
+  { name: 'a clusterCIDR without the pods', facts: { desired: single, nodes: [proxy({ config: { clusterCIDR: '10.200.0.0/16' } }, 'node-a', ofSingle)], cluster: cluster({ pods: [pod('10.244.1.2')] }) }, ids: ['KP-DETECTLOCAL'] },
+  { name: 'a clusterCIDR without pods of hostNetwork, and with others', facts: { desired: withHostPod, nodes: [proxy({}, 'node-a', { program: nodeProgram([{ ...frontend(['10.244.1.2', '10.0.0.9']) }]) })], cluster: cluster({ pods: [hostPod, pod('10.244.1.2')] }) }, ids: [] },
+  { name: 'a clusterCIDR of the other family', facts: { desired: single, nodes: [proxy({ config: { clusterCIDR: 'fd00:10:244::/56' } }, 'node-a', ofSingle)], cluster: cluster({ pods: [pod('10.244.1.2')] }) }, ids: [] },
+  { name: 'detection by a podCIDR that the node does not have', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'NodeCIDR' } })], cluster: nodes({ podCIDRs: [] }) }, ids: ['KP-DETECTLOCAL'] },
+  { name: 'detection by a podCIDR', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'NodeCIDR' } })], cluster: nodes({ podCIDRs: ['10.244.1.0/24'] }) }, ids: [] },
   { name: 'detection by a bridge that is not there', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'BridgeInterface', detectLocal: { bridgeInterface: 'cni0' } } }, 'node-a', interfaces('lo', 'eth0'))] }, ids: ['KP-DETECTLOCAL'] },
   { name: 'detection by a bridge', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'BridgeInterface', detectLocal: { bridgeInterface: 'cni0' } } }, 'node-a', interfaces('lo', 'cni0'))] }, ids: [] },
-  { name: 'detection by interfaces that pods do not have', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'InterfaceNamePrefix', detectLocal: { interfaceNamePrefix: 'cali' } } }, 'node-a', interfaces('lo', 'veth1'))], cluster: cluster({ pods: [pod('10.244.2.2')] }) }, ids: ['KP-DETECTLOCAL'] },
-  { name: 'detection by interfaces on a node without pods', facts: { desired, nodes: [proxy({ config: { detectLocalMode: 'InterfaceNamePrefix', detectLocal: { interfaceNamePrefix: 'cali' } } }, 'node-a', interfaces('lo', 'eth0'))], cluster: cluster({ pods: [pod('10.244.2.2', { node: 'node-b' })] }) }, ids: [] },
+  { name: 'detection by interfaces that pods do not have', facts: { desired: single, nodes: [proxy({ config: { detectLocalMode: 'InterfaceNamePrefix', detectLocal: { interfaceNamePrefix: 'cali' } } }, 'node-a', { ...ofSingle, ...interfaces('lo', 'veth1') })], cluster: cluster({ pods: [pod('10.244.1.2')] }) }, ids: ['KP-DETECTLOCAL'] },
+  { name: 'detection by interfaces on a node without pods', facts: { desired: single, nodes: [proxy({ config: { detectLocalMode: 'InterfaceNamePrefix', detectLocal: { interfaceNamePrefix: 'cali' } } }, 'node-b', { ...ofSingle, ...interfaces('lo', 'eth0') })], cluster: cluster({ pods: [pod('10.244.1.2')] }) }, ids: [] },
   { name: 'no clusterCIDR on two nodes, told once', facts: { desired, nodes: [proxy({ config: { clusterCIDR: '' } }), proxy({ config: { clusterCIDR: '' } }, 'node-b')] }, ids: ['KP-DETECTLOCAL-NONE'] },
   { name: 'masqueradeAll', facts: { desired, nodes: [proxy({ config: { clusterCIDR: '10.244.0.0/16', mode: 'iptables', iptables: { masqueradeAll: true } } })] }, ids: ['KP-MASQALL'] },
 
-  { name: 'a node port that the node does not serve', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['192.168.0.0/16'] } })], cluster: cluster({ nodes: clusterNode() }) }, ids: ['KP-NODEPORT-ADDR'] },
-  { name: 'a node port on the primary address', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['primary'] } })], cluster: cluster({ nodes: clusterNode() }) }, ids: [] },
-  { name: 'a node port in its network', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['10.0.0.0/8'] } })], cluster: cluster({ nodes: clusterNode() }) }, ids: [] },
-  { name: 'no node port', facts: { desired: desiredService([endpoint('10.244.1.2'), endpoint('10.244.2.2')]), nodes: [proxy({ config: { nodePortAddresses: ['192.168.0.0/16'] } })], cluster: cluster({ nodes: clusterNode() }) }, ids: [] },
+  { name: 'a node port that the node does not serve', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['192.168.0.0/16'] } })], cluster: nodes() }, ids: ['KP-NODEPORT-ADDR'] },
+  { name: 'a node port on the primary address', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['primary'] } })], cluster: nodes() }, ids: [] },
+  { name: 'a node port in its network', facts: { desired: withNodePort, nodes: [proxy({ config: { nodePortAddresses: ['10.0.0.0/8'] } })], cluster: nodes() }, ids: [] },
+  { name: 'no node port', facts: { desired: desiredService([endpoint('10.244.1.2'), endpoint('10.244.2.2')]), nodes: [proxy({ config: { nodePortAddresses: ['192.168.0.0/16'] } })], cluster: nodes() }, ids: [] },
 ];

@@ -2,6 +2,7 @@
 import type { ClusterFacts } from '../../../core/cluster-facts.ts';
 import type { NodeReportRecord, RecordOf } from '../../../core/node-report.ts';
 import { readKubeProxy } from '../../../core/parse/kube-proxy.ts';
+import { clusterNode } from '../cluster.ts';
 import { collectedAt, desiredService, endpoint, nodeFacts } from '../facts.ts';
 import type { FindingCase } from './finding-case.ts';
 
@@ -18,7 +19,7 @@ const proxy = (config: object, proxyMode = 'iptables', metrics: string[] = []): 
   report: { node: 'node-a', records: [start], complete: true },
   kubeProxy: readKubeProxy({ kind: 'kubeProxy', proxyMode, configz: JSON.stringify({ 'kubeproxy.config.k8s.io': { clusterCIDR: '10.244.0.0/16', ...config } }), metrics, errors: [] }),
 });
-const cluster: ClusterFacts = { nodes: [{ name: 'node-a', ready: true, internalIPs: ['10.0.0.2'], podCIDRs: ['10.244.1.0/24'] }], unread: [] };
+const cluster: ClusterFacts = { nodes: [clusterNode('node-a', { internalIPs: ['10.0.0.2'], podCIDRs: ['10.244.1.0/24'] }), clusterNode('node-b')], unread: [] };
 const one = (name: string, read: Read, ids: string[], service = desired): FindingCase => ({ name, facts: { desired: service, nodes: [nodeFacts('node-a', read)], cluster }, ids });
 
 const eth0: Interface = { name: 'eth0', addresses: ['10.0.0.2'] };
