@@ -70,6 +70,7 @@ describe('a datapath in place of kube-proxy', () => {
     const status = buildStatus({ spec: { serviceRef: { name: 'auth-service' } }, generation: 1, desired: desiredService(), answers: [node], previous: undefined, now: collectedAt });
     expect(status.nodes?.[0]).toMatchObject({ datapath: name, ports: [{ verdict: 'Unknown', dnatTargets: [] }] });
     expect(status.nodes?.[0]?.proxyModeSource).toContain(name);
+    expect(status.conditions?.find(({ type }) => type === 'Converged')).toMatchObject({ status: 'Unknown', reason: 'OtherDatapath' });
   });
 
   it('is none where the rules of kube-proxy are there: then they are compared', () => {
@@ -79,5 +80,51 @@ describe('a datapath in place of kube-proxy', () => {
   it('is none where kube-proxy answers, or no such CNI is there', () => {
     expect(found(cniNode(['cilium_host'], false, { proxyMode: 'iptables', errors: [] }))).not.toContain('KP-REPLACED');
     expect(found(cniNode(['cni0', 'flannel.1'], false))).toEqual(['KP-ABSENT']);
+  });
+});
+
+describe('the status', () => {
+  const programming = 'kubeproxy_network_programming_duration_seconds';
+  const metrics = [
+    `${programming}_bucket{ip_family="IPv4",le="0.5"} 8`, `${programming}_bucket{ip_family="IPv4",le="2"} 10`, `${programming}_sum{ip_family="IPv4"} 5`, `${programming}_count{ip_family="IPv4"} 10`,
+    'kubeproxy_sync_full_proxy_rules_duration_seconds_sum{ip_family="IPv4"} 1', 'kubeproxy_sync_full_proxy_rules_duration_seconds_count{ip_family="IPv4"} 3',
+    'kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 1', 'kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds{ip_family="IPv4"} 1.7955e+09',
+    'rest_client_requests_total{code="<error>",method="GET"} 2', 'kubernetes_build_info{git_version="v1.37.2"} 1',
+  ];
+  const spec = { serviceRef: { name: 'auth-service' } };
+
+  it('holds what kube-proxy and conntrack counted, how late the rules were, and the clock', () => {
+    const node = answer([
+      { kind: 'kubeProxy', proxyMode: 'iptables', metrics, configz: '{"kubeproxy.config.k8s.io":{"mode":"iptables"}}', errors: [] },
+      { kind: 'conntrackStatistics', source: 'conntrack -S', first: { found: 1, drop: 1 }, last: { found: 9, drop: 2 }, milliseconds: 100 },
+    ]);
+    const status = buildStatus({ spec, generation: 1, desired: desiredService(), answers: [node], previous: undefined, now: collectedAt });
+    expect(status.nodes?.[0]).toMatchObject({
+      kubeProxy: { version: 'v1.37.2', configSource: 'configz', fullSyncs: 3, failures: 1, apiErrors: 2, lastQueued: '2026-11-24T06:00:00.000Z' },
+      conntrackStatistics: { drop: 2 },
+      probe: { clock: { offsetMilliseconds: 0, uncertaintyMilliseconds: 10 } },
+    });
+    expect(status.nodes?.[0]?.conntrackStatistics).not.toHaveProperty('found');
+    expect(status.convergence?.networkProgramming).toEqual({ changes: 10, nodes: 1, p50Seconds: 0.5, p99Seconds: 2, maxSeconds: 2 });
+  });
+
+  it('leaves out times that no clock has', () => {
+    const node = answer([{ kind: 'kubeProxy', metrics: ['kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds 1e300', 'kubeproxy_sync_proxy_rules_service_changes_pending NaN'], errors: [] }]);
+    const [read] = buildStatus({ spec, generation: 1, desired: desiredService(), answers: [node], previous: undefined, now: collectedAt }).nodes ?? [];
+    expect(read?.kubeProxy).not.toHaveProperty('lastQueued');
+    expect(read?.kubeProxy).not.toHaveProperty('pendingChanges');
+  });
+
+  it('has a finding for what was cut from it', () => {
+    const lines = Array.from({ length: 200 }, (_, index) => `ipv4 2 tcp 6 100 ESTABLISHED src=10.244.1.${String(index)} dst=10.96.0.7 sport=40000 dport=80 src=10.244.1.2 dst=10.244.1.4 sport=8080 dport=40000 [ASSURED] mark=0 use=1`);
+    const answers = Array.from({ length: 30 }, (_, index): NodeAnswer => {
+      const node = answer([{ kind: 'conntrack', service: 'default/auth-service', matched: lines.length, groups: [], lines }]);
+      return { ...node, node: `node-${String(index)}` };
+    });
+    const status = buildStatus({ spec, generation: 1, desired: desiredService(), answers, previous: undefined, now: collectedAt });
+    expect(status.findings?.map(({ id }) => id)).toContain('DATA-TRUNCATED');
+    expect(status.findings?.find(({ id }) => id === 'DATA-TRUNCATED')?.evidence).toEqual(status.truncated);
+    expect(status.summary?.findings).toBe(status.findings?.length);
+    expect(buildStatus({ spec, generation: 1, desired: desiredService(), answers: answers.slice(0, 1), previous: undefined, now: collectedAt }).findings?.map(({ id }) => id)).not.toContain('DATA-TRUNCATED');
   });
 });
