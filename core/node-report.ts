@@ -65,6 +65,21 @@ const iptablesChain = z.object({
   lines: z.array(z.string()),
 });
 
+/** A chain of raw, mangle or filter that packets of any Service may meet, whoever wrote it. */
+const hookChain = z.object({
+  kind: z.literal('hookChain'),
+  backend: z.enum(['nf_tables', 'legacy']),
+  family,
+  table: z.string(),
+  chain: z.string(),
+  /** Of a built-in chain. */
+  policy: z.string().optional(),
+  /** As iptables-save -c prints them. */
+  lines: z.array(z.string()),
+  /** Rules behind them that were left out. */
+  omitted: z.number().int(),
+});
+
 /**
  * KUBE-SERVICES was not listed: how many rules jump to the Service's chains, by the kernel's own count, is exactly what
  * its frontends need. The rules themselves and their counters are unknown.
@@ -257,7 +272,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
+  start, kubeProxy, tables, iptablesChain, hookChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
   conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, unread, end,
 ]);
 

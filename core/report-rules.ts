@@ -77,6 +77,42 @@ function readRules(report: NodeReport, service: string, family: Family): NodeRul
   return iptablesNodeRules((packet) => walkAll(packet, machine, (trail) => kubeHooks(lookup, packet, machine, trail)), lookup);
 }
 
+/**
+ * The walk of a packet through the tables of iptables that other programs write to as well, and kube-proxy's rules among
+ * them; undefined where a report holds none of them, or not the whole.
+ */
+export function walkAllHooks(report: NodeReport, service: string, family: Family): ((packet: Packet) => WalkResult) | undefined {
+  const { mode } = readProxyMode(report);
+  const hooked = recordsOf(report, 'hookChain').filter((record) => record.family === family);
+  if (hooked.length === 0 || (mode !== 'iptables' && mode !== 'nftables') || hooked.some(({ omitted }) => omitted > 0)) return undefined;
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  const machine: Machine = { addresses, ipSets: new Map() };
+  const own = iptablesBackend(report);
+  const table = mode === 'nftables' ? nftTable(report, service, family) : undefined;
+  return (packet) =>
+    walkAll(packet, machine, (trail) => [
+      ...(table === undefined ? [] : nftHooks(table, packet, machine, trail)),
+      ...(['nf_tables', 'legacy'] as const).flatMap((backend) => {
+        const kube = iptablesChains(report, service, family, backend);
+        const rules = new Map(hooked.filter((record) => record.backend === backend).map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
+        const lookup: ChainLookup = (name, chain) => rules.get(`${name} ${chain}`) ?? kube(name, chain) ?? (name === 'filter' && chain.startsWith('KUBE-') ? noRules : undefined);
+        const nat = mode === 'iptables' && backend === own ? kubeHooks(lookup, packet, machine, trail).filter(({ isNat }) => isNat) : [];
+        const walk = new IptablesWalk(lookup, packet, machine, trail);
+        return [...nat, ...hooked.filter((record) => record.backend === backend).flatMap((record) => hookOf(record, walk))];
+      }),
+    ]);
+}
+
+/** A chain that holds rules of Services, and none of this one. */
+const noRules: readonly IptablesRule[] = [];
+const hooksOfChains = new Map<string, Hook>([['PREROUTING', 'prerouting'], ['INPUT', 'input'], ['FORWARD', 'forward'], ['OUTPUT', 'output'], ['POSTROUTING', 'postrouting']]);
+const tablePriorities = new Map<string, number>([['raw', priorities.raw], ['mangle', priorities.mangle], ['filter', priorities.filter]]);
+
+function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
+  const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
+  return policy === undefined || hook === undefined || priority === undefined ? [] : [{ hook, priority, isNat: false, isDropPolicy: policy === 'DROP', run: (branches, at) => walk.chain(table, chain, branches, at) }];
+}
+
 function walkAll(packet: Packet, machine: Machine, hooksOf: (trail: Trail) => readonly HookedChain[]): WalkResult {
   const trail = new Trail();
   return walkHooks(hooksOf(trail), packet, machine, trail);

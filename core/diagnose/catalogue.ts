@@ -54,6 +54,7 @@ import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
 import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleForeign } from './findings/rule-foreign.ts';
 import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
 import { ruleDnatPort } from './findings/rule-dnat-port.ts';
@@ -178,6 +179,7 @@ export const catalogue: readonly FindingKind[] = [
   ruleNoHairpinMasq,
   ruleOrphan,
   ruleLegacyNft,
+  ruleForeign,
   ipvsVsMissing,
   ipvsRsMissing,
   ipvsRsStale,
