@@ -9,9 +9,11 @@ import {
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
+  type ExplainRequest,
   type FindingsRequest,
   type InstallRequest,
   type RecordRequest,
+  type ServiceOrigin,
   type SimulateOrigin,
   type SimulateRequest,
   type StatusRequest,
@@ -185,6 +187,43 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
   if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
   if (service === undefined) throw new UsageError(`Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write ${example}.`);
   return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+}
+
+export function readExplainRequest(values: Values): ExplainRequest {
+  const from = readFrom(text(values, 'from'));
+  const to = text(values, 'to');
+  return {
+    command: 'explain',
+    ...readCommon(values),
+    origin: readServiceOrigin(values, 'kubectl svctrace explain SERVICE'),
+    nodes: list(values, 'node'),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to: readTo(to) }),
+    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+  };
+}
+
+/** PORT or IP:PORT. */
+function readTo(text_: string): NonNullable<ExplainRequest['to']> {
+  const port = /^\d{1,5}$/.test(text_) ? Number(text_) : undefined;
+  const to = port === undefined ? parseHostPort(text_) : { port };
+  if (to === undefined || to.port > 65535) throw new UsageError(`--to "${text_}" is neither a port nor IP:PORT, such as 80, 10.96.0.10:53 or [fd00::1]:80.`);
+  return to;
+}
+
+/** A Service that is read now, or a recorded trace. */
+function readServiceOrigin(values: Values, example: string): ServiceOrigin {
+  const service = text(values, 'service');
+  const file = text(values, 'bundle');
+  if (service !== undefined) checkServiceName(service);
+  if (file === undefined) {
+    if (service === undefined) throw new UsageError(`Which Service? Write ${example}, or --bundle FILE for a recorded trace.`);
+    return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+  }
+  for (const name of ['probe-image', 'probe-namespace', 'timeout']) {
+    if (text(values, name) !== undefined) throw new UsageError(`--${name} has no meaning with --bundle: it has been collected already.`);
+  }
+  return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
 }
 
 export function readVersionRequest(values: Values): VersionRequest {

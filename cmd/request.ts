@@ -110,6 +110,21 @@ export interface SimulateRequest extends CommonRequest {
   readonly output: 'text' | 'json' | 'yaml';
 }
 
+/** Where a command that reads a Service once has it from. */
+export type ServiceOrigin = Exclude<SimulateOrigin, { readonly kind: 'ruleset' }>;
+
+/** The rules of a Service in words; with `from`, one client's way. */
+export interface ExplainRequest extends CommonRequest {
+  readonly command: 'explain';
+  readonly origin: ServiceOrigin;
+  /** Empty: one node of each different program. */
+  readonly nodes: readonly string[];
+  readonly from?: { readonly ip: string } | { readonly pod: string };
+  /** Absent: all frontends. */
+  readonly to?: { readonly address?: string; readonly port: number };
+  readonly output: 'text' | 'json' | 'yaml';
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -140,6 +155,7 @@ export type Request =
   | UninstallRequest
   | StatusRequest
   | SimulateRequest
+  | ExplainRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest
