@@ -33,7 +33,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
 const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes'];
 
 /** Commands whose first word is a Service. */
-const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'simulate', 'record']);
+const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'simulate', 'record']);
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {

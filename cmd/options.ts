@@ -5,10 +5,12 @@ import { UsageError } from './errors.ts';
 import {
   colorModes,
   outputFormats,
+  pictureFormats,
   type ClusterFlags,
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
+  type DiagramRequest,
   type ExplainRequest,
   type FindingsRequest,
   type InstallRequest,
@@ -38,7 +40,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
   if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && output === 'name') throw new UsageError('--watch has no output format name; use table, wide, json or yaml.');
+  if (watch && (output === 'name' || pictureFormats.some((format) => format === output))) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json or yaml.`);
   const allNamespaces = flag(values, 'all-namespaces');
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
@@ -200,6 +202,17 @@ export function readExplainRequest(values: Values): ExplainRequest {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
     output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+  };
+}
+
+export function readDiagramRequest(values: Values): DiagramRequest {
+  return {
+    command: 'diagram',
+    ...readCommon(values),
+    origin: readServiceOrigin(values, 'kubectl svctrace diagram SERVICE'),
+    nodes: list(values, 'node'),
+    output: choice(values, 'output', ['text', ...pictureFormats], 'text'),
+    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }
 

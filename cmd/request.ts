@@ -2,8 +2,14 @@
 import type { Protocol } from '../core/service.ts';
 import type { FailOn } from './exit-status.ts';
 
-export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+/** Languages that other programs draw. */
+export const pictureFormats = ['mermaid', 'dot', 'svg'] as const;
+export type PictureFormat = (typeof pictureFormats)[number];
+
+export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name', ...pictureFormats] as const;
 export type OutputFormat = (typeof outputFormats)[number];
+/** What a trace is printed as, again and again where it is watched. */
+export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
 export const colorModes = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof colorModes)[number];
@@ -125,6 +131,16 @@ export interface ExplainRequest extends CommonRequest {
   readonly output: 'text' | 'json' | 'yaml';
 }
 
+/** The picture of a Service. */
+export interface DiagramRequest extends CommonRequest {
+  readonly command: 'diagram';
+  readonly origin: ServiceOrigin;
+  /** Empty: all. */
+  readonly nodes: readonly string[];
+  readonly output: 'text' | PictureFormat;
+  readonly failOn: FailOn;
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -156,6 +172,7 @@ export type Request =
   | StatusRequest
   | SimulateRequest
   | ExplainRequest
+  | DiagramRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

@@ -34,6 +34,7 @@ const accepted: [string, object][] = [
   ['auth-service --insecure-skip-tls-verify --tls-server-name api --certificate-authority ca.crt', { flags: { insecureSkipTlsVerify: true, tlsServerName: 'api', certificateAuthority: 'ca.crt' } }],
   ['explain auth-service --from client-a --to 80 --node node-a', { command: 'explain', origin: { kind: 'service', service: 'auth-service', timeoutMilliseconds: 60_000 }, from: { pod: 'client-a' }, to: { port: 80 }, nodes: ['node-a'], output: 'text' }],
   ['explain --bundle b auth-service --to [fd00::1]:80 -o json', { origin: { kind: 'bundle', file: 'b', service: 'auth-service' }, to: { address: 'fd00::1', port: 80 }, output: 'json' }],
+  ['diagram auth-service -n shop -o svg --fail-on warning', { command: 'diagram', origin: { kind: 'service', service: 'auth-service' }, output: 'svg', failOn: 'warning', nodes: [] }],
   ['findings', { command: 'findings', output: 'table' }],
   ['findings rule-ep-stale -o json', { command: 'findings', id: 'rule-ep-stale', output: 'json' }],
   ['record auth-service --to x.svctrace', { command: 'record', service: 'auth-service', file: 'x.svctrace' }],
@@ -60,8 +61,9 @@ describe('accepts', () => {
 
 const refused: [string, string][] = [
   ['', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
-  ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name.'],
-  ['auth-service -o mermaid', '-o "mermaid" is not known; it is one of table, wide, json, yaml, name.'],
+  ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name, mermaid, dot, svg.'],
+  ['auth-service --watch -o mermaid', '--watch has no output format mermaid; use table, wide, json or yaml.'],
+  ['diagram auth -o json', '-o "json" is not known; it is one of text, mermaid, dot, svg.'],
   ['simulate --to 10.0.0.1:80 --ruleset a', '--from is missing. Write kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE.'],
   ['simulate --from 10.0.0.1 --to 10.0.0.2:80', 'Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE.'],
   ['simulate auth --from 10.0.0.1 --to 10.0.0.2:80 --ruleset a', '--ruleset and a SERVICE exclude each other: each says whose rules are meant.'],
@@ -72,7 +74,7 @@ const refused: [string, string][] = [
   ['simulate --from 10.0.0.1 --to 10.0.0.2 --ruleset a', '--to "10.0.0.2" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.'],
   ['simulate --from auth --to 10.0.0.2:80 --ruleset a', '--from "auth" is not an IP address, nor IP:PORT.'],
   ['simulate --from fd00::1 --to 10.0.0.2:80 --ruleset a', '--from fd00::1 and --to 10.0.0.2:80 are of different IP families: no packet has both.'],
-  ['explian auth-service', 'There is no command "explian"; the commands are trace, explain, simulate, record, findings, install, uninstall, status, version, completion. A Service is traced with kubectl svctrace SERVICE.'],
+  ['explian auth-service', 'There is no command "explian"; the commands are trace, explain, diagram, simulate, record, findings, install, uninstall, status, version, completion. A Service is traced with kubectl svctrace SERVICE.'],
   ['explain', 'Which Service? Write kubectl svctrace explain SERVICE, or --bundle FILE for a recorded trace.'],
   ['explain auth --to 10.0.0.1', '--to "10.0.0.1" is neither a port nor IP:PORT, such as 80, 10.96.0.10:53 or [fd00::1]:80.'],
   ['explain --bundle b --timeout 5s', '--timeout has no meaning with --bundle: it has been collected already.'],
