@@ -1,4 +1,5 @@
 /** The rules of one node as a probe's report holds them for one Service. */
+import { z } from 'zod';
 import { dispatchRules } from './dispatch-references.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
@@ -11,13 +12,14 @@ import { ipvsNodeRules } from './ipvs-node-rules.ts';
 import { nftNodeRules } from './nft-node-rules.ts';
 import type { NftElement } from './nft-expression.ts';
 import type { NftSet } from './nft-table.ts';
-import { recordsOf, type NodeReport } from './node-report.ts';
+import { recordsOf, type NodeReport, type RecordOf } from './node-report.ts';
 import type { NodeRules } from './node-rules.ts';
 import { parseIpset } from './parse/ipset.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { parseIpvsadm } from './parse/ipvsadm.ts';
 import { parseNftElements, parseNftRules } from './parse/nft-json.ts';
 import { elementsWithProtocolNames } from './parse/nft-normal-form.ts';
+import { present } from './present.ts';
 import type { IptablesBackend } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import type { Family } from './service.ts';
@@ -29,6 +31,7 @@ export interface HungChain {
   /** The lower, the earlier. */
   readonly priority: number;
   readonly isNat: boolean;
+  readonly isDropPolicy: boolean;
   readonly table: string;
   readonly chain: string;
 }
@@ -49,8 +52,10 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   if (mode === 'nftables') {
     const table = nftTable(report, service, family);
-    // A check that was not read has no element of this Service, or the report says that it is unread.
-    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung: nftHooks.filter(({ chain }) => table.chain(chain) !== undefined) };
+    // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
+    // not read has no element of this Service, or the report says that it is unread.
+    const hung = table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ?? nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
+    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung };
   }
   const backend = iptablesBackend(report);
   if (backend === undefined || (mode !== 'ipvs' && mode !== 'iptables')) return undefined;
@@ -76,7 +81,7 @@ export function rulesOfReport(report: NodeReport, service: string, family: Famil
 export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult {
   const { machine, hung } = rules;
   const trail = new Trail();
-  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] => hung.map((chain) => ({ ...chain, isDropPolicy: false, run: runOf(chain) }));
+  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] => hung.map((chain) => ({ ...chain, run: runOf(chain) }));
   if (rules.kind === 'nftables') {
     const walk = new NftWalk(rules.table, packet, machine, trail);
     return walkHooks(hang(({ chain }) => (branches, at) => walk.chain(chain, branches, at)), packet, machine, trail);
@@ -88,7 +93,7 @@ export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult 
 
 function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
   const priority = table === 'filter' ? priorities.filter : hook === 'postrouting' ? priorities.sourceNat : priorities.destinationNat;
-  return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', table, chain }));
+  return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
 
 /**
@@ -115,7 +120,7 @@ const builtInHooks: readonly HungChain[] = [
 ];
 
 function nftHook(hook: Hook, priority: number, isNat: boolean, ...chains: readonly string[]): HungChain[] {
-  return chains.map((chain) => ({ hook, priority, isNat, table: 'kube-proxy', chain }));
+  return chains.map((chain) => ({ hook, priority, isNat, isDropPolicy: false, table: 'kube-proxy', chain }));
 }
 
 const beforeNat = priorities.destinationNat - 10;
@@ -150,24 +155,52 @@ export function virtualServers(report: NodeReport, service: string, family: Fami
     .flatMap(({ lines }) => parseIpvsadm(lines.join('\n')).result.virtualServers);
 }
 
+/** A chain of nftables that hangs on a hook. */
+interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' | 'isDropPolicy'> {
+  readonly name: string;
+}
+
+interface KubeNftTable extends NftTable {
+  /** Absent in reports that hold those of nat alone. */
+  readonly bases?: readonly NftBaseChain[];
+}
+
+/** `{"chain": {"name": "nat-output", "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}}` */
+const baseChainSchema = z.object({
+  chain: z.object({ name: z.string(), type: z.string(), hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']), prio: z.number(), policy: z.string().optional() }),
+});
+
+/** The base chains among objects of `nft -j`. */
+function baseChainsOf(objects: readonly unknown[]): NftBaseChain[] {
+  return objects.flatMap((object) => {
+    const parsed = baseChainSchema.safeParse(object);
+    if (!parsed.success) return [];
+    const { name, type, hook, prio, policy } = parsed.data.chain;
+    return [{ name, hook, priority: prio, isNat: type === 'nat', isDropPolicy: policy === 'drop' }];
+  });
+}
+
 /** kube-proxy's table of one family, as far as the report holds it for the Service. */
-function nftTable(report: NodeReport, service: string, family: Family): NftTable {
+function nftTable(report: NodeReport, service: string, family: Family): KubeNftTable {
   const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
-  const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
-  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record.name, record.elements)]));
+  const asked = recordsOf(report, 'nftChain').filter(isOwn);
+  const own = asked.filter(({ absent }) => !absent);
+  const chains = new Map(own.map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
+  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record)]));
   return {
     name: 'kube-proxy',
+    ...(asked.some(({ chain }) => chain === 'nat-postrouting') ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) } : {}),
     chain: (name) => chains.get(name),
     map: (name) => sets.get(name),
     // A client that has not been there before is in no affinity set, and a report holds none.
-    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf(name, []) : undefined),
+    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf({ name, elements: [] }) : undefined),
   };
 }
 
 /** What a report holds of a set or map: the elements of the Service. */
-function setOf(name: string, json: readonly unknown[]): NftSet {
-  const parsed = parseNftElements(json) ?? json.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
-  return { name, type: [], flags: [], elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) };
+function setOf({ name, elements, timeout }: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
+  const parsed = parseNftElements(elements) ?? elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
+  return present({ name, type: [], flags: [], timeout, elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) });
 }
 
 /** The keys of kube-proxy's maps and sets end with protocol and port where they have more than one part. */
