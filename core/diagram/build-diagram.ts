@@ -1,5 +1,6 @@
 /** From a trace's status to its picture. */
 import { hostPort } from '../address.ts';
+import { iptablesChainNames } from '../chain-names.ts';
 import type { ChainStatus, DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ProgramStatus, ServiceTraceStatus } from '../service-trace.ts';
 import { parseIptablesRule } from '../parse/iptables-rules.ts';
 import { percent } from '../explain/sentence.ts';
@@ -19,6 +20,13 @@ interface Group {
   readonly id: string;
   readonly nodes: readonly NodeStatus[];
   readonly program: ProgramStatus | undefined;
+}
+
+/** The chain that a frontend's packets come to first, and where they are told from others. */
+interface Entry {
+  readonly dispatch?: string;
+  readonly chain: string;
+  readonly isComputed?: boolean;
 }
 
 export function buildDiagram(status: ServiceTraceStatus, options: DiagramOptions): Diagram {
@@ -123,7 +131,7 @@ class Picture {
       return;
     }
     const chains = (group.program?.chains ?? []).filter((chain) => chain.family === family);
-    const entry = entryOf(chains, frontend);
+    const entry = entryOf(chains, frontend) ?? this.#computedEntry(chains, frontend);
     let last: string[];
     if (entry === undefined) {
       last = [this.#box({ id: `${group.id} rules ${family} ${portName ?? ''} ${protocol}`, layer: 'service', title: `rules of ${modeText(group.nodes[0])}`, lines: this.#choices(frontend, own, []), tone: 'plain', group: group.id, family })];
@@ -131,7 +139,7 @@ class Picture {
     } else {
       let from = id;
       if (entry.dispatch !== undefined) {
-        from = this.#box({ id: `${group.id} ${family} ${entry.dispatch}`, layer: 'entry', title: entry.dispatch, lines: [family], tone: 'plain', group: group.id, family });
+        from = this.#box({ id: `${group.id} ${family} ${entry.dispatch}`, layer: 'entry', title: entry.dispatch, lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])], tone: 'plain', group: group.id, family });
         this.#arrow(id, from, label);
       }
       last = this.#chain(group, chains, entry.chain, from, frontend, own, entry.dispatch === undefined ? label : this.#dispatchLabel(frontend), new Set());
@@ -142,6 +150,16 @@ class Picture {
       const stale = this.#box({ id: `pod ${target.address}`, layer: 'pod', title: `${hostPort(target.address, target.port)}`, lines: ['! in no EndpointSlice'], tone: 'error' });
       for (const chain of last) this.#arrow(chain, stale, shareText(own, target));
     }
+  }
+
+  /** Where KUBE-SERVICES was not listed, the names of the Service's chains tell where it leads to. */
+  #computedEntry(chains: readonly ChainStatus[], { frontend, portName, protocol }: NodePortStatus): Entry | undefined {
+    const { namespace, name } = this.#options;
+    if (!chains.some((chain) => chain.name.startsWith('KUBE-SVC-') || chain.name.startsWith('KUBE-SVL-'))) return undefined;
+    const names = iptablesChainNames({ namespace, name, portName, protocol });
+    const candidates = frontend === 'ClusterIP' ? [names.cluster, names.local] : frontend === 'LoadBalancerIP' ? [names.firewall, names.external] : [names.external];
+    const chain = candidates.find((each) => chains.some((own) => own.name === each));
+    return chain === undefined ? undefined : { dispatch: 'nat KUBE-SERVICES', chain, isComputed: true };
   }
 
   /** Which of several frontends an arrow out of the dispatch is for. */
@@ -288,8 +306,8 @@ function jumpsOf(text: string): string[] {
   return [...text.matchAll(/\b(?:jump|goto) ([^\s,}]+)/g)].map(([, chain = '']) => chain);
 }
 
-/** The chain that a frontend's packets come to first, and where they are told apart; undefined where the program does not list it. */
-function entryOf(chains: readonly ChainStatus[], { frontend, address, port, protocol }: NodePortStatus): { readonly dispatch?: string; readonly chain: string } | undefined {
+/** Undefined where the program does not list it. */
+function entryOf(chains: readonly ChainStatus[], { frontend, address, port, protocol }: NodePortStatus): Entry | undefined {
   const virtual = chains.find(({ table, name }) => table === 'ipvs' && name.startsWith(`${protocol} `) && (frontend === 'NodePort' ? name.endsWith(`:${String(port)}`) : name === `${protocol} ${hostPort(address, port)}`));
   if (virtual !== undefined) return { chain: virtual.name };
   const names = frontend === 'NodePort' ? ['KUBE-NODEPORTS', 'map service-nodeports'] : ['KUBE-SERVICES', 'map service-ips'];

@@ -78,6 +78,26 @@ describe('the picture', () => {
     expect(boxes.filter(({ lines }) => lines.includes('! no rule on node-a')).map(({ title, tone }) => [title, tone])).toEqual([['auth-service-5995955cd8-gktwl', 'error']]);
   });
 
+  it('finds the chains where KUBE-SERVICES was not listed', () => {
+    const { status, namespace } = statusOf('node-port');
+    const programs = (status.programs ?? []).map((program) => ({ ...program, chains: program.chains.filter(({ name }) => name !== 'KUBE-SERVICES') }));
+    const { boxes, arrows } = buildDiagram({ ...status, programs }, { namespace, name: 'node-port', nodes: ['node-a'], mostEndpoints: 40 });
+    const entry = boxes.find(({ title, family }) => title === 'nat KUBE-SERVICES' && family === 'IPv4');
+    expect(entry?.lines).toEqual(['IPv4', 'not listed: told by counts of references']);
+    expect(arrows.filter(({ from }) => from === entry?.id).map(({ to }) => boxes.find(({ id }) => id === to)?.title)).toEqual(['KUBE-SVC-PGBJQATFX5LAPXOQ']);
+  });
+
+  it('of the IPVS mode leads to virtual servers', () => {
+    const { namespace } = statusOf('auth-service');
+    const target = { address: '10.244.1.2', port: 8080, probability: 1, weight: 1 };
+    const node = { name: 'node-a', probe: { state: 'Collected' as const }, proxyMode: 'ipvs' as const, program: 'x', ports: [{ family: 'IPv4' as const, frontend: 'ClusterIP' as const, address: '10.96.0.7', protocol: 'TCP' as const, port: 80, verdict: 'DNAT' as const, dnatTargets: [target] }] };
+    const programs = [{ fingerprint: 'x', proxyMode: 'ipvs' as const, nodes: ['node-a'], chains: [{ family: 'IPv4' as const, table: 'ipvs', name: 'TCP 10.96.0.7:80', rules: [{ text: '-> 10.244.1.2:8080 Masq 1' }] }] }];
+    const { boxes, arrows } = buildDiagram({ nodes: [node], programs }, { namespace, name: 'web', nodes: [], mostEndpoints: 40 });
+    expect(boxes.map(({ title, lines }) => [title, ...lines])).toContainEqual(['TCP 10.96.0.7:80', '100.0 % → 10.244.1.2:8080']);
+    expect(boxes.find(({ layer }) => layer === 'pod')).toMatchObject({ title: '10.244.1.2:8080', lines: ['! in no EndpointSlice'], tone: 'error' });
+    expect(arrows.at(-1)?.label).toBe('100.0 %');
+  });
+
   it('folds endpoints, and never those that are not well before others', () => {
     const { boxes } = crowded(50);
     expect(boxes.filter(({ layer }) => layer === 'pod').map(({ title }) => title).sort()).toEqual(['pod-0', 'pod-1', 'pod-2', 'pod-49', '… 46 more']);
