@@ -86,6 +86,18 @@ const networkPolicy = z.object({
   ),
 });
 
+/** The pod of spec.from: how it asks DNS. */
+const client = z.object({
+  pod: z.string(),
+  namespace: z.string(),
+  node: z.string().optional(),
+  hostNetwork: z.boolean(),
+  dnsPolicy: z.string().optional(),
+  dnsConfig: pod.shape.dnsConfig,
+  /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
+  resolvConf: z.string().optional(),
+});
+
 const node = z.object({
   name: z.string(),
   ready: z.boolean(),
@@ -98,6 +110,9 @@ const node = z.object({
   kernel: z.string().optional(),
 });
 
+/** An endpoint of the DNS Service: a server that can be asked without the Service's rules. */
+const dnsServer = z.object({ address: z.string(), port: z.number(), ready: z.boolean(), pod: z.string().optional(), node: z.string().optional() });
+
 export const clusterFactsSchema = z.object({
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
@@ -107,7 +122,9 @@ export const clusterFactsSchema = z.object({
   networkPolicies: z.array(networkPolicy).optional(),
   nodes: z.array(node).optional(),
   /** The cluster's DNS Service (kube-system/kube-dns); null: there is none. */
-  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number() }).nullable().optional(),
+  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number(), servers: z.array(dnsServer).optional() }).nullable().optional(),
+  /** The pod of spec.from; absent where there is none. */
+  client: client.optional(),
   kubeProxy: z
     .object({
       /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
@@ -120,6 +137,8 @@ export const clusterFactsSchema = z.object({
 
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>;
 export type PodFacts = NonNullable<ClusterFacts['pods']>[number];
+export type ClientFacts = NonNullable<ClusterFacts['client']>;
+export type DnsServerFacts = NonNullable<NonNullable<ClusterFacts['dns']>['servers']>[number];
 export type ClusterNode = NonNullable<ClusterFacts['nodes']>[number];
 export type NetworkPolicyFacts = NonNullable<ClusterFacts['networkPolicies']>[number];
 export type EndpointsFacts = NonNullable<ClusterFacts['endpoints']>;

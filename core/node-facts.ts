@@ -1,7 +1,9 @@
 /** One node's answer, read: what the diagnosis and the status are made from. */
+import { readDnsAnswers, type DnsAnswer } from './dns-answers.ts';
 import { buildNodeProgram } from './node-program.ts';
 import { recordsOf, type NodeAnswer, type NodeReport, type RecordOf } from './node-report.ts';
 import { readKubeProxy, type KubeProxyState } from './parse/kube-proxy.ts';
+import { parseResolvConf, type ResolvConf } from './parse/resolv-conf.ts';
 import type { NodeProgram } from './program.ts';
 import type { DesiredService } from './service.ts';
 
@@ -18,7 +20,10 @@ export interface NodeFacts {
     readonly kubeProxy?: KubeProxyState;
     readonly conntrack?: RecordOf<'conntrack'>;
     readonly conntrackTable?: RecordOf<'conntrackTable'>;
-    readonly dns?: RecordOf<'dns'>;
+    /** About this Service, from every server that was asked; absent where DNS was not asked. */
+    readonly dnsAnswers?: readonly DnsAnswer[];
+    /** The node's own, where the probe told it. */
+    readonly resolvConf?: ResolvConf;
     readonly unread: readonly { readonly what: string; readonly reason: string }[];
   };
 }
@@ -32,7 +37,8 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const kubeProxy = recordsOf(report, 'kubeProxy')[0];
   const conntrack = recordsOf(report, 'conntrack').find((record) => record.service === service);
   const conntrackTable = recordsOf(report, 'conntrackTable')[0];
-  const dns = recordsOf(report, 'dns').find((record) => record.service === service);
+  const dnsAnswers = readDnsAnswers(report, service);
+  const resolvConf = recordsOf(report, 'resolvConf')[0];
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
@@ -48,7 +54,8 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
       ...(kubeProxy === undefined ? {} : { kubeProxy: readKubeProxy(kubeProxy) }),
       ...(conntrack === undefined ? {} : { conntrack }),
       ...(conntrackTable === undefined ? {} : { conntrackTable }),
-      ...(dns === undefined ? {} : { dns }),
+      ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
+      ...(resolvConf === undefined ? {} : { resolvConf: parseResolvConf(resolvConf.text) }),
       unread,
     },
   };

@@ -145,6 +145,7 @@ const conntrack = z.object({
 /** nf_conntrack_count and nf_conntrack_max of the node. */
 const conntrackTable = z.object({ kind: z.literal('conntrackTable'), count: z.number().int(), max: z.number().int() });
 
+/** What versions before 0.2 told of DNS: the addresses of both families in one record. */
 const dns = z.object({
   kind: z.literal('dns'),
   service,
@@ -155,6 +156,30 @@ const dns = z.object({
   /** The resolver's code, such as ENOTFOUND or ETIMEOUT, where there was no answer. */
   error: z.string().optional(),
 });
+
+/** One question to one server of the cluster's DNS, and what came back. */
+const dnsAnswer = z.object({
+  kind: z.literal('dnsAnswer'),
+  service,
+  server: z.string(),
+  port: z.number().int(),
+  /** Service: a cluster IP of the DNS Service, which the node's rules send on. Endpoint: one of its servers, asked directly. */
+  role: z.enum(['Service', 'Endpoint']),
+  name: z.string(),
+  type: z.enum(['A', 'AAAA', 'SRV']),
+  /** Addresses, sorted; of SRV `PRIORITY WEIGHT PORT TARGET`. */
+  answers: z.array(z.string()),
+  /** Where the name is an alias: the name that it leads to. */
+  alias: z.string().optional(),
+  /** NOERROR, NXDOMAIN, SERVFAIL, REFUSED …; absent where no answer came. */
+  responseCode: z.string().optional(),
+  /** Why no answer came: ETIMEOUT, ECONNREFUSED, EHOSTUNREACH … */
+  error: z.string().optional(),
+  milliseconds: z.number().optional(),
+});
+
+/** The node's own resolv.conf, as the kubelet gives it to pods of dnsPolicy Default, of which the probe is one. */
+const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });
 
 /** Something that could not be read: unknown, never "nothing there". */
 const unread = z.object({
@@ -169,7 +194,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, unread, end,
+  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, dnsAnswer, resolvConf, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;

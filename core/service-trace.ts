@@ -235,6 +235,10 @@ export interface EndpointStatus {
   serving: boolean;
   terminating: boolean;
   nodeName?: string;
+  /**
+   * The pod's host name in DNS; absent where it has none.
+   */
+  hostname?: string;
   zone?: string;
   /**
    * The zones that the endpoint is meant for.
@@ -1027,6 +1031,10 @@ export const serviceTraceSchema = {
            "type": "boolean"
           },
           "nodeName": {
+           "type": "string"
+          },
+          "hostname": {
+           "description": "The pod's host name in DNS; absent where it has none.",
            "type": "string"
           },
           "zone": {

@@ -4,6 +4,8 @@ import type { ClusterFacts } from './cluster-facts.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
+import { askedDomain, problemOf } from './dns-answers.ts';
+import { serviceDomain } from './dns-names.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { fingerprintOf } from './node-program.ts';
 import { readNodeFacts, type NodeFacts } from './node-facts.ts';
@@ -93,7 +95,8 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTrac
     const probe = 'report' in answer ? { state: 'Failed' as const } : { state: answer.state, reason: answer.reason, message: answer.message };
     return { name: node, probe, proxyMode: 'unknown', ports: [] };
   }
-  const { program, kubeProxy, dns } = read;
+  const { program, kubeProxy } = read;
+  const dns = dnsStatus(facts, desired);
   const end = recordsOf(read.report, 'end')[0];
   const conntrack = conntrackStatus(facts, desired);
   return {
@@ -119,17 +122,22 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTrac
     ...(spec.collect?.rules === false ? {} : { program: fingerprintOf(program) }),
     ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
     ...(conntrack === undefined ? {} : { conntrack }),
-    ...(dns === undefined
-      ? {}
-      : {
-          dns: {
-            name: dns.name,
-            server: dns.server,
-            answers: [...dns.answers],
-            ...(dns.error === undefined ? {} : { error: dns.error }),
-          },
-        }),
+    ...(dns === undefined ? {} : { dns }),
   };
+}
+
+/** The addresses of the Service's own name, as the DNS Service answered the node. */
+function dnsStatus({ read }: NodeFacts, desired: DesiredService): NodeStatus['dns'] {
+  const answers = read?.dnsAnswers ?? [];
+  const domain = askedDomain(answers, desired);
+  if (domain === undefined) return undefined;
+  const name = serviceDomain(desired, domain);
+  const own = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV');
+  const server = own[0]?.server;
+  if (server === undefined) return undefined;
+  const addresses = own.filter((answer) => answer.server === server).flatMap((answer) => answer.answers).sort();
+  const failed = own.find((answer) => answer.server === server && answer.responseCode !== 'NOERROR');
+  return { name, server, answers: addresses, ...(failed === undefined ? {} : { error: problemOf(failed) }) };
 }
 
 function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): NodePortStatus {

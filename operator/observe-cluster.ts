@@ -1,6 +1,6 @@
 /** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
 import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
-import type { ClusterFacts, ClusterNode, EndpointsFacts, NetworkPolicyFacts, PodFacts } from '../core/cluster-facts.ts';
+import type { ClientFacts, ClusterFacts, ClusterNode, DnsServerFacts, EndpointsFacts, NetworkPolicyFacts, PodFacts } from '../core/cluster-facts.ts';
 import { present } from '../core/present.ts';
 import type { Protocol } from '../core/service.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -84,6 +84,22 @@ async function readPods(core: CoreV1Api, service: V1Service, slices: readonly V1
   };
 }
 
+/** How a client asks DNS. */
+export function clientFacts({ metadata, spec }: V1Pod): ClientFacts {
+  return {
+    ...present({ node: spec?.nodeName, dnsPolicy: spec?.dnsPolicy, dnsConfig: dnsConfigOf(spec) }),
+    pod: metadata?.name ?? '',
+    namespace: metadata?.namespace ?? '',
+    hostNetwork: spec?.hostNetwork === true,
+  };
+}
+
+function dnsConfigOf(spec: V1Pod['spec']): PodFacts['dnsConfig'] {
+  if (spec?.dnsConfig === undefined) return undefined;
+  const { nameservers = [], searches = [], options = [] } = spec.dnsConfig;
+  return { nameservers, searches, options: options.map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)) };
+}
+
 /** It has some label of the selector, or one of its values under another key. */
 function isNear(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
   const values = new Set(Object.values(labels));
@@ -108,14 +124,7 @@ function podFacts({ metadata, spec, status }: V1Pod, keys: readonly string[], se
       deletionTimestamp: timeOf(metadata?.deletionTimestamp),
       terminationGracePeriodSeconds: metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds,
       dnsPolicy: spec?.dnsPolicy,
-      dnsConfig:
-        spec?.dnsConfig === undefined
-          ? undefined
-          : {
-              nameservers: spec.dnsConfig.nameservers ?? [],
-              searches: spec.dnsConfig.searches ?? [],
-              options: (spec.dnsConfig.options ?? []).map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)),
-            },
+      dnsConfig: dnsConfigOf(spec),
     }),
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
@@ -209,16 +218,25 @@ function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
   };
 }
 
-async function readDns(core: CoreV1Api, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
+/** The DNS Service with its servers; null where there is none. */
+export async function readDns(core: CoreV1Api, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
   const service = await orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' }));
   if (service === null) return null;
   const { items } = await discovery.listNamespacedEndpointSlice({ namespace: 'kube-system', labelSelector: 'kubernetes.io/service-name=kube-dns' });
-  const endpoints = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap((slice) => slice.endpoints ?? []);
+  const servers = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap(dnsServers);
   return {
     clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None'),
-    endpoints: endpoints.length,
-    readyEndpoints: endpoints.filter(({ conditions }) => conditions?.ready !== false).length,
+    endpoints: servers.length,
+    readyEndpoints: servers.filter(({ ready }) => ready).length,
+    servers,
   };
+}
+
+function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
+  const port = (ports ?? []).find(({ protocol }) => protocol === 'UDP')?.port ?? 53;
+  return (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) =>
+    addresses.slice(0, 1).map((address) => ({ ...present({ pod: targetRef?.name, node: nodeName }), address, port, ready: conditions?.ready !== false })),
+  );
 }
 
 function isReady(conditions: readonly { type: string; status: string }[] | undefined): boolean {

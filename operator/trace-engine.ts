@@ -1,8 +1,10 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
-import type { ClusterFacts } from '../core/cluster-facts.ts';
+import type { ClientFacts, ClusterFacts } from '../core/cluster-facts.ts';
+import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
+import { present } from '../core/present.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
@@ -10,7 +12,7 @@ import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
 import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
-import { observeCluster } from './observe-cluster.ts';
+import { clientFacts, observeCluster, readDns } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 
 export interface TraceEngineOptions {
@@ -72,9 +74,6 @@ const nodesFreshMilliseconds = 5000;
 /** EndpointSlices that were read this long before the last node answered are read again. */
 const slicesFreshMilliseconds = 1000;
 
-/** The cluster's own domain; a cluster with another one is told by DNS-NXDOMAIN. */
-const clusterDomain = 'cluster.local';
-
 export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
@@ -114,7 +113,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     }
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
-    const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? [] : clusterDns(core)]);
+    const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? undefined : clusterDns(core, discovery)]);
     let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
@@ -141,7 +140,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(await probes.ask(node, probeRequest(node, desired, spec, dnsServers, dispatch), onWaiting, request.signal));
+          answered(await probes.ask(node, probeRequest(node, desired, spec, dns, dispatch), onWaiting, request.signal));
         }),
       );
     } finally {
@@ -151,7 +150,8 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
     desired = desiredServiceOf(service, slices);
-    const cluster = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
+    const observed = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
+    const cluster = { ...observed, ...present({ client: client.facts }) };
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
@@ -203,7 +203,7 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  dnsServers: readonly string[],
+  dns: DnsServers | undefined,
   dispatch: ReturnType<typeof dispatchReading>,
 ): ProbeRequest {
   const { service, namespace, name } = desired;
@@ -230,21 +230,41 @@ function probeRequest(
       dispatch,
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
-      ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),
+      ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),
     },
     maxConntrackEntries,
   };
 }
 
-/** The cluster IPs of kube-system/kube-dns; none where it is not there, or may not be read: then DNS is not asked. */
-async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
-  try {
-    const { spec } = await core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' });
-    return (spec?.clusterIPs ?? []).filter((address) => address !== 'None');
-  } catch (error) {
-    if (statusCodeOf(error) === 404 || statusCodeOf(error) === 403) return [];
-    throw error;
-  }
+type DnsServers = Pick<NonNullable<ClusterFacts['dns']>, 'clusterIPs' | 'servers'>;
+
+/** Undefined where there is none, or it may not be read: then DNS is not asked. Without its EndpointSlices, only the Service is. */
+async function clusterDns(core: CoreV1Api, discovery: DiscoveryV1Api): Promise<DnsServers | undefined> {
+  const unlessForbidden = async <Value>(read: Promise<Value>): Promise<Value | undefined> => {
+    try {
+      return await read;
+    } catch (error) {
+      if (statusCodeOf(error) === 403 || statusCodeOf(error) === 404) return undefined;
+      throw error;
+    }
+  };
+  const dns = await unlessForbidden(readDns(core, discovery));
+  if (dns !== undefined) return dns ?? undefined;
+  const service = await unlessForbidden(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' }));
+  return service === undefined ? undefined : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
+}
+
+/** CoreDNS runs with two replicas, or with a few more; past so many, the first speak for the rest. */
+const maxDnsEndpoints = 10;
+
+function dnsRequest(desired: DesiredService, { clusterIPs, servers }: DnsServers): NonNullable<ProbeRequest['collect']['dns']> {
+  const service = `${desired.namespace}/${desired.name}`;
+  return {
+    servers: clusterIPs.slice(0, 2),
+    endpoints: (servers ?? []).filter(({ ready }) => ready).slice(0, maxDnsEndpoints).map(({ address, port }) => ({ address, port })),
+    health: healthQuestion(defaultClusterDomain),
+    questions: expectedAnswers(desired, defaultClusterDomain).map(({ name, type }) => ({ service, name, type })),
+  };
 }
 
 /** The client of spec.from: on which nodes its packets enter, and with which addresses. */
@@ -254,14 +274,14 @@ async function clientOf(
   from: FromSpec | undefined,
   nodes: readonly TracedNode[],
   allNodes: readonly TracedNode[],
-): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; problem?: string }> {
+): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; facts?: ClientFacts; problem?: string }> {
   if (from?.pod !== undefined) {
     const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
     if (pod === undefined) return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
     const node = pod.spec?.nodeName;
     const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
     if (node === undefined || addresses.length === 0) return { walkFrom: [], problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}` };
-    return { walkFrom: addresses.map((address) => ({ node, address })) };
+    return { walkFrom: addresses.map((address) => ({ node, address })), facts: clientFacts(pod) };
   }
   if (from?.node !== undefined) {
     const node = allNodes.find(({ name }) => name === from.node);

@@ -23,9 +23,7 @@ export async function collect(request: ProbeRequest, commands: Commands, version
   await Promise.all([
     readRules(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
-    ...(request.collect.dns?.servers.slice(0, 1) ?? []).flatMap((server) =>
-      request.services.map(async (service) => { emit(await askDns(server, request.collect.dns?.clusterDomain ?? 'cluster.local', service)); }),
-    ),
+    request.collect.dns === undefined ? undefined : askDns(request.collect.dns, request.services.map(({ namespace, name }) => `${namespace}/${name}`), emit),
   ]);
   const finished = Date.now();
   emit({ kind: 'end', finishedAt: new Date(finished).toISOString(), durationMilliseconds: finished - started });

@@ -7,6 +7,10 @@ import { dataUnread } from './findings/data-unread.ts';
 import { dataUnparsed } from './findings/data-unparsed.ts';
 import { dnsDown } from './findings/dns-down.ts';
 import { dnsNxdomain } from './findings/dns-nxdomain.ts';
+import { dnsPolicy } from './findings/dns-policy.ts';
+import { dnsSearch } from './findings/dns-search.ts';
+import { dnsServer } from './findings/dns-server.ts';
+import { dnsSrv } from './findings/dns-srv.ts';
 import { dnsWrongIp } from './findings/dns-wrong-ip.ts';
 import { epsAllNotReady } from './findings/eps-all-notready.ts';
 import { epsEmpty } from './findings/eps-empty.ts';
@@ -24,8 +28,12 @@ export const catalogue: readonly FindingKind[] = [
   epsAllNotReady,
   epsTerminatingOnly,
   dnsDown,
+  dnsServer,
   dnsNxdomain,
   dnsWrongIp,
+  dnsSrv,
+  dnsSearch,
+  dnsPolicy,
   kpUnhealthy,
   ruleSvcMissing,
   ruleRejectLive,
