@@ -1,6 +1,7 @@
 /** Collects a Service's trace in this process, before any of it is judged: what `record` writes and `simulate` walks. */
 import type { Bundle } from '../core/bundle.ts';
-import type { CollectSpec } from '../core/service-trace.ts';
+import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
+import type { TraceEngine } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
 import { ClusterError, NotFoundError } from './errors.ts';
 import type { Io } from './io.ts';
@@ -18,6 +19,10 @@ export interface CollectOptions {
   readonly probeNamespace: string;
   readonly probeImage: string;
   readonly timeoutMilliseconds: number;
+  /** The client whose packet is walked. */
+  readonly from?: FromSpec;
+  /** Is called once the nodes have answered, while their probes still run. */
+  readonly whileProbesRun?: (engine: TraceEngine) => Promise<void>;
 }
 
 export interface Collected {
@@ -32,9 +37,9 @@ export interface Collected {
  */
 export async function collectBundle(client: ClusterClient, options: CollectOptions, progress: Progress, io: Io): Promise<Collected> {
   const { namespace } = client;
-  const { service: name, nodes, collect, probeNamespace, probeImage, timeoutMilliseconds } = options;
+  const { service: name, nodes, collect, from, probeNamespace, probeImage, timeoutMilliseconds } = options;
   await checkService(client, namespace, name);
-  const spec = { serviceRef: { name }, collect, ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
+  const spec = { serviceRef: { name }, collect, ...(from === undefined ? {} : { from }), ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
   const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
   const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
   try {
@@ -49,6 +54,8 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
     if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
     const partial = partialText(traceOf({ namespace, name, spec, status }));
     if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
+    await options.whileProbesRun?.(source.engine);
+    io.signal.throwIfAborted();
     const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
     return { bundle, partial };
   } finally {

@@ -4,6 +4,7 @@ import { UsageError } from './errors.ts';
 import {
   readCommon,
   readCompletionRequest,
+  readDnsRequest,
   readFindingsRequest,
   readInstallRequest,
   readRecordRequest,
@@ -19,7 +20,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'dns', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -43,6 +44,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .usage(`${usage('SERVICE [flags]')}\n\nShows the whole path of a Service on every node, live, and says what is wrong with it.`)
     .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
+    .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
@@ -125,6 +127,17 @@ const traceFlags: Readonly<Record<string, Options>> = {
   keep: bool('Leave the ServiceTrace in the cluster'),
   trace: value('Show this ServiceTrace, which is there already'),
   bundle: value('Show a trace that was recorded to this file; needs no cluster'),
+};
+
+const dnsFlags: Readonly<Record<string, Options>> = {
+  output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' },
+  from: value("Show this pod's resolv.conf, and the names that it asks for"),
+  exec: bool("With --from: read /etc/resolv.conf in the pod (it runs cat there), and compare it with what the pod's spec makes"),
+  node: value('Ask from this node only (repeat it, or separate names with commas)'),
+  timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
+  bundle: value('A trace that was recorded to this file; needs no cluster'),
 };
 
 const recordFlags: Readonly<Record<string, Options>> = {

@@ -30,7 +30,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v'].map((flag) => [flag, 'any'] as const)),
 };
 
-const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes'];
+const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec'];
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
@@ -60,7 +60,7 @@ export async function complete(words: readonly string[], askCluster: (words: rea
   }
   const positionals = positionalsOf(before);
   const [command] = positionals;
-  const takesService = command === 'trace' || command === 'record';
+  const takesService = ['trace', 'dns', 'record'].some((name) => name === command);
   if (positionals.length === 0) return { candidates: starting([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]), directive: directives.noFiles };
   if (takesService && positionals.length === 1) return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
   if (command === 'completion' && positionals.length === 1) return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };

@@ -25,6 +25,8 @@ async function run(request: Request, io: Io): Promise<number> {
     }
     case 'simulate':
       return (await import('./simulate.ts')).runSimulate(request, io);
+    case 'dns':
+      return (await import('./dns.ts')).runDns(request, io);
     case 'findings':
       return (await import('./print-findings.ts')).runFindings(request, io);
     case 'version':

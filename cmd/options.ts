@@ -9,6 +9,7 @@ import {
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
+  type DnsRequest,
   type FindingsRequest,
   type InstallRequest,
   type RecordRequest,
@@ -126,6 +127,35 @@ export function readUninstallRequest(values: Values): UninstallRequest {
 
 export function readStatusRequest(values: Values): StatusRequest {
   return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+}
+
+export function readDnsRequest(values: Values): DnsRequest {
+  const service = text(values, 'service');
+  const file = text(values, 'bundle');
+  const from = text(values, 'from');
+  const exec = flag(values, 'exec');
+  if (service === undefined && file === undefined) throw new UsageError('Which Service? Write kubectl svctrace dns SERVICE.');
+  if (service !== undefined) checkServiceName(service);
+  if (exec && from === undefined) throw new UsageError('--exec needs --from POD: it reads /etc/resolv.conf in that pod.');
+  const client = readFrom(from);
+  if (client !== undefined && !('pod' in client)) throw new UsageError(`--from "${from ?? ''}" must be a pod: only a pod has a resolv.conf of its own.`);
+  if (file !== undefined) refuseWith(values, '--bundle', ['node', 'from', 'exec', 'probe-image', 'probe-namespace'], 'it has been collected already');
+  return {
+    command: 'dns',
+    ...readCommon(values),
+    ...(service === undefined ? {} : { service }),
+    origin: file === undefined ? { kind: 'cluster', ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') } : { kind: 'bundle', file },
+    nodes: list(values, 'node'),
+    ...(client === undefined ? {} : { from: client.pod }),
+    exec,
+    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+  };
+}
+
+/** @throws UsageError where one of the flags was given */
+function refuseWith(values: Values, name: string, others: readonly string[], why: string): void {
+  const given = others.find((other) => values[other] !== undefined);
+  if (given !== undefined) throw new UsageError(`--${given} has no meaning with ${name}: ${why}.`);
 }
 
 export function readFindingsRequest(values: Values): FindingsRequest {

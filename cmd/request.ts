@@ -110,6 +110,27 @@ export interface SimulateRequest extends CommonRequest {
   readonly output: 'text' | 'json' | 'yaml';
 }
 
+/** Where the probes that a command starts itself run. */
+export interface ProbeOrigin {
+  readonly kind: 'cluster';
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface DnsRequest extends CommonRequest {
+  readonly command: 'dns';
+  /** Absent where the bundle says it. */
+  readonly service?: string;
+  readonly origin: ProbeOrigin | { readonly kind: 'bundle'; readonly file: string };
+  readonly nodes: readonly string[];
+  /** The pod whose resolv.conf is looked at. */
+  readonly from?: string;
+  /** Read its resolv.conf in the pod, by exec. */
+  readonly exec: boolean;
+  readonly output: 'table' | 'json' | 'yaml';
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -140,6 +161,7 @@ export type Request =
   | UninstallRequest
   | StatusRequest
   | SimulateRequest
+  | DnsRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

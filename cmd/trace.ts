@@ -1,16 +1,16 @@
 /** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
-import { connect, type ClusterClient } from './client.ts';
+import { connect } from './client.ts';
+import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
-import { isForbidden } from './explain.ts';
 import { isInteractive, widthOf, type Io } from './io.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
 import { wantsColor } from './printers/paint.ts';
 import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import type { OutputFormat, TraceRequest } from './request.ts';
-import { checkService, findNamespace, nearNames } from './service-names.ts';
+import { checkService, findNamespace } from './service-names.ts';
 import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
 /** @param connectTo replaced by tests */
@@ -65,21 +65,6 @@ function specOf(service: string, { nodes, from, conntrack }: TraceRequest): Serv
     ...(from === undefined ? {} : { from }),
     ...(conntrack === 'Summary' ? {} : { collect: { conntrack } }),
   };
-}
-
-/** The pod of --from. @throws UsageError where it is not there */
-async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: TraceRequest['from']): Promise<void> {
-  if (from === undefined || 'ip' in from) return;
-  let pods: string[];
-  try {
-    pods = await client.listPods(namespace);
-  } catch (error) {
-    if (isForbidden(error)) return;
-    throw error;
-  }
-  if (pods.includes(from.pod)) return;
-  const near = nearNames(from.pod, pods);
-  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
 }
 
 async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
