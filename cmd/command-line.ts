@@ -70,7 +70,9 @@ export async function parseCommandLine(args: readonly string[], columns: number)
       if (error instanceof Error && message === null) throw error;
       throw new UsageError(sentence(message ?? error?.message ?? 'The command line is not understood.', args));
     });
-  await root.parse([...args], {}, (_error, _values, output) => {
+  // yargs would take the next word for the value of a flag whose value may be left out.
+  const words = args.map((arg) => (arg === '--connect' ? '--connect=transport' : arg));
+  await root.parse(words, {}, (_error, _values, output) => {
     help = output;
   });
   if (request !== undefined) return { kind: 'request', request };
@@ -118,6 +120,7 @@ const traceFlags: Readonly<Record<string, Options>> = {
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
   conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
+  connect: value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; it leaves conntrack entries'),
   'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
   timeout: value('How long to wait for one result; 0 for no limit', '60s'),
   'all-namespaces': { ...bool('Find the Service in whichever namespace it is'), alias: 'A' },

@@ -14,6 +14,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   '--output': outputFormats,
   '-o': outputFormats,
   '--conntrack': ['none', 'summary', 'entries'],
+  '--connect': ['none', 'transport', 'http'],
   '--fail-on': ['error', 'warning'],
   '--color': colorModes,
   '--bundle': 'file',
@@ -47,7 +48,8 @@ export async function complete(words: readonly string[], askCluster: (words: rea
   const starting = (candidates: readonly string[], prefix = ''): string[] => candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed));
   const equals = /^(--[a-z-]+)=/.exec(typed)?.[1];
   const flag = equals ?? before.at(-1) ?? '';
-  const values = flagValues[flag];
+  // --connect stands alone where no value is joined to it.
+  const values = flag === '--connect' && equals === undefined ? undefined : flagValues[flag];
   if (values !== undefined) {
     const prefix = equals === undefined ? '' : `${equals}=`;
     if (values === 'file') return { candidates: [], directive: directives.files };
@@ -69,7 +71,7 @@ export async function complete(words: readonly string[], askCluster: (words: rea
 
 /** Words that are neither flags nor the values of flags. */
 function positionalsOf(words: readonly string[]): string[] {
-  return words.filter((word, index) => !word.startsWith('-') && flagValues[words[index - 1] ?? ''] === undefined);
+  return words.filter((word, index) => !word.startsWith('-') && (words[index - 1] === '--connect' || flagValues[words[index - 1] ?? ''] === undefined));
 }
 
 async function ask(words: readonly string[], kind: Asked, io: Io): Promise<string[]> {

@@ -42,6 +42,8 @@ export function readTraceRequest(values: Values): TraceRequest {
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
   const from = readFrom(text(values, 'from'));
+  const connect = connectModes[choice(values, 'connect', ['none', 'transport', 'http'], 'none')];
+  if (watch && connect !== 'None') throw new UsageError('--watch and --connect exclude each other: the connections would be made again at every look.');
   return {
     command: 'trace',
     ...readCommon(values),
@@ -51,6 +53,7 @@ export function readTraceRequest(values: Values): TraceRequest {
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
+    connect,
     watch,
     timeoutMilliseconds: duration(values, 'timeout', '60s'),
     ...(output === undefined ? {} : { output }),
@@ -58,6 +61,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   };
 }
 
+const connectModes = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
 const conntrackModes = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
 
 /** The four origins exclude each other, and each has flags of its own. */
@@ -74,7 +78,7 @@ function readOrigin(values: Values): TraceOrigin {
   }
   if (trace !== undefined || bundle !== undefined) {
     const name = given.join('');
-    for (const other of ['node', 'from', 'conntrack']) {
+    for (const other of ['node', 'from', 'conntrack', 'connect']) {
       if (values[other] !== undefined) throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
     }
   }

@@ -52,6 +52,8 @@ export interface TraceRequest extends CommonRequest {
   readonly nodes: readonly string[];
   readonly from?: { readonly ip: string } | { readonly pod: string };
   readonly conntrack: 'None' | 'Summary' | 'Entries';
+  /** The active check. */
+  readonly connect: 'None' | 'Transport' | 'HTTP';
   readonly watch: boolean;
   /** How long one result is waited for; 0 for ever. */
   readonly timeoutMilliseconds: number;

@@ -15,7 +15,8 @@ import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
 /** @param connectTo replaced by tests */
 export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const isLive = isInteractive(io) && request.output === undefined;
+  // Connections are made once: a live view would make them again and again.
+  const isLive = isInteractive(io) && request.output === undefined && request.connect === 'None';
   const progress = createProgress(io.stderr);
   const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
     // A line in the midst of the live view would spoil it.
@@ -58,12 +59,13 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
   return isWatching ? openWatch(client, { namespace, spec }) : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
-function specOf(service: string, { nodes, from, conntrack }: TraceRequest): ServiceTraceSpec {
+function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
+  const collect = { ...(conntrack === 'Summary' ? {} : { conntrack }), ...(connect === 'None' ? {} : { connect }) };
   return {
     serviceRef: { name: service },
     ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
     ...(from === undefined ? {} : { from }),
-    ...(conntrack === 'Summary' ? {} : { collect: { conntrack } }),
+    ...(Object.keys(collect).length === 0 ? {} : { collect }),
   };
 }
 

@@ -24,9 +24,13 @@ export interface NodeFacts {
     readonly dnsAnswers?: readonly DnsAnswer[];
     /** The node's own, where the probe told it. */
     readonly resolvConf?: ResolvConf;
+    /** Of the active check; absent where it was not asked for. */
+    readonly connections?: readonly Connection[];
     readonly unread: readonly { readonly what: string; readonly reason: string }[];
   };
 }
+
+export type Connection = Omit<RecordOf<'connection'>, 'kind' | 'service'>;
 
 /** Reads a node's answer for one Service. */
 export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone: string | undefined): NodeFacts {
@@ -39,6 +43,7 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const conntrackTable = recordsOf(report, 'conntrackTable')[0];
   const dnsAnswers = readDnsAnswers(report, service);
   const resolvConf = recordsOf(report, 'resolvConf')[0];
+  const connections = recordsOf(report, 'connection').filter((record) => record.service === service);
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
@@ -55,6 +60,7 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
       ...(conntrack === undefined ? {} : { conntrack }),
       ...(conntrackTable === undefined ? {} : { conntrackTable }),
       ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
+      ...(connections.length === 0 ? {} : { connections: connections.map(({ kind: _kind, service: _service, ...connection }) => connection) }),
       ...(resolvConf === undefined ? {} : { resolvConf: parseResolvConf(resolvConf.text) }),
       unread,
     },

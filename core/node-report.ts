@@ -178,6 +178,24 @@ const dnsAnswer = z.object({
   milliseconds: z.number().optional(),
 });
 
+/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
+const connection = z.object({
+  kind: z.literal('connection'),
+  service,
+  hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
+  address: z.string(),
+  port: z.number().int(),
+  protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+  portName: z.string().optional(),
+  /** answered: HTTP, or a datagram. noReply: a datagram that nobody answered or refused, which says nothing. */
+  outcome: z.enum(['connected', 'answered', 'refused', 'timeout', 'unreachable', 'failed', 'noReply', 'untried']),
+  /** Of an HTTP answer. */
+  status: z.number().int().optional(),
+  /** Such as ECONNREFUSED. */
+  error: z.string().optional(),
+  milliseconds: z.number(),
+});
+
 /** The node's own resolv.conf, as the kubelet gives it to pods of dnsPolicy Default, of which the probe is one. */
 const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });
 
@@ -194,7 +212,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, dnsAnswer, resolvConf, unread, end,
+  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, dnsAnswer, resolvConf, connection, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;

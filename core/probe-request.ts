@@ -46,6 +46,25 @@ export const probeRequestSchema = z.object({
     dispatch: z.enum(['Rules', 'References']).optional(),
     conntrack: z.enum(['None', 'Summary', 'Entries']),
     kubeProxy: z.boolean(),
+    /** Absent where nothing is to be connected to. */
+    connect: z
+      .object({
+        /** Send a GET over TCP, too. */
+        http: z.boolean(),
+        targets: z
+          .array(
+            z.object({
+              service: z.string(),
+              hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
+              address,
+              port,
+              protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+              portName: label.optional(),
+            }),
+          )
+          .max(100),
+      })
+      .optional(),
     /** Absent where DNS is not asked. */
     dns: z
       .object({

@@ -123,6 +123,14 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTrac
     ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
     ...(conntrack === undefined ? {} : { conntrack }),
     ...(dns === undefined ? {} : { dns }),
+    ...(read.connections === undefined
+      ? {}
+      : {
+          connections: read.connections.map(({ hop, address, port, protocol, outcome, status, milliseconds }) => ({
+            ...{ hop, address, port, protocol, outcome, milliseconds },
+            ...(status === undefined ? {} : { status }),
+          })),
+        }),
   };
 }
 

@@ -2,12 +2,13 @@
 import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
 import type { ClientFacts, ClusterFacts } from '../core/cluster-facts.ts';
+import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
-import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
 import { dispatchReading } from './dispatch-reading.ts';
@@ -117,6 +118,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
+    const { connect, refusal } = await connectMode(core, desired, spec);
     const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
     const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
     const answers = new Map<string, NodeAnswer>([
@@ -140,7 +142,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(await probes.ask(node, probeRequest(node, desired, spec, dns, dispatch), onWaiting, request.signal));
+          answered(await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, connect }), onWaiting, request.signal));
         }),
       );
     } finally {
@@ -151,7 +153,11 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     const slices = isOld ? await readSlices() : firstRead;
     desired = desiredServiceOf(service, slices);
     const observed = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
-    const cluster = { ...observed, ...present({ client: client.facts }) };
+    const cluster = {
+      ...observed,
+      ...present({ client: client.facts }),
+      unread: [...observed.unread, ...(refusal === undefined ? [] : [{ what: `connections to service/${name}`, reason: `nothing was connected to: ${refusal}` }])],
+    };
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
@@ -203,8 +209,7 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  dns: DnsServers | undefined,
-  dispatch: ReturnType<typeof dispatchReading>,
+  { dns, dispatch, connect }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; connect: ConnectMode },
 ): ProbeRequest {
   const { service, namespace, name } = desired;
   return {
@@ -230,10 +235,22 @@ function probeRequest(
       dispatch,
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
+      ...(connect === 'None' ? {} : { connect: { http: connect === 'HTTP', targets: connectTargets(desired, node.internalIPs).map((target) => ({ service: `${namespace}/${name}`, ...target })) } }),
       ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),
     },
     maxConntrackEntries,
   };
+}
+
+type ConnectMode = NonNullable<CollectSpec['connect']>;
+
+/** Whether nodes may connect to the Service (core/connect-targets.ts says why not every one). */
+async function connectMode(core: CoreV1Api, desired: DesiredService, spec: ServiceTraceSpec): Promise<{ readonly connect: ConnectMode; readonly refusal?: string }> {
+  const connect = spec.collect?.connect ?? 'None';
+  if (connect === 'None') return { connect };
+  const { items } = await core.listNamespacedPod({ namespace: desired.namespace, resourceVersion: '0' });
+  const refusal = connectRefusal(desired, new Set(items.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip))));
+  return refusal === undefined ? { connect } : { connect: 'None', refusal };
 }
 
 type DnsServers = Pick<NonNullable<ClusterFacts['dns']>, 'clusterIPs' | 'servers'>;

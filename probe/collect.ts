@@ -14,6 +14,7 @@ import { readNftBackend } from './read-iptables-nft.ts';
 import { readIpvs } from './read-ipvs.ts';
 import { readNftables } from './read-nftables.ts';
 import { readTables } from './read-tables.ts';
+import { tryConnections } from './try-connections.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
 export async function collect(request: ProbeRequest, commands: Commands, version: string, emit: Emit): Promise<void> {
@@ -23,6 +24,7 @@ export async function collect(request: ProbeRequest, commands: Commands, version
   await Promise.all([
     readRules(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
+    request.collect.connect === undefined ? undefined : tryConnections(request.collect.connect, emit),
     request.collect.dns === undefined ? undefined : askDns(request.collect.dns, request.services.map(({ namespace, name }) => `${namespace}/${name}`), emit),
   ]);
   const finished = Date.now();

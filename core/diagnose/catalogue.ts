@@ -16,14 +16,19 @@ import { epsAllNotReady } from './findings/eps-all-notready.ts';
 import { epsEmpty } from './findings/eps-empty.ts';
 import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
+import { probeFailNode } from './findings/probe-fail-node.ts';
+import { probeFailPod } from './findings/probe-fail-pod.ts';
+import { probeFailRules } from './findings/probe-fail-rules.ts';
 import { ruleEpMissing } from './findings/rule-ep-missing.ts';
 import { ruleEpStale } from './findings/rule-ep-stale.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
 import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
 import { svcNotProxied } from './findings/svc-not-proxied.ts';
+import { svcTargetPortClosed } from './findings/svc-targetport-closed.ts';
 
 export const catalogue: readonly FindingKind[] = [
   svcNotProxied,
+  svcTargetPortClosed,
   epsEmpty,
   epsAllNotReady,
   epsTerminatingOnly,
@@ -41,6 +46,9 @@ export const catalogue: readonly FindingKind[] = [
   ruleEpStale,
   ctUdpStale,
   ctFull,
+  probeFailRules,
+  probeFailPod,
+  probeFailNode,
   dataNodeMissing,
   dataUnread,
   dataUnparsed,

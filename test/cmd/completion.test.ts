@@ -16,6 +16,8 @@ const rows: [string[], string[], number][] = [
   [['--namespace=d'], ['--namespace=default'], 4],
   [['auth-service', '-o', 'j'], ['json'], 4],
   [['auth-service', '--conntrack', ''], ['none', 'summary', 'entries'], 4],
+  [['auth-service', '--connect=h'], ['--connect=http'], 4],
+  [['--connect', 'au'], ['auth-service'], 4],
   [['auth-service', '--node', ''], ['node-a'], 4],
   [['auth-service', '--from', ''], ['client-a'], 4],
   [['--trace', ''], ['by-gitops'], 4],

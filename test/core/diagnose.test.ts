@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
 import { collectedAt, desiredService, frontend, nodeFacts, nodeProgram } from './facts.ts';
+import { connectionCases } from './finding-cases/connections.ts';
 import { conntrackCases } from './finding-cases/conntrack.ts';
 import { dataCases } from './finding-cases/data.ts';
 import { dnsCases } from './finding-cases/dns.ts';
@@ -10,7 +11,7 @@ import { kubeProxyCases } from './finding-cases/kube-proxy.ts';
 import { rulesCases } from './finding-cases/rules.ts';
 import { serviceCases } from './finding-cases/service.ts';
 
-const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...dataCases];
+const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...connectionCases, ...dataCases];
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids }) => {
