@@ -7,6 +7,7 @@ import {
   readDnsRequest,
   readFindingsRequest,
   readInstallRequest,
+  readLogsRequest,
   readRecordRequest,
   readSimulateRequest,
   readStatusRequest,
@@ -20,7 +21,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'dns', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'dns', 'logs', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -45,6 +46,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
+    .command('logs [service]', "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked", (command) => withFlags(service(command.usage(usage('logs SERVICE [flags]'))), logsFlags), use(readLogsRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
@@ -141,6 +143,17 @@ const dnsFlags: Readonly<Record<string, Options>> = {
   'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
   'probe-image': value('The image of the probe pods'),
   bundle: value('A trace that was recorded to this file; needs no cluster'),
+};
+
+const logsFlags: Readonly<Record<string, Options>> = {
+  follow: { ...bool('Go on with what is written, and with new pods'), alias: 'f' },
+  previous: { ...bool("Of the containers' runs before these"), alias: 'p' },
+  container: { ...value('Of this container only'), alias: 'c' },
+  selector: { ...value("Of those of the Service's pods only that have these labels"), alias: 'l' },
+  since: value('Lines younger than this, such as 10m'),
+  tail: value('The last lines of each log; -1 for all', '100; all with --since'),
+  'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
+  node: value('Of pods on this node only (repeat it, or separate names with commas)'),
 };
 
 const recordFlags: Readonly<Record<string, Options>> = {

@@ -27,6 +27,8 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./simulate.ts')).runSimulate(request, io);
     case 'dns':
       return (await import('./dns.ts')).runDns(request, io);
+    case 'logs':
+      return (await import('./logs.ts')).runLogs(request, io);
     case 'findings':
       return (await import('./print-findings.ts')).runFindings(request, io);
     case 'version':

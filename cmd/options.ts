@@ -12,6 +12,7 @@ import {
   type DnsRequest,
   type FindingsRequest,
   type InstallRequest,
+  type LogsRequest,
   type RecordRequest,
   type SimulateOrigin,
   type SimulateRequest,
@@ -154,6 +155,43 @@ export function readDnsRequest(values: Values): DnsRequest {
     exec,
     output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
   };
+}
+
+export function readLogsRequest(values: Values): LogsRequest {
+  const service = text(values, 'service');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace logs SERVICE.');
+  checkServiceName(service);
+  const follow = flag(values, 'follow');
+  const previous = flag(values, 'previous');
+  const kubeProxy = flag(values, 'kube-proxy');
+  const container = text(values, 'container');
+  const selector = text(values, 'selector');
+  if (follow && previous) throw new UsageError('--follow and --previous exclude each other: a run that has ended writes no more.');
+  if (kubeProxy) refuseWith(values, '--kube-proxy', ['selector', 'container'], "kube-proxy's pods have one container, and are chosen with --node");
+  const since = text(values, 'since') === undefined ? undefined : Math.ceil(duration(values, 'since', '0') / 1000);
+  if (since === 0) throw new UsageError('--since must be longer than 0, such as 10m.');
+  // All lines of a day are more than one wants to see, unless one asked for a time.
+  const tail = count(values, 'tail', since === undefined ? 100 : -1);
+  return {
+    command: 'logs',
+    ...readCommon(values),
+    service,
+    follow,
+    previous,
+    ...(container === undefined ? {} : { container }),
+    ...(selector === undefined ? {} : { selector }),
+    ...(since === undefined ? {} : { sinceSeconds: since }),
+    ...(tail < 0 ? {} : { tail }),
+    kubeProxy,
+    nodes: list(values, 'node'),
+  };
+}
+
+function count(values: Values, name: string, fallback: number): number {
+  const value = text(values, name);
+  if (value === undefined) return fallback;
+  if (!/^-?\d{1,9}$/.test(value)) throw new UsageError(`--${name} "${value}" must be a number, such as 100.`);
+  return Number(value);
 }
 
 /** @throws UsageError where one of the flags was given */

@@ -133,6 +133,23 @@ export interface DnsRequest extends CommonRequest {
   readonly output: 'table' | 'json' | 'yaml';
 }
 
+export interface LogsRequest extends CommonRequest {
+  readonly command: 'logs';
+  readonly service: string;
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly container?: string;
+  /** Of the Service's pods, those whose labels match this, too. */
+  readonly selector?: string;
+  readonly sinceSeconds?: number;
+  /** The last lines of each log; absent for all. */
+  readonly tail?: number;
+  /** The logs of kube-proxy instead of the pods'. */
+  readonly kubeProxy: boolean;
+  /** Of pods on these nodes alone; empty for all. */
+  readonly nodes: readonly string[];
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -164,6 +181,7 @@ export type Request =
   | StatusRequest
   | SimulateRequest
   | DnsRequest
+  | LogsRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

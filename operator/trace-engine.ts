@@ -186,6 +186,14 @@ function cached<Value>(freshMilliseconds: number, read: () => Promise<Value>): (
   };
 }
 
+/** A Service with its EndpointSlices as they are now; undefined where it is not there. */
+export async function readDesiredService(kubeConfig: KubeConfig, namespace: string, name: string): Promise<DesiredService | undefined> {
+  const service = await orUndefined(kubeConfig.makeApiClient(CoreV1Api).readNamespacedService({ namespace, name }));
+  if (service === undefined) return undefined;
+  const { items } = await kubeConfig.makeApiClient(DiscoveryV1Api).listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
+  return desiredServiceOf(service, items);
+}
+
 /** Calls after the pause, once for all the times that it was asked to in between. */
 function atMostEvery(milliseconds: number, call: () => void): { later: () => void; stop: () => void } {
   let timer: NodeJS.Timeout | undefined;
