@@ -2,6 +2,7 @@
 import yargs, { type Argv, type Options } from 'yargs';
 import { UsageError } from './errors.ts';
 import {
+  readCaptureRequest,
   readCommon,
   readCompletionRequest,
   readDnsRequest,
@@ -21,7 +22,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'dns', 'logs', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -47,6 +48,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
     .command('logs [service]', "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked", (command) => withFlags(service(command.usage(usage('logs SERVICE [flags]'))), logsFlags), use(readLogsRequest))
+    .command('capture [service]', "Write a Service's packets, before and after DNAT, to a file for Wireshark", (command) => withFlags(service(command.usage(usage('capture SERVICE --to FILE.pcapng [flags]'))), captureFlags), use(readCaptureRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
@@ -154,6 +156,16 @@ const logsFlags: Readonly<Record<string, Options>> = {
   tail: value('The last lines of each log; -1 for all', '100; all with --since'),
   'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
   node: value('Of pods on this node only (repeat it, or separate names with commas)'),
+};
+
+const captureFlags: Readonly<Record<string, Options>> = {
+  to: value('The file to write (pcapng)'),
+  node: value('On this node only (repeat it, or separate names with commas)'),
+  duration: value('How long, at most 10m', '30s'),
+  'max-bytes': value('Of packets on all nodes together, at most 1024M', '16M'),
+  snaplen: value('Of each packet so many bytes; what is sent may be private', '256'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
 };
 
 const recordFlags: Readonly<Record<string, Options>> = {

@@ -28,7 +28,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   '--node': 'nodes',
   '--from': 'pods',
   '--trace': 'traces',
-  ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail'].map((flag) => [flag, 'any'] as const)),
+  ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail', '--duration', '--max-bytes', '--snaplen'].map((flag) => [flag, 'any'] as const)),
 };
 
 const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy'];
@@ -62,7 +62,7 @@ export async function complete(words: readonly string[], askCluster: (words: rea
   }
   const positionals = positionalsOf(before);
   const [command] = positionals;
-  const takesService = ['trace', 'dns', 'logs', 'record'].some((name) => name === command);
+  const takesService = ['trace', 'dns', 'logs', 'capture', 'record'].some((name) => name === command);
   if (positionals.length === 0) return { candidates: starting([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]), directive: directives.noFiles };
   if (takesService && positionals.length === 1) return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
   if (command === 'completion' && positionals.length === 1) return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };

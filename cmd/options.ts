@@ -5,6 +5,7 @@ import { UsageError } from './errors.ts';
 import {
   colorModes,
   outputFormats,
+  type CaptureRequest,
   type ClusterFlags,
   type ColorMode,
   type CommonRequest,
@@ -185,6 +186,28 @@ export function readLogsRequest(values: Values): LogsRequest {
     kubeProxy,
     nodes: list(values, 'node'),
   };
+}
+
+export function readCaptureRequest(values: Values): CaptureRequest {
+  const service = text(values, 'service');
+  const file = text(values, 'to');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  checkServiceName(service);
+  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the packets go? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  const durationSeconds = Math.ceil(duration(values, 'duration', '30s') / 1000);
+  if (durationSeconds < 1 || durationSeconds > 600) throw new UsageError('--duration must be between 1s and 10m.');
+  const snapLength = count(values, 'snaplen', 256);
+  if (snapLength < 64 || snapLength > 262_144) throw new UsageError('--snaplen must be between 64 and 262144 bytes.');
+  return { command: 'capture', ...readCommon(values), service, file, nodes: list(values, 'node'), durationSeconds, maxBytes: size(values, 'max-bytes', '16M'), snapLength, ...readProbe(values) };
+}
+
+/** A number of bytes, or 512K, 16M. */
+function size(values: Values, name: string, fallback: string): number {
+  const value = text(values, name) ?? fallback;
+  const [, amount, unit = ''] = /^(\d{1,10})([KM]?)$/i.exec(value) ?? [];
+  const bytes = Number(amount) * (unit === '' ? 1 : unit.toUpperCase() === 'K' ? 1024 : 1024 ** 2);
+  if (!(bytes >= 1024 && bytes <= 1024 ** 3)) throw new UsageError(`--${name} "${value}" must be between 1K and 1024M, such as 16M.`);
+  return bytes;
 }
 
 function count(values: Values, name: string, fallback: number): number {

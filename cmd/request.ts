@@ -150,6 +150,21 @@ export interface LogsRequest extends CommonRequest {
   readonly nodes: readonly string[];
 }
 
+export interface CaptureRequest extends CommonRequest {
+  readonly command: 'capture';
+  readonly service: string;
+  readonly file: string;
+  /** Empty for all. */
+  readonly nodes: readonly string[];
+  readonly durationSeconds: number;
+  /** Of packets, over all nodes. */
+  readonly maxBytes: number;
+  /** Of each packet so many bytes. */
+  readonly snapLength: number;
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -180,6 +195,7 @@ export type Request =
   | UninstallRequest
   | StatusRequest
   | SimulateRequest
+  | CaptureRequest
   | DnsRequest
   | LogsRequest
   | FindingsRequest

@@ -1,6 +1,7 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
+import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClientFacts, ClusterFacts } from '../core/cluster-facts.ts';
 import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
@@ -59,10 +60,35 @@ export interface TraceResult {
 export interface TraceEngine {
   /** @throws ApiException of the client where the API server refuses to be read */
   trace(request: TraceRequest): Promise<TraceResult>;
+  /** Captures packets on the chosen nodes (all where no name is given). @throws ApiException */
+  capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
   /** Ends the probes that nobody asks right now. */
   release(): Promise<void>;
   /** Ends all probes that this engine started, and waits for their end. */
   close(): Promise<void>;
+}
+
+export interface EngineCaptureRequest {
+  readonly nodes: readonly string[];
+  /** A choice of more nodes than this is refused. */
+  readonly maxNodes: number;
+  /** What each node is asked for; bytes are shared among the nodes. */
+  readonly capture: Omit<CaptureRequest, 'node' | 'version'>;
+  readonly onWaiting: (node: string, message: string) => void;
+  readonly onLine: (node: string, line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How the capture of one node ended. */
+export interface CaptureEnd {
+  readonly node: string;
+  /** Why it gave nothing, or not all; undefined where it came to its end. */
+  readonly problem?: string;
+}
+
+/** Thrown where the nodes of a capture are not there, or too many. */
+export class NodeChoiceError extends Error {
+  override readonly name = 'NodeChoiceError';
 }
 
 /** Listed by a probe for one Service at most, so that a status stays within its bounds. */
@@ -95,6 +121,23 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
 
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
+
+  const capture = async ({ nodes: names, maxNodes, capture: asked, onWaiting, onLine, signal }: EngineCaptureRequest): Promise<CaptureEnd[]> => {
+    const { nodes, unknown } = selectNodes(await nodeCache(), names.length === 0 ? undefined : { names: [...names] });
+    if (unknown.length > 0) throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
+    if (nodes.length > maxNodes) throw new NodeChoiceError(`${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`);
+    const maxBytes = Math.max(1, Math.floor(asked.maxBytes / nodes.length));
+    return Promise.all(
+      nodes.map(async (node) => {
+        const problem = await probes.capture(node, { ...asked, version: 1, node: node.name, maxBytes }, {
+          onWaiting: (_reason, message) => { onWaiting(node.name, message); },
+          onLine: (line) => { onLine(node.name, line); },
+          ...(signal === undefined ? {} : { signal }),
+        });
+        return { node: node.name, ...(problem === undefined ? {} : { problem }) };
+      }),
+    );
+  };
 
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
     const { namespace, spec } = request;
@@ -161,7 +204,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
-  return { trace, release: () => probes.release(), close: () => probes.close() };
+  return { trace, capture, release: () => probes.release(), close: () => probes.close() };
 }
 
 /** The status with Ready False for a reason that lies outside of the nodes. */
