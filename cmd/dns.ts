@@ -90,7 +90,7 @@ async function traceDnsService(engine: TraceEngine, nodes: readonly string[], no
 async function withResolvConf(bundle: Bundle, { kubeConfig }: Pick<ClusterClient, 'kubeConfig'>): Promise<Bundle> {
   const client = bundle.cluster?.client;
   if (bundle.cluster === undefined || client === undefined) return bundle;
-  const resolvConf = await execInPod(kubeConfig, { namespace: client.namespace, pod: client.pod, command: ['cat', '/etc/resolv.conf'] });
+  const resolvConf = await execInPod(kubeConfig, { namespace: bundle.namespace, pod: client.pod, command: ['cat', '/etc/resolv.conf'] });
   return { ...bundle, cluster: { ...bundle.cluster, client: { ...client, resolvConf } } };
 }
 

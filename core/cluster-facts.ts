@@ -12,7 +12,6 @@ const pod = z.object({
   uid: z.string(),
   /** The Service's selector matches it. */
   selected: z.boolean(),
-  /** Its labels with the keys of the Service's selector. */
   labels: z.record(z.string(), z.string()),
   node: z.string().optional(),
   phase: z.string(),
@@ -22,10 +21,12 @@ const pod = z.object({
   /** RFC 3339. */
   createdAt: z.string().optional(),
   readySince: z.string().optional(),
+  /** When it ceased to be ready, or was made without being so. */
+  notReadySince: z.string().optional(),
   /** When it is to be gone, where it is being deleted. */
   deletionTimestamp: z.string().optional(),
   terminationGracePeriodSeconds: z.number().optional(),
-  /** Whether every container with a port waits in a preStop hook before it ends. */
+  /** Whether every container with a port (where none declares one: every container) waits in a preStop hook before it ends. */
   hasPreStop: z.boolean(),
   addresses: z.array(z.string()),
   hostNetwork: z.boolean(),
@@ -71,6 +72,9 @@ const endpoints = z.object({
   ),
 });
 
+/** A port of a rule: a number, or a name of a container port; without one, all of the protocol. */
+const policyPorts = z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() }));
+
 /** A NetworkPolicy of the namespace that isolates ingress of some selected pod; peers and ports as the API has them. */
 const networkPolicy = z.object({
   name: z.string(),
@@ -81,21 +85,9 @@ const networkPolicy = z.object({
       /** Empty: from everywhere. */
       from: z.array(z.unknown()),
       /** Empty: all ports. */
-      ports: z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() })),
+      ports: policyPorts,
     }),
   ),
-});
-
-/** The pod of spec.from: how it asks DNS. */
-const client = z.object({
-  pod: z.string(),
-  namespace: z.string(),
-  node: z.string().optional(),
-  hostNetwork: z.boolean(),
-  dnsPolicy: z.string().optional(),
-  dnsConfig: pod.shape.dnsConfig,
-  /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
-  resolvConf: z.string().optional(),
 });
 
 const node = z.object({
@@ -113,7 +105,49 @@ const node = z.object({
 /** An endpoint of the DNS Service: a server that can be asked without the Service's rules. */
 const dnsServer = z.object({ address: z.string(), port: z.number(), ready: z.boolean(), pod: z.string().optional(), node: z.string().optional() });
 
+/** The pod of spec.from, as NetworkPolicies see it and as it asks DNS. */
+const client = z.object({
+  pod: z.string(),
+  labels: z.record(z.string(), z.string()),
+  node: z.string().optional(),
+  addresses: z.array(z.string()),
+  hostNetwork: z.boolean(),
+  dnsPolicy: z.string().optional(),
+  dnsConfig: pod.shape.dnsConfig,
+  /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
+  resolvConf: z.string().optional(),
+  /** Policies that isolate its egress; absent where policies were not read. */
+  egressPolicies: z
+    .array(
+      z.object({
+        name: z.string(),
+        egress: z.array(
+          z.object({
+            /** Empty: to everywhere. */
+            to: z.array(z.unknown()),
+            /** Empty: all ports. */
+            ports: policyPorts,
+          }),
+        ),
+      }),
+    )
+    .optional(),
+});
+
 export const clusterFactsSchema = z.object({
+  /** What DesiredService does not hold of the Service itself. */
+  service: z
+    .object({
+      createdAt: z.string().optional(),
+      /** Every address and host name of status.loadBalancer, also those that kube-proxy does not serve. */
+      loadBalancerIngress: z.array(z.string()),
+      loadBalancerClass: z.string().optional(),
+    })
+    .optional(),
+  /** Absent where spec.from names no pod. */
+  client: client.optional(),
+  /** Why nothing was connected to, though spec.collect.connect asked for it. */
+  connectRefusal: z.string().optional(),
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
   endpointSlices: z.array(endpointSlice).optional(),
@@ -123,8 +157,6 @@ export const clusterFactsSchema = z.object({
   nodes: z.array(node).optional(),
   /** The cluster's DNS Service (kube-system/kube-dns); null: there is none. */
   dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number(), servers: z.array(dnsServer).optional() }).nullable().optional(),
-  /** The pod of spec.from; absent where there is none. */
-  client: client.optional(),
   kubeProxy: z
     .object({
       /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
@@ -132,13 +164,21 @@ export const clusterFactsSchema = z.object({
       pods: z.array(z.object({ name: z.string(), node: z.string().optional(), ready: z.boolean(), restarts: z.number(), image: z.string() })),
     })
     .optional(),
-  unread: z.array(z.object({ what: z.string(), reason: z.string() })),
+  unread: z.array(
+    z.object({
+      what: z.string(),
+      reason: z.string(),
+      /** The right that is missing, where the API server refused. */
+      forbidden: z.object({ verb: z.string(), resource: z.string(), namespace: z.string() }).optional(),
+    }),
+  ),
 });
 
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>;
 export type PodFacts = NonNullable<ClusterFacts['pods']>[number];
-export type ClientFacts = NonNullable<ClusterFacts['client']>;
 export type DnsServerFacts = NonNullable<NonNullable<ClusterFacts['dns']>['servers']>[number];
 export type ClusterNode = NonNullable<ClusterFacts['nodes']>[number];
 export type NetworkPolicyFacts = NonNullable<ClusterFacts['networkPolicies']>[number];
+export type UnreadFacts = ClusterFacts['unread'][number];
+export type ClientFacts = NonNullable<ClusterFacts['client']>;
 export type EndpointsFacts = NonNullable<ClusterFacts['endpoints']>;

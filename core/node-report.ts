@@ -107,8 +107,10 @@ const nftElements = z.object({
   table: z.string(),
   /** Name of the map or set, such as service-ips. */
   name: z.string(),
-  /** The elements in nft's JSON: [key, value] for a map. */
+  /** The elements in nft's JSON: [key, value] for a map. Of a set that remembers clients (affinity-…), none. */
   elements: z.array(z.unknown()),
+  /** Seconds after which an element goes, where the set says so for all of them. */
+  timeout: z.number().optional(),
 });
 
 /** The Service's virtual servers, as `ipvsadm -L -n --exact` and the same with `--stats` print them, one after the other. */
@@ -140,6 +142,8 @@ const conntrack = z.object({
   ),
   /** collect Entries: the entries themselves, at most maxConntrackEntries. */
   lines: z.array(z.string()),
+  /** Entries to a cluster IP on a port that the Service does not have, and whose destination no rule changed: counted here alone, at most 20 ports, the most used first. */
+  otherPorts: z.array(z.object({ family, protocol: z.string(), destination: z.string(), destinationPort: z.number().int(), entries: z.number().int(), sources: z.array(z.string()) })).optional(),
 });
 
 /** nf_conntrack_count and nf_conntrack_max of the node. */

@@ -2,6 +2,9 @@
 import type { ClientFacts } from './cluster-facts.ts';
 import type { ResolvConf } from './parse/resolv-conf.ts';
 
+/** What a kubelet makes a pod's resolv.conf from. */
+export type PodDns = Pick<ClientFacts, 'hostNetwork' | 'dnsPolicy' | 'dnsConfig'> & { readonly namespace: string };
+
 export interface PodResolvConf extends ResolvConf {
   /** Whether it is the cluster's DNS, the node's or the pod's own words that it begins with. */
   readonly base: 'cluster' | 'node' | 'none';
@@ -18,7 +21,7 @@ const maxSearches = 32;
  * @param clusterDns the kubelet's clusterDNS: the cluster IPs of the DNS Service, as installers set it
  * @param node the node's own, where its probe read it
  */
-export function podResolvConf(client: ClientFacts, clusterDns: readonly string[], clusterDomain: string, node: ResolvConf | undefined): PodResolvConf {
+export function podResolvConf(client: PodDns, clusterDns: readonly string[], clusterDomain: string, node: ResolvConf | undefined): PodResolvConf {
   const base = baseOf(client);
   const start = ((): ResolvConf => {
     switch (base) {
@@ -41,7 +44,7 @@ export function podResolvConf(client: ClientFacts, clusterDns: readonly string[]
 }
 
 /** getPodDNSType: ClusterFirst of a pod in its node's network is Default. */
-function baseOf({ dnsPolicy, hostNetwork }: ClientFacts): PodResolvConf['base'] {
+function baseOf({ dnsPolicy, hostNetwork }: PodDns): PodResolvConf['base'] {
   if (dnsPolicy === 'None') return 'none';
   if (dnsPolicy === 'Default' || (dnsPolicy === 'ClusterFirst' && hostNetwork)) return 'node';
   return 'cluster';

@@ -1,8 +1,8 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
-import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
+import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
 import type { CaptureRequest } from '../core/capture-request.ts';
-import type { ClientFacts, ClusterFacts } from '../core/cluster-facts.ts';
+import type { ClusterFacts } from '../core/cluster-facts.ts';
 import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
@@ -12,9 +12,10 @@ import type { DesiredService } from '../core/service.ts';
 import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
+import { cachedByKey } from './cached.ts';
 import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
-import { clientFacts, observeCluster, readDns } from './observe-cluster.ts';
+import { clusterObserver, type ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 
 export interface TraceEngineOptions {
@@ -106,6 +107,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
+  const observer = clusterObserver({ core, discovery, networking });
   const probes = new NodeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -117,13 +119,13 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     ...(options.owner === undefined ? {} : { owner: options.owner }),
   });
 
-  const nodeCache = cached(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
+  const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
 
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
 
   const capture = async ({ nodes: names, maxNodes, capture: asked, onWaiting, onLine, signal }: EngineCaptureRequest): Promise<CaptureEnd[]> => {
-    const { nodes, unknown } = selectNodes(await nodeCache(), names.length === 0 ? undefined : { names: [...names] });
+    const { nodes, unknown } = selectNodes(await nodeCache(''), names.length === 0 ? undefined : { names: [...names] });
     if (unknown.length > 0) throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
     if (nodes.length > maxNodes) throw new NodeChoiceError(`${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`);
     const maxBytes = Math.max(1, Math.floor(asked.maxBytes / nodes.length));
@@ -157,7 +159,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     }
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
-    const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? undefined : clusterDns(core, discovery)]);
+    const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? undefined : clusterDns(observer)]);
     let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
@@ -194,13 +196,9 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
-    desired = desiredServiceOf(service, slices);
-    const observed = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
-    const cluster = {
-      ...observed,
-      ...present({ client: client.facts }),
-      unread: [...observed.unread, ...(refusal === undefined ? [] : [{ what: `connections to service/${name}`, reason: `nothing was connected to: ${refusal}` }])],
-    };
+    const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
+    const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }) };
+    desired = desiredServiceOf(service, observed.slices);
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
@@ -214,19 +212,6 @@ export function notReady(status: ServiceTraceStatus, reason: string, message: st
   const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
   const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
   return { ...status, conditions: [{ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }, ...others] };
-}
-
-/** Reads anew only what is older than this; those who ask at the same time wait for the same answer. */
-function cached<Value>(freshMilliseconds: number, read: () => Promise<Value>): () => Promise<Value> {
-  let present: { readonly value: Promise<Value>; readonly readAt: number } | undefined;
-  return async () => {
-    if (present === undefined || Date.now() - present.readAt > freshMilliseconds) {
-      const value = read();
-      present = { value, readAt: Date.now() };
-      value.catch(() => { present = undefined; });
-    }
-    return present.value;
-  };
 }
 
 /** A Service with its EndpointSlices as they are now; undefined where it is not there. */
@@ -307,19 +292,19 @@ async function connectMode(core: CoreV1Api, desired: DesiredService, spec: Servi
 type DnsServers = Pick<NonNullable<ClusterFacts['dns']>, 'clusterIPs' | 'servers'>;
 
 /** Undefined where there is none, or it may not be read: then DNS is not asked. Without its EndpointSlices, only the Service is. */
-async function clusterDns(core: CoreV1Api, discovery: DiscoveryV1Api): Promise<DnsServers | undefined> {
+async function clusterDns(observer: ClusterObserver): Promise<DnsServers | undefined> {
   const unlessForbidden = async <Value>(read: Promise<Value>): Promise<Value | undefined> => {
     try {
       return await read;
     } catch (error) {
-      if (statusCodeOf(error) === 403 || statusCodeOf(error) === 404) return undefined;
+      if (statusCodeOf(error) === 403) return undefined;
       throw error;
     }
   };
-  const dns = await unlessForbidden(readDns(core, discovery));
+  const dns = await unlessForbidden(observer.dns());
   if (dns !== undefined) return dns ?? undefined;
-  const service = await unlessForbidden(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' }));
-  return service === undefined ? undefined : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
+  const service = await unlessForbidden(observer.dnsService());
+  return service === undefined || service === null ? undefined : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
 }
 
 /** CoreDNS runs with two replicas, or with a few more; past so many, the first speak for the rest. */
@@ -342,14 +327,14 @@ async function clientOf(
   from: FromSpec | undefined,
   nodes: readonly TracedNode[],
   allNodes: readonly TracedNode[],
-): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; facts?: ClientFacts; problem?: string }> {
+): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; pod?: V1Pod; problem?: string }> {
   if (from?.pod !== undefined) {
     const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
     if (pod === undefined) return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
     const node = pod.spec?.nodeName;
     const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
     if (node === undefined || addresses.length === 0) return { walkFrom: [], problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}` };
-    return { walkFrom: addresses.map((address) => ({ node, address })), facts: clientFacts(pod) };
+    return { walkFrom: addresses.map((address) => ({ node, address })), pod };
   }
   if (from?.node !== undefined) {
     const node = allNodes.find(({ name }) => name === from.node);

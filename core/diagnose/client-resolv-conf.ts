@@ -7,7 +7,7 @@ import type { ClientFacts } from '../cluster-facts.ts';
 import type { Facts } from './finding.ts';
 
 export interface ClientResolvConf {
-  readonly client: ClientFacts;
+  readonly client: ClientFacts & { readonly namespace: string };
   readonly conf: ResolvConf;
   readonly base: 'cluster' | 'node' | 'none';
   readonly source: 'read in the pod' | 'made from its spec';
@@ -20,9 +20,10 @@ export interface ClientResolvConf {
 
 /** Undefined where there is no client, or the DNS Service is not known. */
 export function clientResolvConf({ desired, nodes, cluster }: Facts): ClientResolvConf | undefined {
-  const client = cluster?.client;
   const clusterDns = cluster?.dns?.clusterIPs;
-  if (client === undefined || clusterDns === undefined) return undefined;
+  if (cluster?.client === undefined || clusterDns === undefined) return undefined;
+  // A trace's client is of its own namespace.
+  const client = { ...cluster.client, namespace: desired.namespace };
   const clusterDomain = nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
   const made = podResolvConf(client, clusterDns, clusterDomain, nodes.find(({ node }) => node === client.node)?.read?.resolvConf);
   const rest = { client, base: made.base, clusterDns, clusterDomain };

@@ -39,7 +39,7 @@ const bundle: Bundle = {
   answers: [answer('node-a', heard), answer('node-b', heard)],
   cluster: {
     dns: { clusterIPs: ['10.96.0.10'], endpoints: 1, readyEndpoints: 1, servers: [{ address: '10.244.0.2', port: 1053, ready: true, pod: 'coredns-1' }] },
-    client: { pod: 'client-a', namespace: 'default', node: 'node-a', hostNetwork: false, dnsPolicy: 'ClusterFirst', resolvConf: 'nameserver 10.96.0.10\nsearch svc.cluster.local\noptions ndots:5\n' },
+    client: { pod: 'client-a', labels: {}, addresses: [], node: 'node-a', hostNetwork: false, dnsPolicy: 'ClusterFirst', resolvConf: 'nameserver 10.96.0.10\nsearch svc.cluster.local\noptions ndots:5\n' },
     unread: [],
   },
 };

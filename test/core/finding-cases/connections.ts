@@ -37,6 +37,7 @@ export const connectionCases: readonly FindingCase[] = [
   { name: 'a ClusterIP of policy Local without an endpoint on the node', facts: { desired: local, nodes: [untoldNode([vip('timeout'), to('Endpoint', '10.244.2.2', 'connected')])] }, ids: [] },
   { name: 'a load balancer with source ranges', facts: { desired: ranged, nodes: [untoldNode([to('LoadBalancerIP', '192.0.2.9', 'timeout'), ...ends('connected', 'connected')])] }, ids: [] },
   { name: 'rules that may be about to be written', facts: { desired: { ...plain, lastChange: collectedAt }, nodes: [node([vip('refused'), ...ends('connected', 'connected')])] }, ids: [] },
+  { name: 'a check that was refused', facts: { desired: plain, nodes: [node([])], cluster: { connectRefusal: '10.244.2.2 of its EndpointSlices is no address of a pod of namespace default', unread: [] } }, ids: ['PROBE-REFUSED'] },
   { name: 'datagrams that nobody answers', facts: { desired: dnsLike, nodes: [untoldNode([vip('noReply', udp), ...ends('noReply', 'noReply', udp)])] }, ids: [] },
   { name: 'a datagram that an endpoint refuses', facts: { desired: dnsLike, nodes: [untoldNode([vip('noReply', udp), ...ends('refused', 'noReply', udp)])] }, ids: ['SVC-TARGETPORT-CLOSED'] },
 ];

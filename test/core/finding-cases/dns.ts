@@ -41,10 +41,14 @@ const heard = (dnsAnswers: readonly DnsAnswer[], node = 'node-a'): ReturnType<ty
 
 const servers = [{ address: first.server, port: 53, ready: true, pod: 'coredns-1' }, { address: second.server, port: 53, ready: true, pod: 'coredns-2' }];
 const dns = (extra: Partial<NonNullable<ClusterFacts['dns']>> = {}): ClusterFacts => ({ dns: { clusterIPs: ['10.96.0.10'], endpoints: 2, readyEndpoints: 2, servers, ...extra }, unread: [] });
-const client = (extra: Partial<NonNullable<ClusterFacts['client']>>): ClusterFacts => ({ ...dns(), client: { pod: 'client-a', namespace: 'default', node: 'node-a', hostNetwork: false, dnsPolicy: 'ClusterFirst', ...extra } });
+const client = (extra: Partial<NonNullable<ClusterFacts['client']>>): ClusterFacts => ({ ...dns(), client: { pod: 'client-a', labels: {}, addresses: [], node: 'node-a', hostNetwork: false, dnsPolicy: 'ClusterFirst', ...extra } });
 
 const plain = desiredService();
-const dual = desiredService(undefined, { clusterIPs: ['10.96.0.7', 'fd00:96::7'] });
+const single = desiredService(undefined, { clusterIPs: ['10.96.0.7', 'fd00:96::7'] });
+const dual: DesiredService = {
+  ...single,
+  endpointSlices: [...single.endpointSlices, { name: 'auth-service-6', addressType: 'IPv6', ports: [{ name: 'http', protocol: 'TCP', port: 8080 }], endpoints: [endpoint('fd00:244::2', { targetRef: { kind: 'Pod', name: 'auth-2', uid: 'uid-10.244.1.2' } })] }],
+};
 const headless = desiredService([endpoint('10.244.1.2', { hostname: 'web-0' }), endpoint('10.244.2.2')], { clusterIPs: [], notProxied: 'it is headless (clusterIP: None)' });
 const changedNow = { ...headless, lastChange: collectedAt };
 const alias = desiredService([], { type: 'ExternalName', clusterIPs: [], externalName: 'db.example.com', ports: [], notProxied: 'it is of type ExternalName, an alias in DNS' });
