@@ -34,6 +34,28 @@ export interface Access {
   readonly namespace?: string;
 }
 
+/** A pod with the containers whose logs may be read. */
+export interface LogPod {
+  readonly name: string;
+  readonly uid: string;
+  readonly node?: string | undefined;
+  /** Sidecars among them. */
+  readonly containers: readonly { readonly name: string; readonly restarts: number; /** It runs, or has run. */ readonly hasStarted: boolean }[];
+}
+
+export interface LogQuery {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly follow: boolean;
+  /** Of the container's run before this one. */
+  readonly previous: boolean;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  readonly tailLines?: number;
+}
+
 export type WatchEvent =
   | { readonly kind: 'trace'; readonly trace: ServiceTrace }
   | { readonly kind: 'deleted' }
@@ -52,6 +74,12 @@ export interface ClusterClient {
   listNamespaces(): Promise<string[]>;
   listPods(namespace: string): Promise<string[]>;
   listNodes(): Promise<string[]>;
+  /** Of a namespace, or those that the selector matches. */
+  listLogPods(namespace: string, selector: string | undefined): Promise<{ readonly pods: readonly LogPod[]; readonly resourceVersion: string }>;
+  /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
+  watchLogPods(namespace: string, selector: string | undefined, resourceVersion: string, onPod: (pod: LogPod) => void, signal: AbortSignal): Promise<void>;
+  /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
+  readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
   createTrace(trace: { readonly namespace: string; readonly generateName: string; readonly annotations: Readonly<Record<string, string>>; readonly spec: ServiceTraceSpec }): Promise<ServiceTrace>;
   readTrace(namespace: string, name: string): Promise<ServiceTrace>;
   listTraces(namespace: string | undefined): Promise<ServiceTrace[]>;
@@ -97,6 +125,17 @@ const deploymentSchema = z.object({
   status: z.object({ availableReplicas: z.number().optional(), conditions: conditionsSchema.optional() }).optional(),
 });
 const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
+const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: z.object({ running: z.unknown(), terminated: z.unknown() }).partial().optional() }));
+const podSchema = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string().optional() }),
+  spec: z.object({
+    nodeName: z.string().optional(),
+    containers: z.array(z.object({ name: z.string() })),
+    initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().optional() })).optional(),
+  }),
+  status: z.object({ containerStatuses: containerStatusSchema.optional(), initContainerStatuses: containerStatusSchema.optional() }).optional(),
+});
+const podListSchema = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(podSchema) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 const resourcesSchema = z.object({ resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })) });
 
@@ -132,6 +171,22 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
     listNamespaces: () => onlyNames('/api/v1/namespaces'),
     listPods: (namespace) => onlyNames(`/api/v1/namespaces/${segment(namespace)}/pods`),
     listNodes: () => onlyNames('/api/v1/nodes'),
+    async listLogPods(namespace, selector) {
+      const { items, metadata } = podListSchema.parse(await api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query: { labelSelector: selector } }));
+      return { pods: items.map(logPodOf), resourceVersion: metadata.resourceVersion };
+    },
+    async watchLogPods(namespace, selector, resourceVersion, onPod, signal) {
+      const query = { watch: true, labelSelector: selector, resourceVersion, allowWatchBookmarks: true, timeoutSeconds: 300 };
+      await api.stream({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query, signal }, (line) => {
+        const { type, object } = watchSchema.parse(line);
+        if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
+        if (type === 'ADDED' || type === 'MODIFIED') onPod(logPodOf(podSchema.parse(object)));
+      });
+    },
+    async readLog({ namespace, pod, container, follow, previous, sinceSeconds, sinceTime, tailLines }, onLine, signal) {
+      const query = { container, timestamps: true, follow: follow || undefined, previous: previous || undefined, sinceSeconds, sinceTime, tailLines };
+      await api.lines({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods/${segment(pod)}/log`, query, signal, isEndless: follow }, onLine);
+    },
     async createTrace({ namespace, generateName, annotations, spec }) {
       const body = {
         apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
@@ -210,6 +265,20 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
     async remove(manifest) {
       return isThere(pathOf(manifest).then((path) => api.request({ method: 'DELETE', path, body: { propagationPolicy: 'Background' } })));
     },
+  };
+}
+
+function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod {
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return {
+    name: metadata.name,
+    uid: metadata.uid ?? metadata.name,
+    node: spec.nodeName,
+    containers: [...spec.containers, ...sidecars].map(({ name }) => {
+      const own = statuses.find((each) => each.name === name);
+      return { name, restarts: own?.restartCount ?? 0, hasStarted: own?.state?.running !== undefined || own?.state?.terminated !== undefined };
+    }),
   };
 }
 

@@ -1,9 +1,9 @@
 /** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
-import { connect, type ClusterClient } from './client.ts';
+import { connect } from './client.ts';
+import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
-import { isForbidden } from './explain.ts';
 import { isInteractive, widthOf, type Io } from './io.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
 import { wantsColor } from './printers/paint.ts';
@@ -15,7 +15,8 @@ import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
 /** @param connectTo replaced by tests */
 export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const isLive = isInteractive(io) && request.output === undefined;
+  // Connections are made once: a live view would make them again and again.
+  const isLive = isInteractive(io) && request.output === undefined && request.connect === 'None';
   const progress = createProgress(io.stderr);
   const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
     // A line in the midst of the live view would spoil it.
@@ -58,28 +59,14 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
   return isWatching ? openWatch(client, { namespace, spec }) : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
-function specOf(service: string, { nodes, from, conntrack }: TraceRequest): ServiceTraceSpec {
+function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
+  const collect = { ...(conntrack === 'Summary' ? {} : { conntrack }), ...(connect === 'None' ? {} : { connect }) };
   return {
     serviceRef: { name: service },
     ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
     ...(from === undefined ? {} : { from }),
-    ...(conntrack === 'Summary' ? {} : { collect: { conntrack } }),
+    ...(Object.keys(collect).length === 0 ? {} : { collect }),
   };
-}
-
-/** The pod of --from. @throws UsageError where it is not there */
-async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: TraceRequest['from']): Promise<void> {
-  if (from === undefined || 'ip' in from) return;
-  let pods: string[];
-  try {
-    pods = await client.listPods(namespace);
-  } catch (error) {
-    if (isForbidden(error)) return;
-    throw error;
-  }
-  if (pods.includes(from.pod)) return;
-  const near = nearNames(from.pod, pods);
-  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
 }
 
 async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {

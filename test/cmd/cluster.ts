@@ -52,6 +52,9 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       listNamespaces: async () => ['default', 'kube-system'],
       listPods: async () => [],
       listNodes: async () => [],
+      listLogPods: async () => ({ pods: [], resourceVersion: '1' }),
+      watchLogPods: async () => undefined,
+      readLog: async () => undefined,
       async createTrace({ namespace, generateName, annotations, spec }) {
         const name = `${generateName}${traces.length + 1}`;
         const trace: ServiceTrace = { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name, namespace, uid: `uid-${name}`, generation: 1, resourceVersion: String(version), annotations: { ...annotations } }, spec };
