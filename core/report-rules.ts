@@ -68,9 +68,36 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
   return { kind: 'iptables', machine, lookup, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
 }
 
-/** Undefined where the node's proxy mode is not known, or nothing of it was read. */
+/**
+ * Undefined where the node's proxy mode is not known, or nothing of it was read. A report is never changed: the same
+ * question has the same answer, and a packet is walked once.
+ */
 export function rulesOfReport(report: NodeReport, service: string, family: Family): NodeRules | undefined {
-  const rules = readReportRules(report, service, family);
+  const known = answers.get(report) ?? new Map<string, NodeRules | undefined>();
+  answers.set(report, known);
+  const key = `${family} ${service}`;
+  if (!known.has(key)) known.set(key, walkedOnce(nodeRulesOf(readReportRules(report, service, family))));
+  return known.get(key);
+}
+
+const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
+
+function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
+  if (rules === undefined) return undefined;
+  const walks = new Map<string, WalkResult>();
+  return {
+    ...rules,
+    walk: (packet) => {
+      const { source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface } = packet;
+      const key = [source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface].join(' ');
+      const known = walks.get(key) ?? rules.walk(packet);
+      walks.set(key, known);
+      return known;
+    },
+  };
+}
+
+function nodeRulesOf(rules: ReportRules | undefined): NodeRules | undefined {
   if (rules === undefined) return undefined;
   const walk = (packet: Packet): WalkResult => walkReportRules(rules, packet);
   if (rules.kind === 'nftables') return nftNodeRules(walk, rules.table);
