@@ -6,7 +6,7 @@
  * sets of the table with their elements first, and kube-proxy has an anonymous map in a rule of each Service, so that
  * each question costs as much as the listing (docs/decisions/040-reading-costs-the-service.md).
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 

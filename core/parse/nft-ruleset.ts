@@ -3,7 +3,7 @@
  * the text is not held.
  */
 import { JSONParser } from '@streamparser/json';
-import { z } from 'zod';
+import * as z from 'zod';
 import { present } from '../present.ts';
 import type { NftElement, NftExpression } from '../nft-expression.ts';
 import { nftFamilies, nftSetFlags, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';

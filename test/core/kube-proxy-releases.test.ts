@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { loadYaml, type V1EndpointSlice, type V1Service } from '@kubernetes/client-node';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { prefixContains } from '../../core/address.ts';
 import { hostPort } from '../../core/address.ts';
 import type { Ruleset } from '../../core/ruleset.ts';
