@@ -6,7 +6,7 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PluginKubeConfig } from './kube-config.ts';
 
 export interface ApiRequest {

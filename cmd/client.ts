@@ -1,6 +1,6 @@
 /** The one door to the cluster. Tests replace it by a literal object. */
 import type { KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseServiceTrace } from '../core/parse/service-trace.ts';
 import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace, type ServiceTraceSpec } from '../core/service-trace.ts';
 import { ApiError, createApi, statusError, type Api } from './api.ts';

@@ -1,5 +1,5 @@
 /** What a capturing probe prints: NDJSON, one record a line. The line with kind `captureEnd` closes it. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const captureStart = z.object({
   kind: z.literal('captureStart'),

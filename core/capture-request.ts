@@ -1,5 +1,5 @@
 /** What a probe is asked to capture: one line of JSON. The filter is made from it, of addresses and ports alone. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
 import { frontendsOf } from './node-program.ts';
 import { knownTargets } from './desired-targets.ts';

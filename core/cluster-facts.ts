@@ -2,7 +2,7 @@
  * What the API server tells around a Service and its EndpointSlices: pods, legacy Endpoints, policies, nodes, and how
  * the cluster's DNS and kube-proxy are set up. Findings compare it with the nodes; a bundle keeps it as it was read.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
 

@@ -3,7 +3,7 @@
  * tools printed, cut to the asked Services: they are parsed where they are used, so that a recorded bundle can be
  * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `namespace/name` of the Service that a record belongs to. */
 const service = z.string();

@@ -2,7 +2,7 @@
  * What the operator asks a probe for: one line of JSON on the probe's standard input. Addresses and names become
  * arguments of the kernel's tools, some of which read a language from them (nft), so nothing else is let through.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
 
 const address = z.string().refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
