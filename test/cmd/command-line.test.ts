@@ -57,7 +57,8 @@ describe('accepts', () => {
 });
 
 const refused: [string, string][] = [
-  ['', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
+  ['-o json', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
+  ['auth-service --view rules -o json', '--view and -o exclude each other: a view is of the TUI.'],
   ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name.'],
   ['auth-service -o mermaid', '-o "mermaid" is not known; it is one of table, wide, json, yaml, name.'],
   ['simulate --to 10.0.0.1:80 --ruleset a', '--from is missing. Write kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE.'],
