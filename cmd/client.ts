@@ -12,6 +12,19 @@ export interface NamedService {
   readonly name: string;
 }
 
+/** A Service as a list shows it. */
+export interface ListedService extends NamedService {
+  readonly type: string;
+  /** Absent where it has none. */
+  readonly clusterIP?: string;
+  /** Such as 80/TCP. */
+  readonly ports: readonly string[];
+  readonly selectsPods: boolean;
+  /** Of its EndpointSlices, a dual-stack pod counted once; absent where they may not be read. */
+  readonly endpoints?: number;
+  readonly readyEndpoints?: number;
+}
+
 /** An object of a manifest, as it is written there. */
 export interface Manifest {
   readonly apiVersion: string;
@@ -71,6 +84,8 @@ export interface ClusterClient {
   hasService(namespace: string, name: string): Promise<boolean>;
   /** The Services of a namespace; of all namespaces where none is given. */
   listServices(namespace?: string): Promise<NamedService[]>;
+  /** The same with what a list shows of them. */
+  listServicesWithEndpoints(namespace?: string): Promise<ListedService[]>;
   listNamespaces(): Promise<string[]>;
   listPods(namespace: string): Promise<string[]>;
   listNodes(): Promise<string[]>;
@@ -124,6 +139,28 @@ const deploymentSchema = z.object({
   spec: z.object({ replicas: z.number().optional(), template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string().optional() })) }) }) }),
   status: z.object({ availableReplicas: z.number().optional(), conditions: conditionsSchema.optional() }).optional(),
 });
+const serviceListSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string(), namespace: z.string() }),
+      spec: z.object({
+        type: z.string().optional(),
+        clusterIP: z.string().optional(),
+        selector: z.record(z.string(), z.string()).optional(),
+        ports: z.array(z.object({ port: z.number(), protocol: z.string().optional() })).optional(),
+      }),
+    }),
+  ),
+});
+const sliceListSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ namespace: z.string(), labels: z.record(z.string(), z.string()).optional() }),
+      addressType: z.string(),
+      endpoints: z.array(z.object({ conditions: z.object({ ready: z.boolean().nullish() }).optional() })).nullish(),
+    }),
+  ),
+});
 const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
 const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: z.object({ running: z.unknown(), terminated: z.unknown() }).partial().optional() }));
 const podSchema = z.object({
@@ -168,6 +205,26 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       return isThere(api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/services/${segment(name)}` }));
     },
     listServices: (namespace) => names(namespace === undefined ? '/api/v1/services' : `/api/v1/namespaces/${segment(namespace)}/services`),
+    async listServicesWithEndpoints(namespace) {
+      const place = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`;
+      const [services, slices] = await Promise.all([
+        api.request({ method: 'GET', path: `/api/v1${place}/services` }).then((body) => serviceListSchema.parse(body)),
+        api.request({ method: 'GET', path: `/apis/discovery.k8s.io/v1${place}/endpointslices` }).then((body) => sliceListSchema.parse(body), (error: unknown) => {
+          if (error instanceof ApiError && error.code === 403) return undefined;
+          throw error;
+        }),
+      ]);
+      const counts = countEndpoints(slices?.items ?? []);
+      return services.items.map(({ metadata, spec }): ListedService => ({
+        namespace: metadata.namespace,
+        name: metadata.name,
+        type: spec.type ?? 'ClusterIP',
+        ...(spec.clusterIP === undefined || spec.clusterIP === '' || spec.clusterIP === 'None' ? {} : { clusterIP: spec.clusterIP }),
+        ports: (spec.ports ?? []).map(({ port, protocol = 'TCP' }) => `${String(port)}/${protocol}`),
+        selectsPods: Object.keys(spec.selector ?? {}).length > 0,
+        ...(slices === undefined ? {} : (counts.get(`${metadata.namespace}/${metadata.name}`) ?? { endpoints: 0, readyEndpoints: 0 })),
+      }));
+    },
     listNamespaces: () => onlyNames('/api/v1/namespaces'),
     listPods: (namespace) => onlyNames(`/api/v1/namespaces/${segment(namespace)}/pods`),
     listNodes: () => onlyNames('/api/v1/nodes'),
@@ -280,6 +337,25 @@ function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod
       return { name, restarts: own?.restartCount ?? 0, hasStarted: own?.state?.running !== undefined || own?.state?.terminated !== undefined };
     }),
   };
+}
+
+/** By `namespace/Service`: of each family there are as many, so the one with the most is counted. */
+function countEndpoints(slices: z.infer<typeof sliceListSchema>['items']): Map<string, { endpoints: number; readyEndpoints: number }> {
+  const byFamily = new Map<string, { service: string; endpoints: number; readyEndpoints: number }>();
+  for (const { metadata, addressType, endpoints } of slices) {
+    const name = metadata.labels?.['kubernetes.io/service-name'];
+    if (name === undefined) continue;
+    const service = `${metadata.namespace}/${name}`;
+    const count = byFamily.get(`${service} ${addressType}`) ?? { service, endpoints: 0, readyEndpoints: 0 };
+    byFamily.set(`${service} ${addressType}`, count);
+    count.endpoints += endpoints?.length ?? 0;
+    count.readyEndpoints += (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).length;
+  }
+  const counts = new Map<string, { endpoints: number; readyEndpoints: number }>();
+  for (const { service, endpoints, readyEndpoints } of byFamily.values()) {
+    if (endpoints >= (counts.get(service)?.endpoints ?? 0)) counts.set(service, { endpoints, readyEndpoints });
+  }
+  return counts;
 }
 
 function segment(name: string): string {

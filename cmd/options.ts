@@ -6,6 +6,7 @@ import {
   colorModes,
   outputFormats,
   pictureFormats,
+  viewNames,
   type CaptureRequest,
   type ClusterFlags,
   type ColorMode,
@@ -29,6 +30,9 @@ import {
 } from './request.ts';
 import { defaultProbeImage } from './version.ts';
 
+/** Said where nobody can be asked for the Service. */
+export const whichService = 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.';
+
 /** What yargs parsed: a flag that was repeated is an array. */
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -36,9 +40,9 @@ export function readTraceRequest(values: Values): TraceRequest {
   const service = text(values, 'service');
   const origin = readOrigin(values);
   const output = optionalChoice(values, 'output', outputFormats);
-  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone')) {
-    throw new UsageError('Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.');
-  }
+  const view = optionalChoice(values, 'view', viewNames);
+  if (view !== undefined && output !== undefined) throw new UsageError('--view and -o exclude each other: a view is of the TUI.');
+  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone') && (output !== undefined || flag(values, 'watch'))) throw new UsageError(whichService);
   if (service !== undefined) checkServiceName(service);
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
@@ -63,6 +67,7 @@ export function readTraceRequest(values: Values): TraceRequest {
     watch,
     timeoutMilliseconds: duration(values, 'timeout', '60s'),
     ...(output === undefined ? {} : { output }),
+    ...(view === undefined ? {} : { view }),
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }

@@ -11,6 +11,10 @@ export type OutputFormat = (typeof outputFormats)[number];
 /** What a trace is printed as, again and again where it is watched. */
 export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
+/** The views of the TUI. */
+export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk'] as const;
+export type ViewName = (typeof viewNames)[number];
+
 export const colorModes = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof colorModes)[number];
 
@@ -51,7 +55,7 @@ export type TraceOrigin =
 
 export interface TraceRequest extends CommonRequest {
   readonly command: 'trace';
-  /** Absent where `origin` says it. */
+  /** Absent where `origin` says it, or the user is to choose it on the terminal. */
   readonly service?: string;
   readonly allNamespaces: boolean;
   readonly origin: TraceOrigin;
@@ -65,6 +69,8 @@ export interface TraceRequest extends CommonRequest {
   readonly timeoutMilliseconds: number;
   /** Absent where the user did not say -o: a TUI on a terminal, else a table. */
   readonly output?: OutputFormat;
+  /** The view that a TUI begins with; absent for the path. */
+  readonly view?: ViewName;
   readonly failOn: FailOn;
 }
 

@@ -49,6 +49,7 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       kubeConfig: new KubeConfig(),
       hasService: async () => true,
       listServices: async () => [],
+      listServicesWithEndpoints: async () => [],
       listNamespaces: async () => ['default', 'kube-system'],
       listPods: async () => [],
       listNodes: async () => [],

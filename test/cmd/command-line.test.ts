@@ -71,10 +71,11 @@ describe('accepts', () => {
 });
 
 const refused: [string, string][] = [
-  ['', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
+  ['-o json', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
   ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name, mermaid, dot, svg.'],
   ['auth-service --watch -o mermaid', '--watch has no output format mermaid; use table, wide, json or yaml.'],
   ['diagram auth -o json', '-o "json" is not known; it is one of text, mermaid, dot, svg.'],
+  ['auth-service --view rules -o json', '--view and -o exclude each other: a view is of the TUI.'],
   ['simulate --to 10.0.0.1:80 --ruleset a', '--from is missing. Write kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE.'],
   ['simulate --from 10.0.0.1 --to 10.0.0.2:80', 'Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE.'],
   ['simulate auth --from 10.0.0.1 --to 10.0.0.2:80 --ruleset a', '--ruleset and a SERVICE exclude each other: each says whose rules are meant.'],
