@@ -1,6 +1,6 @@
 /** The probe's only door to other programs: runs the kernel's tools, by argument vector, never through a shell. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync } from 'node:fs';
+import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -116,9 +116,14 @@ export function lineSplitter(onLine: (line: string) => void): { push: (chunk: st
 
 /** A path for the lock file that can be written; the probes of one node share /run, so that they share the lock too. */
 function lockFile(): string {
+  const run = process.env['SVCTRACE_RUN'] ?? '/run';
   try {
-    return join(mkdtempSync(join(process.env['SVCTRACE_RUN'] ?? '/run', 'svctrace-')), 'xtables.lock');
+    accessSync(run, constants.W_OK);
+    return join(run, 'svctrace-xtables.lock');
   } catch {
-    return join(mkdtempSync(join(tmpdir(), 'svctrace-')), 'xtables.lock');
+    // Where all may write, a name that nobody can guess; it goes with this process.
+    const directory = mkdtempSync(join(tmpdir(), 'svctrace-'));
+    process.once('exit', () => { rmSync(directory, { recursive: true, force: true }); });
+    return join(directory, 'xtables.lock');
   }
 }
