@@ -53,6 +53,35 @@ describe('kubectl svctrace auth-service on a terminal', () => {
     });
   });
 
+  clusterTest('is opened by the letters of a Service, and shows each view', async (running) => {
+    await inTerminal(running, '', { columns: 120, rows: 40 }, async (terminal) => {
+      await terminal.waitFor(/Which Service\?[\s\S]*auth-service/);
+      for (const letter of 'auser') await terminal.press(letter);
+      await terminal.waitFor(/1 of \d+[\s\S]*▸ default +auth-service/);
+      await terminal.press('Enter');
+      await terminal.waitFor(/\[1 path\][\s\S]*DNAT TARGET/);
+      await terminal.press('2');
+      await terminal.waitFor(/\[2 nodes\][\s\S]*3 nodes, sorted by name[\s\S]*● ok/);
+      await terminal.press('3');
+      await terminal.waitFor(/\[3 rules\][\s\S]*KUBE-S/);
+      await terminal.press('5');
+      await terminal.waitFor(/\[5 findings \(0\)\][\s\S]*Findings: none/);
+      await terminal.press(':');
+      for (const letter of 'timel') await terminal.press(letter);
+      await terminal.waitFor(/what changed since this view was opened/);
+      await terminal.press('Enter');
+      await terminal.waitFor(/\[6 timeline/);
+      await terminal.press('c');
+      for (const letter of 'client-a') await terminal.press(letter);
+      await terminal.press('Enter');
+      await terminal.waitFor(/\[7 walk\][\s\S]*From 10\.244\.\d+\.\d+ on node-a to/);
+      await terminal.press('q');
+      await terminal.waitFor(/Which Service\?/);
+      await terminal.press('Escape');
+      await terminal.waitFor(/shell> *$/m);
+    });
+  });
+
   clusterTest('ends clean on Ctrl-C', async (running) => {
     await inTerminal(running, 'auth-service', { columns: 100, rows: 30 }, async (terminal) => {
       await terminal.waitFor(/node-a/);
