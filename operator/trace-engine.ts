@@ -199,7 +199,8 @@ function atMostEvery(milliseconds: number, call: () => void): { later: () => voi
   };
 }
 
-function probeRequest(
+/** What a node is asked about one Service. */
+export function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
@@ -237,7 +238,7 @@ function probeRequest(
 }
 
 /** The cluster IPs of kube-system/kube-dns; none where it is not there, or may not be read: then DNS is not asked. */
-async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
+export async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
   try {
     const { spec } = await core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' });
     return (spec?.clusterIPs ?? []).filter((address) => address !== 'None');
