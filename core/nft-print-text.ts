@@ -306,6 +306,7 @@ export function printNftSet(set: NftSet): string[] {
     ...(set.gcInterval === undefined ? [] : [`gc-interval ${String(set.gcInterval)}s`]),
     ...(set.autoMerge === true ? ['auto-merge'] : []),
     ...(set.statements ?? []).map(printNftStatement),
+    ...(set.unrecognized ?? []),
     ...(set.elements.length === 0 ? [] : [`elements = { ${set.elements.map((element) => printElement(element, set.type, data ?? [''])).join(',\n\t\t\t     ')} }`]),
   ]);
 }

@@ -25,6 +25,9 @@ export interface NftChain {
   readonly rules: readonly NftRule[];
 }
 
+/** What a set may be (nft(8), "Sets"). */
+export const nftSetFlags: ReadonlySet<string> = new Set(['constant', 'interval', 'timeout', 'dynamic']);
+
 /** A set, or a map where `data` is there. */
 export interface NftSet {
   readonly name: string;
@@ -35,7 +38,7 @@ export interface NftSet {
   /** Of a map: the types of its values, `verdict` of a verdict map. */
   readonly data?: readonly string[];
   readonly dataTypeOf?: NftExpression;
-  /** constant, interval, timeout, dynamic. */
+  /** Those of `nftSetFlags`. */
   readonly flags: readonly string[];
   /** Seconds. */
   readonly timeout?: number;
@@ -48,6 +51,8 @@ export interface NftSet {
   /** What each element has: counter, limit. */
   readonly statements?: readonly NftStatement[];
   readonly elements: readonly NftElement[];
+  /** Lines of it that this version does not know: they may change what it holds, so that nothing is said of it. */
+  readonly unrecognized?: readonly string[];
 }
 
 /** A counter, quota, limit or the like that has a name; what it holds is kept as JSON of libnftables-json(5). */

@@ -107,8 +107,10 @@ const nftElements = z.object({
   table: z.string(),
   /** Name of the map or set, such as service-ips. */
   name: z.string(),
-  /** The elements in nft's JSON: [key, value] for a map. */
+  /** The elements in nft's JSON: [key, value] for a map. Of a set that remembers clients (affinity-…), none. */
   elements: z.array(z.unknown()),
+  /** Seconds after which an element goes, where the set says so for all of them. */
+  timeout: z.number().optional(),
 });
 
 /** The Service's virtual servers, as `ipvsadm -L -n --exact` and the same with `--stats` print them, one after the other. */

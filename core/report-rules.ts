@@ -11,13 +11,14 @@ import { ipvsNodeRules } from './ipvs-node-rules.ts';
 import { nftNodeRules } from './nft-node-rules.ts';
 import type { NftElement } from './nft-expression.ts';
 import type { NftSet } from './nft-table.ts';
-import { recordsOf, type NodeReport } from './node-report.ts';
+import { recordsOf, type NodeReport, type RecordOf } from './node-report.ts';
 import type { NodeRules } from './node-rules.ts';
 import { parseIpset } from './parse/ipset.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { parseIpvsadm } from './parse/ipvsadm.ts';
 import { parseNftElements, parseNftRules } from './parse/nft-json.ts';
 import { elementsWithProtocolNames } from './parse/nft-normal-form.ts';
+import { present } from './present.ts';
 import type { IptablesBackend } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import type { Family } from './service.ts';
@@ -132,20 +133,20 @@ export function virtualServers(report: NodeReport, service: string, family: Fami
 function nftTable(report: NodeReport, service: string, family: Family): NftTable {
   const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
   const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
-  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record.name, record.elements)]));
+  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record)]));
   return {
     name: 'kube-proxy',
     chain: (name) => chains.get(name),
     map: (name) => sets.get(name),
     // A client that has not been there before is in no affinity set, and a report holds none.
-    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf(name, []) : undefined),
+    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf({ name, elements: [] }) : undefined),
   };
 }
 
 /** What a report holds of a set or map: the elements of the Service. */
-function setOf(name: string, json: readonly unknown[]): NftSet {
-  const parsed = parseNftElements(json) ?? json.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
-  return { name, type: [], flags: [], elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) };
+function setOf({ name, elements, timeout }: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
+  const parsed = parseNftElements(elements) ?? elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
+  return present({ name, type: [], flags: [], timeout, elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) });
 }
 
 /** The keys of kube-proxy's maps and sets end with protocol and port where they have more than one part. */

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 
 export interface Finished {
   /** 127 where the program is not installed, 124 where it was ended for its time. */
@@ -16,15 +17,13 @@ export interface Finished {
 export interface Commands {
   /**
    * Gives each line of standard output to `onLine`, and waits for the end. Never rejects.
-   * @param input for standard input; without it, there is none
+   * @param input for standard input; without it, there is none. A stream may be written while the program runs
    */
-  stream(argv: readonly [string, ...string[]], onLine: (line: string) => void, input?: string): Promise<Finished>;
+  stream(argv: readonly [string, ...string[]], onLine: (line: string) => void, input?: string | Readable): Promise<Finished>;
 }
 
-const timeoutMilliseconds = 15_000;
-
-/** Real programs, in the C locale, each with at most 15 s. */
-export function realCommands(): Commands {
+/** Real programs, in the C locale, each with at most 15 s, unless it is said otherwise. */
+export function realCommands(timeoutMilliseconds = 15_000): Commands {
   // The legacy iptables tools take a lock even for reading; the probe's root file system is read-only, /run is not.
   const lock = process.env['XTABLES_LOCKFILE'] ?? lockFile();
   const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', XTABLES_LOCKFILE: lock };
@@ -41,7 +40,8 @@ export function realCommands(): Commands {
         }, timeoutMilliseconds);
         // A program that ends before it has read all of its input is judged by its status.
         child.stdin.once('error', () => undefined);
-        child.stdin.end(input ?? '');
+        if (typeof input === 'object') input.pipe(child.stdin);
+        else child.stdin.end(input ?? '');
         const lines = lineSplitter(onLine);
         child.stdout.setEncoding('utf8').on('data', lines.push);
         child.stderr.setEncoding('utf8').on('data', (chunk: string) => {

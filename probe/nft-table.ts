@@ -1,16 +1,70 @@
 /**
- * One listing of an nftables table, `nft -j list table`, cut into its objects. Only those that are asked for are parsed:
- * the listing is as long as the cluster has Services (0.8 KB for each).
+ * kube-proxy's nftables table of one family, read in one of two ways: over netlink (nft-netlink.ts), at the cost of the
+ * Services that are asked for, or where that cannot be, as one listing of `nft`.
+ */
+import { z } from 'zod';
+import { NetlinkError } from '../core/netlink-message.ts';
+import { jumpsOfStatement } from '../core/nft-targets.ts';
+import { parseNftRules } from '../core/parse/nft-json.ts';
+import type { Family } from '../core/service.ts';
+import type { Commands } from './commands.ts';
+import { NetlinkSocket } from './netlink-socket.ts';
+import { ChangedError, NetlinkNftTable } from './nft-netlink.ts';
+
+/** A key of a set or map: `['10.96.0.7', 'tcp', '80']`. */
+export interface NftKey {
+  readonly name: string;
+  readonly key: readonly string[];
+}
+
+/** The objects of a chain, as `nft -j list chain` prints them. */
+export type NftObjects = readonly { readonly [key: string]: unknown }[];
+
+export interface NftTable {
+  /** The elements with these keys, by set or map, and perhaps others; none of one that is not there. */
+  elements(keys: readonly NftKey[]): Promise<Map<string, unknown[]>>;
+  /** These chains, and those that their rules jump to; undefined for one that is not there. */
+  chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>>;
+  /** Of these sets, those whose elements go after a time: in seconds. */
+  timeouts(names: readonly string[]): Promise<Map<string, number>>;
+}
+
+/** kube-proxy writes once a second at most, and a reading takes some milliseconds. */
+const attempts = 3;
+
+/**
+ * Reads over netlink; where the rules change each time, or hold what is not known there, or where there is no netlink
+ * for us, from a listing.
+ * @param read asks for all that is wanted; it is begun anew where the table changed, and its result is taken whole
+ * @returns why it could not be read, where the listing fails as well
+ */
+export async function readNftTable<Result>(commands: Commands, family: Family, table: string, read: (table: NftTable) => Promise<Result>): Promise<{ readonly result: Result } | { readonly problem: string }> {
+  const socket = new NetlinkSocket(commands);
+  try {
+    for (let attempt = 0; attempt < attempts; attempt += 1) {
+      try {
+        return { result: await read(new NetlinkNftTable(socket, family, table)) };
+      } catch (error) {
+        if (error instanceof NetlinkError) break;
+        if (!(error instanceof ChangedError)) throw error;
+      }
+    }
+  } finally {
+    socket.close();
+  }
+  const listing = await listNftTable(commands, family, table);
+  return 'problem' in listing ? listing : { result: await read(listing) };
+}
+
+/**
+ * One listing of a table, `nft -j list table`, cut into its objects. Only those that are asked for are parsed: the
+ * listing is as long as the cluster has Services (0.8 KB for each).
  *
  * One listing and not a question for each chain: for any of `list chain`, `get element` and `list sets`, nft reads all
  * sets of the table with their elements first, and kube-proxy has an anonymous map in a rule of each Service, so that
  * each question costs as much as the listing (docs/decisions/040-reading-costs-the-service.md).
  */
-import { z } from 'zod';
-import type { Family } from '../core/service.ts';
-import type { Commands } from './commands.ts';
-
-export class NftTableListing {
+export class NftTableListing implements NftTable {
   /** Objects by the chain that they declare or belong to. */
   readonly #chains = new Map<string, string[]>();
   /** Sets and maps by name. */
@@ -30,20 +84,39 @@ export class NftTableListing {
     }
   }
 
-  /** The objects of a chain, as `nft -j list chain` prints them; undefined where there is no such chain. */
-  chain(name: string): { [key: string]: unknown }[] | undefined {
+  async elements(keys: readonly NftKey[]): Promise<Map<string, unknown[]>> {
+    return new Map([...new Set(keys.map(({ name }) => name))].map((name) => [name, [...(this.#set(name)?.elem ?? [])]]));
+  }
+
+  async chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>> {
+    const found = new Map<string, NftObjects | undefined>();
+    const wanted = new Set(names);
+    for (const name of wanted) {
+      const objects = this.#chain(name);
+      found.set(name, objects);
+      for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
+    }
+    return found;
+  }
+
+  async timeouts(names: readonly string[]): Promise<Map<string, number>> {
+    return new Map(names.flatMap((name) => {
+      const timeout = this.#set(name)?.timeout;
+      return timeout === undefined ? [] : [[name, timeout] as const];
+    }));
+  }
+
+  #chain(name: string): NftObjects | undefined {
     return this.#chains.get(name)?.flatMap((text) => {
       const object = objectSchema.safeParse(JSON.parse(text));
       return object.success ? [object.data] : [];
     });
   }
 
-  /** All elements of a set or map; undefined where there is none of that name. */
-  elements(name: string): unknown[] | undefined {
+  #set(name: string): z.infer<typeof setSchema> | undefined {
     const text = this.#sets.get(name);
-    if (text === undefined) return undefined;
-    const parsed = setSchema.safeParse(JSON.parse(text));
-    return parsed.success ? Object.values(parsed.data).flatMap(({ elem }) => elem ?? []) : [];
+    const parsed = text === undefined ? undefined : namedSetSchema.safeParse(JSON.parse(text));
+    return parsed?.success === true ? Object.values(parsed.data)[0] : undefined;
   }
 }
 
@@ -58,7 +131,9 @@ export async function listNftTable(commands: Commands, family: Family, table: st
 }
 
 const objectSchema = z.record(z.string(), z.unknown());
-const setSchema = z.record(z.string(), z.looseObject({ elem: z.array(z.unknown()).optional() }));
+const setSchema = z.looseObject({ elem: z.array(z.unknown()).optional(), timeout: z.number().optional() });
+/** `{"set": …}` or `{"map": …}` */
+const namedSetSchema = z.record(z.string(), setSchema);
 
 /** The texts of the objects in `{"nftables": [OBJECT, OBJECT]}`. */
 export function* splitObjects(text: string): Generator<string> {

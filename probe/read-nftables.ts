@@ -10,7 +10,7 @@ import type { ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
-import { listNftTable, type NftTableListing } from './nft-table.ts';
+import { readNftTable, type NftKey, type NftObjects, type NftTable } from './nft-table.ts';
 
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';
@@ -24,13 +24,15 @@ const commonChains = [
 /** The maps and sets that the common chains ask. */
 const dispatchMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips', 'cluster-ips', 'nodeport-ips'];
 
-/** Sets and maps that are asked for keys of the Service. */
-interface Question {
-  readonly name: string;
-  readonly key: string;
+/** What is known of one Service. */
+interface ServiceReading {
+  readonly elements: ReadonlyMap<string, readonly unknown[]>;
+  readonly chains: ReadonlyMap<string, NftObjects | undefined>;
+  /** Of the sets that remember clients, in seconds. */
+  readonly timeouts: ReadonlyMap<string, number>;
 }
 
-/** Reads one family for each Service: one listing of the table serves all of them. */
+/** Reads one family for all Services in one pass. */
 export async function readNftables(
   commands: Commands,
   family: Family,
@@ -38,78 +40,100 @@ export async function readNftables(
   nodeAddresses: readonly string[],
   emit: Emit,
 ): Promise<void> {
-  const listing = await listNftTable(commands, family, table);
-  if ('problem' in listing) {
-    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: listing.problem });
+  const reading = await readNftTable(commands, family, table, async (source) => readServices(source, services, services.map((service) => keysOf(service, family, nodeAddresses))));
+  if ('problem' in reading) {
+    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: reading.problem });
     return;
   }
-  for (const service of services) {
-    const id = `${service.namespace}/${service.name}`;
-    // A map that the Service can have no element in is known to hold none of it.
-    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(listing, questionsOf(service, family, nodeAddresses))]);
-    const chains = chainsOf(listing, [...commonChains, ...ownChains(service), ...[...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict))]);
-    const targets = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargets)));
-    const hairpins = elementsOf(listing, [...new Set(targets)].flatMap((target) => hairpinQuestions(target, service)));
-    for (const [name, found] of [...elements, ...hairpins]) emit({ kind: 'nftElements', service: id, family, table, name, elements: found });
+  reading.result.forEach(({ elements, chains, timeouts }, service) => {
+    const own = { service: `${service.namespace}/${service.name}`, family, table };
+    for (const [name, found] of elements) emit({ kind: 'nftElements', ...own, name, elements: [...found] });
+    // Who is remembered is nobody's business here: the clients are left out.
+    for (const [name, timeout] of timeouts) emit({ kind: 'nftElements', ...own, name, elements: [], timeout });
     for (const [chain, objects] of chains) {
-      const record: RecordOf<'nftChain'> = { kind: 'nftChain', service: id, family, table, chain, scope: 'all', absent: objects === undefined, objects: objects ?? [] };
+      const record: RecordOf<'nftChain'> = { kind: 'nftChain', ...own, chain, scope: 'all', absent: objects === undefined, objects: [...(objects ?? [])] };
       // The chains of other kinds of Services are absent as a rule, and say nothing.
       if (objects !== undefined || !isComputed(chain, service)) emit(record);
     }
-  }
+  });
+}
+
+/** First what leads to the Services, then the chains that it leads to, then what those ask of their endpoints and clients. */
+async function readServices(source: NftTable, services: readonly ProbeRequestService[], keys: readonly (readonly NftKey[])[]): Promise<Map<ProbeRequestService, ServiceReading>> {
+  const found = await source.elements(keys.flat());
+  const entries = services.map((service, index) => {
+    // A map that the Service can have no element in is known to hold none of it.
+    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(found, keys[index] ?? [])]);
+    const verdicts = [...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict));
+    return { service, elements, names: [...commonChains, ...ownChains(service), ...verdicts] };
+  });
+  const allChains = await source.chains(entries.flatMap(({ names }) => names));
+  const programs = entries.map(({ service, elements, names }) => {
+    const chains = chainsOf(allChains, names);
+    const statements = [...chains.values()].flatMap((objects) => parseNftRules(objects ?? []).flatMap((rule) => rule.statements));
+    return { service, elements, chains, hairpins: [...new Set(statements.flatMap(dnatTargets))].flatMap((target) => hairpinKeys(target, service)), remembering: [...new Set(statements.flatMap(setsThatRemember))] };
+  });
+  const pairs = await source.elements(programs.flatMap(({ hairpins }) => hairpins));
+  const timeouts = await source.timeouts(programs.flatMap(({ remembering }) => remembering));
+  return new Map(programs.map(({ service, elements, chains, hairpins, remembering }) => [
+    service,
+    {
+      elements: new Map([...elements, ...elementsOf(pairs, hairpins)]),
+      chains,
+      timeouts: new Map(remembering.flatMap((name) => {
+        const timeout = timeouts.get(name);
+        return timeout === undefined ? [] : [[name, timeout] as const];
+      })),
+    },
+  ]));
 }
 
 /** Elements by set or map; one without any of the keys is there with none. */
-function elementsOf(listing: NftTableListing, questions: readonly Question[]): Map<string, unknown[]> {
-  const keys = new Map<string, Set<string>>();
-  for (const { name, key } of questions) keys.set(name, (keys.get(name) ?? new Set()).add(key));
-  return new Map([...keys].map(([name, wanted]) => [name, (listing.elements(name) ?? []).filter((element) => wanted.has(keyOf(element)))]));
+function elementsOf(found: ReadonlyMap<string, readonly unknown[]>, keys: readonly NftKey[]): Map<string, unknown[]> {
+  const wanted = Map.groupBy(keys, ({ name }) => name);
+  return new Map([...wanted].map(([name, own]) => {
+    const texts = new Set(own.map(({ key }) => key.join(' . ')));
+    return [name, (found.get(name) ?? []).filter((element) => texts.has(keyText(element)))];
+  }));
 }
 
 /** `10.96.0.7 . tcp . 80` of an element of a set, or of [key, verdict] of a map. */
-function keyOf(element: unknown): string {
+function keyText(element: unknown): string {
   const words = keyWords(Array.isArray(element) ? (element as readonly unknown[])[0] : element);
   return words === undefined ? '' : withProtocolName(words).join(' . ');
 }
 
-/** Chains by name, and those that their rules jump to; undefined for one that is not there. */
-function chainsOf(listing: NftTableListing, names: readonly string[]): Map<string, { [key: string]: unknown }[] | undefined> {
-  const found = new Map<string, { [key: string]: unknown }[] | undefined>();
+/** Chains by name, and those that can be reached from them. */
+function chainsOf(all: ReadonlyMap<string, NftObjects | undefined>, names: readonly string[]): Map<string, NftObjects | undefined> {
   const wanted = new Set(names);
-  for (const name of wanted) {
-    const objects = listing.chain(name);
-    found.set(name, objects);
-    for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
-  }
-  return found;
+  for (const name of wanted) for (const { statements } of parseNftRules(all.get(name) ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
+  return new Map([...wanted].map((name) => [name, all.get(name)]));
 }
 
-function questionsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): Question[] {
+/** The keys under which the Service may stand in the maps and sets that all share. */
+function keysOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): NftKey[] {
   const own = (addresses: readonly string[]): string[] => addresses.filter((address) => familyOf(address) === family).map((address) => canonicalAddress(address) ?? address);
   const external = own([...service.externalIPs, ...service.loadBalancerIPs]);
   const clusterIPs = own(service.clusterIPs);
-  const questions: Question[] = clusterIPs.map((address) => ({ name: 'cluster-ips', key: address }));
+  const keys: NftKey[] = clusterIPs.map((address) => ({ name: 'cluster-ips', key: [address] }));
   for (const { protocol, port, nodePort } of service.ports) {
     const l4 = protocol.toLowerCase();
     for (const address of [...clusterIPs, ...external]) {
-      for (const name of ['service-ips', 'no-endpoint-services']) questions.push({ name, key: `${address} . ${l4} . ${String(port)}` });
+      for (const name of ['service-ips', 'no-endpoint-services']) keys.push({ name, key: [address, l4, String(port)] });
     }
-    for (const address of own(service.loadBalancerIPs)) questions.push({ name: 'firewall-ips', key: `${address} . ${l4} . ${String(port)}` });
+    for (const address of own(service.loadBalancerIPs)) keys.push({ name: 'firewall-ips', key: [address, l4, String(port)] });
     if (nodePort === undefined) continue;
-    for (const name of ['service-nodeports', 'no-endpoint-nodeports']) questions.push({ name, key: `${l4} . ${String(nodePort)}` });
+    for (const name of ['service-nodeports', 'no-endpoint-nodeports']) keys.push({ name, key: [l4, String(nodePort)] });
   }
   if (service.ports.some(({ nodePort }) => nodePort !== undefined)) {
-    for (const address of own(nodeAddresses)) questions.push({ name: 'nodeport-ips', key: address });
+    for (const address of own(nodeAddresses)) keys.push({ name: 'nodeport-ips', key: [address] });
   }
-  return questions;
+  return keys;
 }
 
-function hairpinQuestions(target: string, service: ProbeRequestService): Question[] {
-  const [address, port] = target.split(' ');
-  return [...new Set(service.ports.map(({ protocol }) => protocol.toLowerCase()))].map((l4) => ({
-    name: 'hairpin-connections',
-    key: `${address ?? ''} . ${address ?? ''} . ${l4} . ${port ?? ''}`,
-  }));
+function hairpinKeys(target: string, service: ProbeRequestService): NftKey[] {
+  const [address = '', port = ''] = target.split(' ');
+  return [...new Set(service.ports.map(({ protocol }) => protocol.toLowerCase()))].map((l4) => ({ name: 'hairpin-connections', key: [address, address, l4, port] }));
 }
 
 function ownChains(service: ProbeRequestService): string[] {
@@ -126,4 +150,10 @@ function isComputed(chain: string, service: ProbeRequestService): boolean {
 /** `address port` of each DNAT target. */
 function dnatTargets(statement: NftStatement): string[] {
   return dnatTargetsOfStatement(statement).flatMap(({ address, port }) => (port === undefined ? [] : [`${address} ${String(port)}`]));
+}
+
+/** The sets that the statement asks, or tells, of a client: those of session affinity. */
+function setsThatRemember(statement: NftStatement): string[] {
+  if (statement.kind === 'setUpdate') return [statement.set];
+  return statement.kind === 'match' && statement.right.kind === 'setReference' && !dispatchMaps.includes(statement.right.name) ? [statement.right.name] : [];
 }

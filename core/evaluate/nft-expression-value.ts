@@ -143,6 +143,7 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
   } else if (data.kind === 'setReference') {
     const set = asked.set(data.name);
     if (set === undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read` } }];
+    if (set.unrecognized !== undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, of which lines are not understood` } }];
     elements = set.elements;
     added = asked.branch.remembered?.get(data.name) ?? [];
   } else {

@@ -17,11 +17,12 @@ export interface ChainCycle {
 export function findChainCycle(starts: Iterable<string>, jumpsOf: (chain: string) => readonly Jump[]): ChainCycle | undefined {
   const done = new Set<string>();
   for (const start of starts) {
+    if (done.has(start)) continue;
     /** The chains on the way down, and how many of each one's jumps were followed. */
-    const way: { readonly chain: string; next: number }[] = [{ chain: start, next: 0 }];
+    const way: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [{ chain: start, jumps: jumpsOf(start), next: 0 }];
     const onWay = new Set([start]);
     for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
-      const jump = done.has(top.chain) ? undefined : jumpsOf(top.chain)[top.next];
+      const jump = top.jumps[top.next];
       if (jump === undefined) {
         done.add(top.chain);
         onWay.delete(top.chain);
@@ -34,7 +35,7 @@ export function findChainCycle(starts: Iterable<string>, jumpsOf: (chain: string
         return { chains: [...chains.slice(chains.indexOf(jump.to)), jump.to], line: jump.line };
       }
       if (done.has(jump.to)) continue;
-      way.push({ chain: jump.to, next: 0 });
+      way.push({ chain: jump.to, jumps: jumpsOf(jump.to), next: 0 });
       onWay.add(jump.to);
     }
   }

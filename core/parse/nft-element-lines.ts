@@ -18,8 +18,11 @@ export class NftElementLines {
     this.#dataTypes = dataTypes.length === 0 ? [''] : dataTypes;
   }
 
-  /** Takes the next line, without the brace that opens the elements. */
-  add(line: string): void {
+  /**
+   * Takes the next line, without the brace that opens the elements.
+   * @returns what stands behind the brace that closes them, where nft prints nothing; '' for nothing
+   */
+  add(line: string): string {
     const text = this.#rest === '' ? line : `${this.#rest} ${line}`;
     let from = 0;
     let isQuoted = false;
@@ -35,9 +38,8 @@ export class NftElementLines {
       }
     }
     const rest = text.slice(from).trim();
-    // Nothing stands behind the brace; what does is kept, for nothing is lost silently.
-    if (this.isClosed && rest !== '' && rest !== ';') this.elements.push({ key: { kind: 'unrecognized', text: rest } });
     this.#rest = this.isClosed ? '' : rest;
+    return this.isClosed && rest !== ';' ? rest : '';
   }
 
   #element(text: string): void {

@@ -20,17 +20,18 @@ export function parseNftRules(objects: readonly unknown[]): NftRule[] {
   return objects.flatMap((object) => parseNftRule(isObject(object) ? object['rule'] : undefined) ?? []);
 }
 
-/** The inside of `{"rule": …}`; undefined where it has no chain. */
+const ruleFields = new Set(['family', 'table', 'chain', 'handle', 'comment', 'expr']);
+
+/** The inside of `{"rule": …}`; undefined where it has no chain, or no list of statements. */
 export function parseNftRule(rule: unknown): NftRule | undefined {
-  if (!isObject(rule) || typeof rule['chain'] !== 'string') return undefined;
-  const { chain, handle, comment, family, expr } = rule;
-  const expressions = Array.isArray(expr) ? (expr as readonly unknown[]) : [];
-  return {
-    chain,
-    ...(typeof handle === 'number' ? { handle } : {}),
-    ...(typeof comment === 'string' ? { comment } : {}),
-    statements: expressions.map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet')),
-  };
+  if (!isObject(rule)) return undefined;
+  const { chain, handle, comment, family, expr = [] } = rule;
+  const isKnown = typeof chain === 'string' && Array.isArray(expr) && (handle === undefined || typeof handle === 'number') && (comment === undefined || typeof comment === 'string');
+  if (!isKnown) return undefined;
+  // What is not understood of the rule itself may be a condition: it stands before the others.
+  const others = Object.entries(rule).filter(([field]) => !ruleFields.has(field));
+  const statements = (expr as readonly unknown[]).map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet'));
+  return present({ chain, handle, comment, statements: others.length === 0 ? statements : [unrecognizedJson(Object.fromEntries(others)), ...statements] });
 }
 
 export function unrecognizedJson(json: unknown): NftUnrecognized {

@@ -11,6 +11,12 @@ export function protocolName(word: string): string {
   return protocolNames.get(word) ?? word;
 }
 
+/** The number of a protocol, by its name or as the number that it is; undefined for any other word. */
+export function protocolNumber(word: string): number | undefined {
+  const number = /^\d{1,3}$/.test(word) ? word : [...protocolNames].find(([, name]) => name === word)?.[0];
+  return number === undefined || Number(number) > 255 ? undefined : Number(number);
+}
+
 /** What a key is compared with, with the names of protocols instead of their numbers. */
 export function withProtocolNames(key: NftExpression, value: NftExpression): NftExpression {
   const types = nftTypesOf(key);

@@ -10,9 +10,15 @@ const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 
 /** @param lines within its braces, its comment left out; undefined where one is not understood */
 export function objectFields(kind: NftObjectKind, lines: readonly string[]): Fields | undefined {
   const fields: Fields = {};
+  const seen = new Set<string>();
   for (const line of lines) {
     const tokens = new NftTokens(line);
-    while (!tokens.isDone) if (!readField(kind, tokens, fields)) return undefined;
+    while (!tokens.isDone) {
+      const word = tokens.word();
+      // A second one would take the first one's place.
+      if (seen.has(word) || !readField(kind, tokens, fields)) return undefined;
+      seen.add(word);
+    }
   }
   return fields;
 }
@@ -64,7 +70,7 @@ function readField(kind: NftObjectKind, tokens: NftTokens, fields: Fields): bool
 
 function readQuota(tokens: NftTokens, value: number | undefined, field: string, fields: Fields): boolean {
   const unit = unitBytes.get(tokens.word());
-  if (value === undefined || unit === undefined) return false;
+  if (value === undefined || unit === undefined || Object.hasOwn(fields, field)) return false;
   tokens.next();
   fields[field] = value * unit;
   return true;
@@ -76,7 +82,7 @@ function readRate(tokens: NftTokens, fields: Fields): boolean {
   const first = tokens.next()?.text ?? '';
   const [, inPackets, per] = /^(\d+)\/([a-z]+)$/.exec(first) ?? [];
   const [, unit, unitPer] = inPackets === undefined ? (/^([a-z]+)\/([a-z]+)$/.exec(tokens.next()?.text ?? '') ?? []) : [];
-  if (per === undefined && unitPer === undefined) return false;
+  if ((per === undefined && unitPer === undefined) || !/^\d+$/.test(inPackets ?? first)) return false;
   fields['rate'] = Number(inPackets ?? first);
   fields['per'] = per ?? unitPer;
   if (unit !== undefined) fields['rate_unit'] = unit;
@@ -93,21 +99,22 @@ function readRate(tokens: NftTokens, fields: Fields): boolean {
 /** `= { established : 100, close : 4 }`; newer versions write `100s`. */
 function readPolicy(tokens: NftTokens, fields: Fields): boolean {
   if (!tokens.take('=') || !tokens.take('{')) return false;
-  const policy: Record<string, number> = {};
+  const policy = new Map<string, number>();
   while (!tokens.take('}')) {
     const state = tokens.name()?.replace(/:$/, '');
     tokens.take(':');
     const seconds = tokens.number() ?? secondsOf(tokens.word());
-    if (state === undefined || seconds === undefined) return false;
+    if (state === undefined || seconds === undefined || policy.has(state)) return false;
     if (/\D/.test(tokens.word()) && secondsOf(tokens.word()) !== undefined) tokens.next();
-    policy[state] = seconds;
+    policy.set(state, seconds);
     tokens.take(',');
   }
-  fields['policy'] = policy;
+  fields['policy'] = Object.fromEntries(policy);
   return true;
 }
 
 function readContext(word: string, fields: Fields): boolean {
+  if (Object.hasOwn(fields, 'context')) return false;
   fields['context'] = word;
   return true;
 }

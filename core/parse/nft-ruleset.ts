@@ -6,12 +6,14 @@ import { JSONParser } from '@streamparser/json';
 import { z } from 'zod';
 import { present } from '../present.ts';
 import type { NftElement, NftExpression } from '../nft-expression.ts';
-import type { NftObject, NftRulesetTable, NftSet } from '../nft-table.ts';
+import { nftSetFlags, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
+import type { NftRule } from '../nft-statement.ts';
 import type { DumpParser, DumpProblem } from './dump-lines.ts';
+import { cycleText, findNftCycle } from './nft-cycle.ts';
 import { isObject, parseNftElements, parseNftExpression, parseNftRule, parseNftStatement, unrecognizedJson, type Json } from './nft-json.ts';
 import { elementsWithProtocolNames } from './nft-normal-form.ts';
-import { NftTableBuilder } from './nft-table-builder.ts';
+import { NftTableBuilder, tornText } from './nft-table-builder.ts';
 
 const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string())]);
 const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.number().optional(), comment: z.string().optional() });
@@ -25,9 +27,9 @@ const chainSchema = ownerSchema.extend({
   flags: wordsSchema.optional(),
 });
 const setSchema = ownerSchema.extend({
-  type: z.union([wordsSchema, z.object({ typeof: z.unknown() })]),
-  map: z.union([wordsSchema, z.object({ typeof: z.unknown() })]).optional(),
-  flags: wordsSchema.optional(),
+  type: z.union([wordsSchema, z.strictObject({ typeof: z.unknown() })]),
+  map: z.union([wordsSchema, z.strictObject({ typeof: z.unknown() })]).optional(),
+  flags: wordsSchema.refine((flags) => flags.every((flag) => nftSetFlags.has(flag))).optional(),
   timeout: z.number().optional(),
   'gc-interval': z.number().optional(),
   size: z.number().optional(),
@@ -36,14 +38,21 @@ const setSchema = ownerSchema.extend({
   elem: z.array(z.unknown()).optional(),
   stmt: z.array(z.unknown()).optional(),
 });
-const setFields = new Set(Object.keys(setSchema.shape));
-const chainFields = new Set(Object.keys(chainSchema.shape));
 const flowtableSchema = ownerSchema.extend({ hook: z.string(), prio: z.number(), dev: wordsSchema.optional(), flags: wordsSchema.optional(), counter: z.unknown().optional() });
+const tableFields = new Set(Object.keys(tableSchema.shape));
+const chainFields = new Set(Object.keys(chainSchema.shape));
+const setFields = new Set(Object.keys(setSchema.shape));
+const flowtableFields = new Set(Object.keys(flowtableSchema.shape));
+const hasOnly = (body: Json, fields: ReadonlySet<string>): boolean => Object.keys(body).every((field) => fields.has(field));
 const objectKinds: readonly NftObject['kind'][] = ['counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel'];
 
 export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftTableBuilder>();
+  /** Tables that are left out, for something of them is there twice, or they cannot be followed. */
+  readonly #torn = new Set<string>();
   readonly #problems: DumpProblem[] = [];
+  /** The line of each rule, from 1. */
+  readonly #ruleLines = new WeakMap<NftRule, number>();
   readonly #json: JSONParser;
   #isListing = false;
   #isDone = false;
@@ -96,7 +105,14 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
       if (!this.#json.isEnded) this.#broken('it ends before its last brace');
       else this.#notAListing();
     }
-    return { result: [...this.#tables.values()].map((table) => table.build()), problems: this.#problems };
+    const result = [...this.#tables.values()].flatMap((builder) => {
+      const table = builder.build();
+      const cycle = findNftCycle(table, (rule) => this.#ruleLines.get(rule) ?? 0);
+      if (cycle === undefined) return [table];
+      this.#tear(table.family, table.name, cycle.line, cycleText(cycle));
+      return [];
+    });
+    return { result, problems: this.#problems };
   }
 
   #write(chunk: Uint8Array | string): void {
@@ -132,34 +148,48 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     return table;
   }
 
+  /** One sentence for a table; what is left of it is passed over. */
+  #tear(family: string, name: string, line: number, why: string): void {
+    const table = `${family} ${name}`;
+    this.#tables.delete(table);
+    this.#torn.add(table);
+    this.#problems.push({ line, table, message: tornText(why, table) });
+  }
+
   #object(value: unknown): void {
-    const [kind, body] = isObject(value) ? (Object.entries(value)[0] ?? []) : [];
-    if (kind === 'metainfo') return;
-    if (kind === 'table') {
-      const table = tableSchema.safeParse(body);
-      if (table.success) {
-        const builder = this.#tableOf(table.data.family, table.data.name);
-        builder.handle = table.data.handle;
-        builder.comment = table.data.comment;
-        builder.flags = table.data.flags;
-        return;
-      }
-    }
+    const [entry, ...more] = isObject(value) ? Object.entries(value) : [];
+    const [kind, body] = entry ?? [];
+    if (kind === 'metainfo' && more.length === 0) return;
     const family = isObject(body) ? body['family'] : undefined;
-    const owner = isObject(body) ? body['table'] : undefined;
+    const owner = isObject(body) ? (kind === 'table' ? body['name'] : body['table']) : undefined;
     if (kind === undefined || !isObject(body) || typeof family !== 'string' || typeof owner !== 'string') {
       this.#problems.push({ line: this.#line, message: `an object of the listing is of no known table and is left out: ${JSON.stringify(value).slice(0, 120)}` });
       return;
     }
+    if (this.#torn.has(`${family} ${owner}`)) return;
     const table = this.#tableOf(family, owner);
-    if (!this.#known(table, kind, body, family)) table.addUnrecognized(unrecognizedJson(value));
+    const isNew = more.length > 0 ? undefined : this.#add(table, kind, body, family);
+    if (isNew === undefined) {
+      table.addUnrecognized(unrecognizedJson(value));
+      this.#problems.push({ line: this.#line, message: `a part of table ${family} ${owner} is not understood, and kept as it stands: ${JSON.stringify(value).slice(0, 80)}` });
+    } else if (!isNew) this.#tear(family, owner, this.#line, kind === 'table' ? 'it is listed a second time, and both are left out, for they need not be of one moment' : `${kind} ${String(body['name'])} is there a second time`);
   }
 
-  #known(table: NftTableBuilder, kind: string, body: Json, family: string): boolean {
+  /** @returns false where the table has such a thing of that name already; undefined where it is not understood */
+  #add(table: NftTableBuilder, kind: string, body: Json, family: string): boolean | undefined {
     switch (kind) {
+      case 'table': {
+        const parsed = tableSchema.safeParse(body);
+        if (!parsed.success || !hasOnly(body, tableFields)) return undefined;
+        const { handle, comment, flags } = parsed.data;
+        if (!table.declare()) return false;
+        Object.assign(table, present({ handle, comment, flags }));
+        return true;
+      }
       case 'rule': {
         const rule = parseNftRule(body);
-        if (rule === undefined) return false;
+        if (rule === undefined) return undefined;
+        this.#ruleLines.set(rule, this.#line);
         table.addRule(rule);
         return true;
       }
@@ -168,43 +198,40 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
       case 'set':
       case 'map': {
         const set = parseNftSet(body, family);
-        if (set === undefined) return false;
-        table.addSet(set);
-        return true;
+        return set === undefined || (kind === 'map') !== (set.data !== undefined) ? undefined : table.addSet(set);
       }
       case 'flowtable': {
         const parsed = flowtableSchema.safeParse(body);
-        if (!parsed.success) return false;
+        if (!parsed.success || !hasOnly(body, flowtableFields)) return undefined;
         const { name, handle, hook, prio, dev, flags, counter } = parsed.data;
-        table.addFlowtable(present({ name, handle, hook, priority: prio, devices: dev ?? [], flags, hasCounter: counter === undefined ? undefined : true }));
-        return true;
+        return table.addFlowtable(present({ name, handle, hook, priority: prio, devices: dev ?? [], flags, hasCounter: counter === undefined ? undefined : true }));
       }
       default: {
         const known = objectKinds.find((each) => each === kind);
         const parsed = ownerSchema.safeParse(body);
-        if (known === undefined || !parsed.success) return false;
+        if (known === undefined || !parsed.success) return undefined;
         const { name, handle, comment } = parsed.data;
-        const fields = Object.fromEntries(Object.entries(body).filter(([field]) => !(field in ownerSchema.shape)));
-        table.addObject(present({ kind: known, name, handle, comment, fields }));
-        return true;
+        const fields = Object.fromEntries(Object.entries(body).filter(([field]) => !Object.hasOwn(ownerSchema.shape, field)));
+        return table.addObject(present({ kind: known, name, handle, comment, fields }));
       }
     }
   }
 }
 
-function addChain(table: NftTableBuilder, body: Json): boolean {
+function addChain(table: NftTableBuilder, body: Json): boolean | undefined {
   const parsed = chainSchema.safeParse(body);
-  if (!parsed.success || Object.keys(body).some((field) => !chainFields.has(field))) return false;
+  if (!parsed.success || !hasOnly(body, chainFields)) return undefined;
   const { name, handle, comment, flags, type, hook, prio, policy, dev } = parsed.data;
   const base = type === undefined || hook === undefined || prio === undefined ? undefined : present({ type, hook, priority: prio, policy: policy ?? 'accept', devices: dev });
-  table.addChain(name, present({ base, handle, comment, flags }));
-  return true;
+  // Half a hook is none, and where the chain hangs is not to be guessed.
+  if (base === undefined && [type, hook, prio, policy, dev].some((each) => each !== undefined)) return undefined;
+  return table.addChain(name, present({ base, handle, comment, flags }));
 }
 
 /** The inside of `{"set": …}` or `{"map": …}`; undefined where a field of it is not understood. */
 export function parseNftSet(body: unknown, family: string): NftSet | undefined {
   const parsed = setSchema.safeParse(body);
-  if (!parsed.success || !isObject(body) || Object.keys(body).some((field) => !setFields.has(field))) return undefined;
+  if (!parsed.success || !isObject(body) || !hasOnly(body, setFields)) return undefined;
   const { name, type, map, flags, timeout, size, policy, comment, handle, elem, stmt } = parsed.data;
   const typeOf = Array.isArray(type) ? undefined : parseNftExpression(type.typeof);
   const types = Array.isArray(type) ? type : typeOf === undefined ? [] : nftTypesOf(typeOf);

@@ -5,17 +5,16 @@
 import type { NftElement } from '../nft-expression.ts';
 import { printNftStatement } from '../nft-print-text.ts';
 import type { NftRule } from '../nft-statement.ts';
-import { chainOfVerdict, jumpsOfStatement } from '../nft-targets.ts';
-import type { NftBase, NftFlowtable, NftObject, NftRulesetTable, NftSet } from '../nft-table.ts';
+import { nftSetFlags, type NftBase, type NftFlowtable, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
-import { findChainCycle, type Jump } from './chain-cycle.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
+import { cycleText, findNftCycle } from './nft-cycle.ts';
 import { NftElementLines } from './nft-element-lines.ts';
 import { readKey, secondsOf } from './nft-expression-text.ts';
 import { present } from '../present.ts';
 import { elementsWithProtocolNames } from './nft-normal-form.ts';
 import { parseNftRuleText, readElementStatement } from './nft-statement-text.ts';
-import { NftTableBuilder } from './nft-table-builder.ts';
+import { NftTableBuilder, tornText } from './nft-table-builder.ts';
 import { objectFields } from './nft-object-text.ts';
 import { NftTokens } from './nft-tokens.ts';
 
@@ -27,8 +26,11 @@ interface Block {
   readonly head: string;
   readonly name: string;
   readonly handle: number | undefined;
+  /** The line of its head, from 1. */
+  readonly line: number;
   /** Of an unknown block: how deep its own blocks are. */
   depth: number;
+  /** Of a set or map: those that are not understood. */
   readonly lines: string[];
   base?: NftBase;
   comment?: string;
@@ -39,6 +41,8 @@ interface Block {
 
 export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftRulesetTable>();
+  /** Of all tables that have begun, those that are left out too. */
+  readonly #names = new Set<string>();
   readonly #problems: DumpProblem[] = [];
   /** The line of each rule, from 1. */
   readonly #ruleLines = new WeakMap<NftRule, number>();
@@ -79,8 +83,12 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     if (table !== null) {
       if (this.#table !== undefined) this.#torn(line, `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`);
       this.#isSkipping = false;
+      this.#isOutsideTold = false;
       this.#table = new NftTableBuilder(table[1] ?? 'ip', table[2] ?? '');
       this.#table.handle = handleOf(table[3]);
+      const name = `${this.#table.family} ${this.#table.name}`;
+      if (this.#names.has(name)) this.#torn(line, 'it is listed a second time, and both are left out, for they need not be of one moment');
+      this.#names.add(name);
       return;
     }
     if (this.#isSkipping || text === '') return;
@@ -101,19 +109,31 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     const table = this.#table;
     if (table === undefined) return;
     const name = `${table.family} ${table.name}`;
-    this.#problems.push({ line, table: name, message: `${why}: table ${name} is torn and left out; make the listing anew` });
+    this.#problems.push({ line, table: name, message: tornText(why, name) });
+    this.#tables.delete(name);
     this.#table = undefined;
     this.#block = undefined;
     this.#pending = undefined;
     this.#isSkipping = true;
   }
 
+  /** Something is kept as it stands, and told: it may be what a packet's way hangs on. */
+  #notUnderstood(line: number, what: string, text: string): void {
+    this.#problems.push({ line, message: `${what} is not understood, and kept as it stands: ${text.slice(0, 80)}` });
+  }
+
+  /** What is not understood of a table, by itself. */
+  #keep(table: NftTableBuilder, line: number, text: string): void {
+    table.addUnrecognized({ kind: 'unrecognized', text });
+    this.#notUnderstood(line, `a part of table ${table.family} ${table.name}`, text.replaceAll(/\s+/g, ' '));
+  }
+
   #inTable(table: NftTableBuilder, text: string, line: number): void {
     if (text === '}') {
       const built = table.build();
-      const cycle = findChainCycle([...built.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [name])), (chain) => this.#jumpsOf(built, chain));
+      const cycle = findNftCycle(built, (rule) => this.#ruleLines.get(rule) ?? 0);
       if (cycle !== undefined) {
-        this.#torn(cycle.line, `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes`);
+        this.#torn(cycle.line, cycleText(cycle));
         // Its end has been read: what follows is of another table.
         this.#isSkipping = false;
         return;
@@ -126,21 +146,21 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     if (head?.[1] !== undefined) {
       const kind = blockKinds.find((each) => head[1]?.startsWith(`${each} `) === true);
       const name = kind === undefined ? '' : head[1].slice(kind.length + 1).trim();
-      this.#block = { kind: kind === undefined || /\s/.test(name) ? 'unknown' : kind, head: head[1], name, handle: handleOf(head[2]), depth: 0, lines: [], set: {}, elements: undefined };
+      this.#block = { kind: kind === undefined || /\s/.test(name) ? 'unknown' : kind, head: head[1], name, handle: handleOf(head[2]), line, depth: 0, lines: [], set: {}, elements: undefined };
       return;
     }
     const comment = /^comment "([^"]*)"$/.exec(text);
     const flags = /^flags ([\w,]+);?$/.exec(text);
-    if (comment?.[1] !== undefined) table.comment = comment[1];
-    else if (flags?.[1] !== undefined) table.flags = flags[1].split(',');
+    if (comment?.[1] !== undefined && table.comment === undefined) table.comment = comment[1];
+    else if (flags?.[1] !== undefined && table.flags === undefined) table.flags = flags[1].split(',');
     else if (!isBalanced(text)) this.#torn(line, `a line of it is broken (${text.slice(0, 40)})`);
-    else if (!text.startsWith('#')) table.addUnrecognized({ kind: 'unrecognized', text });
+    else if (!text.startsWith('#')) this.#keep(table, line, text);
   }
 
   #inBlock(table: NftTableBuilder, block: Block, text: string, line: number): void {
     if (block.kind === 'unknown') {
       if (text === '}' && block.depth === 0) {
-        this.#close(table, block);
+        this.#close(table, block, line);
         return;
       }
       block.depth += text.endsWith('{') ? 1 : text === '}' ? -1 : 0;
@@ -154,7 +174,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     }
     if (block.elements !== undefined && !block.elements.isClosed) {
       if (text === '}' || isHead(text)) this.#torn(line, `the elements of ${block.head} are not closed`);
-      else block.elements.add(text);
+      else this.#elements(table, block, block.elements, text, line);
       return;
     }
     if (this.#pending !== undefined) {
@@ -169,7 +189,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       this.#inside(table, block, whole, line);
       return;
     }
-    if (text === '}') this.#close(table, block);
+    if (text === '}') this.#close(table, block, line);
     else this.#inside(table, block, text, line);
   }
 
@@ -177,7 +197,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     const elements = block.kind === 'set' || block.kind === 'map' ? /^elements = \{(.*)$/.exec(text) : null;
     if (elements !== null && block.elements === undefined) {
       block.elements = new NftElementLines(block.set.type ?? [], block.set.data ?? []);
-      block.elements.add(elements[1] ?? '');
+      this.#elements(table, block, block.elements, elements[1] ?? '', line);
       return;
     }
     if (isHead(text)) {
@@ -195,31 +215,32 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
         break;
       case 'set':
       case 'map':
-        if ((block.set.type !== undefined && text.startsWith('type ')) || !setLine(block.set, text.replace(/;$/, ''))) block.lines.push(text);
+        if (!setLine(block.set, text.replace(/;$/, ''))) this.#keepOfSet(table, block, text, line);
         break;
       default:
         block.lines.push(text);
     }
   }
 
-  /** Where a chain's rules lead, by the verdicts of named maps too. */
-  #jumpsOf({ chains, maps }: NftRulesetTable, name: string): Jump[] {
-    return (chains.get(name)?.rules ?? []).flatMap((rule) => {
-      const line = this.#ruleLines.get(rule) ?? 0;
-      return rule.statements.flatMap((statement) => {
-        const named = statement.kind === 'vmap' && statement.data.kind === 'setReference' ? (maps.get(statement.data.name)?.elements ?? []) : [];
-        return [...jumpsOfStatement(statement), ...named.flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []))].map((to) => ({ to, line }));
-      });
-    });
+  #elements(table: NftTableBuilder, block: Block, elements: NftElementLines, text: string, line: number): void {
+    const before = elements.elements.length;
+    const behind = elements.add(text);
+    if (behind !== '') this.#keepOfSet(table, block, behind, line);
+    for (const { key } of elements.elements.slice(before)) if (key.kind === 'unrecognized') this.#notUnderstood(line, `an element of ${block.head} of table ${table.family} ${table.name}`, key.text);
+  }
+
+  #keepOfSet(table: NftTableBuilder, block: Block, text: string, line: number): void {
+    block.lines.push(text);
+    this.#notUnderstood(line, `a line of ${block.head} of table ${table.family} ${table.name}`, text);
   }
 
   #chainLine(table: NftTableBuilder, block: Block, text: string, line: number): void {
     const base = baseOf(text, table.family);
     const comment = /^comment "([^"]*)"$/.exec(text);
     const flags = /^flags ([\w,]+);?$/.exec(text);
-    if (base !== undefined) block.base = base;
-    else if (comment?.[1] !== undefined) block.comment = comment[1];
-    else if (flags?.[1] !== undefined) block.flags = flags[1].split(',');
+    if (base !== undefined && block.base === undefined) block.base = base;
+    else if (comment?.[1] !== undefined && block.comment === undefined) block.comment = comment[1];
+    else if (flags?.[1] !== undefined && block.flags === undefined) block.flags = flags[1].split(',');
     else {
       const rule = parseNftRuleText(text, block.name, table.family);
       this.#ruleLines.set(rule, line);
@@ -227,41 +248,39 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     }
   }
 
-  #close(table: NftTableBuilder, block: Block): void {
+  #close(table: NftTableBuilder, block: Block, line: number): void {
+    if (!this.#add(table, block)) this.#torn(line, `${block.head} is there a second time`);
     this.#block = undefined;
+  }
+
+  /** @returns false where the table has such a thing of that name already */
+  #add(table: NftTableBuilder, block: Block): boolean {
     const { kind, name, handle, base, comment, flags, lines } = block;
-    const unrecognized = (): void => {
-      table.addUnrecognized({ kind: 'unrecognized', text: [`${block.head} {`, ...lines.map((line) => `\t${line}`), '}'].join('\n') });
+    const unrecognized = (): true => {
+      this.#keep(table, block.line, [`${block.head} {`, ...lines.map((each) => `\t${each}`), '}'].join('\n'));
+      return true;
     };
     switch (kind) {
       case 'unknown':
-        unrecognized();
-        break;
+        return unrecognized();
       case 'chain':
-        table.addChain(name, present({ base, handle, comment, flags }));
-        break;
+        return table.addChain(name, present({ base, handle, comment, flags }));
       case 'set':
       case 'map': {
         const { type = [], data, ...rest } = block.set;
         const elements: readonly NftElement[] = block.elements?.elements ?? [];
-        // A line that is not understood may change what the set holds for: the whole is not understood.
-        if (lines.length > 0 || (kind === 'map' && data === undefined)) {
-          table.addUnrecognized({ kind: 'unrecognized', text: [`${block.head} {`, ...lines, '}'].join('\n') });
-        }
-        table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements) }));
-        break;
+        if (kind === 'map' && data === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type of values,`, block.head);
+        const unknown = lines.length > 0 ? lines : undefined;
+        return table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements), unrecognized: unknown }));
       }
       case 'flowtable': {
         const flowtable = flowtableOf(name, handle, lines, table.family);
-        if (flowtable === undefined) unrecognized();
-        else table.addFlowtable(flowtable);
-        break;
+        return flowtable === undefined ? unrecognized() : table.addFlowtable(flowtable);
       }
       default: {
-        const comments = lines.flatMap((line) => /^comment "([^"]*)"$/.exec(line)?.[1] ?? []);
-        const fields = objectFields(kind, lines.filter((line) => !line.startsWith('comment "')));
-        if (fields === undefined) unrecognized();
-        else table.addObject(present({ kind: kind satisfies NftObject['kind'], name, handle, comment: comments[0], fields }));
+        const comments = lines.flatMap((each) => /^comment "([^"]*)"$/.exec(each)?.[1] ?? []);
+        const fields = comments.length > 1 ? undefined : objectFields(kind, lines.filter((each) => !/^comment "[^"]*"$/.test(each)));
+        return fields === undefined ? unrecognized() : table.addObject(present({ kind: kind satisfies NftObject['kind'], name, handle, comment: comments[0], fields }));
       }
     }
   }
@@ -292,7 +311,7 @@ function isBalanced(text: string): boolean {
 
 /** `type nat hook prerouting device "eth0" priority dstnat - 5; policy accept;` */
 function baseOf(text: string, family: string): NftBase | undefined {
-  const match = /^type (\S+) hook (\S+) (?:device "?([^"\s]+)"? |devices = \{ ([^}]*) \} )?priority ([^;]+);(?: policy (\w+);)?(?: comment "[^"]*")?$/.exec(text);
+  const match = /^type (\S+) hook (\S+) (?:device "?([^"\s]+)"? |devices = \{ ([^}]*) \} )?priority ([^;]+);(?: policy (\w+);)?$/.exec(text);
   const priority = nftPriorityOf(match?.[5] ?? '', family);
   const policy = match?.[6] ?? 'accept';
   if (match?.[1] === undefined || match[2] === undefined || priority === undefined || (policy !== 'accept' && policy !== 'drop')) return undefined;
@@ -312,53 +331,47 @@ function nftPriorityOf(text: string, family: string): number | undefined {
   return Number.isNaN(from) ? undefined : from + Number(match[3] ?? 0) * (match[2] === '-' ? -1 : 1);
 }
 
-/** @returns whether the line is understood */
+/** @returns whether the line is understood, and the first of its kind: a second one would take the first one's place */
 function setLine(set: Block['set'], text: string): boolean {
   const [word = ''] = text.split(' ', 1);
   const rest = text.slice(word.length + 1);
   switch (word) {
     case 'type': {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
-      if (more.length > 0 || ![key, data ?? ''].every((types) => /^(?:interval )?[\w .]*$/.test(types))) return false;
-      set.type = key.split(/\s+\.\s+/);
-      if (data !== undefined) set.data = data.replace(/^interval /, '').split(/\s+\.\s+/);
+      if (set.type !== undefined || more.length > 0 || ![key, data ?? 'verdict'].every((types) => /^(?:interval )?\w+(?: \. \w+)*$/.test(types))) return false;
+      set.type = key.split(' . ');
+      if (data !== undefined) set.data = data.replace(/^interval /, '').split(' . ');
       return true;
     }
     case 'typeof': {
-      const [key = '', data] = rest.split(/\s+:\s+/);
+      const [key = '', data, ...more] = rest.split(/\s+:\s+/);
       const typeOf = wholeKey(key);
-      if (typeOf === undefined) return false;
+      const dataTypeOf = data === undefined || data === 'verdict' ? undefined : wholeKey(data.replace(/^interval /, ''));
+      if (set.type !== undefined || more.length > 0 || typeOf === undefined || (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)) return false;
       set.typeOf = typeOf;
       set.type = nftTypesOf(typeOf);
-      if (data === undefined) return true;
-      if (data === 'verdict') {
-        set.data = ['verdict'];
-        return true;
-      }
-      const dataTypeOf = wholeKey(data.replace(/^interval /, ''));
-      if (dataTypeOf === undefined) return false;
+      if (data === 'verdict') set.data = ['verdict'];
+      if (dataTypeOf === undefined) return true;
       set.dataTypeOf = dataTypeOf;
       set.data = nftTypesOf(dataTypeOf);
       return true;
     }
-    case 'flags':
-      set.flags = rest.split(',').map((flag) => flag.trim());
-      return true;
+    case 'flags': {
+      const flags = rest.split(/, ?/);
+      return set.flags === undefined && flags.every((flag) => nftSetFlags.has(flag)) && assign(flags, (known) => (set.flags = known));
+    }
     case 'timeout':
-      return assign(secondsOf(rest), (seconds) => (set.timeout = seconds));
+      return set.timeout === undefined && assign(secondsOf(rest), (seconds) => (set.timeout = seconds));
     case 'gc-interval':
-      return assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
+      return set.gcInterval === undefined && assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
     case 'size':
       // Newer versions tell how many elements there are: `size 65535 # count 3`.
-      return assign(/^(\d+)(?:\s*#.*)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
+      return set.size === undefined && assign(/^(\d+)(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
     case 'policy':
-      set.policy = rest;
-      return true;
+      return set.policy === undefined && assign(/^(?:memory|performance)$/.exec(rest)?.[0], (policy) => (set.policy = policy));
     case 'auto-merge':
-      set.autoMerge = true;
-      return rest === '';
+      return set.autoMerge === undefined && rest === '' && assign(true, (autoMerge) => (set.autoMerge = autoMerge));
     case 'comment':
-      // A second one would take the first one's place.
       return set.comment === undefined && assign(/^"([^"]*)"$/.exec(rest)?.[1], (comment) => (set.comment = comment));
     default: {
       const tokens = new NftTokens(text);
@@ -385,20 +398,21 @@ function wholeKey(text: string): NftSet['typeOf'] {
 function flowtableOf(name: string, handle: number | undefined, lines: readonly string[], family: string): NftFlowtable | undefined {
   let hook: string | undefined;
   let priority: number | undefined;
-  let devices: readonly string[] = [];
+  let devices: readonly string[] | undefined;
   let flags: readonly string[] | undefined;
   let hasCounter: boolean | undefined;
   for (const line of lines) {
     const hooked = /^hook (\S+) priority ([^;]+);?$/.exec(line);
     const named = /^devices = \{ ([^}]*) \};?$/.exec(line);
     const flagged = /^flags ([\w,]+);?$/.exec(line);
-    if (hooked !== null) {
+    // A second one would take the first one's place.
+    if (hooked !== null && hook === undefined) {
       hook = hooked[1];
       priority = nftPriorityOf(hooked[2] ?? '', family);
-    } else if (named !== null) devices = (named[1] ?? '').split(',').map((each) => each.trim().replaceAll('"', ''));
-    else if (flagged !== null) flags = flagged[1]?.split(',');
+    } else if (named !== null && devices === undefined) devices = (named[1] ?? '').split(',').map((each) => each.trim().replaceAll('"', ''));
+    else if (flagged !== null && flags === undefined) flags = flagged[1]?.split(',');
     else if (line === 'counter') hasCounter = true;
     else return undefined;
   }
-  return hook === undefined || priority === undefined ? undefined : present({ name, handle, hook, priority, devices, flags, hasCounter });
+  return hook === undefined || priority === undefined ? undefined : present({ name, handle, hook, priority, devices: devices ?? [], flags, hasCounter });
 }

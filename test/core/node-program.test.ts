@@ -76,7 +76,7 @@ describe.each(nodes)('facts of %s', (node) => {
   it('session affinity, for as long as the rules say', () => {
     const { sessionAffinity } = frontend(recorded('sticky', node), 'ClusterIP');
     expect(sessionAffinity).toBeDefined();
-    // A report of the nftables mode has the rules that remember a client, and not for how long.
+    // These reports of the nftables mode are older than the time-outs in them, and have the rules alone.
     expect(value(sessionAffinity)).toBe(node === 'node-b' ? undefined : 300);
     expect(frontend(recorded('auth-service', node), 'ClusterIP').sessionAffinity).toBeUndefined();
   });

@@ -10,7 +10,7 @@ function programs(answers: Readonly<Record<string, { lines?: readonly string[] }
   return {
     inputs,
     async stream(argv, onLine, input) {
-      inputs.push(input ?? '');
+      inputs.push(typeof input === 'string' ? input : '');
       const answer = answers[argv.includes('nft') ? 'nft' : 'iptables'];
       answer?.lines?.forEach(onLine);
       const errors = answer?.errors ?? [];
