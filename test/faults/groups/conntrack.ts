@@ -1,10 +1,21 @@
 /** The connection tables of the nodes, with entries that real clients make. */
+import { testpodImage } from '../../cluster/images.ts';
 import type { Fault, FaultGroup } from '../fault.ts';
 import { entryRule, deleteRule, iptables, rulesOf, serviceChain } from '../iptables-edits.ts';
-import { namespace, type Place } from '../place.ts';
-import { serverPod, service } from '../workload.ts';
+import { eventually, namespace, type Place } from '../place.ts';
+import { syncGraceSeconds } from '../prepare.ts';
+import { clientPod, serverPod, service } from '../workload.ts';
 
 const udp = (name: string): Fault['objects'] => [service(name, { ports: [{ name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP' }] })];
+
+/** Entries that nobody answers go after 30 s; on these nodes they stay until the fault is taken away. */
+async function keepEntries(place: Place, node: string): Promise<() => Promise<unknown>> {
+  const timeout = '/proc/sys/net/netfilter/nf_conntrack_udp_timeout';
+  const write = async (seconds: string): Promise<unknown> => place.node(node).exec(['sh', '-c', `echo ${seconds} > ${timeout}`]);
+  const { stdout } = await place.node(node).exec(['cat', timeout]);
+  await write('300');
+  return async () => write(stdout.trim());
+}
 
 /** Datagrams from a pod of the node, each from a port of its own, whether they are answered or not. */
 async function sendDatagrams(place: Place, client: string, address: string): Promise<void> {
@@ -21,7 +32,7 @@ const filledShare = 0.85;
 
 export const conntrack: FaultGroup = {
   name: 'conntrack',
-  graceSeconds: 0,
+  graceSeconds: syncGraceSeconds,
   faults: [
     {
       name: 'udp-entries-to-a-gone-endpoint',
@@ -32,6 +43,7 @@ export const conntrack: FaultGroup = {
       inject: async (place) => {
         const on = place.node('node-a');
         const address = await place.clusterIp('udp-stale');
+        const restoreTimeout = await keepEntries(place, 'node-a');
         const rule = `${await serviceChain(on, 'udp-stale', 'dns')} -p udp -j DNAT --to-destination 10.244.9.9:5353`;
         await iptables(on, 'nat', `-I ${rule}`);
         try {
@@ -39,7 +51,10 @@ export const conntrack: FaultGroup = {
         } finally {
           await iptables(on, 'nat', `-D ${rule}`);
         }
-        return async () => deleteEntries(place, 'node-a', '-p', 'udp', '--orig-dst', address);
+        return async () => {
+          await deleteEntries(place, 'node-a', '-p', 'udp', '--orig-dst', address);
+          await restoreTimeout();
+        };
       },
     },
     {
@@ -51,6 +66,7 @@ export const conntrack: FaultGroup = {
       inject: async (place) => {
         const on = place.node('node-c');
         const address = await place.clusterIp('udp-unnatted');
+        const restoreTimeout = await keepEntries(place, 'node-c');
         const rule = await entryRule(on, 'udp-unnatted', 'dns');
         const position = (await rulesOf(on, 'nat', 'KUBE-SERVICES')).indexOf(rule) + 1;
         await deleteRule(on, 'nat', rule);
@@ -59,7 +75,10 @@ export const conntrack: FaultGroup = {
         } finally {
           await iptables(on, 'nat', rule.replace(/^-A (\S+)/, `-I $1 ${String(position)}`));
         }
-        return async () => deleteEntries(place, 'node-c', '-p', 'udp', '--orig-dst', address);
+        return async () => {
+          await deleteEntries(place, 'node-c', '-p', 'udp', '--orig-dst', address);
+          await restoreTimeout();
+        };
       },
     },
     {
@@ -74,16 +93,20 @@ export const conntrack: FaultGroup = {
       expected: ['CT-TCP-ESTABLISHED-GONE node-a'],
       inject: async (place) => {
         const address = await place.clusterIp('tcp-gone');
-        // Enough connections that some go to the pod that is removed; they are held for as long as the fault.
-        const held = place.kubectl(['-n', namespace, 'exec', 'client-a', '--', '/testpod', 'connect', '--count', '12', '--hold', '15s', '--to', `${address}:80`]);
-        held.catch(() => undefined);
-        await place.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', 'pod/tcp-gone-b', '--timeout=30s']);
-        await new Promise((resolve) => setTimeout(resolve, 1500));
+        // Enough connections that some go to the pod that is removed; they are held until the client is deleted.
+        const client = clientPod('client-held', 'node-a', {
+          containers: [{ name: 'client', image: testpodImage, imagePullPolicy: 'Never', args: ['connect', '--count', '12', '--hold', '300s', '--to', `${address}:80`] }],
+        });
+        await place.apply([client]);
+        await eventually(async () => {
+          const answers = await place.kubectl(['-n', namespace, 'logs', 'client-held']);
+          if (answers.split('"ok":true').length !== 13) throw new Error(`client-held has not made its connections: ${answers}`);
+        }, 30);
         await place.patch('pod/tcp-gone-b', { metadata: { labels: { serves: 'no' } } });
         return async () => {
-          await held;
-          await deleteEntries(place, 'node-a', '-p', 'tcp', '--orig-dst', address);
+          await place.kubectl(['-n', namespace, 'delete', 'pod', 'client-held', '--force', '--grace-period=0', '--wait=true']);
           await place.patch('pod/tcp-gone-b', { metadata: { labels: { serves: 'yes' } } });
+          await deleteEntries(place, 'node-a', '-p', 'tcp', '--orig-dst', address);
         };
       },
     },
@@ -107,7 +130,8 @@ export const conntrackFull: FaultGroup = {
           const source = `198.18.${String((index >> 15) & 255)}.${String((index >> 7) & 255)}`;
           return `-I -s ${source} -d 198.19.0.1 -p udp --sport ${String(1024 + (index & 127))} --dport 9 --timeout 300 -u ASSURED`;
         });
-        await on.exec(['conntrack', '--load-file', '-'], { input: `${lines.join('\n')}\n`, timeout: 120_000 });
+        // It opens its input anew, which it can of a pipe.
+        await on.exec(['sh', '-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n`, timeout: 120_000 });
         return async () => on.exec(['conntrack', '-D', '-p', 'udp', '--orig-dst', '198.19.0.1'], { timeout: 120_000, reject: false });
       },
     },

@@ -14,10 +14,15 @@ async function restartWithConfig(place: Place, node: string, script: string): Pr
     await on.exec(['mv', `${config}.before`, config]);
     await place.restartKubeProxyAfter(node)();
   };
-  await on.exec(['sed', '-i', script, config]);
-  await on.stopKubeProxy();
-  await on.startKubeProxy();
-  await place.untilKubeProxyHasSynced(node);
+  try {
+    await on.exec(['sed', '-i', script, config]);
+    await on.stopKubeProxy();
+    await on.startKubeProxy();
+    await place.untilKubeProxyHasSynced(node);
+  } catch (error) {
+    await undo();
+    throw error;
+  }
   return undo;
 }
 
@@ -47,7 +52,7 @@ export const kubeProxyStopped: FaultGroup = {
       name: 'kube-proxy-paused',
       does: 'kube-proxy is stopped with SIGSTOP: it has its ports and answers nobody (node-b)',
       node: 'node-b',
-      expected: ['KP-ABSENT node-b'],
+      expected: ['KP-NO-ANSWER node-b'],
       inject: async (place) => {
         place.node('node-b').pauseKubeProxy();
         return async () => {
@@ -57,10 +62,10 @@ export const kubeProxyStopped: FaultGroup = {
     }),
     ofOneNode({
       name: 'kube-proxy-host-name-wrong',
-      does: 'hostnameOverride is a name that no node has, so no endpoint is local to the node (node-c)',
+      does: "hostnameOverride is another node's name, so that node's endpoints are the local ones, and the policy Local leads there (node-c)",
       node: 'node-c',
-      expected: ['KP-HOSTNAME node-c'],
-      inject: async (place) => restartWithConfig(place, 'node-c', 's/^hostnameOverride: .*/hostnameOverride: node-z/'),
+      expected: ['KP-HOSTNAME node-c', 'RULE-EP-MISSING node-c', 'RULE-EP-STALE node-c'],
+      inject: async (place) => restartWithConfig(place, 'node-c', 's/^hostnameOverride: .*/hostnameOverride: node-b/'),
     }),
   ],
 };
@@ -77,7 +82,7 @@ export const kubeProxyAsleep: FaultGroup = {
       does: 'kube-proxy is stopped with SIGSTOP on all nodes, and then the only pod is replaced by another one',
       service: asleep,
       objects: [service(asleep, { selector: { app: asleep } }), serverPod(`${asleep}-b`, asleep, 'node-b')],
-      expected: ['node-a', 'node-b', 'node-c'].flatMap((node) => [`KP-ABSENT ${node}`, `RULE-EP-MISSING ${node}`, `RULE-EP-STALE ${node}`]).sort(),
+      expected: ['node-a', 'node-b', 'node-c'].flatMap((node) => [`KP-NO-ANSWER ${node}`, `RULE-EP-MISSING ${node}`, `RULE-EP-STALE ${node}`]).sort(),
       inject: async (place) => {
         for (const node of place.cluster.nodes) node.pauseKubeProxy();
         const undo = async (): Promise<void> => {

@@ -61,7 +61,7 @@ const iptablesFaults: readonly Fault[] = [
   ...onNodes(iptablesNodes, {
     name: 'foreign-endpoint-added',
     does: `a rule at the head of the KUBE-SVC chain sends every fourth connection to ${nobody}, which no pod has`,
-    ids: ['RULE-EP-STALE', 'RULE-PROB'],
+    ids: ['RULE-EP-STALE'],
     edit: async (place, node, name) => {
       const on = place.node(node);
       const chain = await serviceChain(on, name);
@@ -71,7 +71,7 @@ const iptablesFaults: readonly Fault[] = [
   ...onNodes(iptablesNodes, {
     name: 'endpoint-rules-reordered',
     does: 'the last rule of the KUBE-SVC chain, which has no probability, is moved before the others: they get nothing any more',
-    ids: ['RULE-PROB'],
+    ids: ['RULE-ORDER'],
     edit: async (place, node, name) => {
       const on = place.node(node);
       const last = (await endpointRules(on, name)).at(-1) ?? '';
@@ -103,7 +103,7 @@ const iptablesFaults: readonly Fault[] = [
   ...onNodes(iptablesNodes, {
     name: 'endpoint-twice',
     does: 'the rule of one endpoint is there twice: it gets two shares of the connections',
-    ids: ['RULE-EP-DUP', 'RULE-PROB'],
+    ids: ['RULE-EP-DUP'],
     edit: async (place, node, name) => {
       const first = (await endpointRules(place.node(node), name))[0] ?? '';
       const position = (await rulesOf(place.node(node), 'nat', chainOf(first))).indexOf(first) + 1;
@@ -190,7 +190,7 @@ const nftFaults: readonly Fault[] = [
   ...onNodes(['node-b'], {
     name: 'endpoint-twice',
     does: 'one endpoint is in the map of the service chain twice: it gets two shares of the connections',
-    ids: ['RULE-EP-DUP', 'RULE-PROB'],
+    ids: ['RULE-EP-DUP'],
     edit: async (place, node, name) => {
       const { targets } = await nftBalancer(place.node(node), name);
       await nftBalanceTo(place.node(node), name, [...targets, targets[0] ?? '']);
@@ -225,8 +225,8 @@ const nftFaults: readonly Fault[] = [
   }),
   ...onNodes(['node-b'], {
     name: 'reject-deleted',
-    does: 'a Service without endpoints is taken from the map no-endpoint-services',
-    ids: ['RULE-NO-REJECT'],
+    does: 'a Service without endpoints is taken from the map no-endpoint-services; cluster-ips-check refuses its packets all the same',
+    ids: [],
     spec: { selector: {} },
     healthy: ['EPS-EMPTY', 'SVC-NO-SELECTOR'],
     edit: async (place, node, name) => nft(place.node(node), `delete element ip kube-proxy no-endpoint-services { ${await place.clusterIp(name)} . tcp . 80 }`),
