@@ -73,7 +73,7 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
     const tables = new Set(['nat', 'filter']);
     if (backend === 'nf_tables') await readNftBackend(commands, 'IPv4', tables, [service], dispatch, emit);
     else if (backend === 'legacy') await readLegacyBackend(commands, 'IPv4', tables, [service], emit);
-    else await readNftables(commands, 'IPv4', [service], [nodeAddress], emit);
+    else await readNftables(commands, 'IPv4', [service], [nodeAddress], 'References', emit);
     requireEndpoints(JSON.stringify(records), asked.endpoints);
   };
   const whole = (dispatch: Dispatch): (() => number | undefined) => () => {

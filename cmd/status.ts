@@ -12,16 +12,36 @@ import { version } from './version.ts';
 
 type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;
 
-/** What tracing through the operator needs, and what --standalone needs. */
-const traceAccess: readonly Omit<Access, 'namespace'>[] = [
-  ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({ verb, group: 'svctrace.io', resource: 'servicetraces' })),
-  { verb: 'get', group: '', resource: 'services' },
-];
-const standaloneAccess: readonly Access[] = [
-  { verb: 'list', group: '', resource: 'nodes' },
-  ...['create', 'list', 'watch', 'delete'].map((verb) => ({ verb, group: '', resource: 'pods', namespace: 'kube-system' })),
-  { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'kube-system' },
-];
+/** What tracing through the operator needs. */
+function traceAccess(namespace: string): Access[] {
+  return [
+    ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({ verb, group: 'svctrace.io', resource: 'servicetraces', namespace })),
+    { verb: 'get', group: '', resource: 'services', namespace },
+  ];
+}
+
+/** What --standalone cannot do without. */
+function standaloneAccess(namespace: string): Access[] {
+  return [
+    { verb: 'get', group: '', resource: 'services', namespace },
+    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace },
+    { verb: 'list', group: '', resource: 'nodes' },
+    ...['create', 'list', 'watch', 'delete'].map((verb) => ({ verb, group: '', resource: 'pods', namespace: 'kube-system' })),
+    { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'kube-system' },
+  ];
+}
+
+/** What findings are made from beside the path: --standalone goes on without it, and says what is unknown. */
+function findingsAccess(namespace: string): Access[] {
+  return [
+    ...['get', 'list'].map((verb) => ({ verb, group: '', resource: 'pods', namespace })),
+    { verb: 'get', group: '', resource: 'endpoints', namespace },
+    { verb: 'list', group: 'networking.k8s.io', resource: 'networkpolicies', namespace },
+    { verb: 'get', group: '', resource: 'services', namespace: 'kube-system' },
+    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace: 'kube-system' },
+    { verb: 'get', group: '', resource: 'configmaps', namespace: 'kube-system' },
+  ];
+}
 
 interface Report {
   readonly server: string;
@@ -34,6 +54,8 @@ interface Report {
   /** What is not permitted, as kubectl auth can-i names it. */
   readonly missingForTraces: readonly string[];
   readonly missingForStandalone: readonly string[];
+  /** With --standalone, what is found from these is unknown. */
+  readonly missingForFindings: readonly string[];
 }
 
 /** 0 where a trace would be answered; 3 where the operator or the CRD is not there. */
@@ -46,13 +68,14 @@ export async function runStatus(request: StatusRequest, io: Io, client: StatusCl
 }
 
 async function readReport(client: StatusClient): Promise<Report> {
-  const [crd, operator, missingForTraces, missingForStandalone] = await Promise.all([
+  const [crd, operator, missingForTraces, missingForStandalone, missingForFindings] = await Promise.all([
     orUnknown(client.readCrd()),
     orUnknown(client.readOperator().then((deployment) => deployment ?? ('absent' as const))),
-    missing(client, traceAccess.map((access) => ({ ...access, namespace: client.namespace }))),
-    missing(client, standaloneAccess),
+    missing(client, traceAccess(client.namespace)),
+    missing(client, standaloneAccess(client.namespace)),
+    missing(client, findingsAccess(client.namespace)),
   ]);
-  const common = { server: client.server, namespace: client.namespace, pluginVersion: version, crd, missingForTraces, missingForStandalone };
+  const common = { server: client.server, namespace: client.namespace, pluginVersion: version, crd, missingForTraces, missingForStandalone, missingForFindings };
   if (typeof operator === 'string') return { ...common, operator };
   return operator.availableReplicas > 0
     ? { ...common, operator: 'available', operatorImage: operator.image }
@@ -101,6 +124,7 @@ function printReport(report: Report, { color }: StatusRequest, io: Io): string {
     ...(report.operatorImage === undefined ? [] : [[cell('Operator image'), cell(report.operatorImage)]]),
     [cell(`May trace in namespace ${report.namespace}`), may(report.missingForTraces)],
     [cell('May trace with --standalone'), may(report.missingForStandalone)],
+    [cell('May find all with --standalone'), may(report.missingForFindings)],
   ];
   const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, { width: Math.max(widthOf(io), 60), paint });
   return `${lines.join('\n')}\n`;

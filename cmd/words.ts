@@ -57,6 +57,12 @@ export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
+/** 412 B, 1.4 KiB, 2.0 MiB */
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
+
 /** Whether everything that was asked for was read: only then does "no finding" mean that nothing is wrong. */
 export function isAllKnown({ nodes = [] }: ServiceTraceStatus): boolean {
   return nodes.length > 0 && nodes.every(({ probe }) => probe.state === 'Collected' && (probe.unread ?? []).length === 0);

@@ -41,6 +41,13 @@ export function nftablesChainNames(port: ServicePortId): ServiceChainNames {
   return { cluster: `service-${base}`, local: `local-${base}`, external: `external-${base}`, firewall: `firewall-${base}` };
 }
 
+const nftChainPattern = /^(?:service|local|external|firewall|endpoint)-[A-Z2-7]{8}-([^/]+\/[^/]+)\/(?:tcp|udp|sctp)\//;
+
+/** `namespace/name` of the Service that a chain of the nftables mode is for; undefined where its name tells none. */
+export function nftablesChainService(chain: string): string | undefined {
+  return nftChainPattern.exec(chain)?.[1];
+}
+
 /** Upper case base32 of SHA-256, as Go's base32.StdEncoding writes it. */
 export function hashText(text: string): string {
   return base32.stringify(sha256(new TextEncoder().encode(text)));

@@ -12,7 +12,6 @@ const pod = z.object({
   uid: z.string(),
   /** The Service's selector matches it. */
   selected: z.boolean(),
-  /** Its labels with the keys of the Service's selector. */
   labels: z.record(z.string(), z.string()),
   node: z.string().optional(),
   phase: z.string(),
@@ -22,10 +21,12 @@ const pod = z.object({
   /** RFC 3339. */
   createdAt: z.string().optional(),
   readySince: z.string().optional(),
+  /** When it ceased to be ready, or was made without being so. */
+  notReadySince: z.string().optional(),
   /** When it is to be gone, where it is being deleted. */
   deletionTimestamp: z.string().optional(),
   terminationGracePeriodSeconds: z.number().optional(),
-  /** Whether every container with a port waits in a preStop hook before it ends. */
+  /** Whether every container with a port (where none declares one: every container) waits in a preStop hook before it ends. */
   hasPreStop: z.boolean(),
   addresses: z.array(z.string()),
   hostNetwork: z.boolean(),
@@ -71,6 +72,9 @@ const endpoints = z.object({
   ),
 });
 
+/** A port of a rule: a number, or a name of a container port; without one, all of the protocol. */
+const policyPorts = z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() }));
+
 /** A NetworkPolicy of the namespace that isolates ingress of some selected pod; peers and ports as the API has them. */
 const networkPolicy = z.object({
   name: z.string(),
@@ -81,7 +85,7 @@ const networkPolicy = z.object({
       /** Empty: from everywhere. */
       from: z.array(z.unknown()),
       /** Empty: all ports. */
-      ports: z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() })),
+      ports: policyPorts,
     }),
   ),
 });
@@ -98,7 +102,43 @@ const node = z.object({
   kernel: z.string().optional(),
 });
 
+/** The pod of spec.from, as NetworkPolicies see it. */
+const client = z.object({
+  pod: z.string(),
+  labels: z.record(z.string(), z.string()),
+  node: z.string().optional(),
+  addresses: z.array(z.string()),
+  hostNetwork: z.boolean(),
+  /** Policies that isolate its egress; absent where policies were not read. */
+  egressPolicies: z
+    .array(
+      z.object({
+        name: z.string(),
+        egress: z.array(
+          z.object({
+            /** Empty: to everywhere. */
+            to: z.array(z.unknown()),
+            /** Empty: all ports. */
+            ports: policyPorts,
+          }),
+        ),
+      }),
+    )
+    .optional(),
+});
+
 export const clusterFactsSchema = z.object({
+  /** What DesiredService does not hold of the Service itself. */
+  service: z
+    .object({
+      createdAt: z.string().optional(),
+      /** Every address and host name of status.loadBalancer, also those that kube-proxy does not serve. */
+      loadBalancerIngress: z.array(z.string()),
+      loadBalancerClass: z.string().optional(),
+    })
+    .optional(),
+  /** Absent where spec.from names no pod. */
+  client: client.optional(),
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
   endpointSlices: z.array(endpointSlice).optional(),
@@ -115,11 +155,20 @@ export const clusterFactsSchema = z.object({
       pods: z.array(z.object({ name: z.string(), node: z.string().optional(), ready: z.boolean(), restarts: z.number(), image: z.string() })),
     })
     .optional(),
-  unread: z.array(z.object({ what: z.string(), reason: z.string() })),
+  unread: z.array(
+    z.object({
+      what: z.string(),
+      reason: z.string(),
+      /** The right that is missing, where the API server refused. */
+      forbidden: z.object({ verb: z.string(), resource: z.string(), namespace: z.string() }).optional(),
+    }),
+  ),
 });
 
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>;
 export type PodFacts = NonNullable<ClusterFacts['pods']>[number];
 export type ClusterNode = NonNullable<ClusterFacts['nodes']>[number];
 export type NetworkPolicyFacts = NonNullable<ClusterFacts['networkPolicies']>[number];
+export type UnreadFacts = ClusterFacts['unread'][number];
+export type ClientFacts = NonNullable<ClusterFacts['client']>;
 export type EndpointsFacts = NonNullable<ClusterFacts['endpoints']>;

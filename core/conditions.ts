@@ -1,4 +1,5 @@
 /** The conditions of a trace: Ready as kstatus, Argo CD and Flux read it; Collected; Converged; Healthy. */
+import type { ClusterFacts } from './cluster-facts.ts';
 import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import type { NodeFacts } from './node-facts.ts';
 import type { DesiredService } from './service.ts';
@@ -11,6 +12,7 @@ export interface ConditionsInput {
   readonly similarServices?: readonly string[];
   readonly nodes: readonly NodeFacts[];
   readonly findings: readonly FindingStatus[];
+  readonly cluster?: ClusterFacts;
   readonly previous: ServiceTraceStatus | undefined;
   readonly now: string;
 }
@@ -85,7 +87,9 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
   if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
     return { status: 'Unknown', reason: 'NotAllKnown', message: 'no error was found in what could be read, and not all could be read' };
   }
-  return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}` };
+  // What the API server tells around the Service explains errors of the path; the path itself was read whole.
+  const apiUnread = (input.cluster?.unread ?? []).map(({ what }) => what);
+  return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}${apiUnread.length === 0 ? '' : `; not read: ${apiUnread.join(', ')}`}` };
 }
 
 const unknownVerdict = { reason: 'Unknown', message: 'not known' } as const;

@@ -142,6 +142,8 @@ const conntrack = z.object({
   ),
   /** collect Entries: the entries themselves, at most maxConntrackEntries. */
   lines: z.array(z.string()),
+  /** Entries to a cluster IP on a port that the Service does not have, and whose destination no rule changed: counted here alone, at most 20 ports, the most used first. */
+  otherPorts: z.array(z.object({ family, protocol: z.string(), destination: z.string(), destinationPort: z.number().int(), entries: z.number().int(), sources: z.array(z.string()) })).optional(),
 });
 
 /** nf_conntrack_count and nf_conntrack_max of the node. */

@@ -1,4 +1,5 @@
 /** The rules of one node as a probe's report holds them for one Service. */
+import { z } from 'zod';
 import { dispatchRules } from './dispatch-references.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
@@ -92,9 +93,15 @@ function builtInHooks(lookup: ChainLookup, packet: Packet, machine: Machine, tra
   ];
 }
 
-/** What the nftables mode hangs where (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
-function nftHooks(table: NftTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
+/**
+ * What the nftables mode hangs where: the base chains that were read, for releases differ; in reports without them, what
+ * 1.37 hangs (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables).
+ */
+function nftHooks(table: KubeNftTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(table, packet, machine, trail);
+  if (table.bases !== undefined) {
+    return table.bases.map(({ name, hook, priority, isNat, isDropPolicy }) => ({ hook, priority, isNat, isDropPolicy, run: (branches, at) => walk.chain(name, branches, at) }));
+  }
   const chain = (hook: Hook, priority: number, isNat: boolean, ...names: readonly string[]): HookedChain[] =>
     // A check that was not read has no element of this Service, or the report says that it is unread.
     names.flatMap((name) => (table.chain(name) === undefined ? [] : [{ hook, priority, isNat, isDropPolicy: false, run: (branches, at) => walk.chain(name, branches, at) }]));
@@ -129,13 +136,41 @@ export function virtualServers(report: NodeReport, service: string, family: Fami
     .flatMap(({ lines }) => parseIpvsadm(lines.join('\n')).result.virtualServers);
 }
 
+/** A chain of nftables that hangs on a hook. */
+interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' | 'isDropPolicy'> {
+  readonly name: string;
+}
+
+interface KubeNftTable extends NftTable {
+  /** Absent in reports that hold those of nat alone. */
+  readonly bases?: readonly NftBaseChain[];
+}
+
+/** `{"chain": {"name": "nat-output", "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}}` */
+const baseChainSchema = z.object({
+  chain: z.object({ name: z.string(), type: z.string(), hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']), prio: z.number(), policy: z.string().optional() }),
+});
+
+/** The base chains among objects of `nft -j`. */
+function baseChainsOf(objects: readonly unknown[]): NftBaseChain[] {
+  return objects.flatMap((object) => {
+    const parsed = baseChainSchema.safeParse(object);
+    if (!parsed.success) return [];
+    const { name, type, hook, prio, policy } = parsed.data.chain;
+    return [{ name, hook, priority: prio, isNat: type === 'nat', isDropPolicy: policy === 'drop' }];
+  });
+}
+
 /** kube-proxy's table of one family, as far as the report holds it for the Service. */
-function nftTable(report: NodeReport, service: string, family: Family): NftTable {
+function nftTable(report: NodeReport, service: string, family: Family): KubeNftTable {
   const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
-  const chains = new Map(recordsOf(report, 'nftChain').filter(isOwn).map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
+  const asked = recordsOf(report, 'nftChain').filter(isOwn);
+  const own = asked.filter(({ absent }) => !absent);
+  const chains = new Map(own.map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
   const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record)]));
   return {
     name: 'kube-proxy',
+    ...(asked.some(({ chain }) => chain === 'nat-postrouting') ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) } : {}),
     chain: (name) => chains.get(name),
     map: (name) => sets.get(name),
     // A client that has not been there before is in no affinity set, and a report holds none.

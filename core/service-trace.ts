@@ -156,6 +156,7 @@ export interface ServiceTraceStatus {
   collectedAt?: string;
   service?: ServiceStatus;
   endpointSlices?: EndpointSliceStatus[];
+  endpoints?: EndpointsCostStatus;
   /**
    * Each different program of rules once, with the nodes that have it.
    */
@@ -248,6 +249,54 @@ export interface EndpointStatus {
     kind?: string;
     name?: string;
     uid?: string;
+  };
+}
+/**
+ * The legacy Endpoints object beside the EndpointSlices, by what both cost; absent where the API server was not asked.
+ */
+export interface EndpointsCostStatus {
+  /**
+   * Absent where there is no Endpoints object, or it was not read.
+   */
+  legacy?: {
+    /**
+     * Ready or not.
+     */
+    addresses: number;
+    /**
+     * Of the object as JSON.
+     */
+    bytes: number;
+    /**
+     * More than 1000 addresses were left out.
+     */
+    truncated: boolean;
+    /**
+     * What one changed endpoint sends to each watcher: the whole object.
+     */
+    changeBytes: number;
+  };
+  endpointSlices: {
+    /**
+     * Ready or not, of both families.
+     */
+    addresses: number;
+    /**
+     * Of all shards as JSON.
+     */
+    bytes: number;
+    /**
+     * EndpointSlices of the Service.
+     */
+    shards: number;
+    /**
+     * Of the largest shard.
+     */
+    largestBytes: number;
+    /**
+     * What one changed endpoint sends to each watcher: its shard, on average over the endpoints.
+     */
+    changeBytes: number;
   };
 }
 export interface ProgramStatus {
@@ -1067,6 +1116,76 @@ export const serviceTraceSchema = {
       },
       "title": "EndpointSliceStatus"
      }
+    },
+    "endpoints": {
+     "description": "The legacy Endpoints object beside the EndpointSlices, by what both cost; absent where the API server was not asked.",
+     "type": "object",
+     "required": [
+      "endpointSlices"
+     ],
+     "properties": {
+      "legacy": {
+       "description": "Absent where there is no Endpoints object, or it was not read.",
+       "type": "object",
+       "required": [
+        "addresses",
+        "bytes",
+        "truncated",
+        "changeBytes"
+       ],
+       "properties": {
+        "addresses": {
+         "description": "Ready or not.",
+         "type": "integer"
+        },
+        "bytes": {
+         "description": "Of the object as JSON.",
+         "type": "integer"
+        },
+        "truncated": {
+         "description": "More than 1000 addresses were left out.",
+         "type": "boolean"
+        },
+        "changeBytes": {
+         "description": "What one changed endpoint sends to each watcher: the whole object.",
+         "type": "integer"
+        }
+       }
+      },
+      "endpointSlices": {
+       "type": "object",
+       "required": [
+        "addresses",
+        "bytes",
+        "shards",
+        "largestBytes",
+        "changeBytes"
+       ],
+       "properties": {
+        "addresses": {
+         "description": "Ready or not, of both families.",
+         "type": "integer"
+        },
+        "bytes": {
+         "description": "Of all shards as JSON.",
+         "type": "integer"
+        },
+        "shards": {
+         "description": "EndpointSlices of the Service.",
+         "type": "integer"
+        },
+        "largestBytes": {
+         "description": "Of the largest shard.",
+         "type": "integer"
+        },
+        "changeBytes": {
+         "description": "What one changed endpoint sends to each watcher: its shard, on average over the endpoints.",
+         "type": "integer"
+        }
+       }
+      }
+     },
+     "title": "EndpointsCostStatus"
     },
     "programs": {
      "description": "Each different program of rules once, with the nodes that have it.",

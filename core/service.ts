@@ -10,7 +10,7 @@ export interface DesiredService {
   readonly name: string;
   readonly service: ServiceStatus;
   readonly endpointSlices: readonly EndpointSliceStatus[];
-  /** Newest `endpoints.kubernetes.io/last-change-trigger-time` of the slices, RFC 3339. */
+  /** The newest `endpoints.kubernetes.io/last-change-trigger-time` of the slices, or when one was written, RFC 3339. */
   readonly lastChange?: string;
 }
 

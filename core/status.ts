@@ -3,13 +3,16 @@ import { boundStatus } from './bound-status.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
+import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
+import { endpointsCost } from './endpoints-cost.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { fingerprintOf } from './node-program.ts';
 import { readNodeFacts, type NodeFacts } from './node-facts.ts';
 import type { NodeAnswer } from './node-report.ts';
 import { recordsOf } from './node-report.ts';
 import { parseConntrackLine } from './parse/conntrack.ts';
+import { present } from './present.ts';
 import type { DnatTarget, FrontendProgram, NodeProgram } from './program.ts';
 import { familyOf, type DesiredService } from './service.ts';
 import type {
@@ -65,7 +68,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const nodes = [...input.answers]
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
-  const findings = diagnose({ desired, nodes, now, ...(input.cluster === undefined ? {} : { cluster: input.cluster }) });
+  const findings = diagnose({ desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input) }) });
   const walks = walksOf(input, desired, nodes);
   return boundStatus({
     ...generation,
@@ -73,6 +76,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     conditions: conditionsOf({ ...input, nodes, findings }),
     service: desired.service,
     endpointSlices: [...desired.endpointSlices],
+    ...present({ endpoints: endpointsCost(desired, input.cluster) }),
     programs: programsOf(nodes),
     nodes: nodes.map((facts) => nodeStatus(facts, desired, spec)),
     ...(walks.length === 0 ? {} : { walks }),
@@ -85,6 +89,11 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     summary: summaryOf(desired, nodes, findings),
     truncated: [],
   });
+}
+
+function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined {
+  const addresses = [...new Set(walkFrom.map(({ address }) => address))];
+  return addresses.length === 0 ? undefined : { ...present({ pod: spec.from?.pod, node: spec.from?.node }), addresses };
 }
 
 function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTraceSpec): NodeStatus {

@@ -71,6 +71,7 @@ const titles = {
   'status.service.ports[]': 'ServicePortStatus',
   'status.endpointSlices[]': 'EndpointSliceStatus',
   'status.endpointSlices[].endpoints[]': 'EndpointStatus',
+  'status.endpoints': 'EndpointsCostStatus',
   'status.programs[]': 'ProgramStatus',
   'status.programs[].chains[]': 'ChainStatus',
   'status.programs[].chains[].rules[]': 'RuleStatus',

@@ -1,10 +1,15 @@
 /** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
-import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
-import type { ClusterFacts, ClusterNode, EndpointsFacts, NetworkPolicyFacts, PodFacts } from '../core/cluster-facts.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1NetworkPolicyPort, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
+import type { ClientFacts, ClusterFacts, ClusterNode, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
+import { isChanging } from '../core/diagnose/age.ts';
+import { labelDistance } from '../core/diagnose/nearest-labels.ts';
+import { contradictions } from '../core/diagnose/pod-endpoints.ts';
 import { present } from '../core/present.ts';
 import type { Protocol } from '../core/service.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
-import { matchesSelector } from './observe.ts';
+import { cachedByKey } from './cached.ts';
+import { desiredServiceOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
   readonly core: CoreV1Api;
@@ -12,99 +17,228 @@ export interface ClusterApis {
   readonly networking: NetworkingV1Api;
 }
 
-/** Pods whose labels are only near the selector, and pods that only slices name, are looked at up to this many. */
-const maxOtherPods = 50;
+export interface ObserveRequest {
+  readonly service: V1Service;
+  /** As they were read for this trace. */
+  readonly slices: readonly V1EndpointSlice[];
+  /** Reads them again. */
+  readonly readSlices: () => Promise<readonly V1EndpointSlice[]>;
+  /** Of the whole cluster. */
+  readonly nodes: readonly V1Node[];
+  /** The pod of spec.from. */
+  readonly client?: V1Pod;
+  readonly signal?: AbortSignal;
+}
 
-/**
- * Rejects for nothing: what the caller may not read, or could not, is in `unread` with the reason.
- * @param nodes of the whole cluster
- */
-export async function observeCluster({ core, discovery, networking }: ClusterApis, service: V1Service, slices: readonly V1EndpointSlice[], nodes: readonly V1Node[]): Promise<ClusterFacts> {
-  const namespace = service.metadata?.namespace ?? '';
-  const name = service.metadata?.name ?? '';
-  const unread: { what: string; reason: string }[] = [];
-  const read = async <Value>(what: string, reading: () => Promise<Value>): Promise<Value | undefined> => {
-    try {
-      return await reading();
-    } catch (error) {
-      unread.push({ what, reason: messageOf(error) });
-      return undefined;
-    }
+export interface ClusterObservation {
+  readonly facts: ClusterFacts;
+  /** Newer than those of the request where pods and EndpointSlices contradicted each other. */
+  readonly slices: readonly V1EndpointSlice[];
+}
+
+export interface ClusterObserver {
+  /** Rejects for nothing but what `readSlices` rejects for: what the caller may not read, or could not, is in `unread` with the reason. */
+  observe(request: ObserveRequest): Promise<ClusterObservation>;
+  /** The Service of the cluster's DNS; null where there is none. @throws ApiException */
+  dnsService(): Promise<V1Service | null>;
+}
+
+/** Pods whose labels are only near the selector are kept up to this many, the nearest first. */
+const maxNearPods = 50;
+/** As many pods that only EndpointSlices name are read one by one; of more, all pods of the namespace are listed. */
+const maxSinglePods = 20;
+
+/** Traces of one Service that are collected at the same time share its pods. */
+const podsFreshMilliseconds = 1000;
+/** What all Services of a namespace, or of the cluster, share, and what changes seldom. */
+const sharedFreshMilliseconds = 5000;
+/** After this long, the controllers have written what pods and EndpointSlices of one moment agree in. */
+const settleMilliseconds = 1500;
+
+/** An observer of one API server: what traces share is read once for all of them. */
+export function clusterObserver({ core, discovery, networking }: ClusterApis): ClusterObserver {
+  const podLists = cachedByKey(podsFreshMilliseconds, (key) => {
+    const [namespace = '', labelSelector = ''] = key.split(' ');
+    return listPods(core, namespace, labelSelector);
+  });
+  const policyLists = cachedByKey(sharedFreshMilliseconds, async (namespace) => (await networking.listNamespacedNetworkPolicy({ namespace })).items);
+  const dnsServices = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' })));
+  const dnsFacts = cachedByKey(sharedFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
+  const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, () => listPods(core, 'kube-system', 'k8s-app=kube-proxy'));
+  const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name: 'kube-proxy' })));
+  /** What pods and EndpointSlices of a Service contradicted each other in, also when they were read again. */
+  const confirmed = new Map<string, ReadonlySet<string>>();
+
+  const read = async (request: ObserveRequest, slices: readonly V1EndpointSlice[], pods: (namespace: string, labelSelector: string) => Promise<readonly V1Pod[]>): Promise<ClusterFacts> => {
+    const { service, client } = request;
+    const namespace = service.metadata?.namespace ?? '';
+    const name = service.metadata?.name ?? '';
+    const unread: UnreadFacts[] = [];
+    const part = async <Value>(what: string, right: NonNullable<UnreadFacts['forbidden']>, reading: () => Promise<Value>): Promise<Value | undefined> => {
+      try {
+        return await reading();
+      } catch (error) {
+        unread.push({ what, reason: messageOf(error), ...(statusCodeOf(error) === 403 ? { forbidden: right } : {}) });
+        return undefined;
+      }
+    };
+    const [podsRead, endpoints, policies, dns, proxyPods, proxyConfig] = await Promise.all([
+      part(`pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () => readPods(core, service, slices, pods)),
+      part(`endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () => orNull(core.readNamespacedEndpoints({ namespace, name }))),
+      part(`networkpolicies of namespace ${namespace}`, { verb: 'list', resource: 'networkpolicies.networking.k8s.io', namespace }, () => policyLists(namespace)),
+      part('service/kube-dns of namespace kube-system', { verb: 'get,list', resource: 'services,endpointslices.discovery.k8s.io', namespace: 'kube-system' }, () => dnsFacts('')),
+      part('pods of kube-proxy in namespace kube-system', { verb: 'list', resource: 'pods', namespace: 'kube-system' }, () => kubeProxyPods('')),
+      part('configmap/kube-proxy of namespace kube-system', { verb: 'get', resource: 'configmaps', namespace: 'kube-system' }, () => kubeProxyConfigs('')),
+    ]);
+    return {
+      ...present({
+        service: serviceFacts(service),
+        client: client === undefined ? undefined : clientFacts(client, policies),
+        pods: podsRead?.facts,
+        endpointSlices: slices.map(sliceFacts).sort(byName),
+        endpoints: endpoints === null || endpoints === undefined ? endpoints : endpointsFacts(endpoints),
+        networkPolicies: policies === undefined || podsRead === undefined ? undefined : policies.flatMap((policy) => policyFacts(policy, podsRead.raw)).sort(byName),
+        nodes: request.nodes.map(nodeFacts).sort(byName),
+        dns,
+        kubeProxy:
+          proxyPods === undefined
+            ? undefined
+            : {
+                ...(proxyConfig?.data === undefined ? {} : { config: proxyConfig.data }),
+                pods: proxyPods
+                  .map(({ metadata, spec, status }) => ({
+                    ...present({ node: spec?.nodeName }),
+                    name: metadata?.name ?? '',
+                    ready: isReady(status?.conditions),
+                    restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
+                    image: spec?.containers[0]?.image ?? '',
+                  }))
+                  .sort(byName),
+              },
+      }),
+      unread,
+    };
   };
-  const [pods, endpoints, policies, dns, kubeProxyPods, kubeProxyConfig] = await Promise.all([
-    read(`pods of namespace ${namespace}`, () => readPods(core, service, slices)),
-    read(`endpoints/${name}`, () => orNull(core.readNamespacedEndpoints({ namespace, name }))),
-    read(`networkpolicies of namespace ${namespace}`, async () => (await networking.listNamespacedNetworkPolicy({ namespace })).items),
-    read('service/kube-dns of namespace kube-system', () => readDns(core, discovery)),
-    read('pods of kube-proxy in namespace kube-system', async () => (await core.listNamespacedPod({ namespace: 'kube-system', labelSelector: 'k8s-app=kube-proxy' })).items),
-    read('configmap/kube-proxy of namespace kube-system', () => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name: 'kube-proxy' }))),
-  ]);
+
   return {
-    ...present({
-      pods: pods?.facts,
-      endpointSlices: slices.map(sliceFacts).sort(byName),
-      endpoints: endpoints === null || endpoints === undefined ? endpoints : endpointsFacts(endpoints),
-      networkPolicies: policies === undefined || pods === undefined ? undefined : policies.flatMap((policy) => policyFacts(policy, pods.raw)).sort(byName),
-      nodes: nodes.map(nodeFacts).sort(byName),
-      dns,
-      kubeProxy:
-        kubeProxyPods === undefined
-          ? undefined
-          : {
-              ...(kubeProxyConfig?.data === undefined ? {} : { config: kubeProxyConfig.data }),
-              pods: kubeProxyPods
-                .map(({ metadata, spec, status }) => ({
-                  ...present({ node: spec?.nodeName }),
-                  name: metadata?.name ?? '',
-                  ready: isReady(status?.conditions),
-                  restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
-                  image: spec?.containers[0]?.image ?? '',
-                }))
-                .sort(byName),
-            },
-    }),
-    unread,
+    dnsService: () => dnsServices(''),
+    async observe(request) {
+      const { service, readSlices, signal } = request;
+      const key = `${service.metadata?.namespace ?? ''}/${service.metadata?.name ?? ''}`;
+      const contradicted = (facts: ClusterFacts, slices: readonly V1EndpointSlice[]): string[] => {
+        const desired = desiredServiceOf(service, slices);
+        const now = new Date().toISOString();
+        // While the EndpointSlices change, nothing is found from it.
+        return isChanging(desired, now) ? [] : contradictions(desired, facts, now);
+      };
+      let { slices } = request;
+      let facts = await read(request, slices, (namespace, labelSelector) => podLists(`${namespace} ${labelSelector}`));
+      let found = contradicted(facts, slices);
+      const before = confirmed.get(key);
+      if (found.some((each) => before?.has(each) !== true) && signal?.aborted !== true) {
+        // Pods and EndpointSlices are lists of different moments: what is true stays so.
+        await sleep(settleMilliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+        slices = await readSlices();
+        facts = await read(request, slices, (namespace, labelSelector) => listPods(core, namespace, labelSelector));
+        found = contradicted(facts, slices);
+      }
+      if (found.length === 0) confirmed.delete(key);
+      else confirmed.set(key, new Set(found));
+      return { facts, slices };
+    },
   };
 }
 
-async function readPods(core: CoreV1Api, service: V1Service, slices: readonly V1EndpointSlice[]): Promise<{ readonly facts: PodFacts[]; readonly raw: readonly V1Pod[] }> {
+async function listPods(core: CoreV1Api, namespace: string, labelSelector: string): Promise<readonly V1Pod[]> {
+  return (await core.listNamespacedPod({ namespace, ...(labelSelector === '' ? {} : { labelSelector }) })).items;
+}
+
+async function readPods(
+  core: CoreV1Api,
+  service: V1Service,
+  slices: readonly V1EndpointSlice[],
+  list: (namespace: string, labelSelector: string) => Promise<readonly V1Pod[]>,
+): Promise<{ readonly facts: PodFacts[]; readonly raw: readonly V1Pod[] }> {
   const namespace = service.metadata?.namespace ?? '';
   const selector = service.spec?.selector ?? {};
-  const keys = Object.keys(selector);
-  const selected = keys.length === 0 ? [] : (await core.listNamespacedPod({ namespace, labelSelector: keys.map((key) => `${key}=${selector[key] ?? ''}`).join(',') })).items;
+  const terms = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
+  const selected = terms.length === 0 ? [] : await list(namespace, terms.join(','));
   const known = new Set(selected.map(({ metadata }) => metadata?.name ?? ''));
-  const named = [...new Set(slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' && targetRef.name !== undefined && !known.has(targetRef.name) ? [targetRef.name] : []))))];
-  const others = await Promise.all(named.slice(0, maxOtherPods).map((name) => orNull(core.readNamespacedPod({ namespace, name }))));
+  const named = new Set(slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' && targetRef.name !== undefined && !known.has(targetRef.name) ? [targetRef.name] : []))));
   // Where nothing is selected, the pods whose labels are nearest tell of a typo.
-  const near = selected.length > 0 || keys.length === 0 ? [] : (await core.listNamespacedPod({ namespace })).items.filter(({ metadata }) => isNear(selector, metadata?.labels ?? {})).slice(0, maxOtherPods);
-  const rest = [...others.flatMap((pod) => pod ?? []), ...near.filter(({ metadata }) => !named.includes(metadata?.name ?? ''))];
+  const isNoneSelected = selected.length === 0 && terms.length > 0;
+  const all = isNoneSelected || named.size > maxSinglePods ? await list(namespace, '') : undefined;
+  const others = all === undefined
+    ? (await Promise.all([...named].map((name) => orNull(core.readNamespacedPod({ namespace, name }))))).flatMap((pod) => pod ?? [])
+    : all.filter(({ metadata }) => named.has(metadata?.name ?? ''));
+  const near = isNoneSelected ? nearestPods(selector, all ?? []).filter(({ metadata }) => !named.has(metadata?.name ?? '')) : [];
   return {
-    facts: [...selected.map((pod) => podFacts(pod, keys, true)), ...rest.map((pod) => podFacts(pod, keys, false))].sort(byName),
+    facts: [...selected.map((pod) => podFacts(pod, true)), ...[...others, ...near].map((pod) => podFacts(pod, false))].sort(byName),
     raw: selected,
   };
 }
 
-/** It has some label of the selector, or one of its values under another key. */
+/** Those that have some label of the selector, or one of its values under another key; of one set of labels, one. */
+function nearestPods(selector: Readonly<Record<string, string>>, pods: readonly V1Pod[]): V1Pod[] {
+  const byLabels = new Map(pods.map((pod) => [JSON.stringify(Object.entries(pod.metadata?.labels ?? {}).filter(([key]) => key !== 'pod-template-hash').sort()), pod]));
+  return [...byLabels.values()]
+    .filter(({ metadata }) => isNear(selector, metadata?.labels ?? {}))
+    .map((pod) => ({ pod, far: labelDistance(selector, pod.metadata?.labels ?? {}) }))
+    .sort((one, other) => one.far - other.far)
+    .slice(0, maxNearPods)
+    .map(({ pod }) => pod);
+}
+
 function isNear(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
   const values = new Set(Object.values(labels));
   return Object.entries(selector).some(([key, value]) => Object.hasOwn(labels, key) || values.has(value));
 }
 
-function podFacts({ metadata, spec, status }: V1Pod, keys: readonly string[], selected: boolean): PodFacts {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-  const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
-  const containers = [...(spec?.containers ?? []), ...sidecars];
-  const withPorts = containers.filter(({ ports }) => (ports ?? []).length > 0);
-  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+function serviceFacts({ metadata, spec, status }: V1Service): NonNullable<ClusterFacts['service']> {
+  return {
+    ...present({ createdAt: timeOf(metadata?.creationTimestamp), loadBalancerClass: spec?.loadBalancerClass }),
+    loadBalancerIngress: (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, hostname }) => ip ?? hostname ?? []),
+  };
+}
+
+/** Policies isolate egress where policyTypes says so, or, left out, where there is a rule (networking/v1 NetworkPolicySpec). */
+function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1NetworkPolicy[] | undefined): ClientFacts {
   const labels = metadata?.labels ?? {};
-  // A pod that is only near shows its own labels, among which the misspelt one is.
-  const shown = selected ? keys.filter((key) => Object.hasOwn(labels, key)) : Object.keys(labels).slice(0, 16);
+  const isolating = policies?.filter((policy) => matchesLabels(labels, policy.spec?.podSelector ?? {}) && (policy.spec?.policyTypes?.includes('Egress') ?? (policy.spec?.egress ?? []).length > 0));
   return {
     ...present({
       node: spec?.nodeName,
-      notReady: ready === undefined || ready.status === 'True' ? undefined : `${ready.reason ?? 'NotReady'}${ready.message === undefined || ready.message === '' ? '' : `: ${ready.message}`}`,
+      egressPolicies: isolating
+        ?.map((policy) => ({ name: policy.metadata?.name ?? '', egress: (policy.spec?.egress ?? []).map(({ to, ports }) => ({ to: to ?? [], ports: (ports ?? []).map(policyPort) })) }))
+        .sort(byName),
+    }),
+    pod: metadata?.name ?? '',
+    labels,
+    addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
+    hostNetwork: spec?.hostNetwork === true,
+  };
+}
+
+/** As many labels of a pod are kept: more say nothing. */
+const maxLabels = 64;
+
+function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFacts {
+  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
+  // A pod that no node was found for has no condition Ready.
+  const failing = ready ?? status?.conditions?.find(({ type, status: value }) => type === 'PodScheduled' && value !== 'True');
+  const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  const containers = [...(spec?.containers ?? []), ...sidecars];
+  // Sidecars end after the containers that serve; where no port is declared, any container may serve.
+  const withPorts = (spec?.containers ?? []).filter(({ ports }) => (ports ?? []).length > 0);
+  const serving = withPorts.length > 0 ? withPorts : (spec?.containers ?? []);
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  return {
+    ...present({
+      node: spec?.nodeName,
+      notReady: failing === undefined || failing.status === 'True' ? undefined : `${failing.reason ?? 'NotReady'}${failing.message === undefined || failing.message === '' ? '' : `: ${failing.message}`}`,
       createdAt: timeOf(metadata?.creationTimestamp),
       readySince: ready?.status === 'True' ? timeOf(ready.lastTransitionTime) : undefined,
+      notReadySince: ready === undefined || ready.status === 'True' ? undefined : timeOf(ready.lastTransitionTime),
       deletionTimestamp: timeOf(metadata?.deletionTimestamp),
       terminationGracePeriodSeconds: metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds,
       dnsPolicy: spec?.dnsPolicy,
@@ -120,10 +254,10 @@ function podFacts({ metadata, spec, status }: V1Pod, keys: readonly string[], se
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
     selected,
-    labels: Object.fromEntries(shown.map((key) => [key, labels[key] ?? ''])),
+    labels: Object.fromEntries(Object.entries(metadata?.labels ?? {}).slice(0, maxLabels)),
     phase: status?.phase ?? 'Unknown',
     ready: ready?.status === 'True',
-    hasPreStop: withPorts.length > 0 && withPorts.every(({ lifecycle }) => lifecycle?.preStop !== undefined),
+    hasPreStop: serving.length > 0 && serving.every(({ lifecycle }) => lifecycle?.preStop !== undefined),
     addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
     hostNetwork: spec?.hostNetwork === true,
     containers: containers.map((container) => containerFacts(container, statuses.find(({ name }) => name === container.name))),
@@ -176,10 +310,14 @@ function policyFacts({ metadata, spec }: V1NetworkPolicy, pods: readonly V1Pod[]
       pods: isolated.map((pod) => pod.metadata?.name ?? '').sort(),
       ingress: (spec?.ingress ?? []).map((rule) => ({
         from: rule._from ?? [],
-        ports: (rule.ports ?? []).map(({ port, protocol, endPort }) => ({ ...present({ port: typeof port === 'string' || typeof port === 'number' ? port : undefined, endPort }), protocol: protocolOf(protocol) })),
+        ports: (rule.ports ?? []).map(policyPort),
       })),
     },
   ];
+}
+
+function policyPort({ port, protocol, endPort }: V1NetworkPolicyPort): NetworkPolicyFacts['ingress'][number]['ports'][number] {
+  return { ...present({ port: typeof port === 'string' || typeof port === 'number' ? port : undefined, endPort }), protocol: protocolOf(protocol) };
 }
 
 function matchesLabels(labels: Readonly<Record<string, string>>, { matchLabels, matchExpressions }: NonNullable<NonNullable<V1NetworkPolicy['spec']>['podSelector']>): boolean {
@@ -209,8 +347,7 @@ function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
   };
 }
 
-async function readDns(core: CoreV1Api, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
-  const service = await orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' }));
+async function readDns(service: V1Service | null, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
   if (service === null) return null;
   const { items } = await discovery.listNamespacedEndpointSlice({ namespace: 'kube-system', labelSelector: 'kubernetes.io/service-name=kube-dns' });
   const endpoints = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap((slice) => slice.endpoints ?? []);

@@ -8,8 +8,7 @@ import type { EndpointSliceStatus, EndpointStatus, NodesSpec, ServicePortStatus,
 const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1EndpointSlice[]): DesiredService {
-  const changes = endpointSlices.flatMap(({ metadata }) => metadata?.annotations?.[changeAnnotation] ?? []).sort();
-  const lastChange = changes.at(-1);
+  const lastChange = newest(endpointSlices.flatMap(changesOf));
   return {
     namespace: service.metadata?.namespace ?? '',
     name: service.metadata?.name ?? '',
@@ -17,6 +16,19 @@ export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1
     endpointSlices: endpointSlices.map(endpointSliceStatusOf).sort((one, other) => (one.name < other.name ? -1 : 1)),
     ...(lastChange === undefined ? {} : { lastChange }),
   };
+}
+
+/**
+ * The trigger time is there for pods that became ready or ceased to be: the controller takes the annotation away where
+ * it writes for another reason, such as a pod that was deleted. When it wrote stands in managedFields, in whole seconds.
+ */
+function changesOf({ metadata }: V1EndpointSlice): string[] {
+  const written = (metadata?.managedFields ?? []).flatMap(({ time }) => (time === undefined ? [] : [new Date(time).toISOString()]));
+  return [...written, ...(metadata?.annotations?.[changeAnnotation] === undefined ? [] : [metadata.annotations[changeAnnotation]])];
+}
+
+function newest(times: readonly string[]): string | undefined {
+  return [...times].sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
 }
 
 export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceStatus {

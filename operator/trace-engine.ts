@@ -1,16 +1,18 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
-import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice } from '@kubernetes/client-node';
+import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
+import { present } from '../core/present.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
+import { cachedByKey } from './cached.ts';
 import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
-import { observeCluster } from './observe-cluster.ts';
+import { clusterObserver, type ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 
 export interface TraceEngineOptions {
@@ -75,12 +77,14 @@ const slicesFreshMilliseconds = 1000;
 /** The cluster's own domain; a cluster with another one is told by DNS-NXDOMAIN. */
 const clusterDomain = 'cluster.local';
 
-export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
+/** @param makeProbes replaced where many Services are asked about at once */
+export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
-  const probes = new NodeProbes(kubeConfig, {
+  const observer = clusterObserver({ core, discovery, networking });
+  const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
     privileged: options.privileged ?? false,
@@ -91,7 +95,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     ...(options.owner === undefined ? {} : { owner: options.owner }),
   });
 
-  const nodeCache = cached(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
+  const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
 
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
@@ -114,7 +118,7 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     }
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
-    const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(), spec.collect?.dns === false ? [] : clusterDns(core)]);
+    const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? [] : clusterDns(observer)]);
     let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
@@ -150,8 +154,9 @@ export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
-    desired = desiredServiceOf(service, slices);
-    const cluster = await observeCluster({ core, discovery, networking }, service, slices, nodeList);
+    const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
+    const cluster = observed.facts;
+    desired = desiredServiceOf(service, observed.slices);
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
@@ -165,19 +170,6 @@ export function notReady(status: ServiceTraceStatus, reason: string, message: st
   const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
   const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
   return { ...status, conditions: [{ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }, ...others] };
-}
-
-/** Reads anew only what is older than this; those who ask at the same time wait for the same answer. */
-function cached<Value>(freshMilliseconds: number, read: () => Promise<Value>): () => Promise<Value> {
-  let present: { readonly value: Promise<Value>; readonly readAt: number } | undefined;
-  return async () => {
-    if (present === undefined || Date.now() - present.readAt > freshMilliseconds) {
-      const value = read();
-      present = { value, readAt: Date.now() };
-      value.catch(() => { present = undefined; });
-    }
-    return present.value;
-  };
 }
 
 /** Calls after the pause, once for all the times that it was asked to in between. */
@@ -199,8 +191,7 @@ function atMostEvery(milliseconds: number, call: () => void): { later: () => voi
   };
 }
 
-/** What a node is asked about one Service. */
-export function probeRequest(
+function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
@@ -238,12 +229,11 @@ export function probeRequest(
 }
 
 /** The cluster IPs of kube-system/kube-dns; none where it is not there, or may not be read: then DNS is not asked. */
-export async function clusterDns(core: CoreV1Api): Promise<readonly string[]> {
+async function clusterDns(observer: ClusterObserver): Promise<readonly string[]> {
   try {
-    const { spec } = await core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' });
-    return (spec?.clusterIPs ?? []).filter((address) => address !== 'None');
+    return ((await observer.dnsService())?.spec?.clusterIPs ?? []).filter((address) => address !== 'None');
   } catch (error) {
-    if (statusCodeOf(error) === 404 || statusCodeOf(error) === 403) return [];
+    if (statusCodeOf(error) === 403) return [];
     throw error;
   }
 }
@@ -255,14 +245,14 @@ async function clientOf(
   from: FromSpec | undefined,
   nodes: readonly TracedNode[],
   allNodes: readonly TracedNode[],
-): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; problem?: string }> {
+): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; pod?: V1Pod; problem?: string }> {
   if (from?.pod !== undefined) {
     const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
     if (pod === undefined) return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
     const node = pod.spec?.nodeName;
     const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
     if (node === undefined || addresses.length === 0) return { walkFrom: [], problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}` };
-    return { walkFrom: addresses.map((address) => ({ node, address })) };
+    return { walkFrom: addresses.map((address) => ({ node, address })), pod };
   }
   if (from?.node !== undefined) {
     const node = allNodes.find(({ name }) => name === from.node);

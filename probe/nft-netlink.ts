@@ -57,6 +57,16 @@ export class NetlinkNftTable implements NftTable {
     return found;
   }
 
+  async allElements(names: readonly string[]): Promise<Map<string, readonly unknown[]>> {
+    await this.#requireTable();
+    await this.#readSets(names);
+    const sets = names.flatMap((name) => this.#sets.get(name) ?? []);
+    const answers = await this.#ask(sets.map(({ name }) => ({ ask: 'elements', set: name })));
+    const found = new Map<string, readonly unknown[]>(names.map((name) => [name, []]));
+    sets.forEach((set, index) => found.set(set.name, netlinkElementsJson(set, answers[index] ?? [])));
+    return found;
+  }
+
   async chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>> {
     await this.#requireTable();
     const found = new Map<string, NftObjects | undefined>();

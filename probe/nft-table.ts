@@ -23,6 +23,8 @@ export type NftObjects = readonly { readonly [key: string]: unknown }[];
 export interface NftTable {
   /** The elements with these keys, by set or map, and perhaps others; none of one that is not there. */
   elements(keys: readonly NftKey[]): Promise<Map<string, unknown[]>>;
+  /** All elements of these sets and maps, which costs what the cluster has of them; none of one that is not there. */
+  allElements(names: readonly string[]): Promise<Map<string, readonly unknown[]>>;
   /** These chains, and those that their rules jump to; undefined for one that is not there. */
   chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>>;
   /** Of these sets, those whose elements go after a time: in seconds. */
@@ -86,6 +88,10 @@ export class NftTableListing implements NftTable {
 
   async elements(keys: readonly NftKey[]): Promise<Map<string, unknown[]>> {
     return new Map([...new Set(keys.map(({ name }) => name))].map((name) => [name, [...(this.#set(name)?.elem ?? [])]]));
+  }
+
+  async allElements(names: readonly string[]): Promise<Map<string, readonly unknown[]>> {
+    return new Map(names.map((name) => [name, this.#set(name)?.elem ?? []]));
   }
 
   async chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>> {

@@ -9,17 +9,23 @@ import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 
 type Group = RecordOf<'conntrack'>['groups'][number];
+type OtherPort = NonNullable<RecordOf<'conntrack'>['otherPorts']>[number];
+
+/** Ports that the Service does not have are told up to this many, and of each as many clients. */
+const maxOtherPorts = 20;
+const maxSources = 5;
 
 interface Tally {
   readonly service: ProbeRequestService;
   readonly groups: Map<string, Group>;
   readonly lines: string[];
+  readonly otherPorts: Map<string, OtherPort>;
   matched: number;
 }
 
 /** One pass over the table for each family that the Services have; an entry belongs to the frontend that it was sent to. */
 export async function readConntrack(commands: Commands, request: ProbeRequest, nodeAddresses: readonly string[], emit: Emit): Promise<void> {
-  const tallies = request.services.map((service): Tally => ({ service, groups: new Map(), lines: [], matched: 0 }));
+  const tallies = request.services.map((service): Tally => ({ service, groups: new Map(), lines: [], otherPorts: new Map(), matched: 0 }));
   const families = new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.map(familyOf)));
   const problems: string[] = [];
   await Promise.all([...families].map(async (family) => {
@@ -28,7 +34,9 @@ export async function readConntrack(commands: Commands, request: ProbeRequest, n
         // Most entries of a node are of other Services: a look at the text saves parsing them.
         if (!mayConcern(line, tally.service)) continue;
         const entry = parseConntrackLine(line);
-        if (entry !== undefined && concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
+        if (entry === undefined) continue;
+        if (concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
+        else if (isToOtherPort(entry, tally.service)) addOtherPort(tally, entry);
       }
     });
     if (status !== 0) problems.push(`${family}: ${problem}`);
@@ -36,8 +44,9 @@ export async function readConntrack(commands: Commands, request: ProbeRequest, n
   if (problems.length > 0) {
     for (const { namespace, name } of request.services) emit({ kind: 'unread', service: `${namespace}/${name}`, what: 'conntrack entries', reason: problems.join('; ') });
   } else {
-    for (const { service, groups, lines, matched } of tallies) {
-      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()], lines });
+    for (const { service, groups, lines, matched, otherPorts } of tallies) {
+      const others = [...otherPorts.values()].sort((one, other) => other.entries - one.entries).slice(0, maxOtherPorts);
+      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()], lines, ...(others.length === 0 ? {} : { otherPorts: others }) });
     }
   }
   await readTableSize(emit);
@@ -81,6 +90,27 @@ function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRe
       replySourcePort,
       entries: 1,
     });
+  }
+}
+
+/**
+ * A cluster IP is of one Service alone: what comes there on another port was meant for it. Other addresses may be shared.
+ * An entry whose destination was changed is of a port that the Service had.
+ */
+function isToOtherPort({ original, reply, protocol }: ConntrackEntry, { clusterIPs, ports }: ProbeRequestService): boolean {
+  if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') return false;
+  if (!clusterIPs.some((address) => isSameAddress(address, original.destination)) || !isSameAddress(reply.source, original.destination)) return false;
+  return !ports.some((each) => each.protocol.toLowerCase() === protocol && each.port === original.destinationPort);
+}
+
+function addOtherPort({ otherPorts }: Tally, { family, protocol, original }: ConntrackEntry): void {
+  const { source, destination, destinationPort } = original;
+  const key = `${protocol} ${destination} ${destinationPort}`;
+  const present = otherPorts.get(key);
+  if (present === undefined) otherPorts.set(key, { family, protocol, destination, destinationPort, entries: 1, sources: [source] });
+  else {
+    present.entries += 1;
+    if (present.sources.length < maxSources && !present.sources.includes(source)) present.sources.push(source);
   }
 }
 

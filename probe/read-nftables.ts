@@ -1,12 +1,12 @@
 /** Reads the part of Services in kube-proxy's nftables table: their elements by key, their chains by name and by what leads to them. */
 import { canonicalAddress } from '../core/address.ts';
-import { nftablesChainNames } from '../core/chain-names.ts';
+import { nftablesChainNames, nftablesChainService } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../core/nft-targets.ts';
 import type { NftStatement } from '../core/nft-statement.ts';
 import { keyWords, parseNftMapElements, withProtocolName } from '../core/parse/nft-elements.ts';
 import { parseNftRules } from '../core/parse/nft-json.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
+import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
@@ -15,14 +15,16 @@ import { readNftTable, type NftKey, type NftObjects, type NftTable } from './nft
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';
 
-/** The chains through which every packet to a Service goes. */
-const commonChains = [
-  'firewall-check', 'nat-prerouting', 'nat-output', 'services', 'service-endpoints-check', 'nodeport-endpoints-check',
-  'cluster-ips-check', 'masquerading', 'reject-chain', 'mark-for-masquerade',
-];
+/** The base chains of every release since 1.29: one that is missing is told. */
+const knownBaseChains = ['nat-prerouting', 'nat-output', 'nat-postrouting', 'filter-input', 'filter-forward', 'filter-output'];
+/** Those, and the chains that a Service may lead to by a map alone. */
+const commonChains = [...knownBaseChains, 'services', 'masquerading', 'reject-chain', 'mark-for-masquerade'];
 
 /** The maps and sets that the common chains ask. */
 const dispatchMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips', 'cluster-ips', 'nodeport-ips'];
+
+/** The maps by which packets come to a Service: what stands there under a key that no port of it has is only found in the whole. */
+const strayMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'];
 
 /** What is known of one Service. */
 interface ServiceReading {
@@ -38,9 +40,11 @@ export async function readNftables(
   family: Family,
   services: readonly ProbeRequestService[],
   nodeAddresses: readonly string[],
+  dispatch: ProbeRequest['collect']['dispatch'],
   emit: Emit,
 ): Promise<void> {
-  const reading = await readNftTable(commands, family, table, async (source) => readServices(source, services, services.map((service) => keysOf(service, family, nodeAddresses))));
+  const keys = services.map((service) => keysOf(service, family, nodeAddresses));
+  const reading = await readNftTable(commands, family, table, async (source) => readServices(source, services, keys, dispatch === 'References' ? [] : strayMaps));
   if ('problem' in reading) {
     emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: reading.problem });
     return;
@@ -53,17 +57,19 @@ export async function readNftables(
     for (const [chain, objects] of chains) {
       const record: RecordOf<'nftChain'> = { kind: 'nftChain', ...own, chain, scope: 'all', absent: objects === undefined, objects: [...(objects ?? [])] };
       // The chains of other kinds of Services are absent as a rule, and say nothing.
-      if (objects !== undefined || !isComputed(chain, service)) emit(record);
+      if (objects !== undefined || !isComputed(chain, service) || knownBaseChains.includes(chain)) emit(record);
     }
   });
 }
 
 /** First what leads to the Services, then the chains that it leads to, then what those ask of their endpoints and clients. */
-async function readServices(source: NftTable, services: readonly ProbeRequestService[], keys: readonly (readonly NftKey[])[]): Promise<Map<ProbeRequestService, ServiceReading>> {
+async function readServices(source: NftTable, services: readonly ProbeRequestService[], keys: readonly (readonly NftKey[])[], wholeMaps: readonly string[]): Promise<Map<ProbeRequestService, ServiceReading>> {
   const found = await source.elements(keys.flat());
+  const whole = await source.allElements(wholeMaps);
   const entries = services.map((service, index) => {
     // A map that the Service can have no element in is known to hold none of it.
     const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(found, keys[index] ?? [])]);
+    for (const [name, all] of whole) elements.set(name, withStrays(elements.get(name) ?? [], all, service));
     const verdicts = [...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict));
     return { service, elements, names: [...commonChains, ...ownChains(service), ...verdicts] };
   });
@@ -86,6 +92,20 @@ async function readServices(source: NftTable, services: readonly ProbeRequestSer
       })),
     },
   ]));
+}
+
+/** With the elements of the Service under keys that it does not have: of a cluster IP, which is its alone, or to a chain of its name. */
+function withStrays(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
+  const keys = new Set(known.map(keyText));
+  const clusterIPs = new Set(service.clusterIPs.map((address) => canonicalAddress(address) ?? address));
+  const id = `${service.namespace}/${service.name}`;
+  const strays = all.filter((element) => {
+    const text = keyText(element);
+    if (keys.has(text)) return false;
+    if (clusterIPs.has(text.split(' ')[0] ?? '')) return true;
+    return Array.isArray(element) && parseNftMapElements([element]).some(({ verdict }) => chainOfVerdict(verdict).some((chain) => nftablesChainService(chain) === id));
+  });
+  return [...known, ...strays];
 }
 
 /** Elements by set or map; one without any of the keys is there with none. */

@@ -30,6 +30,8 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
   const names = request.ports.map(({ name, protocol }) => iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }));
   const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(chainsOf)]);
   const addresses = new Set([...request.clusterIPs, ...request.externalIPs, ...request.loadBalancerIPs].map((address) => canonicalAddress(address) ?? address));
+  // Of a port that the Service no longer has, the comment alone tells whose it is.
+  const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
   const nodePorts = new Set(request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));
   return {
     request,
@@ -37,6 +39,7 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
     names,
     external: nodePorts.size > 0 || request.externalIPs.length > 0 || request.loadBalancerIPs.length > 0,
     concerns(line) {
+      if (named.test(line)) return true;
       if (targets.has(/ -[jg] (\S+)/.exec(line)?.[1] ?? '')) return true;
       const destination = / -d ([0-9a-fA-F.:]+)(?:\/(?:32|128))?(?: |$)/.exec(line)?.[1];
       if (destination !== undefined) return addresses.has(destination) || (destination.includes(':') && addresses.has(canonicalAddress(destination) ?? destination));

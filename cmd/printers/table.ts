@@ -5,7 +5,7 @@ import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { ageText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, routingText, severityTones } from '../words.ts';
+import { ageText, bytesText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, routingText, severityTones } from '../words.ts';
 import { fits, printColumns, type Column } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
 
@@ -198,7 +198,22 @@ function endpointSlices(status: ServiceTraceStatus, options: TableOptions): stri
   });
   const changed = status.convergence?.lastChange;
   const title = `${options.paint('heading', 'EndpointSlices')}  ${endpointsText(status)} endpoints ready${changed === undefined ? '' : `, last change ${ageText(changed, timeOf(status))} before`}`;
-  return [title, ...printColumns(columns, rows, tableWidth(options))];
+  return [title, ...printColumns(columns, rows, tableWidth(options)), ...costLines(status, options)];
+}
+
+/** What the Service costs as EndpointSlices and as the legacy Endpoints object, where both are there: in one line, or in a table. */
+function costLines({ endpoints }: ServiceTraceStatus, options: TableOptions): string[] {
+  if (endpoints?.legacy === undefined) return [];
+  const { legacy, endpointSlices: slices } = endpoints;
+  const cut = legacy.truncated ? ', cut at 1000 addresses' : '';
+  if (!options.isWide) {
+    const line = `A change sends ${bytesText(slices.changeBytes)} of ${bytesText(slices.bytes)} (${plural(slices.shards, 'shard')}); legacy Endpoints sends ${bytesText(legacy.changeBytes)}${cut}`;
+    return wrapped(line, options.width).map((each) => options.paint('dim', each));
+  }
+  const columns: Column[] = [{ title: 'KEPT AS' }, ...['OBJECTS', 'ADDRESSES', 'SIZE', 'LARGEST', 'A CHANGE SENDS'].map((title) => ({ title, align: 'right' as const }))];
+  const row = (kind: string, objects: number, { addresses, bytes, changeBytes }: typeof legacy | typeof slices, largest: number): Cell[] =>
+    [kind, String(objects), String(addresses), bytesText(bytes), bytesText(largest), bytesText(changeBytes)].map((text) => cell(text));
+  return ['', ...printColumns(columns, [row('EndpointSlices', slices.shards, slices, slices.largestBytes), row(`legacy Endpoints${cut}`, 1, legacy, legacy.bytes)], tableWidth(options))];
 }
 
 /** The entries of --conntrack entries, node by node. */

@@ -13,8 +13,16 @@ export interface Facts {
   readonly nodes: readonly NodeFacts[];
   /** Absent in traces that were recorded without it: then nothing is found from it. */
   readonly cluster?: ClusterFacts;
+  /** The client of spec.from, with its addresses; absent where none is asked for, or it was not found. */
+  readonly from?: FromFacts;
   /** When it was collected, RFC 3339. */
   readonly now: string;
+}
+
+export interface FromFacts {
+  readonly pod?: string;
+  readonly node?: string;
+  readonly addresses: readonly string[];
 }
 
 /** One occurrence of a finding, without what its kind says for all occurrences. */

@@ -79,6 +79,10 @@ export const exampleTrace: ServiceTrace = {
         endpoints: pods.map(({ address, pod, nodeName }) => ({ addresses: [address], ready: true, serving: true, terminating: false, nodeName, targetRef: { kind: 'Pod', name: pod, uid: pod } })),
       },
     ],
+    endpoints: {
+      legacy: { addresses: 3, bytes: 1186, truncated: false, changeBytes: 1186 },
+      endpointSlices: { addresses: 3, bytes: 2011, shards: 1, largestBytes: 2011, changeBytes: 2011 },
+    },
     programs: [
       {
         fingerprint: 'aaaaaaaaaa',

@@ -7,10 +7,12 @@ import { dataCases } from './finding-cases/data.ts';
 import { dnsCases } from './finding-cases/dns.ts';
 import { endpointsCases } from './finding-cases/endpoints.ts';
 import { kubeProxyCases } from './finding-cases/kube-proxy.ts';
+import { networkPolicyCases } from './finding-cases/network-policies.ts';
+import { podCases } from './finding-cases/pods.ts';
 import { rulesCases } from './finding-cases/rules.ts';
 import { serviceCases } from './finding-cases/service.ts';
 
-const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...dataCases];
+const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...dataCases];
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids }) => {

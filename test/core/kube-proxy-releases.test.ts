@@ -1,62 +1,23 @@
 /** What each release of kube-proxy wrote for the same Services (test/fixtures/kube-proxy), evaluated: it is what the manifest asks for. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadYaml, type V1EndpointSlice, type V1Service } from '@kubernetes/client-node';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parse, stringify } from 'yaml';
-import { z } from 'zod';
 import { prefixContains } from '../../core/address.ts';
 import { hostPort } from '../../core/address.ts';
 import type { Ruleset } from '../../core/ruleset.ts';
-import { familyOf, type DesiredService, type Family, type Protocol } from '../../core/service.ts';
-import { desiredServiceOf } from '../../operator/observe.ts';
+import { familyOf, type Family, type Protocol } from '../../core/service.ts';
 import { nodePlans, type NodePlan } from '../cluster/topology.ts';
 import { featureNames } from '../fixtures/kube-proxy-services.ts';
 import { desiredOutcome, type Asked, type FrontendKind, type Outcome } from '../proxy/desired-outcome.ts';
 import { expectationOf, readDumps, type Expectation } from '../proxy/expectation.ts';
 import { currentRelease, releases } from '../proxy/kube-proxy-releases.ts';
+import { forRelease, minorOf, readManifests, type Manifest } from '../proxy/manifests.ts';
 import { gateway, placePlans } from '../proxy/place.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/kube-proxy/', import.meta.url));
 const read = (file: string): string => readFileSync(folder + file, 'utf8');
 
-/** A Service of the manifest, and what of it no core value holds. */
-interface Manifest {
-  readonly desired: DesiredService;
-  readonly sourceRanges: readonly string[];
-  /** Load balancer IPs whose packets do not come with that destination (ipMode Proxy). */
-  readonly proxiedIPs: readonly string[];
-}
-
-const manifestSchema = z.array(z.object({ service: z.looseObject({}), status: z.looseObject({}).optional(), endpointSlices: z.array(z.looseObject({})) }));
-
-function readManifests(): Manifest[] {
-  return manifestSchema.parse(parse(read('services.yaml'))).map(({ service, status, endpointSlices }) => {
-    const object = loadYaml<V1Service>(stringify({ ...service, status }));
-    const slices = endpointSlices.map((slice) => loadYaml<V1EndpointSlice>(stringify(slice)));
-    return {
-      desired: desiredServiceOf(object, slices),
-      sourceRanges: object.spec?.loadBalancerSourceRanges ?? [],
-      proxiedIPs: (object.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) => (ip !== undefined && ipMode === 'Proxy' ? [ip] : [])),
-    };
-  });
-}
-
 const manifests = readManifests();
-const minorOf = (version: string): number => Number(version.split('.')[1]);
-
-/** The manifest as this release understands it. */
-function forRelease({ desired, sourceRanges, proxiedIPs }: Manifest, version: string): Manifest {
-  const minor = minorOf(version);
-  // PreferSameTrafficDistribution, which node hints belong to, is off by default before 1.34; LoadBalancerIPMode before 1.30.
-  const endpointSlices = desired.endpointSlices.map((slice) => ({
-    ...slice,
-    endpoints: minor >= 34 ? slice.endpoints : slice.endpoints.map(({ nodeHints: _, ...endpoint }) => endpoint),
-  }));
-  const isProxyKnown = minor >= 30;
-  const service = isProxyKnown ? desired.service : { ...desired.service, loadBalancerIPs: [...desired.service.loadBalancerIPs, ...proxiedIPs] };
-  return { desired: { ...desired, service, endpointSlices }, sourceRanges, proxiedIPs: isProxyKnown ? proxiedIPs : [] };
-}
 
 interface Case {
   readonly kind: FrontendKind | 'LoadBalancerIP (Proxy)';

@@ -108,6 +108,14 @@ describe('the operator may not', () => {
     ['patch', 'endpointslices.discovery.k8s.io', '-n', 'default'],
     ['delete', 'nodes'],
     ['create', 'servicetraces.svctrace.io', '-n', 'default'],
+    ['get', 'configmaps', '-n', 'default'],
+    ['get', 'configmaps/coredns', '-n', 'kube-system'],
+    ['list', 'configmaps', '-n', 'kube-system'],
+    ['update', 'endpoints', '-n', 'default'],
+    ['watch', 'pods', '-n', 'default'],
+    ['delete', 'pods', '-n', 'default'],
+    ['patch', 'networkpolicies.networking.k8s.io', '-n', 'default'],
+    ['get', 'namespaces'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io'],
   ];
   for (const question of refused) {
@@ -118,7 +126,21 @@ describe('the operator may not', () => {
   }
 
   clusterTest('and may what it needs', async ({ kubectl }) => {
-    for (const question of [['list', 'services', '-A'], ['create', 'pods', '-n', 'svctrace-system'], ['patch', 'servicetraces.svctrace.io', '--subresource=status', '-n', 'default'], ['create', 'pods', '--subresource=exec', '-n', 'svctrace-system']]) {
+    const allowed = [
+      ['list', 'services', '-A'],
+      ['create', 'pods', '-n', 'svctrace-system'],
+      ['patch', 'servicetraces.svctrace.io', '--subresource=status', '-n', 'default'],
+      ['create', 'pods', '--subresource=exec', '-n', 'svctrace-system'],
+      ['get', 'pods', '-n', 'default'],
+      ['list', 'pods', '-n', 'default'],
+      ['list', 'pods', '-n', 'kube-system'],
+      ['get', 'endpoints', '-n', 'default'],
+      ['list', 'networkpolicies.networking.k8s.io', '-n', 'default'],
+      ['get', 'configmaps/kube-proxy', '-n', 'kube-system'],
+      ['list', 'endpointslices.discovery.k8s.io', '-n', 'kube-system'],
+      ['list', 'nodes'],
+    ];
+    for (const question of allowed) {
       await eventually(async () => {
         const { stdout } = await kubectl(['auth', 'can-i', ...question, who], { reject: false });
         expect(stdout.trim(), question.join(' ')).toBe('yes');

@@ -3,9 +3,11 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { FindingStatus } from '../../core/service-trace.ts';
+import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine.ts';
 import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
-import { FindingsCollector } from './collect-findings.ts';
+import { probeImage } from '../setup/images.ts';
 import type { FindingAt, KubernetesObject, Undo } from './fault.ts';
+import { SharedProbes } from './shared-probes.ts';
 
 /** The suite's own namespace. */
 export const namespace = 'faults';
@@ -40,14 +42,18 @@ export interface PodAt {
 
 export class Place {
   readonly cluster: Cluster;
-  readonly #collector: FindingsCollector;
+  readonly #engine: TraceEngine;
+  #probes: SharedProbes | undefined;
   readonly #restart = new Set<string>();
 
   constructor(cluster: Cluster) {
     this.cluster = cluster;
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfigPath);
-    this.#collector = new FindingsCollector(kubeConfig);
+    this.#engine = createTraceEngine(
+      { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: `faults-${process.pid.toString(36)}`, probeIdleSeconds: 600 },
+      (...args) => (this.#probes = new SharedProbes(...args)),
+    );
   }
 
   node(name: string): ClusterNode {
@@ -55,13 +61,17 @@ export class Place {
   }
 
   async close(): Promise<void> {
-    await this.#collector.close();
+    await this.#engine.close();
   }
 
-  /** What is found of each of the Services, collected from all nodes. */
+  /** What is found of each of the Services, collected from all nodes by the engine that --standalone uses. */
   async findings(services: readonly string[]): Promise<Map<string, readonly FindingStatus[]>> {
-    const found = await this.#collector.collect(services.map(splitName));
-    return new Map(services.map((service, index) => [service, found[index] ?? []]));
+    const traces = services.map((service) => async (): Promise<readonly [string, readonly FindingStatus[]]> => {
+      const [space, name] = splitName(service);
+      const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name } } });
+      return [service, status.findings ?? []];
+    });
+    return new Map(await this.#probes?.round(traces));
   }
 
   async kubectl(args: readonly string[], input?: string): Promise<string> {

@@ -55,6 +55,18 @@ describe('endpointSliceStatusOf', () => {
   });
 });
 
+it('takes when a slice was written for a change of it, where the controller says no trigger time', () => {
+  const written = (name: string, time: string, trigger?: string): Parameters<typeof endpointSliceStatusOf>[0] => ({
+    metadata: { name, managedFields: [{ manager: 'kube-controller-manager', time: new Date(time) }], ...(trigger === undefined ? {} : { annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': trigger } }) },
+    addressType: 'IPv4',
+    endpoints: [],
+  });
+  const lastChange = (...slices: Parameters<typeof endpointSliceStatusOf>[0][]): string | undefined => desiredServiceOf({ metadata: { name: 'a', namespace: 'b' }, spec: {} }, slices).lastChange;
+  expect(lastChange(written('y', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.750Z'), written('z', '2025-01-01T00:00:00Z'))).toBe('2026-01-01T00:00:00.750Z');
+  expect(lastChange(written('y', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.750Z'), written('z', '2026-01-01T00:00:09Z'))).toBe('2026-01-01T00:00:09.000Z');
+  expect(lastChange()).toBeUndefined();
+});
+
 const node = (name: string, labels: Record<string, string> = {}, operatingSystem = 'linux'): V1Node => ({
   metadata: { name, labels },
   status: {

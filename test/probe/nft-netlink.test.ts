@@ -157,7 +157,7 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
 
   it('gives no record but that it is unread where neither way goes', async () => {
     const records: NodeReportRecord[] = [];
-    await readNftables(recordedKernel([], () => [errorAnswer(1)]), 'IPv4', [], [], (record) => records.push(record));
+    await readNftables(recordedKernel([], () => [errorAnswer(1)]), 'IPv4', [], [], 'References', (record) => records.push(record));
     expect(records).toEqual([{ kind: 'unread', family: 'IPv4', what: 'rules of nftables, table kube-proxy', reason: 'nft fails' }]);
   });
 
@@ -166,7 +166,7 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
     const [ordinary, sticky] = [service('cluster-ip', '10.96.1.1'), service('sticky', '10.96.1.13')];
     const recordsOf = async (services: ProbeRequest['services']): Promise<NodeReportRecord[]> => {
       const records: NodeReportRecord[] = [];
-      await readNftables(recordedKernel(), 'IPv4', services, [], (record) => records.push(record));
+      await readNftables(recordedKernel(), 'IPv4', services, [], 'References', (record) => records.push(record));
       return records;
     };
     const records = await recordsOf([ordinary, sticky]);

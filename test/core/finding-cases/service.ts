@@ -1,12 +1,86 @@
 /** Findings of the Service itself. */
-import { desiredService, nodeFacts, nodeProgram } from '../facts.ts';
+import type { PodFacts } from '../../../core/cluster-facts.ts';
+import type { RecordOf } from '../../../core/node-report.ts';
+import type { DesiredService } from '../../../core/service.ts';
+import { bothEndpoints, bothPods, cluster, clusterNode, pod } from '../cluster.ts';
+import { desiredService, endpoint, nodeFacts, nodeProgram } from '../facts.ts';
 import type { FindingCase } from './finding-case.ts';
 
+const service = (extra: Partial<DesiredService['service']> = {}, endpoints = bothEndpoints): DesiredService => desiredService(endpoints, extra);
+const noEndpoints = { endpoints: { bytes: 300, subsets: [] } };
+const near = (labels: Record<string, string>): PodFacts => pod('10.244.1.2', { selected: false, labels });
+const port = (targetPort: string, protocol: 'TCP' | 'UDP' = 'TCP'): DesiredService['service']['ports'][number] => ({ name: 'http', protocol, port: 80, targetPort });
+const withPorts = (address: string, ...ports: PodFacts['containers'][number]['ports']): PodFacts => pod(address, { containers: [{ name: 'server', ports, restarts: 0 }] });
+const balancer = { type: 'LoadBalancer', loadBalancerIPs: ['203.0.113.10'], loadBalancerSourceRanges: ['192.0.2.0/24'] };
+const ingress = cluster({ service: { createdAt: '2026-11-24T08:00:00Z', loadBalancerIngress: ['203.0.113.10'] } });
+const dual = { clusterIPs: ['10.96.0.7', 'fd00:10:96::7'], ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'PreferDualStack' };
+
+const asked = (...otherPorts: NonNullable<RecordOf<'conntrack'>['otherPorts']>): ReturnType<typeof nodeFacts> =>
+  nodeFacts('node-a', { conntrack: { kind: 'conntrack', service: 'default/auth-service', matched: 0, groups: [], lines: [], otherPorts } });
 
 export const serviceCases: readonly FindingCase[] = [
   {
     name: 'a headless Service',
-    facts: { desired: desiredService(undefined, { clusterIPs: ['None'], notProxied: 'it is headless' }), nodes: [nodeFacts('node-a', { program: nodeProgram([]) })] },
+    facts: { desired: desiredService(undefined, { clusterIPs: [], notProxied: 'it is headless' }), nodes: [nodeFacts('node-a', { program: nodeProgram([]) })] },
     ids: ['SVC-NOT-PROXIED'],
   },
+  { name: 'a healthy Service and all that the API server tells around it', facts: { desired: service(), nodes: [], cluster: cluster() }, ids: [] },
+
+  { name: 'a selector that matches nothing near', facts: { desired: service({}, []), nodes: [], cluster: cluster({ pods: [], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
+  { name: 'a misspelt selector', facts: { desired: service({ selector: { app: 'auht' } }, []), nodes: [], cluster: cluster({ pods: [near({ app: 'auth' })], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
+  { name: 'a selector whose key is misspelt', facts: { desired: service({ selector: { ap: 'auth' } }, []), nodes: [], cluster: cluster({ pods: [near({ app: 'auth' })], ...noEndpoints }) }, ids: ['SVC-SELECTOR-NOMATCH', 'EPS-EMPTY'] },
+  { name: 'a selector that matches ended pods alone', facts: { desired: service({}, []), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { phase: 'Succeeded', ready: false })], ...noEndpoints }) }, ids: ['EPS-EMPTY'] },
+  { name: 'pods that may not be read', facts: { desired: service({}, []), nodes: [], cluster: withoutPods() }, ids: ['EPS-EMPTY', 'DATA-API-UNREAD'] },
+  {
+    name: 'a selector without pods beside endpoints of another writer',
+    facts: { desired: service({}, [endpoint('10.9.9.9', { targetRef: {} })]), nodes: [], cluster: cluster({ pods: [], ...noEndpoints, endpointSlices: [{ name: 'auth-service-1', managedBy: 'mesh.example', bytes: 900 }] }) },
+    ids: [],
+  },
+
+  { name: 'no selector and no endpoint', facts: { desired: desiredWithoutSelector([]), nodes: [], cluster: cluster({ pods: [], ...noEndpoints }) }, ids: ['SVC-NO-SELECTOR', 'EPS-EMPTY'] },
+  { name: 'no selector and endpoints made by hand', facts: { desired: desiredWithoutSelector([endpoint('10.9.9.9', { targetRef: {} })]), nodes: [], cluster: cluster({ pods: [], endpoints: null }) }, ids: [] },
+  { name: 'ExternalName', facts: { desired: { ...desiredWithoutSelector([]), service: { ...desiredWithoutSelector([]).service, type: 'ExternalName', notProxied: 'it is of type ExternalName' } }, nodes: [], cluster: cluster({ pods: [], endpoints: null }) }, ids: ['SVC-NOT-PROXIED'] },
+
+  { name: 'a named target port that the pods have', facts: { desired: service({ ports: [port('web')] }), nodes: [], cluster: cluster() }, ids: [] },
+  { name: 'a named target port that no pod has', facts: { desired: service({ ports: [port('http')] }), nodes: [], cluster: cluster() }, ids: ['SVC-TARGETPORT-NAME'] },
+  { name: 'a named target port that only an ending pod lacks', facts: { desired: service({ ports: [port('web')] }), nodes: [], cluster: cluster({ pods: [...bothPods, pod('10.244.1.9', { containers: [], deletionTimestamp: '2026-11-24T10:00:20Z', hasPreStop: true })] }) }, ids: [] },
+  { name: 'a named target port of a headless Service', facts: { desired: service({ ports: [port('http')], clusterIPs: [], notProxied: 'it is headless' }), nodes: [], cluster: cluster() }, ids: ['SVC-NOT-PROXIED'] },
+  { name: 'a named target port that one of two pods has', facts: { desired: service({ ports: [port('web')] }), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2'), withPorts('10.244.2.3')] }) }, ids: ['SVC-TARGETPORT-PARTIAL'] },
+
+  { name: 'the name in another protocol', facts: { desired: service({ ports: [port('web', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-TARGETPORT-NAME', 'SVC-PROTO'] },
+  { name: 'the number in another protocol', facts: { desired: service({ ports: [port('8080', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-PROTO'] },
+  { name: 'a number that nobody declares', facts: { desired: service({ ports: [port('9090', 'UDP')] }), nodes: [], cluster: cluster() }, ids: [] },
+  { name: 'one number in both protocols', facts: { desired: service({ ports: [port('8080'), { ...port('8080', 'UDP'), name: 'http3' }] }), nodes: [], cluster: cluster() }, ids: [] },
+
+  { name: 'packets to a port that the Service does not have', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })] }, ids: ['SVC-PORT-UNDEFINED'] },
+  { name: 'packets to the ports of the Service alone', facts: { desired: desiredService(), nodes: [asked()] }, ids: [] },
+
+  { name: 'a load balancer without an address', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster() }, ids: ['SVC-LB-PENDING'] },
+  { name: 'a load balancer with a host name', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { loadBalancerIngress: ['lb.example'] } }) }, ids: [] },
+  { name: 'a load balancer of a new Service', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { createdAt: '2026-11-24T09:59:40Z', loadBalancerIngress: [] } }) }, ids: [] },
+
+  { name: 'a client outside of the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { addresses: ['198.51.100.9'] } }, ids: ['SVC-LB-RANGES'] },
+  { name: 'a client within the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { addresses: ['192.0.2.9'] } }, ids: [] },
+  { name: 'a client of the other family', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { addresses: ['2001:db8::9'] } }, ids: [] },
+  { name: 'a pod outside of the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { pod: 'client-a', addresses: ['10.244.1.9'] } }, ids: [] },
+  { name: 'a range that cannot be read', facts: { desired: service({ ...balancer, loadBalancerSourceRanges: ['anywhere'] }), nodes: [], cluster: ingress, from: { addresses: ['198.51.100.9'] } }, ids: [] },
+
+  { name: 'a cluster IP of a family that no pod has', facts: { desired: service(dual), nodes: [], cluster: cluster() }, ids: ['SVC-FAMILY'] },
+  { name: 'the same, known from the EndpointSlices alone', facts: { desired: service(dual), nodes: [] }, ids: ['SVC-FAMILY'] },
+  { name: 'a headless Service of two families', facts: { desired: service({ ...dual, clusterIPs: [], notProxied: 'it is headless' }), nodes: [], cluster: cluster() }, ids: ['SVC-NOT-PROXIED'] },
+  { name: 'two families and no endpoint', facts: { desired: service({ ...dual, selector: { app: 'auth' } }, []), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { phase: 'Failed', ready: false })], ...noEndpoints }) }, ids: ['EPS-EMPTY'] },
+  {
+    name: 'nodes of one family',
+    facts: { desired: service({ clusterIPs: ['fd00:10:96::7'], ipFamilies: ['IPv6'], ipFamilyPolicy: 'SingleStack' }, []), nodes: [], cluster: cluster({ ...noEndpoints, nodes: [clusterNode('node-a'), clusterNode('node-b')] }) },
+    ids: ['EPS-EMPTY', 'SVC-FAMILY'],
+  },
 ];
+
+function desiredWithoutSelector(endpoints: Parameters<typeof desiredService>[0]): DesiredService {
+  return desiredService(endpoints, { selector: {} });
+}
+
+function withoutPods(): ReturnType<typeof cluster> {
+  const reason = 'pods is forbidden: User "system:serviceaccount:svctrace-system:svctrace-operator" cannot list resource "pods"';
+  return cluster({ ...noEndpoints, pods: undefined, unread: [{ what: 'pods of namespace default', reason, forbidden: { verb: 'get,list', resource: 'pods', namespace: 'default' } }] });
+}

@@ -1,0 +1,18 @@
+/** Grace times: what changed a moment ago may rightly not have reached everybody. */
+import type { DesiredService } from '../service.ts';
+
+/**
+ * How long the controllers of the control plane may take to write what they saw, in milliseconds. They take less than a
+ * second where they are not loaded, and wait --endpoint-updates-batch-period where that is set.
+ */
+export const controllerGraceMilliseconds = 10_000;
+
+/** Whether the time (RFC 3339) lies less than this before `now`; a time that is not known is long ago. */
+export function isWithin(time: string | undefined, milliseconds: number, now: string): boolean {
+  return time !== undefined && Date.parse(now) - Date.parse(time) < milliseconds;
+}
+
+/** Whether the EndpointSlices are being written right now: then the API's objects are of different moments. */
+export function isChanging({ lastChange }: DesiredService, now: string): boolean {
+  return isWithin(lastChange, controllerGraceMilliseconds, now);
+}

@@ -1,0 +1,34 @@
+import { readyByFamily } from '../ready-endpoints.ts';
+import type { FindingKind } from '../finding.ts';
+import { isChanging } from '../age.ts';
+import { listed } from '../listed.ts';
+
+export const epsHintsPartial: FindingKind = {
+  id: 'EPS-HINTS-PARTIAL',
+  severity: 'warning',
+  condition: 'Some ready endpoints have a topology hint and others have none: kube-proxy then follows none of them, and traffic crosses zones.',
+  notReported: 'Where no endpoint has a hint; node hints beside whole zone hints, which kube-proxy follows instead; within 10 s of a change of the EndpointSlices.',
+  source: 'KEP-2433, KEP-3015; pkg/proxy/topology.go topologyModeFromHints',
+  find: ({ desired, now }) => {
+    if (isChanging(desired, now)) return [];
+    return readyByFamily(desired).flatMap(({ family, endpoints }) => {
+      const without = endpoints.filter(({ hints = [] }) => hints.length === 0);
+      const hasNodeHints = endpoints.every(({ nodeHints = [] }) => nodeHints.length > 0);
+      if (hasNodeHints || without.length === 0 || without.length === endpoints.length) return [];
+      const nodes = [...new Set(without.filter(({ zone }) => zone === undefined).flatMap(({ nodeName }) => nodeName ?? []))];
+      return [
+        {
+          where: `service/${desired.name}`,
+          message: `${without.length} of ${endpoints.length} ready ${family} endpoints have no topology hint, so kube-proxy follows none: traffic crosses zones.`,
+          evidence: [
+            ...listed(without.map(({ addresses, targetRef, nodeName, zone }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} on ${nodeName ?? 'no node'} in ${zone ?? 'no zone'}`)),
+            `trafficDistribution: ${desired.service.trafficDistribution ?? 'not set'}`,
+          ],
+          advice: nodes.length === 0
+            ? `kubectl -n ${desired.namespace} describe service ${desired.name} shows events of the EndpointSlice controller`
+            : `kubectl label node ${nodes.join(' ')} topology.kubernetes.io/zone=ZONE: a node without a zone gets no hint`,
+        },
+      ];
+    });
+  },
+};

@@ -1,0 +1,23 @@
+import type { FindingKind } from '../finding.ts';
+import { listed } from '../listed.ts';
+
+export const epsPublishNotReady: FindingKind = {
+  id: 'EPS-PUBLISH-NOTREADY',
+  severity: 'info',
+  condition: 'publishNotReadyAddresses makes endpoints ready whose pods are not, so clients are sent there.',
+  notReported: 'Where all pods serve.',
+  source: 'kubernetes/kubernetes#84573; k8s.io/endpointslice utils.go podToEndpoint',
+  find: ({ desired }) => {
+    if (desired.service.publishNotReadyAddresses !== true) return [];
+    const all = desired.endpointSlices.flatMap(({ endpoints }) => endpoints).filter(({ ready, serving }) => ready && !serving);
+    if (all.length === 0) return [];
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `${all.length} endpoints of Service ${desired.name} count as ready only because of publishNotReadyAddresses.`,
+        evidence: listed(all.map(({ addresses, targetRef, terminating }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} ready=true serving=false terminating=${terminating}`)),
+        advice: `nothing to do where pods are to find each other before they are ready; otherwise kubectl -n ${desired.namespace} patch service ${desired.name} -p '{"spec":{"publishNotReadyAddresses":false}}'`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,29 @@
+import type { FindingKind } from '../finding.ts';
+
+export const nodeNotReady: FindingKind = {
+  id: 'NODE-NOTREADY',
+  severity: 'warning',
+  condition: 'A node that was asked, or that has endpoints of the Service, is not ready.',
+  notReported: 'Other nodes; nodes that are only cordoned.',
+  source: 'core/v1 NodeCondition Ready; pkg/controller/nodelifecycle',
+  find: ({ desired, cluster, nodes }) => {
+    const endpoints = new Map<string, string[]>();
+    for (const { nodeName, addresses, targetRef } of desired.endpointSlices.flatMap((slice) => slice.endpoints)) {
+      if (nodeName !== undefined) endpoints.set(nodeName, [...(endpoints.get(nodeName) ?? []), targetRef?.name ?? addresses.join(', ')]);
+    }
+    const asked = new Set(nodes.map(({ node }) => node));
+    return (cluster?.nodes ?? []).flatMap(({ name, ready, notReady }) => {
+      if (ready || !(asked.has(name) || endpoints.has(name))) return [];
+      const pods = [...new Set(endpoints.get(name) ?? [])];
+      return [
+        {
+          where: `node/${name}`,
+          node: name,
+          message: `${name} is not ready${pods.length === 0 ? '' : `, and ${pods.length} endpoints of Service ${desired.name} are there`}.`,
+          evidence: [`condition Ready: ${notReady ?? 'not true'}`, ...(pods.length === 0 ? [] : [`endpoints: ${pods.slice(0, 10).join(', ')}`])],
+          advice: `kubectl describe node ${name}`,
+        },
+      ];
+    });
+  },
+};

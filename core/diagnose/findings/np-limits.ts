@@ -1,0 +1,25 @@
+import type { FindingKind } from '../finding.ts';
+import { listed, namesText } from '../listed.ts';
+import { egressVerdicts, ingressVerdicts } from '../service-policies.ts';
+import { servicePortText } from '../target-port.ts';
+
+export const npLimits: FindingKind = {
+  id: 'NP-LIMITS',
+  severity: 'info',
+  condition: 'NetworkPolicies let only some clients connect to the Service; with spec.from: whether that client is one of them is not known from here.',
+  notReported: 'Ports that are open for everybody, and clients that are surely let in.',
+  source: 'networking/v1 NetworkPolicyPeer',
+  find: (facts) => {
+    const { desired, from } = facts;
+    const limited = [...ingressVerdicts(facts), ...egressVerdicts(facts)].filter(({ answer }) => answer === 'unknown');
+    const client = from === undefined ? undefined : (from.pod ?? from.node ?? from.addresses.join(', '));
+    return [...Map.groupBy(limited, ({ port }) => port)].map(([port, all]) => ({
+      where: `service/${desired.name}`,
+      message: client === undefined
+        ? `NetworkPolicies let only some clients connect to port ${servicePortText(port)} on ${namesText([...new Set(all.map(({ pod }) => pod.name))])}.`
+        : `Whether NetworkPolicies let ${client} connect to port ${servicePortText(port)} on ${namesText([...new Set(all.map(({ pod }) => pod.name))])} is not known.`,
+      evidence: listed([...new Set(all.flatMap(({ peers, policies, target }) => (peers.length === 0 ? [`${policies.map((name) => `networkpolicy/${name}`).join(', ')}: ${target}/${port.protocol}`] : peers.map((peer) => `${policies.map((name) => `networkpolicy/${name}`).join(', ')}: ${target}/${port.protocol} from ${peer}`))))]),
+      advice: client === undefined ? `kubectl svctrace ${desired.name} -n ${desired.namespace} --from POD says whether one client is let in` : `kubectl -n ${desired.namespace} describe networkpolicy ${all[0]?.policies[0] ?? ''}`,
+    }));
+  },
+};

@@ -1,0 +1,33 @@
+import type { PodFacts } from '../../cluster-facts.ts';
+import type { NodeFacts } from '../../node-facts.ts';
+import type { FindingKind } from '../finding.ts';
+import { listed, namesText } from '../listed.ts';
+import { livePods, whereOf } from '../selected-pods.ts';
+
+export const podNoDrain: FindingKind = {
+  id: 'POD-NO-DRAIN',
+  severity: 'info',
+  condition: 'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',
+  notReported: 'Pods whose containers wait in a preStop hook; nodes that send it nothing any more.',
+  source: 'kubernetes/kubernetes#43576, #128479',
+  find: ({ desired, cluster, nodes }) => {
+    const ending = (livePods(cluster) ?? []).flatMap((pod) => {
+      if (pod.deletionTimestamp === undefined || pod.hasPreStop) return [];
+      const senders = nodes.filter((node) => sendsTo(node, pod)).map(({ node }) => node);
+      return senders.length === 0 ? [] : [{ pod, senders }];
+    });
+    if (ending.length === 0) return [];
+    return [
+      {
+        where: whereOf(ending.map(({ pod }) => pod), desired),
+        message: `${namesText(ending.map(({ pod }) => pod.name))} got SIGTERM, and ${namesText([...new Set(ending.flatMap(({ senders }) => senders))].sort())} still send new connections there.`,
+        evidence: listed(ending.map(({ pod, senders }) => `pod ${pod.name} has no preStop hook, is to be gone by ${pod.deletionTimestamp ?? ''}, and is a DNAT target on ${senders.join(', ')}`)),
+        advice: 'give the container a preStop hook that sleeps for longer than the nodes need to follow, such as lifecycle: {preStop: {sleep: {seconds: 5}}}, or let it serve for a while after SIGTERM',
+      },
+    ];
+  },
+};
+
+function sendsTo({ read }: NodeFacts, { addresses }: PodFacts): boolean {
+  return read?.program.frontends.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address))) === true;
+}

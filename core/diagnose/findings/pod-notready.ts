@@ -1,0 +1,36 @@
+import type { PodFacts } from '../../cluster-facts.ts';
+import { isWithin } from '../age.ts';
+import { isDownByRestart } from '../container-restarts.ts';
+import type { FindingKind } from '../finding.ts';
+import { listed, namesText } from '../listed.ts';
+import { livePods, whereOf } from '../selected-pods.ts';
+
+/** A pod that starts is not ready, and nothing is wrong with it. */
+const startGraceMilliseconds = 30_000;
+
+export const podNotReady: FindingKind = {
+  id: 'POD-NOTREADY',
+  severity: 'warning',
+  condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
+  notReported: 'In the first 30 s of a pod; pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',
+  source: 'Debug Services, "Are the Pods working?"; core/v1 PodCondition Ready',
+  find: ({ desired, cluster, now }) => {
+    const pods = (livePods(cluster) ?? []).filter((pod) => !pod.ready && pod.deletionTimestamp === undefined && !isWithin(pod.createdAt, startGraceMilliseconds, now) && !isDownByRestart(pod, now));
+    const [first] = pods;
+    if (first === undefined) return [];
+    const all = livePods(cluster)?.length ?? 0;
+    return [
+      {
+        where: whereOf(pods, desired),
+        message: `${pods.length} of ${all} pods of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} not ready: ${namesText(pods.map((pod) => `${pod.name} (${reasonOf(pod)})`))}.`,
+        evidence: listed(pods.map((pod) => `pod ${pod.name} on ${pod.node ?? 'no node'}: ${pod.phase}, ${pod.notReady ?? 'no condition Ready'}${pod.notReadySince === undefined ? '' : ` since ${pod.notReadySince}`}`)),
+        advice: `kubectl -n ${desired.namespace} describe pod ${first.name}`,
+      },
+    ];
+  },
+};
+
+/** What keeps a container from running says more than the condition. */
+function reasonOf({ containers, notReady, phase }: PodFacts): string {
+  return containers.find(({ waiting }) => waiting !== undefined)?.waiting ?? notReady?.split(':')[0] ?? phase;
+}

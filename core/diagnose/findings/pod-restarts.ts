@@ -1,0 +1,31 @@
+import { isRestarting } from '../container-restarts.ts';
+import type { FindingKind } from '../finding.ts';
+import { listed, namesText } from '../listed.ts';
+import { livePods, whereOf } from '../selected-pods.ts';
+
+export const podRestarts: FindingKind = {
+  id: 'POD-RESTARTS',
+  severity: 'warning',
+  condition: 'A container of a pod of the Service ended in the last hour and was started again, or waits in CrashLoopBackOff.',
+  notReported: 'Restarts that are longer ago; pods that are being deleted.',
+  source: 'Debug Services, "Are the Pods working?"; core/v1 ContainerStatus.lastState',
+  find: ({ desired, cluster, now }) => {
+    const pods = (livePods(cluster) ?? []).filter((pod) => pod.deletionTimestamp === undefined && pod.containers.some((container) => isRestarting(container, now)));
+    const [first] = pods;
+    if (first === undefined) return [];
+    return [
+      {
+        where: whereOf(pods, desired),
+        message: `Containers of ${namesText(pods.map(({ name }) => name))} end and are started again: their connections break each time.`,
+        evidence: listed(
+          pods.flatMap((pod) =>
+            pod.containers.filter((container) => isRestarting(container, now)).map(({ name, restarts, waiting, lastEnd }) =>
+              `pod ${pod.name} container ${name}: ${restarts} restarts${waiting === undefined ? '' : `, waits: ${waiting}`}${lastEnd === undefined ? '' : `, ended with ${lastEnd.exitCode} (${lastEnd.reason})${lastEnd.finishedAt === undefined ? '' : ` at ${lastEnd.finishedAt}`}`}`,
+            ),
+          ),
+        ),
+        advice: `kubectl -n ${desired.namespace} logs ${first.name} --previous -c ${first.containers.find((container) => isRestarting(container, now))?.name ?? ''}`,
+      },
+    ];
+  },
+};

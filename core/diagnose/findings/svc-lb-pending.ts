@@ -1,0 +1,27 @@
+import { isWithin } from '../age.ts';
+import type { FindingKind } from '../finding.ts';
+
+/** A controller answers within seconds with an address or a host name; some clouds take longer. */
+const graceMilliseconds = 30_000;
+
+export const svcLbPending: FindingKind = {
+  id: 'SVC-LB-PENDING',
+  severity: 'warning',
+  condition: 'A Service of type LoadBalancer has no address: no controller made its load balancer.',
+  notReported: 'In the first 30 s of the Service; load balancers that have a host name instead of an address.',
+  source: 'Kubernetes, "Type LoadBalancer"; core/v1 ServiceStatus.loadBalancer',
+  find: ({ desired, cluster, now }) => {
+    const service = cluster?.service;
+    if (desired.service.type !== 'LoadBalancer' || service === undefined || service.loadBalancerIngress.length > 0) return [];
+    if (isWithin(service.createdAt, graceMilliseconds, now)) return [];
+    const { loadBalancerClass } = service;
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `Service ${desired.name} is of type LoadBalancer and has no load balancer, so clients outside of the cluster reach it by its node ports at most.`,
+        evidence: ['status.loadBalancer.ingress is empty', `spec.loadBalancerClass is ${loadBalancerClass ?? 'not set: the cloud controller of the cluster is to make it'}`],
+        advice: `kubectl -n ${desired.namespace} describe service ${desired.name} shows events of the controller; where the cluster has none (a cloud controller, MetalLB), use type NodePort`,
+      },
+    ];
+  },
+};

@@ -1,0 +1,26 @@
+import type { FindingKind } from '../finding.ts';
+import { selectorText } from '../selected-pods.ts';
+
+export const svcNoSelector: FindingKind = {
+  id: 'SVC-NO-SELECTOR',
+  severity: 'error',
+  condition: 'The Service has no selector, and nobody made an EndpointSlice with an endpoint for it.',
+  notReported: 'ExternalName Services; Services without a selector whose EndpointSlices hold endpoints, as default/kubernetes.',
+  source: 'Kubernetes, "Services without selectors"',
+  find: ({ desired }) => {
+    const { service, endpointSlices, namespace, name } = desired;
+    if (service.type === 'ExternalName' || selectorText(desired) !== '') return [];
+    if (endpointSlices.some(({ endpoints }) => endpoints.length > 0)) return [];
+    return [
+      {
+        where: `service/${name}`,
+        message: `Service ${name} has no selector, so no controller makes endpoints for it, and nobody else did.`,
+        evidence: [
+          'spec.selector is not set',
+          endpointSlices.length === 0 ? `no EndpointSlice has the label kubernetes.io/service-name=${name}` : `without an endpoint: ${endpointSlices.map((slice) => slice.name).join(', ')}`,
+        ],
+        advice: `kubectl -n ${namespace} set selector service ${name} KEY=VALUE, or apply an EndpointSlice with the label kubernetes.io/service-name: ${name}`,
+      },
+    ];
+  },
+};

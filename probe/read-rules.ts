@@ -1,0 +1,44 @@
+/** Which of the kernel's tables hold a node's rules for Services, and are read. */
+import type { RecordOf } from '../core/node-report.ts';
+import type { ProbeRequest } from '../core/probe-request.ts';
+import type { ProxyMode } from '../core/program.ts';
+import { familyOf, type Family } from '../core/service.ts';
+import type { Commands } from './commands.ts';
+import type { Emit } from './emit.ts';
+import { readLegacyBackend } from './read-iptables-legacy.ts';
+import { readNftBackend } from './read-iptables-nft.ts';
+import { readIpvs } from './read-ipvs.ts';
+import { readNftables } from './read-nftables.ts';
+
+/** What is known of a node before its rules are read. */
+export interface ProbedNode {
+  readonly tables: RecordOf<'tables'>;
+  /** kube-proxy's own word; without it, everything that is there is read. */
+  readonly mode: ProxyMode | undefined;
+  readonly addresses: readonly string[];
+}
+
+export async function readRules(request: Pick<ProbeRequest, 'services' | 'collect'>, commands: Commands, { tables, mode, addresses }: ProbedNode, emit: Emit): Promise<void> {
+  const families = [...new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.filter((address) => address !== 'None').map(familyOf)))];
+  await Promise.all(
+    families.map(async (family) => {
+      const services = request.services.filter(({ clusterIPs }) => clusterIPs.some((address) => familyOf(address) === family));
+      const nft = nftTables(tables, family);
+      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
+      if (mode === 'nftables') return;
+      const legacy = new Set(tables.legacy[family]);
+      if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
+        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, emit);
+        if (mode === 'ipvs') return;
+      }
+      if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
+      // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
+      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
+    }),
+  );
+}
+
+function nftTables(tables: RecordOf<'tables'>, family: Family): Set<string> {
+  const nft = family === 'IPv4' ? 'ip' : 'ip6';
+  return new Set((tables.nftables ?? []).flatMap((table) => (table.family === nft ? [table.name] : [])));
+}
