@@ -52,11 +52,11 @@ async function podAt(place: Place, name: string): Promise<{ node: string; ip: st
 }
 
 /** An EndpointSlice of the Service that somebody writes by hand, with these IPv4 endpoints on port 8080. */
-function handmadeSlice(of: string, suffix: string, endpoints: readonly unknown[], managedBy = 'somebody'): KubernetesObject {
+function handmadeSlice(of: string, suffix: string, endpoints: readonly unknown[]): KubernetesObject {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name: `${of}-${suffix}`, namespace, labels: { 'kubernetes.io/service-name': of, 'endpointslice.kubernetes.io/managed-by': managedBy } },
+    metadata: { name: `${of}-${suffix}`, namespace, labels: { 'kubernetes.io/service-name': of, 'endpointslice.kubernetes.io/managed-by': 'somebody' } },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints,
@@ -223,13 +223,6 @@ const faults: readonly Fault[] = [
         ]),
       ]),
     undo: async (place, name) => place.delete([handmadeSlice(name, 'gone', [])]),
-  }),
-  apiFault({
-    name: 'mirrored-slice-left-over',
-    does: 'an EndpointSlice that was mirrored from an Endpoints object is still there beside those of the selector',
-    expected: ['EPS-MIRROR-LEFTOVER'],
-    inject: async (place, name) => place.apply([handmadeSlice(name, 'mirrored', [{ addresses: ['10.244.1.251'], conditions: { ready: true } }], 'endpointslicemirroring-controller.k8s.io')]),
-    undo: async (place, name) => place.delete([handmadeSlice(name, 'mirrored', [])]),
   }),
   apiFault({
     name: 'legacy-endpoints-edited',
