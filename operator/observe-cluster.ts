@@ -135,9 +135,11 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
       let facts = await read(request, slices, (namespace, labelSelector) => podLists(`${namespace} ${labelSelector}`));
       let found = contradicted(facts, slices);
       const before = confirmed.get(key);
-      if (found.some((each) => before?.has(each) !== true) && signal?.aborted !== true) {
+      if (found.some((each) => before?.has(each) !== true)) {
         // Pods and EndpointSlices are lists of different moments: what is true stays so.
         await sleep(settleMilliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+        // Nobody waits for the answer any more.
+        if (signal?.aborted === true) return { facts, slices };
         slices = await readSlices();
         facts = await read(request, slices, (namespace, labelSelector) => listPods(core, namespace, labelSelector));
         found = contradicted(facts, slices);

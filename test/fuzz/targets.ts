@@ -1,6 +1,7 @@
 /** What is fuzzed. A target throws where its promise is broken. */
 import type { Dice } from './dice.ts';
 import { iptablesTarget } from './iptables.ts';
+import { netlinkTarget } from './netlink.ts';
 import { nftTarget } from './nft.ts';
 
 export { Dice } from './dice.ts';
@@ -11,4 +12,4 @@ export interface FuzzTarget {
   run(dice: Dice): void;
 }
 
-export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, nftTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, netlinkTarget, nftTarget];

@@ -242,8 +242,15 @@ describe('a contradiction between pods and EndpointSlices', () => {
   });
 
   it('does not hold up a trace that was ended', async () => {
+    put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
     let reads = 0;
-    await observer.observe(request([slice(['auth-gone', '10.244.1.3'])], { signal: AbortSignal.abort(), readSlices: async () => { reads += 1; return []; } }));
+    const readSlices = async (): Promise<V1EndpointSlice[]> => { reads += 1; return []; };
+    await observer.observe(request([slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])], { signal: AbortSignal.abort(), readSlices }));
+    const ending = new AbortController();
+    onRequest = (path) => { if (path.endsWith('/pods/auth-gone')) setTimeout(() => { ending.abort(); }, 100); };
+    const ended = observer.observe(request([slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])], { signal: ending.signal, readSlices }));
+    await ended;
+    expect(ending.signal.aborted).toBe(true);
     expect(reads).toBe(0);
   });
 });
