@@ -130,8 +130,9 @@ function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddress
 /** All dumps as those of one machine, and what could not be read of them, in sentences. */
 async function readRulesets(files: readonly string[]): Promise<{ ruleset: Ruleset; problems: string[] }> {
   const read = await Promise.all(files.map(readRuleset));
-  const problems = read.flatMap(({ problems: own }, index) => own.map(({ line, message }) => `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}`));
-  return { ruleset: mergeRulesets(read), problems };
+  const ruleset = mergeRulesets(read);
+  const problems = read.flatMap(({ problems: own }, index) => own.filter((problem) => ruleset.problems.includes(problem)).map(({ line, message }) => `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}`));
+  return { ruleset, problems };
 }
 
 async function readRuleset(file: string): Promise<Ruleset> {

@@ -23,6 +23,10 @@ export interface ServiceChainNames {
   readonly firewall: string;
 }
 
+export function allChains({ cluster, local, external, firewall }: ServiceChainNames): string[] {
+  return [cluster, local, external, firewall];
+}
+
 /** Names in the iptables modes; source: pkg/proxy/iptables/proxier.go portProtoHash and the functions below it, 1.37. */
 export function iptablesChainNames(port: ServicePortId): ServiceChainNames {
   const hash = hashText(servicePortName(port.namespace, port.name, port.portName) + port.protocol.toLowerCase()).slice(0, 16);

@@ -9,10 +9,10 @@ import { viewNftRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
 /** Chains of kube-proxy's own whose names begin like those of a Service. */
-const commonChains = new Set(['service-endpoints-check', 'firewall-check', 'external-endpoints-check']);
+const commonChains = new Set(['service-endpoints-check', 'firewall-check', 'firewall-allow-check', 'external-endpoints-check']);
 
 /** Where one frontend is told from another. */
-const dispatchChains = new Set(['services', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
+const dispatchChains = new Set(['services', 'endpoints-check', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
 
 export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTable): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();

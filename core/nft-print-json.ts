@@ -141,7 +141,7 @@ export function nftStatementJson(statement: NftStatement): unknown {
     case 'xt':
       return { xt: { type: statement.type, name: statement.name } };
     case 'unrecognized':
-      return statement.json ?? statement.text;
+      return 'json' in statement ? statement.json : statement.text;
   }
 }
 
@@ -198,6 +198,6 @@ export function nftExpressionJson(expression: NftExpression): unknown {
     case 'verdict':
       return verdictJson(expression.verdict);
     case 'unrecognized':
-      return expression.json ?? expression.text;
+      return 'json' in expression ? expression.json : expression.text;
   }
 }

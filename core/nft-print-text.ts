@@ -297,7 +297,7 @@ export function printNftSet(set: NftSet): string[] {
   const type = typeOf === undefined ? `type ${set.type.join(' . ')}` : `typeof ${printNftExpression(typeOf)}`;
   const dataText = typeOf === undefined || dataTypeOf === undefined ? data?.join(' . ') : printNftExpression(dataTypeOf);
   return block(`${data === undefined ? 'set' : 'map'} ${set.name}`, [
-    dataText === undefined ? type : `${type} : ${dataText}`,
+    ...(set.type.length === 0 && typeOf === undefined ? [] : [dataText === undefined || dataText === '' ? type : `${type} : ${dataText}`]),
     ...(set.comment === undefined ? [] : [`comment "${set.comment}"`]),
     ...(set.size === undefined ? [] : [`size ${String(set.size)}`]),
     ...(set.policy === undefined ? [] : [`policy ${set.policy}`]),

@@ -75,8 +75,10 @@ export interface NftFlowtable {
   readonly hasCounter?: boolean;
 }
 
+export const nftFamilies: ReadonlySet<string> = new Set(['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev']);
+
 export interface NftRulesetTable {
-  /** ip, ip6, inet, bridge, arp or netdev. */
+  /** One of `nftFamilies`. */
   readonly family: string;
   readonly name: string;
   readonly handle?: number;

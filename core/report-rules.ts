@@ -25,8 +25,36 @@ import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import type { Family } from './service.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
-/** Undefined where the node's proxy mode is not known, or nothing of it was read. */
+/**
+ * Undefined where the node's proxy mode is not known, or nothing of it was read. A report is never changed: the same
+ * question has the same answer, and a packet is walked once.
+ */
 export function rulesOfReport(report: NodeReport, service: string, family: Family): NodeRules | undefined {
+  const known = answers.get(report) ?? new Map<string, NodeRules | undefined>();
+  answers.set(report, known);
+  const key = `${family} ${service}`;
+  if (!known.has(key)) known.set(key, walkedOnce(readRules(report, service, family)));
+  return known.get(key);
+}
+
+const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
+
+function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
+  if (rules === undefined) return undefined;
+  const walks = new Map<string, WalkResult>();
+  return {
+    ...rules,
+    walk: (packet) => {
+      const { source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface } = packet;
+      const key = [source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface].join(' ');
+      const known = walks.get(key) ?? rules.walk(packet);
+      walks.set(key, known);
+      return known;
+    },
+  };
+}
+
+function readRules(report: NodeReport, service: string, family: Family): NodeRules | undefined {
   const { mode } = readProxyMode(report);
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   if (mode === 'nftables') {

@@ -1,10 +1,11 @@
 /** Reads Services from the legacy tables, where every command costs the whole table: so one streamed dump of each serves all of them. */
+import { allChains } from '../core/chain-names.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import { declaredChain, dumpChains, pushTo, ruleChain } from './dump-chains.ts';
 import type { Emit } from './emit.ts';
-import { chainRecord, chainsOf, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
+import { chainRecord, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
 
 /**
  * Reads one family: one dump of nat and one of filter. The dump has its chains in the order of their names, so that the
@@ -30,7 +31,7 @@ export async function readLegacyBackend(commands: Commands, family: Family, tabl
   if (nat === undefined || nat.problem !== undefined) return;
   const linesOf = (chain: string): readonly string[] => nat.lines.get(chain) ?? [];
   const roots = selectors.map((selector, index) => [
-    ...new Set([...selector.names.flatMap(chainsOf).filter((chain) => nat.present.has(chain)), ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => nat.matching(chain, index) ?? []))]),
+    ...new Set([...selector.names.flatMap(allChains).filter((chain) => nat.present.has(chain)), ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => nat.matching(chain, index) ?? []))]),
   ]);
   const looked = new Set<string>();
   for (;;) {
@@ -61,7 +62,7 @@ async function dump(commands: Commands, program: string, table: string, shared: 
   const present = new Set<string>();
   const lines = new Map<string, string[]>();
   const concerning = new Map<string, string[][]>(shared.map((chain) => [chain, selectors.map(() => [])]));
-  const whole = new Set(table === 'nat' ? [...commonChains, ...selectors.flatMap(({ names }) => names.flatMap(chainsOf))] : []);
+  const whole = new Set(table === 'nat' ? [...commonChains, ...selectors.flatMap(({ names }) => names.flatMap(allChains))] : []);
   // `"namespace/name` begins a comment in quotes, ` namespace/name` one without.
   const marks = selectors.map(({ service }) => new RegExp(`--comment "?${service.replaceAll('.', '\\.')}(?:[":\\s]|$)`));
   // The rules of a chain stand together; which Service they are of may be told by any of them.

@@ -1,12 +1,13 @@
 /** Reads Services from iptables on nf_tables, chain by chain: it costs what the Services cost, not what the cluster does. */
 import { proveDispatch, type ReferencedChain } from '../core/dispatch-references.ts';
+import { allChains } from '../core/chain-names.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 import { dumpChains } from './dump-chains.ts';
 import { listChains, type ChainQuestion, type ListedChain } from './list-chains.ts';
-import { chainRecord, chainsOf, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
+import { chainRecord, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
 
 /** Above this many chains, one dump costs less than a run of the tool for each of them. */
 const maxTargetedChains = 256;
@@ -67,7 +68,7 @@ export async function readNftBackend(
   const linesOf = (chain: string): readonly string[] => nat.get(chain)?.lines ?? [];
   const matching = (selector: ServiceSelector, chain: string): string[] | undefined => nat.get(chain)?.lines.filter((line) => selector.concerns(line));
   const roots = (selector: ServiceSelector): string[] => [
-    ...new Set([...selector.names.flatMap(chainsOf).filter((chain) => nat.has(chain)), ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => matching(selector, chain) ?? []))]),
+    ...new Set([...selector.names.flatMap(allChains).filter((chain) => nat.has(chain)), ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => matching(selector, chain) ?? []))]),
   ];
   // Every round reads what the rules of the former one lead to.
   const asked = new Set(nat.keys());
@@ -110,7 +111,7 @@ function proofOf(selector: ServiceSelector, family: Family, nat: ReadonlyMap<str
   // Packets have to come to KUBE-SERVICES at all.
   if (!['PREROUTING', 'OUTPUT'].every((chain) => nat.get(chain)?.lines.some((line) => / -[jg] KUBE-SERVICES(?: |$)/.test(line)) === true)) return undefined;
   const chains = new Map<string, ReferencedChain>();
-  for (const chain of [...selector.names.flatMap(chainsOf), 'KUBE-NODEPORTS']) {
+  for (const chain of [...selector.names.flatMap(allChains), 'KUBE-NODEPORTS']) {
     const found = nat.get(chain);
     if (found?.references !== undefined) chains.set(chain, { lines: found.lines, references: found.references });
   }

@@ -17,8 +17,10 @@ const table = 'kube-proxy';
 
 /** The base chains of every release since 1.29: one that is missing is told. */
 const knownBaseChains = ['nat-prerouting', 'nat-output', 'nat-postrouting', 'filter-input', 'filter-forward', 'filter-output'];
+/** Base chains of some releases: 1.31, and since 1.33. */
+const otherBaseChains = ['filter-prerouting', 'filter-output-post-dnat', 'filter-prerouting-pre-dnat', 'filter-output-pre-dnat'];
 /** Those, and the chains that a Service may lead to by a map alone. */
-const commonChains = [...knownBaseChains, 'services', 'masquerading', 'reject-chain', 'mark-for-masquerade'];
+const commonChains = [...knownBaseChains, ...otherBaseChains, 'services', 'masquerading', 'reject-chain', 'mark-for-masquerade'];
 
 /** The maps and sets that the common chains ask. */
 const dispatchMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips', 'cluster-ips', 'nodeport-ips'];

@@ -1,6 +1,6 @@
 /** Which chains are a Service's own, and which rules of shared chains concern it, in the iptables modes. */
 import { canonicalAddress } from '../core/address.ts';
-import { iptablesChainNames, type ServiceChainNames } from '../core/chain-names.ts';
+import { allChains, iptablesChainNames, type ServiceChainNames } from '../core/chain-names.ts';
 import { jumpOf } from '../core/dispatch-references.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import { parseIptablesRule } from '../core/parse/iptables-rules.ts';
@@ -28,7 +28,7 @@ export interface ServiceSelector {
 
 export function selectorOf(request: ProbeRequestService): ServiceSelector {
   const names = request.ports.map(({ name, protocol }) => iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }));
-  const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(chainsOf)]);
+  const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(allChains)]);
   const addresses = new Set([...request.clusterIPs, ...request.externalIPs, ...request.loadBalancerIPs].map((address) => canonicalAddress(address) ?? address));
   // Of a port that the Service no longer has, the comment alone tells whose it is.
   const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
@@ -46,10 +46,6 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
       return nodePorts.has(/ --dport (\d+)(?: |$)/.exec(line)?.[1] ?? '');
     },
   };
-}
-
-export function chainsOf({ cluster, local, external, firewall }: ServiceChainNames): string[] {
-  return [cluster, local, external, firewall];
 }
 
 const notOwn = new Set([...sharedNatChains, ...sharedFilterChains, ...commonChains]);

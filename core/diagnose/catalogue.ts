@@ -23,6 +23,27 @@ import { epsReadyDiffers } from './findings/eps-ready-differs.ts';
 import { epsStale } from './findings/eps-stale.ts';
 import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
+import { ipvsLinger } from './findings/ipvs-linger.ts';
+import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
+import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
+import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
+import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
+import { ruleAffinity } from './findings/rule-affinity.ts';
+import { ruleDnatPort } from './findings/rule-dnat-port.ts';
+import { ruleEpDup } from './findings/rule-ep-dup.ts';
+import { ruleLocalDrop } from './findings/rule-local-drop.ts';
+import { ruleNoHairpinMasq } from './findings/rule-no-hairpin-masq.ts';
+import { ruleNoJump } from './findings/rule-no-jump.ts';
+import { ruleNoMasq } from './findings/rule-no-masq.ts';
+import { ruleNoReject } from './findings/rule-no-reject.ts';
+import { ruleNodeport } from './findings/rule-nodeport.ts';
+import { ruleOrder } from './findings/rule-order.ts';
+import { ruleOrphan } from './findings/rule-orphan.ts';
+import { rulePolicy } from './findings/rule-policy.ts';
+import { ruleProb } from './findings/rule-prob.ts';
+import { ruleRanges } from './findings/rule-ranges.ts';
+import { ruleSvcExtra } from './findings/rule-svc-extra.ts';
 import { nodeGone } from './findings/node-gone.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
@@ -84,10 +105,31 @@ export const catalogue: readonly FindingKind[] = [
   dnsNxdomain,
   dnsWrongIp,
   kpUnhealthy,
+  ruleNoJump,
+  ruleOrder,
   ruleSvcMissing,
+  ruleSvcExtra,
+  ruleNodeport,
   ruleRejectLive,
+  ruleNoReject,
+  rulePolicy,
+  ruleLocalDrop,
+  ruleRanges,
   ruleEpMissing,
   ruleEpStale,
+  ruleEpDup,
+  ruleDnatPort,
+  ruleProb,
+  ruleAffinity,
+  ruleNoMasq,
+  ruleNoHairpinMasq,
+  ruleOrphan,
+  ruleLegacyNft,
+  ipvsVsMissing,
+  ipvsRsMissing,
+  ipvsRsStale,
+  ipvsW0,
+  ipvsLinger,
   ctUdpStale,
   ctFull,
   dataNodeMissing,

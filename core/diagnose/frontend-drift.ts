@@ -1,9 +1,11 @@
 /** The difference between what a node's rules do with a frontend and what the EndpointSlices ask for. */
 import { hostPort } from '../address.ts';
+import type { ClusterFacts } from '../cluster-facts.ts';
 import { desiredTargets, knownTargets, type DesiredTarget } from '../desired-targets.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
+import { kubeProxyConfigOf } from './proxy-config.ts';
 
 export interface FrontendDrift {
   readonly frontend: FrontendProgram;
@@ -17,16 +19,17 @@ export interface FrontendDrift {
 }
 
 /**
- * How long kube-proxy may take before a difference counts as drift, in milliseconds. kube-proxy waits minSyncPeriod
- * (1 s by default) and a sync takes up to seconds on a big cluster; older clusters still carry a minSyncPeriod of 10 s.
+ * How long kube-proxy may take before a difference counts as drift, in milliseconds, beside a minSyncPeriod that is
+ * configured: it waits 1 s by default, and a sync takes up to seconds on a big cluster.
  */
 const syncGraceMilliseconds = 10_000;
 
 /** Whether an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
-export function isSyncing(facts: NodeFacts, desired: DesiredService): boolean {
+export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster?: ClusterFacts): boolean {
   if (facts.read === undefined || desired.lastChange === undefined) return false;
   const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
-  return Number.isFinite(age) && age < syncGraceMilliseconds;
+  const minSyncPeriod = kubeProxyConfigOf(cluster)?.minSyncPeriod ?? 0;
+  return Number.isFinite(age) && age < syncGraceMilliseconds + minSyncPeriod * 1000;
 }
 
 /** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */

@@ -93,15 +93,20 @@ const firstFreePort = 1024;
 
 /** In this order: the firewall mark, the exact port, FTP's data connections, the server of all ports. */
 function findVirtualServer(virtualServers: readonly VirtualServer[], { destination, destinationPort, protocol, mark }: IpvsPacket): VirtualServer | undefined {
-  const family = familyOf(destination);
   if (mark !== 0) {
-    const marked = virtualServers.find((server) => server.firewallMark === mark && (server.family ?? familyOfRealServers(server) ?? family) === family);
+    const marked = virtualServers.find((server) => server.firewallMark === mark && isOfMark(server, destination));
     if (marked !== undefined) return marked;
   }
   const same = virtualServers.filter((server) => server.protocol === protocol && server.address !== undefined && isSameAddress(server.address, destination));
   const ofPort = (port: number): VirtualServer | undefined => same.find((server) => server.port === port);
   const mayBeFtpData = protocol === 'TCP' && (destinationPort === ftpDataPort || destinationPort >= firstFreePort);
   return ofPort(destinationPort) ?? (mayBeFtpData ? ofPort(ftpPort) : undefined) ?? ofPort(0);
+}
+
+/** Whether the server takes packets by their mark, and of the destination's family. */
+export function isOfMark(server: VirtualServer, destination: string): boolean {
+  const family = familyOf(destination);
+  return server.firewallMark !== undefined && (server.family ?? familyOfRealServers(server) ?? family) === family;
 }
 
 /** /proc/net/ip_vs does not say the family of a firewall mark; its real servers may. */

@@ -39,7 +39,7 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
       for (const branch of ended) {
         if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
         else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, branch.verdict, branch.chain));
-        else next.push(branch.verdict === 'ACCEPT' && chain.priority === priorities.filter ? { ...branch, accepted: branch.chain } : branch);
+        else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
       if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
@@ -74,6 +74,11 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch));
   }
   return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
+}
+
+/** Where a firewall decides; firewalld hangs ten behind the others. */
+function isFilter({ priority }: HookedChain): boolean {
+  return priority >= priorities.filter && priority < priorities.security;
 }
 
 /** Loopback's addresses are every machine's own. */

@@ -1,7 +1,7 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
 import { hostPort } from '../address.ts';
 import type { RealServer, VirtualServer } from '../virtual-server.ts';
-import { scheduleIpvs } from './schedule-ipvs.ts';
+import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
 import { withProbability, type Branch, type ChainOutcome, type Ended, type Packet, type Step, type Trail } from './walk.ts';
 
 /** The table by which the steps of IPVS are named. */
@@ -15,12 +15,12 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
   const through: Branch[] = [];
   const ended: Ended[] = [];
   for (const branch of branches) {
-    const outcome = scheduleIpvs(virtualServers, {
-      destination: branch.dnat?.address ?? packet.destination,
-      destinationPort: branch.dnat?.port ?? packet.destinationPort,
-      protocol: packet.protocol,
-      mark: branch.mark,
-    });
+    const destination = branch.dnat?.address ?? packet.destination;
+    const isMarkUnknown = branch.isMarkUnknown === true;
+    if (isMarkUnknown) {
+      for (const server of virtualServers) if (isOfMark(server, destination)) trail.unknown.add(`${virtualServerText(server)}: whether the packet has its mark (taken as not)`);
+    }
+    const outcome = scheduleIpvs(virtualServers, { destination, destinationPort: branch.dnat?.port ?? packet.destinationPort, protocol: packet.protocol, mark: isMarkUnknown ? 0 : branch.mark });
     if (outcome.kind === 'passed') {
       through.push(branch);
       continue;

@@ -1,11 +1,15 @@
 /** Lines of a dump that comes in chunks: numbered, bounded in length, in one encoding. */
 
+import type { Family } from '../service.ts';
+
 /** Something in a dump that could not be read; what is around it was. */
 export interface DumpProblem {
   /** From 1; the last line where the dump ends too early. */
   readonly line: number;
   /** The table that is left out of the result for it, such as `nat` or `ip kube-proxy`; absent where nothing but the line is. */
   readonly table?: string;
+  /** The dump tells of legacy tables of this family, which another dump may hold. */
+  readonly legacyTables?: Family;
   /** What is wrong and what to do, without the line: "the dump ends before COMMIT closes table nat …". */
   readonly message: string;
 }

@@ -188,7 +188,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     const incompatible = /^# Table [`'](.+)' is incompatible/.exec(line)?.[1];
     if (incompatible !== undefined) this.#problems.push({ line: number, table: incompatible, message: 'iptables-save cannot show this table, for nft wrote some of its rules; add what nft list ruleset prints' });
     const legacy = /^# Warning: (\S+) tables present/.exec(line)?.[1];
-    if (legacy !== undefined) this.#problems.push({ line: number, message: `the node has ${legacy} tables too, which this dump does not hold; add what ${legacy}-save prints` });
+    if (legacy !== undefined) this.#problems.push({ line: number, legacyTables: legacy.startsWith('ip6') ? 'IPv6' : 'IPv4', message: `the node has ${legacy} tables too, which this dump does not hold; add what ${legacy}-save prints` });
   }
 
   /** Tells a problem: once for each table, and once for lines in a row that are outside of any. */

@@ -45,7 +45,7 @@ export function readVerdict(tokens: NftTokens): NftVerdict | undefined {
   const kind = tokens.takeOneOf(['accept', 'drop', 'return', 'continue']);
   if (kind !== undefined) return { kind };
   const jump = tokens.takeOneOf(['jump', 'goto']);
-  const chain = jump === undefined ? undefined : tokens.name();
+  const chain = jump === undefined || tokens.peek()?.isQuoted === true ? undefined : tokens.name();
   return jump === undefined || chain === undefined ? undefined : { kind: jump, chain };
 }
 
@@ -90,13 +90,14 @@ class ElementOptions {
   read(): boolean {
     for (;;) {
       if (this.#tokens.isDone || [':', ',', '}'].includes(this.#tokens.word())) return true;
-      if (this.#tokens.take('timeout')) {
+      // A second one would take the first one's place.
+      if (this.#timeout === undefined && this.#tokens.take('timeout')) {
         this.#timeout = readDuration(this.#tokens);
         if (this.#timeout === undefined) return false;
-      } else if (this.#tokens.take('expires')) {
+      } else if (this.#expires === undefined && this.#tokens.take('expires')) {
         this.#expires = readDuration(this.#tokens);
         if (this.#expires === undefined) return false;
-      } else if (this.#tokens.take('comment')) {
+      } else if (this.#comment === undefined && this.#tokens.take('comment')) {
         this.#comment = this.#tokens.name();
         if (this.#comment === undefined) return false;
       } else {
@@ -119,13 +120,19 @@ export function readDuration(tokens: NftTokens): number | undefined {
   return seconds;
 }
 
-const unitSeconds = new Map(Object.entries({ w: 604800, d: 86400, h: 3600, m: 60, s: 1 }));
+const unitMilliseconds = new Map(Object.entries({ w: 604800000, d: 86400000, h: 3600000, m: 60000, s: 1000, ms: 1 }));
 
 export function secondsOf(word: string): number | undefined {
+  const milliseconds = millisecondsOf(word);
+  return milliseconds === undefined ? undefined : Math.floor(milliseconds / 1000);
+}
+
+/** `3s536ms` in milliseconds. */
+export function millisecondsOf(word: string): number | undefined {
   if (!/^(?:\d+(?:ms|[wdhms]))+$/.test(word)) return undefined;
-  let seconds = 0;
-  for (const [, count, unit] of word.matchAll(/(\d+)(ms|[wdhms])/g)) seconds += Number(count) * (unitSeconds.get(unit ?? '') ?? 0);
-  return seconds;
+  let milliseconds = 0;
+  for (const [, count, unit] of word.matchAll(/(\d+)(ms|[wdhms])/g)) milliseconds += Number(count) * (unitMilliseconds.get(unit ?? '') ?? 0);
+  return milliseconds;
 }
 
 function concatenation(tokens: NftTokens, read: () => NftExpression | undefined): NftExpression | undefined {
@@ -155,14 +162,19 @@ function flags(tokens: NftTokens, read: () => NftExpression | undefined): NftExp
 }
 
 /** From the loosest to the tightest (src/parser_bison.y: inclusive_or_expr … shift_expr), with the words of older versions. */
-const levels: readonly { readonly [word: string]: NftBinaryOperator }[] = [{ '|': '|', or: '|' }, { '^': '^', xor: '^' }, { '&': '&', and: '&' }, { '<<': '<<', '>>': '>>', lshift: '<<', rshift: '>>' }];
+const levels: readonly ReadonlyMap<string, NftBinaryOperator>[] = [
+  new Map([['|', '|'], ['or', '|']]),
+  new Map([['^', '^'], ['xor', '^']]),
+  new Map([['&', '&'], ['and', '&']]),
+  new Map([['<<', '<<'], ['>>', '>>'], ['lshift', '<<'], ['rshift', '>>']]),
+];
 
 function binary(tokens: NftTokens, readStatement: ReadStatement, types: readonly string[], level = 0): NftExpression | undefined {
   const operators = levels[level];
   if (operators === undefined) return primary(tokens, readStatement, types);
   let left = binary(tokens, readStatement, types, level + 1);
   for (;;) {
-    const operator = operators[tokens.word()];
+    const operator = operators.get(tokens.word());
     if (left === undefined || operator === undefined) return left;
     tokens.next();
     // Beside what is read of the packet, a mask is a constant.
@@ -229,6 +241,8 @@ function constant(tokens: NftTokens, type: string): NftExpression | undefined {
     return { kind: 'range', from: { kind: 'value', value: token.text }, to: { kind: 'value', value: to.text } };
   }
   const { text } = token;
+  // A name of an interface may look like anything.
+  if (type === 'ifname') return { kind: 'value', value: text };
   const dash = text.indexOf('-', 1);
   if (dash > 0) {
     const [from, to] = [text.slice(0, dash), text.slice(dash + 1)];
@@ -243,7 +257,7 @@ function plain(text: string, type: string): NftExpression {
   if (text === 'exists') return { kind: 'value', value: true };
   if (text === 'missing') return { kind: 'value', value: false };
   if (type === 'time') return { kind: 'value', value: secondsOf(text) ?? text };
-  return { kind: 'value', value: numeric.test(text) && !nftNamedTypes.has(type) ? Number(text) : text };
+  return { kind: 'value', value: numeric.test(text) && Number.isSafeInteger(Number(text)) && !nftNamedTypes.has(type) ? Number(text) : text };
 }
 
 /** `iif` and its like are printed without `meta` (src/meta.c, meta_key_is_unqualified); older versions take more so. */
@@ -311,7 +325,7 @@ const readers: ReadonlyMap<string, Reader | undefined> = new Map(Object.entries<
   socket: (tokens) => {
     const key = tokens.takeOneOf(['transparent', 'mark', 'wildcard', 'cgroupv2']);
     if (key === undefined || key !== 'cgroupv2') return key === undefined ? undefined : { kind: 'socket', key };
-    const level = tokens.take('level') ? tokens.number() : undefined;
+    const level = tokens.numberAfter('level');
     return level === undefined ? undefined : { kind: 'socket', key, level };
   },
   osf: (tokens) => {
@@ -321,7 +335,7 @@ const readers: ReadonlyMap<string, Reader | undefined> = new Map(Object.entries<
   },
   ipsec: (tokens) => {
     const direction = tokens.takeOneOf(['in', 'out']);
-    const number = tokens.take('spnum') ? tokens.number() : undefined;
+    const number = tokens.numberAfter('spnum');
     const family = tokens.takeOneOf(['ip', 'ip6']);
     const key = tokens.takeOneOf(['reqid', 'spi', 'saddr', 'daddr']);
     return direction === undefined || key === undefined ? undefined : present({ kind: 'ipsec', key, direction, number: number === 0 ? undefined : number, family });
@@ -332,20 +346,21 @@ const readers: ReadonlyMap<string, Reader | undefined> = new Map(Object.entries<
   },
   numgen: (tokens) => {
     const mode = tokens.takeOneOf(['random', 'inc']);
-    const modulus = tokens.take('mod') ? tokens.number() : undefined;
-    const offset = tokens.take('offset') ? tokens.number() : 0;
-    return mode === undefined || modulus === undefined || modulus < 1 || offset === undefined ? undefined : { kind: 'numgen', mode, modulus, offset };
+    const modulus = tokens.numberAfter('mod');
+    const offset = tokens.numberAfter('offset') ?? 0;
+    return mode === undefined || modulus === undefined || modulus < 1 ? undefined : { kind: 'numgen', mode, modulus, offset };
   },
   jhash: (tokens, readStatement) => {
     const of = readKey(tokens, readStatement);
-    const modulus = tokens.take('mod') ? tokens.number() : undefined;
-    const seed = tokens.take('seed') ? Number(tokens.name()) : undefined;
-    const offset = tokens.take('offset') ? tokens.number() : undefined;
-    return of === undefined || modulus === undefined || Number.isNaN(seed) ? undefined : present({ kind: 'jhash', modulus, offset, seed, of });
+    const modulus = tokens.numberAfter('mod');
+    const hasSeed = tokens.word() === 'seed' && numeric.test(tokens.word(1)) && tokens.take('seed');
+    const seed = hasSeed ? Number(tokens.next()?.text) : undefined;
+    const offset = tokens.numberAfter('offset');
+    return of === undefined || modulus === undefined ? undefined : present({ kind: 'jhash', modulus, offset, seed, of });
   },
   symhash: (tokens) => {
-    const modulus = tokens.take('mod') ? tokens.number() : undefined;
-    const offset = tokens.take('offset') ? tokens.number() : undefined;
+    const modulus = tokens.numberAfter('mod');
+    const offset = tokens.numberAfter('offset');
     return modulus === undefined ? undefined : present({ kind: 'symhash', modulus, offset });
   },
   exthdr: (tokens) => {

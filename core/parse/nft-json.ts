@@ -15,6 +15,11 @@ export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether the kernel could count so: 64 bits at most, of which this model keeps the first 53. */
+export function isNftCount(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 2 ** 64;
+}
+
 /** The rules among the objects of a listing, in order. */
 export function parseNftRules(objects: readonly unknown[]): NftRule[] {
   return objects.flatMap((object) => parseNftRule(isObject(object) ? object['rule'] : undefined) ?? []);
@@ -22,11 +27,11 @@ export function parseNftRules(objects: readonly unknown[]): NftRule[] {
 
 const ruleFields = new Set(['family', 'table', 'chain', 'handle', 'comment', 'expr']);
 
-/** The inside of `{"rule": …}`; undefined where it has no chain, or no list of statements. */
+/** The inside of `{"rule": …}`; undefined where it has no chain, or no statements. */
 export function parseNftRule(rule: unknown): NftRule | undefined {
   if (!isObject(rule)) return undefined;
   const { chain, handle, comment, family, expr = [] } = rule;
-  const isKnown = typeof chain === 'string' && Array.isArray(expr) && (handle === undefined || typeof handle === 'number') && (comment === undefined || typeof comment === 'string');
+  const isKnown = typeof chain === 'string' && Array.isArray(expr) && (expr.length > 0 || comment !== undefined) && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
   if (!isKnown) return undefined;
   // What is not understood of the rule itself may be a condition: it stands before the others.
   const others = Object.entries(rule).filter(([field]) => !ruleFields.has(field));
@@ -59,8 +64,13 @@ class Fields {
     return this.#take(name, (value) => (typeof value === 'string' ? value : undefined));
   }
 
+  /** A keyword of nft. */
+  word(name: string): string | undefined {
+    return this.#take(name, (value) => (typeof value === 'string' && /^[\w -]+$/.test(value) ? value : undefined));
+  }
+
   number(name: string): number | undefined {
-    return this.#take(name, (value) => (typeof value === 'number' ? value : undefined));
+    return this.#take(name, (value) => (typeof value === 'number' && isNftCount(value) ? value : undefined));
   }
 
   flag(name: string): boolean {
@@ -228,7 +238,7 @@ function objectStatement(name: string, body: unknown): NftStatement | undefined 
   const object = objectKinds.find((kind) => kind === name);
   if (object === undefined || body === null) return undefined;
   const expression = parseNftExpression(body);
-  return expression.kind === 'unrecognized' ? undefined : { kind: 'object', object, name: expression };
+  return expression.kind === 'unrecognized' || expression.kind === 'list' ? undefined : { kind: 'object', object, name: expression };
 }
 
 function setUpdate(fields: Fields, family: string): NftStatement | undefined {
@@ -281,11 +291,11 @@ function knownExpression(json: Json): NftExpression | undefined {
     case 'prefix': {
       const address = fields.expression('addr');
       const length = fields.number('len');
-      return address === undefined || length === undefined ? undefined : fields.whole({ kind: 'prefix', address, length });
+      return address?.kind !== 'value' || !/^[0-9a-f.:]+$/i.test(String(address.value)) || length === undefined ? undefined : fields.whole({ kind: 'prefix', address, length });
     }
     case 'payload': {
-      const base = fields.string('base');
-      const [offset, length, protocol, field] = [fields.number('offset'), fields.number('len'), fields.string('protocol'), fields.string('field')];
+      const base = fields.word('base');
+      const [offset, length, protocol, field] = [fields.number('offset'), fields.number('len'), fields.word('protocol'), fields.word('field')];
       if (protocol !== undefined && field !== undefined) return base === undefined ? fields.whole({ kind: 'payload', protocol, field }) : undefined;
       return base === undefined || offset === undefined || length === undefined ? undefined : fields.whole({ kind: 'rawPayload', base, offset, length });
     }
@@ -300,40 +310,40 @@ function knownExpression(json: Json): NftExpression | undefined {
     case 'dccp option':
       return header(name, fields);
     case 'meta': {
-      const key = fields.string('key');
+      const key = fields.word('key');
       return key === undefined ? undefined : fields.whole({ kind: 'meta', key });
     }
     case 'ct': {
-      const [key, family] = [fields.string('key'), fields.string('family')];
+      const [key, family] = [fields.word('key'), fields.word('family')];
       // The family is a field of its own in older versions, and part of the key in newer ones (`ip saddr`).
-      return key === undefined ? undefined : fields.whole(present({ kind: 'ct', key: family === undefined ? key : `${family} ${key}`, direction: fields.string('dir') }));
+      return key === undefined ? undefined : fields.whole(present({ kind: 'ct', key: family === undefined ? key : `${family} ${key}`, direction: fields.word('dir') }));
     }
     case 'fib': {
-      const [result, flags] = [fields.string('result'), fields.words('flags')];
+      const [result, flags] = [fields.word('result'), fields.words('flags')];
       return result === undefined || flags === undefined ? undefined : fields.whole({ kind: 'fib', result, flags });
     }
     case 'rt': {
-      const key = fields.string('key');
-      return key === undefined ? undefined : fields.whole(present({ kind: 'rt', key, family: fields.string('family') }));
+      const key = fields.word('key');
+      return key === undefined ? undefined : fields.whole(present({ kind: 'rt', key, family: fields.word('family') }));
     }
     case 'socket': {
-      const key = fields.string('key');
+      const key = fields.word('key');
       return key === undefined ? undefined : fields.whole(present({ kind: 'socket', key, level: fields.number('level') }));
     }
     case 'osf': {
-      const key = fields.string('key');
-      return key === undefined ? undefined : fields.whole(present({ kind: 'osf', key, ttl: fields.string('ttl') }));
+      const key = fields.word('key');
+      return key === undefined ? undefined : fields.whole(present({ kind: 'osf', key, ttl: fields.word('ttl') }));
     }
     case 'ipsec': {
-      const [key, direction, number] = [fields.string('key'), fields.string('dir'), fields.number('spnum')];
-      return key === undefined || direction === undefined ? undefined : fields.whole(present({ kind: 'ipsec', key, direction, number: number === 0 ? undefined : number, family: fields.string('family') }));
+      const [key, direction, number] = [fields.word('key'), fields.word('dir'), fields.number('spnum')];
+      return key === undefined || direction === undefined ? undefined : fields.whole(present({ kind: 'ipsec', key, direction, number: number === 0 ? undefined : number, family: fields.word('family') }));
     }
     case 'tunnel': {
-      const key = fields.string('key');
+      const key = fields.word('key');
       return key === undefined ? undefined : fields.whole({ kind: 'tunnel', key });
     }
     case 'numgen': {
-      const mode = (['random', 'inc'] as const).find((each) => each === fields.string('mode'));
+      const mode = (['random', 'inc'] as const).find((each) => each === fields.word('mode'));
       const modulus = fields.number('mod');
       const offset = fields.number('offset') ?? 0;
       return mode === undefined || modulus === undefined || modulus < 1 ? undefined : fields.whole({ kind: 'numgen', mode, modulus, offset });
@@ -352,19 +362,14 @@ function knownExpression(json: Json): NftExpression | undefined {
       const data = fields.expression('data');
       return key === undefined || data === undefined ? undefined : fields.whole({ kind: 'map', key, data: withProtocolNames(key, data) });
     }
-    case 'elem': {
-      // Within a concatenation or a set of values.
-      const element = elementOf(json);
-      return element === undefined ? undefined : { kind: 'set', elements: [element] };
-    }
     default:
       return undefined;
   }
 }
 
 function header(kind: NftHeader, fields: Fields): NftExpression | undefined {
-  const name = fields.string('name');
-  const field = fields.string('field');
+  const name = fields.word('name');
+  const field = fields.word('field');
   const offset = fields.number('offset');
   return name === undefined ? undefined : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
 }
@@ -411,7 +416,7 @@ function elementOf(json: unknown): NftElement | undefined {
   }
   const { val, timeout, expires, comment, ...others } = inner;
   const key = parseNftExpression(val);
-  if ([timeout, expires].some((each) => each !== undefined && typeof each !== 'number') || (comment !== undefined && typeof comment !== 'string')) return undefined;
+  if ([timeout, expires].some((each) => each !== undefined && (typeof each !== 'number' || !isNftCount(each))) || (comment !== undefined && typeof comment !== 'string')) return undefined;
   const statements = Object.entries(others).map(([name, body]) => parseNftStatement({ [name]: body }, 'inet'));
   if (key.kind === 'unrecognized' || statements.some(({ kind }) => kind === 'unrecognized')) return undefined;
   return {

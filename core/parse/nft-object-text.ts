@@ -20,6 +20,8 @@ export function objectFields(kind: NftObjectKind, lines: readonly string[]): Fie
       seen.add(word);
     }
   }
+  // The text leaves out what the JSON says.
+  if (kind === 'quota' && !Object.hasOwn(fields, 'used')) fields['used'] = 0;
   return fields;
 }
 

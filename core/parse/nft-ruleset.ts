@@ -6,45 +6,59 @@ import { JSONParser } from '@streamparser/json';
 import { z } from 'zod';
 import { present } from '../present.ts';
 import type { NftElement, NftExpression } from '../nft-expression.ts';
-import { nftSetFlags, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
+import { nftFamilies, nftSetFlags, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { NftRule } from '../nft-statement.ts';
 import type { DumpParser, DumpProblem } from './dump-lines.ts';
 import { cycleText, findNftCycle } from './nft-cycle.ts';
-import { isObject, parseNftElements, parseNftExpression, parseNftRule, parseNftStatement, unrecognizedJson, type Json } from './nft-json.ts';
+import { isNftCount, isObject, parseNftElements, parseNftExpression, parseNftRule, parseNftStatement, unrecognizedJson, type Json } from './nft-json.ts';
 import { elementsWithProtocolNames } from './nft-normal-form.ts';
 import { NftTableBuilder, tornText } from './nft-table-builder.ts';
 
-const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string())]);
-const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.number().optional(), comment: z.string().optional() });
-const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.number().optional(), comment: z.string().optional(), flags: wordsSchema.optional() });
+const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string()).min(1)]);
+const isTypes = (types: readonly string[]): boolean => types.every((type) => /^\w+$/.test(type));
+const keywordSchema = z.string().regex(/^\w+$/);
+const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional() });
+const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional(), flags: wordsSchema.optional() });
 const chainSchema = ownerSchema.extend({
-  type: z.string().optional(),
-  hook: z.string().optional(),
-  prio: z.number().optional(),
+  type: keywordSchema.optional(),
+  hook: keywordSchema.optional(),
+  prio: z.int().optional(),
   policy: z.enum(['accept', 'drop']).optional(),
   dev: wordsSchema.optional(),
   flags: wordsSchema.optional(),
 });
 const setSchema = ownerSchema.extend({
-  type: z.union([wordsSchema, z.strictObject({ typeof: z.unknown() })]),
-  map: z.union([wordsSchema, z.strictObject({ typeof: z.unknown() })]).optional(),
+  type: z.union([wordsSchema.refine(isTypes), z.strictObject({ typeof: z.unknown() })]),
+  map: z.union([wordsSchema.transform((types) => types.flatMap((type) => type.split(' . '))).refine(isTypes), z.strictObject({ typeof: z.unknown() })]).optional(),
   flags: wordsSchema.refine((flags) => flags.every((flag) => nftSetFlags.has(flag))).optional(),
-  timeout: z.number().optional(),
-  'gc-interval': z.number().optional(),
-  size: z.number().optional(),
+  timeout: z.int().nonnegative().optional(),
+  'gc-interval': z.int().nonnegative().optional(),
+  size: z.int().nonnegative().optional(),
   policy: z.string().optional(),
   'auto-merge': z.boolean().optional(),
   elem: z.array(z.unknown()).optional(),
   stmt: z.array(z.unknown()).optional(),
 });
-const flowtableSchema = ownerSchema.extend({ hook: z.string(), prio: z.number(), dev: wordsSchema.optional(), flags: wordsSchema.optional(), counter: z.unknown().optional() });
+const flowtableSchema = ownerSchema.extend({ hook: keywordSchema, prio: z.int(), dev: wordsSchema.optional(), flags: wordsSchema.optional(), counter: z.unknown().optional() });
 const tableFields = new Set(Object.keys(tableSchema.shape));
 const chainFields = new Set(Object.keys(chainSchema.shape));
 const setFields = new Set(Object.keys(setSchema.shape));
 const flowtableFields = new Set(Object.keys(flowtableSchema.shape));
 const hasOnly = (body: Json, fields: ReadonlySet<string>): boolean => Object.keys(body).every((field) => fields.has(field));
-const objectKinds: readonly NftObject['kind'][] = ['counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel'];
+
+const countSchema = z.number().refine(isNftCount);
+/** What objects hold (libnftables-json(5), "COUNTER" and so on). */
+const objectSchemas: ReadonlyMap<NftObject['kind'], z.ZodType<NftObject['fields']>> = new Map<NftObject['kind'], z.ZodType<NftObject['fields']>>([
+  ['counter', z.strictObject({ packets: countSchema, bytes: countSchema })],
+  ['quota', z.strictObject({ bytes: countSchema, used: countSchema.optional(), inv: z.boolean().optional() })],
+  ['limit', z.strictObject({ rate: countSchema, per: z.string().optional(), burst: countSchema.optional(), rate_unit: z.string().optional(), burst_unit: z.string().optional(), inv: z.boolean().optional() })],
+  ['ct helper', z.strictObject({ type: z.string(), protocol: z.string(), l3proto: z.string().optional() })],
+  ['ct timeout', z.strictObject({ protocol: z.string(), l3proto: z.string().optional(), policy: z.record(z.string(), countSchema) })],
+  ['ct expectation', z.strictObject({ protocol: z.string(), dport: countSchema, timeout: countSchema, size: countSchema, l3proto: z.string().optional() })],
+  ['synproxy', z.strictObject({ mss: countSchema.optional(), wscale: countSchema.optional(), flags: z.union([z.string(), z.array(z.string())]).optional() })],
+  ['secmark', z.strictObject({ context: z.string() })],
+]);
 
 export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftTableBuilder>();
@@ -162,7 +176,7 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     if (kind === 'metainfo' && more.length === 0) return;
     const family = isObject(body) ? body['family'] : undefined;
     const owner = isObject(body) ? (kind === 'table' ? body['name'] : body['table']) : undefined;
-    if (kind === undefined || !isObject(body) || typeof family !== 'string' || typeof owner !== 'string') {
+    if (kind === undefined || !isObject(body) || typeof family !== 'string' || !nftFamilies.has(family) || typeof owner !== 'string') {
       this.#problems.push({ line: this.#line, message: `an object of the listing is of no known table and is left out: ${JSON.stringify(value).slice(0, 120)}` });
       return;
     }
@@ -207,12 +221,12 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
         return table.addFlowtable(present({ name, handle, hook, priority: prio, devices: dev ?? [], flags, hasCounter: counter === undefined ? undefined : true }));
       }
       default: {
-        const known = objectKinds.find((each) => each === kind);
+        const [known, schema] = [...objectSchemas].find(([each]) => each === kind) ?? [];
         const parsed = ownerSchema.safeParse(body);
-        if (known === undefined || !parsed.success) return undefined;
+        const fields = schema?.safeParse(Object.fromEntries(Object.entries(body).filter(([field]) => !Object.hasOwn(ownerSchema.shape, field))));
+        if (known === undefined || !parsed.success || fields?.success !== true) return undefined;
         const { name, handle, comment } = parsed.data;
-        const fields = Object.fromEntries(Object.entries(body).filter(([field]) => !Object.hasOwn(ownerSchema.shape, field)));
-        return table.addObject(present({ kind: known, name, handle, comment, fields }));
+        return table.addObject(present({ kind: known, name, handle, comment, fields: fields.data }));
       }
     }
   }
@@ -236,7 +250,7 @@ export function parseNftSet(body: unknown, family: string): NftSet | undefined {
   const typeOf = Array.isArray(type) ? undefined : parseNftExpression(type.typeof);
   const types = Array.isArray(type) ? type : typeOf === undefined ? [] : nftTypesOf(typeOf);
   const dataTypeOf = map === undefined || Array.isArray(map) ? undefined : parseNftExpression(map.typeof);
-  const data = Array.isArray(map) ? map.flatMap((each) => each.split(' . ')) : dataTypeOf === undefined ? undefined : nftTypesOf(dataTypeOf);
+  const data = Array.isArray(map) ? map : dataTypeOf === undefined ? undefined : nftTypesOf(dataTypeOf);
   return present({
     name,
     type: types,

@@ -2,7 +2,7 @@
 import type { NftElement, NftExpression } from '../nft-expression.ts';
 import type { NftLimit, NftLog, NftNat, NftObjectKind, NftQuota, NftRule, NftStatement } from '../nft-statement.ts';
 import { nftFlagTypes, nftTypesOf } from '../nft-type.ts';
-import { readData, readElement, readKey, readValue, readVerdict } from './nft-expression-text.ts';
+import { millisecondsOf, readData, readElement, readKey, readValue, readVerdict } from './nft-expression-text.ts';
 import { present } from '../present.ts';
 import { defaultReject, withProtocolNames } from './nft-normal-form.ts';
 import { NftTokens } from './nft-tokens.ts';
@@ -123,7 +123,7 @@ class StatementReader {
     }
     if (tokens.take('last')) {
       if (!tokens.take('used') || tokens.take('never')) return { kind: 'last' };
-      const used = milliseconds(tokens.word());
+      const used = millisecondsOf(tokens.word());
       if (used === undefined) return undefined;
       tokens.next();
       return { kind: 'last', used };
@@ -261,10 +261,11 @@ class StatementReader {
   #flagList<Flag extends string>(known: readonly Flag[]): Flag[] {
     const flags: Flag[] = [];
     for (;;) {
-      const flag = this.#tokens.takeOneOf(known);
+      const flag = known.find((each) => each === this.#tokens.word(flags.length > 0 && this.#tokens.word() === ',' ? 1 : 0));
       if (flag === undefined) return flags;
+      if (flags.length > 0) this.#tokens.take(',');
+      this.#tokens.next();
       flags.push(flag);
-      this.#tokens.take(',');
     }
   }
 
@@ -277,18 +278,22 @@ class StatementReader {
     if (literal !== undefined) {
       tokens.next();
       if (!tokens.take('.')) return literal;
+      // A port stands behind a colon or a full stop, not behind both.
+      if (literal.port !== undefined) return undefined;
       const port = this.#valueOf(['inet_service']);
       return port === undefined ? undefined : { address: { kind: 'concatenation', parts: [literal.address, port] } };
     }
     const address = this.#valueOf([]);
-    if (address === undefined) return undefined;
+    // A constant that is no address.
+    if (address === undefined || address.kind === 'value') return undefined;
     return tokens.word().startsWith(':') ? this.#portBehindColon({ address }) : { address };
   }
 
   #portBehindColon(target: Target): Target | undefined {
     this.#tokens.replace(this.#tokens.word().slice(1));
     const port = this.#valueOf(['inet_service']);
-    return port === undefined ? undefined : { ...target, port };
+    const isNone = port === undefined || (port.kind === 'value' && !/^[\w-]+$/.test(String(port.value)));
+    return isNone ? undefined : { ...target, port };
   }
 
   #reject(): NftStatement | undefined {
@@ -305,24 +310,33 @@ class StatementReader {
     const tokens = this.#tokens;
     let log: NftLog = { kind: 'log' };
     const flags: string[] = [];
-    for (;;) {
-      if (tokens.take('prefix')) log = present({ ...log, prefix: tokens.name() });
-      else if (tokens.take('group')) log = present({ ...log, group: tokens.number() });
-      else if (tokens.take('snaplen')) log = present({ ...log, snaplen: tokens.number() });
-      else if (tokens.take('queue-threshold')) log = present({ ...log, queueThreshold: tokens.number() });
-      else if (tokens.take('level')) log = present({ ...log, level: tokens.name() });
-      else if (tokens.take('flags')) {
+    // A second one of a kind would take the first one's place.
+    for (let at = tokens.at, isFirst = true; isFirst || tokens.at > at; isFirst = false) {
+      at = tokens.at;
+      log = present({
+        ...log,
+        prefix: log.prefix ?? tokens.nameAfter('prefix'),
+        group: log.group ?? tokens.numberAfter('group'),
+        snaplen: log.snaplen ?? tokens.numberAfter('snaplen'),
+        queueThreshold: log.queueThreshold ?? tokens.numberAfter('queue-threshold'),
+        level: log.level ?? tokens.nameAfter('level'),
+      });
+      if (tokens.take('flags')) {
         const known = this.#logFlags();
         if (known === undefined) return undefined;
         flags.push(...known);
-      } else return flags.length === 0 ? log : { ...log, flags };
+      }
     }
+    return flags.length === 0 ? log : { ...log, flags };
   }
 
   /** `tcp sequence,options`, `ip options`, `skuid`, `ether`, `all`. */
   #logFlags(): string[] | undefined {
     const tokens = this.#tokens;
-    if (tokens.take('tcp')) return this.#flagList(['sequence', 'options'] as const).map((flag) => `tcp ${flag}`);
+    if (tokens.take('tcp')) {
+      const flags = this.#flagList(['sequence', 'options'] as const).map((flag) => `tcp ${flag}`);
+      return flags.length === 0 ? undefined : flags;
+    }
     if (tokens.take('ip', 'options')) return ['ip options'];
     const flag = tokens.takeOneOf(['skuid', 'ether', 'all']);
     return flag === undefined ? undefined : [flag];
@@ -331,8 +345,11 @@ class StatementReader {
   /** `queue num 1-3 bypass` of older versions, `queue flags bypass,fanout to 1-3` of newer. */
   #queue(): NftStatement | undefined {
     const tokens = this.#tokens;
-    const flags: string[] = tokens.take('flags') ? this.#flagList(queueFlags) : [];
-    const number = tokens.take('num') || tokens.take('to') ? this.#valueOf(['integer']) : undefined;
+    const hasFlags = tokens.take('flags');
+    const flags: string[] = hasFlags ? this.#flagList(queueFlags) : [];
+    const hasNumber = tokens.take('num') || tokens.take('to');
+    const number = hasNumber ? this.#valueOf(['integer']) : undefined;
+    if ((hasFlags && flags.length === 0) || (hasNumber && number === undefined)) return undefined;
     flags.push(...this.#flagList(queueFlags));
     return present({ kind: 'queue', number, flags });
   }
@@ -343,7 +360,9 @@ class StatementReader {
     if (!tokens.take('to')) return undefined;
     const target = this.#valueOf([]);
     if (target === undefined) return undefined;
-    const device = tokens.take('device') ? this.#valueOf(['ifname']) : undefined;
+    const hasDevice = tokens.take('device');
+    const device = hasDevice ? this.#valueOf(['ifname']) : undefined;
+    if (hasDevice && device === undefined) return undefined;
     // In netdev tables the device alone is named.
     const isDevice = this.#family === 'netdev' && device === undefined && family === undefined;
     return present({ kind, family, address: isDevice ? undefined : target, device: isDevice ? target : device });
@@ -351,15 +370,15 @@ class StatementReader {
 
   #synproxy(): NftStatement {
     const tokens = this.#tokens;
-    const mss = tokens.take('mss') ? tokens.number() : undefined;
-    const windowScale = tokens.take('wscale') ? tokens.number() : undefined;
+    const mss = tokens.numberAfter('mss');
+    const windowScale = tokens.numberAfter('wscale');
     return present({ kind: 'synproxy', mss, windowScale, flags: this.#flagList(['timestamp', 'sack-perm'] as const) });
   }
 
   #meter(): NftStatement | undefined {
     const tokens = this.#tokens;
     const name = tokens.name();
-    const size = tokens.take('size') ? tokens.number() : undefined;
+    const size = tokens.numberAfter('size');
     const body = this.#elementBody();
     const [statement] = body?.statements ?? [];
     return name === undefined || body === undefined || statement === undefined || body.statements.length > 1 ? undefined : present({ kind: 'meter', name, size, key: body.element, statement });
@@ -405,11 +424,3 @@ function portsOf(text: string): NftExpression {
   const start: NftExpression = { kind: 'value', value: from ?? 0 };
   return to === undefined ? start : { kind: 'range', from: start, to: { kind: 'value', value: to } };
 }
-
-/** `3s536ms` in milliseconds, as nft's JSON has the time of `last`. */
-function milliseconds(word: string): number | undefined {
-  if (!/^(?:\d+(?:ms|[wdhms]))+$/.test(word)) return undefined;
-  const units = new Map(Object.entries({ w: 604800000, d: 86400000, h: 3600000, m: 60000, s: 1000, ms: 1 }));
-  return [...word.matchAll(/(\d+)(ms|[wdhms])/g)].reduce((sum, [, count, unit]) => sum + Number(count) * (units.get(unit ?? '') ?? 0), 0);
-}
-

@@ -215,7 +215,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
         break;
       case 'set':
       case 'map':
-        if (!setLine(block.set, text.replace(/;$/, ''))) this.#keepOfSet(table, block, text, line);
+        if (!setLine(block.set, text.replace(/;$/, ''), block.kind === 'map')) this.#keepOfSet(table, block, text, line);
         break;
       default:
         block.lines.push(text);
@@ -269,7 +269,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       case 'map': {
         const { type = [], data, ...rest } = block.set;
         const elements: readonly NftElement[] = block.elements?.elements ?? [];
-        if (kind === 'map' && data === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type of values,`, block.head);
+        if (block.set.type === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type,`, block.head);
         const unknown = lines.length > 0 ? lines : undefined;
         return table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements), unrecognized: unknown }));
       }
@@ -324,7 +324,7 @@ const priorities = new Map(Object.entries({ raw: -300, mangle: -150, dstnat: -10
 const bridgePriorities = new Map(Object.entries({ dstnat: -300, filter: -200, out: 100, srcnat: 300 }));
 
 /** `-100`, `dstnat`, `dstnat - 10`. */
-function nftPriorityOf(text: string, family: string): number | undefined {
+export function nftPriorityOf(text: string, family: string): number | undefined {
   const match = /^(-?\d+|[a-z]+)(?:\s*([+-])\s*(\d+))?$/.exec(text.trim());
   if (match?.[1] === undefined) return undefined;
   const from = (family === 'bridge' ? bridgePriorities : priorities).get(match[1]) ?? Number(match[1]);
@@ -332,13 +332,13 @@ function nftPriorityOf(text: string, family: string): number | undefined {
 }
 
 /** @returns whether the line is understood, and the first of its kind: a second one would take the first one's place */
-function setLine(set: Block['set'], text: string): boolean {
+function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
   const [word = ''] = text.split(' ', 1);
   const rest = text.slice(word.length + 1);
   switch (word) {
     case 'type': {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
-      if (set.type !== undefined || more.length > 0 || ![key, data ?? 'verdict'].every((types) => /^(?:interval )?\w+(?: \. \w+)*$/.test(types))) return false;
+      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || ![key, data ?? 'verdict'].every((types) => /^(?:interval )?\w+(?: \. \w+)*$/.test(types))) return false;
       set.type = key.split(' . ');
       if (data !== undefined) set.data = data.replace(/^interval /, '').split(' . ');
       return true;
@@ -347,7 +347,7 @@ function setLine(set: Block['set'], text: string): boolean {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
       const typeOf = wholeKey(key);
       const dataTypeOf = data === undefined || data === 'verdict' ? undefined : wholeKey(data.replace(/^interval /, ''));
-      if (set.type !== undefined || more.length > 0 || typeOf === undefined || (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)) return false;
+      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || typeOf === undefined || (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)) return false;
       set.typeOf = typeOf;
       set.type = nftTypesOf(typeOf);
       if (data === 'verdict') set.data = ['verdict'];
@@ -366,7 +366,7 @@ function setLine(set: Block['set'], text: string): boolean {
       return set.gcInterval === undefined && assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
     case 'size':
       // Newer versions tell how many elements there are: `size 65535 # count 3`.
-      return set.size === undefined && assign(/^(\d+)(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
+      return set.size === undefined && assign(/^(\d{1,10})(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
     case 'policy':
       return set.policy === undefined && assign(/^(?:memory|performance)$/.exec(rest)?.[0], (policy) => (set.policy = policy));
     case 'auto-merge':

@@ -6,7 +6,9 @@ export interface NftToken {
   readonly isQuoted: boolean;
   /** No blank stands before it: `a,b` is a list, `a, b` are two elements. */
   readonly isGlued: boolean;
+  /** Where it stands in the text. */
   readonly start: number;
+  readonly end: number;
 }
 
 /** Signs that are tokens by themselves; any other character is part of a word, as `.`, `:`, `-` and `/` are. */
@@ -74,12 +76,28 @@ export class NftTokens {
     return token.text;
   }
 
-  /** A decimal number. */
+  /** A decimal number, of 64 bits at most as the kernel's are. */
   number(): number | undefined {
     const word = this.word();
-    if (!/^\d+$/.test(word)) return undefined;
+    if (!isNumber(word)) return undefined;
     this.#at += 1;
     return Number(word);
+  }
+
+  /** `offset 4`: takes both, or nothing where no number follows. */
+  numberAfter(word: string): number | undefined {
+    if (this.word() !== word || !isNumber(this.word(1))) return undefined;
+    this.#at += 1;
+    return this.number();
+  }
+
+  /** `level debug`: takes both, or nothing where no name follows. */
+  nameAfter(word: string): string | undefined {
+    if (this.word() !== word) return undefined;
+    this.#at += 1;
+    const name = this.name();
+    if (name === undefined) this.#at -= 1;
+    return name;
   }
 
   /** Puts what is left of a word back: `:80` as `80`. */
@@ -103,9 +121,11 @@ export class NftTokens {
     const first = this.#tokens[at];
     const last = this.#tokens.at(-1);
     if (first === undefined || last === undefined) return '';
-    return this.text.slice(first.start, last.start + last.text.length + (last.isQuoted ? 2 : 0)).trim();
+    return this.text.slice(first.start, last.end);
   }
 }
+
+const isNumber = (word: string): boolean => /^\d{1,20}$/.test(word) && Number(word) < 2 ** 64;
 
 function tokensOf(text: string): NftToken[] {
   const tokens: NftToken[] = [];
@@ -122,10 +142,10 @@ function tokensOf(text: string): NftToken[] {
     if (character === '"') {
       const end = text.indexOf('"', at + 1);
       at = end < 0 ? text.length : end + 1;
-      tokens.push({ text: text.slice(start + 1, end < 0 ? text.length : end), isQuoted: true, isGlued, start });
+      tokens.push({ text: text.slice(start + 1, end < 0 ? text.length : end), isQuoted: true, isGlued, start, end: at });
     } else {
       at = signs.has(character) ? at + 1 : '<>=!'.includes(character) ? operatorEnd(text, at) : wordEnd(text, at);
-      tokens.push({ text: text.slice(start, at), isQuoted: false, isGlued, start });
+      tokens.push({ text: text.slice(start, at), isQuoted: false, isGlued, start, end: at });
     }
     isGlued = true;
   }

@@ -1,6 +1,7 @@
 /** A dump of any of the tools, told apart by what it looks like. */
 import type { IpSet } from '../ip-set.ts';
 import { RulesetError, type IptablesRuleset, type NftRulesetTable, type Ruleset } from '../ruleset.ts';
+import type { Family } from '../service.ts';
 import type { DumpParser, DumpProblem } from './dump-lines.ts';
 import { IpsetDump } from './ipset.ts';
 import { IptablesSaveDump } from './iptables-save.ts';
@@ -102,14 +103,18 @@ export function parseRulesetFile(text: string): Ruleset {
   return dump.end();
 }
 
-/** Several dumps of one machine as one. */
+/** Several dumps of one machine as one. That one of them lacks the legacy tables is no problem where another has them. */
 export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
+  const iptables = rulesets.flatMap((ruleset) => ruleset.iptables);
+  const problems = rulesets.flatMap((ruleset) => ruleset.problems);
+  // Each dump of iptables-nft-save has the warning, and that of the legacy tables has none.
+  const hasLegacy = (family: Family): boolean => iptables.filter((each) => each.family === family).length > problems.filter(({ legacyTables }) => legacyTables === family).length;
   return {
-    iptables: rulesets.flatMap(({ iptables }) => iptables),
+    iptables,
     nftables: rulesets.flatMap(({ nftables }) => nftables),
     ipSets: rulesets.flatMap(({ ipSets }) => ipSets),
     virtualServers: rulesets.flatMap(({ virtualServers }) => virtualServers),
-    problems: rulesets.flatMap(({ problems }) => problems),
+    problems: problems.filter(({ legacyTables }) => legacyTables === undefined || !hasLegacy(legacyTables)),
   };
 }
 

@@ -1,8 +1,13 @@
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { readBundle } from '../../cmd/bundle-source.ts';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { UsageError } from '../../cmd/errors.ts';
+import { exitStatus } from '../../cmd/exit-status.ts';
+
 import { runSimulate } from '../../cmd/simulate.ts';
 
 const rulesets = fileURLToPath(new URL('../fixtures/rulesets/', import.meta.url));
@@ -13,13 +18,15 @@ async function recorded(bundle: string): Promise<{ service: string; answers: str
   return { service: `${desired.service.clusterIPs.find((address) => !address.includes(':')) ?? ''}:80`, answers: answers.map(({ node }) => node) };
 }
 
-async function simulate(...words: string[]): Promise<string> {
+const simulate = (...words: string[]): Promise<string> => simulateTo(exitStatus.ok, ...words);
+
+async function simulateTo(expected: number, ...words: string[]): Promise<string> {
   const parsed = await parseCommandLine(['simulate', ...words], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== 'simulate') throw new Error('no simulate request');
   let output = '';
   const sink = { write: (text: string) => { output += text; return true; } };
   const status = await runSimulate(parsed.request, { ...process, stdout: sink, stderr: sink, signal: new AbortController().signal });
-  expect(status).toBe(0);
+  expect(status).toBe(expected);
   return output;
 }
 
@@ -41,6 +48,16 @@ describe('kubectl svctrace simulate', () => {
     const files = ['--ruleset', `${rulesets}iptables-nft.txt`, '--ruleset', `${rulesets}ip6tables-nft.txt`];
     expect(await simulate('--from', 'fd00:10:244:1::77', '--to', '[fd00:10:96::3e87]:80', ...files)).toContain('DNAT');
     expect(await simulate('--from', '10.244.1.77', '--to', '10.96.198.84:80', ...files)).toContain('DNAT');
+  });
+
+  it('misses no legacy tables where their dump is given too', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'svctrace-simulate-'));
+    const file = join(folder, 'iptables-nft-save.txt');
+    await writeFile(file, '*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n');
+    const words = ['--from', '10.244.1.77', '--to', '10.96.236.140:80', '--ruleset', file];
+    expect(await simulate(...words, '--ruleset', `${rulesets}iptables-legacy.txt`)).not.toContain('legacy tables');
+    // The legacy tables of the other family are not these.
+    expect(await simulateTo(exitStatus.partial, ...words, '--ruleset', `${rulesets}ip6tables-nft.txt`)).toContain('the node has iptables-legacy tables too');
   });
 
   it('shows the walk to people', async () => {

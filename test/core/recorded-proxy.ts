@@ -39,7 +39,7 @@ function planOf(name: string): NodePlan {
 
 /** The Services that were there, as this release understands them. */
 export function recordedServices(version: string): readonly DesiredService[] {
-  return manifests.map((manifest: Manifest) => forRelease(manifest, version).desired);
+  return manifests.map((manifest: Manifest) => ({ ...forRelease(manifest, version).desired, namespace: 'default' }));
 }
 
 export function recordedService(version: string, name: string): DesiredService {

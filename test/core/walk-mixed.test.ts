@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { summarize } from '../../core/evaluate/walk-packet.ts';
 import { parseIptablesSave } from '../../core/parse/iptables-save.ts';
+import { parseIpvsadm } from '../../core/parse/ipvsadm.ts';
 import { NftTextParser } from '../../core/parse/nft-text.ts';
 
 /** Marks by nftables at raw's priority but after conntrack, then iptables' filter. */
@@ -34,5 +35,20 @@ describe('a mark of nftables that is asked for by iptables', () => {
     const walked = walk(marking, filter);
     expect(walked.unknown).toHaveLength(unknown);
     expect(walked.verdict === 'DROP').toBe(verdict === 'DROP');
+  });
+});
+
+describe('a mark of nftables that a virtual server takes', () => {
+  const walked = (mark: string): ReturnType<typeof walkRuleset> => {
+    const nft = new NftTextParser();
+    nft.push(`table ip x {\n\tchain c {\n\t\ttype filter hook prerouting priority mangle; policy accept;\n\t\tmeta mark set ${mark}\n\t}\n}\n`);
+    const { virtualServers } = parseIpvsadm('-A -f 5 -s rr\n-a -f 5 -r 10.244.1.2:80 -m -w 1\n-A -t 10.96.0.7:80 -s rr\n-a -t 10.96.0.7:80 -r 10.244.1.3:80 -m -w 1\n').result;
+    return walkRuleset({ iptables: [], nftables: nft.end().result, ipSets: [], virtualServers, problems: [] }, { source: '10.244.1.7', destination: '10.96.0.7', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, []);
+  };
+
+  it.each([['0x5', '10.244.1.2', []], ['0x6', '10.244.1.3', []], ['jhash ip saddr mod 8', '10.244.1.3', ['FWM 5 rr: whether the packet has its mark (taken as not)']]] as const)('set to %s sends the packet to %s', (mark, address, unknown) => {
+    const { leaves, unknown: named } = walked(mark);
+    expect(leaves.map(({ dnat }) => dnat?.address)).toEqual([address]);
+    expect(named).toEqual(unknown);
   });
 });

@@ -2,6 +2,7 @@
 import type { Dice } from './dice.ts';
 import { iptablesTarget } from './iptables.ts';
 import { netlinkTarget } from './netlink.ts';
+import { lineDumpTargets } from './line-dumps.ts';
 import { nftTarget } from './nft.ts';
 
 export { Dice } from './dice.ts';
@@ -12,4 +13,4 @@ export interface FuzzTarget {
   run(dice: Dice): void;
 }
 
-export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, netlinkTarget, nftTarget];
+export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, netlinkTarget, nftTarget, ...lineDumpTargets];

@@ -1,5 +1,5 @@
 /** The parsers and printers of nftables against the kernel: what it lists is read alike in both forms, and loads again. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nftTableJson } from '../../core/nft-print-json.ts';
@@ -8,6 +8,7 @@ import type { NftRulesetTable, NftSet } from '../../core/nft-table.ts';
 import type { DumpParser } from '../../core/parse/dump-lines.ts';
 import { NftJsonParser } from '../../core/parse/nft-ruleset.ts';
 import { NftTextParser } from '../../core/parse/nft-text.ts';
+import { foreignNftDumps } from '../fixtures/rulesets/foreign.ts';
 import { comparableTable } from '../core/comparable-table.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
@@ -63,8 +64,10 @@ describe.skipIf(unavailable !== undefined)('a table of every statement', () => {
   it.each([['text', fromText, (): string => text], ['JSON', fromJson, (): string => json]] as const)('printed as text from the model of its %s, loads and is listed as it was', async (_form, parse, listing) => {
     const again = await listed('nft -f -', parse(listing()).map(printNftTable).join(''));
     expect(fromText(again.text).map(comparableTable)).toEqual(parse(listing()).map(comparableTable));
+    expect(fromJson(again.json).map(comparableTable)).toEqual(parse(listing()).map(comparableTable));
   });
 
+  // What is left out here goes round through text, in the test before.
   it('printed as JSON, loads and is listed as it was, but for what nft cannot say in JSON', async () => {
     const tables = fromJson(json).map((table) => ({
       ...table,
@@ -103,5 +106,24 @@ describe.skipIf(unavailable !== undefined)("a recorded node's nftables", () => {
     const plain = tables.map((table) => ({ ...table, sets: new Map([...table.sets].map(([name, set]) => [name, withoutComment({ ...set, flags: set.flags.filter((flag) => flag !== 'dynamic') })])), maps: new Map([...table.maps].map(([name, map]) => [name, withoutComment(map)])) }));
     const loaded = await listed('cat | nft -j -f -', JSON.stringify({ nftables: plain.flatMap(nftTableJson) }));
     expect(fromJson(loaded.json).map(comparableTable)).toEqual(plain.map(comparableTable));
+  });
+});
+
+describe.skipIf(unavailable !== undefined)('the ruleset of', () => {
+  it.each(foreignNftDumps.flatMap(({ program, text, json }) => [[program, 'text', fromText, text], [program, 'JSON', fromJson, json]] as const))('%s, printed as text from the model of its %s, loads and is listed as it was', async (_program, _form, parse, listing) => {
+    const tables = parse(listing).map(comparableTable);
+    const again = await listed('nft -f -', parse(listing).map(printNftTable).join(''));
+    expect(fromText(again.text).map(comparableTable)).toEqual(tables);
+    expect(fromJson(again.json).map(comparableTable)).toEqual(tables);
+  });
+});
+
+describe.skipIf(unavailable !== undefined)('the tables of kube-proxy', () => {
+  const releases = fileURLToPath(new URL('../fixtures/kube-proxy/', import.meta.url));
+  it.each(readdirSync(releases).filter((name) => name.startsWith('v')).sort())('%s, printed as text from the model of their JSON, load and are listed as they were', async (release) => {
+    const tables = fromJson(readFileSync(`${releases}${release}/nftables.json`, 'utf8'));
+    const again = await listed('nft -f -', tables.map(printNftTable).join(''));
+    expect(fromJson(again.json).map(comparableTable)).toEqual(tables.map(comparableTable));
+    expect(fromText(again.text).map(comparableTable)).toEqual(tables.map(comparableTable));
   });
 });

@@ -20,6 +20,23 @@ export const rulesCases: readonly FindingCase[] = [
     facts: { desired: { ...desiredService(), lastChange: '2026-11-24T09:59:49Z' }, nodes: [withRules([...right, '10.244.9.9'])] },
     ids: ['RULE-EP-STALE'],
   },
+  {
+    name: 'the same 25 s after a change, with a minSyncPeriod of 20 s',
+    facts: {
+      desired: { ...desiredService(), lastChange: '2026-11-24T09:59:35Z' },
+      nodes: [withRules([...right, '10.244.9.9'])],
+      cluster: { kubeProxy: { config: { 'config.conf': 'kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: 20s\n' }, pods: [] }, unread: [] },
+    },
+    ids: [],
+  },
+  {
+    name: 'a drop by policy Local',
+    facts: { desired: desiredService(undefined, { internalTrafficPolicy: 'Local' }), nodes: [nodeFacts('node-c', { program: nodeProgram([frontend([], { verdict: 'DROP' })]) })] },
+    ids: ['RULE-LOCAL-DROP'],
+  },
+  { name: 'a DNAT to another port', facts: { desired: desiredService(), nodes: [withRules(right, { dnatTargets: [{ address: '10.244.1.2', port: 9090 }, { address: '10.244.2.2', port: 8080 }] })] }, ids: ['RULE-DNAT-PORT'] },
+  { name: 'shares that are not known', facts: { desired: desiredService(), nodes: [withRules(right, { dnatTargets: right.map((address) => ({ address, port: 8080 })) })] }, ids: [] },
+  { name: 'uneven shares', facts: { desired: desiredService(), nodes: [withRules(right, { dnatTargets: right.map((address, index) => ({ address, port: 8080, probability: index === 0 ? 0.7 : 0.3 })) })] }, ids: ['RULE-PROB'] },
   { name: 'no rule for the frontend', facts: { desired: desiredService(), nodes: [withRules([])] }, ids: ['RULE-SVC-MISSING'] },
   { name: 'rules that were not read', facts: { desired: desiredService(), nodes: [withRules([], { verdict: 'Unknown' })] }, ids: [] },
   { name: 'a REJECT with live endpoints', facts: { desired: desiredService(), nodes: [withRules([], { verdict: 'REJECT' })] }, ids: ['RULE-REJECT-LIVE'] },

@@ -105,7 +105,7 @@ describe('a table that cannot be read', () => {
 
   it('names what the tool could not show', () => {
     const { problems } = parseIptablesSave("# Table `nat' is incompatible, use 'nft' tool.\n# Warning: iptables-legacy tables present, use iptables-legacy-save to see them\n*raw\nCOMMIT\n");
-    expect(problems).toMatchObject([{ line: 1, table: 'nat' }, { line: 2 }]);
+    expect(problems).toMatchObject([{ line: 1, table: 'nat' }, { line: 2, legacyTables: 'IPv4' }]);
     expect(problems[1]?.message).toContain('iptables-legacy-save');
   });
 });

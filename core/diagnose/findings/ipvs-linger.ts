@@ -1,0 +1,26 @@
+import { realServerText } from '../../evaluate/walk-ipvs.ts';
+import { hostPort } from '../../address.ts';
+import type { FindingKind } from '../finding.ts';
+import { frontendText } from '../frontend-drift.ts';
+import { realServersOf } from '../ipvs-servers.ts';
+import { onNodes } from '../on-nodes.ts';
+
+export const ipvsLinger: FindingKind = {
+  id: 'IPVS-LINGER',
+  severity: 'info',
+  condition: 'A real server of weight 0 that is no desired endpoint still has connections: it drains.',
+  notReported: 'Those without connections, which kube-proxy removes within a minute.',
+  source: 'kubernetes/kubernetes#89392; pkg/proxy/ipvs/graceful_termination.go',
+  find: (facts) =>
+    onNodes(facts, ({ node, isIpvs, frontends, facts: { read } }) =>
+      frontends.filter(() => isIpvs).flatMap(({ frontend, desired }) =>
+        realServersOf(read?.report, facts.desired, frontend)
+          .filter((real) => real.weight === 0 && (real.activeConnections ?? 0) + (real.inactiveConnections ?? 0) > 0 && !desired.some(({ address, port }) => address === real.address && port === real.port))
+          .map((real) => ({
+            message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${String(real.activeConnections ?? 0)} active connections are left.`,
+            evidence: [realServerText(real)],
+            advice: 'nothing has to be done: kube-proxy removes it when its connections have ended',
+          })),
+      ),
+    ),
+};

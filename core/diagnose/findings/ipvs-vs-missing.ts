@@ -1,0 +1,21 @@
+import { hostPort } from '../../address.ts';
+import type { FindingKind } from '../finding.ts';
+import { frontendText } from '../frontend-drift.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import { onNodes } from '../on-nodes.ts';
+
+export const ipvsVsMissing: FindingKind = {
+  id: 'IPVS-VS-MISSING',
+  severity: 'error',
+  condition: 'A node in IPVS mode has no virtual server for a frontend of the Service.',
+  notReported: 'Within 10 s and minSyncPeriod of a change of the EndpointSlices; Services that kube-proxy leaves out.',
+  source: 'pkg/proxy/ipvs/proxier.go syncService',
+  find: (facts) =>
+    onNodes(facts, ({ node, isIpvs, frontends }) =>
+      frontends.filter(({ frontend, desired }) => isIpvs && frontend.verdict === 'None' && desired.length > 0).map(({ frontend, desired }) => ({
+        message: `${node} has no virtual server for ${frontendText(frontend)}.`,
+        evidence: [`the EndpointSlices ask for: ${desired.map(({ address, port }) => hostPort(address, port)).join(', ')}`],
+        advice: `on ${node}: ipvsadm -Ln shows the virtual servers; ${restartKubeProxy(node)}`,
+      })),
+    ),
+};

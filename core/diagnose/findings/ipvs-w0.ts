@@ -1,0 +1,30 @@
+import { realServerText } from '../../evaluate/walk-ipvs.ts';
+import type { FindingKind } from '../finding.ts';
+import { frontendText, targetText } from '../frontend-drift.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import { realServerOf } from '../ipvs-servers.ts';
+import { onNodes } from '../on-nodes.ts';
+
+export const ipvsW0: FindingKind = {
+  id: 'IPVS-W0',
+  severity: 'error',
+  condition: 'The real server of a desired endpoint has weight 0, so that it gets no new connection.',
+  notReported: 'Endpoints that are no longer desired, which drain so; within 10 s and minSyncPeriod of a change.',
+  source: 'kubernetes/kubernetes#92019, #108319; pkg/proxy/ipvs/graceful_termination.go',
+  find: (facts) =>
+    onNodes(facts, ({ node, isIpvs, frontends, facts: { read } }) =>
+      frontends.filter(({ frontend }) => isIpvs && frontend.verdict !== 'None').flatMap(({ frontend, missing }) =>
+        missing.flatMap((target) => {
+          const real = realServerOf(read?.report, facts.desired, frontend, target);
+          if (real?.weight !== 0) return [];
+          return [
+            {
+              message: `On ${node}, the ready endpoint ${targetText(target)} has weight 0 behind ${frontendText(frontend)}: it gets no new connection.`,
+              evidence: [realServerText(real)],
+              advice: restartKubeProxy(node),
+            },
+          ];
+        }),
+      ),
+    ),
+};

@@ -1,0 +1,23 @@
+import { hostPort } from '../../address.ts';
+import type { FindingKind } from '../finding.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import { onNodes } from '../on-nodes.ts';
+import { dispatchEntries, isFrontendOf } from '../dispatch-entries.ts';
+
+export const ruleSvcExtra: FindingKind = {
+  id: 'RULE-SVC-EXTRA',
+  severity: 'warning',
+  condition: "A node has rules for an address or port that the Service does not have: of a port, node port, external IP or load balancer IP that it had before, or that somebody has added.",
+  notReported: 'Rules of other Services, which may share an external IP; within 10 s and minSyncPeriod of a change of the EndpointSlices.',
+  source: 'Debug Services, "Is kube-proxy writing rules?"; pkg/proxy/iptables/proxier.go syncProxyRules',
+  find: (facts) =>
+    onNodes(facts, ({ node, facts: { read } }) =>
+      (read === undefined ? [] : dispatchEntries(read.report, facts.desired))
+        .filter((entry) => !isFrontendOf(entry, facts.desired))
+        .map(({ address, protocol, port, rule, table, chain }) => ({
+          message: `${node} has a rule for ${address === undefined ? `NodePort ${String(port)}` : hostPort(address, port)}/${protocol}, which Service ${facts.desired.name} does not have.`,
+          evidence: [`${table} ${chain}: ${rule}`],
+          advice: restartKubeProxy(node),
+        })),
+    ),
+};

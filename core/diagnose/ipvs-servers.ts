@@ -1,0 +1,24 @@
+/** The real servers that a node in IPVS mode has for a frontend, whatever their weight. */
+import { isSameAddress } from '../address.ts';
+import type { NodeReport } from '../node-report.ts';
+import type { FrontendProgram } from '../program.ts';
+import { virtualServers } from '../report-rules.ts';
+import type { DesiredService } from '../service.ts';
+import type { RealServer } from '../virtual-server.ts';
+
+/** Of a NodePort, those of each of the node's addresses, each once. */
+export function realServersOf(report: NodeReport | undefined, { namespace, name }: DesiredService, { family, frontend, address, port, protocol }: FrontendProgram): readonly RealServer[] {
+  if (report === undefined) return [];
+  const found = virtualServers(report, `${namespace}/${name}`, family)
+    .filter((server) => server.port === port && server.protocol === protocol && (frontend === 'NodePort' || (server.address !== undefined && isSameAddress(server.address, address))))
+    .flatMap(({ realServers }) => realServers);
+  return found.filter((real, index) => found.findIndex((each) => isSame(each, real)) === index);
+}
+
+export function realServerOf(report: NodeReport | undefined, desired: DesiredService, frontend: FrontendProgram, target: { readonly address: string; readonly port: number }): RealServer | undefined {
+  return realServersOf(report, desired, frontend).find((real) => isSame(real, target));
+}
+
+function isSame(one: { readonly address: string; readonly port: number }, other: { readonly address: string; readonly port: number }): boolean {
+  return one.port === other.port && isSameAddress(one.address, other.address);
+}

@@ -1,0 +1,351 @@
+/** What a node's rules do with a Service beside where they send it, compared with what they should: one look for all findings of rules. */
+import { addressText, isSameAddress, parseNetwork, reachableAddresses } from '../address.ts';
+import { rangeDifference } from '../address-ranges.ts';
+import type { ClusterFacts } from '../cluster-facts.ts';
+import { desiredTargets, type DesiredTarget } from '../desired-targets.ts';
+import type { Leaf, Packet, Step } from '../evaluate/walk.ts';
+import { isOwnAddress } from '../evaluate/walk-hooks.ts';
+import type { NodeFacts } from '../node-facts.ts';
+import { recordsOf } from '../node-report.ts';
+import type { NodeRules } from '../node-rules.ts';
+import type { DnatTarget, FrontendProgram } from '../program.ts';
+import { rulesOfReport } from '../report-rules.ts';
+import { markChains, type RuleView } from '../rule-view.ts';
+import { familyOf, type DesiredService, type Family } from '../service.ts';
+import { orderFault, type OrderFault } from './chain-order.ts';
+import { frontendDrifts, isSyncing, type FrontendDrift } from './frontend-drift.ts';
+import { kubeProxyConfigOf } from './proxy-config.ts';
+
+export interface NodeCheck {
+  readonly node: string;
+  readonly facts: NodeFacts;
+  readonly isIpvs: boolean;
+  readonly families: readonly FamilyCheck[];
+  readonly frontends: readonly FrontendCheck[];
+}
+
+/** What is the same for all frontends of a family. */
+export interface FamilyCheck {
+  readonly family: Family;
+  readonly rules: NodeRules;
+  /** Chains of nat that do not lead packets to kube-proxy's dispatch chain, with what they hold. */
+  readonly missingJumps: readonly { readonly chain: string; readonly dispatch: string; readonly holds: readonly string[] }[];
+  readonly orderFaults: readonly OrderFault[];
+}
+
+export interface FrontendCheck extends FrontendDrift {
+  readonly family: FamilyCheck | undefined;
+  /** Where the packet of the walks goes to: the address, or one of the node's for a NodePort. */
+  readonly destination: string | undefined;
+  /** Branches of a client that is neither a pod nor a node, within the source ranges where there are any. */
+  readonly outside: readonly Leaf[];
+  /** Branches of the node's own packets. */
+  readonly fromNode: readonly Leaf[];
+  /** Branches of a pod's packets; none where it is not known which addresses pods have. */
+  readonly fromPod: readonly Leaf[];
+  /** The Service's own chains that its packets may reach. */
+  readonly chains: readonly string[];
+  /** Something of the node or the Service that makes the rest of what is different with this frontend. */
+  readonly explainedBy: 'jump' | 'order' | 'policy' | 'ranges' | undefined;
+  readonly policy: PolicyFault | undefined;
+  /** Source ranges that differ: in words. */
+  readonly ranges: readonly string[];
+  /** DNAT targets with a desired address and another port. */
+  readonly wrongPorts: readonly { readonly target: DnatTarget; readonly wanted: DesiredTarget }[];
+  /** Targets that rules name more than once: `address port` or a chain. */
+  readonly duplicates: readonly string[];
+  /** No rule takes packets to endpoints, though others drop them: the node's own under an external policy Local, those of clients within the source ranges. */
+  readonly isUnreached: boolean;
+  /** Missing and stale targets that are nothing of the above. */
+  readonly missingTargets: readonly DesiredTarget[];
+  readonly staleTargets: readonly DnatTarget[];
+}
+
+export interface PolicyFault {
+  readonly spec: 'Cluster' | 'Local';
+  readonly rules: 'Cluster' | 'Local';
+  /** Whose packets are treated so. */
+  readonly clients: 'clients' | 'the node itself' | 'pods';
+  readonly evidence: readonly string[];
+}
+
+/**
+ * @returns undefined where nothing can be said: the rules were not read, kube-proxy leaves the Service out, or an
+ * EndpointSlice changed so shortly before that the rules may rightly be older
+ */
+export function checkNode(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): NodeCheck | undefined {
+  const known = checks.get(facts);
+  if (known?.desired === desired && known.cluster === cluster) return known.check;
+  const check = makeCheck(facts, desired, cluster);
+  checks.set(facts, { desired, cluster, check });
+  return check;
+}
+
+/** All findings of rules ask the same. */
+const checks = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly cluster: ClusterFacts | undefined; readonly check: NodeCheck | undefined }>();
+
+function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): NodeCheck | undefined {
+  const { read } = facts;
+  if (read === undefined || desired.service.notProxied !== undefined || isSyncing(facts, desired, cluster)) return undefined;
+  const drifts = frontendDrifts(facts, desired);
+  const families = [...new Set(drifts.map(({ frontend }) => frontend.family))].flatMap((family): FamilyCheck[] => {
+    const rules = rulesOfReport(read.report, `${desired.namespace}/${desired.name}`, family);
+    return rules === undefined ? [] : [{ family, rules, missingJumps: [], orderFaults: [] }];
+  });
+  const isIpvs = read.program.proxyMode === 'ipvs';
+  const addresses = recordsOf(read.report, 'start')[0]?.addresses ?? [];
+  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(cluster, facts.node, drift.frontend.family)) }))
+    // A virtual server of IPVS is the same for all clients.
+    .map((each) => (isIpvs ? { ...each, fromNode: [], fromPod: [] } : each));
+  const complete = families.map((family): FamilyCheck => {
+    const own = walked.filter(({ drift }) => drift.frontend.family === family.family);
+    const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), 'KUBE-POSTROUTING', 'masquerading'];
+    return {
+      ...family,
+      missingJumps: isIpvs ? [] : missingJumps(family.rules, read.program.proxyMode === 'nftables', own.flatMap(({ outside, fromNode }) => [...outside, ...fromNode])),
+      orderFaults: chains.flatMap((chain) => orderFault(family.rules, chain) ?? []),
+    };
+  });
+  return {
+    node: facts.node,
+    facts,
+    isIpvs,
+    families: complete,
+    frontends: walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired)),
+  };
+}
+
+interface Walked {
+  readonly drift: FrontendDrift;
+  readonly destination: string | undefined;
+  readonly outside: readonly Leaf[];
+  readonly fromNode: readonly Leaf[];
+  readonly fromPod: readonly Leaf[];
+  readonly chains: readonly string[];
+}
+
+/** A client that is neither a pod nor a node, of the networks for documentation (RFC 5737, RFC 3849). */
+const outsideClients: Readonly<Record<Family, readonly string[]>> = { IPv4: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '100.64.0.1'], IPv6: ['2001:db8::1', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:ffff::1'] };
+
+function walksOf(frontend: FrontendProgram, rules: NodeRules | undefined, addresses: readonly string[], pod: string | undefined): Omit<Walked, 'drift'> {
+  const { family, address, port, protocol } = frontend;
+  const own = reachableAddresses(addresses, family);
+  if (rules === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
+  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] => rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
+  const clients = [outsideClients[family][0] ?? '', ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? '')];
+  const tried = (address === '' ? own : [address]).map((destination) => {
+    const walks = clients.map((client) => walk(client, destination, 'PREROUTING'));
+    return { destination, outside: walks.find((leaves) => leaves.some(isSent)) ?? walks[0] ?? [] };
+  });
+  const chosen = tried.find(({ outside }) => outside.some(isSent)) ?? tried[0];
+  if (chosen === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
+  const fromNode = own[0] === undefined ? [] : walk(own[0], chosen.destination, 'OUTPUT');
+  const fromPod = pod === undefined ? [] : walk(pod, chosen.destination, 'PREROUTING');
+  return { ...chosen, fromNode, fromPod, chains: reachedChains(rules, [...chosen.outside, ...fromNode]) };
+}
+
+export function isSent({ verdict }: Leaf): boolean {
+  return verdict === 'DNAT';
+}
+
+/** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
+function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
+  const entered = leaves.flatMap(({ path }) => path.flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []));
+  const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
+  for (const chain of reached) for (const view of rules.chain(chain) ?? []) for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
+  return [...reached];
+}
+
+/** In both modes, nat's chains of the two hooks lead every packet to one chain. */
+function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Leaf[]): FamilyCheck['missingJumps'] {
+  const dispatch = isNftables ? 'services' : 'KUBE-SERVICES';
+  const hooks = isNftables ? ['nat-prerouting', 'nat-output'] : ['PREROUTING', 'OUTPUT'];
+  return hooks.flatMap((chain, index) => {
+    const views = rules.chain(chain);
+    if (views === undefined && !isNftables) return [];
+    if (views?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
+    // Another rule may lead there in its place; only packets of PREROUTING can have come from the other hook.
+    const isLedOtherwise = index === 0 && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
+    return isLedOtherwise && views !== undefined && views.length > 0 ? [] : [{ chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
+  });
+}
+
+function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: NodeFacts, desired: DesiredService): FrontendCheck {
+  const { drift, fromNode, chains } = walked;
+  const { frontend } = drift;
+  const isEntryLost = family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
+  const isNodeEntryLost = family !== undefined && family.missingJumps.length > 0;
+  const policy = policyFault(walked, family?.rules, desired, facts);
+  // What was not understood may be what asks for the ranges, as the sets of 1.29's nftables mode, which no probe reads.
+  const ranges = (facts.read?.program.unrecognized.length ?? 0) > 0 ? [] : rangeFaults(walked, family?.rules, desired);
+  const explainedBy = isEntryLost
+    ? 'jump'
+    : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
+      ? 'order'
+      : policy !== undefined
+        ? 'policy'
+        : ranges.length > 0 && frontend.verdict !== 'DNAT' ? 'ranges' : undefined;
+  // Under an external policy Local, packets of the node itself may go to any endpoint.
+  const isGuarded = frontend.frontend === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0;
+  const isExternalLocal = frontend.frontend !== 'ClusterIP' && !isGuarded && desired.service.externalTrafficPolicy === 'Local' && family !== undefined && fromNode.length > 0 && !isNodeEntryLost && !isCheckedEarly(walked) && explainedBy === undefined;
+  const forNode = isExternalLocal
+    ? desiredTargets({ ...desired, service: { ...desired.service, externalTrafficPolicy: 'Cluster' } }, frontend, { node: facts.node, traffic: 'external', ...(facts.zone === undefined ? {} : { zone: facts.zone }) })
+    : [];
+  const sent = sentTargets(fromNode);
+  const isUnreached = (forNode.length > 0 && sent.length === 0) || (drift.desired.length > 0 && explainedBy === undefined && isDroppedByFirewall(frontend));
+  const stale = [...drift.stale, ...(isExternalLocal ? frontendTargets(fromNode).filter((target) => ![forNode, drift.desired, drift.stale].some((each) => has(each, target))) : [])];
+  const missing = [...drift.missing, ...(isUnreached ? [] : forNode.filter((target) => !has(sent, target) && !has(drift.missing, target)))];
+  const wrongPorts = stale.flatMap((target) => {
+    const wanted = [...drift.desired, ...forNode].find(({ address }) => isSameAddress(address, target.address));
+    return wanted === undefined ? [] : [{ target, wanted }];
+  });
+  return {
+    ...drift,
+    ...walked,
+    family,
+    explainedBy,
+    policy,
+    ranges,
+    wrongPorts,
+    isUnreached,
+    duplicates: explainedBy === undefined && family !== undefined && frontend.verdict === 'DNAT' ? duplicatesOf(family.rules, chains) : [],
+    missingTargets: explainedBy === undefined ? missing.filter(({ address }) => !wrongPorts.some(({ wanted }) => wanted.address === address)) : [],
+    staleTargets: explainedBy === undefined ? stale.filter((target) => !wrongPorts.some((each) => each.target === target)) : [],
+  };
+}
+
+/** Until 1.32, the nftables mode drops what has no endpoint for clients outside before DNAT, and so the node's own packets with it. */
+function isCheckedEarly({ outside, fromNode }: Walked): boolean {
+  const meetsServices = ({ path }: Leaf): boolean => path.some(({ chain }) => chain === 'services');
+  return fromNode.every(({ verdict }) => verdict === 'DROP') && !fromNode.some(meetsServices) && outside.some(meetsServices);
+}
+
+function has(targets: readonly { readonly address: string; readonly port: number }[], target: { readonly address: string; readonly port: number }): boolean {
+  return targets.some(({ address, port }) => port === target.port && isSameAddress(address, target.address));
+}
+
+function frontendTargets(leaves: readonly Leaf[]): DnatTarget[] {
+  return leaves.flatMap(({ dnat }) => (dnat === undefined ? [] : [{ address: dnat.address, port: dnat.port, by: { table: dnat.by.table, chain: dnat.by.chain, rule: dnat.by.rule } }]));
+}
+
+/**
+ * The rules follow another policy where they say so, or where they have exactly the endpoints of the other one. Under an
+ * external policy Local, packets of the node and of pods may still go to any endpoint.
+ */
+function policyFault({ drift, fromNode, fromPod, chains }: Walked, rules: NodeRules | undefined, desired: DesiredService, facts: NodeFacts): PolicyFault | undefined {
+  const { frontend } = drift;
+  const { service } = desired;
+  const { trafficPolicy, verdict, dnatTargets } = frontend;
+  if (verdict === 'None' || verdict === 'REJECT') return undefined;
+  const isInternal = frontend.frontend === 'ClusterIP';
+  const spec = (isInternal ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local' ? 'Local' : 'Cluster';
+  const other = spec === 'Local' ? 'Cluster' : 'Local';
+  const evidence = trafficPolicy === undefined ? dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule])) : [trafficPolicy.by.rule];
+  if (trafficPolicy !== undefined && trafficPolicy.value !== spec) return { spec, rules: other, clients: 'clients', evidence };
+  const under = (policy: 'Cluster' | 'Local'): DesiredTarget[] =>
+    desiredTargets({ ...desired, service: { ...service, internalTrafficPolicy: policy } }, frontend, { node: facts.node, traffic: 'internal', ...(facts.zone === undefined ? {} : { zone: facts.zone }) });
+  const [own, others] = [under(spec), under(other)];
+  if (isSameTargets(own, others)) return undefined;
+  // Fewer endpoints than asked for may have another reason; more of them, and just these, have none.
+  if (spec === 'Local' && verdict === 'DNAT' && isSameTargets(dnatTargets, others)) return { spec, rules: other, clients: 'clients', evidence };
+  if (isInternal || spec === 'Cluster' || rules === undefined) return undefined;
+  for (const [clients, leaves] of [['the node itself', fromNode], ['pods', fromPod]] as const) {
+    const sent = sentTargets(leaves);
+    const isDropped = sent.length === 0 && leaves.some(({ verdict: each }) => each === 'DROP' || each === 'NONE');
+    const leadsOn = isForNodeItself(clients, chains, rules);
+    if (leaves.length > 0 && !leadsOn && ((sent.length > 0 && isSameTargets(sent, own)) || (isDropped && own.length === 0 && chains.some((chain) => rules.kindOf(chain) === 'external')))) {
+      return { spec: 'Cluster', rules: 'Local', clients, evidence: leaves.flatMap(({ path }) => path.map(({ rule }) => rule)).slice(0, 6) };
+    }
+  }
+  return undefined;
+}
+
+/** Whether a chain of external traffic sends packets of the node, or of pods, to the chain of all endpoints. */
+function isForNodeItself(clients: PolicyFault['clients'], chains: readonly string[], rules: NodeRules): boolean {
+  return chains
+    .filter((chain) => rules.kindOf(chain) === 'external')
+    .flatMap((chain) => rules.chain(chain) ?? [])
+    .some((view) => view.chains.some((to) => rules.kindOf(to) === 'cluster') && (clients === 'pods' ? view.sources?.negated === false : view.isForLocalSource));
+}
+
+function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
+  return leaves.flatMap(({ dnat }) => dnat ?? []);
+}
+
+function isSameTargets(one: readonly { address: string; port: number }[], other: readonly { address: string; port: number }[]): boolean {
+  const text = (targets: typeof one): string => [...new Set(targets.map(({ address, port }) => `${address} ${String(port)}`))].sort().join();
+  return text(one) === text(other);
+}
+
+/** loadBalancerSourceRanges, which hold for load balancer IPs alone. */
+function rangeFaults({ drift, destination, chains }: Walked, rules: NodeRules | undefined, desired: DesiredService): string[] {
+  const { frontend } = drift;
+  if (frontend.frontend !== 'LoadBalancerIP' || rules === undefined || destination === undefined || (frontend.verdict !== 'DNAT' && frontend.verdict !== 'DROP' && frontend.verdict !== 'None')) return [];
+  // Without endpoints the iptables mode has no rules of ranges, for it refuses all; nor has it where only local ones are missing.
+  if (desiredTargets(desired, frontend, { node: '', traffic: 'internal' }).length === 0 && drift.known.every(({ ready }) => !ready)) return [];
+  const everything = frontend.family === 'IPv4' ? ['0.0.0.0/0'] : ['::/0'];
+  const spec = (desired.service.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter((range) => familyOf(range) === frontend.family);
+  const have = frontend.sourceRanges?.value;
+  const isDropping = isDroppedByFirewall(frontend);
+  // Dropped as every packet of the address that no other rule takes: its own rule is not there.
+  if (have === undefined && frontend.verdict === 'DROP' && (!isDropping || chains.length === 0)) return [];
+  const { onlyOne: missing, onlyOther: extra } = rangeDifference(frontend.family, spec.length === 0 ? everything : spec, have ?? (isDropping ? [] : everything));
+  // Where the node's own addresses are among the ranges, kube-proxy lets the load balancer IP itself in: the node uses it as its source.
+  const foreign = extra.filter((range) => range !== destination);
+  if (have === undefined && spec.length > 0 && !isDropping) return frontend.verdict === 'None' ? [] : [`every client may come in, where the Service lets in ${spec.join(', ')} alone`];
+  const faults = [
+    ...(missing.length === 0 ? [] : [`${missing.join(', ')} may not come in, and should`]),
+    ...(foreign.length === 0 ? [] : [`${foreign.join(', ')} may come in, and should not`]),
+  ];
+  const stranger = outsideClients[frontend.family].find((client) => rangeDifference(frontend.family, [client], [...spec, ...(have ?? [])]).onlyOne.length > 0);
+  if (faults.length > 0 || spec.length === 0 || stranger === undefined || frontend.verdict !== 'DNAT') return faults;
+  const leaves = rules.walk({ source: stranger, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt: 'PREROUTING' }).leaves;
+  return leaves.every(({ verdict }) => verdict === 'DROP' || verdict === 'REJECT') ? [] : [`packets of ${stranger}, which is in no range, are not dropped`];
+}
+
+/** Where packets from outside of the source ranges are dropped. */
+function isDroppedByFirewall({ verdict, refusedBy }: FrontendProgram): boolean {
+  return verdict === 'DROP' && refusedBy !== undefined && /^KUBE-PROXY-FIREWALL$|^firewall-/.test(refusedBy.chain);
+}
+
+/** A chain of an endpoint, or `address port`, that a Service's chain names more than once for new clients. */
+function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
+  const twice = chains
+    .filter((chain) => rules.kindOf(chain) === 'cluster' || rules.kindOf(chain) === 'local')
+    .flatMap((chain) => {
+      const leads = (rules.chain(chain) ?? []).filter(({ remembers }) => remembers === undefined).flatMap((view) => [...view.dnat, ...view.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
+      return leads.filter((each, index) => leads.indexOf(each) !== index);
+    });
+  return [...new Set(twice)];
+}
+
+/** Whether the packets of a branch were marked for masquerading, by kube-proxy's own rules. */
+export function markedBy({ path }: Leaf): Step | undefined {
+  return path.find(({ chain, effect }) => chain !== 'KUBE-POSTROUTING' && chain !== 'masquerading' && (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))));
+}
+
+/** An address within the node's pod ranges, by the numbers the last one but one: hardly any pod has it, and it need not. */
+function podAddress(cluster: ClusterFacts | undefined, node: string, family: Family): string | undefined {
+  if (!knowsPods(cluster, family)) return undefined;
+  const range = cluster?.nodes?.find(({ name }) => name === node)?.podCIDRs.find((prefix) => familyOf(prefix) === family);
+  const network = range === undefined ? undefined : parseNetwork(range);
+  return network === undefined ? undefined : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
+}
+
+/** Whether kube-proxy is told which packets come from pods, so that it masquerades others that go to a cluster IP. */
+export function knowsPods(cluster: ClusterFacts | undefined, family: Family): boolean {
+  const config = kubeProxyConfigOf(cluster);
+  if (config === undefined || (config.detectLocalMode ?? 'ClusterCIDR') !== 'ClusterCIDR') return false;
+  return config.clusterCIDRs.some((prefix) => familyOf(prefix) === family);
+}
+
+/** Branches that leave the node for another machine: what is delivered to the node itself passes no POSTROUTING. */
+export function leavingBranches(check: NodeCheck, leaves: readonly Leaf[]): Leaf[] {
+  const addresses = check.facts.read === undefined ? [] : (recordsOf(check.facts.read.report, 'start')[0]?.addresses ?? []);
+  return leaves.filter(({ dnat }) => dnat !== undefined && !isOwnAddress({ addresses, ipSets: new Map() }, dnat.address));
+}
+
+/** The views of a Service's chain with their chain's name. */
+export function viewsOf({ family }: FrontendCheck, chain: string): readonly RuleView[] {
+  return family?.rules.chain(chain) ?? [];
+}
