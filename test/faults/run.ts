@@ -37,6 +37,8 @@ const cluster = await open();
 const groups = suite.filter((group) => values.group === undefined || group.name.includes(values.group));
 const place = new Place(cluster);
 const results: FaultResult[] = [];
+/** Groups whose faults could not be made or taken away. */
+const failed: string[] = [];
 try {
   await deployKinds(place);
   await prepare(place, groups);
@@ -44,15 +46,19 @@ try {
   process.stdout.write(`healthy cluster, ${String(healthyServices.length)} Services: ${healthy.join(', ') || 'nothing found'}\n`);
   for (const group of groups) {
     const started = Date.now();
-    const made = await runGroup(place, group);
+    const made = await runGroup(place, group).catch((error: unknown): FaultResult[] => {
+      failed.push(`${group.name}: ${error instanceof Error ? error.message : String(error)}`);
+      return [];
+    });
     results.push(...made);
     process.stdout.write(`${group.name}: ${String(made.filter(isExact).length)} of ${String(made.length)} exact, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
     for (const result of made) if (!isExact(result)) print(result);
   }
   const report = reportOf({ results, healthyServices: healthyServices.length, healthyFindings: healthy });
   process.stdout.write(report);
-  if (values.group === undefined) await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);
-  process.exitCode = healthy.length === 0 && results.every(isExact) ? 0 : 1;
+  for (const line of failed) process.stderr.write(`${line}\n`);
+  if (values.group === undefined && failed.length === 0) await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);
+  process.exitCode = failed.length === 0 && healthy.length === 0 && results.every(isExact) ? 0 : 1;
 } finally {
   await place.close();
   if (values.cluster === undefined) await stopCluster(name);
