@@ -3,7 +3,10 @@ import { readFile } from 'node:fs/promises';
 import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts';
 import { present } from '../core/present.ts';
 import { buildStatus } from '../core/status.ts';
+import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
+import type { Io } from './io.ts';
+import type { CommonRequest, ServiceOrigin } from './request.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -40,4 +43,24 @@ export async function readBundle(file: string): Promise<Bundle> {
     if (error instanceof InvalidBundleError) throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });
     throw error;
   }
+}
+
+/**
+ * What a command that reads a Service once is made from: a recorded trace, or one that is collected now.
+ * @throws NotFoundError where the file holds another Service
+ */
+export async function openServiceBundle(
+  { origin, nodes, from, flags }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: FromSpec },
+  collect: CollectSpec,
+  io: Io,
+): Promise<Bundle> {
+  if (origin.kind === 'bundle') {
+    const bundle = await readBundle(origin.file);
+    if (origin.service !== undefined && origin.service !== bundle.desired.name) throw new NotFoundError(`${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`);
+    return bundle;
+  }
+  const [{ connect }, { collectBundle }, { createProgress }] = await Promise.all([import('./client.ts'), import('./collect-bundle.ts'), import('./progress.ts')]);
+  const client = connect(flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const { bundle } = await collectBundle(client, { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) }, createProgress(io.stderr), io);
+  return bundle;
 }

@@ -1,6 +1,6 @@
 /** Collects a Service's trace in this process, before any of it is judged: what `record` writes and `simulate` walks. */
 import type { Bundle } from '../core/bundle.ts';
-import type { CollectSpec } from '../core/service-trace.ts';
+import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
 import type { ClusterClient } from './client.ts';
 import { ClusterError, NotFoundError } from './errors.ts';
 import type { Io } from './io.ts';
@@ -15,6 +15,8 @@ export interface CollectOptions {
   /** Empty for all nodes. */
   readonly nodes: readonly string[];
   readonly collect: CollectSpec;
+  /** A client whose place is looked up. */
+  readonly from?: FromSpec;
   readonly probeNamespace: string;
   readonly probeImage: string;
   readonly timeoutMilliseconds: number;
@@ -32,9 +34,9 @@ export interface Collected {
  */
 export async function collectBundle(client: ClusterClient, options: CollectOptions, progress: Progress, io: Io): Promise<Collected> {
   const { namespace } = client;
-  const { service: name, nodes, collect, probeNamespace, probeImage, timeoutMilliseconds } = options;
+  const { service: name, nodes, collect, from, probeNamespace, probeImage, timeoutMilliseconds } = options;
   await checkService(client, namespace, name);
-  const spec = { serviceRef: { name }, collect, ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
+  const spec = { serviceRef: { name }, collect, ...(from === undefined ? {} : { from }), ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
   const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
   const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
   try {

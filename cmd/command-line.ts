@@ -4,6 +4,8 @@ import { UsageError } from './errors.ts';
 import {
   readCommon,
   readCompletionRequest,
+  readDiagramRequest,
+  readExplainRequest,
   readFindingsRequest,
   readInstallRequest,
   readRecordRequest,
@@ -19,7 +21,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'explain', 'diagram', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -43,6 +45,8 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .usage(`${usage('SERVICE [flags]')}\n\nShows the whole path of a Service on every node, live, and says what is wrong with it.`)
     .command('$0 [service]', false, (command) => withFlags(service(command), traceFlags), use(readTraceRequest))
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
+    .command('explain [service]', 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client', (command) => withFlags(service(command.usage(usage('explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]'))), explainFlags), use(readExplainRequest))
+    .command('diagram [service]', 'Draw its way: DNS, addresses, rules, EndpointSlices and pods', (command) => withFlags(service(command.usage(usage('diagram SERVICE [flags]'))), diagramFlags), use(readDiagramRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
@@ -111,7 +115,7 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
 }
 
 const traceFlags: Readonly<Record<string, Options>> = {
-  output: { ...value('Output: table, wide, json, yaml or name; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
+  output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
   watch: { ...bool('Go on showing, without a terminal too'), alias: 'w' },
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
@@ -133,6 +137,29 @@ const recordFlags: Readonly<Record<string, Options>> = {
   timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
   'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
   'probe-image': value('The image of the probe pods'),
+};
+
+/** Of commands that read a Service once, or a recorded trace of it. */
+const sourceFlags: Readonly<Record<string, Options>> = {
+  bundle: value('A trace that was recorded to this file; needs no cluster'),
+  timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
+};
+
+const explainFlags: Readonly<Record<string, Options>> = {
+  from: value('Walk the packet of this client, a pod of the namespace or an IP address, from DNS to the pod and back'),
+  to: value('Explain this port, or IP:PORT, of the Service alone'),
+  node: value('On this node (repeat it, or separate names with commas)', 'one of each different program'),
+  output: { ...value('Output: text, json or yaml', 'text'), alias: 'o' },
+  ...sourceFlags,
+};
+
+const diagramFlags: Readonly<Record<string, Options>> = {
+  output: { ...value('Output: text (in the terminal), mermaid, dot or svg', 'text'), alias: 'o' },
+  node: value('The rules of this node only (repeat it, or separate names with commas)', 'each different program'),
+  'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
+  ...sourceFlags,
 };
 
 const simulateFlags: Readonly<Record<string, Options>> = {

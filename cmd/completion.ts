@@ -32,6 +32,9 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
 
 const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes'];
 
+/** Commands whose first word is a Service. */
+const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'simulate', 'record']);
+
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
   const { candidates, directive } = await complete(words, (words_, kind) => ask(words_, kind, io));
@@ -60,7 +63,7 @@ export async function complete(words: readonly string[], askCluster: (words: rea
   }
   const positionals = positionalsOf(before);
   const [command] = positionals;
-  const takesService = command === 'trace' || command === 'record';
+  const takesService = command !== undefined && serviceCommands.has(command);
   if (positionals.length === 0) return { candidates: starting([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]), directive: directives.noFiles };
   if (takesService && positionals.length === 1) return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
   if (command === 'completion' && positionals.length === 1) return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };

@@ -25,6 +25,10 @@ async function run(request: Request, io: Io): Promise<number> {
     }
     case 'simulate':
       return (await import('./simulate.ts')).runSimulate(request, io);
+    case 'explain':
+      return (await import('./explain-service.ts')).runExplain(request, io);
+    case 'diagram':
+      return (await import('./diagram.ts')).runDiagram(request, io);
     case 'findings':
       return (await import('./print-findings.ts')).runFindings(request, io);
     case 'version':

@@ -5,13 +5,17 @@ import { UsageError } from './errors.ts';
 import {
   colorModes,
   outputFormats,
+  pictureFormats,
   type ClusterFlags,
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
+  type DiagramRequest,
+  type ExplainRequest,
   type FindingsRequest,
   type InstallRequest,
   type RecordRequest,
+  type ServiceOrigin,
   type SimulateOrigin,
   type SimulateRequest,
   type StatusRequest,
@@ -36,7 +40,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
   if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && output === 'name') throw new UsageError('--watch has no output format name; use table, wide, json or yaml.');
+  if (watch && (output === 'name' || pictureFormats.some((format) => format === output))) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json or yaml.`);
   const allNamespaces = flag(values, 'all-namespaces');
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
@@ -185,6 +189,54 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
   if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
   if (service === undefined) throw new UsageError(`Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write ${example}.`);
   return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+}
+
+export function readExplainRequest(values: Values): ExplainRequest {
+  const from = readFrom(text(values, 'from'));
+  const to = text(values, 'to');
+  return {
+    command: 'explain',
+    ...readCommon(values),
+    origin: readServiceOrigin(values, 'kubectl svctrace explain SERVICE'),
+    nodes: list(values, 'node'),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to: readTo(to) }),
+    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+  };
+}
+
+export function readDiagramRequest(values: Values): DiagramRequest {
+  return {
+    command: 'diagram',
+    ...readCommon(values),
+    origin: readServiceOrigin(values, 'kubectl svctrace diagram SERVICE'),
+    nodes: list(values, 'node'),
+    output: choice(values, 'output', ['text', ...pictureFormats], 'text'),
+    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+  };
+}
+
+/** PORT or IP:PORT. */
+function readTo(text_: string): NonNullable<ExplainRequest['to']> {
+  const port = /^\d{1,5}$/.test(text_) ? Number(text_) : undefined;
+  const to = port === undefined ? parseHostPort(text_) : { port };
+  if (to === undefined || to.port > 65535) throw new UsageError(`--to "${text_}" is neither a port nor IP:PORT, such as 80, 10.96.0.10:53 or [fd00::1]:80.`);
+  return to;
+}
+
+/** A Service that is read now, or a recorded trace. */
+function readServiceOrigin(values: Values, example: string): ServiceOrigin {
+  const service = text(values, 'service');
+  const file = text(values, 'bundle');
+  if (service !== undefined) checkServiceName(service);
+  if (file === undefined) {
+    if (service === undefined) throw new UsageError(`Which Service? Write ${example}, or --bundle FILE for a recorded trace.`);
+    return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+  }
+  for (const name of ['probe-image', 'probe-namespace', 'timeout']) {
+    if (text(values, name) !== undefined) throw new UsageError(`--${name} has no meaning with --bundle: it has been collected already.`);
+  }
+  return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
 }
 
 export function readVersionRequest(values: Values): VersionRequest {

@@ -2,8 +2,14 @@
 import type { Protocol } from '../core/service.ts';
 import type { FailOn } from './exit-status.ts';
 
-export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+/** Languages that other programs draw. */
+export const pictureFormats = ['mermaid', 'dot', 'svg'] as const;
+export type PictureFormat = (typeof pictureFormats)[number];
+
+export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name', ...pictureFormats] as const;
 export type OutputFormat = (typeof outputFormats)[number];
+/** What a trace is printed as, again and again where it is watched. */
+export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
 export const colorModes = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof colorModes)[number];
@@ -110,6 +116,31 @@ export interface SimulateRequest extends CommonRequest {
   readonly output: 'text' | 'json' | 'yaml';
 }
 
+/** Where a command that reads a Service once has it from. */
+export type ServiceOrigin = Exclude<SimulateOrigin, { readonly kind: 'ruleset' }>;
+
+/** The rules of a Service in words; with `from`, one client's way. */
+export interface ExplainRequest extends CommonRequest {
+  readonly command: 'explain';
+  readonly origin: ServiceOrigin;
+  /** Empty: one node of each different program. */
+  readonly nodes: readonly string[];
+  readonly from?: { readonly ip: string } | { readonly pod: string };
+  /** Absent: all frontends. */
+  readonly to?: { readonly address?: string; readonly port: number };
+  readonly output: 'text' | 'json' | 'yaml';
+}
+
+/** The picture of a Service. */
+export interface DiagramRequest extends CommonRequest {
+  readonly command: 'diagram';
+  readonly origin: ServiceOrigin;
+  /** Empty: all. */
+  readonly nodes: readonly string[];
+  readonly output: 'text' | PictureFormat;
+  readonly failOn: FailOn;
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -140,6 +171,8 @@ export type Request =
   | UninstallRequest
   | StatusRequest
   | SimulateRequest
+  | ExplainRequest
+  | DiagramRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

@@ -9,7 +9,7 @@ import { noAnswerError, openExisting, openOnce, openWatch } from './operator-sou
 import { wantsColor } from './printers/paint.ts';
 import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
-import type { OutputFormat, TraceRequest } from './request.ts';
+import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
 import { checkService, findNamespace, nearNames } from './service-names.ts';
 import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
@@ -92,15 +92,28 @@ async function printOne(source: TraceSource, request: TraceRequest, io: Io, prog
     throw noAnswerError(timeoutMilliseconds);
   }
   throwWhereNothingIsThere(trace);
-  io.stdout.write(printTrace(trace, request.output ?? 'table', printOptions(request, io)));
+  io.stdout.write(await textOf(trace, request, io));
   const partial = partialText(trace);
   if (partial !== undefined) progress.say(isTimedOut ? `${partial} (waited ${timeoutMilliseconds / 1000} s; --timeout says how long)` : partial);
   return exitStatusOfTrace(trace, request.failOn);
 }
 
+function isPicture(format: NonNullable<TraceRequest['output']>): format is PictureFormat {
+  return pictureFormats.some((each) => each === format);
+}
+
+async function textOf(trace: ServiceTrace, request: TraceRequest, io: Io): Promise<string> {
+  const { output = 'table', nodes } = request;
+  if (!isPicture(output)) return printTrace(trace, output, printOptions(request, io));
+  const [{ buildDiagram }, { mostEndpointsOfPicture, printPicture }] = await Promise.all([import('../core/diagram/build-diagram.ts'), import('./printers/picture.ts')]);
+  const { metadata, spec, status } = trace;
+  return printPicture(buildDiagram(status ?? {}, { namespace: metadata.namespace ?? 'default', name: spec.serviceRef.name, nodes, mostEndpoints: mostEndpointsOfPicture }), output);
+}
+
 /** Each complete result, until the user ends it. */
 async function printEach(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
-  const format: OutputFormat = request.output ?? 'table';
+  // options.ts refuses pictures with --watch.
+  const format: TextFormat = request.output === undefined || isPicture(request.output) ? 'table' : request.output;
   let last: ServiceTrace | undefined;
   let silence: string | undefined;
   const stop = new AbortController();

@@ -39,13 +39,14 @@ const headerSchema = z.object({
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
+  changedWhileCollecting: z.array(z.string()).optional(),
   cluster: clusterFactsSchema.optional(),
   nodeZones: z.record(z.string(), z.string()).optional(),
   walkFrom: z.array(z.object({ node: z.string(), address: z.string() })).optional(),
 });
 
 const answerSchema = z.union([
-  z.object({ kind: z.literal('answer'), node: z.string(), collectedAt: z.string(), complete: z.boolean() }),
+  z.object({ kind: z.literal('answer'), node: z.string(), collectedAt: z.string(), askedAt: z.string().optional(), complete: z.boolean() }),
   z.object({
     kind: z.literal('noAnswer'),
     node: z.string(),
@@ -73,6 +74,7 @@ export function printBundle(bundle: Bundle): string {
         status: { service: desired.service, endpointSlices: desired.endpointSlices },
       },
       lastChange: desired.lastChange,
+      changedWhileCollecting: desired.changedWhileCollecting,
       cluster: bundle.cluster,
       nodeZones: bundle.nodeZones,
       walkFrom: bundle.walkFrom,
@@ -80,8 +82,8 @@ export function printBundle(bundle: Bundle): string {
   ];
   for (const answer of bundle.answers) {
     if ('report' in answer) {
-      const { report, node, collectedAt } = answer;
-      lines.push({ kind: 'answer', node, collectedAt, complete: report.complete }, ...report.records);
+      const { report, node, collectedAt, askedAt } = answer;
+      lines.push({ kind: 'answer', node, collectedAt, askedAt, complete: report.complete }, ...report.records);
     } else {
       lines.push({ kind: 'noAnswer', ...answer });
     }
@@ -115,6 +117,7 @@ export function parseBundle(text: string): Bundle {
       service,
       endpointSlices: trace.status?.endpointSlices ?? [],
       ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
+      ...(header.data.changedWhileCollecting === undefined ? {} : { changedWhileCollecting: header.data.changedWhileCollecting }),
     },
     answers: parseAnswers(lines.slice(1)),
     ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),
@@ -144,7 +147,7 @@ function parseAnswers(lines: readonly { line: string; number: number }[]): NodeA
         answers.push({ node: data.node, state: data.state, reason: data.reason, message: data.message });
       } else {
         records = [];
-        answers.push({ node: data.node, collectedAt: data.collectedAt, report: { node: data.node, records, complete: data.complete } });
+        answers.push({ node: data.node, collectedAt: data.collectedAt, ...(data.askedAt === undefined ? {} : { askedAt: data.askedAt }), report: { node: data.node, records, complete: data.complete } });
       }
       continue;
     }

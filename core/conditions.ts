@@ -71,6 +71,9 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
       ? { status: 'False', reason: 'Syncing', message: `the EndpointSlices changed within the last 10 s; not there yet: ${names(different)}` }
       : { status: 'False', reason: 'RulesDiffer', message: `the rules differ from the EndpointSlices on ${names(different)}` };
   }
+  const datapaths = new Set(unknown.map(({ read }) => (read?.datapath?.replacesKubeProxy === true ? read.datapath.name : undefined)));
+  const [datapath] = datapaths;
+  if (datapaths.size === 1 && datapath !== undefined) return { status: 'Unknown', reason: 'OtherDatapath', message: `${datapath} serves Services in kube-proxy's place on ${names(unknown)}` };
   if (unknown.length > 0 || nodes.length === 0) return { status: 'Unknown', reason: 'NodesUnknown', message: `not known of ${names(unknown) || 'any node'}` };
   return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices` };
 }

@@ -46,6 +46,11 @@ export function knownTargets(desired: DesiredService, port: PortKey): DesiredTar
   return unique(endpointsOf(desired, port));
 }
 
+/** The endpoints of the port that serve, whatever the traffic policy: flows to them are left as they are (pkg/proxy/conntrack/cleanup.go). */
+export function servingTargets(desired: DesiredService, port: PortKey): DesiredTarget[] {
+  return unique(endpointsOf(desired, port).filter(({ endpoint }) => endpoint.ready || endpoint.serving));
+}
+
 interface PortEndpoint {
   readonly endpoint: EndpointStatus;
   readonly target: DesiredTarget;

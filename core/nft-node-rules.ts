@@ -9,7 +9,7 @@ import { viewNftRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
 /** Chains of kube-proxy's own whose names begin like those of a Service. */
-const commonChains = new Set(['service-endpoints-check', 'firewall-check', 'firewall-allow-check', 'external-endpoints-check']);
+export const commonNftChains: ReadonlySet<string> = new Set(['service-endpoints-check', 'firewall-check', 'firewall-allow-check', 'external-endpoints-check']);
 
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['services', 'endpoints-check', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
@@ -20,7 +20,7 @@ export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTab
     if (!views.has(name)) views.set(name, table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
     return views.get(name);
   };
-  const kindOf = (name: string): ChainKind | undefined => (commonChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1]);
+  const kindOf = (name: string): ChainKind | undefined => (commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1]);
   return {
     walk,
     chain,

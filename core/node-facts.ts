@@ -1,7 +1,10 @@
 /** One node's answer, read: what the diagnosis and the status are made from. */
+import { clockOffset, type ClockOffset } from './clock-offset.ts';
+import { datapathOf, type Datapath } from './datapath.ts';
 import { buildNodeProgram } from './node-program.ts';
 import { recordsOf, type NodeAnswer, type NodeReport, type RecordOf } from './node-report.ts';
 import { readKubeProxy, type KubeProxyState } from './parse/kube-proxy.ts';
+import { present } from './present.ts';
 import type { NodeProgram } from './program.ts';
 import type { DesiredService } from './service.ts';
 
@@ -19,6 +22,20 @@ export interface NodeFacts {
     readonly conntrack?: RecordOf<'conntrack'>;
     readonly conntrackTable?: RecordOf<'conntrackTable'>;
     readonly dns?: RecordOf<'dns'>;
+    readonly conntrackStatistics?: RecordOf<'conntrackStatistics'>;
+    readonly system?: RecordOf<'system'>;
+    readonly interfaces?: RecordOf<'interfaces'>;
+    /** In mode ipvs. */
+    readonly localAddresses?: RecordOf<'localAddresses'>;
+    /** Where the Service has node ports. */
+    readonly sockets?: RecordOf<'sockets'>;
+    /** Where the Service has a healthCheckNodePort. */
+    readonly healthCheck?: RecordOf<'healthCheck'>;
+    /** Where kube-proxy said its mode. */
+    readonly otherModes?: RecordOf<'otherModes'>;
+    readonly clock?: ClockOffset;
+    /** The CNI whose interfaces the node has, where it may serve Services itself. */
+    readonly datapath?: Datapath;
     readonly unread: readonly { readonly what: string; readonly reason: string }[];
   };
 }
@@ -30,9 +47,8 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const { report, collectedAt } = answer;
   const service = `${desired.namespace}/${desired.name}`;
   const kubeProxy = recordsOf(report, 'kubeProxy')[0];
-  const conntrack = recordsOf(report, 'conntrack').find((record) => record.service === service);
-  const conntrackTable = recordsOf(report, 'conntrackTable')[0];
-  const dns = recordsOf(report, 'dns').find((record) => record.service === service);
+  const own = <Record extends { readonly service: string }>(records: readonly Record[]): Record | undefined => records.find((record) => record.service === service);
+  const datapath = datapathOf(report);
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
@@ -44,12 +60,43 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
     read: {
       report,
       collectedAt,
-      program: buildNodeProgram(report, desired),
-      ...(kubeProxy === undefined ? {} : { kubeProxy: readKubeProxy(kubeProxy) }),
-      ...(conntrack === undefined ? {} : { conntrack }),
-      ...(conntrackTable === undefined ? {} : { conntrackTable }),
-      ...(dns === undefined ? {} : { dns }),
+      program: programOf(report, desired, datapath),
       unread,
+      ...present({
+        kubeProxy: kubeProxy === undefined ? undefined : readKubeProxy(kubeProxy),
+        conntrack: own(recordsOf(report, 'conntrack')),
+        conntrackTable: recordsOf(report, 'conntrackTable')[0],
+        dns: own(recordsOf(report, 'dns')),
+        conntrackStatistics: recordsOf(report, 'conntrackStatistics')[0],
+        system: recordsOf(report, 'system')[0],
+        interfaces: recordsOf(report, 'interfaces')[0],
+        localAddresses: own(recordsOf(report, 'localAddresses')),
+        sockets: own(recordsOf(report, 'sockets')),
+        healthCheck: own(recordsOf(report, 'healthCheck')),
+        otherModes: own(recordsOf(report, 'otherModes')),
+        clock: clockOffset(answer),
+        datapath,
+      }),
     },
+  };
+}
+
+/** Where another datapath serves Services, that no rule of kube-proxy matches says nothing of what the node does. */
+function programOf(report: NodeReport, desired: DesiredService, datapath: Datapath | undefined): NodeProgram {
+  const program = buildNodeProgram(report, desired);
+  if (datapath?.replacesKubeProxy !== true) return program;
+  return {
+    ...program,
+    proxyModeSource: `${program.proxyModeSource}; ${datapath.name} serves Services on this node`,
+    frontends: program.frontends.map(({ family, frontend, address, portName, protocol, port }) => ({
+      family,
+      frontend,
+      address,
+      ...(portName === undefined ? {} : { portName }),
+      protocol,
+      port,
+      verdict: 'Unknown',
+      dnatTargets: [],
+    })),
   };
 }

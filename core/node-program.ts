@@ -99,7 +99,7 @@ function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
 }
 
 /** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
-const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
+export const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
 
 function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses }: NodePlace, desired: DesiredService): { program: FrontendProgram; unknown: readonly string[] } {
   const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({

@@ -28,8 +28,13 @@ const kubeProxy = z.object({
   proxyMode: z.string().optional(),
   /** Status and body of 127.0.0.1:10256/livez (/healthz where livez is absent). */
   livez: z.object({ path: z.string(), status: z.number().int(), body: z.string() }).optional(),
-  /** Lines of 127.0.0.1:10249/metrics that begin with kubeproxy_ (histogram buckets left out). */
+  /**
+   * Lines of 127.0.0.1:10249/metrics that begin with kubeproxy_, and a few of the Go program and its client of the API
+   * server. Of histograms, only two have their buckets here, and of those only each that holds something.
+   */
   metrics: z.array(z.string()).optional(),
+  /** Body of 127.0.0.1:10249/configz. */
+  configz: z.string().optional(),
   /** The reason, for each endpoint that did not answer. */
   errors: z.array(z.string()),
 });
@@ -58,6 +63,21 @@ const iptablesChain = z.object({
   /** The chain is not in the kernel. */
   absent: z.boolean(),
   lines: z.array(z.string()),
+});
+
+/** A chain of raw, mangle or filter that packets of any Service may meet, whoever wrote it. */
+const hookChain = z.object({
+  kind: z.literal('hookChain'),
+  backend: z.enum(['nf_tables', 'legacy']),
+  family,
+  table: z.string(),
+  chain: z.string(),
+  /** Of a built-in chain. */
+  policy: z.string().optional(),
+  /** As iptables-save -c prints them. */
+  lines: z.array(z.string()),
+  /** Rules behind them that were left out. */
+  omitted: z.number().int(),
 });
 
 /**
@@ -149,6 +169,85 @@ const conntrack = z.object({
 /** nf_conntrack_count and nf_conntrack_max of the node. */
 const conntrackTable = z.object({ kind: z.literal('conntrackTable'), count: z.number().int(), max: z.number().int() });
 
+/**
+ * What the kernel counted since it started, of all CPUs together, by the names of conntrack(8) -S: the same twice, when
+ * the probe began and when it ended.
+ */
+const conntrackStatistics = z.object({
+  kind: z.literal('conntrackStatistics'),
+  /** "/proc/net/stat/nf_conntrack" or "conntrack -S". */
+  source: z.string(),
+  first: z.record(z.string(), z.number().int()),
+  last: z.record(z.string(), z.number().int()),
+  milliseconds: z.number().int(),
+});
+
+/** Settings of the node's kernel, by their path below /proc/sys (net/ipv4/ip_forward); one that it does not have is absent. */
+const system = z.object({
+  kind: z.literal('system'),
+  sysctls: z.record(z.string(), z.string()),
+  cpus: z.number().int(),
+  /** By its UTS namespace, which a pod of the host's network shares. */
+  hostname: z.string(),
+});
+
+/** The node's interfaces, at most 512, in the kernel's order. */
+const interfaces = z.object({
+  kind: z.literal('interfaces'),
+  interfaces: z.array(
+    z.object({
+      name: z.string(),
+      /** Of an interface that is down, its IPv4 addresses are not known here. */
+      addresses: z.array(z.string()),
+      /** A bridge, by /sys/class/net/NAME/bridge. */
+      bridge: z.boolean().optional(),
+      /** Of its own: absent where it is as net/ipv4/conf/default (net/ipv6) says. */
+      rpFilter: z.number().int().optional(),
+      forwarding: z.object({ IPv4: z.number().int().optional(), IPv6: z.number().int().optional() }).optional(),
+    }),
+  ),
+  /** Interfaces past the 512th. */
+  omitted: z.number().int(),
+});
+
+/** Which of the Service's virtual addresses the node holds as its own: where kube-proxy runs in mode ipvs, all of them (kube-ipvs0). */
+const localAddresses = z.object({ kind: z.literal('localAddresses'), service, local: z.array(z.string()), missing: z.array(z.string()) });
+
+/** Sockets of the node's network namespace that listen on the Service's node ports or its healthCheckNodePort. */
+const sockets = z.object({
+  kind: z.literal('sockets'),
+  service,
+  listening: z.array(z.object({ protocol: z.enum(['TCP', 'UDP']), address: z.string(), port: z.number().int(), uid: z.number().int() })),
+});
+
+/** The answer of http://ADDRESS:healthCheckNodePort/, asked from the node itself; the first address that answered. */
+const healthCheck = z.object({
+  kind: z.literal('healthCheck'),
+  service,
+  port: z.number().int(),
+  address: z.string().optional(),
+  status: z.number().int().optional(),
+  /** As kube-proxy says in the body. */
+  localEndpoints: z.number().int().optional(),
+  serviceProxyHealthy: z.boolean().optional(),
+  /** The reason, for each address that did not answer. */
+  errors: z.array(z.string()),
+});
+
+/** The Service's rules of other proxy modes than the one that kube-proxy runs in: left from an earlier one. */
+const otherModes = z.object({
+  kind: z.literal('otherModes'),
+  service,
+  found: z.array(
+    z.object({
+      mode: z.enum(['iptables', 'nftables', 'ipvs']),
+      family,
+      /** What is there, such as "chain KUBE-SVC-TCOU7JCQXEZGVUNU of nat (legacy)". */
+      what: z.string(),
+    }),
+  ),
+});
+
 const dns = z.object({
   kind: z.literal('dns'),
   service,
@@ -173,7 +272,8 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable, dns, unread, end,
+  start, kubeProxy, tables, iptablesChain, hookChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
+  conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;
@@ -189,7 +289,13 @@ export interface NodeReport {
 
 /** A node's report, or why there is none. */
 export type NodeAnswer =
-  | { readonly node: string; readonly report: NodeReport; readonly collectedAt: string }
+  | {
+      readonly node: string;
+      readonly report: NodeReport;
+      /** When the report was whole, and when the probe began to be asked: RFC 3339, by the collector's clock. */
+      readonly collectedAt: string;
+      readonly askedAt?: string;
+    }
   | { readonly node: string; readonly state: 'Waiting' | 'Failed'; readonly reason: string; readonly message: string };
 
 /** Thrown for a line of a report that is not a record: says which line, and why. */

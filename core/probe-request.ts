@@ -29,6 +29,7 @@ export const probeRequestSchema = z.object({
           nodePort: port.optional(),
         }),
       ),
+      healthCheckNodePort: port.optional(),
     }),
   ),
   collect: z.object({
@@ -41,6 +42,8 @@ export const probeRequestSchema = z.object({
     dispatch: z.enum(['Rules', 'References']).optional(),
     conntrack: z.enum(['None', 'Summary', 'Entries']),
     kubeProxy: z.boolean(),
+    /** Sysctls, interfaces, sockets on node ports, statistics of conntrack, and rules of other proxy modes. */
+    system: z.boolean().optional(),
     /** The DNS servers and the name to ask them for; absent where DNS is not asked. */
     dns: z.object({ servers: z.array(address), clusterDomain: z.string().regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'is not a domain') }).optional(),
   }),

@@ -25,6 +25,49 @@ import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import type { Family } from './service.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
+/** Where a chain hangs on a hook of netfilter, and when its turn comes there. */
+export interface HungChain {
+  readonly hook: Hook;
+  /** The lower, the earlier. */
+  readonly priority: number;
+  readonly isNat: boolean;
+  readonly isDropPolicy: boolean;
+  readonly table: string;
+  readonly chain: string;
+}
+
+/** What a report holds of one Service in one family, as the rules themselves. */
+export type ReportRules = {
+  readonly machine: Machine;
+  /** Those that are there, in no order. */
+  readonly hung: readonly HungChain[];
+} & (
+  | { readonly kind: 'nftables'; readonly table: NftTable }
+  | { readonly kind: 'iptables'; readonly lookup: ChainLookup; readonly servers: readonly VirtualServer[]; readonly isIpvs: boolean }
+);
+
+/** Undefined where the node's proxy mode is not known, or nothing of it was read. */
+export function readReportRules(report: NodeReport, service: string, family: Family): ReportRules | undefined {
+  const { mode } = readProxyMode(report);
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  if (mode === 'nftables') {
+    const table = nftTable(report, service, family);
+    // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
+    // not read has no element of this Service, or the report says that it is unread.
+    const hung = table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ?? nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
+    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung };
+  }
+  const backend = iptablesBackend(report);
+  if (backend === undefined || (mode !== 'ipvs' && mode !== 'iptables')) return undefined;
+  const lookup = iptablesChains(report, service, family, backend);
+  const isThere = ({ table, chain }: HungChain): boolean => lookup(table, chain) !== undefined;
+  if (mode === 'iptables') return { kind: 'iptables', machine: { addresses, ipSets: new Map() }, lookup, servers: [], isIpvs: false, hung: kubeHooks.filter(isThere) };
+  const servers = virtualServers(report, service, family);
+  const sets = recordsOf(report, 'ipSet').filter((record) => record.service === service && record.family === family).flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
+  const machine: Machine = { addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])], ipSets: new Map(sets.map((set) => [set.name, set])) };
+  return { kind: 'iptables', machine, lookup, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
+}
+
 /**
  * Undefined where the node's proxy mode is not known, or nothing of it was read. A report is never changed: the same
  * question has the same answer, and a packet is walked once.
@@ -33,11 +76,19 @@ export function rulesOfReport(report: NodeReport, service: string, family: Famil
   const known = answers.get(report) ?? new Map<string, NodeRules | undefined>();
   answers.set(report, known);
   const key = `${family} ${service}`;
-  if (!known.has(key)) known.set(key, walkedOnce(readRules(report, service, family)));
+  if (!known.has(key)) known.set(key, walkedOnce(nodeRulesOf(report, service, family)));
   return known.get(key);
 }
 
 const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
+
+function nodeRulesOf(report: NodeReport, service: string, family: Family): NodeRules | undefined {
+  const rules = readReportRules(report, service, family);
+  if (rules === undefined) return undefined;
+  const walk = (packet: Packet): WalkResult => walkReportRules(rules, packet);
+  if (rules.kind === 'nftables') return nftNodeRules(walk, rules.table);
+  return rules.isIpvs ? ipvsNodeRules(walk, rules.servers, [...rules.machine.ipSets.values()]) : iptablesNodeRules(walk, rules.lookup);
+}
 
 function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
   if (rules === undefined) return undefined;
@@ -54,97 +105,103 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
   };
 }
 
-function readRules(report: NodeReport, service: string, family: Family): NodeRules | undefined {
-  const { mode } = readProxyMode(report);
-  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
-  if (mode === 'nftables') {
-    const table = nftTable(report, service, family);
-    const machine: Machine = { addresses, ipSets: new Map() };
-    return nftNodeRules((packet) => walkAll(packet, machine, (trail) => nftHooks(table, packet, machine, trail)), table);
-  }
-  const backend = iptablesBackend(report);
-  if (backend === undefined) return undefined;
-  const lookup = iptablesChains(report, service, family, backend);
-  if (mode === 'ipvs') {
-    const servers = virtualServers(report, service, family);
-    const sets = recordsOf(report, 'ipSet').filter((record) => record.service === service && record.family === family).flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
-    const machine: Machine = { addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])], ipSets: new Map(sets.map((set) => [set.name, set])) };
-    const walk = (packet: Packet): WalkResult => walkAll(packet, machine, (trail) => [...builtInHooks(lookup, packet, machine, trail), ...ipvsHooks(servers, packet, trail)]);
-    return ipvsNodeRules(walk, servers, sets);
-  }
-  if (mode !== 'iptables') return undefined;
-  const machine: Machine = { addresses, ipSets: new Map() };
-  return iptablesNodeRules((packet) => walkAll(packet, machine, (trail) => kubeHooks(lookup, packet, machine, trail)), lookup);
-}
-
-function walkAll(packet: Packet, machine: Machine, hooksOf: (trail: Trail) => readonly HookedChain[]): WalkResult {
+/** What becomes of the packet under the rules of a report. */
+export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult {
+  const { machine, hung } = rules;
   const trail = new Trail();
-  return walkHooks(hooksOf(trail), packet, machine, trail);
+  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] => hung.map((chain) => ({ ...chain, run: runOf(chain) }));
+  if (rules.kind === 'nftables') {
+    const walk = new NftWalk(rules.table, packet, machine, trail);
+    return walkHooks(hang(({ chain }) => (branches, at) => walk.chain(chain, branches, at)), packet, machine, trail);
+  }
+  const walk = new IptablesWalk(rules.lookup, packet, machine, trail);
+  const chains = hang(({ table, chain }) => (branches, at) => walk.chain(table, chain, branches, at));
+  return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail);
 }
 
-/** A chain of a table that hangs on a hook; none where it was not read, or is not there. */
-type HangOn = (hook: Hook, priority: number, table: string, name: string) => HookedChain[];
+/**
+ * The walk of a packet through the tables of iptables that other programs write to as well, and kube-proxy's rules among
+ * them; undefined where a report holds none of them, or not the whole.
+ */
+export function walkAllHooks(report: NodeReport, service: string, family: Family): ((packet: Packet) => WalkResult) | undefined {
+  const { mode } = readProxyMode(report);
+  const hooked = recordsOf(report, 'hookChain').filter((record) => record.family === family);
+  if (hooked.length === 0 || (mode !== 'iptables' && mode !== 'nftables') || hooked.some(({ omitted }) => omitted > 0)) return undefined;
+  const own = readReportRules(report, service, family);
+  if (own === undefined) return undefined;
+  const { machine } = own;
+  return (packet) => {
+    const trail = new Trail();
+    const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
+    const backends = (['nf_tables', 'legacy'] as const).flatMap((backend) => {
+      const kube = iptablesChains(report, service, family, backend);
+      const records = hooked.filter((record) => record.backend === backend);
+      const rules = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
+      const lookup: ChainLookup = (name, chain) => rules.get(`${name} ${chain}`) ?? kube(name, chain) ?? (name === 'filter' && chain.startsWith('KUBE-') ? noRules : undefined);
+      const walk = new IptablesWalk(lookup, packet, machine, trail);
+      const nat = mode === 'iptables' && backend === iptablesBackend(report) ? kubeHooks.filter(({ isNat, table, chain }) => isNat && lookup(table, chain) !== undefined) : [];
+      return [...nat.map((hung): HookedChain => ({ ...hung, run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at) })), ...records.flatMap((record) => hookOf(record, walk))];
+    });
+    const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
+    return walkHooks([...ofNft, ...backends], packet, machine, trail);
+  };
+}
 
-function hanging(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail): HangOn {
-  const walk = new IptablesWalk(lookup, packet, machine, trail);
-  return (hook, priority, table, name) =>
-    lookup(table, name) === undefined ? [] : [{ hook, priority, isNat: table === 'nat', isDropPolicy: false, run: (branches, at) => walk.chain(table, name, branches, at) }];
+/** A chain that holds rules of Services, and none of this one. */
+const noRules: readonly IptablesRule[] = [];
+const hooksOfChains = new Map<string, Hook>([['PREROUTING', 'prerouting'], ['INPUT', 'input'], ['FORWARD', 'forward'], ['OUTPUT', 'output'], ['POSTROUTING', 'postrouting']]);
+const tablePriorities = new Map<string, number>([['raw', priorities.raw], ['mangle', priorities.mangle], ['filter', priorities.filter]]);
+
+function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
+  const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
+  return policy === undefined || hook === undefined || priority === undefined ? [] : [{ hook, priority, isNat: false, isDropPolicy: policy === 'DROP', run: (branches, at) => walk.chain(table, chain, branches, at) }];
+}
+
+function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
+  const priority = table === 'filter' ? priorities.filter : hook === 'postrouting' ? priorities.sourceNat : priorities.destinationNat;
+  return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
 
 /**
  * The chains that kube-proxy hangs on netfilter's hooks, as far as a report of the iptables mode holds them
  * (pkg/proxy/iptables/proxier.go iptablesJumpChains, 1.37).
  */
-function kubeHooks(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
-  const chain = hanging(lookup, packet, machine, trail);
-  const filter = (hook: Hook, ...names: readonly string[]): HookedChain[] => names.flatMap((name) => chain(hook, priorities.filter, 'filter', name));
-  return [
-    ...chain('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
-    ...chain('output', priorities.destinationNat, 'nat', 'OUTPUT'),
-    ...filter('input', 'KUBE-PROXY-FIREWALL', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES'),
-    ...filter('forward', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES'),
-    ...filter('output', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES'),
-    ...chain('postrouting', priorities.sourceNat, 'nat', 'KUBE-POSTROUTING'),
-  ];
-}
+const kubeHooks: readonly HungChain[] = [
+  ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
+  ...iptablesHook('output', 'nat', 'OUTPUT'),
+  ...iptablesHook('input', 'filter', 'KUBE-PROXY-FIREWALL', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES'),
+  ...iptablesHook('forward', 'filter', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES', 'KUBE-EXTERNAL-SERVICES'),
+  ...iptablesHook('output', 'filter', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES'),
+  ...iptablesHook('postrouting', 'nat', 'KUBE-POSTROUTING'),
+];
 
 /** In the IPVS mode, nat and filter are read from their built-in chains on. */
-function builtInHooks(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
-  const chain = hanging(lookup, packet, machine, trail);
-  return [
-    ...chain('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
-    ...chain('output', priorities.destinationNat, 'nat', 'OUTPUT'),
-    ...chain('input', priorities.filter, 'filter', 'INPUT'),
-    ...chain('forward', priorities.filter, 'filter', 'FORWARD'),
-    ...chain('output', priorities.filter, 'filter', 'OUTPUT'),
-    ...chain('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
-  ];
+const builtInHooks: readonly HungChain[] = [
+  ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
+  ...iptablesHook('output', 'nat', 'OUTPUT'),
+  ...iptablesHook('input', 'filter', 'INPUT'),
+  ...iptablesHook('forward', 'filter', 'FORWARD'),
+  ...iptablesHook('output', 'filter', 'OUTPUT'),
+  ...iptablesHook('postrouting', 'nat', 'POSTROUTING'),
+];
+
+function nftHook(hook: Hook, priority: number, isNat: boolean, ...chains: readonly string[]): HungChain[] {
+  return chains.map((chain) => ({ hook, priority, isNat, isDropPolicy: false, table: 'kube-proxy', chain }));
 }
 
-/**
- * What the nftables mode hangs where: the base chains that were read, for releases differ; in reports without them, what
- * 1.37 hangs (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables).
- */
-function nftHooks(table: KubeNftTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
-  const walk = new NftWalk(table, packet, machine, trail);
-  if (table.bases !== undefined) {
-    return table.bases.map(({ name, hook, priority, isNat, isDropPolicy }) => ({ hook, priority, isNat, isDropPolicy, run: (branches, at) => walk.chain(name, branches, at) }));
-  }
-  const chain = (hook: Hook, priority: number, isNat: boolean, ...names: readonly string[]): HookedChain[] =>
-    // A check that was not read has no element of this Service, or the report says that it is unread.
-    names.flatMap((name) => (table.chain(name) === undefined ? [] : [{ hook, priority, isNat, isDropPolicy: false, run: (branches, at) => walk.chain(name, branches, at) }]));
-  const beforeNat = priorities.destinationNat - 10;
-  return [
-    ...chain('prerouting', beforeNat, false, 'firewall-check'),
-    ...chain('output', beforeNat, false, 'firewall-check'),
-    ...chain('prerouting', priorities.destinationNat, true, 'nat-prerouting'),
-    ...chain('output', priorities.destinationNat, true, 'nat-output'),
-    ...chain('input', priorities.filter, false, 'nodeport-endpoints-check', 'service-endpoints-check'),
-    ...chain('forward', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
-    ...chain('output', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
-    ...chain('postrouting', priorities.sourceNat, true, 'masquerading'),
-  ];
-}
+const beforeNat = priorities.destinationNat - 10;
+
+/** What the nftables mode hangs where (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
+const nftHooks: readonly HungChain[] = [
+  ...nftHook('prerouting', beforeNat, false, 'firewall-check'),
+  ...nftHook('output', beforeNat, false, 'firewall-check'),
+  ...nftHook('prerouting', priorities.destinationNat, true, 'nat-prerouting'),
+  ...nftHook('output', priorities.destinationNat, true, 'nat-output'),
+  ...nftHook('input', priorities.filter, false, 'nodeport-endpoints-check', 'service-endpoints-check'),
+  ...nftHook('forward', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
+  ...nftHook('output', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
+  ...nftHook('postrouting', priorities.sourceNat, true, 'masquerading'),
+];
 
 /** The Service's iptables rules of one family. */
 function iptablesChains(report: NodeReport, service: string, family: Family, backend: IptablesBackend): ChainLookup {

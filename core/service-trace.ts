@@ -348,6 +348,16 @@ export interface NodeStatus {
    */
   ports: NodePortStatus[];
   conntrack?: ConntrackStatus;
+  /**
+   * What the kernel counted since it started, by the names of conntrack -S: drop, early_drop, error, insert_failed, invalid.
+   */
+  conntrackStatistics?: {
+    [k: string]: number;
+  };
+  /**
+   * What serves Services on the node in kube-proxy's place, such as Cilium; absent where kube-proxy does.
+   */
+  datapath?: string;
   dns?: DnsStatus;
 }
 export interface ProbeStatus {
@@ -366,6 +376,16 @@ export interface ProbeStatus {
   collectedAt?: string;
   durationMilliseconds?: number;
   /**
+   * How far the node's clock is ahead of the collector's.
+   */
+  clock?: {
+    offsetMilliseconds: number;
+    /**
+     * The offset may be this much more or less.
+     */
+    uncertaintyMilliseconds: number;
+  };
+  /**
    * What the probe could not read, each with the reason.
    */
   unread?: {
@@ -380,6 +400,38 @@ export interface KubeProxyStatus {
    * When kube-proxy last wrote its rules.
    */
   lastSync?: string;
+  /**
+   * When writing was last asked for.
+   */
+  lastQueued?: string;
+  /**
+   * Such as v1.37.2.
+   */
+  version?: string;
+  /**
+   * Where its configuration was read.
+   */
+  configSource?: 'configz' | 'ConfigMap';
+  /**
+   * Changes of Services and endpoints that are not written yet.
+   */
+  pendingChanges?: number;
+  /**
+   * Writes of all rules since it started.
+   */
+  fullSyncs?: number;
+  /**
+   * Writes of the changed Services' rules since it started.
+   */
+  partialSyncs?: number;
+  /**
+   * Writes that failed since it started.
+   */
+  failures?: number;
+  /**
+   * Requests to the API server without an answer, or refused, since it started.
+   */
+  apiErrors?: number;
 }
 export interface NodePortStatus {
   family: 'IPv4' | 'IPv6';
@@ -562,6 +614,22 @@ export interface ConvergenceStatus {
   lastChange?: string;
   convergedNodes?: number;
   totalNodes?: number;
+  /**
+   * How long it took from a change of any Service or endpoint to the rules, as the nodes' kube-proxies measured since they started; bounds in seconds, of which the last is absent where it lies past 300 s.
+   */
+  networkProgramming?: {
+    /**
+     * How many were measured.
+     */
+    changes: number;
+    /**
+     * How many nodes measured.
+     */
+    nodes: number;
+    p50Seconds?: number;
+    p99Seconds?: number;
+    maxSeconds?: number;
+  };
 }
 export interface SummaryStatus {
   /**
@@ -1328,6 +1396,23 @@ export const serviceTraceSchema = {
          "durationMilliseconds": {
           "type": "integer"
          },
+         "clock": {
+          "description": "How far the node's clock is ahead of the collector's.",
+          "type": "object",
+          "required": [
+           "offsetMilliseconds",
+           "uncertaintyMilliseconds"
+          ],
+          "properties": {
+           "offsetMilliseconds": {
+            "type": "integer"
+           },
+           "uncertaintyMilliseconds": {
+            "description": "The offset may be this much more or less.",
+            "type": "integer"
+           }
+          }
+         },
          "unread": {
           "description": "What the probe could not read, each with the reason.",
           "type": "array",
@@ -1383,6 +1468,47 @@ export const serviceTraceSchema = {
           "description": "When kube-proxy last wrote its rules.",
           "type": "string",
           "format": "date-time"
+         },
+         "lastQueued": {
+          "description": "When writing was last asked for.",
+          "type": "string",
+          "format": "date-time"
+         },
+         "version": {
+          "description": "Such as v1.37.2.",
+          "type": "string"
+         },
+         "configSource": {
+          "description": "Where its configuration was read.",
+          "type": "string",
+          "enum": [
+           "configz",
+           "ConfigMap"
+          ]
+         },
+         "pendingChanges": {
+          "description": "Changes of Services and endpoints that are not written yet.",
+          "type": "integer"
+         },
+         "fullSyncs": {
+          "description": "Writes of all rules since it started.",
+          "type": "integer",
+          "format": "int64"
+         },
+         "partialSyncs": {
+          "description": "Writes of the changed Services' rules since it started.",
+          "type": "integer",
+          "format": "int64"
+         },
+         "failures": {
+          "description": "Writes that failed since it started.",
+          "type": "integer",
+          "format": "int64"
+         },
+         "apiErrors": {
+          "description": "Requests to the API server without an answer, or refused, since it started.",
+          "type": "integer",
+          "format": "int64"
          }
         },
         "title": "KubeProxyStatus"
@@ -1659,6 +1785,18 @@ export const serviceTraceSchema = {
         },
         "title": "ConntrackStatus"
        },
+       "conntrackStatistics": {
+        "description": "What the kernel counted since it started, by the names of conntrack -S: drop, early_drop, error, insert_failed, invalid.",
+        "type": "object",
+        "additionalProperties": {
+         "type": "integer",
+         "format": "int64"
+        }
+       },
+       "datapath": {
+        "description": "What serves Services on the node in kube-proxy's place, such as Cilium; absent where kube-proxy does.",
+        "type": "string"
+       },
        "dns": {
         "type": "object",
         "required": [
@@ -1866,6 +2004,34 @@ export const serviceTraceSchema = {
       },
       "totalNodes": {
        "type": "integer"
+      },
+      "networkProgramming": {
+       "description": "How long it took from a change of any Service or endpoint to the rules, as the nodes' kube-proxies measured since they started; bounds in seconds, of which the last is absent where it lies past 300 s.",
+       "type": "object",
+       "required": [
+        "changes",
+        "nodes"
+       ],
+       "properties": {
+        "changes": {
+         "description": "How many were measured.",
+         "type": "integer",
+         "format": "int64"
+        },
+        "nodes": {
+         "description": "How many nodes measured.",
+         "type": "integer"
+        },
+        "p50Seconds": {
+         "type": "number"
+        },
+        "p99Seconds": {
+         "type": "number"
+        },
+        "maxSeconds": {
+         "type": "number"
+        }
+       }
       }
      },
      "title": "ConvergenceStatus"

@@ -12,6 +12,8 @@ export interface DesiredService {
   readonly endpointSlices: readonly EndpointSliceStatus[];
   /** The newest `endpoints.kubernetes.io/last-change-trigger-time` of the slices, or when one was written, RFC 3339. */
   readonly lastChange?: string;
+  /** EndpointSlices that changed while nodes were asked: a node may rightly show them as they were before. */
+  readonly changedWhileCollecting?: readonly string[];
 }
 
 /** `namespace/name`, or `namespace/name:port` for a named port: kube-proxy's ServicePortName.String(). */

@@ -5,13 +5,17 @@ import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
 import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
+import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
+import { mergeDurations, quantile } from './durations.ts';
 import { endpointsCost } from './endpoints-cost.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
+import { kubeProxyTotals } from './kube-proxy-totals.ts';
 import { fingerprintOf } from './node-program.ts';
 import { readNodeFacts, type NodeFacts } from './node-facts.ts';
 import type { NodeAnswer } from './node-report.ts';
 import { recordsOf } from './node-report.ts';
 import { parseConntrackLine } from './parse/conntrack.ts';
+import type { KubeProxyState } from './parse/kube-proxy.ts';
 import { present } from './present.ts';
 import type { DnatTarget, FrontendProgram, NodeProgram } from './program.ts';
 import { familyOf, type DesiredService } from './service.ts';
@@ -19,7 +23,9 @@ import type {
   ChainStatus,
   ConntrackEntryStatus,
   ConntrackStatus,
+  ConvergenceStatus,
   DnatTargetStatus,
+  KubeProxyStatus,
   NodePortStatus,
   NodeStatus,
   ProgramStatus,
@@ -53,7 +59,7 @@ export interface StatusInput {
 
 /** The whole status of a trace. Pure: the same input gives the same status. */
 export function buildStatus(input: StatusInput): ServiceTraceStatus {
-  const { desired, spec, now } = input;
+  const { desired, now } = input;
   const generation = input.generation === undefined ? {} : { observedGeneration: input.generation };
   if (desired === undefined) {
     return {
@@ -68,9 +74,11 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const nodes = [...input.answers]
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
-  const findings = diagnose({ desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input) }) });
+  const facts = { desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input), previous: input.previous }) };
+  const findings = diagnose(facts);
   const walks = walksOf(input, desired, nodes);
-  return boundStatus({
+  const convergence = convergenceStatus(desired, nodes);
+  const whole: ServiceTraceStatus = {
     ...generation,
     collectedAt: now,
     conditions: conditionsOf({ ...input, nodes, findings }),
@@ -78,17 +86,33 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     endpointSlices: [...desired.endpointSlices],
     ...present({ endpoints: endpointsCost(desired, input.cluster) }),
     programs: programsOf(nodes),
-    nodes: nodes.map((facts) => nodeStatus(facts, desired, spec)),
+    nodes: nodes.map((each) => nodeStatus(each, desired, input)),
     ...(walks.length === 0 ? {} : { walks }),
     findings,
-    convergence: {
-      ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
-      convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
-      totalNodes: nodes.length,
-    },
+    convergence,
     summary: summaryOf(desired, nodes, findings),
     truncated: [],
-  });
+  };
+  const bounded = boundStatus(whole);
+  if (bounded.truncated === undefined || bounded.truncated.length === 0) return bounded;
+  // That something was cut is itself a finding.
+  const withCuts = diagnose({ ...facts, truncated: bounded.truncated });
+  return boundStatus({ ...whole, conditions: conditionsOf({ ...input, nodes, findings: withCuts }), findings: withCuts, summary: summaryOf(desired, nodes, withCuts) });
+}
+
+function convergenceStatus(desired: DesiredService, nodes: readonly NodeFacts[]): ConvergenceStatus {
+  const measured = nodes.flatMap(({ read }) => (read?.kubeProxy?.metrics === undefined ? [] : kubeProxyTotals(read.kubeProxy.metrics).networkProgramming ?? []));
+  const together = mergeDurations(measured);
+  const bound = (share: number): number | undefined => {
+    const seconds = quantile(together, share);
+    return seconds === Infinity ? undefined : seconds;
+  };
+  return {
+    ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
+    convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
+    totalNodes: nodes.length,
+    ...(together.count === 0 ? {} : { networkProgramming: { changes: together.count, nodes: measured.length, ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }) } }),
+  };
 }
 
 function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined {
@@ -96,7 +120,7 @@ function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined 
   return addresses.length === 0 ? undefined : { ...present({ pod: spec.from?.pod, node: spec.from?.node }), addresses };
 }
 
-function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTraceSpec): NodeStatus {
+function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }: Pick<StatusInput, 'spec' | 'cluster'>): NodeStatus {
   const { node, answer, read } = facts;
   if (read === undefined) {
     const probe = 'report' in answer ? { state: 'Failed' as const } : { state: answer.state, reason: answer.reason, message: answer.message };
@@ -111,23 +135,18 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTrac
       state: 'Collected',
       collectedAt: read.collectedAt,
       ...(end === undefined ? {} : { durationMilliseconds: end.durationMilliseconds }),
+      ...(read.clock === undefined ? {} : { clock: { offsetMilliseconds: read.clock.milliseconds, uncertaintyMilliseconds: read.clock.uncertainty } }),
       ...(read.unread.length === 0 ? {} : { unread: read.unread.map(({ what, reason }) => ({ what, reason })) }),
     },
     proxyMode: program.proxyMode,
     proxyModeSource: program.proxyModeSource,
     ...(program.backend === undefined ? {} : { backend: program.backend }),
-    ...(kubeProxy === undefined
-      ? {}
-      : {
-          kubeProxy: {
-            ...(kubeProxy.healthy === undefined ? {} : { healthy: kubeProxy.healthy }),
-            ...(kubeProxy.message === undefined ? {} : { message: kubeProxy.message }),
-            ...(kubeProxy.lastSync === undefined ? {} : { lastSync: kubeProxy.lastSync }),
-          },
-        }),
+    ...(kubeProxy === undefined ? {} : { kubeProxy: kubeProxyStatus(kubeProxy, kubeProxyConfigOf(facts, cluster)?.source) }),
     ...(spec.collect?.rules === false ? {} : { program: fingerprintOf(program) }),
     ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
     ...(conntrack === undefined ? {} : { conntrack }),
+    ...(read.conntrackStatistics === undefined ? {} : { conntrackStatistics: Object.fromEntries(statisticsShown.flatMap((name) => { const count = read.conntrackStatistics?.last[name]; return count === undefined ? [] : [[name, count]]; })) }),
+    ...(read.datapath?.replacesKubeProxy === true ? { datapath: read.datapath.name } : {}),
     ...(dns === undefined
       ? {}
       : {
@@ -139,6 +158,28 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, spec: ServiceTrac
           },
         }),
   };
+}
+
+/** Counters of conntrack that something is wrong where they grow. */
+const statisticsShown = ['drop', 'early_drop', 'error', 'insert_failed', 'invalid'] as const;
+
+function kubeProxyStatus(state: KubeProxyState, configSource: 'configz' | 'ConfigMap' | undefined): KubeProxyStatus {
+  const { healthy, message, lastSync, metrics } = state;
+  const totals = metrics === undefined ? {} : kubeProxyTotals(metrics);
+  const { lastQueued, pendingChanges, fullSyncs, partialSyncs, failures, apiErrors } = totals;
+  return present({
+    healthy,
+    message,
+    lastSync,
+    lastQueued: lastQueued === undefined ? undefined : new Date(lastQueued * 1000).toISOString(),
+    version: metrics?.version,
+    configSource,
+    pendingChanges,
+    fullSyncs,
+    partialSyncs,
+    failures,
+    apiErrors,
+  });
 }
 
 function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): NodePortStatus {

@@ -95,8 +95,8 @@ export class NodeProbes {
             timeoutMilliseconds: node.isReady ? askTimeoutMilliseconds : notReadyTimeoutMilliseconds,
             ...(signal === undefined ? {} : { signal }),
           };
-          const output = await this.#limit(() => execProbe(this.#kubeConfig, exec));
-          return { node: node.name, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
+          const { askedAt, output } = await this.#limit(async () => ({ askedAt: new Date().toISOString(), output: await execProbe(this.#kubeConfig, exec) }));
+          return { node: node.name, report: parseNodeReport(output), collectedAt: new Date().toISOString(), askedAt };
         } catch (error) {
           // The pod may have ended in between (its deadline, an eviction): once more with a new one.
           const isGone = error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecFailed');

@@ -205,8 +205,9 @@ function withoutTimes(status: ServiceTraceStatus): object {
     collectedAt: undefined,
     nodes: (status.nodes ?? []).map((node) => ({
       ...node,
-      probe: { ...node.probe, collectedAt: undefined, durationMilliseconds: undefined },
-      kubeProxy: { ...node.kubeProxy, lastSync: undefined },
+      probe: { ...node.probe, collectedAt: undefined, durationMilliseconds: undefined, clock: undefined },
+      // kube-proxy writes again every half minute, also where nothing changed.
+      kubeProxy: { ...node.kubeProxy, lastSync: undefined, lastQueued: undefined, partialSyncs: undefined },
     })),
   });
 }

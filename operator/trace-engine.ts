@@ -156,11 +156,19 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const slices = isOld ? await readSlices() : firstRead;
     const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
     const cluster = observed.facts;
-    desired = desiredServiceOf(service, observed.slices);
+    const changed = changedSlices(firstRead, observed.slices);
+    desired = { ...desiredServiceOf(service, observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
   return { trace, release: () => probes.release(), close: () => probes.close() };
+}
+
+/** Names of the slices that were made, changed or deleted between two readings. */
+function changedSlices(before: readonly V1EndpointSlice[], after: readonly V1EndpointSlice[]): string[] {
+  const versions = (slices: readonly V1EndpointSlice[]): Map<string, string | undefined> => new Map(slices.map(({ metadata }) => [metadata?.name ?? '', metadata?.resourceVersion]));
+  const [old, now] = [versions(before), versions(after)];
+  return [...new Set([...old.keys(), ...now.keys()])].filter((name) => !old.has(name) || !now.has(name) || old.get(name) !== now.get(name)).sort();
 }
 
 /** The status with Ready False for a reason that lies outside of the nodes. */
@@ -215,6 +223,7 @@ function probeRequest(
           port,
           ...(nodePort === undefined ? {} : { nodePort }),
         })),
+        ...(service.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
       },
     ],
     collect: {
@@ -222,6 +231,7 @@ function probeRequest(
       dispatch,
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
+      system: true,
       ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),
     },
     maxConntrackEntries,

@@ -1,14 +1,19 @@
-/** Asks kube-proxy for its mode, health and metrics on the node's loopback interface. */
+/** Asks kube-proxy for its mode, configuration, health and metrics on the node's loopback interface. */
 import type { RecordOf } from '../core/node-report.ts';
+import { relevantMetrics } from '../core/parse/kube-proxy-metrics.ts';
 
-const timeoutMilliseconds = 1000;
+/** A kube-proxy that does not answer within this time is told as one that hangs: a node under load is given some. */
+const timeoutMilliseconds = 2000;
+/** A configuration has about 3 KB. */
+const maxConfigLength = 65_536;
 
 /** Never rejects: what does not answer is absent, with the reason in errors. */
 export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
   const errors: string[] = [];
-  const [mode, metrics, live] = await Promise.all([
+  const [mode, metrics, configz, live] = await Promise.all([
     get('127.0.0.1:10249/proxyMode', errors),
     get('127.0.0.1:10249/metrics', errors),
+    get('127.0.0.1:10249/configz', errors),
     get('127.0.0.1:10256/livez', errors),
   ]);
   // Before 1.28 there is no livez; healthz is 503 on a node that is being deleted, so it comes second.
@@ -17,7 +22,8 @@ export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
     kind: 'kubeProxy',
     ...(mode?.status === 200 ? { proxyMode: mode.body } : {}),
     ...(health === undefined ? {} : { livez: { path: live?.status === 404 ? '/healthz' : '/livez', status: health.status, body: health.body.slice(0, 4096) } }),
-    ...(metrics?.status === 200 ? { metrics: metrics.body.split('\n').filter((line) => line.startsWith('kubeproxy_') && !line.includes('_bucket{')) } : {}),
+    ...(metrics?.status === 200 ? { metrics: relevantMetrics(metrics.body.split('\n')) } : {}),
+    ...(configz?.status === 200 && configz.body.length <= maxConfigLength ? { configz: configz.body } : {}),
     errors,
   };
 }

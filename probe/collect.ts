@@ -2,12 +2,19 @@
 import { networkInterfaces, release } from 'node:os';
 import { parseProxyMode } from '../core/parse/kube-proxy.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
+import { reachableAddresses } from '../core/address.ts';
 import { askDns } from './ask-dns.ts';
+import { askHealthCheck } from './ask-health-check.ts';
 import { askKubeProxy } from './ask-kube-proxy.ts';
 import type { Commands } from './commands.ts';
 import { readConntrack } from './read-conntrack.ts';
+import { emitStatistics, readConntrackStatistics } from './read-conntrack-statistics.ts';
 import type { Emit } from './emit.ts';
+import { readInterfaces, readLocalAddresses } from './read-interfaces.ts';
+import { readOtherModes } from './read-other-modes.ts';
 import { readRules } from './read-rules.ts';
+import { readSockets } from './read-sockets.ts';
+import { readSystem } from './read-system.ts';
 import { readTables } from './read-tables.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
@@ -15,23 +22,41 @@ export async function collect(request: ProbeRequest, commands: Commands, version
   const started = Date.now();
   const addresses = ownAddresses();
   emit({ kind: 'start', version: 1, node: request.node, startedAt: new Date(started).toISOString(), kernel: release(), probeVersion: version, addresses });
+  const { system = false } = request.collect;
+  const statistics = system ? await readConntrackStatistics(commands, emit) : undefined;
   await Promise.all([
+    ...(system ? [readSystem(emit), readInterfaces(emit), readSockets(request.services, emit), ...askHealthChecks(request, addresses, emit)] : []),
     readAsked(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
     ...(request.collect.dns?.servers.slice(0, 1) ?? []).flatMap((server) =>
       request.services.map(async (service) => { emit(await askDns(server, request.collect.dns?.clusterDomain ?? 'cluster.local', service)); }),
     ),
   ]);
+  if (statistics !== undefined) emitStatistics(statistics, (await readConntrackStatistics(commands, emit)) ?? statistics, emit);
   const finished = Date.now();
   emit({ kind: 'end', finishedAt: new Date(finished).toISOString(), durationMilliseconds: finished - started });
 }
 
+function askHealthChecks(request: ProbeRequest, addresses: readonly string[], emit: Emit): Promise<void>[] {
+  const own = (['IPv4', 'IPv6'] as const).flatMap((family) => reachableAddresses(addresses, family).slice(0, 2));
+  return request.services.flatMap((service) => {
+    const port = service.healthCheckNodePort;
+    return port === undefined || port === 0 ? [] : [askHealthCheck(service, port, own).then(emit)];
+  });
+}
+
 /** kube-proxy's own word for its mode decides what is read; where it gives none, everything that is there is. */
 async function readAsked(request: ProbeRequest, commands: Commands, addresses: readonly string[], emit: Emit): Promise<void> {
-  const { rules, kubeProxy } = request.collect;
+  const { rules, kubeProxy, system } = request.collect;
   const [proxy, tables] = await Promise.all([kubeProxy || rules ? askKubeProxy() : undefined, rules ? readTables(commands, emit) : undefined]);
   if (proxy !== undefined) emit(kubeProxy ? proxy : { kind: 'kubeProxy', ...(proxy.proxyMode === undefined ? {} : { proxyMode: proxy.proxyMode }), errors: [] });
-  if (tables !== undefined) await readRules(request, commands, { tables, mode: parseProxyMode(proxy?.proxyMode), addresses }, emit);
+  if (tables === undefined) return;
+  const mode = parseProxyMode(proxy?.proxyMode);
+  await Promise.all([
+    readRules(request, commands, { tables, mode, addresses }, emit),
+    system === true && (mode === 'ipvs' || tables.ipvs) ? readLocalAddresses(request.services, emit) : undefined,
+    system === true && mode !== undefined && mode !== 'unknown' ? readOtherModes(commands, mode, tables, request.services, emit) : undefined,
+  ]);
 }
 
 /** All addresses of the node's interfaces. */

@@ -5,6 +5,7 @@ import type { ProxyMode } from '../core/program.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
+import { readHookChains } from './read-hook-chains.ts';
 import { readLegacyBackend } from './read-iptables-legacy.ts';
 import { readNftBackend } from './read-iptables-nft.ts';
 import { readIpvs } from './read-ipvs.ts';
@@ -24,6 +25,8 @@ export async function readRules(request: Pick<ProbeRequest, 'services' | 'collec
     families.map(async (family) => {
       const services = request.services.filter(({ clusterIPs }) => clusterIPs.some((address) => familyOf(address) === family));
       const nft = nftTables(tables, family);
+      await readHookChains(commands, family, 'nf_tables', nft, emit);
+      await readHookChains(commands, family, 'legacy', new Set(tables.legacy[family]), emit);
       if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);

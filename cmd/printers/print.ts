@@ -1,7 +1,7 @@
 /** One trace in the format that the user chose. */
 import { stringify } from 'yaml';
 import { serviceTraceGroup, type ServiceTrace } from '../../core/service-trace.ts';
-import type { OutputFormat } from '../request.ts';
+import type { TextFormat } from '../request.ts';
 import { createPaint } from './paint.ts';
 import { printTable } from './table.ts';
 
@@ -10,7 +10,7 @@ export interface PrintOptions {
   readonly useColor: boolean;
 }
 
-export function printTrace(trace: ServiceTrace, format: OutputFormat, { width, useColor }: PrintOptions): string {
+export function printTrace(trace: ServiceTrace, format: TextFormat, { width, useColor }: PrintOptions): string {
   switch (format) {
     case 'table':
     case 'wide':

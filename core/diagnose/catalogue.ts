@@ -1,11 +1,21 @@
 /** Every kind of finding, in the order in which they are decided and shown. */
 import type { FindingKind } from './finding.ts';
+import { ctDrop } from './findings/ct-drop.ts';
 import { ctFull } from './findings/ct-full.ts';
+import { ctInvalid } from './findings/ct-invalid.ts';
+import { ctTcpEstablishedGone } from './findings/ct-tcp-established-gone.ts';
+import { ctTcpSyn } from './findings/ct-tcp-syn.ts';
+import { ctUdpNoEp } from './findings/ct-udp-noep.ts';
 import { ctUdpStale } from './findings/ct-udp-stale.ts';
+import { ctUdpUnnatted } from './findings/ct-udp-unnatted.ts';
+import { ctUnrepliedFlood } from './findings/ct-unreplied-flood.ts';
 import { dataApiUnread } from './findings/data-api-unread.ts';
 import { dataNodeMissing } from './findings/data-node-missing.ts';
+import { dataTorn } from './findings/data-torn.ts';
+import { dataTruncated } from './findings/data-truncated.ts';
 import { dataUnparsed } from './findings/data-unparsed.ts';
 import { dataUnread } from './findings/data-unread.ts';
+import { dnsCtRace } from './findings/dns-ct-race.ts';
 import { dnsDown } from './findings/dns-down.ts';
 import { dnsNxdomain } from './findings/dns-nxdomain.ts';
 import { dnsWrongIp } from './findings/dns-wrong-ip.ts';
@@ -22,12 +32,29 @@ import { epsPublishNotReady } from './findings/eps-publish-notready.ts';
 import { epsReadyDiffers } from './findings/eps-ready-differs.ts';
 import { epsStale } from './findings/eps-stale.ts';
 import { epsTerminatingOnly } from './findings/eps-terminating-only.ts';
+import { hcnp } from './findings/hcnp.ts';
+import { kpAbsent } from './findings/kp-absent.ts';
+import { kpApiErrors } from './findings/kp-api-errors.ts';
+import { kpDetectLocal } from './findings/kp-detectlocal.ts';
+import { kpDetectLocalNone } from './findings/kp-detectlocal-none.ts';
+import { kpFullRestores } from './findings/kp-full-restores.ts';
+import { kpHostname } from './findings/kp-hostname.ts';
+import { kpMasqAll } from './findings/kp-masqall.ts';
+import { kpModeLeftover } from './findings/kp-mode-leftover.ts';
+import { kpModeMixed } from './findings/kp-mode-mixed.ts';
+import { kpNoAnswer } from './findings/kp-no-answer.ts';
+import { kpNodePortAddr } from './findings/kp-nodeport-addr.ts';
+import { kpReplaced } from './findings/kp-replaced.ts';
+import { kpRestoreFail } from './findings/kp-restore-fail.ts';
+import { kpSyncSlow } from './findings/kp-sync-slow.ts';
+import { kpSyncStale } from './findings/kp-sync-stale.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
 import { ipvsLinger } from './findings/ipvs-linger.ts';
 import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
 import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleForeign } from './findings/rule-foreign.ts';
 import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
 import { ruleDnatPort } from './findings/rule-dnat-port.ts';
@@ -44,17 +71,22 @@ import { rulePolicy } from './findings/rule-policy.ts';
 import { ruleProb } from './findings/rule-prob.ts';
 import { ruleRanges } from './findings/rule-ranges.ts';
 import { ruleSvcExtra } from './findings/rule-svc-extra.ts';
+import { latClock } from './findings/lat-clock.ts';
+import { latLaggard } from './findings/lat-laggard.ts';
+import { latNever } from './findings/lat-never.ts';
+import { latSlow } from './findings/lat-slow.ts';
 import { nodeGone } from './findings/node-gone.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
-import { npEgressDns } from './findings/np-egress-dns.ts';
 import { npEgress } from './findings/np-egress.ts';
+import { npEgressDns } from './findings/np-egress-dns.ts';
 import { npLimits } from './findings/np-limits.ts';
 import { podNoDrain } from './findings/pod-no-drain.ts';
 import { podNotReady } from './findings/pod-notready.ts';
 import { podRestarts } from './findings/pod-restarts.ts';
 import { ruleEpMissing } from './findings/rule-ep-missing.ts';
 import { ruleEpStale } from './findings/rule-ep-stale.ts';
+import { ruleNodePortTaken } from './findings/rule-nodeport-taken.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
 import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
 import { svcFamily } from './findings/svc-family.ts';
@@ -67,6 +99,12 @@ import { svcProto } from './findings/svc-proto.ts';
 import { svcSelectorNoMatch } from './findings/svc-selector-nomatch.ts';
 import { svcTargetPortName } from './findings/svc-targetport-name.ts';
 import { svcTargetPortPartial } from './findings/svc-targetport-partial.ts';
+import { sysBridgeNf } from './findings/sys-bridge-nf.ts';
+import { sysCtMax } from './findings/sys-ct-max.ts';
+import { sysForward } from './findings/sys-forward.ts';
+import { sysLiberal } from './findings/sys-liberal.ts';
+import { sysLocalnet } from './findings/sys-localnet.ts';
+import { sysRpFilter } from './findings/sys-rpfilter.ts';
 
 export const catalogue: readonly FindingKind[] = [
   svcNotProxied,
@@ -104,7 +142,23 @@ export const catalogue: readonly FindingKind[] = [
   dnsDown,
   dnsNxdomain,
   dnsWrongIp,
+  dnsCtRace,
+  kpReplaced,
+  kpAbsent,
+  kpNoAnswer,
   kpUnhealthy,
+  kpSyncStale,
+  kpRestoreFail,
+  kpFullRestores,
+  kpSyncSlow,
+  kpApiErrors,
+  kpModeMixed,
+  kpModeLeftover,
+  kpHostname,
+  kpDetectLocal,
+  kpDetectLocalNone,
+  kpNodePortAddr,
+  kpMasqAll,
   ruleNoJump,
   ruleOrder,
   ruleSvcMissing,
@@ -125,15 +179,37 @@ export const catalogue: readonly FindingKind[] = [
   ruleNoHairpinMasq,
   ruleOrphan,
   ruleLegacyNft,
+  ruleForeign,
   ipvsVsMissing,
   ipvsRsMissing,
   ipvsRsStale,
   ipvsW0,
   ipvsLinger,
+  ruleNodePortTaken,
   ctUdpStale,
+  ctUdpNoEp,
+  ctUdpUnnatted,
+  ctTcpSyn,
+  ctTcpEstablishedGone,
+  ctUnrepliedFlood,
   ctFull,
+  ctDrop,
+  ctInvalid,
+  sysForward,
+  sysBridgeNf,
+  sysRpFilter,
+  sysCtMax,
+  sysLiberal,
+  sysLocalnet,
+  hcnp,
+  latNever,
+  latSlow,
+  latLaggard,
+  latClock,
   dataNodeMissing,
   dataUnread,
   dataApiUnread,
   dataUnparsed,
+  dataTorn,
+  dataTruncated,
 ];

@@ -2,7 +2,7 @@
 import type { ClusterFacts } from '../cluster-facts.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DesiredService } from '../service.ts';
-import type { FindingStatus } from '../service-trace.ts';
+import type { FindingStatus, ServiceTraceStatus } from '../service-trace.ts';
 
 export type Severity = FindingStatus['severity'];
 
@@ -17,6 +17,10 @@ export interface Facts {
   readonly from?: FromFacts;
   /** When it was collected, RFC 3339. */
   readonly now: string;
+  /** The status of the collection before, with which counters are compared; absent for a first one. */
+  readonly previous?: ServiceTraceStatus;
+  /** What had to be cut from the status for its size. */
+  readonly truncated?: readonly string[];
 }
 
 export interface FromFacts {
@@ -49,4 +53,9 @@ export interface FindingKind {
   /** Where the knowledge comes from. */
   readonly source: string;
   readonly find: (facts: Facts) => readonly Occurrence[];
+}
+
+/** An occurrence on one node. */
+export function onNode(node: string, rest: Omit<Occurrence, 'where' | 'node'>): Occurrence {
+  return { where: `node/${node}`, node, ...rest };
 }

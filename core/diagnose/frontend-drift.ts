@@ -26,6 +26,7 @@ const syncGraceMilliseconds = 10_000;
 
 /** Whether an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
 export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster?: ClusterFacts): boolean {
+  if (facts.read !== undefined && (desired.changedWhileCollecting ?? []).length > 0) return true;
   if (facts.read === undefined || desired.lastChange === undefined) return false;
   const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
   const minSyncPeriod = kubeProxyConfigOf(cluster)?.minSyncPeriod ?? 0;

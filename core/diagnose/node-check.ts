@@ -20,6 +20,8 @@ export interface NodeCheck {
   readonly node: string;
   readonly facts: NodeFacts;
   readonly isIpvs: boolean;
+  /** The sources of the packets that are walked. */
+  readonly clients: (family: Family) => { readonly outside: string | undefined; readonly node: string | undefined; readonly pod: string | undefined };
   readonly families: readonly FamilyCheck[];
   readonly frontends: readonly FrontendCheck[];
 }
@@ -110,6 +112,7 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
     node: facts.node,
     facts,
     isIpvs,
+    clients: (family) => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(cluster, facts.node, family) }),
     families: complete,
     frontends: walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired)),
   };

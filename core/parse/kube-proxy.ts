@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { RecordOf } from '../node-report.ts';
 import type { ProxyMode } from '../program.ts';
-import { parseKubeProxyMetrics } from './kube-proxy-metrics.ts';
+import { KubeProxyConfigError, parseKubeProxyConfigz, type KubeProxyConfig } from './kube-proxy-config.ts';
+import { parseKubeProxyMetrics, type KubeProxyMetrics } from './kube-proxy-metrics.ts';
 
 export interface KubeProxyState {
   readonly proxyMode?: ProxyMode;
@@ -12,19 +13,57 @@ export interface KubeProxyState {
   readonly message?: string;
   /** When it last wrote its rules, the older of the families; RFC 3339. */
   readonly lastSync?: string;
+  /** Absent where /metrics did not answer. */
+  readonly metrics?: KubeProxyMetrics;
+  /** Of /configz; absent where that did not answer, or was not understood: then configProblem says why. */
+  readonly config?: KubeProxyConfig;
+  readonly configProblem?: string;
+  /** Nothing answered: no port is open (refused), or ports are open and nobody answers in time (late). */
+  readonly silence?: 'refused' | 'late';
 }
+
+/** A record never changes, and a status is built of the same one many times while other nodes are waited for. */
+const known = new WeakMap<RecordOf<'kubeProxy'>, KubeProxyState>();
 
 /** Reads a kubeProxy record; what did not answer is absent. */
 export function readKubeProxy(record: RecordOf<'kubeProxy'>): KubeProxyState {
+  const present = known.get(record) ?? read(record);
+  known.set(record, present);
+  return present;
+}
+
+function read(record: RecordOf<'kubeProxy'>): KubeProxyState {
   const proxyMode = parseProxyMode(record.proxyMode);
   const lastSync = parseLastSync(record.metrics ?? []);
+  const silence = silenceOf(record);
   const message = record.livez === undefined ? record.errors.join('; ') : livezMessage(record.livez);
   return {
     ...(proxyMode === undefined ? {} : { proxyMode }),
     ...(record.livez === undefined ? {} : { healthy: record.livez.status === 200 }),
     ...(message === '' ? {} : { message }),
     ...(lastSync === undefined ? {} : { lastSync }),
+    ...(record.metrics === undefined ? {} : { metrics: parseKubeProxyMetrics(record.metrics).metrics }),
+    ...configOf(record.configz),
+    ...(silence === undefined ? {} : { silence }),
   };
+}
+
+function configOf(configz: string | undefined): Pick<KubeProxyState, 'config' | 'configProblem'> {
+  if (configz === undefined) return {};
+  try {
+    return { config: parseKubeProxyConfigz(configz) };
+  } catch (error) {
+    if (error instanceof KubeProxyConfigError) return { configProblem: error.message };
+    throw error;
+  }
+}
+
+/** A connection that is refused has nobody behind it; one that is taken and not served has (pkg/proxy/healthcheck, server.go). */
+function silenceOf({ proxyMode, livez, metrics, errors }: RecordOf<'kubeProxy'>): KubeProxyState['silence'] {
+  if (proxyMode !== undefined || livez !== undefined || metrics !== undefined) return undefined;
+  const isOf = (port: number, words: RegExp): boolean => errors.some((error) => error.startsWith(`127.0.0.1:${String(port)}/`) && words.test(error));
+  if (isOf(10249, /ECONNREFUSED/) && isOf(10256, /ECONNREFUSED/)) return 'refused';
+  return isOf(10249, /timeout/i) && isOf(10256, /timeout/i) ? 'late' : undefined;
 }
 
 /** The body of /proxyMode; undefined for a mode that this version does not know (kernelspace, userspace). */

@@ -50,6 +50,12 @@ describe('loaded before it runs', () => {
     for (const heavy of ['ink', 'react', '@kubernetes/client-node', 'zod', 'ajv', 'yaml']) expect(packages).not.toContain(heavy);
   });
 
+  it.each(['cmd/explain-service.ts', 'cmd/diagram.ts'])('%s needs no client for a recorded trace, no ink, and the layout of SVG for SVG alone', (source) => {
+    const packages = packagesOf(source);
+    expect(packages).toContain('zod');
+    for (const heavy of ['ink', 'react', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre']) expect(packages).not.toContain(heavy);
+  });
+
   it('a table needs no ink and no React', () => {
     const packages = packagesOf('cmd/trace.ts');
     expect(packages).toContain('@kubernetes/client-node');

@@ -7,14 +7,16 @@ import { dataCases } from './finding-cases/data.ts';
 import { dnsCases } from './finding-cases/dns.ts';
 import { endpointsCases } from './finding-cases/endpoints.ts';
 import { kubeProxyCases } from './finding-cases/kube-proxy.ts';
+import { latencyCases } from './finding-cases/latency.ts';
 import { networkPolicyCases } from './finding-cases/network-policies.ts';
 import { podCases } from './finding-cases/pods.ts';
 import { rulesCases } from './finding-cases/rules.ts';
 import { serviceCases } from './finding-cases/service.ts';
 import { ipvsCases } from './ipvs-cases.ts';
 import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
+import { systemCases } from './finding-cases/system.ts';
 
-const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...dataCases];
+const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...latencyCases, ...dataCases];
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids }) => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { parseBundle } from '../../core/bundle.ts';
+import { explainProgram } from '../../core/explain/explain-program.ts';
 import { buildNodeProgram } from '../../core/node-program.ts';
 import { recordsOf, type NodeReport, type NodeReportRecord } from '../../core/node-report.ts';
 import type { Fact, FrontendProgram, RuleReference } from '../../core/program.ts';
@@ -248,6 +249,17 @@ describe('the IPVS mode', () => {
     expect(frontend(ipvsNode('local', { clusterIPs: ['10.96.0.12'], ports: [{ protocol: 'TCP', port: 80, nodePort: 30081 }] }), 'NodePort')).toMatchObject({ verdict: 'DNAT', trafficPolicy: { value: 'Local' }, masquerade: { outside: { value: false } } });
     const guarded = frontend(ipvsNode('guarded', { clusterIPs: ['10.96.0.11'], loadBalancerIPs: ['203.0.113.10'], ports: [{ protocol: 'TCP', port: 443 }] }), 'LoadBalancerIP');
     expect(guarded).toMatchObject({ verdict: 'DNAT', sourceRanges: { value: ['192.0.2.0/24'] }, trafficPolicy: { value: 'Cluster' } });
+  });
+
+  it('is explained from the sets to the virtual server and its real servers', () => {
+    const { report, desired } = ipvsNode('web', { clusterIPs: ['10.96.0.7'], ports: [{ protocol: 'TCP', port: 80, nodePort: 30080 }] });
+    const [family] = explainProgram(report, desired);
+    const rules = (family?.stages ?? []).flatMap(({ chains }) => chains.flatMap((chain) => chain.rules.map((rule) => ({ ...rule, table: chain.table }))));
+    expect(family?.stages.map(({ title }) => title.split(':')[0])).toEqual(['Before routing', 'After routing', 'IPVS', 'As packets leave']);
+    expect(rules.filter(({ unknown, sentence }) => unknown.length > 0 || sentence.includes('undefined'))).toEqual([]);
+    expect(rules.map(({ sentence }) => sentence)).toContain('TCP connections to 10.96.0.7 port 80 are taken by IPVS, and get one of its 3 real servers as their destination: rr, in turn.');
+    expect(rules.find(({ text }) => text === '-> 10.244.1.2:8080 Masq 1')).toMatchObject({ sentence: '50.0 %: to 10.244.1.2:8080, by rewriting the destination (DNAT), weight 1.', shares: { outside: 0.5 } });
+    expect(rules.find(({ text }) => text.includes('! -s 10.244.0.0/16') && text.includes('KUBE-CLUSTER-IP'))?.sentence).toBe('Connections from outside of 10.244.0.0/16 whose destination address and destination port are in set KUBE-CLUSTER-IP (cluster IPs) go to chain KUBE-MARK-MASQ, which marks them for masquerading.');
   });
 
   it('says what it cannot know', () => {

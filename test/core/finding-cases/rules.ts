@@ -27,7 +27,8 @@ export const rulesCases: readonly FindingCase[] = [
       nodes: [withRules([...right, '10.244.9.9'])],
       cluster: { kubeProxy: { config: { 'config.conf': 'kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: 20s\n' }, pods: [] }, unread: [] },
     },
-    ids: [],
+    // What the ConfigMap says is found for itself.
+    ids: ['KP-SYNC-SLOW', 'KP-DETECTLOCAL-NONE'],
   },
   {
     name: 'a drop by policy Local',

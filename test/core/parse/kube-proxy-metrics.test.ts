@@ -40,7 +40,7 @@ describe('parseKubeProxyMetrics', () => {
     expect(problems).toEqual([]);
     expect(metrics.syncs[0]).toEqual({
       family: 'IPv4',
-      syncs: { count: 13, sum: 0.553389918 },
+      syncs: { count: 13, sum: 0.553389918, buckets: [{ atMost: 0.001, count: 0 }, { atMost: Infinity, count: 13 }] },
       fullSyncs: { count: 1, sum: 0.063719348 },
       conntrackDeletions: 3,
       restoreFailures: 2,

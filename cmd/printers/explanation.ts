@@ -1,0 +1,84 @@
+/** -o text of `explain`: the rules of a node line by line, and one client's way over it. */
+import { clientKinds, type ClientKind, type FamilyExplanation, type RuleExplanation } from '../../core/explain/explain-program.ts';
+import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
+import { percentText, plural } from '../words.ts';
+import type { Paint } from './paint.ts';
+import { wrapped } from './table.ts';
+
+interface TextOptions {
+  readonly width: number;
+  readonly paint: Paint;
+}
+
+/** The rules of one family, stage by stage and chain by chain. */
+export function printFamily({ family, frontends, stages }: FamilyExplanation, { width, paint }: TextOptions): string[] {
+  const lines = [paint('heading', `${family}: ${frontends.join(', ')}`)];
+  for (const { title, chains } of stages) {
+    lines.push('', ...wrapped(title, width).map((line) => paint('heading', line)));
+    for (const { table, chain, purpose, hooks, rules } of chains) {
+      const hung = hooks.length === 0 ? '' : ` on ${hooks.map((hook) => hook.toUpperCase()).join(' and ')}`;
+      lines.push('', ...wrapped(`${table} ${chain}${hung}${purpose === undefined ? '' : `, ${purpose}`}`, width, 2).map((line) => paint('heading', line)));
+      rules.forEach((rule, index) => { lines.push(...ruleLines(rule, factsOf(rule), index + 1, { width, paint })); });
+    }
+  }
+  return lines;
+}
+
+/** One client's way, step by step. */
+export function printJourney({ node, client, frontend, verdict, steps, unknown }: Journey, { width, paint }: TextOptions): string[] {
+  const who = client.pod === undefined ? client.address : `pod ${client.pod} (${client.address})`;
+  const lines = wrapped(`${who} to ${frontend} over ${node}: ${verdict}`, width).map((line) => paint('heading', line));
+  for (const { letter, title, sentences, rules, outcome } of steps) {
+    lines.push('', paint('heading', `Step ${letter}: ${title}`), ...sentences.flatMap((sentence) => wrapped(sentence, width, 2)));
+    for (const [chain, own] of Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)) {
+      lines.push(...wrapped(chain, width, 2).map((line) => paint('heading', line)));
+      own.forEach((rule, index) => { lines.push(...ruleLines(rule, journeyFacts(rule), index + 1, { width, paint })); });
+    }
+    lines.push(...outcome.flatMap((sentence) => wrapped(sentence, width, 2)));
+  }
+  if (unknown.length > 0) lines.push('', ...['not known, so nothing is said of what depends on it:', ...unknown].flatMap((text, index) => wrapped(text, width, index === 0 ? 0 : 2)).map((line) => paint('warning', line)));
+  return lines;
+}
+
+function ruleLines({ text, sentence, lines, unknown }: Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown'>, facts: readonly string[], number: number, { width, paint }: TextOptions): string[] {
+  const [first = '', ...rest] = wrapped(sentence, width - 6);
+  const tone = unknown.length > 0 ? 'warning' : 'plain';
+  const indented = (line: string): string => ' '.repeat(6) + line.trimStart();
+  return [
+    `${String(number).padStart(4)}. ${paint(tone, first)}`,
+    ...rest.map((line) => paint(tone, indented(line))),
+    ...lines.flatMap((line) => wrapped(line.sentence, width, 8)),
+    ...(facts.length === 0 ? [] : wrapped(facts.join('; '), width, 6)),
+    ...wrapped(text, width, 6).map((line) => paint('dim', line)),
+  ];
+}
+
+function factsOf(rule: RuleExplanation): string[] {
+  const measured = rule.measured === undefined ? [] : [`measured ${percentText(rule.measured)}`];
+  return [...countersOf(rule), ...measured, metText(rule.shares)];
+}
+
+function journeyFacts(rule: JourneyRule): string[] {
+  return [...countersOf(rule), `${percentText(rule.share)} of this client's connections`];
+}
+
+function countersOf({ counters, countsAll }: Pick<RuleExplanation, 'counters' | 'countsAll'>): string[] {
+  return counters === undefined ? [] : [`${plural(counters.packets, 'packet')}, ${plural(counters.bytes, 'byte')}${countsAll ? ' of all Services together' : ''}`];
+}
+
+const kindWords: Readonly<Record<ClientKind, string>> = { pod: 'other pods', node: 'the node itself', outside: 'clients outside', endpoint: "the node's own endpoints" };
+
+/** Who meets the rule, and with which share of their connections. */
+function metText(shares: RuleExplanation['shares']): string {
+  const isForAll = (['pod', 'node', 'outside'] as const).every((kind) => (shares[kind] ?? 0) > 0);
+  const tried = clientKinds.filter((kind) => shares[kind] !== undefined);
+  const [first] = tried.map((kind) => percentText(shares[kind]));
+  if (first !== undefined && isForAll && tried.every((kind) => percentText(shares[kind]) === first)) return `${first} of the connections from any client`;
+  const byShare = new Map<string, ClientKind[]>();
+  for (const kind of clientKinds) {
+    const share = shares[kind];
+    if (share !== undefined && share > 0) byShare.set(percentText(share), [...(byShare.get(percentText(share)) ?? []), kind]);
+  }
+  if (byShare.size === 0) return 'no connection to these frontends meets its conditions here';
+  return [...byShare].map(([share, kinds]) => `${share} of the connections from ${kinds.map((kind) => kindWords[kind]).join(', ')}`).join('; ');
+}

@@ -1,0 +1,28 @@
+import { onNode, type FindingKind } from '../finding.ts';
+import { conntrackGrowth, growthText } from '../growth.ts';
+
+export const ctDrop: FindingKind = {
+  id: 'CT-DROP',
+  severity: 'warning',
+  condition: 'Between two readings, a node dropped packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
+  notReported: 'What was counted before; entries that lost a race (DNS-CT-RACE).',
+  source: 'conntrack(8) -S; net/netfilter/nf_conntrack_core.c; kubernetes/kubernetes#74839',
+  find: (facts) =>
+    facts.nodes.flatMap((node) => {
+      const dropped = conntrackGrowth(facts, node, ['drop']);
+      const races = conntrackGrowth(facts, node, ['insert_failed']);
+      const early = conntrackGrowth(facts, node, ['early_drop']);
+      if (dropped === undefined || races === undefined || early === undefined) return [];
+      // An entry that cannot be inserted counts as both.
+      const packets = Math.max(0, dropped.count - races.count);
+      if (packets === 0 && early.count === 0) return [];
+      const table = node.read?.conntrackTable;
+      return [
+        onNode(node.node, {
+          message: `${node.node} dropped ${packets} packets that it could not track, and threw out ${early.count} entries, ${growthText(dropped)}.`,
+          evidence: [`drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`, ...(table === undefined ? [] : [`${table.count} entries of at most ${table.max}`])],
+          advice: `on ${node.node}: conntrack -S; raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration where the table is full`,
+        }),
+      ];
+    }),
+};

@@ -1,0 +1,24 @@
+import { hostPort } from '../../address.ts';
+import { onNode, type FindingKind } from '../finding.ts';
+import { isSyncing } from '../frontend-drift.ts';
+import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
+
+export const ctTcpEstablishedGone: FindingKind = {
+  id: 'CT-TCP-ESTABLISHED-GONE',
+  severity: 'info',
+  condition: 'TCP connections that count as established lead to an address that is in no EndpointSlice any more: the client waits until its own timeout.',
+  notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s of a change of the EndpointSlices.',
+  source: 'pkg/proxy/conntrack/cleanup.go: kube-proxy cleans UDP alone',
+  find: ({ desired, nodes }) =>
+    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+      serviceFlows(node, desired)
+        .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted)
+        .map((flow) =>
+          onNode(node.node, {
+            message: `${flow.group.entries} TCP connections of ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is gone.`,
+            evidence: [flowText(flow)],
+            advice: `they end with the client's own timeout, or with keepalive; at once by: ${deleteFlow(node.node, flow)}`,
+          }),
+        ),
+    ),
+};

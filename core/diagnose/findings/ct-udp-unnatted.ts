@@ -1,0 +1,24 @@
+import { hostPort } from '../../address.ts';
+import { onNode, type FindingKind } from '../finding.ts';
+import { isSyncing } from '../frontend-drift.ts';
+import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
+
+export const ctUdpUnnatted: FindingKind = {
+  id: 'CT-UDP-UNNATTED',
+  severity: 'error',
+  condition: 'UDP conntrack entries keep the address of the Service itself: they were made while no rule led to an endpoint, and as long as the client sends, no rule is asked again.',
+  notReported: 'A Service without serving endpoints; an endpoint that has this very address and port (hostNetwork); within 10 s of a change of the EndpointSlices.',
+  source: 'kubernetes/kubernetes#48370; pkg/proxy/conntrack/cleanup.go',
+  find: ({ desired, nodes }) =>
+    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+      serviceFlows(node, desired)
+        .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && isUnnatted && !isServing)
+        .map((flow) =>
+          onNode(node.node, {
+            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets to ${hostPort(flow.group.destination, flow.group.destinationPort)} itself, past all endpoints.`,
+            evidence: [flowText(flow)],
+            advice: deleteFlow(node.node, flow),
+          }),
+        ),
+    ),
+};

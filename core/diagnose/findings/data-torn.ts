@@ -1,0 +1,20 @@
+import type { FindingKind } from '../finding.ts';
+
+export const dataTorn: FindingKind = {
+  id: 'DATA-TORN',
+  severity: 'info',
+  condition: 'EndpointSlices of the Service changed while its nodes were asked: rules that differ may be older or newer than what they are compared with, so no difference is reported.',
+  source: 'this project: unknown is never shown as healthy',
+  find: ({ desired }) => {
+    const changed = desired.changedWhileCollecting ?? [];
+    if (changed.length === 0) return [];
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `${changed.length} EndpointSlices of ${desired.name} changed while the nodes were asked: what differs is not judged.`,
+        evidence: changed.slice(0, 10).map((name) => `endpointslice/${name}`),
+        advice: 'collect again when the rollout is over; kubectl svctrace trace -w does so by itself',
+      },
+    ];
+  },
+};

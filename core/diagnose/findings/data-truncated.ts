@@ -1,0 +1,19 @@
+import type { FindingKind } from '../finding.ts';
+
+export const dataTruncated: FindingKind = {
+  id: 'DATA-TRUNCATED',
+  severity: 'info',
+  condition: 'The status is larger than one object may be, so parts were cut: what is not shown is not absent.',
+  source: 'this project: one object stays below 512 KiB',
+  find: ({ desired, truncated = [] }) =>
+    truncated.length === 0
+      ? []
+      : [
+          {
+            where: `service/${desired.name}`,
+            message: `The status of the trace was cut in ${truncated.length} places; what is not shown is not absent.`,
+            evidence: [...truncated],
+            advice: 'choose fewer nodes with spec.nodes, or look at the whole with kubectl svctrace trace --standalone',
+          },
+        ],
+};

@@ -1,0 +1,21 @@
+import type { FindingKind } from '../finding.ts';
+import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
+import { onNodesAlike } from '../on-nodes-alike.ts';
+
+export const kpMasqAll: FindingKind = {
+  id: 'KP-MASQALL',
+  severity: 'info',
+  condition: "kube-proxy's masqueradeAll is on: pods see every client of a ClusterIP under the node's address.",
+  source: 'pkg/proxy/apis/config/types.go masqueradeAll',
+  find: ({ nodes, cluster }) =>
+    onNodesAlike(
+      nodes.flatMap((node) => {
+        const own = kubeProxyConfigOf(node, cluster);
+        return own?.config.masqueradeAll === true ? [{ node: node.node, reason: 'masqueradeAll', evidence: [`masqueradeAll: true, by ${sourceText(own)}`] }] : [];
+      }),
+      (who) => ({
+        message: `kube-proxy of ${who} masquerades all clients: the pods of the Service do not see who asks, and NetworkPolicies by pod do not hold for its ClusterIP.`,
+        advice: "set masqueradeAll to false in kube-proxy's configuration, where the pod network allows it",
+      }),
+    ),
+};

@@ -1,0 +1,22 @@
+import { onNode, type FindingKind } from '../finding.ts';
+
+export const kpModeLeftover: FindingKind = {
+  id: 'KP-MODE-LEFTOVER',
+  severity: 'warning',
+  condition: 'A node still has rules for the Service of another proxy mode than the one that its kube-proxy runs in: nobody renews them, and they act on packets all the same.',
+  notReported: 'The few KUBE- chains that the mode ipvs and the kubelet have too; virtual servers of other addresses.',
+  source: 'kubernetes/kubernetes#109811, #71305; kube-proxy --cleanup',
+  find: ({ nodes }) =>
+    nodes.flatMap(({ node, read }) => {
+      const found = read?.otherModes?.found ?? [];
+      if (read === undefined || found.length === 0) return [];
+      const modes = [...new Set(found.map(({ mode }) => mode))];
+      return [
+        onNode(node, {
+          message: `${node} has rules of the mode ${modes.join(' and ')}, and its kube-proxy runs in mode ${read.kubeProxy?.proxyMode ?? read.program.proxyMode}.`,
+          evidence: found.slice(0, 10).map(({ mode, family, what }) => `${mode}, ${family}: ${what}`),
+          advice: `kube-proxy --cleanup on ${node} removes the rules of all modes; those of its own mode are written anew when it starts`,
+        }),
+      ];
+    }),
+};

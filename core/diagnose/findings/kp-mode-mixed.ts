@@ -1,0 +1,26 @@
+import { onNode, type FindingKind } from '../finding.ts';
+import { kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
+
+export const kpModeMixed: FindingKind = {
+  id: 'KP-MODE-MIXED',
+  severity: 'warning',
+  condition: "A node's kube-proxy runs in another mode than the ConfigMap kube-system/kube-proxy says: it was not restarted since that was changed, or it fell back.",
+  notReported: 'Nodes of different modes where there is no such ConfigMap, or it leaves the mode to the version.',
+  source: 'kubernetes/kubernetes#109811; cmd/kube-proxy/app/server_linux.go',
+  find: ({ nodes, cluster }) => {
+    const config = kubeProxyConfigMap(cluster);
+    const wanted = config?.mode;
+    if (wanted === undefined) return [];
+    return nodes.flatMap(({ node, read }) => {
+      const mode = read?.kubeProxy?.proxyMode;
+      if (mode === undefined || mode === wanted) return [];
+      return [
+        onNode(node, {
+          message: `kube-proxy on ${node} runs in mode ${mode}; the ConfigMap kube-system/kube-proxy says ${wanted}.`,
+          evidence: [`127.0.0.1:10249/proxyMode: ${mode}`, `configmap/kube-proxy: mode ${wanted}`],
+          advice: 'kubectl -n kube-system rollout restart daemonset kube-proxy',
+        }),
+      ];
+    });
+  },
+};

@@ -1,0 +1,38 @@
+import { waitingSince } from '../../kube-proxy-totals.ts';
+import { recordsOf } from '../../node-report.ts';
+import { onNode, type FindingKind } from '../finding.ts';
+import { kubeProxyConfigOf } from '../kube-proxy-config-of.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
+
+/** kube-proxy waits minSyncPeriod, and a sync takes seconds on a big cluster. */
+const graceSeconds = 10;
+
+export const kpSyncStale: FindingKind = {
+  id: 'KP-SYNC-STALE',
+  severity: 'warning',
+  condition: 'kube-proxy was asked to write its rules more than 10 s (and two minSyncPeriods) ago, and has not: it fails, or hangs.',
+  notReported: 'Rules that were not written for long because nothing changed. Both times are of the one clock of the node.',
+  source: 'pkg/proxy/metrics/metrics.go sync_proxy_rules_last_queued_timestamp_seconds; kubernetes/kubernetes#28674',
+  find: ({ nodes, cluster }) =>
+    nodes.flatMap((node) => {
+      const metrics = node.read?.kubeProxy?.metrics;
+      const start = node.read === undefined ? undefined : recordsOf(node.read.report, 'start')[0];
+      const since = metrics === undefined ? undefined : waitingSince(metrics.syncs);
+      if (metrics === undefined || start === undefined || since === undefined) return [];
+      const seconds = Date.parse(start.startedAt) / 1000 - since;
+      const grace = Math.max(graceSeconds, 2 * (kubeProxyConfigOf(node, cluster)?.config.minSyncPeriod ?? 0));
+      if (!(seconds > grace)) return [];
+      const pending = (metrics.endpointChangesPending ?? 0) + (metrics.serviceChangesPending ?? 0);
+      return [
+        onNode(node.node, {
+          message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(seconds)} s ago, and has not yet.`,
+          evidence: [`last asked ${timeText(since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${pending} changes wait`],
+          advice: kubeProxyLogs(node.node),
+        }),
+      ];
+    }),
+};
+
+function timeText(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

@@ -1,0 +1,30 @@
+import { waitingSince } from '../../kube-proxy-totals.ts';
+import { onNode, type FindingKind } from '../finding.ts';
+import { convergenceOf, isSyncing } from '../frontend-drift.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
+
+/** Between the clock of the API server's side, which dates the change, and that of the collector. */
+const clockMilliseconds = 2000;
+
+export const latNever: FindingKind = {
+  id: 'LAT-NEVER',
+  severity: 'error',
+  condition: "A node's rules differ from the EndpointSlices, and its kube-proxy has not written any since they changed, and does not know that it should: it does not hear of changes.",
+  notReported: 'A kube-proxy that was asked to write and has not yet (KP-SYNC-STALE); within 10 s of the change; times that the clocks may confuse.',
+  source: 'pkg/proxy/metrics/metrics.go sync_proxy_rules_last_timestamp_seconds; kubernetes/kubernetes#28674',
+  find: ({ desired, nodes }) =>
+    nodes.filter((node) => !isSyncing(node, desired) && convergenceOf(node, desired) === 'Different').flatMap(({ node, read }) => {
+      const { lastSync, metrics } = read?.kubeProxy ?? {};
+      if (lastSync === undefined || metrics === undefined || desired.lastChange === undefined || waitingSince(metrics.syncs) !== undefined) return [];
+      const offset = read?.clock ?? { milliseconds: 0, uncertainty: clockMilliseconds };
+      const byCollector = Date.parse(lastSync) - offset.milliseconds;
+      if (byCollector + offset.uncertainty + clockMilliseconds >= Date.parse(desired.lastChange)) return [];
+      return [
+        onNode(node, {
+          message: `kube-proxy on ${node} has not written its rules since the EndpointSlices changed, and does not wait to do so.`,
+          evidence: [`last written ${lastSync}`, `last change ${desired.lastChange}`],
+          advice: kubeProxyLogs(node),
+        }),
+      ];
+    }),
+};

@@ -1,0 +1,51 @@
+/** The conntrack entries of the Service on one node, each with the endpoints that it may lead to. */
+import { knownTargets, servingTargets, type DesiredTarget } from '../desired-targets.ts';
+import type { NodeFacts } from '../node-facts.ts';
+import type { RecordOf } from '../node-report.ts';
+import type { DesiredService } from '../service.ts';
+
+export interface ServiceFlow {
+  readonly group: RecordOf<'conntrack'>['groups'][number];
+  /** The endpoints of the frontend's port that serve, whatever the traffic policy. */
+  readonly serving: readonly DesiredTarget[];
+  /** It leads to one of them. */
+  readonly isServing: boolean;
+  /** It leads to an address that stands in the EndpointSlices, serving or not. */
+  readonly isKnown: boolean;
+  /** No rule changed its destination. */
+  readonly isUnnatted: boolean;
+}
+
+/** Entries of frontends that the Service still has. */
+export function serviceFlows({ read }: NodeFacts, desired: DesiredService): ServiceFlow[] {
+  if (read?.conntrack === undefined) return [];
+  return read.conntrack.groups.flatMap((group): ServiceFlow[] => {
+    const frontend = read.program.frontends.find(
+      ({ protocol, family, port, address }) =>
+        protocol === group.protocol.toUpperCase() && family === group.family && port === group.destinationPort && (address === group.destination || address === ''),
+    );
+    if (frontend === undefined) return [];
+    const leadsTo = ({ address, port }: DesiredTarget): boolean => address === group.replySource && port === group.replySourcePort;
+    const serving = servingTargets(desired, frontend);
+    return [
+      {
+        group,
+        serving,
+        isServing: serving.some(leadsTo),
+        isKnown: knownTargets(desired, frontend).some(leadsTo),
+        isUnnatted: group.replySource === group.destination && group.replySourcePort === group.destinationPort,
+      },
+    ];
+  });
+}
+
+/** As conntrack would write it, with how many there are. */
+export function flowText({ group }: ServiceFlow): string {
+  const state = group.state === undefined ? '' : ` ${group.state}`;
+  return `${group.protocol}${state} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} sport=${String(group.replySourcePort)}${group.unreplied ? ' [UNREPLIED]' : ''} x ${String(group.entries)}`;
+}
+
+/** A command that deletes the entries. */
+export function deleteFlow(node: string, { group }: ServiceFlow): string {
+  return `on ${node}: conntrack -D -p ${group.protocol} --orig-dst ${group.destination} --orig-port-dst ${String(group.destinationPort)} --reply-src ${group.replySource}`;
+}

@@ -1,0 +1,332 @@
+/** Every rule of one node that a Service's packets meet, in their order and in plain words. */
+import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
+import { iptablesChainNames, nftablesChainNames, type ServicePortId } from '../chain-names.ts';
+import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
+import type { HungChain, ReportRules } from '../report-rules.ts';
+import { readReportRules, walkReportRules } from '../report-rules.ts';
+import type { Hook, Packet, WalkResult } from '../evaluate/walk.ts';
+import { portsOf, type IptablesRule } from '../iptables-rule.ts';
+import { frontendsOf, outsideClient, type Frontend } from '../node-program.ts';
+import { recordsOf, type NodeReport } from '../node-report.ts';
+import { printNftRule } from '../nft-print-text.ts';
+import type { NftRule } from '../nft-statement.ts';
+import type { NftElement } from '../nft-expression.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nft-targets.ts';
+import { printIptablesRule, printNatRange } from '../parse/print-iptables.ts';
+import type { Counters, FrontendProgram } from '../program.ts';
+import { familyOf, servicePortName, type DesiredService, type Family } from '../service.ts';
+import { chainPurpose } from './chain-purpose.ts';
+import { explainIptablesRule } from './explain-iptables.ts';
+import { explainVirtualServer } from './explain-ipvs.ts';
+import { explainNftRule } from './explain-nft.ts';
+import { withPod, type Explained, type ExplainedLine, type Names } from './explained.ts';
+
+/** Who opens a connection: an other pod, the node itself, somebody outside of the cluster, or one of the Service's own endpoints. */
+export const clientKinds = ['pod', 'node', 'outside', 'endpoint'] as const;
+export type ClientKind = (typeof clientKinds)[number];
+
+export interface RuleExplanation {
+  /** As its tool prints it, without counters. */
+  readonly text: string;
+  readonly sentence: string;
+  readonly lines: readonly ExplainedLine[];
+  readonly unknown: readonly string[];
+  readonly counters?: Counters;
+  /** The counters count other Services' packets too. */
+  readonly countsAll: boolean;
+  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends. */
+  readonly shares: Readonly<Partial<Record<ClientKind, number>>>;
+  /** By the counters: of the connections that this chain has sent to endpoints. */
+  readonly measured?: number;
+}
+
+export interface ChainExplanation {
+  readonly table: string;
+  readonly chain: string;
+  readonly purpose?: string;
+  /** Hooks on which it hangs itself. */
+  readonly hooks: readonly Hook[];
+  readonly rules: readonly RuleExplanation[];
+}
+
+/** What is asked at one part of a packet's way. */
+export interface StageExplanation {
+  readonly title: string;
+  readonly chains: readonly ChainExplanation[];
+}
+
+export interface FamilyExplanation {
+  readonly family: Family;
+  /** `ClusterIP 10.96.0.1:80/TCP`. */
+  readonly frontends: readonly string[];
+  readonly stages: readonly StageExplanation[];
+}
+
+/** The frontends that are asked for; absent: all. */
+export type FrontendFilter = (frontend: Frontend) => boolean;
+
+/**
+ * @returns one for each family of the Service; empty where kube-proxy writes no rules for it, or the node's rules are not known
+ */
+export function explainProgram(report: NodeReport, desired: DesiredService, wants: FrontendFilter = () => true): FamilyExplanation[] {
+  const all = frontendsOf(desired);
+  return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
+    const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
+    const rules = frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
+    if (rules === undefined) return [];
+    const isAll = frontends.length === all.filter((frontend) => frontend.family === family).length;
+    const program = new Program(report, desired, rules, frontends, isAll);
+    return [{ family, frontends: frontends.map(frontendName), stages: program.stages() }];
+  });
+}
+
+/** `ClusterIP 10.96.0.1:80/TCP`, `NodePort 30080/TCP`. */
+export function frontendName({ frontend, address, port, protocol }: Pick<Frontend, 'frontend' | 'address' | 'port' | 'protocol'>): string {
+  return `${frontend} ${address === '' ? String(port) : hostPort(address, port)}/${protocol}`;
+}
+
+/** What is known of the names in a Service's rules. */
+export function namesOf(desired: DesiredService, rules: ReportRules): Names {
+  const ports = new Map<string, string>();
+  for (const { name, protocol } of desired.service.ports) {
+    const port: ServicePortId = { namespace: desired.namespace, name: desired.name, portName: name, protocol };
+    const text = servicePortName(desired.namespace, desired.name, name);
+    for (const names of [iptablesChainNames(port), nftablesChainNames(port)]) for (const chain of [names.cluster, names.local, names.external, names.firewall]) ports.set(chain, text);
+  }
+  const pods = new Map(desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses, targetRef }) => addresses.flatMap((address) => (targetRef?.name === undefined ? [] : [[address, targetRef.name] as const])))));
+  const names: Names = {
+    chain: (chain) => chainPurpose(chain, (name) => ports.get(name), (name: string) => targetOf(name)),
+    pod: (address) => pods.get(address) ?? [...pods].find(([other]) => isSameAddress(other, address))?.[1],
+    set: (name) => (rules.kind === 'nftables' ? (rules.table.map(name) ?? rules.table.set(name)) : undefined),
+    ipSet: (name) => rules.machine.ipSets.get(name),
+  };
+  return names;
+
+  function targetOf(chain: string): string | undefined {
+    if (rules.kind === 'iptables') {
+      const target = rules.lookup('nat', chain)?.find((rule) => rule.target?.kind === 'DNAT')?.target;
+      const range = target?.kind === 'DNAT' ? target.to[0] : undefined;
+      return range?.addresses === undefined ? undefined : withPod(printNatRange(range), range.addresses.from, names);
+    }
+    const [target] = (rules.table.chain(chain)?.rules ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargetsOfStatement));
+    return target === undefined ? undefined : withPod(target.port === undefined ? target.address : hostPort(target.address, target.port), target.address, names);
+  }
+}
+
+/** A rule's place, by which steps of walks are found again. */
+function keyOf(table: string, chain: string, text: string): string {
+  return `${table}\n${chain}\n${text}`;
+}
+
+/** One client of one frontend, walked. */
+export interface Walked {
+  readonly kind: ClientKind;
+  readonly packet: Packet;
+  readonly result: WalkResult;
+}
+
+class Program {
+  readonly #rules: ReportRules;
+  readonly #names: Names;
+  readonly #desired: DesiredService;
+  readonly #frontends: readonly Frontend[];
+  readonly #isAll: boolean;
+  readonly #shares = new Map<string, Partial<Record<ClientKind, number>>>();
+  readonly #own: readonly string[];
+
+  constructor(report: NodeReport, desired: DesiredService, rules: ReportRules, frontends: readonly Frontend[], isAll: boolean) {
+    this.#rules = rules;
+    this.#desired = desired;
+    this.#frontends = frontends;
+    this.#isAll = isAll;
+    this.#names = namesOf(desired, rules);
+    this.#own = recordsOf(report, 'start')[0]?.addresses ?? [];
+    for (const { kind, result } of frontends.flatMap((frontend) => walkClients(rules, desired, frontend, { node: report.node, addresses: this.#own }))) this.#count(kind, result);
+  }
+
+  #count(kind: ClientKind, { leaves }: WalkResult): void {
+    const own = new Map<string, number>();
+    for (const { path, probability } of leaves) {
+      for (const key of new Set(path.map(({ table, chain, rule }) => keyOf(table, chain, rule)))) own.set(key, (own.get(key) ?? 0) + probability);
+    }
+    for (const [key, share] of own) {
+      const shares = this.#shares.get(key) ?? {};
+      this.#shares.set(key, { ...shares, [kind]: Math.max(shares[kind] ?? 0, Math.min(share, 1)) });
+    }
+  }
+
+  stages(): StageExplanation[] {
+    const { hung } = this.#rules;
+    const seen = new Set<string>();
+    const ordered = [...hung].sort((one, other) => one.priority - other.priority);
+    const stage = (title: string, isIn: (chain: HungChain) => boolean): StageExplanation => {
+      const roots = new Map<string, HungChain[]>();
+      for (const chain of ordered.filter(isIn)) {
+        const key = `${chain.table} ${chain.chain}`;
+        roots.set(key, [...(roots.get(key) ?? []), chain]);
+      }
+      const chains: ChainExplanation[] = [];
+      const next: { table: string; chain: string; isNat: boolean }[] = [];
+      for (const [first, ...others] of [...roots.values()]) if (first !== undefined) chains.push(...this.#visit(first, [first, ...others].map(({ hook }) => hook), seen, next));
+      for (const each of next) chains.push(...this.#visit(each, [], seen, next));
+      return { title, chains };
+    };
+    const stages = [
+      stage('Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself', ({ hook, priority }) => hook === 'prerouting' || (hook === 'output' && priority < 0)),
+      stage('After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends', ({ hook, priority }) => hook === 'input' || hook === 'forward' || (hook === 'output' && priority >= 0)),
+      ...this.#ipvs(),
+      stage('As packets leave: POSTROUTING', ({ hook }) => hook === 'postrouting'),
+    ];
+    return stages.filter(({ chains }) => chains.length > 0);
+  }
+
+  /** The chain, once; what it leads to is put behind what waits already. */
+  #visit({ table, chain, isNat }: { readonly table: string; readonly chain: string; readonly isNat: boolean }, hooks: readonly Hook[], seen: Set<string>, next: { table: string; chain: string; isNat: boolean }[]): ChainExplanation[] {
+    const key = `${table} ${chain}`;
+    if (seen.has(key)) return [];
+    const found = this.#rules.kind === 'iptables' ? this.#iptablesChain(this.#rules, table, chain, isNat) : this.#nftChain(this.#rules, chain, isNat);
+    if (found === undefined) return [];
+    seen.add(key);
+    const { rules, to } = found;
+    next.push(...to.map((each) => ({ table, chain: each, isNat })));
+    if (rules.length === 0) return [];
+    const purpose = this.#names.chain(chain);
+    return [{ table, chain, ...(purpose === undefined ? {} : { purpose }), hooks, rules }];
+  }
+
+  #iptablesChain({ lookup }: ReportRules & { readonly kind: 'iptables' }, table: string, chain: string, isNat: boolean): { rules: RuleExplanation[]; to: string[] } | undefined {
+    const all = lookup(table, chain);
+    if (all === undefined) return undefined;
+    const own = all.filter((rule) => this.#isAll || !tellsFrontend(rule) || this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) || !dispatching.has(chain));
+    const choosing = own.filter((rule) => (rule.target?.kind === 'jump' || rule.target?.kind === 'goto') && rule.target.chain.startsWith('KUBE-SEP-'));
+    const chosen = choosing.flatMap(({ counters }) => counters?.packets ?? []).reduce((sum, each) => sum + each, 0);
+    const rules = own.map((rule): RuleExplanation => {
+      const text = printIptablesRule(rule);
+      const explained = explainIptablesRule(rule, this.#names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] });
+      const countsAll = this.#names.chain(chain) === undefined || (!tellsFrontend(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain));
+      return {
+        ...this.#explanation(table, chain, text, explained, rule.counters, countsAll),
+        ...(choosing.includes(rule) && chosen > 0 && rule.counters !== undefined ? { measured: rule.counters.packets / chosen } : {}),
+      };
+    });
+    return { rules, to: own.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])) };
+  }
+
+  #nftChain({ table }: ReportRules & { readonly kind: 'nftables' }, chain: string, isNat: boolean): { rules: RuleExplanation[]; to: string[] } | undefined {
+    const all = table.chain(chain)?.rules;
+    if (all === undefined) return undefined;
+    const names: Names = { ...this.#names, set: (name) => this.#ownElements(name) };
+    const rules = all.map((rule): RuleExplanation => {
+      const counter = rule.statements.find((statement) => statement.kind === 'counter');
+      const counters = counter?.packets === undefined || counter.bytes === undefined ? undefined : { packets: counter.packets, bytes: counter.bytes };
+      return this.#explanation(table.name, chain, printNftRule(rule), explainNftRule(rule, names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] }), counters, false);
+    });
+    return { rules, to: all.flatMap((rule) => this.#nftJumps(rule)) };
+  }
+
+  #nftJumps({ statements }: NftRule): string[] {
+    return statements.flatMap((statement) => {
+      if (statement.kind !== 'vmap' || statement.data.kind !== 'setReference') return jumpsOfStatement(statement);
+      return (this.#ownElements(statement.data.name)?.elements ?? []).flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []));
+    });
+  }
+
+  /** Of a map, the elements of the frontends that are asked for. */
+  #ownElements(name: string): ReturnType<Names['set']> {
+    const set = this.#names.set(name);
+    if (set === undefined || this.#isAll || set.data === undefined && !set.elements.some(({ value }) => value !== undefined)) return set;
+    return { ...set, elements: set.elements.filter((element) => this.#frontends.some((frontend) => isElementOf(element, frontend))) };
+  }
+
+  #ipvs(): StageExplanation[] {
+    if (this.#rules.kind !== 'iptables' || this.#rules.servers.length === 0) return [];
+    const servers = this.#rules.servers.filter((server) => this.#isAll || this.#shares.has(keyOf(ipvsTable, ipvsChainName(server), virtualServerText(server))));
+    const chains = servers.map((server): ChainExplanation => {
+      const chain = ipvsChainName(server);
+      const connections = server.realServers.flatMap(({ stats }) => stats?.connections ?? []);
+      const text = virtualServerText(server);
+      const explained = explainVirtualServer(server, this.#names, (real) => {
+        const shares = Object.values(this.#shares.get(keyOf(ipvsTable, chain, realServerText(real))) ?? {});
+        return shares.length === 0 ? undefined : Math.max(...shares);
+      });
+      const counters = server.stats === undefined ? undefined : { packets: server.stats.connections, bytes: server.stats.inBytes };
+      const total = connections.reduce((sum, each) => sum + each, 0);
+      const rules = [
+        this.#explanation(ipvsTable, chain, text, { ...explained, lines: [] }, counters, false),
+        ...server.realServers.map((real, index): RuleExplanation => {
+          const own = real.stats === undefined ? undefined : { packets: real.stats.connections, bytes: real.stats.inBytes };
+          const line = explained.lines[index];
+          return { ...this.#explanation(ipvsTable, chain, realServerText(real), { sentence: line?.sentence ?? '', lines: [], unknown: [] }, own, false), ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}) };
+        }),
+      ];
+      return { table: ipvsTable, chain, purpose: 'a virtual server', hooks: [], rules };
+    });
+    return [{ title: 'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING', chains }];
+  }
+
+  #explanation(table: string, chain: string, text: string, { sentence, lines, unknown }: Explained, counters: Counters | undefined, countsAll: boolean): RuleExplanation {
+    return { text, sentence, lines, unknown, ...(counters === undefined ? {} : { counters }), countsAll, shares: this.#shares.get(keyOf(table, chain, text)) ?? {} };
+  }
+}
+
+/** Chains in which one frontend is told from another. */
+const dispatching = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
+
+function tellsFrontend(rule: IptablesRule): boolean {
+  return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
+}
+
+function isElementOf({ key }: NftElement, { address, port, protocol }: Frontend): boolean {
+  const parts = key.kind === 'concatenation' ? key.parts.map((part) => (part.kind === 'value' ? String(part.value) : '')) : [];
+  const [name, number] = parts.slice(-2);
+  return name === protocol.toLowerCase() && number === String(port) && (address === '' ? parts.length === 2 : isSameAddress(parts[0] ?? '', address));
+}
+
+/** The clients whose packets show what the rules do with a frontend. */
+export function walkClients(rules: ReportRules, desired: DesiredService, frontend: Frontend, { node, addresses }: { readonly node: string; readonly addresses: readonly string[] }): Walked[] {
+  const { family, protocol, port } = frontend;
+  const own = reachableAddresses(addresses, family);
+  const destinations = frontend.address === '' ? own : [frontend.address];
+  const walk = (kind: ClientKind, source: string, destination: string): Walked => {
+    const packet: Packet = { source, destination, destinationPort: port, protocol, entersAt: kind === 'node' ? 'OUTPUT' : 'PREROUTING' };
+    return { kind, packet, result: walkReportRules(rules, packet) };
+  };
+  const outside = destinations.map((destination) => walk('outside', outsideClient[family], destination));
+  // A NodePort may be served on some of the node's addresses only.
+  const chosen = outside.find(({ result }) => result.leaves.some(({ verdict }) => verdict === 'DNAT')) ?? outside[0];
+  if (chosen === undefined) return [];
+  const { destination } = chosen.packet;
+  const endpoints = desired.endpointSlices.filter(({ addressType }) => addressType === family).flatMap((slice) => slice.endpoints);
+  const pod = otherPod(endpoints.flatMap((endpoint) => endpoint.addresses), addresses);
+  return [
+    ...(pod === undefined ? [] : [walk('pod', pod, destination)]),
+    ...own.slice(0, 1).map((source) => walk('node', source, destination)),
+    chosen,
+    // Only a pod of this node comes to its rules.
+    ...endpoints.filter(({ nodeName }) => nodeName === node).slice(0, mostEndpoints).flatMap((endpoint) => endpoint.addresses.slice(0, 1)).filter((address) => familyOf(address) === family && !addresses.includes(address)).map((source) => walk('endpoint', source, destination)),
+  ];
+}
+
+/** More endpoints of one node tell nothing new. */
+const mostEndpoints = 50;
+
+/** An address beside an endpoint's that nobody of the Service has. */
+function otherPod(taken: readonly string[], nodes: readonly string[]): string | undefined {
+  const beside = taken.find((address) => !nodes.includes(address));
+  if (beside === undefined) return undefined;
+  const separator = beside.includes(':') ? ':' : '.';
+  const network = beside.slice(0, beside.lastIndexOf(separator) + 1);
+  for (let host = 250; host > 1; host -= 1) {
+    const address = network + (separator === ':' ? host.toString(16) : String(host));
+    if (![...taken, ...nodes].some((each) => isSameAddress(each, address))) return address;
+  }
+  return undefined;
+}
+
+/** Whether a frontend is the one that the user writes as a port, an address and port, or `NodePort`. */
+export function frontendMatches({ address, port }: Pick<FrontendProgram, 'address' | 'port'>, wanted: { readonly address?: string; readonly port: number }, nodeAddresses: readonly string[]): boolean {
+  if (port !== wanted.port) return false;
+  if (wanted.address === undefined) return true;
+  const asked = wanted.address;
+  return address === '' ? nodeAddresses.some((own) => isSameAddress(own, asked)) : isSameAddress(address, asked);
+}

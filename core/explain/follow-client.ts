@@ -1,0 +1,240 @@
+/** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
+import { hostPort, isSameAddress } from '../address.ts';
+import type { Bundle } from '../bundle.ts';
+import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
+import type { Frontend } from '../node-program.ts';
+import { recordsOf, type NodeReport } from '../node-report.ts';
+import { parseConntrackLine } from '../parse/conntrack.ts';
+import { readReportRules, walkReportRules } from '../report-rules.ts';
+import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
+import { withPod } from './explained.ts';
+import { percent } from './sentence.ts';
+
+export interface Client {
+  readonly address: string;
+  readonly pod?: string;
+}
+
+export interface JourneyRule extends Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown' | 'counters' | 'countsAll'> {
+  readonly table: string;
+  readonly chain: string;
+  /** Of this client's connections. */
+  readonly share: number;
+}
+
+export interface JourneyStep {
+  readonly letter: 'A' | 'B' | 'C' | 'D' | 'E';
+  readonly title: string;
+  /** Before the rules. */
+  readonly sentences: readonly string[];
+  /** Those that the packet meets at this step, in their order. */
+  readonly rules: readonly JourneyRule[];
+  /** What came of them. */
+  readonly outcome: readonly string[];
+}
+
+export interface Journey {
+  readonly node: string;
+  readonly client: Client & { readonly entersAt: Packet['entersAt'] };
+  readonly frontend: string;
+  readonly verdict: Leaf['verdict'];
+  readonly steps: readonly JourneyStep[];
+  /** What could not be followed: nothing is said of what depends on it. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * The way of one client's connection to one frontend over one node.
+ * @returns undefined where the node's rules are not known, or the node has no address for the NodePort
+ */
+export function followClient(bundle: Bundle, report: NodeReport, client: Client, frontend: Frontend): Journey | undefined {
+  const { desired } = bundle;
+  const rules = readReportRules(report, `${desired.namespace}/${desired.name}`, frontend.family);
+  const own = recordsOf(report, 'start')[0]?.addresses ?? [];
+  const destination = frontend.address === '' ? own.find((address) => address.includes(':') === (frontend.family === 'IPv6') && !/^(?:127\.|::1$|fe80:)/i.test(address)) : frontend.address;
+  if (rules === undefined || destination === undefined) return undefined;
+  const entersAt = own.some((address) => isSameAddress(address, client.address)) ? 'OUTPUT' : 'PREROUTING';
+  const packet: Packet = { source: client.address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt };
+  const result = walkReportRules(rules, packet);
+  const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
+  const met = rulesMet(report, bundle, frontend, result);
+  return {
+    node: report.node,
+    client: { ...client, entersAt },
+    frontend: frontendName(frontend),
+    verdict: (['DNAT', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) => result.leaves.some((leaf) => leaf.verdict === verdict)) ?? 'NONE',
+    steps: [
+      { letter: 'A', title: 'the name becomes an address', sentences: way.dns(frontend), rules: [], outcome: [] },
+      { letter: 'B', title: 'the client connects', sentences: way.connect(frontend), rules: [], outcome: [] },
+      { letter: 'C', title: "kube-proxy's rules choose an endpoint", sentences: way.entry(), rules: met.choosing, outcome: way.choice() },
+      ...(result.leaves.some(({ verdict }) => verdict === 'DNAT')
+        ? [
+            { letter: 'D' as const, title: 'conntrack, routing and the source address', sentences: way.conntrack(), rules: met.leaving, outcome: way.routing() },
+            { letter: 'E' as const, title: 'the pod, and the way back', sentences: way.back(), rules: [], outcome: way.entries() },
+          ]
+        : []),
+    ],
+    unknown: result.unknown,
+  };
+}
+
+/** The rules of the walk with their sentences, before the destination is chosen and after it. */
+function rulesMet(report: NodeReport, { desired }: Bundle, frontend: Frontend, { steps, leaves }: WalkResult): { choosing: JourneyRule[]; leaving: JourneyRule[] } {
+  const stages = explainProgram(report, desired, (each) => each === frontend || frontendName(each) === frontendName(frontend)).find(({ family }) => family === frontend.family)?.stages ?? [];
+  const known = new Map(stages.flatMap(({ chains }, stage) => chains.flatMap(({ table, chain, rules }) => rules.map((rule) => [`${table}\n${chain}\n${rule.text}`, { rule, stage }] as const))));
+  const choosing: JourneyRule[] = [];
+  const leaving: JourneyRule[] = [];
+  let isChosen = false;
+  for (const step of steps) {
+    const { table, chain, rule: text, counters, effect } = step;
+    const found = known.get(`${table}\n${chain}\n${text}`);
+    const share = Math.min(1, leaves.filter(({ path }) => path.includes(step)).reduce((sum, { probability }) => sum + probability, 0));
+    const own = found?.rule ?? { text, sentence: `${effect}.`, lines: [], unknown: [], countsAll: false, ...(counters === undefined ? {} : { counters }) };
+    const { sentence, lines, unknown, countsAll } = own;
+    const met: JourneyRule = { table, chain, text, sentence, lines, unknown, countsAll, share, ...(own.counters === undefined ? {} : { counters: own.counters }) };
+    isChosen ||= found === undefined ? false : stages[found.stage]?.title.startsWith('As packets leave') === true || (stages[found.stage]?.title.startsWith('After routing') === true && leaves.some(({ verdict }) => verdict === 'DNAT') && table !== 'ipvs');
+    (isChosen ? leaving : choosing).push(met);
+  }
+  return { choosing, leaving };
+}
+
+/** The sentences of each step. */
+class Way {
+  readonly #bundle: Bundle;
+  readonly #report: NodeReport;
+  readonly #client: Client;
+  readonly #packet: Packet;
+  readonly #result: WalkResult;
+  readonly #names: ReturnType<typeof namesOf>;
+
+  constructor(bundle: Bundle, report: NodeReport, client: Client, packet: Packet, result: WalkResult, names: ReturnType<typeof namesOf>) {
+    this.#bundle = bundle;
+    this.#report = report;
+    this.#client = client;
+    this.#packet = packet;
+    this.#result = result;
+    this.#names = names;
+  }
+
+  #who(): string {
+    const { pod, address } = this.#client;
+    return pod === undefined ? `The client ${address}` : `Pod ${pod} (${address})`;
+  }
+
+  dns(frontend: Frontend): string[] {
+    const { desired, cluster } = this.#bundle;
+    const record = recordsOf(this.#report, 'dns').find(({ service }) => service === `${desired.namespace}/${desired.name}`);
+    const name = record?.name ?? `${desired.name}.${desired.namespace}.svc.cluster.local`;
+    const policy = cluster?.pods?.find((pod) => pod.name === this.#client.pod)?.dnsPolicy;
+    const dns = cluster?.dns;
+    const servers = dns?.clusterIPs.join(', ') ?? record?.server;
+    if (frontend.frontend !== 'ClusterIP') return [`The name ${name} leads to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`];
+    const asker = this.#packet.entersAt === 'OUTPUT'
+      ? `${this.#who()} is the node itself: its own /etc/resolv.conf need not know cluster names.`
+      : `${this.#who()} asks for ${name}${this.#client.pod === undefined ? ', if it is a pod; a client outside of the cluster has to know the address' : ''}: ${policy === undefined || policy === 'ClusterFirst' ? `/etc/resolv.conf of a pod with the dnsPolicy ClusterFirst names the cluster's DNS${servers === undefined ? '' : `, ${servers}`}` : `its dnsPolicy is ${policy}`}.`;
+    const state = dns === undefined ? [] : dns === null ? ['There is no Service kube-system/kube-dns.'] : [`${String(dns.readyEndpoints)} of ${String(dns.endpoints)} endpoints of the cluster's DNS are ready.`];
+    const wanted = desired.service.clusterIPs.length === 0 ? 'the addresses of its pods, as the Service has no cluster IP' : `its cluster IP${desired.service.clusterIPs.length === 1 ? '' : 's'} ${desired.service.clusterIPs.join(' and ')}`;
+    const answer = record === undefined
+      ? `CoreDNS reads the Service from the API server, and answers ${wanted}; nobody asked it here.`
+      : record.error === undefined
+        ? `CoreDNS reads the Service from the API server; asked from ${this.#report.node}, ${record.server} answered ${record.answers.join(' and ') || 'no address'}.`
+        : `CoreDNS should answer ${wanted}; asked from ${this.#report.node}, ${record.server} gave ${record.error}.`;
+    return [asker, ...state, answer];
+  }
+
+  connect(frontend: Frontend): string[] {
+    const { destination, destinationPort, protocol, entersAt } = this.#packet;
+    const how = `${this.#who()} opens a ${protocol} connection to ${hostPort(destination, destinationPort)} (${frontendName(frontend)}).`;
+    const way = entersAt === 'OUTPUT'
+      ? `The node ${this.#report.node} sends it itself, so that it meets the rules at OUTPUT.`
+      : this.#client.pod === undefined
+        ? `It comes to ${this.#report.node} by one of its interfaces, so that it meets the rules at PREROUTING.`
+        : `It leaves the pod's network namespace and comes to ${this.#report.node} by the pod's interface, so that it meets the rules at PREROUTING.`;
+    return [how, way];
+  }
+
+  entry(): string[] {
+    return this.#result.steps.length === 0 ? ['No rule of this Service matches it.'] : ['The first packet is asked; conntrack does the same to all others of the connection.'];
+  }
+
+  /** What the rules made of the destination. */
+  choice(): string[] {
+    const { destination, destinationPort } = this.#packet;
+    const from = hostPort(destination, destinationPort);
+    const lines = this.#destinations().map(({ text, share }) => `${from} → DNAT → ${text}: ${percent(share)} of the connections.`);
+    const others = new Map<string, number>();
+    for (const { verdict, probability } of this.#result.leaves) if (verdict !== 'DNAT') others.set(verdict, (others.get(verdict) ?? 0) + probability);
+    for (const [verdict, share] of others) lines.push(`${percent(share)} of the connections: ${endWords.get(verdict) ?? verdict}.`);
+    return lines;
+  }
+
+  conntrack(): string[] {
+    const { source, destination, destinationPort } = this.#packet;
+    const back = this.#destinations().slice(0, 1).map(({ target, masquerade }) => `${target} → ${masquerade ? 'the address that the node put in' : source}`)[0] ?? '';
+    return [`conntrack keeps both directions of the connection: ${source} → ${hostPort(destination, destinationPort)} as the client sent it, and ${back} as the answer is to come${this.#destinations().length > 1 ? ' (with the endpoint that was chosen)' : ''}.`];
+  }
+
+  routing(): string[] {
+    const { node } = this.#report;
+    const places = this.#destinations().map(({ text, node: on }) => (on === undefined ? `${text}: its node is not known; the routing table decides.` : on === node ? `${text} is on this node: the packet goes to the pod's interface.` : `${text} is on ${on}: the node sends it there by the pod network.`));
+    return [...places, ...this.#sourceSentences()];
+  }
+
+  #sourceSentences(): string[] {
+    const leaves = this.#result.leaves.filter(({ verdict }) => verdict === 'DNAT');
+    const masked = leaves.filter(({ masquerade }) => masquerade);
+    const total = leaves.reduce((sum, { probability }) => sum + probability, 0);
+    const share = masked.reduce((sum, { probability }) => sum + probability, 0) / (total === 0 ? 1 : total);
+    const by = masked[0]?.masqueradedBy;
+    const policy = this.#bundle.desired.service.externalTrafficPolicy;
+    const note = policy === undefined ? '' : ` (externalTrafficPolicy is ${policy})`;
+    if (share === 0) return [`The source stays ${this.#packet.source}: no rule masquerades it${note}.`];
+    const rule = by === undefined ? '' : `, by the rule ${by.rule} of ${by.table} ${by.chain}`;
+    return [`The source becomes an address of ${this.#report.node} (masquerade) for ${percent(share)} of the connections${rule}${note}: the pod does not see ${this.#packet.source}, and its answers come back over this node.`];
+  }
+
+  back(): string[] {
+    const { source, destination, destinationPort } = this.#packet;
+    return [
+      ...this.#destinations().map(({ text, masquerade }) => `${text} receives the connection from ${masquerade ? `${this.#report.node}, which stands for ${source}` : source}, and answers it.`),
+      `On ${this.#report.node}, conntrack finds the answer by its reply direction and turns it back: the client sees ${hostPort(destination, destinationPort)} answer.`,
+    ];
+  }
+
+  /** Connections of this client that conntrack held. */
+  entries(): string[] {
+    const { source, destination, destinationPort } = this.#packet;
+    const record = recordsOf(this.#report, 'conntrack').find(({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`);
+    if (record === undefined || record.lines.length === 0) return [];
+    const own = record.lines.flatMap((line) => parseConntrackLine(line) ?? []).filter(({ original }) => isSameAddress(original.source, source) && isSameAddress(original.destination, destination) && original.destinationPort === destinationPort);
+    if (own.length === 0) return [`conntrack of ${this.#report.node} holds no connection of ${source} to ${hostPort(destination, destinationPort)} now.`];
+    const shown = own.slice(0, mostEntries).map(({ state, original, reply }) => `conntrack now: ${state === undefined ? '' : `${state} `}${hostPort(original.source, original.sourcePort)} → ${hostPort(original.destination, original.destinationPort)}, answered by ${withPod(hostPort(reply.source, reply.sourcePort), reply.source, this.#names)} to ${hostPort(reply.destination, reply.destinationPort)}.`);
+    return own.length <= mostEntries ? shown : [...shown, `conntrack now: ${String(own.length - mostEntries)} more of this client.`];
+  }
+
+  #destinations(): { readonly text: string; readonly target: string; readonly share: number; readonly node: string | undefined; readonly masquerade: boolean }[] {
+    const found = new Map<string, { text: string; target: string; share: number; node: string | undefined; masquerade: boolean }>();
+    for (const { dnat, probability, masquerade } of this.#result.leaves) {
+      if (dnat === undefined) continue;
+      const target = hostPort(dnat.address, dnat.port);
+      const before = found.get(target);
+      if (before !== undefined) {
+        before.share += probability;
+        continue;
+      }
+      const endpoint = this.#bundle.desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((address) => isSameAddress(address, dnat.address)));
+      found.set(target, { text: withPod(target, dnat.address, this.#names), target, share: probability, node: endpoint?.nodeName, masquerade });
+    }
+    return [...found.values()];
+  }
+}
+
+/** More connections of one client tell nothing new. */
+const mostEntries = 5;
+
+const endWords: ReadonlyMap<string, string> = new Map([
+  ['REJECT', 'refused, and the client is told so at once'],
+  ['DROP', 'dropped, and the client waits until its time is out'],
+  ['ACCEPT', 'not rewritten: they go to the address as it is'],
+  ['NONE', 'not rewritten: no rule of the Service matches them, and they go to the address as it is'],
+]);

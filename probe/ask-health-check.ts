@@ -1,0 +1,45 @@
+/** Asks a Service's healthCheckNodePort as a load balancer would, from the node itself. */
+import { z } from 'zod';
+import { hostPort } from '../core/address.ts';
+import type { RecordOf } from '../core/node-report.ts';
+import type { ProbeRequestService } from '../core/probe-request.ts';
+
+const timeoutMilliseconds = 1000;
+/** kube-proxy listens on all addresses, or where nodePortAddresses chooses, on some of the node's. */
+const maxAddresses = 4;
+
+const bodySchema = z.object({ localEndpoints: z.number().int(), serviceProxyHealthy: z.boolean().optional() });
+
+/**
+ * The answer of the first address that gives one; never rejects.
+ * @param addresses of the node, on which others reach it
+ */
+export async function askHealthCheck({ namespace, name }: ProbeRequestService, port: number, addresses: readonly string[]): Promise<RecordOf<'healthCheck'>> {
+  const errors: string[] = [];
+  const record = { kind: 'healthCheck', service: `${namespace}/${name}`, port, errors } as const;
+  for (const address of ['127.0.0.1', ...addresses].slice(0, maxAddresses)) {
+    try {
+      const response = await fetch(`http://${hostPort(address, port)}/`, { signal: AbortSignal.timeout(timeoutMilliseconds) });
+      const body = bodySchema.safeParse(parseJson(await response.text()));
+      return {
+        ...record,
+        address,
+        status: response.status,
+        ...(body.success ? { localEndpoints: body.data.localEndpoints } : {}),
+        ...(body.success && body.data.serviceProxyHealthy !== undefined ? { serviceProxyHealthy: body.data.serviceProxyHealthy } : {}),
+      };
+    } catch (error) {
+      const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+      errors.push(`${hostPort(address, port)}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
+  }
+  return record;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
