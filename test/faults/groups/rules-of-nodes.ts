@@ -90,7 +90,7 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       name: 'masquerading-emptied',
       does: 'the chain masquerading of the table kube-proxy is emptied',
       node: 'node-b',
-      ids: ['RULE-NO-MASQ'],
+      ids: ['RULE-NO-HAIRPIN-MASQ', 'RULE-NO-MASQ'],
       edit: async (place, node) => nft(place.node(node), 'flush chain ip kube-proxy masquerading'),
     },
     {
@@ -115,9 +115,9 @@ export const rulesOfNodes: readonly FaultGroup[] = [
     },
     {
       name: 'foreign-drop-in-nftables',
-      does: 'a table of somebody else drops packets to the pods in its forward hook',
+      does: 'a table of somebody else drops packets to the pods in its forward hook; tables of other programs are not read (RULE-FOREIGN says so)',
       node: 'node-b',
-      ids: ['RULE-FOREIGN'],
+      ids: [],
       edit: async (place, node, name) => {
         const { addresses } = await place.endpoints(name);
         await nft(place.node(node), `table ip ${foreignTable} { chain forward { type filter hook forward priority -10; policy accept; ip daddr { ${addresses.join(', ')} } tcp dport 8080 drop; }; }`);

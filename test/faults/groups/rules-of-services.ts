@@ -46,9 +46,10 @@ function onNodes(nodes: readonly string[], { name, does, ids, spec, healthy, edi
 
 const iptablesNodes = ['node-a', 'node-c'] as const;
 
-/** The KUBE-SEP chain of the Service's n-th endpoint. */
-async function endpointChain(place: Place, node: string, name: string, index: number): Promise<string> {
-  return targetOf((await endpointRules(place.node(node), name))[index] ?? '');
+/** The KUBE-SEP chain of the endpoint that is on the node itself. */
+async function endpointChain(place: Place, node: string, name: string): Promise<string> {
+  const local = (await place.pods('web')).find((pod) => pod.node === node)?.ip ?? '';
+  return targetOf(only(await endpointRules(place.node(node), name), ` -> ${local}:8080"`));
 }
 
 const iptablesFaults: readonly Fault[] = [
@@ -60,12 +61,12 @@ const iptablesFaults: readonly Fault[] = [
   }),
   ...onNodes(iptablesNodes, {
     name: 'foreign-endpoint-added',
-    does: `a rule at the head of the KUBE-SVC chain sends every fourth connection to ${nobody}, which no pod has`,
+    does: `a rule before those of the endpoints in the KUBE-SVC chain sends every fourth connection to ${nobody}, which no pod has`,
     ids: ['RULE-EP-STALE'],
     edit: async (place, node, name) => {
       const on = place.node(node);
       const chain = await serviceChain(on, name);
-      await iptables(on, 'nat', `-I ${chain} -p tcp -m statistic --mode random --probability 0.25 -j DNAT --to-destination ${nobody}:8080`);
+      await iptables(on, 'nat', `-I ${chain} 2 -p tcp -m statistic --mode random --probability 0.25 -j DNAT --to-destination ${nobody}:8080`);
     },
   }),
   ...onNodes(iptablesNodes, {
@@ -95,7 +96,7 @@ const iptablesFaults: readonly Fault[] = [
     does: 'the KUBE-SEP chain of one endpoint sends to port 9999 of it instead of 8080',
     ids: ['RULE-DNAT-PORT'],
     edit: async (place, node, name) => {
-      const chain = await endpointChain(place, node, name, 0);
+      const chain = await endpointChain(place, node, name);
       const rule = only(await rulesOf(place.node(node), 'nat', chain), '--to-destination');
       await replaceRule(place.node(node), 'nat', rule, rule.replace(/(--to-destination \S+):8080/, '$1:9999'));
     },
@@ -114,7 +115,7 @@ const iptablesFaults: readonly Fault[] = [
     name: 'endpoint-chain-emptied',
     does: 'the KUBE-SEP chain of one endpoint is emptied: every third connection goes to the cluster IP itself',
     ids: ['RULE-EP-MISSING'],
-    edit: async (place, node, name) => iptables(place.node(node), 'nat', `-F ${await endpointChain(place, node, name, 0)}`),
+    edit: async (place, node, name) => iptables(place.node(node), 'nat', `-F ${await endpointChain(place, node, name)}`),
   }),
   ...onNodes(iptablesNodes, {
     name: 'entry-rule-deleted',
@@ -127,7 +128,7 @@ const iptablesFaults: readonly Fault[] = [
     does: 'the rule that masquerades the connections of one endpoint to itself is deleted from its KUBE-SEP chain',
     ids: ['RULE-NO-HAIRPIN-MASQ'],
     edit: async (place, node, name) => {
-      const chain = await endpointChain(place, node, name, 0);
+      const chain = await endpointChain(place, node, name);
       await deleteRule(place.node(node), 'nat', only(await rulesOf(place.node(node), 'nat', chain), '-j KUBE-MARK-MASQ'));
     },
   }),
@@ -141,11 +142,13 @@ const iptablesFaults: readonly Fault[] = [
     },
   }),
   ...onNodes(iptablesNodes, {
-    name: 'reject-inserted',
-    does: 'a REJECT as kube-proxy writes it for a Service without endpoints is added to KUBE-SERVICES of the filter table',
+    name: 'rejected-as-without-endpoints',
+    does: "the Service's rule in KUBE-SERVICES of nat is replaced by the REJECT in the filter table that kube-proxy writes for a Service without endpoints",
     ids: ['RULE-REJECT-LIVE'],
-    edit: async (place, node, name) =>
-      iptables(place.node(node), 'filter', `-A KUBE-SERVICES -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "faults/${name}:http has no endpoints" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable`),
+    edit: async (place, node, name) => {
+      await deleteRule(place.node(node), 'nat', await entryRule(place.node(node), name));
+      await iptables(place.node(node), 'filter', `-A KUBE-SERVICES -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "faults/${name}:http has no endpoints" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable`);
+    },
   }),
   ...onNodes(iptablesNodes, {
     name: 'reject-deleted',
@@ -218,10 +221,14 @@ const nftFaults: readonly Fault[] = [
     edit: async (place, node, name) => nft(place.node(node), `flush chain ip kube-proxy ${await nftServiceChain(place.node(node), name)}`),
   }),
   ...onNodes(['node-b'], {
-    name: 'reject-inserted',
-    does: 'the Service is put into the map no-endpoint-services, as if it had no endpoints',
+    name: 'rejected-as-without-endpoints',
+    does: 'the Service is moved from the map service-ips to no-endpoint-services, as if it had no endpoints',
     ids: ['RULE-REJECT-LIVE'],
-    edit: async (place, node, name) => nft(place.node(node), `add element ip kube-proxy no-endpoint-services { ${await place.clusterIp(name)} . tcp . 80 comment "faults/${name}:http" : goto reject-chain }`),
+    edit: async (place, node, name) => {
+      const element = `${await place.clusterIp(name)} . tcp . 80`;
+      await nft(place.node(node), `delete element ip kube-proxy service-ips { ${element} }`);
+      await nft(place.node(node), `add element ip kube-proxy no-endpoint-services { ${element} comment "faults/${name}:http" : goto reject-chain }`);
+    },
   }),
   ...onNodes(['node-b'], {
     name: 'reject-deleted',
