@@ -27,7 +27,7 @@ export async function readRules(request: Pick<ProbeRequest, 'services' | 'collec
       const nft = nftTables(tables, family);
       await readHookChains(commands, family, 'nf_tables', nft, emit);
       await readHookChains(commands, family, 'legacy', new Set(tables.legacy[family]), emit);
-      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
+      if ((nft.has('kube-proxy') || mode === 'nftables') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
       if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {

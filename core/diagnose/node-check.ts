@@ -327,10 +327,14 @@ export function markedBy({ path }: Leaf): Step | undefined {
   return path.find(({ chain, effect }) => chain !== 'KUBE-POSTROUTING' && chain !== 'masquerading' && (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))));
 }
 
-/** An address within the node's pod ranges, by the numbers the last one but one: hardly any pod has it, and it need not. */
+/**
+ * An address within the node's pod ranges (within kube-proxy's clusterCIDR, where the Node object has no range), by the
+ * numbers the last one but one: hardly any pod has it, and it need not.
+ */
 function podAddress(facts: NodeFacts, cluster: ClusterFacts | undefined, family: Family): string | undefined {
   if (!knowsPods(facts, cluster, family)) return undefined;
-  const range = cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs.find((prefix) => familyOf(prefix) === family);
+  const ranges = [...(cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs ?? []), ...(kubeProxyConfigOf(facts, cluster)?.config.clusterCIDRs ?? [])];
+  const range = ranges.find((prefix) => familyOf(prefix) === family);
   const network = range === undefined ? undefined : parseNetwork(range);
   return network === undefined ? undefined : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
 }
