@@ -1,8 +1,9 @@
 /**
  * `npm run bench:parse -- 100 1000 10000 30000`: what a full dump of the nat table costs to read into typed rules, streamed,
- * against what iptables-save itself needs to print it, and iptables-xml to read it, in the same run. Prints medians,
+ * against what iptables-save itself needs to print it, and iptables-xml to read it; and what a listing of kube-proxy's
+ * table of nftables costs to read into the model, as text and as JSON, against nft that prints it; in the same run. Prints medians,
  * their ratios, and the peak memory of each process. Processor time is said beside the time of the clock, for a machine
- * that has more to do. Needs root, the iptables package and /usr/bin/time; rules are loaded into a namespace of their own.
+ * that has more to do. Needs root, the packages iptables and nftables, and /usr/bin/time; rules are loaded into a namespace of their own.
  */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,13 +12,13 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { kernelUnavailable } from '../test/kernel/namespace.ts';
-import { iptablesRuleset } from './ruleset.ts';
+import { iptablesRuleset, nftablesRuleset } from './ruleset.ts';
 
 const sizes = process.argv.slice(2).filter((word) => /^\d+$/.test(word)).map(Number);
 const rounds = 5;
 
 if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) {
-  const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'iptables-xml', 'time']);
+  const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'iptables-xml', 'nft', 'time']);
   if (unavailable !== undefined) {
     process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
     process.exit(1);
@@ -49,6 +50,9 @@ function run(command: readonly string[], from: string, to: string): Cost {
   return { milliseconds, processorMilliseconds: (user + system) * 1000, mebibytes: kibibytes / 1024, isWhole: status === 0 };
 }
 
+const cell = ({ milliseconds, processorMilliseconds, mebibytes }: Cost): string => `${milliseconds.toFixed(0)} (${processorMilliseconds.toFixed(0)})`.padStart(15) + mebibytes.toFixed(0).padStart(5);
+const ratio = (other: Cost, ours: Cost): string => `${(other.milliseconds / ours.milliseconds).toFixed(2)} (${(other.processorMilliseconds / ours.processorMilliseconds).toFixed(2)})`.padStart(14);
+
 function median(command: readonly string[], from: string, to: string): Cost {
   const costs = Array.from({ length: rounds }, () => run(command, from, to));
   const middle = (of: (cost: Cost) => number): number => costs.map(of).sort((one, other) => one - other)[Math.floor(rounds / 2)] ?? NaN;
@@ -58,7 +62,7 @@ function median(command: readonly string[], from: string, to: string): Cost {
 try {
   const reader = join(folder, 'reader.mjs');
   await build({ entryPoints: [fileURLToPath(new URL('./parse-reader.ts', import.meta.url))], bundle: true, platform: 'node', format: 'esm', outfile: reader, logLevel: 'error' });
-  process.stdout.write(`Medians of ${String(rounds)}; "x" is how many times longer than ours, by the clock and by the processor\nbackend    Services    lines  ours: ms (cpu)  MiB   iptables-save: ms (cpu)  MiB     x (cpu)   iptables-xml: ms (cpu)  MiB     x (cpu)\n`);
+  process.stdout.write(`Medians of ${String(rounds)}; "x" is how many times longer than ours, by the clock and by the processor\nbackend    Services    lines  ours: ms (cpu)  MiB   iptables-save, nft: ms (cpu)  MiB  x (cpu)   iptables-xml: ms (cpu)  MiB     x (cpu)\n`);
   for (const services of sizes.length === 0 ? [100, 1000] : sizes) {
     const rules = join(folder, 'rules');
     writeFileSync(rules, [...iptablesRuleset({ services, endpoints: 4 })].join(''));
@@ -73,11 +77,23 @@ try {
       const read = Number(readFileSync(join(folder, 'read'), 'utf8'));
       const written = readFileSync(dump, 'utf8').split('\n').filter((line) => line.startsWith('[')).length;
       if (read !== written) throw new Error(`${String(read)} of ${String(written)} rules were read`);
-      const cell = ({ milliseconds, processorMilliseconds, mebibytes }: Cost): string => `${milliseconds.toFixed(0)} (${processorMilliseconds.toFixed(0)})`.padStart(15) + mebibytes.toFixed(0).padStart(5);
-      const ratio = (other: Cost): string => `${(other.milliseconds / ours.milliseconds).toFixed(2)} (${(other.processorMilliseconds / ours.processorMilliseconds).toFixed(2)})`.padStart(14);
-      process.stdout.write(`${backend.padEnd(11)}${String(services).padStart(8)}${String(lines).padStart(9)} ${cell(ours)}      ${cell(save)}${ratio(save)}   ${xml.isWhole ? cell(xml) + ratio(xml) : '  it refuses so many chains'}\n`);
+      process.stdout.write(`${backend.padEnd(11)}${String(services).padStart(8)}${String(lines).padStart(9)} ${cell(ours)}      ${cell(save)}${ratio(save, ours)}   ${xml.isWhole ? cell(xml) + ratio(xml, ours) : '  it refuses so many chains'}\n`);
       spawnSync(`iptables-${suffix}-restore`, { input: '*nat\nCOMMIT\n*filter\nCOMMIT\n' });
     }
+    writeFileSync(rules, [...nftablesRuleset({ services, endpoints: 4 })].join(''));
+    if (!run(['nft', '-f', '-'], rules, join(folder, 'nothing')).isWhole) throw new Error(`nft did not take ${String(services)} Services`);
+    let read: number | undefined;
+    for (const [form, options] of [['nft-text', []], ['nft-json', ['-j']]] as const) {
+      const dump = join(folder, 'dump');
+      const list = median(['nft', ...options, 'list', 'table', 'ip', 'kube-proxy'], '/dev/null', dump);
+      const ours = median([process.execPath, reader, form], dump, join(folder, 'read'));
+      const lines = readFileSync(dump, 'utf8').split('\n').length - 1;
+      const own = Number(readFileSync(join(folder, 'read'), 'utf8'));
+      if (own < services || (read !== undefined && read !== own)) throw new Error(`of ${String(services)} Services ${String(own)} rules were read, and ${String(read)} of the text`);
+      read = own;
+      process.stdout.write(`${form.padEnd(11)}${String(services).padStart(8)}${String(lines).padStart(9)} ${cell(ours)}      ${cell(list)}${ratio(list, ours)}\n`);
+    }
+    spawnSync('nft', ['flush', 'ruleset']);
   }
 } finally {
   rmSync(folder, { recursive: true });

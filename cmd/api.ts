@@ -6,7 +6,7 @@
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PluginKubeConfig } from './kube-config.ts';
 
 export interface ApiRequest {
@@ -23,6 +23,8 @@ export interface Api {
   request(request: ApiRequest): Promise<unknown>;
   /** Calls back for each line of a watch until the server ends it or `signal` aborts. @throws ApiError, UnreachableError */
   stream(request: ApiRequest, onLine: (value: unknown) => void): Promise<void>;
+  /** The same for lines of text, which may be silent for any time where `isEndless`. @throws ApiError, UnreachableError */
+  lines(request: ApiRequest & { readonly isEndless: boolean }, onLine: (line: string) => void): Promise<void>;
 }
 
 /** The API server answered with an error. */
@@ -78,7 +80,8 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     options.headers = {
       ...(options.headers as Record<string, string>),
-      Accept: 'application/json',
+      // A log comes as text, its errors as JSON.
+      Accept: 'application/json, */*',
       'User-Agent': 'kubectl-svctrace',
       ...(body === undefined ? {} : { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }),
     };
@@ -97,6 +100,20 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
     return response;
   };
 
+  const eachLine = async (response: IncomingMessage, signal: AbortSignal | undefined, onLine: (line: string) => void): Promise<void> => {
+    try {
+      for await (const line of createInterface({ input: response })) onLine(line);
+      // readline ends quietly where its input fails.
+      if (response.errored !== null) throw response.errored;
+    } catch (error) {
+      if (signal?.aborted === true) return;
+      if (error instanceof ApiError || error instanceof UnreachableError) throw error;
+      throw new UnreachableError(config.server, messageOf(error), error);
+    } finally {
+      response.destroy();
+    }
+  };
+
   return {
     async request(request) {
       const text = await readText(await open(request, limit), config.server);
@@ -105,17 +122,13 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
     async stream(request, onLine) {
       const response = await open(request, watchSilenceMilliseconds);
       response.setTimeout(watchSilenceMilliseconds, () => response.destroy(new Error('the connection went silent')));
-      try {
-        for await (const line of createInterface({ input: response })) if (line.trim() !== '') onLine(parseJson(line, config.server));
-        // readline ends quietly where its input fails.
-        if (response.errored !== null) throw response.errored;
-      } catch (error) {
-        if (request.signal?.aborted === true) return;
-        if (error instanceof ApiError || error instanceof UnreachableError) throw error;
-        throw new UnreachableError(config.server, messageOf(error), error);
-      } finally {
-        response.destroy();
-      }
+      await eachLine(response, request.signal, (line) => { if (line.trim() !== '') onLine(parseJson(line, config.server)); });
+    },
+    async lines(request, onLine) {
+      // 0: no limit. A connection that is dead without a word is found by the system's keep-alive.
+      const response = await open(request, request.isEndless ? 0 : limit);
+      response.socket.setKeepAlive(true, watchSilenceMilliseconds / 3);
+      await eachLine(response, request.signal, onLine);
     },
   };
 }

@@ -1,7 +1,9 @@
 /** A trace that was recorded to a file, judged again by this version. */
 import { readFile } from 'node:fs/promises';
+import { canonicalAddress } from '../core/address.ts';
 import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts';
 import { present } from '../core/present.ts';
+import type { ServiceTrace } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
 import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
@@ -17,16 +19,38 @@ export async function openBundle(file: string, asked: { readonly service: string
   if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
   if (asked.namespace !== undefined && asked.namespace !== bundle.namespace) throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
   const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom } = bundle;
-  const places = present({ cluster, nodeZones, walkFrom });
-  const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...places });
+  const judge = (walked: typeof walkFrom): ServiceTrace => {
+    const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom: walked }) });
+    return traceOf({ namespace: bundle.namespace, name, spec, status });
+  };
+  let show: ((trace: ServiceTrace) => void) | undefined;
   return {
     origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,
     async follow(onEvent, signal) {
-      onEvent({ kind: 'trace', trace: traceOf({ namespace: bundle.namespace, name, spec: bundle.spec, status }) });
-      if (!signal.aborted) onEvent({ kind: 'ended', reason: `recorded at ${bundle.recordedAt}` });
+      const give = (trace: ServiceTrace): void => {
+        if (signal.aborted) return;
+        onEvent({ kind: 'trace', trace });
+        if (!signal.aborted) onEvent({ kind: 'ended', reason: `recorded at ${bundle.recordedAt}` });
+      };
+      show = give;
+      give(judge(walkFrom));
+    },
+    async walkFrom(client) {
+      show?.(judge(placesOf(client, bundle)));
     },
     close: async () => undefined,
   };
+}
+
+/** Where a client's packets enter, by what the bundle knows. @throws UsageError where it knows no such client */
+function placesOf(client: string, { answers, cluster, desired }: Bundle): NonNullable<Bundle['walkFrom']> {
+  const address = canonicalAddress(client);
+  if (address !== undefined) return answers.map(({ node }) => ({ node, address }));
+  const pod = cluster?.pods?.find(({ name }) => name === client);
+  if (pod?.node !== undefined) return pod.addresses.map((each) => ({ node: pod.node ?? '', address: each }));
+  const endpoints = desired.endpointSlices.flatMap((slice) => slice.endpoints).filter(({ targetRef, nodeName }) => targetRef?.name === client && nodeName !== undefined);
+  if (endpoints.length > 0) return endpoints.flatMap(({ addresses, nodeName = '' }) => addresses.slice(0, 1).map((each) => ({ node: nodeName, address: each })));
+  throw new UsageError(`${client} is no IP address, and the bundle knows no pod of this name`);
 }
 
 /** @throws UsageError where the file cannot be read, or is no bundle */

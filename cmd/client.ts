@@ -1,6 +1,6 @@
 /** The one door to the cluster. Tests replace it by a literal object. */
 import type { KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseServiceTrace } from '../core/parse/service-trace.ts';
 import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace, type ServiceTraceSpec } from '../core/service-trace.ts';
 import { ApiError, createApi, statusError, type Api } from './api.ts';
@@ -10,6 +10,19 @@ import type { ClusterFlags } from './request.ts';
 export interface NamedService {
   readonly namespace: string;
   readonly name: string;
+}
+
+/** A Service as a list shows it. */
+export interface ListedService extends NamedService {
+  readonly type: string;
+  /** Absent where it has none. */
+  readonly clusterIP?: string;
+  /** Such as 80/TCP. */
+  readonly ports: readonly string[];
+  readonly selectsPods: boolean;
+  /** Of its EndpointSlices, a dual-stack pod counted once; absent where they may not be read. */
+  readonly endpoints?: number;
+  readonly readyEndpoints?: number;
 }
 
 /** An object of a manifest, as it is written there. */
@@ -34,6 +47,28 @@ export interface Access {
   readonly namespace?: string;
 }
 
+/** A pod with the containers whose logs may be read. */
+export interface LogPod {
+  readonly name: string;
+  readonly uid: string;
+  readonly node?: string | undefined;
+  /** Sidecars among them. */
+  readonly containers: readonly { readonly name: string; readonly restarts: number; /** It runs, or has run. */ readonly hasStarted: boolean }[];
+}
+
+export interface LogQuery {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly container: string;
+  readonly follow: boolean;
+  /** Of the container's run before this one. */
+  readonly previous: boolean;
+  readonly sinceSeconds?: number;
+  /** RFC 3339. */
+  readonly sinceTime?: string;
+  readonly tailLines?: number;
+}
+
 export type WatchEvent =
   | { readonly kind: 'trace'; readonly trace: ServiceTrace }
   | { readonly kind: 'deleted' }
@@ -49,9 +84,17 @@ export interface ClusterClient {
   hasService(namespace: string, name: string): Promise<boolean>;
   /** The Services of a namespace; of all namespaces where none is given. */
   listServices(namespace?: string): Promise<NamedService[]>;
+  /** The same with what a list shows of them. */
+  listServicesWithEndpoints(namespace?: string): Promise<ListedService[]>;
   listNamespaces(): Promise<string[]>;
   listPods(namespace: string): Promise<string[]>;
   listNodes(): Promise<string[]>;
+  /** Of a namespace, or those that the selector matches. */
+  listLogPods(namespace: string, selector: string | undefined): Promise<{ readonly pods: readonly LogPod[]; readonly resourceVersion: string }>;
+  /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
+  watchLogPods(namespace: string, selector: string | undefined, resourceVersion: string, onPod: (pod: LogPod) => void, signal: AbortSignal): Promise<void>;
+  /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
+  readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
   createTrace(trace: { readonly namespace: string; readonly generateName: string; readonly annotations: Readonly<Record<string, string>>; readonly spec: ServiceTraceSpec }): Promise<ServiceTrace>;
   readTrace(namespace: string, name: string): Promise<ServiceTrace>;
   listTraces(namespace: string | undefined): Promise<ServiceTrace[]>;
@@ -96,7 +139,40 @@ const deploymentSchema = z.object({
   spec: z.object({ replicas: z.number().optional(), template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string().optional() })) }) }) }),
   status: z.object({ availableReplicas: z.number().optional(), conditions: conditionsSchema.optional() }).optional(),
 });
+const serviceListSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string(), namespace: z.string() }),
+      spec: z.object({
+        type: z.string().optional(),
+        clusterIP: z.string().optional(),
+        selector: z.record(z.string(), z.string()).optional(),
+        ports: z.array(z.object({ port: z.number(), protocol: z.string().optional() })).optional(),
+      }),
+    }),
+  ),
+});
+const sliceListSchema = z.object({
+  items: z.array(
+    z.object({
+      metadata: z.object({ namespace: z.string(), labels: z.record(z.string(), z.string()).optional() }),
+      addressType: z.string(),
+      endpoints: z.array(z.object({ conditions: z.object({ ready: z.boolean().nullish() }).optional() })).nullish(),
+    }),
+  ),
+});
 const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
+const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: z.object({ running: z.unknown(), terminated: z.unknown() }).partial().optional() }));
+const podSchema = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string().optional() }),
+  spec: z.object({
+    nodeName: z.string().optional(),
+    containers: z.array(z.object({ name: z.string() })),
+    initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().optional() })).optional(),
+  }),
+  status: z.object({ containerStatuses: containerStatusSchema.optional(), initContainerStatuses: containerStatusSchema.optional() }).optional(),
+});
+const podListSchema = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(podSchema) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
 const resourcesSchema = z.object({ resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })) });
 
@@ -129,9 +205,45 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       return isThere(api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/services/${segment(name)}` }));
     },
     listServices: (namespace) => names(namespace === undefined ? '/api/v1/services' : `/api/v1/namespaces/${segment(namespace)}/services`),
+    async listServicesWithEndpoints(namespace) {
+      const place = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`;
+      const [services, slices] = await Promise.all([
+        api.request({ method: 'GET', path: `/api/v1${place}/services` }).then((body) => serviceListSchema.parse(body)),
+        api.request({ method: 'GET', path: `/apis/discovery.k8s.io/v1${place}/endpointslices` }).then((body) => sliceListSchema.parse(body), (error: unknown) => {
+          if (error instanceof ApiError && error.code === 403) return undefined;
+          throw error;
+        }),
+      ]);
+      const counts = countEndpoints(slices?.items ?? []);
+      return services.items.map(({ metadata, spec }): ListedService => ({
+        namespace: metadata.namespace,
+        name: metadata.name,
+        type: spec.type ?? 'ClusterIP',
+        ...(spec.clusterIP === undefined || spec.clusterIP === '' || spec.clusterIP === 'None' ? {} : { clusterIP: spec.clusterIP }),
+        ports: (spec.ports ?? []).map(({ port, protocol = 'TCP' }) => `${String(port)}/${protocol}`),
+        selectsPods: Object.keys(spec.selector ?? {}).length > 0,
+        ...(slices === undefined ? {} : (counts.get(`${metadata.namespace}/${metadata.name}`) ?? { endpoints: 0, readyEndpoints: 0 })),
+      }));
+    },
     listNamespaces: () => onlyNames('/api/v1/namespaces'),
     listPods: (namespace) => onlyNames(`/api/v1/namespaces/${segment(namespace)}/pods`),
     listNodes: () => onlyNames('/api/v1/nodes'),
+    async listLogPods(namespace, selector) {
+      const { items, metadata } = podListSchema.parse(await api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query: { labelSelector: selector } }));
+      return { pods: items.map(logPodOf), resourceVersion: metadata.resourceVersion };
+    },
+    async watchLogPods(namespace, selector, resourceVersion, onPod, signal) {
+      const query = { watch: true, labelSelector: selector, resourceVersion, allowWatchBookmarks: true, timeoutSeconds: 300 };
+      await api.stream({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query, signal }, (line) => {
+        const { type, object } = watchSchema.parse(line);
+        if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
+        if (type === 'ADDED' || type === 'MODIFIED') onPod(logPodOf(podSchema.parse(object)));
+      });
+    },
+    async readLog({ namespace, pod, container, follow, previous, sinceSeconds, sinceTime, tailLines }, onLine, signal) {
+      const query = { container, timestamps: true, follow: follow || undefined, previous: previous || undefined, sinceSeconds, sinceTime, tailLines };
+      await api.lines({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods/${segment(pod)}/log`, query, signal, isEndless: follow }, onLine);
+    },
     async createTrace({ namespace, generateName, annotations, spec }) {
       const body = {
         apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
@@ -211,6 +323,39 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       return isThere(pathOf(manifest).then((path) => api.request({ method: 'DELETE', path, body: { propagationPolicy: 'Background' } })));
     },
   };
+}
+
+function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod {
+  const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const sidecars = (spec.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
+  return {
+    name: metadata.name,
+    uid: metadata.uid ?? metadata.name,
+    node: spec.nodeName,
+    containers: [...spec.containers, ...sidecars].map(({ name }) => {
+      const own = statuses.find((each) => each.name === name);
+      return { name, restarts: own?.restartCount ?? 0, hasStarted: own?.state?.running !== undefined || own?.state?.terminated !== undefined };
+    }),
+  };
+}
+
+/** By `namespace/Service`: of each family there are as many, so the one with the most is counted. */
+function countEndpoints(slices: z.infer<typeof sliceListSchema>['items']): Map<string, { endpoints: number; readyEndpoints: number }> {
+  const byFamily = new Map<string, { service: string; endpoints: number; readyEndpoints: number }>();
+  for (const { metadata, addressType, endpoints } of slices) {
+    const name = metadata.labels?.['kubernetes.io/service-name'];
+    if (name === undefined) continue;
+    const service = `${metadata.namespace}/${name}`;
+    const count = byFamily.get(`${service} ${addressType}`) ?? { service, endpoints: 0, readyEndpoints: 0 };
+    byFamily.set(`${service} ${addressType}`, count);
+    count.endpoints += endpoints?.length ?? 0;
+    count.readyEndpoints += (endpoints ?? []).filter(({ conditions }) => conditions?.ready !== false).length;
+  }
+  const counts = new Map<string, { endpoints: number; readyEndpoints: number }>();
+  for (const { service, endpoints, readyEndpoints } of byFamily.values()) {
+    if (endpoints >= (counts.get(service)?.endpoints ?? 0)) counts.set(service, { endpoints, readyEndpoints });
+  }
+  return counts;
 }
 
 function segment(name: string): string {

@@ -1,6 +1,7 @@
 /** Collects a Service's trace in this process, before any of it is judged: what `record` writes and `simulate` walks. */
 import type { Bundle } from '../core/bundle.ts';
 import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
+import type { TraceEngine } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
 import { ClusterError, NotFoundError } from './errors.ts';
 import type { Io } from './io.ts';
@@ -15,11 +16,13 @@ export interface CollectOptions {
   /** Empty for all nodes. */
   readonly nodes: readonly string[];
   readonly collect: CollectSpec;
-  /** A client whose place is looked up. */
-  readonly from?: FromSpec;
   readonly probeNamespace: string;
   readonly probeImage: string;
   readonly timeoutMilliseconds: number;
+  /** The client whose packet is walked. */
+  readonly from?: FromSpec;
+  /** Is called once the nodes have answered, while their probes still run. */
+  readonly whileProbesRun?: (engine: TraceEngine) => Promise<void>;
 }
 
 export interface Collected {
@@ -51,6 +54,8 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
     if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
     const partial = partialText(traceOf({ namespace, name, spec, status }));
     if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
+    await options.whileProbesRun?.(source.engine);
+    io.signal.throwIfAborted();
     const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
     return { bundle, partial };
   } finally {

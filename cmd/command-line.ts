@@ -2,12 +2,15 @@
 import yargs, { type Argv, type Options } from 'yargs';
 import { UsageError } from './errors.ts';
 import {
+  readCaptureRequest,
   readCommon,
   readCompletionRequest,
   readDiagramRequest,
   readExplainRequest,
+  readDnsRequest,
   readFindingsRequest,
   readInstallRequest,
+  readLogsRequest,
   readRecordRequest,
   readSimulateRequest,
   readStatusRequest,
@@ -21,7 +24,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'explain', 'diagram', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'explain', 'diagram', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -47,6 +50,9 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('explain [service]', 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client', (command) => withFlags(service(command.usage(usage('explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]'))), explainFlags), use(readExplainRequest))
     .command('diagram [service]', 'Draw its way: DNS, addresses, rules, EndpointSlices and pods', (command) => withFlags(service(command.usage(usage('diagram SERVICE [flags]'))), diagramFlags), use(readDiagramRequest))
+    .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
+    .command('logs [service]', "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked", (command) => withFlags(service(command.usage(usage('logs SERVICE [flags]'))), logsFlags), use(readLogsRequest))
+    .command('capture [service]', "Write a Service's packets, before and after DNAT, to a file for Wireshark", (command) => withFlags(service(command.usage(usage('capture SERVICE --to FILE.pcapng [flags]'))), captureFlags), use(readCaptureRequest))
     .command('record [service]', 'Write a trace to a file, to be shown with --bundle FILE', (command) => withFlags(service(command.usage(usage('record SERVICE --to FILE [flags]'))), recordFlags), use(readRecordRequest))
     .command('simulate [service]', "Say what rules do with one packet: a Service's, recorded or dumped ones", (command) => withFlags(service(command.usage(usage('simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]'))), simulateFlags), use(readSimulateRequest))
     .command('findings [id]', 'List every finding there is with its meaning, or explain one', (command) => withFlags(command.usage(usage('findings [ID] [flags]')).positional('id', { type: 'string', describe: 'Such as RULE-EP-STALE' }), { output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' } }), use(readFindingsRequest))
@@ -72,7 +78,9 @@ export async function parseCommandLine(args: readonly string[], columns: number)
       if (error instanceof Error && message === null) throw error;
       throw new UsageError(sentence(message ?? error?.message ?? 'The command line is not understood.', args));
     });
-  await root.parse([...args], {}, (_error, _values, output) => {
+  // yargs would take the next word for the value of a flag whose value may be left out.
+  const words = args.map((arg) => (arg === '--connect' ? '--connect=transport' : arg));
+  await root.parse(words, {}, (_error, _values, output) => {
     help = output;
   });
   if (request !== undefined) return { kind: 'request', request };
@@ -116,10 +124,12 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
 
 const traceFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
+  view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline or walk', 'path'),
   watch: { ...bool('Go on showing, without a terminal too'), alias: 'w' },
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
   conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
+  connect: value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; it leaves conntrack entries'),
   'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
   timeout: value('How long to wait for one result; 0 for no limit', '60s'),
   'all-namespaces': { ...bool('Find the Service in whichever namespace it is'), alias: 'A' },
@@ -129,6 +139,38 @@ const traceFlags: Readonly<Record<string, Options>> = {
   keep: bool('Leave the ServiceTrace in the cluster'),
   trace: value('Show this ServiceTrace, which is there already'),
   bundle: value('Show a trace that was recorded to this file; needs no cluster'),
+};
+
+const dnsFlags: Readonly<Record<string, Options>> = {
+  output: { ...value('Output: table, json or yaml', 'table'), alias: 'o' },
+  from: value("Show this pod's resolv.conf, and the names that it asks for"),
+  exec: bool("With --from: read /etc/resolv.conf in the pod (it runs cat there), and compare it with what the pod's spec makes"),
+  node: value('Ask from this node only (repeat it, or separate names with commas)'),
+  timeout: value('How long to wait for the nodes; 0 for no limit', '60s'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
+  bundle: value('A trace that was recorded to this file; needs no cluster'),
+};
+
+const logsFlags: Readonly<Record<string, Options>> = {
+  follow: { ...bool('Go on with what is written, and with new pods'), alias: 'f' },
+  previous: { ...bool("Of the containers' runs before these"), alias: 'p' },
+  container: { ...value('Of this container only'), alias: 'c' },
+  selector: { ...value("Of those of the Service's pods only that have these labels"), alias: 'l' },
+  since: value('Lines younger than this, such as 10m'),
+  tail: value('The last lines of each log; -1 for all', '100; all with --since'),
+  'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
+  node: value('Of pods on this node only (repeat it, or separate names with commas)'),
+};
+
+const captureFlags: Readonly<Record<string, Options>> = {
+  to: value('The file to write (pcapng)'),
+  node: value('On this node only (repeat it, or separate names with commas)'),
+  duration: value('How long, at most 10m', '30s'),
+  'max-bytes': value('Of packets on all nodes together, at most 1024M', '16M'),
+  snaplen: value('Of each packet so many bytes; what is sent may be private', '256'),
+  'probe-namespace': value('The namespace of the probe pods', 'kube-system'),
+  'probe-image': value('The image of the probe pods'),
 };
 
 const recordFlags: Readonly<Record<string, Options>> = {

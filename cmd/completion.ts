@@ -14,6 +14,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   '--output': outputFormats,
   '-o': outputFormats,
   '--conntrack': ['none', 'summary', 'entries'],
+  '--connect': ['none', 'transport', 'http'],
   '--fail-on': ['error', 'warning'],
   '--color': colorModes,
   '--bundle': 'file',
@@ -27,13 +28,13 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   '--node': 'nodes',
   '--from': 'pods',
   '--trace': 'traces',
-  ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v'].map((flag) => [flag, 'any'] as const)),
+  ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail', '--duration', '--max-bytes', '--snaplen'].map((flag) => [flag, 'any'] as const)),
 };
 
-const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes'];
+const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy'];
 
 /** Commands whose first word is a Service. */
-const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'simulate', 'record']);
+const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'dns', 'logs', 'capture', 'simulate', 'record']);
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
@@ -50,7 +51,8 @@ export async function complete(words: readonly string[], askCluster: (words: rea
   const starting = (candidates: readonly string[], prefix = ''): string[] => candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed));
   const equals = /^(--[a-z-]+)=/.exec(typed)?.[1];
   const flag = equals ?? before.at(-1) ?? '';
-  const values = flagValues[flag];
+  // --connect stands alone where no value is joined to it.
+  const values = flag === '--connect' && equals === undefined ? undefined : flagValues[flag];
   if (values !== undefined) {
     const prefix = equals === undefined ? '' : `${equals}=`;
     if (values === 'file') return { candidates: [], directive: directives.files };
@@ -72,7 +74,7 @@ export async function complete(words: readonly string[], askCluster: (words: rea
 
 /** Words that are neither flags nor the values of flags. */
 function positionalsOf(words: readonly string[]): string[] {
-  return words.filter((word, index) => !word.startsWith('-') && flagValues[words[index - 1] ?? ''] === undefined);
+  return words.filter((word, index) => !word.startsWith('-') && (words[index - 1] === '--connect' || flagValues[words[index - 1] ?? ''] === undefined));
 }
 
 async function ask(words: readonly string[], kind: Asked, io: Io): Promise<string[]> {

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { operatorName, operatorNamespace, type ClusterClient, type Manifest } from './client.ts';
 import { ClusterError, UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';

@@ -29,6 +29,12 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./explain-service.ts')).runExplain(request, io);
     case 'diagram':
       return (await import('./diagram.ts')).runDiagram(request, io);
+    case 'dns':
+      return (await import('./dns.ts')).runDns(request, io);
+    case 'logs':
+      return (await import('./logs.ts')).runLogs(request, io);
+    case 'capture':
+      return (await import('./capture.ts')).runCapture(request, io);
     case 'findings':
       return (await import('./print-findings.ts')).runFindings(request, io);
     case 'version':

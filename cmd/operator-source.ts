@@ -1,4 +1,5 @@
 /** A trace that the operator answers: created for this view, or one that somebody has already. */
+import { canonicalAddress } from '../core/address.ts';
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
 import { ApiError } from './api.ts';
 import { operatorName, operatorNamespace, type ClusterClient } from './client.ts';
@@ -51,8 +52,10 @@ export async function openOnce(client: Client, { namespace, spec, keep, ...optio
 
 /** A live view: mode Watch. A trace with the same spec that is there already is shared; one of our own expires if we do. */
 export async function openWatch(client: Client, { namespace, spec, ...options }: Omit<OperatorSourceOptions, 'keep'>): Promise<TraceSource> {
-  const watchSpec: ServiceTraceSpec = { ...spec, mode: 'Watch', interval: spec.interval ?? '2s' };
+  let watchSpec: ServiceTraceSpec = { ...spec, mode: 'Watch', interval: spec.interval ?? '2s' };
   let current = await findOrCreate(client, namespace, watchSpec);
+  /** Ends the following of a trace that another one takes the place of. */
+  let turn = new AbortController();
   return {
     origin: 'operator',
     async follow(onEvent, signal) {
@@ -64,8 +67,13 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
       try {
         while (!signal.aborted) {
           const { name } = current;
-          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, signal, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal }));
-          if (end === 'aborted') return;
+          const both = AbortSignal.any([signal, turn.signal]);
+          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, both, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal: both }));
+          if (signal.aborted) return;
+          if (end === 'aborted') {
+            turn = new AbortController();
+            continue;
+          }
           // Its creator has gone, or our own expired while this machine slept.
           onEvent({ kind: 'notice', message: `servicetrace/${name} was deleted; a new one is made` });
           current = await findOrCreate(client, namespace, watchSpec);
@@ -73,6 +81,14 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
       } finally {
         clearInterval(renewing);
       }
+    },
+    async walkFrom(walked) {
+      // A trace may be shared with others, who follow another client: it stays as it is.
+      watchSpec = { ...watchSpec, from: canonicalAddress(walked) === undefined ? { pod: walked } : { ip: walked } };
+      const former = current;
+      current = await findOrCreate(client, namespace, watchSpec);
+      turn.abort();
+      if (former.isOurs) await client.deleteTrace(namespace, former.name, former.uid);
     },
     async close() {
       if (current.isOurs) await client.deleteTrace(namespace, current.name, current.uid);

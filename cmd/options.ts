@@ -6,14 +6,18 @@ import {
   colorModes,
   outputFormats,
   pictureFormats,
+  viewNames,
+  type CaptureRequest,
   type ClusterFlags,
   type ColorMode,
   type CommonRequest,
   type CompletionRequest,
   type DiagramRequest,
   type ExplainRequest,
+  type DnsRequest,
   type FindingsRequest,
   type InstallRequest,
+  type LogsRequest,
   type RecordRequest,
   type ServiceOrigin,
   type SimulateOrigin,
@@ -26,6 +30,9 @@ import {
 } from './request.ts';
 import { defaultProbeImage } from './version.ts';
 
+/** Said where nobody can be asked for the Service. */
+export const whichService = 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.';
+
 /** What yargs parsed: a flag that was repeated is an array. */
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -33,9 +40,9 @@ export function readTraceRequest(values: Values): TraceRequest {
   const service = text(values, 'service');
   const origin = readOrigin(values);
   const output = optionalChoice(values, 'output', outputFormats);
-  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone')) {
-    throw new UsageError('Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.');
-  }
+  const view = optionalChoice(values, 'view', viewNames);
+  if (view !== undefined && output !== undefined) throw new UsageError('--view and -o exclude each other: a view is of the TUI.');
+  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone') && (output !== undefined || flag(values, 'watch'))) throw new UsageError(whichService);
   if (service !== undefined) checkServiceName(service);
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
@@ -45,6 +52,8 @@ export function readTraceRequest(values: Values): TraceRequest {
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
   const from = readFrom(text(values, 'from'));
+  const connect = connectModes[choice(values, 'connect', ['none', 'transport', 'http'], 'none')];
+  if (watch && connect !== 'None') throw new UsageError('--watch and --connect exclude each other: the connections would be made again at every look.');
   return {
     command: 'trace',
     ...readCommon(values),
@@ -54,13 +63,16 @@ export function readTraceRequest(values: Values): TraceRequest {
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
+    connect,
     watch,
     timeoutMilliseconds: duration(values, 'timeout', '60s'),
     ...(output === undefined ? {} : { output }),
+    ...(view === undefined ? {} : { view }),
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }
 
+const connectModes = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
 const conntrackModes = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
 
 /** The four origins exclude each other, and each has flags of its own. */
@@ -77,7 +89,7 @@ function readOrigin(values: Values): TraceOrigin {
   }
   if (trace !== undefined || bundle !== undefined) {
     const name = given.join('');
-    for (const other of ['node', 'from', 'conntrack']) {
+    for (const other of ['node', 'from', 'conntrack', 'connect']) {
       if (values[other] !== undefined) throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
     }
   }
@@ -130,6 +142,94 @@ export function readUninstallRequest(values: Values): UninstallRequest {
 
 export function readStatusRequest(values: Values): StatusRequest {
   return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+}
+
+export function readDnsRequest(values: Values): DnsRequest {
+  const service = text(values, 'service');
+  const file = text(values, 'bundle');
+  const from = text(values, 'from');
+  const exec = flag(values, 'exec');
+  if (service === undefined && file === undefined) throw new UsageError('Which Service? Write kubectl svctrace dns SERVICE.');
+  if (service !== undefined) checkServiceName(service);
+  if (exec && from === undefined) throw new UsageError('--exec needs --from POD: it reads /etc/resolv.conf in that pod.');
+  const client = readFrom(from);
+  if (client !== undefined && !('pod' in client)) throw new UsageError(`--from "${from ?? ''}" must be a pod: only a pod has a resolv.conf of its own.`);
+  if (file !== undefined) refuseWith(values, '--bundle', ['node', 'from', 'exec', 'probe-image', 'probe-namespace'], 'it has been collected already');
+  return {
+    command: 'dns',
+    ...readCommon(values),
+    ...(service === undefined ? {} : { service }),
+    origin: file === undefined ? { kind: 'cluster', ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') } : { kind: 'bundle', file },
+    nodes: list(values, 'node'),
+    ...(client === undefined ? {} : { from: client.pod }),
+    exec,
+    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+  };
+}
+
+export function readLogsRequest(values: Values): LogsRequest {
+  const service = text(values, 'service');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace logs SERVICE.');
+  checkServiceName(service);
+  const follow = flag(values, 'follow');
+  const previous = flag(values, 'previous');
+  const kubeProxy = flag(values, 'kube-proxy');
+  const container = text(values, 'container');
+  const selector = text(values, 'selector');
+  if (follow && previous) throw new UsageError('--follow and --previous exclude each other: a run that has ended writes no more.');
+  if (kubeProxy) refuseWith(values, '--kube-proxy', ['selector', 'container'], "kube-proxy's pods have one container, and are chosen with --node");
+  const since = text(values, 'since') === undefined ? undefined : Math.ceil(duration(values, 'since', '0') / 1000);
+  if (since === 0) throw new UsageError('--since must be longer than 0, such as 10m.');
+  // All lines of a day are more than one wants to see, unless one asked for a time.
+  const tail = count(values, 'tail', since === undefined ? 100 : -1);
+  return {
+    command: 'logs',
+    ...readCommon(values),
+    service,
+    follow,
+    previous,
+    ...(container === undefined ? {} : { container }),
+    ...(selector === undefined ? {} : { selector }),
+    ...(since === undefined ? {} : { sinceSeconds: since }),
+    ...(tail < 0 ? {} : { tail }),
+    kubeProxy,
+    nodes: list(values, 'node'),
+  };
+}
+
+export function readCaptureRequest(values: Values): CaptureRequest {
+  const service = text(values, 'service');
+  const file = text(values, 'to');
+  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  checkServiceName(service);
+  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the packets go? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  const durationSeconds = Math.ceil(duration(values, 'duration', '30s') / 1000);
+  if (durationSeconds < 1 || durationSeconds > 600) throw new UsageError('--duration must be between 1s and 10m.');
+  const snapLength = count(values, 'snaplen', 256);
+  if (snapLength < 64 || snapLength > 262_144) throw new UsageError('--snaplen must be between 64 and 262144 bytes.');
+  return { command: 'capture', ...readCommon(values), service, file, nodes: list(values, 'node'), durationSeconds, maxBytes: size(values, 'max-bytes', '16M'), snapLength, ...readProbe(values) };
+}
+
+/** A number of bytes, or 512K, 16M. */
+function size(values: Values, name: string, fallback: string): number {
+  const value = text(values, name) ?? fallback;
+  const [, amount, unit = ''] = /^(\d{1,10})([KM]?)$/i.exec(value) ?? [];
+  const bytes = Number(amount) * (unit === '' ? 1 : unit.toUpperCase() === 'K' ? 1024 : 1024 ** 2);
+  if (!(bytes >= 1024 && bytes <= 1024 ** 3)) throw new UsageError(`--${name} "${value}" must be between 1K and 1024M, such as 16M.`);
+  return bytes;
+}
+
+function count(values: Values, name: string, fallback: number): number {
+  const value = text(values, name);
+  if (value === undefined) return fallback;
+  if (!/^-?\d{1,9}$/.test(value)) throw new UsageError(`--${name} "${value}" must be a number, such as 100.`);
+  return Number(value);
+}
+
+/** @throws UsageError where one of the flags was given */
+function refuseWith(values: Values, name: string, others: readonly string[], why: string): void {
+  const given = others.find((other) => values[other] !== undefined);
+  if (given !== undefined) throw new UsageError(`--${given} has no meaning with ${name}: ${why}.`);
 }
 
 export function readFindingsRequest(values: Values): FindingsRequest {

@@ -11,6 +11,10 @@ export type OutputFormat = (typeof outputFormats)[number];
 /** What a trace is printed as, again and again where it is watched. */
 export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
+/** The views of the TUI. */
+export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk'] as const;
+export type ViewName = (typeof viewNames)[number];
+
 export const colorModes = ['auto', 'always', 'never'] as const;
 export type ColorMode = (typeof colorModes)[number];
 
@@ -51,18 +55,22 @@ export type TraceOrigin =
 
 export interface TraceRequest extends CommonRequest {
   readonly command: 'trace';
-  /** Absent where `origin` says it. */
+  /** Absent where `origin` says it, or the user is to choose it on the terminal. */
   readonly service?: string;
   readonly allNamespaces: boolean;
   readonly origin: TraceOrigin;
   readonly nodes: readonly string[];
   readonly from?: { readonly ip: string } | { readonly pod: string };
   readonly conntrack: 'None' | 'Summary' | 'Entries';
+  /** The active check. */
+  readonly connect: 'None' | 'Transport' | 'HTTP';
   readonly watch: boolean;
   /** How long one result is waited for; 0 for ever. */
   readonly timeoutMilliseconds: number;
   /** Absent where the user did not say -o: a TUI on a terminal, else a table. */
   readonly output?: OutputFormat;
+  /** The view that a TUI begins with; absent for the path. */
+  readonly view?: ViewName;
   readonly failOn: FailOn;
 }
 
@@ -141,6 +149,59 @@ export interface DiagramRequest extends CommonRequest {
   readonly failOn: FailOn;
 }
 
+/** Where the probes that a command starts itself run. */
+export interface ProbeOrigin {
+  readonly kind: 'cluster';
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+  readonly timeoutMilliseconds: number;
+}
+
+export interface DnsRequest extends CommonRequest {
+  readonly command: 'dns';
+  /** Absent where the bundle says it. */
+  readonly service?: string;
+  readonly origin: ProbeOrigin | { readonly kind: 'bundle'; readonly file: string };
+  readonly nodes: readonly string[];
+  /** The pod whose resolv.conf is looked at. */
+  readonly from?: string;
+  /** Read its resolv.conf in the pod, by exec. */
+  readonly exec: boolean;
+  readonly output: 'table' | 'json' | 'yaml';
+}
+
+export interface LogsRequest extends CommonRequest {
+  readonly command: 'logs';
+  readonly service: string;
+  readonly follow: boolean;
+  readonly previous: boolean;
+  readonly container?: string;
+  /** Of the Service's pods, those whose labels match this, too. */
+  readonly selector?: string;
+  readonly sinceSeconds?: number;
+  /** The last lines of each log; absent for all. */
+  readonly tail?: number;
+  /** The logs of kube-proxy instead of the pods'. */
+  readonly kubeProxy: boolean;
+  /** Of pods on these nodes alone; empty for all. */
+  readonly nodes: readonly string[];
+}
+
+export interface CaptureRequest extends CommonRequest {
+  readonly command: 'capture';
+  readonly service: string;
+  readonly file: string;
+  /** Empty for all. */
+  readonly nodes: readonly string[];
+  readonly durationSeconds: number;
+  /** Of packets, over all nodes. */
+  readonly maxBytes: number;
+  /** Of each packet so many bytes. */
+  readonly snapLength: number;
+  readonly probeNamespace: string;
+  readonly probeImage: string;
+}
+
 /** The catalogue of findings, or one of its entries. */
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
@@ -173,6 +234,9 @@ export type Request =
   | SimulateRequest
   | ExplainRequest
   | DiagramRequest
+  | CaptureRequest
+  | DnsRequest
+  | LogsRequest
   | FindingsRequest
   | VersionRequest
   | CompletionRequest

@@ -18,6 +18,10 @@ export interface TraceSource {
   readonly origin: string;
   /** Calls back until `signal` aborts or nothing more comes. @throws where going on has no sense (forbidden) */
   follow(onEvent: (event: TraceEvent) => void, signal: AbortSignal): Promise<void>;
+  /** Follows the packet of this client too, the name of a pod or an IP address; absent where that cannot be. */
+  walkFrom?(client: string): Promise<void>;
+  /** Writes what is seen to a bundle, and gives its name; absent where it is a bundle already. */
+  save?(): Promise<string>;
   /** Removes what was created for this view. */
   close(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 /** A trace that this process collects itself (--standalone): the operator's engine with the user's own rights. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { canonicalAddress } from '../core/address.ts';
 import type { ServiceTrace, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { createTraceEngine, type TraceEngine } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
@@ -17,7 +18,9 @@ export interface StandaloneOptions {
 const intervalMilliseconds = 2000;
 
 export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, options: StandaloneOptions): TraceSource & { readonly engine: TraceEngine } {
-  const { namespace, spec } = options;
+  const { namespace } = options;
+  let { spec } = options;
+  let wake: (() => void) | undefined;
   const engine = createTraceEngine({
     kubeConfig: client.kubeConfig,
     probeNamespace: options.probeNamespace,
@@ -47,8 +50,14 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
         previous = status;
         onEvent({ kind: 'trace', trace: asTrace(status) });
         if (!options.watch) return;
-        await sleep(intervalMilliseconds, undefined, { signal }).catch(() => undefined);
+        const woken = new AbortController();
+        wake = () => { woken.abort(); };
+        await sleep(intervalMilliseconds, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
       }
+    },
+    async walkFrom(walked) {
+      spec = { ...spec, from: canonicalAddress(walked) === undefined ? { pod: walked } : { ip: walked } };
+      wake?.();
     },
     close: () => engine.close(),
   };

@@ -1,21 +1,50 @@
 /** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
+import { present } from '../core/present.ts';
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
-import { connect, type ClusterClient } from './client.ts';
+import { connect } from './client.ts';
+import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
-import { isForbidden } from './explain.ts';
+import { explainError } from './explain.ts';
 import { isInteractive, widthOf, type Io } from './io.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
+import { whichService } from './options.ts';
 import { wantsColor } from './printers/paint.ts';
 import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
-import { checkService, findNamespace, nearNames } from './service-names.ts';
+import { checkService, findNamespace } from './service-names.ts';
 import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
 /** @param connectTo replaced by tests */
 export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const isLive = isInteractive(io) && request.output === undefined;
+  // Connections are made once: a live view would make them again and again.
+  const isLive = isInteractive(io) && request.output === undefined && request.connect === 'None';
+  const isOpen = request.service !== undefined || request.origin.kind === 'existing' || request.origin.kind === 'bundle';
+  if (!isOpen && !isLive) throw new UsageError(whichService);
+  return isOpen ? runOne(request, isLive, io, connectTo) : runPicked(request, io, connectTo);
+}
+
+/** One Service after the other, as the user chooses them, until the user leaves. */
+async function runPicked(request: TraceRequest, io: Io, connectTo: typeof connect): Promise<number> {
+  const [{ pickService }, { listChoices }] = await Promise.all([import('./views/show.tsx'), import('./service-list.ts')]);
+  const client = connectTo(request.flags, io.env, () => undefined);
+  const useColor = wantsColor(request.color, true, io.env);
+  const list = async (namespace: string | undefined): ReturnType<typeof listChoices> => {
+    try {
+      return await listChoices(client, namespace);
+    } catch (error) {
+      throw explainError(error);
+    }
+  };
+  for (;;) {
+    const choice = await pickService({ namespace: client.namespace, isEverywhere: request.allNamespaces, list }, { useColor, signal: io.signal });
+    if (choice === undefined) return exitStatus.ok;
+    await runOne({ ...request, service: choice.name, allNamespaces: false, flags: { ...request.flags, namespace: choice.namespace } }, true, io, connectTo);
+  }
+}
+
+async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo: typeof connect): Promise<number> {
   const progress = createProgress(io.stderr);
   const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
     // A line in the midst of the live view would spoil it.
@@ -24,7 +53,8 @@ export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof 
   try {
     if (isLive) {
       const { showLive } = await import('./views/show.tsx');
-      await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal });
+      const [node] = request.nodes;
+      await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal, start: present({ subject: subjectOf(request), view: request.view, node }) });
       return exitStatus.ok;
     }
     if (request.watch) return await printEach(source, request, io, progress);
@@ -51,35 +81,34 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
   await checkService(client, namespace, service);
   await checkClient(client, namespace, request.from);
   const spec = specOf(service, request);
+  const save = async (): Promise<string> => {
+    const { saveBundle } = await import('./save-bundle.ts');
+    const probes = origin.kind === 'standalone' ? { probeNamespace: origin.probeNamespace, probeImage: origin.probeImage } : {};
+    try {
+      return await saveBundle({ ...client, namespace }, { service, nodes: request.nodes, ...probes }, io);
+    } catch (error) {
+      throw explainError(error);
+    }
+  };
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
-    return openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching });
+    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save };
   }
-  return isWatching ? openWatch(client, { namespace, spec }) : openOnce(client, { namespace, spec, keep: origin.keep });
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save } : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
-function specOf(service: string, { nodes, from, conntrack }: TraceRequest): ServiceTraceSpec {
+function subjectOf({ service, flags }: TraceRequest): string | undefined {
+  return service === undefined ? undefined : `${service}${flags.namespace === undefined ? '' : ` in ${flags.namespace}`}`;
+}
+
+function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
+  const collect = { ...(conntrack === 'Summary' ? {} : { conntrack }), ...(connect === 'None' ? {} : { connect }) };
   return {
     serviceRef: { name: service },
     ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
     ...(from === undefined ? {} : { from }),
-    ...(conntrack === 'Summary' ? {} : { collect: { conntrack } }),
+    ...(Object.keys(collect).length === 0 ? {} : { collect }),
   };
-}
-
-/** The pod of --from. @throws UsageError where it is not there */
-async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: TraceRequest['from']): Promise<void> {
-  if (from === undefined || 'ip' in from) return;
-  let pods: string[];
-  try {
-    pods = await client.listPods(namespace);
-  } catch (error) {
-    if (isForbidden(error)) return;
-    throw error;
-  }
-  if (pods.includes(from.pod)) return;
-  const near = nearNames(from.pod, pods);
-  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
 }
 
 async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {

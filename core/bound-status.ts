@@ -24,6 +24,7 @@ interface Cut {
 
 const cuts: readonly Cut[] = [
   { what: 'conntrack entries (their counts are whole); choose fewer nodes with spec.nodes to see them', cut: eachNode(withoutEntries) },
+  { what: 'connections past the first 10 of each node', cut: eachNode((node) => (node.connections === undefined ? node : { ...node, connections: node.connections.slice(0, 10) })) },
   {
     what: 'rules of programs past the first three; choose fewer nodes with spec.nodes to see them',
     cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })) }),

@@ -2,7 +2,7 @@
  * A recorded trace: what was collected, before any of it was judged, so that a newer version can judge it again.
  * The file is NDJSON: a header line, the desired state, then each node's answer followed by its report's records.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { clusterFactsSchema, type ClusterFacts } from './cluster-facts.ts';
 import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
 import { parseServiceTrace } from './parse/service-trace.ts';

@@ -2,7 +2,7 @@
  * What the API server tells around a Service and its EndpointSlices: pods, legacy Endpoints, policies, nodes, and how
  * the cluster's DNS and kube-proxy are set up. Findings compare it with the nodes; a bundle keeps it as it was read.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
 
@@ -102,13 +102,20 @@ const node = z.object({
   kernel: z.string().optional(),
 });
 
-/** The pod of spec.from, as NetworkPolicies see it. */
+/** An endpoint of the DNS Service: a server that can be asked without the Service's rules. */
+const dnsServer = z.object({ address: z.string(), port: z.number(), ready: z.boolean(), pod: z.string().optional(), node: z.string().optional() });
+
+/** The pod of spec.from, as NetworkPolicies see it and as it asks DNS. */
 const client = z.object({
   pod: z.string(),
   labels: z.record(z.string(), z.string()),
   node: z.string().optional(),
   addresses: z.array(z.string()),
   hostNetwork: z.boolean(),
+  dnsPolicy: z.string().optional(),
+  dnsConfig: pod.shape.dnsConfig,
+  /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
+  resolvConf: z.string().optional(),
   /** Policies that isolate its egress; absent where policies were not read. */
   egressPolicies: z
     .array(
@@ -139,6 +146,8 @@ export const clusterFactsSchema = z.object({
     .optional(),
   /** Absent where spec.from names no pod. */
   client: client.optional(),
+  /** Why nothing was connected to, though spec.collect.connect asked for it. */
+  connectRefusal: z.string().optional(),
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
   endpointSlices: z.array(endpointSlice).optional(),
@@ -147,7 +156,7 @@ export const clusterFactsSchema = z.object({
   networkPolicies: z.array(networkPolicy).optional(),
   nodes: z.array(node).optional(),
   /** The cluster's DNS Service (kube-system/kube-dns); null: there is none. */
-  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number() }).nullable().optional(),
+  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number(), servers: z.array(dnsServer).optional() }).nullable().optional(),
   kubeProxy: z
     .object({
       /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
@@ -167,6 +176,7 @@ export const clusterFactsSchema = z.object({
 
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>;
 export type PodFacts = NonNullable<ClusterFacts['pods']>[number];
+export type DnsServerFacts = NonNullable<NonNullable<ClusterFacts['dns']>['servers']>[number];
 export type ClusterNode = NonNullable<ClusterFacts['nodes']>[number];
 export type NetworkPolicyFacts = NonNullable<ClusterFacts['networkPolicies']>[number];
 export type UnreadFacts = ClusterFacts['unread'][number];

@@ -1,9 +1,11 @@
 /** One node's answer, read: what the diagnosis and the status are made from. */
 import { clockOffset, type ClockOffset } from './clock-offset.ts';
 import { datapathOf, type Datapath } from './datapath.ts';
+import { readDnsAnswers, type DnsAnswer } from './dns-answers.ts';
 import { buildNodeProgram } from './node-program.ts';
 import { recordsOf, type NodeAnswer, type NodeReport, type RecordOf } from './node-report.ts';
 import { readKubeProxy, type KubeProxyState } from './parse/kube-proxy.ts';
+import { parseResolvConf, type ResolvConf } from './parse/resolv-conf.ts';
 import { present } from './present.ts';
 import type { NodeProgram } from './program.ts';
 import type { DesiredService } from './service.ts';
@@ -21,7 +23,6 @@ export interface NodeFacts {
     readonly kubeProxy?: KubeProxyState;
     readonly conntrack?: RecordOf<'conntrack'>;
     readonly conntrackTable?: RecordOf<'conntrackTable'>;
-    readonly dns?: RecordOf<'dns'>;
     readonly conntrackStatistics?: RecordOf<'conntrackStatistics'>;
     readonly system?: RecordOf<'system'>;
     readonly interfaces?: RecordOf<'interfaces'>;
@@ -36,9 +37,17 @@ export interface NodeFacts {
     readonly clock?: ClockOffset;
     /** The CNI whose interfaces the node has, where it may serve Services itself. */
     readonly datapath?: Datapath;
+    /** About this Service, from every server that was asked; absent where DNS was not asked. */
+    readonly dnsAnswers?: readonly DnsAnswer[];
+    /** The node's own, where the probe told it. */
+    readonly resolvConf?: ResolvConf;
+    /** Of the active check; absent where it was not asked for. */
+    readonly connections?: readonly Connection[];
     readonly unread: readonly { readonly what: string; readonly reason: string }[];
   };
 }
+
+export type Connection = Omit<RecordOf<'connection'>, 'kind' | 'service'>;
 
 /** Reads a node's answer for one Service. */
 export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone: string | undefined): NodeFacts {
@@ -49,6 +58,9 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const kubeProxy = recordsOf(report, 'kubeProxy')[0];
   const own = <Record extends { readonly service: string }>(records: readonly Record[]): Record | undefined => records.find((record) => record.service === service);
   const datapath = datapathOf(report);
+  const dnsAnswers = readDnsAnswers(report, service);
+  const resolvConf = recordsOf(report, 'resolvConf')[0];
+  const connections = recordsOf(report, 'connection').filter((record) => record.service === service);
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
@@ -60,13 +72,15 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
     read: {
       report,
       collectedAt,
+      ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
+      ...(connections.length === 0 ? {} : { connections: connections.map(({ kind: _kind, service: _service, ...connection }) => connection) }),
+      ...(resolvConf === undefined ? {} : { resolvConf: parseResolvConf(resolvConf.text) }),
       program: programOf(report, desired, datapath),
       unread,
       ...present({
         kubeProxy: kubeProxy === undefined ? undefined : readKubeProxy(kubeProxy),
         conntrack: own(recordsOf(report, 'conntrack')),
         conntrackTable: recordsOf(report, 'conntrackTable')[0],
-        dns: own(recordsOf(report, 'dns')),
         conntrackStatistics: recordsOf(report, 'conntrackStatistics')[0],
         system: recordsOf(report, 'system')[0],
         interfaces: recordsOf(report, 'interfaces')[0],

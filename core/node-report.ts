@@ -3,7 +3,7 @@
  * tools printed, cut to the asked Services: they are parsed where they are used, so that a recorded bundle can be
  * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** `namespace/name` of the Service that a record belongs to. */
 const service = z.string();
@@ -248,6 +248,7 @@ const otherModes = z.object({
   ),
 });
 
+/** What versions before 0.2 told of DNS: the addresses of both families in one record. */
 const dns = z.object({
   kind: z.literal('dns'),
   service,
@@ -258,6 +259,48 @@ const dns = z.object({
   /** The resolver's code, such as ENOTFOUND or ETIMEOUT, where there was no answer. */
   error: z.string().optional(),
 });
+
+/** One question to one server of the cluster's DNS, and what came back. */
+const dnsAnswer = z.object({
+  kind: z.literal('dnsAnswer'),
+  service,
+  server: z.string(),
+  port: z.number().int(),
+  /** Service: a cluster IP of the DNS Service, which the node's rules send on. Endpoint: one of its servers, asked directly. */
+  role: z.enum(['Service', 'Endpoint']),
+  name: z.string(),
+  type: z.enum(['A', 'AAAA', 'SRV']),
+  /** Addresses, sorted; of SRV `PRIORITY WEIGHT PORT TARGET`. */
+  answers: z.array(z.string()),
+  /** Where the name is an alias: the name that it leads to. */
+  alias: z.string().optional(),
+  /** NOERROR, NXDOMAIN, SERVFAIL, REFUSED …; absent where no answer came. */
+  responseCode: z.string().optional(),
+  /** Why no answer came: ETIMEOUT, ECONNREFUSED, EHOSTUNREACH … */
+  error: z.string().optional(),
+  milliseconds: z.number().optional(),
+});
+
+/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
+const connection = z.object({
+  kind: z.literal('connection'),
+  service,
+  hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
+  address: z.string(),
+  port: z.number().int(),
+  protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+  portName: z.string().optional(),
+  /** answered: HTTP, or a datagram. noReply: a datagram that nobody answered or refused, which says nothing. */
+  outcome: z.enum(['connected', 'answered', 'refused', 'timeout', 'unreachable', 'failed', 'noReply', 'untried']),
+  /** Of an HTTP answer. */
+  status: z.number().int().optional(),
+  /** Such as ECONNREFUSED. */
+  error: z.string().optional(),
+  milliseconds: z.number(),
+});
+
+/** The node's own resolv.conf, as the kubelet gives it to pods of dnsPolicy Default, of which the probe is one. */
+const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });
 
 /** Something that could not be read: unknown, never "nothing there". */
 const unread = z.object({
@@ -273,7 +316,7 @@ const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationM
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
   start, kubeProxy, tables, iptablesChain, hookChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
-  conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, unread, end,
+  conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, dnsAnswer, resolvConf, connection, unread, end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;

@@ -2,13 +2,18 @@
  * What the operator asks a probe for: one line of JSON on the probe's standard input. Addresses and names become
  * arguments of the kernel's tools, some of which read a language from them (nft), so nothing else is let through.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
 
 const address = z.string().refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
 /** RFC 1123 label, as the API server admits for namespaces, Services and port names. */
 const label = z.string().max(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a name that Kubernetes admits');
 const port = z.number().int().min(0).max(65535);
+
+const dnsQuestion = z.object({
+  name: z.string().max(253).regex(/^[_a-z0-9]([-._a-z0-9]*[a-z0-9])?$/, 'is not a name in DNS'),
+  type: z.enum(['A', 'AAAA', 'SRV']),
+});
 
 export const probeRequestSchema = z.object({
   version: z.literal(1),
@@ -44,8 +49,37 @@ export const probeRequestSchema = z.object({
     kubeProxy: z.boolean(),
     /** Sysctls, interfaces, sockets on node ports, statistics of conntrack, and rules of other proxy modes. */
     system: z.boolean().optional(),
-    /** The DNS servers and the name to ask them for; absent where DNS is not asked. */
-    dns: z.object({ servers: z.array(address), clusterDomain: z.string().regex(/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/, 'is not a domain') }).optional(),
+    /** Absent where nothing is to be connected to. */
+    connect: z
+      .object({
+        /** Send a GET over TCP, too. */
+        http: z.boolean(),
+        targets: z
+          .array(
+            z.object({
+              service: z.string(),
+              hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
+              address,
+              port,
+              protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+              portName: label.optional(),
+            }),
+          )
+          .max(100),
+      })
+      .optional(),
+    /** Absent where DNS is not asked. */
+    dns: z
+      .object({
+        /** The cluster IPs of the DNS Service: every question goes to each. */
+        servers: z.array(address).max(2),
+        /** Its endpoints: they are asked for the health and the addresses alone. */
+        endpoints: z.array(z.object({ address, port })).max(10),
+        /** Of a name that every cluster has; asked first, so that a server that does not answer is asked nothing more. */
+        health: dnsQuestion,
+        questions: z.array(dnsQuestion.extend({ service: z.string() })).max(64),
+      })
+      .optional(),
   }),
   /** At most this many conntrack entries are reported for a Service; all are counted. */
   maxConntrackEntries: z.number().int().min(0),

@@ -1,5 +1,5 @@
 /** The rules of one node as a probe's report holds them for one Service. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { dispatchRules } from './dispatch-references.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';

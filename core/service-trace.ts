@@ -118,6 +118,10 @@ export interface CollectSpec {
    * Ask the cluster's DNS for the Service's name from each node, and compare the answer with the Service.
    */
   dns?: boolean;
+  /**
+   * Transport connects from each node to the Service's addresses and endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. The programs behind the Service see it, and it leaves conntrack entries.
+   */
+  connect?: 'None' | 'Transport' | 'HTTP';
 }
 /**
  * The client whose packet is walked through the rules of its node. One of pod, node and ip.
@@ -236,6 +240,10 @@ export interface EndpointStatus {
   serving: boolean;
   terminating: boolean;
   nodeName?: string;
+  /**
+   * The pod's host name in DNS; absent where it has none.
+   */
+  hostname?: string;
   zone?: string;
   /**
    * The zones that the endpoint is meant for.
@@ -359,6 +367,24 @@ export interface NodeStatus {
    */
   datapath?: string;
   dns?: DnsStatus;
+  /**
+   * What became of the connections of spec.collect.connect.
+   */
+  connections?: {
+    hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
+    address: string;
+    port: number;
+    protocol: 'TCP' | 'UDP' | 'SCTP';
+    /**
+     * noReply is a datagram that nobody answered or refused.
+     */
+    outcome: 'connected' | 'answered' | 'refused' | 'timeout' | 'unreachable' | 'failed' | 'noReply' | 'untried';
+    /**
+     * Of an HTTP answer.
+     */
+    status?: number;
+    milliseconds: number;
+  }[];
 }
 export interface ProbeStatus {
   /**
@@ -847,6 +873,16 @@ export const serviceTraceSchema = {
        "description": "Ask the cluster's DNS for the Service's name from each node, and compare the answer with the Service.",
        "type": "boolean",
        "default": true
+      },
+      "connect": {
+       "description": "Transport connects from each node to the Service's addresses and endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. The programs behind the Service see it, and it leaves conntrack entries.",
+       "type": "string",
+       "enum": [
+        "None",
+        "Transport",
+        "HTTP"
+       ],
+       "default": "None"
       }
      },
      "title": "CollectSpec"
@@ -1144,6 +1180,10 @@ export const serviceTraceSchema = {
            "type": "boolean"
           },
           "nodeName": {
+           "type": "string"
+          },
+          "hostname": {
+           "description": "The pod's host name in DNS; absent where it has none.",
            "type": "string"
           },
           "zone": {
@@ -1822,6 +1862,68 @@ export const serviceTraceSchema = {
          }
         },
         "title": "DnsStatus"
+       },
+       "connections": {
+        "description": "What became of the connections of spec.collect.connect.",
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "hop",
+          "address",
+          "port",
+          "protocol",
+          "outcome",
+          "milliseconds"
+         ],
+         "properties": {
+          "hop": {
+           "type": "string",
+           "enum": [
+            "ClusterIP",
+            "NodePort",
+            "ExternalIP",
+            "LoadBalancerIP",
+            "Endpoint"
+           ]
+          },
+          "address": {
+           "type": "string"
+          },
+          "port": {
+           "type": "integer"
+          },
+          "protocol": {
+           "type": "string",
+           "enum": [
+            "TCP",
+            "UDP",
+            "SCTP"
+           ]
+          },
+          "outcome": {
+           "description": "noReply is a datagram that nobody answered or refused.",
+           "type": "string",
+           "enum": [
+            "connected",
+            "answered",
+            "refused",
+            "timeout",
+            "unreachable",
+            "failed",
+            "noReply",
+            "untried"
+           ]
+          },
+          "status": {
+           "description": "Of an HTTP answer.",
+           "type": "integer"
+          },
+          "milliseconds": {
+           "type": "number"
+          }
+         }
+        }
        }
       },
       "title": "NodeStatus"

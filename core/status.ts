@@ -7,6 +7,8 @@ import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
 import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
 import { mergeDurations, quantile } from './durations.ts';
+import { askedDomain, problemOf } from './dns-answers.ts';
+import { serviceDomain } from './dns-names.ts';
 import { endpointsCost } from './endpoints-cost.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { kubeProxyTotals } from './kube-proxy-totals.ts';
@@ -126,7 +128,8 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }
     const probe = 'report' in answer ? { state: 'Failed' as const } : { state: answer.state, reason: answer.reason, message: answer.message };
     return { name: node, probe, proxyMode: 'unknown', ports: [] };
   }
-  const { program, kubeProxy, dns } = read;
+  const { program, kubeProxy } = read;
+  const dns = dnsStatus(facts, desired);
   const end = recordsOf(read.report, 'end')[0];
   const conntrack = conntrackStatus(facts, desired);
   return {
@@ -147,15 +150,14 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }
     ...(conntrack === undefined ? {} : { conntrack }),
     ...(read.conntrackStatistics === undefined ? {} : { conntrackStatistics: Object.fromEntries(statisticsShown.flatMap((name) => { const count = read.conntrackStatistics?.last[name]; return count === undefined ? [] : [[name, count]]; })) }),
     ...(read.datapath?.replacesKubeProxy === true ? { datapath: read.datapath.name } : {}),
-    ...(dns === undefined
+    ...(dns === undefined ? {} : { dns }),
+    ...(read.connections === undefined
       ? {}
       : {
-          dns: {
-            name: dns.name,
-            server: dns.server,
-            answers: [...dns.answers],
-            ...(dns.error === undefined ? {} : { error: dns.error }),
-          },
+          connections: read.connections.map(({ hop, address, port, protocol, outcome, status, milliseconds }) => ({
+            ...{ hop, address, port, protocol, outcome, milliseconds },
+            ...(status === undefined ? {} : { status }),
+          })),
         }),
   };
 }
@@ -180,6 +182,20 @@ function kubeProxyStatus(state: KubeProxyState, configSource: 'configz' | 'Confi
     failures,
     apiErrors,
   });
+}
+
+/** The addresses of the Service's own name, as the DNS Service answered the node. */
+function dnsStatus({ read }: NodeFacts, desired: DesiredService): NodeStatus['dns'] {
+  const answers = read?.dnsAnswers ?? [];
+  const domain = askedDomain(answers, desired);
+  if (domain === undefined) return undefined;
+  const name = serviceDomain(desired, domain);
+  const own = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV');
+  const server = own[0]?.server;
+  if (server === undefined) return undefined;
+  const addresses = own.filter((answer) => answer.server === server).flatMap((answer) => answer.answers).sort();
+  const failed = own.find((answer) => answer.server === server && answer.responseCode !== 'NOERROR');
+  return { name, server, answers: addresses, ...(failed === undefined ? {} : { error: problemOf(failed) }) };
 }
 
 function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): NodePortStatus {

@@ -5,7 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { compile, type JSONSchema } from 'json-schema-to-typescript';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const crdFile = new URL('servicetraces.yaml', import.meta.url);
 const typesFile = new URL('../core/service-trace.ts', import.meta.url);

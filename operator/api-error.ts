@@ -1,6 +1,6 @@
 /** What an error of the API client says, as far as this project decides by it. */
 import { ApiException } from '@kubernetes/client-node';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const statusSchema = z.object({ message: z.string().optional(), reason: z.string().optional() });
 

@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import type { OperatorLogger } from '@dot-i/k8s-operator';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
 import { createTraceEngine } from './trace-engine.ts';
 

@@ -2,11 +2,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoreV1Api, makeInformer, type CoreV1Event, type Informer, type KubeConfig, type ObjectCache, type V1Pod } from '@kubernetes/client-node';
 import pLimit, { type LimitFunction } from 'p-limit';
+import type { CaptureRequest } from '../core/capture-request.ts';
 import { parseNodeReport, type NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import type { TracedNode } from './observe.ts';
-import { execProbe, ProbeExecError } from './probe-exec.ts';
+import { execProbe, ProbeExecError, streamProbe } from './probe-exec.ts';
 import { alteration, probeLabels, probePod, startEvent, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
 
 export interface NodeProbesOptions extends ProbePodOptions {
@@ -38,6 +39,9 @@ const askTimeoutMilliseconds = 20_000;
 const notReadyTimeoutMilliseconds = 5_000;
 /** Kubernetes gives a probe one second to end; a kubelet that does not answer is not waited for any longer. */
 const endTimeoutMilliseconds = 5_000;
+
+/** The first and the last record of a capture, and room for small packets. */
+const captureOverheadBytes = 1024 * 1024;
 
 type OnWaiting = (reason: string, message: string) => void;
 
@@ -108,6 +112,35 @@ export class NodeProbes {
       const reason = error instanceof NoAnswerError || error instanceof ProbeExecError ? error.reason : 'ProbeFailed';
       const prefix = node.isReady || messageOf(error).includes('not ready') ? '' : `the node is not ready (kubectl describe node ${node.name} tells why): `;
       return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
+    } finally {
+      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
+      this.#lastUsed.set(node.name, Date.now());
+      this.#watchIdle();
+    }
+  }
+
+  /**
+   * Captures packets on a node for as long as the request says, and gives each line that the probe prints. Never rejects:
+   * the reason why there is nothing (more) is returned.
+   */
+  async capture(node: TracedNode, request: CaptureRequest, { onWaiting, onLine, signal }: { readonly onWaiting: OnWaiting; readonly onLine: (line: string) => void; readonly signal?: AbortSignal }): Promise<string | undefined> {
+    this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
+    try {
+      const pod = await this.#ensureRunning(node, onWaiting, signal);
+      await streamProbe(this.#kubeConfig, {
+        namespace: this.#options.namespace,
+        pod,
+        verb: 'capture',
+        request: JSON.stringify(request),
+        timeoutMilliseconds: request.durationSeconds * 1000 + askTimeoutMilliseconds,
+        // base64, and around each packet a record.
+        maxBytes: request.maxBytes * 4 + captureOverheadBytes,
+        onLine,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
     } finally {
       this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
       this.#lastUsed.set(node.name, Date.now());

@@ -1,7 +1,7 @@
 /** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1NetworkPolicyPort, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
-import type { ClientFacts, ClusterFacts, ClusterNode, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
+import type { ClientFacts, ClusterFacts, ClusterNode, DnsServerFacts, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
 import { isChanging } from '../core/diagnose/age.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
 import { contradictions } from '../core/diagnose/pod-endpoints.ts';
@@ -41,6 +41,8 @@ export interface ClusterObserver {
   observe(request: ObserveRequest): Promise<ClusterObservation>;
   /** The Service of the cluster's DNS; null where there is none. @throws ApiException */
   dnsService(): Promise<V1Service | null>;
+  /** The same with its servers. @throws ApiException */
+  dns(): Promise<ClusterFacts['dns'] | null>;
 }
 
 /** Pods whose labels are only near the selector are kept up to this many, the nearest first. */
@@ -122,6 +124,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
 
   return {
     dnsService: () => dnsServices(''),
+    dns: () => dnsFacts(''),
     async observe(request) {
       const { service, readSlices, signal } = request;
       const key = `${service.metadata?.namespace ?? ''}/${service.metadata?.name ?? ''}`;
@@ -210,6 +213,8 @@ function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1Net
   return {
     ...present({
       node: spec?.nodeName,
+      dnsPolicy: spec?.dnsPolicy,
+      dnsConfig: dnsConfigOf(spec),
       egressPolicies: isolating
         ?.map((policy) => ({ name: policy.metadata?.name ?? '', egress: (policy.spec?.egress ?? []).map(({ to, ports }) => ({ to: to ?? [], ports: (ports ?? []).map(policyPort) })) }))
         .sort(byName),
@@ -219,6 +224,12 @@ function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1Net
     addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
     hostNetwork: spec?.hostNetwork === true,
   };
+}
+
+function dnsConfigOf(spec: V1Pod['spec']): PodFacts['dnsConfig'] {
+  if (spec?.dnsConfig === undefined) return undefined;
+  const { nameservers = [], searches = [], options = [] } = spec.dnsConfig;
+  return { nameservers, searches, options: options.map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)) };
 }
 
 /** As many labels of a pod are kept: more say nothing. */
@@ -244,14 +255,7 @@ function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFact
       deletionTimestamp: timeOf(metadata?.deletionTimestamp),
       terminationGracePeriodSeconds: metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds,
       dnsPolicy: spec?.dnsPolicy,
-      dnsConfig:
-        spec?.dnsConfig === undefined
-          ? undefined
-          : {
-              nameservers: spec.dnsConfig.nameservers ?? [],
-              searches: spec.dnsConfig.searches ?? [],
-              options: (spec.dnsConfig.options ?? []).map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)),
-            },
+      dnsConfig: dnsConfigOf(spec),
     }),
     name: metadata?.name ?? '',
     uid: metadata?.uid ?? '',
@@ -352,12 +356,20 @@ function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
 async function readDns(service: V1Service | null, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
   if (service === null) return null;
   const { items } = await discovery.listNamespacedEndpointSlice({ namespace: 'kube-system', labelSelector: 'kubernetes.io/service-name=kube-dns' });
-  const endpoints = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap((slice) => slice.endpoints ?? []);
+  const servers = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap(dnsServers);
   return {
     clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None'),
-    endpoints: endpoints.length,
-    readyEndpoints: endpoints.filter(({ conditions }) => conditions?.ready !== false).length,
+    endpoints: servers.length,
+    readyEndpoints: servers.filter(({ ready }) => ready).length,
+    servers,
   };
+}
+
+function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
+  const port = (ports ?? []).find(({ protocol }) => protocol === 'UDP')?.port ?? 53;
+  return (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) =>
+    addresses.slice(0, 1).map((address) => ({ ...present({ pod: targetRef?.name, node: nodeName }), address, port, ready: conditions?.ready !== false })),
+  );
 }
 
 function isReady(conditions: readonly { type: string; status: string }[] | undefined): boolean {

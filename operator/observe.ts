@@ -83,7 +83,7 @@ export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints 
       protocol: protocolOf(protocol),
       ...(port === undefined ? {} : { port }),
     })),
-    endpoints: (endpoints ?? []).map(({ addresses, conditions, nodeName, zone, hints, targetRef }): EndpointStatus => {
+    endpoints: (endpoints ?? []).map(({ addresses, conditions, nodeName, hostname, zone, hints, targetRef }): EndpointStatus => {
       // discovery/v1 EndpointConditions: nil ready is true, nil serving is what ready is, nil terminating is false.
       const ready = conditions?.ready ?? true;
       const zones = (hints?.forZones ?? []).map(({ name }) => name);
@@ -94,6 +94,7 @@ export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints 
         serving: conditions?.serving ?? ready,
         terminating: conditions?.terminating ?? false,
         ...(nodeName === undefined ? {} : { nodeName }),
+        ...(hostname === undefined ? {} : { hostname }),
         ...(zone === undefined ? {} : { zone }),
         ...(zones.length === 0 ? {} : { hints: zones }),
         ...(nodes.length === 0 ? {} : { nodeHints: nodes }),

@@ -1,5 +1,6 @@
 /** Runs one command in a probe's pod through the API server's exec stream, and reads what it prints. */
 import { Writable, PassThrough } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
 import { Exec, type KubeConfig } from '@kubernetes/client-node';
 import { probeCommand, probeContainer } from './probe-pod.ts';
 
@@ -13,6 +14,13 @@ export interface ProbeExec {
   readonly request: string;
   readonly timeoutMilliseconds: number;
   readonly signal?: AbortSignal;
+}
+
+/** What a probe prints is given line by line instead of at the end. */
+export interface ProbeStream extends ProbeExec {
+  readonly verb: 'capture';
+  readonly maxBytes: number;
+  readonly onLine: (line: string) => void;
 }
 
 /** Why a probe gave no report; `reason` is one word for the status. */
@@ -30,9 +38,39 @@ export class ProbeExecError extends Error {
  * Gives the probe its request as one line and returns what it printed.
  * @throws ProbeExecError for a time-out, too large a report, a status other than 0, or a stream that broke
  */
-export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeoutMilliseconds, signal }: ProbeExec): Promise<string> {
-  if (signal?.aborted === true) throw new ProbeExecError('Aborted', 'the collection was ended');
+export async function execProbe(kubeConfig: KubeConfig, exec: ProbeExec): Promise<string> {
   const chunks: Buffer[] = [];
+  await runProbe(kubeConfig, { ...exec, maxBytes: maxReportBytes, command: probeCommand, onChunk: (chunk) => { chunks.push(chunk); } });
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/**
+ * The same for a verb of the probe that prints for as long as it is asked to.
+ * @throws ProbeExecError as execProbe does
+ */
+export async function streamProbe(kubeConfig: KubeConfig, { verb, onLine, ...exec }: ProbeStream): Promise<void> {
+  const decoder = new StringDecoder('utf8');
+  let rest = '';
+  await runProbe(kubeConfig, {
+    ...exec,
+    command: [...probeCommand, verb],
+    onChunk: (chunk) => {
+      const lines = (rest + decoder.write(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) onLine(line);
+    },
+  });
+  if (rest !== '') onLine(rest);
+}
+
+interface ProbeRun extends ProbeExec {
+  readonly command: readonly string[];
+  readonly maxBytes: number;
+  readonly onChunk: (chunk: Buffer) => void;
+}
+
+async function runProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeoutMilliseconds, signal, command, maxBytes, onChunk }: ProbeRun): Promise<void> {
+  if (signal?.aborted === true) throw new ProbeExecError('Aborted', 'the collection was ended');
   let bytes = 0;
   let problem = '';
   const stdin = new PassThrough();
@@ -45,8 +83,8 @@ export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, reques
   const stdout = new Writable({
     write(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      if (bytes > maxReportBytes) finish(new ProbeExecError('ReportTooLarge', `its probe printed more than ${String(maxReportBytes / 1024 / 1024)} MiB`));
-      else chunks.push(chunk);
+      if (bytes > maxBytes) finish(new ProbeExecError('ReportTooLarge', `its probe printed more than ${String(Math.ceil(maxBytes / 1024 / 1024))} MiB`));
+      else onChunk(chunk);
       done();
     },
   });
@@ -62,7 +100,7 @@ export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, reques
   let isOver = false;
   let socket: Awaited<ReturnType<Exec['exec']>> | undefined;
   try {
-    const opening = new Exec(kubeConfig).exec(namespace, pod, probeContainer, [...probeCommand], stdout, stderr, stdin, false, (status) => {
+    const opening = new Exec(kubeConfig).exec(namespace, pod, probeContainer, [...command], stdout, stderr, stdin, false, (status) => {
       if (status.status === 'Success') finish();
       else finish(new ProbeExecError('ProbeFailed', `its probe failed: ${firstLine(problem) || (status.message ?? 'no reason given')}`));
     });
@@ -72,7 +110,6 @@ export async function execProbe(kubeConfig: KubeConfig, { namespace, pod, reques
     socket.addEventListener('close', () => { finish(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke before the report was whole')); });
     stdin.write(`${request}\n`);
     await finished;
-    return Buffer.concat(chunks).toString('utf8');
   } catch (error) {
     if (error instanceof ProbeExecError) throw error;
     throw openingError(error, namespace);

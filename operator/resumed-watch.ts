@@ -1,6 +1,6 @@
 /** A watch that goes on for ever: resumed from where it broke, begun anew where the API server no longer knows that place. */
 import { Watch, type KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';

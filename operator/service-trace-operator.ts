@@ -5,7 +5,7 @@
  */
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { z } from 'zod';
+import * as z from 'zod';
 import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';

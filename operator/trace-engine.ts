@@ -1,12 +1,15 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
+import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
+import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
+import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
-import type { ProbeRequest } from '../core/probe-request.ts';
 import { present } from '../core/present.ts';
+import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
-import type { FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
@@ -58,10 +61,35 @@ export interface TraceResult {
 export interface TraceEngine {
   /** @throws ApiException of the client where the API server refuses to be read */
   trace(request: TraceRequest): Promise<TraceResult>;
+  /** Captures packets on the chosen nodes (all where no name is given). @throws ApiException */
+  capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
   /** Ends the probes that nobody asks right now. */
   release(): Promise<void>;
   /** Ends all probes that this engine started, and waits for their end. */
   close(): Promise<void>;
+}
+
+export interface EngineCaptureRequest {
+  readonly nodes: readonly string[];
+  /** A choice of more nodes than this is refused. */
+  readonly maxNodes: number;
+  /** What each node is asked for; bytes are shared among the nodes. */
+  readonly capture: Omit<CaptureRequest, 'node' | 'version'>;
+  readonly onWaiting: (node: string, message: string) => void;
+  readonly onLine: (node: string, line: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** How the capture of one node ended. */
+export interface CaptureEnd {
+  readonly node: string;
+  /** Why it gave nothing, or not all; undefined where it came to its end. */
+  readonly problem?: string;
+}
+
+/** Thrown where the nodes of a capture are not there, or too many. */
+export class NodeChoiceError extends Error {
+  override readonly name = 'NodeChoiceError';
 }
 
 /** Listed by a probe for one Service at most, so that a status stays within its bounds. */
@@ -74,11 +102,8 @@ const nodesFreshMilliseconds = 5000;
 /** EndpointSlices that were read this long before the last node answered are read again. */
 const slicesFreshMilliseconds = 1000;
 
-/** The cluster's own domain; a cluster with another one is told by DNS-NXDOMAIN. */
-const clusterDomain = 'cluster.local';
-
 /** @param makeProbes replaced where many Services are asked about at once */
-export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
+export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
@@ -100,6 +125,23 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
 
+  const capture = async ({ nodes: names, maxNodes, capture: asked, onWaiting, onLine, signal }: EngineCaptureRequest): Promise<CaptureEnd[]> => {
+    const { nodes, unknown } = selectNodes(await nodeCache(''), names.length === 0 ? undefined : { names: [...names] });
+    if (unknown.length > 0) throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
+    if (nodes.length > maxNodes) throw new NodeChoiceError(`${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`);
+    const maxBytes = Math.max(1, Math.floor(asked.maxBytes / nodes.length));
+    return Promise.all(
+      nodes.map(async (node) => {
+        const problem = await probes.capture(node, { ...asked, version: 1, node: node.name, maxBytes }, {
+          onWaiting: (_reason, message) => { onWaiting(node.name, message); },
+          onLine: (line) => { onLine(node.name, line); },
+          ...(signal === undefined ? {} : { signal }),
+        });
+        return { node: node.name, ...(problem === undefined ? {} : { problem }) };
+      }),
+    );
+  };
+
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
     const { namespace, spec } = request;
     const name = spec.serviceRef.name;
@@ -118,10 +160,11 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     }
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
-    const [firstRead, nodeList, dnsServers] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? [] : clusterDns(observer)]);
+    const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? undefined : clusterDns(observer)]);
     let desired = desiredServiceOf(service, firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
+    const { connect, refusal } = await connectMode(core, desired, spec);
     const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
     const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
     const answers = new Map<string, NodeAnswer>([
@@ -145,7 +188,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(await probes.ask(node, probeRequest(node, desired, spec, dnsServers, dispatch), onWaiting, request.signal));
+          answered(await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, connect }), onWaiting, request.signal));
         }),
       );
     } finally {
@@ -155,13 +198,13 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
     const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
-    const cluster = observed.facts;
+    const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }) };
     const changed = changedSlices(firstRead, observed.slices);
     desired = { ...desiredServiceOf(service, observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
-  return { trace, release: () => probes.release(), close: () => probes.close() };
+  return { trace, capture, release: () => probes.release(), close: () => probes.close() };
 }
 
 /** Names of the slices that were made, changed or deleted between two readings. */
@@ -178,6 +221,14 @@ export function notReady(status: ServiceTraceStatus, reason: string, message: st
   const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
   const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
   return { ...status, conditions: [{ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }, ...others] };
+}
+
+/** A Service with its EndpointSlices as they are now; undefined where it is not there. */
+export async function readDesiredService(kubeConfig: KubeConfig, namespace: string, name: string): Promise<DesiredService | undefined> {
+  const service = await orUndefined(kubeConfig.makeApiClient(CoreV1Api).readNamespacedService({ namespace, name }));
+  if (service === undefined) return undefined;
+  const { items } = await kubeConfig.makeApiClient(DiscoveryV1Api).listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
+  return desiredServiceOf(service, items);
 }
 
 /** Calls after the pause, once for all the times that it was asked to in between. */
@@ -203,8 +254,7 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  dnsServers: readonly string[],
-  dispatch: ReturnType<typeof dispatchReading>,
+  { dns, dispatch, connect }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; connect: ConnectMode },
 ): ProbeRequest {
   const { service, namespace, name } = desired;
   return {
@@ -232,20 +282,53 @@ function probeRequest(
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
       system: true,
-      ...(dnsServers.length === 0 ? {} : { dns: { servers: [...dnsServers], clusterDomain } }),
+      ...(connect === 'None' ? {} : { connect: { http: connect === 'HTTP', targets: connectTargets(desired, node.internalIPs).map((target) => ({ service: `${namespace}/${name}`, ...target })) } }),
+      ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),
     },
     maxConntrackEntries,
   };
 }
 
-/** The cluster IPs of kube-system/kube-dns; none where it is not there, or may not be read: then DNS is not asked. */
-async function clusterDns(observer: ClusterObserver): Promise<readonly string[]> {
-  try {
-    return ((await observer.dnsService())?.spec?.clusterIPs ?? []).filter((address) => address !== 'None');
-  } catch (error) {
-    if (statusCodeOf(error) === 403) return [];
-    throw error;
-  }
+type ConnectMode = NonNullable<CollectSpec['connect']>;
+
+/** Whether nodes may connect to the Service (core/connect-targets.ts says why not every one). */
+async function connectMode(core: CoreV1Api, desired: DesiredService, spec: ServiceTraceSpec): Promise<{ readonly connect: ConnectMode; readonly refusal?: string }> {
+  const connect = spec.collect?.connect ?? 'None';
+  if (connect === 'None') return { connect };
+  const { items } = await core.listNamespacedPod({ namespace: desired.namespace, resourceVersion: '0' });
+  const refusal = connectRefusal(desired, new Set(items.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip))));
+  return refusal === undefined ? { connect } : { connect: 'None', refusal };
+}
+
+type DnsServers = Pick<NonNullable<ClusterFacts['dns']>, 'clusterIPs' | 'servers'>;
+
+/** Undefined where there is none, or it may not be read: then DNS is not asked. Without its EndpointSlices, only the Service is. */
+async function clusterDns(observer: ClusterObserver): Promise<DnsServers | undefined> {
+  const unlessForbidden = async <Value>(read: Promise<Value>): Promise<Value | undefined> => {
+    try {
+      return await read;
+    } catch (error) {
+      if (statusCodeOf(error) === 403) return undefined;
+      throw error;
+    }
+  };
+  const dns = await unlessForbidden(observer.dns());
+  if (dns !== undefined) return dns ?? undefined;
+  const service = await unlessForbidden(observer.dnsService());
+  return service === undefined || service === null ? undefined : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
+}
+
+/** CoreDNS runs with two replicas, or with a few more; past so many, the first speak for the rest. */
+const maxDnsEndpoints = 10;
+
+function dnsRequest(desired: DesiredService, { clusterIPs, servers }: DnsServers): NonNullable<ProbeRequest['collect']['dns']> {
+  const service = `${desired.namespace}/${desired.name}`;
+  return {
+    servers: clusterIPs.slice(0, 2),
+    endpoints: (servers ?? []).filter(({ ready }) => ready).slice(0, maxDnsEndpoints).map(({ address, port }) => ({ address, port })),
+    health: healthQuestion(defaultClusterDomain),
+    questions: expectedAnswers(desired, defaultClusterDomain).map(({ name, type }) => ({ service, name, type })),
+  };
 }
 
 /** The client of spec.from: on which nodes its packets enter, and with which addresses. */

@@ -1,23 +1,39 @@
-/** Asks the cluster's DNS for a Service's name, from the node. */
-import { Resolver } from 'node:dns/promises';
+/** Asks the cluster's DNS for a Service's names, from the node: by way of the DNS Service, and each of its servers directly. */
+import { readFile } from 'node:fs/promises';
 import type { RecordOf } from '../core/node-report.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
+import type { ProbeRequest } from '../core/probe-request.ts';
+import type { Emit } from './emit.ts';
+import { queryDns } from './query-dns.ts';
 
-/** A and AAAA of `name.namespace.svc.DOMAIN`; never rejects: the resolver's code stands in `error`. */
-export async function askDns(server: string, clusterDomain: string, service: ProbeRequestService): Promise<RecordOf<'dns'>> {
-  const name = `${service.name}.${service.namespace}.svc.${clusterDomain}`;
-  const resolver = new Resolver({ timeout: 2000, tries: 1 });
-  resolver.setServers([server.includes(':') ? `[${server}]` : server]);
-  // The final dot: no search path may answer for the cluster.
-  const results = await Promise.allSettled([resolver.resolve4(`${name}.`), resolver.resolve6(`${name}.`)]);
-  const answers = results.flatMap((result) => (result.status === 'fulfilled' ? result.value : [])).sort();
-  const codes = results.flatMap((result) => (result.status === 'rejected' ? [codeOf(result.reason)] : []));
-  // A name with addresses of one family has no data of the other: that is no error.
-  const error = answers.length > 0 ? codes.find((code) => code !== 'ENODATA' && code !== 'ENOTFOUND') : codes[0];
-  return { kind: 'dns', service: `${service.namespace}/${service.name}`, name, server, answers, ...(error === undefined ? {} : { error }) };
+type DnsRequest = NonNullable<ProbeRequest['collect']['dns']>;
+type Server = Pick<RecordOf<'dnsAnswer'>, 'server' | 'port' | 'role'>;
+
+/** Emits a record for each question to each server; a server that does not answer the first is asked nothing more. */
+export async function askDns(request: DnsRequest, services: readonly string[], emit: Emit): Promise<void> {
+  const servers: Server[] = [
+    ...request.servers.map((server): Server => ({ server, port: 53, role: 'Service' })),
+    ...request.endpoints.map(({ address, port }): Server => ({ server: address, port, role: 'Endpoint' })),
+  ];
+  await Promise.all([...servers.map((server) => askServer(server, request, services, emit)), readResolvConf(emit)]);
 }
 
-function codeOf(reason: unknown): string {
-  if (reason instanceof Error) return 'code' in reason && typeof reason.code === 'string' ? reason.code : reason.message;
-  return String(reason);
+async function askServer(server: Server, { health, questions }: DnsRequest, services: readonly string[], emit: Emit): Promise<void> {
+  const ask = async (question: DnsRequest['health']): Promise<Omit<RecordOf<'dnsAnswer'>, 'kind' | 'service'>> => {
+    const began = performance.now();
+    const reply = await queryDns({ address: server.server, port: server.port }, question);
+    return { ...server, name: question.name, type: question.type, ...reply, milliseconds: Math.round((performance.now() - began) * 10) / 10 };
+  };
+  const healthy = await ask(health);
+  for (const service of services) emit({ kind: 'dnsAnswer', service, ...healthy });
+  if (healthy.error !== undefined) return;
+  const asked = server.role === 'Service' ? questions : questions.filter(({ type }) => type !== 'SRV');
+  await Promise.all(asked.map(async ({ service, name, type }) => { emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) }); }));
+}
+
+async function readResolvConf(emit: Emit): Promise<void> {
+  try {
+    emit({ kind: 'resolvConf', text: (await readFile('/etc/resolv.conf', 'utf8')).slice(0, 4096) });
+  } catch (error) {
+    emit({ kind: 'unread', what: "the node's resolv.conf", reason: error instanceof Error ? error.message : String(error) });
+  }
 }

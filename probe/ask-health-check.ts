@@ -1,5 +1,5 @@
 /** Asks a Service's healthCheckNodePort as a load balancer would, from the node itself. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { hostPort } from '../core/address.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';

@@ -16,6 +16,7 @@ import { readRules } from './read-rules.ts';
 import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
 import { readTables } from './read-tables.ts';
+import { tryConnections } from './try-connections.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
 export async function collect(request: ProbeRequest, commands: Commands, version: string, emit: Emit): Promise<void> {
@@ -28,9 +29,8 @@ export async function collect(request: ProbeRequest, commands: Commands, version
     ...(system ? [readSystem(emit), readInterfaces(emit), readSockets(request.services, emit), ...askHealthChecks(request, addresses, emit)] : []),
     readAsked(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
-    ...(request.collect.dns?.servers.slice(0, 1) ?? []).flatMap((server) =>
-      request.services.map(async (service) => { emit(await askDns(server, request.collect.dns?.clusterDomain ?? 'cluster.local', service)); }),
-    ),
+    request.collect.connect === undefined ? undefined : tryConnections(request.collect.connect, emit),
+    request.collect.dns === undefined ? undefined : askDns(request.collect.dns, request.services.map(({ namespace, name }) => `${namespace}/${name}`), emit),
   ]);
   if (statistics !== undefined) emitStatistics(statistics, (await readConntrackStatistics(commands, emit)) ?? statistics, emit);
   const finished = Date.now();

@@ -22,11 +22,13 @@ export interface Commands {
   stream(argv: readonly [string, ...string[]], onLine: (line: string) => void, input?: string | Readable): Promise<Finished>;
 }
 
+const defaultPath = '/usr/sbin:/usr/bin:/sbin:/bin';
+
 /** Real programs, in the C locale, each with at most 15 s, unless it is said otherwise. */
 export function realCommands(timeoutMilliseconds = 15_000): Commands {
   // The legacy iptables tools take a lock even for reading; the probe's root file system is read-only, /run is not.
   const lock = process.env['XTABLES_LOCKFILE'] ?? lockFile();
-  const env = { PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', XTABLES_LOCKFILE: lock };
+  const env = { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C', XTABLES_LOCKFILE: lock };
   return {
     stream: (argv, onLine, input) =>
       new Promise((resolve) => {
@@ -65,6 +67,29 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
 }
 
 const maxErrorText = 65536;
+
+export interface StartedProgram {
+  /** Asks it to end; what it has printed until then still comes. */
+  stop(): void;
+  /** Never rejects. */
+  readonly finished: Promise<Pick<Finished, 'status' | 'errors'>>;
+}
+
+/** Starts a program whose output is bytes, and which runs for as long as it is wanted. */
+export function startProgram(argv: readonly [string, ...string[]], onChunk: (chunk: Buffer) => void): StartedProgram {
+  const [program, ...args] = argv;
+  const child = spawn(program, args, { env: { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { promise: finished, resolve } = Promise.withResolvers<Pick<Finished, 'status' | 'errors'>>();
+  let errorText = '';
+  child.stdout.on('data', onChunk);
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => { if (errorText.length < maxErrorText) errorText += chunk; });
+  child.once('error', (error) => {
+    const missing = 'code' in error && error.code === 'ENOENT';
+    resolve({ status: missing ? 127 : 126, errors: [missing ? `${program} is not installed` : error.message] });
+  });
+  child.once('close', (status) => { resolve({ status: status ?? 1, errors: errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()])) }); });
+  return { stop: () => { child.kill('SIGINT'); }, finished };
+}
 
 /** Cuts text that comes in chunks into lines: node:readline takes several times as long for a dump of 20 MB. */
 export function lineSplitter(onLine: (line: string) => void): { push: (chunk: string) => void; end: () => void } {

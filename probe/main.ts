@@ -1,10 +1,14 @@
 /**
  * The node probe. `probe wait` is the main process of its pod, and does nothing until it is ended. `probe` reads one
  * line of JSON (a ProbeRequest) from standard input, prints the report as NDJSON, and ends: with 0 also where parts
- * could not be read (the report says which), with 2 for a request that it does not understand.
+ * could not be read (the report says which), with 2 for a request that it does not understand. `probe capture` does the
+ * same with a CaptureRequest, and prints packets.
  */
 import { createInterface } from 'node:readline';
-import { probeRequestSchema, type ProbeRequest } from '../core/probe-request.ts';
+import type { ZodType } from 'zod';
+import { captureRequestSchema } from '../core/capture-request.ts';
+import { probeRequestSchema } from '../core/probe-request.ts';
+import { capture } from './capture.ts';
 import { collect } from './collect.ts';
 import { realCommands } from './commands.ts';
 import { version } from './version.ts';
@@ -12,7 +16,7 @@ import { version } from './version.ts';
 class BadRequestError extends Error {}
 
 /** The first line of standard input; what comes after it is not waited for, since an exec stream may stay open. */
-async function readRequest(): Promise<ProbeRequest> {
+async function readRequest<Request>(schema: ZodType<Request>): Promise<Request> {
   const lines = createInterface({ input: process.stdin });
   for await (const line of lines) {
     lines.close();
@@ -22,7 +26,7 @@ async function readRequest(): Promise<ProbeRequest> {
     } catch {
       throw new BadRequestError(`the request is not JSON: ${line.slice(0, 80)}`);
     }
-    const request = probeRequestSchema.safeParse(value);
+    const request = schema.safeParse(value);
     if (request.success) return request.data;
     const issue = request.error.issues[0];
     throw new BadRequestError(`the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`);
@@ -39,7 +43,11 @@ function wait(): void {
 if (process.argv[2] === 'wait') wait();
 else {
   try {
-    await collect(await readRequest(), realCommands(), version, (record) => process.stdout.write(`${JSON.stringify(record)}\n`));
+    const print = (record: object): void => { process.stdout.write(`${JSON.stringify(record)}\n`); };
+    // A reader that is gone wants no more: what was started for it ends with this process.
+    process.stdout.on('error', () => process.exit(1));
+    if (process.argv[2] === 'capture') await capture(await readRequest(captureRequestSchema), print);
+    else await collect(await readRequest(probeRequestSchema), realCommands(), version, print);
     // An open standard input would keep the process alive.
     process.stdin.destroy();
   } catch (error) {

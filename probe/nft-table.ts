@@ -2,7 +2,7 @@
  * kube-proxy's nftables table of one family, read in one of two ways: over netlink (nft-netlink.ts), at the cost of the
  * Services that are asked for, or where that cannot be, as one listing of `nft`.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { NetlinkError } from '../core/netlink-message.ts';
 import { jumpsOfStatement } from '../core/nft-targets.ts';
 import { parseNftRules } from '../core/parse/nft-json.ts';

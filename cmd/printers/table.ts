@@ -6,6 +6,7 @@ import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';
 import { cell, type Cell } from '../tone.ts';
 import { ageText, bytesText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, routingText, severityTones } from '../words.ts';
+import { connectionLines } from './connections.ts';
 import { fits, printColumns, type Column } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
 
@@ -22,7 +23,7 @@ export function printTable(trace: ServiceTrace, options: TableOptions): string {
   if (status !== undefined) {
     sections.push(conditions(status, options), nodes(trace, status, options));
     for (const path of pathsOf(status)) sections.push(pathSection(path, status, options));
-    sections.push(endpointSlices(status, options), conntrack(status, options), walks(status, options), findings(status, options), cuts(status, options));
+    sections.push(endpointSlices(status, options), conntrack(status, options), connectionLines(status, tableWidth(options)), walks(status, options), findings(status, options), cuts(status, options));
   }
   return sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n').concat('\n');
 }

@@ -11,7 +11,7 @@ export function Header({ state, lines, theme }: { readonly state: LiveState; rea
   const { trace } = state;
   const { paint } = theme;
   const service = trace?.status?.service;
-  const name = trace === undefined ? '' : `${paint('heading', trace.spec.serviceRef.name)} in ${trace.metadata.namespace ?? 'default'}`;
+  const name = trace === undefined ? paint('heading', state.subject) : `${paint('heading', trace.spec.serviceRef.name)} in ${trace.metadata.namespace ?? 'default'}`;
   const addresses = service === undefined ? '' : `  ${[service.type, ...service.clusterIPs].join(' ')}`;
   return (
     <Box flexDirection="column">

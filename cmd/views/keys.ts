@@ -1,37 +1,94 @@
 /** Keys to named actions. */
 import type { Key } from 'ink';
-import { tabs, type LiveAction } from './live-state.ts';
+import { views, type LiveAction, type View } from './live-state.ts';
 
-/** What a key asks for; scrolling is by lines or by half a pane, whose size the view knows. */
-export type KeyAction = Exclude<LiveAction, { type: 'event' | 'tick' | 'scrollBy' }> | { readonly type: 'scrollLines'; readonly lines: number } | { readonly type: 'scrollPanes'; readonly panes: number } | { readonly type: 'quit' };
+/** What a key asks for; how far a pane goes, and what a row means, the view knows. */
+export type KeyAction =
+  | Exclude<LiveAction, { type: 'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' }>
+  | { readonly type: 'move'; readonly rows: number }
+  | { readonly type: 'movePanes'; readonly panes: number }
+  | { readonly type: 'moveToEnd'; readonly end: 'first' | 'last' }
+  | { readonly type: 'scroll'; readonly lines: number }
+  | { readonly type: 'scrollPanes'; readonly panes: number }
+  | { readonly type: 'open' }
+  | { readonly type: 'foldRow' }
+  | { readonly type: 'foldEverything' }
+  | { readonly type: 'copy' }
+  | { readonly type: 'save' }
+  | { readonly type: 'leave' }
+  | { readonly type: 'quit' };
 
+/** In the order of the help. */
 export const keyHelp: readonly (readonly [string, string])[] = [
-  ['↑ ↓ or k j', 'choose a node'],
-  ['Home End or g G', 'the first, the last node'],
-  ['Tab, ← →, or 1 2 3 4', 'DNAT targets, rules, conntrack, findings'],
-  ['PgUp PgDn, or b and space', 'scroll the lower pane'],
-  ['K J', 'scroll it by a line'],
+  ['1 … 7, Tab, ← →', 'path, nodes, rules, conntrack, findings, timeline, walk'],
+  ['↑ ↓, k j, wheel', 'choose a row; in the path: a node'],
+  ['g G, Home End', 'the first, the last'],
+  ['PgUp PgDn, b f', 'a page; in the path: of the lower pane'],
+  ['[ ]', 'the node before, the next node'],
+  ['Enter', 'open: the node, the finding, the chain that a rule jumps to'],
+  ['Space, z', 'fold a chain or finding; all of them'],
+  ['/', 'filter rows'],
+  [':', 'command palette: every command by its name'],
+  ['o O p', 'nodes: sort by the next column, reverse, group by program'],
+  ['e', 'conntrack: one row for each backend'],
+  ['c', 'walk: choose the client whose packet is followed'],
+  ['y', 'copy the row: advice, rule, command (OSC 52)'],
+  ['s', 'save what is seen to a bundle'],
+  ['Esc', 'back'],
   ['?', 'this help'],
-  ['q, Esc or Ctrl-C', 'quit'],
+  ['q, Ctrl-C', 'quit'],
 ];
 
-type Pressed = Pick<Key, 'upArrow' | 'downArrow' | 'leftArrow' | 'rightArrow' | 'pageUp' | 'pageDown' | 'home' | 'end' | 'tab' | 'shift' | 'escape' | 'ctrl'>;
+export type Pressed = Pick<Key, 'upArrow' | 'downArrow' | 'leftArrow' | 'rightArrow' | 'pageUp' | 'pageDown' | 'home' | 'end' | 'tab' | 'shift' | 'escape' | 'ctrl' | 'return' | 'backspace' | 'delete'>;
 
 /** A key after Esc may arrive as Alt and that key; it means the same. */
-export function actionOf(input: string, key: Pressed, isHelpOpen: boolean): KeyAction | undefined {
+export function actionOf(input: string, key: Pressed, { isHelpOpen, view }: { readonly isHelpOpen: boolean; readonly view: View }): KeyAction | undefined {
   if ((key.ctrl && input === 'c') || input === 'q') return { type: 'quit' };
   if (input === '?') return { type: 'toggleHelp' };
-  if (key.escape) return isHelpOpen ? { type: 'closeHelp' } : { type: 'quit' };
-  if (key.upArrow || input === 'k') return { type: 'selectBy', nodes: -1 };
-  if (key.downArrow || input === 'j') return { type: 'selectBy', nodes: 1 };
-  if (key.home || input === 'g') return { type: 'selectFirst' };
-  if (key.end || input === 'G') return { type: 'selectLast' };
-  if ((key.tab && key.shift) || key.leftArrow || input === 'h') return { type: 'turnTabs', by: -1 };
-  if (key.tab || key.rightArrow || input === 'l') return { type: 'turnTabs', by: 1 };
-  if (key.pageDown || input === ' ') return { type: 'scrollPanes', panes: 1 };
-  if (key.pageUp || input === 'b') return { type: 'scrollPanes', panes: -1 };
-  if (input === 'J') return { type: 'scrollLines', lines: 1 };
-  if (input === 'K') return { type: 'scrollLines', lines: -1 };
-  const tab = tabs[Number(input) - 1];
-  return tab === undefined ? undefined : { type: 'showTab', tab };
+  if (key.escape) return isHelpOpen ? { type: 'closeHelp' } : { type: 'leave' };
+  if (key.upArrow || input === 'k') return { type: 'move', rows: -1 };
+  if (key.downArrow || input === 'j') return { type: 'move', rows: 1 };
+  if (key.home || input === 'g') return { type: 'moveToEnd', end: 'first' };
+  if (key.end || input === 'G') return { type: 'moveToEnd', end: 'last' };
+  if ((key.tab && key.shift) || key.leftArrow || input === 'h') return { type: 'turn', by: -1 };
+  if (key.tab || key.rightArrow || input === 'l') return { type: 'turn', by: 1 };
+  if (key.pageDown || input === 'f') return { type: 'movePanes', panes: 1 };
+  if (key.pageUp || input === 'b') return { type: 'movePanes', panes: -1 };
+  if (key.return) return { type: 'open' };
+  const named = letters(view).get(input);
+  if (named !== undefined) return named;
+  const shown = views[Number(input) - 1];
+  return shown === undefined ? undefined : { type: 'show', view: shown };
+}
+
+function letters(view: View): ReadonlyMap<string, KeyAction> {
+  return new Map<string, KeyAction>([
+    ['J', { type: 'scroll', lines: 1 }],
+    ['K', { type: 'scroll', lines: -1 }],
+    [']', { type: 'selectBy', nodes: 1 }],
+    ['[', { type: 'selectBy', nodes: -1 }],
+    [' ', view === 'path' ? { type: 'scrollPanes', panes: 1 } : { type: 'foldRow' }],
+    ['z', { type: 'foldEverything' }],
+    ['/', { type: 'openInput', kind: 'filter' }],
+    [':', { type: 'openInput', kind: 'command' }],
+    ['c', { type: 'openInput', kind: 'client' }],
+    ['y', { type: 'copy' }],
+    ['s', { type: 'save' }],
+    ...(view === 'nodes' ? ([['o', { type: 'sortNext' }], ['O', { type: 'reverse' }], ['p', { type: 'toggleGrouping' }]] as const) : []),
+    ...(view === 'conntrack' ? ([['e', { type: 'toggleByBackend' }]] as const) : []),
+  ]);
+}
+
+/** The keys of the footer, the most useful first. */
+export function footerOf(view: View): string {
+  const own: Readonly<Record<View, string>> = {
+    path: '↑↓ node  Enter its rules',
+    nodes: '↑↓ row  Enter its path  o sort  p group',
+    rules: '↑↓ row  Enter follow  Space fold  [ ] node',
+    conntrack: '↑↓ row  e by backend  [ ] node',
+    findings: '↑↓ row  Enter open  y copy advice',
+    timeline: '↑↓ row  Enter its node',
+    walk: 'c client  ↑↓ step  y copy rule',
+  };
+  return `${own[view]}  / filter  : commands  ? help  q quit`;
 }

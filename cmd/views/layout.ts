@@ -1,6 +1,5 @@
 /** How the lines of the screen are shared out. */
-import type { LiveState } from './live-state.ts';
-import { nodesOf } from './live-state.ts';
+import { nodesOf, type LiveState } from './live-state.ts';
 
 export interface Size {
   readonly columns: number;
@@ -8,17 +7,24 @@ export interface Size {
 }
 
 export interface Layout {
-  /** Rows of the node table without its titles. */
+  /** Rows of the node table above the path, without its titles; 0 in the other views. */
   readonly nodeRows: number;
-  readonly detailRows: number;
+  /** Lines of the body, its fixed ones among them. */
+  readonly bodyRows: number;
+  /** Rows of the palette, while it is open. */
+  readonly paletteRows: number;
 }
 
-/** Title, a blank line, the titles of the nodes, the tabs, and the keys. */
-const fixedLines = 5;
+/** The title of the screen, the views, and the line of the keys. */
+const fixedLines = 3;
 
-/** The nodes get up to a third of what the header leaves, the detail the rest. */
-export function layOut({ rows }: Size, state: Pick<LiveState, 'trace'>, headerLines: number): Layout {
+/** In the path, the nodes get up to a third of what the header leaves. */
+export function layOut({ rows }: Size, state: Pick<LiveState, 'trace' | 'view' | 'input'>, headerLines: number): Layout {
   const room = Math.max(2, rows - fixedLines - headerLines);
-  const nodeRows = Math.max(1, Math.min(nodesOf(state).length, Math.ceil(room / 3)));
-  return { nodeRows, detailRows: Math.max(1, room - nodeRows) };
+  const paletteRows = state.input?.kind === 'command' ? Math.max(1, Math.min(10, Math.floor(room / 2))) : 0;
+  if (state.view !== 'path' || nodesOf(state).length === 0) return { nodeRows: 0, bodyRows: Math.max(1, room - paletteRows), paletteRows };
+  // A blank line and the titles stand above the rows.
+  const left = room - 2 - paletteRows;
+  const nodeRows = Math.max(1, Math.min(nodesOf(state).length, Math.ceil(left / 3)));
+  return { nodeRows, bodyRows: Math.max(1, left - nodeRows), paletteRows };
 }

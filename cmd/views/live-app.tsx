@@ -2,18 +2,28 @@
 import { useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useReducer, type ReactElement } from 'react';
 import type { TraceSource } from '../source.ts';
-import { actionOf } from './keys.ts';
+import type { Body, RowMeaning } from './body.ts';
 import { headerLines } from './header-lines.ts';
+import { actionOf, type KeyAction, type Pressed } from './keys.ts';
 import { layOut } from './layout.ts';
-import { LiveView, useDetail } from './live-view.tsx';
-import { initialState, reduceLive } from './live-state.ts';
+import { bodyWindow, LiveView, useBody } from './live-view.tsx';
+import { initialState, reduceLive, type Input, type LiveAction, type LiveStart, type LiveState } from './live-state.ts';
+import { matchCommands } from './palette.ts';
 import type { Theme } from './theme.ts';
 
-export function LiveApp({ source, theme }: { readonly source: TraceSource; readonly theme: Theme }): ReactElement {
+export interface LiveAppProps {
+  readonly source: TraceSource;
+  readonly theme: Theme;
+  /** Puts a text on the clipboard. */
+  readonly copy: (text: string) => void;
+  readonly start?: LiveStart;
+}
+
+export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElement {
   const { exit } = useApp();
   const size = useWindowSize();
-  const [state, dispatch] = useReducer(reduceLive, source.origin, (origin) => initialState(origin, Date.now()));
-  const detail = useDetail(state, size, theme);
+  const [state, dispatch] = useReducer(reduceLive, source.origin, (origin) => initialState(origin, Date.now(), start));
+  const body = useBody(state, size, theme);
   const header = headerLines(state, theme, size.columns);
 
   useEffect(() => {
@@ -29,16 +39,141 @@ export function LiveApp({ source, theme }: { readonly source: TraceSource; reado
     };
   }, [source, exit]);
 
-  useInput((input, key) => {
-    const action = actionOf(input, key, state.isHelpOpen);
-    if (action === undefined) return;
-    const { detailRows: rows } = layOut(size, state, header.length);
-    const last = Math.max(0, detail.length - rows);
-    if (action.type === 'quit') exit();
-    else if (action.type === 'scrollLines') dispatch({ type: 'scrollBy', lines: action.lines, last });
-    else if (action.type === 'scrollPanes') dispatch({ type: 'scrollBy', lines: action.panes * Math.max(1, rows - 1), last });
-    else dispatch(action);
+  /** Tells what becomes of a wish that takes its time. */
+  const wish = (doing: string, promise: Promise<string>): void => {
+    dispatch({ type: 'say', text: doing });
+    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => { dispatch({ type: 'say', text: error instanceof Error ? error.message : String(error) }); });
+  };
+
+  const act = (action: KeyAction): void => {
+    const { bodyRows } = layOut(size, state, header.length);
+    const { rows, cursor } = bodyWindow(state, body, bodyRows);
+    const row = cursor === undefined ? undefined : body.meaning?.(cursor);
+    switch (action.type) {
+      case 'quit':
+        exit();
+        return;
+      case 'leave':
+        leave(state, dispatch, exit);
+        return;
+      case 'copy': {
+        const text = row?.copy ?? state.selectedNode ?? '';
+        if (text === '') return;
+        copy(text);
+        dispatch({ type: 'say', text: `copied: ${text}` });
+        return;
+      }
+      case 'save':
+        if (source.save === undefined) dispatch({ type: 'say', text: `nothing to save: this is ${state.origin}` });
+        else wish('saving a bundle…', source.save().then((file) => `saved to ${file}; show it with --bundle ${file}`));
+        return;
+      case 'open':
+        open(row, state, dispatch);
+        return;
+      case 'foldRow':
+        if (row?.fold !== undefined) dispatch({ type: 'fold', key: row.fold });
+        return;
+      case 'foldEverything':
+        if (body.foldable !== undefined) dispatch({ type: 'foldAll', keys: body.foldable });
+        return;
+      default:
+        move(action, state, body, rows, dispatch);
+    }
+  };
+
+  const take = (input: Input): void => {
+    dispatch({ type: 'closeInput', isKept: true });
+    if (input.kind === 'command') {
+      const command = matchCommands(state, input.text)[input.chosen];
+      if (command !== undefined) act(command.action);
+    }
+    if (input.kind === 'client' && input.text !== '') {
+      if (source.walkFrom === undefined) dispatch({ type: 'say', text: `a packet cannot be walked: this is ${state.origin}` });
+      else {
+        dispatch({ type: 'show', view: 'walk' });
+        wish(`walking the packet of ${input.text}…`, source.walkFrom(input.text).then(() => `the packet of ${input.text}`));
+      }
+    }
+  };
+
+  useInput((text, key) => {
+    if (state.input !== undefined) {
+      typeKey(state.input, text, key, { dispatch, take, offered: () => matchCommands(state, state.input?.text ?? '').length, quit: exit });
+      return;
+    }
+    const action = actionOf(text, key, state);
+    if (action !== undefined) act(action);
   });
 
-  return <LiveView state={state} size={size} theme={theme} header={header} detail={detail} />;
+  return <LiveView state={state} size={size} theme={theme} header={header} body={body} />;
+}
+
+type Dispatch = (action: LiveAction) => void;
+
+/** Esc undoes one thing at a time: the filter, then the view, and at last it quits. */
+function leave(state: LiveState, dispatch: Dispatch, quit: () => void): void {
+  if (state.filters[state.view] !== undefined) {
+    dispatch({ type: 'openInput', kind: 'filter' });
+    dispatch({ type: 'closeInput', isKept: false });
+  } else if (state.visited.length > 0) dispatch({ type: 'goBack' });
+  else quit();
+}
+
+function open(row: RowMeaning | undefined, state: LiveState, dispatch: Dispatch): void {
+  if (state.view === 'path') dispatch({ type: 'show', view: 'rules' });
+  switch (row?.open?.kind) {
+    case 'node':
+      dispatch({ type: 'selectNode', node: row.open.node });
+      dispatch({ type: 'show', view: 'path' });
+      return;
+    case 'row':
+      dispatch({ type: 'setCursor', row: row.open.row });
+      return;
+    case 'fold':
+      dispatch({ type: 'fold', key: row.open.key });
+      return;
+    case undefined:
+  }
+}
+
+/** In the path, rows are nodes, and pages are those of the pane below. */
+function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'save' | 'open' | 'foldRow' | 'foldEverything' }>, state: LiveState, body: Body, rows: number, dispatch: Dispatch): void {
+  const isPath = state.view === 'path';
+  const page = Math.max(1, rows - 1);
+  const lastLine = Math.max(0, body.count - rows);
+  const lastRow = body.meaning === undefined ? lastLine : Math.max(0, body.count - 1);
+  switch (action.type) {
+    case 'move':
+      dispatch(isPath ? { type: 'selectBy', nodes: action.rows } : { type: 'moveCursor', by: action.rows, last: lastRow });
+      return;
+    case 'movePanes':
+      dispatch(isPath ? { type: 'scrollBy', lines: action.panes * page, last: lastLine } : { type: 'moveCursor', by: action.panes * page, last: lastRow });
+      return;
+    case 'moveToEnd':
+      if (isPath) dispatch({ type: action.end === 'first' ? 'selectFirst' : 'selectLast' });
+      else dispatch({ type: 'setCursor', row: action.end === 'first' ? 0 : lastRow });
+      return;
+    case 'scroll':
+      dispatch(isPath ? { type: 'scrollBy', lines: action.lines, last: lastLine } : { type: 'moveCursor', by: action.lines, last: lastRow });
+      return;
+    case 'scrollPanes':
+      dispatch({ type: 'scrollBy', lines: action.panes * page, last: lastLine });
+      return;
+    default:
+      dispatch(action);
+  }
+}
+
+function typeKey(input: Input, text: string, key: Pressed, { dispatch, take, offered, quit }: { dispatch: Dispatch; take: (input: Input) => void; offered: () => number; quit: () => void }): void {
+  if (key.ctrl && text === 'c') quit();
+  else if (key.escape) dispatch({ type: 'closeInput', isKept: false });
+  else if (key.return) take(input);
+  else if (key.upArrow || key.downArrow || key.tab) {
+    const by = key.upArrow || (key.tab && key.shift) ? -1 : 1;
+    if (input.kind === 'command') dispatch({ type: 'type', text: input.text, chosen: Math.max(0, Math.min(input.chosen + by, offered() - 1)) });
+  } else if (key.backspace || key.delete) {
+    if (input.text === '') dispatch({ type: 'closeInput', isKept: false });
+    else dispatch({ type: 'type', text: [...input.text].slice(0, -1).join('') });
+  } else if (key.ctrl && text === 'u') dispatch({ type: 'type', text: '' });
+  else if (text !== '' && !key.ctrl) dispatch({ type: 'type', text: input.text + text.replace(/\p{Cc}/gu, '') });
 }

@@ -1,10 +1,14 @@
 /** The state of the live view, and what changes it. No JSX, no keys. */
 import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
+import { changesBetween, type StatusChange } from '../../core/status-changes.ts';
+import { viewNames, type ViewName } from '../request.ts';
 import type { TraceEvent } from '../source.ts';
+import { extendHistory, type History } from './history.ts';
+import { nodeSorts, type NodeOrder } from './node-order.ts';
 import { measureRates, type Rates } from './rates.ts';
 
-export const tabs = ['targets', 'rules', 'conntrack', 'findings'] as const;
-export type Tab = (typeof tabs)[number];
+export const views = viewNames;
+export type View = ViewName;
 
 export type Connection =
   | { readonly state: 'connecting' }
@@ -14,18 +18,47 @@ export type Connection =
   | { readonly state: 'silent'; readonly reason: string }
   | { readonly state: 'ended'; readonly reason: string };
 
+/** A line that the user types. */
+export interface Input {
+  /** What becomes of it: rows are filtered while it is typed, a command or a client is taken at its end. */
+  readonly kind: 'filter' | 'command' | 'client';
+  readonly text: string;
+  /** Of a command: which of the offered ones. */
+  readonly chosen: number;
+}
+
 export interface LiveState {
   readonly origin: string;
+  /** What is traced, while no trace tells it: `auth-service in default`. */
+  readonly subject: string;
   readonly connection: Connection;
   /** The last thing that the user should know, until the next result. */
   readonly notice: string | undefined;
+  /** What became of the user's last wish, until the next key. */
+  readonly answer: string | undefined;
   readonly trace: ServiceTrace | undefined;
   readonly rates: Rates;
+  readonly history: History;
+  /** The newest last; bounded. */
+  readonly timeline: readonly StatusChange[];
   /** By name: nodes come and go. */
   readonly selectedNode: string | undefined;
-  readonly tab: Tab;
-  /** First line of the detail that is shown. */
+  readonly view: View;
+  /** The views before this one, the last one last: Esc goes back through them. */
+  readonly visited: readonly View[];
+  /** The chosen row of each view. */
+  readonly cursors: Readonly<Partial<Record<View, number>>>;
+  /** First line of the detail below the nodes, in the view of the path. */
   readonly scroll: number;
+  readonly filters: Readonly<Partial<Record<View, string>>>;
+  readonly input: Input | undefined;
+  readonly order: NodeOrder;
+  /** Nodes with the same program are together. */
+  readonly isGrouped: boolean;
+  /** Chains whose rules are hidden, and endpoints of grouped entries. */
+  readonly folded: ReadonlySet<string>;
+  /** conntrack: one row for each backend. */
+  readonly isByBackend: boolean;
   readonly isHelpOpen: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -34,38 +67,125 @@ export interface LiveState {
 export type LiveAction =
   | { readonly type: 'event'; readonly event: TraceEvent; readonly at: number }
   | { readonly type: 'tick'; readonly at: number }
+  /** `last`: the greatest row there is. */
+  | { readonly type: 'moveCursor'; readonly by: number; readonly last: number }
+  | { readonly type: 'setCursor'; readonly row: number }
   | { readonly type: 'selectBy'; readonly nodes: number }
+  | { readonly type: 'selectNode'; readonly node: string }
   | { readonly type: 'selectFirst' }
   | { readonly type: 'selectLast' }
-  | { readonly type: 'showTab'; readonly tab: Tab }
-  | { readonly type: 'turnTabs'; readonly by: 1 | -1 }
+  | { readonly type: 'show'; readonly view: View }
+  | { readonly type: 'turn'; readonly by: 1 | -1 }
+  | { readonly type: 'goBack' }
   /** `last`: the greatest first line that still fills the pane. */
   | { readonly type: 'scrollBy'; readonly lines: number; readonly last: number }
+  | { readonly type: 'openInput'; readonly kind: Input['kind'] }
+  | { readonly type: 'type'; readonly text: string; readonly chosen?: number }
+  | { readonly type: 'closeInput'; readonly isKept: boolean }
+  | { readonly type: 'sortNext' }
+  | { readonly type: 'sortBy'; readonly column: NodeOrder['column'] }
+  | { readonly type: 'reverse' }
+  | { readonly type: 'toggleGrouping' }
+  | { readonly type: 'toggleByBackend' }
+  | { readonly type: 'fold'; readonly key: string }
+  | { readonly type: 'foldAll'; readonly keys: readonly string[] }
+  | { readonly type: 'say'; readonly text: string }
   | { readonly type: 'toggleHelp' }
   | { readonly type: 'closeHelp' };
 
-export function initialState(origin: string, now: number): LiveState {
-  return { origin, connection: { state: 'connecting' }, notice: undefined, trace: undefined, rates: new Map(), selectedNode: undefined, tab: 'targets', scroll: 0, isHelpOpen: false, now };
+const maxTimeline = 1000;
+
+/** How a view begins. */
+export interface LiveStart {
+  readonly subject?: string;
+  readonly view?: View;
+  readonly node?: string;
 }
 
-export function reduceLive(state: LiveState, action: LiveAction): LiveState {
+export function initialState(origin: string, now: number, start: LiveStart = {}): LiveState {
+  return {
+    origin,
+    subject: start.subject ?? '',
+    connection: { state: 'connecting' },
+    notice: undefined,
+    answer: undefined,
+    trace: undefined,
+    rates: new Map(),
+    history: new Map(),
+    timeline: [],
+    selectedNode: start.node,
+    view: start.view ?? 'path',
+    visited: [],
+    cursors: {},
+    scroll: 0,
+    filters: {},
+    input: undefined,
+    order: { column: 'name', isReversed: false },
+    isGrouped: false,
+    folded: new Set(),
+    isByBackend: false,
+    isHelpOpen: false,
+    now,
+  };
+}
+
+export function reduceLive(before: LiveState, action: LiveAction): LiveState {
+  // What became of the last wish is told until the next key.
+  const isOfKey = action.type !== 'event' && action.type !== 'tick' && action.type !== 'say';
+  const state = isOfKey && before.answer !== undefined ? { ...before, answer: undefined } : before;
   switch (action.type) {
     case 'event':
       return reduceEvent({ ...state, now: action.at }, action.event);
     case 'tick':
       return { ...state, now: action.at };
+    case 'moveCursor':
+      return withCursor(state, Math.max(0, Math.min(cursorOf(state) + action.by, action.last)));
+    case 'setCursor':
+      return withCursor(state, action.row);
     case 'selectBy':
       return select(state, indexOfSelected(state) + action.nodes);
+    case 'selectNode':
+      return select(state, nodesOf(state).findIndex(({ name }) => name === action.node));
     case 'selectFirst':
       return select(state, 0);
     case 'selectLast':
       return select(state, nodesOf(state).length - 1);
-    case 'showTab':
-      return { ...state, tab: action.tab, scroll: 0 };
-    case 'turnTabs':
-      return { ...state, tab: tabs[(tabs.indexOf(state.tab) + action.by + tabs.length) % tabs.length] ?? 'targets', scroll: 0 };
+    case 'show':
+      return show(state, action.view);
+    case 'turn':
+      return show(state, views[(views.indexOf(state.view) + action.by + views.length) % views.length] ?? 'path');
+    case 'goBack': {
+      const view = state.visited.at(-1);
+      return view === undefined ? state : { ...state, view, visited: state.visited.slice(0, -1), scroll: 0 };
+    }
     case 'scrollBy':
       return { ...state, scroll: Math.max(0, Math.min(state.scroll + action.lines, action.last)) };
+    case 'openInput':
+      return { ...state, input: { kind: action.kind, text: action.kind === 'filter' ? (state.filters[state.view] ?? '') : '', chosen: 0 }, isHelpOpen: false };
+    case 'type':
+      return typed(state, action.text, action.chosen ?? 0);
+    case 'closeInput':
+      // A filter that is not kept goes; one that is empty was none.
+      return state.input?.kind === 'filter' && (!action.isKept || state.input.text === '') ? { ...withFilter(state, undefined), input: undefined } : { ...state, input: undefined };
+    case 'sortNext':
+      return { ...state, order: { ...state.order, column: nodeSorts[(nodeSorts.indexOf(state.order.column) + 1) % nodeSorts.length] ?? 'name' } };
+    case 'sortBy':
+      return { ...show(state, 'nodes'), order: { column: action.column, isReversed: state.order.column === action.column && !state.order.isReversed } };
+    case 'reverse':
+      return { ...state, order: { ...state.order, isReversed: !state.order.isReversed } };
+    case 'toggleGrouping':
+      return { ...state, isGrouped: !state.isGrouped };
+    case 'toggleByBackend':
+      return { ...withCursor(state, 0), isByBackend: !state.isByBackend };
+    case 'fold': {
+      const folded = new Set(state.folded);
+      if (!folded.delete(action.key)) folded.add(action.key);
+      return { ...state, folded };
+    }
+    case 'foldAll':
+      return { ...withCursor(state, 0), folded: action.keys.every((key) => state.folded.has(key)) ? new Set() : new Set(action.keys) };
+    case 'say':
+      return { ...state, answer: action.text };
     case 'toggleHelp':
       return { ...state, isHelpOpen: !state.isHelpOpen };
     case 'closeHelp':
@@ -80,11 +200,15 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
       // A trace that was just created says nothing yet: the connection is there, an answer is not.
       const isAnswered = trace.status !== undefined;
+      const changes = trace.status === undefined ? [] : changesBetween(state.trace?.status, trace.status);
       return {
         ...state,
         trace,
         rates: measureRates(state.rates, state.trace?.status, trace.status),
-        selectedNode: state.selectedNode !== undefined && names.includes(state.selectedNode) ? state.selectedNode : names[0],
+        history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
+        timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
+        // A node that was asked for by name may be waited for.
+        selectedNode: state.selectedNode !== undefined && (names.includes(state.selectedNode) || names.length === 0) ? state.selectedNode : names[0],
         connection: isAnswered ? { state: 'live' } : state.connection.state === 'silent' ? state.connection : { state: 'connecting' },
         notice: isAnswered ? undefined : state.notice,
       };
@@ -114,12 +238,47 @@ export function selectedNode(state: Pick<LiveState, 'trace' | 'selectedNode'>): 
   return nodesOf(state).find(({ name }) => name === state.selectedNode);
 }
 
+export function cursorOf({ view, cursors }: Pick<LiveState, 'view' | 'cursors'>): number {
+  return cursors[view] ?? 0;
+}
+
+export function filterOf({ view, filters }: Pick<LiveState, 'view' | 'filters'>): string {
+  return filters[view] ?? '';
+}
+
+function withCursor(state: LiveState, row: number): LiveState {
+  return { ...state, cursors: { ...state.cursors, [state.view]: row } };
+}
+
+function withFilter(state: LiveState, text: string | undefined): LiveState {
+  const others = without(state.filters, state.view);
+  return { ...withCursor(state, 0), filters: text === undefined || text === '' ? others : { ...others, [state.view]: text } };
+}
+
+/** Rows are filtered while the filter is typed. */
+function typed(state: LiveState, text: string, chosen: number): LiveState {
+  if (state.input === undefined) return state;
+  const input = { ...state.input, text, chosen };
+  return { ...(input.kind === 'filter' ? withFilter(state, text) : state), input };
+}
+
+function show(state: LiveState, view: View): LiveState {
+  if (view === state.view) return state;
+  return { ...state, view, visited: [...state.visited.filter((each) => each !== view), state.view].slice(-views.length), scroll: 0 };
+}
+
 function select(state: LiveState, index: number): LiveState {
   const nodes = nodesOf(state);
   const chosen = nodes[Math.max(0, Math.min(index, nodes.length - 1))]?.name;
   if (chosen === state.selectedNode) return state;
-  // Findings are those of the whole Service: another node leaves the list where it is.
-  return { ...state, selectedNode: chosen, scroll: state.tab === 'findings' ? state.scroll : 0 };
+  // What a view shows of one node begins at its top.
+  return { ...state, selectedNode: chosen, scroll: 0, cursors: without(state.cursors, 'rules', 'conntrack', 'walk') };
+}
+
+function without<Value>(of: Readonly<Partial<Record<View, Value>>>, ...gone: readonly View[]): Partial<Record<View, Value>> {
+  const rest = { ...of };
+  for (const view of gone) delete rest[view];
+  return rest;
 }
 
 /** The first of `size` rows that are shown of `total`, so that `selected` is among them, in the middle where it can be. */

@@ -1,19 +1,25 @@
 /** The whole screen of the live view, from a state: no keys, no cluster. */
 import { Box } from 'ink';
 import { useMemo, type ReactElement } from 'react';
+import { bodyOf, type Body } from './body.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
-import { detailLines } from './detail-lines.ts';
+import { footerOf } from './keys.ts';
 import { layOut, type Size } from './layout.ts';
 import { Line } from './line.tsx';
-import { indexOfSelected, nodesOf, type LiveState } from './live-state.ts';
+import { cursorOf, filterOf, indexOfSelected, windowStart, type LiveState } from './live-state.ts';
 import { NodeTable } from './node-table.tsx';
+import { matchCommands } from './palette.ts';
 import { TabBar } from './tab-bar.tsx';
 import type { Theme } from './theme.ts';
 
-/** The detail is the costly part: it is made anew only for what it shows. */
-export function useDetail({ trace, rates, selectedNode, tab }: LiveState, { columns }: Size, theme: Theme): string[] {
-  return useMemo(() => detailLines({ trace, rates, selectedNode, tab }, { width: columns, theme }), [trace, rates, selectedNode, tab, columns, theme]);
+/** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
+export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {
+  const { trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend } = state;
+  return useMemo(
+    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend }, { width: columns - 2, theme }),
+    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, columns, theme],
+  );
 }
 
 export interface LiveViewProps {
@@ -21,46 +27,89 @@ export interface LiveViewProps {
   readonly size: Size;
   readonly theme: Theme;
   readonly header: readonly string[];
-  readonly detail: readonly string[];
+  readonly body: Body;
 }
 
-export function LiveView({ state, size, theme, header, detail }: LiveViewProps): ReactElement {
-  const { trace } = state;
-  const nodes = nodesOf(state);
-  const { nodeRows, detailRows: rows } = layOut(size, state, header.length);
-  const scroll = Math.max(0, Math.min(state.scroll, detail.length - rows));
-  const position = detail.length > rows ? `${scroll + 1}-${Math.min(scroll + rows, detail.length)} of ${detail.length}` : '';
+/** The rows of the body that are shown: the cursor is among them, or it is scrolled. */
+export function bodyWindow(state: LiveState, body: Body, bodyRows: number): { readonly start: number; readonly rows: number; readonly cursor: number | undefined } {
+  const rows = Math.max(1, bodyRows - body.fixed.length);
+  if (body.meaning === undefined) {
+    const scrolled = state.view === 'path' ? state.scroll : cursorOf(state);
+    return { start: Math.max(0, Math.min(scrolled, body.count - rows)), rows, cursor: undefined };
+  }
+  const cursor = Math.max(0, Math.min(cursorOf(state), body.count - 1));
+  return { start: windowStart(cursor, body.count, rows), rows, cursor };
+}
+
+export function LiveView({ state, size, theme, header, body }: LiveViewProps): ReactElement {
+  const { trace, view } = state;
+  const { nodeRows, bodyRows, paletteRows } = layOut(size, state, header.length);
+  const { start, rows, cursor } = bodyWindow(state, body, bodyRows);
+  const shown = Array.from({ length: Math.max(0, Math.min(rows, body.count - start)) }, (_, index) => start + index);
+  const position = body.count > rows ? `${String(start + 1)}-${String(Math.min(start + rows, body.count))} of ${String(body.count)}` : '';
+  const isOfNode = view === 'path' || view === 'rules' || view === 'conntrack';
+  const filter = filterOf(state);
+  const place = `${isOfNode && state.selectedNode !== undefined ? `of ${state.selectedNode}` : ''}${filter === '' ? '' : ` /${filter}`}`.trim();
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Box flexDirection="column" flexShrink={0}>
         <Header state={state} lines={header} theme={theme} />
       </Box>
       {state.isHelpOpen ? (
-        <Box flexGrow={1} marginTop={1} overflow="hidden">
+        <Box flexGrow={1} overflow="hidden">
           <Help theme={theme} />
         </Box>
       ) : (
         <>
-          {trace !== undefined && nodes.length > 0 && (
+          {trace !== undefined && nodeRows > 0 && (
             <Box flexShrink={0} marginTop={1} flexDirection="column">
               <NodeTable trace={trace} selected={indexOfSelected(state)} rows={nodeRows} width={size.columns} theme={theme} />
             </Box>
           )}
           {trace?.status !== undefined && (
             <Box flexShrink={0} flexDirection="column">
-              <TabBar shown={state.tab} node={state.selectedNode} findings={trace.status.findings?.length} position={position} theme={theme} />
+              <TabBar shown={view} findings={trace.status.findings?.length} changes={state.timeline.length} place={place} position={position} width={size.columns} theme={theme} />
             </Box>
           )}
           <Box flexDirection="column" flexGrow={1} overflow="hidden">
-            {detail.slice(scroll, scroll + rows).map((line, index) => (
-              <Line key={index} text={line} />
+            {body.fixed.map((line, index) => (
+              <Line key={`fixed ${String(index)}`} text={body.meaning === undefined ? line : `  ${line}`} />
+            ))}
+            {shown.map((index) => (
+              <Line key={index - start} text={body.meaning === undefined ? body.line(index) : `${index === cursor ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${body.line(index)}`} />
             ))}
           </Box>
+          {paletteRows > 0 && <Palette state={state} rows={paletteRows} theme={theme} />}
         </>
       )}
       <Box flexShrink={0}>
-        <Line text={theme.paint('dim', '↑↓ node  Tab pane  PgUp PgDn scroll  ? help  q quit')} />
+        <Line text={footerText(state, theme)} />
       </Box>
     </Box>
   );
 }
+
+function Palette({ state, rows, theme }: { readonly state: LiveState; readonly rows: number; readonly theme: Theme }): ReactElement {
+  const chosen = state.input?.chosen ?? 0;
+  const commands = matchCommands(state, state.input?.text ?? '');
+  const start = windowStart(chosen, commands.length, rows);
+  const shown = commands.slice(start, start + rows);
+  const room = Math.max(0, ...shown.map(({ name }) => name.length));
+  return (
+    <Box flexDirection="column" flexShrink={0} height={rows} overflow="hidden">
+      {shown.length === 0 && <Line text={theme.paint('warning', '  no command has these letters')} />}
+      {shown.map(({ name, meaning }, index) => (
+        <Line key={name} text={`${start + index === chosen ? theme.paint('heading', `${theme.marks.selected} ${name.padEnd(room)}`) : `  ${name.padEnd(room)}`}  ${theme.paint('dim', meaning)}`} />
+      ))}
+    </Box>
+  );
+}
+
+const prompts = { filter: '/', command: ':', client: 'client (a pod or an IP address): ' } as const;
+
+/** What is typed, what became of the last wish, or the keys. */
+function footerText({ input, answer, view }: LiveState, { paint }: Theme): string {
+  if (input !== undefined) return `${paint('heading', prompts[input.kind])}${input.text}█`;
+  return answer === undefined ? paint('dim', footerOf(view)) : paint('heading', answer);
+}
+

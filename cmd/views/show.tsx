@@ -1,21 +1,50 @@
 /** Draws the live view on the terminal's other screen, and gives the terminal back on every way out. */
 import { render } from 'ink';
+import type { ReactElement } from 'react';
+import type { ServiceChoice } from '../service-list.ts';
 import type { TraceSource } from '../source.ts';
-import { LiveApp } from './live-app.tsx';
+import { copySequence } from './clipboard.ts';
+import { LiveApp, type LiveAppProps } from './live-app.tsx';
+import { Picker, type PickerProps } from './picker.tsx';
 import { createTheme } from './theme.ts';
 
+/**
+ * The wheel sends arrow keys while the other screen is shown (xterm's alternateScroll, DECSET 1007). Tracking the mouse
+ * itself would take from the user what terminals do with it: selecting text.
+ */
+const wheelAsArrows = '\u001b[?1007h';
+const wheelOff = '\u001b[?1007l';
+
+// Whoever comes here has a terminal on both ends; by itself, ink would draw nothing where the environment has CI.
+const options = { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true, interactive: true };
+
+/** The Service that the user chooses; undefined where the user leaves. */
+export async function pickService(props: Omit<PickerProps, 'theme' | 'onChoice'>, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<ServiceChoice | undefined> {
+  let choice: ServiceChoice | undefined;
+  await shown(<Picker {...props} theme={createTheme(useColor)} onChoice={(service) => { choice = service; }} />, signal);
+  return choice;
+}
+
 /** @throws what the source throws, after the terminal is given back */
-export async function showLive(source: TraceSource, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<void> {
+export async function showLive(source: TraceSource, { useColor, signal, start }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> }): Promise<void> {
+  await shown(<LiveApp source={source} theme={createTheme(useColor)} copy={(text) => { process.stdout.write(copySequence(text)); }} {...(start === undefined ? {} : { start })} />, signal);
+}
+
+async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  // Whoever comes here has a terminal on both ends; by itself, ink would draw nothing where the environment has CI.
-  const options = { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true, interactive: true };
-  const app = render(<LiveApp source={source} theme={createTheme(useColor)} />, options);
+  const giveWheelBack = (): void => { process.stdout.write(wheelOff); };
+  // Also where this process ends in the midst of it.
+  process.once('exit', giveWheelBack);
+  process.stdout.write(wheelAsArrows);
+  const app = render(screen, options);
   const stop = (): void => { app.unmount(); };
   signal.addEventListener('abort', stop);
   try {
     await app.waitUntilExit();
   } finally {
     signal.removeEventListener('abort', stop);
+    process.removeListener('exit', giveWheelBack);
+    giveWheelBack();
   }
   signal.throwIfAborted();
 }

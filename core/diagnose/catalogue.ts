@@ -18,6 +18,10 @@ import { dataUnread } from './findings/data-unread.ts';
 import { dnsCtRace } from './findings/dns-ct-race.ts';
 import { dnsDown } from './findings/dns-down.ts';
 import { dnsNxdomain } from './findings/dns-nxdomain.ts';
+import { dnsPolicy } from './findings/dns-policy.ts';
+import { dnsSearch } from './findings/dns-search.ts';
+import { dnsServer } from './findings/dns-server.ts';
+import { dnsSrv } from './findings/dns-srv.ts';
 import { dnsWrongIp } from './findings/dns-wrong-ip.ts';
 import { epsAllNotReady } from './findings/eps-all-notready.ts';
 import { epsDuplicate } from './findings/eps-duplicate.ts';
@@ -84,6 +88,10 @@ import { npLimits } from './findings/np-limits.ts';
 import { podNoDrain } from './findings/pod-no-drain.ts';
 import { podNotReady } from './findings/pod-notready.ts';
 import { podRestarts } from './findings/pod-restarts.ts';
+import { probeFailNode } from './findings/probe-fail-node.ts';
+import { probeFailPod } from './findings/probe-fail-pod.ts';
+import { probeFailRules } from './findings/probe-fail-rules.ts';
+import { probeRefused } from './findings/probe-refused.ts';
 import { ruleEpMissing } from './findings/rule-ep-missing.ts';
 import { ruleEpStale } from './findings/rule-ep-stale.ts';
 import { ruleNodePortTaken } from './findings/rule-nodeport-taken.ts';
@@ -97,6 +105,7 @@ import { svcNotProxied } from './findings/svc-not-proxied.ts';
 import { svcPortUndefined } from './findings/svc-port-undefined.ts';
 import { svcProto } from './findings/svc-proto.ts';
 import { svcSelectorNoMatch } from './findings/svc-selector-nomatch.ts';
+import { svcTargetPortClosed } from './findings/svc-targetport-closed.ts';
 import { svcTargetPortName } from './findings/svc-targetport-name.ts';
 import { svcTargetPortPartial } from './findings/svc-targetport-partial.ts';
 import { sysBridgeNf } from './findings/sys-bridge-nf.ts';
@@ -112,6 +121,7 @@ export const catalogue: readonly FindingKind[] = [
   svcNoSelector,
   svcTargetPortName,
   svcTargetPortPartial,
+  svcTargetPortClosed,
   svcProto,
   svcPortUndefined,
   svcLbPending,
@@ -140,12 +150,16 @@ export const catalogue: readonly FindingKind[] = [
   npEgressDns,
   npLimits,
   dnsDown,
+  dnsServer,
   dnsNxdomain,
   dnsWrongIp,
   dnsCtRace,
   kpReplaced,
   kpAbsent,
   kpNoAnswer,
+  dnsSrv,
+  dnsSearch,
+  dnsPolicy,
   kpUnhealthy,
   kpSyncStale,
   kpRestoreFail,
@@ -206,6 +220,10 @@ export const catalogue: readonly FindingKind[] = [
   latSlow,
   latLaggard,
   latClock,
+  probeFailRules,
+  probeFailPod,
+  probeFailNode,
+  probeRefused,
   dataNodeMissing,
   dataUnread,
   dataApiUnread,

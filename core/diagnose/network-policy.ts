@@ -1,5 +1,5 @@
 /** What NetworkPolicies say of a connection: yes, no, or unknown where the API does not tell enough (networking/v1 NetworkPolicySpec). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { prefixContains } from '../address.ts';
 import type { ClientFacts, NetworkPolicyFacts, PodFacts } from '../cluster-facts.ts';
 import { containerPorts } from './target-port.ts';

@@ -1,6 +1,6 @@
 /** Walks one packet through all rules of a machine, hook by hook and by priority, as netfilter does. */
 import { isManagedByIptables, ruleCounts } from '../nft-managed.ts';
-import type { NftRulesetTable } from '../nft-table.ts';
+import type { NftBase, NftRulesetTable } from '../nft-table.ts';
 import type { IptablesRuleset, Ruleset } from '../ruleset.ts';
 import { familyOf } from '../service.ts';
 import type { VirtualServer } from '../virtual-server.ts';
@@ -67,11 +67,20 @@ function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trai
   );
   // A dormant table is there, and hangs nowhere (nft(8), "dormant").
   if (table.flags?.includes('dormant') === true) return [];
-  return [...table.chains].flatMap(([name, { base }]): HookedChain[] => {
-    const hook = Object.values(builtInHooks).find((each) => each === base?.hook);
-    if (base === undefined || hook === undefined) return [];
+  return baseChains(table).flatMap(({ name, base }): HookedChain[] => {
+    const hook = Object.values(builtInHooks).find((each) => each === base.hook);
+    if (hook === undefined) return [];
     return [{ hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
   });
+}
+
+const basesOfTables = new WeakMap<NftRulesetTable, readonly { readonly name: string; readonly base: NftBase }[]>();
+
+/** The handful of chains that hang on a hook, among those of all Services; looked for once. */
+function baseChains(table: NftRulesetTable): readonly { readonly name: string; readonly base: NftBase }[] {
+  const known = basesOfTables.get(table) ?? [...table.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }]));
+  basesOfTables.set(table, known);
+  return known;
 }
 
 /**

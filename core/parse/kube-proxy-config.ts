@@ -5,7 +5,7 @@
  * without regard to case, and both places are looked at.
  */
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Durations in seconds. A setting is absent where the configuration has none: kube-proxy's default holds. */
 export interface KubeProxyConfig {

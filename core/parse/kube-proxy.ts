@@ -1,5 +1,5 @@
 /** What kube-proxy says of itself, read from the bodies of its endpoints on 127.0.0.1. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RecordOf } from '../node-report.ts';
 import type { ProxyMode } from '../program.ts';
 import { KubeProxyConfigError, parseKubeProxyConfigz, type KubeProxyConfig } from './kube-proxy-config.ts';

@@ -188,7 +188,8 @@ function binary(tokens: NftTokens, readStatement: ReadStatement, types: readonly
 function primary(tokens: NftTokens, readStatement: ReadStatement, types: readonly string[]): NftExpression | undefined {
   const token = tokens.peek();
   if (token === undefined) return undefined;
-  if (token.isQuoted) return constant(tokens, types[0] ?? '');
+  // What is read of a packet has no quotes.
+  if (token.isQuoted) return types.length === 0 ? undefined : constant(tokens, types[0] ?? '');
   if (tokens.take('(')) {
     const inner = flags(tokens, () => binary(tokens, readStatement, types));
     return inner !== undefined && tokens.take(')') ? inner : undefined;

@@ -50,6 +50,11 @@ export function parseNftStatement(json: unknown, family: string): NftStatement {
   return knownStatement(json, family) ?? unrecognizedJson(json);
 }
 
+/** `fully-random`, or two words as `ip options`. */
+function isKeyword(text: string): boolean {
+  return /^[\w-]+(?: [\w-]+)?$/.test(text);
+}
+
 /** A field's parsed value, or the whole is not understood. */
 class Fields {
   readonly #json: Json;
@@ -66,7 +71,7 @@ class Fields {
 
   /** A keyword of nft. */
   word(name: string): string | undefined {
-    return this.#take(name, (value) => (typeof value === 'string' && /^[\w -]+$/.test(value) ? value : undefined));
+    return this.#take(name, (value) => (typeof value === 'string' && isKeyword(value) ? value : undefined));
   }
 
   number(name: string): number | undefined {
@@ -80,8 +85,8 @@ class Fields {
   /** A word or several. */
   words(name: string): readonly string[] | undefined {
     return this.#take(name, (value) => {
-      if (typeof value === 'string') return [value];
-      return Array.isArray(value) && value.every((each) => typeof each === 'string') ? value : undefined;
+      const words: unknown = typeof value === 'string' ? [value] : value;
+      return Array.isArray(words) && words.every((each) => typeof each === 'string' && isKeyword(each)) ? words : undefined;
     });
   }
 
@@ -139,15 +144,15 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
       return fields.whole(present({ kind: 'last', used: fields.number('used') }));
     case 'quota': {
       const value = fields.number('val');
-      const unit = fields.string('val_unit') ?? 'bytes';
-      return value === undefined ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit: fields.string('used_unit'), isOver: fields.flag('inv') }));
+      const unit = fields.word('val_unit') ?? 'bytes';
+      return value === undefined ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit: fields.word('used_unit'), isOver: fields.flag('inv') }));
     }
     case 'limit': {
       const rate = fields.number('rate');
-      const per = fields.string('per') ?? 'second';
-      const rateUnit = fields.string('rate_unit');
+      const per = fields.word('per') ?? 'second';
+      const rateUnit = fields.word('rate_unit');
       const burst = fields.number('burst');
-      const burstUnit = fields.string('burst_unit');
+      const burstUnit = fields.word('burst_unit');
       const isDefault = burst === (rateUnit === undefined ? 5 : 0);
       return rate === undefined ? undefined : fields.whole(present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault ? undefined : burstUnit, isOver: fields.flag('inv') }));
     }

@@ -47,7 +47,20 @@ export function netlinkElementsJson(set: NetlinkSet, messages: readonly NetlinkA
   const elements = messages.flatMap((message) => message.nested(3)?.all(1) ?? []).map((bytes) => new NetlinkAttributes(bytes));
   // Counters, or the other end of an interval, are not read.
   for (const element of elements) element.requireOnly(Object.values(attribute));
-  return set.hasIntervals ? intervalsJson(set, elements) : elements.map((element) => elementJson(set, element));
+  // The kernel gives them in the order of its hash table, which differs from node to node; nft sorts them too.
+  return set.hasIntervals ? intervalsJson(set, elements) : elements.map((element) => elementJson(set, element)).sort(byKey);
+}
+
+function byKey(one: unknown, other: unknown): number {
+  const [first, second] = [keyOfJson(one), keyOfJson(other)];
+  if (typeof first === 'number' && typeof second === 'number') return first - second;
+  const [text, otherText] = [JSON.stringify(first), JSON.stringify(second)];
+  return text === otherText ? 0 : text < otherText ? -1 : 1;
+}
+
+/** Of an element of a set, or of [key, value] of a map. */
+function keyOfJson(element: unknown): unknown {
+  return Array.isArray(element) ? (element as readonly unknown[])[0] : element;
 }
 
 function elementJson(set: NetlinkSet, element: NetlinkAttributes): unknown {

@@ -3,7 +3,7 @@
  * the text is not held.
  */
 import { JSONParser } from '@streamparser/json';
-import { z } from 'zod';
+import * as z from 'zod';
 import { present } from '../present.ts';
 import type { NftElement, NftExpression } from '../nft-expression.ts';
 import { nftFamilies, nftSetFlags, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
@@ -52,10 +52,10 @@ const countSchema = z.number().refine(isNftCount);
 const objectSchemas: ReadonlyMap<NftObject['kind'], z.ZodType<NftObject['fields']>> = new Map<NftObject['kind'], z.ZodType<NftObject['fields']>>([
   ['counter', z.strictObject({ packets: countSchema, bytes: countSchema })],
   ['quota', z.strictObject({ bytes: countSchema, used: countSchema.optional(), inv: z.boolean().optional() })],
-  ['limit', z.strictObject({ rate: countSchema, per: z.string().optional(), burst: countSchema.optional(), rate_unit: z.string().optional(), burst_unit: z.string().optional(), inv: z.boolean().optional() })],
-  ['ct helper', z.strictObject({ type: z.string(), protocol: z.string(), l3proto: z.string().optional() })],
-  ['ct timeout', z.strictObject({ protocol: z.string(), l3proto: z.string().optional(), policy: z.record(z.string(), countSchema) })],
-  ['ct expectation', z.strictObject({ protocol: z.string(), dport: countSchema, timeout: countSchema, size: countSchema, l3proto: z.string().optional() })],
+  ['limit', z.strictObject({ rate: countSchema, per: keywordSchema.optional(), burst: countSchema.optional(), rate_unit: keywordSchema.optional(), burst_unit: keywordSchema.optional(), inv: z.boolean().optional() })],
+  ['ct helper', z.strictObject({ type: z.string(), protocol: keywordSchema, l3proto: keywordSchema.optional() })],
+  ['ct timeout', z.strictObject({ protocol: keywordSchema, l3proto: keywordSchema.optional(), policy: z.record(z.string(), countSchema) })],
+  ['ct expectation', z.strictObject({ protocol: keywordSchema, dport: countSchema, timeout: countSchema, size: countSchema, l3proto: keywordSchema.optional() })],
   ['synproxy', z.strictObject({ mss: countSchema.optional(), wscale: countSchema.optional(), flags: z.union([z.string(), z.array(z.string())]).optional() })],
   ['secmark', z.strictObject({ context: z.string() })],
 ]);

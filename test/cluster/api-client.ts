@@ -1,7 +1,7 @@
 import { Agent, request, type RequestOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const clusterSchema = z.object({ cluster: z.object({ server: z.string(), 'certificate-authority-data': z.string() }) });
 const userSchema = z.object({ user: z.object({ token: z.string() }) });

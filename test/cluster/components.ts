@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { membershipFile } from './cgroups.ts';
 import { identify, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { fullPath } from './requirements.ts';

@@ -17,6 +17,7 @@ const tools: readonly Tool[] = [
   { name: 'xtables-legacy-multi', package: 'iptables', why: "kube-proxy's iptables mode on the legacy tables" },
   { name: 'nft', package: 'nftables', why: "kube-proxy's nftables mode" },
   { name: 'conntrack', package: 'conntrack', why: 'kube-proxy clears stale UDP entries with it, tests read entries' },
+  { name: 'dumpcap', package: 'wireshark-common', why: 'the probe captures packets with it' },
   { name: 'perl', package: 'perl-base', why: "the probe reads kube-proxy's nftables mode through its netlink socket" },
   { name: 'ip', package: 'iproute2', why: 'joins the network namespaces' },
   { name: 'runc', package: 'runc', why: 'containerd runs containers with it' },

@@ -49,9 +49,13 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       kubeConfig: new KubeConfig(),
       hasService: async () => true,
       listServices: async () => [],
+      listServicesWithEndpoints: async () => [],
       listNamespaces: async () => ['default', 'kube-system'],
       listPods: async () => [],
       listNodes: async () => [],
+      listLogPods: async () => ({ pods: [], resourceVersion: '1' }),
+      watchLogPods: async () => undefined,
+      readLog: async () => undefined,
       async createTrace({ namespace, generateName, annotations, spec }) {
         const name = `${generateName}${traces.length + 1}`;
         const trace: ServiceTrace = { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name, namespace, uid: `uid-${name}`, generation: 1, resourceVersion: String(version), annotations: { ...annotations } }, spec };

@@ -7,7 +7,7 @@ const cluster = async (_words: readonly string[], kind: string): Promise<string[
   ({ services: ['auth-service', 'kubernetes'], namespaces: ['default', 'kube-system'], nodes: ['node-a'], pods: ['client-a'], traces: ['by-gitops'] })[kind] ?? [];
 
 const rows: [string[], string[], number][] = [
-  [[''], ['explain', 'diagram', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion', 'auth-service', 'kubernetes'], 4],
+  [[''], ['explain', 'diagram', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion', 'auth-service', 'kubernetes'], 4],
   [['au'], ['auth-service'], 4],
   [['trace', ''], ['auth-service', 'kubernetes'], 4],
   [['auth-service', ''], [], 4],
@@ -16,6 +16,8 @@ const rows: [string[], string[], number][] = [
   [['--namespace=d'], ['--namespace=default'], 4],
   [['auth-service', '-o', 'j'], ['json'], 4],
   [['auth-service', '--conntrack', ''], ['none', 'summary', 'entries'], 4],
+  [['auth-service', '--connect=h'], ['--connect=http'], 4],
+  [['--connect', 'au'], ['auth-service'], 4],
   [['auth-service', '--node', ''], ['node-a'], 4],
   [['auth-service', '--from', ''], ['client-a'], 4],
   [['--trace', ''], ['by-gitops'], 4],

@@ -45,13 +45,15 @@ describe('selection', () => {
     expect(selectedNode(reduceLive(onB, { type: 'selectLast' }))).toBe(nodeC);
   });
 
-  it('another node or tab begins at the top; findings stay where they are', () => {
+  it('another node or view begins at the top; findings stay where they are', () => {
     const scrolled = run(shown(), { type: 'scrollBy', lines: 9, last: 4 });
     expect(scrolled.scroll).toBe(4);
     expect(reduceLive(scrolled, { type: 'selectBy', nodes: 1 }).scroll).toBe(0);
-    expect(reduceLive(scrolled, { type: 'turnTabs', by: -1 })).toMatchObject({ tab: 'findings', scroll: 0 });
-    const inFindings = run(shown(), { type: 'showTab', tab: 'findings' }, { type: 'scrollBy', lines: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
-    expect(inFindings.scroll).toBe(3);
+    expect(reduceLive(scrolled, { type: 'turn', by: -1 })).toMatchObject({ view: 'walk', scroll: 0 });
+    const inFindings = run(shown(), { type: 'show', view: 'findings' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
+    expect(inFindings.cursors).toEqual({ findings: 3 });
+    const inRules = run(shown(), { type: 'show', view: 'rules' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
+    expect(inRules.cursors).toEqual({});
   });
 
   it('windows keep the selected row inside', () => {

@@ -219,6 +219,23 @@ describe('a live view', () => {
     expect(first.origin).toBe('operator');
   });
 
+  it('walks the packet of another client with a trace of its own, and leaves what others share', async () => {
+    const cluster = fakeCluster();
+    const others = await openWatch(cluster.client, options);
+    const source = await openWatch(cluster.client, options);
+    const stop = new AbortController();
+    const following = source.follow(() => undefined, stop.signal);
+    await source.walkFrom?.('10.244.0.7');
+    expect(cluster.traces.map(({ spec: { from } }) => from)).toEqual([undefined, { ip: '10.244.0.7' }]);
+    await source.walkFrom?.('client-a');
+    expect(cluster.traces.map(({ spec: { from } }) => from)).toEqual([undefined, { pod: 'client-a' }]);
+    stop.abort();
+    await following;
+    await source.close();
+    expect(cluster.traces).toHaveLength(1);
+    await others.close();
+  });
+
   it('expires where its plugin is gone', async () => {
     const cluster = fakeCluster();
     await openWatch(cluster.client, options);
@@ -272,6 +289,16 @@ describe('--bundle of a real cluster', () => {
     expect(io.out()).toMatch(/^Service \S+\/\S+ {2}/);
     expect(io.err()).toBe('');
     for (const line of io.out().split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
+  });
+
+  it('walks the packet of an address or a pod that it knows', async () => {
+    const { openBundle } = await import('../../cmd/bundle-source.ts');
+    const source = await openBundle('test/fixtures/auth-service.svctrace', { service: undefined, namespace: undefined });
+    const walked: (string | undefined)[] = [];
+    await source.follow((event) => { if (event.kind === 'trace') walked.push(event.trace.status?.walks?.[0]?.source); }, new AbortController().signal);
+    await source.walkFrom?.('203.0.113.9');
+    expect(walked.at(-1)).toBe('203.0.113.9');
+    await expect(source.walkFrom?.('no-such-pod')).rejects.toThrow(new UsageError('no-such-pod is no IP address, and the bundle knows no pod of this name'));
   });
 
   it('of another Service is refused', async () => {

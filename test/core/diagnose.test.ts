@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
 import { collectedAt, desiredService, frontend, nodeFacts, nodeProgram } from './facts.ts';
+import { connectionCases } from './finding-cases/connections.ts';
 import { conntrackCases } from './finding-cases/conntrack.ts';
 import { dataCases } from './finding-cases/data.ts';
 import { dnsCases } from './finding-cases/dns.ts';
@@ -16,7 +17,7 @@ import { ipvsCases } from './ipvs-cases.ts';
 import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
 import { systemCases } from './finding-cases/system.ts';
 
-const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...latencyCases, ...dataCases];
+const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...connectionCases, ...latencyCases, ...dataCases];
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids }) => {

@@ -1,5 +1,5 @@
 /** A node made of dumps that can be changed, read by the probe's own readers from tools that print those dumps. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { NodeReport, NodeReportRecord } from '../../core/node-report.ts';
 import type { ProbeRequestService } from '../../core/probe-request.ts';
 import type { ProxyMode } from '../../core/program.ts';

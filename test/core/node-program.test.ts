@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseBundle } from '../../core/bundle.ts';
 import { explainProgram } from '../../core/explain/explain-program.ts';
 import { buildNodeProgram } from '../../core/node-program.ts';

@@ -1,6 +1,6 @@
 /** Each single rule of each recorded Service is taken away from a node: what that breaks is found, and nothing else. */
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { nftablesChainService } from '../../core/chain-names.ts';
 import { desiredTargets } from '../../core/desired-targets.ts';
 import { printNftRule } from '../../core/nft-print-text.ts';

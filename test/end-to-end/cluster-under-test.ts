@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inject, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseServiceTrace } from '../../core/parse/service-trace.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { attachCluster, type Cluster, type CommandResult, type KubectlOptions } from '../cluster/cluster.ts';

@@ -1,6 +1,6 @@
 /** The least that a probe and the operator need, shown with the real kernel and the real authorizer. */
 import { describe, expect } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { probeImage } from '../setup/images.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { clusterTest, eventually } from './cluster-under-test.ts';

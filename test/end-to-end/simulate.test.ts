@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { cluster, clusterTest, connect, eventually, readyEndpoints, svctrace } from './cluster-under-test.ts';
 
 const answerSchema = z.object({

@@ -13,7 +13,7 @@ import { SharedProbes } from './shared-probes.ts';
 export const namespace = 'faults';
 
 /** Services that the probes read at a time: each has 20 s to answer, also where many machines share one. */
-const servicesOfRound = 12;
+const servicesOfRound = 10;
 
 const endpointSlices = z.object({
   items: z.array(

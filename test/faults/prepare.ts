@@ -11,6 +11,12 @@ export async function prepare(place: Place, groups: readonly FaultGroup[]): Prom
   const objects = groups.flatMap(({ faults }) => faults.flatMap((fault) => fault.objects ?? []));
   await place.apply(sharedWorkload);
   await eventually(async () => place.kubectl(['-n', namespace, 'get', 'serviceaccount', 'default']), 30);
+  // As where the controllers give each node its range of pods' addresses: it is the one that its network plugin has.
+  for (const { name, podCIDRs } of place.cluster.nodes) {
+    if ((await place.kubectl(['get', 'node', name, '-o', 'jsonpath={.spec.podCIDR}'])) === '') {
+      await place.kubectl(['patch', 'node', name, '--patch', JSON.stringify({ spec: { podCIDR: podCIDRs[0], podCIDRs } })]);
+    }
+  }
   await place.apply(objects);
   await untilReady(place, [...sharedWorkload, ...objects].flatMap(({ kind, metadata }) => (kind === 'Pod' ? [metadata.name] : [])));
   await sleep(syncGraceSeconds * 1000);

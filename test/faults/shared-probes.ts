@@ -13,7 +13,7 @@ interface Asked {
   readonly answer: (answer: Promise<NodeAnswer>) => void;
 }
 
-export class SharedProbes implements Pick<NodeProbes, 'ask' | 'release' | 'close'> {
+export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'release' | 'close'> {
   readonly #probes: NodeProbes;
   /** Traces of this round that may still ask. */
   #running = 0;
@@ -46,6 +46,10 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'release' | 'close
     return promise;
   }
 
+  async capture(...args: Parameters<NodeProbes['capture']>): ReturnType<NodeProbes['capture']> {
+    return this.#probes.capture(...args);
+  }
+
   async release(): Promise<void> {
     await this.#probes.release();
   }
@@ -62,8 +66,15 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'release' | 'close
     for (const group of Map.groupBy(asked, ({ node }) => node.name).values()) {
       const [first] = group;
       if (first === undefined) continue;
-      const answer = this.#probes.ask(first.node, { ...first.request, services: group.flatMap(({ request }) => request.services) }, () => undefined);
+      const answer = this.#probes.ask(first.node, together(first.request, group.map(({ request }) => request)), () => undefined);
       for (const each of group) each.answer(answer);
     }
   }
+}
+
+/** One request for all; they differ in the Services, and in what DNS is asked for them. */
+function together(first: ProbeRequest, all: readonly ProbeRequest[]): ProbeRequest {
+  const dns = all.find(({ collect }) => collect.dns !== undefined)?.collect.dns;
+  const questions = all.flatMap(({ collect }) => collect.dns?.questions ?? []);
+  return { ...first, services: all.flatMap(({ services }) => services), collect: { ...first.collect, ...(dns === undefined ? {} : { dns: { ...dns, questions } }) } };
 }

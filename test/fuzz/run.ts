@@ -7,7 +7,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Dice, fuzzTargets } from './targets.ts';
 
 const jobSchema = z.object({ target: z.string(), seed: z.number(), from: z.number(), to: z.number() });

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { text } from 'node:stream/consumers';
-import { z } from 'zod';
+import * as z from 'zod';
 import { realCommands, type Commands } from '../../probe/commands.ts';
 import { readNftTable } from '../../probe/nft-table.ts';
 

@@ -135,7 +135,7 @@ describe('observe', () => {
     expect(facts.endpoints).toMatchObject({ resourceVersion: '7', subsets: [{ addresses: ['10.244.1.2'], notReadyAddresses: ['10.244.1.3'], ports: [{ name: 'http', port: 8080, protocol: 'TCP' }] }] });
     expect(facts.networkPolicies).toEqual([{ name: 'a', pods: ['auth-a', 'auth-b'], ingress: [{ from: [{ podSelector: {} }], ports: [{ port: 8080, protocol: 'TCP' }] }] }]);
     expect(facts.nodes).toEqual([{ name: 'node-a', ready: false, notReady: 'KubeletNotReady: starting', zone: 'zone-a', internalIPs: ['172.30.0.11'], podCIDRs: [] }]);
-    expect(facts.dns).toEqual({ clusterIPs: ['10.96.0.10'], endpoints: 2, readyEndpoints: 1 });
+    expect(facts.dns).toEqual({ clusterIPs: ['10.96.0.10'], endpoints: 2, readyEndpoints: 1, servers: [{ address: '10.244.0.2', port: 53, ready: true }, { address: '10.244.0.3', port: 53, ready: false }] });
     expect(facts.kubeProxy).toMatchObject({ config: { 'config.conf': 'mode: nftables' }, pods: [{ name: 'kube-proxy-x', node: 'node-a', ready: true, restarts: 2 }] });
   });
 

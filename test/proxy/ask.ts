@@ -1,6 +1,6 @@
 /** Asking many witnesses at once: new connections from a network namespace, and who answered each (testpod ask). */
 import { execa } from 'execa';
-import { z } from 'zod';
+import * as z from 'zod';
 import { enterCommand } from '../cluster/components.ts';
 
 /** A number of new connections to one address and port, made one after the other. */

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadYaml, type V1EndpointSlice, type V1Service } from '@kubernetes/client-node';
 import { parse, stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DesiredService } from '../../core/service.ts';
 import { desiredServiceOf } from '../../operator/observe.ts';
 

@@ -1,6 +1,6 @@
 /** Services and EndpointSlices in the light cluster: written, waited for in every node's rules, and deleted. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ProxyCluster, ProxyNode } from './proxy-cluster.ts';
 
 /** What is read of a Service as the API server keeps it. */

@@ -12,7 +12,7 @@ export const operatorImage = 'svctrace/operator:v0.1.0';
 export const probeImage = 'svctrace/probe:v0.1.0';
 
 /** The tools that a probe calls; the iptables names are links to the two multi-call programs. */
-const probeTools = ['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'conntrack', 'xargs', 'perl'] as const;
+const probeTools = ['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'conntrack', 'xargs', 'perl', 'dumpcap'] as const;
 const nftLinks = ['iptables-nft', 'iptables-nft-save', 'ip6tables-nft', 'ip6tables-nft-save'];
 const legacyLinks = ['iptables-legacy', 'iptables-legacy-save', 'ip6tables-legacy', 'ip6tables-legacy-save'];
 

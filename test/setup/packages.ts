@@ -4,6 +4,7 @@ import { findProgram } from '../cluster/requirements.ts';
 
 const others = [
   { program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' },
+  { program: 'tshark', package: 'tshark', why: 'tshark: the tests read captured packets with it, as Wireshark does' },
   { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
 ];
 

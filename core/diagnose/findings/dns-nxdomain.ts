@@ -1,25 +1,32 @@
+import { answerText, expectedText } from '../../dns-answers.ts';
+import { dnsComparisons, knowsCluster, questionText } from '../dns-comparisons.ts';
 import type { FindingKind } from '../finding.ts';
-import { expectedAddresses } from '../expected-addresses.ts';
 
 export const dnsNxdomain: FindingKind = {
   id: 'DNS-NXDOMAIN',
   severity: 'error',
-  condition: "The cluster's DNS says that the Service's name does not exist, or has no address.",
-  notReported: 'A headless Service without a ready endpoint, which has no name; ExternalName Services.',
-  source: 'Debug Services, "Does the Service work by DNS name?"',
+  condition: "The cluster's DNS says that a name of the Service does not exist, or has no record of a family that it should have.",
+  notReported: 'A headless Service without a ready endpoint, which has no name, and one whose endpoints changed within 30 s, for an answer is cached.',
+  source: 'Debug Services, "Does the Service work by DNS name?"; Kubernetes DNS-Based Service Discovery',
   find: ({ desired, nodes }) =>
     nodes.flatMap((node) => {
-      const dns = node.read?.dns;
-      const expected = expectedAddresses(desired);
-      if (dns === undefined || expected === undefined || expected.length === 0) return [];
-      if (dns.error !== 'ENOTFOUND' && dns.error !== 'ENODATA') return [];
+      const absent = dnsComparisons(node, desired).filter(({ answer, expected, comparison }) => answer.role === 'Service' && expected.kind !== 'services' && comparison.kind === 'absent');
+      const [first] = absent;
+      if (first === undefined) return [];
+      const { answer } = first;
+      const isUnknown = knowsCluster(node, desired, answer.server) === false;
       return [
         {
           where: `node/${node.node}`,
           node: node.node,
-          message: `DNS at ${dns.server}, asked from ${node.node}, does not know ${dns.name}.`,
-          evidence: [`answer: ${dns.error}`, `expected: ${expected.join(', ')}`],
-          advice: 'kubectl -n kube-system logs -l k8s-app=kube-dns; the cluster domain may be another than cluster.local',
+          message: `DNS at ${answer.server}, asked from ${node.node}, ${answer.responseCode === 'NXDOMAIN' ? `does not know ${answer.name}` : `has no ${answer.type} record of ${answer.name}`}.`,
+          evidence: [
+            ...absent.map((each) => `${questionText(each.answer)} at ${each.answer.server}: ${answerText(each.answer)}; expected: ${expectedText(each.expected)}`),
+            ...(isUnknown ? ['kubernetes.default is not known there either'] : []),
+          ],
+          advice: isUnknown
+            ? 'kubectl -n kube-system get configmap coredns -o yaml shows the domain that CoreDNS serves; it may be another than the one that was asked'
+            : 'kubectl -n kube-system logs -l k8s-app=kube-dns shows whether CoreDNS still follows the API server',
         },
       ];
     }),

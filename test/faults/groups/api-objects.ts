@@ -145,17 +145,22 @@ const faults: readonly Fault[] = [
   }),
   apiFault({
     name: 'pod-crashes',
-    does: 'a second pod of the Service ends at once each time that it is started',
+    does: 'the process of a container is killed, as for lack of memory, and the kubelet starts it again',
     expected: ['POD-RESTARTS'],
-    pods: { on: ['node-a'] },
+    pods: { on: ['node-a', 'node-b'] },
     inject: async (place, name) => {
-      await place.apply([serverPod(`${name}-x`, name, 'node-b', { container: { args: ['no-such-command'], readinessProbe: null } })]);
+      const ctr = [place.cluster.programs.ctr, '--address', place.node('node-b').containerdSocket, '--namespace', 'k8s.io'] as const;
+      const filter = `labels."io.kubernetes.pod.name"==${name}-b,labels."io.cri-containerd.kind"==container`;
+      const id = (await place.node('node-b').exec([...ctr, 'containers', 'list', '--quiet', filter])).stdout.trim();
+      await place.node('node-b').exec([...ctr, 'tasks', 'kill', '--signal', 'SIGKILL', id]);
       await eventually(async () => {
-        const restarts = await place.kubectl(['-n', namespace, 'get', 'pod', `${name}-x`, '-o', 'jsonpath={.status.containerStatuses[0].restartCount}']);
-        if (Number(restarts) < 1) throw new Error(`${name}-x was not restarted yet`);
+        const restarts = await place.kubectl(['-n', namespace, 'get', 'pod', `${name}-b`, '-o', 'jsonpath={.status.containerStatuses[0].restartCount}']);
+        if (Number(restarts) < 1) throw new Error(`${name}-b was not restarted yet`);
       }, 40);
+      await untilReady(place, [`${name}-b`]);
     },
-    undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-x`, '--force', '--grace-period=0', '--wait=true']),
+    // A restart is told for an hour; another pod has none.
+    undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-b`, '--force', '--grace-period=0', '--wait=true']),
   }),
   apiFault({
     name: 'headless',

@@ -1,6 +1,6 @@
 /** The cluster's DNS: each fault is one of all nodes, so one is made after the other. */
 import type { Fault, FaultGroup } from '../fault.ts';
-import { eventually, type Place } from '../place.ts';
+import { eventually, namespace, type Place } from '../place.ts';
 import { service } from '../workload.ts';
 
 const nodes = ['node-a', 'node-b', 'node-c'];
@@ -45,9 +45,26 @@ export const dns: readonly FaultGroup[] = [
     },
   }),
   group({
-    name: 'cluster-domain-wrong',
-    does: 'CoreDNS serves the domain cluster.test instead of cluster.local: it does not know the names of Services',
+    name: 'dns-of-one-namespace',
+    does: 'CoreDNS is told to serve the namespace default alone: it does not know the names of other Services',
     expected: nodes.map((node) => `DNS-NXDOMAIN ${node}`),
-    inject: async (place) => withCorefile(place, (corefile) => corefile.replace('kubernetes cluster.local', 'kubernetes cluster.test')),
+    inject: async (place) => withCorefile(place, (corefile) => corefile.replace('pods insecure', 'pods insecure\n            namespaces default')),
+  }),
+  group({
+    name: 'dns-answer-of-before',
+    does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
+    expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
+    inject: async (place) => {
+      // One server alone, so that every node gets the answer that is kept.
+      await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=1']);
+      const undo = await withCorefile(place, (corefile) => corefile.replace('ttl 5', 'ttl 3600').replace('cache 5', 'cache 3600'));
+      await place.findings([own]);
+      await place.kubectl(['-n', namespace, 'delete', 'service', own, '--wait=true']);
+      await place.apply([service(own)]);
+      return async () => {
+        await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
+        await undo();
+      };
+    },
   }),
 ];

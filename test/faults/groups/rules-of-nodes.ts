@@ -154,7 +154,7 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       name: 'table-deleted',
       does: 'the table ip kube-proxy is deleted',
       node: 'node-b',
-      ids: ['DNS-DOWN', 'RULE-SVC-MISSING'],
+      ids: ['DNS-DOWN', 'RULE-NO-JUMP'],
       edit: async (place, node) => nft(place.node(node), 'delete table ip kube-proxy'),
     },
     {

@@ -1,0 +1,58 @@
+/** The part of the screen below the header: rows of which only those in the window are painted. */
+import type { LiveState } from './live-state.ts';
+import { conntrackBody } from './conntrack-body.ts';
+import { findingsBody } from './findings-body.ts';
+import { nodesBody } from './nodes-body.ts';
+import { pathBody } from './path-body.ts';
+import { rulesBody } from './rules-body.ts';
+import type { Theme } from './theme.ts';
+import { timelineBody } from './timeline-body.ts';
+import { walkBody } from './walk-body.ts';
+
+export interface BodyOptions {
+  readonly width: number;
+  readonly theme: Theme;
+}
+
+/** What Enter, Space and y do to a row. */
+export interface RowMeaning {
+  /** Enter. */
+  readonly open?: { readonly kind: 'node'; readonly node: string } | { readonly kind: 'row'; readonly row: number } | { readonly kind: 'fold'; readonly key: string };
+  /** Space. */
+  readonly fold?: string;
+  /** y. */
+  readonly copy?: string;
+}
+
+export interface Body {
+  /** Stay on top of the rows. */
+  readonly fixed: readonly string[];
+  readonly count: number;
+  readonly line: (index: number) => string;
+  /** Absent where rows are only read, and the keys scroll. */
+  readonly meaning?: (index: number) => RowMeaning;
+  /** Of everything that can be folded. */
+  readonly foldable?: readonly string[];
+}
+
+/** What a body is made of: where none of it changed, the body is the same. */
+export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend'>;
+
+export function bodyOf(state: BodyState, options: BodyOptions): Body {
+  return bodies[state.view](state, options);
+}
+
+const bodies: Readonly<Record<LiveState['view'], (state: BodyState, options: BodyOptions) => Body>> = {
+  path: pathBody,
+  nodes: nodesBody,
+  rules: rulesBody,
+  conntrack: conntrackBody,
+  findings: findingsBody,
+  timeline: timelineBody,
+  walk: walkBody,
+};
+
+/** Lines that are only read. */
+export function textBody(lines: readonly string[], fixed: readonly string[] = []): Body {
+  return { fixed, count: lines.length, line: (index) => lines[index] ?? '' };
+}

@@ -1,0 +1,129 @@
+/** The conntrack entries of the Service on one node, or one row for each backend that answers them. */
+import { hostPort } from '../../core/address.ts';
+import type { ConntrackEntryStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { endpointOf, endpointState } from '../path-table.ts';
+import { printColumns, type Column } from '../printers/columns.ts';
+import { cell, type Cell } from '../tone.ts';
+import { countText } from '../words.ts';
+import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
+import { lazyTable } from './lazy-table.ts';
+import { filterOf, selectedNode } from './live-state.ts';
+
+const entryColumns: readonly Column[] = [
+  { title: 'STATE', least: 8 },
+  { title: 'SOURCE', least: 14, cut: 'middle' },
+  { title: 'DESTINATION', least: 14, cut: 'middle' },
+  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'POD', least: 8, cut: 'middle' },
+  { title: 'ENDPOINT', least: 5 },
+];
+const backendColumns: readonly Column[] = [
+  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'POD', least: 8, cut: 'middle' },
+  { title: 'ENDPOINT', least: 5 },
+  { title: 'ENTRIES', align: 'right' },
+  { title: 'UNREPLIED', align: 'right' },
+  { title: 'CLIENTS', align: 'right' },
+];
+
+export function conntrackBody(state: BodyState, options: BodyOptions): Body {
+  const { width, theme } = options;
+  const { paint } = theme;
+  const node = selectedNode(state);
+  if (node === undefined || state.trace?.status === undefined) return textBody([paint('dim', 'No node answered yet.')]);
+  const { status } = state.trace;
+  const table = node.conntrack;
+  if (table === undefined) return textBody([paint('dim', `The conntrack table of ${node.name} was not read.`)]);
+  const room = table.count === undefined ? 'unknown' : `${String(table.count)} of ${countText(table.max)} entries`;
+  const summary = `${String(table.matched)} entries of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
+  const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
+  const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
+  const entries = (table.entries ?? []).filter((entry) => matches(entry, filterOf(state)));
+  if ((table.entries ?? []).length === 0) {
+    return textBody([summary, ...stateLines, ...backendsOfPorts(state, options), ...(table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [])]);
+  }
+  const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
+  const fixed = [summary, ...stateLines, ...omitted];
+  if (state.isByBackend) {
+    const backends = byBackend(entries);
+    const lazy = lazyTable(backendColumns, backends.map((backend) => backendRow(backend, status)), { width, paint });
+    return { fixed: [...fixed, lazy.title], count: backends.length, line: lazy.line, meaning: (index) => ({ copy: backends[index]?.backend ?? '' }) };
+  }
+  const lazy = lazyTable(entryColumns, entries.map((entry) => entryRow(entry, status)), { width, paint });
+  return {
+    fixed: [...fixed, lazy.title],
+    count: entries.length,
+    line: lazy.line,
+    meaning: (index) => {
+      const entry = entries[index];
+      return entry === undefined ? {} : { copy: deletion(entry) };
+    },
+  };
+}
+
+function matches(entry: ConntrackEntryStatus, filter: string): boolean {
+  const text = [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ').toLowerCase();
+  return filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+}
+
+function entryRow(entry: ConntrackEntryStatus, status: ServiceTraceStatus): Cell[] {
+  return [
+    cell(`${entry.protocol} ${entry.state ?? ''}${entry.unreplied === true ? ' unreplied' : ''}`.trim(), entry.unreplied === true ? 'warning' : 'plain'),
+    cell(hostPort(entry.original.source, entry.original.sourcePort)),
+    cell(hostPort(entry.original.destination, entry.original.destinationPort)),
+    cell(hostPort(entry.reply.source, entry.reply.sourcePort)),
+    cell(entry.pod ?? '-'),
+    endpointCell(entry.reply.source, status),
+  ];
+}
+
+/** An entry whose answering address is no endpoint any more is stale. */
+function endpointCell(address: string, status: ServiceTraceStatus): Cell {
+  if (status.endpointSlices === undefined) return cell('unknown', 'warning');
+  const { text, tone } = endpointState(endpointOf(status, address));
+  return text === 'in no slice' ? cell('stale', 'error') : cell(text, tone);
+}
+
+interface Backend {
+  readonly backend: string;
+  readonly address: string;
+  readonly pod: string | undefined;
+  readonly entries: readonly ConntrackEntryStatus[];
+}
+
+function byBackend(entries: readonly ConntrackEntryStatus[]): Backend[] {
+  const groups = new Map<string, ConntrackEntryStatus[]>();
+  for (const entry of entries) {
+    const key = hostPort(entry.reply.source, entry.reply.sourcePort);
+    const group = groups.get(key) ?? [];
+    groups.set(key, group);
+    group.push(entry);
+  }
+  return [...groups]
+    .map(([backend, own]) => ({ backend, address: own[0]?.reply.source ?? '', pod: own[0]?.pod, entries: own }))
+    .sort((one, other) => other.entries.length - one.entries.length);
+}
+
+function backendRow({ backend, address, pod, entries }: Backend, status: ServiceTraceStatus): Cell[] {
+  const unreplied = entries.filter((entry) => entry.unreplied === true).length;
+  return [
+    cell(backend),
+    cell(pod ?? '-'),
+    endpointCell(address, status),
+    cell(String(entries.length)),
+    cell(String(unreplied), unreplied > 0 ? 'warning' : 'plain'),
+    cell(String(new Set(entries.map(({ original }) => original.source)).size)),
+  ];
+}
+
+/** Where entries are only counted, the targets of the node's rules tell how many each answers. */
+function backendsOfPorts(state: BodyState, { width, theme }: BodyOptions): string[] {
+  const counted = (selectedNode(state)?.ports ?? []).flatMap((port) => port.dnatTargets.flatMap((target) => (target.connections === undefined ? [] : [{ port, target, connections: target.connections }])));
+  if (counted.length === 0) return [];
+  const rows = counted.map(({ port, target, connections }) => [cell(port.frontend === 'NodePort' ? `NodePort ${String(port.port)}` : hostPort(port.address, port.port)), cell(hostPort(target.address, target.port)), cell(target.pod ?? '-'), cell(String(connections))]);
+  return printColumns([{ title: 'DESTINATION', least: 14, cut: 'middle' }, { title: 'ANSWERED BY', least: 14, cut: 'middle' }, { title: 'POD', least: 8, cut: 'middle' }, { title: 'ENTRIES', align: 'right' }], rows, { width, paint: theme.paint, indent: 2 });
+}
+
+function deletion({ protocol, original, reply }: ConntrackEntryStatus): string {
+  return `conntrack -D -p ${protocol.toLowerCase()} --orig-src ${original.source} --sport ${String(original.sourcePort)} --orig-dst ${original.destination} --dport ${String(original.destinationPort)} --reply-src ${reply.source}`;
+}

@@ -1,0 +1,39 @@
+/** The findings, one line each; the chosen one may be opened to its evidence and advice. */
+import type { FindingStatus } from '../../core/service-trace.ts';
+import { paintCell } from '../printers/paint.ts';
+import { findingLines } from '../printers/table.ts';
+import { noFindingCell } from '../words.ts';
+import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
+import { filterOf } from './live-state.ts';
+
+export function findingsBody(state: BodyState, { width, theme }: BodyOptions): Body {
+  const { paint } = theme;
+  const status = state.trace?.status;
+  if (status === undefined) return textBody([]);
+  const all = status.findings ?? [];
+  if (all.length === 0) return textBody([`Findings: ${paintCell(paint, noFindingCell(status))}`]);
+  const words = filterOf(state).toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const shown = all.filter((finding) => words.every((word) => [finding.id, finding.severity, finding.where, finding.message].join(' ').toLowerCase().includes(word)));
+  // Few findings are shown whole at once; of many, those that are opened.
+  const isOpen = (finding: FindingStatus): boolean => state.folded.has(keyOf(finding)) !== shown.length <= 3;
+  const rows = shown.flatMap((finding) => {
+    const lines = findingLines(finding, { paint, width });
+    const [first = ''] = lines;
+    return isOpen(finding) ? lines.map((text) => ({ text, finding })) : [{ text: `${first}  ${finding.message}`, finding }];
+  });
+  return {
+    fixed: shown.length === all.length ? [] : [paint('dim', `${String(shown.length)} of ${String(all.length)} findings`)],
+    count: rows.length,
+    line: (index) => rows[index]?.text ?? '',
+    meaning: (index) => {
+      const finding = rows[index]?.finding;
+      return finding === undefined ? {} : { open: { kind: 'fold', key: keyOf(finding) }, fold: keyOf(finding), copy: finding.advice };
+    },
+    foldable: shown.map(keyOf),
+  };
+}
+
+function keyOf({ id, where, message }: FindingStatus): string {
+  return `finding ${id} ${where} ${message}`;
+}
+

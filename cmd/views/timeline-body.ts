@@ -1,0 +1,31 @@
+/** What happened while this view was open, the newest first. */
+import type { StatusChange } from '../../core/status-changes.ts';
+import type { Tone } from '../tone.ts';
+import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
+import { filterOf } from './live-state.ts';
+
+const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
+
+export function timelineBody(state: BodyState, { theme }: BodyOptions): Body {
+  const { paint, marks } = theme;
+  const words = filterOf(state).toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const shown = state.timeline.filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word)));
+  if (shown.length === 0) {
+    return textBody([paint('dim', state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.')]);
+  }
+  const mark: Readonly<Record<StatusChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
+  return {
+    fixed: [],
+    count: shown.length,
+    line: (index) => {
+      const change = shown.at(-1 - index);
+      if (change === undefined) return '';
+      return `${paint('dim', change.at.slice(11, 19))} ${paint(tones[change.mood], `${mark[change.mood]} ${change.kind.padEnd(8)} ${change.text}`)}`;
+    },
+    meaning: (index) => {
+      const change = shown.at(-1 - index);
+      if (change === undefined) return {};
+      return { ...(change.node === undefined ? {} : { open: { kind: 'node', node: change.node } }), copy: `${change.at} ${change.text}` };
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import type { FindingKind } from '../finding.ts';
+
+export const probeRefused: FindingKind = {
+  id: 'PROBE-REFUSED',
+  severity: 'info',
+  condition: 'The active check (--connect) made no connection, because an address in the EndpointSlices is none of a pod of the namespace: whoever may write an EndpointSlice must not choose where nodes connect.',
+  source: 'docs/decisions/061-the-active-check.md; CVE-2021-25740',
+  find: ({ cluster, desired }) =>
+    cluster?.connectRefusal === undefined
+      ? []
+      : [
+          {
+            where: `service/${desired.name}`,
+            message: `Nothing was connected to for ${desired.name}, so nothing is said of it.`,
+            evidence: [cluster.connectRefusal],
+            advice: 'connect from a client of your own: kubectl run -it --rm --restart=Never --image=busybox connect -- nc -zv ADDRESS PORT',
+          },
+        ],
+};

@@ -1,0 +1,128 @@
+/** What happened to a Service between two results of its trace: endpoints, rules of nodes, nodes, findings. */
+import { hostPort } from './address.ts';
+import type { EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceTraceStatus } from './service-trace.ts';
+
+export interface StatusChange {
+  /** RFC 3339: when it was collected, which is at or after it happened. */
+  readonly at: string;
+  readonly kind: 'endpoint' | 'rules' | 'node' | 'finding';
+  /** Whether it is something that somebody should look at, all is well again, or neither. */
+  readonly mood: 'bad' | 'good' | 'neutral';
+  /** The node, for what happened on one. */
+  readonly node?: string;
+  /** One line. */
+  readonly text: string;
+}
+
+/** In the order of the path: endpoints first, then what nodes made of them, then what is found in it. */
+export function changesBetween(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): StatusChange[] {
+  if (before === undefined) return [];
+  const at = after.collectedAt ?? '';
+  return [...endpointChanges(before, after, at), ...nodeChanges(before, after, at), ...findingChanges(before, after, at)];
+}
+
+function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  // A status without slices does not know them; that is no change of theirs.
+  if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
+  const old = endpointsOf(before);
+  const now = endpointsOf(after);
+  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'endpoint', mood, text });
+  return [
+    ...[...old].filter(([address]) => !now.has(address)).map(([address, endpoint]) => change('neutral', `endpoint ${describe(address, endpoint)} left the EndpointSlices`)),
+    ...[...now].flatMap(([address, endpoint]): StatusChange[] => {
+      const former = old.get(address);
+      const state = stateOf(endpoint);
+      if (former === undefined) return [change('neutral', `endpoint ${describe(address, endpoint)} came, ${state}`)];
+      return stateOf(former) === state ? [] : [change(endpoint.ready ? 'good' : 'neutral', `endpoint ${describe(address, endpoint)} is ${state}, was ${stateOf(former)}`)];
+    }),
+  ];
+}
+
+function nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  const old = new Map((before.nodes ?? []).map((node) => [node.name, node]));
+  return (after.nodes ?? []).flatMap((node): StatusChange[] => {
+    const former = old.get(node.name);
+    if (former === undefined) return [{ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` }];
+    return [...probeChanges(former, node, at), ...kubeProxyChanges(former, node, at), ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : [])];
+  });
+}
+
+function isRead({ probe }: NodeStatus): boolean {
+  return probe.state === 'Collected';
+}
+
+function probeChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  if (former.probe.state === node.probe.state || node.probe.state === 'Waiting') return [];
+  return node.probe.state === 'Collected'
+    ? [{ at, kind: 'node', mood: 'good', node: node.name, text: `${node.name} answers` }]
+    : [{ at, kind: 'node', mood: 'bad', node: node.name, text: `${node.name} does not answer: ${node.probe.reason ?? 'no reason given'}` }];
+}
+
+function kubeProxyChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  const [was, is] = [former.kubeProxy?.healthy, node.kubeProxy?.healthy];
+  if (was === is || was === undefined || is === undefined) return [];
+  return [{ at, kind: 'node', mood: is ? 'good' : 'bad', node: node.name, text: `kube-proxy of ${node.name} is ${is ? 'healthy again' : 'not healthy'}` }];
+}
+
+function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  const old = new Map(former.ports.map((port) => [keyOf(port), port]));
+  return node.ports.flatMap((port): StatusChange[] => {
+    const was = old.get(keyOf(port));
+    const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'rules', mood, node: node.name, text: `${node.name}: ${text}` });
+    if (was === undefined || port.verdict === 'Unknown' || was.verdict === 'Unknown') return [];
+    const before = new Set(was.dnatTargets.map(({ address, port: number }) => hostPort(address, number)));
+    const now = new Set(port.dnatTargets.map(({ address, port: number }) => hostPort(address, number)));
+    const added = [...now].filter((target) => !before.has(target));
+    const removed = [...before].filter((target) => !now.has(target));
+    return [
+      ...(was.verdict === port.verdict ? [] : [change(port.verdict === 'DNAT' ? 'good' : 'bad', `${nameOf(port)} is ${verdictText(port)}, was ${verdictText(was)}`)]),
+      ...(added.length === 0 ? [] : [change('neutral', `rules of ${nameOf(port)} send to ${added.join(', ')} now`)]),
+      ...(removed.length === 0 ? [] : [change('neutral', `rules of ${nameOf(port)} send no more to ${removed.join(', ')}`)]),
+    ];
+  });
+}
+
+function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  if (before.findings === undefined || after.findings === undefined) return [];
+  const keyOfFinding = ({ id, where, message }: FindingStatus): string => `${id} ${where} ${message}`;
+  const old = new Map(before.findings.map((finding) => [keyOfFinding(finding), finding]));
+  const now = new Map(after.findings.map((finding) => [keyOfFinding(finding), finding]));
+  const change = ({ node }: FindingStatus, mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'finding', mood, ...(node === undefined ? {} : { node }), text });
+  return [
+    ...[...now].filter(([key]) => !old.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'bad', `${finding.id}: ${finding.message}`)),
+    ...[...old].filter(([key]) => !now.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'good', `${finding.id} of ${finding.where} is gone`)),
+  ];
+}
+
+/** By address; the ready one where an address is in more than one slice. */
+function endpointsOf({ endpointSlices = [] }: ServiceTraceStatus): Map<string, EndpointStatus> {
+  const endpoints = new Map<string, EndpointStatus>();
+  for (const endpoint of endpointSlices.flatMap((slice) => slice.endpoints)) {
+    const [address = ''] = endpoint.addresses;
+    if (endpoints.get(address)?.ready !== true) endpoints.set(address, endpoint);
+  }
+  return endpoints;
+}
+
+function stateOf({ ready, serving, terminating }: EndpointStatus): string {
+  if (ready) return 'ready';
+  if (terminating) return serving ? 'terminating and serving' : 'terminating';
+  return 'not ready';
+}
+
+function describe(address: string, { targetRef, nodeName }: EndpointStatus): string {
+  const pod = targetRef?.name === undefined ? '' : ` (${targetRef.name}${nodeName === undefined ? '' : ` on ${nodeName}`})`;
+  return `${address}${pod}`;
+}
+
+function keyOf({ family, frontend, address, protocol, port }: NodePortStatus): string {
+  return [family, frontend, address, protocol, port].join(' ');
+}
+
+function nameOf({ frontend, address, port, protocol }: NodePortStatus): string {
+  return frontend === 'NodePort' ? `NodePort ${String(port)}/${protocol}` : `${frontend} ${hostPort(address, port)}/${protocol}`;
+}
+
+function verdictText({ verdict }: NodePortStatus): string {
+  return verdict === 'None' ? 'without a rule' : verdict;
+}

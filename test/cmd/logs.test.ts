@@ -1,0 +1,167 @@
+/** Logs from a small API server, over real HTTP streams. */
+import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseCommandLine } from '../../cmd/command-line.ts';
+import { InterruptedError } from '../../cmd/errors.ts';
+import { runLogs } from '../../cmd/logs.ts';
+import { iptablesChainNames } from '../../core/chain-names.ts';
+import { refuse, sendJson, startApiServer, type ApiServer, type Recorded } from './api-server.ts';
+import { testIo, type TestIo } from './cluster.ts';
+
+const servers: ApiServer[] = [];
+afterEach(async () => { await Promise.all(servers.splice(0).map((server) => server.close())); });
+
+type Log = string | ((response: ServerResponse, query: URLSearchParams) => void);
+
+function pod(name: string, extra: { containers?: string[]; node?: string; restarts?: number } = {}): object {
+  const { containers = ['app'], node = 'node-a', restarts = 0 } = extra;
+  return {
+    metadata: { name, uid: `uid-${name}`, resourceVersion: '5' },
+    spec: { nodeName: node, containers: containers.map((each) => ({ name: each })) },
+    status: { containerStatuses: containers.map((each) => ({ name: each, restartCount: restarts, state: { running: {} } })) },
+  };
+}
+
+interface World {
+  readonly pods: object[];
+  /** By `pod/container`. */
+  readonly logs: Readonly<Record<string, Log>>;
+  readonly selector?: object | undefined;
+  readonly onWatch?: (response: ServerResponse) => void;
+}
+
+async function start({ pods, logs, selector = { app: 'auth' }, onWatch = () => undefined }: World): Promise<ApiServer> {
+  const server = await startApiServer((request: Recorded, response) => {
+    const url = new URL(request.url, 'http://api');
+    const log = /\/pods\/([^/]+)\/log$/.exec(url.pathname)?.[1];
+    if (url.pathname.endsWith('/services/auth-service')) {
+      sendJson(response, 200, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'auth-service', namespace: 'default' }, spec: { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], selector, ports: [{ name: 'http', port: 80, protocol: 'TCP' }] } });
+    } else if (url.pathname.endsWith('/endpointslices')) {
+      sendJson(response, 200, { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSliceList', metadata: {}, items: [{ metadata: { name: 'auth-service-x' }, addressType: 'IPv4', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints: [{ addresses: ['10.244.1.2'], targetRef: { kind: 'Pod', name: 'auth-1' } }] }] });
+    } else if (log !== undefined) {
+      const own = logs[`${log}/${url.searchParams.get('container') ?? ''}`];
+      if (own === undefined) refuse(response, 400, 'BadRequest', `container "app" in pod "${log}" is waiting to start: ContainerCreating`);
+      else if (typeof own === 'string') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(own);
+      else own(response.writeHead(200, { 'Content-Type': 'text/plain' }), url.searchParams);
+    } else if (url.searchParams.has('watch')) {
+      response.writeHead(200, { 'Content-Type': 'application/json' });
+      response.flushHeaders();
+      onWatch(response);
+    } else sendJson(response, 200, { kind: 'PodList', metadata: { resourceVersion: '7' }, items: pods });
+  });
+  servers.push(server);
+  return server;
+}
+
+async function begin(line: string, server: ApiServer): Promise<{ io: TestIo; done: Promise<number> }> {
+  const parsed = await parseCommandLine([...line.split(' '), '-s', server.address], 100);
+  if (parsed.kind !== 'request' || parsed.request.command !== 'logs') throw new Error('not a request for logs');
+  const io = testIo();
+  return { io, done: runLogs(parsed.request, io) };
+}
+
+async function until(io: TestIo, text: string): Promise<void> {
+  while (!io.out().includes(text)) await sleep(10);
+}
+
+const at = (second: string, text: string): string => `2026-11-24T10:00:${second}Z ${text}\n`;
+
+describe('logs', () => {
+  it('puts the lines of all pods in the order of their times, each with its pod', async () => {
+    const server = await start({
+      pods: [pod('auth-1'), pod('auth-2', { containers: ['app', 'proxy'] })],
+      logs: { 'auth-1/app': at('01.1', 'one') + at('03', 'four'), 'auth-2/app': at('01.12', 'two') + at('02', 'three'), 'auth-2/proxy': at('04', 'five') },
+    });
+    const { io, done } = await begin('logs auth-service', server);
+    expect(await done).toBe(0);
+    expect(io.out()).toBe('auth-1/app one\nauth-2/app two\nauth-2/app three\nauth-1/app four\nauth-2/proxy five\n');
+    const asked = server.requests.map(({ url }) => url);
+    expect(asked).toContain('/api/v1/namespaces/default/pods?labelSelector=app%3Dauth');
+    expect(asked).toContain('/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&tailLines=100');
+  });
+
+  it('asks for what the flags say, and says which log could not be had', async () => {
+    const server = await start({ pods: [pod('auth-1'), pod('auth-2')], logs: { 'auth-1/app': at('01', 'old') } });
+    const { io, done } = await begin('logs auth-service -p -c app -l tier=web --since 90s --tail 5', server);
+    expect(await done).toBe(5);
+    expect(io.out()).toBe('auth-1/app old\n');
+    expect(io.err()).toContain('auth-2/app: container "app" in pod "auth-2" is waiting to start: ContainerCreating');
+    const asked = server.requests.map(({ url }) => decodeURIComponent(url));
+    expect(asked).toContain('/api/v1/namespaces/default/pods?labelSelector=app=auth,tier=web');
+    expect(asked).toContain('/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&previous=true&sinceSeconds=90&tailLines=5');
+  });
+
+  it('takes the pods of the EndpointSlices where the Service has no selector', async () => {
+    const server = await start({ pods: [pod('auth-1'), pod('stranger')], logs: { 'auth-1/app': at('01', 'one') }, selector: {} });
+    const { io, done } = await begin('logs auth-service', server);
+    expect(await done).toBe(0);
+    expect(io.out()).toBe('auth-1/app one\n');
+  });
+
+  it('refuses a container that no pod has', async () => {
+    const server = await start({ pods: [pod('auth-1')], logs: {} });
+    await expect((await begin('logs auth-service -c nginx', server)).done).rejects.toThrow('-c nginx: no pod has a container of this name; they have app.');
+  });
+
+  it('follows lines, new pods and new runs of a container until it is ended', async () => {
+    let watch: ServerResponse | undefined;
+    const server = await start({
+      pods: [pod('auth-1')],
+      logs: {
+        'auth-1/app': (response) => { response.write(at('01', 'first run')); },
+        'auth-2/app': (response) => { response.write(at('02', 'new pod')); },
+      },
+      onWatch: (response) => { watch = response; },
+    });
+    const { io, done } = await begin('logs auth-service -f', server);
+    await until(io, 'first run');
+    watch?.write(`${JSON.stringify({ type: 'ADDED', object: pod('auth-2') })}\n`);
+    await until(io, 'new pod');
+    watch?.write(`${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n`);
+    while (io.out().split('first run').length < 3) await sleep(10);
+    io.interrupt(new InterruptedError('SIGINT'));
+    await expect(done).rejects.toThrow('ended by SIGINT');
+    const followed = server.requests.map(({ url }) => url).filter((url) => url.includes('/log?'));
+    expect(followed).toEqual([
+      '/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&follow=true&tailLines=100',
+      '/api/v1/namespaces/default/pods/auth-2/log?container=app&timestamps=true&follow=true',
+      '/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&follow=true',
+    ]);
+  });
+
+  it('goes on after the last line where a connection breaks, and shows no line twice', async () => {
+    const server = await start({
+      pods: [pod('auth-1')],
+      logs: {
+        'auth-1/app': (response, query) => {
+          if (query.get('sinceTime') === null) response.write(at('01.5', 'one') + at('01.55', 'two'), () => { response.destroy(); });
+          else response.write(at('01.5', 'one') + at('01.55', 'two') + at('01.6', 'three'));
+        },
+      },
+    });
+    const { io, done } = await begin('logs auth-service -f', server);
+    await until(io, 'three');
+    io.interrupt(new InterruptedError('SIGINT'));
+    await expect(done).rejects.toThrow('ended by SIGINT');
+    expect(io.out()).toBe('auth-1/app one\nauth-1/app two\nauth-1/app three\n');
+    expect(server.requests.map(({ url }) => decodeURIComponent(url)).find((url) => url.includes('sinceTime'))).toContain('sinceTime=2026-11-24T10:00:01.55Z');
+  });
+
+  it("marks the lines of kube-proxies that concern the Service, and no other's", async () => {
+    const { cluster: chain } = iptablesChainNames({ namespace: 'default', name: 'auth-service', portName: 'http', protocol: 'TCP' });
+    const server = await start({
+      pods: [pod('kube-proxy-a', { containers: ['kube-proxy'] }), pod('kube-proxy-b', { containers: ['kube-proxy'], node: 'node-b' })],
+      logs: { 'kube-proxy-a/kube-proxy': at('01', 'Adding "default/auth-service:http"') + at('02', 'Adding "default/auth-service-2:http"') + at('03', `unknown chain ${chain}.`) + at('04', 'stale 10.244.1.20') + at('05', 'stale 10.244.1.2:8080') },
+    });
+    const { io, done } = await begin('logs auth-service --kube-proxy --node node-a', server);
+    expect(await done).toBe(0);
+    expect(io.out().split('\n').map((line) => line.slice(0, 2))).toEqual(['> ', '  ', '> ', '  ', '> ', '']);
+    expect(server.requests.map(({ url }) => decodeURIComponent(url))).toContain('/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app=kube-proxy');
+  });
+
+  it('says where kube-proxy is no pod', async () => {
+    const server = await start({ pods: [], logs: {} });
+    await expect((await begin('logs auth-service --kube-proxy', server)).done).rejects.toThrow('where it is no pod, its log is on the node');
+  });
+});

@@ -1,0 +1,90 @@
+/** The DNS client against real sockets on the loopback interface. */
+import { createSocket } from 'node:dgram';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { decode, encode, type Answer, type Packet } from 'dns-packet';
+import { afterEach, describe, expect, it } from 'vitest';
+import { queryDns } from '../../probe/query-dns.ts';
+
+const closing: (() => void)[] = [];
+afterEach(() => { for (const close of closing.splice(0)) close(); });
+
+/** A server of both transports on one port; over UDP, `flags` may tell that the answer is cut. */
+async function startServer(answer: (query: Packet, transport: 'udp' | 'tcp') => Packet | undefined): Promise<number> {
+  const udp = createSocket('udp4');
+  await new Promise<void>((resolve) => { udp.bind(0, '127.0.0.1', resolve); });
+  const { port } = udp.address();
+  udp.on('message', (message, from) => {
+    const reply = answer(decode(message), 'udp');
+    if (reply !== undefined) udp.send(encode(reply), from.port, from.address);
+  });
+  const tcp = createServer((socket) => {
+    socket.once('data', (chunk: Buffer) => {
+      const reply = answer(decode(chunk.subarray(2)), 'tcp');
+      if (reply === undefined) return;
+      const bytes = encode(reply);
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(bytes.length);
+      // In two pieces, as a network may bring it.
+      socket.write(Buffer.concat([length, bytes.subarray(0, 5)]), () => { socket.write(bytes.subarray(5)); });
+    });
+    socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => { tcp.listen(port, '127.0.0.1', resolve); });
+  closing.push(() => { udp.close(); tcp.close(); });
+  return (tcp.address() as AddressInfo).port;
+}
+
+function reply(query: Packet, answers: Answer[], flags = 0): Packet {
+  return { type: 'response', ...(query.id === undefined ? {} : { id: query.id }), flags, questions: query.questions ?? [], answers };
+}
+
+const question = { name: 'auth.default.svc.cluster.local', type: 'A' } as const;
+const server = (port: number): { address: string; port: number } => ({ address: '127.0.0.1', port });
+
+describe('queryDns', () => {
+  it('gives the addresses, sorted, and the code', async () => {
+    const port = await startServer((query) => reply(query, [{ name: question.name, type: 'A', data: '10.0.0.2' }, { name: question.name, type: 'A', data: '10.0.0.1' }]));
+    expect(await queryDns(server(port), question)).toEqual({ answers: ['10.0.0.1', '10.0.0.2'], responseCode: 'NOERROR' });
+  });
+
+  it('tells an alias apart from what it leads to', async () => {
+    const port = await startServer((query) => reply(query, [{ name: question.name, type: 'CNAME', data: 'DB.example.com' }, { name: 'db.example.com', type: 'A', data: '192.0.2.7' }]));
+    expect(await queryDns(server(port), question)).toEqual({ answers: ['192.0.2.7'], alias: 'db.example.com', responseCode: 'NOERROR' });
+  });
+
+  it('reads SRV records', async () => {
+    const port = await startServer((query) => reply(query, [{ name: question.name, type: 'SRV', data: { priority: 0, weight: 100, port: 80, target: question.name } }]));
+    expect(await queryDns(server(port), { ...question, type: 'SRV' })).toEqual({ answers: [`0 100 80 ${question.name}`], responseCode: 'NOERROR' });
+  });
+
+  it.each([[3, 'NXDOMAIN'], [2, 'SERVFAIL'], [5, 'REFUSED'], [9, 'RCODE9']])('names the code %i', async (code, name) => {
+    const port = await startServer((query) => reply(query, [], code));
+    expect(await queryDns(server(port), question)).toEqual({ answers: [], responseCode: name });
+  });
+
+  it('asks again over TCP where the answer is cut', async () => {
+    const all = Array.from({ length: 200 }, (_, index): Answer => ({ name: question.name, type: 'A', data: `10.0.1.${String(index)}` }));
+    const port = await startServer((query, transport) => (transport === 'udp' ? reply(query, [], 0x200) : reply(query, all)));
+    expect((await queryDns(server(port), question)).answers).toHaveLength(200);
+  });
+
+  it('sends a second datagram where the first one is lost, and takes no answer to another question', async () => {
+    let asked = 0;
+    const port = await startServer((query) => {
+      asked += 1;
+      if (asked === 1) return { ...reply(query, [{ name: question.name, type: 'A', data: '10.9.9.9' }]), id: ((query.id ?? 0) + 1) % 65536 };
+      return reply(query, [{ name: question.name, type: 'A', data: '10.0.0.1' }]);
+    });
+    expect(await queryDns(server(port), question)).toMatchObject({ answers: ['10.0.0.1'] });
+    expect(asked).toBe(2);
+  });
+
+  it('says why no answer came', async () => {
+    const silent = await startServer(() => undefined);
+    expect(await queryDns(server(silent), question)).toEqual({ answers: [], error: 'ETIMEOUT' });
+    const port = await startServer(() => undefined);
+    for (const close of closing.splice(0)) close();
+    expect(await queryDns(server(port), question)).toEqual({ answers: [], error: 'ECONNREFUSED' });
+  });
+});
