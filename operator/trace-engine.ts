@@ -102,13 +102,14 @@ const nodesFreshMilliseconds = 5000;
 /** EndpointSlices that were read this long before the last node answered are read again. */
 const slicesFreshMilliseconds = 1000;
 
-export function createTraceEngine(options: TraceEngineOptions): TraceEngine {
+/** @param makeProbes replaced where many Services are asked about at once */
+export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
   const observer = clusterObserver({ core, discovery, networking });
-  const probes = new NodeProbes(kubeConfig, {
+  const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
     privileged: options.privileged ?? false,

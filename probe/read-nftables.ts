@@ -64,6 +64,15 @@ export async function readNftables(
   });
 }
 
+/** Of a node whose kube-proxy is in this mode, and whose kernel does not have the table: nothing is there, which is known. */
+export function emitMissingTable(family: Family, services: readonly ProbeRequestService[], emit: Emit): void {
+  for (const { namespace, name } of services) {
+    const own = { service: `${namespace}/${name}`, family, table };
+    for (const map of dispatchMaps) emit({ kind: 'nftElements', ...own, name: map, elements: [] });
+    for (const chain of [...knownBaseChains, 'services']) emit({ kind: 'nftChain', ...own, chain, scope: 'all', absent: true, objects: [] });
+  }
+}
+
 /** First what leads to the Services, then the chains that it leads to, then what those ask of their endpoints and clients. */
 async function readServices(source: NftTable, services: readonly ProbeRequestService[], keys: readonly (readonly NftKey[])[], wholeMaps: readonly string[]): Promise<Map<ProbeRequestService, ServiceReading>> {
   const found = await source.elements(keys.flat());

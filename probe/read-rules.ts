@@ -9,7 +9,7 @@ import { readHookChains } from './read-hook-chains.ts';
 import { readLegacyBackend } from './read-iptables-legacy.ts';
 import { readNftBackend } from './read-iptables-nft.ts';
 import { readIpvs } from './read-ipvs.ts';
-import { readNftables } from './read-nftables.ts';
+import { emitMissingTable, readNftables } from './read-nftables.ts';
 
 /** What is known of a node before its rules are read. */
 export interface ProbedNode {
@@ -28,6 +28,7 @@ export async function readRules(request: Pick<ProbeRequest, 'services' | 'collec
       await readHookChains(commands, family, 'nf_tables', nft, emit);
       await readHookChains(commands, family, 'legacy', new Set(tables.legacy[family]), emit);
       if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
+      else if (mode === 'nftables' && tables.nftables !== undefined) emitMissingTable(family, services, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
       if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {

@@ -9,8 +9,8 @@ import type { Emit } from './emit.ts';
 
 type Listening = RecordOf<'sockets'>['listening'][number];
 
-/** A node with very many sockets is not read to their end. */
-const timeoutMilliseconds = 3000;
+/** A node with very many sockets is not read to their end; one that is busy with the rest of a collection is waited for. */
+const timeoutMilliseconds = 10_000;
 
 export async function readSockets(services: readonly ProbeRequestService[], emit: Emit): Promise<void> {
   const asked = services.map((service) => ({ service, ports: portsOf(service) })).filter(({ ports }) => ports.size > 0);

@@ -5,7 +5,7 @@ import { desiredTargets, knownTargets, type DesiredTarget } from '../desired-tar
 import type { NodeFacts } from '../node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
-import { kubeProxyConfigOf } from './proxy-config.ts';
+import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
 
 export interface FrontendDrift {
   readonly frontend: FrontendProgram;
@@ -29,7 +29,7 @@ export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster?: C
   if (facts.read !== undefined && (desired.changedWhileCollecting ?? []).length > 0) return true;
   if (facts.read === undefined || desired.lastChange === undefined) return false;
   const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
-  const minSyncPeriod = kubeProxyConfigOf(cluster)?.minSyncPeriod ?? 0;
+  const minSyncPeriod = kubeProxyConfigOf(facts, cluster)?.config.minSyncPeriod ?? 0;
   return Number.isFinite(age) && age < syncGraceMilliseconds + minSyncPeriod * 1000;
 }
 

@@ -14,7 +14,7 @@ import { markChains, type RuleView } from '../rule-view.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
 import { frontendDrifts, isSyncing, type FrontendDrift } from './frontend-drift.ts';
-import { kubeProxyConfigOf } from './proxy-config.ts';
+import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
 
 export interface NodeCheck {
   readonly node: string;
@@ -96,7 +96,7 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
   });
   const isIpvs = read.program.proxyMode === 'ipvs';
   const addresses = recordsOf(read.report, 'start')[0]?.addresses ?? [];
-  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(cluster, facts.node, drift.frontend.family)) }))
+  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(facts, cluster, drift.frontend.family)) }))
     // A virtual server of IPVS is the same for all clients.
     .map((each) => (isIpvs ? { ...each, fromNode: [], fromPod: [] } : each));
   const complete = families.map((family): FamilyCheck => {
@@ -112,7 +112,7 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
     node: facts.node,
     facts,
     isIpvs,
-    clients: (family) => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(cluster, facts.node, family) }),
+    clients: (family) => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(facts, cluster, family) }),
     families: complete,
     frontends: walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired)),
   };
@@ -200,7 +200,7 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
   const missing = [...drift.missing, ...(isUnreached ? [] : forNode.filter((target) => !has(sent, target) && !has(drift.missing, target)))];
   const wrongPorts = stale.flatMap((target) => {
     const wanted = [...drift.desired, ...forNode].find(({ address }) => isSameAddress(address, target.address));
-    return wanted === undefined ? [] : [{ target, wanted }];
+    return wanted === undefined || wanted.port === target.port ? [] : [{ target, wanted }];
   });
   return {
     ...drift,
@@ -327,19 +327,28 @@ export function markedBy({ path }: Leaf): Step | undefined {
   return path.find(({ chain, effect }) => chain !== 'KUBE-POSTROUTING' && chain !== 'masquerading' && (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))));
 }
 
-/** An address within the node's pod ranges, by the numbers the last one but one: hardly any pod has it, and it need not. */
-function podAddress(cluster: ClusterFacts | undefined, node: string, family: Family): string | undefined {
-  if (!knowsPods(cluster, family)) return undefined;
-  const range = cluster?.nodes?.find(({ name }) => name === node)?.podCIDRs.find((prefix) => familyOf(prefix) === family);
+/**
+ * An address within the node's pod ranges (within kube-proxy's clusterCIDR, where the Node object has no range), by the
+ * numbers the last one but one: hardly any pod has it, and it need not.
+ */
+function podAddress(facts: NodeFacts, cluster: ClusterFacts | undefined, family: Family): string | undefined {
+  if (!knowsPods(facts, cluster, family)) return undefined;
+  const ranges = [...(cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs ?? []), ...(kubeProxyConfigOf(facts, cluster)?.config.clusterCIDRs ?? [])];
+  const range = ranges.find((prefix) => familyOf(prefix) === family);
   const network = range === undefined ? undefined : parseNetwork(range);
   return network === undefined ? undefined : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
 }
 
 /** Whether kube-proxy is told which packets come from pods, so that it masquerades others that go to a cluster IP. */
-export function knowsPods(cluster: ClusterFacts | undefined, family: Family): boolean {
-  const config = kubeProxyConfigOf(cluster);
+export function knowsPods(node: NodeFacts, cluster: ClusterFacts | undefined, family: Family): boolean {
+  const config = kubeProxyConfigOf(node, cluster)?.config;
   if (config === undefined || (config.detectLocalMode ?? 'ClusterCIDR') !== 'ClusterCIDR') return false;
   return config.clusterCIDRs.some((prefix) => familyOf(prefix) === family);
+}
+
+/** Whether kube-proxy is told to serve node ports on some of the node's addresses alone; the nftables mode's own default counts as all. */
+export function limitsNodePorts(node: NodeFacts, cluster: ClusterFacts | undefined): boolean {
+  return (kubeProxyConfigOf(node, cluster)?.config.nodePortAddresses ?? []).some((each) => each !== 'primary');
 }
 
 /** Branches that leave the node for another machine: what is delivered to the node itself passes no POSTROUTING. */

@@ -1,4 +1,6 @@
 import { waitingSince } from '../../kube-proxy-totals.ts';
+import type { KubeProxySync } from '../../parse/kube-proxy-metrics.ts';
+import { familyOf, type DesiredService } from '../../service.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { convergenceOf, isSyncing } from '../frontend-drift.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
@@ -14,17 +16,25 @@ export const latNever: FindingKind = {
   source: 'pkg/proxy/metrics/metrics.go sync_proxy_rules_last_timestamp_seconds; kubernetes/kubernetes#28674',
   find: ({ desired, nodes }) =>
     nodes.filter((node) => !isSyncing(node, desired) && convergenceOf(node, desired) === 'Different').flatMap(({ node, read }) => {
-      const { lastSync, metrics } = read?.kubeProxy ?? {};
+      const { metrics } = read?.kubeProxy ?? {};
+      const lastSync = lastSyncOf(metrics?.syncs ?? [], desired);
       if (lastSync === undefined || metrics === undefined || desired.lastChange === undefined || waitingSince(metrics.syncs) !== undefined) return [];
       const offset = read?.clock ?? { milliseconds: 0, uncertainty: clockMilliseconds };
-      const byCollector = Date.parse(lastSync) - offset.milliseconds;
+      const byCollector = lastSync - offset.milliseconds;
       if (byCollector + offset.uncertainty + clockMilliseconds >= Date.parse(desired.lastChange)) return [];
       return [
         onNode(node, {
           message: `kube-proxy on ${node} has not written its rules since the EndpointSlices changed, and does not wait to do so.`,
-          evidence: [`last written ${lastSync}`, `last change ${desired.lastChange}`],
+          evidence: [`last written ${new Date(lastSync).toISOString()}`, `last change ${desired.lastChange}`],
           advice: kubeProxyLogs(node),
         }),
       ];
     }),
 };
+
+/** When the older half of the Service's own families was written, in milliseconds since 1970: the other family has no reason to be. */
+function lastSyncOf(syncs: readonly KubeProxySync[], { service }: DesiredService): number | undefined {
+  const families = new Set(service.clusterIPs.map(familyOf));
+  const seconds = syncs.flatMap(({ family, lastSync }) => (lastSync === undefined || (family !== undefined && !families.has(family)) ? [] : [lastSync]));
+  return seconds.length === 0 ? undefined : Math.min(...seconds) * 1000;
+}

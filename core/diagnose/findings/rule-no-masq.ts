@@ -30,7 +30,7 @@ export const ruleNoMasq: FindingKind = {
 };
 
 function lostBranches({ frontend, outside, fromNode, family }: FrontendCheck, check: NodeCheck, { desired, cluster }: Facts): { client: string; leaf: Leaf }[] {
-  const isMasqueraded = frontend.frontend === 'ClusterIP' ? family !== undefined && !check.isIpvs && knowsPods(cluster, frontend.family) : undefined;
+  const isMasqueraded = frontend.frontend === 'ClusterIP' ? family !== undefined && !check.isIpvs && knowsPods(check.facts, cluster, frontend.family) : undefined;
   const isLocal = desired.service.externalTrafficPolicy === 'Local';
   const wanted = { outside: isMasqueraded ?? !isLocal, node: isMasqueraded ?? true };
   return (['outside', 'node'] as const).flatMap((client) => {

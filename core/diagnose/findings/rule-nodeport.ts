@@ -2,8 +2,8 @@ import { hostPort } from '../../address.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import { limitsNodePorts } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
-import { kubeProxyConfigOf } from '../proxy-config.ts';
 
 export const ruleNodeport: FindingKind = {
   id: 'RULE-NODEPORT',
@@ -11,16 +11,14 @@ export const ruleNodeport: FindingKind = {
   condition: "A node has no rule for a NodePort of the Service (KUBE-NODEPORTS, or the map service-nodeports), or none that leads there.",
   notReported: "Where kube-proxy's nodePortAddresses leave out the node's addresses; where no rule at all is led to kube-proxy's (RULE-NO-JUMP).",
   source: 'pkg/proxy/iptables/proxier.go syncProxyRules ("Nodeports"); pkg/proxy/nftables/README.md service-nodeports',
-  find: (facts) => {
-    const limitsAddresses = (kubeProxyConfigOf(facts.cluster)?.nodePortAddresses ?? []).some((each) => each !== 'primary');
-    return onNodes(facts, ({ node, isIpvs, frontends }) =>
+  find: (facts) =>
+    onNodes(facts, ({ node, facts: own, isIpvs, frontends }) =>
       frontends
-        .filter(({ frontend, desired: wanted, explainedBy, isUnreached, chains }) => !isIpvs && !limitsAddresses && frontend.frontend === 'NodePort' && ((frontend.verdict === 'None' && wanted.length > 0) || isUnreached) && chains.length === 0 && explainedBy === undefined)
+        .filter(({ frontend, desired: wanted, explainedBy, isUnreached, chains }) => !isIpvs && frontend.frontend === 'NodePort' && !limitsNodePorts(own, facts.cluster) && ((frontend.verdict === 'None' && wanted.length > 0) || isUnreached) && chains.length === 0 && explainedBy === undefined)
         .map(({ frontend, known: wanted, destination }) => ({
           message: `${node} has no rule for ${frontendText(frontend)}: its clients reach no endpoint by this node.`,
           evidence: [`no rule takes packets to ${destination === undefined ? 'the node' : hostPort(destination, frontend.port)}`, `the EndpointSlices have: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`],
           advice: restartKubeProxy(node),
         })),
-    );
-  },
+    ),
 };

@@ -23,6 +23,15 @@ const synced = (lastSync: string, lastQueued: string): Read => ({
     ]).metrics,
   },
 });
+const syncedApart = (ipv4: string, ipv6: string): Read => ({
+  kubeProxy: {
+    lastSync: ipv6,
+    metrics: parseKubeProxyMetrics([
+      `kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv4"} ${String(at(ipv4))}`,
+      `kubeproxy_sync_proxy_rules_last_timestamp_seconds{ip_family="IPv6"} ${String(at(ipv6))}`,
+    ]).metrics,
+  },
+});
 const all = (reads: readonly Read[]): ReturnType<typeof nodeFacts>[] => reads.map((read, index) => nodeFacts(`node-${String(index)}`, read));
 
 export const latencyCases: readonly FindingCase[] = [
@@ -36,6 +45,11 @@ export const latencyCases: readonly FindingCase[] = [
   { name: 'a node that lags behind, of two', facts: { desired, nodes: all([measured(20, 0.5), measured(20, 3)]) }, ids: [] },
 
   { name: 'a node that did not hear of a change', facts: { desired, nodes: all([{ ...different, ...synced('2026-11-24T09:50:00Z', '2026-11-24T09:49:59Z') }]) }, ids: ['RULE-EP-STALE', 'LAT-NEVER'] },
+  {
+    name: 'a node that wrote the family of the Service after the change, and the other one long before',
+    facts: { desired, nodes: all([{ ...different, ...syncedApart('2026-11-24T09:59:02Z', '2026-11-24T09:50:00Z') }]) },
+    ids: ['RULE-EP-STALE'],
+  },
   { name: 'a node that wrote after the change', facts: { desired, nodes: all([{ ...different, ...synced('2026-11-24T09:59:02Z', '2026-11-24T09:59:01Z') }]) }, ids: ['RULE-EP-STALE'] },
   { name: 'a node that did not hear of a change that changed nothing', facts: { desired, nodes: all([synced('2026-11-24T09:50:00Z', '2026-11-24T09:49:59Z')]) }, ids: [] },
   { name: 'a node that wrote after the change by a clock that is behind', facts: { desired, nodes: all([{ ...different, ...synced('2026-11-24T09:58:54Z', '2026-11-24T09:58:53Z'), ...clock(-7000) }]) }, ids: ['RULE-EP-STALE', 'LAT-CLOCK'] },

@@ -1,0 +1,178 @@
+/** The running cluster as faults and the workload of the suite use it. */
+import { KubeConfig } from '@kubernetes/client-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import type { FindingStatus } from '../../core/service-trace.ts';
+import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine.ts';
+import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
+import { probeImage } from '../setup/images.ts';
+import type { FindingAt, KubernetesObject, Undo } from './fault.ts';
+import { SharedProbes } from './shared-probes.ts';
+
+/** The suite's own namespace. */
+export const namespace = 'faults';
+
+/** Services that the probes read at a time: each has 20 s to answer, also where many machines share one. */
+const servicesOfRound = 10;
+
+const endpointSlices = z.object({
+  items: z.array(
+    z.object({
+      addressType: z.string(),
+      metadata: z.object({ name: z.string() }),
+      endpoints: z.array(
+        z.object({
+          addresses: z.array(z.string()),
+          nodeName: z.string().optional(),
+          conditions: z.object({ ready: z.boolean().optional() }).optional(),
+          targetRef: z.object({ name: z.string().optional() }).optional(),
+        }),
+      ).nullish(),
+    }),
+  ),
+});
+
+const pods = z.object({
+  items: z.array(z.object({ metadata: z.object({ name: z.string(), uid: z.string() }), spec: z.object({ nodeName: z.string().optional() }), status: z.object({ podIP: z.string().optional() }) })),
+});
+
+export interface PodAt {
+  readonly name: string;
+  readonly uid: string;
+  readonly node: string;
+  readonly ip: string;
+}
+
+export class Place {
+  readonly cluster: Cluster;
+  readonly #engine: TraceEngine;
+  #probes: SharedProbes | undefined;
+  readonly #restart = new Set<string>();
+
+  constructor(cluster: Cluster) {
+    this.cluster = cluster;
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromFile(cluster.kubeconfigPath);
+    this.#engine = createTraceEngine(
+      { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: `faults-${process.pid.toString(36)}`, probeIdleSeconds: 600 },
+      (...args) => (this.#probes = new SharedProbes(...args)),
+    );
+  }
+
+  node(name: string): ClusterNode {
+    return this.cluster.node(name);
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  /** What is found of each of the Services, collected from all nodes by the engine that --standalone uses. */
+  async findings(services: readonly string[]): Promise<Map<string, readonly FindingStatus[]>> {
+    const found = new Map<string, readonly FindingStatus[]>();
+    for (let start = 0; start < services.length; start += servicesOfRound) {
+      const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
+        const [space, name] = splitName(service);
+        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name } } });
+        found.set(service, status.findings ?? []);
+      });
+      await this.#probes?.round(traces);
+    }
+    return found;
+  }
+
+  async kubectl(args: readonly string[], input?: string): Promise<string> {
+    const { stdout } = await this.cluster.kubectl(args, { timeout: 120_000, ...(input === undefined ? {} : { input }) });
+    return stdout;
+  }
+
+  /** Makes the objects, or makes them what they are said to be, in the suite's namespace unless they name another. */
+  async apply(objects: readonly KubernetesObject[]): Promise<void> {
+    if (objects.length === 0) return;
+    await this.kubectl(['apply', '-n', namespace, '--validate=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  }
+
+  async delete(objects: readonly KubernetesObject[]): Promise<void> {
+    if (objects.length === 0) return;
+    await this.kubectl(['delete', '-n', namespace, '--ignore-not-found', '--wait=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  }
+
+  /** A strategic merge patch of an object of the suite's namespace, such as `service/web`. */
+  async patch(object: string, patch: unknown, type = 'strategic'): Promise<void> {
+    await this.kubectl(['-n', namespace, 'patch', object, `--type=${type}`, '--patch', JSON.stringify(patch)]);
+  }
+
+  async clusterIp(service: string): Promise<string> {
+    const [space, name] = splitName(service);
+    return this.kubectl(['-n', space, 'get', 'service', name, '-o', 'jsonpath={.spec.clusterIP}']);
+  }
+
+  /** The pods with this label `app`, of the suite's namespace, by the names of their nodes. */
+  async pods(app: string): Promise<readonly PodAt[]> {
+    const text = await this.kubectl(['-n', namespace, 'get', 'pods', '-l', `app=${app}`, '-o', 'json']);
+    return pods
+      .parse(JSON.parse(text))
+      .items.map(({ metadata, spec, status }) => ({ ...metadata, node: spec.nodeName ?? '', ip: status.podIP ?? '' }))
+      .sort((one, other) => (one.node < other.node ? -1 : 1));
+  }
+
+  /** The addresses of the Service's endpoints of one family, sorted, and the names of the slices that hold them. */
+  async endpoints(service: string, family: 'IPv4' | 'IPv6' = 'IPv4'): Promise<{ readonly addresses: readonly string[]; readonly slices: readonly string[] }> {
+    const [space, name] = splitName(service);
+    const text = await this.kubectl(['-n', space, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${name}`, '-o', 'json']);
+    const slices = endpointSlices.parse(JSON.parse(text)).items.filter(({ addressType }) => addressType === family);
+    return {
+      addresses: slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses.slice(0, 1))).sort(),
+      slices: slices.map(({ metadata }) => metadata.name).sort(),
+    };
+  }
+
+  /** Has the node's kube-proxy write all its rules anew when the faults of the group are over: a new one forgets nothing and keeps nothing. */
+  restartKubeProxyAfter(node: string): Undo {
+    return async () => this.#restart.add(node);
+  }
+
+  /** Restarts each kube-proxy that was asked to be. */
+  async restartKubeProxies(): Promise<void> {
+    const names = [...this.#restart];
+    this.#restart.clear();
+    await Promise.all(
+      names.map(async (name) => {
+        await this.node(name).stopKubeProxy();
+        await this.node(name).startKubeProxy();
+        await this.untilKubeProxyHasSynced(name);
+      }),
+    );
+  }
+
+  /** Until the node's kube-proxy says that it is healthy, which it does after its first sync. */
+  async untilKubeProxyHasSynced(name: string): Promise<void> {
+    await eventually(async () => {
+      await this.node(name).exec(['curl', '--silent', '--fail', '--max-time', '2', 'http://127.0.0.1:10256/healthz']);
+    }, 60);
+  }
+}
+
+/** Namespace and name of a Service as faults write it. */
+export function splitName(service: string): [namespace: string, name: string] {
+  const [space, name] = service.includes('/') ? service.split('/') : [namespace, service];
+  return [space ?? '', name ?? ''];
+}
+
+/** As a sorted set. */
+export function findingsAt(findings: readonly FindingStatus[]): FindingAt[] {
+  return [...new Set(findings.map(({ id, node }) => (node === undefined ? id : `${id} ${node}`)))].sort();
+}
+
+/** Asks again until `check` does not reject; the last error is told when it still does after `seconds`. */
+export async function eventually<Value>(check: () => Promise<Value>, seconds: number): Promise<Value> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    try {
+      return await check();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(300);
+    }
+  }
+}

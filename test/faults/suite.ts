@@ -1,0 +1,12 @@
+/** All faults, in the order in which their groups are made. */
+import type { FaultGroup } from './fault.ts';
+import { apiObjects } from './groups/api-objects.ts';
+import { conntrack, conntrackFull } from './groups/conntrack.ts';
+import { dns } from './groups/dns.ts';
+import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
+import { leftovers } from './groups/leftovers.ts';
+import { nodeSettings } from './groups/node-settings.ts';
+import { rulesOfNodes } from './groups/rules-of-nodes.ts';
+import { rulesOfServices } from './groups/rules-of-services.ts';
+
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, ...dns, apiObjects];
