@@ -5,8 +5,8 @@ import { conntrack, conntrackFull } from './groups/conntrack.ts';
 import { dns } from './groups/dns.ts';
 import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
 import { leftovers } from './groups/leftovers.ts';
-import { nodeSettings } from './groups/node-settings.ts';
+import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
 import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, ...dns, apiObjects];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, apiObjects];

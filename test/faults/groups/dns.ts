@@ -12,7 +12,7 @@ const group = (fault: Omit<Fault, 'service' | 'objects'>): FaultGroup => ({
   faults: [{ ...fault, service: own, objects: [service(own)] }],
 });
 
-async function coreDnsReady(place: Place): Promise<void> {
+export async function coreDnsReady(place: Place): Promise<void> {
   await place.kubectl(['-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=90s']);
 }
 

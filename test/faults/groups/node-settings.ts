@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { Fault, FaultGroup } from '../fault.ts';
 import { namespace, type Place } from '../place.ts';
 import { service } from '../workload.ts';
+import { coreDnsReady } from './dns.ts';
 
 const own = 'node-settings';
 
@@ -35,7 +36,6 @@ export const nodeSettings: FaultGroup = {
   name: 'settings and programs of the nodes',
   graceSeconds: 0,
   faults: [
-    settingFault('forwarding-off', 'net.ipv4.ip_forward is 0', 'node-a', 'SYS-FORWARD', async (place, node) => sysctl(place, node, 'net/ipv4/ip_forward', '0')),
     settingFault('reverse-path-filter-strict', 'the node has a second network, and rp_filter is strict (1) on all interfaces', 'node-b', 'SYS-RPFILTER', async (place, node) => {
       const on = place.node(node);
       await on.exec(['ip', 'link', 'add', 'fault0', 'type', 'veth', 'peer', 'name', 'fault1']);
@@ -50,5 +50,23 @@ export const nodeSettings: FaultGroup = {
     settingFault('node-port-taken', "a program of the node listens on the Service's node port", 'node-c', 'RULE-NODEPORT-TAKEN', async (place, node) =>
       listen(place, node, await place.kubectl(['-n', namespace, 'get', 'service', own, '-o', 'jsonpath={.spec.ports[0].nodePort}'])),
     ),
+  ],
+};
+
+/** Apart from the others, for a node that does not forward takes a DNS server that runs there away from all nodes. */
+export const forwardingOff: FaultGroup = {
+  name: 'forwarding off',
+  graceSeconds: 0,
+  faults: [
+    settingFault('forwarding-off', 'net.ipv4.ip_forward is 0; CoreDNS runs on the other nodes', 'node-a', 'SYS-FORWARD', async (place, node) => {
+      await place.kubectl(['cordon', node]);
+      await place.kubectl(['-n', 'kube-system', 'rollout', 'restart', 'deployment/coredns']);
+      await coreDnsReady(place);
+      const undo = await sysctl(place, node, 'net/ipv4/ip_forward', '0');
+      return async () => {
+        await undo();
+        await place.kubectl(['uncordon', node]);
+      };
+    }),
   ],
 };

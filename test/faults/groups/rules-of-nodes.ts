@@ -159,11 +159,17 @@ export const rulesOfNodes: readonly FaultGroup[] = [
     },
     {
       name: 'forward-policy-drop',
-      does: 'the policy of FORWARD becomes DROP, as Docker sets it: packets that nobody accepts are lost',
+      does: 'the policy of FORWARD becomes DROP, as Docker sets it, and only DNS is let through: other packets that nobody accepts are lost',
       node: 'node-c',
       ids: ['RULE-FOREIGN'],
-      edit: async (place, node) => iptables(place.node(node), 'filter', '-P FORWARD DROP'),
-      undo: async (place, node) => iptables(place.node(node), 'filter', '-P FORWARD ACCEPT'),
+      edit: async (place, node) => {
+        for (const protocol of ['udp', 'tcp']) await iptables(place.node(node), 'filter', `-A FORWARD -p ${protocol} -m ${protocol} --dport 1053 -m comment --comment "an admin was here" -j ACCEPT`);
+        await iptables(place.node(node), 'filter', '-P FORWARD DROP');
+      },
+      undo: async (place, node) => {
+        await iptables(place.node(node), 'filter', '-P FORWARD ACCEPT');
+        await deleteForeign(place, node, 'filter', 'FORWARD');
+      },
     },
   ]),
 ];
