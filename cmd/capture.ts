@@ -6,6 +6,7 @@ import { parseCaptureRecord, type CaptureRecordOf } from '../core/capture-record
 import { createHopTeller, readPacketHeader } from '../core/packet-hop.ts';
 import { printPcapng, type PcapngPacket } from '../core/pcapng.ts';
 import type { DesiredService } from '../core/service.ts';
+import { plural } from '../core/plural.ts';
 import { createTraceEngine, NodeChoiceError, readDesiredService, type CaptureEnd } from '../operator/trace-engine.ts';
 import { connect } from './client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
@@ -15,7 +16,6 @@ import { createProgress, type Progress } from './progress.ts';
 import type { CaptureRequest } from './request.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 import { version } from './version.ts';
-import { plural } from './words.ts';
 
 /** Each is asked for at the same time, for as long as the capture takes. */
 const maxNodes = 20;

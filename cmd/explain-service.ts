@@ -9,6 +9,7 @@ import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
 import type { NodeProgram } from '../core/program.ts';
 import { familyOf } from '../core/service.ts';
+import { plural } from '../core/plural.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
@@ -16,7 +17,6 @@ import { widthOf, type Io } from './io.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { ExplainRequest } from './request.ts';
-import { plural } from './words.ts';
 
 /** A node, and what it does for the Service. */
 interface NodeView {

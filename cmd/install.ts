@@ -1,4 +1,5 @@
 /** `kubectl svctrace install` and `uninstall`: the manifests of config/install.yaml, applied and removed. */
+import { plural } from '../core/plural.ts';
 import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
@@ -10,7 +11,6 @@ import { isForbidden } from './explain.ts';
 import { isInteractive, type Io } from './io.ts';
 import { createProgress } from './progress.ts';
 import type { InstallRequest, UninstallRequest } from './request.ts';
-import { plural } from './words.ts';
 
 const manifestSchema = z.looseObject({ apiVersion: z.string(), kind: z.string(), metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }) });
 

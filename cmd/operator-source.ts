@@ -1,8 +1,8 @@
 /** A trace that the operator answers: created for this view, or one that somebody has already. */
-import { canonicalAddress } from '../core/address.ts';
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
 import { ApiError } from './api.ts';
 import { operatorName, operatorNamespace, type ClusterClient } from './client.ts';
+import { clientSpec } from './client-spec.ts';
 import { ClusterError, NotFoundError } from './errors.ts';
 import { isForbidden } from './explain.ts';
 import { followTrace } from './follow.ts';
@@ -84,7 +84,7 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
     },
     async walkFrom(walked) {
       // A trace may be shared with others, who follow another client: it stays as it is.
-      watchSpec = { ...watchSpec, from: canonicalAddress(walked) === undefined ? { pod: walked } : { ip: walked } };
+      watchSpec = { ...watchSpec, from: clientSpec(walked) };
       const former = current;
       current = await findOrCreate(client, namespace, watchSpec);
       turn.abort();

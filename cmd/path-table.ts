@@ -1,5 +1,6 @@
 /** The path of one ServicePort in one family: its frontends, and the DNAT targets on each node. */
 import { hostPort } from '../core/address.ts';
+import { endpointsByAddress } from '../core/endpoints-by-address.ts';
 import type { DnatTargetStatus, EndpointStatus, NodePortStatus, ServiceTraceStatus } from '../core/service-trace.ts';
 
 export interface PathFrontend {
@@ -60,14 +61,10 @@ function targetsOf(ports: readonly [string, NodePortStatus][], status: ServiceTr
       if (!present.byNode.has(node)) present.byNode.set(node, target);
     }
   }
+  const endpoints = endpointsByAddress(status);
   return [...targets]
-    .map(([text, { target, byNode }]) => ({ text, pod: target.pod, endpoint: endpointOf(status, target.address), byNode }))
+    .map(([text, { target, byNode }]) => ({ text, pod: target.pod, endpoint: endpoints.get(target.address), byNode }))
     .sort((one, other) => (one.text < other.text ? -1 : 1));
-}
-
-export function endpointOf(status: ServiceTraceStatus, address: string): EndpointStatus | undefined {
-  const all = (status.endpointSlices ?? []).flatMap(({ endpoints }) => endpoints).filter(({ addresses }) => addresses[0] === address);
-  return all.find(({ ready }) => ready) ?? all[0];
 }
 
 /** ready, serving and terminating in one word, as kube-proxy looks at them. */

@@ -1,9 +1,9 @@
 /** The Services that a user may choose from, each with its health at a glance. */
 import type { ServiceTrace } from '../core/service-trace.ts';
+import { plural } from '../core/plural.ts';
 import type { ClusterClient, ListedService } from './client.ts';
 import { isForbidden } from './explain.ts';
 import { cell, type Cell } from './tone.ts';
-import { plural } from './words.ts';
 
 export interface ServiceChoice extends ListedService {
   /** The newest trace of it that is there already. */

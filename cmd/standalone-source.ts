@@ -1,9 +1,9 @@
 /** A trace that this process collects itself (--standalone): the operator's engine with the user's own rights. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { canonicalAddress } from '../core/address.ts';
 import type { ServiceTrace, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { createTraceEngine, type TraceEngine } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
+import { clientSpec } from './client-spec.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -56,7 +56,7 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
       }
     },
     async walkFrom(walked) {
-      spec = { ...spec, from: canonicalAddress(walked) === undefined ? { pod: walked } : { ip: walked } };
+      spec = { ...spec, from: clientSpec(walked) };
       wake?.();
     },
     close: () => engine.close(),

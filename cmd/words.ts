@@ -53,10 +53,6 @@ export function endpointsText(status: ServiceTraceStatus | undefined): string {
   return status?.summary?.endpoints ?? 'unknown';
 }
 
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** 412 B, 1.4 KiB, 2.0 MiB */
 export function bytesText(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

@@ -88,3 +88,8 @@ export function hostPort(address: string, port: number): string {
 export function reachableAddresses(addresses: readonly string[], family: 'IPv4' | 'IPv6'): string[] {
   return addresses.filter((address) => address.includes(':') === (family === 'IPv6') && !/^(127\.|::1$|fe80:)/i.test(address));
 }
+
+/** Whether two targets are the same address, in whichever form, and port. */
+export function isSameTarget(one: { readonly address: string; readonly port: number }, other: { readonly address: string; readonly port: number }): boolean {
+  return one.port === other.port && isSameAddress(one.address, other.address);
+}

@@ -2,7 +2,7 @@
  * Service, EndpointSlices, pods, each node's rules and conntrack, side by side: for every port and endpoint what each of
  * them says, and which of them contradict the others.
  */
-import { isSameAddress } from './address.ts';
+import { isSameAddress, isSameTarget } from './address.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { desiredTargets } from './desired-targets.ts';
 import { isSyncing } from './diagnose/frontend-drift.ts';
@@ -56,7 +56,7 @@ export function compareService(desired: DesiredService, nodes: readonly NodeFact
       const key = { family, protocol, portName: name };
       const endpoints = endpointsOf(desired, key);
       const known = [...endpoints.map(({ address, port: target }) => ({ address, port: target })), ...nodes.flatMap((facts) => namedBy(facts, key))];
-      const targets = known.filter((target, index) => known.findIndex((each) => isSame(each, target)) === index);
+      const targets = known.filter((target, index) => known.findIndex((each) => isSameTarget(each, target)) === index);
       return {
         family,
         ...(name === undefined || name === '' ? {} : { portName: name }),
@@ -89,10 +89,6 @@ interface Target {
   readonly port: number;
 }
 
-function isSame(one: Target, other: Target): boolean {
-  return one.port === other.port && isSameAddress(one.address, other.address);
-}
-
 function endpointsOf({ endpointSlices }: DesiredService, { family, protocol, portName }: PortKey): (Target & { readonly endpoint: EndpointStatus; readonly endpointSlice: string })[] {
   return endpointSlices.filter(({ addressType }) => addressType === family).flatMap((slice) => {
     const port = slice.ports.find((each) => (each.name ?? '') === (portName ?? '') && (each.protocol ?? 'TCP') === protocol)?.port;
@@ -110,7 +106,7 @@ function namedBy(facts: NodeFacts, key: PortKey): Target[] {
 }
 
 function rowOf(target: Target, endpoints: ReturnType<typeof endpointsOf>, desired: DesiredService, nodes: readonly NodeFacts[], cluster: ClusterFacts | undefined, key: PortKey): ComparisonRow {
-  const same = endpoints.filter((each) => isSame(each, target));
+  const same = endpoints.filter((each) => isSameTarget(each, target));
   const found = same.find(({ endpoint }) => endpoint.ready) ?? same[0];
   const pod = cluster?.pods?.find(({ addresses }) => addresses.some((address) => isSameAddress(address, target.address)));
   const rows = nodes.map((facts) => nodeComparison(target, facts, desired, key));
@@ -147,10 +143,10 @@ function rowOf(target: Target, endpoints: ReturnType<typeof endpointsOf>, desire
 function nodeComparison(target: Target, facts: NodeFacts, desired: DesiredService, key: PortKey): NodeComparison {
   const frontends = frontendsOfPort(facts, key);
   const isUnknown = frontends.length === 0 || frontends.some(({ verdict }) => verdict === 'Unknown');
-  const present = frontends.flatMap(({ dnatTargets }) => dnatTargets.filter((each) => isSame(each, target)));
+  const present = frontends.flatMap(({ dnatTargets }) => dnatTargets.filter((each) => isSameTarget(each, target)));
   const shares = present.flatMap(({ probability }) => probability ?? []);
   const wanted = frontends.some((frontend) =>
-    desiredTargets(desired, frontend, { node: facts.node, traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external', ...(facts.zone === undefined ? {} : { zone: facts.zone }) }).some((each) => isSame(each, target)),
+    desiredTargets(desired, frontend, { node: facts.node, traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external', ...(facts.zone === undefined ? {} : { zone: facts.zone }) }).some((each) => isSameTarget(each, target)),
   );
   const groups = facts.read?.conntrack?.groups;
   return {
@@ -158,6 +154,6 @@ function nodeComparison(target: Target, facts: NodeFacts, desired: DesiredServic
     rules: isUnknown ? 'unknown' : present.length > 0 ? 'present' : 'absent',
     ...(shares.length === 0 ? {} : { share: Math.max(...shares) }),
     wanted,
-    ...(groups === undefined ? {} : { connections: groups.filter((group) => group.protocol.toUpperCase() === key.protocol && isSame({ address: group.replySource, port: group.replySourcePort }, target)).reduce((sum, { entries }) => sum + entries, 0) }),
+    ...(groups === undefined ? {} : { connections: groups.filter((group) => group.protocol.toUpperCase() === key.protocol && isSameTarget({ address: group.replySource, port: group.replySourcePort }, target)).reduce((sum, { entries }) => sum + entries, 0) }),
   };
 }

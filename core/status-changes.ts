@@ -1,5 +1,6 @@
 /** What happened to a Service between two results of its trace: endpoints, rules of nodes, nodes, findings. */
 import { hostPort } from './address.ts';
+import { endpointsByAddress } from './endpoints-by-address.ts';
 import type { EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceTraceStatus } from './service-trace.ts';
 
 export interface StatusChange {
@@ -24,8 +25,8 @@ export function changesBetween(before: ServiceTraceStatus | undefined, after: Se
 function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
   // A status without slices does not know them; that is no change of theirs.
   if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
-  const old = endpointsOf(before);
-  const now = endpointsOf(after);
+  const old = endpointsByAddress(before);
+  const now = endpointsByAddress(after);
   const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'endpoint', mood, text });
   return [
     ...[...old].filter(([address]) => !now.has(address)).map(([address, endpoint]) => change('neutral', `endpoint ${describe(address, endpoint)} left the EndpointSlices`)),
@@ -92,16 +93,6 @@ function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, a
     ...[...now].filter(([key]) => !old.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'bad', `${finding.id}: ${finding.message}`)),
     ...[...old].filter(([key]) => !now.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'good', `${finding.id} of ${finding.where} is gone`)),
   ];
-}
-
-/** By address; the ready one where an address is in more than one slice. */
-function endpointsOf({ endpointSlices = [] }: ServiceTraceStatus): Map<string, EndpointStatus> {
-  const endpoints = new Map<string, EndpointStatus>();
-  for (const endpoint of endpointSlices.flatMap((slice) => slice.endpoints)) {
-    const [address = ''] = endpoint.addresses;
-    if (endpoints.get(address)?.ready !== true) endpoints.set(address, endpoint);
-  }
-  return endpoints;
 }
 
 function stateOf({ ready, serving, terminating }: EndpointStatus): string {

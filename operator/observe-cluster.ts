@@ -6,10 +6,9 @@ import { isChanging } from '../core/diagnose/age.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
 import { contradictions } from '../core/diagnose/pod-endpoints.ts';
 import { present } from '../core/present.ts';
-import type { Protocol } from '../core/service.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
-import { desiredServiceOf, matchesSelector } from './observe.ts';
+import { protocolOf, desiredServiceOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
   readonly core: CoreV1Api;
@@ -374,10 +373,6 @@ function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
 
 function isReady(conditions: readonly { type: string; status: string }[] | undefined): boolean {
   return conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}
-
-function protocolOf(text: string | undefined): Protocol {
-  return text === 'UDP' || text === 'SCTP' ? text : 'TCP';
 }
 
 function timeOf(time: Date | undefined): string | undefined {

@@ -112,7 +112,8 @@ export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints 
   };
 }
 
-function protocolOf(text: string | undefined): Protocol {
+/** Protocols of the API; TCP where it is left out. */
+export function protocolOf(text: string | undefined): Protocol {
   return text === 'UDP' || text === 'SCTP' ? text : 'TCP';
 }
 

@@ -1,10 +1,10 @@
 /** The verb `capture`: packets of one Service, by dumpcap, for a bounded time and size (docs/decisions/063). */
 import { readFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import type { CaptureRecord } from '../core/capture-record.ts';
 import { captureFilter, type CaptureRequest } from '../core/capture-request.ts';
 import { createPcapReader } from '../core/parse/pcap-stream.ts';
 import { startProgram } from './commands.ts';
+import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing: what went wrong stands in the last record. */
 export async function capture(request: CaptureRequest, emit: (record: CaptureRecord) => void): Promise<void> {
@@ -50,10 +50,6 @@ export async function capture(request: CaptureRequest, emit: (record: CaptureRec
     ...(dropped === undefined ? {} : { dropped }),
     ...(problem === undefined ? {} : { problem }),
   });
-}
-
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }
 
 /** By number. /sys would show another network's where it was mounted in it; these files are always the process's own. */

@@ -1,5 +1,5 @@
 /** One run of a probe: reads what a request asks for, and emits the records of a report as they come. */
-import { networkInterfaces, release } from 'node:os';
+import { release } from 'node:os';
 import { parseProxyMode } from '../core/parse/kube-proxy.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import { reachableAddresses } from '../core/address.ts';
@@ -17,6 +17,7 @@ import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
 import { readTables } from './read-tables.ts';
 import { tryConnections } from './try-connections.ts';
+import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
 export async function collect(request: ProbeRequest, commands: Commands, version: string, emit: Emit): Promise<void> {
@@ -57,9 +58,4 @@ async function readAsked(request: ProbeRequest, commands: Commands, addresses: r
     system === true && (mode === 'ipvs' || tables.ipvs) ? readLocalAddresses(request.services, emit) : undefined,
     system === true && mode !== undefined && mode !== 'unknown' ? readOtherModes(commands, mode, tables, request.services, emit) : undefined,
   ]);
-}
-
-/** All addresses of the node's interfaces. */
-function ownAddresses(): string[] {
-  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }

@@ -1,8 +1,8 @@
 /** What became of the active check's connections: alike outcomes of several nodes in one row. */
 import { hostPort } from '../../core/address.ts';
 import type { NodeStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { plural } from '../../core/plural.ts';
 import { cell, type Cell, type Tone } from '../tone.ts';
-import { plural } from '../words.ts';
 import { printColumns } from './columns.ts';
 import type { Paint } from './paint.ts';
 

@@ -1,7 +1,8 @@
 /** -o text of `explain`: the rules of a node line by line, and one client's way over it. */
 import { clientKinds, type ClientKind, type FamilyExplanation, type RuleExplanation } from '../../core/explain/explain-program.ts';
 import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
-import { percentText, plural } from '../words.ts';
+import { plural } from '../../core/plural.ts';
+import { percentText } from '../words.ts';
 import type { Paint } from './paint.ts';
 import { wrapped } from './table.ts';
 

@@ -2,10 +2,12 @@
 import wrapAnsi from 'wrap-ansi';
 import { hostPort } from '../../core/address.ts';
 import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
+import { plural } from '../../core/plural.ts';
+import { sumOfKnown } from '../../core/sum-of-known.ts';
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import { endpointState, pathsOf, type Path } from '../path-table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { ageText, bytesText, conditionCell, countText, endpointsText, noFindingCell, percentText, plural, policyTexts, portText, routingText, severityTones } from '../words.ts';
+import { ageText, bytesText, conditionCell, countText, endpointsText, noFindingCell, percentText, policyTexts, portText, routingText, severityTones } from '../words.ts';
 import { connectionLines } from './connections.ts';
 import { fits, printColumns, type Column } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
@@ -154,17 +156,11 @@ function summedTable(path: Path, status: ServiceTraceStatus, names: readonly str
     rows: path.targets.map((target) => [
       ...targetCells(target),
       shareCell(target),
-      cell(countText(sum([...target.byNode.values()].map(({ packets }) => packets)))),
-      cell(countText(sum([...target.byNode.values()].map(({ connections }) => connections)))),
+      cell(countText(sumOfKnown([...target.byNode.values()].map(({ packets }) => packets)))),
+      cell(countText(sumOfKnown([...target.byNode.values()].map(({ connections }) => connections)))),
       cell(`${target.byNode.size}/${names.length}`, target.byNode.size < answered ? 'warning' : 'plain'),
     ]),
   };
-}
-
-/** Undefined where nothing was counted. */
-function sum(counts: readonly (number | undefined)[]): number | undefined {
-  const counted = counts.filter((count) => count !== undefined);
-  return counted.length === 0 ? undefined : counted.reduce((total, count) => total + count, 0);
 }
 
 function endpointSlices(status: ServiceTraceStatus, options: TableOptions): string[] {

@@ -1,13 +1,15 @@
 /** The conntrack entries of the Service on one node, or one row for each backend that answers them. */
 import { hostPort } from '../../core/address.ts';
-import type { ConntrackEntryStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
-import { endpointOf, endpointState } from '../path-table.ts';
+import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
+import type { ConntrackEntryStatus } from '../../core/service-trace.ts';
+import { endpointState } from '../path-table.ts';
 import { printColumns, type Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { lazyTable } from './lazy-table.ts';
 import { filterOf, selectedNode } from './live-state.ts';
+import { rowFilter } from './row-filter.ts';
 
 const entryColumns: readonly Column[] = [
   { title: 'STATE', least: 8 },
@@ -26,30 +28,35 @@ const backendColumns: readonly Column[] = [
   { title: 'CLIENTS', align: 'right' },
 ];
 
+/** Undefined where the EndpointSlices are not known. */
+type Endpoints = ReturnType<typeof endpointsByAddress> | undefined;
+
 export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const { width, theme } = options;
   const { paint } = theme;
   const node = selectedNode(state);
   if (node === undefined || state.trace?.status === undefined) return textBody([paint('dim', 'No node answered yet.')]);
   const { status } = state.trace;
+  const isShown = rowFilter(filterOf(state));
   const table = node.conntrack;
   if (table === undefined) return textBody([paint('dim', `The conntrack table of ${node.name} was not read.`)]);
   const room = table.count === undefined ? 'unknown' : `${String(table.count)} of ${countText(table.max)} entries`;
   const summary = `${String(table.matched)} entries of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
   const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
-  const entries = (table.entries ?? []).filter((entry) => matches(entry, filterOf(state)));
+  const entries = (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
   if ((table.entries ?? []).length === 0) {
     return textBody([summary, ...stateLines, ...backendsOfPorts(state, options), ...(table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [])]);
   }
   const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
   const fixed = [summary, ...stateLines, ...omitted];
+  const endpoints: Endpoints = status.endpointSlices === undefined ? undefined : endpointsByAddress(status);
   if (state.isByBackend) {
     const backends = byBackend(entries);
-    const lazy = lazyTable(backendColumns, backends.map((backend) => backendRow(backend, status)), { width, paint });
+    const lazy = lazyTable(backendColumns, backends.map((backend) => backendRow(backend, endpoints)), { width, paint });
     return { fixed: [...fixed, lazy.title], count: backends.length, line: lazy.line, meaning: (index) => ({ copy: backends[index]?.backend ?? '' }) };
   }
-  const lazy = lazyTable(entryColumns, entries.map((entry) => entryRow(entry, status)), { width, paint });
+  const lazy = lazyTable(entryColumns, entries.map((entry) => entryRow(entry, endpoints)), { width, paint });
   return {
     fixed: [...fixed, lazy.title],
     count: entries.length,
@@ -61,26 +68,26 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   };
 }
 
-function matches(entry: ConntrackEntryStatus, filter: string): boolean {
-  const text = [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ').toLowerCase();
-  return filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+/** What a filter looks at. */
+function textOf(entry: ConntrackEntryStatus): string {
+  return [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ');
 }
 
-function entryRow(entry: ConntrackEntryStatus, status: ServiceTraceStatus): Cell[] {
+function entryRow(entry: ConntrackEntryStatus, endpoints: Endpoints): Cell[] {
   return [
     cell(`${entry.protocol} ${entry.state ?? ''}${entry.unreplied === true ? ' unreplied' : ''}`.trim(), entry.unreplied === true ? 'warning' : 'plain'),
     cell(hostPort(entry.original.source, entry.original.sourcePort)),
     cell(hostPort(entry.original.destination, entry.original.destinationPort)),
     cell(hostPort(entry.reply.source, entry.reply.sourcePort)),
     cell(entry.pod ?? '-'),
-    endpointCell(entry.reply.source, status),
+    endpointCell(entry.reply.source, endpoints),
   ];
 }
 
 /** An entry whose answering address is no endpoint any more is stale. */
-function endpointCell(address: string, status: ServiceTraceStatus): Cell {
-  if (status.endpointSlices === undefined) return cell('unknown', 'warning');
-  const { text, tone } = endpointState(endpointOf(status, address));
+function endpointCell(address: string, endpoints: Endpoints): Cell {
+  if (endpoints === undefined) return cell('unknown', 'warning');
+  const { text, tone } = endpointState(endpoints.get(address));
   return text === 'in no slice' ? cell('stale', 'error') : cell(text, tone);
 }
 
@@ -104,12 +111,12 @@ function byBackend(entries: readonly ConntrackEntryStatus[]): Backend[] {
     .sort((one, other) => other.entries.length - one.entries.length);
 }
 
-function backendRow({ backend, address, pod, entries }: Backend, status: ServiceTraceStatus): Cell[] {
+function backendRow({ backend, address, pod, entries }: Backend, endpoints: Endpoints): Cell[] {
   const unreplied = entries.filter((entry) => entry.unreplied === true).length;
   return [
     cell(backend),
     cell(pod ?? '-'),
-    endpointCell(address, status),
+    endpointCell(address, endpoints),
     cell(String(entries.length)),
     cell(String(unreplied), unreplied > 0 ? 'warning' : 'plain'),
     cell(String(new Set(entries.map(({ original }) => original.source)).size)),

@@ -5,6 +5,7 @@ import { findingLines } from '../printers/table.ts';
 import { noFindingCell } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf } from './live-state.ts';
+import { rowFilter } from './row-filter.ts';
 
 export function findingsBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { paint } = theme;
@@ -12,8 +13,8 @@ export function findingsBody(state: BodyState, { width, theme }: BodyOptions): B
   if (status === undefined) return textBody([]);
   const all = status.findings ?? [];
   if (all.length === 0) return textBody([`Findings: ${paintCell(paint, noFindingCell(status))}`]);
-  const words = filterOf(state).toLowerCase().split(/\s+/).filter((word) => word !== '');
-  const shown = all.filter((finding) => words.every((word) => [finding.id, finding.severity, finding.where, finding.message].join(' ').toLowerCase().includes(word)));
+  const isShown = rowFilter(filterOf(state));
+  const shown = all.filter((finding) => isShown([finding.id, finding.severity, finding.where, finding.message].join(' ')));
   // Few findings are shown whole at once; of many, those that are opened.
   const isOpen = (finding: FindingStatus): boolean => state.folded.has(keyOf(finding)) !== shown.length <= 3;
   const rows = shown.flatMap((finding) => {

@@ -1,9 +1,10 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
 import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { plural } from '../../core/plural.ts';
 import { paintCell } from '../printers/paint.ts';
 import { wrapped } from '../printers/table.ts';
 import { cell, type Cell } from '../tone.ts';
-import { ageText, conditionCell, endpointsText, plural, portText } from '../words.ts';
+import { ageText, conditionCell, endpointsText, portText } from '../words.ts';
 import type { LiveState } from './live-state.ts';
 import type { Theme } from './theme.ts';
 

@@ -1,6 +1,7 @@
 /** The nodes in the order, and of the names, that the user asked for. */
 import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { missingTargets, staleTargets } from '../node-row.ts';
+import { rowFilter } from './row-filter.ts';
 
 export const nodeSorts = ['name', 'health', 'mode', 'sync', 'drift', 'conntrack'] as const;
 
@@ -17,11 +18,8 @@ export interface NodeGroup {
 
 /** Worst first where it is sorted by health, sync, drift or conntrack; nodes that are equal are in the order of their names. */
 export function orderNodes(trace: ServiceTrace, filter: string, { column, isReversed }: NodeOrder): NodeStatus[] {
-  const words = filter.toLowerCase().split(/\s+/).filter((word) => word !== '');
-  const nodes = (trace.status?.nodes ?? []).filter((node) => {
-    const text = [node.name, node.proxyMode, node.backend ?? '', node.probe.state, node.probe.reason ?? '', node.program ?? ''].join(' ').toLowerCase();
-    return words.every((word) => text.includes(word));
-  });
+  const isShown = rowFilter(filter);
+  const nodes = (trace.status?.nodes ?? []).filter((node) => isShown([node.name, node.proxyMode, node.backend ?? '', node.probe.state, node.probe.reason ?? '', node.program ?? ''].join(' ')));
   const keys = new Map(nodes.map((node) => [node.name, keyOf(node, trace, column)]));
   const direction = isReversed ? -1 : 1;
   return nodes.sort((one, other) => {

@@ -1,9 +1,9 @@
 /** One row a node: health, mode, lag, drift, conntrack; sorted, filtered, grouped by program. */
 import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
+import { plural } from '../../core/plural.ts';
 import { nodeColumns, nodeRow } from '../node-row.ts';
 import type { Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
-import { plural } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { lazyTable } from './lazy-table.ts';
 import { filterOf } from './live-state.ts';

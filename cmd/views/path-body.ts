@@ -1,6 +1,7 @@
 /** The path of the Service on one node: each frontend with what the rules do, and the DNAT targets with their endpoints. */
 import { hostPort } from '../../core/address.ts';
-import type { EndpointStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
+import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
+import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { missingTargets } from '../node-row.ts';
 import { endpointState, frontendText } from '../path-table.ts';
 import type { Column } from '../printers/columns.ts';
@@ -38,7 +39,7 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: B
   const rows: (string | number)[] = nodeFacts(node, options);
   const cells: Cell[][] = [];
   const titles = new Set<number>();
-  const endpoints = endpointsByAddress(trace);
+  const endpoints = endpointsByAddress(trace.status ?? {});
   for (const port of node.ports) {
     const rate = rates.get(frontendKey(node.name, port));
     const counted = port.packets === undefined ? '' : `  ${String(port.packets)} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
@@ -84,16 +85,6 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: B
       return typeof row === 'string' ? row : table.line(row);
     },
   };
-}
-
-/** The ready one where an address is in more than one slice. */
-function endpointsByAddress({ status }: ServiceTrace): ReadonlyMap<string, EndpointStatus> {
-  const endpoints = new Map<string, EndpointStatus>();
-  for (const endpoint of (status?.endpointSlices ?? []).flatMap((slice) => slice.endpoints)) {
-    const [address = ''] = endpoint.addresses;
-    if (endpoints.get(address)?.ready !== true) endpoints.set(address, endpoint);
-  }
-  return endpoints;
 }
 
 /** What is wrong with, or known of, the node itself. */

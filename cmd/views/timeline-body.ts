@@ -3,13 +3,14 @@ import type { StatusChange } from '../../core/status-changes.ts';
 import type { Tone } from '../tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf } from './live-state.ts';
+import { rowFilter } from './row-filter.ts';
 
 const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
 
 export function timelineBody(state: BodyState, { theme }: BodyOptions): Body {
   const { paint, marks } = theme;
-  const words = filterOf(state).toLowerCase().split(/\s+/).filter((word) => word !== '');
-  const shown = state.timeline.filter(({ kind, text }) => words.every((word) => `${kind} ${text}`.toLowerCase().includes(word)));
+  const isShown = rowFilter(filterOf(state));
+  const shown = state.timeline.filter(({ kind, text }) => isShown(`${kind} ${text}`));
   if (shown.length === 0) {
     return textBody([paint('dim', state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.')]);
   }

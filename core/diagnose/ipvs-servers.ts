@@ -1,5 +1,5 @@
 /** The real servers that a node in IPVS mode has for a frontend, whatever their weight. */
-import { isSameAddress } from '../address.ts';
+import { isSameAddress, isSameTarget } from '../address.ts';
 import type { NodeReport } from '../node-report.ts';
 import type { FrontendProgram } from '../program.ts';
 import { virtualServers } from '../report-rules.ts';
@@ -12,13 +12,9 @@ export function realServersOf(report: NodeReport | undefined, { namespace, name 
   const found = virtualServers(report, `${namespace}/${name}`, family)
     .filter((server) => server.port === port && server.protocol === protocol && (frontend === 'NodePort' || (server.address !== undefined && isSameAddress(server.address, address))))
     .flatMap(({ realServers }) => realServers);
-  return found.filter((real, index) => found.findIndex((each) => isSame(each, real)) === index);
+  return found.filter((real, index) => found.findIndex((each) => isSameTarget(each, real)) === index);
 }
 
 export function realServerOf(report: NodeReport | undefined, desired: DesiredService, frontend: FrontendProgram, target: { readonly address: string; readonly port: number }): RealServer | undefined {
-  return realServersOf(report, desired, frontend).find((real) => isSame(real, target));
-}
-
-function isSame(one: { readonly address: string; readonly port: number }, other: { readonly address: string; readonly port: number }): boolean {
-  return one.port === other.port && isSameAddress(one.address, other.address);
+  return realServersOf(report, desired, frontend).find((real) => isSameTarget(real, target));
 }

@@ -5,6 +5,8 @@ import type { ChainStatus, DnatTargetStatus, EndpointStatus, FindingStatus, Node
 import { parseIptablesRule } from '../parse/iptables-rules.ts';
 import { percent } from '../explain/sentence.ts';
 import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
+import { plural } from '../plural.ts';
+import { sumOfKnown } from '../sum-of-known.ts';
 
 export interface DiagramOptions {
   readonly namespace: string;
@@ -123,7 +125,7 @@ class Picture {
       family,
     });
     if (kind === 'ClusterIP') this.#arrow('dns', id);
-    const packets = sumOf(own.map((each) => each.packets));
+    const packets = sumOfKnown(own.map((each) => each.packets));
     const label = packets === undefined ? undefined : plural(packets, 'packet');
     if (verdict !== 'DNAT') {
       const end = this.#box({ id: `${group.id} ${verdict} ${family}`, layer: 'service', title: verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'not known' : verdict, lines: [endTexts[verdict] ?? ''], tone: verdict === 'None' ? 'error' : 'warning', group: group.id, family });
@@ -193,7 +195,7 @@ class Picture {
     const { dnatTargets } = frontend;
     const shown = dnatTargets.slice(0, mostChoices).map((target) => {
       const via = rules.flatMap(({ text }) => (text.includes('KUBE-SEP-') && text.includes(`-> ${hostPort(target.address, target.port)}"`) ? (/KUBE-SEP-\S+$/.exec(text)?.[0] ?? []) : []))[0];
-      const packets = sumOf(own.map(({ dnatTargets: targets }) => targets.find(({ address, port }) => address === target.address && port === target.port)?.packets));
+      const packets = sumOfKnown(own.map(({ dnatTargets: targets }) => targets.find(({ address, port }) => address === target.address && port === target.port)?.packets));
       return `${target.probability === undefined ? '?' : percent(target.probability)} → ${hostPort(target.address, target.port)}${target.weight === 0 ? ' (drains)' : ''}${packets === undefined ? '' : `, ${plural(packets, 'packet')}`}${via === undefined ? '' : `, ${via}`}`;
     });
     return dnatTargets.length > mostChoices ? [...shown, `… ${String(dnatTargets.length - mostChoices)} more`] : shown;
@@ -361,11 +363,3 @@ function shareText(own: readonly NodePortStatus[], { address, port }: DnatTarget
 }
 
 /** Undefined where nothing was counted. */
-function sumOf(counts: readonly (number | undefined)[]): number | undefined {
-  const counted = counts.filter((count) => count !== undefined);
-  return counted.length === 0 ? undefined : counted.reduce((sum, each) => sum + each, 0);
-}
-
-function plural(count: number, noun: string): string {
-  return `${String(count)} ${noun}${count === 1 ? '' : 's'}`;
-}

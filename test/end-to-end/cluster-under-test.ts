@@ -1,6 +1,5 @@
 /** What the end-to-end tests share: the running cluster, the plugin, and the clients that make connections. */
 import { fileURLToPath } from 'node:url';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { inject, it } from 'vitest';
 import * as z from 'zod';
 import { parseServiceTrace } from '../../core/parse/service-trace.ts';
@@ -89,17 +88,4 @@ export async function readyEndpoints(service: string, family: 'IPv4' | 'IPv6'): 
     .filter(({ addressType }) => addressType === family)
     .flatMap(({ endpoints }) => endpoints.filter(({ conditions }) => conditions.ready).flatMap(({ addresses }) => addresses))
     .sort();
-}
-
-/** Asks again until `check` gives a value; the last error is told when it does not within `seconds`. */
-export async function eventually<Value>(check: () => Promise<Value>, seconds = 60): Promise<Value> {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await sleep(250);
-    }
-  }
 }

@@ -2,7 +2,8 @@
 import { afterEach, describe, expect } from 'vitest';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import type { ClusterNode } from '../cluster/cluster.ts';
-import { cluster, clusterTest, eventually, portOf, nodeOf, svctrace, traceJson, unavailable } from './cluster-under-test.ts';
+import { eventually } from '../eventually.ts';
+import { cluster, clusterTest, portOf, nodeOf, svctrace, traceJson, unavailable } from './cluster-under-test.ts';
 
 /** Writes all rules anew: a restarted kube-proxy forgets nothing and keeps nothing. */
 async function restartKubeProxy(node: ClusterNode): Promise<void> {

@@ -1,6 +1,7 @@
 /** What the plugin says when it cannot do what it was asked, and the exit status that scripts read. */
 import { describe, expect } from 'vitest';
-import { clusterTest, eventually, svctrace } from './cluster-under-test.ts';
+import { eventually } from '../eventually.ts';
+import { clusterTest, svctrace } from './cluster-under-test.ts';
 
 describe('kubectl svctrace', () => {
   clusterTest('is a plugin that kubectl finds', async ({ kubectl }) => {

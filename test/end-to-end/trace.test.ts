@@ -1,7 +1,8 @@
 /** One Service traced on three nodes in three proxy modes, compared with what the cluster itself says and does. */
 import { describe, expect } from 'vitest';
 import type { ServiceTrace } from '../../core/service-trace.ts';
-import { clusterTest, connect, eventually, nodeOf, portOf, readyEndpoints, svctrace, traceJson } from './cluster-under-test.ts';
+import { eventually } from '../eventually.ts';
+import { clusterTest, connect, nodeOf, portOf, readyEndpoints, svctrace, traceJson } from './cluster-under-test.ts';
 
 const clients = { 'node-a': 'client-a', 'node-b': 'client-b', 'node-c': 'client-c' } as const;
 

@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
 import type { Cluster } from '../cluster/cluster.ts';
-import { clusterTest, connect, eventually } from './cluster-under-test.ts';
+import { eventually } from '../eventually.ts';
+import { clusterTest, connect } from './cluster-under-test.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));

@@ -1,6 +1,5 @@
 /** The running cluster as faults and the workload of the suite use it. */
 import { KubeConfig } from '@kubernetes/client-node';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { FindingStatus } from '../../core/service-trace.ts';
 import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine.ts';
@@ -8,6 +7,7 @@ import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
 import { probeImage } from '../setup/images.ts';
 import type { FindingAt, KubernetesObject, Undo } from './fault.ts';
 import { SharedProbes } from './shared-probes.ts';
+import { eventually } from '../eventually.ts';
 
 /** The suite's own namespace. */
 export const namespace = 'faults';
@@ -162,17 +162,4 @@ export function splitName(service: string): [namespace: string, name: string] {
 /** As a sorted set. */
 export function findingsAt(findings: readonly FindingStatus[]): FindingAt[] {
   return [...new Set(findings.map(({ id, node }) => (node === undefined ? id : `${id} ${node}`)))].sort();
-}
-
-/** Asks again until `check` does not reject; the last error is told when it still does after `seconds`. */
-export async function eventually<Value>(check: () => Promise<Value>, seconds: number): Promise<Value> {
-  const end = Date.now() + seconds * 1000;
-  for (;;) {
-    try {
-      return await check();
-    } catch (error) {
-      if (Date.now() > end) throw error;
-      await sleep(300);
-    }
-  }
 }

@@ -1,7 +1,8 @@
 /** Makes what the suite's faults are made on, and waits until all of it is healthy and no longer new. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultGroup } from './fault.ts';
-import { eventually, namespace, type Place } from './place.ts';
+import { eventually } from '../eventually.ts';
+import { namespace, type Place } from './place.ts';
 import { sharedWorkload, untilReady } from './workload.ts';
 
 /** Findings about rules wait 10 s after a change of the EndpointSlices (core/diagnose/frontend-drift.ts). */

@@ -2,7 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FindingStatus } from '../../core/service-trace.ts';
 import type { Fault, FaultGroup, FaultResult, FindingAt, Undo } from './fault.ts';
-import { eventually, findingsAt, type Place } from './place.ts';
+import { eventually } from '../eventually.ts';
+import { findingsAt, type Place } from './place.ts';
 
 /** Rules, endpoints and answers of DNS take this long at most to be as they were. */
 const recoverySeconds = 60;

@@ -1,6 +1,6 @@
 import { hostPort } from '../../address.ts';
 import { isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
-import { plural } from '../plural.ts';
+import { plural } from '../../plural.ts';
 import { questionText } from '../dns-comparisons.ts';
 import type { FindingKind } from '../finding.ts';
 

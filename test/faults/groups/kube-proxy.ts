@@ -1,6 +1,7 @@
 /** kube-proxy itself: killed, stopped, or configured wrongly, one fault on each node. */
 import type { Fault, FaultGroup, Undo } from '../fault.ts';
-import { eventually, namespace, type Place } from '../place.ts';
+import { eventually } from '../../eventually.ts';
+import { namespace, type Place } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 import { serverPod, service, untilReady } from '../workload.ts';
 

@@ -1,0 +1,14 @@
+/** The endpoints of a status by the address that kube-proxy takes, their first. */
+import type { EndpointStatus, ServiceTraceStatus } from './service-trace.ts';
+
+/** Of an address that is in more than one slice, the ready endpoint; where none is ready, the first. */
+export function endpointsByAddress({ endpointSlices = [] }: Pick<ServiceTraceStatus, 'endpointSlices'>): ReadonlyMap<string, EndpointStatus> {
+  const endpoints = new Map<string, EndpointStatus>();
+  for (const endpoint of endpointSlices.flatMap((slice) => slice.endpoints)) {
+    const [address] = endpoint.addresses;
+    if (address === undefined) continue;
+    const known = endpoints.get(address);
+    if (known === undefined || (endpoint.ready && !known.ready)) endpoints.set(address, endpoint);
+  }
+  return endpoints;
+}
