@@ -408,9 +408,25 @@ export function parseNftElements(json: unknown): NftElement[] | undefined {
   return elements;
 }
 
-/** A verdict is what a map leads to, never what is looked up. */
-function isKey({ kind }: NftExpression): boolean {
-  return kind !== 'unrecognized' && kind !== 'verdict';
+/** What can be looked up: a verdict is what a map leads to, and a set holds no sets. */
+function isKey(key: NftExpression): boolean {
+  switch (key.kind) {
+    case 'unrecognized':
+    case 'verdict':
+    case 'set':
+    case 'setReference':
+      return false;
+    case 'concatenation':
+      return key.parts.every(isKey);
+    case 'binary':
+      return key.operands.every(isKey);
+    case 'range':
+      return isKey(key.from) && isKey(key.to);
+    case 'prefix':
+      return isKey(key.address);
+    default:
+      return true;
+  }
 }
 
 function elementOf(json: unknown): NftElement | undefined {
