@@ -67,13 +67,17 @@ export class Place {
     await this.#engine.close();
   }
 
-  /** What is found of each of the Services, collected from all nodes by the engine that --standalone uses. */
-  async findings(services: readonly string[]): Promise<Map<string, readonly FindingStatus[]>> {
+  /**
+   * What is found of each of the Services, collected from all nodes by the engine that --standalone uses.
+   * @param clients the pods that Services are asked from, by Service
+   */
+  async findings(services: readonly string[], clients: ReadonlyMap<string, string> = new Map()): Promise<Map<string, readonly FindingStatus[]>> {
     const found = new Map<string, readonly FindingStatus[]>();
     for (let start = 0; start < services.length; start += servicesOfRound) {
       const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
         const [space, name] = splitName(service);
-        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name } } });
+        const client = clients.get(service);
+        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name }, ...(client === undefined ? {} : { from: { pod: client } }) } });
         found.set(service, status.findings ?? []);
       });
       await this.#probes?.round(traces);
