@@ -37,7 +37,7 @@ describe('explain', () => {
 
   clusterTest('with --from walks one client from its name to the pod and back', async () => {
     const text = await answer('explain', 'auth-service', '--from', 'client-b', '--to', '80');
-    expect(text).toMatch(new RegExp(`asked from node-b, 10\\.96\\.0\\.10 answered ${(await clusterIp()).replaceAll('.', '\\\\.')} and`));
+    expect(text.replaceAll(/\s+/g, ' ')).toContain(`asked from node-b, 10.96.0.10 answered ${await clusterIp()} and`);
     expect(text).toContain(await podIp('client-b'));
     const steps = [...text.matchAll(/^Step ([A-E]):/gm)].map(([, step]) => step);
     expect(new Set(steps)).toEqual(new Set(['A', 'B', 'C', 'D', 'E']));
