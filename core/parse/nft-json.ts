@@ -31,10 +31,10 @@ const ruleFields = new Set(['family', 'table', 'chain', 'handle', 'comment', 'ex
 export function parseNftRule(rule: unknown): NftRule | undefined {
   if (!isObject(rule)) return undefined;
   const { chain, handle, comment, family, expr = [] } = rule;
-  const isKnown = typeof chain === 'string' && Array.isArray(expr) && expr.length > 0 && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
-  if (!isKnown) return undefined;
   // What is not understood of the rule itself may be a condition: it stands before the others.
   const others = Object.entries(rule).filter(([field]) => !ruleFields.has(field));
+  const isKnown = typeof chain === 'string' && Array.isArray(expr) && expr.length + others.length > 0 && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
+  if (!isKnown) return undefined;
   const statements = (expr as readonly unknown[]).map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet'));
   return present({ chain, handle, comment, statements: others.length === 0 ? statements : [unrecognizedJson(Object.fromEntries(others)), ...statements] });
 }
