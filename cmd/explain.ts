@@ -39,9 +39,24 @@ function explainForbidden(message: string): string {
   const [plural = '', subresource] = resource.split('/');
   const check = `kubectl auth can-i ${verb} ${group === '' ? plural : `${plural}.${group}`}${subresource === undefined ? '' : ` --subresource=${subresource}`}${namespace === undefined ? '' : ` -n ${namespace}`}`;
   const role = group === 'svctrace.io'
-    ? `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor --user=${user} -n ${namespace ?? 'NAMESPACE'}`
-    : 'ask an administrator of the cluster for it';
+    ? `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor ${subjectFlag(user)} -n ${namespace ?? 'NAMESPACE'}`
+    : `an administrator gives it with: ${roleCommands({ user, verb, resource, group, namespace })}`;
   return `User "${user}" may not ${verb} ${asked} ${place} (${check}); ${role}.`;
+}
+
+/** The narrowest role that gives what was refused, and its binding, as commands. */
+function roleCommands({ user, verb, resource, group, namespace }: { readonly user: string; readonly verb: string; readonly resource: string; readonly group: string; readonly namespace: string | undefined }): string {
+  const [plural = '', ...subresource] = resource.split('/');
+  const name = `svctrace-${verb}-${resource.replace('/', '-')}`;
+  const [kind, place] = namespace === undefined ? ['clusterrole', ''] : ['role', ` -n ${namespace}`];
+  const asked = [group === '' ? plural : `${plural}.${group}`, ...subresource].join('/');
+  return `kubectl create ${kind} ${name} --verb=${verb} --resource=${asked}${place} && kubectl create ${kind}binding ${name} --${kind}=${name} ${subjectFlag(user)}${place}`;
+}
+
+function subjectFlag(user: string): string {
+  const account = /^system:serviceaccount:([^:]+:[^:]+)$/.exec(user)?.[1];
+  if (account !== undefined) return `--serviceaccount=${account}`;
+  return `--user=${/^[\w@.:/+-]+$/.test(user) ? user : `'${user.replaceAll("'", "'\\''")}'`}`;
 }
 
 /** The error of the client library's API classes, which the engine uses: known by its shape, as there is only one. */

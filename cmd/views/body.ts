@@ -2,6 +2,7 @@
 import type { LiveState } from './live-state.ts';
 import { conntrackBody } from './conntrack-body.ts';
 import { findingsBody } from './findings-body.ts';
+import { logsBody } from './logs-body.ts';
 import { nodesBody } from './nodes-body.ts';
 import { pathBody } from './path-body.ts';
 import { rulesBody } from './rules-body.ts';
@@ -36,7 +37,7 @@ export interface Body {
 }
 
 /** What a body is made of: where none of it changed, the body is the same. */
-export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend'>;
+export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend' | 'logs'>;
 
 export function bodyOf(state: BodyState, options: BodyOptions): Body {
   return bodies[state.view](state, options);
@@ -50,6 +51,7 @@ const bodies: Readonly<Record<LiveState['view'], (state: BodyState, options: Bod
   findings: findingsBody,
   timeline: timelineBody,
   walk: walkBody,
+  logs: logsBody,
 };
 
 /** Lines that are only read. */

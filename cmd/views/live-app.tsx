@@ -39,6 +39,21 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
     };
   }, [source, exit]);
 
+  // Logs are read from the time on when somebody looks at them.
+  const attempt = state.logs?.attempt;
+  useEffect(() => {
+    if (attempt === undefined) return undefined;
+    if (source.logs === undefined) {
+      dispatch({ type: 'logs', event: { kind: 'absent', reason: `this is ${source.origin}` } });
+      return undefined;
+    }
+    const stop = new AbortController();
+    source
+      .logs((event) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event }); }, stop.signal)
+      .catch((error: unknown) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: error instanceof Error ? error.message : String(error) } }); });
+    return () => { stop.abort(); };
+  }, [source, attempt]);
+
   /** Tells what becomes of a wish that takes its time. */
   const wish = (doing: string, promise: Promise<string>): void => {
     dispatch({ type: 'say', text: doing });
@@ -151,7 +166,14 @@ function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'sa
       return;
     case 'moveToEnd':
       if (isPath) dispatch({ type: action.end === 'first' ? 'selectFirst' : 'selectLast' });
+      else if (state.view === 'logs' && action.end === 'last') dispatch({ type: 'setTail', isOn: true, last: lastRow });
       else dispatch({ type: 'setCursor', row: action.end === 'first' ? 0 : lastRow });
+      return;
+    case 'toggleTail':
+      dispatch({ type: 'setTail', isOn: state.logs?.isTailing !== true, last: lastRow });
+      return;
+    case 'retryLogs':
+      dispatch({ type: 'logs', event: { kind: 'retried' } });
       return;
     case 'scroll':
       dispatch(isPath ? { type: 'scrollBy', lines: action.lines, last: lastLine } : { type: 'moveCursor', by: action.lines, last: lastRow });

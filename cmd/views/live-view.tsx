@@ -16,9 +16,11 @@ import type { Theme } from './theme.ts';
 /** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
 export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {
   const { trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend } = state;
+  // Lines that come while another view is shown change nothing of it.
+  const logs = view === 'logs' ? state.logs : undefined;
   return useMemo(
-    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend }, { width: columns - 2, theme }),
-    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, columns, theme],
+    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs }, { width: columns - 2, theme }),
+    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs, columns, theme],
   );
 }
 
@@ -53,7 +55,7 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Box flexDirection="column" flexShrink={0}>
-        <Header state={state} lines={header} theme={theme} />
+        <Header state={state} lines={state.isHelpOpen ? [] : header} theme={theme} />
       </Box>
       {state.isHelpOpen ? (
         <Box flexGrow={1} overflow="hidden">

@@ -3,7 +3,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
@@ -33,6 +33,13 @@ const large = { columns: 100, rows: 40 };
 const thousand = withStatus({ nodes: Array.from({ length: 1000 }, (_, index) => ({ ...nodeA, name: `worker-${String(index).padStart(4, '0')}` })) });
 const notYet: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
 
+const logLines = [
+  { from: 'auth-service-5995955cd8-4tml7/app', time: '2026-11-24T11:00:01.1Z', text: 'GET /login 200 in 12 ms' },
+  { from: 'auth-service-5995955cd8-kbz6c/app', time: '2026-11-24T11:00:01.2Z', text: 'GET /login 200 in 9 ms' },
+  { from: 'auth-service-5995955cd8-kbz6c/proxy', time: '2026-11-24T11:00:02Z', text: 'upstream connect error or disconnect before headers; reset reason: connection failure; transport failure reason: delayed connect error: 111' },
+  { from: 'auth-service-5995955cd8-4tml7/app', time: '', text: '    at main (server.js:12)' },
+];
+
 const screens: [string, LiveState, Size][] = [
   ['live-connecting', state(), small],
   ['live-created', state(traced(notYet)), small],
@@ -48,6 +55,8 @@ const screens: [string, LiveState, Size][] = [
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
+  ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
+  ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
   ['live-palette', state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }), small],
   ['live-help', state(traced(), { type: 'toggleHelp' }), small],
   ['live-lost', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
@@ -262,6 +271,50 @@ describe('keys', () => {
     await give({ kind: 'trace', trace: withStatus({ walks: [walk] }) });
     expect(screen()).toContain('1  nat KUBE-SERVICES: jumps to KUBE-SVC-X');
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
+  });
+
+  it('the logs are opened when they are first shown, and followed from then on', async () => {
+    let give: (event: LogEvent) => void = () => undefined;
+    let signal: AbortSignal | undefined;
+    const { screen, press, copied } = await open({
+      logs: async (onEvent, end) => {
+        give = onEvent;
+        signal = end;
+      },
+    });
+    expect(signal).toBeUndefined();
+    await press('8');
+    expect(screen()).toContain('asking for the pods of the Service');
+    give({ kind: 'pods', pods: 2, none: 'none' });
+    give({ kind: 'lines', lines: Array.from({ length: 60 }, (_, index) => ({ from: `auth-${String(index % 2)}/app`, time: '2026-11-24T10:00:01Z', text: `line ${String(index)}` })) });
+    await settle();
+    expect(screen()).toContain('2 pods, 60 lines; the newest is followed');
+    expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
+    await press('k', 'y');
+    expect(copied).toEqual(['line 58']);
+    expect(screen()).toContain('stays here');
+    await press('/', 'auth-0 line 2', enter);
+    expect(screen()).toContain('10 of 60 lines');
+    expect(screen()).not.toContain('line 59');
+    await press(escape, 'f');
+    expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
+    await press('1');
+    expect(signal?.aborted).toBe(false);
+    await press('q');
+    expect(signal?.aborted).toBe(true);
+  });
+
+  it('r asks for the logs again where they were refused', async () => {
+    let times = 0;
+    const { screen, press } = await open({ logs: async () => { times += 1; throw new Error('User "jane" may not get pods/log'); } }, { view: 'logs' });
+    expect(screen()).toContain('✖ no more logs: User "jane" may not get pods/log (r tries again)');
+    await press('r');
+    expect(times).toBe(2);
+  });
+
+  it('says where there are no logs', async () => {
+    const { screen } = await open({ origin: 'recorded 2026' }, { view: 'logs' });
+    expect(screen()).toContain('▲ no logs here: this is recorded 2026');
   });
 
   it('the timeline tells what changed', async () => {
