@@ -62,6 +62,8 @@ export interface LiveState {
   readonly isByBackend: boolean;
   /** Absent until their view is shown for the first time. */
   readonly logs: LogsState | undefined;
+  /** The pane that says what the chosen row means is shown. */
+  readonly isExplained: boolean;
   readonly isHelpOpen: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -96,6 +98,7 @@ export type LiveAction =
   /** `last`: the row where the cursor stays when the newest line is not followed any more. */
   | { readonly type: 'setTail'; readonly isOn: boolean; readonly last: number }
   | { readonly type: 'say'; readonly text: string }
+  | { readonly type: 'toggleExplanation' }
   | { readonly type: 'toggleHelp' }
   | { readonly type: 'closeHelp' };
 
@@ -131,6 +134,7 @@ export function initialState(origin: string, now: number, start: LiveStart = {})
     folded: new Set(),
     isByBackend: false,
     logs: start.view === 'logs' ? openedLogs : undefined,
+    isExplained: true,
     isHelpOpen: false,
     now,
   };
@@ -199,6 +203,8 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
       return withTail({ ...state, cursors: { ...state.cursors, logs: action.last } }, action.isOn);
     case 'say':
       return { ...state, answer: action.text };
+    case 'toggleExplanation':
+      return { ...state, isExplained: !state.isExplained };
     case 'toggleHelp':
       return { ...state, isHelpOpen: !state.isHelpOpen };
     case 'closeHelp':

@@ -35,6 +35,7 @@ function commandsOf(state: Pick<LiveState, 'trace'>): PaletteCommand[] {
     { name: 'group', meaning: 'nodes with the same program together', action: { type: 'toggleGrouping' } },
     { name: 'backends', meaning: 'conntrack: one row for each backend', action: { type: 'toggleByBackend' } },
     { name: 'fold all', meaning: 'fold or open everything', action: { type: 'foldEverything' } },
+    { name: 'explain', meaning: 'rules: show or hide what the chosen rule does', action: { type: 'toggleExplanation' } },
     { name: 'client', meaning: 'choose the client whose packet is walked', action: { type: 'openInput', kind: 'client' } },
     { name: 'filter', meaning: 'filter the rows of this view', action: { type: 'openInput', kind: 'filter' } },
     { name: 'follow', meaning: 'logs: follow the newest line, or stay', action: { type: 'toggleTail' } },

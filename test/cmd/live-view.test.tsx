@@ -1,8 +1,10 @@
 /** The live view as whole screens, and its keys. */
+import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it } from 'vitest';
+import { openBundle } from '../../cmd/bundle-source.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
@@ -33,6 +35,16 @@ const large = { columns: 100, rows: 40 };
 const thousand = withStatus({ nodes: Array.from({ length: 1000 }, (_, index) => ({ ...nodeA, name: `worker-${String(index).padStart(4, '0')}` })) });
 const notYet: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
 
+/** The trace of a bundle, as the live view gets it. */
+async function traceOfBundle(name: string): Promise<ServiceTrace> {
+  const source = await openBundle(fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url)), { service: undefined, namespace: undefined });
+  let found: ServiceTrace | undefined;
+  await source.follow((event) => { if (event.kind === 'trace') found = event.trace; }, new AbortController().signal);
+  if (found === undefined) throw new Error(`${name} gave no trace`);
+  return found;
+}
+const recorded = await traceOfBundle('auth-service');
+
 const logLines = [
   { from: 'auth-service-5995955cd8-4tml7/app', time: '2026-11-24T11:00:01.1Z', text: 'GET /login 200 in 12 ms' },
   { from: 'auth-service-5995955cd8-kbz6c/app', time: '2026-11-24T11:00:01.2Z', text: 'GET /login 200 in 9 ms' },
@@ -51,6 +63,9 @@ const screens: [string, LiveState, Size][] = [
   ['live-nodes-grouped', state(traced(), { type: 'show', view: 'nodes' }, { type: 'toggleGrouping' }, { type: 'sortBy', column: 'health' }), small],
   ['live-rules', state(traced(), { type: 'show', view: 'rules' }), small],
   ['live-rules-filtered', state(traced(), { type: 'show', view: 'rules' }, { type: 'openInput', kind: 'filter' }, { type: 'type', text: 'dnat' }), small],
+  ['live-rules-explained', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), small],
+  ['live-rules-explained-nftables', state(traced(recorded), { type: 'selectNode', node: 'node-b' }, { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), { columns: 120, rows: 40 }],
+  ['live-rules-without-pane', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'toggleExplanation' }), small],
   ['live-conntrack', state(traced(), { type: 'show', view: 'conntrack' }), small],
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
@@ -218,13 +233,30 @@ describe('keys', () => {
     if (program === undefined || services === undefined || endpoint === undefined) throw new Error('the example has no chains');
     const middle = { ...services, name: 'KUBE-SVC-MUEJEZ6DR7OLMVAV', rules: [{ text: `-A KUBE-SVC-MUEJEZ6DR7OLMVAV -j ${endpoint.name}`, packets: 4, bytes: 240 }] };
     await give({ kind: 'trace', trace: withStatus({ programs: [{ ...program, chains: [services, middle, endpoint] }] }) });
-    const jump = services.rules[0]?.text ?? '';
-    expect(screen()).toContain(jump.slice(0, 40));
+    const jump = '-d 10.96.216.123/32 -p tcp';
+    expect(services.rules[0]?.text).toContain(jump);
+    expect(screen()).toContain(jump);
     await press(' ');
-    expect(screen()).not.toContain(jump.slice(0, 40));
+    expect(screen()).not.toContain(jump);
     await press('z', 'z', down);
     await press(enter);
     expect(screen()).toMatch(/▸ +- IPv4 nat KUBE-SVC-MUEJEZ6DR7OLMVAV/);
+  });
+
+  it('says what the chosen rule does, and leads to the next chain', async () => {
+    const { screen, press, give } = await open({}, { view: 'rules' });
+    await give({ kind: 'trace', trace: recorded });
+    await press('g', down, down, down);
+    expect(screen()).toContain('TCP connections to 10.96.2.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO, which chooses');
+    expect(screen()).toContain('100.0% of the connections end at endpoints behind it');
+    expect(screen()).toContain('Enter: KUBE-SVC-FCQA5OQTFYIPVXUO');
+    expect(screen()).toContain('written by syncProxyRules in pkg/proxy/iptables/proxier.go (Kubernetes 1.37)');
+    await press('x');
+    expect(screen()).not.toContain('written by');
+    await press('x', enter);
+    expect(screen()).toMatch(/▸ +- IPv4 nat KUBE-SVC-FCQA5OQTFYIPVXUO/);
+    await press(':', 'explain', enter);
+    expect(screen()).not.toContain(': 4 rules');
   });
 
   it(': finds a command by its letters', async () => {
