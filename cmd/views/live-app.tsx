@@ -50,14 +50,17 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
     const stop = new AbortController();
     source
       .logs((event) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event }); }, stop.signal)
-      .catch((error: unknown) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: error instanceof Error ? error.message : String(error) } }); });
+      .catch((error: unknown) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: textOf(error) } }); });
     return () => { stop.abort(); };
   }, [source, attempt]);
 
   /** Tells what becomes of a wish that takes its time. */
   const wish = (doing: string, promise: Promise<string>): void => {
     dispatch({ type: 'say', text: doing });
-    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => { dispatch({ type: 'say', text: error instanceof Error ? error.message : String(error) }); });
+    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => {
+      // Loaded where it is needed: the first frame does not wait for it.
+      void import('../explain.ts').then(({ explainError }) => { dispatch({ type: 'say', text: textOf(explainError(error)) }); });
+    });
   };
 
   const act = (action: KeyAction): void => {
@@ -121,6 +124,10 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
   });
 
   return <LiveView state={state} size={size} theme={theme} header={header} body={body} />;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 type Dispatch = (action: LiveAction) => void;

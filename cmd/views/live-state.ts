@@ -28,6 +28,9 @@ export interface Input {
   readonly chosen: number;
 }
 
+/** What happened to the Service, or to the way to the cluster. */
+export type TimelineChange = Omit<StatusChange, 'kind'> & { readonly kind: StatusChange['kind'] | 'link' };
+
 export interface LiveState {
   readonly origin: string;
   /** What is traced, while no trace tells it: `auth-service in default`. */
@@ -41,7 +44,7 @@ export interface LiveState {
   readonly rates: Rates;
   readonly history: History;
   /** The newest last; bounded. */
-  readonly timeline: readonly StatusChange[];
+  readonly timeline: readonly TimelineChange[];
   /** By name: nodes come and go. */
   readonly selectedNode: string | undefined;
   readonly view: View;
@@ -235,14 +238,20 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
     case 'notice':
       return { ...state, notice: event.message };
     case 'lost':
-      return { ...state, connection: { state: 'lost', reason: event.reason, since: state.now } };
-    case 'resumed':
-      return { ...state, connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' }, notice: 'connected again' };
+      return { ...state, connection: { state: 'lost', reason: event.reason, since: state.now }, timeline: [...state.timeline, linkChange(state, 'bad', `the connection to the API server is lost: ${event.reason}`)].slice(-maxTimeline) };
+    case 'resumed': {
+      const text = state.connection.state === 'lost' ? `connected again after ${String(Math.round((state.now - state.connection.since) / 1000))} s; what happened in between is not known step by step` : 'connected again';
+      return { ...state, connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' }, notice: text, timeline: [...state.timeline, linkChange(state, 'good', text)].slice(-maxTimeline) };
+    }
     case 'silent':
       return { ...state, connection: { state: 'silent', reason: event.message } };
     case 'ended':
       return { ...state, connection: { state: 'ended', reason: event.reason } };
   }
+}
+
+function linkChange({ now }: LiveState, mood: StatusChange['mood'], text: string): TimelineChange {
+  return { at: new Date(now).toISOString(), kind: 'link', mood, text };
 }
 
 export function nodesOf({ trace }: Pick<LiveState, 'trace'>): readonly NodeStatus[] {

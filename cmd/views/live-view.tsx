@@ -5,7 +5,7 @@ import { bodyOf, type Body } from './body.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { footerOf } from './keys.ts';
-import { layOut, type Size } from './layout.ts';
+import { answerLines, layOut, type Size } from './layout.ts';
 import { Line } from './line.tsx';
 import { cursorOf, filterOf, indexOfSelected, windowStart, type LiveState } from './live-state.ts';
 import { NodeTable } from './node-table.tsx';
@@ -89,8 +89,10 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
           {paletteRows > 0 && <Palette state={state} rows={paletteRows} theme={theme} />}
         </>
       )}
-      <Box flexShrink={0}>
-        <Line text={footerText(state, theme)} />
+      <Box flexShrink={0} flexDirection="column">
+        {footerLines(state, size, theme).map((line, index) => (
+          <Line key={index} text={line} />
+        ))}
       </Box>
     </Box>
   );
@@ -129,8 +131,10 @@ function Palette({ state, rows, theme }: { readonly state: LiveState; readonly r
 const prompts = { filter: '/', command: ':', client: 'client (a pod or an IP address): ' } as const;
 
 /** What is typed, what became of the last wish, or the keys. */
-function footerText({ input, answer, view }: LiveState, { paint }: Theme): string {
-  if (input !== undefined) return `${paint('heading', prompts[input.kind])}${input.text}█`;
-  return answer === undefined ? paint('dim', footerOf(view)) : paint('heading', answer);
+function footerLines(state: LiveState, { columns }: Size, { paint }: Theme): string[] {
+  const { input, view } = state;
+  if (input !== undefined) return [`${paint('heading', prompts[input.kind])}${input.text}█`];
+  const answer = answerLines(state, columns);
+  return answer.length === 0 ? [paint('dim', footerOf(view))] : answer.map((line) => paint('heading', line));
 }
 

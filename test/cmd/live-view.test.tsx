@@ -1,9 +1,10 @@
 /** The live view as whole screens, and its keys. */
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
@@ -12,7 +13,10 @@ import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
 import { initialState, reduceLive, type LiveAction, type LiveState, type View } from '../../cmd/views/live-state.ts';
 import type { Size } from '../../cmd/views/layout.ts';
 import { createTheme } from '../../cmd/views/theme.ts';
+import { parseBundle } from '../../core/bundle.ts';
+import type { NodeAnswer } from '../../core/node-report.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
+import { buildStatus } from '../../core/status.ts';
 import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 afterEach(() => { cleanup(); });
@@ -45,6 +49,20 @@ async function traceOfBundle(name: string): Promise<ServiceTrace> {
 }
 const recorded = await traceOfBundle('auth-service');
 
+/** The status of a trace whose nodes are waited for, or did not answer, as the engine makes it. */
+function traceWith(answers: readonly NodeAnswer[]): ServiceTrace {
+  const bundle = parseBundle(readFileSync(new URL('../fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
+  const given = new Map(answers.map((answer) => [answer.node, answer]));
+  const { spec, desired, recordedAt } = bundle;
+  const status = buildStatus({ spec, generation: undefined, desired, answers: bundle.answers.map((answer) => given.get(answer.node) ?? answer), previous: undefined, now: recordedAt });
+  return { ...recorded, status: { ...status, collectedAt: '2026-11-24T11:00:00Z' } };
+}
+const pulling: NodeAnswer = { node: 'node-a', state: 'Waiting', reason: 'ImagePullBackOff', message: "its probe's image svctrace/probe:v0.1.0 cannot be pulled there: Back-off pulling image" };
+const tainted: NodeAnswer = { node: 'node-b', state: 'Waiting', reason: 'Unschedulable', message: 'its probe cannot run there: 0/3 nodes are available: 1 node(s) had untolerated taint(s)' };
+const refused: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'PodSecurity', message: 'PodSecurity refuses probes in namespace svctrace-system; label it: kubectl label namespace svctrace-system pod-security.kubernetes.io/enforce=privileged' };
+const overQuota: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'QuotaExceeded', message: 'a quota of namespace svctrace-system refuses its probe: exceeded quota: pods' };
+const mayNot = 'User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default && kubectl create rolebinding svctrace-get-pods-log --role=svctrace-get-pods-log --user=jane -n default.';
+
 const logLines = [
   { from: 'auth-service-5995955cd8-4tml7/app', time: '2026-11-24T11:00:01.1Z', text: 'GET /login 200 in 12 ms' },
   { from: 'auth-service-5995955cd8-kbz6c/app', time: '2026-11-24T11:00:01.2Z', text: 'GET /login 200 in 9 ms' },
@@ -75,6 +93,13 @@ const screens: [string, LiveState, Size][] = [
   ['live-palette', state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }), small],
   ['live-help', state(traced(), { type: 'toggleHelp' }), small],
   ['live-lost', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
+  ['live-lost-before-an-answer', state({ type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: no answer within 30 s' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
+  ['live-resumed', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: read ECONNRESET' }, at: now }, { type: 'event', event: { kind: 'resumed' }, at: now + 12_000 }, { type: 'show', view: 'timeline' }), small],
+  ['live-waiting-for-probes', state(traced(traceWith([pulling, tainted, refused]))), small],
+  ['live-waiting-for-probes-nodes', state(traced(traceWith([pulling, tainted, refused])), { type: 'show', view: 'nodes' }), small],
+  ['live-partial', state(traced(traceWith([overQuota])), { type: 'selectNode', node: 'node-c' }), small],
+  ['live-logs-forbidden', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
+  ['live-wish-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
   ['live-silent', state(traced(notYet), { type: 'event', event: { kind: 'silent', message: 'The svctrace operator does not run.' }, at: now }), small],
   ['live-stale', state(traced(), { type: 'tick', at: now + 60_000 }), small],
   ['live-1000-nodes', state(traced(thousand), { type: 'selectBy', nodes: 500 }), small],
@@ -287,6 +312,7 @@ describe('keys', () => {
     expect(saving.screen()).toContain('saved to auth-service-1.svctrace');
     const failing = await open({ save: async () => { throw new Error('you may not create pods'); } });
     await failing.press('s');
+    await vi.waitFor(() => { expect(failing.screen()).not.toContain('saving a bundle'); });
     expect(failing.screen()).toContain('you may not create pods');
     const without = await open();
     await without.press('s');
