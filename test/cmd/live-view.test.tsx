@@ -1,11 +1,13 @@
 /** The live view as whole screens, and its keys. */
 import { readFileSync } from 'node:fs';
+import { WriteStream } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
+import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
@@ -25,13 +27,13 @@ const now = Date.parse('2026-11-24T11:00:03Z');
 const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({ type: 'event', event: { kind: 'trace', trace }, at: now });
 const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', now));
 
-function Screen({ shown, size, useColor = false }: { readonly shown: LiveState; readonly size: Size; readonly useColor?: boolean }): React.ReactElement {
-  const theme = createTheme(useColor);
+function Screen({ shown, size, palette }: { readonly shown: LiveState; readonly size: Size; readonly palette?: Palette | undefined }): React.ReactElement {
+  const theme = createTheme(palette !== undefined, palette);
   return <LiveView state={shown} size={size} theme={theme} header={headerLines(shown, theme, size.columns)} body={useBody(shown, size, theme)} />;
 }
 
-function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, useColor = false): string {
-  return render(<Screen shown={shown} size={size} useColor={useColor} />).lastFrame() ?? '';
+function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, palette?: Palette): string {
+  return render(<Screen shown={shown} size={size} palette={palette} />).lastFrame() ?? '';
 }
 
 const small = { columns: 80, rows: 24 };
@@ -115,11 +117,60 @@ describe('screen', () => {
     for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(size.columns);
   });
 
-  it('says the same with colour', () => {
-    const shown = state(traced());
-    expect(stripVTControlCharacters(screenOf(shown, small, true))).toBe(screenOf(shown, small));
+});
+
+describe('colour', () => {
+  const frames = ([16, 256] as const).flatMap((palette) => screens.map(([name, shown, size]) => ({ name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) })));
+  const codesOf = (frame: string): string[] => [...frame.matchAll(/\u001b\[([\d;]*)m/g)].map(([, code = '']) => code);
+
+  it('changes no letter of any screen', () => {
+    for (const { name, frame, plain } of frames) expect(stripVTControlCharacters(frame), name).toBe(plain);
+  });
+
+  it('is none without colour', () => {
+    for (const { name, plain } of frames) expect(plain, name).not.toContain('\u001b');
+  });
+
+  it('is one that can be read on a dark and on a light terminal', () => {
+    const codes = (palette: Palette): Set<string> => new Set(frames.filter((each) => each.palette === palette).flatMap(({ frame }) => codesOf(frame)));
+    // Bold, dim and their ends; no black, no white, none of the bright ones (90 to 97), no background.
+    const styles = ['0', '1', '2', '22', '39'];
+    expect([...codes(16)].filter((code) => !styles.includes(code) && !/^3[1-6]$/.test(code))).toEqual([]);
+    const indexed = [...codes(256)].filter((code) => !styles.includes(code));
+    expect(indexed.length).toBeGreaterThanOrEqual(4);
+    for (const code of indexed) {
+      const index = Number(/^38;5;(\d+)$/.exec(code)?.[1]);
+      const light = luminance(index);
+      expect(1.05 / (light + 0.05), `${code} on white`).toBeGreaterThanOrEqual(3.9);
+      expect((light + 0.05) / 0.05, `${code} on black`).toBeGreaterThanOrEqual(3.9);
+    }
+  });
+
+  it('says nothing that the words beside it do not say: one text has one colour, on every screen', () => {
+    const colors = new Map<string, Set<string>>();
+    for (const { frame, palette, name } of frames) {
+      // Logs have a colour for each pod, whose name is what is painted.
+      if (palette !== 16 || name === 'live-logs') continue;
+      for (const [, color = '', text = ''] of frame.matchAll(/\u001b\[(3[1-6])m([^\u001b]*)/g)) {
+        expect(text.trim(), `${name}: a colour without a word`).not.toBe('');
+        colors.set(text, (colors.get(text) ?? new Set()).add(color));
+      }
+    }
+    expect(colors.size).toBeGreaterThan(20);
+    for (const [text, seen] of colors) expect([...seen], text).toHaveLength(1);
   });
 });
+
+/** Of one of the 216 colours past the first 16, as WCAG 2 defines it. */
+function luminance(index: number): number {
+  const levels = [0, 95, 135, 175, 215, 255];
+  const place = index - 16;
+  const [red = 0, green = 0, blue = 0] = [Math.floor(place / 36), Math.floor(place / 6) % 6, place % 6].map((each) => {
+    const part = (levels[each] ?? 0) / 255;
+    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
 
 /** A source whose events the test gives. */
 function openSource(): { source: TraceSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
@@ -146,6 +197,16 @@ function openSource(): { source: TraceSource; give: (event: TraceEvent) => void;
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 40); });
+
+it.each([
+  [{ TERM: 'xterm' }, 16],
+  [{ TERM: 'xterm-256color' }, 256],
+  [{ TERM: 'screen', TMUX: '/tmp/socket' }, 256],
+  [{ TERM: 'vt100' }, 16],
+  [{ TERM: 'xterm', COLORTERM: 'truecolor' }, 256],
+])('finds the colours of %j', (env, palette) => {
+  expect(paletteOf(Object.create(WriteStream.prototype) as WriteStream, env)).toBe(palette);
+});
 
 describe('keys', () => {
   interface Opened {
