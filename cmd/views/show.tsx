@@ -44,10 +44,13 @@ async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   const app = render(screen, options);
   const stop = (): void => { app.unmount(); };
   signal.addEventListener('abort', stop);
+  // A terminal that closes without a signal ends what is typed.
+  process.stdin.once('end', stop);
   try {
     await app.waitUntilExit();
   } finally {
     signal.removeEventListener('abort', stop);
+    process.stdin.removeListener('end', stop);
     process.removeListener('exit', giveWheelBack);
     giveWheelBack();
   }
