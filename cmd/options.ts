@@ -19,6 +19,7 @@ import {
   type InstallRequest,
   type LogsRequest,
   type RecordRequest,
+  type ReportRequest,
   type ServiceOrigin,
   type SimulateOrigin,
   type SimulateRequest,
@@ -312,6 +313,23 @@ export function readDiagramRequest(values: Values): DiagramRequest {
     origin: readServiceOrigin(values, 'kubectl svctrace diagram SERVICE'),
     nodes: list(values, 'node'),
     output: choice(values, 'output', ['text', ...pictureFormats], 'text'),
+    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+  };
+}
+
+export function readReportRequest(values: Values): ReportRequest {
+  const origin = readServiceOrigin(values, 'kubectl svctrace report SERVICE --to FILE.html');
+  const file = text(values, 'to');
+  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.');
+  if (origin.kind === 'bundle') refuseWith(values, '--bundle', ['conntrack'], 'it has been collected already');
+  return {
+    command: 'report',
+    ...readCommon(values),
+    origin,
+    file,
+    overwrite: flag(values, 'overwrite'),
+    nodes: list(values, 'node'),
+    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }

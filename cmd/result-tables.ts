@@ -7,7 +7,7 @@ import { nodeColumns, nodeRow } from './node-row.ts';
 import { endpointState, type Path } from './path-table.ts';
 import type { Column } from './printers/columns.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
-import { ageText, bytesText, countText, endpointsText, percentText, policyTexts, portText, routingText } from './words.ts';
+import { ageText, bytesText, countText, endpointsText, noFindingCell, percentText, policyTexts, portText, routingText } from './words.ts';
 
 export interface ResultTable {
   readonly columns: readonly Column[];
@@ -223,6 +223,18 @@ export function omittedEntries({ nodes = [] }: ServiceTraceStatus): number {
 export function findingsSummary({ findings = [], summary }: ServiceTraceStatus): string {
   const count = (severity: FindingStatus['severity']): number => findings.filter((finding) => finding.severity === severity).length;
   return [plural(summary?.errors ?? count('error'), 'error'), plural(summary?.warnings ?? count('warning'), 'warning')].join(', ');
+}
+
+/** The whole in a few words, such as `1 error, 1 warning`: that nothing was found is good only where all could be read. */
+export function verdictCell(status: ServiceTraceStatus): Cell {
+  const { findings } = status;
+  if (findings === undefined) return cell('unknown', 'warning');
+  const hasSeverity = (severity: FindingStatus['severity']): boolean => findings.some((finding) => finding.severity === severity);
+  const more = findings.filter(({ severity }) => severity === 'info').length;
+  if (hasSeverity('error') || hasSeverity('warning')) return cell(findingsSummary(status), hasSeverity('error') ? 'error' : 'warning');
+  const none = noFindingCell(status);
+  if (more > 0) return cell(`${findingsSummary(status)}, ${String(more)} for information${none.tone === 'ok' ? '' : '; not all could be read'}`, none.tone);
+  return cell(none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read', none.tone);
 }
 
 type Connection = NonNullable<NodeStatus['connections']>[number];

@@ -7,6 +7,9 @@ export interface Theme {
   readonly marks: Readonly<Record<Exclude<Tone, 'plain' | 'heading' | 'dim'>, string>> & { readonly selected: string; readonly arrow: string };
 }
 
+/** Of signs that every terminal font has. */
+export const marks: Theme['marks'] = { ok: '●', warning: '▲', error: '✖', selected: '▸', arrow: '→' };
+
 export function createTheme(useColor: boolean): Theme {
-  return { paint: createPaint(useColor), marks: { ok: '●', warning: '▲', error: '✖', selected: '▸', arrow: '→' } };
+  return { paint: createPaint(useColor), marks };
 }
