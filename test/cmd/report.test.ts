@@ -180,10 +180,10 @@ describe('what comes from a cluster', () => {
 
   it('adds no element and no attribute to the page', async () => {
     const content = await buildReport(driftedBundle(), written);
-    const benign = skeleton(printReportPage(withSuffix(content, 'x') as ReportContent));
+    const skeletonWith = (suffix: string): string[] => skeleton(printReportPage(withSuffix(content, suffix) as ReportContent));
     fc.assert(fc.property(evil, (text) => {
-      // A text without backquotes: those make code of what is between them, in advice and messages.
-      expect(skeleton(printReportPage(withSuffix(content, text.replaceAll('`', "'")) as ReportContent))).toEqual(benign);
+      // Backquotes make code of what is between them; and what is short is not broken on paper.
+      expect(skeletonWith(text.replaceAll('`', "'"))).toEqual(skeletonWith('x'.repeat(text.length)));
     }), { numRuns: 60 });
   }, 120_000);
 
