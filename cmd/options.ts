@@ -48,7 +48,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
   if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && (output === 'name' || pictureFormats.some((format) => format === output))) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json or yaml.`);
+  if (watch && pictureFormats.some((format) => format === output)) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json, yaml or name.`);
   const allNamespaces = flag(values, 'all-namespaces');
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);

@@ -29,9 +29,8 @@ import {
   verdictCell,
   type ResultTable,
 } from '../result-tables.ts';
-import type { Cell, Tone } from '../tone.ts';
+import { marks, type Cell, type Tone } from '../tone.ts';
 import { pathText } from '../views/header-lines.ts';
-import { marks } from '../views/theme.ts';
 import { ageText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
 import { reportStyle } from './report-style.ts';
 
