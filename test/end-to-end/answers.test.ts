@@ -1,4 +1,4 @@
-/** The commands that answer one question each, on the running cluster: explain, diagram, dns, logs, capture, and the active check. */
+/** The commands that answer one question each, on the running cluster: explain, diagram, report, dns, logs, capture, and the active check. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,6 +54,26 @@ describe('diagram', () => {
       expect(drawn, output).toContain(await clusterIp());
     }
     expect(await answer('diagram', 'auth-service', '-o', 'svg')).toMatch(/^<svg[^>]*>[\s\S]*<\/svg>\s*$/);
+  });
+});
+
+describe('report', () => {
+  clusterTest('writes one page with what is known of the Service on every node', async (running) => {
+    const folder = await mkdtemp(join(tmpdir(), 'svctrace-report-'));
+    try {
+      const file = join(folder, 'report.html');
+      expect(await answer('report', 'auth-service', '--to', file)).toBe('');
+      const page = await readFile(file, 'utf8');
+      for (const text of [await clusterIp(), ...(await readyEndpoints('auth-service', 'IPv4')), ...running.nodes.map(({ name }) => name), 'KUBE-SVC-', 'service-ips', 'no finding']) expect(page).toContain(text);
+      // kube-proxy, the kubelet and the kernel of each node are known.
+      const versions = page.slice(page.indexOf('id="versions"'));
+      expect(versions).toContain('v1.');
+      expect(versions).not.toContain('unknown');
+      const again = await svctrace(['report', 'auth-service', '--to', file]);
+      expect([again.exitCode, again.stderr]).toEqual([2, `--to ${file} is there already; choose another name, or replace it with --overwrite.`]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

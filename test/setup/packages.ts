@@ -6,6 +6,7 @@ const others = [
   { program: 'faketime', package: 'faketime', why: "faketime: the suite of faults gives one node's probe another clock" },
   { program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' },
   { program: 'tshark', package: 'tshark', why: 'tshark: the tests read captured packets with it, as Wireshark does' },
+  { program: 'chromium', package: 'chromium', why: 'chromium: the tests open a report in a browser, and print it' },
   { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
 ];
 
