@@ -1,5 +1,5 @@
 /** Findings of a node's rules. */
-import { desiredService, frontend, nodeFacts, nodeProgram } from '../facts.ts';
+import { desiredService, frontend, nodeFacts, nodeProgram, waitingKubeProxy } from '../facts.ts';
 import type { FindingCase } from './finding-case.ts';
 
 const right = ['10.244.1.2', '10.244.2.2'];
@@ -25,7 +25,7 @@ export const rulesCases: readonly FindingCase[] = [
     facts: {
       desired: { ...desiredService(), lastChange: '2026-11-24T09:59:35Z' },
       nodes: [withRules([...right, '10.244.9.9'])],
-      cluster: { kubeProxy: { config: { 'config.conf': 'kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: 20s\n' }, pods: [] }, unread: [] },
+      cluster: { kubeProxy: waitingKubeProxy('20s'), unread: [] },
     },
     // What the ConfigMap says is found for itself.
     ids: ['KP-SYNC-SLOW', 'KP-DETECTLOCAL-NONE'],
