@@ -2,18 +2,24 @@
 import { stringify } from 'yaml';
 import { hostPort, isSameAddress, prefixContains } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
+import { nodeOutliers } from '../core/compare-nodes.ts';
+import { disagreeingRows } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
 import { buildNodeProgram, fingerprintOf, frontendsOf, type Frontend } from '../core/node-program.ts';
+import { readNodeFacts } from '../core/node-facts.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
+import { present } from '../core/present.ts';
 import type { NodeProgram } from '../core/program.ts';
 import { familyOf } from '../core/service.ts';
+import type { ComparisonStatus } from '../core/service-trace.ts';
 import { plural } from '../core/plural.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
+import { comparisonLines } from './printers/comparison.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { ExplainRequest } from './request.ts';
@@ -61,11 +67,18 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend))) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
-  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained };
+  const comparison = comparisonOf(bundle);
+  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison };
   if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
   else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(textOf(bundle, explained, request, io));
+  else io.stdout.write(textOf(bundle, explained, comparison, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
+}
+
+/** Of all nodes, whichever are explained: what they disagree on, and who differs from whom. */
+function comparisonOf({ answers, desired, cluster, nodeZones, recordedAt }: Bundle): ComparisonStatus {
+  const nodes = answers.map((answer) => readNodeFacts(answer, desired, nodeZones?.[answer.node]));
+  return { ...disagreeingRows({ desired, nodes, now: recordedAt, ...present({ cluster }) }), outliers: nodeOutliers(desired, nodes, cluster) };
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {
@@ -136,7 +149,7 @@ function unreadOf(report: NodeReport, service: string): { what: string; reason: 
   return report.complete ? unread : [...unread, { what: 'the end of the report', reason: 'the probe was cut off before it finished' }];
 }
 
-function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request: ExplainRequest, io: Io): string {
+function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], comparison: ComparisonStatus, request: ExplainRequest, io: Io): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;
@@ -150,5 +163,6 @@ function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request:
     for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));
     if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
-  return `${lines.join('\n')}\n`;
+  const disagreeing = comparison.rows.length + comparison.outliers.length === 0 ? [] : ['', ...comparisonLines(comparison, { width, paint })];
+  return `${[...lines, ...disagreeing].join('\n')}\n`;
 }

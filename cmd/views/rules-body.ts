@@ -1,7 +1,7 @@
 /** The chains of one node's program as a tree: folded, followed by their jumps, with counters as rates. */
 import type { ChainStatus, ProgramStatus } from '../../core/service-trace.ts';
 import { plural } from '../../core/plural.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { countText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
 import { lastRate, ruleKey, sparkline } from './history.ts';

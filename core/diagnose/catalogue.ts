@@ -80,6 +80,7 @@ import { latLaggard } from './findings/lat-laggard.ts';
 import { latNever } from './findings/lat-never.ts';
 import { latSlow } from './findings/lat-slow.ts';
 import { nodeGone } from './findings/node-gone.ts';
+import { nodeOutlier } from './findings/node-outlier.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
 import { npEgress } from './findings/np-egress.ts';
@@ -229,5 +230,6 @@ export const catalogue: readonly FindingKind[] = [
   dataApiUnread,
   dataUnparsed,
   dataTorn,
+  nodeOutlier,
   dataTruncated,
 ];
