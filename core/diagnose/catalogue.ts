@@ -58,6 +58,7 @@ import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
 import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleForeignUnknown } from './findings/rule-foreign-unknown.ts';
 import { ruleForeign } from './findings/rule-foreign.ts';
 import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
@@ -195,6 +196,7 @@ export const catalogue: readonly FindingKind[] = [
   ruleOrphan,
   ruleLegacyNft,
   ruleForeign,
+  ruleForeignUnknown,
   ipvsVsMissing,
   ipvsRsMissing,
   ipvsRsStale,
