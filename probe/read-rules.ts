@@ -11,6 +11,7 @@ import { readLegacyBackend } from './read-iptables-legacy.ts';
 import { readNftBackend } from './read-iptables-nft.ts';
 import { readIpvs } from './read-ipvs.ts';
 import { emitMissingTable, readNftables } from './read-nftables.ts';
+import { allVirtualServers } from './read-tables.ts';
 
 /** What is known of a node before its rules are read. */
 export interface ProbedNode {
@@ -34,7 +35,7 @@ export async function readRules(request: Pick<ProbeRequest, 'services' | 'collec
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
       if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
-        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, emit);
+        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, request.collect.dispatch === 'References' ? [] : await allVirtualServers(), emit);
         if (mode === 'ipvs') return;
       }
       if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);

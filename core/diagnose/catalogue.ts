@@ -54,6 +54,8 @@ import { kpSyncSlow } from './findings/kp-sync-slow.ts';
 import { kpSyncStale } from './findings/kp-sync-stale.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
 import { ipvsLinger } from './findings/ipvs-linger.ts';
+import { ipvsNoVip } from './findings/ipvs-no-vip.ts';
+import { ipvsReuse } from './findings/ipvs-reuse.ts';
 import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
@@ -198,10 +200,12 @@ export const catalogue: readonly FindingKind[] = [
   ruleForeign,
   ruleForeignUnknown,
   ipvsVsMissing,
+  ipvsNoVip,
   ipvsRsMissing,
   ipvsRsStale,
   ipvsW0,
   ipvsLinger,
+  ipvsReuse,
   ruleNodePortTaken,
   ctUdpStale,
   ctUdpNoEp,
