@@ -7,7 +7,7 @@ import { disagreeingRows } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
 import { buildNodeProgram, fingerprintOf, frontendsOf, type Frontend } from '../core/node-program.ts';
-import { readNodeFacts } from '../core/node-facts.ts';
+import { readNodeFacts, type NodeFacts } from '../core/node-facts.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
 import { present } from '../core/present.ts';
@@ -20,6 +20,7 @@ import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
 import { comparisonLines } from './printers/comparison.ts';
+import { connectionLines, type NodeConnections } from './printers/connections.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { ExplainRequest } from './request.ts';
@@ -50,7 +51,7 @@ interface NodeExplanation {
  */
 export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
   const { from } = request;
-  const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined }, io);
+  const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined, ...(request.connect === 'None' ? {} : { connect: request.connect }) }, io);
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) => ('report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`]));
   for (const line of missing) io.stderr.write(`${line}\n`);
@@ -67,17 +68,18 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend))) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
-  const comparison = comparisonOf(bundle);
-  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison };
+  const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
+  const comparison = comparisonOf(bundle, nodes);
+  const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
+  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }) };
   if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
   else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(textOf(bundle, explained, comparison, request, io));
+  else io.stdout.write(textOf(bundle, explained, { comparison, connections }, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
 }
 
 /** Of all nodes, whichever are explained: what they disagree on, and who differs from whom. */
-function comparisonOf({ answers, desired, cluster, nodeZones, recordedAt }: Bundle): ComparisonStatus {
-  const nodes = answers.map((answer) => readNodeFacts(answer, desired, nodeZones?.[answer.node]));
+function comparisonOf({ desired, cluster, recordedAt }: Bundle, nodes: readonly NodeFacts[]): ComparisonStatus {
   return { ...disagreeingRows({ desired, nodes, now: recordedAt, ...present({ cluster }) }), outliers: nodeOutliers(desired, nodes, cluster) };
 }
 
@@ -149,7 +151,7 @@ function unreadOf(report: NodeReport, service: string): { what: string; reason: 
   return report.complete ? unread : [...unread, { what: 'the end of the report', reason: 'the probe was cut off before it finished' }];
 }
 
-function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], comparison: ComparisonStatus, request: ExplainRequest, io: Io): string {
+function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;
@@ -164,5 +166,6 @@ function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], comparis
     if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
   const disagreeing = comparison.rows.length + comparison.outliers.length === 0 ? [] : ['', ...comparisonLines(comparison, { width, paint })];
-  return `${[...lines, ...disagreeing].join('\n')}\n`;
+  const tried = connections.length === 0 ? [] : ['', ...connectionLines({ nodes: connections }, { width, paint })];
+  return `${[...lines, ...tried, ...disagreeing].join('\n')}\n`;
 }

@@ -1,12 +1,18 @@
 /** What became of the active check's connections: alike outcomes of several nodes in one row. */
 import { hostPort } from '../../core/address.ts';
-import type { NodeStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { NodeStatus } from '../../core/service-trace.ts';
 import { plural } from '../../core/plural.ts';
 import { cell, type Cell, type Tone } from '../tone.ts';
 import { printColumns } from './columns.ts';
 import type { Paint } from './paint.ts';
 
-type Connection = NonNullable<NodeStatus['connections']>[number];
+type Connection = Omit<NonNullable<NodeStatus['connections']>[number], 'status'> & { readonly status?: number | undefined };
+
+/** What one node tried. */
+export interface NodeConnections {
+  readonly name: string;
+  readonly connections?: readonly Connection[];
+}
 
 const tones: Readonly<Record<Connection['outcome'], Tone>> = {
   connected: 'ok',
@@ -19,7 +25,7 @@ const tones: Readonly<Record<Connection['outcome'], Tone>> = {
   untried: 'dim',
 };
 
-export function connectionLines({ nodes = [] }: ServiceTraceStatus, { width, paint }: { readonly width: number; readonly paint: Paint }): string[] {
+export function connectionLines({ nodes = [] }: { readonly nodes?: readonly NodeConnections[] }, { width, paint }: { readonly width: number; readonly paint: Paint }): string[] {
   const rows = new Map<string, { connection: Connection; nodes: string[]; slowest: number }>();
   for (const { name, connections = [] } of nodes) {
     for (const connection of connections) {

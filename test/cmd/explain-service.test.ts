@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { runExplain } from '../../cmd/explain-service.ts';
 import { parseBundle, printBundle } from '../../core/bundle.ts';
+import type { NodeReportRecord } from '../../core/node-report.ts';
 import { testIo } from './cluster.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
@@ -54,6 +55,20 @@ describe('kubectl svctrace explain', () => {
   it('walks a client over its own node alone', async () => {
     const { output } = await explain('auth-service', '--from', '10.244.1.4', '-o', 'json');
     expect(JSON.parse(output)).toMatchObject({ nodes: [{ node: 'node-a', journeys: [{ client: { pod: 'auth-service-5995955cd8-gktwl', entersAt: 'PREROUTING' }, verdict: 'DNAT', steps: [{ letter: 'A' }, { letter: 'B' }, { letter: 'C' }, { letter: 'D' }, { letter: 'E' }] }] }] });
+  });
+
+  it('tells at each hop what became of the active check', async () => {
+    const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
+    const tried = (hop: 'ClusterIP' | 'Endpoint', address: string, port: number, outcome: 'connected' | 'refused'): NodeReportRecord => ({ kind: 'connection', service: 'default/auth-service', hop, address, port, protocol: 'TCP', outcome, milliseconds: 1.2, ...(outcome === 'refused' ? { error: 'ECONNREFUSED' } : {}) });
+    const answers = recorded.answers.map((answer) => ('report' in answer && answer.node === 'node-a' ? { ...answer, report: { ...answer.report, records: [...answer.report.records.slice(0, -1), tried('ClusterIP', '10.96.2.60', 80, 'connected'), tried('Endpoint', '10.244.1.4', 8080, 'refused'), ...answer.report.records.slice(-1)] } } : answer));
+    const file = join(await mkdtemp(join(tmpdir(), 'explain-')), 'connected.svctrace');
+    await writeFile(file, printBundle({ ...recorded, answers }));
+    const { output } = await explainFile(file, '--from', '10.244.1.3', '--to', '80');
+    const step = (letter: string): string => output.split('Step ').find((each) => each.startsWith(`${letter}:`))?.replaceAll(/\n +/g, ' ') ?? '';
+    expect(step('B')).toContain('Really tried from the node node-a itself: 10.96.2.60:80/TCP: connected after 1 ms.');
+    expect(step('E')).toContain('Really tried from the node node-a itself, past the rules: 10.244.1.4:8080/TCP: refused (ECONNREFUSED) after 1 ms.');
+    expect((await explainFile(file)).output).toMatch(/Connections made by --connect\nTO .*\nClusterIP .* connected .* node-a .*\nEndpoint .* refused/);
+    expect(JSON.parse((await explainFile(file, '-o', 'json')).output)).toMatchObject({ connections: [{ name: 'node-a', connections: [{ hop: 'ClusterIP', outcome: 'connected' }, { hop: 'Endpoint', outcome: 'refused' }] }] });
   });
 
   it('ends with what EndpointSlices and the nodes disagree on', async () => {
