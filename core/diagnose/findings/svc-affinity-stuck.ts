@@ -31,16 +31,19 @@ function remembered({ node, frontends }: NodeCheck): Found[] {
   }));
 }
 
-/** Where rules for remembered clients lead, and neither the EndpointSlices nor those for new ones do. */
+/**
+ * Where rules for remembered clients lead, and neither the EndpointSlices nor rules for new ones do. Under the policy
+ * Local, the node's own packets and those of pods may still go to any ready endpoint.
+ */
 function rememberedTargets(check: FrontendCheck): { readonly text: string; readonly rule: string }[] {
-  const { chains, desired, frontend, family } = check;
+  const { chains, desired, known, frontend, family } = check;
   return chains
     .filter((chain) => ['cluster', 'local'].includes(family?.rules.kindOf(chain) ?? ''))
     .flatMap((chain) => viewsOf(check, chain).filter(({ remembers }) => remembers !== undefined))
     .flatMap(({ text, dnat, chains: to }) => [...dnat, ...to.flatMap((chain) => viewsOf(check, chain).flatMap((view) => view.dnat))].map((target) => ({ rule: text, target })))
     .flatMap(({ rule, target }) => {
       const [address = '', port = ''] = target.split(' ');
-      const isThere = [...desired, ...frontend.dnatTargets].some((each) => isSameAddress(each.address, address) && String(each.port) === port);
+      const isThere = [...desired, ...known.filter(({ ready }) => ready), ...frontend.dnatTargets].some((each) => isSameAddress(each.address, address) && String(each.port) === port);
       return isThere ? [] : [{ text: hostPort(address, Number(port)), rule }];
     });
 }
