@@ -40,6 +40,16 @@ export default defineConfig({
         },
       },
       {
+        // The built plugin in tmux, on recorded traces: no cluster, no root.
+        test: {
+          name: 'terminal',
+          include: ['test/terminal/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
         test: {
           name: 'proof',
           include: ['test/proxy/**/*.test.ts'],

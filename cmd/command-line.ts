@@ -126,7 +126,7 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
 
 const traceFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
-  view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline or walk', 'path'),
+  view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline, walk or logs', 'path'),
   watch: { ...bool('Go on where there is no live view: a line for each change; with -o json, yaml or name, each result'), alias: 'w' },
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),

@@ -12,7 +12,7 @@ export type OutputFormat = (typeof outputFormats)[number];
 export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
 /** The views of the TUI. */
-export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk'] as const;
+export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk', 'logs'] as const;
 export type ViewName = (typeof viewNames)[number];
 
 export const colorModes = ['auto', 'always', 'never'] as const;

@@ -77,7 +77,15 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
   const client = connectTo(flags, io.env, log);
-  if (origin.kind === 'existing') return openExisting(client, { namespace: client.namespace, name: origin.trace });
+  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<NonNullable<TraceSource['logs']>>): Promise<void> => {
+    const { followServiceLogs } = await import('./service-logs.ts');
+    await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
+  };
+  if (origin.kind === 'existing') {
+    const existing = { namespace: client.namespace, name: origin.trace };
+    const source = await openExisting(client, existing);
+    return { ...source, logs: async (...listener) => follow({ namespace: existing.namespace, service: (await client.readTrace(existing.namespace, existing.name)).spec.serviceRef.name }, ...listener) };
+  }
   const service = request.service ?? '';
   const namespace = request.allNamespaces ? await findNamespace(client, service) : client.namespace;
   await checkService(client, namespace, service);
@@ -92,11 +100,12 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
       throw explainError(error);
     }
   };
+  const logs: NonNullable<TraceSource['logs']> = (...listener) => follow({ namespace, service }, ...listener);
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
-    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save };
+    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save } : openOnce(client, { namespace, spec, keep: origin.keep });
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
 function subjectOf({ service, flags }: TraceRequest): string | undefined {

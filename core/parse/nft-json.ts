@@ -253,7 +253,7 @@ function setUpdate(fields: Fields, family: string): NftStatement | undefined {
   const element = elementOf(fields.json('elem'));
   const data = fields.expression('data');
   const statements = fields.json('stmt') ?? [];
-  if (operation === undefined || set === undefined || element === undefined || !Array.isArray(statements)) return undefined;
+  if (operation === undefined || set === undefined || set === '' || element === undefined || !Array.isArray(statements)) return undefined;
   return fields.whole({
     kind: 'setUpdate',
     operation,
@@ -391,9 +391,13 @@ function compound(name: string, body: readonly unknown[]): NftExpression | undef
   if (parts.some(({ kind }) => kind === 'unrecognized')) return undefined;
   if (name === 'concat') return { kind: 'concatenation', parts };
   const [from, to] = parts;
-  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined ? { kind: 'range', from, to } : undefined;
+  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined && !parts.some(isNothing) ? { kind: 'range', from, to } : undefined;
   const operator = binaryOperators.find((each) => each === name);
   return operator === undefined || parts.length < 2 ? undefined : { kind: 'binary', operator, operands: parts };
+}
+
+function isNothing(expression: NftExpression): boolean {
+  return expression.kind === 'value' && expression.value === '';
 }
 
 /** Elements of a set, or `[key, value]` of a map; undefined where one of them is not understood. */

@@ -292,8 +292,7 @@ class StatementReader {
   #portBehindColon(target: Target): Target | undefined {
     this.#tokens.replace(this.#tokens.word().slice(1));
     const port = this.#valueOf(['inet_service']);
-    const isNone = port === undefined || (port.kind === 'value' && !/^[\w-]+$/.test(String(port.value)));
-    return isNone ? undefined : { ...target, port };
+    return port === undefined || !isPort(port) ? undefined : { ...target, port };
   }
 
   #reject(): NftStatement | undefined {
@@ -409,6 +408,13 @@ interface Target {
 }
 
 /** A target in one word; undefined where it is none. */
+/** A number or a service's name, or what gives one when a packet comes. */
+function isPort(port: NftExpression): boolean {
+  if (port.kind === 'range') return isPort(port.from) && isPort(port.to);
+  if (port.kind === 'binary') return port.operands.every(isPort);
+  return port.kind !== 'value' || /^[\w-]+$/.test(String(port.value));
+}
+
 function targetOf(word: string): { address: NftExpression; port?: NftExpression } | undefined {
   const bracketed = /^\[([0-9a-f:.]+)\](?:-\[([0-9a-f:.]+)\])?(?::(\d+(?:-\d+)?))?$/i.exec(word);
   const plain = /^(\d+\.\d+\.\d+\.\d+)(?:-(\d+\.\d+\.\d+\.\d+))?(?::(\d+(?:-\d+)?))?$/.exec(word);
