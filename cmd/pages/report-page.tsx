@@ -6,9 +6,10 @@ import { hostPort } from '../../core/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
 import { plural } from '../../core/plural.ts';
-import type { FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
+import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { twinsText } from '../node-programs.ts';
 import { pathsOf } from '../path-table.ts';
+import { comparisonSummary, comparisonTable, outlierLines } from '../printers/comparison.ts';
 import { factsOf, hooksText } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from '../report-content.ts';
 import {
@@ -29,7 +30,7 @@ import {
   verdictCell,
   type ResultTable,
 } from '../result-tables.ts';
-import { marks, type Cell, type Tone } from '../tone.ts';
+import { cell, marks, type Cell, type Tone } from '../tone.ts';
 import { pathText } from '../views/header-lines.ts';
 import { ageText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
 import { reportStyle } from './report-style.ts';
@@ -38,6 +39,8 @@ import { reportStyle } from './report-style.ts';
 const mostOpenRows = 40;
 /** Cells of more letters are broken on paper where a line ends. */
 const mostWholeLetters = 14;
+/** Cells of more letters are broken on a screen, too. */
+const mostLineLetters = 60;
 /** With more nodes, targets have sums instead of a column for each node. */
 const mostNodeColumns = 6;
 /** Conntrack entries beyond these are counted only. */
@@ -96,7 +99,7 @@ interface Section {
 /** In the order of the table and the live view, with what is wrong first. */
 function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section[] {
   const { trace, programs, versions } = content;
-  const { findings, nodes = [], walks = [], truncated = [] } = status;
+  const { comparison, findings, nodes = [], walks = [], truncated = [] } = status;
   const connections = connectionsTable(status);
   return [
     { id: 'findings', title: `Findings${findings === undefined ? '' : ` (${String(findings.length)})`}`, body: <Findings status={status} /> },
@@ -105,6 +108,7 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
     { id: 'targets', title: 'DNAT targets', body: <Targets status={status} /> },
     { id: 'rules', title: 'Rules', body: <Programs programs={programs} notProxied={status.service?.notProxied} /> },
     { id: 'endpoints', title: 'EndpointSlices', body: <Endpoints status={status} /> },
+    ...(comparison === undefined ? [] : [{ id: 'comparison', title: 'Comparison', body: <Comparison comparison={comparison} /> }]),
     { id: 'conntrack', title: 'Conntrack', body: <Conntrack status={status} /> },
     ...(connections.rows.length === 0 ? [] : [{ id: 'connections', title: 'Connections made by --connect', body: <Table label="Connections made by --connect" table={connections} /> }]),
     ...(walks.length === 0 ? [] : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
@@ -275,6 +279,19 @@ function Endpoints({ status }: { readonly status: ServiceTraceStatus }): ReactEl
   );
 }
 
+function Comparison({ comparison }: { readonly comparison: ComparisonStatus }): ReactElement {
+  const { columns, rows } = comparisonTable(comparison);
+  const said = comparison.rows.map(({ disagreements }) => cell(disagreements.join('; '), 'warning'));
+  return (
+    <>
+      <p>{comparisonSummary(comparison)}</p>
+      {rows.length === 0 ? null : <Table label="Comparison" table={{ columns: [...columns, { title: 'DISAGREEMENT' }], rows: rows.map((row, index) => [...row, ...said.slice(index, index + 1)]) }} />}
+      {comparison.omitted === 0 ? null : <p className="dim">{`${String(comparison.omitted)} more are not listed`}</p>}
+      <Notes lines={outlierLines(comparison)} />
+    </>
+  );
+}
+
 function Conntrack({ status }: { readonly status: ServiceTraceStatus }): ReactElement {
   const entries = conntrackEntries(status);
   const shown = { ...entries, rows: entries.rows.slice(0, mostEntries) };
@@ -304,7 +321,7 @@ function Walk({ walk }: { readonly walk: WalkStatus }): ReactElement {
 
 function Table({ label, table: { columns, rows } }: { readonly label: string; readonly table: ResultTable }): ReactElement {
   const side = (index: number): string | undefined => (columns[index]?.align === 'right' ? 'right' : undefined);
-  const look = (index: number, { text }: Cell): string | undefined => [side(index) ?? [], text.length <= mostWholeLetters ? 'whole' : []].flat().join(' ') || undefined;
+  const look = (index: number, { text }: Cell): string | undefined => [side(index) ?? [], text.length <= mostWholeLetters ? 'whole' : text.length > mostLineLetters ? 'long' : []].flat().join(' ') || undefined;
   const table = (
     <div className="scroll" role="group" aria-label={label} tabIndex={0}>
       <table>

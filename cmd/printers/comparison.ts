@@ -1,6 +1,7 @@
 /** What EndpointSlices, pods, nodes' rules and conntrack say against each other, and the nodes that differ from their peers. */
 import { hostPort } from '../../core/address.ts';
 import type { ComparisonRowStatus, ComparisonStatus } from '../../core/service-trace.ts';
+import type { ResultTable } from '../result-tables.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText } from '../words.ts';
 import { endpointState } from '../path-table.ts';
@@ -17,19 +18,34 @@ const columns: readonly Column[] = [
   { title: 'CONNTRACK', align: 'right' },
 ];
 
+export function comparisonTable({ rows }: ComparisonStatus): ResultTable {
+  return { columns, rows: rows.map(cellsOf) };
+}
+
+/** `EndpointSlices, pods, rules or conntrack disagree on 2 addresses`. */
+export function comparisonSummary({ rows, omitted, outliers }: ComparisonStatus): string {
+  if (rows.length === 0 && outliers.length === 0) return 'EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read';
+  return `EndpointSlices, pods, rules or conntrack disagree on ${rows.length + omitted === 1 ? '1 address' : `${String(rows.length + omitted)} addresses`}`;
+}
+
+/** `node-c differs: …`, for each difference of a node from its peers. */
+export function outlierLines({ outliers }: ComparisonStatus): string[] {
+  return outliers.flatMap(({ node, differences }) => differences.map((words) => `${node} differs: ${words}`));
+}
+
 /** Empty where there is nothing to compare. */
 export function comparisonLines(comparison: ComparisonStatus | undefined, { width, paint }: { readonly width: number; readonly paint: Paint }): string[] {
   if (comparison === undefined) return [];
   const { rows, omitted, outliers } = comparison;
-  const heading = paint('heading', 'Comparison');
-  if (rows.length === 0 && outliers.length === 0) return wrapped(`${heading}  EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read`, width);
+  const summary = `${paint('heading', 'Comparison')}  ${comparisonSummary(comparison)}`;
+  if (rows.length === 0 && outliers.length === 0) return wrapped(summary, width);
   const [title = '', ...lines] = printColumns(columns, rows.map(cellsOf), { width, paint });
   return [
-    `${heading}  EndpointSlices, pods, rules or conntrack disagree on ${rows.length + omitted === 1 ? '1 address' : `${String(rows.length + omitted)} addresses`}`,
+    summary,
     ...(rows.length === 0 ? [] : [title]),
     ...rows.flatMap(({ disagreements }, index) => [lines[index] ?? '', ...disagreements.flatMap((words) => wrapped(words, width, 4).map((line) => paint('warning', line)))]),
     ...(omitted === 0 ? [] : [`${String(omitted)} more are not listed`]),
-    ...outliers.flatMap(({ node, differences }) => differences.flatMap((words) => wrapped(`${node} differs: ${words}`, width).map((line) => paint('warning', line)))),
+    ...outlierLines(comparison).flatMap((text) => wrapped(text, width).map((line) => paint('warning', line))),
   ];
 }
 
