@@ -222,6 +222,8 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
       // A trace that was just created says nothing yet: the connection is there, an answer is not.
       const isAnswered = trace.status !== undefined;
+      // A node that was asked for by name may be waited for, but not among others that are there.
+      const isThere = state.selectedNode === undefined || names.length === 0 || names.includes(state.selectedNode);
       const changes = trace.status === undefined ? [] : changesBetween(state.trace?.status, trace.status);
       return {
         ...state,
@@ -229,8 +231,8 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
         rates: measureRates(state.rates, state.trace?.status, trace.status),
         history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
-        // A node that was asked for by name may be waited for.
-        selectedNode: state.selectedNode !== undefined && (names.includes(state.selectedNode) || names.length === 0) ? state.selectedNode : names[0],
+        selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],
+        answer: isThere ? state.answer : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
         connection: isAnswered ? { state: 'live' } : state.connection.state === 'silent' ? state.connection : { state: 'connecting' },
         notice: isAnswered ? undefined : state.notice,
       };

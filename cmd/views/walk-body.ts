@@ -1,13 +1,14 @@
 /** The walk of one client's packet through the rules of its node, a row for each step. */
 import { hostPort } from '../../core/address.ts';
 import type { WalkStatus } from '../../core/service-trace.ts';
+import { wrapped } from '../printers/table.ts';
 import { percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 
-export function walkBody({ trace, selectedNode }: BodyState, { theme }: BodyOptions): Body {
+export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: BodyOptions): Body {
   const { paint } = theme;
   const walks = trace?.status?.walks ?? [];
-  if (walks.length === 0) return textBody([paint('dim', 'No client is chosen: press c, and write the name of a pod of this namespace or an IP address.')]);
+  if (walks.length === 0) return textBody(wrapped('No client is chosen: press c, and write the name of a pod of this namespace or an IP address.', width).map((line) => paint('dim', line)));
   const own = walks.filter(({ node }) => node === selectedNode);
   const shown = own.length > 0 ? own : walks;
   const rows = shown.flatMap((walk) => rowsOf(walk));

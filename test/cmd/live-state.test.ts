@@ -9,6 +9,13 @@ const shown = (trace = exampleTrace, at = 0): LiveAction => ({ type: 'event', ev
 const created: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
 const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', 0));
 
+it('says of a node that was asked for, or chosen, that it is not there', () => {
+  const asked = reduceLive(initialState('operator', 0, { node: 'node-z' }), shown());
+  expect(asked).toMatchObject({ selectedNode: 'node-a', answer: 'node-z is not among the nodes of this trace; node-a is shown' });
+  expect(reduceLive(initialState('operator', 0, { node: 'node-z' }), shown(created))).toMatchObject({ selectedNode: 'node-z', answer: undefined });
+  expect(run(shown(), { type: 'selectNode', node: 'node-b' }, shown())).toMatchObject({ selectedNode: 'node-b', answer: undefined });
+});
+
 describe('connection', () => {
   it('begins with waiting, and a trace without a status changes nothing of it', () => {
     expect(run().connection.state).toBe('connecting');
@@ -22,7 +29,8 @@ describe('connection', () => {
     expect(lost.trace).toBe(exampleTrace);
     const resumed = reduceLive(lost, { type: 'event', event: { kind: 'resumed' }, at: 6000 });
     expect(resumed.connection.state).toBe('live');
-    expect(resumed.notice).toBe('connected again');
+    expect(resumed.notice).toBe('connected again after 1 s; what happened in between is not known step by step');
+    expect(resumed.timeline.map(({ kind, mood }) => [kind, mood])).toEqual([['link', 'bad'], ['link', 'good']]);
     expect(reduceLive(resumed, shown()).notice).toBeUndefined();
   });
 
