@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * unit: no root, no cluster. kernel: real rules in network namespaces that the tests make and remove; needs root.
- * proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded cluster. Both need
- * root, Go and Debian's packages. The groups run one after the other, because each but the first uses the whole machine.
+ * unit: no root, no cluster. browser: reports in a headless Chromium. kernel: real rules in network namespaces that the
+ * tests make and remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on.
+ * cluster: the embedded cluster. Both need root, Go and Debian's packages. The groups run one after the other, because
+ * each but the first uses the whole machine.
  */
 export default defineConfig({
   test: {
@@ -16,6 +17,16 @@ export default defineConfig({
           // Properties of many runs, on a machine that may be busy.
           testTimeout: 30_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -49,7 +60,7 @@ export default defineConfig({
       {
         test: {
           name: 'cluster',
-          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
+          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts', 'test/faults/**/*.test.ts'],
           globalSetup: ['test/setup/cluster.ts'],
           fileParallelism: false,
           testTimeout: 180_000,

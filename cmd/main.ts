@@ -29,6 +29,8 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./explain-service.ts')).runExplain(request, io);
     case 'diagram':
       return (await import('./diagram.ts')).runDiagram(request, io);
+    case 'report':
+      return (await import('./report.ts')).runReport(request, io);
     case 'dns':
       return (await import('./dns.ts')).runDns(request, io);
     case 'logs':

@@ -88,7 +88,7 @@ function staleMilliseconds(interval: string | undefined): number {
 }
 
 /** The path that a packet takes, each part with what is known of it. */
-function pathText(status: ServiceTraceStatus, { marks }: Theme): Cell[] {
+export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'marks'>): Cell[] {
   const { service, nodes = [], convergence } = status;
   if (service === undefined) return [];
   const ports = service.ports.map((port) => portText(port).replace(/ → .*/, '')).join(', ');

@@ -8,6 +8,8 @@ import { execa } from 'execa';
 export interface Terminal {
   /** The screen as text, one line for each row, without trailing blanks. */
   screen(): Promise<string>;
+  /** The same with the escape sequences of its colours. */
+  coloredScreen(): Promise<string>;
   /** The screen once it holds `text`. @throws after `seconds`, with the screen as it is */
   waitFor(text: string | RegExp, seconds?: number): Promise<string>;
   /** A line, and Enter. */
@@ -40,6 +42,7 @@ export async function openTerminal(
   if (command !== '') await type(`PS1='shell> '; clear; ${command}`);
   return {
     screen,
+    coloredScreen: () => tmux('capture-pane', '-e', '-p', '-t', 'test'),
     async waitFor(text, seconds = 60) {
       const end = Date.now() + seconds * 1000;
       for (;;) {
