@@ -16,7 +16,7 @@ import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
 import { checkService, findNamespace } from './service-names.ts';
-import { awaitResult, isComplete, type TraceSource } from './source.ts';
+import { awaitResult, isComplete, type LiveSource, type TraceSource } from './source.ts';
 
 /** @param connectTo replaced by tests */
 export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
@@ -70,14 +70,14 @@ async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo:
   }
 }
 
-async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect, log: (line: string) => void): Promise<TraceSource> {
+async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect, log: (line: string) => void): Promise<LiveSource> {
   const { origin, flags } = request;
   if (origin.kind === 'bundle') {
     const { openBundle } = await import('./bundle-source.ts');
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
   const client = connectTo(flags, io.env, log);
-  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<NonNullable<TraceSource['logs']>>): Promise<void> => {
+  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<LiveSource['logs']>): Promise<void> => {
     const { followServiceLogs } = await import('./service-logs.ts');
     await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
   };
@@ -100,12 +100,12 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
       throw explainError(error);
     }
   };
-  const logs: NonNullable<TraceSource['logs']> = (...listener) => follow({ namespace, service }, ...listener);
+  const logs: LiveSource['logs'] = (...listener) => follow({ namespace, service }, ...listener);
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
     return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), logs };
 }
 
 function subjectOf({ service, flags }: TraceRequest): string | undefined {

@@ -1,10 +1,11 @@
 /** The chains of one node's program as a tree: folded, followed by their jumps, with counters as rates. */
-import { explainStatusProgram, type ProgramExplainer, type StatusRule } from '../../core/explain/explain-status.ts';
+import type { ProgramExplainer, StatusRule } from '../../core/explain/explain-status.ts';
 import { plural } from '../../core/plural.ts';
-import type { ChainStatus, NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
+import type { ChainStatus, NodeStatus, ProgramStatus } from '../../core/service-trace.ts';
 import { wrapped } from '../printers/table.ts';
 import { countText, percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
+import { explainerOf } from './explainers.ts';
 import { lastRate, ruleKey, sparkline } from './history.ts';
 import { filterOf, selectedNode } from './live-state.ts';
 import { rateText } from './rates.ts';
@@ -58,22 +59,6 @@ interface Row {
   readonly isFolded?: boolean;
   readonly purpose?: string | undefined;
   readonly rule?: { readonly index: number; readonly key: string; readonly packets: number | undefined; readonly jumpsTo: string | undefined };
-}
-
-/** A program is explained once, however often its rows are made anew: a status is never changed. */
-const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
-
-function explainerOf(program: ProgramStatus, { ports }: NodeStatus, trace: ServiceTrace | undefined): ProgramExplainer {
-  const { service, endpointSlices = [] } = trace?.status ?? {};
-  const desired = {
-    namespace: trace?.metadata.namespace ?? 'default',
-    name: trace?.spec.serviceRef.name ?? '',
-    service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
-    endpointSlices,
-  };
-  const known = explainers.get(program) ?? explainStatusProgram(program, desired, ports);
-  explainers.set(program, known);
-  return known;
 }
 
 /** Entry chains first, each followed by the chains that it leads to; a chain that several lead to is shown once. */

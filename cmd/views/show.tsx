@@ -3,7 +3,7 @@ import { render } from 'ink';
 import type { ReactElement } from 'react';
 import { paletteOf } from '../printers/paint.ts';
 import type { ServiceChoice } from '../service-list.ts';
-import type { TraceSource } from '../source.ts';
+import type { LiveSource } from '../source.ts';
 import { copySequence } from './clipboard.ts';
 import { LiveApp, type LiveAppProps } from './live-app.tsx';
 import { Picker, type PickerProps } from './picker.tsx';
@@ -27,7 +27,7 @@ export async function pickService(props: Omit<PickerProps, 'theme' | 'onChoice'>
 }
 
 /** @throws what the source throws, after the terminal is given back */
-export async function showLive(source: TraceSource, { useColor, signal, start }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> }): Promise<void> {
+export async function showLive(source: LiveSource, { useColor, signal, start }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> }): Promise<void> {
   await shown(<LiveApp source={source} theme={themeOf(useColor)} copy={(text) => { process.stdout.write(copySequence(text)); }} {...(start === undefined ? {} : { start })} />, signal);
 }
 

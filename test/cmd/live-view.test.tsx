@@ -8,7 +8,7 @@ import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
-import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
+import type { LiveSource, LogEvent, TraceEvent } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
@@ -173,7 +173,7 @@ function luminance(index: number): number {
 }
 
 /** A source whose events the test gives. */
-function openSource(): { source: TraceSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
+function openSource(): { source: LiveSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
   let listener: ((event: TraceEvent) => void) | undefined;
   let reject: (error: Error) => void = () => undefined;
   return {
@@ -191,6 +191,7 @@ function openSource(): { source: TraceSource; give: (event: TraceEvent) => void;
             resolve();
           });
         }),
+      logs: async () => undefined,
       close: async () => undefined,
     },
   };
@@ -217,7 +218,7 @@ describe('keys', () => {
     readonly copied: readonly string[];
   }
 
-  async function open(more: Partial<TraceSource> = {}, start: { view?: View; node?: string } = {}): Promise<Opened> {
+  async function open(more: Partial<LiveSource> = {}, start: { view?: View; node?: string } = {}): Promise<Opened> {
     const { source, give, isFollowed } = openSource();
     const copied: string[] = [];
     const app = render(<LiveApp source={{ ...source, ...more }} theme={createTheme(false)} copy={(text) => { copied.push(text); }} start={start} />);
@@ -392,6 +393,21 @@ describe('keys', () => {
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
   });
 
+  it('each step of a walk is told in plain words', async () => {
+    const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), { service: undefined, namespace: undefined });
+    const { screen, press, give } = await open({}, { view: 'walk' });
+    let walked: ServiceTrace | undefined;
+    await bundle.follow((event) => { if (event.kind === 'trace') walked = event.trace; }, new AbortController().signal);
+    await bundle.walkFrom?.('10.244.1.77');
+    if (walked === undefined) throw new Error('the bundle gave no trace');
+    await give({ kind: 'trace', trace: walked });
+    await press('g', down, down, down);
+    expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
+    expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
+    await press('x');
+    expect(screen()).not.toContain('TCP connections to');
+  });
+
   it('the logs are opened when they are first shown, and followed from then on', async () => {
     let give: (event: LogEvent) => void = () => undefined;
     let signal: AbortSignal | undefined;
@@ -432,8 +448,8 @@ describe('keys', () => {
   });
 
   it('says where there are no logs', async () => {
-    const { screen } = await open({ origin: 'recorded 2026' }, { view: 'logs' });
-    expect(screen()).toContain('▲ no logs here: this is recorded 2026');
+    const { screen } = await open({ logs: async (onEvent) => { onEvent({ kind: 'absent', reason: 'this is recorded' }); } }, { view: 'logs' });
+    expect(screen()).toContain('▲ no logs here: this is recorded');
   });
 
   it('the timeline tells what changed', async () => {
