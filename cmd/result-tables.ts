@@ -237,7 +237,13 @@ export function verdictCell(status: ServiceTraceStatus): Cell {
   return cell(none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read', none.tone);
 }
 
-type Connection = NonNullable<NodeStatus['connections']>[number];
+type Connection = Omit<NonNullable<NodeStatus['connections']>[number], 'status'> & { readonly status?: number | undefined };
+
+/** What one node tried. */
+export interface NodeConnections {
+  readonly name: string;
+  readonly connections?: readonly Connection[];
+}
 
 const connectionTones: Readonly<Record<Connection['outcome'], Tone>> = {
   connected: 'ok',
@@ -251,7 +257,7 @@ const connectionTones: Readonly<Record<Connection['outcome'], Tone>> = {
 };
 
 /** What became of the active check's connections: alike outcomes of several nodes in one row. */
-export function connectionsTable({ nodes = [] }: ServiceTraceStatus): ResultTable {
+export function connectionsTable({ nodes = [] }: { readonly nodes?: readonly NodeConnections[] }): ResultTable {
   const rows = new Map<string, { connection: Connection; nodes: string[]; slowest: number }>();
   for (const { name, connections = [] } of nodes) {
     for (const connection of connections) {

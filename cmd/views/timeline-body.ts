@@ -1,5 +1,5 @@
 /** What happened while this view was open, the newest first. */
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import type { Tone } from '../tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf, type TimelineChange } from './live-state.ts';

@@ -2,7 +2,7 @@
 import { hostPort } from '../../core/address.ts';
 import { familyOf } from '../../core/service.ts';
 import type { ServiceTrace, WalkStatus } from '../../core/service-trace.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { explainerOf } from './explainers.ts';

@@ -54,10 +54,13 @@ import { kpSyncSlow } from './findings/kp-sync-slow.ts';
 import { kpSyncStale } from './findings/kp-sync-stale.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
 import { ipvsLinger } from './findings/ipvs-linger.ts';
+import { ipvsNoVip } from './findings/ipvs-no-vip.ts';
+import { ipvsReuse } from './findings/ipvs-reuse.ts';
 import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
 import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleForeignUnknown } from './findings/rule-foreign-unknown.ts';
 import { ruleForeign } from './findings/rule-foreign.ts';
 import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
@@ -80,6 +83,7 @@ import { latLaggard } from './findings/lat-laggard.ts';
 import { latNever } from './findings/lat-never.ts';
 import { latSlow } from './findings/lat-slow.ts';
 import { nodeGone } from './findings/node-gone.ts';
+import { nodeOutlier } from './findings/node-outlier.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
 import { npEgress } from './findings/np-egress.ts';
@@ -194,11 +198,14 @@ export const catalogue: readonly FindingKind[] = [
   ruleOrphan,
   ruleLegacyNft,
   ruleForeign,
+  ruleForeignUnknown,
   ipvsVsMissing,
+  ipvsNoVip,
   ipvsRsMissing,
   ipvsRsStale,
   ipvsW0,
   ipvsLinger,
+  ipvsReuse,
   ruleNodePortTaken,
   ctUdpStale,
   ctUdpNoEp,
@@ -229,5 +236,6 @@ export const catalogue: readonly FindingKind[] = [
   dataApiUnread,
   dataUnparsed,
   dataTorn,
+  nodeOutlier,
   dataTruncated,
 ];

@@ -24,13 +24,17 @@ export interface FrontendDrift {
  */
 const syncGraceMilliseconds = 10_000;
 
+/** How long a node may take from a change to its rules, in milliseconds. */
+export function syncGrace(facts: NodeFacts, cluster: ClusterFacts | undefined): number {
+  return syncGraceMilliseconds + (kubeProxyConfigOf(facts, cluster)?.config.minSyncPeriod ?? 0) * 1000;
+}
+
 /** Whether an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
-export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster?: ClusterFacts): boolean {
+export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): boolean {
   if (facts.read !== undefined && (desired.changedWhileCollecting ?? []).length > 0) return true;
   if (facts.read === undefined || desired.lastChange === undefined) return false;
   const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
-  const minSyncPeriod = kubeProxyConfigOf(facts, cluster)?.config.minSyncPeriod ?? 0;
-  return Number.isFinite(age) && age < syncGraceMilliseconds + minSyncPeriod * 1000;
+  return Number.isFinite(age) && age < syncGrace(facts, cluster);
 }
 
 /** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */

@@ -19,7 +19,7 @@ import { parseBundle } from '../../core/bundle.ts';
 import type { NodeAnswer } from '../../core/node-report.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import { buildStatus } from '../../core/status.ts';
-import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
+import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 afterEach(() => { cleanup(); });
 
@@ -109,6 +109,11 @@ const screens: [string, LiveState, Size][] = [
 ];
 
 describe('screen', () => {
+  it('says of the selected node alone that it differs from its peers', () => {
+    expect(screenOf(state(traced(disagreeingTrace)), large)).toContain('differs from its peers: packets of clients outside keep their source');
+    expect(screenOf(state(traced(disagreeingTrace), { type: 'selectBy', nodes: 1 }), large)).not.toContain('differs from its peers');
+  });
+
   it.each(screens)('%s', async (name, shown, size) => {
     const frame = screenOf(shown, size);
     await expect(`${frame}\n`).toMatchFileSnapshot(`screens/${name}.txt`);

@@ -7,10 +7,10 @@ export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
   severity: 'info',
   condition: 'TCP connections that count as established lead to an address that is in no EndpointSlice any more: the client waits until its own timeout.',
-  notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s of a change of the EndpointSlices.',
+  notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'pkg/proxy/conntrack/cleanup.go: kube-proxy cleans UDP alone',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
         .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted)
         .map((flow) =>

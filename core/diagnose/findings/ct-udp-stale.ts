@@ -8,10 +8,10 @@ export const ctUdpStale: FindingKind = {
   severity: 'error',
   condition: 'UDP conntrack entries of the Service lead to an address that is no serving endpoint: the client keeps sending there.',
   notReported:
-    'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
+    'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s and minSyncPeriod of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
   source: 'pkg/proxy/conntrack/cleanup.go CleanStaleEntries; kubernetes/kubernetes#125467',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
         .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted)
         .map((flow) =>

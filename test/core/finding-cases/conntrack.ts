@@ -2,7 +2,7 @@
 import type { RecordOf } from '../../../core/node-report.ts';
 import { readKubeProxy } from '../../../core/parse/kube-proxy.ts';
 import type { DesiredService } from '../../../core/service.ts';
-import { desiredService, endpoint, frontend, nodeFacts, nodeProgram } from '../facts.ts';
+import { desiredService, endpoint, frontend, nodeFacts, nodeProgram, waitingKubeProxy } from '../facts.ts';
 import type { FindingCase } from './finding-case.ts';
 
 const right = ['10.244.1.2', '10.244.2.2'];
@@ -81,6 +81,11 @@ export const conntrackCases: readonly FindingCase[] = [
       nodes: [tcp({ state: 'SYN_SENT', unreplied: true }, { system: { kind: 'system', cpus: 2, hostname: 'node-a', sysctls: { 'net/netfilter/nf_conntrack_tcp_timeout_syn_sent': '60' } } })],
     },
     ids: ['CT-TCP-SYN'],
+  },
+  {
+    name: 'first packets to a dead address, made while kube-proxy waited 60 s to write',
+    facts: { desired: changed(desiredService(), '2026-11-24T09:57:00Z'), nodes: [tcp({ state: 'SYN_SENT', unreplied: true })], cluster: { kubeProxy: waitingKubeProxy('60s'), unread: [] } },
+    ids: ['KP-SYNC-SLOW', 'KP-DETECTLOCAL-NONE'],
   },
   { name: 'first packets to an endpoint', facts: { desired: changed(desiredService(), '2026-11-24T09:57:00Z'), nodes: [tcp({ state: 'SYN_SENT', unreplied: true, replySource: '10.244.1.2' })] }, ids: [] },
   { name: 'first packets to a dead address, with no time of a change', facts: { desired: desiredService(), nodes: [tcp({ state: 'SYN_SENT', unreplied: true })] }, ids: [] },
