@@ -39,6 +39,7 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
   const age = ageText(trace?.status?.collectedAt, now);
   switch (connection.state) {
     case 'connecting':
+      if (trace === undefined) return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
       return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
     case 'lost':
       return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}, result ${age} old`, 'error');

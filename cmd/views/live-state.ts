@@ -195,6 +195,8 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
 
 function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
   switch (event.kind) {
+    case 'opened':
+      return { ...state, origin: event.origin };
     case 'trace': {
       const { trace } = event;
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
