@@ -5,7 +5,7 @@ import { viewNames, type ViewName } from '../request.ts';
 import type { TraceEvent } from '../source.ts';
 import { extendHistory, type History } from './history.ts';
 import { nodeSorts, type NodeOrder } from './node-order.ts';
-import { measureRates, type Rates } from './rates.ts';
+import { compareCounters, type Rates } from './rates.ts';
 
 export const views = viewNames;
 export type View = ViewName;
@@ -206,7 +206,7 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
       return {
         ...state,
         trace,
-        rates: measureRates(state.rates, state.trace?.status, trace.status),
+        rates: compareCounters(state.rates, state.trace?.status, trace.status),
         history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
         // A node that was asked for by name may be waited for.
