@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * unit: no root, no cluster. kernel: real rules in network namespaces that the tests make and remove; needs root.
+ * unit: no root, no cluster. terminal: the bundled plugin in tmux. kernel: real rules in network namespaces that the tests make and remove; needs root.
  * proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded cluster. Both need
  * root, Go and Debian's packages. The groups run one after the other, because each but the first uses the whole machine.
  */
@@ -20,8 +20,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'kernel',
-          include: ['test/kernel/**/*.test.ts'],
+          name: 'terminal',
+          include: ['test/terminal/**/*.test.ts'],
+          globalSetup: ['test/setup/plugin.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -30,10 +31,20 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'kernel',
+          include: ['test/kernel/**/*.test.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
           name: 'proof',
           include: ['test/proxy/**/*.test.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 4 },
         },
       },
       {
@@ -44,7 +55,7 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 5 },
         },
       },
     ],

@@ -8,6 +8,12 @@ import { execa } from 'execa';
 export interface Terminal {
   /** The screen as text, one line for each row, without trailing blanks. */
   screen(): Promise<string>;
+  /** The same with its colours, as escape sequences. */
+  painted(): Promise<string>;
+  /** The screen once it holds `text` and stays as it is for a moment. @throws after `seconds`, with the screen as it is */
+  settled(text: string | RegExp, seconds?: number): Promise<string>;
+  /** What tmux knows of the terminal, such as alternate_on or cursor_flag. */
+  state(format: string): Promise<string>;
   /** The screen once it holds `text`. @throws after `seconds`, with the screen as it is */
   waitFor(text: string | RegExp, seconds?: number): Promise<string>;
   /** tmux key names, such as Down, Enter, q. */
@@ -29,17 +35,23 @@ export async function openTerminal(
   const screen = (): Promise<string> => tmux('capture-pane', '-p', '-t', 'test');
   await tmux('send-keys', '-t', 'test', '-l', `PS1='shell> '; clear; ${command}`);
   await tmux('send-keys', '-t', 'test', 'Enter');
+  const wait = async (text: string | RegExp, seconds: number, isSettled: boolean): Promise<string> => {
+    const end = Date.now() + seconds * 1000;
+    let before: string | undefined;
+    for (;;) {
+      const now = await screen();
+      if ((typeof text === 'string' ? now.includes(text) : text.test(now)) && (!isSettled || now === before)) return now;
+      before = now;
+      if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
+      await sleep(100);
+    }
+  };
   return {
     screen,
-    async waitFor(text, seconds = 60) {
-      const end = Date.now() + seconds * 1000;
-      for (;;) {
-        const now = await screen();
-        if (typeof text === 'string' ? now.includes(text) : text.test(now)) return now;
-        if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
-        await sleep(100);
-      }
-    },
+    painted: () => tmux('capture-pane', '-p', '-e', '-t', 'test'),
+    state: (format) => tmux('display-message', '-p', '-t', 'test', `#{${format}}`),
+    waitFor: (text, seconds = 60) => wait(text, seconds, false),
+    settled: (text, seconds = 60) => wait(text, seconds, true),
     async press(...keys) {
       for (const key of keys) await tmux('send-keys', '-t', 'test', key);
     },
