@@ -1,9 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * unit: no root, no cluster. terminal: the bundled plugin in tmux. kernel: real rules in network namespaces that the tests make and remove; needs root.
- * proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded cluster. Both need
- * root, Go and Debian's packages. The groups run one after the other, because each but the first uses the whole machine.
+ * unit: no root, no cluster. browser: reports in a headless Chromium. kernel: real rules in network namespaces that the
+ * tests make and remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on.
+ * cluster: the embedded cluster. Both need root, Go and Debian's packages. The groups run one after the other, because
+ * each but the first uses the whole machine.
  */
 export default defineConfig({
   test: {
@@ -20,9 +21,8 @@ export default defineConfig({
       },
       {
         test: {
-          name: 'terminal',
-          include: ['test/terminal/**/*.test.ts'],
-          globalSetup: ['test/setup/plugin.ts'],
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -36,7 +36,18 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // The plugin in tmux, on recorded traces and on an API server of the tests: no cluster, no root.
+        test: {
+          name: 'terminal',
+          include: ['test/terminal/**/*.test.ts'],
+          globalSetup: ['test/setup/plugin.ts'],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -44,18 +55,18 @@ export default defineConfig({
           name: 'proof',
           include: ['test/proxy/**/*.test.ts'],
           fileParallelism: false,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
       {
         test: {
           name: 'cluster',
-          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts'],
+          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts', 'test/faults/**/*.test.ts'],
           globalSetup: ['test/setup/cluster.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          sequence: { groupOrder: 5 },
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -23,6 +23,7 @@ export async function openBundle(file: string, asked: { readonly service: string
     const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom: walked }) });
     return traceOf({ namespace: bundle.namespace, name, spec, status });
   };
+  const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, kubectl svctrace logs ${name} -n ${bundle.namespace} -f follows them`;
   let show: ((trace: ServiceTrace) => void) | undefined;
   return {
     origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,
@@ -37,6 +38,9 @@ export async function openBundle(file: string, asked: { readonly service: string
     },
     async walkFrom(client) {
       show?.(judge(placesOf(client, bundle)));
+    },
+    async logs(onEvent) {
+      onEvent({ kind: 'absent', reason: noLogs });
     },
     close: async () => undefined,
   };

@@ -12,6 +12,7 @@ import {
   readInstallRequest,
   readLogsRequest,
   readRecordRequest,
+  readReportRequest,
   readSimulateRequest,
   readStatusRequest,
   readTraceRequest,
@@ -24,7 +25,7 @@ import type { Request } from './request.ts';
 export type Parsed = { readonly kind: 'request'; readonly request: Request } | { readonly kind: 'help'; readonly text: string };
 
 /** The commands that are listed; `trace` is the one that a bare SERVICE means. */
-export const commandNames = ['trace', 'explain', 'diagram', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
+export const commandNames = ['trace', 'explain', 'diagram', 'report', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion'] as const;
 
 /** @throws UsageError */
 export async function parseCommandLine(args: readonly string[], columns: number): Promise<Parsed> {
@@ -50,6 +51,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('explain [service]', 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client', (command) => withFlags(service(command.usage(usage('explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]'))), explainFlags), use(readExplainRequest))
     .command('diagram [service]', 'Draw its way: DNS, addresses, rules, EndpointSlices and pods', (command) => withFlags(service(command.usage(usage('diagram SERVICE [flags]'))), diagramFlags), use(readDiagramRequest))
+    .command('report [service]', 'Write all of it to one page for a browser, to be read offline or printed', (command) => withFlags(service(command.usage(usage('report SERVICE --to FILE.html [flags]'))), reportFlags), use(readReportRequest))
     .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
     .command('logs [service]', "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked", (command) => withFlags(service(command.usage(usage('logs SERVICE [flags]'))), logsFlags), use(readLogsRequest))
     .command('capture [service]', "Write a Service's packets, before and after DNAT, to a file for Wireshark", (command) => withFlags(service(command.usage(usage('capture SERVICE --to FILE.pcapng [flags]'))), captureFlags), use(readCaptureRequest))
@@ -124,8 +126,8 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
 
 const traceFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
-  view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline or walk', 'path'),
-  watch: { ...bool('Go on showing, without a terminal too'), alias: 'w' },
+  view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline, walk or logs', 'path'),
+  watch: { ...bool('Go on where there is no live view: a line for each change; with -o json, yaml or name, each result'), alias: 'w' },
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
   conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
@@ -200,6 +202,15 @@ const explainFlags: Readonly<Record<string, Options>> = {
 const diagramFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: text (in the terminal), mermaid, dot or svg', 'text'), alias: 'o' },
   node: value('The rules of this node only (repeat it, or separate names with commas)', 'each different program'),
+  'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
+  ...sourceFlags,
+};
+
+const reportFlags: Readonly<Record<string, Options>> = {
+  to: value('The file to write (HTML)'),
+  overwrite: bool('Replace the file where it is there already'),
+  node: value('Of this node only (repeat it, or separate names with commas)'),
+  conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
   'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
   ...sourceFlags,
 };

@@ -31,10 +31,10 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail', '--duration', '--max-bytes', '--snaplen'].map((flag) => [flag, 'any'] as const)),
 };
 
-const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy'];
+const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy', '--overwrite'];
 
 /** Commands whose first word is a Service. */
-const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'dns', 'logs', 'capture', 'simulate', 'record']);
+const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'report', 'dns', 'logs', 'capture', 'simulate', 'record']);
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {

@@ -14,7 +14,7 @@ import { dnsReport, type ClientReport, type DnsReport, type DnsServiceReport, ty
 import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { explainError } from './explain.ts';
-import { widthOf, type Io } from './io.ts';
+import { tableWidthOf, widthOf, type Io } from './io.ts';
 import { execInPod } from './pod-exec.ts';
 import { printColumns } from './printers/columns.ts';
 import { createPaint, wantsColor, type Paint } from './printers/paint.ts';
@@ -107,7 +107,7 @@ function print(report: DnsReport, { output, color }: DnsRequest, io: Io): string
   const sections = [
     [`${paint('heading', `DNS of Service ${report.namespace}/${report.service}`)}  in the domain ${report.clusterDomain}`],
     report.client === undefined ? [] : clientLines(report.client, report.service, width, paint),
-    questionLines(report, width, paint),
+    questionLines(report, tableWidthOf(io), paint),
     report.dnsService === undefined ? [] : dnsServiceLines(report.dnsService, width, paint),
     report.findings.length === 0
       ? [`${paint('heading', 'Findings')}  ${report.questions.length === 0 ? paint('warning', 'none, but nothing was asked') : paint('ok', 'none')}`]

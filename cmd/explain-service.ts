@@ -4,27 +4,18 @@ import { hostPort, isSameAddress, prefixContains } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
-import { buildNodeProgram, fingerprintOf, frontendsOf, type Frontend } from '../core/node-program.ts';
+import { frontendsOf, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
-import type { NodeProgram } from '../core/program.ts';
 import { familyOf } from '../core/service.ts';
-import { plural } from '../core/plural.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
+import { nodesByProgram, twinsText, unreadOf, viewOfNode, type NodeView } from './node-programs.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { ExplainRequest } from './request.ts';
-
-/** A node, and what it does for the Service. */
-interface NodeView {
-  readonly report: NodeReport;
-  readonly program: NodeProgram;
-  /** Other nodes with the very same rules. */
-  readonly twins: readonly string[];
-}
 
 /** What one node does: the keys of -o json. */
 interface NodeExplanation {
@@ -111,29 +102,16 @@ function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, client
   if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   if (reports.length === 0) throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
-  const view = (report: NodeReport): NodeView => ({ report, program: buildNodeProgram(report, desired), twins: [] });
+  const view = (report: NodeReport): NodeView => viewOfNode(report, desired);
   if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(view);
   const home = (clients ?? []).flatMap(({ address, node }) => reports.filter((report) => (node === undefined ? (recordsOf(report, 'start')[0]?.addresses ?? []).some((own) => isSameAddress(own, address)) : report.node === node)));
   const [first] = home;
   if (first !== undefined) return [view(first)];
-  const byProgram = new Map<string, NodeView & { twins: string[] }>();
-  for (const report of reports) {
-    const own = view(report);
-    const fingerprint = fingerprintOf(own.program);
-    const before = byProgram.get(fingerprint);
-    if (before === undefined) byProgram.set(fingerprint, { ...own, twins: [] });
-    else before.twins.push(report.node);
-  }
-  return [...byProgram.values()];
+  return nodesByProgram(reports, desired);
 }
 
 function journeysOf(bundle: Bundle, report: NodeReport, clients: readonly Client[], frontends: readonly Frontend[]): Journey[] {
   return frontends.flatMap((frontend) => clients.filter(({ address }) => familyOf(address) === frontend.family).flatMap((client) => followClient(bundle, report, client, frontend) ?? []));
-}
-
-function unreadOf(report: NodeReport, service: string): { what: string; reason: string }[] {
-  const unread = recordsOf(report, 'unread').filter((record) => record.service === undefined || record.service === service).map(({ what, reason }) => ({ what, reason }));
-  return report.complete ? unread : [...unread, { what: 'the end of the report', reason: 'the probe was cut off before it finished' }];
 }
 
 function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request: ExplainRequest, io: Io): string {
@@ -143,8 +121,7 @@ function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request:
   const lines = [`${paint('heading', `Service ${desired.namespace}/${desired.name}`)}  ${[service.type, ...service.clusterIPs].join(' ')}`];
   if (service.notProxied !== undefined) lines.push(paint('warning', `kube-proxy writes no rules for it, because ${service.notProxied}: its name leads to the pods themselves.`));
   for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, journeys, unread } of nodes) {
-    const twins = sameOn.length === 0 ? '' : ` (and ${plural(sameOn.length, 'node')} with the same rules: ${sameOn.join(', ')})`;
-    lines.push('', paint('heading', `Node ${node}${twins}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`), paint('dim', `(${proxyModeSource})`));
+    lines.push('', paint('heading', `Node ${node}${twinsText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`), paint('dim', `(${proxyModeSource})`));
     for (const { what, reason } of unread) lines.push(paint('warning', `not read: ${what}: ${reason}`));
     for (const family of families ?? []) lines.push('', ...printFamily(family, { width, paint }));
     for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));

@@ -1,5 +1,6 @@
 /** From what the API server, or the way to it, said, to one sentence with what to do. */
 import { InvalidServiceTraceError } from '../core/parse/service-trace.ts';
+import { describeRefusal } from '../core/refusal.ts';
 import { ApiError, isForbidden, UnreachableError } from './api-error.ts';
 import { ClusterError } from './errors.ts';
 
@@ -15,7 +16,7 @@ export function explainError(error: unknown): unknown {
   const answer = error instanceof ApiError ? error : apiExceptionOf(error);
   if (answer === undefined) return isFetchFailure(error) ? new ClusterError(`The API server cannot be reached: ${error.cause.message}.`, { cause: error }) : error;
   if (answer.code === 401) return new ClusterError('The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.', { cause: error });
-  if (answer.code === 403) return new ClusterError(explainForbidden(answer.message), { cause: error });
+  if (answer.code === 403) return new ClusterError(`${describeRefusal(answer.message) ?? `The API server forbids it: ${answer.message}`}.`, { cause: error });
   if (answer.code === 404 && isMissingApi(answer)) return new ClusterError(operatorMissing, { cause: error });
   return new ClusterError(`The API server refused: ${answer.message.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`, { cause: error });
 }
@@ -25,21 +26,15 @@ function isMissingApi({ kind, message }: Pick<ApiError, 'kind' | 'message'>): bo
   return kind === undefined || /could not find the requested resource|page not found/.test(message);
 }
 
-/** How apiserver/pkg/endpoints/handlers/responsewriters/errors.go says it. */
-const forbiddenPattern = /is forbidden: User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)/;
-
-function explainForbidden(message: string): string {
-  const match = forbiddenPattern.exec(message);
-  if (match === null) return `The API server forbids it: ${message}.`;
-  const [, user = '', verb = '', resource = '', group = '', namespace] = match;
-  const place = namespace === undefined ? 'in the whole cluster' : `in namespace "${namespace}"`;
-  const asked = group === '' ? resource : `${resource}.${group}`;
-  const [plural = '', subresource] = resource.split('/');
-  const check = `kubectl auth can-i ${verb} ${group === '' ? plural : `${plural}.${group}`}${subresource === undefined ? '' : ` --subresource=${subresource}`}${namespace === undefined ? '' : ` -n ${namespace}`}`;
-  const role = group === 'svctrace.io'
-    ? `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor --user=${user} -n ${namespace ?? 'NAMESPACE'}`
-    : 'ask an administrator of the cluster for it';
-  return `User "${user}" may not ${verb} ${asked} ${place} (${check}); ${role}.`;
+/**
+ * Why asking again may help: a server that cannot be reached, restarts or is overloaded. Undefined where it does not, as
+ * with a refusal.
+ */
+export function passingReason(error: unknown): string | undefined {
+  if (error instanceof UnreachableError) return `${error.server}: ${error.message}`;
+  if (isFetchFailure(error)) return error.cause.message;
+  const answer = error instanceof ApiError ? error : apiExceptionOf(error);
+  return answer !== undefined && (answer.code === 429 || answer.code >= 500) ? `${answer.message} (${String(answer.code)})` : undefined;
 }
 
 /** The error of the client library's API classes, which the engine uses: known by its shape, as there is only one. */

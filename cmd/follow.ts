@@ -1,7 +1,8 @@
 /** Follows one ServiceTrace: read it, watch from there, and begin again where the watch breaks. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ApiError, UnreachableError } from './api.ts';
+import { ApiError } from './api.ts';
 import type { ClusterClient } from './client.ts';
+import { passingReason } from './explain.ts';
 import type { TraceEvent } from './source.ts';
 
 export interface FollowOptions {
@@ -61,8 +62,9 @@ export async function followTrace(
         continue;
       }
       if (error instanceof ApiError && error.code === 404 && version === undefined) return 'deleted';
-      if (!isPassing(error)) throw error;
-      if (!isLost) onEvent({ kind: 'lost', reason: error.message });
+      const reason = passingReason(error);
+      if (reason === undefined) throw error;
+      if (!isLost) onEvent({ kind: 'lost', reason });
       isLost = true;
       // What happened in between may be forgotten by now; reading the object tells it all.
       version = undefined;
@@ -71,9 +73,4 @@ export async function followTrace(
     }
   }
   return 'aborted';
-}
-
-/** A server that restarts or is overloaded; a refusal that asking again does not change is not. */
-function isPassing(error: unknown): error is Error {
-  return error instanceof UnreachableError || (error instanceof ApiError && (error.code === 429 || error.code >= 500));
 }

@@ -23,6 +23,11 @@ export function isInteractive({ stdout, stdin }: Pick<Io, 'stdout' | 'stdin'>): 
   return stdout.isTTY === true && stdin.isTTY === true;
 }
 
+/** Of a table whose cells are asked for by a program, too: where there is no terminal, nothing of it is cut. */
+export function tableWidthOf(io: Pick<Io, 'stdout' | 'env'>): number {
+  return io.stdout.columns === undefined && io.env['COLUMNS'] === undefined ? Infinity : widthOf(io);
+}
+
 /** Columns of the terminal; where there is none, COLUMNS or 120. */
 export function widthOf({ stdout, env }: Pick<Io, 'stdout' | 'env'>): number {
   const fromEnvironment = Number(env['COLUMNS']);

@@ -9,13 +9,12 @@ const patienceMilliseconds = 2000;
 /** @param origin in words, until the opened source says its own */
 export function openLater(origin: string, open: () => Promise<TraceSource>, patience = patienceMilliseconds): TraceSource {
   let opening: Promise<TraceSource> | undefined;
+  // The first frame comes before the loading, which keeps the process busy.
+  const opened = (): Promise<TraceSource> => (opening ??= nextTurn().then(open));
   return {
     origin,
     async follow(onEvent, signal) {
-      // The first frame comes before the loading, which keeps the process busy.
-      await nextTurn();
-      opening ??= open();
-      const source = await opening;
+      const source = await opened();
       if (signal.aborted) return;
       onEvent({ kind: 'opened', origin: source.origin });
       await source.follow(onEvent, signal);
@@ -29,6 +28,12 @@ export function openLater(origin: string, open: () => Promise<TraceSource>, pati
       const source = await opening;
       if (source?.save === undefined) throw new UsageError(`nothing to save: this is ${source?.origin ?? 'not opened yet'}`);
       return source.save();
+    },
+    async logs(onEvent, signal) {
+      const source = await opened();
+      if (signal.aborted) return;
+      if (source.logs === undefined) onEvent({ kind: 'absent', reason: `this is ${source.origin}` });
+      else await source.logs(onEvent, signal);
     },
     async close() {
       const ended = new AbortController();

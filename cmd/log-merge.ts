@@ -22,7 +22,7 @@ export interface LogMerge {
 }
 
 /** Holds lines until `flush`; a line without a time stays behind the one before it of the same log. */
-export function createLogMerge(onLine: (line: LogLine) => void): LogMerge {
+export function createLogMerge(onLines: (lines: readonly LogLine[]) => void): LogMerge {
   let held: { readonly line: LogLine; readonly time: string }[] = [];
   const last = new Map<string, string>();
   return {
@@ -34,7 +34,7 @@ export function createLogMerge(onLine: (line: LogLine) => void): LogMerge {
     flush() {
       const lines = held.sort((one, other) => (one.time < other.time ? -1 : one.time > other.time ? 1 : 0));
       held = [];
-      for (const { line } of lines) onLine(line);
+      if (lines.length > 0) onLines(lines.map(({ line }) => line));
     },
   };
 }

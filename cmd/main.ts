@@ -31,6 +31,8 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./explain-service.ts')).runExplain(request, io);
     case 'diagram':
       return (await import('./diagram.ts')).runDiagram(request, io);
+    case 'report':
+      return (await import('./report.ts')).runReport(request, io);
     case 'dns':
       return (await import('./dns.ts')).runDns(request, io);
     case 'logs':
@@ -48,6 +50,11 @@ async function run(request: Request, io: Io): Promise<number> {
   }
 }
 
+/** EX_SOFTWARE of sysexits.h. */
+const bugStatus = 70;
+/** For what a command does at its end. */
+const patienceMilliseconds = 3000;
+
 async function main(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -59,8 +66,15 @@ async function main(args: readonly string[]): Promise<number> {
   }
   // A reader that closes the pipe early (head) is no error of ours; what was created is still removed.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    interruption.abort(new InterruptedError('SIGPIPE'));
+    // EIO: the terminal is gone.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
+    interruption.abort(new InterruptedError(error.code === 'EIO' ? 'SIGHUP' : 'SIGPIPE'));
+  });
+  // A promise that nobody waited for comes here too. The terminal is given back before the error is told.
+  process.on('uncaughtException', (error) => {
+    if (interruption.signal.aborted) process.exit(bugStatus);
+    interruption.abort(error);
+    setTimeout(() => { void tell(error, interruption.signal).then((status) => { process.exit(status); }); }, patienceMilliseconds);
   });
   try {
     const parsed = await parseCommandLine(args, process.stdout.columns ?? 100);
@@ -88,7 +102,7 @@ async function tell(thrown: unknown, interruption: AbortSignal): Promise<number>
   if (error instanceof InterruptedError) return status ?? 1;
   if (status === undefined) {
     process.stderr.write(`This is a bug of kubectl svctrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    return 70;
+    return bugStatus;
   }
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   return status;

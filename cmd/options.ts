@@ -19,6 +19,7 @@ import {
   type InstallRequest,
   type LogsRequest,
   type RecordRequest,
+  type ReportRequest,
   type ServiceOrigin,
   type SimulateOrigin,
   type SimulateRequest,
@@ -47,7 +48,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   const watch = flag(values, 'watch');
   if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
   if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && (output === 'name' || pictureFormats.some((format) => format === output))) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json or yaml.`);
+  if (watch && pictureFormats.some((format) => format === output)) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json, yaml or name.`);
   const allNamespaces = flag(values, 'all-namespaces');
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
@@ -312,6 +313,23 @@ export function readDiagramRequest(values: Values): DiagramRequest {
     origin: readServiceOrigin(values, 'kubectl svctrace diagram SERVICE'),
     nodes: list(values, 'node'),
     output: choice(values, 'output', ['text', ...pictureFormats], 'text'),
+    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+  };
+}
+
+export function readReportRequest(values: Values): ReportRequest {
+  const origin = readServiceOrigin(values, 'kubectl svctrace report SERVICE --to FILE.html');
+  const file = text(values, 'to');
+  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.');
+  if (origin.kind === 'bundle') refuseWith(values, '--bundle', ['conntrack'], 'it has been collected already');
+  return {
+    command: 'report',
+    ...readCommon(values),
+    origin,
+    file,
+    overwrite: flag(values, 'overwrite'),
+    nodes: list(values, 'node'),
+    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }

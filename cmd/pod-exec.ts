@@ -21,6 +21,7 @@ export async function execInPod(kubeConfig: KubeConfig, { namespace, pod, comman
     // Without a container's name, the kubelet takes the first one.
     const socket = await new Exec(kubeConfig).exec(namespace, pod, '', [...command], output.stream, problem.stream, null, false, ({ status, message }) => {
       if (status === 'Success') resolve(undefined);
+      else if (/executable file not found/.test(message ?? '')) reject(failure(`its image has no ${command[0] ?? ''}; without --exec it is shown as the pod's spec makes it`));
       else reject(failure(problem.text().trim().split('\n')[0] || (message ?? 'no reason given')));
     });
     try {

@@ -12,7 +12,7 @@ export type OutputFormat = (typeof outputFormats)[number];
 export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
 /** The views of the TUI. */
-export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk'] as const;
+export const viewNames = ['path', 'nodes', 'rules', 'conntrack', 'findings', 'timeline', 'walk', 'logs'] as const;
 export type ViewName = (typeof viewNames)[number];
 
 export const colorModes = ['auto', 'always', 'never'] as const;
@@ -149,6 +149,19 @@ export interface DiagramRequest extends CommonRequest {
   readonly failOn: FailOn;
 }
 
+/** All of it as one page for a browser. */
+export interface ReportRequest extends CommonRequest {
+  readonly command: 'report';
+  readonly origin: ServiceOrigin;
+  readonly file: string;
+  /** Take the place of a file that is there. */
+  readonly overwrite: boolean;
+  /** Empty: all. */
+  readonly nodes: readonly string[];
+  readonly conntrack: 'None' | 'Summary' | 'Entries';
+  readonly failOn: FailOn;
+}
+
 /** Where the probes that a command starts itself run. */
 export interface ProbeOrigin {
   readonly kind: 'cluster';
@@ -234,6 +247,7 @@ export type Request =
   | SimulateRequest
   | ExplainRequest
   | DiagramRequest
+  | ReportRequest
   | CaptureRequest
   | DnsRequest
   | LogsRequest

@@ -1,5 +1,6 @@
 /** Where a trace comes from, as a flow of events: the operator's object, this process's own engine, or a file. */
 import type { ServiceTrace } from '../core/service-trace.ts';
+import type { LogLine } from './log-merge.ts';
 
 export type TraceEvent =
   /** Where the trace comes from, in words, known now. */
@@ -15,6 +16,16 @@ export type TraceEvent =
   /** Nothing more will come. */
   | { readonly kind: 'ended'; readonly reason: string };
 
+/** What comes of the logs of the Service's pods. */
+export type LogEvent =
+  /** How many pods there are; `none` is the sentence for none. */
+  | { readonly kind: 'pods'; readonly pods: number; readonly none: string }
+  /** There are no logs where the trace comes from. */
+  | { readonly kind: 'absent'; readonly reason: string }
+  | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }
+  /** What may pass, such as a container that has no log yet. */
+  | { readonly kind: 'notice'; readonly message: string };
+
 export interface TraceSource {
   /** In words, for the header of the live view: `operator`, `standalone`, or the file. */
   readonly origin: string;
@@ -24,6 +35,8 @@ export interface TraceSource {
   walkFrom?(client: string): Promise<void>;
   /** Writes what is seen to a bundle, and gives its name; absent where it is a bundle already. */
   save?(): Promise<string>;
+  /** Follows the logs of the Service's pods until `signal` aborts; absent where there are none. @throws where they cannot be had */
+  logs?(onEvent: (event: LogEvent) => void, signal: AbortSignal): Promise<void>;
   /** Removes what was created for this view. */
   close(): Promise<void>;
 }

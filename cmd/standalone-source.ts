@@ -4,6 +4,7 @@ import type { ServiceTrace, ServiceTraceSpec, ServiceTraceStatus } from '../core
 import { createTraceEngine, type TraceEngine } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
 import { clientSpec } from './client-spec.ts';
+import { passingReason } from './explain.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -13,15 +14,16 @@ export interface StandaloneOptions {
   readonly probeNamespace: string;
   readonly probeImage: string;
   readonly watch: boolean;
+  /** Between two results; default 2 s. */
+  readonly intervalMilliseconds?: number;
 }
 
-const intervalMilliseconds = 2000;
-
-export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, options: StandaloneOptions): TraceSource & { readonly engine: TraceEngine } {
+/** @param createEngine replaced by tests */
+export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, options: StandaloneOptions, createEngine: typeof createTraceEngine = createTraceEngine): TraceSource & { readonly engine: TraceEngine } {
   const { namespace } = options;
   let { spec } = options;
   let wake: (() => void) | undefined;
-  const engine = createTraceEngine({
+  const engine = createEngine({
     kubeConfig: client.kubeConfig,
     probeNamespace: options.probeNamespace,
     probeImage: options.probeImage,
@@ -34,25 +36,36 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
     engine,
     async follow(onEvent, signal) {
       let previous: ServiceTraceStatus | undefined;
+      let isLost = false;
       while (!signal.aborted) {
-        const { status } = await engine.trace({
-          namespace,
-          spec,
-          signal,
-          ...(previous === undefined ? {} : { previous }),
-          onProgress: (progress) => {
-            // A whole result says more than one that waits again.
-            if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress) });
-          },
-        });
-        // An aborted collection is no result: its nodes only did not get the time to answer.
-        if (signal.aborted) return;
-        previous = status;
-        onEvent({ kind: 'trace', trace: asTrace(status) });
+        try {
+          const { status } = await engine.trace({
+            namespace,
+            spec,
+            signal,
+            ...(previous === undefined ? {} : { previous }),
+            onProgress: (progress) => {
+              // A whole result says more than one that waits again.
+              if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress) });
+            },
+          });
+          // An aborted collection is no result: its nodes only did not get the time to answer.
+          if (signal.aborted) return;
+          if (isLost) onEvent({ kind: 'resumed' });
+          isLost = false;
+          previous = status;
+          onEvent({ kind: 'trace', trace: asTrace(status) });
+        } catch (error) {
+          if (signal.aborted) return;
+          const reason = options.watch ? passingReason(error) : undefined;
+          if (reason === undefined) throw error;
+          if (!isLost) onEvent({ kind: 'lost', reason });
+          isLost = true;
+        }
         if (!options.watch) return;
         const woken = new AbortController();
         wake = () => { woken.abort(); };
-        await sleep(intervalMilliseconds, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
+        await sleep(options.intervalMilliseconds ?? 2000, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
       }
     },
     async walkFrom(walked) {

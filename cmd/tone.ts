@@ -9,3 +9,6 @@ export interface Cell {
 export function cell(text: string, tone: Tone = 'plain'): Cell {
   return { text, tone };
 }
+
+/** They say what a colour says; every terminal font has them. */
+export const marks = { ok: '●', warning: '▲', error: '✖', selected: '▸', arrow: '→' } as const;

@@ -1,5 +1,6 @@
 /** `kubectl svctrace SERVICE` without a terminal, or with -o: open the trace where it comes from, and print its result. */
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
+import { changesBetween } from '../core/status-changes.ts';
 import { connect } from './client.ts';
 import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
@@ -9,7 +10,8 @@ import { widthOf, type Io } from './io.ts';
 import { namesTrace } from './live.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
 import { whichService } from './options.ts';
-import { wantsColor } from './printers/paint.ts';
+import { changeLine, changeTitle } from './printers/change-lines.ts';
+import { createPaint, wantsColor } from './printers/paint.ts';
 import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
@@ -41,7 +43,15 @@ export async function openSource(request: TraceRequest, isWatching: boolean, io:
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
   const client = connectTo(flags, io.env, log);
-  if (origin.kind === 'existing') return openExisting(client, { namespace: client.namespace, name: origin.trace });
+  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<NonNullable<TraceSource['logs']>>): Promise<void> => {
+    const { followServiceLogs } = await import('./service-logs.ts');
+    await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
+  };
+  if (origin.kind === 'existing') {
+    const existing = { namespace: client.namespace, name: origin.trace };
+    const source = await openExisting(client, existing);
+    return { ...source, logs: async (...listener) => follow({ namespace: existing.namespace, service: (await client.readTrace(existing.namespace, existing.name)).spec.serviceRef.name }, ...listener) };
+  }
   const service = request.service ?? '';
   const namespace = request.allNamespaces ? await findNamespace(client, service) : client.namespace;
   await checkService(client, namespace, service);
@@ -56,11 +66,12 @@ export async function openSource(request: TraceRequest, isWatching: boolean, io:
       throw explainError(error);
     }
   };
+  const logs: NonNullable<TraceSource['logs']> = (...listener) => follow({ namespace, service }, ...listener);
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
-    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save };
+    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save } : openOnce(client, { namespace, spec, keep: origin.keep });
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
@@ -101,10 +112,11 @@ async function textOf(trace: ServiceTrace, request: TraceRequest, io: Io): Promi
   return printPicture(buildDiagram(status ?? {}, { namespace: metadata.namespace ?? 'default', name: spec.serviceRef.name, nodes, mostEndpoints: mostEndpointsOfPicture }), output);
 }
 
-/** Each complete result, until the user ends it. */
+/** The first complete result, then what changes: a line for each change of a table, the whole object otherwise, as kubectl does. */
 async function printEach(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
   // options.ts refuses pictures with --watch.
   const format: TextFormat = request.output === undefined || isPicture(request.output) ? 'table' : request.output;
+  const printChanges = createChangePrinter(request, io);
   let last: ServiceTrace | undefined;
   let silence: string | undefined;
   const stop = new AbortController();
@@ -117,14 +129,28 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
     }
     if (event.kind !== 'trace' || !isComplete(event.trace) || event.trace.status?.collectedAt === last?.status?.collectedAt) return;
     progress.end();
-    if (last !== undefined && (format === 'table' || format === 'wide')) io.stdout.write(`\n--- ${event.trace.status?.collectedAt ?? ''}\n\n`);
-    if (format === 'yaml') io.stdout.write('---\n');
+    if (last !== undefined && (format === 'table' || format === 'wide')) printChanges(last, event.trace);
+    else io.stdout.write(`${format === 'yaml' && last !== undefined ? '---\n' : ''}${printTrace(event.trace, format, printOptions(request, io))}`);
     last = event.trace;
-    io.stdout.write(printTrace(last, format, printOptions(request, io)));
   }, AbortSignal.any([io.signal, stop.signal]));
   io.signal.throwIfAborted();
   if (silence !== undefined) throw new ClusterError(silence);
   return last === undefined ? exitStatus.partial : exitStatusOfTrace(last, request.failOn);
+}
+
+function createChangePrinter({ color }: TraceRequest, io: Io): (before: ServiceTrace, after: ServiceTrace) => void {
+  const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
+  let nodeWidth: number | undefined;
+  return (before, after) => {
+    const changes = after.status === undefined ? [] : changesBetween(before.status, after.status);
+    if (changes.length === 0) return;
+    if (nodeWidth === undefined) {
+      // Lines that are written cannot be moved: the column is as wide as the nodes that are known by now need it.
+      nodeWidth = Math.max(4, ...(after.status?.nodes ?? []).map(({ name }) => name.length));
+      io.stdout.write(`\n${changeTitle({ paint, nodeWidth })}\n`);
+    }
+    for (const change of changes) io.stdout.write(`${changeLine(change, { paint, nodeWidth })}\n`);
+  };
 }
 
 /** The trace itself may be the one that tells that the Service is not there. */

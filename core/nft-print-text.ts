@@ -292,12 +292,16 @@ function printChain(name: string, { base, comment, flags, rules }: NftChain): st
   ]);
 }
 
+function isDataInterval({ isDataInterval: isTold, elements }: NftSet): boolean {
+  return isTold === true || elements.some(({ value }) => value !== undefined && 'kind' in value && (value.kind === 'range' || value.kind === 'prefix'));
+}
+
 export function printNftSet(set: NftSet): string[] {
   const { data, typeOf, dataTypeOf } = set;
   const type = typeOf === undefined ? `type ${set.type.join(' . ')}` : `typeof ${printNftExpression(typeOf)}`;
   const dataText = typeOf === undefined || dataTypeOf === undefined ? data?.join(' . ') : printNftExpression(dataTypeOf);
   return block(`${data === undefined ? 'set' : 'map'} ${set.name}`, [
-    ...(set.type.length === 0 && typeOf === undefined ? [] : [dataText === undefined || dataText === '' ? type : `${type} : ${dataText}`]),
+    ...(set.type.length === 0 && typeOf === undefined ? [] : [dataText === undefined || dataText === '' ? type : `${type} : ${isDataInterval(set) ? 'interval ' : ''}${dataText}`]),
     ...(set.comment === undefined ? [] : [`comment "${set.comment}"`]),
     ...(set.size === undefined ? [] : [`size ${String(set.size)}`]),
     ...(set.policy === undefined ? [] : [`policy ${set.policy}`]),

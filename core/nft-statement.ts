@@ -29,6 +29,13 @@ export interface NftLimit {
   readonly isOver: boolean;
 }
 
+export const nftByteUnits: ReadonlySet<string> = new Set(['bytes', 'kbytes', 'mbytes', 'gbytes']);
+
+/** Whether a burst of this unit goes with the rate: one of packets has bursts of packets, one of bytes those of bytes. */
+export function isNftBurstUnit(unit: string, rateUnit: string | undefined): boolean {
+  return rateUnit === undefined ? unit === 'packets' : nftByteUnits.has(unit);
+}
+
 export interface NftQuota {
   readonly kind: 'quota';
   readonly value: number;

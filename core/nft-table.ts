@@ -38,6 +38,8 @@ export interface NftSet {
   /** Of a map: the types of its values, `verdict` of a verdict map. */
   readonly data?: readonly string[];
   readonly dataTypeOf?: NftExpression;
+  /** Of a map: its values are ranges. Only the text of a listing says so; of the JSON, the values themselves do. */
+  readonly isDataInterval?: true;
   /** Those of `nftSetFlags`. */
   readonly flags: readonly string[];
   /** Seconds. */

@@ -227,7 +227,7 @@ function iptablesProgramChains(report: NodeReport, service: string, backend: Ipt
 }
 
 /** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */
-const programMaps = new Set(['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips']);
+export const programMaps = new Set(['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips']);
 
 function nftChains(report: NodeReport, service: string): ProgramChain[] {
   const maps = recordsOf(report, 'nftElements')

@@ -1,12 +1,12 @@
-/** What happened to a Service between two results of its trace: endpoints, rules of nodes, nodes, findings. */
+/** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
 import { hostPort } from './address.ts';
 import { endpointsByAddress } from './endpoints-by-address.ts';
-import type { DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceTraceStatus } from './service-trace.ts';
+import type { DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceStatus, ServiceTraceStatus } from './service-trace.ts';
 
 export interface StatusChange {
   /** RFC 3339: when it was collected, which is at or after it happened. */
   readonly at: string;
-  readonly kind: 'endpoint' | 'rules' | 'node' | 'finding';
+  readonly kind: 'service' | 'endpoint' | 'rules' | 'node' | 'finding';
   /** Whether it is something that somebody should look at, all is well again, or neither. */
   readonly mood: 'bad' | 'good' | 'neutral';
   /** The node, for what happened on one. */
@@ -15,12 +15,39 @@ export interface StatusChange {
   readonly text: string;
 }
 
-/** In the order of the path: endpoints first, then what nodes made of them, then what is found in it. */
+/** In the order of the path: the Service, endpoints, then what nodes made of them, then what is found in it. */
 export function changesBetween(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): StatusChange[] {
   if (before === undefined) return [];
   const at = after.collectedAt ?? '';
-  return [...endpointChanges(before, after, at), ...nodeChanges(before, after, at), ...findingChanges(before, after, at)];
+  // What a Service had that is gone is gone with it; of one that came back, all is new.
+  if (isGone(after)) return serviceChanges(before, after, at);
+  if (isGone(before)) return [...serviceChanges(before, after, at), ...findingChanges(before, after, at)];
+  return [...serviceChanges(before, after, at), ...endpointChanges(before, after, at), ...nodeChanges(before, after, at), ...findingChanges(before, after, at)];
 }
+
+function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  const [was, is] = [before.service, after.service];
+  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'service', mood, text });
+  if (was !== undefined && is === undefined) return isGone(after) ? [change('bad', 'the Service is gone')] : [];
+  if (was === undefined && is !== undefined) return isGone(before) ? [change('good', 'the Service is there again')] : [];
+  if (was === undefined || is === undefined) return [];
+  return serviceFacts.flatMap(([name, read]) => (read(was) === read(is) ? [] : [change('neutral', `${name} of the Service: ${read(is) || 'none'}, was ${read(was) || 'none'}`)]));
+}
+
+/** Without this reason, a status without a Service does not know it; that is no change. */
+function isGone({ conditions = [] }: ServiceTraceStatus): boolean {
+  return conditions.some(({ type, reason }) => type === 'Ready' && reason === 'ServiceNotFound');
+}
+
+const serviceFacts: readonly (readonly [string, (service: ServiceStatus) => string])[] = [
+  ['type', ({ type }) => type],
+  ['addresses', ({ clusterIPs, externalIPs, loadBalancerIPs }) => [...clusterIPs, ...externalIPs, ...loadBalancerIPs].join(', ')],
+  ['ports', ({ ports }) => ports.map(({ name = '', port, protocol, targetPort = '', nodePort = 0 }) => `${name === '' ? '' : `${name} `}${String(port)}/${protocol}${targetPort === '' ? '' : ` to ${targetPort}`}${nodePort === 0 ? '' : ` (NodePort ${String(nodePort)})`}`).join(', ')],
+  ['selector', ({ selector = {} }) => Object.entries(selector).map(([name, value]) => `${name}=${value}`).sort().join(', ')],
+  ['internalTrafficPolicy', ({ internalTrafficPolicy = '' }) => internalTrafficPolicy],
+  ['externalTrafficPolicy', ({ externalTrafficPolicy = '' }) => externalTrafficPolicy],
+  ['sessionAffinity', ({ sessionAffinity = '' }) => sessionAffinity],
+];
 
 function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
   // A status without slices does not know them; that is no change of theirs.
@@ -41,11 +68,14 @@ function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, 
 
 function nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
   const old = new Map((before.nodes ?? []).map((node) => [node.name, node]));
-  return (after.nodes ?? []).flatMap((node): StatusChange[] => {
+  const present = new Set((after.nodes ?? []).map(({ name }) => name));
+  // Without nodes, nothing was asked at all; the reason is told elsewhere.
+  const left = present.size === 0 ? [] : [...old.keys()].filter((name) => !present.has(name));
+  return [...left.map((name): StatusChange => ({ at, kind: 'node', mood: 'neutral', node: name, text: `${name} is asked no more` })), ...(after.nodes ?? []).flatMap((node): StatusChange[] => {
     const former = old.get(node.name);
     if (former === undefined) return [{ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` }];
     return [...probeChanges(former, node, at), ...kubeProxyChanges(former, node, at), ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : [])];
-  });
+  })];
 }
 
 function isRead({ probe }: NodeStatus): boolean {

@@ -5,6 +5,7 @@ import pLimit, { type LimitFunction } from 'p-limit';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import { parseNodeReport, type NodeAnswer } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
+import { describeRefusal } from '../core/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import type { TracedNode } from './observe.ts';
 import { execProbe, ProbeExecError, streamProbe } from './probe-exec.ts';
@@ -346,7 +347,7 @@ export class NodeProbes {
     } catch (error) {
       this.#informer = undefined;
       const code = statusCodeOf(error);
-      throw new NoAnswerError(code === 403 ? 'Forbidden' : 'ListFailed', `probes of namespace ${this.#options.namespace} cannot be listed: ${messageOf(error)}`);
+      throw new NoAnswerError(code === 403 ? 'Forbidden' : 'ListFailed', `probes of namespace ${this.#options.namespace} cannot be listed: ${describeRefusal(messageOf(error)) ?? messageOf(error)}`);
     }
     return this.#informer;
   }
@@ -388,7 +389,7 @@ export function createProblem(error: unknown, namespace: string): NoAnswerError 
     return new NoAnswerError('PodSecurity', `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`);
   }
   if (code === 403 && message.includes('exceeded quota')) return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
-  if (code === 403) return new NoAnswerError('Forbidden', `its probe may not be created: ${message}`);
+  if (code === 403) return new NoAnswerError('Forbidden', `its probe may not be created: ${describeRefusal(message) ?? message}`);
   if (code === 404) return new NoAnswerError('NoNamespace', `its probe cannot be created, for there is no namespace ${namespace}`);
   return new NoAnswerError('CreateFailed', `its probe cannot be created: ${message}`);
 }

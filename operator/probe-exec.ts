@@ -131,7 +131,7 @@ export function openingError(error: unknown, namespace: string): ProbeExecError 
   const hasMessage = typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';
   const message = hasMessage ? String(error.message) : String(error);
   if (/\b(401|403)$/.test(message)) {
-    return new ProbeExecError('ExecForbidden', `its probe may not be asked: the verbs get and create of pods/exec are needed in namespace ${namespace}`);
+    return new ProbeExecError('ExecForbidden', `its probe may not be asked: the verbs get and create of pods/exec are needed in namespace ${namespace} (kubectl create role svctrace-exec --verb=get,create --resource=pods/exec -n ${namespace}, and a rolebinding of it to who asks)`);
   }
   return new ProbeExecError('ExecFailed', `its probe cannot be reached through the API server: ${message}`);
 }

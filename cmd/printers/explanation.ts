@@ -1,5 +1,5 @@
 /** -o text of `explain`: the rules of a node line by line, and one client's way over it. */
-import { clientKinds, type ClientKind, type FamilyExplanation, type RuleExplanation } from '../../core/explain/explain-program.ts';
+import { clientKinds, type ChainExplanation, type ClientKind, type FamilyExplanation, type RuleExplanation } from '../../core/explain/explain-program.ts';
 import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/plural.ts';
 import { percentText } from '../words.ts';
@@ -17,12 +17,16 @@ export function printFamily({ family, frontends, stages }: FamilyExplanation, { 
   for (const { title, chains } of stages) {
     lines.push('', ...wrapped(title, width).map((line) => paint('heading', line)));
     for (const { table, chain, purpose, hooks, rules } of chains) {
-      const hung = hooks.length === 0 ? '' : ` on ${hooks.map((hook) => hook.toUpperCase()).join(' and ')}`;
-      lines.push('', ...wrapped(`${table} ${chain}${hung}${purpose === undefined ? '' : `, ${purpose}`}`, width, 2).map((line) => paint('heading', line)));
+      lines.push('', ...wrapped(`${table} ${chain}${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`, width, 2).map((line) => paint('heading', line)));
       rules.forEach((rule, index) => { lines.push(...ruleLines(rule, factsOf(rule), index + 1, { width, paint })); });
     }
   }
   return lines;
+}
+
+/** ` on PREROUTING and OUTPUT`; empty for a chain that hangs on none. */
+export function hooksText(hooks: ChainExplanation['hooks']): string {
+  return hooks.length === 0 ? '' : ` on ${hooks.map((hook) => hook.toUpperCase()).join(' and ')}`;
 }
 
 /** One client's way, step by step. */
@@ -54,7 +58,8 @@ function ruleLines({ text, sentence, lines, unknown }: Pick<RuleExplanation, 'te
   ];
 }
 
-function factsOf(rule: RuleExplanation): string[] {
+/** Counters, what was measured, and who meets the rule. */
+export function factsOf(rule: RuleExplanation): string[] {
   const measured = rule.measured === undefined ? [] : [`measured ${percentText(rule.measured)}`];
   return [...countersOf(rule), ...measured, metText(rule.shares)];
 }

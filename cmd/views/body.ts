@@ -2,6 +2,7 @@
 import type { LiveState } from './live-state.ts';
 import { conntrackBody } from './conntrack-body.ts';
 import { findingsBody } from './findings-body.ts';
+import { logsBody } from './logs-body.ts';
 import { nodesBody } from './nodes-body.ts';
 import { pathBody } from './path-body.ts';
 import { rulesBody } from './rules-body.ts';
@@ -29,6 +30,8 @@ export interface Body {
   readonly fixed: readonly string[];
   readonly count: number;
   readonly line: (index: number) => string;
+  /** What is said of the chosen row, in a pane below; absent where there is no pane. */
+  readonly detail?: (index: number) => readonly string[];
   /** Absent where rows are only read, and the keys scroll. */
   readonly meaning?: (index: number) => RowMeaning;
   /** Of everything that can be folded. */
@@ -36,7 +39,7 @@ export interface Body {
 }
 
 /** What a body is made of: where none of it changed, the body is the same. */
-export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend'>;
+export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend' | 'logs'>;
 
 export function bodyOf(state: BodyState, options: BodyOptions): Body {
   return bodies[state.view](state, options);
@@ -50,6 +53,7 @@ const bodies: Readonly<Record<LiveState['view'], (state: BodyState, options: Bod
   findings: findingsBody,
   timeline: timelineBody,
   walk: walkBody,
+  logs: logsBody,
 };
 
 /** Lines that are only read. */

@@ -14,19 +14,27 @@ export function headerLines(state: LiveState, theme: Theme, width: number): stri
   const { status } = state.trace ?? {};
   const { paint } = theme;
   // An old result is not shown in the colours of a fresh one.
-  const isOld = connectionText(state, theme).tone !== 'ok' && state.connection.state !== 'ended' && status?.conditions?.some(({ type, status: ready }) => type === 'Ready' && ready === 'Unknown') !== true;
+  const isOld = isOldResult(state);
   const join = (cells: readonly Cell[]): string => cells.map((each) => paintCell(paint, isOld ? cell(each.text, 'dim') : each)).join('');
   const trouble = troubleOf(state);
   return [
     ...(status?.service === undefined ? [] : [join(pathText(status, theme))]),
     ...(status === undefined ? [] : [join(conditionCells(status, theme))]),
-    ...(trouble === undefined ? [] : wrapped(trouble.text, width).slice(0, 4).map((line) => paint(trouble.tone, line))),
+    ...(trouble === undefined ? [] : atMost(wrapped(trouble.text, width), mostTroubleLines).map((line) => paint(trouble.tone, line))),
   ];
+}
+
+const mostTroubleLines = 5;
+
+/** A text that is cut says so. */
+function atMost(lines: readonly string[], most: number): string[] {
+  return lines.length <= most ? [...lines] : [...lines.slice(0, most - 1), `${(lines[most - 1] ?? '').slice(0, -1)}…`];
 }
 
 /** What the user should know first; while not all is known, the condition Ready says what is waited for. */
 function troubleOf({ connection, notice, origin, trace }: LiveState): Cell | undefined {
-  if (connection.state === 'silent' || connection.state === 'lost') return cell(connection.reason, 'error');
+  if (connection.state === 'silent') return cell(connection.reason, 'error');
+  if (connection.state === 'lost') return cell(`The API server does not answer (${connection.reason}); it is asked again and again${trace?.status === undefined ? '' : ', and what stands here is from before'}.`, 'error');
   if (connection.state === 'ended' && !origin.startsWith('recorded')) return cell(connection.reason, 'warning');
   if (notice !== undefined) return cell(notice, 'warning');
   const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
@@ -43,20 +51,36 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
       if (trace === undefined) return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
       return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
     case 'lost':
-      return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}, result ${age} old`, 'error');
+      return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
     case 'silent':
       return cell(`${marks.error} no answer${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
     case 'ended':
       return cell(`${marks.warning} ${origin.startsWith('recorded') ? origin : 'ended'}`, 'warning');
     case 'live': {
       const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
-      if (ready?.status === 'Unknown') return cell(`${marks.warning} collecting`, 'warning');
-      const isFinished = trace?.spec.mode === 'Once' && origin !== 'standalone';
-      const isStale = now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval);
-      if (isFinished) return cell(`${marks.ok} finished ${age} ago`, 'ok');
-      return isStale ? cell(`${marks.warning} stale, ${age} old`, 'warning') : cell(`${marks.ok} live, ${age} ago`, 'ok');
+      const nodes = trace?.status?.nodes ?? [];
+      const answered = nodes.filter(({ probe }) => probe.state === 'Collected').length;
+      const share = `${String(answered)}/${String(nodes.length)} nodes`;
+      if (ready?.status === 'Unknown') return cell(`${marks.warning} collecting, ${share}, ${age} ago`, 'warning');
+      if (isStale({ trace, origin, now })) return cell(`${marks.warning} stale, ${age} old`, 'warning');
+      const finished = isFinished({ trace, origin });
+      return answered < nodes.length ? cell(`${marks.warning} ${finished ? 'finished, ' : ''}partial, ${share}, ${age} ago`, 'warning') : cell(`${marks.ok} ${finished ? 'finished' : 'live'}, ${age} ago`, 'ok');
     }
   }
+}
+
+/** Whether what is shown may not be so any more. A recorded trace is what it is. */
+function isOldResult({ connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>): boolean {
+  return connection.state === 'lost' || connection.state === 'silent' || (connection.state === 'live' && isStale({ trace, origin, now }));
+}
+
+function isFinished({ trace, origin }: Pick<LiveState, 'trace' | 'origin'>): boolean {
+  return trace?.spec.mode === 'Once' && origin !== 'standalone';
+}
+
+function isStale({ trace, origin, now }: Pick<LiveState, 'trace' | 'origin' | 'now'>): boolean {
+  const isCollecting = trace?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'Unknown') === true;
+  return !isFinished({ trace, origin }) && !isCollecting && now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval);
 }
 
 /** A collection takes seconds on a big cluster: a result is stale after some missed intervals, not after one. */
@@ -66,7 +90,7 @@ function staleMilliseconds(interval: string | undefined): number {
 }
 
 /** The path that a packet takes, each part with what is known of it. */
-function pathText(status: ServiceTraceStatus, { marks }: Theme): Cell[] {
+export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'marks'>): Cell[] {
   const { service, nodes = [], convergence } = status;
   if (service === undefined) return [];
   const ports = service.ports.map((port) => portText(port).replace(/ → .*/, '')).join(', ');

@@ -12,7 +12,7 @@ export function Help({ theme }: { readonly theme: Theme }): ReactElement {
       {keyHelp.map(([keys, meaning]) => (
         <Line key={keys} text={`  ${theme.paint('heading', keys.padEnd(room))}  ${meaning}`} />
       ))}
-      <Line text={theme.paint('dim', '  RATE: packets a second; CONN: conntrack entries; -: kube-proxy writes no counter.')} />
+      <Line text={theme.paint('dim', '  RATE: packets a second; CONN: conntrack entries; -: no counter is there')} />
     </Box>
   );
 }

@@ -4,7 +4,7 @@ import { views, type LiveAction, type View } from './live-state.ts';
 
 /** What a key asks for; how far a pane goes, and what a row means, the view knows. */
 export type KeyAction =
-  | Exclude<LiveAction, { type: 'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' }>
+  | Exclude<LiveAction, { type: 'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' | 'logs' | 'setTail' }>
   | { readonly type: 'move'; readonly rows: number }
   | { readonly type: 'movePanes'; readonly panes: number }
   | { readonly type: 'moveToEnd'; readonly end: 'first' | 'last' }
@@ -13,6 +13,8 @@ export type KeyAction =
   | { readonly type: 'open' }
   | { readonly type: 'foldRow' }
   | { readonly type: 'foldEverything' }
+  | { readonly type: 'toggleTail' }
+  | { readonly type: 'retryLogs' }
   | { readonly type: 'copy' }
   | { readonly type: 'save' }
   | { readonly type: 'leave' }
@@ -20,18 +22,20 @@ export type KeyAction =
 
 /** In the order of the help. */
 export const keyHelp: readonly (readonly [string, string])[] = [
-  ['1 … 7, Tab, ← →', 'path, nodes, rules, conntrack, findings, timeline, walk'],
+  ['1 … 8, Tab, ← →', 'path, nodes, rules, conntrack, findings, timeline, walk, logs'],
   ['↑ ↓, k j, wheel', 'choose a row; in the path: a node'],
   ['g G, Home End', 'the first, the last'],
   ['PgUp PgDn, b f', 'a page; in the path: of the lower pane'],
   ['[ ]', 'the node before, the next node'],
   ['Enter', 'open: the node, the finding, the chain that a rule jumps to'],
   ['Space, z', 'fold a chain or finding; all of them'],
+  ['x', 'rules: show or hide what the chosen rule does, in plain words'],
   ['/', 'filter rows'],
   [':', 'command palette: every command by its name'],
   ['o O p', 'nodes: sort by the next column, reverse, group by program'],
   ['e', 'conntrack: one row for each backend'],
   ['c', 'walk: choose the client whose packet is followed'],
+  ['f r', 'logs: follow the newest line, or stay; try again'],
   ['y', 'copy the row: advice, rule, command (OSC 52)'],
   ['s', 'save what is seen to a bundle'],
   ['Esc', 'back'],
@@ -46,6 +50,8 @@ export function actionOf(input: string, key: Pressed, { isHelpOpen, view }: { re
   if ((key.ctrl && input === 'c') || input === 'q') return { type: 'quit' };
   if (input === '?') return { type: 'toggleHelp' };
   if (key.escape) return isHelpOpen ? { type: 'closeHelp' } : { type: 'leave' };
+  const named = letters(view).get(input);
+  if (named !== undefined) return named;
   if (key.upArrow || input === 'k') return { type: 'move', rows: -1 };
   if (key.downArrow || input === 'j') return { type: 'move', rows: 1 };
   if (key.home || input === 'g') return { type: 'moveToEnd', end: 'first' };
@@ -55,8 +61,6 @@ export function actionOf(input: string, key: Pressed, { isHelpOpen, view }: { re
   if (key.pageDown || input === 'f') return { type: 'movePanes', panes: 1 };
   if (key.pageUp || input === 'b') return { type: 'movePanes', panes: -1 };
   if (key.return) return { type: 'open' };
-  const named = letters(view).get(input);
-  if (named !== undefined) return named;
   const shown = views[Number(input) - 1];
   return shown === undefined ? undefined : { type: 'show', view: shown };
 }
@@ -72,9 +76,11 @@ function letters(view: View): ReadonlyMap<string, KeyAction> {
     ['/', { type: 'openInput', kind: 'filter' }],
     [':', { type: 'openInput', kind: 'command' }],
     ['c', { type: 'openInput', kind: 'client' }],
+    ['x', { type: 'toggleExplanation' }],
     ['y', { type: 'copy' }],
     ['s', { type: 'save' }],
     ...(view === 'nodes' ? ([['o', { type: 'sortNext' }], ['O', { type: 'reverse' }], ['p', { type: 'toggleGrouping' }]] as const) : []),
+    ...(view === 'logs' ? ([['f', { type: 'toggleTail' }], ['r', { type: 'retryLogs' }]] as const) : []),
     ...(view === 'conntrack' ? ([['e', { type: 'toggleByBackend' }]] as const) : []),
   ]);
 }
@@ -84,11 +90,12 @@ export function footerOf(view: View): string {
   const own: Readonly<Record<View, string>> = {
     path: '↑↓ node  Enter its rules',
     nodes: '↑↓ row  Enter its path  o sort  p group',
-    rules: '↑↓ row  Enter follow  Space fold  [ ] node',
+    rules: '↑↓ row  Enter follow  x explain  [ ] node',
     conntrack: '↑↓ row  e by backend  [ ] node',
     findings: '↑↓ row  Enter open  y copy advice',
     timeline: '↑↓ row  Enter its node',
     walk: 'c client  ↑↓ step  y copy rule',
+    logs: '↑↓ line  Enter whole  f follow  y copy',
   };
   return `${own[view]}  / filter  : commands  ? help  q quit`;
 }

@@ -1,4 +1,5 @@
 /** How the lines of the screen are shared out. */
+import { wrapped } from '../printers/table.ts';
 import { nodesOf, type LiveState } from './live-state.ts';
 
 export interface Size {
@@ -15,12 +16,18 @@ export interface Layout {
   readonly paletteRows: number;
 }
 
-/** The title of the screen, the views, and the line of the keys. */
-const fixedLines = 3;
+/** The title of the screen, and the views. */
+const fixedLines = 2;
+const mostAnswerLines = 5;
+
+/** What became of the user's last wish; a refusal with the role that gives it takes some lines. */
+export function answerLines({ answer, input }: Pick<LiveState, 'answer' | 'input'>, columns: number): string[] {
+  return answer === undefined || input !== undefined ? [] : wrapped(answer, columns).slice(0, mostAnswerLines);
+}
 
 /** In the path, the nodes get up to a third of what the header leaves. */
-export function layOut({ rows }: Size, state: Pick<LiveState, 'trace' | 'view' | 'input'>, headerLines: number): Layout {
-  const room = Math.max(2, rows - fixedLines - headerLines);
+export function layOut({ rows, columns }: Size, state: Pick<LiveState, 'trace' | 'view' | 'input' | 'answer'>, headerLines: number): Layout {
+  const room = Math.max(2, rows - fixedLines - headerLines - Math.max(1, answerLines(state, columns).length));
   const paletteRows = state.input?.kind === 'command' ? Math.max(1, Math.min(10, Math.floor(room / 2))) : 0;
   if (state.view !== 'path' || nodesOf(state).length === 0) return { nodeRows: 0, bodyRows: Math.max(1, room - paletteRows), paletteRows };
   // A blank line and the titles stand above the rows.

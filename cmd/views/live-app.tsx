@@ -39,10 +39,28 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
     };
   }, [source, exit]);
 
+  // Logs are read from the time on when somebody looks at them.
+  const attempt = state.logs?.attempt;
+  useEffect(() => {
+    if (attempt === undefined) return undefined;
+    if (source.logs === undefined) {
+      dispatch({ type: 'logs', event: { kind: 'absent', reason: `this is ${source.origin}` } });
+      return undefined;
+    }
+    const stop = new AbortController();
+    source
+      .logs((event) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event }); }, stop.signal)
+      .catch((error: unknown) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: textOf(error) } }); });
+    return () => { stop.abort(); };
+  }, [source, attempt]);
+
   /** Tells what becomes of a wish that takes its time. */
   const wish = (doing: string, promise: Promise<string>): void => {
     dispatch({ type: 'say', text: doing });
-    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => { dispatch({ type: 'say', text: error instanceof Error ? error.message : String(error) }); });
+    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => {
+      // Loaded where it is needed: the first frame does not wait for it.
+      void import('../explain.ts').then(({ explainError }) => { dispatch({ type: 'say', text: textOf(explainError(error)) }); });
+    });
   };
 
   const act = (action: KeyAction): void => {
@@ -108,6 +126,10 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
   return <LiveView state={state} size={size} theme={theme} header={header} body={body} />;
 }
 
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 type Dispatch = (action: LiveAction) => void;
 
 /** Esc undoes one thing at a time: the filter, then the view, and at last it quits. */
@@ -151,7 +173,14 @@ function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'sa
       return;
     case 'moveToEnd':
       if (isPath) dispatch({ type: action.end === 'first' ? 'selectFirst' : 'selectLast' });
+      else if (state.view === 'logs' && action.end === 'last') dispatch({ type: 'setTail', isOn: true, last: lastRow });
       else dispatch({ type: 'setCursor', row: action.end === 'first' ? 0 : lastRow });
+      return;
+    case 'toggleTail':
+      dispatch({ type: 'setTail', isOn: state.logs?.isTailing !== true, last: lastRow });
+      return;
+    case 'retryLogs':
+      dispatch({ type: 'logs', event: { kind: 'retried' } });
       return;
     case 'scroll':
       dispatch(isPath ? { type: 'scrollBy', lines: action.lines, last: lastLine } : { type: 'moveCursor', by: action.lines, last: lastRow });

@@ -4,6 +4,7 @@ import { changesBetween, type StatusChange } from '../../core/status-changes.ts'
 import { viewNames, type ViewName } from '../request.ts';
 import type { TraceEvent } from '../source.ts';
 import { extendHistory, type History } from './history.ts';
+import { leavingRows, openedLogs, reduceLogs, type LogsEvent, type LogsState } from './logs-state.ts';
 import { nodeSorts, type NodeOrder } from './node-order.ts';
 import { compareCounters, type Rates } from './rates.ts';
 
@@ -27,6 +28,9 @@ export interface Input {
   readonly chosen: number;
 }
 
+/** What happened to the Service, or to the way to the cluster. */
+export type TimelineChange = Omit<StatusChange, 'kind'> & { readonly kind: StatusChange['kind'] | 'link' };
+
 export interface LiveState {
   readonly origin: string;
   /** What is traced, while no trace tells it: `auth-service in default`. */
@@ -40,7 +44,7 @@ export interface LiveState {
   readonly rates: Rates;
   readonly history: History;
   /** The newest last; bounded. */
-  readonly timeline: readonly StatusChange[];
+  readonly timeline: readonly TimelineChange[];
   /** By name: nodes come and go. */
   readonly selectedNode: string | undefined;
   readonly view: View;
@@ -59,6 +63,10 @@ export interface LiveState {
   readonly folded: ReadonlySet<string>;
   /** conntrack: one row for each backend. */
   readonly isByBackend: boolean;
+  /** Absent until their view is shown for the first time. */
+  readonly logs: LogsState | undefined;
+  /** The pane that says what the chosen row means is shown. */
+  readonly isExplained: boolean;
   readonly isHelpOpen: boolean;
   /** Milliseconds since 1970. */
   readonly now: number;
@@ -89,7 +97,11 @@ export type LiveAction =
   | { readonly type: 'toggleByBackend' }
   | { readonly type: 'fold'; readonly key: string }
   | { readonly type: 'foldAll'; readonly keys: readonly string[] }
+  | { readonly type: 'logs'; readonly event: LogsEvent }
+  /** `last`: the row where the cursor stays when the newest line is not followed any more. */
+  | { readonly type: 'setTail'; readonly isOn: boolean; readonly last: number }
   | { readonly type: 'say'; readonly text: string }
+  | { readonly type: 'toggleExplanation' }
   | { readonly type: 'toggleHelp' }
   | { readonly type: 'closeHelp' };
 
@@ -124,6 +136,8 @@ export function initialState(origin: string, now: number, start: LiveStart = {})
     isGrouped: false,
     folded: new Set(),
     isByBackend: false,
+    logs: start.view === 'logs' ? openedLogs : undefined,
+    isExplained: true,
     isHelpOpen: false,
     now,
   };
@@ -131,7 +145,7 @@ export function initialState(origin: string, now: number, start: LiveStart = {})
 
 export function reduceLive(before: LiveState, action: LiveAction): LiveState {
   // What became of the last wish is told until the next key.
-  const isOfKey = action.type !== 'event' && action.type !== 'tick' && action.type !== 'say';
+  const isOfKey = action.type !== 'event' && action.type !== 'tick' && action.type !== 'say' && action.type !== 'logs';
   const state = isOfKey && before.answer !== undefined ? { ...before, answer: undefined } : before;
   switch (action.type) {
     case 'event':
@@ -139,9 +153,11 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
     case 'tick':
       return { ...state, now: action.at };
     case 'moveCursor':
-      return withCursor(state, Math.max(0, Math.min(cursorOf(state) + action.by, action.last)));
+      // The newest line is followed until the user looks at an older one.
+      if (isTailing(state) && action.by > 0) return state;
+      return withCursor(withTail(state, false), Math.max(0, Math.min(Math.min(cursorOf(state), action.last) + action.by, action.last)));
     case 'setCursor':
-      return withCursor(state, action.row);
+      return withCursor(withTail(state, false), action.row);
     case 'selectBy':
       return select(state, indexOfSelected(state) + action.nodes);
     case 'selectNode':
@@ -184,8 +200,14 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
     }
     case 'foldAll':
       return { ...withCursor(state, 0), folded: action.keys.every((key) => state.folded.has(key)) ? new Set() : new Set(action.keys) };
+    case 'logs':
+      return withLogs(state, reduceLogs(state.logs ?? openedLogs, action.event));
+    case 'setTail':
+      return withTail({ ...state, cursors: { ...state.cursors, logs: action.last } }, action.isOn);
     case 'say':
       return { ...state, answer: action.text };
+    case 'toggleExplanation':
+      return { ...state, isExplained: !state.isExplained };
     case 'toggleHelp':
       return { ...state, isHelpOpen: !state.isHelpOpen };
     case 'closeHelp':
@@ -218,14 +240,20 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
     case 'notice':
       return { ...state, notice: event.message };
     case 'lost':
-      return { ...state, connection: { state: 'lost', reason: event.reason, since: state.now } };
-    case 'resumed':
-      return { ...state, connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' }, notice: 'connected again' };
+      return { ...state, connection: { state: 'lost', reason: event.reason, since: state.now }, timeline: [...state.timeline, linkChange(state, 'bad', `the connection to the API server is lost: ${event.reason}`)].slice(-maxTimeline) };
+    case 'resumed': {
+      const text = state.connection.state === 'lost' ? `connected again after ${String(Math.round((state.now - state.connection.since) / 1000))} s; what happened in between is not known step by step` : 'connected again';
+      return { ...state, connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' }, notice: text, timeline: [...state.timeline, linkChange(state, 'good', text)].slice(-maxTimeline) };
+    }
     case 'silent':
       return { ...state, connection: { state: 'silent', reason: event.message } };
     case 'ended':
       return { ...state, connection: { state: 'ended', reason: event.reason } };
   }
+}
+
+function linkChange({ now }: LiveState, mood: StatusChange['mood'], text: string): TimelineChange {
+  return { at: new Date(now).toISOString(), kind: 'link', mood, text };
 }
 
 export function nodesOf({ trace }: Pick<LiveState, 'trace'>): readonly NodeStatus[] {
@@ -240,8 +268,24 @@ export function selectedNode(state: Pick<LiveState, 'trace' | 'selectedNode'>): 
   return nodesOf(state).find(({ name }) => name === state.selectedNode);
 }
 
-export function cursorOf({ view, cursors }: Pick<LiveState, 'view' | 'cursors'>): number {
-  return cursors[view] ?? 0;
+/** Past all rows where the newest line is followed. */
+export function cursorOf(state: Pick<LiveState, 'view' | 'cursors' | 'logs'>): number {
+  return isTailing(state) ? Infinity : (state.cursors[state.view] ?? 0);
+}
+
+function isTailing({ view, logs }: Pick<LiveState, 'view' | 'logs'>): boolean {
+  return view === 'logs' && logs?.isTailing === true;
+}
+
+function withTail(state: LiveState, isOn: boolean): LiveState {
+  return state.view !== 'logs' || state.logs === undefined || state.logs.isTailing === isOn ? state : { ...state, logs: { ...state.logs, isTailing: isOn } };
+}
+
+/** The cursor stays on its line while older ones leave. */
+function withLogs(state: LiveState, logs: LogsState): LiveState {
+  const { cursors } = state;
+  if (state.logs === undefined || cursors.logs === undefined || logs.left === state.logs.left) return { ...state, logs };
+  return { ...state, logs, cursors: { ...cursors, logs: Math.max(0, cursors.logs - leavingRows(state.logs, logs, state.filters.logs ?? '')) } };
 }
 
 export function filterOf({ view, filters }: Pick<LiveState, 'view' | 'filters'>): string {
@@ -266,7 +310,7 @@ function typed(state: LiveState, text: string, chosen: number): LiveState {
 
 function show(state: LiveState, view: View): LiveState {
   if (view === state.view) return state;
-  return { ...state, view, visited: [...state.visited.filter((each) => each !== view), state.view].slice(-views.length), scroll: 0 };
+  return { ...state, ...(view === 'logs' && state.logs === undefined ? { logs: openedLogs } : {}), view, visited: [...state.visited.filter((each) => each !== view), state.view].slice(-views.length), scroll: 0 };
 }
 
 function select(state: LiveState, index: number): LiveState {

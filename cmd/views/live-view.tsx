@@ -5,7 +5,7 @@ import { bodyOf, type Body } from './body.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { footerOf } from './keys.ts';
-import { layOut, type Size } from './layout.ts';
+import { answerLines, layOut, type Size } from './layout.ts';
 import { Line } from './line.tsx';
 import { cursorOf, filterOf, indexOfSelected, windowStart, type LiveState } from './live-state.ts';
 import { NodeTable } from './node-table.tsx';
@@ -16,9 +16,11 @@ import type { Theme } from './theme.ts';
 /** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
 export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {
   const { trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend } = state;
+  // Lines that come while another view is shown change nothing of it.
+  const logs = view === 'logs' ? state.logs : undefined;
   return useMemo(
-    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend }, { width: columns - 2, theme }),
-    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, columns, theme],
+    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs }, { width: columns - 2, theme }),
+    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs, columns, theme],
   );
 }
 
@@ -31,20 +33,24 @@ export interface LiveViewProps {
 }
 
 /** The rows of the body that are shown: the cursor is among them, or it is scrolled. */
-export function bodyWindow(state: LiveState, body: Body, bodyRows: number): { readonly start: number; readonly rows: number; readonly cursor: number | undefined } {
-  const rows = Math.max(1, bodyRows - body.fixed.length);
+export function bodyWindow(state: LiveState, body: Body, bodyRows: number): { readonly start: number; readonly rows: number; readonly cursor: number | undefined; /** Lines of the pane below the rows. */ readonly detailRows: number } {
+  const room = Math.max(1, bodyRows - body.fixed.length);
+  const detailRows = body.detail === undefined || !state.isExplained || room < 4 ? 0 : Math.min(mostDetailRows, Math.floor(room * 0.6));
+  const rows = room - detailRows;
   if (body.meaning === undefined) {
     const scrolled = state.view === 'path' ? state.scroll : cursorOf(state);
-    return { start: Math.max(0, Math.min(scrolled, body.count - rows)), rows, cursor: undefined };
+    return { start: Math.max(0, Math.min(scrolled, body.count - rows)), rows, cursor: undefined, detailRows };
   }
   const cursor = Math.max(0, Math.min(cursorOf(state), body.count - 1));
-  return { start: windowStart(cursor, body.count, rows), rows, cursor };
+  return { start: windowStart(cursor, body.count, rows), rows, cursor, detailRows };
 }
+
+const mostDetailRows = 12;
 
 export function LiveView({ state, size, theme, header, body }: LiveViewProps): ReactElement {
   const { trace, view } = state;
   const { nodeRows, bodyRows, paletteRows } = layOut(size, state, header.length);
-  const { start, rows, cursor } = bodyWindow(state, body, bodyRows);
+  const { start, rows, cursor, detailRows } = bodyWindow(state, body, bodyRows);
   const shown = Array.from({ length: Math.max(0, Math.min(rows, body.count - start)) }, (_, index) => start + index);
   const position = body.count > rows ? `${String(start + 1)}-${String(Math.min(start + rows, body.count))} of ${String(body.count)}` : '';
   const isOfNode = view === 'path' || view === 'rules' || view === 'conntrack';
@@ -53,7 +59,7 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Box flexDirection="column" flexShrink={0}>
-        <Header state={state} lines={header} theme={theme} />
+        <Header state={state} lines={state.isHelpOpen ? [] : header} theme={theme} />
       </Box>
       {state.isHelpOpen ? (
         <Box flexGrow={1} overflow="hidden">
@@ -79,12 +85,29 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
               <Line key={index - start} text={body.meaning === undefined ? body.line(index) : `${index === cursor ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${body.line(index)}`} />
             ))}
           </Box>
+          {detailRows > 0 && <Detail lines={cursor === undefined ? [] : (body.detail?.(cursor) ?? [])} rows={detailRows} width={size.columns} theme={theme} />}
           {paletteRows > 0 && <Palette state={state} rows={paletteRows} theme={theme} />}
         </>
       )}
-      <Box flexShrink={0}>
-        <Line text={footerText(state, theme)} />
+      <Box flexShrink={0} flexDirection="column">
+        {footerLines(state, size, theme).map((line, index) => (
+          <Line key={index} text={line} />
+        ))}
       </Box>
+    </Box>
+  );
+}
+
+/** As high as it is given, whatever it says: the rows above must not move with the cursor. */
+function Detail({ lines, rows, width, theme }: { readonly lines: readonly string[]; readonly rows: number; readonly width: number; readonly theme: Theme }): ReactElement {
+  const room = rows - 1;
+  const shown = lines.length > room ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${String(lines.length - room + 1)} more lines`)] : lines;
+  return (
+    <Box flexDirection="column" flexShrink={0} height={rows} overflow="hidden">
+      <Line text={theme.paint('dim', '─'.repeat(width))} />
+      {shown.map((line, index) => (
+        <Line key={index} text={`  ${line}`} />
+      ))}
     </Box>
   );
 }
@@ -108,8 +131,10 @@ function Palette({ state, rows, theme }: { readonly state: LiveState; readonly r
 const prompts = { filter: '/', command: ':', client: 'client (a pod or an IP address): ' } as const;
 
 /** What is typed, what became of the last wish, or the keys. */
-function footerText({ input, answer, view }: LiveState, { paint }: Theme): string {
-  if (input !== undefined) return `${paint('heading', prompts[input.kind])}${input.text}█`;
-  return answer === undefined ? paint('dim', footerOf(view)) : paint('heading', answer);
+function footerLines(state: LiveState, { columns }: Size, { paint }: Theme): string[] {
+  const { input, view } = state;
+  if (input !== undefined) return [`${paint('heading', prompts[input.kind])}${input.text}█`];
+  const answer = answerLines(state, columns);
+  return answer.length === 0 ? [paint('dim', footerOf(view))] : answer.map((line) => paint('heading', line));
 }
 

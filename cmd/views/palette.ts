@@ -25,6 +25,7 @@ const meanings: Readonly<Record<(typeof views)[number], string>> = {
   findings: 'what is wrong, with evidence and advice',
   timeline: 'what changed since this view was opened',
   walk: "one client's packet, step by step",
+  logs: "the logs of the Service's pods, followed",
 };
 
 function commandsOf(state: Pick<LiveState, 'trace'>): PaletteCommand[] {
@@ -34,8 +35,10 @@ function commandsOf(state: Pick<LiveState, 'trace'>): PaletteCommand[] {
     { name: 'group', meaning: 'nodes with the same program together', action: { type: 'toggleGrouping' } },
     { name: 'backends', meaning: 'conntrack: one row for each backend', action: { type: 'toggleByBackend' } },
     { name: 'fold all', meaning: 'fold or open everything', action: { type: 'foldEverything' } },
+    { name: 'explain', meaning: 'rules: show or hide what the chosen rule does', action: { type: 'toggleExplanation' } },
     { name: 'client', meaning: 'choose the client whose packet is walked', action: { type: 'openInput', kind: 'client' } },
     { name: 'filter', meaning: 'filter the rows of this view', action: { type: 'openInput', kind: 'filter' } },
+    { name: 'follow', meaning: 'logs: follow the newest line, or stay', action: { type: 'toggleTail' } },
     { name: 'copy', meaning: 'copy the row', action: { type: 'copy' } },
     { name: 'save', meaning: 'save what is seen to a bundle', action: { type: 'save' } },
     { name: 'help', meaning: 'the keys', action: { type: 'toggleHelp' } },

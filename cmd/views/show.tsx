@@ -1,12 +1,13 @@
 /** Draws the live view on the terminal's other screen, and gives the terminal back on every way out. */
 import { render } from 'ink';
 import type { ReactElement } from 'react';
+import { paletteOf } from '../printers/paint.ts';
 import type { ServiceChoice } from '../service-list.ts';
 import type { TraceSource } from '../source.ts';
 import { copySequence } from './clipboard.ts';
 import { LiveApp, type LiveAppProps } from './live-app.tsx';
 import { Picker, type PickerProps } from './picker.tsx';
-import { createTheme } from './theme.ts';
+import { createTheme, type Theme } from './theme.ts';
 
 /**
  * The wheel sends arrow keys while the other screen is shown (xterm's alternateScroll, DECSET 1007). Tracking the mouse
@@ -24,13 +25,17 @@ export const renderOptions = { alternateScreen: true, exitOnCtrlC: false, increm
 /** The Service that the user chooses; undefined where the user leaves. */
 export async function pickService(props: Omit<PickerProps, 'theme' | 'onChoice'>, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<ServiceChoice | undefined> {
   let choice: ServiceChoice | undefined;
-  await shown(<Picker {...props} theme={createTheme(useColor)} onChoice={(service) => { choice = service; }} />, signal);
+  await shown(<Picker {...props} theme={themeOf(useColor)} onChoice={(service) => { choice = service; }} />, signal);
   return choice;
 }
 
 /** @throws what the source throws, after the terminal is given back */
 export async function showLive(source: TraceSource, { useColor, signal, start }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> }): Promise<void> {
-  await shown(<LiveApp source={source} theme={createTheme(useColor)} copy={(text) => { process.stdout.write(copySequence(text)); }} {...(start === undefined ? {} : { start })} />, signal);
+  await shown(<LiveApp source={source} theme={themeOf(useColor)} copy={(text) => { process.stdout.write(copySequence(text)); }} {...(start === undefined ? {} : { start })} />, signal);
+}
+
+function themeOf(useColor: boolean): Theme {
+  return createTheme(useColor, paletteOf(process.stdout, process.env));
 }
 
 async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
@@ -42,10 +47,13 @@ async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   const app = render(screen, renderOptions);
   const stop = (): void => { app.unmount(); };
   signal.addEventListener('abort', stop);
+  // A terminal that closes without a signal ends what is typed.
+  process.stdin.once('end', stop);
   try {
     await app.waitUntilExit();
   } finally {
     signal.removeEventListener('abort', stop);
+    process.stdin.removeListener('end', stop);
     process.removeListener('exit', giveWheelBack);
     giveWheelBack();
   }

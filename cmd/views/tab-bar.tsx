@@ -1,7 +1,7 @@
 /** The names of the views; the one that is shown is in brackets. */
 import stringWidth from 'string-width';
 import type { ReactElement } from 'react';
-import { cell } from '../tone.ts';
+import { cell, type Cell } from '../tone.ts';
 import { CellLine } from './line.tsx';
 import { views, type View } from './live-state.ts';
 import type { Theme } from './theme.ts';
@@ -20,9 +20,17 @@ export interface TabBarProps {
 
 export function TabBar({ shown, findings, changes, place, position, width, theme }: TabBarProps): ReactElement {
   const counts: Readonly<Partial<Record<View, number | undefined>>> = { findings, timeline: changes === 0 ? undefined : changes };
-  const title = (view: View, isShort: boolean): string => `${isShort ? '' : `${String(views.indexOf(view) + 1)} `}${view}${counts[view] === undefined ? '' : ` (${String(counts[view])})`}`;
-  const widthOf = (isShort: boolean): number => views.reduce((sum, view) => sum + stringWidth(title(view, isShort)) + 2, 0);
-  const isShort = widthOf(false) + stringWidth(place) + stringWidth(position) + 2 > width;
-  const cells = views.map((view) => (view === shown ? cell(`[${title(view, isShort)}]`, 'heading') : cell(` ${title(view, isShort)} `, 'dim')));
-  return <CellLine cells={[...cells, cell(` ${place} `), cell(position, 'dim')]} theme={theme} />;
+  const count = (view: View): string => (counts[view] === undefined ? '' : `(${String(counts[view])})`);
+  const long = views.map((view, index) => `${String(index + 1)} ${view}${count(view) === '' ? '' : ` ${count(view)}`}`);
+  const isShort = long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(position) + 2 > width;
+  const titles = isShort ? views.map((view) => `${view}${count(view)}`) : long;
+  // Where there is little room, the brackets take the place of the blanks.
+  const cells = titles.flatMap((title, index): Cell[] => {
+    const isShown = views[index] === shown;
+    if (!isShort) return [isShown ? cell(`[${title}]`, 'heading') : cell(` ${title} `, 'dim')];
+    const isNext = views[index - 1] === shown;
+    return [cell(isShown ? '' : index === 0 || isNext ? '' : ' '), isShown ? cell(`[${title}]`, 'heading') : cell(title, 'dim')];
+  });
+  const where = isShort ? [place.replace(/^of /, ''), position.replace(' of ', '/')] : [place, position];
+  return <CellLine cells={[...cells, cell(` ${where[0] ?? ''} `), cell(where[1] ?? '', 'dim')]} theme={theme} />;
 }

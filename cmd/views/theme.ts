@@ -1,12 +1,15 @@
 /** How the views look: marks that say what a colour says too, and the colours by meaning. */
-import { createPaint, type Paint } from '../printers/paint.ts';
-import type { Tone } from '../tone.ts';
+import { createLogColors } from '../printers/log-colors.ts';
+import { createPaint, type Paint, type Palette } from '../printers/paint.ts';
+import { marks } from '../tone.ts';
 
 export interface Theme {
   readonly paint: Paint;
-  readonly marks: Readonly<Record<Exclude<Tone, 'plain' | 'heading' | 'dim'>, string>> & { readonly selected: string; readonly arrow: string };
+  /** A text in the colour of a pod. */
+  readonly paintPod: (pod: string, text: string) => string;
+  readonly marks: typeof marks;
 }
 
-export function createTheme(useColor: boolean): Theme {
-  return { paint: createPaint(useColor), marks: { ok: '●', warning: '▲', error: '✖', selected: '▸', arrow: '→' } };
+export function createTheme(useColor: boolean, palette: Palette = 16): Theme {
+  return { paint: createPaint(useColor, palette), paintPod: createLogColors(useColor, palette), marks };
 }

@@ -1,11 +1,10 @@
 /** What happened while this view was open, the newest first. */
-import type { StatusChange } from '../../core/status-changes.ts';
 import type { Tone } from '../tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { filterOf } from './live-state.ts';
+import { filterOf, type TimelineChange } from './live-state.ts';
 import { rowFilter } from './row-filter.ts';
 
-const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
+const tones: Readonly<Record<TimelineChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
 
 export function timelineBody(state: BodyState, { theme }: BodyOptions): Body {
   const { paint, marks } = theme;
@@ -14,7 +13,7 @@ export function timelineBody(state: BodyState, { theme }: BodyOptions): Body {
   if (shown.length === 0) {
     return textBody([paint('dim', state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.')]);
   }
-  const mark: Readonly<Record<StatusChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
+  const mark: Readonly<Record<TimelineChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
   return {
     fixed: [],
     count: shown.length,

@@ -14,6 +14,7 @@ interface Placed {
   readonly height: number;
 }
 
+/** What has a colour has a class too, so that a page around the picture can give it a colour of its own. */
 export function printSvg({ title, groups, boxes, arrows, findings, notes }: Diagram): string {
   const graph = new Graph({ compound: true });
   graph.setGraph({ rankdir: 'LR', nodesep: 18, ranksep: 70, marginx: 20, marginy: 20 });
@@ -34,23 +35,23 @@ export function printSvg({ title, groups, boxes, arrows, findings, notes }: Diag
   const width = Math.ceil(Math.max(drawn, title.length * letter + 40, ...below.map(({ text }) => text.length * letter + 40)));
   const height = Math.ceil(top + drawnHeight + below.length * lineHeight + 10);
   const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="0 0 ${String(width)} ${String(height)}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="0 0 ${String(width)} ${String(height)}" font-family="DejaVu Sans Mono, Menlo, Consolas, monospace" font-size="12" role="img">`,
     `<title>${escape(title)}</title>`,
-    '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path d="M0,0 L10,5 L0,10 z" fill="#444"/></marker></defs>',
-    `<rect width="100%" height="100%" fill="#fff"/>`,
+    '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto-start-reverse"><path class="tip" d="M0,0 L10,5 L0,10 z" fill="#444"/></marker></defs>',
+    `<rect class="paper" width="100%" height="100%" fill="#fff"/>`,
     `<text x="20" y="22" font-size="14" font-weight="bold">${escape(title)}</text>`,
     `<g transform="translate(0,${String(top)})">`,
   ];
   for (const { id, title: heading } of groups) {
     if (!graph.hasNode(`group ${id}`)) continue;
     const { x, y, width: w, height: h } = placed(graph.node(`group ${id}`));
-    parts.push(`<rect x="${round(x - w / 2)}" y="${round(y - h / 2)}" width="${round(w)}" height="${round(h)}" rx="8" fill="#f4f6fa" stroke="#aab" stroke-dasharray="3"/>`, `<text x="${round(x - w / 2 + 8)}" y="${round(y - h / 2 + 14)}" fill="#446">${escape(heading)}</text>`);
+    parts.push(`<rect class="group" x="${round(x - w / 2)}" y="${round(y - h / 2)}" width="${round(w)}" height="${round(h)}" rx="8" fill="#f4f6fa" stroke="#aab" stroke-dasharray="3"/>`, `<text class="group-title" x="${round(x - w / 2 + 8)}" y="${round(y - h / 2 + 14)}" fill="#446">${escape(heading)}</text>`);
   }
   const labels: string[] = [];
   for (const { from, to, label } of arrows) {
     const { points = [], x, y } = edgeOf(graph.edge(from, to));
-    parts.push(`<path d="${curve(placed(graph.node(from)), points, placed(graph.node(to)))}" fill="none" stroke="#444" marker-end="url(#tip)"/>`);
-    if (label !== undefined && x !== undefined && y !== undefined) labels.push(`<rect x="${round(x - (label.length * letter) / 2)}" y="${round(y - 8)}" width="${round(label.length * letter)}" height="${String(lineHeight)}" fill="#fff"/>`, `<text x="${round(x)}" y="${round(y + 4)}" text-anchor="middle" font-size="11" fill="#024">${escape(label)}</text>`);
+    parts.push(`<path class="arrow" d="${curve(placed(graph.node(from)), points, placed(graph.node(to)))}" fill="none" stroke="#444" marker-end="url(#tip)"/>`);
+    if (label !== undefined && x !== undefined && y !== undefined) labels.push(`<rect class="paper" x="${round(x - (label.length * letter) / 2)}" y="${round(y - 8)}" width="${round(label.length * letter)}" height="${String(lineHeight)}" fill="#fff"/>`, `<text class="label" x="${round(x)}" y="${round(y + 4)}" text-anchor="middle" font-size="11" fill="#024">${escape(label)}</text>`);
   }
   for (const box of boxes) parts.push(boxText(box, placed(graph.node(box.id))));
   parts.push(...labels, '</g>');
@@ -77,8 +78,8 @@ function boxText({ layer, title, lines, tone }: DiagramBox, { x, y, width, heigh
   const left = x - width / 2;
   const top = y - height / 2;
   const look = tone === 'error' ? 'stroke="#c00" stroke-width="3"' : tone === 'warning' ? 'stroke="#b60" stroke-width="2" stroke-dasharray="6 3"' : 'stroke="#446"';
-  const text = [title, ...lines].map((line, index) => `<text x="${round(left + padding)}" y="${round(top + padding + 10 + index * lineHeight)}"${index === 0 ? ' font-weight="bold"' : line.startsWith('!') ? ' fill="#c00"' : ''}>${escape(line)}</text>`);
-  return [`<rect x="${round(left)}" y="${round(top)}" width="${round(width)}" height="${round(height)}" rx="4" fill="${fills[layer]}" ${look}/>`, ...text].join('\n');
+  const text = [title, ...lines].map((line, index) => `<text${line.startsWith('!') && index > 0 ? ' class="mark"' : ''} x="${round(left + padding)}" y="${round(top + padding + 10 + index * lineHeight)}"${index === 0 ? ' font-weight="bold"' : line.startsWith('!') ? ' fill="#c00"' : ''}>${escape(line)}</text>`);
+  return [`<rect class="box ${layer} ${tone}" x="${round(left)}" y="${round(top)}" width="${round(width)}" height="${round(height)}" rx="4" fill="${fills[layer]}" ${look}/>`, ...text].join('\n');
 }
 
 const fills: Readonly<Record<DiagramBox['layer'], string>> = { dns: '#eef7ee', frontend: '#fff8e0', entry: '#fff', firewall: '#fff', external: '#fff', service: '#fff', endpointSlice: '#eef3ff', pod: '#f3eefb' };

@@ -19,12 +19,13 @@ export function explainVirtualServer(server: VirtualServer, names: Names, shareO
   const to = realServers.length === 0 ? 'are refused, for it has no real server' : `get one of its ${String(realServers.length)} real servers as their destination: ${scheduler}, ${words ?? 'a scheduler of its own'}`;
   return {
     sentence: `${subject} are taken by IPVS, and ${to}${extras.map((each) => `; ${each}`).join('')}.`,
-    lines: realServers.map((real) => realServerLine(real, names, shareOf(real))),
+    lines: realServers.map((real) => explainRealServer(real, names, shareOf(real))),
     unknown,
   };
 }
 
-function realServerLine(real: RealServer, names: Names, share: number | undefined): Explained['lines'][number] {
+/** @param share of the new connections; undefined where it is not known */
+export function explainRealServer(real: RealServer, names: Names, share: number | undefined): Explained['lines'][number] {
   const target = withPod(hostPort(real.address, real.port), real.address, names);
   const forward = forwards.get(real.forward) ?? notKnown(`forwarding ${real.forward}`);
   const text = realServerText(real);

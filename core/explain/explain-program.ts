@@ -1,6 +1,5 @@
 /** Every rule of one node that a Service's packets meet, in their order and in plain words. */
 import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
-import { iptablesChainNames, nftablesChainNames, type ServicePortId } from '../chain-names.ts';
 import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import type { HungChain, ReportRules } from '../report-rules.ts';
 import { readReportRules, walkReportRules } from '../report-rules.ts';
@@ -14,11 +13,12 @@ import type { NftElement } from '../nft-expression.ts';
 import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nft-targets.ts';
 import { printIptablesRule, printNatRange } from '../parse/print-iptables.ts';
 import type { Counters, FrontendProgram } from '../program.ts';
-import { familyOf, servicePortName, type DesiredService, type Family } from '../service.ts';
+import { familyOf, type DesiredService, type Family } from '../service.ts';
 import { chainPurpose } from './chain-purpose.ts';
 import { explainIptablesRule } from './explain-iptables.ts';
 import { explainVirtualServer } from './explain-ipvs.ts';
 import { explainNftRule } from './explain-nft.ts';
+import { serviceNames } from './service-names.ts';
 import { withPod, type Explained, type ExplainedLine, type Names } from './explained.ts';
 
 /** Who opens a connection: an other pod, the node itself, somebody outside of the cluster, or one of the Service's own endpoints. */
@@ -87,16 +87,10 @@ export function frontendName({ frontend, address, port, protocol }: Pick<Fronten
 
 /** What is known of the names in a Service's rules. */
 export function namesOf(desired: DesiredService, rules: ReportRules): Names {
-  const ports = new Map<string, string>();
-  for (const { name, protocol } of desired.service.ports) {
-    const port: ServicePortId = { namespace: desired.namespace, name: desired.name, portName: name, protocol };
-    const text = servicePortName(desired.namespace, desired.name, name);
-    for (const names of [iptablesChainNames(port), nftablesChainNames(port)]) for (const chain of [names.cluster, names.local, names.external, names.firewall]) ports.set(chain, text);
-  }
-  const pods = new Map(desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses, targetRef }) => addresses.flatMap((address) => (targetRef?.name === undefined ? [] : [[address, targetRef.name] as const])))));
+  const { port, pod } = serviceNames(desired);
   const names: Names = {
-    chain: (chain) => chainPurpose(chain, (name) => ports.get(name), (name: string) => targetOf(name)),
-    pod: (address) => pods.get(address) ?? [...pods].find(([other]) => isSameAddress(other, address))?.[1],
+    chain: (chain) => chainPurpose(chain, port, (name: string) => targetOf(name)),
+    pod,
     set: (name) => (rules.kind === 'nftables' ? (rules.table.map(name) ?? rules.table.set(name)) : undefined),
     ipSet: (name) => rules.machine.ipSets.get(name),
   };
@@ -203,7 +197,7 @@ class Program {
     const rules = own.map((rule): RuleExplanation => {
       const text = printIptablesRule(rule);
       const explained = explainIptablesRule(rule, this.#names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] });
-      const countsAll = this.#names.chain(chain) === undefined || (!tellsFrontend(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain));
+      const countsAll = this.#names.chain(chain) === undefined || countsOthers(rule, chain);
       return {
         ...this.#explanation(table, chain, text, explained, rule.counters, countsAll),
         ...(choosing.includes(rule) && chosen > 0 && rule.counters !== undefined ? { measured: rule.counters.packets / chosen } : {}),
@@ -274,6 +268,11 @@ const dispatching = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-S
 
 function tellsFrontend(rule: IptablesRule): boolean {
   return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
+}
+
+/** Whether packets of other Services meet the rule in kube-proxy's chain too. */
+export function countsOthers(rule: IptablesRule, chain: string): boolean {
+  return !tellsFrontend(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain);
 }
 
 function isElementOf({ key }: NftElement, { address, port, protocol }: Frontend): boolean {

@@ -43,7 +43,7 @@ export function chainText(name: string, names: Names): string {
 }
 
 /** `10.244.1.4:8080 (pod auth-service-x2x)`. */
-export function withPod(target: string, address: string, names: Names): string {
+export function withPod(target: string, address: string, names: Pick<Names, 'pod'>): string {
   const pod = names.pod(address);
   return pod === undefined ? target : `${target} (pod ${pod})`;
 }

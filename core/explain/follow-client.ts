@@ -1,6 +1,8 @@
 /** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
 import { hostPort, isSameAddress } from '../address.ts';
 import type { Bundle } from '../bundle.ts';
+import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns-answers.ts';
+import { defaultClusterDomain, serviceDomain } from '../dns-names.ts';
 import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { Frontend } from '../node-program.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
@@ -123,23 +125,29 @@ class Way {
 
   dns(frontend: Frontend): string[] {
     const { desired, cluster } = this.#bundle;
-    const record = recordsOf(this.#report, 'dns').find(({ service }) => service === `${desired.namespace}/${desired.name}`);
-    const name = record?.name ?? `${desired.name}.${desired.namespace}.svc.cluster.local`;
+    const answers = readDnsAnswers(this.#report, `${desired.namespace}/${desired.name}`);
+    const name = serviceDomain(desired, askedDomain(answers, desired) ?? defaultClusterDomain);
+    const heard = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV');
     const policy = cluster?.pods?.find((pod) => pod.name === this.#client.pod)?.dnsPolicy;
     const dns = cluster?.dns;
-    const servers = dns?.clusterIPs.join(', ') ?? record?.server;
+    const servers = dns?.clusterIPs.join(', ') ?? heard[0]?.server;
     if (frontend.frontend !== 'ClusterIP') return [`The name ${name} leads to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`];
     const asker = this.#packet.entersAt === 'OUTPUT'
       ? `${this.#who()} is the node itself: its own /etc/resolv.conf need not know cluster names.`
       : `${this.#who()} asks for ${name}${this.#client.pod === undefined ? ', if it is a pod; a client outside of the cluster has to know the address' : ''}: ${policy === undefined || policy === 'ClusterFirst' ? `/etc/resolv.conf of a pod with the dnsPolicy ClusterFirst names the cluster's DNS${servers === undefined ? '' : `, ${servers}`}` : `its dnsPolicy is ${policy}`}.`;
     const state = dns === undefined ? [] : dns === null ? ['There is no Service kube-system/kube-dns.'] : [`${String(dns.readyEndpoints)} of ${String(dns.endpoints)} endpoints of the cluster's DNS are ready.`];
     const wanted = desired.service.clusterIPs.length === 0 ? 'the addresses of its pods, as the Service has no cluster IP' : `its cluster IP${desired.service.clusterIPs.length === 1 ? '' : 's'} ${desired.service.clusterIPs.join(' and ')}`;
-    const answer = record === undefined
-      ? `CoreDNS reads the Service from the API server, and answers ${wanted}; nobody asked it here.`
-      : record.error === undefined
-        ? `CoreDNS reads the Service from the API server; asked from ${this.#report.node}, ${record.server} answered ${record.answers.join(' and ') || 'no address'}.`
-        : `CoreDNS should answer ${wanted}; asked from ${this.#report.node}, ${record.server} gave ${record.error}.`;
-    return [asker, ...state, answer];
+    return [asker, ...state, `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(heard)}.`];
+  }
+
+  /** What the node was told when it asked for the name itself. */
+  #heard(answers: readonly DnsAnswer[]): string {
+    const [first] = answers;
+    if (first === undefined) return 'nobody asked it here';
+    const asked = `asked from ${this.#report.node}, ${first.server}`;
+    const failed = answers.find((answer) => !isWord(answer));
+    if (failed !== undefined) return `${asked} gave ${problemOf(failed)}`;
+    return `${asked} answered ${answers.flatMap((answer) => answer.answers).join(' and ') || 'no address'}`;
   }
 
   connect(frontend: Frontend): string[] {

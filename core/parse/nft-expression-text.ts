@@ -247,7 +247,8 @@ function constant(tokens: NftTokens, type: string): NftExpression | undefined {
   const dash = text.indexOf('-', 1);
   if (dash > 0) {
     const [from, to] = [text.slice(0, dash), text.slice(dash + 1)];
-    if ((rangeEnd.test(from) && rangeEnd.test(to)) || type === 'dscp') return { kind: 'range', from: plain(from, type), to: plain(to, type) };
+    const isRange = type === 'time' ? [from, to].every((end) => secondsOf(end) !== undefined) : rangeEnd.test(from) && rangeEnd.test(to);
+    if (isRange || type === 'dscp') return { kind: 'range', from: plain(from, type), to: plain(to, type) };
   }
   const prefix = /^([0-9a-f:.]+)\/(\d{1,3})$/i.exec(text);
   if (prefix?.[1] !== undefined) return { kind: 'prefix', address: { kind: 'value', value: prefix[1] }, length: Number(prefix[2]) };

@@ -3,7 +3,7 @@
  * a field of a newer nft among them, stays in the model as unrecognized, with its JSON.
  */
 import type { NftBinaryOperator, NftElement, NftExpression, NftHeader, NftUnrecognized, NftVerdict } from '../nft-expression.ts';
-import type { NftLog, NftMatchOperator, NftObjectKind, NftRule, NftStatement } from '../nft-statement.ts';
+import { isNftBurstUnit, nftByteUnits, type NftLog, type NftMatchOperator, type NftObjectKind, type NftRule, type NftStatement } from '../nft-statement.ts';
 import { present } from '../present.ts';
 import { defaultReject, withProtocolNames } from './nft-normal-form.ts';
 import { parseNftStatementText } from './nft-statement-text.ts';
@@ -31,10 +31,10 @@ const ruleFields = new Set(['family', 'table', 'chain', 'handle', 'comment', 'ex
 export function parseNftRule(rule: unknown): NftRule | undefined {
   if (!isObject(rule)) return undefined;
   const { chain, handle, comment, family, expr = [] } = rule;
-  const isKnown = typeof chain === 'string' && Array.isArray(expr) && (expr.length > 0 || comment !== undefined) && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
-  if (!isKnown) return undefined;
   // What is not understood of the rule itself may be a condition: it stands before the others.
   const others = Object.entries(rule).filter(([field]) => !ruleFields.has(field));
+  const isKnown = typeof chain === 'string' && Array.isArray(expr) && expr.length + others.length > 0 && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
+  if (!isKnown) return undefined;
   const statements = (expr as readonly unknown[]).map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet'));
   return present({ chain, handle, comment, statements: others.length === 0 ? statements : [unrecognizedJson(Object.fromEntries(others)), ...statements] });
 }
@@ -145,7 +145,8 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
     case 'quota': {
       const value = fields.number('val');
       const unit = fields.word('val_unit') ?? 'bytes';
-      return value === undefined ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit: fields.word('used_unit'), isOver: fields.flag('inv') }));
+      const usedUnit = fields.word('used_unit');
+      return value === undefined || ![unit, usedUnit ?? 'bytes'].every((each) => nftByteUnits.has(each)) ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit, isOver: fields.flag('inv') }));
     }
     case 'limit': {
       const rate = fields.number('rate');
@@ -154,7 +155,7 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
       const burst = fields.number('burst');
       const burstUnit = fields.word('burst_unit');
       const isDefault = burst === (rateUnit === undefined ? 5 : 0);
-      return rate === undefined ? undefined : fields.whole(present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault ? undefined : burstUnit, isOver: fields.flag('inv') }));
+      return rate === undefined || (burstUnit !== undefined && !isNftBurstUnit(burstUnit, rateUnit)) ? undefined : fields.whole(present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault ? undefined : burstUnit, isOver: fields.flag('inv') }));
     }
     case 'ct count': {
       const count = fields.number('val');
@@ -252,7 +253,7 @@ function setUpdate(fields: Fields, family: string): NftStatement | undefined {
   const element = elementOf(fields.json('elem'));
   const data = fields.expression('data');
   const statements = fields.json('stmt') ?? [];
-  if (operation === undefined || set === undefined || element === undefined || !Array.isArray(statements)) return undefined;
+  if (operation === undefined || set === undefined || set === '' || element === undefined || !Array.isArray(statements)) return undefined;
   return fields.whole({
     kind: 'setUpdate',
     operation,
@@ -390,9 +391,13 @@ function compound(name: string, body: readonly unknown[]): NftExpression | undef
   if (parts.some(({ kind }) => kind === 'unrecognized')) return undefined;
   if (name === 'concat') return { kind: 'concatenation', parts };
   const [from, to] = parts;
-  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined ? { kind: 'range', from, to } : undefined;
+  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined && !parts.some(isNothing) ? { kind: 'range', from, to } : undefined;
   const operator = binaryOperators.find((each) => each === name);
   return operator === undefined || parts.length < 2 ? undefined : { kind: 'binary', operator, operands: parts };
+}
+
+function isNothing(expression: NftExpression): boolean {
+  return expression.kind === 'value' && expression.value === '';
 }
 
 /** Elements of a set, or `[key, value]` of a map; undefined where one of them is not understood. */
@@ -407,6 +412,27 @@ export function parseNftElements(json: unknown): NftElement[] | undefined {
   return elements;
 }
 
+/** What can be looked up: a verdict is what a map leads to, and a set holds no sets. */
+function isKey(key: NftExpression): boolean {
+  switch (key.kind) {
+    case 'unrecognized':
+    case 'verdict':
+    case 'set':
+    case 'setReference':
+      return false;
+    case 'concatenation':
+      return key.parts.every(isKey);
+    case 'binary':
+      return key.operands.every(isKey);
+    case 'range':
+      return isKey(key.from) && isKey(key.to);
+    case 'prefix':
+      return isKey(key.address);
+    default:
+      return true;
+  }
+}
+
 function elementOf(json: unknown): NftElement | undefined {
   if (Array.isArray(json)) {
     const [key, value] = json as readonly unknown[];
@@ -417,13 +443,13 @@ function elementOf(json: unknown): NftElement | undefined {
   const inner = isObject(json) && Object.keys(json).length === 1 ? json['elem'] : undefined;
   if (!isObject(inner)) {
     const key = parseNftExpression(json);
-    return key.kind === 'unrecognized' ? undefined : { key };
+    return isKey(key) ? { key } : undefined;
   }
   const { val, timeout, expires, comment, ...others } = inner;
   const key = parseNftExpression(val);
   if ([timeout, expires].some((each) => each !== undefined && (typeof each !== 'number' || !isNftCount(each))) || (comment !== undefined && typeof comment !== 'string')) return undefined;
   const statements = Object.entries(others).map(([name, body]) => parseNftStatement({ [name]: body }, 'inet'));
-  if (key.kind === 'unrecognized' || statements.some(({ kind }) => kind === 'unrecognized')) return undefined;
+  if (!isKey(key) || statements.some(({ kind }) => kind === 'unrecognized')) return undefined;
   return {
     key,
     ...(typeof timeout === 'number' ? { timeout } : {}),

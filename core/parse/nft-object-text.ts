@@ -1,5 +1,5 @@
 /** What a named counter, quota, limit and the like hold, by the field names of nft's JSON. */
-import type { NftObjectKind } from '../nft-statement.ts';
+import { isNftBurstUnit, type NftObjectKind } from '../nft-statement.ts';
 import { secondsOf } from './nft-expression-text.ts';
 import { NftTokens } from './nft-tokens.ts';
 
@@ -95,7 +95,7 @@ function readRate(tokens: NftTokens, fields: Fields): boolean {
   fields['burst'] = tokens.number();
   const burstUnit = tokens.name();
   if (burstUnit !== 'packets') fields['burst_unit'] = burstUnit;
-  return fields['burst'] !== undefined && burstUnit !== undefined;
+  return fields['burst'] !== undefined && burstUnit !== undefined && isNftBurstUnit(burstUnit, unit);
 }
 
 /** `= { established : 100, close : 4 }`; newer versions write `100s`. */

@@ -266,8 +266,17 @@ export function parseNftSet(body: unknown, family: string): NftSet | undefined {
     comment,
     handle,
     statements: stmt?.map((each) => parseNftStatement(each, family)),
-    elements: elementsWithProtocolNames(types, (elem ?? []).map((each): NftElement => parseNftElements([each])?.[0] ?? { key: unrecognizedJson(each) satisfies NftExpression })),
+    elements: elementsWithProtocolNames(types, (elem ?? []).map((each): NftElement => {
+      const element = parseNftElements([each])?.[0];
+      return element === undefined || !isOfTypes(types, element.key) ? { key: unrecognizedJson(each) satisfies NftExpression } : element;
+    })),
   });
+}
+
+/** Names of interfaces have no ranges and no prefixes: `eth*` is a name. */
+function isOfTypes(types: readonly string[], key: NftExpression): boolean {
+  if (key.kind === 'concatenation') return key.parts.every((part, index) => isOfTypes([types[index] ?? ''], part));
+  return types[0] !== 'ifname' || (key.kind !== 'range' && key.kind !== 'prefix');
 }
 
 function isBlank(chunk: Uint8Array | string): boolean {

@@ -1,6 +1,6 @@
 /** Statements of a rule in nft's own words, as `nft list` of version 0.9 to 1.1 prints them (nft(8), "Statements"). */
 import type { NftElement, NftExpression } from '../nft-expression.ts';
-import type { NftLimit, NftLog, NftNat, NftObjectKind, NftQuota, NftRule, NftStatement } from '../nft-statement.ts';
+import { isNftBurstUnit, nftByteUnits, type NftLimit, type NftLog, type NftNat, type NftObjectKind, type NftQuota, type NftRule, type NftStatement } from '../nft-statement.ts';
 import { nftFlagTypes, nftTypesOf } from '../nft-type.ts';
 import { millisecondsOf, readData, readElement, readKey, readValue, readVerdict } from './nft-expression-text.ts';
 import { present } from '../present.ts';
@@ -138,11 +138,11 @@ class StatementReader {
     if (!isOver) tokens.take('until');
     const value = tokens.number();
     const unit = tokens.name();
-    if (value === undefined || unit === undefined) return undefined;
+    if (value === undefined || unit === undefined || !nftByteUnits.has(unit)) return undefined;
     if (!tokens.take('used')) return { kind: 'quota', value, unit, isOver };
     const used = tokens.number();
     const usedUnit = tokens.name();
-    if (used === undefined || usedUnit === undefined) return undefined;
+    if (used === undefined || usedUnit === undefined || !nftByteUnits.has(usedUnit)) return undefined;
     return used === 0 ? { kind: 'quota', value, unit, isOver } : { kind: 'quota', value, unit, used, usedUnit, isOver };
   }
 
@@ -160,7 +160,7 @@ class StatementReader {
     if (!tokens.take('burst')) return present({ kind: 'limit', rate, per, rateUnit, isOver });
     const burst = tokens.number();
     const unit = tokens.name();
-    if (burst === undefined || unit === undefined) return undefined;
+    if (burst === undefined || unit === undefined || !isNftBurstUnit(unit, rateUnit)) return undefined;
     const isDefault = burst === (rateUnit === undefined ? 5 : 0);
     return present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault || unit === 'packets' ? undefined : unit, isOver });
   }
@@ -292,8 +292,7 @@ class StatementReader {
   #portBehindColon(target: Target): Target | undefined {
     this.#tokens.replace(this.#tokens.word().slice(1));
     const port = this.#valueOf(['inet_service']);
-    const isNone = port === undefined || (port.kind === 'value' && !/^[\w-]+$/.test(String(port.value)));
-    return isNone ? undefined : { ...target, port };
+    return port === undefined || !isPort(port) ? undefined : { ...target, port };
   }
 
   #reject(): NftStatement | undefined {
@@ -409,6 +408,13 @@ interface Target {
 }
 
 /** A target in one word; undefined where it is none. */
+/** A number or a service's name, or what gives one when a packet comes. */
+function isPort(port: NftExpression): boolean {
+  if (port.kind === 'range') return isPort(port.from) && isPort(port.to);
+  if (port.kind === 'binary') return port.operands.every(isPort);
+  return port.kind !== 'value' || /^[\w-]+$/.test(String(port.value));
+}
+
 function targetOf(word: string): { address: NftExpression; port?: NftExpression } | undefined {
   const bracketed = /^\[([0-9a-f:.]+)\](?:-\[([0-9a-f:.]+)\])?(?::(\d+(?:-\d+)?))?$/i.exec(word);
   const plain = /^(\d+\.\d+\.\d+\.\d+)(?:-(\d+\.\d+\.\d+\.\d+))?(?::(\d+(?:-\d+)?))?$/.exec(word);

@@ -331,6 +331,11 @@ export function nftPriorityOf(text: string, family: string): number | undefined 
   return Number.isNaN(from) ? undefined : from + Number(match[3] ?? 0) * (match[2] === '-' ? -1 : 1);
 }
 
+/** `type inet_service : interval ipv4_addr` is a map to ranges of addresses. */
+function withoutInterval(types: string): string {
+  return types.replace(/^interval /, '');
+}
+
 /** @returns whether the line is understood, and the first of its kind: a second one would take the first one's place */
 function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
   const [word = ''] = text.split(' ', 1);
@@ -338,20 +343,23 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
   switch (word) {
     case 'type': {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
-      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || ![key, data ?? 'verdict'].every((types) => /^(?:interval )?\w+(?: \. \w+)*$/.test(types))) return false;
+      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || ![key, withoutInterval(data ?? 'verdict')].every((types) => /^\w+(?: \. \w+)*$/.test(types))) return false;
       set.type = key.split(' . ');
-      if (data !== undefined) set.data = data.replace(/^interval /, '').split(' . ');
+      if (data === undefined) return true;
+      set.data = withoutInterval(data).split(' . ');
+      if (data !== withoutInterval(data)) set.isDataInterval = true;
       return true;
     }
     case 'typeof': {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
       const typeOf = wholeKey(key);
-      const dataTypeOf = data === undefined || data === 'verdict' ? undefined : wholeKey(data.replace(/^interval /, ''));
+      const dataTypeOf = data === undefined || data === 'verdict' ? undefined : wholeKey(withoutInterval(data));
       if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || typeOf === undefined || (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)) return false;
       set.typeOf = typeOf;
       set.type = nftTypesOf(typeOf);
       if (data === 'verdict') set.data = ['verdict'];
       if (dataTypeOf === undefined) return true;
+      if (data !== undefined && data !== withoutInterval(data)) set.isDataInterval = true;
       set.dataTypeOf = dataTypeOf;
       set.data = nftTypesOf(dataTypeOf);
       return true;

@@ -59,13 +59,23 @@ describe('a refusal in one sentence', () => {
 
   it('forbidden in the whole cluster', async () => {
     answer = (_request, response) => { refuse(response, 403, 'Forbidden', 'nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope'); };
-    expect(await sentence(client().listNodes())).toBe('User "jane" may not list nodes in the whole cluster (kubectl auth can-i list nodes); ask an administrator of the cluster for it.');
+    expect(await sentence(client().listNodes())).toBe('User "jane" may not list nodes in the whole cluster (kubectl auth can-i list nodes); an administrator gives it with: kubectl create clusterrole svctrace-list-nodes --verb=list --resource=nodes && kubectl create clusterrolebinding svctrace-list-nodes --clusterrole=svctrace-list-nodes --user=jane.');
   });
 
   it("forbidden, as the engine's client library tells it", async () => {
     answer = (_request, response) => { refuse(response, 403, 'Forbidden', 'pods is forbidden: User "jane" cannot create resource "pods/exec" in API group "" in the namespace "kube-system"'); };
     const pods = client().kubeConfig.makeApiClient(CoreV1Api).listNode();
-    expect(await sentence(pods)).toBe('User "jane" may not create pods/exec in namespace "kube-system" (kubectl auth can-i create pods --subresource=exec -n kube-system); ask an administrator of the cluster for it.');
+    expect(await sentence(pods)).toBe('User "jane" may not create pods/exec in namespace "kube-system" (kubectl auth can-i create pods --subresource=exec -n kube-system); an administrator gives it with: kubectl create role svctrace-create-pods-exec --verb=create --resource=pods/exec -n kube-system && kubectl create rolebinding svctrace-create-pods-exec --role=svctrace-create-pods-exec --user=jane -n kube-system.');
+  });
+
+  it.each([
+    ['system:serviceaccount:ci:robot', '--serviceaccount=ci:robot'],
+    ["o'neil smith", String.raw`--user='o'\''neil smith'`],
+  ])('forbidden for %s', async (user, subject) => {
+    answer = (_request, response) => { refuse(response, 403, 'Forbidden', `deployments.apps is forbidden: User "${user}" cannot get resource "deployments/scale" in API group "apps" in the namespace "shop"`); };
+    const text = await sentence(client().listNodes());
+    expect(text).toContain('--resource=deployments.apps/scale -n shop &&');
+    expect(text).toContain(`--role=svctrace-get-deployments-scale ${subject} -n shop.`);
   });
 
   it('credentials that are not accepted', async () => {

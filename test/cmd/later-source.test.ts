@@ -1,7 +1,7 @@
 /** A source that is shown before it is opened. */
 import { describe, expect, it } from 'vitest';
 import { openLater } from '../../cmd/later-source.ts';
-import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { exampleTrace } from './example-trace.ts';
 
 function openedSource(more: Partial<TraceSource> = {}): { source: TraceSource; log: string[] } {
@@ -57,6 +57,14 @@ describe('a source that is opened later', () => {
     give(source);
     await Promise.all([following, closing]);
     expect([events, log]).toEqual([[], ['close']]);
+  });
+
+  it('has the logs of the opened one, and is opened for them', async () => {
+    const events: LogEvent[] = [];
+    const able = openLater('operator', async () => openedSource({ logs: async (onEvent) => { onEvent({ kind: 'pods', pods: 3, none: '' }); } }).source);
+    await able.logs?.((event) => { events.push(event); }, live());
+    await openLater('recorded', async () => openedSource().source).logs?.((event) => { events.push(event); }, live());
+    expect(events).toEqual([{ kind: 'pods', pods: 3, none: '' }, { kind: 'absent', reason: 'this is recorded 2026-11-24 11:00 UTC' }]);
   });
 
   it('saves and walks as the opened one does, and says why where it does not', async () => {

@@ -49,7 +49,7 @@ describe('selection', () => {
     const scrolled = run(shown(), { type: 'scrollBy', lines: 9, last: 4 });
     expect(scrolled.scroll).toBe(4);
     expect(reduceLive(scrolled, { type: 'selectBy', nodes: 1 }).scroll).toBe(0);
-    expect(reduceLive(scrolled, { type: 'turn', by: -1 })).toMatchObject({ view: 'walk', scroll: 0 });
+    expect(reduceLive(scrolled, { type: 'turn', by: -1 })).toMatchObject({ view: 'logs', scroll: 0 });
     const inFindings = run(shown(), { type: 'show', view: 'findings' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
     expect(inFindings.cursors).toEqual({ findings: 3 });
     const inRules = run(shown(), { type: 'show', view: 'rules' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });

@@ -1,16 +1,24 @@
 /** The live view as whole screens, and its keys. */
+import { readFileSync } from 'node:fs';
+import { WriteStream } from 'node:tty';
+import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
-import { afterEach, describe, expect, it } from 'vitest';
-import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { openBundle } from '../../cmd/bundle-source.ts';
+import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
+import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
 import { initialState, reduceLive, type LiveAction, type LiveState, type View } from '../../cmd/views/live-state.ts';
 import type { Size } from '../../cmd/views/layout.ts';
 import { createTheme } from '../../cmd/views/theme.ts';
+import { parseBundle } from '../../core/bundle.ts';
+import type { NodeAnswer } from '../../core/node-report.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
+import { buildStatus } from '../../core/status.ts';
 import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 afterEach(() => { cleanup(); });
@@ -19,19 +27,50 @@ const now = Date.parse('2026-11-24T11:00:03Z');
 const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({ type: 'event', event: { kind: 'trace', trace }, at: now });
 const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', now));
 
-function Screen({ shown, size, useColor = false }: { readonly shown: LiveState; readonly size: Size; readonly useColor?: boolean }): React.ReactElement {
-  const theme = createTheme(useColor);
+function Screen({ shown, size, palette }: { readonly shown: LiveState; readonly size: Size; readonly palette?: Palette | undefined }): React.ReactElement {
+  const theme = createTheme(palette !== undefined, palette);
   return <LiveView state={shown} size={size} theme={theme} header={headerLines(shown, theme, size.columns)} body={useBody(shown, size, theme)} />;
 }
 
-function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, useColor = false): string {
-  return render(<Screen shown={shown} size={size} useColor={useColor} />).lastFrame() ?? '';
+function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, palette?: Palette): string {
+  return render(<Screen shown={shown} size={size} palette={palette} />).lastFrame() ?? '';
 }
 
 const small = { columns: 80, rows: 24 };
 const large = { columns: 100, rows: 40 };
 const thousand = withStatus({ nodes: Array.from({ length: 1000 }, (_, index) => ({ ...nodeA, name: `worker-${String(index).padStart(4, '0')}` })) });
 const notYet: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
+
+/** The trace of a bundle, as the live view gets it. */
+async function traceOfBundle(name: string): Promise<ServiceTrace> {
+  const source = await openBundle(fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url)), { service: undefined, namespace: undefined });
+  let found: ServiceTrace | undefined;
+  await source.follow((event) => { if (event.kind === 'trace') found = event.trace; }, new AbortController().signal);
+  if (found === undefined) throw new Error(`${name} gave no trace`);
+  return found;
+}
+const recorded = await traceOfBundle('auth-service');
+
+/** The status of a trace whose nodes are waited for, or did not answer, as the engine makes it. */
+function traceWith(answers: readonly NodeAnswer[]): ServiceTrace {
+  const bundle = parseBundle(readFileSync(new URL('../fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
+  const given = new Map(answers.map((answer) => [answer.node, answer]));
+  const { spec, desired, recordedAt } = bundle;
+  const status = buildStatus({ spec, generation: undefined, desired, answers: bundle.answers.map((answer) => given.get(answer.node) ?? answer), previous: undefined, now: recordedAt });
+  return { ...recorded, status: { ...status, collectedAt: '2026-11-24T11:00:00Z' } };
+}
+const pulling: NodeAnswer = { node: 'node-a', state: 'Waiting', reason: 'ImagePullBackOff', message: "its probe's image svctrace/probe:v0.1.0 cannot be pulled there: Back-off pulling image" };
+const tainted: NodeAnswer = { node: 'node-b', state: 'Waiting', reason: 'Unschedulable', message: 'its probe cannot run there: 0/3 nodes are available: 1 node(s) had untolerated taint(s)' };
+const refused: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'PodSecurity', message: 'PodSecurity refuses probes in namespace svctrace-system; label it: kubectl label namespace svctrace-system pod-security.kubernetes.io/enforce=privileged' };
+const overQuota: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'QuotaExceeded', message: 'a quota of namespace svctrace-system refuses its probe: exceeded quota: pods' };
+const mayNot = 'User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default && kubectl create rolebinding svctrace-get-pods-log --role=svctrace-get-pods-log --user=jane -n default.';
+
+const logLines = [
+  { from: 'auth-service-5995955cd8-4tml7/app', time: '2026-11-24T11:00:01.1Z', text: 'GET /login 200 in 12 ms' },
+  { from: 'auth-service-5995955cd8-kbz6c/app', time: '2026-11-24T11:00:01.2Z', text: 'GET /login 200 in 9 ms' },
+  { from: 'auth-service-5995955cd8-kbz6c/proxy', time: '2026-11-24T11:00:02Z', text: 'upstream connect error or disconnect before headers; reset reason: connection failure; transport failure reason: delayed connect error: 111' },
+  { from: 'auth-service-5995955cd8-4tml7/app', time: '', text: '    at main (server.js:12)' },
+];
 
 const screens: [string, LiveState, Size][] = [
   ['live-connecting', state(), small],
@@ -44,13 +83,25 @@ const screens: [string, LiveState, Size][] = [
   ['live-nodes-grouped', state(traced(), { type: 'show', view: 'nodes' }, { type: 'toggleGrouping' }, { type: 'sortBy', column: 'health' }), small],
   ['live-rules', state(traced(), { type: 'show', view: 'rules' }), small],
   ['live-rules-filtered', state(traced(), { type: 'show', view: 'rules' }, { type: 'openInput', kind: 'filter' }, { type: 'type', text: 'dnat' }), small],
+  ['live-rules-explained', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), small],
+  ['live-rules-explained-nftables', state(traced(recorded), { type: 'selectNode', node: 'node-b' }, { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), { columns: 120, rows: 40 }],
+  ['live-rules-without-pane', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'toggleExplanation' }), small],
   ['live-conntrack', state(traced(), { type: 'show', view: 'conntrack' }), small],
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
+  ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
+  ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
   ['live-palette', state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }), small],
   ['live-help', state(traced(), { type: 'toggleHelp' }), small],
   ['live-lost', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
+  ['live-lost-before-an-answer', state({ type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: no answer within 30 s' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
+  ['live-resumed', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: read ECONNRESET' }, at: now }, { type: 'event', event: { kind: 'resumed' }, at: now + 12_000 }, { type: 'show', view: 'timeline' }), small],
+  ['live-waiting-for-probes', state(traced(traceWith([pulling, tainted, refused]))), small],
+  ['live-waiting-for-probes-nodes', state(traced(traceWith([pulling, tainted, refused])), { type: 'show', view: 'nodes' }), small],
+  ['live-partial', state(traced(traceWith([overQuota])), { type: 'selectNode', node: 'node-c' }), small],
+  ['live-logs-forbidden', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
+  ['live-wish-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
   ['live-silent', state(traced(notYet), { type: 'event', event: { kind: 'silent', message: 'The svctrace operator does not run.' }, at: now }), small],
   ['live-stale', state(traced(), { type: 'tick', at: now + 60_000 }), small],
   ['live-1000-nodes', state(traced(thousand), { type: 'selectBy', nodes: 500 }), small],
@@ -66,11 +117,60 @@ describe('screen', () => {
     for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(size.columns);
   });
 
-  it('says the same with colour', () => {
-    const shown = state(traced());
-    expect(stripVTControlCharacters(screenOf(shown, small, true))).toBe(screenOf(shown, small));
+});
+
+describe('colour', () => {
+  const frames = ([16, 256] as const).flatMap((palette) => screens.map(([name, shown, size]) => ({ name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) })));
+  const codesOf = (frame: string): string[] => [...frame.matchAll(/\u001b\[([\d;]*)m/g)].map(([, code = '']) => code);
+
+  it('changes no letter of any screen', () => {
+    for (const { name, frame, plain } of frames) expect(stripVTControlCharacters(frame), name).toBe(plain);
+  });
+
+  it('is none without colour', () => {
+    for (const { name, plain } of frames) expect(plain, name).not.toContain('\u001b');
+  });
+
+  it('is one that can be read on a dark and on a light terminal', () => {
+    const codes = (palette: Palette): Set<string> => new Set(frames.filter((each) => each.palette === palette).flatMap(({ frame }) => codesOf(frame)));
+    // Bold, dim and their ends; no black, no white, none of the bright ones (90 to 97), no background.
+    const styles = ['0', '1', '2', '22', '39'];
+    expect([...codes(16)].filter((code) => !styles.includes(code) && !/^3[1-6]$/.test(code))).toEqual([]);
+    const indexed = [...codes(256)].filter((code) => !styles.includes(code));
+    expect(indexed.length).toBeGreaterThanOrEqual(4);
+    for (const code of indexed) {
+      const index = Number(/^38;5;(\d+)$/.exec(code)?.[1]);
+      const light = luminance(index);
+      expect(1.05 / (light + 0.05), `${code} on white`).toBeGreaterThanOrEqual(3.9);
+      expect((light + 0.05) / 0.05, `${code} on black`).toBeGreaterThanOrEqual(3.9);
+    }
+  });
+
+  it('says nothing that the words beside it do not say: one text has one colour, on every screen', () => {
+    const colors = new Map<string, Set<string>>();
+    for (const { frame, palette, name } of frames) {
+      // Logs have a colour for each pod, whose name is what is painted.
+      if (palette !== 16 || name === 'live-logs') continue;
+      for (const [, color = '', text = ''] of frame.matchAll(/\u001b\[(3[1-6])m([^\u001b]*)/g)) {
+        expect(text.trim(), `${name}: a colour without a word`).not.toBe('');
+        colors.set(text, (colors.get(text) ?? new Set()).add(color));
+      }
+    }
+    expect(colors.size).toBeGreaterThan(20);
+    for (const [text, seen] of colors) expect([...seen], text).toHaveLength(1);
   });
 });
+
+/** Of one of the 216 colours past the first 16, as WCAG 2 defines it. */
+function luminance(index: number): number {
+  const levels = [0, 95, 135, 175, 215, 255];
+  const place = index - 16;
+  const [red = 0, green = 0, blue = 0] = [Math.floor(place / 36), Math.floor(place / 6) % 6, place % 6].map((each) => {
+    const part = (levels[each] ?? 0) / 255;
+    return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+}
 
 /** A source whose events the test gives. */
 function openSource(): { source: TraceSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
@@ -97,6 +197,16 @@ function openSource(): { source: TraceSource; give: (event: TraceEvent) => void;
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 40); });
+
+it.each([
+  [{ TERM: 'xterm' }, 16],
+  [{ TERM: 'xterm-256color' }, 256],
+  [{ TERM: 'screen', TMUX: '/tmp/socket' }, 256],
+  [{ TERM: 'vt100' }, 16],
+  [{ TERM: 'xterm', COLORTERM: 'truecolor' }, 256],
+])('finds the colours of %j', (env, palette) => {
+  expect(paletteOf(Object.create(WriteStream.prototype) as WriteStream, env)).toBe(palette);
+});
 
 describe('keys', () => {
   interface Opened {
@@ -209,13 +319,30 @@ describe('keys', () => {
     if (program === undefined || services === undefined || endpoint === undefined) throw new Error('the example has no chains');
     const middle = { ...services, name: 'KUBE-SVC-MUEJEZ6DR7OLMVAV', rules: [{ text: `-A KUBE-SVC-MUEJEZ6DR7OLMVAV -j ${endpoint.name}`, packets: 4, bytes: 240 }] };
     await give({ kind: 'trace', trace: withStatus({ programs: [{ ...program, chains: [services, middle, endpoint] }] }) });
-    const jump = services.rules[0]?.text ?? '';
-    expect(screen()).toContain(jump.slice(0, 40));
+    const jump = '-d 10.96.216.123/32 -p tcp';
+    expect(services.rules[0]?.text).toContain(jump);
+    expect(screen()).toContain(jump);
     await press(' ');
-    expect(screen()).not.toContain(jump.slice(0, 40));
+    expect(screen()).not.toContain(jump);
     await press('z', 'z', down);
     await press(enter);
     expect(screen()).toMatch(/▸ +- IPv4 nat KUBE-SVC-MUEJEZ6DR7OLMVAV/);
+  });
+
+  it('says what the chosen rule does, and leads to the next chain', async () => {
+    const { screen, press, give } = await open({}, { view: 'rules' });
+    await give({ kind: 'trace', trace: recorded });
+    await press('g', down, down, down);
+    expect(screen()).toContain('TCP connections to 10.96.2.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO, which chooses');
+    expect(screen()).toContain('100.0% of the connections end at endpoints behind it');
+    expect(screen()).toContain('Enter: KUBE-SVC-FCQA5OQTFYIPVXUO');
+    expect(screen()).toContain('written by syncProxyRules in pkg/proxy/iptables/proxier.go (Kubernetes 1.37)');
+    await press('x');
+    expect(screen()).not.toContain('written by');
+    await press('x', enter);
+    expect(screen()).toMatch(/▸ +- IPv4 nat KUBE-SVC-FCQA5OQTFYIPVXUO/);
+    await press(':', 'explain', enter);
+    expect(screen()).not.toContain(': 4 rules');
   });
 
   it(': finds a command by its letters', async () => {
@@ -246,6 +373,7 @@ describe('keys', () => {
     expect(saving.screen()).toContain('saved to auth-service-1.svctrace');
     const failing = await open({ save: async () => { throw new Error('you may not create pods'); } });
     await failing.press('s');
+    await vi.waitFor(() => { expect(failing.screen()).not.toContain('saving a bundle'); });
     expect(failing.screen()).toContain('you may not create pods');
     const without = await open();
     await without.press('s');
@@ -262,6 +390,50 @@ describe('keys', () => {
     await give({ kind: 'trace', trace: withStatus({ walks: [walk] }) });
     expect(screen()).toContain('1  nat KUBE-SERVICES: jumps to KUBE-SVC-X');
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
+  });
+
+  it('the logs are opened when they are first shown, and followed from then on', async () => {
+    let give: (event: LogEvent) => void = () => undefined;
+    let signal: AbortSignal | undefined;
+    const { screen, press, copied } = await open({
+      logs: async (onEvent, end) => {
+        give = onEvent;
+        signal = end;
+      },
+    });
+    expect(signal).toBeUndefined();
+    await press('8');
+    expect(screen()).toContain('asking for the pods of the Service');
+    give({ kind: 'pods', pods: 2, none: 'none' });
+    give({ kind: 'lines', lines: Array.from({ length: 60 }, (_, index) => ({ from: `auth-${String(index % 2)}/app`, time: '2026-11-24T10:00:01Z', text: `line ${String(index)}` })) });
+    await settle();
+    expect(screen()).toContain('2 pods, 60 lines; the newest is followed');
+    expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
+    await press('k', 'y');
+    expect(copied).toEqual(['line 58']);
+    expect(screen()).toContain('stays here');
+    await press('/', 'auth-0 line 2', enter);
+    expect(screen()).toContain('10 of 60 lines');
+    expect(screen()).not.toContain('line 59');
+    await press(escape, 'f');
+    expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
+    await press('1');
+    expect(signal?.aborted).toBe(false);
+    await press('q');
+    expect(signal?.aborted).toBe(true);
+  });
+
+  it('r asks for the logs again where they were refused', async () => {
+    let times = 0;
+    const { screen, press } = await open({ logs: async () => { times += 1; throw new Error('User "jane" may not get pods/log'); } }, { view: 'logs' });
+    expect(screen()).toContain('✖ no more logs: User "jane" may not get pods/log (r tries again)');
+    await press('r');
+    expect(times).toBe(2);
+  });
+
+  it('says where there are no logs', async () => {
+    const { screen } = await open({ origin: 'recorded 2026' }, { view: 'logs' });
+    expect(screen()).toContain('▲ no logs here: this is recorded 2026');
   });
 
   it('the timeline tells what changed', async () => {

@@ -4,9 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { InterruptedError } from '../../cmd/errors.ts';
+import { connect } from '../../cmd/client.ts';
 import { runLogs } from '../../cmd/logs.ts';
+import { followServiceLogs } from '../../cmd/service-logs.ts';
+import type { LogEvent } from '../../cmd/source.ts';
 import { iptablesChainNames } from '../../core/chain-names.ts';
-import { refuse, sendJson, startApiServer, type ApiServer, type Recorded } from './api-server.ts';
+import { flagsFor, refuse, sendJson, startApiServer, type ApiServer, type Recorded } from './api-server.ts';
 import { testIo, type TestIo } from './cluster.ts';
 
 const servers: ApiServer[] = [];
@@ -43,7 +46,7 @@ async function start({ pods, logs, selector = { app: 'auth' }, onWatch = () => u
       const own = logs[`${log}/${url.searchParams.get('container') ?? ''}`];
       if (own === undefined) refuse(response, 400, 'BadRequest', `container "app" in pod "${log}" is waiting to start: ContainerCreating`);
       else if (typeof own === 'string') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(own);
-      else own(response.writeHead(200, { 'Content-Type': 'text/plain' }), url.searchParams);
+      else own(response, url.searchParams);
     } else if (url.searchParams.has('watch')) {
       response.writeHead(200, { 'Content-Type': 'application/json' });
       response.flushHeaders();
@@ -66,6 +69,12 @@ async function until(io: TestIo, text: string): Promise<void> {
 }
 
 const at = (second: string, text: string): string => `2026-11-24T10:00:${second}Z ${text}\n`;
+
+/** As an API server refuses a log. */
+const forbidden: Log = (response) => {
+  response.statusCode = 403;
+  response.end(JSON.stringify({ kind: 'Status', reason: 'Forbidden', message: 'pods "auth-1" is forbidden: User "jane" cannot get resource "pods/log" in API group "" in the namespace "default"' }));
+};
 
 describe('logs', () => {
   it('puts the lines of all pods in the order of their times, each with its pod', async () => {
@@ -160,8 +169,54 @@ describe('logs', () => {
     expect(server.requests.map(({ url }) => decodeURIComponent(url))).toContain('/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app=kube-proxy');
   });
 
+  it('ends where a log may not be read, instead of waiting for it', async () => {
+    const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
+    await expect((await begin('logs auth-service -f', server)).done).rejects.toThrow('cannot get resource "pods/log"');
+  });
+
   it('says where kube-proxy is no pod', async () => {
     const server = await start({ pods: [], logs: {} });
     await expect((await begin('logs auth-service --kube-proxy', server)).done).rejects.toThrow('where it is no pod, its log is on the node');
+  });
+});
+
+describe('logs of the live view', () => {
+  async function follow(server: ApiServer, nodes: readonly string[] = []): Promise<{ events: LogEvent[]; done: Promise<void>; stop: () => void }> {
+    const events: LogEvent[] = [];
+    const stop = new AbortController();
+    const client = connect(flagsFor(server.address), { HOME: '/nonexistent' }, () => undefined);
+    const done = followServiceLogs(client, { namespace: 'default', service: 'auth-service', nodes }, (event) => { events.push(event); }, stop.signal);
+    return { events, done, stop: () => { stop.abort(); } };
+  }
+  const linesOf = (events: readonly LogEvent[]): string[] => events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ from, text }) => `${from} ${text}`) : []));
+
+  it('are those of the pods of the Service, on the chosen nodes, and end with the view', async () => {
+    const server = await start({
+      pods: [pod('auth-1'), pod('auth-2', { node: 'node-b' })],
+      logs: { 'auth-1/app': (response) => { response.write(at('02', 'two') + at('01', 'behind')); }, 'auth-2/app': (response) => { response.write(at('03', 'elsewhere')); } },
+    });
+    const { events, done, stop } = await follow(server, ['node-a']);
+    while (linesOf(events).length < 2) await sleep(10);
+    stop();
+    await done;
+    expect(events[0]).toEqual({ kind: 'pods', pods: 1, none: expect.stringContaining('has no pod') });
+    expect(linesOf(events)).toEqual(['auth-1/app behind', 'auth-1/app two']);
+  });
+
+  it('tell the missing permission, and the role that gives it', async () => {
+    const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
+    const { done } = await follow(server);
+    await expect(done).rejects.toThrow('User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default');
+  });
+
+  it('of very many pods are followed up to a bound, and the rest is told', async () => {
+    const many = Array.from({ length: 53 }, (_, index) => pod(`auth-${String(index)}`));
+    const server = await start({ pods: many, logs: Object.fromEntries(many.map((_, index) => [`auth-${String(index)}/app`, (response: ServerResponse) => { response.write(at('01', 'line')); }])) });
+    const { events, done, stop } = await follow(server);
+    while (linesOf(events).length < 50) await sleep(10);
+    stop();
+    await done;
+    expect(events).toContainEqual({ kind: 'notice', message: '50 logs are followed, 3 more are not' });
+    expect(server.requests.filter(({ url }) => url.includes('/log?'))).toHaveLength(50);
   });
 });

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import { ApiError } from '../../cmd/api.ts';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { ClusterError, InterruptedError, NotFoundError, UsageError } from '../../cmd/errors.ts';
@@ -12,7 +13,7 @@ import type { TraceRequest } from '../../cmd/request.ts';
 import { parseServiceTrace } from '../../core/parse/service-trace.ts';
 import type { ServiceTraceStatus } from '../../core/service-trace.ts';
 import { fakeCluster, testIo, type FakeCluster, type TestIo } from './cluster.ts';
-import { exampleTrace, nodeA } from './example-trace.ts';
+import { exampleTrace, nodeA, nodeB, targets } from './example-trace.ts';
 
 async function requestOf(line: string): Promise<TraceRequest> {
   const parsed = await parseCommandLine(line.split(' '), 100);
@@ -159,21 +160,71 @@ it('--trace shows one that is there, and leaves it', async () => {
 });
 
 describe('--watch', () => {
-  it('prints each collection until it is ended, and deletes its trace', async () => {
-    const io = testIo();
-    const cluster: FakeCluster = fakeCluster({
-      onCreated: (name) => {
-        setTimeout(() => { cluster.writeStatus(name, waiting); }, 5);
-        setTimeout(() => { cluster.writeStatus(name, healthy); }, 10);
-        setTimeout(() => { cluster.writeStatus(name, healthy); }, 15);
-        setTimeout(() => { cluster.writeStatus(name, { ...healthy, collectedAt: '2026-11-24T11:00:02Z' }); }, 20);
-        setTimeout(() => { io.interrupt(new InterruptedError('SIGINT')); }, 40);
+  const drifted: ServiceTraceStatus = { ...partial, nodes: [nodeA, nodeB], collectedAt: '2026-11-24T11:00:02Z', conditions: healthy.conditions ?? [] };
+  const allThere: ServiceTraceStatus = { ...drifted, nodes: [nodeA, { ...nodeB, ports: nodeB.ports.map((port) => ({ ...port, dnatTargets: targets([], [0, 2, 0]) })) }], collectedAt: '2026-11-24T11:00:00Z', findings: [] };
+  const later = (status: ServiceTraceStatus, seconds: number): ServiceTraceStatus => ({ ...status, collectedAt: `2026-11-24T11:00:0${String(seconds)}Z` });
+
+  /** What is printed while the operator writes one status after the other. */
+  async function watched(line: string, statuses: readonly ServiceTraceStatus[], io = testIo()): Promise<string> {
+    const cluster = fakeCluster();
+    const client: FakeCluster['client'] = {
+      ...cluster.client,
+      // All of it while the watch is there, however busy the machine is.
+      watchTrace: async (namespace, name, version, onEvent, signal) => {
+        const watching = cluster.client.watchTrace(namespace, name, version, onEvent, signal);
+        for (const status of statuses) cluster.writeStatus(name, status);
+        io.interrupt(new InterruptedError('SIGINT'));
+        return watching;
       },
-    });
-    await expect(run('auth-service --watch', cluster, io)).rejects.toThrow(InterruptedError);
-    expect(io.out().match(/^Service default\/auth-service/gm)).toHaveLength(2);
-    expect(io.out()).toContain('--- 2026-11-24T11:00:02Z');
+    };
+    await expect(runTrace(await requestOf(line), io, () => client)).rejects.toThrow(InterruptedError);
     expect(cluster.log).toEqual(['create auth-service-1', 'delete auth-service-1 uid-auth-service-1']);
+    return io.out();
+  }
+
+  it('prints the first whole result as a table, then a line for each change, and deletes its trace', async () => {
+    const out = await watched('auth-service --watch', [waiting, allThere, allThere, drifted, later(drifted, 4), later(allThere, 6)]);
+    expect(out.match(/^Service default\/auth-service/gm)).toHaveLength(1);
+    const [, lines = ''] = out.split(/\n(?=TIME)/);
+    expect(lines).toBe([
+      'TIME                  NODE    WHAT      CHANGE',
+      '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send no more to 10.244.3.3:8080',
+      '2026-11-24T11:00:02Z  node-b  finding   ✖ RULE-EP-MISSING: node-b sends no packet of ClusterIP 10.96.216.123:80/TCP to 10.244.3.3:8080, which is ready.',
+      '2026-11-24T11:00:02Z  node-c  finding   ✖ DATA-NODE-MISSING: node-c did not answer.',
+      '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send to 10.244.3.3:8080 now',
+      '2026-11-24T11:00:06Z  node-b  finding   ● RULE-EP-MISSING of node/node-b is gone',
+      '2026-11-24T11:00:06Z  node-c  finding   ● DATA-NODE-MISSING of node/node-c is gone',
+      '',
+    ].join('\n'));
+  });
+
+  it('prints nothing more where nothing changes', async () => {
+    const out = await watched('auth-service --watch -o wide', [allThere, later(allThere, 2), later(allThere, 4)]);
+    expect(out).toMatch(/MODE KNOWN FROM/);
+    expect(out).not.toContain('CHANGE\n');
+  });
+
+  it('tells that the Service is deleted', async () => {
+    const gone: ServiceTraceStatus = { collectedAt: '2026-11-24T11:00:03Z', nodes: [], findings: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service auth-service', lastTransitionTime: '2026-11-24T11:00:03Z' }] };
+    expect(await watched('auth-service --watch', [allThere, gone])).toContain('\n2026-11-24T11:00:03Z  -     service   ✖ the Service is gone\n');
+  });
+
+  it('colours what a mark says too', async () => {
+    const out = await watched('auth-service --watch --color always', [allThere, drifted]);
+    expect(out).toContain('\u001b[31m✖ RULE-EP-MISSING: ');
+    const strip = (text: string): string => text.replace(/\u001b\[\d+m/g, '');
+    expect(strip(out)).toBe(await watched('auth-service --watch', [allThere, drifted]));
+  });
+
+  it('prints whole objects one after the other where a program reads them, as kubectl does', async () => {
+    const statuses = [waiting, allThere, drifted];
+    const json = await watched('auth-service --watch -o json', statuses);
+    const objects = json.split(/(?<=^\}\n)/m).map((text) => parseServiceTrace(JSON.parse(text)).status?.collectedAt);
+    expect(objects).toEqual([allThere.collectedAt, drifted.collectedAt]);
+    const yaml = await watched('auth-service --watch -o yaml', statuses);
+    expect(parseAllDocuments(yaml).map((document) => parseServiceTrace(document.toJS()).status?.collectedAt)).toEqual([allThere.collectedAt, drifted.collectedAt]);
+    expect(yaml.match(/^---$/gm)).toHaveLength(1);
+    expect(await watched('auth-service --watch -o name', statuses)).toBe('servicetrace.svctrace.io/auth-service-1\n'.repeat(2));
   });
 });
 

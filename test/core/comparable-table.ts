@@ -2,7 +2,7 @@
 import type { NftRulesetTable, NftSet } from '../../core/nft-table.ts';
 
 /**
- * The JSON of nft 1.0.6 leaves out the comments of tables and chains, auto-merge, typeof, the flag dynamic and l3proto's
+ * The JSON of nft 1.0.6 leaves out the comments of tables and chains, auto-merge, typeof, that a map leads to ranges, the flag dynamic and l3proto's
  * order; its text the handles (without -a). Times until elements go differ with the moment of the listing.
  */
 export function comparableTable({ family, name, chains, sets, maps, objects, flowtables, unrecognized }: NftRulesetTable): unknown {
@@ -18,7 +18,7 @@ export function comparableTable({ family, name, chains, sets, maps, objects, flo
   };
 }
 
-function comparableSet({ handle: _handle, autoMerge: _autoMerge, typeOf: _typeOf, dataTypeOf: _dataTypeOf, ...set }: NftSet): unknown {
+function comparableSet({ handle: _handle, autoMerge: _autoMerge, typeOf: _typeOf, dataTypeOf: _dataTypeOf, isDataInterval: _isDataInterval, ...set }: NftSet): unknown {
   return { ...set, flags: set.flags.filter((flag) => flag !== 'dynamic'), elements: set.elements.map(({ expires: _expires, ...element }) => ordered(element)).sort(byText) };
 }
 

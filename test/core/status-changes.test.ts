@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { EndpointSliceStatus, EndpointStatus, NodeStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { EndpointSliceStatus, EndpointStatus, FindingStatus, NodeStatus, ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
 import { changesBetween } from '../../core/status-changes.ts';
 import { endpoint } from './facts.ts';
 
@@ -33,6 +33,32 @@ describe('changesBetween', () => {
       'neutral endpoint: endpoint 10.244.1.2 (auth-2 on node-a) is terminating and serving, was ready',
       'neutral endpoint: endpoint 10.244.3.2 (auth-2 on node-a) came, ready',
     ]);
+  });
+
+  const service: ServiceStatus = { type: 'ClusterIP', clusterIPs: ['10.96.0.7'], externalIPs: [], loadBalancerIPs: [], ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: '8080' }], selector: { app: 'auth' } };
+  const gone: Partial<ServiceTraceStatus> = { conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service auth', lastTransitionTime: at }], nodes: [], findings: [] };
+  const finding: FindingStatus = { id: 'EPS-EMPTY', severity: 'error', where: 'service/auth', message: 'no endpoint', evidence: [], advice: 'look' };
+
+  it('tells that the Service goes, and nothing of what goes with it', () => {
+    const before = { service, endpointSlices: slices(endpoint('10.244.1.2')), nodes: [node(['10.244.1.2'])], findings: [finding] };
+    expect(texts(before, gone)).toEqual(['bad service: the Service is gone']);
+    expect(texts(gone, before)).toEqual(['good service: the Service is there again', 'bad finding: EPS-EMPTY: no endpoint']);
+    expect(texts(gone, gone)).toEqual([]);
+    expect(texts({ service }, {})).toEqual([]);
+  });
+
+  it('tells what somebody changed of the Service', () => {
+    expect(texts({ service }, { service: { ...service, type: 'NodePort', ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: '9090', nodePort: 30080 }], selector: {}, internalTrafficPolicy: 'Local' } })).toEqual([
+      'neutral service: type of the Service: NodePort, was ClusterIP',
+      'neutral service: ports of the Service: http 80/TCP to 9090 (NodePort 30080), was http 80/TCP to 8080',
+      'neutral service: selector of the Service: none, was app=auth',
+      'neutral service: internalTrafficPolicy of the Service: Local, was none',
+    ]);
+  });
+
+  it('tells nodes that are asked, and those that are asked no more', () => {
+    expect(texts({ nodes: [node([])] }, { nodes: [node([], { name: 'node-b' })] })).toEqual(['neutral node: node-a is asked no more', 'neutral node: node-b is asked now']);
+    expect(texts({ nodes: [node([])] }, { nodes: [] })).toEqual([]);
   });
 
   it('takes the ready one of an address that is in two slices', () => {

@@ -8,21 +8,25 @@ import { execa } from 'execa';
 export interface Terminal {
   /** The screen as text, one line for each row, without trailing blanks. */
   screen(): Promise<string>;
-  /** The same with its colours, as escape sequences. */
-  painted(): Promise<string>;
+  /** The same with the escape sequences of its colours. */
+  coloredScreen(): Promise<string>;
   /** The screen once it holds `text` and stays as it is for a moment. @throws after `seconds`, with the screen as it is */
   settled(text: string | RegExp, seconds?: number): Promise<string>;
-  /** What tmux knows of the terminal, such as alternate_on or cursor_flag. */
-  state(format: string): Promise<string>;
   /** The screen once it holds `text`. @throws after `seconds`, with the screen as it is */
   waitFor(text: string | RegExp, seconds?: number): Promise<string>;
+  /** A line, and Enter. */
+  type(line: string): Promise<void>;
   /** tmux key names, such as Down, Enter, q. */
   press(...keys: readonly string[]): Promise<void>;
   resize(columns: number, rows: number): Promise<void>;
+  /** What tmux knows of the terminal, by its format: `#{alternate_on}`. */
+  state(format: string): Promise<string>;
+  /** From now on, all that the programs write to the terminal goes to the file as it is, too. */
+  record(file: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Starts `command` (a shell line) in a terminal of the given size; the shell stays when the command ends. */
+/** Starts `command` (a shell line; empty for none) in a terminal of the given size; the shell stays when the command ends. */
 export async function openTerminal(
   command: string,
   { columns = 120, rows = 40, env = {} }: { columns?: number; rows?: number; env?: Readonly<Record<string, string>> } = {},
@@ -33,8 +37,11 @@ export async function openTerminal(
   await tmux('new-session', '-d', '-x', String(columns), '-y', String(rows), '-s', 'test', 'sh');
   await tmux('set-option', '-g', 'window-size', 'manual');
   const screen = (): Promise<string> => tmux('capture-pane', '-p', '-t', 'test');
-  await tmux('send-keys', '-t', 'test', '-l', `PS1='shell> '; clear; ${command}`);
-  await tmux('send-keys', '-t', 'test', 'Enter');
+  const type = async (line: string): Promise<void> => {
+    await tmux('send-keys', '-t', 'test', '-l', line);
+    await tmux('send-keys', '-t', 'test', 'Enter');
+  };
+  if (command !== '') await type(`PS1='shell> '; clear; ${command}`);
   const wait = async (text: string | RegExp, seconds: number, isSettled: boolean): Promise<string> => {
     const end = Date.now() + seconds * 1000;
     let before: string | undefined;
@@ -48,15 +55,19 @@ export async function openTerminal(
   };
   return {
     screen,
-    painted: () => tmux('capture-pane', '-p', '-e', '-t', 'test'),
-    state: (format) => tmux('display-message', '-p', '-t', 'test', `#{${format}}`),
+    coloredScreen: () => tmux('capture-pane', '-e', '-p', '-t', 'test'),
     waitFor: (text, seconds = 60) => wait(text, seconds, false),
     settled: (text, seconds = 60) => wait(text, seconds, true),
+    type,
     async press(...keys) {
       for (const key of keys) await tmux('send-keys', '-t', 'test', key);
     },
     async resize(width, height) {
       await tmux('resize-window', '-t', 'test', '-x', String(width), '-y', String(height));
+    },
+    state: (format) => tmux('display-message', '-p', '-t', 'test', format),
+    async record(file) {
+      await tmux('pipe-pane', '-t', 'test', `cat > '${file}'`);
     },
     async close() {
       await tmux('kill-server').catch(() => undefined);

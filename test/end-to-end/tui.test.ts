@@ -83,6 +83,23 @@ describe('kubectl svctrace auth-service on a terminal', () => {
     });
   });
 
+  clusterTest('prints a line for each change where it watches without a live view', async (running) => {
+    await inTerminal(running, 'auth-service -w -o table | cat', { columns: 160, rows: 60 }, async (terminal) => {
+      await terminal.waitFor(/EndpointSlices {2}3\/3 endpoints ready/);
+      await running.kubectl(['delete', 'pod', '-l', 'app=auth-service', '--field-selector=spec.nodeName=node-b', '--wait=false']);
+      await terminal.waitFor(/TIME +NODE +WHAT +CHANGE[\s\S]* - +endpoint +endpoint \S+ \(auth-service-\S+ on \S+\) came/);
+      await terminal.waitFor(/ node-[abc] +rules +rules of ClusterIP \S+ send to \S+ now/);
+      await terminal.press('C-c');
+      await terminal.waitFor(/shell> *$/m);
+      expect((await terminal.screen()).match(/^NODE /gm) ?? []).toHaveLength(1);
+    });
+    await running.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=60s']);
+    await eventually(async () => {
+      const { stdout } = await running.kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
+      expect(stdout).toBe('');
+    });
+  });
+
   clusterTest('ends clean on Ctrl-C', async (running) => {
     await inTerminal(running, 'auth-service', { columns: 100, rows: 30 }, async (terminal) => {
       await terminal.waitFor(/node-a/);

@@ -16,6 +16,8 @@ export interface Fault {
   readonly does: string;
   /** The Service that is traced: `NAMESPACE/NAME`, or the name alone in the suite's own namespace. */
   readonly service: string;
+  /** A pod of the suite's namespace that the trace asks from, as --from does. */
+  readonly client?: string;
   /** Where faults of one group meet at one Service: this one is of this node, and so are all findings that name it. */
   readonly node?: string;
   /** Exactly these, sorted: no more and no fewer. */

@@ -46,6 +46,7 @@ export interface PodAt {
 export class Place {
   readonly cluster: Cluster;
   readonly #engine: TraceEngine;
+  readonly #instance = `faults-${process.pid.toString(36)}`;
   #probes: SharedProbes | undefined;
   readonly #restart = new Set<string>();
 
@@ -54,7 +55,7 @@ export class Place {
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfigPath);
     this.#engine = createTraceEngine(
-      { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: `faults-${process.pid.toString(36)}`, probeIdleSeconds: 600 },
+      { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: this.#instance, probeIdleSeconds: 600 },
       (...args) => (this.#probes = new SharedProbes(...args)),
     );
   }
@@ -67,13 +68,17 @@ export class Place {
     await this.#engine.close();
   }
 
-  /** What is found of each of the Services, collected from all nodes by the engine that --standalone uses. */
-  async findings(services: readonly string[]): Promise<Map<string, readonly FindingStatus[]>> {
+  /**
+   * What is found of each of the Services, collected from all nodes by the engine that --standalone uses.
+   * @param clients the pods that Services are asked from, by Service
+   */
+  async findings(services: readonly string[], clients: ReadonlyMap<string, string> = new Map()): Promise<Map<string, readonly FindingStatus[]>> {
     const found = new Map<string, readonly FindingStatus[]>();
     for (let start = 0; start < services.length; start += servicesOfRound) {
       const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
         const [space, name] = splitName(service);
-        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name } } });
+        const client = clients.get(service);
+        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name }, ...(client === undefined ? {} : { from: { pod: client } }) } });
         found.set(service, status.findings ?? []);
       });
       await this.#probes?.round(traces);
@@ -143,6 +148,11 @@ export class Place {
         await this.untilKubeProxyHasSynced(name);
       }),
     );
+  }
+
+  /** Takes the node's probe away: the next collection makes another, from the image that the node has then. */
+  async renewProbe(node: string): Promise<void> {
+    await this.kubectl(['-n', 'kube-system', 'delete', 'pod', '-l', `svctrace.io/instance=${this.#instance}`, '--field-selector', `spec.nodeName=${node}`, '--wait=true']);
   }
 
   /** Until the node's kube-proxy says that it is healthy, which it does after its first sync. */

@@ -1,6 +1,8 @@
 /** All faults, in the order in which their groups are made. */
 import type { FaultGroup } from './fault.ts';
 import { apiObjects } from './groups/api-objects.ts';
+import { clientDns } from './groups/client-dns.ts';
+import { clock } from './groups/clock.ts';
 import { conntrack, conntrackFull } from './groups/conntrack.ts';
 import { dns } from './groups/dns.ts';
 import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
@@ -9,4 +11,4 @@ import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
 import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, apiObjects];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];

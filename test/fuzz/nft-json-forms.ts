@@ -33,8 +33,9 @@ function plain(value: unknown): unknown {
   if (typeof element === 'object' && element !== null && 'val' in element && Object.keys(element).length === 1) return plain(element.val);
   const entries = Object.entries(value)
     .map(([name, inner]: [string, unknown]): [string, unknown] => [name, name === 'reject' && isDefaultReject(inner) ? null : inner])
-    .filter(([name, inner]) => inner !== null && inner !== undefined && JSON.stringify(inner) !== '{}' && silent.get(name) !== JSON.stringify(inner))
+    .filter(([name, inner]) => inner !== null && inner !== undefined && silent.get(name) !== JSON.stringify(inner))
     .map(([name, inner]): [string, unknown] => [name, plain(inner)])
+    .filter(([, inner]) => JSON.stringify(inner) !== '{}')
     .sort(([one], [other]) => (one < other ? -1 : 1));
   return Object.fromEntries(entries);
 }

@@ -11,13 +11,13 @@ export function nftWords(lines: readonly string[]): string[] {
     const said = line
       .replace(/ # handle \d+$/, '')
       .replace(/^(size \d+) # count \d+$/, '$1')
-      .replace(/ priority ([^;{}]+);/g, (whole, priority: string) => ` priority ${String(nftPriorityOf(priority, 'ip') ?? whole)};`)
+      .replace(/\b(type\s[^;{}]*?) priority ([^;{}]+);/, (whole, head: string, priority: string) => `${head} priority ${String(nftPriorityOf(priority, 'ip') ?? whole)};`)
       .replace(/\breject with icmp(?:v6|x)? (?:type )?port-unreachable\b/g, 'reject')
       .replace(/\b(with icmp(?:v6|x)?)\s+type\s/g, '$1 ')
       .replace(/ burst (?:5 packets|0 \w*bytes)\b/g, '')
       .replace(/ used 0 \w*bytes\b/g, '')
       .replace(/\blast used never\b/g, 'last')
-      .replace(/\b(\d+) ([km])bytes\b(?!\/)/g, (_all, count: string, unit: string) => `${String(Number(count) * (unit === 'k' ? 1024 : 1024 * 1024))} bytes`);
+      .replace(/\b(\d+) +([km])bytes\b(?!\/)/g, (_all, count: string, unit: string) => `${String(Number(count) * (unit === 'k' ? 1024 : 1024 * 1024))} bytes`);
     return [...said.matchAll(/"[^"]*"|[|&^]|[<>=!]+|[^\s{}(),;|&^"<>=!]+/g)].map(([word]) => spelled(word)).filter((word) => word !== '' && !silent.has(word));
   });
 }

@@ -194,7 +194,7 @@ function ruleAsKept(body: { readonly [field: string]: unknown }): unknown {
   const isKnown = (field: string): boolean => ['family', 'table', 'chain', 'handle', 'comment', 'expr'].includes(field);
   const others = Object.entries(body).filter(([field]) => !isKnown(field));
   const { chain, handle = 0, comment = '', expr = [] } = body;
-  if (others.length === 0 || (Array.isArray(expr) && expr.length === 0 && body['comment'] === undefined) || typeof chain !== 'string' || !Array.isArray(expr) || !Number.isInteger(handle) || typeof comment !== 'string') return body;
+  if (others.length === 0 || typeof chain !== 'string' || !Array.isArray(expr) || !Number.isInteger(handle) || typeof comment !== 'string') return body;
   return { ...Object.fromEntries(Object.entries(body).filter(([field]) => isKnown(field))), expr: [Object.fromEntries(others), ...(expr as readonly unknown[])] };
 }
 

@@ -72,9 +72,9 @@ describe.skipIf(unavailable !== undefined)('a table of every statement', () => {
     const tables = fromJson(json).map((table) => ({
       ...table,
       // What nft 1.0.6 prints as JSON and does not read as such: a synproxy, an expectation and a policy of time-outs,
-      // and a map to concatenations.
+      // a map to concatenations, and one to ranges.
       objects: table.objects.filter(({ kind }) => !['synproxy', 'ct expectation', 'ct timeout'].includes(kind)),
-      maps: new Map([...table.maps].filter(([, { data = [] }]) => data.length === 1)),
+      maps: new Map([...table.maps].filter(([name, { data = [] }]) => data.length === 1 && !['m5', 'm6'].includes(name))),
       chains: new Map([...table.chains].map(([name, chain]) => [name, { ...chain, rules: chain.rules.filter(({ statements: each }) => !/"name":"m2"|ct expectation|ct timeout/.test(JSON.stringify(each)) && !each.some(isTextInJson)) }])),
     }));
     // The rules that ask for them, and an update of a map, which it prints as text within its JSON.

@@ -50,6 +50,16 @@ const starts: [string, () => void, string][] = [
   ],
   ['a quota refuses it', () => { api.refusal = { code: 403, message: 'pods "x" is forbidden: exceeded quota: q' }; }, 'Failed QuotaExceeded: a quota of namespace svctrace-system refuses its probe: pods "x" is forbidden: exceeded quota: q'],
   ['RBAC refuses it', () => { api.refusal = { code: 403, message: 'User "u" cannot create resource "pods"' }; }, 'Failed Forbidden: its probe may not be created: User "u" cannot create resource "pods"'],
+  [
+    'RBAC refuses it to a user',
+    () => { api.refusal = { code: 403, message: 'pods is forbidden: User "jane" cannot create resource "pods" in API group "" in the namespace "svctrace-system"' }; },
+    'Failed Forbidden: its probe may not be created: User "jane" may not create pods in namespace "svctrace-system" (kubectl auth can-i create pods -n svctrace-system); an administrator gives it with: kubectl create role svctrace-create-pods --verb=create --resource=pods -n svctrace-system && kubectl create rolebinding svctrace-create-pods --role=svctrace-create-pods --user=jane -n svctrace-system',
+  ],
+  [
+    'RBAC refuses it to the operator',
+    () => { api.refusal = { code: 403, message: 'pods is forbidden: User "system:serviceaccount:svctrace-system:svctrace-operator" cannot create resource "pods" in API group "" in the namespace "svctrace-system"' }; },
+    'Failed Forbidden: its probe may not be created: User "system:serviceaccount:svctrace-system:svctrace-operator" may not create pods in namespace "svctrace-system" (kubectl auth can-i create pods -n svctrace-system); install the operator again, which gives it its roles: kubectl svctrace install',
+  ],
   ['there is no namespace', () => { api.refusal = { code: 404, message: 'namespaces "svctrace-system" not found' }; }, 'Failed NoNamespace: its probe cannot be created, for there is no namespace svctrace-system'],
   ['the API server fails', () => { api.refusal = { code: 500, message: 'etcdserver: request timed out' }; }, 'Failed CreateFailed: its probe cannot be created: etcdserver: request timed out'],
 ];

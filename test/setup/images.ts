@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildImage, collectDirectory, collectExecutable, mergeContent, type ImageContent } from '../cluster/images.ts';
+import { buildImage, collectDirectory, collectExecutable, mergeContent, type ImageContent, type ImageSpec } from '../cluster/images.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -27,8 +27,13 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
     entrypoint: ['/usr/local/bin/node', '/operator.mjs'],
     user: '65532:65532',
   });
-  const tools = mergeContent(node, ...(await Promise.all(probeTools.map(toolContent))), xtablesExtensions());
-  const probe = await buildImage({
+  return { operator, probe: await buildImage(await probeSpec(node)) };
+}
+
+/** What the probe's image is made of; its programs are those of dist/. */
+export async function probeSpec(node?: ImageContent): Promise<ImageSpec> {
+  const tools = mergeContent(node ?? (await nodeContent()), ...(await Promise.all(probeTools.map(toolContent))), xtablesExtensions());
+  return {
     name: probeImage,
     files: [...tools.files, { path: '/probe.mjs', from: `${root}dist/probe.mjs`, mode: 0o644 }],
     symlinks: [
@@ -38,8 +43,7 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
     ],
     entrypoint: ['/usr/local/bin/node', '/probe.mjs'],
     command: ['wait'],
-  });
-  return { operator, probe };
+  };
 }
 
 /** The node that runs this script, with the libraries that it loads. */

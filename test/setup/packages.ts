@@ -3,8 +3,10 @@ import { canInstallPackages, installPackages } from '../cluster/packages.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
 const others = [
+  { program: 'faketime', package: 'faketime', why: "faketime: the suite of faults gives one node's probe another clock" },
   { program: 'tmux', package: 'tmux', why: 'tmux: the tests look at the live view in a real terminal' },
   { program: 'tshark', package: 'tshark', why: 'tshark: the tests read captured packets with it, as Wireshark does' },
+  { program: 'chromium', package: 'chromium', why: 'chromium: the tests open a report in a browser, and print it' },
   { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
 ];
 

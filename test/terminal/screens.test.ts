@@ -3,7 +3,6 @@
  * time of its recording, so that these screens stay as they are; `vitest run --project terminal --update` writes them
  * anew where they should not.
  */
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readBundle } from '../../cmd/bundle-source.ts';
@@ -137,44 +136,10 @@ const sgrColor = /\u001b\[(?:\d+;)*(?:3[0-7]|38|4[0-7]|48|9[0-7]|10[0-7])(?:;\d+
 it('paints without any colour where NO_COLOR is set, and says the same', async () => {
   await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
     await expectGolden(await terminal.settled(barOf('path')), 'path', small);
-    expect(await terminal.painted()).not.toMatch(sgrColor);
+    expect(await terminal.coloredScreen()).not.toMatch(sgrColor);
   }, { NO_COLOR: '1' });
   await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
     await expectGolden(await terminal.settled(barOf('path')), 'path', small);
-    expect(await terminal.painted()).toMatch(sgrColor);
-  });
-});
-
-describe('gives the terminal back', () => {
-  const expectBack = async (terminal: Terminal, status: number): Promise<string> => {
-    const screen = await terminal.settled(new RegExp(`status ${String(status)}\\nshell>`));
-    expect(await terminal.state('alternate_on')).toBe('0');
-    expect(await terminal.state('cursor_flag')).toBe('1');
-    return screen;
-  };
-
-  it('when the user quits', async () => {
-    await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
-      await terminal.settled(barOf('path'));
-      expect(await terminal.state('alternate_on')).toBe('1');
-      await terminal.press('q');
-      expect(await expectBack(terminal, 0)).not.toContain('DNAT TARGET');
-    });
-  });
-
-  it.each([['HUP', 129], ['INT', 130], ['TERM', 143]] as const)('at SIG%s', async (signal, status) => {
-    await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
-      await terminal.settled(barOf('path'));
-      const shell = await terminal.state('pane_pid');
-      const [program] = readFileSync(`/proc/${shell}/task/${shell}/children`, 'utf8').split(' ');
-      process.kill(Number(program), `SIG${signal}`);
-      await expectBack(terminal, status);
-    });
-  });
-
-  it('when the bundle cannot be read, with the sentence', async () => {
-    await inTerminal('--bundle /nonexistent.svctrace', small, async (terminal) => {
-      expect((await expectBack(terminal, 2)).replaceAll('\n', '')).toContain('--bundle /nonexistent.svctrace cannot be read');
-    });
+    expect(await terminal.coloredScreen()).toMatch(sgrColor);
   });
 });

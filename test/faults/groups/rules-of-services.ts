@@ -160,6 +160,17 @@ const iptablesFaults: readonly Fault[] = [
       deleteRule(place.node(node), 'filter', only(await rulesOf(place.node(node), 'filter', 'KUBE-SERVICES'), `"faults/${name}:http has no endpoints"`)),
   }),
   ...onNodes(iptablesNodes, {
+    name: 'affinity-rules-deleted',
+    does: 'the rules that send a client back to the endpoint that it had are deleted from the KUBE-SVC chain of a Service with session affinity',
+    ids: ['RULE-AFFINITY'],
+    spec: { sessionAffinity: 'ClientIP' },
+    edit: async (place, node, name) => {
+      const on = place.node(node);
+      const rules = await rulesOf(on, 'nat', await serviceChain(on, name));
+      for (const rule of rules.filter((one) => one.includes('--rcheck'))) await deleteRule(on, 'nat', rule);
+    },
+  }),
+  ...onNodes(iptablesNodes, {
     name: 'node-port-rule-deleted',
     does: "the Service's rules are deleted from KUBE-NODEPORTS",
     ids: ['RULE-NODEPORT'],

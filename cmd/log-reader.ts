@@ -1,0 +1,191 @@
+/** Reads, or follows, the logs of pods, their lines merged by their times: for `logs` and for the view of the logs. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import pLimit from 'p-limit';
+import type { DesiredService } from '../core/service.ts';
+import { ApiError, UnreachableError } from './api.ts';
+import type { ClusterClient, LogPod } from './client.ts';
+import { UsageError } from './errors.ts';
+import { isForbidden } from './explain.ts';
+import { comparableTime, createLogMerge, parseLogLine, type LogLine, type LogMerge } from './log-merge.ts';
+
+/** Logs that are read at the same time. */
+export const maxStreams = 50;
+const maxConcurrent = 10;
+/** While logs are followed: lines of several pods that come within this time are put in order. */
+const orderMilliseconds = 200;
+const retryMilliseconds = 1000;
+
+/** Which pods' logs are meant. */
+export interface PodSource {
+  readonly namespace: string;
+  readonly selector: string | undefined;
+  readonly isMeant: (pod: LogPod) => boolean;
+  /** What is said where there is no pod. */
+  readonly none: string;
+}
+
+/** The pods of the Service; without a selector, those that the EndpointSlices name. */
+export function servicePods(desired: DesiredService, { nodes, selector }: { readonly nodes: readonly string[]; readonly selector?: string | undefined }): PodSource {
+  const { namespace, name: service } = desired;
+  const own = Object.entries(desired.service.selector ?? {}).map(([key, value]) => `${key}=${value}`);
+  const named = new Set(desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' && targetRef.name !== undefined ? [targetRef.name] : []))));
+  const all = [...own, ...(selector === undefined ? [] : [selector])].join(',');
+  return {
+    namespace,
+    selector: all === '' ? undefined : all,
+    isMeant: ({ name, node }) => (own.length > 0 || named.has(name)) && (nodes.length === 0 || (node !== undefined && nodes.includes(node))),
+    none: `Service "${service}" has no pod${all === '' ? ' in its EndpointSlices' : ` (${all})`} in namespace "${namespace}".`,
+  };
+}
+
+export interface LogReaderOptions {
+  readonly namespace: string;
+  readonly container?: string | undefined;
+  readonly previous: boolean;
+  readonly sinceSeconds?: number | undefined;
+  readonly tailLines?: number | undefined;
+  /** Whether logs past `maxStreams` are passed over; else they are refused. */
+  readonly isLimited?: boolean;
+  readonly onLines: (lines: readonly LogLine[]) => void;
+  /** What the user should know of one log. */
+  readonly say: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface LogReader {
+  /** Whether every log could be read. */
+  readAll(pods: readonly LogPod[]): Promise<boolean>;
+  /**
+   * Begins to follow those of the pods' containers that run and are not followed yet.
+   * @throws UsageError where they are too many for the beginning
+   */
+  follow(pods: readonly LogPod[], signal: AbortSignal): void;
+  /** Aborts, with the error, where a log that is followed may not be read. */
+  readonly refused: AbortSignal;
+}
+
+export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namespace, container, previous, sinceSeconds, tailLines, isLimited = false, onLines, say, signal: end }: LogReaderOptions): LogReader {
+  const merge = createLogMerge(onLines);
+  const begun = new Set<string>();
+  const refusal = new AbortController();
+  let followed = 0;
+  let passedOver = 0;
+  let flushing: NodeJS.Timeout | undefined;
+  const options = { previous, ...(sinceSeconds === undefined ? {} : { sinceSeconds }), ...(tailLines === undefined ? {} : { tailLines }) };
+  const chosen = (pod: LogPod): LogPod['containers'] => pod.containers.filter(({ name }) => container === undefined || name === container);
+  return {
+    refused: refusal.signal,
+    async readAll(pods) {
+      const limit = pLimit(maxConcurrent);
+      const answers = await Promise.all(
+        pods.flatMap((pod) =>
+          chosen(pod).map(({ name }) =>
+            limit(async () => {
+              const from = `${pod.name}/${name}`;
+              try {
+                await client.readLog({ namespace, pod: pod.name, container: name, follow: false, ...options }, (line) => { merge.add(parseLogLine(from, line)); }, end);
+                return true;
+              } catch (error) {
+                if (!(error instanceof ApiError) || (error.code !== 400 && error.code !== 404)) throw error;
+                say(`${from}: ${error.message}`);
+                return false;
+              }
+            }),
+          ),
+        ),
+      );
+      merge.flush();
+      return answers.every((answer) => answer);
+    },
+    follow(pods, signal) {
+      flushing ??= startFlushing(merge, signal);
+      const isFirst = begun.size === 0;
+      for (const pod of pods) {
+        for (const { name, restarts, hasStarted } of chosen(pod)) {
+          const key = `${pod.uid}/${name}/${String(restarts)}`;
+          if (!hasStarted || begun.has(key)) continue;
+          if (followed >= maxStreams && isLimited) {
+            passedOver += 1;
+            continue;
+          }
+          if (begun.size >= maxStreams && isFirst) throw new UsageError(`${String(pods.length)} pods are more than ${String(maxStreams)} logs that can be followed together; choose some of them with -l or -c.`);
+          begun.add(key);
+          followed += 1;
+          // Of what begins while we look on, nothing is left out.
+          const from = isFirst ? options : { previous: false };
+          followLog({ client, merge, say, signal }, { namespace, pod: pod.name, container: name, follow: true, ...from }).then(
+            () => { followed -= 1; },
+            (error: unknown) => { refusal.abort(error); },
+          );
+        }
+      }
+      if (isFirst && passedOver > 0) say(`${String(maxStreams)} logs are followed, ${String(passedOver)} more are not`);
+    },
+  };
+}
+
+function startFlushing(merge: LogMerge, signal: AbortSignal): NodeJS.Timeout {
+  const timer = setInterval(() => { merge.flush(); }, orderMilliseconds);
+  signal.addEventListener('abort', () => {
+    clearInterval(timer);
+    merge.flush();
+  }, { once: true });
+  return timer;
+}
+
+type LogQuery = Parameters<ClusterClient['readLog']>[0];
+
+/**
+ * Until the container ends; a connection that breaks is made again, from the last line on.
+ * @throws ApiError where the log may not be read
+ */
+async function followLog({ client, merge, say, signal }: { client: Pick<ClusterClient, 'readLog'>; merge: LogMerge; say: (text: string) => void; signal: AbortSignal }, query: LogQuery): Promise<void> {
+  const from = `${query.pod}/${query.container}`;
+  let last = '';
+  let resumedAt = '';
+  let next = query;
+  while (!signal.aborted) {
+    try {
+      await client.readLog(next, (line) => {
+        const parsed = parseLogLine(from, line);
+        // The API takes whole seconds: what came within the last one comes again.
+        if (parsed.time !== '' && resumedAt !== '' && comparableTime(parsed.time) <= resumedAt) return;
+        if (parsed.time !== '') last = parsed.time;
+        merge.add(parsed);
+      }, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (isForbidden(error)) throw error;
+      say(`${from}: ${error instanceof Error ? error.message : String(error)}`);
+      if (!(error instanceof UnreachableError)) return;
+      await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
+      if (last === '') continue;
+      resumedAt = comparableTime(last);
+      next = { namespace: query.namespace, pod: query.pod, container: query.container, follow: true, previous: false, sinceTime: last };
+    }
+  }
+}
+
+/**
+ * Lists, then watches from there; begins anew where the watch ends.
+ * @param onPods told of each list, how many pods there are
+ * @throws ApiError where the pods, or a log, may not be read
+ */
+export async function followPods(client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>, { namespace, selector, isMeant }: PodSource, reader: LogReader, end: AbortSignal, onPods: (count: number) => void = () => undefined): Promise<void> {
+  const signal = AbortSignal.any([end, reader.refused]);
+  while (!signal.aborted) {
+    try {
+      const { pods, resourceVersion } = await client.listLogPods(namespace, selector);
+      const meant = pods.filter(isMeant);
+      onPods(meant.length);
+      reader.follow(meant, signal);
+      await client.watchLogPods(namespace, selector, resourceVersion, (pod) => { if (isMeant(pod)) reader.follow([pod], signal); }, signal);
+    } catch (error) {
+      if (signal.aborted) break;
+      if (!(error instanceof UnreachableError) && !(error instanceof ApiError && error.code === 410)) throw error;
+      await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
+    }
+  }
+  if (!end.aborted) reader.refused.throwIfAborted();
+}

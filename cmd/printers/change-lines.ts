@@ -1,0 +1,34 @@
+/** --watch after the first table: a line for each change, as kubectl prints a line for each object that changed. */
+import type { StatusChange } from '../../core/status-changes.ts';
+import { marks, type Tone } from '../tone.ts';
+import type { Paint } from './paint.ts';
+
+interface LineOptions {
+  readonly paint: Paint;
+  /** Of the column of the nodes. */
+  readonly nodeWidth: number;
+}
+
+/** 2026-11-24T11:00:02Z */
+const timeWidth = 20;
+const kindWidth = 8;
+
+export function changeTitle({ paint, nodeWidth }: LineOptions): string {
+  return paint('heading', `${'TIME'.padEnd(timeWidth)}  ${'NODE'.padEnd(nodeWidth)}  ${'WHAT'.padEnd(kindWidth)}  CHANGE`);
+}
+
+const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
+const signs: Readonly<Record<StatusChange['mood'], string>> = { bad: `${marks.error} `, good: `${marks.ok} `, neutral: '' };
+
+/** Never cut: a line is for a log, or for grep. The node has its column, so the text need not begin with it. */
+export function changeLine({ at, kind, mood, node, text }: StatusChange, { paint, nodeWidth }: LineOptions): string {
+  const lead = `${node ?? ''}: `;
+  const rest = node !== undefined && text.startsWith(lead) ? text.slice(lead.length) : text;
+  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[mood], `${signs[mood]}${rest}`)}`;
+}
+
+/** A node's clock tells fractions, the collector's object does not. */
+function secondsOf(time: string): string {
+  const milliseconds = Date.parse(time);
+  return Number.isFinite(milliseconds) ? new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z') : 'unknown';
+}

@@ -1,0 +1,229 @@
+/** The rules of a program as a status has them, in the same plain words that `explain` has for a node's report. */
+import { hostPort } from '../address.ts';
+import type { IptablesRule } from '../iptables-rule.ts';
+import type { NftElement } from '../nft-expression.ts';
+import type { NftRule } from '../nft-statement.ts';
+import { programMaps } from '../node-program.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nft-targets.ts';
+import { parseIptablesRule } from '../parse/iptables-rules.ts';
+import { parseNftRuleText } from '../parse/nft-statement-text.ts';
+import { printNatRange } from '../parse/print-iptables.ts';
+import type { DesiredService } from '../service.ts';
+import type { ChainStatus, NodePortStatus, ProgramStatus } from '../service-trace.ts';
+import type { RealServer } from '../virtual-server.ts';
+import { chainPurpose } from './chain-purpose.ts';
+import { countsOthers } from './explain-program.ts';
+import { explainIptablesRule } from './explain-iptables.ts';
+import { explainRealServer } from './explain-ipvs.ts';
+import { explainNftElement, explainNftRule } from './explain-nft.ts';
+import { notKnown, withPod, type Explained, type Names } from './explained.ts';
+import { ruleWriter } from './rule-writer.ts';
+import { serviceNames } from './service-names.ts';
+
+export interface StatusRule extends Explained {
+  /** Of the connections to a frontend, those that end at the endpoints behind this rule; the largest over the frontends. */
+  readonly share?: number;
+  /** By the counters: of the connections that the chain has sent to endpoints. */
+  readonly measured?: number;
+  /** The counters count other Services' packets too. */
+  readonly countsAll: boolean;
+  /** `writeServiceToEndpointRules in pkg/proxy/iptables/proxier.go`; absent where it is not kube-proxy's. */
+  readonly writer?: string;
+  /** Chains of this program that it leads to. */
+  readonly leadsTo: readonly ChainStatus[];
+}
+
+export interface ProgramExplainer {
+  /** `which chooses an endpoint of default/auth-service:http`. */
+  purpose(chain: ChainStatus): string | undefined;
+  /** @param index of the rule in the chain */
+  rule(chain: ChainStatus, index: number): StatusRule;
+  /** Chains of this program that the rule leads to. */
+  leadsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
+}
+
+type Parsed =
+  | { readonly kind: 'iptables'; readonly rule: IptablesRule }
+  | { readonly kind: 'nftables'; readonly rule: NftRule }
+  | { readonly kind: 'element'; readonly element: NftElement }
+  | { readonly kind: 'server'; readonly server: RealServer }
+  | { readonly kind: 'unknown' };
+
+/** @param ports of a node that has the program */
+export function explainStatusProgram(program: ProgramStatus, desired: DesiredService, ports: readonly NodePortStatus[]): ProgramExplainer {
+  const { port, pod } = serviceNames(desired);
+  const chains = new Map(program.chains.map((chain) => [keyOf(chain), chain]));
+  const parsed = new Map<ChainStatus, readonly Parsed[]>();
+
+  const rulesOf = (chain: ChainStatus): readonly Parsed[] => {
+    const known = parsed.get(chain) ?? chain.rules.map(({ text }) => parseRule(text, chain, program));
+    parsed.set(chain, known);
+    return known;
+  };
+  const near = (chain: ChainStatus, name: string): ChainStatus[] => {
+    const found = chains.get(keyOf({ ...chain, name }));
+    return found === undefined ? [] : [found];
+  };
+  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] => namesAfter(rulesOf(chain)[index]).flatMap((name) => near(chain, name));
+
+  /** Addresses and ports that packets get as their destination behind the rule, `10.244.1.4 8080`. */
+  const targetsOf = (chain: ChainStatus, index: number): ReadonlySet<string> => {
+    const rule = rulesOf(chain)[index];
+    const targets = new Set(rule === undefined ? [] : ownTargets(rule));
+    const behind = new Set(leadsTo(chain, index));
+    // A set is walked with what is added to it on the way.
+    for (const each of behind) {
+      for (const target of rulesOf(each).flatMap(ownTargets)) targets.add(target);
+      each.rules.forEach((_, at) => { for (const next of leadsTo(each, at)) behind.add(next); });
+    }
+    return targets;
+  };
+
+  const namesIn = (chain: ChainStatus): Names => ({
+    chain: (name) => chainPurpose(name, port, (endpoint) => near(chain, endpoint).flatMap((found) => rulesOf(found).flatMap(targetText))[0]),
+    pod,
+    // Of kube-proxy's maps, a program has the elements of the Service; one without any is not in it.
+    set: (name) => {
+      const [map] = near(chain, `map ${name}`);
+      const isEmpty = map === undefined && programMaps.has(name) && ports.some(({ family, verdict }) => family === chain.family && verdict !== 'Unknown');
+      if (map === undefined && !isEmpty) return undefined;
+      return { name, type: [], flags: [], data: ['verdict'], elements: map === undefined ? [] : rulesOf(map).flatMap((each) => (each.kind === 'element' ? [each.element] : [])) };
+    },
+    ipSet: () => undefined,
+  });
+  const targetText = (rule: Parsed): string[] => {
+    if (rule.kind === 'iptables' && rule.rule.target?.kind === 'DNAT') return rule.rule.target.to.slice(0, 1).flatMap((range) => (range.addresses === undefined ? [] : [withPod(printNatRange(range), range.addresses.from, { pod })]));
+    if (rule.kind !== 'nftables') return [];
+    return rule.rule.statements.flatMap(dnatTargetsOfStatement).slice(0, 1).map(({ address, port: number }) => withPod(number === undefined ? address : hostPort(address, number), address, { pod }));
+  };
+
+  const shareOf = (chain: ChainStatus, targets: ReadonlySet<string>): number | undefined => {
+    const shares = ports
+      .filter(({ family, verdict }) => family === chain.family && verdict === 'DNAT')
+      .flatMap(({ dnatTargets }) => {
+        const behind = dnatTargets.filter(({ address, port: number }) => targets.has(targetKey(address, number)));
+        // One share that is not known makes the sum unknown.
+        return behind.length === 0 || behind.some(({ probability }) => probability === undefined) ? [] : [behind.reduce((sum, { probability = 0 }) => sum + probability, 0)];
+      });
+    return shares.length === 0 ? undefined : Math.min(1, Math.max(...shares));
+  };
+
+  return {
+    purpose: (chain) => (chain.table === 'ipvs' ? 'a virtual server' : chain.name.startsWith('map ') ? undefined : namesIn(chain).chain(chain.name)),
+    leadsTo,
+    rule(chain, index) {
+      const rules = rulesOf(chain);
+      const rule = rules[index] ?? { kind: 'unknown' };
+      const text = chain.rules[index]?.text ?? '';
+      const targets = targetsOf(chain, index);
+      const share = targets.size === 0 ? undefined : shareOf(chain, targets);
+      const next = leadsTo(chain, index);
+      const own = chain.rules[index]?.packets;
+      // Rules of one chain that lead to endpoints take connections from one another; a chain before them sends all to one.
+      const choosing = chain.rules.flatMap((each, at) => (each.packets === undefined || sendsTo(rules[at], leadsTo(chain, at)) === undefined ? [] : [{ at, packets: each.packets }]));
+      const chosen = choosing.reduce((sum, { packets }) => sum + packets, 0);
+      const isChoice = choosing.length > 1 && choosing.some(({ at }) => at === index);
+      const writer = ruleWriter(program.proxyMode, { table: chain.table, chain: chain.name, sendsTo: sendsTo(rule, next), target: targetNameOf(rule) });
+      return {
+        ...explain(rule, text, chain, index, namesIn(chain), share),
+        leadsTo: next,
+        countsAll: rule.kind === 'iptables' && (namesIn(chain).chain(chain.name) === undefined || countsOthers(rule.rule, chain.name)),
+        ...(share === undefined ? {} : { share }),
+        ...(isChoice && chosen > 0 && own !== undefined ? { measured: own / chosen } : {}),
+        ...(writer === undefined ? {} : { writer }),
+      };
+    },
+  };
+}
+
+function keyOf({ family, table, name }: Pick<ChainStatus, 'family' | 'table' | 'name'>): string {
+  return `${family} ${table} ${name}`;
+}
+
+function targetKey(address: string, port: number | undefined): string {
+  return `${address} ${String(port ?? '')}`;
+}
+
+function parseRule(text: string, { family, table, name }: ChainStatus, { proxyMode }: ProgramStatus): Parsed {
+  if (table === 'ipvs') {
+    const server = realServerOf(text);
+    return server === undefined ? { kind: 'unknown' } : { kind: 'server', server };
+  }
+  if (proxyMode !== 'nftables') {
+    const rule = parseIptablesRule(text);
+    return rule === undefined ? { kind: 'unknown' } : { kind: 'iptables', rule };
+  }
+  if (!name.startsWith('map ')) return { kind: 'nftables', rule: parseNftRuleText(text, name, family === 'IPv4' ? 'ip' : 'ip6') };
+  // The elements of a named map are written as those of a map in a rule.
+  const [statement] = parseNftRuleText(`meta mark vmap { ${text} }`, name, family === 'IPv4' ? 'ip' : 'ip6').statements;
+  const element = statement?.kind === 'vmap' && statement.data.kind === 'set' ? statement.data.elements[0] : undefined;
+  return element === undefined ? { kind: 'unknown' } : { kind: 'element', element };
+}
+
+/** `-> 10.244.1.2:8080 Masq 1`, as `realServerText` prints it. */
+function realServerOf(text: string): RealServer | undefined {
+  const [, bracketed, plain, port, forward, weight] = /^-> (?:\[([^\]]+)\]|([^:]+)):(\d+) (\w+) (\d+)$/.exec(text) ?? [];
+  const address = bracketed ?? plain;
+  const known = (['Masq', 'Route', 'Tunnel', 'Local'] as const).find((each) => each === forward) ?? 'unknown';
+  return address === undefined ? undefined : { address, port: Number(port), forward: known, weight: Number(weight), others: [] };
+}
+
+/** The chains and maps that a rule names. */
+function namesAfter(rule: Parsed | undefined): string[] {
+  switch (rule?.kind) {
+    case 'iptables':
+      return rule.rule.target?.kind === 'jump' || rule.rule.target?.kind === 'goto' ? [rule.rule.target.chain] : [];
+    case 'nftables':
+      return rule.rule.statements.flatMap((statement) => (statement.kind === 'vmap' && statement.data.kind === 'setReference' ? [`map ${statement.data.name}`] : jumpsOfStatement(statement)));
+    case 'element':
+      return rule.element.value?.kind === 'verdict' ? chainOfVerdict(rule.element.value.verdict) : [];
+    default:
+      return [];
+  }
+}
+
+function ownTargets(rule: Parsed): string[] {
+  switch (rule.kind) {
+    case 'iptables':
+      return rule.rule.target?.kind === 'DNAT' ? rule.rule.target.to.flatMap(({ addresses, ports }) => (addresses === undefined ? [] : [targetKey(addresses.from, ports?.from)])) : [];
+    case 'nftables':
+      return rule.rule.statements.flatMap(dnatTargetsOfStatement).map(({ address, port }) => targetKey(address, port));
+    case 'server':
+      return [targetKey(rule.server.address, rule.server.port)];
+    default:
+      return [];
+  }
+}
+
+function sendsTo(rule: Parsed | undefined, next: readonly ChainStatus[]): 'endpoint chain' | 'endpoint' | undefined {
+  if (rule !== undefined && ownTargets(rule).length > 0) return 'endpoint';
+  return next.some(({ name }) => /^(?:KUBE-SEP-|endpoint-)/.test(name)) ? 'endpoint chain' : undefined;
+}
+
+/** `ACCEPT`, or the chain that an iptables rule jumps to. */
+function targetNameOf(rule: Parsed): string | undefined {
+  if (rule.kind !== 'iptables' || rule.rule.target === undefined) return undefined;
+  const { target } = rule.rule;
+  return target.kind === 'jump' || target.kind === 'goto' ? target.chain : target.kind;
+}
+
+function explain(rule: Parsed, text: string, { table, name }: ChainStatus, index: number, names: Names, share: number | undefined): Explained {
+  const isFirst = index === 0;
+  switch (rule.kind) {
+    case 'iptables':
+      return explainIptablesRule(rule.rule, names, { noun: table === 'nat' ? 'connections' : 'packets', isFirst });
+    case 'nftables':
+      return explainNftRule(rule.rule, names, { noun: isFilterChain(name) ? 'packets' : 'connections', isFirst });
+    case 'element':
+      return { sentence: explainNftElement(rule.element, names), lines: [], unknown: [] };
+    case 'server':
+      return { sentence: explainRealServer(rule.server, names, share).sentence, lines: [], unknown: [] };
+    case 'unknown':
+      return { sentence: notKnown(text), lines: [], unknown: [text] };
+  }
+}
+
+/** Chains of the nftables mode that hang on filter hooks, or are reached from there (pkg/proxy/nftables/proxier.go nftablesJumpChains, 1.37). */
+function isFilterChain(name: string): boolean {
+  return name.endsWith('-check') || name.startsWith('firewall-') || name.startsWith('filter-') || name === 'reject-chain' || name === 'forward';
+}

@@ -1,0 +1,47 @@
+/** Which function of kube-proxy's source writes a rule, for those who want to read why. */
+import type { ProxyMode } from '../program.ts';
+
+export interface WrittenRule {
+  readonly table: string;
+  readonly chain: string;
+  /** The rule leads to the chain of one endpoint, or rewrites the destination itself. */
+  readonly sendsTo: 'endpoint chain' | 'endpoint' | undefined;
+  /** Target or chain that it jumps to. */
+  readonly target: string | undefined;
+}
+
+/**
+ * `writeServiceToEndpointRules in pkg/proxy/iptables/proxier.go`; undefined for a rule that is not kube-proxy's.
+ * Sources: pkg/proxy/{iptables,nftables,ipvs}/proxier.go, 1.37.
+ */
+export function ruleWriter(mode: ProxyMode, rule: WrittenRule): string | undefined {
+  const writer = mode === 'unknown' ? undefined : writers[mode](rule);
+  return writer === undefined ? undefined : `${writer} in pkg/proxy/${mode}/proxier.go`;
+}
+
+const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule) => string | undefined>> = {
+  iptables: ({ chain, sendsTo, target }) => {
+    if (builtInChains.has(chain)) return target?.startsWith('KUBE-') === true ? 'syncProxyRules (iptablesJumpChains)' : undefined;
+    if (!isKubeProxys(chain)) return undefined;
+    return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointRules' : 'syncProxyRules';
+  },
+  nftables: ({ chain, sendsTo }) => {
+    if (chain.startsWith('map ') || /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain)) return 'syncProxyRules';
+    if (!/^(?:service|local)-(?!endpoints-check)/.test(chain)) return 'setupNFTables';
+    if (sendsTo === 'endpoint') return 'writeServiceToEndpointDNATs';
+    return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointJumps' : 'syncProxyRules';
+  },
+  ipvs: ({ table, chain, target }) => {
+    if (table === 'ipvs') return 'syncEndpoint';
+    if (builtInChains.has(chain)) return target?.startsWith('KUBE-') === true ? 'createAndLinkKubeChain' : undefined;
+    if (!isKubeProxys(chain)) return undefined;
+    return chain === 'KUBE-SERVICES' && target === 'ACCEPT' ? 'acceptIPVSTraffic' : 'writeIptablesRules';
+  },
+};
+
+const builtInChains = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']);
+
+/** The kubelet writes KUBE-FIREWALL and its canaries. */
+function isKubeProxys(chain: string): boolean {
+  return chain.startsWith('KUBE-') && chain !== 'KUBE-FIREWALL' && !chain.endsWith('-CANARY');
+}
