@@ -9,11 +9,11 @@ import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
 import type { Io } from './io.ts';
 import type { CommonRequest, ServiceOrigin } from './request.ts';
-import type { LiveSource } from './source.ts';
+import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
 /** @throws UsageError where the file cannot be read; NotFoundError where it holds another Service */
-export async function openBundle(file: string, asked: { readonly service: string | undefined; readonly namespace: string | undefined }): Promise<LiveSource> {
+export async function openBundle(file: string, asked: { readonly service: string | undefined; readonly namespace: string | undefined }): Promise<TraceSource> {
   const bundle = await readBundle(file);
   const { name } = bundle.desired;
   if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);

@@ -3,6 +3,8 @@ import type { ServiceTrace } from '../core/service-trace.ts';
 import type { LogLine } from './log-merge.ts';
 
 export type TraceEvent =
+  /** Where the trace comes from, in words, known now. */
+  | { readonly kind: 'opened'; readonly origin: string }
   | { readonly kind: 'trace'; readonly trace: ServiceTrace }
   /** Something that the user should know while there is no (new) result. */
   | { readonly kind: 'notice'; readonly message: string }
@@ -33,14 +35,10 @@ export interface TraceSource {
   walkFrom?(client: string): Promise<void>;
   /** Writes what is seen to a bundle, and gives its name; absent where it is a bundle already. */
   save?(): Promise<string>;
+  /** Follows the logs of the Service's pods until `signal` aborts; absent where there are none. @throws where they cannot be had */
+  logs?(onEvent: (event: LogEvent) => void, signal: AbortSignal): Promise<void>;
   /** Removes what was created for this view. */
   close(): Promise<void>;
-}
-
-/** What a live view shows: a trace, and the logs of the pods behind it. */
-export interface LiveSource extends TraceSource {
-  /** Follows the logs until `signal` aborts, or tells that there are none. @throws where they cannot be had */
-  logs(onEvent: (event: LogEvent) => void, signal: AbortSignal): Promise<void>;
 }
 
 /** Whether the trace has come to a result: everything that was asked has answered, or will not. */

@@ -1,5 +1,4 @@
-/** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
-import { present } from '../core/present.ts';
+/** `kubectl svctrace SERVICE` without a terminal, or with -o: open the trace where it comes from, and print its result. */
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
 import { changesBetween } from '../core/status-changes.ts';
 import { connect } from './client.ts';
@@ -7,7 +6,8 @@ import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
 import { explainError } from './explain.ts';
-import { isInteractive, widthOf, type Io } from './io.ts';
+import { widthOf, type Io } from './io.ts';
+import { namesTrace } from './live.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
 import { whichService } from './options.ts';
 import { changeLine, changeTitle } from './printers/change-lines.ts';
@@ -16,49 +16,14 @@ import { printTrace } from './printers/print.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
 import { checkService, findNamespace } from './service-names.ts';
-import { awaitResult, isComplete, type LiveSource, type TraceSource } from './source.ts';
+import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
-/** @param connectTo replaced by tests */
-export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  // Connections are made once: a live view would make them again and again.
-  const isLive = isInteractive(io) && request.output === undefined && request.connect === 'None';
-  const isOpen = request.service !== undefined || request.origin.kind === 'existing' || request.origin.kind === 'bundle';
-  if (!isOpen && !isLive) throw new UsageError(whichService);
-  return isOpen ? runOne(request, isLive, io, connectTo) : runPicked(request, io, connectTo);
-}
-
-/** One Service after the other, as the user chooses them, until the user leaves. */
-async function runPicked(request: TraceRequest, io: Io, connectTo: typeof connect): Promise<number> {
-  const [{ pickService }, { listChoices }] = await Promise.all([import('./views/show.tsx'), import('./service-list.ts')]);
-  const client = connectTo(request.flags, io.env, () => undefined);
-  const useColor = wantsColor(request.color, true, io.env);
-  const list = async (namespace: string | undefined): ReturnType<typeof listChoices> => {
-    try {
-      return await listChoices(client, namespace);
-    } catch (error) {
-      throw explainError(error);
-    }
-  };
-  for (;;) {
-    const choice = await pickService({ namespace: client.namespace, isEverywhere: request.allNamespaces, list }, { useColor, signal: io.signal });
-    if (choice === undefined) return exitStatus.ok;
-    await runOne({ ...request, service: choice.name, allNamespaces: false, flags: { ...request.flags, namespace: choice.namespace } }, true, io, connectTo);
-  }
-}
-
-async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo: typeof connect): Promise<number> {
+/** One result, or each with --watch. @param connectTo replaced by tests */
+export async function runTrace(request: TraceRequest, io: Io, connectTo?: typeof connect): Promise<number> {
+  if (!namesTrace(request)) throw new UsageError(whichService);
   const progress = createProgress(io.stderr);
-  const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
-    // A line in the midst of the live view would spoil it.
-    if (!isLive || io.stderr.isTTY !== true) io.stderr.write(`${line}\n`);
-  });
+  const source = await openSource(request, request.watch, io, connectTo, (line) => { io.stderr.write(`${line}\n`); });
   try {
-    if (isLive) {
-      const { showLive } = await import('./views/show.tsx');
-      const [node] = request.nodes;
-      await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal, start: present({ subject: subjectOf(request), view: request.view, node }) });
-      return exitStatus.ok;
-    }
     if (request.watch) return await printEach(source, request, io, progress);
     const status = await printOne(source, request, io, progress);
     if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source) progress.say(`Kept as servicetrace/${String(source.name)}`);
@@ -70,14 +35,15 @@ async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo:
   }
 }
 
-async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect, log: (line: string) => void): Promise<LiveSource> {
+/** @param isWatching whether one result follows the other */
+export async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect = connect, log: (line: string) => void = () => undefined): Promise<TraceSource> {
   const { origin, flags } = request;
   if (origin.kind === 'bundle') {
     const { openBundle } = await import('./bundle-source.ts');
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
   const client = connectTo(flags, io.env, log);
-  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<LiveSource['logs']>): Promise<void> => {
+  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<NonNullable<TraceSource['logs']>>): Promise<void> => {
     const { followServiceLogs } = await import('./service-logs.ts');
     await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
   };
@@ -100,16 +66,12 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
       throw explainError(error);
     }
   };
-  const logs: LiveSource['logs'] = (...listener) => follow({ namespace, service }, ...listener);
+  const logs: NonNullable<TraceSource['logs']> = (...listener) => follow({ namespace, service }, ...listener);
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
     return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), logs };
-}
-
-function subjectOf({ service, flags }: TraceRequest): string | undefined {
-  return service === undefined ? undefined : `${service}${flags.namespace === undefined ? '' : ` in ${flags.namespace}`}`;
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {

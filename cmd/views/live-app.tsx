@@ -1,7 +1,7 @@
 /** The live view with its source and its keys. */
 import { useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useReducer, type ReactElement } from 'react';
-import type { LiveSource } from '../source.ts';
+import type { TraceSource } from '../source.ts';
 import type { Body, RowMeaning } from './body.ts';
 import { headerLines } from './header-lines.ts';
 import { actionOf, type KeyAction, type Pressed } from './keys.ts';
@@ -12,7 +12,7 @@ import { matchCommands } from './palette.ts';
 import type { Theme } from './theme.ts';
 
 export interface LiveAppProps {
-  readonly source: LiveSource;
+  readonly source: TraceSource;
   readonly theme: Theme;
   /** Puts a text on the clipboard. */
   readonly copy: (text: string) => void;
@@ -43,6 +43,10 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
   const attempt = state.logs?.attempt;
   useEffect(() => {
     if (attempt === undefined) return undefined;
+    if (source.logs === undefined) {
+      dispatch({ type: 'logs', event: { kind: 'absent', reason: `this is ${source.origin}` } });
+      return undefined;
+    }
     const stop = new AbortController();
     source
       .logs((event) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event }); }, stop.signal)

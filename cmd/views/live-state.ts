@@ -6,7 +6,7 @@ import type { TraceEvent } from '../source.ts';
 import { extendHistory, type History } from './history.ts';
 import { leavingRows, openedLogs, reduceLogs, type LogsEvent, type LogsState } from './logs-state.ts';
 import { nodeSorts, type NodeOrder } from './node-order.ts';
-import { measureRates, type Rates } from './rates.ts';
+import { compareCounters, type Rates } from './rates.ts';
 
 export const views = viewNames;
 export type View = ViewName;
@@ -217,6 +217,8 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
 
 function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
   switch (event.kind) {
+    case 'opened':
+      return { ...state, origin: event.origin };
     case 'trace': {
       const { trace } = event;
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
@@ -228,7 +230,7 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
       return {
         ...state,
         trace,
-        rates: measureRates(state.rates, state.trace?.status, trace.status),
+        rates: compareCounters(state.rates, state.trace?.status, trace.status),
         history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
         selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { initialState, reduceLive, selectedNode, windowStart, type LiveAction, type LiveState } from '../../cmd/views/live-state.ts';
-import { frontendKey, rateText, targetKey } from '../../cmd/views/rates.ts';
+import { frontendKey, ratesOf, rateText, targetKey } from '../../cmd/views/rates.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { exampleTrace, nodeA, nodeB, nodeC, targets, withStatus } from './example-trace.ts';
 
@@ -79,25 +79,26 @@ describe('rates', () => {
   };
   const [port] = nodeA.ports;
   if (port === undefined) throw new Error('no frontend');
-  const keys = [frontendKey('node-a', port), ...port.dnatTargets.map((target) => targetKey('node-a', port, target))];
-  const ratesOf = (...nodes: NodeStatus[]): (number | undefined)[] => {
+  const keys = [frontendKey(port), ...port.dnatTargets.map((target) => targetKey(port, target))];
+  const ratesAfter = (...nodes: NodeStatus[]): (number | undefined)[] => {
     const state = run(...nodes.map((node) => shown(withStatus({ nodes: [node] }))));
-    return keys.map((key) => state.rates.get(key));
+    const rates = ratesOf(state.rates, 'node-a');
+    return keys.map((key) => rates.get(key));
   };
 
   it('are packets a second between two collections', () => {
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15))).toEqual([2.5, 2, 0, 0.5]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15))).toEqual([2.5, 2, 0, 0.5]);
   });
 
   it('are not known after one collection, without a counter, or where a counter went back', () => {
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10))).toEqual([0, undefined, 0, 0]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10))).toEqual([0, undefined, 0, 0]);
   });
 
   it('stay while a node is not collected anew', () => {
     const later = at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), later, later)).toEqual([2.5, 2, 0, 0.5]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), later, later)).toEqual([2.5, 2, 0, 0.5]);
   });
 
   it('in words', () => {

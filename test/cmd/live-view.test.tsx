@@ -8,7 +8,7 @@ import stringWidth from 'string-width';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
-import type { LiveSource, LogEvent, TraceEvent } from '../../cmd/source.ts';
+import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
@@ -178,7 +178,7 @@ function luminance(index: number): number {
 }
 
 /** A source whose events the test gives. */
-function openSource(): { source: LiveSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
+function openSource(): { source: TraceSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
   let listener: ((event: TraceEvent) => void) | undefined;
   let reject: (error: Error) => void = () => undefined;
   return {
@@ -196,7 +196,6 @@ function openSource(): { source: LiveSource; give: (event: TraceEvent) => void; 
             resolve();
           });
         }),
-      logs: async () => undefined,
       close: async () => undefined,
     },
   };
@@ -223,7 +222,7 @@ describe('keys', () => {
     readonly copied: readonly string[];
   }
 
-  async function open(more: Partial<LiveSource> = {}, start: { view?: View; node?: string } = {}): Promise<Opened> {
+  async function open(more: Partial<TraceSource> = {}, start: { view?: View; node?: string } = {}): Promise<Opened> {
     const { source, give, isFollowed } = openSource();
     const copied: string[] = [];
     const app = render(<LiveApp source={{ ...source, ...more }} theme={createTheme(false)} copy={(text) => { copied.push(text); }} start={start} />);
@@ -453,8 +452,8 @@ describe('keys', () => {
   });
 
   it('says where there are no logs', async () => {
-    const { screen } = await open({ logs: async (onEvent) => { onEvent({ kind: 'absent', reason: 'this is recorded' }); } }, { view: 'logs' });
-    expect(screen()).toContain('▲ no logs here: this is recorded');
+    const { screen } = await open({ origin: 'recorded 2026' }, { view: 'logs' });
+    expect(screen()).toContain('▲ no logs here: this is recorded 2026');
   });
 
   it('the timeline tells what changed', async () => {
