@@ -94,7 +94,7 @@ export function footerOf(view: View): string {
     conntrack: '↑↓ row  e by backend  [ ] node',
     findings: '↑↓ row  Enter open  y copy advice',
     timeline: '↑↓ row  Enter its node',
-    walk: 'c client  ↑↓ step  y copy rule',
+    walk: 'c client  ↑↓ step  x explain  y copy',
     logs: '↑↓ line  Enter whole  f follow  y copy',
   };
   return `${own[view]}  / filter  : commands  ? help  q quit`;
