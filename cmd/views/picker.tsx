@@ -2,6 +2,7 @@
 import { Box, useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, type ReactElement } from 'react';
 import type { Column } from '../printers/columns.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { healthCell, type ServiceChoice } from '../service-list.ts';
 import { cell } from '../tone.ts';
 import { lazyTable } from './lazy-table.ts';
@@ -96,14 +97,19 @@ export function PickerView({ state, size, theme }: { readonly state: PickerState
       ),
     [shown, size.columns, paint],
   );
-  const rows = Math.max(1, size.rows - 4);
+  // A refusal with the role that gives it takes some lines.
+  const problem = state.problem === undefined ? [] : wrapped(`${marks.error} ${state.problem}`, size.columns).slice(0, Math.max(1, size.rows - 6));
+  const rows = Math.max(1, size.rows - 3 - Math.max(1, problem.length));
   const start = windowStart(state.chosen, shown.length, rows);
   const where = state.isEverywhere ? 'all namespaces' : state.namespace === undefined ? 'the namespace' : `namespace ${state.namespace}`;
   const count = state.services === undefined ? 'being listed' : shown.length === state.services.length ? String(shown.length) : `${String(shown.length)} of ${String(state.services.length)}`;
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Line text={`${paint('heading', 'Which Service?')} ${state.typed}█`} />
-      <Line text={state.problem === undefined ? paint('dim', `Services of ${where}: ${count}`) : paint('error', `${marks.error} ${state.problem}`)} />
+      {problem.length === 0 && <Line text={paint('dim', `Services of ${where}: ${count}`)} />}
+      {problem.map((line, index) => (
+        <Line key={index} text={paint('error', line)} />
+      ))}
       <Line text={`  ${table.title}`} />
       <Box flexDirection="column" flexGrow={1} overflow="hidden">
         {Array.from({ length: Math.max(0, Math.min(rows, shown.length - start)) }, (_, index) => (

@@ -3,7 +3,7 @@ import { cleanup, render } from 'ink-testing-library';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { healthCell, listChoices, type ServiceChoice } from '../../cmd/service-list.ts';
 import { ApiError } from '../../cmd/api.ts';
-import { Picker } from '../../cmd/views/picker.tsx';
+import { Picker, PickerView } from '../../cmd/views/picker.tsx';
 import { createTheme } from '../../cmd/views/theme.ts';
 import { exampleTrace, withStatus } from './example-trace.ts';
 
@@ -82,6 +82,13 @@ describe('the picker', () => {
     press('\t');
     await see('kube-system');
     expect(asked).toEqual([false, true]);
+  });
+
+  it('says whole what is forbidden, with the role that gives it', () => {
+    const problem = 'User "jane" may not list services in namespace "default" (kubectl auth can-i list services -n default); an administrator gives it with: kubectl create role svctrace-list-services --verb=list --resource=services -n default && kubectl create rolebinding svctrace-list-services --role=svctrace-list-services --user=jane -n default.';
+    const frame = render(<PickerView state={{ typed: '', chosen: 0, isEverywhere: false, namespace: 'default', problem }} size={{ columns: 80, rows: 24 }} theme={createTheme(false)} />).lastFrame() ?? '';
+    expect(frame.split('\n')).toHaveLength(24);
+    expect(frame.replaceAll(/\s+/g, ' ')).toContain(`✖ ${problem}`);
   });
 
   it('says why Services cannot be listed', async () => {
