@@ -40,10 +40,11 @@ export default defineConfig({
         },
       },
       {
-        // The built plugin in tmux, on recorded traces: no cluster, no root.
+        // The plugin in tmux, on recorded traces and on an API server of the tests: no cluster, no root.
         test: {
           name: 'terminal',
           include: ['test/terminal/**/*.test.ts'],
+          globalSetup: ['test/setup/plugin.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           sequence: { groupOrder: 2 },

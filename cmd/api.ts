@@ -7,7 +7,10 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
 import * as z from 'zod';
+import { ApiError, UnreachableError } from './api-error.ts';
 import type { PluginKubeConfig } from './kube-config.ts';
+
+export { ApiError, UnreachableError };
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
@@ -25,31 +28,6 @@ export interface Api {
   stream(request: ApiRequest, onLine: (value: unknown) => void): Promise<void>;
   /** The same for lines of text, which may be silent for any time where `isEndless`. @throws ApiError, UnreachableError */
   lines(request: ApiRequest & { readonly isEndless: boolean }, onLine: (line: string) => void): Promise<void>;
-}
-
-/** The API server answered with an error. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
-  readonly code: number;
-  readonly reason: string;
-  /** Of details.kind, such as namespaces, where the server says which object is not there. */
-  readonly kind: string | undefined;
-  constructor(code: number, reason: string, message: string, kind: string | undefined) {
-    super(message);
-    this.code = code;
-    this.reason = reason;
-    this.kind = kind;
-  }
-}
-
-/** No answer came: the connection failed, or ended, or took too long. */
-export class UnreachableError extends Error {
-  override readonly name = 'UnreachableError';
-  readonly server: string;
-  constructor(server: string, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.server = server;
-  }
 }
 
 /** kubectl gives up a connection after about as long (net/http's dial timeout). */

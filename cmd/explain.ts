@@ -1,12 +1,10 @@
 /** From what the API server, or the way to it, said, to one sentence with what to do. */
 import { InvalidServiceTraceError } from '../core/parse/service-trace.ts';
 import { describeRefusal } from '../core/refusal.ts';
-import { ApiError, UnreachableError } from './api.ts';
+import { ApiError, isForbidden, UnreachableError } from './api-error.ts';
 import { ClusterError } from './errors.ts';
 
-export function isForbidden(error: unknown): boolean {
-  return error instanceof ApiError && error.code === 403;
-}
+export { isForbidden };
 
 export const operatorMissing =
   'The svctrace operator is not installed in this cluster: install it with `kubectl svctrace install`, or trace without it with --standalone.';

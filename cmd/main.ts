@@ -9,8 +9,10 @@ import type { Request } from './request.ts';
 async function run(request: Request, io: Io): Promise<number> {
   const log = (line: string): void => { io.stderr.write(`${line}\n`); };
   switch (request.command) {
-    case 'trace':
-      return (await import('./trace.ts')).runTrace(request, io);
+    case 'trace': {
+      const { isLive, runLive } = await import('./live.ts');
+      return isLive(request, io) ? runLive(request, io) : (await import('./trace.ts')).runTrace(request, io);
+    }
     case 'record':
       return (await import('./record.ts')).runRecord(request, io);
     case 'install':

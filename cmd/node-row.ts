@@ -1,7 +1,8 @@
 /** One node of a status as the cells of a table row. */
 import { desiredTargets, type DesiredTarget } from '../core/desired-targets.ts';
+import { oncePer } from '../core/once-per.ts';
 import type { DesiredService } from '../core/service.ts';
-import type { DnatTargetStatus, NodePortStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { NodePortStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { cell, type Cell } from './tone.ts';
 import { ageText, countText } from './words.ts';
 
@@ -29,35 +30,57 @@ function targetsCell(node: NodeStatus, trace: ServiceTrace): Cell {
   if (status?.service?.notProxied !== undefined) return cell('none asked', 'dim');
   if (node.probe.state !== 'Collected' || node.ports.length === 0 || node.ports.some(({ verdict }) => verdict === 'Unknown')) return cell('unknown', 'warning');
   if (status?.service === undefined) return cell('unknown', 'warning');
-  let right = 0;
-  let wanted = 0;
-  let extra = 0;
-  for (const port of node.ports) {
-    const targets = expectedTargets(trace, node.name, port);
-    if (targets === undefined) return cell(`${port.dnatTargets.length}/unknown`, 'warning');
-    const present = new Set(port.dnatTargets.map(({ address, port: number }) => `${address} ${number}`));
-    const found = targets.filter(({ address, port: number }) => present.has(`${address} ${number}`)).length;
-    right += found;
-    wanted += targets.length;
-    extra += present.size - found;
-  }
+  const drift = driftOf(node, trace);
+  if (drift.unknown !== undefined) return cell(`${drift.unknown}/unknown`, 'warning');
+  const { right, wanted, extra } = drift;
   return cell(`${right}/${wanted}${extra === 0 ? '' : ` +${extra}`}`, right === wanted && extra === 0 ? 'ok' : 'error');
+}
+
+/** How a node's DNAT targets differ from what the EndpointSlices ask for, over its frontends. */
+export interface Drift {
+  readonly right: number;
+  readonly wanted: number;
+  readonly extra: number;
+  /** The targets of the first frontend of which it is not known what it should have. */
+  readonly unknown?: number;
+}
+
+/** Of many nodes with many targets this is asked at every key: it is worked out once for each status. */
+export function driftOf(node: NodeStatus, trace: ServiceTrace): Drift {
+  const none: Drift = { right: 0, wanted: 0, extra: 0 };
+  if (trace.status?.service === undefined) return none;
+  const { drifts } = expectedOf(trace.status);
+  const known = drifts.get(node) ?? measureDrift(node, trace);
+  drifts.set(node, known);
+  return known;
+}
+
+function measureDrift(node: NodeStatus, trace: ServiceTrace): Drift {
+  let [right, wanted, extra] = [0, 0, 0];
+  for (const port of node.ports) {
+    if (port.verdict === 'Unknown') continue;
+    const expected = expectedTargets(trace, node.name, port);
+    if (expected === undefined) return { right, wanted, extra, unknown: port.dnatTargets.length };
+    // Each target once, though rules may name it twice.
+    const isFound = new Uint8Array(expected.count);
+    const others = new Set<string>();
+    for (const target of port.dnatTargets) {
+      const place = expected.places.get(target.address)?.find((each) => each.port === target.port)?.index;
+      if (place === undefined) others.add(keyOf(target));
+      else isFound[place] = 1;
+    }
+    right += isFound.reduce((sum, each) => sum + each, 0);
+    wanted += expected.count;
+    extra += others.size;
+  }
+  return { right, wanted, extra };
 }
 
 /** Targets that the EndpointSlices ask for, and the node's rules do not have; none where that is not known. */
 export function missingTargets(node: NodeStatus, port: NodePortStatus, trace: ServiceTrace): DesiredTarget[] {
   if (!isComparable(node, port, trace)) return [];
   const present = new Set(port.dnatTargets.map(keyOf));
-  return (expectedTargets(trace, node.name, port) ?? []).filter((target) => !present.has(keyOf(target)));
-}
-
-/** Targets of the node's rules that the EndpointSlices do not ask for; none where that is not known. */
-export function staleTargets(node: NodeStatus, port: NodePortStatus, trace: ServiceTrace): DnatTargetStatus[] {
-  if (!isComparable(node, port, trace)) return [];
-  const wanted = expectedTargets(trace, node.name, port);
-  if (wanted === undefined) return [];
-  const keys = new Set(wanted.map(keyOf));
-  return port.dnatTargets.filter((target) => !keys.has(keyOf(target)));
+  return (expectedTargets(trace, node.name, port)?.targets ?? []).filter((target) => !present.has(keyOf(target)));
 }
 
 function isComparable(node: NodeStatus, port: NodePortStatus, { status }: ServiceTrace): boolean {
@@ -70,36 +93,62 @@ function keyOf({ address, port }: { readonly address: string; readonly port: num
 
 /** What many nodes ask of one status, worked out once. */
 interface Expected {
-  readonly desired: DesiredService;
+  readonly endpointSlices: NonNullable<ServiceTraceStatus['endpointSlices']>;
   readonly zones: ReadonlyMap<string, string>;
   readonly hasHints: boolean;
-  readonly targets: Map<string, DesiredTarget[]>;
+  readonly targets: Map<string, ExpectedTargets>;
+  readonly drifts: Map<NodeStatus, Drift>;
 }
 
-const expectedOf = new WeakMap<ServiceTraceStatus, Expected>();
+interface ExpectedTargets {
+  readonly targets: readonly DesiredTarget[];
+  /** By address, its ports, each numbered from 0 to `count`: many targets of many nodes are looked up here. */
+  readonly places: ReadonlyMap<string, readonly { readonly port: number; readonly index: number }[]>;
+  /** Of different addresses and ports. */
+  readonly count: number;
+}
+
+const expectedOf = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): Expected => {
+  const endpoints = endpointSlices.flatMap((slice) => slice.endpoints);
+  return {
+    endpointSlices,
+    zones: new Map(endpoints.flatMap(({ nodeName, zone }) => (nodeName === undefined || zone === undefined ? [] : [[nodeName, zone] as const]))),
+    hasHints: endpoints.some(({ hints, nodeHints }) => (hints ?? []).length > 0 || (nodeHints ?? []).length > 0),
+    targets: new Map(),
+    drifts: new Map(),
+  };
+});
+
+function placesOf(targets: readonly DesiredTarget[]): Pick<ExpectedTargets, 'places' | 'count'> {
+  const places = new Map<string, { port: number; index: number }[]>();
+  let count = 0;
+  for (const { address, port } of targets) {
+    const ofAddress = places.get(address) ?? [];
+    places.set(address, ofAddress);
+    if (ofAddress.some((each) => each.port === port)) continue;
+    ofAddress.push({ port, index: count });
+    count += 1;
+  }
+  return { places, count };
+}
 
 /** What the node should have for a frontend; undefined where zone hints decide it and the node's zone is not known. */
-function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string, port: NodePortStatus): readonly DesiredTarget[] | undefined {
+function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string, port: NodePortStatus): ExpectedTargets | undefined {
   if (status?.service === undefined) return undefined;
-  let expected = expectedOf.get(status);
-  if (expected === undefined) {
-    const endpoints = (status.endpointSlices ?? []).flatMap((slice) => slice.endpoints);
-    expected = {
-      desired: { namespace: metadata.namespace ?? '', name: spec.serviceRef.name, service: status.service, endpointSlices: status.endpointSlices ?? [] },
-      zones: new Map(endpoints.flatMap(({ nodeName, zone }) => (nodeName === undefined || zone === undefined ? [] : [[nodeName, zone] as const]))),
-      hasHints: endpoints.some(({ hints, nodeHints }) => (hints ?? []).length > 0 || (nodeHints ?? []).length > 0),
-      targets: new Map(),
-    };
-    expectedOf.set(status, expected);
-  }
-  const { desired, zones, hasHints, targets } = expected;
+  const { service } = status;
+  const { endpointSlices, zones, hasHints, targets } = expectedOf(status);
   const zone = zones.get(node);
   if (zone === undefined && hasHints) return undefined;
   const traffic = port.frontend === 'ClusterIP' ? 'internal' : 'external';
-  const policy = traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
+  const policy = traffic === 'internal' ? service.internalTrafficPolicy : service.externalTrafficPolicy;
   const key = [traffic, port.family, port.protocol, port.portName ?? '', hasHints || policy === 'Local' ? node : ''].join(' ');
-  const known = targets.get(key) ?? desiredTargets(desired, port, { node, traffic, ...(zone === undefined ? {} : { zone }) });
-  targets.set(key, known);
+  let known = targets.get(key);
+  if (known === undefined) {
+    const desired: DesiredService = { namespace: metadata.namespace ?? '', name: spec.serviceRef.name, service, endpointSlices };
+    const wanted = desiredTargets(desired, port, { node, traffic, ...(zone === undefined ? {} : { zone }) });
+    known = { targets: wanted, ...placesOf(wanted) };
+    targets.set(key, known);
+  }
   return known;
 }
 

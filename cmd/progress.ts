@@ -56,6 +56,7 @@ export function tellEvent(progress: Progress, event: TraceEvent): void {
     case 'resumed':
       progress.say('Notice: connected again');
       break;
+    case 'opened':
     case 'silent':
     case 'ended':
       break;

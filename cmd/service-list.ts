@@ -2,7 +2,7 @@
 import type { ServiceTrace } from '../core/service-trace.ts';
 import { plural } from '../core/plural.ts';
 import type { ClusterClient, ListedService } from './client.ts';
-import { isForbidden } from './explain.ts';
+import { isForbidden } from './api-error.ts';
 import { cell, type Cell } from './tone.ts';
 
 export interface ServiceChoice extends ListedService {

@@ -3,6 +3,8 @@ import type { ServiceTrace } from '../core/service-trace.ts';
 import type { LogLine } from './log-merge.ts';
 
 export type TraceEvent =
+  /** Where the trace comes from, in words, known now. */
+  | { readonly kind: 'opened'; readonly origin: string }
   | { readonly kind: 'trace'; readonly trace: ServiceTrace }
   /** Something that the user should know while there is no (new) result. */
   | { readonly kind: 'notice'; readonly message: string }

@@ -1,5 +1,4 @@
-/** `kubectl svctrace SERVICE`: open the trace where it comes from, then show it live or print one result. */
-import { present } from '../core/present.ts';
+/** `kubectl svctrace SERVICE` without a terminal, or with -o: open the trace where it comes from, and print its result. */
 import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
 import { changesBetween } from '../core/status-changes.ts';
 import { connect } from './client.ts';
@@ -7,7 +6,8 @@ import { checkClient } from './check-client.ts';
 import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
 import { explainError } from './explain.ts';
-import { isInteractive, widthOf, type Io } from './io.ts';
+import { widthOf, type Io } from './io.ts';
+import { namesTrace } from './live.ts';
 import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
 import { whichService } from './options.ts';
 import { changeLine, changeTitle } from './printers/change-lines.ts';
@@ -18,47 +18,12 @@ import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest 
 import { checkService, findNamespace } from './service-names.ts';
 import { awaitResult, isComplete, type TraceSource } from './source.ts';
 
-/** @param connectTo replaced by tests */
-export async function runTrace(request: TraceRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  // Connections are made once: a live view would make them again and again.
-  const isLive = isInteractive(io) && request.output === undefined && request.connect === 'None';
-  const isOpen = request.service !== undefined || request.origin.kind === 'existing' || request.origin.kind === 'bundle';
-  if (!isOpen && !isLive) throw new UsageError(whichService);
-  return isOpen ? runOne(request, isLive, io, connectTo) : runPicked(request, io, connectTo);
-}
-
-/** One Service after the other, as the user chooses them, until the user leaves. */
-async function runPicked(request: TraceRequest, io: Io, connectTo: typeof connect): Promise<number> {
-  const [{ pickService }, { listChoices }] = await Promise.all([import('./views/show.tsx'), import('./service-list.ts')]);
-  const client = connectTo(request.flags, io.env, () => undefined);
-  const useColor = wantsColor(request.color, true, io.env);
-  const list = async (namespace: string | undefined): ReturnType<typeof listChoices> => {
-    try {
-      return await listChoices(client, namespace);
-    } catch (error) {
-      throw explainError(error);
-    }
-  };
-  for (;;) {
-    const choice = await pickService({ namespace: client.namespace, isEverywhere: request.allNamespaces, list }, { useColor, signal: io.signal });
-    if (choice === undefined) return exitStatus.ok;
-    await runOne({ ...request, service: choice.name, allNamespaces: false, flags: { ...request.flags, namespace: choice.namespace } }, true, io, connectTo);
-  }
-}
-
-async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo: typeof connect): Promise<number> {
+/** One result, or each with --watch. @param connectTo replaced by tests */
+export async function runTrace(request: TraceRequest, io: Io, connectTo?: typeof connect): Promise<number> {
+  if (!namesTrace(request)) throw new UsageError(whichService);
   const progress = createProgress(io.stderr);
-  const source = await openSource(request, isLive || request.watch, io, connectTo, (line) => {
-    // A line in the midst of the live view would spoil it.
-    if (!isLive || io.stderr.isTTY !== true) io.stderr.write(`${line}\n`);
-  });
+  const source = await openSource(request, request.watch, io, connectTo, (line) => { io.stderr.write(`${line}\n`); });
   try {
-    if (isLive) {
-      const { showLive } = await import('./views/show.tsx');
-      const [node] = request.nodes;
-      await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal, start: present({ subject: subjectOf(request), view: request.view, node }) });
-      return exitStatus.ok;
-    }
     if (request.watch) return await printEach(source, request, io, progress);
     const status = await printOne(source, request, io, progress);
     if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source) progress.say(`Kept as servicetrace/${String(source.name)}`);
@@ -70,7 +35,8 @@ async function runOne(request: TraceRequest, isLive: boolean, io: Io, connectTo:
   }
 }
 
-async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect, log: (line: string) => void): Promise<TraceSource> {
+/** @param isWatching whether one result follows the other */
+export async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect = connect, log: (line: string) => void = () => undefined): Promise<TraceSource> {
   const { origin, flags } = request;
   if (origin.kind === 'bundle') {
     const { openBundle } = await import('./bundle-source.ts');
@@ -106,10 +72,6 @@ async function openSource(request: TraceRequest, isWatching: boolean, io: Io, co
     return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
   }
   return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
-}
-
-function subjectOf({ service, flags }: TraceRequest): string | undefined {
-  return service === undefined ? undefined : `${service}${flags.namespace === undefined ? '' : ` in ${flags.namespace}`}`;
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {

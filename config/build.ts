@@ -3,43 +3,15 @@
  * dist/operator.mjs (one file, for the operator's image) and dist/kubectl-svctrace.mjs, whose TUI, client and engine
  * are chunks beside it that are loaded when they are needed.
  */
-import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
-import { build, type BuildOptions } from 'esbuild';
-import * as z from 'zod';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
-const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(`${root}package.json`, 'utf8')));
-
-const common: BuildOptions = {
-  absWorkingDir: root,
-  bundle: true,
-  platform: 'node',
-  target: 'node22.19',
-  format: 'esm',
-  outExtension: { '.js': '.mjs' },
-  outdir: 'dist',
-  // CommonJS packages inside an ES module still call require for node's own modules.
-  banner: { js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);" },
-  define: { 'process.env.NODE_ENV': '"production"', SVCTRACE_VERSION: JSON.stringify(version) },
-  loader: { '.yaml': 'text' },
-  // ink asks for it in development only, and it is not installed.
-  external: ['react-devtools-core'],
-  logLevel: 'warning',
-};
+import { chmod, copyFile, rm, writeFile } from 'node:fs/promises';
+import { build } from 'esbuild';
+import { commonOptions, pluginOptions, root } from './bundle-options.ts';
 
 await rm(`${root}dist`, { recursive: true, force: true });
 await Promise.all([
-  build({ ...common, entryPoints: { probe: 'probe/main.ts' }, minifySyntax: true }),
-  build({ ...common, entryPoints: { operator: 'operator/main.ts' } }),
-  build({
-    ...common,
-    entryPoints: { 'kubectl-svctrace': 'cmd/main.ts' },
-    splitting: true,
-    chunkNames: 'chunks/[name]-[hash]',
-    jsx: 'automatic',
-    banner: { js: `#!/usr/bin/env node\n${common.banner?.['js'] ?? ''}` },
-  }),
+  build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minifySyntax: true }),
+  build({ ...commonOptions, entryPoints: { operator: 'operator/main.ts' } }),
+  build({ ...pluginOptions, entryPoints: { 'kubectl-svctrace': 'cmd/start.ts' } }),
 ]);
 await chmod(`${root}dist/kubectl-svctrace.mjs`, 0o755);
 await writeFile(

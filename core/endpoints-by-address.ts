@@ -1,8 +1,9 @@
 /** The endpoints of a status by the address that kube-proxy takes, their first. */
+import { oncePer } from './once-per.ts';
 import type { EndpointStatus, ServiceTraceStatus } from './service-trace.ts';
 
 /** Of an address that is in more than one slice, the ready endpoint; where none is ready, the first. */
-export function endpointsByAddress({ endpointSlices = [] }: Pick<ServiceTraceStatus, 'endpointSlices'>): ReadonlyMap<string, EndpointStatus> {
+export const endpointsByAddress = oncePer(({ endpointSlices = [] }: Pick<ServiceTraceStatus, 'endpointSlices'>): ReadonlyMap<string, EndpointStatus> => {
   const endpoints = new Map<string, EndpointStatus>();
   for (const endpoint of endpointSlices.flatMap((slice) => slice.endpoints)) {
     const [address] = endpoint.addresses;
@@ -11,4 +12,4 @@ export function endpointsByAddress({ endpointSlices = [] }: Pick<ServiceTraceSta
     if (known === undefined || (endpoint.ready && !known.ready)) endpoints.set(address, endpoint);
   }
   return endpoints;
-}
+});

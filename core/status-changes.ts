@@ -1,7 +1,7 @@
 /** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
 import { hostPort } from './address.ts';
 import { endpointsByAddress } from './endpoints-by-address.ts';
-import type { EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceStatus, ServiceTraceStatus } from './service-trace.ts';
+import type { DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceStatus, ServiceTraceStatus } from './service-trace.ts';
 
 export interface StatusChange {
   /** RFC 3339: when it was collected, which is at or after it happened. */
@@ -101,16 +101,21 @@ function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): Stat
     const was = old.get(keyOf(port));
     const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'rules', mood, node: node.name, text: `${node.name}: ${text}` });
     if (was === undefined || port.verdict === 'Unknown' || was.verdict === 'Unknown') return [];
-    const before = new Set(was.dnatTargets.map(({ address, port: number }) => hostPort(address, number)));
-    const now = new Set(port.dnatTargets.map(({ address, port: number }) => hostPort(address, number)));
-    const added = [...now].filter((target) => !before.has(target));
-    const removed = [...before].filter((target) => !now.has(target));
+    const { added, removed } = targetChanges(was.dnatTargets, port.dnatTargets);
     return [
       ...(was.verdict === port.verdict ? [] : [change(port.verdict === 'DNAT' ? 'good' : 'bad', `${nameOf(port)} is ${verdictText(port)}, was ${verdictText(was)}`)]),
       ...(added.length === 0 ? [] : [change('neutral', `rules of ${nameOf(port)} send to ${added.join(', ')} now`)]),
       ...(removed.length === 0 ? [] : [change('neutral', `rules of ${nameOf(port)} send no more to ${removed.join(', ')}`)]),
     ];
   });
+}
+
+function targetChanges(before: readonly DnatTargetStatus[], now: readonly DnatTargetStatus[]): { readonly added: readonly string[]; readonly removed: readonly string[] } {
+  // Mostly nothing changed, of thousands on each of many nodes.
+  if (before.length === now.length && now.every(({ address, port }, index) => before[index]?.address === address && before[index].port === port)) return { added: [], removed: [] };
+  const textsOf = (targets: readonly DnatTargetStatus[]): Set<string> => new Set(targets.map(({ address, port }) => hostPort(address, port)));
+  const [old, next] = [textsOf(before), textsOf(now)];
+  return { added: [...next].filter((target) => !old.has(target)), removed: [...old].filter((target) => !next.has(target)) };
 }
 
 function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {

@@ -137,9 +137,14 @@ function findings(status: ServiceTraceStatus, options: TableOptions): string[] {
   return [`${options.paint('heading', 'Findings')}  ${all.length}: ${findingsSummary(status)}`, ...all.flatMap((finding) => findingLines(finding, options))];
 }
 
-export function findingLines({ severity, id, where, message, evidence, advice }: FindingStatus, { paint, width }: Pick<TableOptions, 'paint' | 'width'>): string[] {
+export function findingTitle({ severity, id, where }: FindingStatus, { paint }: Pick<TableOptions, 'paint'>): string {
+  return `${paint(severityTones[severity], severity.toUpperCase())} ${paint('heading', id)}  ${where}`;
+}
+
+export function findingLines(finding: FindingStatus, { paint, width }: Pick<TableOptions, 'paint' | 'width'>): string[] {
+  const { message, evidence, advice } = finding;
   return [
-    `${paint(severityTones[severity], severity.toUpperCase())} ${paint('heading', id)}  ${where}`,
+    findingTitle(finding, { paint }),
     ...wrapped(message, width, 2),
     ...evidence.flatMap((text) => wrapped(`evidence: ${text}`, width, 4)),
     ...wrapped(`do: ${advice}`, width, 4),

@@ -1,7 +1,7 @@
 /** The findings, one line each; the chosen one may be opened to its evidence and advice. */
 import type { FindingStatus } from '../../core/service-trace.ts';
 import { paintCell } from '../printers/paint.ts';
-import { findingLines } from '../printers/table.ts';
+import { findingLines, findingTitle } from '../printers/table.ts';
 import { noFindingCell } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf } from './live-state.ts';
@@ -17,11 +17,8 @@ export function findingsBody(state: BodyState, { width, theme }: BodyOptions): B
   const shown = all.filter((finding) => isShown([finding.id, finding.severity, finding.where, finding.message].join(' ')));
   // Few findings are shown whole at once; of many, those that are opened.
   const isOpen = (finding: FindingStatus): boolean => state.folded.has(keyOf(finding)) !== shown.length <= 3;
-  const rows = shown.flatMap((finding) => {
-    const lines = findingLines(finding, { paint, width });
-    const [first = ''] = lines;
-    return isOpen(finding) ? lines.map((text) => ({ text, finding })) : [{ text: `${first}  ${finding.message}`, finding }];
-  });
+  const rows = shown.flatMap((finding) =>
+    isOpen(finding) ? findingLines(finding, { paint, width }).map((text) => ({ text, finding })) : [{ text: `${findingTitle(finding, { paint })}  ${finding.message}`, finding }]);
   return {
     fixed: shown.length === all.length ? [] : [paint('dim', `${String(shown.length)} of ${String(all.length)} findings`)],
     count: rows.length,

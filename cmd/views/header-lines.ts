@@ -1,5 +1,6 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
 import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { oncePer } from '../../core/once-per.ts';
 import { plural } from '../../core/plural.ts';
 import { paintCell } from '../printers/paint.ts';
 import { wrapped } from '../printers/wrapped.ts';
@@ -47,6 +48,7 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
   const age = ageText(trace?.status?.collectedAt, now);
   switch (connection.state) {
     case 'connecting':
+      if (trace === undefined) return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
       return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
     case 'lost':
       return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
@@ -98,10 +100,13 @@ export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'mar
       : cell(`rules right on ${convergence?.convergedNodes ?? 'unknown'}/${convergence?.totalNodes ?? nodes.length}`, convergence !== undefined && convergence.convergedNodes === convergence.totalNodes ? 'ok' : 'warning');
   const [ready = '', all = ''] = endpointsText(status).split('/');
   const endpoints = cell(`${endpointsText(status)} ready`, ready === all && all !== '0' && all !== '' ? 'ok' : 'warning');
-  const pods = new Set((status.endpointSlices ?? []).flatMap((slice) => slice.endpoints).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : []))).size;
-  const parts = [dnsCell(status), cell(ports), nodesCell, cell(plural((status.endpointSlices ?? []).length, 'slice')), endpoints, cell(plural(pods, 'pod'))];
+  const parts = [dnsCell(status), cell(ports), nodesCell, cell(plural((status.endpointSlices ?? []).length, 'slice')), endpoints, cell(plural(podCount(status), 'pod'))];
   return parts.flatMap((part, index) => (index === 0 ? [part] : [cell(` ${marks.arrow} `, 'dim'), part]));
 }
+
+/** The header is painted with every frame, and there may be thousands. */
+const podCount = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): number =>
+  new Set(endpointSlices.flatMap((slice) => slice.endpoints).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : []))).size);
 
 function dnsCell({ nodes = [], service }: ServiceTraceStatus): Cell {
   const asked = nodes.flatMap(({ dns }) => dns ?? []);

@@ -29,7 +29,7 @@ export const keyHelp: readonly (readonly [string, string])[] = [
   ['[ ]', 'the node before, the next node'],
   ['Enter', 'open: the node, the finding, the chain that a rule jumps to'],
   ['Space, z', 'fold a chain or finding; all of them'],
-  ['x', 'rules: show or hide what the chosen rule does, in plain words'],
+  ['x', 'rules, walk: show or hide what the chosen rule does, in words'],
   ['/', 'filter rows'],
   [':', 'command palette: every command by its name'],
   ['o O p', 'nodes: sort by the next column, reverse, group by program'],
@@ -94,7 +94,7 @@ export function footerOf(view: View): string {
     conntrack: '↑↓ row  e by backend  [ ] node',
     findings: '↑↓ row  Enter open  y copy advice',
     timeline: '↑↓ row  Enter its node',
-    walk: 'c client  ↑↓ step  y copy rule',
+    walk: 'c client  ↑↓ step  x explain  y copy',
     logs: '↑↓ line  Enter whole  f follow  y copy',
   };
   return `${own[view]}  / filter  : commands  ? help  q quit`;

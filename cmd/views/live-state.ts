@@ -6,7 +6,7 @@ import type { TraceEvent } from '../source.ts';
 import { extendHistory, type History } from './history.ts';
 import { leavingRows, openedLogs, reduceLogs, type LogsEvent, type LogsState } from './logs-state.ts';
 import { nodeSorts, type NodeOrder } from './node-order.ts';
-import { measureRates, type Rates } from './rates.ts';
+import { compareCounters, type Rates } from './rates.ts';
 
 export const views = viewNames;
 export type View = ViewName;
@@ -217,20 +217,24 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
 
 function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
   switch (event.kind) {
+    case 'opened':
+      return { ...state, origin: event.origin };
     case 'trace': {
       const { trace } = event;
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
       // A trace that was just created says nothing yet: the connection is there, an answer is not.
       const isAnswered = trace.status !== undefined;
+      // A node that was asked for by name may be waited for, but not among others that are there.
+      const isThere = state.selectedNode === undefined || names.length === 0 || names.includes(state.selectedNode);
       const changes = trace.status === undefined ? [] : changesBetween(state.trace?.status, trace.status);
       return {
         ...state,
         trace,
-        rates: measureRates(state.rates, state.trace?.status, trace.status),
+        rates: compareCounters(state.rates, state.trace?.status, trace.status),
         history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
-        // A node that was asked for by name may be waited for.
-        selectedNode: state.selectedNode !== undefined && (names.includes(state.selectedNode) || names.length === 0) ? state.selectedNode : names[0],
+        selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],
+        answer: isThere ? state.answer : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
         connection: isAnswered ? { state: 'live' } : state.connection.state === 'silent' ? state.connection : { state: 'connecting' },
         notice: isAnswered ? undefined : state.notice,
       };

@@ -1,6 +1,7 @@
 /** The nodes in the order, and of the names, that the user asked for. */
-import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
-import { missingTargets, staleTargets } from '../node-row.ts';
+import type { NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
+import { oncePer } from '../../core/once-per.ts';
+import { driftOf } from '../node-row.ts';
 import { rowFilter } from './row-filter.ts';
 
 export const nodeSorts = ['name', 'health', 'mode', 'sync', 'drift', 'conntrack'] as const;
@@ -40,10 +41,26 @@ export function groupByProgram(nodes: readonly NodeStatus[]): NodeGroup[] {
   return [...groups].map(([program, members]) => ({ program, nodes: members })).sort((one, other) => other.nodes.length - one.nodes.length);
 }
 
-/** Errors and warnings on the node, errors far heavier. */
-export function troubleOf({ name }: Pick<NodeStatus, 'name'>, { status }: ServiceTrace): { readonly errors: number; readonly warnings: number } {
-  const own = (status?.findings ?? []).filter(({ node }) => node === name);
-  return { errors: own.filter(({ severity }) => severity === 'error').length, warnings: own.filter(({ severity }) => severity === 'warning').length };
+export interface Trouble {
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+const troubles = oncePer(({ findings = [] }: ServiceTraceStatus): ReadonlyMap<string, Trouble> => {
+  const byNode = new Map<string, Trouble>();
+  for (const { node, severity } of findings) {
+    if (node === undefined) continue;
+    const { errors, warnings } = byNode.get(node) ?? noTrouble;
+    byNode.set(node, { errors: errors + (severity === 'error' ? 1 : 0), warnings: warnings + (severity === 'warning' ? 1 : 0) });
+  }
+  return byNode;
+});
+
+const noTrouble: Trouble = { errors: 0, warnings: 0 };
+
+/** Errors and warnings on the node. */
+export function troubleOf({ name }: Pick<NodeStatus, 'name'>, { status }: ServiceTrace): Trouble {
+  return (status === undefined ? undefined : troubles(status).get(name)) ?? noTrouble;
 }
 
 function keyOf(node: NodeStatus, trace: ServiceTrace, column: NodeOrder['column']): number | string {
@@ -59,8 +76,11 @@ function keyOf(node: NodeStatus, trace: ServiceTrace, column: NodeOrder['column'
     }
     case 'sync':
       return node.kubeProxy?.lastSync === undefined ? Number.NEGATIVE_INFINITY : Date.parse(node.kubeProxy.lastSync);
-    case 'drift':
-      return -node.ports.reduce((sum, port) => sum + missingTargets(node, port, trace).length + staleTargets(node, port, trace).length, 0);
+    case 'drift': {
+      if (node.probe.state !== 'Collected' || trace.status?.service?.notProxied !== undefined) return 0;
+      const { right, wanted, extra } = driftOf(node, trace);
+      return -(wanted - right + extra);
+    }
     case 'conntrack':
       return -(node.conntrack?.matched ?? -1);
   }

@@ -11,7 +11,7 @@ import { countText, percentText, routingText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { lazyTable } from './lazy-table.ts';
 import { selectedNode } from './live-state.ts';
-import { frontendKey, rateText, targetKey, type Rates } from './rates.ts';
+import { frontendKey, ratesOf, rateText, targetKey, type NodeRates } from './rates.ts';
 
 /** The DNAT targets of the selected node, frontend by frontend; the nodes themselves are drawn above it. */
 export function pathBody(state: BodyState, options: BodyOptions): Body {
@@ -19,7 +19,7 @@ export function pathBody(state: BodyState, options: BodyOptions): Body {
   if (trace?.status === undefined) return textBody([]);
   const node = selectedNode(state);
   if (node === undefined) return textBody([options.theme.paint('dim', 'No node answered yet.')]);
-  return targets(node, trace, state.rates, options);
+  return targets(node, trace, ratesOf(state.rates, node.name), options);
 }
 
 const targetColumns: readonly Column[] = [
@@ -33,7 +33,7 @@ const targetColumns: readonly Column[] = [
   { title: 'CONN', align: 'right' },
 ];
 
-function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: BodyOptions): Body {
+function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, options: BodyOptions): Body {
   const { width, theme } = options;
   const { paint } = theme;
   const rows: (string | number)[] = nodeFacts(node, trace, options);
@@ -41,7 +41,7 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: B
   const titles = new Set<number>();
   const endpoints = endpointsByAddress(trace.status ?? {});
   for (const port of node.ports) {
-    const rate = rates.get(frontendKey(node.name, port));
+    const rate = rates.get(frontendKey(port));
     const counted = port.packets === undefined ? '' : `  ${String(port.packets)} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
     const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
     const routing = routingText(port);
@@ -56,7 +56,7 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: Rates, options: B
         cell(state.text, state.tone),
         cell(percentText(target.probability)),
         cell(countText(target.packets)),
-        cell(rateText(rates.get(targetKey(node.name, port, target)))),
+        cell(rateText(rates.get(targetKey(port, target)))),
         cell(countText(target.connections)),
       ];
     });

@@ -2,7 +2,15 @@
 import fuzzysort from 'fuzzysort';
 import type { ServiceChoice } from '../service-list.ts';
 
+export interface ListedServices {
+  /** That is listed where not all are. */
+  readonly namespace: string;
+  readonly services: readonly ServiceChoice[];
+}
+
 export interface PickerState {
+  /** Absent while it is not known. */
+  readonly namespace?: string;
   /** Absent while they are being listed. */
   readonly services?: readonly ServiceChoice[];
   /** Why they cannot be listed. */
@@ -13,7 +21,7 @@ export interface PickerState {
 }
 
 export type PickerAction =
-  | { readonly type: 'listed'; readonly services: readonly ServiceChoice[] }
+  | { readonly type: 'listed'; readonly listed: ListedServices }
   | { readonly type: 'failed'; readonly problem: string }
   | { readonly type: 'type'; readonly text: string }
   | { readonly type: 'move'; readonly rows: number }
@@ -23,7 +31,7 @@ export function reducePicker(state: PickerState, action: PickerAction): PickerSt
   switch (action.type) {
     case 'listed': {
       const chosenName = keyOf(matching(state)[state.chosen]);
-      const next: PickerState = { typed: state.typed, chosen: state.chosen, isEverywhere: state.isEverywhere, services: action.services };
+      const next: PickerState = { typed: state.typed, chosen: state.chosen, isEverywhere: state.isEverywhere, ...action.listed };
       // What was chosen stays chosen while others come and go.
       const at = matching(next).findIndex((service) => keyOf(service) === chosenName);
       return { ...next, chosen: Math.max(0, at) };
@@ -35,7 +43,7 @@ export function reducePicker(state: PickerState, action: PickerAction): PickerSt
     case 'move':
       return { ...state, chosen: Math.max(0, Math.min(state.chosen + action.rows, matching(state).length - 1)) };
     case 'toggleEverywhere':
-      return { typed: state.typed, isEverywhere: !state.isEverywhere, chosen: 0 };
+      return { typed: state.typed, isEverywhere: !state.isEverywhere, chosen: 0, ...(state.namespace === undefined ? {} : { namespace: state.namespace }) };
   }
 }
 

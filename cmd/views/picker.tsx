@@ -2,20 +2,20 @@
 import { Box, useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, type ReactElement } from 'react';
 import type { Column } from '../printers/columns.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { healthCell, type ServiceChoice } from '../service-list.ts';
 import { cell } from '../tone.ts';
 import { lazyTable } from './lazy-table.ts';
 import type { Size } from './layout.ts';
 import { Line } from './line.tsx';
 import { windowStart } from './live-state.ts';
-import { matching, reducePicker, type PickerState } from './picker-state.ts';
+import { matching, reducePicker, type ListedServices, type PickerState } from './picker-state.ts';
 import type { Theme } from './theme.ts';
 
 export interface PickerProps {
-  readonly namespace: string;
   readonly isEverywhere: boolean;
-  /** @param namespace all where none is given */
-  readonly list: (namespace: string | undefined) => Promise<readonly ServiceChoice[]>;
+  /** Of all namespaces, or of the user's. */
+  readonly list: (isEverywhere: boolean) => Promise<ListedServices>;
   /** Undefined where the user leaves. */
   readonly onChoice: (service: ServiceChoice | undefined) => void;
   readonly theme: Theme;
@@ -23,7 +23,7 @@ export interface PickerProps {
 
 const refreshMilliseconds = 5000;
 
-export function Picker({ namespace, isEverywhere, list, onChoice, theme }: PickerProps): ReactElement {
+export function Picker({ isEverywhere, list, onChoice, theme }: PickerProps): ReactElement {
   const { exit } = useApp();
   const size = useWindowSize();
   const [state, dispatch] = useReducer(reducePicker, { typed: '', chosen: 0, isEverywhere });
@@ -31,8 +31,8 @@ export function Picker({ namespace, isEverywhere, list, onChoice, theme }: Picke
   useEffect(() => {
     let isOver = false;
     const read = (): void => {
-      list(state.isEverywhere ? undefined : namespace).then(
-        (services) => { if (!isOver) dispatch({ type: 'listed', services }); },
+      list(state.isEverywhere).then(
+        (listed) => { if (!isOver) dispatch({ type: 'listed', listed }); },
         (error: unknown) => { if (!isOver) dispatch({ type: 'failed', problem: error instanceof Error ? error.message : String(error) }); },
       );
     };
@@ -42,7 +42,7 @@ export function Picker({ namespace, isEverywhere, list, onChoice, theme }: Picke
       isOver = true;
       clearInterval(timer);
     };
-  }, [list, namespace, state.isEverywhere]);
+  }, [list, state.isEverywhere]);
 
   const leave = (service: ServiceChoice | undefined): void => {
     onChoice(service);
@@ -64,7 +64,7 @@ export function Picker({ namespace, isEverywhere, list, onChoice, theme }: Picke
     else if (key.backspace || key.delete) dispatch({ type: 'type', text: [...state.typed].slice(0, -1).join('') });
     else if (text !== '' && !key.ctrl) dispatch({ type: 'type', text: state.typed + text.replace(/\p{Cc}/gu, '') });
   });
-  return <PickerView state={state} namespace={namespace} size={size} theme={theme} />;
+  return <PickerView state={state} size={size} theme={theme} />;
 }
 
 const columns: readonly Column[] = [
@@ -77,7 +77,7 @@ const columns: readonly Column[] = [
   { title: 'HEALTH' },
 ];
 
-export function PickerView({ state, namespace, size, theme }: { readonly state: PickerState; readonly namespace: string; readonly size: Size; readonly theme: Theme }): ReactElement {
+export function PickerView({ state, size, theme }: { readonly state: PickerState; readonly size: Size; readonly theme: Theme }): ReactElement {
   const { paint, marks } = theme;
   const shown = useMemo(() => matching(state), [state]);
   const table = useMemo(
@@ -97,14 +97,19 @@ export function PickerView({ state, namespace, size, theme }: { readonly state: 
       ),
     [shown, size.columns, paint],
   );
-  const rows = Math.max(1, size.rows - 4);
+  // A refusal with the role that gives it takes some lines.
+  const problem = state.problem === undefined ? [] : wrapped(`${marks.error} ${state.problem}`, size.columns).slice(0, Math.max(1, size.rows - 6));
+  const rows = Math.max(1, size.rows - 3 - Math.max(1, problem.length));
   const start = windowStart(state.chosen, shown.length, rows);
-  const where = state.isEverywhere ? 'all namespaces' : `namespace ${namespace}`;
+  const where = state.isEverywhere ? 'all namespaces' : state.namespace === undefined ? 'the namespace' : `namespace ${state.namespace}`;
   const count = state.services === undefined ? 'being listed' : shown.length === state.services.length ? String(shown.length) : `${String(shown.length)} of ${String(state.services.length)}`;
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
       <Line text={`${paint('heading', 'Which Service?')} ${state.typed}█`} />
-      <Line text={state.problem === undefined ? paint('dim', `Services of ${where}: ${count}`) : paint('error', `${marks.error} ${state.problem}`)} />
+      {problem.length === 0 && <Line text={paint('dim', `Services of ${where}: ${count}`)} />}
+      {problem.map((line, index) => (
+        <Line key={index} text={paint('error', line)} />
+      ))}
       <Line text={`  ${table.title}`} />
       <Box flexDirection="column" flexGrow={1} overflow="hidden">
         {Array.from({ length: Math.max(0, Math.min(rows, shown.length - start)) }, (_, index) => (

@@ -1,46 +1,70 @@
 /** Packets a second of each counter, between two collections of its node. */
+import { oncePer } from '../../core/once-per.ts';
 import { frontendText } from '../path-table.ts';
-import type { DnatTargetStatus, NodePortStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { DnatTargetStatus, NodePortStatus, NodeStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
 
-/** By `frontendKey` and `targetKey`; absent where there is nothing to compare, or no counter. */
-export type Rates = ReadonlyMap<string, number>;
+/** By node, its last two collections: rates are worked out of the node that is looked at. */
+export type Rates = ReadonlyMap<string, Compared>;
 
-export function frontendKey(node: string, port: NodePortStatus): string {
-  return `${node} ${port.protocol} ${frontendText(port)}`;
+interface Compared {
+  readonly before: NodeStatus;
+  readonly after: NodeStatus;
 }
 
-export function targetKey(node: string, port: NodePortStatus, { address, port: number }: DnatTargetStatus): string {
-  return `${frontendKey(node, port)} ${address} ${number}`;
+/** By `frontendKey` and `targetKey`; absent where there is nothing to compare, or no counter. */
+export type NodeRates = ReadonlyMap<string, number>;
+
+export function frontendKey(port: NodePortStatus): string {
+  return `${port.protocol} ${frontendText(port)}`;
+}
+
+export function targetKey(port: NodePortStatus, { address, port: number }: DnatTargetStatus): string {
+  return `${frontendKey(port)} ${address} ${number}`;
 }
 
 /** Rates of a node that was not collected anew stay as they were. */
-export function measureRates(previous: Rates, before: ServiceTraceStatus | undefined, after: ServiceTraceStatus | undefined): Rates {
-  const rates = new Map<string, number>();
+export function compareCounters(previous: Rates, before: ServiceTraceStatus | undefined, after: ServiceTraceStatus | undefined): Rates {
+  const compared = new Map<string, Compared>();
   const olds = new Map((before?.nodes ?? []).map((node) => [node.name, node]));
   for (const node of after?.nodes ?? []) {
     const old = olds.get(node.name);
-    const counts = countersOf(node.name, node.ports);
-    const seconds = (Date.parse(node.probe.collectedAt ?? '') - Date.parse(old?.probe.collectedAt ?? '')) / 1000;
-    const oldCounts = old === undefined ? new Map<string, number>() : countersOf(node.name, old.ports);
-    for (const [key, count] of counts) {
-      if (seconds === 0) {
-        const rate = previous.get(key);
-        if (rate !== undefined) rates.set(key, rate);
-        continue;
-      }
-      const oldCount = oldCounts.get(key);
-      // A counter that went back was written anew by kube-proxy: nothing is known of the time in between.
-      if (seconds > 0 && oldCount !== undefined && count >= oldCount) rates.set(key, (count - oldCount) / seconds);
-    }
+    if (old === undefined) continue;
+    const seconds = secondsBetween(old, node);
+    const known = seconds === 0 ? previous.get(node.name) : { before: old, after: node };
+    if (seconds >= 0 && known !== undefined) compared.set(node.name, known);
   }
-  return rates;
+  return compared;
 }
 
-function countersOf(node: string, ports: readonly NodePortStatus[]): Map<string, number> {
+const none: NodeRates = new Map();
+
+export function ratesOf(rates: Rates, node: string): NodeRates {
+  const compared = rates.get(node);
+  return compared === undefined ? none : measure(compared);
+}
+
+const measure = oncePer(({ before, after }: Compared): NodeRates => {
+  const rates = new Map<string, number>();
+  const seconds = secondsBetween(before, after);
+  const olds = countersOf(before.ports);
+  for (const [key, count] of countersOf(after.ports)) {
+    const old = olds.get(key);
+    // A counter that went back was written anew by kube-proxy: nothing is known of the time in between.
+    if (old !== undefined && count >= old) rates.set(key, (count - old) / seconds);
+  }
+  return rates;
+});
+
+/** NaN where one of them was not collected. */
+function secondsBetween(before: NodeStatus, after: NodeStatus): number {
+  return (Date.parse(after.probe.collectedAt ?? '') - Date.parse(before.probe.collectedAt ?? '')) / 1000;
+}
+
+function countersOf(ports: readonly NodePortStatus[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const port of ports) {
-    if (port.packets !== undefined) counts.set(frontendKey(node, port), port.packets);
-    for (const target of port.dnatTargets) if (target.packets !== undefined) counts.set(targetKey(node, port, target), target.packets);
+    if (port.packets !== undefined) counts.set(frontendKey(port), port.packets);
+    for (const target of port.dnatTargets) if (target.packets !== undefined) counts.set(targetKey(port, target), target.packets);
   }
   return counts;
 }

@@ -1,10 +1,11 @@
 /** The chains of one node's program as a tree: folded, followed by their jumps, with counters as rates. */
-import { explainStatusProgram, type ProgramExplainer, type StatusRule } from '../../core/explain/explain-status.ts';
+import type { ProgramExplainer, StatusRule } from '../../core/explain/explain-status.ts';
 import { plural } from '../../core/plural.ts';
-import type { ChainStatus, NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
+import type { ChainStatus, NodeStatus, ProgramStatus } from '../../core/service-trace.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { countText, percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
+import { explainerOf } from './explainers.ts';
 import { lastRate, ruleKey, sparkline } from './history.ts';
 import { filterOf, selectedNode } from './live-state.ts';
 import { rateText } from './rates.ts';
@@ -19,7 +20,7 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
   if (node === undefined || program === undefined) return textBody([paint('dim', node === undefined ? 'No node answered yet.' : `No rule of this Service was read on ${node.name}.`)]);
   if (program.chains.length === 0) return textBody([paint('warning', `The rules of program ${program.fingerprint} were cut: trace fewer nodes with --node.`)]);
   const others = program.nodes.length - 1;
-  const title = `Program ${program.fingerprint}${others === 0 ? '' : `, the same on ${String(others)} more node${others === 1 ? '' : 's'}; packets are summed`}; mode known: ${node.proxyModeSource ?? 'unknown'}`;
+  const title = `Program ${program.fingerprint}${others === 0 ? '' : `, the same on ${String(others)} more node${others === 1 ? '' : 's'}; packets are summed`}`;
   const explainer = explainerOf(program, node, state.trace);
   const rows = rowsOf(program, explainer, state);
   const room = Math.max(1, ...program.chains.flatMap(({ rules }) => rules.map(({ packets }) => countText(packets).length)));
@@ -38,7 +39,7 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
       const counters = `${countText(row.rule.packets).padStart(room)} ${rateText(lastRate(rates)).padStart(rateRoom)} ${spark}`;
       return `${indent}  ${paint('dim', counters)} ${rowText(row.text)}`;
     },
-    detail: (index) => detailOf(rows[index], explainer, { width: width - 2, theme }),
+    detail: (index) => detailOf(rows[index], node, explainer, { width: width - 2, theme }),
     meaning: (index) => meaningOf(rows, program, index),
     foldable: program.chains.map((chain) => keyOf(program, chain)),
   };
@@ -58,22 +59,6 @@ interface Row {
   readonly isFolded?: boolean;
   readonly purpose?: string | undefined;
   readonly rule?: { readonly index: number; readonly key: string; readonly packets: number | undefined; readonly jumpsTo: string | undefined };
-}
-
-/** A program is explained once, however often its rows are made anew: a status is never changed. */
-const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
-
-function explainerOf(program: ProgramStatus, { ports }: NodeStatus, trace: ServiceTrace | undefined): ProgramExplainer {
-  const { service, endpointSlices = [] } = trace?.status ?? {};
-  const desired = {
-    namespace: trace?.metadata.namespace ?? 'default',
-    name: trace?.spec.serviceRef.name ?? '',
-    service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
-    endpointSlices,
-  };
-  const known = explainers.get(program) ?? explainStatusProgram(program, desired, ports);
-  explainers.set(program, known);
-  return known;
 }
 
 /** Entry chains first, each followed by the chains that it leads to; a chain that several lead to is shown once. */
@@ -119,12 +104,16 @@ function meaningOf(rows: readonly Row[], program: ProgramStatus, index: number):
 }
 
 /** What the chosen rule does, whom it concerns, where it leads and who writes it. */
-function detailOf(row: Row | undefined, explainer: ProgramExplainer, { width, theme: { paint } }: BodyOptions): string[] {
+function detailOf(row: Row | undefined, node: NodeStatus, explainer: ProgramExplainer, { width, theme: { paint } }: BodyOptions): string[] {
   if (row === undefined) return [];
   const { chain, rule } = row;
   if (rule === undefined) {
     const purpose = explainer.purpose(chain);
-    return wrapped(`${chain.table === 'ipvs' ? '' : chain.name.startsWith('map ') ? '' : 'chain '}${chain.name}${purpose === undefined ? '' : `, ${purpose}`}: ${plural(chain.rules.length, chain.table === 'ipvs' ? 'real server' : chain.name.startsWith('map ') ? 'element' : 'rule')}`, width);
+    const [kind, part] = chain.table === 'ipvs' ? ['', 'real server'] : chain.name.startsWith('map ') ? ['', 'element'] : ['chain ', 'rule'];
+    return [
+      ...wrapped(`${kind}${chain.name}${purpose === undefined ? '' : `, ${purpose}`}: ${plural(chain.rules.length, part)}`, width),
+      ...wrapped(`proxy mode of ${node.name}: ${node.proxyMode}${node.backend === undefined ? '' : ` on ${node.backend}`} (${node.proxyModeSource ?? 'how it is known was not recorded'})`, width).map((line) => paint('dim', line)),
+    ];
   }
   const explained = explainer.rule(chain, rule.index);
   const [next] = explained.leadsTo;

@@ -16,8 +16,11 @@ import { createTheme, type Theme } from './theme.ts';
 const wheelAsArrows = '\u001b[?1007h';
 const wheelOff = '\u001b[?1007l';
 
-// Whoever comes here has a terminal on both ends; by itself, ink would draw nothing where the environment has CI.
-const options = { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true, interactive: true };
+/**
+ * Whoever comes here has a terminal on both ends; by itself, ink would draw nothing where the environment has CI. A key
+ * that comes just after a frame waits for the next one: at ink's own 30 frames a second, that would be 33 ms.
+ */
+export const renderOptions = { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true, interactive: true, maxFps: 100 } as const;
 
 /** The Service that the user chooses; undefined where the user leaves. */
 export async function pickService(props: Omit<PickerProps, 'theme' | 'onChoice'>, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<ServiceChoice | undefined> {
@@ -41,7 +44,7 @@ async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   // Also where this process ends in the midst of it.
   process.once('exit', giveWheelBack);
   process.stdout.write(wheelAsArrows);
-  const app = render(screen, options);
+  const app = render(screen, renderOptions);
   const stop = (): void => { app.unmount(); };
   signal.addEventListener('abort', stop);
   // A terminal that closes without a signal ends what is typed.

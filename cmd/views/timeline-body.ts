@@ -1,4 +1,5 @@
 /** What happened while this view was open, the newest first. */
+import { wrapped } from '../printers/wrapped.ts';
 import type { Tone } from '../tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf, type TimelineChange } from './live-state.ts';
@@ -6,12 +7,12 @@ import { rowFilter } from './row-filter.ts';
 
 const tones: Readonly<Record<TimelineChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
 
-export function timelineBody(state: BodyState, { theme }: BodyOptions): Body {
+export function timelineBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { paint, marks } = theme;
   const isShown = rowFilter(filterOf(state));
   const shown = state.timeline.filter(({ kind, text }) => isShown(`${kind} ${text}`));
   if (shown.length === 0) {
-    return textBody([paint('dim', state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.')]);
+    return textBody(wrapped(state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.', width).map((line) => paint('dim', line)));
   }
   const mark: Readonly<Record<TimelineChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
   return {

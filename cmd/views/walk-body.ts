@@ -1,13 +1,16 @@
 /** The walk of one client's packet through the rules of its node, a row for each step. */
 import { hostPort } from '../../core/address.ts';
-import type { WalkStatus } from '../../core/service-trace.ts';
+import { familyOf } from '../../core/service.ts';
+import type { ServiceTrace, WalkStatus } from '../../core/service-trace.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
+import { explainerOf } from './explainers.ts';
 
-export function walkBody({ trace, selectedNode }: BodyState, { theme }: BodyOptions): Body {
+export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: BodyOptions): Body {
   const { paint } = theme;
   const walks = trace?.status?.walks ?? [];
-  if (walks.length === 0) return textBody([paint('dim', 'No client is chosen: press c, and write the name of a pod of this namespace or an IP address.')]);
+  if (walks.length === 0) return textBody(wrapped('No client is chosen: press c, and write the name of a pod of this namespace or an IP address.', width).map((line) => paint('dim', line)));
   const own = walks.filter(({ node }) => node === selectedNode);
   const shown = own.length > 0 ? own : walks;
   const rows = shown.flatMap((walk) => rowsOf(walk));
@@ -19,6 +22,7 @@ export function walkBody({ trace, selectedNode }: BodyState, { theme }: BodyOpti
       if (row === undefined) return '';
       return row.tone === 'plain' ? row.text : paint(row.tone, row.text);
     },
+    detail: (index) => detailOf(rows[index], trace, width - 2).map((line, at) => (at === 0 ? paint('heading', line) : line)),
     meaning: (index) => ({ copy: rows[index]?.copy ?? rows[index]?.text ?? '' }),
   };
 }
@@ -27,6 +31,20 @@ interface Row {
   readonly text: string;
   readonly tone: 'plain' | 'heading' | 'dim' | 'warning' | 'ok' | 'error';
   readonly copy?: string;
+  /** Of a step: the walk that it belongs to, and the rule. */
+  readonly step?: { readonly walk: WalkStatus; readonly table: string; readonly chain: string; readonly rule: string };
+}
+
+/** What the rule of a step does, in plain words, and the whole rule. */
+function detailOf({ step, copy, text }: Row = { text: '', tone: 'plain' }, trace: ServiceTrace | undefined, width: number): string[] {
+  const whole = copy ?? text;
+  if (step === undefined) return wrapped(whole, width);
+  const node = trace?.status?.nodes?.find(({ name }) => name === step.walk.node);
+  const program = trace?.status?.programs?.find(({ fingerprint }) => fingerprint === node?.program);
+  const chain = program?.chains.find(({ family, table, name }) => family === familyOf(step.walk.source) && table === step.table && name === step.chain);
+  const index = chain?.rules.findIndex((rule) => rule.text === step.rule) ?? -1;
+  const sentence = node === undefined || program === undefined || chain === undefined || index === -1 ? undefined : explainerOf(program, node, trace).rule(chain, index).sentence;
+  return [...(sentence === undefined ? [] : wrapped(sentence, width)), ...wrapped(whole, width)];
 }
 
 function rowsOf(walk: WalkStatus): Row[] {
@@ -37,8 +55,8 @@ function rowsOf(walk: WalkStatus): Row[] {
   return [
     { text: `From ${walk.source} on ${walk.node} to ${target}`, tone: 'heading', copy: `kubectl svctrace simulate --from ${walk.source} --to ${target}` },
     ...walk.path.flatMap(({ table, chain, rule, effect }, index): Row[] => [
-      { text: `${String(index + 1).padStart(room)}  ${table} ${chain}: ${effect}`, tone: 'plain', copy: rule },
-      { text: `${' '.repeat(room)}    ${rule}`, tone: 'dim', copy: rule },
+      { text: `${String(index + 1).padStart(room)}  ${table} ${chain}: ${effect}`, tone: 'plain', copy: rule, step: { walk, table, chain, rule } },
+      { text: `${' '.repeat(room)}    ${rule}`, tone: 'dim', copy: rule, step: { walk, table, chain, rule } },
     ]),
     ...walk.unknown.map((text): Row => ({ text: `not understood, so nothing is said beyond it: ${text}`, tone: 'warning' })),
     { text: end, tone: isRefused ? 'error' : walk.verdict === 'DNAT' ? 'ok' : 'warning' },

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { initialState, reduceLive, selectedNode, windowStart, type LiveAction, type LiveState } from '../../cmd/views/live-state.ts';
-import { frontendKey, rateText, targetKey } from '../../cmd/views/rates.ts';
+import { frontendKey, ratesOf, rateText, targetKey } from '../../cmd/views/rates.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { exampleTrace, nodeA, nodeB, nodeC, targets, withStatus } from './example-trace.ts';
 
@@ -8,6 +8,13 @@ const shown = (trace = exampleTrace, at = 0): LiveAction => ({ type: 'event', ev
 /** As the API server gives it back when it was just created. */
 const created: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
 const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', 0));
+
+it('says of a node that was asked for, or chosen, that it is not there', () => {
+  const asked = reduceLive(initialState('operator', 0, { node: 'node-z' }), shown());
+  expect(asked).toMatchObject({ selectedNode: 'node-a', answer: 'node-z is not among the nodes of this trace; node-a is shown' });
+  expect(reduceLive(initialState('operator', 0, { node: 'node-z' }), shown(created))).toMatchObject({ selectedNode: 'node-z', answer: undefined });
+  expect(run(shown(), { type: 'selectNode', node: 'node-b' }, shown())).toMatchObject({ selectedNode: 'node-b', answer: undefined });
+});
 
 describe('connection', () => {
   it('begins with waiting, and a trace without a status changes nothing of it', () => {
@@ -23,6 +30,7 @@ describe('connection', () => {
     const resumed = reduceLive(lost, { type: 'event', event: { kind: 'resumed' }, at: 6000 });
     expect(resumed.connection.state).toBe('live');
     expect(resumed.notice).toBe('connected again after 1 s; what happened in between is not known step by step');
+    expect(resumed.timeline.map(({ kind, mood }) => [kind, mood])).toEqual([['link', 'bad'], ['link', 'good']]);
     expect(reduceLive(resumed, shown()).notice).toBeUndefined();
   });
 
@@ -71,25 +79,26 @@ describe('rates', () => {
   };
   const [port] = nodeA.ports;
   if (port === undefined) throw new Error('no frontend');
-  const keys = [frontendKey('node-a', port), ...port.dnatTargets.map((target) => targetKey('node-a', port, target))];
-  const ratesOf = (...nodes: NodeStatus[]): (number | undefined)[] => {
+  const keys = [frontendKey(port), ...port.dnatTargets.map((target) => targetKey(port, target))];
+  const ratesAfter = (...nodes: NodeStatus[]): (number | undefined)[] => {
     const state = run(...nodes.map((node) => shown(withStatus({ nodes: [node] }))));
-    return keys.map((key) => state.rates.get(key));
+    const rates = ratesOf(state.rates, 'node-a');
+    return keys.map((key) => rates.get(key));
   };
 
   it('are packets a second between two collections', () => {
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15))).toEqual([2.5, 2, 0, 0.5]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15))).toEqual([2.5, 2, 0, 0.5]);
   });
 
   it('are not known after one collection, without a counter, or where a counter went back', () => {
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10))).toEqual([0, undefined, 0, 0]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual([undefined, undefined, undefined, undefined]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10))).toEqual([0, undefined, 0, 0]);
   });
 
   it('stay while a node is not collected anew', () => {
     const later = at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15);
-    expect(ratesOf(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), later, later)).toEqual([2.5, 2, 0, 0.5]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), later, later)).toEqual([2.5, 2, 0, 0.5]);
   });
 
   it('in words', () => {

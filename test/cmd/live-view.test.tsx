@@ -396,6 +396,21 @@ describe('keys', () => {
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
   });
 
+  it('each step of a walk is told in plain words', async () => {
+    const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), { service: undefined, namespace: undefined });
+    const { screen, press, give } = await open({}, { view: 'walk' });
+    let walked: ServiceTrace | undefined;
+    await bundle.follow((event) => { if (event.kind === 'trace') walked = event.trace; }, new AbortController().signal);
+    await bundle.walkFrom?.('10.244.1.77');
+    if (walked === undefined) throw new Error('the bundle gave no trace');
+    await give({ kind: 'trace', trace: walked });
+    await press('g', down, down, down);
+    expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
+    expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
+    await press('x');
+    expect(screen()).not.toContain('TCP connections to');
+  });
+
   it('the logs are opened when they are first shown, and followed from then on', async () => {
     let give: (event: LogEvent) => void = () => undefined;
     let signal: AbortSignal | undefined;

@@ -3,7 +3,7 @@ import { cleanup, render } from 'ink-testing-library';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { healthCell, listChoices, type ServiceChoice } from '../../cmd/service-list.ts';
 import { ApiError } from '../../cmd/api.ts';
-import { Picker } from '../../cmd/views/picker.tsx';
+import { Picker, PickerView } from '../../cmd/views/picker.tsx';
 import { createTheme } from '../../cmd/views/theme.ts';
 import { exampleTrace, withStatus } from './example-trace.ts';
 
@@ -43,9 +43,9 @@ describe('listChoices', () => {
 });
 
 describe('the picker', () => {
-  function open(list: (namespace: string | undefined) => Promise<readonly ServiceChoice[]> = async () => services): { see: (text: string) => Promise<void>; press: (keys: string) => void; screen: () => string; choices: (string | undefined)[] } {
+  function open(list: (isEverywhere: boolean) => Promise<readonly ServiceChoice[]> = async () => services): { see: (text: string) => Promise<void>; press: (keys: string) => void; screen: () => string; choices: (string | undefined)[] } {
     const choices: (string | undefined)[] = [];
-    const app = render(<Picker namespace="default" isEverywhere={false} list={list} theme={createTheme(false)} onChoice={(choice) => { choices.push(choice?.name); }} />);
+    const app = render(<Picker isEverywhere={false} list={async (isEverywhere) => ({ namespace: 'default', services: await list(isEverywhere) })} theme={createTheme(false)} onChoice={(choice) => { choices.push(choice?.name); }} />);
     const screen = (): string => app.lastFrame() ?? '';
     return { screen, choices, press: (keys) => { app.stdin.write(keys); }, see: (text) => vi.waitFor(() => { expect(screen()).toContain(text); }, { timeout: 5000 }) };
   }
@@ -73,15 +73,22 @@ describe('the picker', () => {
   });
 
   it('Tab lists all namespaces', async () => {
-    const asked: (string | undefined)[] = [];
-    const { see, press } = open(async (namespace) => {
-      asked.push(namespace);
-      return namespace === undefined ? [...services, service('dns', { namespace: 'kube-system' })] : services;
+    const asked: boolean[] = [];
+    const { see, press } = open(async (isEverywhere) => {
+      asked.push(isEverywhere);
+      return isEverywhere ? [...services, service('dns', { namespace: 'kube-system' })] : services;
     });
     await see('auth-service');
     press('\t');
     await see('kube-system');
-    expect(asked).toEqual(['default', undefined]);
+    expect(asked).toEqual([false, true]);
+  });
+
+  it('says whole what is forbidden, with the role that gives it', () => {
+    const problem = 'User "jane" may not list services in namespace "default" (kubectl auth can-i list services -n default); an administrator gives it with: kubectl create role svctrace-list-services --verb=list --resource=services -n default && kubectl create rolebinding svctrace-list-services --role=svctrace-list-services --user=jane -n default.';
+    const frame = render(<PickerView state={{ typed: '', chosen: 0, isEverywhere: false, namespace: 'default', problem }} size={{ columns: 80, rows: 24 }} theme={createTheme(false)} />).lastFrame() ?? '';
+    expect(frame.split('\n')).toHaveLength(24);
+    expect(frame.replaceAll(/\s+/g, ' ')).toContain(`✖ ${problem}`);
   });
 
   it('says why Services cannot be listed', async () => {

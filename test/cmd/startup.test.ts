@@ -1,4 +1,4 @@
-/** Help, version and completion load neither a client nor a TUI; a table loads no TUI. */
+/** Help, version and completion load neither a client nor a TUI; a table loads no TUI, and the first frame of a TUI no client. */
 import { fileURLToPath } from 'node:url';
 import { build, type Metafile } from 'esbuild';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   outputs = metafile.outputs;
 }, 60_000);
 
-/** The packages that are loaded before the module of `source` has run. */
+/** The packages, and node's own modules, that are loaded before the module of `source` has run. */
 function packagesOf(source: string): Set<string> {
   const entry = Object.keys(outputs).find((path) => outputs[path]?.entryPoint === source);
   if (entry === undefined) throw new Error(`no chunk for ${source}`);
@@ -37,7 +37,10 @@ function packagesOf(source: string): Set<string> {
       const name = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(input)?.[1];
       if (name !== undefined && bytesInOutput > 0) packages.add(name);
     }
-    for (const { path: imported, kind } of outputs[path]?.imports ?? []) if (kind === 'import-statement') visit(imported);
+    for (const { path: imported, kind } of outputs[path]?.imports ?? []) {
+      if (imported.startsWith('node:')) packages.add(imported);
+      else if (kind === 'import-statement') visit(imported);
+    }
   };
   visit(entry);
   return packages;
@@ -67,5 +70,11 @@ describe('loaded before it runs', () => {
     const packages = packagesOf('cmd/trace.ts');
     expect(packages).toContain('@kubernetes/client-node');
     for (const heavy of ['ink', 'react', 'yoga-layout']) expect(packages).not.toContain(heavy);
+  });
+
+  it.each(['cmd/live.ts', 'cmd/views/show.tsx'])('%s, which the first frame waits for, needs no client', (source) => {
+    const packages = packagesOf(source);
+    // Importing node:http makes node load its whole HTTP client.
+    for (const heavy of ['@kubernetes/client-node', 'ajv', 'zod', 'yaml', 'undici', 'node:http', 'node:https']) expect(packages).not.toContain(heavy);
   });
 });

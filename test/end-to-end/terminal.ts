@@ -10,6 +10,8 @@ export interface Terminal {
   screen(): Promise<string>;
   /** The same with the escape sequences of its colours. */
   coloredScreen(): Promise<string>;
+  /** The screen once it holds `text` and stays as it is for a moment. @throws after `seconds`, with the screen as it is */
+  settled(text: string | RegExp, seconds?: number): Promise<string>;
   /** The screen once it holds `text`. @throws after `seconds`, with the screen as it is */
   waitFor(text: string | RegExp, seconds?: number): Promise<string>;
   /** A line, and Enter. */
@@ -40,18 +42,22 @@ export async function openTerminal(
     await tmux('send-keys', '-t', 'test', 'Enter');
   };
   if (command !== '') await type(`PS1='shell> '; clear; ${command}`);
+  const wait = async (text: string | RegExp, seconds: number, isSettled: boolean): Promise<string> => {
+    const end = Date.now() + seconds * 1000;
+    let before: string | undefined;
+    for (;;) {
+      const now = await screen();
+      if ((typeof text === 'string' ? now.includes(text) : text.test(now)) && (!isSettled || now === before)) return now;
+      before = now;
+      if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
+      await sleep(100);
+    }
+  };
   return {
     screen,
     coloredScreen: () => tmux('capture-pane', '-e', '-p', '-t', 'test'),
-    async waitFor(text, seconds = 60) {
-      const end = Date.now() + seconds * 1000;
-      for (;;) {
-        const now = await screen();
-        if (typeof text === 'string' ? now.includes(text) : text.test(now)) return now;
-        if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
-        await sleep(100);
-      }
-    },
+    waitFor: (text, seconds = 60) => wait(text, seconds, false),
+    settled: (text, seconds = 60) => wait(text, seconds, true),
     type,
     async press(...keys) {
       for (const key of keys) await tmux('send-keys', '-t', 'test', key);

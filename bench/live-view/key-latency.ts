@@ -1,0 +1,109 @@
+/**
+ * How long a key takes, from its arrival to the last byte of the frame that answers it, in every view of a large trace:
+ * the live view as it is, on a terminal of 120x40 that is no terminal. On a machine that does other work too, the best of
+ * some rounds says what a key costs, and all of them what a user waits. Started by bench/live-view.ts.
+ */
+import { createElement } from 'react';
+import { render } from 'ink';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import { LiveApp } from '../../cmd/views/live-app.tsx';
+import { renderOptions } from '../../cmd/views/show.tsx';
+import { createTheme } from '../../cmd/views/theme.ts';
+import { fakeTerminal } from '../../test/cmd/fake-terminal.ts';
+import { largeTrace } from './large-trace.ts';
+
+const [up, down, pageDown, enter, escape, backspace] = ['\u001b[A', '\u001b[B', '\u001b[6~', '\r', '\u001b', '\u007f'];
+const filtering = ['/', ...'auth', backspace, enter, 'j', escape];
+const moving = [down, down, up, 'j', 'k', 'J', 'K', pageDown, 'f', 'b', 'G', 'k', 'g', ']', ']', '['];
+
+/** By view: its digit, and the keys that are pressed in it. */
+const views: readonly [string, string, readonly string[]][] = [
+  ['path', '1', [...moving, ' ', ' ', ...filtering]],
+  ['nodes', '2', [...moving, 'o', 'o', 'o', 'o', 'o', 'o', 'O', 'p', 'j', 'p', '/', ...'node-00', backspace, enter, escape]],
+  ['rules', '3', [...moving, 'g', down, enter, ' ', 'z', 'j', 'z', ...filtering]],
+  ['conntrack', '4', [...moving, 'e', 'j', 'e', ...filtering]],
+  ['findings', '5', [...moving, enter, 'j', enter, 'z', 'z', ...filtering]],
+  ['timeline', '6', [...moving, ...filtering]],
+  ['walk', '7', [...moving, ...filtering]],
+  ['help and palette', '1', ['?', '?', ':', ...'node-09', down, enter, ':', ...'fold', backspace, escape]],
+];
+
+const rounds = 5;
+
+let give: (event: TraceEvent) => void = () => undefined;
+const source: TraceSource = { origin: 'operator', follow: (onEvent) => new Promise(() => { give = onEvent; }), close: async () => undefined };
+const terminal = fakeTerminal(120, 40);
+render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), { ...renderOptions, stdin: terminal.stdin, stdout: terminal.stdout });
+await sleep(100);
+
+interface Latency {
+  /** Milliseconds until the last write. */
+  readonly wait: number;
+  /** Milliseconds of CPU, of all threads, whatever else the machine does. */
+  readonly cpu: number;
+}
+
+async function latency(cause: () => void): Promise<Latency> {
+  // Longer than a frame: no key waits for the one before it.
+  await sleep(25);
+  const [started, before] = [performance.now(), process.cpuUsage()];
+  cause();
+  do await sleep(5);
+  while (performance.now() - Math.max(started, terminal.lastWrite()) < 25);
+  const { user, system } = process.cpuUsage(before);
+  return { wait: Math.max(0, terminal.lastWrite() - started), cpu: (user + system) / 1000 };
+}
+
+/** Milliseconds until nothing is left to do of what `cause` leads to. */
+async function busyWith(cause: () => void): Promise<number> {
+  const started = performance.now();
+  cause();
+  for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+  return performance.now() - started;
+}
+
+interface Measured {
+  readonly key: string;
+  readonly taken: Latency[];
+}
+
+/** Of each view its keys in turn, with what each took in each round. */
+const measured = views.map(([, digit, keys]) => [digit, ...keys].map((key): Measured => ({ key, taken: [] })));
+const results: number[] = [];
+for (let round = 0; round < rounds; round += 1) {
+  for (const [index, ofView] of measured.entries()) {
+    // Nothing that was worked out for the last result helps.
+    const trace = largeTrace(round * measured.length + index);
+    results.push(await busyWith(() => { give({ kind: 'trace', trace }); }));
+    // What this bench throws away is no part of a key.
+    globalThis.gc?.();
+    for (const { key, taken } of ofView) {
+      const { wait, cpu } = await latency(() => { terminal.press(key); });
+      // ink waits so long after Esc, whether more of a sequence comes.
+      taken.push({ wait: key === escape ? wait - 20 : wait, cpu });
+    }
+  }
+}
+
+const titles = ['view', 'keys', 'wait, best of 5: median', 'p99', 'max', 'wait, each time: median', 'p99', 'max', 'CPU, best of 5: median', 'p99', 'max', 'slowest keys'];
+process.stdout.write(`${titles.join(' | ')}\n`);
+for (const [index, [view]] of views.entries()) writeRow(view, measured[index] ?? []);
+writeRow('all', measured.flat());
+const sortedResults = results.toSorted((one, other) => one - other);
+process.stdout.write(`a new result, with all its counters changed: median ${quantile(sortedResults, 0.5)} ms, best ${quantile(sortedResults, 0)} ms\n`);
+process.exit(0);
+
+function writeRow(view: string, keys: readonly Measured[]): void {
+  const sorted = (numbers: readonly number[]): number[] => numbers.toSorted((one, other) => one - other);
+  const best = sorted(keys.map(({ taken }) => Math.min(...taken.map(({ wait }) => wait))));
+  const all = sorted(keys.flatMap(({ taken }) => taken.map(({ wait }) => wait)));
+  const cpuOf = ({ taken }: Measured): number => Math.min(...taken.map(({ cpu }) => cpu));
+  const cpu = sorted(keys.map(cpuOf));
+  const slowest = keys.toSorted((one, other) => cpuOf(other) - cpuOf(one)).slice(0, 3).map((each) => `${JSON.stringify(each.key)} ${cpuOf(each).toFixed(0)}`);
+  process.stdout.write(`${[view, String(keys.length), ...[best, all, cpu].flatMap((numbers) => [0.5, 0.99, 1].map((share) => quantile(numbers, share))), slowest.join(' ')].join(' | ')}\n`);
+}
+
+function quantile(sorted: readonly number[], share: number): string {
+  return (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? NaN).toFixed(1);
+}

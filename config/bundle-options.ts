@@ -1,0 +1,49 @@
+/** How the programs are bundled: `commonOptions` for all of them, `pluginOptions` for the plugin and what measures it. */
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { BuildOptions, Plugin } from 'esbuild';
+import * as z from 'zod';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(`${root}package.json`, 'utf8')));
+
+// CommonJS packages inside an ES module still call require for node's own modules.
+const banner = "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);";
+
+export const commonOptions: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  target: 'node22.19',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  outdir: 'dist',
+  banner: { js: banner },
+  define: { 'process.env.NODE_ENV': '"production"', SVCTRACE_VERSION: JSON.stringify(version) },
+  loader: { '.yaml': 'text' },
+  // ink asks for it in development only, and it is not installed.
+  external: ['react-devtools-core'],
+  logLevel: 'warning',
+};
+
+/**
+ * The layout engine of ink asks fetch for the bytes that it holds itself, if there is fetch: node would load its HTTP
+ * client for that before the first frame.
+ */
+const yogaWithoutFetch: Plugin = {
+  name: 'yoga without fetch',
+  setup(bundling) {
+    bundling.onLoad({ filter: /yoga-wasm-base64-esm\.js$/ }, async ({ path }) => ({ contents: `const fetch = undefined;\n${await readFile(path, 'utf8')}`, loader: 'js' }));
+  },
+};
+
+export const pluginOptions: BuildOptions = {
+  ...commonOptions,
+  splitting: true,
+  chunkNames: 'chunks/[name]-[hash]',
+  jsx: 'automatic',
+  banner: { js: `#!/usr/bin/env node\n${banner}` },
+  // Each copy of it would make the same large regular expression of all emoji.
+  alias: { 'string-width': `${root}node_modules/string-width/index.js` },
+  plugins: [yogaWithoutFetch],
+};
