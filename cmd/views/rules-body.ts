@@ -1,10 +1,11 @@
 /** The chains of one node's program as a tree: folded, followed by their jumps, with counters as rates. */
-import { explainStatusProgram, type ProgramExplainer, type StatusRule } from '../../core/explain/explain-status.ts';
+import type { ProgramExplainer, StatusRule } from '../../core/explain/explain-status.ts';
 import { plural } from '../../core/plural.ts';
 import type { ChainStatus, NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { wrapped } from '../printers/table.ts';
 import { countText, percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
+import { explainProgram } from './explanations.ts';
 import { lastRate, ruleKey, sparkline } from './history.ts';
 import { filterOf, selectedNode } from './live-state.ts';
 import { rateText } from './rates.ts';
@@ -71,7 +72,7 @@ function explainerOf(program: ProgramStatus, { ports }: NodeStatus, trace: Servi
     service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
     endpointSlices,
   };
-  const known = explainers.get(program) ?? explainStatusProgram(program, desired, ports);
+  const known = explainers.get(program) ?? explainProgram(program, desired, ports);
   explainers.set(program, known);
   return known;
 }

@@ -22,7 +22,7 @@ describe('connection', () => {
     expect(lost.trace).toBe(exampleTrace);
     const resumed = reduceLive(lost, { type: 'event', event: { kind: 'resumed' }, at: 6000 });
     expect(resumed.connection.state).toBe('live');
-    expect(resumed.notice).toBe('connected again');
+    expect(resumed.notice).toBe('connected again after 1 s; what happened in between is not known step by step');
     expect(reduceLive(resumed, shown()).notice).toBeUndefined();
   });
 
