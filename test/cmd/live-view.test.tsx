@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
-import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
@@ -22,7 +22,7 @@ import type { ServiceTrace } from '../../core/service-trace.ts';
 import { buildStatus } from '../../core/status.ts';
 import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
-beforeAll(loadExplanations, 60_000);
+await loadExplanations();
 afterEach(() => { cleanup(); });
 
 const now = Date.parse('2026-11-24T11:00:03Z');
@@ -279,6 +279,19 @@ describe('keys', () => {
     expect(isFollowed()).toBe(true);
     await press(escape);
     expect(isFollowed()).toBe(false);
+  });
+
+  it('means each of the keys that come in one piece', async () => {
+    const clients: string[] = [];
+    const { screen, press } = await open({ walkFrom: async (client) => { clients.push(client); } });
+    await press('jj');
+    expect(screen()).toContain('▸ node-c');
+    await press('c10.244.0.7\r');
+    expect(clients).toEqual(['10.244.0.7']);
+    await press('2/nftx\u007f');
+    expect(screen()).toContain('/nft█');
+    await press('ables\r');
+    expect(screen()).toContain('1 of 3 nodes');
   });
 
   it('begins where a deep link says', async () => {
