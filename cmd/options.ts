@@ -91,6 +91,8 @@ function readOrigin(values: Values): TraceOrigin {
   if (trace !== undefined || bundle !== undefined) {
     const name = given.join('');
     for (const other of ['node', 'from', 'conntrack', 'connect']) {
+      // A view may begin on a node of what was collected.
+      if (other === 'node' && values['view'] !== undefined && list(values, 'node').length === 1) continue;
       if (values[other] !== undefined) throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
     }
   }
