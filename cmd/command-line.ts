@@ -124,6 +124,8 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
   return command.options(first).group([...Object.keys(first), 'help'], 'Flags:').options(globalFlags).group(Object.keys(globalFlags), 'Flags of kubectl:');
 }
 
+const connectFlag = value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; it leaves conntrack entries');
+
 const traceFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },
   view: value('The view that the TUI begins with: path, nodes, rules, conntrack, findings, timeline, walk or logs', 'path'),
@@ -131,7 +133,7 @@ const traceFlags: Readonly<Record<string, Options>> = {
   node: value('Ask this node only (repeat it, or separate names with commas)'),
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules'),
   conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
-  connect: value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; it leaves conntrack entries'),
+  connect: connectFlag,
   'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
   timeout: value('How long to wait for one result; 0 for no limit', '60s'),
   'all-namespaces': { ...bool('Find the Service in whichever namespace it is'), alias: 'A' },
@@ -195,6 +197,7 @@ const explainFlags: Readonly<Record<string, Options>> = {
   from: value('Walk the packet of this client, a pod of the namespace or an IP address, from DNS to the pod and back'),
   to: value('Explain this port, or IP:PORT, of the Service alone'),
   node: value('On this node (repeat it, or separate names with commas)', 'one of each different program'),
+  connect: connectFlag,
   output: { ...value('Output: text, json or yaml', 'text'), alias: 'o' },
   ...sourceFlags,
 };

@@ -2,20 +2,28 @@
 import { stringify } from 'yaml';
 import { hostPort, isSameAddress, prefixContains } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
+import { nodeOutliers } from '../core/compare-nodes.ts';
+import { disagreeingRows } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
+import { readNodeFacts, type NodeFacts } from '../core/node-facts.ts';
 import { frontendsOf, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
+import { present } from '../core/present.ts';
 import { familyOf } from '../core/service.ts';
+import type { ComparisonStatus } from '../core/service-trace.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
 import { nodesByProgram, twinsText, unreadOf, viewOfNode, type NodeView } from './node-programs.ts';
+import { printColumns } from './printers/columns.ts';
+import { comparisonLines } from './printers/comparison.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { ExplainRequest } from './request.ts';
+import { connectionsTable, type NodeConnections } from './result-tables.ts';
 
 /** What one node does: the keys of -o json. */
 interface NodeExplanation {
@@ -35,7 +43,7 @@ interface NodeExplanation {
  */
 export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
   const { from } = request;
-  const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined }, io);
+  const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined, ...(request.connect === 'None' ? {} : { connect: request.connect }) }, io);
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) => ('report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`]));
   for (const line of missing) io.stderr.write(`${line}\n`);
@@ -52,11 +60,19 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend))) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
-  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained };
+  const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
+  const comparison = comparisonOf(bundle, nodes);
+  const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
+  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }) };
   if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
   else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(textOf(bundle, explained, request, io));
+  else io.stdout.write(textOf(bundle, explained, { comparison, connections }, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
+}
+
+/** Of all nodes, whichever are explained: what they disagree on, and who differs from whom. */
+function comparisonOf({ desired, cluster, recordedAt }: Bundle, nodes: readonly NodeFacts[]): ComparisonStatus {
+  return { ...disagreeingRows({ desired, nodes, now: recordedAt, ...present({ cluster }) }), outliers: nodeOutliers(desired, nodes, cluster) };
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {
@@ -114,7 +130,7 @@ function journeysOf(bundle: Bundle, report: NodeReport, clients: readonly Client
   return frontends.flatMap((frontend) => clients.filter(({ address }) => familyOf(address) === frontend.family).flatMap((client) => followClient(bundle, report, client, frontend) ?? []));
 }
 
-function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request: ExplainRequest, io: Io): string {
+function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;
@@ -127,5 +143,8 @@ function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], request:
     for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));
     if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
-  return `${lines.join('\n')}\n`;
+  const disagreeing = comparison.rows.length + comparison.outliers.length === 0 ? [] : ['', ...comparisonLines(comparison, { width, paint })];
+  const table = connectionsTable({ nodes: connections });
+  const tried = connections.length === 0 ? [] : ['', paint('heading', 'Connections made by --connect'), ...printColumns(table.columns, table.rows, { width, paint })];
+  return `${[...lines, ...tried, ...disagreeing].join('\n')}\n`;
 }

@@ -53,7 +53,7 @@ export function readTraceRequest(values: Values): TraceRequest {
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
   if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
   const from = readFrom(text(values, 'from'));
-  const connect = connectModes[choice(values, 'connect', ['none', 'transport', 'http'], 'none')];
+  const connect = readConnect(values);
   if (watch && connect !== 'None') throw new UsageError('--watch and --connect exclude each other: the connections would be made again at every look.');
   return {
     command: 'trace',
@@ -71,6 +71,10 @@ export function readTraceRequest(values: Values): TraceRequest {
     ...(view === undefined ? {} : { view }),
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
+}
+
+function readConnect(values: Values): TraceRequest['connect'] {
+  return connectModes[choice(values, 'connect', ['none', 'transport', 'http'], 'none')];
 }
 
 const connectModes = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
@@ -297,10 +301,14 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
 export function readExplainRequest(values: Values): ExplainRequest {
   const from = readFrom(text(values, 'from'));
   const to = text(values, 'to');
+  const connect = readConnect(values);
+  const origin = readServiceOrigin(values, 'kubectl svctrace explain SERVICE');
+  if (connect !== 'None' && origin.kind === 'bundle') throw new UsageError('--connect has no meaning with --bundle: what was connected to when it was recorded is shown.');
   return {
     command: 'explain',
     ...readCommon(values),
-    origin: readServiceOrigin(values, 'kubectl svctrace explain SERVICE'),
+    origin,
+    connect,
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),

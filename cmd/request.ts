@@ -136,6 +136,7 @@ export interface ExplainRequest extends CommonRequest {
   readonly from?: { readonly ip: string } | { readonly pod: string };
   /** Absent: all frontends. */
   readonly to?: { readonly address?: string; readonly port: number };
+  readonly connect: TraceRequest['connect'];
   readonly output: 'text' | 'json' | 'yaml';
 }
 

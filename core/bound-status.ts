@@ -30,6 +30,10 @@ const cuts: readonly Cut[] = [
     cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })) }),
   },
   { what: 'rules of all programs', cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program) => ({ ...program, chains: [] })) }) },
+  {
+    what: 'rows of the comparison past the first 10',
+    cut: ({ comparison, ...status }) => (comparison === undefined ? status : { ...status, comparison: { ...comparison, rows: comparison.rows.slice(0, 10), omitted: comparison.omitted + Math.max(0, comparison.rows.length - 10) } }),
+  },
   { what: 'findings past the first 200', cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }) },
   { what: 'evidence of findings', cut: (status) => ({ ...status, findings: (status.findings ?? []).map((finding) => ({ ...finding, evidence: [] })) }) },
   { what: 'DNAT targets of nodes', cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })) },

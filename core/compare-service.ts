@@ -2,14 +2,32 @@
  * Service, EndpointSlices, pods, each node's rules and conntrack, side by side: for every port and endpoint what each of
  * them says, and which of them contradict the others.
  */
-import { isSameAddress, isSameTarget } from './address.ts';
-import type { ClusterFacts } from './cluster-facts.ts';
-import { desiredTargets } from './desired-targets.ts';
-import { isSyncing } from './diagnose/frontend-drift.ts';
+import { canonicalAddress, isSameAddress } from './address.ts';
+import type { ClusterFacts, PodFacts } from './cluster-facts.ts';
+import { desiredTargets, type DesiredTarget } from './desired-targets.ts';
+import { isChanging } from './diagnose/age.ts';
+import { frontendText, isSyncing } from './diagnose/frontend-drift.ts';
+import { legacyComparison } from './diagnose/legacy-endpoints.ts';
+import { namesText } from './diagnose/listed.ts';
+import { limitsNodePorts } from './diagnose/node-check.ts';
+import { missingPods, readyDifferences, staleEndpoints } from './diagnose/pod-endpoints.ts';
+import { serviceFlows, type ServiceFlow } from './diagnose/service-flows.ts';
+import { targetPortOf } from './diagnose/target-port.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { plural } from './plural.ts';
+import { present } from './present.ts';
 import type { FrontendProgram } from './program.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
-import type { EndpointStatus } from './service-trace.ts';
+import type { ComparisonRowStatus, EndpointStatus, ServicePortStatus } from './service-trace.ts';
+
+/** What is compared. */
+export interface Compared {
+  readonly desired: DesiredService;
+  readonly nodes: readonly NodeFacts[];
+  readonly cluster?: ClusterFacts;
+  /** When it was collected, RFC 3339. */
+  readonly now: string;
+}
 
 /** Of one port of the Service, in one family. */
 export interface PortComparison {
@@ -28,7 +46,7 @@ export interface ComparisonRow {
   readonly endpoint?: Pick<EndpointStatus, 'ready' | 'serving' | 'terminating'> & { readonly endpointSlice: string; readonly nodeName?: string };
   /** Absent where no pod has the address, or pods were not read. */
   readonly pod?: { readonly name: string; readonly ready: boolean; readonly phase: string; readonly isDeleting: boolean; readonly selected: boolean };
-  /** Of each node that was read, in the order of their names. */
+  /** Of each node that was asked, in the order of their names. */
   readonly nodes: readonly NodeComparison[];
   /** In words, what contradicts what; empty where all agree. */
   readonly disagreements: readonly string[];
@@ -46,81 +64,239 @@ export interface NodeComparison {
   readonly connections?: number;
 }
 
-/** All ports, in the order of the Service; a port's rows in the order of its EndpointSlices, then what only rules or conntrack have. */
-export function compareService(desired: DesiredService, nodes: readonly NodeFacts[], cluster?: ClusterFacts): PortComparison[] {
-  const { service } = desired;
-  if (service.notProxied !== undefined) return [];
-  const families = [...new Set(service.clusterIPs.map(familyOf))];
-  return service.ports.flatMap(({ name, protocol, port }) =>
-    families.map((family): PortComparison => {
-      const key = { family, protocol, portName: name };
-      const endpoints = endpointsOf(desired, key);
-      const known = [...endpoints.map(({ address, port: target }) => ({ address, port: target })), ...nodes.flatMap((facts) => namedBy(facts, key))];
-      const targets = known.filter((target, index) => known.findIndex((each) => isSameTarget(each, target)) === index);
-      return {
-        family,
-        ...(name === undefined || name === '' ? {} : { portName: name }),
-        protocol,
-        port,
-        rows: targets.map((target) => rowOf(target, endpoints, desired, nodes, cluster, key)),
-      };
+/** All ports, in the order of the Service; a port's rows in the order of its EndpointSlices, then what only pods, rules or conntrack have. */
+export function compareService(compared: Compared): PortComparison[] {
+  return portsOf(compared).map(({ key, targets, disagreements, row }) => ({ ...key, rows: targets.map((target) => row(target, disagreements(target))) }));
+}
+
+/** The rows whose sources disagree, at most so many, and how many more there are: what a status has room for. */
+export function disagreeingRows(compared: Compared, most = 50): { readonly rows: ComparisonRowStatus[]; readonly omitted: number } {
+  const found = portsOf(compared).flatMap(({ key, targets, disagreements, row }) =>
+    targets.flatMap((target) => {
+      const words = disagreements(target);
+      return words.length === 0 ? [] : [(): ComparisonRowStatus => statusOf(key, row(target, words))];
     }),
   );
+  return { rows: found.slice(0, most).map((make) => make()), omitted: Math.max(0, found.length - most) };
 }
 
-/** The rows whose sources disagree, at most so many: what a status has room for. */
-export function disagreeingRows(comparison: readonly PortComparison[], most = 50): PortComparison[] {
-  let left = most;
-  return comparison.flatMap((each) => {
-    const rows = each.rows.filter(({ disagreements }) => disagreements.length > 0).slice(0, left);
-    left -= rows.length;
-    return rows.length === 0 ? [] : [{ ...each, rows }];
-  });
+function statusOf({ port: servicePort, ...key }: PortKey, { address, port, endpoint, pod, nodes, disagreements }: ComparisonRow): ComparisonRowStatus {
+  const counted = nodes.flatMap(({ connections }) => connections ?? []);
+  const withRules = (state: NodeComparison['rules']): number => nodes.filter(({ rules }) => rules === state).length;
+  return {
+    ...key,
+    servicePort,
+    address,
+    port,
+    ...present({ endpoint, pod }),
+    nodes: { present: withRules('present'), absent: withRules('absent'), unknown: withRules('unknown') },
+    ...(counted.length === 0 ? {} : { connections: counted.reduce((sum, each) => sum + each, 0) }),
+    disagreements: [...disagreements],
+  };
 }
 
-interface PortKey {
-  readonly family: Family;
-  readonly protocol: Protocol;
-  readonly portName: string | undefined;
-}
+type PortKey = Omit<PortComparison, 'rows'>;
 
 interface Target {
   readonly address: string;
   readonly port: number;
 }
 
-function endpointsOf({ endpointSlices }: DesiredService, { family, protocol, portName }: PortKey): (Target & { readonly endpoint: EndpointStatus; readonly endpointSlice: string })[] {
+/** How one port is compared: nothing of it is worked out before it is asked for, but what all its targets share. */
+interface PortReading {
+  readonly key: PortKey;
+  readonly targets: readonly Target[];
+  readonly disagreements: (target: Target) => string[];
+  readonly row: (target: Target, disagreements: readonly string[]) => ComparisonRow;
+}
+
+type Endpoint = Target & { readonly endpoint: EndpointStatus; readonly endpointSlice: string };
+
+function portsOf(compared: Compared): PortReading[] {
+  const { desired, nodes } = compared;
+  const { service } = desired;
+  if (service.notProxied !== undefined) return [];
+  const families = [...new Set(service.clusterIPs.map(familyOf))];
+  const wanted = wantedOnce(desired);
+  const pods = podSide(compared);
+  const flows = new Map(nodes.map((facts) => [facts, serviceFlows(facts, desired)]));
+  return service.ports.flatMap((port) => families.map((family) => readPort(port, family, compared, { wanted, pods, flows })));
+}
+
+interface Shared {
+  readonly wanted: (frontend: FrontendProgram, facts: NodeFacts) => ReadonlyMap<string, DesiredTarget>;
+  readonly pods: PodSide;
+  readonly flows: ReadonlyMap<NodeFacts, readonly ServiceFlow[]>;
+}
+
+function readPort(servicePort: ServicePortStatus, family: Family, { desired, nodes, cluster }: Compared, { wanted, pods, flows }: Shared): PortReading {
+  const { name, protocol, port } = servicePort;
+  const key: PortKey = { family, ...(name === undefined || name === '' ? {} : { portName: name }), protocol, port };
+  const isOfPort = (frontend: FrontendProgram): boolean => frontend.family === family && frontend.protocol === protocol && (frontend.portName ?? '') === (name ?? '');
+  const endpoints = Map.groupBy(endpointsOf(desired, family, servicePort), keyOf);
+  const sides = nodes.map((facts): NodeSide => {
+    const frontends = (facts.read?.program.frontends ?? []).filter(isOfPort);
+    const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
+    return {
+      facts,
+      isUnknown: frontends.length === 0 || frontends.some(({ verdict }) => verdict === 'Unknown'),
+      isSyncing: isSyncing(facts, desired, cluster),
+      frontends: frontends.map((frontend) => {
+        const present = new Map(frontend.dnatTargets.map((target) => [keyOf(target), target]));
+        const own = wanted(frontend, facts);
+        // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
+        const isLimited = frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
+        return {
+          frontend,
+          wanted: own,
+          lacking: isLimited ? [] : [...own.keys()].filter((target) => !present.has(target)),
+          extra: [...present].filter(([target]) => !own.has(target)).map(([, { address, port: number }]) => ({ address, port: number })),
+        };
+      }),
+      flows: Map.groupBy(own, ({ group }) => keyOf({ address: group.replySource, port: group.replySourcePort })),
+    };
+  });
+  const unlisted = pods.missing.flatMap(({ pod, addresses }) => {
+    const target = targetPortOf(pod, servicePort);
+    return target === undefined ? [] : addresses.filter((address) => familyOf(address) === family).map((address) => ({ address, port: target }));
+  });
+  const known = [
+    ...[...endpoints.values()].flatMap(([first]) => first ?? []),
+    ...unlisted,
+    ...sides.flatMap((side) => side.frontends.flatMap(({ extra }) => extra)),
+    ...sides.flatMap((side) => [...side.flows.values()].flatMap((own) => own.filter(isDead).map(({ group }) => ({ address: group.replySource, port: group.replySourcePort })))),
+  ];
+  const targets = [...new Map(known.map(({ address, port: number }) => [keyOf({ address, port: number }), { address, port: number }])).values()];
+  const differences = differencesOf(sides);
+  const endpointOf = (target: Target): Endpoint | undefined => {
+    const same = endpoints.get(keyOf(target));
+    return same?.find(({ endpoint }) => endpoint.ready) ?? same?.[0];
+  };
+  return {
+    key,
+    targets,
+    disagreements: (target) => [...ofPods(target, endpointOf(target), pods), ...ofRules(differences.get(keyOf(target)) ?? []), ...ofConntrack(keyOf(target), sides)],
+    row: (target, disagreements) => rowOf(target, endpointOf(target), cluster, sides, disagreements),
+  };
+}
+
+function endpointsOf({ endpointSlices }: DesiredService, family: Family, { name, protocol }: ServicePortStatus): Endpoint[] {
   return endpointSlices.filter(({ addressType }) => addressType === family).flatMap((slice) => {
-    const port = slice.ports.find((each) => (each.name ?? '') === (portName ?? '') && (each.protocol ?? 'TCP') === protocol)?.port;
+    const port = slice.ports.find((each) => (each.name ?? '') === (name ?? '') && (each.protocol ?? 'TCP') === protocol)?.port;
     return port === undefined ? [] : slice.endpoints.flatMap((endpoint) => endpoint.addresses.slice(0, 1).map((address) => ({ address, port, endpoint, endpointSlice: slice.name })));
   });
 }
 
-function frontendsOfPort({ read }: NodeFacts, { family, protocol, portName }: PortKey): readonly FrontendProgram[] {
-  return read?.program.frontends.filter((each) => each.family === family && each.protocol === protocol && (each.portName ?? '') === (portName ?? '')) ?? [];
+/** What a node should send packets of a frontend to; worked out once for all nodes of which it does not depend. */
+function wantedOnce(desired: DesiredService): Shared['wanted'] {
+  const isHinted = desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ hints = [], nodeHints = [] }) => hints.length + nodeHints.length > 0));
+  const known = new Map<string, ReadonlyMap<string, DesiredTarget>>();
+  return (frontend, { node, zone }) => {
+    const traffic = frontend.frontend === 'ClusterIP' ? 'internal' : 'external';
+    const policy = traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
+    const key = [traffic, frontend.family, frontend.protocol, frontend.portName ?? '', policy === 'Local' || isHinted ? node : ''].join(' ');
+    const found = known.get(key) ?? new Map(desiredTargets(desired, frontend, { node, traffic, ...present({ zone }) }).map((target) => [keyOf(target), target]));
+    known.set(key, found);
+    return found;
+  };
 }
 
-/** What the node's rules name. */
-function namedBy(facts: NodeFacts, key: PortKey): Target[] {
-  return frontendsOfPort(facts, key).flatMap(({ dnatTargets }) => dnatTargets.map(({ address, port }) => ({ address, port })));
+interface NodeSide {
+  readonly facts: NodeFacts;
+  readonly isUnknown: boolean;
+  readonly isSyncing: boolean;
+  readonly frontends: readonly {
+    readonly frontend: FrontendProgram;
+    readonly wanted: ReadonlyMap<string, DesiredTarget>;
+    /** Keys of what is wanted and not there. */
+    readonly lacking: readonly string[];
+    /** What is there and not wanted. */
+    readonly extra: readonly Target[];
+  }[];
+  readonly flows: ReadonlyMap<string, readonly ServiceFlow[]>;
 }
 
-function rowOf(target: Target, endpoints: ReturnType<typeof endpointsOf>, desired: DesiredService, nodes: readonly NodeFacts[], cluster: ClusterFacts | undefined, key: PortKey): ComparisonRow {
-  const same = endpoints.filter((each) => isSameTarget(each, target));
-  const found = same.find(({ endpoint }) => endpoint.ready) ?? same[0];
-  const pod = cluster?.pods?.find(({ addresses }) => addresses.some((address) => isSameAddress(address, target.address)));
-  const rows = nodes.map((facts) => nodeComparison(target, facts, desired, key));
-  const disagreements = [
-    ...(found === undefined ? ['no EndpointSlice has it'] : []),
-    ...(cluster?.pods !== undefined && found?.endpoint.targetRef?.kind === 'Pod' && pod === undefined ? ['an EndpointSlice has it, and no pod has its address'] : []),
-    ...(found !== undefined && pod !== undefined && found.endpoint.ready !== pod.ready && desired.service.publishNotReadyAddresses !== true ? [`its endpoint is ${found.endpoint.ready ? 'ready' : 'not ready'}, and pod ${pod.name} is ${pod.ready ? 'ready' : 'not'}`] : []),
-    ...nodes.flatMap((facts, index) => {
-      const row = rows[index];
-      if (row === undefined || row.rules === 'unknown' || isSyncing(facts, desired, cluster)) return [];
-      if (row.wanted && row.rules === 'absent') return [`${row.node} should send packets there, and does not`];
-      return !row.wanted && row.rules === 'present' ? [`${row.node} sends packets there, and should not`] : [];
-    }),
-  ];
+/** UDP that goes on to what does not serve, and TCP that is held open to what is in no EndpointSlice: other entries end by themselves. */
+function isDead({ group, isServing, isKnown, isUnnatted }: ServiceFlow): boolean {
+  if (isUnnatted) return false;
+  return group.protocol === 'udp' ? !isServing : group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown;
+}
+
+/** What one node's rules do otherwise than they should with one target. */
+interface Difference {
+  readonly node: string;
+  readonly should: boolean;
+  /** The frontends of which it is so; empty: all that lead there, or should. */
+  readonly of: readonly FrontendProgram[];
+}
+
+/** By target; none of nodes whose rules are not known, or may rightly be older. */
+function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly Difference[]> {
+  const all = new Map<string, Difference[]>();
+  for (const { facts: { node }, frontends, isUnknown, isSyncing: isWriting } of sides) {
+    if (isUnknown || isWriting) continue;
+    for (const should of [true, false]) {
+      const found = frontends.flatMap(({ frontend, lacking, extra }) => (should ? lacking : extra.map(keyOf)).map((key) => ({ key, frontend })));
+      for (const [key, each] of Map.groupBy(found, (one) => one.key)) {
+        const leading = frontends.filter(({ frontend, wanted }) => (should ? wanted.has(key) : frontend.dnatTargets.some((target) => keyOf(target) === key)));
+        const difference = { node, should, of: each.length === leading.length ? [] : each.map(({ frontend }) => frontend) };
+        const known = all.get(key);
+        if (known === undefined) all.set(key, [difference]);
+        else known.push(difference);
+      }
+    }
+  }
+  return all;
+}
+
+function ofRules(differences: readonly Difference[]): string[] {
+  const said = differences.map(({ node, should, of }) => ({ node, should, what: of.length === 0 ? 'packets' : `packets of ${namesText(of.map(frontendText))}` }));
+  return [...Map.groupBy(said, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
+    const [first] = alike;
+    if (first === undefined) return [];
+    const names = namesText(alike.map(({ node }) => node));
+    const isOne = alike.length === 1;
+    return [first.should ? `${names} should send ${first.what} there, and ${isOne ? 'does' : 'do'} not` : `${names} ${isOne ? 'sends' : 'send'} ${first.what} there, and should not`];
+  });
+}
+
+function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
+  const said = sides.filter((side) => !side.isSyncing && side.flows.has(key)).flatMap(({ facts: { node }, flows }) => {
+    const dead = (flows.get(key) ?? []).filter(isDead);
+    const count = dead.reduce((sum, { group }) => sum + group.entries, 0);
+    return count === 0 ? [] : [`conntrack of ${node} still sends ${String(count)} ${dead.every(({ group }) => group.protocol === 'udp') ? 'UDP' : 'TCP'} ${count === 1 ? 'connection' : 'connections'} there`];
+  });
+  return [...said.slice(0, 3), ...(said.length > 3 ? [`and conntrack of ${plural(said.length - 3, 'other node')}`] : [])];
+}
+
+/** What pods, EndpointSlices and the legacy Endpoints object say of each other, with the guards of the findings that are made of it. */
+interface PodSide {
+  readonly missing: ReturnType<typeof missingPods>;
+  /** By address; what is wrong with the endpoint of it, in words. */
+  readonly ofEndpoint: ReadonlyMap<string, readonly string[]>;
+}
+
+function podSide({ desired, cluster, now }: Compared): PodSide {
+  if (cluster === undefined || isChanging(desired, now)) return { missing: [], ofEndpoint: new Map() };
+  const stale = staleEndpoints(desired, cluster).map(({ endpoint, why }) => ({ endpoint, words: `an EndpointSlice has it for pod ${endpoint.targetRef?.name ?? ''}, ${why}` }));
+  const differing = readyDifferences(desired, cluster, now).map(({ endpoint, pod }) => ({ endpoint, words: `its endpoint is ${endpoint.ready ? 'ready' : 'not ready'}, and pod ${pod.name} is ${pod.ready ? 'ready' : 'not'}` }));
+  const legacy = legacyComparison(desired, cluster);
+  const unlisted = legacy === undefined || legacy.isTruncated ? [] : [...legacy.slices].filter((address) => !legacy.legacy.has(address)).map((address) => ({ address, words: 'the legacy Endpoints object does not have it' }));
+  const all = [...[...stale, ...differing].flatMap(({ endpoint: { addresses }, words }) => addresses.slice(0, 1).map((address) => ({ address, words }))), ...unlisted];
+  return {
+    missing: missingPods(desired, cluster, now),
+    ofEndpoint: new Map([...Map.groupBy(all, ({ address }) => canonicalText(address))].map(([address, each]) => [address, each.map(({ words }) => words)])),
+  };
+}
+
+function ofPods({ address }: Target, endpoint: Endpoint | undefined, { missing, ofEndpoint }: PodSide): readonly string[] {
+  if (endpoint !== undefined) return ofEndpoint.get(canonicalText(address)) ?? [];
+  const pod = missing.find(({ addresses }) => addresses.some((each) => isSameAddress(each, address)))?.pod;
+  return [pod === undefined ? 'no EndpointSlice has it' : `the selector matches pod ${pod.name}, which is ready, and no EndpointSlice has it`];
+}
+
+function rowOf(target: Target, found: Endpoint | undefined, cluster: ClusterFacts | undefined, sides: readonly NodeSide[], disagreements: readonly string[]): ComparisonRow {
+  const pod = podOf(target, found, cluster?.pods ?? []);
   return {
     ...target,
     ...(found === undefined
@@ -131,29 +307,38 @@ function rowOf(target: Target, endpoints: ReturnType<typeof endpointsOf>, desire
             serving: found.endpoint.serving,
             terminating: found.endpoint.terminating,
             endpointSlice: found.endpointSlice,
-            ...(found.endpoint.nodeName === undefined ? {} : { nodeName: found.endpoint.nodeName }),
+            ...present({ nodeName: found.endpoint.nodeName }),
           },
         }),
     ...(pod === undefined ? {} : { pod: { name: pod.name, ready: pod.ready, phase: pod.phase, isDeleting: pod.deletionTimestamp !== undefined, selected: pod.selected } }),
-    nodes: rows,
+    nodes: sides.map((side) => nodeComparison(keyOf(target), side)),
     disagreements,
   };
 }
 
-function nodeComparison(target: Target, facts: NodeFacts, desired: DesiredService, key: PortKey): NodeComparison {
-  const frontends = frontendsOfPort(facts, key);
-  const isUnknown = frontends.length === 0 || frontends.some(({ verdict }) => verdict === 'Unknown');
-  const present = frontends.flatMap(({ dnatTargets }) => dnatTargets.filter((each) => isSameTarget(each, target)));
-  const shares = present.flatMap(({ probability }) => probability ?? []);
-  const wanted = frontends.some((frontend) =>
-    desiredTargets(desired, frontend, { node: facts.node, traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external', ...(facts.zone === undefined ? {} : { zone: facts.zone }) }).some((each) => isSameTarget(each, target)),
-  );
-  const groups = facts.read?.conntrack?.groups;
+/** Pods of the host network share an address: the endpoint's own comes first, then one that the selector matches. */
+function podOf({ address }: Target, found: Endpoint | undefined, pods: readonly PodFacts[]): PodFacts | undefined {
+  const same = pods.filter(({ addresses }) => addresses.some((each) => isSameAddress(each, address)));
+  return same.find(({ uid }) => uid === found?.endpoint.targetRef?.uid) ?? same.find(({ selected }) => selected) ?? same[0];
+}
+
+function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: NodeSide): NodeComparison {
+  const found = frontends.flatMap(({ frontend }) => frontend.dnatTargets.filter((target) => keyOf(target) === key));
+  const shares = found.flatMap(({ probability }) => probability ?? []);
   return {
     node: facts.node,
-    rules: isUnknown ? 'unknown' : present.length > 0 ? 'present' : 'absent',
+    rules: isUnknown ? 'unknown' : found.length > 0 ? 'present' : 'absent',
     ...(shares.length === 0 ? {} : { share: Math.max(...shares) }),
-    wanted,
-    ...(groups === undefined ? {} : { connections: groups.filter((group) => group.protocol.toUpperCase() === key.protocol && isSameTarget({ address: group.replySource, port: group.replySourcePort }, target)).reduce((sum, { entries }) => sum + entries, 0) }),
+    wanted: frontends.some(({ wanted }) => wanted.has(key)),
+    ...(facts.read?.conntrack === undefined ? {} : { connections: (flows.get(key) ?? []).reduce((sum, { group }) => sum + group.entries, 0) }),
   };
+}
+
+function keyOf({ address, port }: Target): string {
+  return `${canonicalText(address)} ${String(port)}`;
+}
+
+/** Most addresses are written so already: parsing is for those that are not. */
+function canonicalText(address: string): string {
+  return /^[\d.]+$/.test(address) ? address : (canonicalAddress(address) ?? address);
 }

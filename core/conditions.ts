@@ -67,8 +67,8 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   const unknown = nodes.filter((facts) => convergenceOf(facts, desired) === 'Unknown');
   const names = (list: readonly NodeFacts[]): string => list.map(({ node }) => node).slice(0, 10).join(', ') + (list.length > 10 ? ', …' : '');
   if (different.length > 0) {
-    return different.every((facts) => isSyncing(facts, desired))
-      ? { status: 'False', reason: 'Syncing', message: `the EndpointSlices changed within the last 10 s; not there yet: ${names(different)}` }
+    return different.every((facts) => isSyncing(facts, desired, input.cluster))
+      ? { status: 'False', reason: 'Syncing', message: `the EndpointSlices changed so shortly before that kube-proxy may still wait to write; not there yet: ${names(different)}` }
       : { status: 'False', reason: 'RulesDiffer', message: `the rules differ from the EndpointSlices on ${names(different)}` };
   }
   const datapaths = new Set(unknown.map(({ read }) => (read?.datapath?.replacesKubeProxy === true ? read.datapath.name : undefined)));

@@ -65,7 +65,7 @@ const iptablesChain = z.object({
   lines: z.array(z.string()),
 });
 
-/** A chain of raw, mangle or filter that packets of any Service may meet, whoever wrote it. */
+/** A chain of raw, mangle or filter that packets of any Service may meet, whoever wrote it; and of nat PREROUTING, OUTPUT and the chains of other programs that these lead to. */
 const hookChain = z.object({
   kind: z.literal('hookChain'),
   backend: z.enum(['nf_tables', 'legacy']),
@@ -78,6 +78,19 @@ const hookChain = z.object({
   lines: z.array(z.string()),
   /** Rules behind them that were left out. */
   omitted: z.number().int(),
+});
+
+/**
+ * A table of nftables that another program made, by its own family: the objects of `nft -j list table`, without metainfo.
+ * Sets with so many elements that the table was not kept, and tables of the family netdev, have only their names here.
+ */
+const foreignTable = z.object({
+  kind: z.literal('foreignTable'),
+  family: z.string(),
+  name: z.string(),
+  objects: z.array(z.record(z.string(), z.unknown())),
+  /** Why it is not whole; absent where it is. */
+  omitted: z.string().optional(),
 });
 
 /**
@@ -315,7 +328,7 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, hookChain, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
+  start, kubeProxy, tables, iptablesChain, hookChain, foreignTable, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
   conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, dnsAnswer, resolvConf, connection, unread, end,
 ]);
 

@@ -4,7 +4,7 @@ import { dispatchRules } from './dispatch-references.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
 import { NftWalk, type NftTable } from './evaluate/walk-nftables.ts';
-import { ipvsHooks } from './evaluate/walk-ruleset.ts';
+import { ipvsHooks, nftHooks as hooksOfTable } from './evaluate/walk-ruleset.ts';
 import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './evaluate/walk.ts';
 import type { IptablesRule } from './iptables-rule.ts';
 import { iptablesNodeRules } from './iptables-node-rules.ts';
@@ -17,6 +17,7 @@ import type { NodeRules } from './node-rules.ts';
 import { parseIpset } from './parse/ipset.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { parseIpvsadm } from './parse/ipvsadm.ts';
+import { NftJsonParser } from './parse/nft-ruleset.ts';
 import { parseNftElements, parseNftRules } from './parse/nft-json.ts';
 import { elementsWithProtocolNames } from './parse/nft-normal-form.ts';
 import { present } from './present.ts';
@@ -119,32 +120,88 @@ export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult 
   return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail);
 }
 
+/** What stands in the way of a Service's packets on a node, kube-proxy's rules among it. */
+export interface AllHooks {
+  /** Through all of it; what is not known of the packet is followed both ways. */
+  walk(packet: Packet): WalkResult;
+  /** Through kube-proxy's rules alone. */
+  walkOwn(packet: Packet): WalkResult;
+  /** Tables that were not read, in words; of chains that were not, the walk tells. */
+  readonly unread: readonly string[];
+  /** Tables of nat whose rules may come before kube-proxy's or behind them: they hang at the same priority. */
+  readonly isBeside: (table: string) => boolean;
+}
+
 /**
- * The walk of a packet through the tables of iptables that other programs write to as well, and kube-proxy's rules among
- * them; undefined where a report holds none of them, or not the whole.
+ * Undefined where a report holds no rules of other programs, or the mode is one whose rules stand elsewhere.
+ * @param otherInterfaces those by which packets of Services surely neither come nor leave
  */
-export function walkAllHooks(report: NodeReport, service: string, family: Family): ((packet: Packet) => WalkResult) | undefined {
+export function readAllHooks(report: NodeReport, service: string, family: Family, otherInterfaces: ReadonlySet<string>): AllHooks | undefined {
   const { mode } = readProxyMode(report);
   const hooked = recordsOf(report, 'hookChain').filter((record) => record.family === family);
-  if (hooked.length === 0 || (mode !== 'iptables' && mode !== 'nftables') || hooked.some(({ omitted }) => omitted > 0)) return undefined;
+  const foreign = recordsOf(report, 'foreignTable').filter((table) => table.family !== (family === 'IPv4' ? 'ip6' : 'ip'));
+  if (hooked.length + foreign.length === 0 || (mode !== 'iptables' && mode !== 'nftables')) return undefined;
   const own = readReportRules(report, service, family);
   if (own === undefined) return undefined;
-  const { machine } = own;
-  return (packet) => {
-    const trail = new Trail();
-    const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
-    const backends = (['nf_tables', 'legacy'] as const).flatMap((backend) => {
-      const kube = iptablesChains(report, service, family, backend);
-      const records = hooked.filter((record) => record.backend === backend);
-      const rules = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
-      const lookup: ChainLookup = (name, chain) => rules.get(`${name} ${chain}`) ?? kube(name, chain) ?? (name === 'filter' && chain.startsWith('KUBE-') ? noRules : undefined);
-      const walk = new IptablesWalk(lookup, packet, machine, trail);
-      const nat = mode === 'iptables' && backend === iptablesBackend(report) ? kubeHooks.filter(({ isNat, table, chain }) => isNat && lookup(table, chain) !== undefined) : [];
-      return [...nat.map((hung): HookedChain => ({ ...hung, run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at) })), ...records.flatMap((record) => hookOf(record, walk))];
-    });
-    const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
-    return walkHooks([...ofNft, ...backends], packet, machine, trail);
+  const machine: Machine = { ...own.machine, otherInterfaces };
+  const backend = iptablesBackend(report);
+  const { result: tables, problems } = nftTablesOf(foreign);
+  const ofBackends = (['nf_tables', 'legacy'] as const).map((each) => {
+    const records = hooked.filter((record) => record.backend === each);
+    return { backend: each, records, lookup: foreignLookup(records, iptablesChains(report, service, family, each), mode === 'nftables') };
+  });
+  const alone = ownLookup(own);
+  return {
+    walk: (packet) => {
+      const trail = new Trail(true);
+      const chains = ofBackends.flatMap(({ backend: each, records, lookup }) => {
+        const tellOmitted: ChainLookup = (table, chain) => {
+          const omitted = records.find((record) => record.table === table && record.chain === chain)?.omitted ?? 0;
+          if (omitted > 0) trail.unknown.add(`the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`);
+          return lookup(table, chain);
+        };
+        const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
+        const isKubes = mode === 'iptables' && each === backend;
+        const nat = (isKubes ? kubeHooks : builtInHooks).filter(({ hook, isNat, table, chain }) => isNat && (isKubes || (mode === 'nftables' && hook !== 'postrouting')) && lookup(table, chain) !== undefined);
+        return [...nat.map((hung): HookedChain => ({ ...hung, run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at) })), ...records.flatMap((record) => hookOf(record, walk))];
+      });
+      const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
+      const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
+      return walkHooks([...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft], packet, machine, trail);
+    },
+    walkOwn: (packet) => walkReportRules(alone, packet),
+    unread: [
+      ...foreign.flatMap(({ family: of, name, omitted }) => (omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`])),
+      ...problems.map(({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`),
+    ],
+    isBeside: (name) =>
+      (mode === 'nftables' && name === 'nat') ||
+      tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => base?.type === 'nat' && base.priority === priorities.destinationNat)),
   };
+}
+
+function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<NftJsonParser['end']> {
+  const whole = foreign.filter(({ omitted }) => omitted === undefined);
+  if (whole.length === 0) return { result: [], problems: [] };
+  const parser = new NftJsonParser();
+  parser.push(JSON.stringify({ nftables: whole.flatMap(({ objects }) => objects) }));
+  return parser.end();
+}
+
+/** Chains of all programs first, as they were read whole; then those of Services. What is left of the iptables mode under another one is KP-MODE-LEFTOVER's. */
+function foreignLookup(records: readonly RecordOf<'hookChain'>[], kube: ChainLookup, isOtherMode: boolean): ChainLookup {
+  const rules = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
+  return (table, chain) => rules.get(`${table} ${chain}`) ?? kube(table, chain) ?? ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
+}
+
+/** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
+function ownLookup(own: ReportRules): ReportRules {
+  if (own.kind === 'nftables') return own;
+  const kept = new Map(['PREROUTING', 'OUTPUT'].flatMap((chain) => {
+    const rules = own.lookup('nat', chain)?.filter(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-'));
+    return rules === undefined ? [] : [[chain, rules] as const];
+  }));
+  return { ...own, lookup: (table, chain) => (table === 'nat' ? kept.get(chain) : undefined) ?? own.lookup(table, chain) };
 }
 
 /** A chain that holds rules of Services, and none of this one. */

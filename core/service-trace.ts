@@ -171,6 +171,7 @@ export interface ServiceTraceStatus {
    */
   walks?: WalkStatus[];
   findings?: FindingStatus[];
+  comparison?: ComparisonStatus;
   convergence?: ConvergenceStatus;
   summary?: SummaryStatus;
   /**
@@ -632,6 +633,83 @@ export interface FindingStatus {
    * A command to run or a thing to do.
    */
   advice: string;
+}
+/**
+ * Where the Service's EndpointSlices, its pods, the rules of the nodes and conntrack say different things of one address, and the nodes that differ from their peers.
+ */
+export interface ComparisonStatus {
+  /**
+   * The addresses of which they disagree, 50 at most.
+   */
+  rows: ComparisonRowStatus[];
+  /**
+   * Addresses of which they disagree and that are not in rows.
+   */
+  omitted: number;
+  /**
+   * The nodes that differ from most of at least two others in what each node should do alike, 50 at most.
+   */
+  outliers: NodeOutlierStatus[];
+}
+export interface ComparisonRowStatus {
+  family: 'IPv4' | 'IPv6';
+  /**
+   * Of the Service's port.
+   */
+  portName?: string;
+  protocol: 'TCP' | 'UDP' | 'SCTP';
+  servicePort: number;
+  address: string;
+  /**
+   * Where packets go.
+   */
+  port: number;
+  /**
+   * What the EndpointSlices say; absent where none has the address.
+   */
+  endpoint?: {
+    ready: boolean;
+    serving: boolean;
+    terminating: boolean;
+    endpointSlice: string;
+    nodeName?: string;
+  };
+  /**
+   * The pod with the address; absent where there is none, or pods were not read.
+   */
+  pod?: {
+    name: string;
+    ready: boolean;
+    phase: string;
+    isDeleting: boolean;
+    /**
+     * Whether the Service's selector matches it.
+     */
+    selected: boolean;
+  };
+  /**
+   * How many nodes have rules that send packets there; unknown of those whose rules were not read or not understood.
+   */
+  nodes: {
+    present: number;
+    absent: number;
+    unknown: number;
+  };
+  /**
+   * Conntrack entries of all nodes that lead there; absent where none was read.
+   */
+  connections?: number;
+  /**
+   * What contradicts what.
+   */
+  disagreements: string[];
+}
+export interface NodeOutlierStatus {
+  node: string;
+  /**
+   * What the node does and most others do otherwise.
+   */
+  differences: string[];
 }
 export interface ConvergenceStatus {
   /**
@@ -2092,6 +2170,181 @@ export const serviceTraceSchema = {
       },
       "title": "FindingStatus"
      }
+    },
+    "comparison": {
+     "description": "Where the Service's EndpointSlices, its pods, the rules of the nodes and conntrack say different things of one address, and the nodes that differ from their peers.",
+     "type": "object",
+     "required": [
+      "rows",
+      "omitted",
+      "outliers"
+     ],
+     "properties": {
+      "rows": {
+       "description": "The addresses of which they disagree, 50 at most.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "family",
+         "protocol",
+         "servicePort",
+         "address",
+         "port",
+         "nodes",
+         "disagreements"
+        ],
+        "properties": {
+         "family": {
+          "type": "string",
+          "enum": [
+           "IPv4",
+           "IPv6"
+          ]
+         },
+         "portName": {
+          "description": "Of the Service's port.",
+          "type": "string"
+         },
+         "protocol": {
+          "type": "string",
+          "enum": [
+           "TCP",
+           "UDP",
+           "SCTP"
+          ]
+         },
+         "servicePort": {
+          "type": "integer"
+         },
+         "address": {
+          "type": "string"
+         },
+         "port": {
+          "description": "Where packets go.",
+          "type": "integer"
+         },
+         "endpoint": {
+          "description": "What the EndpointSlices say; absent where none has the address.",
+          "type": "object",
+          "required": [
+           "ready",
+           "serving",
+           "terminating",
+           "endpointSlice"
+          ],
+          "properties": {
+           "ready": {
+            "type": "boolean"
+           },
+           "serving": {
+            "type": "boolean"
+           },
+           "terminating": {
+            "type": "boolean"
+           },
+           "endpointSlice": {
+            "type": "string"
+           },
+           "nodeName": {
+            "type": "string"
+           }
+          }
+         },
+         "pod": {
+          "description": "The pod with the address; absent where there is none, or pods were not read.",
+          "type": "object",
+          "required": [
+           "name",
+           "ready",
+           "phase",
+           "isDeleting",
+           "selected"
+          ],
+          "properties": {
+           "name": {
+            "type": "string"
+           },
+           "ready": {
+            "type": "boolean"
+           },
+           "phase": {
+            "type": "string"
+           },
+           "isDeleting": {
+            "type": "boolean"
+           },
+           "selected": {
+            "description": "Whether the Service's selector matches it.",
+            "type": "boolean"
+           }
+          }
+         },
+         "nodes": {
+          "description": "How many nodes have rules that send packets there; unknown of those whose rules were not read or not understood.",
+          "type": "object",
+          "required": [
+           "present",
+           "absent",
+           "unknown"
+          ],
+          "properties": {
+           "present": {
+            "type": "integer"
+           },
+           "absent": {
+            "type": "integer"
+           },
+           "unknown": {
+            "type": "integer"
+           }
+          }
+         },
+         "connections": {
+          "description": "Conntrack entries of all nodes that lead there; absent where none was read.",
+          "type": "integer"
+         },
+         "disagreements": {
+          "description": "What contradicts what.",
+          "type": "array",
+          "items": {
+           "type": "string"
+          }
+         }
+        },
+        "title": "ComparisonRowStatus"
+       }
+      },
+      "omitted": {
+       "description": "Addresses of which they disagree and that are not in rows.",
+       "type": "integer"
+      },
+      "outliers": {
+       "description": "The nodes that differ from most of at least two others in what each node should do alike, 50 at most.",
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "node",
+         "differences"
+        ],
+        "properties": {
+         "node": {
+          "type": "string"
+         },
+         "differences": {
+          "description": "What the node does and most others do otherwise.",
+          "type": "array",
+          "items": {
+           "type": "string"
+          }
+         }
+        },
+        "title": "NodeOutlierStatus"
+       }
+      }
+     },
+     "title": "ComparisonStatus"
     },
     "convergence": {
      "type": "object",

@@ -4,8 +4,9 @@ import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import { ruleChain } from './dump-chains.ts';
 import type { Emit } from './emit.ts';
+import { reachableChains } from './service-selector.ts';
 
-/** Tables without chains for each Service: nat's own base chains are read with them. */
+/** Tables without chains for each Service; nat's are many where kube-proxy keeps its rules there, and read in another way. */
 const hookTables = ['raw', 'mangle', 'filter'];
 /** Chains that hold rules of Services, which are read for each Service. */
 const serviceChains = /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|PROXY-FIREWALL|NODEPORTS|SVC-|SEP-|SVL-|EXT-|FW-|POD-FW-|NWPLCY-)/;
@@ -13,27 +14,62 @@ const serviceChains = /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|PROXY-FIREWALL|NODEPO
 const mostOfChain = 200;
 const mostOfAll = 1000;
 
-/** @param tables that the kernel holds; naming another one would make it */
-export async function readHookChains(commands: Commands, family: Family, backend: IptablesBackend, tables: ReadonlySet<string>, emit: Emit): Promise<void> {
-  const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}-save`;
-  let left = mostOfAll;
-  for (const table of hookTables.filter((each) => tables.has(each))) {
-    const chains = new Map<string, { policy?: string; lines: string[]; omitted: number }>();
-    const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {
-      const declared = /^:(\S+) (\S+)/.exec(line);
-      if (declared !== null) {
-        const [, name = '', policy = '-'] = declared;
-        if (!serviceChains.test(name)) chains.set(name, { ...(policy === '-' ? {} : { policy }), lines: [], omitted: 0 });
-        return;
-      }
-      const chain = chains.get(ruleChain(line) ?? '');
-      if (chain === undefined) return;
-      if (left > 0 && chain.lines.length < mostOfChain) {
-        chain.lines.push(line);
-        left -= 1;
-      } else chain.omitted += 1;
-    });
-    if (status !== 0) emit({ kind: 'unread', family, what: `chains of other programs, ${program}, table ${table}`, reason: problem });
-    else for (const [chain, found] of chains) emit({ kind: 'hookChain', backend, family, table, chain, ...found });
+interface HookChain {
+  readonly policy?: string;
+  readonly lines: string[];
+  omitted: number;
+}
+
+/** Keeps the chains of a dump that are no Service's, as far as there is room. */
+export class HookChains {
+  readonly #chains = new Map<string, HookChain>();
+  #left = mostOfAll;
+
+  push(line: string): void {
+    const declared = /^(?::|-[NP] )(\S+)(?: (\S+))?/.exec(line);
+    if (declared !== null) {
+      const [, name = '', policy = '-'] = declared;
+      if (!serviceChains.test(name)) this.#chains.set(name, { ...(policy === '-' ? {} : { policy }), lines: [], omitted: 0 });
+      return;
+    }
+    const chain = this.#chains.get(ruleChain(line) ?? '');
+    if (chain === undefined) return;
+    if (this.#left > 0 && chain.lines.length < mostOfChain) {
+      chain.lines.push(line);
+      this.#left -= 1;
+    } else chain.omitted += 1;
   }
+
+  /** What was kept; the room that is left is for the next table. */
+  takeAll(): ReadonlyMap<string, HookChain> {
+    const chains = new Map(this.#chains);
+    this.#chains.clear();
+    return chains;
+  }
+}
+
+/**
+ * @param tables that the kernel holds; naming another one would make it
+ * @param withNat where kube-proxy keeps none of its rules there
+ */
+export async function readHookChains(commands: Commands, family: Family, backend: IptablesBackend, tables: ReadonlySet<string>, withNat: boolean, emit: Emit): Promise<void> {
+  const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}-save`;
+  const chains = new HookChains();
+  for (const table of [...hookTables, ...(withNat ? ['nat'] : [])].filter((each) => tables.has(each))) {
+    const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => { chains.push(line); });
+    const found = chains.takeAll();
+    if (status !== 0) emit({ kind: 'unread', family, what: `chains of other programs, ${program}, table ${table}`, reason: problem });
+    else emitHookChains(found, { family, backend, table }, emit);
+  }
+}
+
+/** Of nat, where kube-proxy keeps its rules there: what its two hooks lead to, of other programs. */
+export function emitNatHooks(chains: ReadonlyMap<string, HookChain>, place: { readonly family: Family; readonly backend: IptablesBackend }, emit: Emit): void {
+  const linesOf = (name: string): readonly string[] => chains.get(name)?.lines ?? [];
+  const reached = new Set(reachableChains(['PREROUTING', 'OUTPUT'], linesOf));
+  emitHookChains(new Map([...chains].filter(([name]) => reached.has(name))), { ...place, table: 'nat' }, emit);
+}
+
+function emitHookChains(chains: ReadonlyMap<string, HookChain>, place: { readonly family: Family; readonly backend: IptablesBackend; readonly table: string }, emit: Emit): void {
+  for (const [chain, found] of chains) emit({ kind: 'hookChain', ...place, chain, ...found });
 }

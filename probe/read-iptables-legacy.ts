@@ -5,6 +5,7 @@ import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import { declaredChain, dumpChains, pushTo, ruleChain } from './dump-chains.ts';
 import type { Emit } from './emit.ts';
+import { emitNatHooks, HookChains } from './read-hook-chains.ts';
 import { chainRecord, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
 
 /**
@@ -29,6 +30,7 @@ export async function readLegacyBackend(commands: Commands, family: Family, tabl
     });
   }
   if (nat === undefined || nat.problem !== undefined) return;
+  emitNatHooks(nat.hooks, { family, backend: 'legacy' }, emit);
   const linesOf = (chain: string): readonly string[] => nat.lines.get(chain) ?? [];
   const roots = selectors.map((selector, index) => [
     ...new Set([...selector.names.flatMap(allChains).filter((chain) => nat.present.has(chain)), ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => nat.matching(chain, index) ?? []))]),
@@ -55,6 +57,8 @@ interface Dump {
   readonly lines: Map<string, string[]>;
   /** Rules of a shared chain that concern the Service of this index; undefined where there is no such chain. */
   matching(chain: string, index: number): string[] | undefined;
+  /** Chains that are no Service's. */
+  readonly hooks: ReturnType<HookChains['takeAll']>;
   readonly problem?: string;
 }
 
@@ -67,7 +71,9 @@ async function dump(commands: Commands, program: string, table: string, shared: 
   const marks = selectors.map(({ service }) => new RegExp(`--comment "?${service.replaceAll('.', '\\.')}(?:[":\\s]|$)`));
   // The rules of a chain stand together; which Service they are of may be told by any of them.
   let candidate: { chain: string; lines: string[] } = { chain: '', lines: [] };
+  const hooks = new HookChains();
   const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {
+    if (table === 'nat') hooks.push(line);
     const declared = declaredChain(line);
     if (declared !== undefined) present.add(declared);
     const chain = ruleChain(line);
@@ -85,6 +91,7 @@ async function dump(commands: Commands, program: string, table: string, shared: 
     present,
     lines,
     matching: (chain, index) => (present.has(chain) ? (concerning.get(chain)?.[index] ?? []) : undefined),
+    hooks: hooks.takeAll(),
     ...(status === 0 ? {} : { problem }),
   };
 }

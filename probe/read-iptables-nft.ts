@@ -6,6 +6,7 @@ import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 import { dumpChains } from './dump-chains.ts';
+import { emitNatHooks, HookChains } from './read-hook-chains.ts';
 import { listChains, type ChainQuestion, type ListedChain } from './list-chains.ts';
 import { chainRecord, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
 
@@ -56,6 +57,7 @@ export async function readNftBackend(
   // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
   const locals = selectors.filter(({ external }) => !external).flatMap(({ names }) => names.flatMap(({ cluster, local }) => (nat.has(cluster) ? [] : [local])));
   for (const [name, chain] of await list('nat', locals.map((chain) => ({ chain, references: asReferences })))) nat.set(name, chain);
+  if (tables.has('nat')) await readNatHooks(nat, (chains) => list('nat', chains.map((chain) => ({ chain }))), family, emit);
   keepConcerning(nat);
 
   const proofs = new Map(asReferences ? selectors.map((selector) => [selector.service, proofOf(selector, family, nat, filter)] as const) : []);
@@ -99,6 +101,30 @@ export async function readNftBackend(
     for (const chain of commonChains) emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'all', nat.get(chain)?.lines));
   }
   for (const [table, problem] of problems) emit({ kind: 'unread', family, what: `rules of ${program}, table ${table}`, reason: problem });
+}
+
+/** So many chains of other programs are followed from nat's hooks; what stands behind them is told as not read. */
+const mostHookChains = 100;
+
+/** What nat's hooks lead to beside kube-proxy's chains, which are read already. */
+async function readNatHooks(nat: ReadonlyMap<string, ListedChain>, list: (chains: readonly string[]) => Promise<ReadonlyMap<string, ListedChain>>, family: Family, emit: Emit): Promise<void> {
+  const lines = new Map(['PREROUTING', 'OUTPUT'].flatMap((name) => {
+    const found = nat.get(name);
+    return found === undefined ? [] : [[name, [...found.lines]] as const];
+  }));
+  const asked = new Set(lines.keys());
+  for (;;) {
+    const next = ownJumps([...lines.values()].flat()).filter((chain) => !chain.startsWith('KUBE-') && !asked.has(chain)).slice(0, mostHookChains - asked.size);
+    if (next.length === 0) break;
+    next.forEach((chain) => asked.add(chain));
+    for (const [name, chain] of await list(next)) lines.set(name, chain.lines);
+  }
+  const chains = new HookChains();
+  for (const [name, own] of lines) {
+    chains.push(name === 'PREROUTING' || name === 'OUTPUT' ? `-P ${name} ACCEPT` : `-N ${name}`);
+    for (const line of own) chains.push(line);
+  }
+  emitNatHooks(chains.takeAll(), { family, backend: 'nf_tables' }, emit);
 }
 
 /** Chains that a Service of cluster IPs alone cannot have are not asked for: the references to KUBE-SVC would betray them. */

@@ -1,5 +1,6 @@
 /** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
-import { hostPort, reachableAddresses } from '../core/address.ts';
+import { hostPort, isSameAddress, reachableAddresses } from '../core/address.ts';
+import type { ProcVirtualServer } from '../core/parse/proc-ip-vs.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { IptablesBackend } from '../core/program.ts';
 import { familyOf, type Family } from '../core/service.ts';
@@ -16,12 +17,14 @@ const absentMessage = /No such service|Service not defined/i;
  * Each frontend's virtual server is asked for by its address, so that the cost is the Service's; the rules of this mode
  * are few whatever the cluster's size (they ask sets), so nat and filter are read whole.
  * @param backend whose tables hold kube-proxy's chains
+ * @param servers all of the node, as far as what is there beside the Service's own is asked for
  */
-export async function readIpvs(commands: Commands, family: Family, backend: IptablesBackend, services: readonly ProbeRequestService[], nodeAddresses: readonly string[], emit: Emit): Promise<void> {
+export async function readIpvs(commands: Commands, family: Family, backend: IptablesBackend, services: readonly ProbeRequestService[], nodeAddresses: readonly string[], servers: readonly ProcVirtualServer[], emit: Emit): Promise<void> {
   for (const service of services) {
     const name = `${service.namespace}/${service.name}`;
     const lines: string[] = [];
-    for (const { flag, address, port } of frontendsOf(service, family, nodeAddresses)) {
+    const frontends = frontendsOf(service, family, nodeAddresses);
+    for (const { flag, address, port } of [...frontends, ...straysOf(service, family, servers, frontends)]) {
       for (const extra of [[], ['--stats']]) {
         const { status, problem } = await commands.stream(['ipvsadm', '-L', '-n', '--exact', ...extra, flag, hostPort(address, port)], (line) => lines.push(line));
         if (status !== 0 && !absentMessage.test(problem)) {
@@ -36,7 +39,20 @@ export async function readIpvs(commands: Commands, family: Family, backend: Ipta
   }
 }
 
-function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): { flag: string; address: string; port: number }[] {
+interface ServerAddress {
+  readonly flag: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Virtual servers of its cluster IPs, which are its alone, on ports that it does not have. */
+function straysOf({ clusterIPs }: ProbeRequestService, family: Family, servers: readonly ProcVirtualServer[], known: readonly ServerAddress[]): ServerAddress[] {
+  return servers
+    .map(({ protocol, address, port }) => ({ flag: serviceFlags[protocol], address, port }))
+    .filter(({ flag, address, port }) => familyOf(address) === family && clusterIPs.some((own) => isSameAddress(own, address)) && !known.some((each) => each.flag === flag && each.port === port && isSameAddress(each.address, address)));
+}
+
+function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): ServerAddress[] {
   const own = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].filter((address) => familyOf(address) === family);
   const node = reachableAddresses(nodeAddresses, family);
   return service.ports.flatMap(({ protocol, port, nodePort }) => [

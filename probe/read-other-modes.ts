@@ -1,15 +1,14 @@
 /** Looks for the Service's rules of the proxy modes that kube-proxy does not run in: they act on its packets all the same. */
-import { readFile } from 'node:fs/promises';
 import { isSameAddress } from '../core/address.ts';
 import { iptablesChainNames } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
-import { parseProcVirtualServers } from '../core/parse/proc-ip-vs.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { ProxyMode } from '../core/program.ts';
 import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 import { listChains } from './list-chains.ts';
+import { allVirtualServers } from './read-tables.ts';
 
 type Found = RecordOf<'otherModes'>['found'][number];
 
@@ -18,7 +17,7 @@ type Found = RecordOf<'otherModes'>['found'][number];
  * @param mode what kube-proxy says of itself
  */
 export async function readOtherModes(commands: Commands, mode: Exclude<ProxyMode, 'unknown'>, tables: RecordOf<'tables'>, services: readonly ProbeRequestService[], emit: Emit): Promise<void> {
-  const servers = mode === 'ipvs' || !tables.ipvs ? [] : parseProcVirtualServers(await readFile('/proc/net/ip_vs', 'utf8').catch(() => ''));
+  const servers = mode === 'ipvs' || !tables.ipvs ? [] : await allVirtualServers();
   for (const service of services) {
     const addresses = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs];
     const found: Found[] = servers

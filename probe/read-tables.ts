@@ -1,6 +1,7 @@
 /** Which tables the kernel holds, asked without making any. */
 import { readFile } from 'node:fs/promises';
 import type { RecordOf } from '../core/node-report.ts';
+import { parseProcVirtualServers, type ProcVirtualServer } from '../core/parse/proc-ip-vs.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 
@@ -50,10 +51,15 @@ async function tableNames(file: string, emit: Emit): Promise<string[]> {
 }
 
 async function hasVirtualServers(): Promise<boolean> {
-  try {
-    // Three lines of heading, then one for each server.
-    return (await readFile('/proc/net/ip_vs', 'utf8')).trim().split('\n').length > 3;
-  } catch {
-    return false;
-  }
+  // Three lines of heading, then one for each server.
+  return (await virtualServersText()).trim().split('\n').length > 3;
+}
+
+/** All virtual servers of the node, in one reading of the kernel; none where it has no IPVS. */
+export async function allVirtualServers(): Promise<ProcVirtualServer[]> {
+  return parseProcVirtualServers(await virtualServersText());
+}
+
+async function virtualServersText(): Promise<string> {
+  return readFile('/proc/net/ip_vs', 'utf8').catch(() => '');
 }

@@ -4,7 +4,7 @@ import stringWidth from 'string-width';
 import { layers, type Diagram, type DiagramArrow, type DiagramBox } from '../../core/diagram/diagram.ts';
 import type { Tone } from '../tone.ts';
 import type { Paint } from './paint.ts';
-import { wrapped } from './table.ts';
+import { wrapped } from './wrapped.ts';
 
 export interface DiagramTextOptions {
   readonly width: number;

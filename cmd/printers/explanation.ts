@@ -4,7 +4,7 @@ import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/plural.ts';
 import { percentText } from '../words.ts';
 import type { Paint } from './paint.ts';
-import { wrapped } from './table.ts';
+import { wrapped } from './wrapped.ts';
 
 interface TextOptions {
   readonly width: number;

@@ -1,5 +1,4 @@
 /** -o table and -o wide: one trace as text, from the whole to the detail. */
-import wrapAnsi from 'wrap-ansi';
 import { hostPort } from '../../core/address.ts';
 import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { plural } from '../../core/plural.ts';
@@ -22,8 +21,10 @@ import {
   targetsSummed,
 } from '../result-tables.ts';
 import { bytesText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
+import { comparisonLines } from './comparison.ts';
 import { fits, printColumns } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
+import { wrapped } from './wrapped.ts';
 
 export interface TableOptions {
   /** Columns of the terminal; Infinity cuts nothing. */
@@ -38,7 +39,7 @@ export function printTable(trace: ServiceTrace, options: TableOptions): string {
   if (status !== undefined) {
     sections.push(conditions(status, options), nodes(trace, status, options));
     for (const path of pathsOf(status)) sections.push(pathSection(path, status, options));
-    sections.push(endpointSlices(status, options), conntrack(status, options), connections(status, options), walks(status, options), findings(status, options), cuts(status, options));
+    sections.push(endpointSlices(status, options), ...(options.isWide ? [comparisonLines(status.comparison, tableWidth(options))] : []), conntrack(status, options), connections(status, options), walks(status, options), findings(status, options), cuts(status, options));
   }
   return sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n').concat('\n');
 }
@@ -157,11 +158,4 @@ function cuts({ truncated = [] }: ServiceTraceStatus, { paint, width }: TableOpt
 
 function tableWidth({ width, paint, isWide }: TableOptions): { width: number; paint: Paint } {
   return { width: isWide ? Infinity : width, paint };
-}
-
-/** Lines of at most `width`; all but the first begin with as many blanks as the first, and two more. */
-export function wrapped(text: string, width: number, indent = 0): string[] {
-  if (!Number.isFinite(width)) return [' '.repeat(indent) + text];
-  const lines = wrapAnsi(text, Math.max(20, width - indent - 2), { hard: true, trim: true }).split('\n');
-  return lines.map((line, index) => ' '.repeat(index === 0 ? indent : indent + 2) + line);
 }

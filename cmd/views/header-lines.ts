@@ -3,7 +3,7 @@ import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace
 import { oncePer } from '../../core/once-per.ts';
 import { plural } from '../../core/plural.ts';
 import { paintCell } from '../printers/paint.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tone.ts';
 import { ageText, conditionCell, endpointsText, portText } from '../words.ts';
 import type { LiveState } from './live-state.ts';

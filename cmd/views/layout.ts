@@ -1,5 +1,5 @@
 /** How the lines of the screen are shared out. */
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { nodesOf, type LiveState } from './live-state.ts';
 
 export interface Size {

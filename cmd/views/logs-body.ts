@@ -3,7 +3,7 @@ import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
 import { plural } from '../../core/plural.ts';
 import type { LogLine } from '../log-merge.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { filterOf } from './live-state.ts';
 import { filteredText } from './logs-state.ts';

@@ -5,7 +5,7 @@ import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { missingTargets } from '../node-row.ts';
 import { endpointState, frontendText } from '../path-table.ts';
 import type { Column } from '../printers/columns.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText, percentText, routingText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
@@ -36,7 +36,7 @@ const targetColumns: readonly Column[] = [
 function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, options: BodyOptions): Body {
   const { width, theme } = options;
   const { paint } = theme;
-  const rows: (string | number)[] = nodeFacts(node, options);
+  const rows: (string | number)[] = nodeFacts(node, trace, options);
   const cells: Cell[][] = [];
   const titles = new Set<number>();
   const endpoints = endpointsByAddress(trace.status ?? {});
@@ -88,12 +88,13 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
 }
 
 /** What is wrong with, or known of, the node itself. */
-function nodeFacts(node: NodeStatus, { width, theme: { paint } }: BodyOptions): string[] {
+function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: { paint } }: BodyOptions): string[] {
   const { probe, kubeProxy, dns } = node;
   const lines: string[] = [];
   if (probe.state !== 'Collected') lines.push(...wrapped(`${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`, width).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)));
   for (const { what, reason } of probe.unread ?? []) lines.push(...wrapped(`not read: ${what}: ${reason}`, width).map((line) => paint('warning', line)));
   if (kubeProxy?.healthy === false) lines.push(...wrapped(`kube-proxy is not healthy: ${kubeProxy.message ?? 'it does not say why'}`, width).map((line) => paint('error', line)));
   if (dns?.error !== undefined) lines.push(...wrapped(`DNS: ${dns.name} asked of ${dns.server}: ${dns.error}`, width).map((line) => paint('warning', line)));
+  for (const difference of status?.comparison?.outliers.find(({ node: name }) => name === node.name)?.differences ?? []) lines.push(...wrapped(`differs from its peers: ${difference}`, width).map((line) => paint('warning', line)));
   return lines;
 }

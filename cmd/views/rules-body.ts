@@ -2,7 +2,7 @@
 import type { ProgramExplainer, StatusRule } from '../../core/explain/explain-status.ts';
 import { plural } from '../../core/plural.ts';
 import type { ChainStatus, NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
-import { wrapped } from '../printers/table.ts';
+import { wrapped } from '../printers/wrapped.ts';
 import { countText, percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
 import { explainProgram } from './explanations.ts';

@@ -2,6 +2,7 @@
 import type { FindingKind } from './finding.ts';
 import { ctDrop } from './findings/ct-drop.ts';
 import { ctFull } from './findings/ct-full.ts';
+import { ctIpReused } from './findings/ct-ip-reused.ts';
 import { ctInvalid } from './findings/ct-invalid.ts';
 import { ctTcpEstablishedGone } from './findings/ct-tcp-established-gone.ts';
 import { ctTcpSyn } from './findings/ct-tcp-syn.ts';
@@ -54,10 +55,13 @@ import { kpSyncSlow } from './findings/kp-sync-slow.ts';
 import { kpSyncStale } from './findings/kp-sync-stale.ts';
 import { kpUnhealthy } from './findings/kp-unhealthy.ts';
 import { ipvsLinger } from './findings/ipvs-linger.ts';
+import { ipvsNoVip } from './findings/ipvs-no-vip.ts';
+import { ipvsReuse } from './findings/ipvs-reuse.ts';
 import { ipvsRsMissing } from './findings/ipvs-rs-missing.ts';
 import { ipvsRsStale } from './findings/ipvs-rs-stale.ts';
 import { ipvsVsMissing } from './findings/ipvs-vs-missing.ts';
 import { ipvsW0 } from './findings/ipvs-w0.ts';
+import { ruleForeignUnknown } from './findings/rule-foreign-unknown.ts';
 import { ruleForeign } from './findings/rule-foreign.ts';
 import { ruleLegacyNft } from './findings/rule-legacy-nft.ts';
 import { ruleAffinity } from './findings/rule-affinity.ts';
@@ -80,6 +84,7 @@ import { latLaggard } from './findings/lat-laggard.ts';
 import { latNever } from './findings/lat-never.ts';
 import { latSlow } from './findings/lat-slow.ts';
 import { nodeGone } from './findings/node-gone.ts';
+import { nodeOutlier } from './findings/node-outlier.ts';
 import { nodeNotReady } from './findings/node-notready.ts';
 import { npDeny } from './findings/np-deny.ts';
 import { npEgress } from './findings/np-egress.ts';
@@ -97,6 +102,7 @@ import { ruleEpStale } from './findings/rule-ep-stale.ts';
 import { ruleNodePortTaken } from './findings/rule-nodeport-taken.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
 import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
+import { svcAffinityStuck } from './findings/svc-affinity-stuck.ts';
 import { svcFamily } from './findings/svc-family.ts';
 import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
@@ -189,19 +195,24 @@ export const catalogue: readonly FindingKind[] = [
   ruleDnatPort,
   ruleProb,
   ruleAffinity,
+  svcAffinityStuck,
   ruleNoMasq,
   ruleNoHairpinMasq,
   ruleOrphan,
   ruleLegacyNft,
   ruleForeign,
+  ruleForeignUnknown,
   ipvsVsMissing,
+  ipvsNoVip,
   ipvsRsMissing,
   ipvsRsStale,
   ipvsW0,
   ipvsLinger,
+  ipvsReuse,
   ruleNodePortTaken,
   ctUdpStale,
   ctUdpNoEp,
+  ctIpReused,
   ctUdpUnnatted,
   ctTcpSyn,
   ctTcpEstablishedGone,
@@ -229,5 +240,6 @@ export const catalogue: readonly FindingKind[] = [
   dataApiUnread,
   dataUnparsed,
   dataTorn,
+  nodeOutlier,
   dataTruncated,
 ];

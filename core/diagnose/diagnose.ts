@@ -7,9 +7,10 @@ const rank: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2
 
 /** All findings, errors first; within a severity in the order of the catalogue, then of the nodes. */
 export function diagnose(facts: Facts): FindingStatus[] {
-  return catalogue
-    .flatMap(({ id, severity, find }) =>
-      find(facts).map(({ where, node, message, evidence, advice }): FindingStatus => ({
+  const found: FindingStatus[] = [];
+  for (const { id, severity, find } of catalogue) {
+    found.push(
+      ...find(facts, found).map(({ where, node, message, evidence, advice }): FindingStatus => ({
         id,
         severity,
         where,
@@ -18,6 +19,7 @@ export function diagnose(facts: Facts): FindingStatus[] {
         evidence: [...evidence],
         advice,
       })),
-    )
-    .sort((one, other) => rank[one.severity] - rank[other.severity]);
+    );
+  }
+  return found.sort((one, other) => rank[one.severity] - rank[other.severity]);
 }

@@ -52,7 +52,8 @@ export interface FindingKind {
   readonly notReported?: string;
   /** Where the knowledge comes from. */
   readonly source: string;
-  readonly find: (facts: Facts) => readonly Occurrence[];
+  /** @param found by the kinds before it in the catalogue, for one that only tells what they do not */
+  readonly find: (facts: Facts, found: readonly FindingStatus[]) => readonly Occurrence[];
 }
 
 /** An occurrence on one node. */

@@ -13,6 +13,7 @@ import { rulesOfReport } from '../report-rules.ts';
 import { markChains, type RuleView } from '../rule-view.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
+import { foreignFaults, foreignHooks, type ForeignFault } from './foreign-rules.ts';
 import { frontendDrifts, isSyncing, type FrontendDrift } from './frontend-drift.ts';
 import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
 
@@ -20,10 +21,10 @@ export interface NodeCheck {
   readonly node: string;
   readonly facts: NodeFacts;
   readonly isIpvs: boolean;
-  /** The sources of the packets that are walked. */
-  readonly clients: (family: Family) => { readonly outside: string | undefined; readonly node: string | undefined; readonly pod: string | undefined };
   readonly families: readonly FamilyCheck[];
   readonly frontends: readonly FrontendCheck[];
+  /** Rules of other programs that were not read, or could not be followed. */
+  readonly foreignUnread: readonly string[];
 }
 
 /** What is the same for all frontends of a family. */
@@ -48,8 +49,10 @@ export interface FrontendCheck extends FrontendDrift {
   /** The Service's own chains that its packets may reach. */
   readonly chains: readonly string[];
   /** Something of the node or the Service that makes the rest of what is different with this frontend. */
-  readonly explainedBy: 'jump' | 'order' | 'policy' | 'ranges' | undefined;
+  readonly explainedBy: 'jump' | 'foreign' | 'order' | 'policy' | 'ranges' | undefined;
   readonly policy: PolicyFault | undefined;
+  /** What rules of other programs do, or may do, with packets that kube-proxy's rules send to an endpoint. */
+  readonly foreign: readonly ForeignFault[];
   /** Source ranges that differ: in words. */
   readonly ranges: readonly string[];
   /** DNAT targets with a desired address and another port. */
@@ -99,6 +102,7 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
   const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(facts, cluster, drift.frontend.family)) }))
     // A virtual server of IPVS is the same for all clients.
     .map((each) => (isIpvs ? { ...each, fromNode: [], fromPod: [] } : each));
+  const clientsOf = (family: Family): Record<'outside' | 'node' | 'pod', string | undefined> => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(facts, cluster, family) });
   const complete = families.map((family): FamilyCheck => {
     const own = walked.filter(({ drift }) => drift.frontend.family === family.family);
     const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), 'KUBE-POSTROUTING', 'masquerading'];
@@ -108,13 +112,26 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
       orderFaults: chains.flatMap((chain) => orderFault(family.rules, chain) ?? []),
     };
   });
+  const hooks = new Map(families.map(({ family }) => [family, foreignHooks(facts, desired, family, cluster)]));
+  const foreignUnread = new Set([...hooks.values()].flatMap((each) => each?.unread ?? []));
+  const foreignOf = ({ drift: { frontend }, destination }: Walked): readonly ForeignFault[] => {
+    const own = hooks.get(frontend.family);
+    if (own === undefined || destination === undefined) return [];
+    const { outside, node, pod } = clientsOf(frontend.family);
+    const clients = [['clients outside', frontend.sourceRanges?.value[0]?.split(/[/-]/)[0] ?? outside, 'PREROUTING'], ['the node itself', node, 'OUTPUT'], ['pods', pod, 'PREROUTING']] as const;
+    const asked = clients.flatMap(([client, source, entersAt]) => (source === undefined ? [] : [{ client, packet: { source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt } }]));
+    const { faults, unfollowed } = foreignFaults(own, facts, frontend, asked);
+    for (const text of unfollowed) foreignUnread.add(text);
+    return faults;
+  };
+  const frontends = walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired, foreignOf(each)));
   return {
     node: facts.node,
     facts,
     isIpvs,
-    clients: (family) => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(facts, cluster, family) }),
     families: complete,
-    frontends: walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired)),
+    frontends,
+    foreignUnread: [...foreignUnread],
   };
 }
 
@@ -173,7 +190,7 @@ function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Le
   });
 }
 
-function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: NodeFacts, desired: DesiredService): FrontendCheck {
+function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: NodeFacts, desired: DesiredService, foreign: readonly ForeignFault[]): FrontendCheck {
   const { drift, fromNode, chains } = walked;
   const { frontend } = drift;
   const isEntryLost = family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
@@ -183,11 +200,14 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
   const ranges = (facts.read?.program.unrecognized.length ?? 0) > 0 ? [] : rangeFaults(walked, family?.rules, desired);
   const explainedBy = isEntryLost
     ? 'jump'
-    : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
-      ? 'order'
-      : policy !== undefined
-        ? 'policy'
-        : ranges.length > 0 && frontend.verdict !== 'DNAT' ? 'ranges' : undefined;
+    // What another program's rule does to packets before they come to kube-proxy's rules is no fault of these.
+    : foreign.some(({ kind, unless }) => kind !== 'stops' && unless.length === 0)
+      ? 'foreign'
+      : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
+        ? 'order'
+        : policy !== undefined
+          ? 'policy'
+          : ranges.length > 0 && frontend.verdict !== 'DNAT' ? 'ranges' : undefined;
   // Under an external policy Local, packets of the node itself may go to any endpoint.
   const isGuarded = frontend.frontend === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0;
   const isExternalLocal = frontend.frontend !== 'ClusterIP' && !isGuarded && desired.service.externalTrafficPolicy === 'Local' && family !== undefined && fromNode.length > 0 && !isNodeEntryLost && !isCheckedEarly(walked) && explainedBy === undefined;
@@ -208,6 +228,7 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
     family,
     explainedBy,
     policy,
+    foreign,
     ranges,
     wrongPorts,
     isUnreached,

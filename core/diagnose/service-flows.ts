@@ -2,10 +2,12 @@
 import { knownTargets, servingTargets, type DesiredTarget } from '../desired-targets.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { RecordOf } from '../node-report.ts';
+import type { FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
 
 export interface ServiceFlow {
   readonly group: RecordOf<'conntrack'>['groups'][number];
+  readonly frontend: FrontendProgram;
   /** The endpoints of the frontend's port that serve, whatever the traffic policy. */
   readonly serving: readonly DesiredTarget[];
   /** It leads to one of them. */
@@ -30,6 +32,7 @@ export function serviceFlows({ read }: NodeFacts, desired: DesiredService): Serv
     return [
       {
         group,
+        frontend,
         serving,
         isServing: serving.some(leadsTo),
         isKnown: knownTargets(desired, frontend).some(leadsTo),

@@ -66,9 +66,9 @@ export class PacketMatch {
       case 'destination':
         return rule.destination === undefined ? true : negate(inNetwork(networkOf(rule.destination), this.#destinationOf(branch)), rule.destination.negated);
       case 'inInterface':
-        return rule.inInterface === undefined ? true : isInterface(rule.inInterface, at.inInterface);
+        return rule.inInterface === undefined ? true : isInterface(rule.inInterface, at.inInterface, this.#machine);
       case 'outInterface':
-        return rule.outInterface === undefined ? true : isInterface(rule.outInterface, at.outInterface);
+        return rule.outInterface === undefined ? true : isInterface(rule.outInterface, at.outInterface, this.#machine);
       case 'protocol':
         return rule.protocol === undefined ? true : negate(isProtocol(rule.protocol.protocol, this.#packet.protocol), rule.protocol.negated);
       case 'fragment':
@@ -369,10 +369,10 @@ function isBetween(fromText: string, toText: string, address: string | undefined
 }
 
 /** An unknown name is any but lo's. */
-function isInterface({ name, negated }: IptablesInterface, actual: string | undefined): boolean | undefined {
+function isInterface({ name, negated }: IptablesInterface, actual: string | undefined, { otherInterfaces }: Machine): boolean | undefined {
   if (name === '' || name === '+') return !negated;
   const isBeginning = name.endsWith('+');
-  if (actual === undefined) return name === 'lo' ? negated : undefined;
+  if (actual === undefined) return name === 'lo' || otherInterfaces?.has(name) === true ? negated : undefined;
   return (isBeginning ? actual.startsWith(name.slice(0, -1)) : actual === name) !== negated;
 }
 

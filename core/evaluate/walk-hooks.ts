@@ -1,5 +1,6 @@
 /** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
 import { isSameAddress } from '../address.ts';
+import { withoutIdleAssumptions } from './assume.ts';
 import { pathOf, type At, type Branch, type ChainOutcome, type Hook, type Leaf, type Machine, type Packet, type Trail, type WalkResult } from './walk.ts';
 
 /** Something that hangs on a hook: a base chain, or a part of one. */
@@ -43,7 +44,7 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
       }
       if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
-      live = next;
+      live = trail.followsUnknown ? withoutIdleAssumptions(next) : next;
     }
     return live;
   };
@@ -100,6 +101,7 @@ function leafOf(branch: Branch, verdict: Leaf['verdict'], decidedBy?: string): L
     masquerade: goesOn && branch.masqueradedBy !== undefined,
     ...(goesOn && branch.masqueradedBy !== undefined ? { masqueradedBy: branch.masqueradedBy } : {}),
     ...(decidedBy === undefined ? {} : { decidedBy }),
+    ...(branch.assumed === undefined ? {} : { assumed: branch.assumed }),
     path: pathOf(branch.met),
   };
 }

@@ -2,6 +2,7 @@
 import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
 import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
+import { assume, mostAssumed, withoutIdleAssumptions } from './assume.ts';
 import { indexedRules, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
 import { ChainLoopError, maxDepth, pathOf, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
@@ -83,11 +84,12 @@ export class IptablesWalk {
       if (taken.length === 0) continue;
       const applied = this.#apply(table, rule, taken, chains, at, sumOf(taken) / entering);
       if (applied.on.length > 0) live = live.length === 0 ? applied.on : [...live, ...applied.on];
+      if (this.#trail.followsUnknown) live = withoutIdleAssumptions(live);
       for (const branch of applied.returned) through.push(branch);
       for (const branch of applied.ended) ended.push(branch);
     }
     for (const branch of live) through.push(branch);
-    return { through, ended };
+    return { through: this.#trail.followsUnknown ? withoutIdleAssumptions(through) : through, ended };
   }
 
   /** DNAT ends a chain, so that no branch changes its goal within it. */
@@ -117,6 +119,12 @@ export class IptablesWalk {
       }
       // Most rules match nothing: only now the branches are put apart.
       passed ??= live.slice(0, index);
+      if (probability === undefined && this.#trail.followsUnknown && live.length <= mostAssumed) {
+        const text = printIptablesRule(rule);
+        (taken ??= []).push(assume(branch, text, true));
+        passed.push(assume(branch, text, false));
+        continue;
+      }
       if (probability === undefined) {
         passed.push(this.#passUnknown(table, chain, rule, branch, this.#match.unknownParts(rule, branch, before)));
         continue;

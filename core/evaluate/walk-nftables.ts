@@ -9,6 +9,7 @@ import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
 import { familyOf } from '../service.ts';
+import { assume, mostAssumed, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import type { Place, Reading } from './nft-reading.ts';
 import { addressText } from './nft-value.ts';
@@ -76,9 +77,13 @@ export class NftWalk {
     for (const rule of rules) {
       const outcome: RuleOutcome = { on: [], returned: through, ended };
       for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
-      live = outcome.on;
+      live = this.#trail.followsUnknown ? withoutIdleAssumptions(outcome.on) : outcome.on;
+      if (this.#trail.followsUnknown && live.length > mostAssumed) {
+        this.#trail.unknown.add(`what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`);
+        break;
+      }
     }
-    return { through: [...through, ...live], ended };
+    return { through: this.#trail.followsUnknown ? withoutIdleAssumptions([...through, ...live]) : [...through, ...live], ended };
   }
 
   #rule(rule: NftRule, branch: Branch, at: Place, above: readonly string[], outcome: RuleOutcome): void {
@@ -242,6 +247,12 @@ class RuleRun {
     const isHarmless = statement.kind !== 'unrecognized' && isCondition(statement) && later.every(isWithoutConsequence);
     if (isHarmless || this.#surelyFails(later, progress.branch)) {
       this.#on(progress);
+      return undefined;
+    }
+    if (this.#context.trail.followsUnknown && isCondition(statement) && statement.kind !== 'unrecognized') {
+      const rule = printNftRule(this.#rule);
+      this.#on({ ...progress, branch: assume(progress.branch, rule, false) });
+      this.run({ ...progress, branch: assume(progress.branch, rule, true), next: progress.next + 1 });
       return undefined;
     }
     this.#context.trail.unknown.add(printNftRule(this.#rule));

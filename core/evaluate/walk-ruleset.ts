@@ -58,7 +58,8 @@ function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machin
   );
 }
 
-function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
+/** What a table hangs on hooks of IPv4 and IPv6. */
+export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(
     { name: table.name, chain: (name) => table.chains.get(name), map: (name) => table.maps.get(name), set: (name) => table.sets.get(name) },
     packet,

@@ -32,6 +32,8 @@ export interface At {
 
 /** What rules may ask of the machine, beside the packet. */
 export interface Machine {
+  /** Interfaces by which the packet surely neither comes nor leaves. */
+  readonly otherInterfaces?: ReadonlySet<string>;
   /** Of all its interfaces, loopback's left out; 127.0.0.0/8 and ::1 are always its own. */
   readonly addresses: readonly string[];
   /** Sets of ipset by name; one that is not here was not read. */
@@ -75,8 +77,17 @@ export interface Leaf {
   readonly masqueradedBy?: Step;
   /** The chain of the rule that decided; undefined for NONE. */
   readonly decidedBy?: string;
+  /** What had to be assumed for the packet to come here; absent where nothing had to. */
+  readonly assumed?: readonly Assumption[];
   /** All rules that this branch met, in order. */
   readonly path: readonly Step[];
+}
+
+/** A condition that is not known was taken to hold, or not to. */
+export interface Assumption {
+  /** The rule that has it. */
+  readonly rule: string;
+  readonly holds: boolean;
 }
 
 /** All branches of a walk. */
@@ -106,6 +117,7 @@ export interface Branch {
   readonly masqueradedBy?: Step;
   /** NOTRACK or CT --notrack: no nat rule sees the packet, and its state is UNTRACKED. */
   readonly untracked?: boolean;
+  readonly assumed?: readonly Assumption[];
   readonly met?: Met;
 }
 
@@ -132,9 +144,15 @@ export const maxDepth = 64;
 
 /** What several walks of one packet leave behind together. */
 export class Trail {
+  /** Conditions that are not known are followed both ways, as assumptions, instead of being taken as not matching: probabilities mean nothing then. */
+  readonly followsUnknown: boolean;
   readonly steps: Step[] = [];
   readonly unknown = new Set<string>();
   readonly #seen = new Map<object, Step>();
+
+  constructor(followsUnknown = false) {
+    this.followsUnknown = followsUnknown;
+  }
 
   /** The branches with the rule among what they met; a rule that several branches meet is one step. */
   meet(rule: object, step: Step, branches: readonly Branch[]): Branch[] {

@@ -1,11 +1,12 @@
 /** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
 import { hostPort, isSameAddress } from '../address.ts';
 import type { Bundle } from '../bundle.ts';
+import { connectionText } from '../diagnose/connections.ts';
 import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns-answers.ts';
 import { defaultClusterDomain, serviceDomain } from '../dns-names.ts';
 import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { Frontend } from '../node-program.ts';
-import { recordsOf, type NodeReport } from '../node-report.ts';
+import { recordsOf, type NodeReport, type RecordOf } from '../node-report.ts';
 import { parseConntrackLine } from '../parse/conntrack.ts';
 import { readReportRules, walkReportRules } from '../report-rules.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
@@ -67,12 +68,12 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
     verdict: (['DNAT', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) => result.leaves.some((leaf) => leaf.verdict === verdict)) ?? 'NONE',
     steps: [
       { letter: 'A', title: 'the name becomes an address', sentences: way.dns(frontend), rules: [], outcome: [] },
-      { letter: 'B', title: 'the client connects', sentences: way.connect(frontend), rules: [], outcome: [] },
+      { letter: 'B', title: 'the client connects', sentences: way.connect(frontend), rules: [], outcome: way.triedFrontend(frontend) },
       { letter: 'C', title: "kube-proxy's rules choose an endpoint", sentences: way.entry(), rules: met.choosing, outcome: way.choice() },
       ...(result.leaves.some(({ verdict }) => verdict === 'DNAT')
         ? [
             { letter: 'D' as const, title: 'conntrack, routing and the source address', sentences: way.conntrack(), rules: met.leaving, outcome: way.routing() },
-            { letter: 'E' as const, title: 'the pod, and the way back', sentences: way.back(), rules: [], outcome: way.entries() },
+            { letter: 'E' as const, title: 'the pod, and the way back', sentences: way.back(), rules: [], outcome: [...way.triedEndpoints(), ...way.entries()] },
           ]
         : []),
     ],
@@ -159,6 +160,27 @@ class Way {
         ? `It comes to ${this.#report.node} by one of its interfaces, so that it meets the rules at PREROUTING.`
         : `It leaves the pod's network namespace and comes to ${this.#report.node} by the pod's interface, so that it meets the rules at PREROUTING.`;
     return [how, way];
+  }
+
+  /** What became of the active check at this hop; nothing where it was not asked for. */
+  triedFrontend({ frontend, protocol, port }: Frontend): string[] {
+    const { destination } = this.#packet;
+    const found = this.#connections().filter((each) => each.hop === frontend && each.protocol === protocol && each.port === port && isSameAddress(each.address, destination));
+    return found.map((each) => `Really tried from the node ${this.#report.node} itself: ${connectionText(each)}.`);
+  }
+
+  triedEndpoints(): string[] {
+    const { protocol } = this.#packet;
+    const targets = this.#destinations();
+    const found = this.#connections().flatMap((each) => {
+      const target = each.hop === 'Endpoint' && each.protocol === protocol ? targets.find(({ target: own }) => own === hostPort(each.address, each.port)) : undefined;
+      return target === undefined ? [] : [each];
+    });
+    return found.map((each) => `Really tried from the node ${this.#report.node} itself, past the rules: ${connectionText(each)}.`);
+  }
+
+  #connections(): RecordOf<'connection'>[] {
+    return recordsOf(this.#report, 'connection').filter(({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`);
   }
 
   entry(): string[] {

@@ -118,3 +118,20 @@ export const exampleTrace: ServiceTrace = {
 export function withStatus(change: Partial<NonNullable<ServiceTrace['status']>>): ServiceTrace {
   return { ...exampleTrace, status: { ...exampleTrace.status, ...change } };
 }
+
+/** The same, of which the sources contradict each other, and one node differs from the others. */
+export const disagreeingTrace: ServiceTrace = withStatus({
+  comparison: {
+    rows: [
+      {
+        family: 'IPv4', portName: 'http', protocol: 'TCP', servicePort: 80, address: '10.244.2.4', port: 8080,
+        endpoint: { ready: true, serving: true, terminating: false, endpointSlice: 'auth-service-hnjlv', nodeName: 'node-b' },
+        pod: { name: 'auth-service-5995955cd8-kbz6c', ready: true, phase: 'Running', isDeleting: false, selected: true },
+        nodes: { present: 2, absent: 1, unknown: 0 }, connections: 4, disagreements: ['node-a should send packets there, and does not'],
+      },
+      { family: 'IPv4', portName: 'http', protocol: 'TCP', servicePort: 80, address: '10.244.9.9', port: 8080, nodes: { present: 1, absent: 1, unknown: 1 }, disagreements: ['no EndpointSlice has it', 'node-a sends packets there, and should not'] },
+    ],
+    omitted: 3,
+    outliers: [{ node: 'node-a', differences: ['packets of clients outside keep their source; on 2 other nodes: they get another one'] }],
+  },
+});

@@ -1,14 +1,21 @@
 /** Recorded traces explained, as a user reads them. */
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { runExplain } from '../../cmd/explain-service.ts';
+import { parseBundle, printBundle } from '../../core/bundle.ts';
+import type { NodeReportRecord } from '../../core/node-report.ts';
 import { testIo } from './cluster.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
 
-async function explain(bundle: string, ...words: string[]): Promise<{ output: string; status: number }> {
-  const parsed = await parseCommandLine(['explain', '--bundle', fixture(bundle), ...words], 100);
+const explain = (bundle: string, ...words: string[]): ReturnType<typeof explainFile> => explainFile(fixture(bundle), ...words);
+
+async function explainFile(file: string, ...words: string[]): Promise<{ output: string; status: number }> {
+  const parsed = await parseCommandLine(['explain', '--bundle', file, ...words], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== 'explain') throw new Error('no explain request');
   const io = testIo({ COLUMNS: '100' });
   const status = await runExplain(parsed.request, io);
@@ -31,8 +38,9 @@ describe('kubectl svctrace explain', () => {
 
   it.each(['auth-service', 'external-ip', 'internal-local', 'many-ports', 'nobody-home', 'node-port', 'node-port-local', 'only-ipv6', 'sticky'])('knows every rule of %s', async (bundle) => {
     const { output } = await explain(bundle, '-o', 'json');
-    const { nodes } = JSON.parse(output) as { nodes: { families: { stages: { chains: { rules: { sentence: string; unknown: string[] }[] }[] }[] }[] }[] };
+    const { nodes, comparison } = JSON.parse(output) as { comparison: unknown; nodes: { families: { stages: { chains: { rules: { sentence: string; unknown: string[] }[] }[] }[] }[] }[] };
     const rules = nodes.flatMap(({ families }) => families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap((chain) => chain.rules))));
+    expect(comparison).toEqual({ rows: [], omitted: 0, outliers: [] });
     expect(nodes.length).toBeGreaterThan(1);
     expect(rules.length).toBeGreaterThan(10);
     expect(rules.filter(({ unknown, sentence }) => unknown.length > 0 || sentence.includes('undefined'))).toEqual([]);
@@ -47,6 +55,29 @@ describe('kubectl svctrace explain', () => {
   it('walks a client over its own node alone', async () => {
     const { output } = await explain('auth-service', '--from', '10.244.1.4', '-o', 'json');
     expect(JSON.parse(output)).toMatchObject({ nodes: [{ node: 'node-a', journeys: [{ client: { pod: 'auth-service-5995955cd8-gktwl', entersAt: 'PREROUTING' }, verdict: 'DNAT', steps: [{ letter: 'A' }, { letter: 'B' }, { letter: 'C' }, { letter: 'D' }, { letter: 'E' }] }] }] });
+  });
+
+  it('tells at each hop what became of the active check', async () => {
+    const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
+    const tried = (hop: 'ClusterIP' | 'Endpoint', address: string, port: number, outcome: 'connected' | 'refused'): NodeReportRecord => ({ kind: 'connection', service: 'default/auth-service', hop, address, port, protocol: 'TCP', outcome, milliseconds: 1.2, ...(outcome === 'refused' ? { error: 'ECONNREFUSED' } : {}) });
+    const answers = recorded.answers.map((answer) => ('report' in answer && answer.node === 'node-a' ? { ...answer, report: { ...answer.report, records: [...answer.report.records.slice(0, -1), tried('ClusterIP', '10.96.2.60', 80, 'connected'), tried('Endpoint', '10.244.1.4', 8080, 'refused'), ...answer.report.records.slice(-1)] } } : answer));
+    const file = join(await mkdtemp(join(tmpdir(), 'explain-')), 'connected.svctrace');
+    await writeFile(file, printBundle({ ...recorded, answers }));
+    const { output } = await explainFile(file, '--from', '10.244.1.3', '--to', '80');
+    const step = (letter: string): string => output.split('Step ').find((each) => each.startsWith(`${letter}:`))?.replaceAll(/\n +/g, ' ') ?? '';
+    expect(step('B')).toContain('Really tried from the node node-a itself: 10.96.2.60:80/TCP: connected after 1 ms.');
+    expect(step('E')).toContain('Really tried from the node node-a itself, past the rules: 10.244.1.4:8080/TCP: refused (ECONNREFUSED) after 1 ms.');
+    expect((await explainFile(file)).output).toMatch(/Connections made by --connect\nTO .*\nClusterIP .* connected .* node-a .*\nEndpoint .* refused/);
+    expect(JSON.parse((await explainFile(file, '-o', 'json')).output)).toMatchObject({ connections: [{ name: 'node-a', connections: [{ hop: 'ClusterIP', outcome: 'connected' }, { hop: 'Endpoint', outcome: 'refused' }] }] });
+  });
+
+  it('ends with what EndpointSlices and the nodes disagree on', async () => {
+    const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
+    const endpointSlices = recorded.desired.endpointSlices.map((slice) => ({ ...slice, endpoints: slice.endpoints.filter(({ addresses }) => !addresses.includes('10.244.1.4')) }));
+    const file = join(await mkdtemp(join(tmpdir(), 'explain-')), 'changed.svctrace');
+    await writeFile(file, printBundle({ ...recorded, desired: { ...recorded.desired, endpointSlices } }));
+    const { output } = await explainFile(file, '--node', 'node-a');
+    expect(output.slice(output.indexOf('Comparison'))).toMatch(/disagree on 1 address\n.*\n10\.244\.1\.4:8080 .* in no slice .*3\/3.*\n    no EndpointSlice has it\n    node-a, node-b, node-c send packets there, and should not\n/);
   });
 
   it('refuses what the trace does not have', async () => {

@@ -20,7 +20,7 @@ import { parseBundle } from '../../core/bundle.ts';
 import type { NodeAnswer } from '../../core/node-report.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import { buildStatus } from '../../core/status.ts';
-import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
+import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 await loadExplanations();
 afterEach(() => { cleanup(); });
@@ -119,6 +119,10 @@ describe('screen', () => {
     for (const line of lines) expect(stringWidth(line), line).toBeLessThanOrEqual(size.columns);
   });
 
+  it('says of the selected node alone that it differs from its peers', () => {
+    expect(screenOf(state(traced(disagreeingTrace)), large)).toContain('differs from its peers: packets of clients outside keep their source');
+    expect(screenOf(state(traced(disagreeingTrace), { type: 'selectBy', nodes: 1 }), large)).not.toContain('differs from its peers');
+  });
 });
 
 describe('colour', () => {

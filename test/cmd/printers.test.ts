@@ -9,7 +9,7 @@ import { printTrace } from '../../cmd/printers/print.ts';
 import { cell } from '../../cmd/tone.ts';
 import { parseServiceTrace } from '../../core/parse/service-trace.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
-import { exampleTrace, nodeA, withStatus } from './example-trace.ts';
+import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 /** More nodes than fit side by side. */
 const manyNodes: ServiceTrace = withStatus({ nodes: Array.from({ length: 12 }, (_, index) => ({ ...nodeA, name: `worker-${index + 1}` })) });
@@ -40,6 +40,24 @@ describe('table', () => {
     await expect(text).toMatchFileSnapshot(`screens/${name}.txt`);
     expect(text).not.toContain('\u001b');
     if (format === 'table') for (const line of text.split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(width);
+  });
+
+  it('tells in wide what the sources disagree on, and that they do not', () => {
+    const wide = (trace: ServiceTrace): string => printTrace(trace, 'wide', { width: 100, useColor: false });
+    const section = wide(disagreeingTrace).split('\n\n').find((each) => each.startsWith('Comparison'));
+    expect(section?.split('\n')).toEqual([
+      'Comparison  EndpointSlices, pods, rules or conntrack disagree on 5 addresses',
+      'ADDRESS          SERVICE PORT      ENDPOINT     POD                                  ON NODES  CONNTRACK',
+      '10.244.2.4:8080  http 80/TCP IPv4  ready        auth-service-5995955cd8-kbz6c             2/3          4',
+      '    node-a should send packets there, and does not',
+      '10.244.9.9:8080  http 80/TCP IPv4  in no slice  -                              1/2, 1 unknown          -',
+      '    no EndpointSlice has it',
+      '    node-a sends packets there, and should not',
+      '3 more are not listed',
+      'node-a differs: packets of clients outside keep their source; on 2 other nodes: they get another one',
+    ]);
+    expect(wide(withStatus({ comparison: { rows: [], omitted: 0, outliers: [] } }))).toContain('Comparison  EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read');
+    expect(printTrace(disagreeingTrace, 'table', { width: 100, useColor: false })).not.toContain('Comparison');
   });
 
   it('says the same with colour', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
-import { collectedAt, desiredService, frontend, nodeFacts, nodeProgram } from './facts.ts';
+import { collectedAt, desiredService, frontend, nodeFacts, nodeProgram, waitingKubeProxy } from './facts.ts';
 import { connectionCases } from './finding-cases/connections.ts';
 import { conntrackCases } from './finding-cases/conntrack.ts';
 import { dataCases } from './finding-cases/data.ts';
@@ -29,6 +29,18 @@ describe('diagnose', () => {
     const shown = new Set([...cases, ...iptablesMutations, ...nftablesMutations, ...ipvsCases].flatMap(({ ids }) => ids));
     expect(catalogue.map(({ id }) => id).filter((id) => !shown.has(id))).toEqual([]);
     expect(new Set(catalogue.map(({ id }) => id)).size).toBe(catalogue.length);
+  });
+
+  it.each([
+    ['CT-UDP-STALE'], ['CT-UDP-NOEP'], ['CT-UDP-UNNATTED'], ['CT-TCP-ESTABLISHED-GONE'], ['HCNP'], ['LAT-NEVER'], ['KP-API-ERRORS'], ['PROBE-FAIL-RULES'], ['RULE-EP-STALE'],
+  ])('reports no %s while kube-proxy waits for its minSyncPeriod', (id) => {
+    const shown = cases.find(({ ids }) => ids.includes(id))?.facts;
+    if (shown === undefined) throw new Error(`no case gives ${id}`);
+    const foundAfter = (seconds: number, minSyncPeriod: string): boolean => {
+      const desired = { ...shown.desired, lastChange: new Date(Date.parse(collectedAt) - seconds * 1000).toISOString() };
+      return diagnose({ now: collectedAt, ...shown, desired, cluster: { unread: [], ...shown.cluster, kubeProxy: waitingKubeProxy(minSyncPeriod) } }).some((finding) => finding.id === id);
+    };
+    expect([foundAfter(25, '1s'), foundAfter(25, '20s'), foundAfter(35, '20s')]).toEqual([true, false, true]);
   });
 
   it('names the node, the endpoint and the evidence of a missing endpoint', () => {

@@ -23,7 +23,7 @@ export type NftObject = Record<string, Record<string, unknown>>;
 export interface DumpedNode {
   readonly name: string;
   readonly mode: Exclude<ProxyMode, 'unknown'>;
-  readonly addresses: readonly string[];
+  readonly addresses: string[];
   readonly iptables: Partial<Record<'nf_tables' | 'legacy', Partial<Record<Family, IptablesDump>>>>;
   nftables: NftObject[];
 }

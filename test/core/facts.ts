@@ -1,4 +1,5 @@
 /** Literal facts for tests: a Service with two endpoints on two nodes, seen by nodes whose rules are right. */
+import type { ClusterFacts } from '../../core/cluster-facts.ts';
 import type { NodeFacts } from '../../core/node-facts.ts';
 import type { NodeReport } from '../../core/node-report.ts';
 import type { FrontendProgram, NodeProgram } from '../../core/program.ts';
@@ -57,6 +58,11 @@ export function frontend(addresses: readonly string[], extra: Partial<FrontendPr
 
 export function nodeProgram(frontends: readonly FrontendProgram[], extra: Partial<NodeProgram> = {}): NodeProgram {
   return { proxyMode: 'iptables', proxyModeSource: 'kube-proxy says so', backend: 'nf_tables', frontends, chains: [], unrecognized: [], ...extra };
+}
+
+/** A kube-proxy that waits so long between two writes, by the ConfigMap. */
+export function waitingKubeProxy(minSyncPeriod: string): NonNullable<ClusterFacts['kubeProxy']> {
+  return { config: { 'config.conf': `kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: ${minSyncPeriod}\n` }, pods: [] };
 }
 
 const report: NodeReport = { node: 'node-a', records: [], complete: true };

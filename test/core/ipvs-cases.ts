@@ -1,5 +1,6 @@
 /** Single changes of the virtual servers of a node in IPVS mode, and the findings that each must give. */
 import type { DesiredService } from '../../core/service.ts';
+import type { NodeReportRecord } from '../../core/node-report.ts';
 import { endpoint } from './facts.ts';
 
 export interface IpvsCase {
@@ -7,6 +8,9 @@ export interface IpvsCase {
   /** Of lines of ipvsadm -Sn, or to those of ipvsadm -Ln. */
   readonly change: (servers: string[]) => string[];
   readonly desired?: DesiredService;
+  /** Records beside those of rules. */
+  readonly records?: readonly NodeReportRecord[];
+  readonly kernel?: string;
   readonly ids: readonly string[];
 }
 
@@ -17,6 +21,13 @@ export const ipvsService: DesiredService = {
   service: { type: 'ClusterIP', clusterIPs: ['10.96.0.7'], externalIPs: [], loadBalancerIPs: [], ports: [{ protocol: 'TCP', port: 80 }], sessionAffinity: 'None' },
   endpointSlices: [{ name: 'web-1', addressType: 'IPv4', ports: [{ protocol: 'TCP', port: 8080 }], endpoints: [endpoint('10.244.1.2'), endpoint('10.244.2.2', { nodeName: 'node-b' })] }],
 };
+
+const local = (missing: string[]): NodeReportRecord => ({ kind: 'localAddresses', service: 'kinds/web', local: missing.length === 0 ? ['10.96.0.7'] : [], missing });
+const reuse = (mode: string, conntrack = '1'): NodeReportRecord => ({ kind: 'system', cpus: 2, hostname: 'node-a', sysctls: { 'net/ipv4/ip_forward': '1', 'net/ipv4/vs/conn_reuse_mode': mode, 'net/ipv4/vs/conntrack': conntrack } });
+
+const quiescent = (value: string): NodeReportRecord => ({ kind: 'system', cpus: 2, hostname: 'node-a', sysctls: { 'net/ipv4/vs/expire_quiescent_template': value } });
+const persistent = (servers: string[]): string[] => servers.map((line) => line.replace('-s rr', '-s rr -p 600'));
+const stickyService: DesiredService = { ...ipvsService, service: { ...ipvsService.service, sessionAffinity: 'ClientIP', sessionAffinityTimeoutSeconds: 600 } };
 
 export const ipvsCases: readonly IpvsCase[] = [
   { name: 'as it was recorded, with one that drains', change: (servers) => servers, ids: [] },
@@ -37,5 +48,14 @@ export const ipvsCases: readonly IpvsCase[] = [
     ],
     ids: ['IPVS-LINGER'],
   },
+  { name: 'with the address on kube-ipvs0', change: (servers) => servers, records: [local([])], ids: [] },
+  { name: 'without the address on kube-ipvs0', change: (servers) => servers, records: [local(['10.96.0.7'])], ids: ['IPVS-NO-VIP'] },
+  { name: 'with neither the address nor its virtual server', change: () => [], records: [local(['10.96.0.7'])], ids: ['IPVS-VS-MISSING'] },
+  { name: 'where ports are used again, on an old kernel', change: (servers) => servers, records: [reuse('1')], kernel: '5.4.0-42-generic', ids: ['IPVS-REUSE'] },
+  { name: 'where kube-proxy turned that off, on an old kernel', change: (servers) => servers, records: [reuse('0')], kernel: '5.4.0-42-generic', ids: [] },
+  { name: 'where conntrack of IPVS is off, on an old kernel', change: (servers) => servers, records: [reuse('1', '0')], kernel: '4.18.0', ids: [] },
+  { name: 'where ports are used again', change: (servers) => servers, records: [reuse('1')], ids: [] },
+  { name: 'where somebody turned that off', change: (servers) => servers, records: [reuse('0')], ids: ['IPVS-REUSE'] },
+  { name: 'where drained servers keep their clients', change: persistent, desired: stickyService, records: [quiescent('0')], ids: ['SVC-AFFINITY-STUCK'] },
+  { name: 'where drained servers let their clients go', change: persistent, desired: stickyService, records: [quiescent('1')], ids: [] },
 ];
-

@@ -4,14 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { NodeReport, NodeReportRecord } from '../../core/node-report.ts';
 import { parseDump } from './dumped-node.ts';
-import { ipvsCases, ipvsService } from './ipvs-cases.ts';
+import { ipvsCases, ipvsService, type IpvsCase } from './ipvs-cases.ts';
 import { findingsOf } from './recorded-proxy.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/rulesets/ipvs/', import.meta.url));
 const lines = (file: string): string[] => readFileSync(folder + file, 'utf8').trim().split('\n');
 
 /** Without the virtual servers of other Services, of which a probe does not ask. */
-function report(change: (servers: string[]) => string[]): NodeReport {
+function report({ change, records = [], kernel = '6.12' }: IpvsCase): NodeReport {
   const service = 'kinds/web';
   const family = 'IPv4';
   const servers = lines('ipvsadm-Sn.txt').filter((line) => line.includes(' 10.96.0.7:80 '));
@@ -23,18 +23,20 @@ function report(change: (servers: string[]) => string[]): NodeReport {
     node: 'node-a',
     complete: true,
     records: [
-      { kind: 'start', version: 1, node: 'node-a', startedAt: '2026-11-24T10:00:00Z', kernel: '6.12', probeVersion: 'test', addresses: ['172.30.0.11'] },
+      { kind: 'start', version: 1, node: 'node-a', startedAt: '2026-11-24T10:00:00Z', kernel, probeVersion: 'test', addresses: ['172.30.0.11'] },
       { kind: 'kubeProxy', proxyMode: 'ipvs', errors: [] },
       { kind: 'ipvs', service, family, lines: change(servers) },
       ...[...sets].map(([name, each]): NodeReportRecord => ({ kind: 'ipSet', service, family, name, lines: each })),
       ...chains,
+      ...records,
     ],
   };
 }
 
 describe('a node in IPVS mode', () => {
-  it.each(ipvsCases)('$name gives $ids', ({ change, desired: other = ipvsService, ids }) => {
-    const findings = findingsOf(other, [report(change)]).filter(({ id }) => /^(?:RULE|IPVS|DATA)-/.test(id));
+  it.each(ipvsCases)('$name gives $ids', (each) => {
+    const { desired: other = ipvsService, ids } = each;
+    const findings = findingsOf(other, [report(each)]).filter(({ id }) => /^(?:RULE|IPVS|DATA|SVC-AFFINITY)-/.test(id));
     expect(findings.map(({ id }) => id), JSON.stringify(findings, undefined, 1)).toEqual(ids);
   });
 });

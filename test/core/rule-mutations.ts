@@ -7,7 +7,7 @@ export interface RuleMutation {
   readonly name: string;
   readonly mode: 'iptables' | 'nftables';
   readonly service: string;
-  readonly change?: (node: DumpedNode) => void;
+  readonly change?: (node: DumpedNode, service: { readonly clusterIP: string }) => void;
   readonly desired?: (desired: DesiredService) => DesiredService;
   readonly ids: readonly string[];
 }
@@ -35,6 +35,13 @@ function edit(lines: string[], pattern: RegExp, by: string): void {
 function move(lines: string[], from: number, to: number): void {
   const [line] = lines.splice(from, 1);
   if (line !== undefined) lines.splice(to < 0 ? lines.length : to, 0, line);
+}
+
+/** A table of another program with one rule on a hook. */
+function foreignTable(node: DumpedNode, hook: string, prio: number, expr: readonly unknown[], extra: { readonly family?: string; readonly type?: string; readonly policy?: string } = {}): void {
+  const { family = 'inet', type = 'filter', policy = 'accept' } = extra;
+  node.nftables.push({ table: { family, name: 'guard', handle: 90 } }, { chain: { family, table: 'guard', name: 'first', handle: 91, type, hook, prio, policy } });
+  if (expr.length > 0) node.nftables.push({ rule: { family, table: 'guard', chain: 'first', handle: 92, expr } });
 }
 
 const names = (service: string, protocol: Protocol = 'TCP'): ReturnType<typeof iptablesChainNames> => iptablesChainNames({ namespace: 'default', name: service, protocol });
@@ -100,12 +107,28 @@ const ofIptables: readonly Omit<RuleMutation, 'mode'>[] = [
   { name: 'a foreign DROP of a frontend in raw', service: one, change: (node) => { node.iptables.nf_tables?.IPv4?.set('raw', new Map([['PREROUTING', { policy: 'ACCEPT', lines: ['-A PREROUTING -j DOCKER-RAW'] }], ['DOCKER-RAW', { lines: ['-A DOCKER-RAW -d 10.96.0.0/16 -j DROP'] }]])); }, ids: ['RULE-FOREIGN'] },
   { name: 'a foreign REJECT in OUTPUT', service: one, change: (node) => { chain(node, 'OUTPUT', 'filter').push('-A OUTPUT -p tcp -m tcp --dport 8080 -j REJECT --reject-with icmp-port-unreachable'); }, ids: ['RULE-FOREIGN'] },
   { name: 'a foreign DROP of other packets', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -p tcp -m tcp --dport 2049 -j DROP'); }, ids: [] },
-  { name: 'a foreign DROP that may be for other interfaces', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -i docker0 -j DROP'); }, ids: [] },
+  { name: 'a foreign DROP that may be for other interfaces', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -i docker0 -j DROP'); }, ids: ['RULE-FOREIGN-UNKNOWN'] },
+  { name: 'a foreign condition that is not known before an ACCEPT', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -i docker0 -j ACCEPT', '-A FORWARD -i docker0 -j LOG'); }, ids: [] },
+  { name: 'a foreign DROP whatever the interface is', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -i eth7 -j DROP', '-A FORWARD -d 10.244.0.0/16 -j DROP'); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign DROP behind an ACCEPT that may come first', service: one, change: (node) => { chain(node, 'FORWARD', 'filter').unshift('-A FORWARD -i eth7 -j ACCEPT', '-A FORWARD -d 10.244.0.0/16 -j DROP'); }, ids: ['RULE-FOREIGN-UNKNOWN'] },
+  { name: 'a foreign ACCEPT of cluster IPs in nat', service: one, change: (node) => { chain(node, 'PREROUTING').unshift('-A PREROUTING -d 10.96.0.0/12 -j ACCEPT'); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign ACCEPT of this cluster IP in nat', service: one, change: (node, { clusterIP }) => { chain(node, 'PREROUTING').unshift(`-A PREROUTING -d ${clusterIP}/32 -j ACCEPT`); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign DNAT of this cluster IP', service: one, change: (node, { clusterIP }) => { chain(node, 'PREROUTING').unshift(`-A PREROUTING -d ${clusterIP}/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 198.51.100.9:80`); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign DNAT in a chain of its own', service: one, change: (node, { clusterIP }) => { node.iptables.nf_tables?.IPv4?.get('nat')?.set('HOSTPORTS', { lines: [`-A HOSTPORTS -d ${clusterIP}/32 -p tcp -j REDIRECT --to-ports 15001`, '-A HOSTPORTS -p udp -j DNAT --to-destination 198.51.100.9'] }); chain(node, 'OUTPUT').unshift('-A OUTPUT -j HOSTPORTS'); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign DNAT of other packets', service: one, change: (node) => { chain(node, 'PREROUTING').unshift('-A PREROUTING -d 192.0.2.7/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 198.51.100.9:80'); }, ids: [] },
+  { name: 'a foreign NOTRACK in raw', service: one, change: (node) => { node.iptables.nf_tables?.IPv4?.set('raw', new Map([['PREROUTING', { policy: 'ACCEPT', lines: ['-A PREROUTING -d 10.96.0.0/12 -j CT --notrack'] }]])); }, ids: ['RULE-FOREIGN'] },
+  { name: 'NOTRACK of a cluster IP that the node has', service: one, change: (node, { clusterIP }) => { node.iptables.nf_tables?.IPv4?.set('raw', new Map([['PREROUTING', { policy: 'ACCEPT', lines: [`-A PREROUTING -d ${clusterIP}/32 -j CT --notrack`] }]])); node.addresses.push(clusterIP); }, ids: [] },
+  { name: 'a table of nftables that drops packets to pods', service: one, change: (node) => { foreignTable(node, 'forward', -10, [{ match: { op: '==', left: { payload: { protocol: 'ip', field: 'daddr' } }, right: { prefix: { addr: '10.244.0.0', len: 16 } } } }, { drop: null }]); }, ids: ['RULE-FOREIGN'] },
   { name: 'FORWARD with the policy DROP', service: one, change: (node) => { const found = node.iptables.nf_tables?.IPv4?.get('filter')?.get('FORWARD'); if (found !== undefined) found.policy = 'DROP'; }, ids: ['RULE-FOREIGN'] },
   { name: 'FORWARD with the policy DROP, and a CNI that lets pods through', service: one, change: (node) => { const found = node.iptables.nf_tables?.IPv4?.get('filter')?.get('FORWARD'); if (found !== undefined) { found.policy = 'DROP'; found.lines.push('-A FORWARD -s 10.244.0.0/16 -j ACCEPT', '-A FORWARD -d 10.244.0.0/16 -j ACCEPT'); } }, ids: [] },
   { name: 'the other backend filled too', service: one, change: (node) => { node.iptables.legacy = structuredClone(node.iptables.nf_tables ?? {}); }, ids: ['RULE-LEGACY+NFT'] },
   { name: 'a remembered client for other seconds', service: 'sticky', change: (node) => { edit(chain(node, names('sticky').cluster), /--seconds 10800/, '--seconds 60'); }, ids: ['RULE-AFFINITY'] },
   { name: 'an endpoint that does not remember', service: 'sticky', change: (node) => { edit(chain(node, sep('sticky', own)), / -m recent --set \S+ \S+ --mask \S+ --rsource/, ''); }, ids: ['RULE-AFFINITY'] },
+  {
+    name: 'remembered clients of an endpoint that is gone', service: 'sticky',
+    change: (node) => { const lines = chain(node, names('sticky').cluster); lines.splice(-3, 3, `-A ${names('sticky').cluster} -j ${sep('sticky', own)}`); },
+    desired: (desired) => ({ ...desired, endpointSlices: desired.endpointSlices.map((slice) => (slice.addressType === 'IPv4' ? { ...slice, endpoints: slice.endpoints.filter(({ addresses }) => addresses.includes('10.244.1.2')) } : slice)) }), ids: ['SVC-AFFINITY-STUCK'],
+  },
   { name: 'a spec without affinity', service: 'sticky', desired: spec({ sessionAffinity: 'None' }), ids: ['RULE-AFFINITY'] },
   { name: 'a spec of affinity', service: one, desired: spec({ sessionAffinity: 'ClientIP' }), ids: ['RULE-AFFINITY'] },
   { name: 'a spec of affinity for other seconds', service: 'sticky', desired: spec({ sessionAffinityTimeoutSeconds: 60 }), ids: ['RULE-AFFINITY'] },
@@ -168,7 +191,20 @@ function nftElements(node: DumpedNode, name: string, change: (elements: unknown[
 
 const of = (kind: string, service: string): RegExp => new RegExp(`^${kind}-[A-Z2-7]{8}-default/${service}/tcp/$`);
 
+const daddr = (address: string): unknown => ({ match: { op: '==', left: { payload: { protocol: 'ip', field: 'daddr' } }, right: address } });
+const iifname = (name: string): unknown => ({ match: { op: '==', left: { meta: { key: 'iifname' } }, right: name } });
+
 const ofNftables: readonly Omit<RuleMutation, 'mode'>[] = [
+  { name: 'a foreign table that drops packets to pods', service: one, change: (node) => { foreignTable(node, 'forward', -10, [{ match: { op: '==', left: { payload: { protocol: 'ip', field: 'daddr' } }, right: { set: ['10.244.1.2', '10.244.2.2'] } } }, { drop: null }], { family: 'ip' }); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign table that drops packets of one interface', service: one, change: (node) => { foreignTable(node, 'forward', 0, [iifname('eth7'), { drop: null }]); }, ids: ['RULE-FOREIGN-UNKNOWN'] },
+  { name: 'a foreign table that drops other packets', service: one, change: (node) => { foreignTable(node, 'forward', 0, [daddr('192.0.2.7'), { drop: null }]); }, ids: [] },
+  { name: 'a foreign table with the policy drop', service: one, change: (node) => { foreignTable(node, 'forward', 0, [], { policy: 'drop' }); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign table of the other family', service: one, change: (node) => { foreignTable(node, 'forward', 0, [], { policy: 'drop', family: 'ip6' }); }, ids: [] },
+  { name: 'a foreign table that rejects the cluster IP early', service: one, change: (node, { clusterIP }) => { foreignTable(node, 'prerouting', -150, [daddr(clusterIP), { reject: { type: 'tcp reset' } }]); }, ids: ['RULE-FOREIGN'] },
+  { name: 'a foreign table that sends the cluster IP elsewhere', service: one, change: (node, { clusterIP }) => { foreignTable(node, 'prerouting', -110, [daddr(clusterIP), { dnat: { family: 'ip', addr: '198.51.100.9', port: 80 } }], { type: 'nat' }); }, ids: ['RULE-FOREIGN'] },
+  { name: 'the same at the priority of kube-proxy', service: one, change: (node, { clusterIP }) => { foreignTable(node, 'prerouting', -100, [daddr(clusterIP), { dnat: { family: 'ip', addr: '198.51.100.9', port: 80 } }], { type: 'nat' }); }, ids: ['RULE-FOREIGN-UNKNOWN'] },
+  { name: 'the same behind kube-proxy', service: one, change: (node, { clusterIP }) => { foreignTable(node, 'prerouting', -90, [daddr(clusterIP), { dnat: { family: 'ip', addr: '198.51.100.9', port: 80 } }], { type: 'nat' }); }, ids: [] },
+  { name: 'a foreign table of the family netdev', service: one, change: (node) => { foreignTable(node, 'ingress', 0, [{ drop: null }], { family: 'netdev' }); }, ids: ['RULE-FOREIGN-UNKNOWN'] },
   { name: 'nat-prerouting without its rule', service: one, change: (node) => { nftRules(node, /^nat-prerouting$/, () => undefined); }, ids: ['RULE-NO-JUMP'] },
   { name: 'nat-output gone', service: one, change: (node) => { node.nftables = node.nftables.filter(({ chain: body, rule }) => body?.['name'] !== 'nat-output' && rule?.['chain'] !== 'nat-output'); }, ids: ['RULE-NO-JUMP'] },
   { name: 'the Service chain flushed', service: one, change: (node) => { nftRules(node, of('service', one), () => undefined); }, ids: ['RULE-SVC-MISSING'] },

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { buildNodeProgram } from '../../core/node-program.ts';
 import { parseNodeReport, recordsOf, type NodeReport } from '../../core/node-report.ts';
+import { readAllHooks } from '../../core/report-rules.ts';
 import { desiredService } from '../core/facts.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
@@ -98,6 +99,21 @@ describe('the probe', () => {
       expect(program.proxyModeSource).toContain('does not answer');
       expect(program.frontends[0]).toMatchObject({ verdict: 'DNAT', counters: { packets: 7, bytes: 420 }, dnatTargets: targets });
       expect(JSON.stringify(report)).not.toContain('KUBE-SVC-OTHER');
+    });
+  }
+
+  for (const [backend, restore] of [['nf_tables', 'iptables-nft-restore -c'], ['legacy', 'iptables-legacy-restore -c']] as const) {
+    kernelTest(`reads what other programs have in nat (${backend}) and in tables of nftables, and walks a packet through it`, async () => {
+      const foreign = iptablesRules.replace(':KUBE-SERVICES', ':HOSTPORTS - [0:0]\n:IDLE - [0:0]\n:KUBE-SERVICES').replace('[54:3240]', '[0:0] -A PREROUTING -j HOSTPORTS\n[0:0] -A HOSTPORTS -d 10.96.0.0/12 -p udp -j ACCEPT\n[0:0] -A IDLE -j ACCEPT\n[54:3240]');
+      const table = 'table inet guard {\n chain forward {\n type filter hook forward priority -5; policy accept;\n ip daddr 10.244.2.2 drop\n }\n}\n';
+      const { before, report, after } = await probeBetweenDumps(heredoc(restore, foreign) + heredoc('nft -f -', `${table}table inet plain {\n set names { type ifname; }\n}\n`));
+      expect(after).toBe(before);
+      expect(recordsOf(report, 'hookChain').filter(({ table: of }) => of === 'nat').map(({ chain, backend: own }) => `${own} ${chain}`)).toEqual(['PREROUTING', 'OUTPUT', 'HOSTPORTS'].map((chain) => `${backend} ${chain}`));
+      expect(recordsOf(report, 'foreignTable').map(({ family, name, omitted }) => [family, name, omitted])).toEqual([['inet', 'guard', undefined]]);
+      const packet = { source: '192.0.2.1', destination: '10.96.0.7', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' } as const;
+      const walk = readAllHooks(report, 'default/auth-service', 'IPv4', new Set())?.walk(packet);
+      expect(walk?.leaves.map(({ verdict, decidedBy, dnat }) => [verdict, decidedBy, dnat?.address])).toEqual(expect.arrayContaining([['DROP', 'forward', undefined], ['DNAT', expect.any(String), '10.244.1.2']]));
+      expect(walk?.unknown).toEqual([]);
     });
   }
 

@@ -49,9 +49,9 @@ const node = {
   'iptables-nft-save -c -t filter': ['*filter', ':INPUT ACCEPT [0:0]', 'COMMIT'],
 };
 
-async function read(commands: Commands, addresses: readonly string[] = ['172.30.0.11', '127.0.0.1']): Promise<NodeReportRecord[]> {
+async function read(commands: Commands, addresses: readonly string[] = ['172.30.0.11', '127.0.0.1'], servers: Parameters<typeof readIpvs>[5] = []): Promise<NodeReportRecord[]> {
   const records: NodeReportRecord[] = [];
-  await readIpvs(commands, 'IPv4', 'nf_tables', [service], addresses, (record) => records.push(record));
+  await readIpvs(commands, 'IPv4', 'nf_tables', [service], addresses, servers, (record) => records.push(record));
   return records;
 }
 
@@ -74,6 +74,15 @@ describe('readIpvs', () => {
     ]);
     expect(recordsOf(reportOf(records), 'iptablesChain').map(({ table, chain, lines }) => `${table} ${chain} ${String(lines.length)}`)).toEqual(['nat PREROUTING 1', 'nat KUBE-SERVICES 1', 'filter INPUT 0']);
     expect(recordsOf(reportOf(records), 'unread')).toEqual([]);
+  });
+
+  it('reads virtual servers of its cluster IP on ports that it does not have, and of no other address', async () => {
+    const stray = ['TCP  10.96.0.7:8443 rr', '  -> 10.244.1.2:8443              Masq    1      0          0'];
+    const asked: string[] = [];
+    const servers = [['10.96.0.7', 8443], ['10.96.0.7', 80], ['172.30.0.11', 31000], ['10.96.0.8', 80], ['fd00:10:96::7', 8443]].map(([address, port]) => ({ protocol: 'TCP' as const, address: String(address), port: Number(port) }));
+    const records = await read(answers({ ...node, 'ipvsadm -L -n --exact -t 10.96.0.7:8443': stray, 'ipvsadm -L -n --exact --stats -t 10.96.0.7:8443': [] }, asked), undefined, servers);
+    expect(recordsOf(reportOf(records), 'ipvs')).toMatchObject([{ lines: [...listing, ...stats, ...stray] }]);
+    expect(asked.filter((words) => words.startsWith('ipvsadm')).length).toBe(6);
   });
 
   it('says what could not be read', async () => {

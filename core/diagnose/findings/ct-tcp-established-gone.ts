@@ -1,18 +1,19 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
   severity: 'info',
   condition: 'TCP connections that count as established lead to an address that is in no EndpointSlice any more: the client waits until its own timeout.',
-  notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s of a change of the EndpointSlices.',
+  notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'pkg/proxy/conntrack/cleanup.go: kube-proxy cleans UDP alone',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
-        .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted)
+        .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} TCP connections of ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is gone.`,

@@ -1,19 +1,20 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctUdpNoEp: FindingKind = {
   id: 'CT-UDP-NOEP',
   severity: 'warning',
   condition: 'The Service has no serving endpoint, and UDP conntrack entries still lead to one that is gone: clients get no refusal, and keep sending there.',
-  notReported: 'Within 10 s of a change of the EndpointSlices.',
+  notReported: 'Within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'kubernetes/kubernetes#139628; pkg/proxy/conntrack/cleanup.go: from 1.32 to 1.36 a Service without endpoints is left out, in 1.37 its NodePort alone',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) => {
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) => {
       const version = node.read?.kubeProxy?.metrics?.version;
       return serviceFlows(node, desired)
-        .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted)
+        .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no endpoint any more.`,

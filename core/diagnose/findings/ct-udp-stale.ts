@@ -1,6 +1,7 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctUdpStale: FindingKind = {
@@ -8,12 +9,12 @@ export const ctUdpStale: FindingKind = {
   severity: 'error',
   condition: 'UDP conntrack entries of the Service lead to an address that is no serving endpoint: the client keeps sending there.',
   notReported:
-    'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
+    'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s and minSyncPeriod of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
   source: 'pkg/proxy/conntrack/cleanup.go CleanStaleEntries; kubernetes/kubernetes#125467',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
-        .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted)
+        .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is no endpoint.`,

@@ -7,10 +7,10 @@ export const ctUdpUnnatted: FindingKind = {
   id: 'CT-UDP-UNNATTED',
   severity: 'error',
   condition: 'UDP conntrack entries keep the address of the Service itself: they were made while no rule led to an endpoint, and as long as the client sends, no rule is asked again.',
-  notReported: 'A Service without serving endpoints; an endpoint that has this very address and port (hostNetwork); within 10 s of a change of the EndpointSlices.',
+  notReported: 'A Service without serving endpoints; an endpoint that has this very address and port (hostNetwork); within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'kubernetes/kubernetes#48370; pkg/proxy/conntrack/cleanup.go',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) =>
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
         .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && isUnnatted && !isServing)
         .map((flow) =>

@@ -7,10 +7,10 @@ export const hcnp: FindingKind = {
   id: 'HCNP',
   severity: 'error',
   condition: "A node's healthCheckNodePort says 200 without a ready endpoint on the node, another status with one, or does not answer although kube-proxy does: a load balancer sends packets where they are dropped, or none where they are served.",
-  notReported: 'A kube-proxy that is silent, or says there that it is not healthy (KP-ABSENT, KP-UNHEALTHY); within 10 s of a change of the EndpointSlices; a node where another datapath serves Services.',
+  notReported: 'A kube-proxy that is silent, or says there that it is not healthy (KP-ABSENT, KP-UNHEALTHY); within 10 s and minSyncPeriod of a change of the EndpointSlices; a node where another datapath serves Services.',
   source: 'pkg/proxy/healthcheck/service_health.go; kube-router#455',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired)).flatMap((node) => {
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) => {
       const { read } = node;
       const check = read?.healthCheck;
       if (check === undefined || check.serviceProxyHealthy === false || read?.datapath?.replacesKubeProxy === true) return [];

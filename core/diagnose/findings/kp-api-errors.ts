@@ -16,7 +16,7 @@ export const kpApiErrors: FindingKind = {
       const totals = metrics === undefined ? {} : kubeProxyTotals(metrics);
       if (metrics === undefined || totals.apiErrors === undefined || totals.apiErrors === 0) return [];
       const growth = kubeProxyGrowth(facts, node, totals.apiErrors, 'apiErrors');
-      const isBehind = convergenceOf(node, facts.desired) === 'Different' && !isSyncing(node, facts.desired);
+      const isBehind = convergenceOf(node, facts.desired) === 'Different' && !isSyncing(node, facts.desired, facts.cluster);
       if (growth === undefined ? !isBehind : growth.count === 0) return [];
       return [
         onNode(node.node, {

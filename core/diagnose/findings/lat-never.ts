@@ -12,10 +12,10 @@ export const latNever: FindingKind = {
   id: 'LAT-NEVER',
   severity: 'error',
   condition: "A node's rules differ from the EndpointSlices, and its kube-proxy has not written any since they changed, and does not know that it should: it does not hear of changes.",
-  notReported: 'A kube-proxy that was asked to write and has not yet (KP-SYNC-STALE); within 10 s of the change; times that the clocks may confuse.',
+  notReported: 'A kube-proxy that was asked to write and has not yet (KP-SYNC-STALE); within 10 s and minSyncPeriod of the change; times that the clocks may confuse.',
   source: 'pkg/proxy/metrics/metrics.go sync_proxy_rules_last_timestamp_seconds; kubernetes/kubernetes#28674',
-  find: ({ desired, nodes }) =>
-    nodes.filter((node) => !isSyncing(node, desired) && convergenceOf(node, desired) === 'Different').flatMap(({ node, read }) => {
+  find: ({ desired, nodes, cluster }) =>
+    nodes.filter((node) => !isSyncing(node, desired, cluster) && convergenceOf(node, desired) === 'Different').flatMap(({ node, read }) => {
       const { metrics } = read?.kubeProxy ?? {};
       const lastSync = lastSyncOf(metrics?.syncs ?? [], desired);
       if (lastSync === undefined || metrics === undefined || desired.lastChange === undefined || waitingSince(metrics.syncs) !== undefined) return [];

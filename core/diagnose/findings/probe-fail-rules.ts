@@ -8,11 +8,11 @@ export const probeFailRules: FindingKind = {
   id: 'PROBE-FAIL-RULES',
   severity: 'error',
   condition: 'The active check (--connect) reached every endpoint that it tried behind a frontend from a node, but not the frontend itself: the fault is between, in the rules.',
-  notReported: 'A frontend whose traffic policy Local leaves it no endpoint on the node; one with source ranges, of which the node may be none; EndpointSlices that changed within 10 s; UDP that nobody answers.',
+  notReported: 'A frontend whose traffic policy Local leaves it no endpoint on the node; one with source ranges, of which the node may be none; EndpointSlices that changed within 10 s and minSyncPeriod; UDP that nobody answers.',
   source: 'Debug Services, "Is the kube-proxy working?"',
-  find: ({ desired, nodes }) =>
+  find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
-      if (isSyncing(node, desired)) return [];
+      if (isSyncing(node, desired, cluster)) return [];
       const failed = (node.read?.connections ?? []).filter((connection) => {
         if (connection.hop === 'Endpoint' || isReached(connection) !== false) return false;
         if (connection.hop === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0) return false;

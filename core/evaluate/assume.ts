@@ -1,0 +1,51 @@
+/** Both ways of a condition that is not known, followed as assumptions that a branch carries. */
+import type { Assumption, Branch } from './walk.ts';
+
+/** So many branches of one packet are followed at a time; behind them a walk says that it gave up. */
+export const mostAssumed = 256;
+
+export function assume(branch: Branch, rule: string, holds: boolean): Branch {
+  return { ...branch, assumed: [...(branch.assumed ?? []), { rule, holds }] };
+}
+
+/** Where nothing hangs on an assumption, for the packet is the same either way, the two branches are one without it. */
+export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Branch[] {
+  if (branches.length < 2 || branches.every(({ assumed }) => assumed === undefined)) return branches;
+  const kept: Branch[] = [];
+  for (const branch of branches) {
+    let each = branch;
+    for (;;) {
+      const twin = kept.findIndex((other) => idleAssumption(each, other) !== undefined);
+      const other = kept[twin];
+      if (other === undefined) break;
+      const at = idleAssumption(each, other) ?? 0;
+      const rest = (each.assumed ?? []).filter((_, index) => index !== at);
+      kept.splice(twin, 1);
+      each = withAssumptions(other, rest);
+    }
+    kept.push(each);
+  }
+  return kept;
+}
+
+function withAssumptions({ assumed: _assumed, ...branch }: Branch, assumed: readonly Assumption[]): Branch {
+  return assumed.length === 0 ? branch : { ...branch, assumed };
+}
+
+/** Where the only difference of the two is one condition that holds for one and not for the other: its place. */
+function idleAssumption(one: Branch, other: Branch): number | undefined {
+  const [first, second] = [one.assumed ?? [], other.assumed ?? []];
+  if (first.length !== second.length || stateOf(one) !== stateOf(other)) return undefined;
+  const different = first.flatMap((each, index) => (isSame(each, second[index]) ? [] : [index]));
+  const [at] = different;
+  return at !== undefined && different.length === 1 && first[at]?.rule === second[at]?.rule ? at : undefined;
+}
+
+function isSame(one: Assumption, other: Assumption | undefined): boolean {
+  return one.rule === other?.rule && one.holds === other.holds;
+}
+
+/** All that later rules may ask of a branch. */
+function stateOf({ mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, probability }: Branch): string {
+  return JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, probability]);
+}
