@@ -1,11 +1,20 @@
-/** The plain words of a node's program, made once for each result. */
-import { explainStatusProgram, type ProgramExplainer } from '../../core/explain/explain-status.ts';
+/** The plain words of a node's program, made once for each result. What makes them reads the rules of every kube-proxy, and is loaded behind the first frame. */
+import type { explainStatusProgram, ProgramExplainer } from '../../core/explain/explain-status.ts';
 import type { NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
+
+let explain: typeof explainStatusProgram | undefined;
+
+/** Before the first result is shown. */
+export async function loadExplainers(): Promise<void> {
+  explain ??= (await import('../../core/explain/explain-status.ts')).explainStatusProgram;
+}
 
 /** A program is explained once, however often its rows are made anew: a status is never changed. */
 const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
 
+/** @throws where `loadExplainers` was not waited for */
 export function explainerOf(program: ProgramStatus, { ports }: Pick<NodeStatus, 'ports'>, trace: ServiceTrace | undefined): ProgramExplainer {
+  if (explain === undefined) throw new Error('a result is shown before what explains its rules was loaded');
   const { service, endpointSlices = [] } = trace?.status ?? {};
   const desired = {
     namespace: trace?.metadata.namespace ?? 'default',
@@ -13,7 +22,7 @@ export function explainerOf(program: ProgramStatus, { ports }: Pick<NodeStatus, 
     service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
     endpointSlices,
   };
-  const known = explainers.get(program) ?? explainStatusProgram(program, desired, ports);
+  const known = explainers.get(program) ?? explain(program, desired, ports);
   explainers.set(program, known);
   return known;
 }

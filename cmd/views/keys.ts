@@ -45,6 +45,19 @@ export const keyHelp: readonly (readonly [string, string])[] = [
 
 export type Pressed = Pick<Key, 'upArrow' | 'downArrow' | 'leftArrow' | 'rightArrow' | 'pageUp' | 'pageDown' | 'home' | 'end' | 'tab' | 'shift' | 'escape' | 'ctrl' | 'return' | 'backspace' | 'delete'>;
 
+const noKey: Pressed = { upArrow: false, downArrow: false, leftArrow: false, rightArrow: false, pageUp: false, pageDown: false, home: false, end: false, tab: false, shift: false, escape: false, ctrl: false, return: false, backspace: false, delete: false };
+const controls: ReadonlyMap<string, Partial<Pressed>> = new Map([['\r', { return: true }], ['\n', { return: true }], ['\t', { tab: true }], ['\u007f', { backspace: true }], ['\b', { backspace: true }]]);
+
+/** Keys that are pressed fast, over a slow line, or pasted, arrive in one piece: one after the other, as they were pressed. */
+export function pressesOf(text: string, key: Pressed): readonly { readonly text: string; readonly key: Pressed }[] {
+  const letters = [...text];
+  if (letters.length < 2 || key.ctrl || key.escape) return [{ text, key }];
+  return letters.map((letter) => {
+    const control = controls.get(letter);
+    return control === undefined ? { text: letter, key: noKey } : { text: '', key: { ...noKey, ...control } };
+  });
+}
+
 /** A key after Esc may arrive as Alt and that key; it means the same. */
 export function actionOf(input: string, key: Pressed, { isHelpOpen, view }: { readonly isHelpOpen: boolean; readonly view: View }): KeyAction | undefined {
   if ((key.ctrl && input === 'c') || input === 'q') return { type: 'quit' };

@@ -1,13 +1,13 @@
 /** The live view with its source and its keys. */
 import { useApp, useInput, useWindowSize } from 'ink';
-import { useEffect, useReducer, type ReactElement } from 'react';
+import { useEffect, useReducer, useRef, type ReactElement } from 'react';
 import type { TraceSource } from '../source.ts';
 import type { Body, RowMeaning } from './body.ts';
 import { headerLines } from './header-lines.ts';
-import { actionOf, type KeyAction, type Pressed } from './keys.ts';
+import { actionOf, pressesOf, type KeyAction, type Pressed } from './keys.ts';
 import { layOut } from './layout.ts';
 import { bodyWindow, LiveView, useBody } from './live-view.tsx';
-import { initialState, reduceLive, type Input, type LiveAction, type LiveStart, type LiveState } from './live-state.ts';
+import { initialState, openedInput, reduceLive, type Input, type LiveAction, type LiveStart, type LiveState } from './live-state.ts';
 import { matchCommands } from './palette.ts';
 import type { Theme } from './theme.ts';
 
@@ -114,13 +114,21 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
     }
   };
 
-  useInput((text, key) => {
-    if (state.input !== undefined) {
-      typeKey(state.input, text, key, { dispatch, take, offered: () => matchCommands(state, state.input?.text ?? '').length, quit: exit });
-      return;
+  // Keys that come in one piece are handled before the state of the first is rendered.
+  const line = useRef(state.input);
+  line.current = state.input;
+  useInput((all, allKeys) => {
+    for (const { text, key } of pressesOf(all, allKeys)) {
+      const typing = line.current;
+      if (typing !== undefined) {
+        line.current = typeKey(typing, text, key, { dispatch, take, offered: () => matchCommands(state, typing.text).length, quit: exit });
+        continue;
+      }
+      const action = actionOf(text, key, state);
+      if (action !== undefined) act(action);
+      // What comes after the key that opens a line is typed into it.
+      if (action?.type === 'openInput') line.current = openedInput(state, action.kind);
     }
-    const action = actionOf(text, key, state);
-    if (action !== undefined) act(action);
   });
 
   return <LiveView state={state} size={size} theme={theme} header={header} body={body} />;
@@ -193,16 +201,27 @@ function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'sa
   }
 }
 
-function typeKey(input: Input, text: string, key: Pressed, { dispatch, take, offered, quit }: { dispatch: Dispatch; take: (input: Input) => void; offered: () => number; quit: () => void }): void {
-  if (key.ctrl && text === 'c') quit();
-  else if (key.escape) dispatch({ type: 'closeInput', isKept: false });
-  else if (key.return) take(input);
-  else if (key.upArrow || key.downArrow || key.tab) {
+/** The line as it is after the key; undefined where it is closed. */
+function typeKey(input: Input, text: string, key: Pressed, { dispatch, take, offered, quit }: { dispatch: Dispatch; take: (input: Input) => void; offered: () => number; quit: () => void }): Input | undefined {
+  const type = (typed: string, chosen = 0): Input => {
+    dispatch({ type: 'type', text: typed, chosen });
+    return { ...input, text: typed, chosen };
+  };
+  const close = (): undefined => { dispatch({ type: 'closeInput', isKept: false }); };
+  if (key.ctrl && text === 'c') {
+    quit();
+    return undefined;
+  }
+  if (key.escape) return close();
+  if (key.return) {
+    take(input);
+    return undefined;
+  }
+  if (key.upArrow || key.downArrow || key.tab) {
     const by = key.upArrow || (key.tab && key.shift) ? -1 : 1;
-    if (input.kind === 'command') dispatch({ type: 'type', text: input.text, chosen: Math.max(0, Math.min(input.chosen + by, offered() - 1)) });
-  } else if (key.backspace || key.delete) {
-    if (input.text === '') dispatch({ type: 'closeInput', isKept: false });
-    else dispatch({ type: 'type', text: [...input.text].slice(0, -1).join('') });
-  } else if (key.ctrl && text === 'u') dispatch({ type: 'type', text: '' });
-  else if (text !== '' && !key.ctrl) dispatch({ type: 'type', text: input.text + text.replace(/\p{Cc}/gu, '') });
+    return input.kind === 'command' ? type(input.text, Math.max(0, Math.min(input.chosen + by, offered() - 1))) : input;
+  }
+  if (key.backspace || key.delete) return input.text === '' ? close() : type([...input.text].slice(0, -1).join(''));
+  if (key.ctrl && text === 'u') return type('');
+  return text !== '' && !key.ctrl ? type(input.text + text.replace(/\p{Cc}/gu, '')) : input;
 }

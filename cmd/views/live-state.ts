@@ -177,7 +177,7 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
     case 'scrollBy':
       return { ...state, scroll: Math.max(0, Math.min(state.scroll + action.lines, action.last)) };
     case 'openInput':
-      return { ...state, input: { kind: action.kind, text: action.kind === 'filter' ? (state.filters[state.view] ?? '') : '', chosen: 0 }, isHelpOpen: false };
+      return { ...state, input: openedInput(state, action.kind), isHelpOpen: false };
     case 'type':
       return typed(state, action.text, action.chosen ?? 0);
     case 'closeInput':
@@ -256,6 +256,11 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
 
 function linkChange({ now }: LiveState, mood: StatusChange['mood'], text: string): TimelineChange {
   return { at: new Date(now).toISOString(), kind: 'link', mood, text };
+}
+
+/** A filter goes on with what it was. */
+export function openedInput(state: Pick<LiveState, 'view' | 'filters'>, kind: Input['kind']): Input {
+  return { kind, text: kind === 'filter' ? filterOf(state) : '', chosen: 0 };
 }
 
 export function nodesOf({ trace }: Pick<LiveState, 'trace'>): readonly NodeStatus[] {

@@ -49,6 +49,14 @@ export function Picker({ isEverywhere, list, onChoice, theme }: PickerProps): Re
     exit();
   };
   useInput((text, key) => {
+    // The letters and Enter may come in one piece.
+    const [letters = '', ...after] = text.split(/[\r\n]/);
+    if (after.length > 0 && letters !== '') {
+      const service = matching({ ...state, typed: state.typed + letters.replace(/\p{Cc}/gu, '') })[0];
+      if (service !== undefined) leave(service);
+      else dispatch({ type: 'type', text: state.typed + letters });
+      return;
+    }
     if (key.ctrl && text === 'c') leave(undefined);
     else if (key.escape) {
       if (state.typed === '') leave(undefined);

@@ -10,6 +10,7 @@ import { openBundle } from '../../cmd/bundle-source.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
+import { loadExplainers } from '../../cmd/views/explainers.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
 import { initialState, reduceLive, type LiveAction, type LiveState, type View } from '../../cmd/views/live-state.ts';
@@ -21,6 +22,7 @@ import type { ServiceTrace } from '../../core/service-trace.ts';
 import { buildStatus } from '../../core/status.ts';
 import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
+await loadExplainers();
 afterEach(() => { cleanup(); });
 
 const now = Date.parse('2026-11-24T11:00:03Z');
@@ -281,6 +283,19 @@ describe('keys', () => {
     expect(isFollowed()).toBe(true);
     await press(escape);
     expect(isFollowed()).toBe(false);
+  });
+
+  it('means each of the keys that come in one piece', async () => {
+    const clients: string[] = [];
+    const { screen, press } = await open({ walkFrom: async (client) => { clients.push(client); } });
+    await press('jj');
+    expect(screen()).toContain('▸ node-c');
+    await press('c10.244.0.7\r');
+    expect(clients).toEqual(['10.244.0.7']);
+    await press('2/nftx\u007f');
+    expect(screen()).toContain('/nft█');
+    await press('ables\r');
+    expect(screen()).toContain('1 of 3 nodes');
   });
 
   it('begins where a deep link says', async () => {

@@ -61,6 +61,13 @@ describe('the picker', () => {
     await vi.waitFor(() => { expect(choices).toEqual(['shop-cart']); });
   });
 
+  it('takes letters and Enter that come in one piece', async () => {
+    const { see, press, choices } = open();
+    await see('auth-service');
+    press('spcrt\r');
+    await vi.waitFor(() => { expect(choices).toEqual(['shop-cart']); });
+  });
+
   it('Esc takes back what was typed, then leaves', async () => {
     const { see, press, choices } = open();
     await see('auth-service');

@@ -57,7 +57,7 @@ export async function openTerminal(
     screen,
     coloredScreen: () => tmux('capture-pane', '-e', '-p', '-t', 'test'),
     waitFor: (text, seconds = 60) => wait(text, seconds, false),
-    settled: (text, seconds = 60) => wait(text, seconds, true),
+    settled: (text, seconds = 30) => wait(text, seconds, true),
     type,
     async press(...keys) {
       for (const key of keys) await tmux('send-keys', '-t', 'test', key);
