@@ -61,7 +61,7 @@ async function showOne(request: TraceRequest, io: Io, connectTo: typeof connect 
 }
 
 async function open(request: TraceRequest, io: Io, connectTo: typeof connect | undefined): Promise<TraceSource> {
-  const { openSource } = await import('./trace.ts');
+  const [{ openSource }] = await Promise.all([import('./trace.ts'), import('./views/explanations.ts').then(({ loadExplanations }) => loadExplanations())]);
   return openSource(request, true, io, connectTo, (line) => {
     // A line in the midst of the view would spoil it.
     if (io.stderr.isTTY !== true) io.stderr.write(`${line}\n`);

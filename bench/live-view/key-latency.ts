@@ -7,6 +7,7 @@ import { createElement } from 'react';
 import { render } from 'ink';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import { loadExplanations } from '../../cmd/views/explanations.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { renderOptions } from '../../cmd/views/show.tsx';
 import { createTheme } from '../../cmd/views/theme.ts';
@@ -34,6 +35,7 @@ const rounds = 5;
 let give: (event: TraceEvent) => void = () => undefined;
 const source: TraceSource = { origin: 'operator', follow: (onEvent) => new Promise(() => { give = onEvent; }), close: async () => undefined };
 const terminal = fakeTerminal(120, 40);
+await loadExplanations();
 render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), { ...renderOptions, stdin: terminal.stdin, stdout: terminal.stdout });
 await sleep(100);
 

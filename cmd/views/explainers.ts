@@ -1,6 +1,7 @@
 /** The plain words of a node's program, made once for each result. */
-import { explainStatusProgram, type ProgramExplainer } from '../../core/explain/explain-status.ts';
+import type { ProgramExplainer } from '../../core/explain/explain-status.ts';
 import type { NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
+import { explainProgram } from './explanations.ts';
 
 /** A program is explained once, however often its rows are made anew: a status is never changed. */
 const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
@@ -13,7 +14,7 @@ export function explainerOf(program: ProgramStatus, { ports }: Pick<NodeStatus, 
     service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
     endpointSlices,
   };
-  const known = explainers.get(program) ?? explainStatusProgram(program, desired, ports);
+  const known = explainers.get(program) ?? explainProgram(program, desired, ports);
   explainers.set(program, known);
   return known;
 }

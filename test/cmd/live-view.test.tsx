@@ -5,11 +5,12 @@ import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
+import { loadExplanations } from '../../cmd/views/explanations.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { LiveView, useBody } from '../../cmd/views/live-view.tsx';
 import { initialState, reduceLive, type LiveAction, type LiveState, type View } from '../../cmd/views/live-state.ts';
@@ -21,6 +22,7 @@ import type { ServiceTrace } from '../../core/service-trace.ts';
 import { buildStatus } from '../../core/status.ts';
 import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
+beforeAll(loadExplanations, 60_000);
 afterEach(() => { cleanup(); });
 
 const now = Date.parse('2026-11-24T11:00:03Z');
