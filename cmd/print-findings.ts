@@ -2,6 +2,7 @@
 import { stringify } from 'yaml';
 import { catalogue } from '../core/diagnose/catalogue.ts';
 import type { FindingKind } from '../core/diagnose/finding.ts';
+import { notLookedFor } from '../core/diagnose/not-looked-for.ts';
 import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
@@ -36,6 +37,8 @@ export function runFindings({ id, output, color }: FindingsRequest, io: Io): num
 function kindOf(id: string): FindingKind {
   const kind = catalogue.find((each) => each.id === id.toUpperCase());
   if (kind !== undefined) return kind;
+  const absent = notLookedFor.find((each) => each.id === id.toUpperCase());
+  if (absent !== undefined) throw new NotFoundError(`${absent.id} is not looked for. ${absent.what} ${absent.why}`);
   const near = nearNames(id.toUpperCase(), catalogue.map((each) => each.id));
   throw new NotFoundError(`There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`);
 }

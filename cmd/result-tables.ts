@@ -1,7 +1,7 @@
 /** The parts of a result as tables: one content for what is printed to a terminal and for the report. */
 import { hostPort } from '../core/address.ts';
 import { plural } from '../core/plural.ts';
-import type { FindingStatus, NodeStatus, ServiceStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { ComparisonStatus, FindingStatus, NodeStatus, ServiceStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { sumOfKnown } from '../core/sum-of-known.ts';
 import { nodeColumns, nodeRow } from './node-row.ts';
 import { endpointState, type Path } from './path-table.ts';
@@ -281,4 +281,32 @@ export function connectionsTable({ nodes = [] }: { readonly nodes?: readonly Nod
 
 function outcomeText(outcome: Connection['outcome']): string {
   return outcome === 'noReply' ? 'no reply' : outcome === 'untried' ? 'not tried' : outcome;
+}
+
+/** What the sources say of the addresses on which they disagree. */
+export function comparisonTable({ rows }: ComparisonStatus): ResultTable {
+  return {
+    columns: [{ title: 'ADDRESS', least: 16, cut: 'middle' }, { title: 'SERVICE PORT' }, { title: 'ENDPOINT' }, { title: 'POD', least: 10, cut: 'middle' }, { title: 'ON NODES', align: 'right' }, { title: 'CONNTRACK', align: 'right' }],
+    rows: rows.map(({ address, port, family, portName, protocol, servicePort, endpoint, pod, nodes, connections }): Cell[] => {
+      const state = endpointState(endpoint === undefined ? undefined : { ...endpoint, addresses: [address] });
+      return [
+        cell(hostPort(address, port)),
+        cell(`${portName === undefined ? '' : `${portName} `}${String(servicePort)}/${protocol} ${family}`),
+        cell(state.text, state.tone),
+        cell(pod === undefined ? '-' : `${pod.name}${pod.isDeleting ? ', deleting' : pod.ready ? '' : ', not ready'}`),
+        cell(`${String(nodes.present)}/${String(nodes.present + nodes.absent)}${nodes.unknown === 0 ? '' : `, ${String(nodes.unknown)} unknown`}`),
+        cell(countText(connections)),
+      ];
+    }),
+  };
+}
+
+export function comparisonSummary({ rows, omitted }: ComparisonStatus): string {
+  const count = rows.length + omitted;
+  if (count === 0) return 'EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read';
+  return `EndpointSlices, pods, rules or conntrack disagree on ${count === 1 ? '1 address' : `${String(count)} addresses`}`;
+}
+
+export function outlierLines({ outliers }: ComparisonStatus): string[] {
+  return outliers.flatMap(({ node, differences }) => differences.map((words) => `${node} differs: ${words}`));
 }

@@ -9,7 +9,6 @@ import { frontendDrifts, frontendText, isSyncing, type FrontendDrift } from './d
 import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
 import { namesText } from './diagnose/listed.ts';
 import { limitsNodePorts } from './diagnose/node-check.ts';
-import { isOwnAddress } from './evaluate/walk-hooks.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { recordsOf } from './node-report.ts';
 import { plural } from './plural.ts';
@@ -77,9 +76,9 @@ function targetsTrait({ frontend, missing, stale }: FrontendDrift): Trait {
 /** Under the policy Local, and to endpoints of the node's own network, each node does what its place asks for; the mode ipvs masquerades by other rules than the two others. */
 function masqueradeTraits({ frontend }: FrontendDrift, { read }: NodeFacts, { service, endpointSlices }: DesiredService): Trait[] {
   const policy = frontend.frontend === 'ClusterIP' ? service.internalTrafficPolicy : service.externalTrafficPolicy;
-  const addresses = read === undefined ? [] : (recordsOf(read.report, 'start')[0]?.addresses ?? []);
-  const isOwn = endpointSlices.some(({ endpoints }) => endpoints.some(({ addresses: [address = ''] }) => isOwnAddress({ addresses, ipSets: new Map() }, address)));
-  if (frontend.masquerade === undefined || frontend.verdict !== 'DNAT' || policy === 'Local' || isOwn) return [];
+  if (frontend.masquerade === undefined || frontend.verdict !== 'DNAT' || policy === 'Local') return [];
+  const addresses = new Set(read === undefined ? [] : recordsOf(read.report, 'start')[0]?.addresses);
+  if (endpointSlices.some(({ endpoints }) => endpoints.some(({ addresses: [address = ''] }) => addresses.has(address)))) return [];
   const name = frontendText(frontend);
   const { outside, node } = frontend.masquerade;
   const trait = (who: string, { value }: typeof outside): Trait => ({ key: `${name} masquerade ${who}${read?.program.proxyMode === 'ipvs' ? ' ipvs' : ''}`, value: String(value), text: `packets of ${who} to ${name} ${value ? "get the node's address as their source" : 'keep their source'}` });

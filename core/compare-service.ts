@@ -119,14 +119,14 @@ function portsOf(compared: Compared): PortReading[] {
   const families = [...new Set(service.clusterIPs.map(familyOf))];
   const wanted = wantedOnce(desired);
   const pods = podSide(compared);
-  const flows = nodes.map((facts) => ({ facts, own: serviceFlows(facts, desired) }));
+  const flows = new Map(nodes.map((facts) => [facts, serviceFlows(facts, desired)]));
   return service.ports.flatMap((port) => families.map((family) => readPort(port, family, compared, { wanted, pods, flows })));
 }
 
 interface Shared {
   readonly wanted: (frontend: FrontendProgram, facts: NodeFacts) => ReadonlyMap<string, DesiredTarget>;
   readonly pods: PodSide;
-  readonly flows: readonly { readonly facts: NodeFacts; readonly own: readonly ServiceFlow[] }[];
+  readonly flows: ReadonlyMap<NodeFacts, readonly ServiceFlow[]>;
 }
 
 function readPort(servicePort: ServicePortStatus, family: Family, { desired, nodes, cluster }: Compared, { wanted, pods, flows }: Shared): PortReading {
@@ -136,18 +136,23 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
   const endpoints = Map.groupBy(endpointsOf(desired, family, servicePort), keyOf);
   const sides = nodes.map((facts): NodeSide => {
     const frontends = (facts.read?.program.frontends ?? []).filter(isOfPort);
-    const own = flows.find((each) => each.facts === facts)?.own.filter(({ frontend }) => isOfPort(frontend)) ?? [];
+    const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
     return {
       facts,
       isUnknown: frontends.length === 0 || frontends.some(({ verdict }) => verdict === 'Unknown'),
       isSyncing: isSyncing(facts, desired, cluster),
-      frontends: frontends.map((frontend) => ({
-        frontend,
-        present: new Map(frontend.dnatTargets.map((target) => [keyOf(target), target])),
-        wanted: wanted(frontend, facts),
+      frontends: frontends.map((frontend) => {
+        const present = new Map(frontend.dnatTargets.map((target) => [keyOf(target), target]));
+        const own = wanted(frontend, facts);
         // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
-        isLimited: frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster),
-      })),
+        const isLimited = frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
+        return {
+          frontend,
+          wanted: own,
+          lacking: isLimited ? [] : [...own.keys()].filter((target) => !present.has(target)),
+          extra: [...present].filter(([target]) => !own.has(target)).map(([, { address, port: number }]) => ({ address, port: number })),
+        };
+      }),
       flows: Map.groupBy(own, ({ group }) => keyOf({ address: group.replySource, port: group.replySourcePort })),
     };
   });
@@ -158,10 +163,11 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
   const known = [
     ...[...endpoints.values()].flatMap(([first]) => first ?? []),
     ...unlisted,
-    ...sides.flatMap((side) => side.frontends.flatMap(({ frontend }) => frontend.dnatTargets)),
+    ...sides.flatMap((side) => side.frontends.flatMap(({ extra }) => extra)),
     ...sides.flatMap((side) => [...side.flows.values()].flatMap((own) => own.filter(isDead).map(({ group }) => ({ address: group.replySource, port: group.replySourcePort })))),
   ];
   const targets = [...new Map(known.map(({ address, port: number }) => [keyOf({ address, port: number }), { address, port: number }])).values()];
+  const differences = differencesOf(sides);
   const endpointOf = (target: Target): Endpoint | undefined => {
     const same = endpoints.get(keyOf(target));
     return same?.find(({ endpoint }) => endpoint.ready) ?? same?.[0];
@@ -169,7 +175,7 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
   return {
     key,
     targets,
-    disagreements: (target) => [...ofPods(target, endpointOf(target), pods), ...ofNodes(keyOf(target), sides)],
+    disagreements: (target) => [...ofPods(target, endpointOf(target), pods), ...ofRules(differences.get(keyOf(target)) ?? []), ...ofConntrack(keyOf(target), sides)],
     row: (target, disagreements) => rowOf(target, endpointOf(target), cluster, sides, disagreements),
   };
 }
@@ -201,9 +207,11 @@ interface NodeSide {
   readonly isSyncing: boolean;
   readonly frontends: readonly {
     readonly frontend: FrontendProgram;
-    readonly present: ReadonlyMap<string, FrontendProgram['dnatTargets'][number]>;
     readonly wanted: ReadonlyMap<string, DesiredTarget>;
-    readonly isLimited: boolean;
+    /** Keys of what is wanted and not there. */
+    readonly lacking: readonly string[];
+    /** What is there and not wanted. */
+    readonly extra: readonly Target[];
   }[];
   readonly flows: ReadonlyMap<string, readonly ServiceFlow[]>;
 }
@@ -214,30 +222,51 @@ function isDead({ group, isServing, isKnown, isUnnatted }: ServiceFlow): boolean
   return group.protocol === 'udp' ? !isServing : group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown;
 }
 
-function ofNodes(key: string, sides: readonly NodeSide[]): string[] {
-  const judged = sides.filter((side) => !side.isSyncing);
-  const said = judged.filter((side) => !side.isUnknown).flatMap(({ facts: { node }, frontends }) => {
-    const lacking = frontends.filter(({ wanted, present: has, isLimited }) => !isLimited && wanted.has(key) && !has.has(key));
-    const extra = frontends.filter(({ wanted, present: has }) => !wanted.has(key) && has.has(key));
-    const some = (found: typeof frontends, of: typeof frontends): string => (found.length === of.length ? 'packets' : `packets of ${namesText(found.map(({ frontend }) => frontendText(frontend)))}`);
-    return [
-      ...(lacking.length === 0 ? [] : [{ node, should: true, what: some(lacking, frontends.filter(({ wanted }) => wanted.has(key))) }]),
-      ...(extra.length === 0 ? [] : [{ node, should: false, what: some(extra, frontends.filter(({ present: has }) => has.has(key))) }]),
-    ];
-  });
-  const ofRules = [...Map.groupBy(said, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
+/** What one node's rules do otherwise than they should with one target. */
+interface Difference {
+  readonly node: string;
+  readonly should: boolean;
+  /** The frontends of which it is so; empty: all that lead there, or should. */
+  readonly of: readonly FrontendProgram[];
+}
+
+/** By target; none of nodes whose rules are not known, or may rightly be older. */
+function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly Difference[]> {
+  const all = new Map<string, Difference[]>();
+  for (const { facts: { node }, frontends, isUnknown, isSyncing: isWriting } of sides) {
+    if (isUnknown || isWriting) continue;
+    for (const should of [true, false]) {
+      const found = frontends.flatMap(({ frontend, lacking, extra }) => (should ? lacking : extra.map(keyOf)).map((key) => ({ key, frontend })));
+      for (const [key, each] of Map.groupBy(found, (one) => one.key)) {
+        const leading = frontends.filter(({ frontend, wanted }) => (should ? wanted.has(key) : frontend.dnatTargets.some((target) => keyOf(target) === key)));
+        const difference = { node, should, of: each.length === leading.length ? [] : each.map(({ frontend }) => frontend) };
+        const known = all.get(key);
+        if (known === undefined) all.set(key, [difference]);
+        else known.push(difference);
+      }
+    }
+  }
+  return all;
+}
+
+function ofRules(differences: readonly Difference[]): string[] {
+  const said = differences.map(({ node, should, of }) => ({ node, should, what: of.length === 0 ? 'packets' : `packets of ${namesText(of.map(frontendText))}` }));
+  return [...Map.groupBy(said, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
     const [first] = alike;
     if (first === undefined) return [];
     const names = namesText(alike.map(({ node }) => node));
     const isOne = alike.length === 1;
     return [first.should ? `${names} should send ${first.what} there, and ${isOne ? 'does' : 'do'} not` : `${names} ${isOne ? 'sends' : 'send'} ${first.what} there, and should not`];
   });
-  const ofConntrack = judged.flatMap(({ facts: { node }, flows }) => {
+}
+
+function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
+  const said = sides.filter((side) => !side.isSyncing && side.flows.has(key)).flatMap(({ facts: { node }, flows }) => {
     const dead = (flows.get(key) ?? []).filter(isDead);
     const count = dead.reduce((sum, { group }) => sum + group.entries, 0);
     return count === 0 ? [] : [`conntrack of ${node} still sends ${String(count)} ${dead.every(({ group }) => group.protocol === 'udp') ? 'UDP' : 'TCP'} ${count === 1 ? 'connection' : 'connections'} there`];
   });
-  return [...ofRules, ...ofConntrack.slice(0, 3), ...(ofConntrack.length > 3 ? [`and conntrack of ${plural(ofConntrack.length - 3, 'other node')}`] : [])];
+  return [...said.slice(0, 3), ...(said.length > 3 ? [`and conntrack of ${plural(said.length - 3, 'other node')}`] : [])];
 }
 
 /** What pods, EndpointSlices and the legacy Endpoints object say of each other, with the guards of the findings that are made of it. */
@@ -294,7 +323,7 @@ function podOf({ address }: Target, found: Endpoint | undefined, pods: readonly 
 }
 
 function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: NodeSide): NodeComparison {
-  const found = frontends.flatMap((each) => each.present.get(key) ?? []);
+  const found = frontends.flatMap(({ frontend }) => frontend.dnatTargets.filter((target) => keyOf(target) === key));
   const shares = found.flatMap(({ probability }) => probability ?? []);
   return {
     node: facts.node,

@@ -3,6 +3,7 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { catalogue } from '../core/diagnose/catalogue.ts';
+import { notLookedFor } from '../core/diagnose/not-looked-for.ts';
 
 const file = new URL('findings.md', import.meta.url);
 
@@ -20,6 +21,11 @@ const text = [
     `Source: ${source}`,
     '',
   ]),
+  '# Not looked for',
+  '',
+  'What goes wrong with Services too, and cannot be decided from what is collected.',
+  '',
+  ...notLookedFor.flatMap(({ id, what, why }) => [`## ${id}`, what, '', `Not found, because: ${why}`, '']),
 ].join('\n');
 
 if (process.argv.includes('--check')) {

@@ -10,9 +10,10 @@ const everyCollection = 10;
 /**
  * @param collected how often the trace was collected before
  * @returns Rules for Once, for a first collection and every tenth one, and for as long as there are findings that
- *   have to quote the rules: errors, and whatever is said of rules; what is said of a node's kernel, say, needs none of them
+ *   have to quote the rules: errors, and whatever is said of rules; what is said of a node's kernel, say, or of rules
+ *   of others, needs none of them
  */
 export function dispatchReading(mode: ServiceTraceSpec['mode'], collected: number, previous: ServiceTraceStatus | undefined): Dispatch {
   if (mode !== 'Watch' || collected % everyCollection === 0) return 'Rules';
-  return previous?.findings === undefined || previous.findings.some(({ id, severity }) => severity === 'error' || /^(RULE|IPVS)-/.test(id)) ? 'Rules' : 'References';
+  return previous?.findings === undefined || previous.findings.some(({ id, severity }) => severity === 'error' || (/^(RULE|IPVS)-/.test(id) && id !== 'RULE-FOREIGN-UNKNOWN')) ? 'Rules' : 'References';
 }

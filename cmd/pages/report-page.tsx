@@ -6,12 +6,14 @@ import { hostPort } from '../../core/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
 import { plural } from '../../core/plural.ts';
-import type { FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
+import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { twinsText } from '../node-programs.ts';
 import { pathsOf } from '../path-table.ts';
 import { factsOf, hooksText } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from '../report-content.ts';
 import {
+  comparisonSummary,
+  comparisonTable,
   connectionsTable,
   conntrackEntries,
   conntrackSummary,
@@ -22,6 +24,7 @@ import {
   nodeReasons,
   nodesTable,
   omittedEntries,
+  outlierLines,
   serviceFacts,
   targetLegends,
   targetsByNode,
@@ -105,12 +108,24 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
     { id: 'targets', title: 'DNAT targets', body: <Targets status={status} /> },
     { id: 'rules', title: 'Rules', body: <Programs programs={programs} notProxied={status.service?.notProxied} /> },
     { id: 'endpoints', title: 'EndpointSlices', body: <Endpoints status={status} /> },
+    ...(status.comparison === undefined ? [] : [{ id: 'comparison', title: 'Comparison', body: <Comparison comparison={status.comparison} /> }]),
     { id: 'conntrack', title: 'Conntrack', body: <Conntrack status={status} /> },
     ...(connections.rows.length === 0 ? [] : [{ id: 'connections', title: 'Connections made by --connect', body: <Table label="Connections made by --connect" table={connections} /> }]),
     ...(walks.length === 0 ? [] : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
     { id: 'versions', title: 'Versions', body: <Table label="Versions" table={versions} /> },
     ...(truncated.length === 0 ? [] : [{ id: 'cut', title: 'Cut', body: <Notes lines={truncated} /> }]),
   ];
+}
+
+function Comparison({ comparison }: { readonly comparison: ComparisonStatus }): ReactElement {
+  const said = comparison.rows.flatMap(({ address, port, disagreements }) => disagreements.map((words) => `${hostPort(address, port)}: ${words}`));
+  return (
+    <>
+      <p>{comparisonSummary(comparison)}.</p>
+      {comparison.rows.length === 0 ? null : <Table label="Comparison" table={comparisonTable(comparison)} />}
+      <Notes lines={[...said, ...outlierLines(comparison)]} />
+    </>
+  );
 }
 
 function Head({ content, status, name, namespace }: { readonly content: ReportContent; readonly status: ServiceTraceStatus; readonly name: string; readonly namespace: string }): ReactElement {

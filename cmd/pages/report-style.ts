@@ -65,6 +65,7 @@ details > summary { cursor: pointer; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 table { width: 100%; border-collapse: collapse; overflow-wrap: normal; }
 th, td { padding: .35rem .75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; white-space: nowrap; }
+.long { min-width: 20rem; white-space: normal; overflow-wrap: anywhere; }
 tbody tr:last-child > * { border-bottom: 0; }
 thead th { color: var(--dim); font-size: .75rem; letter-spacing: .03em; }
 tbody th { font-weight: 600; }
@@ -103,6 +104,7 @@ footer { margin-top: 3rem; padding-top: .8rem; border-top: 1px solid var(--line)
   thead { display: table-header-group; }
   th, td { padding: 2pt 4pt; white-space: normal; overflow-wrap: anywhere; }
   .whole { white-space: nowrap; }
+  .long { min-width: 0; }
   thead th { font-size: 6.5pt; overflow-wrap: normal; }
   tr, .finding, .rules > li { break-inside: avoid; }
   h2, h3, h4, h5, h6, summary { break-after: avoid; }

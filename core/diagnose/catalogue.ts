@@ -2,6 +2,7 @@
 import type { FindingKind } from './finding.ts';
 import { ctDrop } from './findings/ct-drop.ts';
 import { ctFull } from './findings/ct-full.ts';
+import { ctIpReused } from './findings/ct-ip-reused.ts';
 import { ctInvalid } from './findings/ct-invalid.ts';
 import { ctTcpEstablishedGone } from './findings/ct-tcp-established-gone.ts';
 import { ctTcpSyn } from './findings/ct-tcp-syn.ts';
@@ -101,6 +102,7 @@ import { ruleEpStale } from './findings/rule-ep-stale.ts';
 import { ruleNodePortTaken } from './findings/rule-nodeport-taken.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
 import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
+import { svcAffinityStuck } from './findings/svc-affinity-stuck.ts';
 import { svcFamily } from './findings/svc-family.ts';
 import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
@@ -193,6 +195,7 @@ export const catalogue: readonly FindingKind[] = [
   ruleDnatPort,
   ruleProb,
   ruleAffinity,
+  svcAffinityStuck,
   ruleNoMasq,
   ruleNoHairpinMasq,
   ruleOrphan,
@@ -209,6 +212,7 @@ export const catalogue: readonly FindingKind[] = [
   ruleNodePortTaken,
   ctUdpStale,
   ctUdpNoEp,
+  ctIpReused,
   ctUdpUnnatted,
   ctTcpSyn,
   ctTcpEstablishedGone,

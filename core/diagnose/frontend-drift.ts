@@ -38,7 +38,18 @@ export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: Cl
 }
 
 /** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */
-export function frontendDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
+export function frontendDrifts(facts: NodeFacts, desired: DesiredService): readonly FrontendDrift[] {
+  const known = drifts.get(facts);
+  if (known?.desired === desired) return known.found;
+  const found = findDrifts(facts, desired);
+  drifts.set(facts, { desired, found });
+  return found;
+}
+
+/** Findings, conditions and comparisons ask the same. */
+const drifts = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly found: readonly FrontendDrift[] }>();
+
+function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
   if (facts.read === undefined || desired.service.notProxied !== undefined) return [];
   return facts.read.program.frontends
     .filter(({ verdict }) => verdict !== 'Unknown')
@@ -48,11 +59,12 @@ export function frontendDrifts(facts: NodeFacts, desired: DesiredService): Front
         traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external',
         ...(facts.zone === undefined ? {} : { zone: facts.zone }),
       });
+      const [has, wants] = [new Set(frontend.dnatTargets.map(keyOf)), new Set(wanted.map(keyOf))];
       return {
         frontend,
         desired: wanted,
-        missing: wanted.filter((target) => !frontend.dnatTargets.some((present) => isSameTarget(present, target))),
-        stale: frontend.dnatTargets.filter((present) => !wanted.some((target) => isSameTarget(present, target))),
+        missing: wanted.filter((target) => !has.has(keyOf(target))),
+        stale: frontend.dnatTargets.filter((target) => !wants.has(keyOf(target))),
         known: knownTargets(desired, frontend),
       };
     });
@@ -66,8 +78,8 @@ export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Conve
   return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
 }
 
-function isSameTarget(one: { address: string; port: number }, other: { address: string; port: number }): boolean {
-  return one.address === other.address && one.port === other.port;
+function keyOf({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address} ${String(port)}`;
 }
 
 /** Such as "ClusterIP 10.96.12.7:80/TCP" or "NodePort 30080/TCP (IPv4)". */

@@ -19,14 +19,15 @@ const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.s
 const isTypes = (types: readonly string[]): boolean => types.every((type) => /^\w+$/.test(type));
 const keywordSchema = z.string().regex(/^\w+$/);
 const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional() });
-const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional(), flags: wordsSchema.optional() });
+const flagsSchema = wordsSchema.refine((flags) => flags.every((flag) => /^[\w-]+$/.test(flag)));
+const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional(), flags: flagsSchema.optional() });
 const chainSchema = ownerSchema.extend({
   type: keywordSchema.optional(),
   hook: keywordSchema.optional(),
   prio: z.int().optional(),
   policy: z.enum(['accept', 'drop']).optional(),
   dev: wordsSchema.optional(),
-  flags: wordsSchema.optional(),
+  flags: flagsSchema.optional(),
 });
 const setSchema = ownerSchema.extend({
   type: z.union([wordsSchema.refine(isTypes), z.strictObject({ typeof: z.unknown() })]),
@@ -40,7 +41,7 @@ const setSchema = ownerSchema.extend({
   elem: z.array(z.unknown()).optional(),
   stmt: z.array(z.unknown()).optional(),
 });
-const flowtableSchema = ownerSchema.extend({ hook: keywordSchema, prio: z.int(), dev: wordsSchema.optional(), flags: wordsSchema.optional(), counter: z.unknown().optional() });
+const flowtableSchema = ownerSchema.extend({ hook: keywordSchema, prio: z.int(), dev: wordsSchema.optional(), flags: flagsSchema.optional(), counter: z.unknown().optional() });
 const tableFields = new Set(Object.keys(tableSchema.shape));
 const chainFields = new Set(Object.keys(chainSchema.shape));
 const setFields = new Set(Object.keys(setSchema.shape));

@@ -4,6 +4,7 @@ import type { Io } from '../../cmd/io.ts';
 import { runFindings } from '../../cmd/print-findings.ts';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
+import { notLookedFor } from '../../core/diagnose/not-looked-for.ts';
 
 async function printed(...args: string[]): Promise<string> {
   const parsed = await parseCommandLine(['findings', ...args], 100);
@@ -23,6 +24,11 @@ describe('findings', () => {
 
   it('explains one, whatever its case', async () => {
     expect(await printed('rule-ep-stale')).toMatch(/^RULE-EP-STALE \(error\)\nReported when: .+\nNot reported: .+\nSource: /);
+  });
+
+  it('says why it does not look for one', async () => {
+    await expect(printed('sys-mtu')).rejects.toThrow('SYS-MTU is not looked for. Large packets are lost on the way to a pod');
+    expect(catalogue.filter(({ id }) => notLookedFor.some((each) => each.id === id))).toEqual([]);
   });
 
   it('prints the same as JSON', async () => {

@@ -113,6 +113,15 @@ describe('the page', () => {
     inOrder('rules', content.programs.flatMap(({ node, families }) => [node, ...families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap(({ chain, rules }) => [chain, ...rules.flatMap(({ sentence, text }) => [sentence, text])])))]));
   });
 
+  it('says what disagrees, and which node differs from its peers', async () => {
+    const text = sectionText(await pageOf(driftedBundle()), 'comparison');
+    expect(text).toContain('EndpointSlices, pods, rules or conntrack disagree on 1 address');
+    expect(text).toMatch(/10\.244\.2\.3:8080http 80\/TCP IPv4● ready/);
+    expect(text).toMatch(/2\/3.*▲ .*node-c/);
+    expect(text).toContain('node-c differs: ');
+    expect(sectionText(await pageOf(recordedBundle('auth-service')), 'comparison')).toContain('contradict each other nowhere, as far as they were read');
+  });
+
   it('explains nodes with the same rules once', async () => {
     const bundle = recordedBundle('auth-service');
     const [first] = bundle.answers;

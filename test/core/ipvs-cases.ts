@@ -25,6 +25,10 @@ export const ipvsService: DesiredService = {
 const local = (missing: string[]): NodeReportRecord => ({ kind: 'localAddresses', service: 'kinds/web', local: missing.length === 0 ? ['10.96.0.7'] : [], missing });
 const reuse = (mode: string, conntrack = '1'): NodeReportRecord => ({ kind: 'system', cpus: 2, hostname: 'node-a', sysctls: { 'net/ipv4/ip_forward': '1', 'net/ipv4/vs/conn_reuse_mode': mode, 'net/ipv4/vs/conntrack': conntrack } });
 
+const quiescent = (value: string): NodeReportRecord => ({ kind: 'system', cpus: 2, hostname: 'node-a', sysctls: { 'net/ipv4/vs/expire_quiescent_template': value } });
+const persistent = (servers: string[]): string[] => servers.map((line) => line.replace('-s rr', '-s rr -p 600'));
+const stickyService: DesiredService = { ...ipvsService, service: { ...ipvsService.service, sessionAffinity: 'ClientIP', sessionAffinityTimeoutSeconds: 600 } };
+
 export const ipvsCases: readonly IpvsCase[] = [
   { name: 'as it was recorded, with one that drains', change: (servers) => servers, ids: [] },
   { name: 'without its virtual server', change: () => [], ids: ['IPVS-VS-MISSING'] },
@@ -52,4 +56,6 @@ export const ipvsCases: readonly IpvsCase[] = [
   { name: 'where conntrack of IPVS is off, on an old kernel', change: (servers) => servers, records: [reuse('1', '0')], kernel: '4.18.0', ids: [] },
   { name: 'where ports are used again', change: (servers) => servers, records: [reuse('1')], ids: [] },
   { name: 'where somebody turned that off', change: (servers) => servers, records: [reuse('0')], ids: ['IPVS-REUSE'] },
+  { name: 'where drained servers keep their clients', change: persistent, desired: stickyService, records: [quiescent('0')], ids: ['SVC-AFFINITY-STUCK'] },
+  { name: 'where drained servers let their clients go', change: persistent, desired: stickyService, records: [quiescent('1')], ids: [] },
 ];

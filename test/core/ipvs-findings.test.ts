@@ -36,7 +36,7 @@ function report({ change, records = [], kernel = '6.12' }: IpvsCase): NodeReport
 describe('a node in IPVS mode', () => {
   it.each(ipvsCases)('$name gives $ids', (each) => {
     const { desired: other = ipvsService, ids } = each;
-    const findings = findingsOf(other, [report(each)]).filter(({ id }) => /^(?:RULE|IPVS|DATA)-/.test(id));
+    const findings = findingsOf(other, [report(each)]).filter(({ id }) => /^(?:RULE|IPVS|DATA|SVC-AFFINITY)-/.test(id));
     expect(findings.map(({ id }) => id), JSON.stringify(findings, undefined, 1)).toEqual(ids);
   });
 });

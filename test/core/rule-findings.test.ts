@@ -5,7 +5,7 @@ import { probe } from './dumped-node.ts';
 import { findingsOf, recordedNode, recordedService, recordedServices, requestOf, written } from './recorded-proxy.ts';
 import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
 
-const isOfRules = (id: string): boolean => /^(?:RULE|IPVS|NODE-OUTLIER|DATA)/.test(id);
+const isOfRules = (id: string): boolean => /^(?:RULE|IPVS|NODE-OUTLIER|DATA|SVC-AFFINITY)/.test(id);
 
 describe.each(written)('what kube-proxy wrote, %s', (kind) => {
   it.each(releases.map(({ version }) => version))('of %s is healthy', { timeout: 120_000 }, async (version) => {

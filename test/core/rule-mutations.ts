@@ -124,6 +124,11 @@ const ofIptables: readonly Omit<RuleMutation, 'mode'>[] = [
   { name: 'the other backend filled too', service: one, change: (node) => { node.iptables.legacy = structuredClone(node.iptables.nf_tables ?? {}); }, ids: ['RULE-LEGACY+NFT'] },
   { name: 'a remembered client for other seconds', service: 'sticky', change: (node) => { edit(chain(node, names('sticky').cluster), /--seconds 10800/, '--seconds 60'); }, ids: ['RULE-AFFINITY'] },
   { name: 'an endpoint that does not remember', service: 'sticky', change: (node) => { edit(chain(node, sep('sticky', own)), / -m recent --set \S+ \S+ --mask \S+ --rsource/, ''); }, ids: ['RULE-AFFINITY'] },
+  {
+    name: 'remembered clients of an endpoint that is gone', service: 'sticky',
+    change: (node) => { const lines = chain(node, names('sticky').cluster); lines.splice(-3, 3, `-A ${names('sticky').cluster} -j ${sep('sticky', own)}`); },
+    desired: (desired) => ({ ...desired, endpointSlices: desired.endpointSlices.map((slice) => (slice.addressType === 'IPv4' ? { ...slice, endpoints: slice.endpoints.filter(({ addresses }) => addresses.includes('10.244.1.2')) } : slice)) }), ids: ['SVC-AFFINITY-STUCK'],
+  },
   { name: 'a spec without affinity', service: 'sticky', desired: spec({ sessionAffinity: 'None' }), ids: ['RULE-AFFINITY'] },
   { name: 'a spec of affinity', service: one, desired: spec({ sessionAffinity: 'ClientIP' }), ids: ['RULE-AFFINITY'] },
   { name: 'a spec of affinity for other seconds', service: 'sticky', desired: spec({ sessionAffinityTimeoutSeconds: 60 }), ids: ['RULE-AFFINITY'] },

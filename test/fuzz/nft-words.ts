@@ -11,7 +11,7 @@ export function nftWords(lines: readonly string[]): string[] {
     const said = line
       .replace(/ # handle \d+$/, '')
       .replace(/^(size \d+) # count \d+$/, '$1')
-      .replace(/\b(type\s[^;{}]*?) priority ([^;{}]+);/, (whole, head: string, priority: string) => `${head} priority ${String(nftPriorityOf(priority, 'ip') ?? whole)};`)
+      .replace(/ priority (\w+ [+-] \d+);/g, (whole, priority: string) => ` priority ${String(nftPriorityOf(priority, 'ip') ?? whole)};`)
       .replace(/\breject with icmp(?:v6|x)? (?:type )?port-unreachable\b/g, 'reject')
       .replace(/\b(with icmp(?:v6|x)?)\s+type\s/g, '$1 ')
       .replace(/ burst (?:5 packets|0 \w*bytes)\b/g, '')
@@ -22,9 +22,13 @@ export function nftWords(lines: readonly string[]): string[] {
   });
 }
 
+/** Of base chains; a word is the same as its number wherever it stands, for a torn line may be read as anything. */
+const priorities = ['raw', 'mangle', 'dstnat', 'filter', 'security', 'srcnat'];
+
 function spelled(word: string): string {
+  if (priorities.includes(word)) return String(nftPriorityOf(word, 'ip'));
   const bare = word.replace(/^"|"$|[[\]]/g, '');
-  const number = bare.replace(/\b(?:0x[0-9a-f]+|\d+)\b/gi, (digits) => String(Number(digits)));
+  const number = bare.replace(/\b(?:0x[0-9a-f]+|\d+)\b/gi, (digits) => String(Number(digits))).replace(/^-0$/, '0');
   return synonyms.get(number) ?? number.replace(/(?<![\w.:])(?:\d+(?:ms|[wdhms]))+(?![\w.:])/g, seconds);
 }
 

@@ -14,7 +14,7 @@ import { clusterRequirements, findProgram, fullPath } from '../cluster/requireme
 import { openTerminal } from '../end-to-end/terminal.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from '../setup/deploy.ts';
 import { printTerminalSvg } from './terminal-svg.ts';
-import { screenshotViews, size } from './views.ts';
+import { columns, screenshotViews } from './views.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const folder = `${root}docs/screenshots/`;
@@ -46,18 +46,20 @@ async function keepConnecting(cluster: Cluster, signal: AbortSignal): Promise<vo
 }
 
 async function takeViews(cluster: Cluster, env: Readonly<Record<string, string>>): Promise<void> {
-  const terminal = await openTerminal('kubectl svctrace auth-service', { ...size, env });
+  // With 16 colours, the picture's own theme says what they look like.
+  const terminal = await openTerminal('kubectl svctrace auth-service', { columns, rows: 36, env: { ...env, FORCE_COLOR: '1' } });
   try {
     await terminal.waitFor(/node-a[\s\S]*node-b[\s\S]*node-c/);
     await deleteRule(cluster.node('node-c'));
     // Within 10 s of a change of the EndpointSlices, a difference may be a kube-proxy that still writes.
     await terminal.waitFor(/findings \(1\)/i, 60);
-    for (const { name: view, title, keys, shows } of screenshotViews) {
+    for (const { name: view, title, rows, keys, shows } of screenshotViews) {
+      await terminal.resize(columns, rows);
       await terminal.press(...keys);
-      await terminal.waitFor(shows, 60);
+      await terminal.waitFor(shows, 120);
       // The screen once more, when all of it is painted.
       await sleep(500);
-      await writeFile(`${folder}${view}.svg`, printTerminalSvg(await terminal.coloredScreen(), title, size));
+      await writeFile(`${folder}${view}.svg`, printTerminalSvg(await terminal.coloredScreen(), title, { columns, rows }));
       say(`wrote docs/screenshots/${view}.svg`);
     }
     await terminal.press('q');

@@ -1,6 +1,7 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctTcpEstablishedGone: FindingKind = {
@@ -12,7 +13,7 @@ export const ctTcpEstablishedGone: FindingKind = {
   find: ({ desired, nodes, cluster }) =>
     nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
-        .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted)
+        .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} TCP connections of ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is gone.`,

@@ -1,6 +1,7 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctUdpNoEp: FindingKind = {
@@ -13,7 +14,7 @@ export const ctUdpNoEp: FindingKind = {
     nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) => {
       const version = node.read?.kubeProxy?.metrics?.version;
       return serviceFlows(node, desired)
-        .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted)
+        .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no endpoint any more.`,

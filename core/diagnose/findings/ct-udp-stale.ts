@@ -1,6 +1,7 @@
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
+import { reusedBy } from '../reused-addresses.ts';
 import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctUdpStale: FindingKind = {
@@ -13,7 +14,7 @@ export const ctUdpStale: FindingKind = {
   find: ({ desired, nodes, cluster }) =>
     nodes.filter((node) => !isSyncing(node, desired, cluster)).flatMap((node) =>
       serviceFlows(node, desired)
-        .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted)
+        .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is no endpoint.`,

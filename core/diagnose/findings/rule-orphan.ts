@@ -6,7 +6,7 @@ export const ruleOrphan: FindingKind = {
   id: 'RULE-ORPHAN',
   severity: 'info',
   condition: "A node holds chains of the Service that no rule leads to: they do nothing, and kube-proxy has not removed them.",
-  notReported: "Chains of a large cluster (1,000 endpoints and more, whose rules have no comments), which kube-proxy removes once in a syncPeriod; chains without rules, which the nftables mode removes a second later; where a finding tells that rules are missing.",
+  notReported: "Chains of a large cluster (1,000 endpoints and more, whose rules have no comments), which kube-proxy removes once in a syncPeriod; chains without rules, which the nftables mode removes a second later; where a finding tells that rules are missing; chains of endpoints that no rule of the Service names, for finding them costs a look at all chains of the node.",
   source: '"Virtual IPs and Service Proxies", optimizing iptables mode performance; kubernetes/kubernetes#121046',
   find: (facts) =>
     onNodes(facts, (check) => {

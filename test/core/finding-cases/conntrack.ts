@@ -46,6 +46,15 @@ const udpService = (name: string, node: ReturnType<typeof nodeFacts>, ids: strin
   ids,
 });
 
+/** A pod of the namespace that is none of the Service's, with an address of before. */
+const stranger = (createdAt: string): NonNullable<FindingCase['facts']['cluster']> => ({
+  pods: [...right.map((address, index) => ({ name: `auth-${String(index + 1)}`, address, selected: true, createdAt: '2026-11-24T08:00:00Z' })), { name: 'batch-7', address: '10.244.9.9', selected: false, createdAt }].map(({ name, address, selected, createdAt: at }) => ({
+    name, uid: `uid-${address}`, selected, labels: {}, phase: 'Running', ready: true, hasPreStop: false, addresses: [address], hostNetwork: false, containers: [], createdAt: at,
+  })),
+  unread: [],
+});
+const longAgo = (desired: DesiredService): DesiredService => ({ ...changed(desired, '2026-11-24T09:57:00Z'), endpointSlices: desired.endpointSlices.map((slice) => ({ ...slice, endpoints: slice.endpoints.map(({ targetRef: _pod, ...rest }) => rest) })) });
+
 export const conntrackCases: readonly FindingCase[] = [
   { name: 'UDP entries to an endpoint', facts: { desired: ofUdp, nodes: [entries({})] }, ids: [] },
   { name: 'UDP entries to a dead address', facts: { desired: ofUdp, nodes: [entries({ replySource: '10.244.9.9' })] }, ids: ['CT-UDP-STALE'] },
@@ -69,6 +78,9 @@ export const conntrackCases: readonly FindingCase[] = [
     },
     ids: ['EPS-EMPTY', 'CT-UDP-NOEP'],
   },
+  { name: 'UDP entries to an address that another pod got', facts: { desired: longAgo(ofUdp), nodes: [entries({ replySource: '10.244.9.9' })], cluster: stranger('2026-11-24T09:58:00Z') }, ids: ['CT-IP-REUSED'] },
+  { name: 'connections to an address that another pod got', facts: { desired: longAgo(desiredService()), nodes: [tcp({ state: 'ESTABLISHED' })], cluster: stranger('2026-11-24T09:58:00Z') }, ids: ['CT-IP-REUSED'] },
+  { name: 'connections to a pod that may have been an endpoint', facts: { desired: longAgo(desiredService()), nodes: [tcp({ state: 'ESTABLISHED' })], cluster: stranger('2026-11-24T09:56:00Z') }, ids: ['CT-TCP-ESTABLISHED-GONE'] },
   { name: 'UDP entries without DNAT', facts: { desired: ofUdp, nodes: [entries({ replySource: '10.96.0.7', replySourcePort: 80, unreplied: true })] }, ids: ['CT-UDP-UNNATTED'] },
   { name: 'UDP entries without DNAT, and no endpoint', facts: { desired: desiredService([], udp), nodes: [entries({ replySource: '10.96.0.7', replySourcePort: 80, unreplied: true }, withoutEndpoints([]))] }, ids: ['EPS-EMPTY'] },
 

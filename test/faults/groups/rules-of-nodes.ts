@@ -115,9 +115,9 @@ export const rulesOfNodes: readonly FaultGroup[] = [
     },
     {
       name: 'foreign-drop-in-nftables',
-      does: 'a table of somebody else drops packets to the pods in its forward hook; tables of other programs are not read (RULE-FOREIGN says so)',
+      does: 'a table of somebody else drops packets to the pods in its forward hook',
       node: 'node-b',
-      ids: [],
+      ids: ['RULE-FOREIGN'],
       edit: async (place, node, name) => {
         const { addresses } = await place.endpoints(name);
         await nft(place.node(node), `table ip ${foreignTable} { chain forward { type filter hook forward priority -10; policy accept; ip daddr { ${addresses.join(', ')} } tcp dport 8080 drop; }; }`);

@@ -166,8 +166,10 @@ const iptablesFaults: readonly Fault[] = [
     spec: { sessionAffinity: 'ClientIP' },
     edit: async (place, node, name) => {
       const on = place.node(node);
-      const rules = await rulesOf(on, 'nat', await serviceChain(on, name));
-      for (const rule of rules.filter((one) => one.includes('--rcheck'))) await deleteRule(on, 'nat', rule);
+      const chain = await serviceChain(on, name);
+      const rules = await rulesOf(on, 'nat', chain);
+      // By number from the last one on: iptables does not find a rule of `recent` by its words.
+      for (const [index, rule] of [...rules.entries()].reverse()) if (rule.includes('--rcheck')) await iptables(on, 'nat', `-D ${chain} ${String(index + 1)}`);
     },
   }),
   ...onNodes(iptablesNodes, {

@@ -1,0 +1,62 @@
+import { hostPort, isSameAddress, isSameTarget } from '../../address.ts';
+import { realServerText } from '../../evaluate/walk-ipvs.ts';
+import type { DesiredService } from '../../service.ts';
+import type { FindingKind, Occurrence } from '../finding.ts';
+import { frontendText } from '../frontend-drift.ts';
+import { realServersOf } from '../ipvs-servers.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import { viewsOf, type FrontendCheck, type NodeCheck } from '../node-check.ts';
+import { onNodes } from '../on-nodes.ts';
+
+const setting = 'net/ipv4/vs/expire_quiescent_template';
+
+export const svcAffinityStuck: FindingKind = {
+  id: 'SVC-AFFINITY-STUCK',
+  severity: 'error',
+  condition:
+    'The Service has sessionAffinity ClientIP, and clients that were there before are kept with an endpoint that is none any more: a rule still sends them there, though no new client, or (IPVS) expire_quiescent_template is 0 while a real server drains.',
+  notReported: "An endpoint to which new clients are sent too (RULE-EP-STALE); within 10 s and minSyncPeriod of a change of the EndpointSlices. Which clients a node remembers is not read: their addresses are nobody's business here.",
+  source: 'kubernetes/kubernetes#110302, #55429; pkg/proxy/iptables/proxier.go (recent), nftables/proxier.go (affinity sets), ipvs/proxier.go NewProxier (expire_quiescent_template)',
+  find: (facts) => (facts.desired.service.sessionAffinity !== 'ClientIP' ? [] : onNodes(facts, (check) => (check.isIpvs ? quiescent(check, facts.desired) : remembered(check)))),
+};
+
+type Found = Omit<Occurrence, 'where' | 'node'>;
+
+function remembered({ node, frontends }: NodeCheck): Found[] {
+  const found = frontends.filter(({ explainedBy, frontend }) => explainedBy === undefined && frontend.verdict === 'DNAT').flatMap((each) => rememberedTargets(each).map((target) => ({ ...target, frontend: each.frontend })));
+  return [...Map.groupBy(found, ({ rule }) => rule)].map(([rule, [first]]) => ({
+    message: `${node} sends clients of ${first === undefined ? 'the Service' : frontendText(first.frontend)} that were there before back to ${first?.text ?? ''}, which is no endpoint for it any more.`,
+    evidence: [rule],
+    advice: restartKubeProxy(node),
+  }));
+}
+
+/**
+ * Where rules for remembered clients lead, and neither the EndpointSlices nor rules for new ones do. Under the policy
+ * Local, the node's own packets and those of pods may still go to any ready endpoint.
+ */
+function rememberedTargets(check: FrontendCheck): { readonly text: string; readonly rule: string }[] {
+  const { chains, desired, known, frontend, family } = check;
+  return chains
+    .filter((chain) => ['cluster', 'local'].includes(family?.rules.kindOf(chain) ?? ''))
+    .flatMap((chain) => viewsOf(check, chain).filter(({ remembers }) => remembers !== undefined))
+    .flatMap(({ text, dnat, chains: to }) => [...dnat, ...to.flatMap((chain) => viewsOf(check, chain).flatMap((view) => view.dnat))].map((target) => ({ rule: text, target })))
+    .flatMap(({ rule, target }) => {
+      const [address = '', port = ''] = target.split(' ');
+      const isThere = [...desired, ...known.filter(({ ready }) => ready), ...frontend.dnatTargets].some((each) => isSameAddress(each.address, address) && String(each.port) === port);
+      return isThere ? [] : [{ text: hostPort(address, Number(port)), rule }];
+    });
+}
+
+function quiescent({ node, frontends, facts: { read } }: NodeCheck, service: DesiredService): Found[] {
+  const drains = frontends.flatMap(({ frontend, desired }) => realServersOf(read?.report, service, frontend).filter((real) => real.weight === 0 && !desired.some((each) => isSameTarget(each, real))));
+  const [first] = drains;
+  if (first === undefined || read?.system?.sysctls[setting] !== '0') return [];
+  return [
+    {
+      message: `On ${node}, clients that were at ${hostPort(first.address, first.port)} stay there while it drains, with new connections too.`,
+      evidence: [`${setting.replaceAll('/', '.')} = 0`, ...drains.slice(0, 5).map(realServerText)],
+      advice: `on ${node}: sysctl -w net.ipv4.vs.expire_quiescent_template=1, as kube-proxy sets it when it starts`,
+    },
+  ];
+}
