@@ -126,7 +126,15 @@ describe('screen', () => {
 });
 
 describe('colour', () => {
-  const frames = ([16, 256] as const).flatMap((palette) => screens.map(([name, shown, size]) => ({ name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) })));
+  let frames: { name: string; palette: Palette; frame: string; plain: string }[] = [];
+  beforeAll(() => {
+    frames = ([16, 256] as const).flatMap((palette) => screens.map(([name, shown, size]) => {
+      const frame = { name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) };
+      // One after the other: each goes on painting until it is ended.
+      cleanup();
+      return frame;
+    }));
+  }, 60_000);
   const codesOf = (frame: string): string[] => [...frame.matchAll(/\u001b\[([\d;]*)m/g)].map(([, code = '']) => code);
 
   it('changes no letter of any screen', () => {
