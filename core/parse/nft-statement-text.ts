@@ -235,6 +235,8 @@ class StatementReader {
       return value === undefined ? undefined : { kind: 'mangle', key, value };
     }
     const operator = tokens.takeOneOf(['==', '!=', '<', '>', '<=', '>=', '!']);
+    // In parentheses stands what an operator is asked of; without one it belongs to something else.
+    if (operator === undefined && tokens.word() === '(') return undefined;
     const right = this.#valueOf(types);
     if (right === undefined) return undefined;
     if (tokens.take('/')) {
@@ -286,7 +288,7 @@ class StatementReader {
     const address = this.#valueOf([]);
     // A constant that is no address.
     if (address === undefined || address.kind === 'value') return undefined;
-    return tokens.word().startsWith(':') ? this.#portBehindColon({ address }) : { address };
+    return tokens.word().startsWith(':') && tokens.peek()?.isGlued === true ? this.#portBehindColon({ address }) : { address };
   }
 
   #portBehindColon(target: Target): Target | undefined {

@@ -325,10 +325,11 @@ const bridgePriorities = new Map(Object.entries({ dstnat: -300, filter: -200, ou
 
 /** `-100`, `dstnat`, `dstnat - 10`. */
 export function nftPriorityOf(text: string, family: string): number | undefined {
-  const match = /^(-?\d+|[a-z]+)(?:\s*([+-])\s*(\d+))?$/.exec(text.trim());
-  if (match?.[1] === undefined) return undefined;
-  const from = (family === 'bridge' ? bridgePriorities : priorities).get(match[1]) ?? Number(match[1]);
-  return Number.isNaN(from) ? undefined : from + Number(match[3] ?? 0) * (match[2] === '-' ? -1 : 1);
+  const match = /^(?:(-?\d+)|([a-z]+)(?: ([+-]) (\d+))?)$/.exec(text.trim());
+  if (match === null) return undefined;
+  const [, number, name = '', sign, distance = 0] = match;
+  const from = number === undefined ? (family === 'bridge' ? bridgePriorities : priorities).get(name) : Number(number);
+  return from === undefined ? undefined : from + Number(distance) * (sign === '-' ? -1 : 1);
 }
 
 /** `type inet_service : interval ipv4_addr` is a map to ranges of addresses. */

@@ -26,8 +26,8 @@ export function nftWords(lines: readonly string[]): string[] {
 const priorities = ['raw', 'mangle', 'dstnat', 'filter', 'security', 'srcnat'];
 
 function spelled(word: string): string {
-  if (priorities.includes(word)) return String(nftPriorityOf(word, 'ip'));
   const bare = word.replace(/^"|"$|[[\]]/g, '');
+  if (priorities.includes(bare)) return String(nftPriorityOf(bare, 'ip'));
   const number = bare.replace(/\b(?:0x[0-9a-f]+|\d+)\b/gi, (digits) => String(Number(digits))).replace(/^-0$/, '0');
   return synonyms.get(number) ?? number.replace(/(?<![\w.:])(?:\d+(?:ms|[wdhms]))+(?![\w.:])/g, seconds);
 }
