@@ -23,7 +23,8 @@ import { buildStatus } from '../../core/status.ts';
 import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 await loadExplainers();
-afterEach(() => { cleanup(); });
+// On a busy machine, the first screen may take long.
+afterEach(() => { cleanup(); }, 60_000);
 
 const now = Date.parse('2026-11-24T11:00:03Z');
 const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({ type: 'event', event: { kind: 'trace', trace }, at: now });
