@@ -9,6 +9,11 @@ import { LiveApp, type LiveAppProps } from './live-app.tsx';
 import { Picker, type PickerProps } from './picker.tsx';
 import { createTheme, type Theme } from './theme.ts';
 
+const homeAndErase = '\u001b[H\u001b[2J';
+
+/** After the last of several changes of size, which a window that is drawn larger sends one after the other, in milliseconds. */
+const settledAfter = 50;
+
 /**
  * The wheel sends arrow keys while the other screen is shown (xterm's alternateScroll, DECSET 1007). Tracking the mouse
  * itself would take from the user what terminals do with it: selecting text.
@@ -46,12 +51,25 @@ async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   process.stdout.write(wheelAsArrows);
   const app = render(screen, renderOptions);
   const stop = (): void => { app.unmount(); };
+  // ink writes the lines that changed since its last frame; a terminal that changed its size meanwhile has moved the others.
+  let settling: NodeJS.Timeout | undefined;
+  const repaint = (): void => {
+    clearTimeout(settling);
+    settling = setTimeout(() => {
+      app.clear();
+      process.stdout.write(homeAndErase);
+      app.rerender(screen);
+    }, settledAfter);
+  };
+  process.stdout.on('resize', repaint);
   signal.addEventListener('abort', stop);
   // A terminal that closes without a signal ends what is typed.
   process.stdin.once('end', stop);
   try {
     await app.waitUntilExit();
   } finally {
+    clearTimeout(settling);
+    process.stdout.removeListener('resize', repaint);
     signal.removeEventListener('abort', stop);
     process.stdin.removeListener('end', stop);
     process.removeListener('exit', giveWheelBack);

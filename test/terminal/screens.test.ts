@@ -115,6 +115,15 @@ describe('resized while it is shown', () => {
       }
     });
   });
+
+  it('many times at once ends with the last size', async () => {
+    await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
+      await terminal.settled(barOf('path'));
+      for (const columns of [140, 90, 60, 200, 81]) await terminal.resize(columns, 20 + (columns % 7));
+      await terminal.resize(large.columns, large.rows);
+      await expectGolden(await settledAt(terminal, large), 'path', large);
+    });
+  });
 });
 
 /** The screen with its last line where the size puts it. */
