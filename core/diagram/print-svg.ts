@@ -1,4 +1,4 @@
-/** The picture as SVG: dagre places boxes and bends arrows (docs/decisions/050-layout-of-diagrams.md). */
+/** The picture as SVG: dagre places boxes and bends arrows (docs/decisions/051-layout-of-diagrams.md). */
 import { Graph, layout } from '@dagrejs/dagre';
 import { layers, type Diagram, type DiagramBox } from './diagram.ts';
 
