@@ -53,12 +53,14 @@ export class HookChains {
  * @param withNat where kube-proxy keeps none of its rules there
  */
 export async function readHookChains(commands: Commands, family: Family, backend: IptablesBackend, tables: ReadonlySet<string>, withNat: boolean, emit: Emit): Promise<void> {
-  const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}-save`;
+  const tool = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}`;
+  // iptables-nft-save reads all tables of the kernel, whichever is asked for; -S reads that one.
+  const command = (table: string): readonly [string, ...string[]] => (backend === 'legacy' ? [`${tool}-save`, '-c', '-t', table] : [tool, '-w', '5', '-t', table, '-v', '-S']);
   const chains = new HookChains();
   for (const table of [...hookTables, ...(withNat ? ['nat'] : [])].filter((each) => tables.has(each))) {
-    const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => { chains.push(line); });
+    const { status, problem } = await commands.stream(command(table), (line) => { chains.push(line); });
     const found = chains.takeAll();
-    if (status !== 0) emit({ kind: 'unread', family, what: `chains of other programs, ${program}, table ${table}`, reason: problem });
+    if (status !== 0) emit({ kind: 'unread', family, what: `chains of other programs, ${tool}, table ${table}`, reason: problem });
     else emitHookChains(found, { family, backend, table }, emit);
   }
 }

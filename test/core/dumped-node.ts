@@ -90,6 +90,10 @@ function toolsOf(node: DumpedNode): Commands {
         for (const line of printTable(dump?.get(args.at(-1) ?? ''))) onLine(line);
         return Promise.resolve(done);
       }
+      if (/^ip6?tables-nft$/.test(program) && args.at(-1) === '-S') {
+        for (const line of printRules(node.iptables.nf_tables?.[program.startsWith('ip6') ? 'IPv6' : 'IPv4']?.get(args[3] ?? ''))) onLine(line);
+        return Promise.resolve(done);
+      }
       if (program === 'nft' && args.includes('table')) {
         const [family, table] = args.slice(-2);
         const objects = node.nftables.filter((object) => Object.entries(object).every(([kind, body]) => body['family'] === family && (kind === 'table' ? body['name'] : body['table']) === table));
@@ -112,11 +116,20 @@ function listChains({ iptables }: DumpedNode, program: string, table: string, wo
       const rules = [...(chains?.values() ?? [])].flatMap(({ lines }) => lines);
       onLine(`Chain ${name} (${String(rules.filter((line) => new RegExp(` -[jg] ${name}(?: |$)`).test(line)).length)} references)`);
     } else {
-      onLine(chain.policy === undefined ? `-N ${name}` : `-P ${name} ${chain.policy} -c 0 0`);
+      onLine(headOf(name, chain));
       for (const line of chain.lines) onLine(line);
     }
   }
   return errors.length === 0 ? done : { status: 123, problem: errors[0] ?? '', errors };
+}
+
+/** As `iptables -v -S` begins a chain. */
+function headOf(name: string, { policy }: DumpedChain): string {
+  return policy === undefined ? `-N ${name}` : `-P ${name} ${policy} -c 0 0`;
+}
+
+function printRules(chains: ReadonlyMap<string, DumpedChain> | undefined): string[] {
+  return [...(chains ?? [])].map(([name, chain]) => headOf(name, chain)).concat([...(chains?.values() ?? [])].flatMap(({ lines }) => lines));
 }
 
 function printTable(chains: ReadonlyMap<string, DumpedChain> | undefined): string[] {
