@@ -2,6 +2,7 @@
 import type { ClusterFacts } from './cluster-facts.ts';
 import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { plural } from './plural.ts';
 import type { DesiredService } from './service.ts';
 import type { Condition, FindingStatus, ServiceTraceSpec, ServiceTraceStatus } from './service-trace.ts';
 
@@ -83,7 +84,7 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
   const errors = findings.filter(({ severity }) => severity === 'error');
   if (errors.length > 0) {
     const ids = [...new Set(errors.map(({ id }) => id))].join(', ');
-    return { status: 'False', reason: 'FindingsOfSeverityError', message: `${errors.length} findings of severity error: ${ids}` };
+    return { status: 'False', reason: 'FindingsOfSeverityError', message: `${plural(errors.length, 'finding')} of severity error: ${ids}` };
   }
   const { waiting, failed, total } = countNodes(nodes);
   const unread = nodes.filter(({ read }) => read !== undefined && read.unread.length > 0);

@@ -59,7 +59,7 @@ export const exampleTrace: ServiceTrace = {
       { type: 'Ready', status: 'False', reason: 'NodesDidNotAnswer', message: 'node-c: the image svctrace/probe:v0.1.0 cannot be pulled', lastTransitionTime: '2026-11-24T11:00:00Z' },
       { type: 'Collected', status: 'False', reason: 'NodesDidNotAnswer', message: '2 of 3 nodes answered', lastTransitionTime: '2026-11-24T11:00:00Z' },
       { type: 'Converged', status: 'False', reason: 'RulesDiffer', message: 'the rules differ from the EndpointSlices on node-b', lastTransitionTime: '2026-11-24T11:00:00Z' },
-      { type: 'Healthy', status: 'False', reason: 'FindingsOfSeverityError', message: '1 findings of severity error: RULE-EP-MISSING', lastTransitionTime: '2026-11-24T11:00:00Z' },
+      { type: 'Healthy', status: 'False', reason: 'FindingsOfSeverityError', message: '1 finding of severity error: RULE-EP-MISSING', lastTransitionTime: '2026-11-24T11:00:00Z' },
     ],
     service: {
       type: 'ClusterIP',
