@@ -30,7 +30,15 @@ async function startServer(answer: (query: Packet, transport: 'udp' | 'tcp') => 
     });
     socket.on('error', () => undefined);
   });
-  await new Promise<void>((resolve) => { tcp.listen(port, '127.0.0.1', resolve); });
+  const listens = await new Promise<boolean>((resolve) => {
+    tcp.once('error', () => { resolve(false); });
+    tcp.listen(port, '127.0.0.1', () => { resolve(true); });
+  });
+  if (!listens) {
+    // What is free for datagrams may be taken for connections: another port then.
+    udp.close();
+    return startServer(answer);
+  }
   closing.push(() => { udp.close(); tcp.close(); });
   return (tcp.address() as AddressInfo).port;
 }
