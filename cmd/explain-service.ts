@@ -2,11 +2,10 @@
 import { stringify } from 'yaml';
 import { hostPort, isSameAddress, prefixContains } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
-import { nodeOutliers } from '../core/compare-nodes.ts';
-import { disagreeingRows } from '../core/compare-service.ts';
+import { comparisonOf } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
-import { readNodeFacts, type NodeFacts } from '../core/node-facts.ts';
+import { readNodeFacts } from '../core/node-facts.ts';
 import { frontendsOf, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
@@ -61,18 +60,14 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
-  const comparison = comparisonOf(bundle, nodes);
+  // Of all nodes, whichever are explained.
+  const comparison = comparisonOf({ desired, nodes, now: bundle.recordedAt, ...present({ cluster: bundle.cluster }) });
   const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
   const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }) };
   if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
   else if (request.output === 'yaml') io.stdout.write(stringify(result));
   else io.stdout.write(textOf(bundle, explained, { comparison, connections }, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
-}
-
-/** Of all nodes, whichever are explained: what they disagree on, and who differs from whom. */
-function comparisonOf({ desired, cluster, recordedAt }: Bundle, nodes: readonly NodeFacts[]): ComparisonStatus {
-  return { ...disagreeingRows({ desired, nodes, now: recordedAt, ...present({ cluster }) }), outliers: nodeOutliers(desired, nodes, cluster) };
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {

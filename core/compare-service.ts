@@ -4,6 +4,7 @@
  */
 import { canonicalAddress, isSameAddress } from './address.ts';
 import type { ClusterFacts, PodFacts } from './cluster-facts.ts';
+import { nodeOutliers } from './compare-nodes.ts';
 import { desiredTargets, type DesiredTarget } from './desired-targets.ts';
 import { isChanging } from './diagnose/age.ts';
 import { frontendText, isSyncing } from './diagnose/frontend-drift.ts';
@@ -18,7 +19,7 @@ import { plural } from './plural.ts';
 import { present } from './present.ts';
 import type { FrontendProgram } from './program.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
-import type { ComparisonRowStatus, EndpointStatus, ServicePortStatus } from './service-trace.ts';
+import type { ComparisonRowStatus, ComparisonStatus, EndpointStatus, ServicePortStatus } from './service-trace.ts';
 
 /** What is compared. */
 export interface Compared {
@@ -67,6 +68,11 @@ export interface NodeComparison {
 /** All ports, in the order of the Service; a port's rows in the order of its EndpointSlices, then what only pods, rules or conntrack have. */
 export function compareService(compared: Compared): PortComparison[] {
   return portsOf(compared).map(({ key, targets, disagreements, row }) => ({ ...key, rows: targets.map((target) => row(target, disagreements(target))) }));
+}
+
+/** What a result says of it: where the sources disagree, and which nodes differ from their peers. */
+export function comparisonOf(compared: Compared): ComparisonStatus {
+  return { ...disagreeingRows(compared), outliers: nodeOutliers(compared.desired, compared.nodes, compared.cluster) };
 }
 
 /** The rows whose sources disagree, at most so many, and how many more there are: what a status has room for. */

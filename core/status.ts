@@ -1,8 +1,7 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
 import { boundStatus } from './bound-status.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
-import { nodeOutliers } from './compare-nodes.ts';
-import { disagreeingRows } from './compare-service.ts';
+import { comparisonOf } from './compare-service.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
 import type { FromFacts } from './diagnose/finding.ts';
@@ -93,7 +92,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     nodes: nodes.map((each) => nodeStatus(each, desired, input)),
     ...(walks.length === 0 ? {} : { walks }),
     findings,
-    comparison: { ...disagreeingRows(facts), outliers: nodeOutliers(desired, nodes, input.cluster) },
+    comparison: comparisonOf(facts),
     convergence,
     summary: summaryOf(desired, nodes, findings),
     truncated: [],

@@ -69,6 +69,7 @@ function xtablesExtensions(): ImageContent {
   return collectDirectory(directory);
 }
 
-function debianTriplet(): string {
+/** Where Debian keeps this machine's libraries, below /usr/lib. */
+export function debianTriplet(): string {
   return process.arch === 'arm64' ? 'aarch64-linux-gnu' : 'x86_64-linux-gnu';
 }
