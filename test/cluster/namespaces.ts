@@ -83,8 +83,12 @@ export async function runInNetwork(pid: number, lines: readonly string[]): Promi
 /** Duplicate address detection would delay every IPv6 address by a second or more, for nothing: nobody else is here. */
 export const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
 
-// Every rejected connection is told so. With the usual limit of one answer in a second, some would be timeouts.
-const noIcmpLimit = 'sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0';
+/**
+ * Every rejected connection is told so: with the kernel's limits, some would be timeouts. icmp_ratelimit is the limit for
+ * each destination. The namespace's limit for all of them together (icmp_msgs_burst, 50) has no switch of its own, but no
+ * message counts that no mask names.
+ */
+const noIcmpLimit = "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratemask=''";
 
 /** Starts the process that keeps the control plane's network namespace; returns its pid. */
 export async function createControlPlaneNamespace(components: Components): Promise<number> {

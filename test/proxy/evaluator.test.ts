@@ -13,7 +13,7 @@ describe('the evaluator and the kernel', () => {
     if (missing.length > 0) return skip(`the light cluster needs ${missing.join('; ')}`);
     const proof = await prove({ name: 'proof-test', cases, seed, onProgress: progressPrinter('proof: ') });
     process.stderr.write(`seed ${String(seed)}\n${proofText(proof)}\n`);
-    expect(proof.disagreements).toHaveLength(0);
+    expect(proof.disagreements).toEqual([]);
     expect(proof.chiSquare.isImplausible).toBe(false);
     // Nothing that random choice could have left out.
     expect(proof.services).toBeGreaterThanOrEqual(120);
