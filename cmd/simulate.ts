@@ -19,6 +19,7 @@ import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { createProgress } from './progress.ts';
 import type { SimulateRequest } from './request.ts';
+import { percentText } from './words.ts';
 
 /**
  * @returns 5 where a part of what was asked could not be read: the answer then says what it does not know
@@ -168,7 +169,7 @@ function asText({ verdict, destinations, masquerade, path, unknown = [], nodes =
     ...(path.length === 0 ? ['no rule matches'] : []),
     '',
     `${verdict}${masquerade ? ', masqueraded' : ''}`,
-    ...destinations.map(({ address, port, probability }) => `  ${hostPort(address, port)}  ${(probability * 100).toFixed(1)}%`),
+    ...destinations.map(({ address, port, probability }) => `  ${hostPort(address, port)}  ${percentText(probability)}`),
     ...(unknown.length === 0 ? [] : ['', 'not known, so nothing is said of what depends on it:', ...unknown.map((each) => `  ${each}`)]),
   ];
   return `${lines.join('\n')}\n`;

@@ -17,8 +17,10 @@ export function countText(count: number | undefined): string {
   return count === undefined ? '-' : String(count);
 }
 
+/** A share of something is not told as none. */
 export function percentText(share: number | undefined): string {
-  return share === undefined ? 'unknown' : `${(share * 100).toFixed(1)}%`;
+  if (share === undefined) return 'unknown';
+  return share > 0 && share < 0.0005 ? '<0.1%' : `${(share * 100).toFixed(1)}%`;
 }
 
 const conditionWords: Readonly<Record<Condition['status'], Cell>> = {

@@ -57,12 +57,12 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
   const filter = filterOf(state);
   const place = `${isOfNode && state.selectedNode !== undefined ? `of ${state.selectedNode}` : ''}${filter === '' ? '' : ` /${filter}`}`.trim();
   return (
-    <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
+    <Box flexDirection="column" width={size.columns} height={size.rows} overflowY="hidden">
       <Box flexDirection="column" flexShrink={0}>
         <Header state={state} lines={state.isHelpOpen ? [] : header} theme={theme} />
       </Box>
       {state.isHelpOpen ? (
-        <Box flexGrow={1} overflow="hidden">
+        <Box flexGrow={1} overflowY="hidden">
           <Help theme={theme} />
         </Box>
       ) : (
@@ -77,7 +77,7 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
               <TabBar shown={view} findings={trace.status.findings?.length} changes={state.timeline.length} place={place} position={position} width={size.columns} theme={theme} />
             </Box>
           )}
-          <Box flexDirection="column" flexGrow={1} overflow="hidden">
+          <Box flexDirection="column" flexGrow={1} overflowY="hidden">
             {body.fixed.map((line, index) => (
               <Line key={`fixed ${String(index)}`} text={body.meaning === undefined ? line : `  ${line}`} />
             ))}
@@ -103,7 +103,7 @@ function Detail({ lines, rows, width, theme }: { readonly lines: readonly string
   const room = rows - 1;
   const shown = lines.length > room ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${String(lines.length - room + 1)} more lines`)] : lines;
   return (
-    <Box flexDirection="column" flexShrink={0} height={rows} overflow="hidden">
+    <Box flexDirection="column" flexShrink={0} height={rows} overflowY="hidden">
       <Line text={theme.paint('dim', '─'.repeat(width))} />
       {shown.map((line, index) => (
         <Line key={index} text={`  ${line}`} />
@@ -119,7 +119,7 @@ function Palette({ state, rows, theme }: { readonly state: LiveState; readonly r
   const shown = commands.slice(start, start + rows);
   const room = Math.max(0, ...shown.map(({ name }) => name.length));
   return (
-    <Box flexDirection="column" flexShrink={0} height={rows} overflow="hidden">
+    <Box flexDirection="column" flexShrink={0} height={rows} overflowY="hidden">
       {shown.length === 0 && <Line text={theme.paint('warning', '  no command has these letters')} />}
       {shown.map(({ name, meaning }, index) => (
         <Line key={name} text={`${start + index === chosen ? theme.paint('heading', `${theme.marks.selected} ${name.padEnd(room)}`) : `  ${name.padEnd(room)}`}  ${theme.paint('dim', meaning)}`} />

@@ -112,14 +112,14 @@ export function PickerView({ state, size, theme }: { readonly state: PickerState
   const where = state.isEverywhere ? 'all namespaces' : state.namespace === undefined ? 'the namespace' : `namespace ${state.namespace}`;
   const count = state.services === undefined ? 'being listed' : shown.length === state.services.length ? String(shown.length) : `${String(shown.length)} of ${String(state.services.length)}`;
   return (
-    <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
+    <Box flexDirection="column" width={size.columns} height={size.rows} overflowY="hidden">
       <Line text={`${paint('heading', 'Which Service?')} ${state.typed}█`} />
       {problem.length === 0 && <Line text={paint('dim', `Services of ${where}: ${count}`)} />}
       {problem.map((line, index) => (
         <Line key={index} text={paint('error', line)} />
       ))}
       <Line text={`  ${table.title}`} />
-      <Box flexDirection="column" flexGrow={1} overflow="hidden">
+      <Box flexDirection="column" flexGrow={1} overflowY="hidden">
         {Array.from({ length: Math.max(0, Math.min(rows, shown.length - start)) }, (_, index) => (
           <Line key={index} text={`${start + index === state.chosen ? paint('heading', `${marks.selected} `) : '  '}${table.line(start + index)}`} />
         ))}

@@ -7,6 +7,7 @@ import { printColumns } from '../../cmd/printers/columns.ts';
 import { createPaint, wantsColor } from '../../cmd/printers/paint.ts';
 import { printTrace } from '../../cmd/printers/print.ts';
 import { cell } from '../../cmd/tone.ts';
+import { percentText } from '../../cmd/words.ts';
 import { parseServiceTrace } from '../../core/parse/service-trace.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
@@ -106,4 +107,8 @@ it('columns are cut where they may be, and wide characters count as two', () => 
   const columns = [{ title: 'NAME', least: 6, cut: 'middle' as const }, { title: 'N', align: 'right' as const }];
   const rows = [[cell('日本語の名前'), cell('1')], [cell('auth-service-5995'), cell('22')]];
   expect(printColumns(columns, rows, { width: 14, paint: createPaint(false) })).toEqual(['NAME         N', '日本…名前    1', 'auth-…5995  22']);
+});
+
+it('a share of something is not told as none', () => {
+  expect([undefined, 0, 0.0002, 0.0005, 1 / 3, 1].map(percentText)).toEqual(['unknown', '0.0%', '<0.1%', '0.1%', '33.3%', '100.0%']);
 });
