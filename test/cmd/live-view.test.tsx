@@ -7,6 +7,7 @@ import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
+import { parseCommandLine } from '../../cmd/command-line.ts';
 import type { LogLine } from '../../cmd/log-merge.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
@@ -101,6 +102,7 @@ const screens: [string, LiveState, Size][] = [
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
+  ['live-walk-awaited', state(traced({ ...exampleTrace, spec: { ...exampleTrace.spec, from: { pod: 'client-c' } } }), { type: 'show', view: 'walk' }), small],
   ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, waiting: [], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
   ['live-logs-restart', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: restarting } }), small],
   ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, waiting: [], none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
@@ -432,12 +434,16 @@ describe('keys', () => {
 
   it('each step of a walk is told in plain words', async () => {
     const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), { service: undefined, namespace: undefined });
-    const { screen, press, give } = await open({}, { view: 'walk' });
+    const { screen, press, give, copied } = await open({}, { view: 'walk' });
     let walked: ServiceTrace | undefined;
     await bundle.follow((event) => { if (event.kind === 'trace') walked = event.trace; }, new AbortController().signal);
     await bundle.walkFrom?.('10.244.1.77');
     if (walked === undefined) throw new Error('the bundle gave no trace');
     await give({ kind: 'trace', trace: walked });
+    await press('g', 'y');
+    const command = copied.at(-1) ?? '';
+    expect(command).toBe('kubectl svctrace simulate auth-service -n default --from 10.244.1.77 --to 10.96.2.60:80/tcp');
+    expect(await parseCommandLine(command.split(' ').slice(2), 100)).toMatchObject({ kind: 'request', request: { command: 'simulate', origin: { kind: 'service', service: 'auth-service' } } });
     await press('g', down, down, down);
     expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
     expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
