@@ -61,16 +61,9 @@ function measureDrift(node: NodeStatus, trace: ServiceTrace): Drift {
     if (port.verdict === 'Unknown') continue;
     const expected = expectedTargets(trace, node.name, port);
     if (expected === undefined) return { right, wanted, extra, unknown: port.dnatTargets.length };
-    // Each target once, though rules may name it twice.
-    const isFound = new Uint8Array(expected.count);
-    const others = new Set<string>();
-    for (const target of port.dnatTargets) {
-      const place = expected.places.get(target.address)?.find((each) => each.port === target.port)?.index;
-      if (place === undefined) others.add(keyOf(target));
-      else isFound[place] = 1;
-    }
+    const { isFound, others } = compareTargets(port, expected);
     right += isFound.reduce((sum, each) => sum + each, 0);
-    wanted += expected.count;
+    wanted += expected.targets.length;
     extra += others.size;
   }
   return { right, wanted, extra };
@@ -79,16 +72,26 @@ function measureDrift(node: NodeStatus, trace: ServiceTrace): Drift {
 /** Targets that the EndpointSlices ask for, and the node's rules do not have; none where that is not known. */
 export function missingTargets(node: NodeStatus, port: NodePortStatus, trace: ServiceTrace): DesiredTarget[] {
   if (!isComparable(node, port, trace)) return [];
-  const present = new Set(port.dnatTargets.map(keyOf));
-  return (expectedTargets(trace, node.name, port)?.targets ?? []).filter((target) => !present.has(keyOf(target)));
+  const expected = expectedTargets(trace, node.name, port);
+  if (expected === undefined) return [];
+  const { isFound } = compareTargets(port, expected);
+  return expected.targets.filter((_, index) => isFound[index] === 0);
+}
+
+/** Each target once, though rules may name it twice. */
+function compareTargets({ dnatTargets }: NodePortStatus, { targets, places }: ExpectedTargets): { readonly isFound: Uint8Array; readonly others: ReadonlySet<string> } {
+  const isFound = new Uint8Array(targets.length);
+  const others = new Set<string>();
+  for (const { address, port } of dnatTargets) {
+    const place = places.get(address)?.find((each) => each.port === port)?.index;
+    if (place === undefined) others.add(`${address} ${String(port)}`);
+    else isFound[place] = 1;
+  }
+  return { isFound, others };
 }
 
 function isComparable(node: NodeStatus, port: NodePortStatus, { status }: ServiceTrace): boolean {
   return node.probe.state === 'Collected' && port.verdict !== 'Unknown' && status?.service !== undefined && status.service.notProxied === undefined;
-}
-
-function keyOf({ address, port }: { readonly address: string; readonly port: number }): string {
-  return `${address} ${String(port)}`;
 }
 
 /** What many nodes ask of one status, worked out once. */
@@ -101,11 +104,10 @@ interface Expected {
 }
 
 interface ExpectedTargets {
-  readonly targets: readonly DesiredTarget[];
-  /** By address, its ports, each numbered from 0 to `count`: many targets of many nodes are looked up here. */
-  readonly places: ReadonlyMap<string, readonly { readonly port: number; readonly index: number }[]>;
   /** Of different addresses and ports. */
-  readonly count: number;
+  readonly targets: readonly DesiredTarget[];
+  /** By address, its ports, each with its index in `targets`: many targets of many nodes are looked up here. */
+  readonly places: ReadonlyMap<string, readonly { readonly port: number; readonly index: number }[]>;
 }
 
 const expectedOf = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): Expected => {
@@ -119,17 +121,14 @@ const expectedOf = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): Expect
   };
 });
 
-function placesOf(targets: readonly DesiredTarget[]): Pick<ExpectedTargets, 'places' | 'count'> {
+function placesOf(targets: readonly DesiredTarget[]): ExpectedTargets['places'] {
   const places = new Map<string, { port: number; index: number }[]>();
-  let count = 0;
-  for (const { address, port } of targets) {
-    const ofAddress = places.get(address) ?? [];
-    places.set(address, ofAddress);
-    if (ofAddress.some((each) => each.port === port)) continue;
-    ofAddress.push({ port, index: count });
-    count += 1;
+  for (const [index, { address, port }] of targets.entries()) {
+    const ofAddress = places.get(address);
+    if (ofAddress === undefined) places.set(address, [{ port, index }]);
+    else ofAddress.push({ port, index });
   }
-  return { places, count };
+  return places;
 }
 
 /** What the node should have for a frontend; undefined where zone hints decide it and the node's zone is not known. */
@@ -146,7 +145,7 @@ function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string,
   if (known === undefined) {
     const desired: DesiredService = { namespace: metadata.namespace ?? '', name: spec.serviceRef.name, service, endpointSlices };
     const wanted = desiredTargets(desired, port, { node, traffic, ...(zone === undefined ? {} : { zone }) });
-    known = { targets: wanted, ...placesOf(wanted) };
+    known = { targets: wanted, places: placesOf(wanted) };
     targets.set(key, known);
   }
   return known;

@@ -1,6 +1,7 @@
 /** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
 import { hostPort } from './address.ts';
 import { endpointsByAddress } from './endpoints-by-address.ts';
+import { wholeOf, type Pieces } from './pieces.ts';
 import type { DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ServiceStatus, ServiceTraceStatus } from './service-trace.ts';
 
 export interface StatusChange {
@@ -17,12 +18,20 @@ export interface StatusChange {
 
 /** In the order of the path: the Service, endpoints, then what nodes made of them, then what is found in it. */
 export function changesBetween(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): StatusChange[] {
+  return wholeOf(changesInPieces(before, after));
+}
+
+/** The same, for who cannot wait for all nodes at once. */
+export function* changesInPieces(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): Pieces<StatusChange[]> {
   if (before === undefined) return [];
   const at = after.collectedAt ?? '';
   // What a Service had that is gone is gone with it; of one that came back, all is new.
   if (isGone(after)) return serviceChanges(before, after, at);
   if (isGone(before)) return [...serviceChanges(before, after, at), ...findingChanges(before, after, at)];
-  return [...serviceChanges(before, after, at), ...endpointChanges(before, after, at), ...nodeChanges(before, after, at), ...findingChanges(before, after, at)];
+  const beforeNodes = [...serviceChanges(before, after, at), ...endpointChanges(before, after, at)];
+  yield undefined;
+  const ofNodes = yield* nodeChanges(before, after, at);
+  return [...beforeNodes, ...ofNodes, ...findingChanges(before, after, at)];
 }
 
 function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
@@ -66,16 +75,19 @@ function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, 
   ];
 }
 
-function nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): Pieces<StatusChange[]> {
   const old = new Map((before.nodes ?? []).map((node) => [node.name, node]));
   const present = new Set((after.nodes ?? []).map(({ name }) => name));
   // Without nodes, nothing was asked at all; the reason is told elsewhere.
   const left = present.size === 0 ? [] : [...old.keys()].filter((name) => !present.has(name));
-  return [...left.map((name): StatusChange => ({ at, kind: 'node', mood: 'neutral', node: name, text: `${name} is asked no more` })), ...(after.nodes ?? []).flatMap((node): StatusChange[] => {
+  const changes = left.map((name): StatusChange => ({ at, kind: 'node', mood: 'neutral', node: name, text: `${name} is asked no more` }));
+  for (const node of after.nodes ?? []) {
     const former = old.get(node.name);
-    if (former === undefined) return [{ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` }];
-    return [...probeChanges(former, node, at), ...kubeProxyChanges(former, node, at), ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : [])];
-  })];
+    if (former === undefined) changes.push({ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` });
+    else changes.push(...probeChanges(former, node, at), ...kubeProxyChanges(former, node, at), ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : []));
+    yield undefined;
+  }
+  return changes;
 }
 
 function isRead({ probe }: NodeStatus): boolean {

@@ -1,13 +1,13 @@
 /** The conntrack entries of the Service on one node, or one row for each backend that answers them. */
 import { hostPort } from '../../core/address.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
-import type { ConntrackEntryStatus } from '../../core/service-trace.ts';
+import type { ConntrackEntryStatus, NodeStatus } from '../../core/service-trace.ts';
 import { endpointState } from '../path-table.ts';
-import { printColumns, type Column } from '../printers/columns.ts';
+import type { Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { lazyTable } from './lazy-table.ts';
+import { lazyRows, lazyTable, type LazyRows } from './lazy-table.ts';
 import { filterOf, selectedNode } from './live-state.ts';
 import { rowFilter } from './row-filter.ts';
 
@@ -37,26 +37,25 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const node = selectedNode(state);
   if (node === undefined || state.trace?.status === undefined) return textBody([paint('dim', 'No node answered yet.')]);
   const { status } = state.trace;
-  const isShown = rowFilter(filterOf(state));
   const table = node.conntrack;
   if (table === undefined) return textBody([paint('dim', `The conntrack table of ${node.name} was not read.`)]);
   const room = table.count === undefined ? 'unknown' : `${String(table.count)} of ${countText(table.max)} entries`;
   const summary = `${String(table.matched)} entries of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
   const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
-  const entries = (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
-  if ((table.entries ?? []).length === 0) {
-    return textBody([summary, ...stateLines, ...backendsOfPorts(state, options), ...(table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [])]);
-  }
+  if ((table.entries ?? []).length === 0) return countedBackends(node, { above: [summary, ...stateLines], below: table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [] }, options);
+  const filter = filterOf(state);
+  const isShown = rowFilter(filter);
+  const entries = filter === '' ? (table.entries ?? []) : (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
   const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
   const fixed = [summary, ...stateLines, ...omitted];
   const endpoints: Endpoints = status.endpointSlices === undefined ? undefined : endpointsByAddress(status);
   if (state.isByBackend) {
     const backends = byBackend(entries);
-    const lazy = lazyTable(backendColumns, backends.map((backend) => backendRow(backend, endpoints)), { width, paint });
+    const lazy = lazyTable(backendColumns, lazyRows(backendColumns, backends.map((backend) => backendRow(backend, endpoints))), { width, paint });
     return { fixed: [...fixed, lazy.title], count: backends.length, line: lazy.line, meaning: (index) => ({ copy: backends[index]?.backend ?? '' }) };
   }
-  const lazy = lazyTable(entryColumns, entries.map((entry) => entryRow(entry, endpoints)), { width, paint });
+  const lazy = lazyTable(entryColumns, entryRows(entries, endpoints), { width, paint });
   return {
     fixed: [...fixed, lazy.title],
     count: entries.length,
@@ -73,9 +72,25 @@ function textOf(entry: ConntrackEntryStatus): string {
   return [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ');
 }
 
+/** Thousands of entries, of which some are shown: only their lengths are asked of all. */
+function entryRows(entries: readonly ConntrackEntryStatus[], endpoints: Endpoints): LazyRows {
+  const widths = [0, 0, 0, 0, 0, 0];
+  const widen = (column: number, length: number): void => { if (length > (widths[column] ?? 0)) widths[column] = length; };
+  for (const entry of entries) {
+    const { original, reply } = entry;
+    widen(0, stateText(entry).length);
+    widen(1, hostPort(original.source, original.sourcePort).length);
+    widen(2, hostPort(original.destination, original.destinationPort).length);
+    widen(3, hostPort(reply.source, reply.sourcePort).length);
+    widen(4, entry.pod?.length ?? 1);
+    widen(5, endpointText(reply.source, endpoints).length);
+  }
+  return { widths, cells: (index) => (entries[index] === undefined ? [] : entryRow(entries[index], endpoints)) };
+}
+
 function entryRow(entry: ConntrackEntryStatus, endpoints: Endpoints): Cell[] {
   return [
-    cell(`${entry.protocol} ${entry.state ?? ''}${entry.unreplied === true ? ' unreplied' : ''}`.trim(), entry.unreplied === true ? 'warning' : 'plain'),
+    cell(stateText(entry), entry.unreplied === true ? 'warning' : 'plain'),
     cell(hostPort(entry.original.source, entry.original.sourcePort)),
     cell(hostPort(entry.original.destination, entry.original.destinationPort)),
     cell(hostPort(entry.reply.source, entry.reply.sourcePort)),
@@ -84,11 +99,21 @@ function entryRow(entry: ConntrackEntryStatus, endpoints: Endpoints): Cell[] {
   ];
 }
 
-/** An entry whose answering address is no endpoint any more is stale. */
+function stateText({ protocol, state, unreplied }: ConntrackEntryStatus): string {
+  return `${protocol} ${state ?? ''}${unreplied === true ? ' unreplied' : ''}`.trim();
+}
+
 function endpointCell(address: string, endpoints: Endpoints): Cell {
   if (endpoints === undefined) return cell('unknown', 'warning');
-  const { text, tone } = endpointState(endpoints.get(address));
-  return text === 'in no slice' ? cell('stale', 'error') : cell(text, tone);
+  const endpoint = endpoints.get(address);
+  return cell(endpointText(address, endpoints), endpointState(endpoint).tone);
+}
+
+/** An entry whose answering address is no endpoint any more is stale. */
+function endpointText(address: string, endpoints: Endpoints): string {
+  if (endpoints === undefined) return 'unknown';
+  const endpoint = endpoints.get(address);
+  return endpoint === undefined ? 'stale' : endpointState(endpoint).text;
 }
 
 interface Backend {
@@ -123,12 +148,20 @@ function backendRow({ backend, address, pod, entries }: Backend, endpoints: Endp
   ];
 }
 
+const countedColumns: readonly Column[] = [
+  { title: 'DESTINATION', least: 14, cut: 'middle' },
+  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'POD', least: 8, cut: 'middle' },
+  { title: 'ENTRIES', align: 'right' },
+];
+
 /** Where entries are only counted, the targets of the node's rules tell how many each answers. */
-function backendsOfPorts(state: BodyState, { width, theme }: BodyOptions): string[] {
-  const counted = (selectedNode(state)?.ports ?? []).flatMap((port) => port.dnatTargets.flatMap((target) => (target.connections === undefined ? [] : [{ port, target, connections: target.connections }])));
-  if (counted.length === 0) return [];
-  const rows = counted.map(({ port, target, connections }) => [cell(port.frontend === 'NodePort' ? `NodePort ${String(port.port)}` : hostPort(port.address, port.port)), cell(hostPort(target.address, target.port)), cell(target.pod ?? '-'), cell(String(connections))]);
-  return printColumns([{ title: 'DESTINATION', least: 14, cut: 'middle' }, { title: 'ANSWERED BY', least: 14, cut: 'middle' }, { title: 'POD', least: 8, cut: 'middle' }, { title: 'ENTRIES', align: 'right' }], rows, { width, paint: theme.paint, indent: 2 });
+function countedBackends(node: NodeStatus, { above, below }: { readonly above: readonly string[]; readonly below: readonly string[] }, { width, theme }: BodyOptions): Body {
+  const rows = node.ports.flatMap((port) => port.dnatTargets.flatMap(({ address, port: number, pod, connections }) =>
+    connections === undefined ? [] : [[cell(port.frontend === 'NodePort' ? `NodePort ${String(port.port)}` : hostPort(port.address, port.port)), cell(hostPort(address, number)), cell(pod ?? '-'), cell(String(connections))]]));
+  if (rows.length === 0) return textBody([...above, ...below]);
+  const table = lazyTable(countedColumns, lazyRows(countedColumns, rows), { width, paint: theme.paint, indent: 2 });
+  return { fixed: [...above, table.title], count: rows.length + below.length, line: (index) => (index < rows.length ? table.line(index) : (below[index - rows.length] ?? '')) };
 }
 
 function deletion({ protocol, original, reply }: ConntrackEntryStatus): string {

@@ -104,17 +104,17 @@ export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'mar
   return parts.flatMap((part, index) => (index === 0 ? [part] : [cell(` ${marks.arrow} `, 'dim'), part]));
 }
 
-/** The header is painted with every frame, and there may be thousands. */
+/** The header is painted with every frame, and there may be thousands of pods, and of nodes. */
 const podCount = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): number =>
   new Set(endpointSlices.flatMap((slice) => slice.endpoints).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : []))).size);
 
-function dnsCell({ nodes = [], service }: ServiceTraceStatus): Cell {
+const dnsCell = oncePer(({ nodes = [], service }: ServiceTraceStatus): Cell => {
   const asked = nodes.flatMap(({ dns }) => dns ?? []);
   if (asked.length === 0) return nodes.some(({ probe }) => probe.state === 'Collected') ? cell('DNS not asked', 'dim') : cell('DNS unknown', 'warning');
   const failed = asked.filter(({ error, answers }) => error !== undefined || !isSame(answers, service));
   if (failed.length === 0 && asked.length < nodes.length) return cell(`DNS ok on ${asked.length}/${nodes.length}`, 'warning');
   return failed.length === 0 ? cell('DNS ok', 'ok') : cell(`DNS wrong on ${failed.length}/${asked.length} nodes`, 'error');
-}
+});
 
 function isSame(answers: readonly string[], service: ServiceStatus | undefined): boolean {
   const wanted = service?.clusterIPs ?? [];

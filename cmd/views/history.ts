@@ -1,6 +1,7 @@
 /** How counters moved over the last results: a few numbers for each, enough for a sparkline. */
 import sparkly from 'sparkly';
 import type { ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { Pieces } from '../../core/pieces.ts';
 
 /** Packets a second, the newest last, by `ruleKey`; undefined where a result had nothing to compare with. */
 export type History = ReadonlyMap<string, readonly (number | undefined)[]>;
@@ -12,7 +13,7 @@ export function ruleKey(program: string, chain: { readonly family: string; reado
 }
 
 /** Only programs that both results have are compared: a changed program begins anew. */
-export function extendHistory(history: History, before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): History {
+export function* extendHistory(history: History, before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): Pieces<History> {
   const seconds = (Date.parse(after.collectedAt ?? '') - Date.parse(before?.collectedAt ?? '')) / 1000;
   if (!(seconds > 0)) return history;
   const old = new Map((before?.programs ?? []).map((program) => [program.fingerprint, program]));
@@ -31,6 +32,7 @@ export function extendHistory(history: History, before: ServiceTraceStatus | und
         const key = ruleKey(program.fingerprint, chain, index);
         next.set(key, [...(history.get(key) ?? []).slice(1 - kept), rate]);
       });
+      yield undefined;
     }
   }
   return next;
@@ -39,8 +41,12 @@ export function extendHistory(history: History, before: ServiceTraceStatus | und
 /** Empty where nothing moved, or nothing is known. */
 export function sparkline(rates: readonly (number | undefined)[] | undefined, width: number): string {
   const shown = (rates ?? []).slice(-width);
-  if (!shown.some((rate) => rate !== undefined && rate > 0)) return '';
+  if (!isMoving(shown)) return '';
   return sparkly(shown.map((rate) => rate ?? ''), { minimum: 0 });
+}
+
+export function isMoving(rates: readonly (number | undefined)[] | undefined): boolean {
+  return rates?.some((rate) => rate !== undefined && rate > 0) === true;
 }
 
 export function lastRate(rates: readonly (number | undefined)[] | undefined): number | undefined {

@@ -9,21 +9,38 @@ export interface LazyTable {
   readonly line: (index: number) => string;
 }
 
-/** @param rows cells of all rows; making cells is cheap, measuring and painting them is not */
-export function lazyTable(columns: readonly Column[], rows: readonly (readonly Cell[])[], options: { readonly width: number; readonly paint: Paint; readonly indent?: number }): LazyTable {
+/** Rows of which the cells are made when they are painted. */
+export interface LazyRows {
+  readonly cells: (index: number) => readonly Cell[];
+  /** Of each column, the characters of its widest cell. */
+  readonly widths: readonly number[];
+}
+
+export interface LazyTableOptions {
+  readonly width: number;
+  readonly paint: Paint;
+  readonly indent?: number;
+}
+
+export function lazyTable(columns: readonly Column[], rows: LazyRows, options: LazyTableOptions): LazyTable {
   // One row that is as wide as the widest of each column gives every row the same columns.
-  const widest = columns.map(({ title }, column) => {
-    let best = title;
-    let length = title.length;
-    for (const row of rows) {
-      const text = row[column]?.text ?? '';
-      if (text.length > length) [best, length] = [text, text.length];
-    }
-    return cell('x'.repeat(Math.max(stringWidth(best), 1)));
-  });
+  const widest = columns.map(({ title }, column) => cell('x'.repeat(Math.max(stringWidth(title), rows.widths[column] ?? 0, 1))));
   const lines = (row: readonly Cell[]): string[] => printColumns(columns, [widest, row], options);
   return {
     title: lines([])[0] ?? '',
-    line: (index) => lines(rows[index] ?? [])[2] ?? '',
+    line: (index) => lines(rows.cells(index))[2] ?? '',
   };
+}
+
+/** Of rows whose cells are there already: making cells is cheap, measuring and painting them is not. */
+export function lazyRows(columns: readonly Column[], rows: readonly (readonly Cell[])[]): LazyRows {
+  const widths = columns.map((_, column) => {
+    let best = '';
+    for (const row of rows) {
+      const text = row[column]?.text ?? '';
+      if (text.length > best.length) best = text;
+    }
+    return stringWidth(best);
+  });
+  return { cells: (index) => rows[index] ?? [], widths };
 }

@@ -9,6 +9,7 @@ import { layOut } from './layout.ts';
 import { bodyWindow, LiveView, useBody } from './live-view.tsx';
 import { initialState, openedInput, reduceLive, type Input, type LiveAction, type LiveStart, type LiveState } from './live-state.ts';
 import { matchCommands } from './palette.ts';
+import { createIntake } from './result-intake.ts';
 import type { Theme } from './theme.ts';
 
 export interface LiveAppProps {
@@ -28,8 +29,9 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
 
   useEffect(() => {
     const stop = new AbortController();
+    const take = createIntake((event, comparison) => { dispatch({ type: 'event', event, at: Date.now(), ...(comparison === undefined ? {} : { comparison }) }); }, stop.signal);
     source
-      .follow((event) => { if (!stop.signal.aborted) dispatch({ type: 'event', event, at: Date.now() }); }, stop.signal)
+      .follow(take, stop.signal)
       // What going on has no sense for is told on the plain terminal.
       .catch((error: unknown) => { if (!stop.signal.aborted) exit(error instanceof Error ? error : new Error(String(error))); });
     const clock = setInterval(() => { dispatch({ type: 'tick', at: Date.now() }); }, 1000);

@@ -1,12 +1,11 @@
 /** The state of the live view, and what changes it. No JSX, no keys. */
-import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
-import { changesBetween, type StatusChange } from '../../core/status-changes.ts';
+import type { NodeStatus } from '../../core/service-trace.ts';
+import type { StatusChange } from '../../core/status-changes.ts';
 import { viewNames, type ViewName } from '../request.ts';
 import type { TraceEvent } from '../source.ts';
-import { extendHistory, type History } from './history.ts';
+import { compareWith, nothingShown, type Comparison, type Shown } from './comparison.ts';
 import { leavingRows, openedLogs, reduceLogs, type LogsEvent, type LogsState } from './logs-state.ts';
 import { nodeSorts, type NodeOrder } from './node-order.ts';
-import { compareCounters, type Rates } from './rates.ts';
 
 export const views = viewNames;
 export type View = ViewName;
@@ -31,7 +30,7 @@ export interface Input {
 /** What happened to the Service, or to the way to the cluster. */
 export type TimelineChange = Omit<StatusChange, 'kind'> & { readonly kind: StatusChange['kind'] | 'link' };
 
-export interface LiveState {
+export interface LiveState extends Shown {
   readonly origin: string;
   /** What is traced, while no trace tells it: `auth-service in default`. */
   readonly subject: string;
@@ -40,9 +39,6 @@ export interface LiveState {
   readonly notice: string | undefined;
   /** What became of the user's last wish, until the next key. */
   readonly answer: string | undefined;
-  readonly trace: ServiceTrace | undefined;
-  readonly rates: Rates;
-  readonly history: History;
   /** The newest last; bounded. */
   readonly timeline: readonly TimelineChange[];
   /** By name: nodes come and go. */
@@ -73,7 +69,8 @@ export interface LiveState {
 }
 
 export type LiveAction =
-  | { readonly type: 'event'; readonly event: TraceEvent; readonly at: number }
+  /** `comparison`: of a result, where it was worked out already. */
+  | { readonly type: 'event'; readonly event: TraceEvent; readonly at: number; readonly comparison?: Comparison }
   | { readonly type: 'tick'; readonly at: number }
   /** `last`: the greatest row there is. */
   | { readonly type: 'moveCursor'; readonly by: number; readonly last: number }
@@ -121,9 +118,7 @@ export function initialState(origin: string, now: number, start: LiveStart = {})
     connection: { state: 'connecting' },
     notice: undefined,
     answer: undefined,
-    trace: undefined,
-    rates: new Map(),
-    history: new Map(),
+    ...nothingShown,
     timeline: [],
     selectedNode: start.node,
     view: start.view ?? 'path',
@@ -149,7 +144,7 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
   const state = isOfKey && before.answer !== undefined ? { ...before, answer: undefined } : before;
   switch (action.type) {
     case 'event':
-      return reduceEvent({ ...state, now: action.at }, action.event);
+      return reduceEvent({ ...state, now: action.at }, action.event, action.comparison);
     case 'tick':
       return { ...state, now: action.at };
     case 'moveCursor':
@@ -215,7 +210,7 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
   }
 }
 
-function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
+function reduceEvent(state: LiveState, event: TraceEvent, comparison: Comparison | undefined): LiveState {
   switch (event.kind) {
     case 'opened':
       return { ...state, origin: event.origin };
@@ -226,12 +221,12 @@ function reduceEvent(state: LiveState, event: TraceEvent): LiveState {
       const isAnswered = trace.status !== undefined;
       // A node that was asked for by name may be waited for, but not among others that are there.
       const isThere = state.selectedNode === undefined || names.length === 0 || names.includes(state.selectedNode);
-      const changes = trace.status === undefined ? [] : changesBetween(state.trace?.status, trace.status);
+      const { changes, rates, history } = comparison ?? compareWith(state, trace);
       return {
         ...state,
         trace,
-        rates: compareCounters(state.rates, state.trace?.status, trace.status),
-        history: trace.status === undefined ? state.history : extendHistory(state.history, state.trace?.status, trace.status),
+        rates,
+        history,
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
         selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],
         answer: isThere ? state.answer : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,

@@ -5,7 +5,7 @@ import { nodeColumns, nodeRow } from '../node-row.ts';
 import type { Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { lazyTable } from './lazy-table.ts';
+import { lazyRows, lazyTable } from './lazy-table.ts';
 import { filterOf } from './live-state.ts';
 import { groupByProgram, orderNodes, troubleOf } from './node-order.ts';
 import type { Theme } from './theme.ts';
@@ -22,7 +22,7 @@ export function nodesBody(state: BodyState, { width, theme }: BodyOptions): Body
   const rows: { readonly node?: NodeStatus; readonly title?: string }[] = state.isGrouped
     ? groupByProgram(nodes).flatMap((group) => [{ title: `${group.program === '' ? 'rules unknown' : `program ${group.program}`}: ${plural(group.nodes.length, 'node')}` }, ...group.nodes.map((node) => ({ node }))])
     : nodes.map((node) => ({ node }));
-  const table = lazyTable(columns, rows.map(({ node }) => (node === undefined ? [] : rowOf(node, trace, collected, theme))), { width, paint: theme.paint });
+  const table = lazyTable(columns, lazyRows(columns, rows.map(({ node }) => (node === undefined ? [] : rowOf(node, trace, collected, theme)))), { width, paint: theme.paint });
   const sorted = `sorted by ${state.order.column}${state.order.isReversed ? ', reversed' : ''}`;
   return {
     fixed: [theme.paint('dim', `${nodes.length === trace.status.nodes.length ? plural(nodes.length, 'node') : `${String(nodes.length)} of ${plural(trace.status.nodes.length, 'node')}`}, ${sorted}`), table.title],

@@ -1,7 +1,8 @@
 /** The path of the Service on one node: each frontend with what the rules do, and the DNAT targets with their endpoints. */
 import { hostPort } from '../../core/address.ts';
+import type { DesiredTarget } from '../../core/desired-targets.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
-import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
+import type { DnatTargetStatus, EndpointStatus, NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { missingTargets } from '../node-row.ts';
 import { endpointState, frontendText } from '../path-table.ts';
 import type { Column } from '../printers/columns.ts';
@@ -9,9 +10,9 @@ import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText, percentText, routingText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { lazyTable } from './lazy-table.ts';
+import { lazyTable, type LazyRows } from './lazy-table.ts';
 import { selectedNode } from './live-state.ts';
-import { frontendKey, ratesOf, rateText, targetKey, type NodeRates } from './rates.ts';
+import { ratesOf, rateText, rateWidth, type NodeRates } from './rates.ts';
 
 /** The DNAT targets of the selected node, frontend by frontend; the nodes themselves are drawn above it. */
 export function pathBody(state: BodyState, options: BodyOptions): Body {
@@ -33,58 +34,116 @@ const targetColumns: readonly Column[] = [
   { title: 'CONN', align: 'right' },
 ];
 
+/** A frontend, its title if it has targets, then the targets that the rules have, and those that they should have. */
+interface Section {
+  readonly head: string;
+  readonly port: NodePortStatus;
+  readonly missing: readonly DesiredTarget[];
+  /** Of the table's rows, the first of this section. */
+  readonly firstRow: number;
+  /** Of the body's lines, the head. */
+  readonly firstLine: number;
+}
+
 function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, options: BodyOptions): Body {
   const { width, theme } = options;
   const { paint } = theme;
-  const rows: (string | number)[] = nodeFacts(node, trace, options);
-  const cells: Cell[][] = [];
-  const titles = new Set<number>();
-  const endpoints = endpointsByAddress(trace.status ?? {});
+  const facts = nodeFacts(node, trace, options);
+  if (node.ports.length === 0 && node.probe.state === 'Collected') facts.push(paint('dim', 'This node has no frontend of the Service.'));
+  const sections: Section[] = [];
+  let [line, row] = [facts.length, 0];
   for (const port of node.ports) {
-    const rate = rates.get(frontendKey(port));
-    const counted = port.packets === undefined ? '' : `  ${String(port.packets)} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
-    const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
-    const routing = routingText(port);
-    rows.push(`${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}${routing === '' ? '' : `  ${routing}`}`);
-    const present = port.dnatTargets.map((target): Cell[] => {
-      const endpoint = endpoints.get(target.address);
-      const state = endpointState(endpoint);
-      return [
-        cell(hostPort(target.address, target.port)),
-        cell(target.pod ?? endpoint?.targetRef?.name ?? '-'),
-        cell(endpoint?.nodeName ?? '-'),
-        cell(state.text, state.tone),
-        cell(percentText(target.probability)),
-        cell(countText(target.packets)),
-        cell(rateText(rates.get(targetKey(port, target)))),
-        cell(countText(target.connections)),
-      ];
-    });
-    const missing = missingTargets(node, port, trace).map((target): Cell[] => [
-      cell(hostPort(target.address, target.port)),
-      cell(target.pod ?? '-'),
-      cell(target.nodeName ?? '-'),
-      cell('absent', 'error'),
-      ...[1, 2, 3, 4].map(() => cell('-')),
-    ]);
-    if (present.length + missing.length === 0) continue;
-    titles.add(rows.push('') - 1);
-    for (const row of [...present, ...missing]) {
-      rows.push(cells.length);
-      cells.push(row);
-    }
+    const missing = missingTargets(node, port, trace);
+    sections.push({ head: headOf(port, rates.frontend(port), options), port, missing, firstRow: row, firstLine: line });
+    const count = port.dnatTargets.length + missing.length;
+    row += count;
+    line += 1 + (count === 0 ? 0 : 1 + count);
   }
-  if (node.ports.length === 0 && node.probe.state === 'Collected') rows.push(paint('dim', 'This node has no frontend of the Service.'));
-  const table = lazyTable(targetColumns, cells, { width, paint, indent: 2 });
+  const table = lazyTable(targetColumns, targetRows(sections, endpointsByAddress(trace.status ?? {}), rates), { width, paint, indent: 2 });
   return {
     fixed: [],
-    count: rows.length,
+    count: line,
     line: (index) => {
-      const row = rows[index] ?? '';
-      if (titles.has(index)) return table.title;
-      return typeof row === 'string' ? row : table.line(row);
+      const section = sections.findLast(({ firstLine }) => firstLine <= index);
+      if (section === undefined) return facts[index] ?? '';
+      const { head, firstLine, firstRow } = section;
+      if (index === firstLine) return head;
+      return index === firstLine + 1 ? table.title : table.line(firstRow + index - firstLine - 2);
     },
   };
+}
+
+function headOf(port: NodePortStatus, rate: number | undefined, { theme: { paint } }: BodyOptions): string {
+  const counted = port.packets === undefined ? '' : `  ${String(port.packets)} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
+  const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
+  const routing = routingText(port);
+  return `${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}${routing === '' ? '' : `  ${routing}`}`;
+}
+
+type Endpoints = ReturnType<typeof endpointsByAddress>;
+
+/** Thousands of targets, of which some are shown: only their lengths are asked of all. */
+function targetRows(sections: readonly Section[], endpoints: Endpoints, rates: NodeRates): LazyRows {
+  const widths = targetColumns.map(() => 1);
+  const widen = (column: number, length: number): void => { if (length > (widths[column] ?? 0)) widths[column] = length; };
+  for (const { port, missing } of sections) {
+    const { dnatTargets } = port;
+    // A number is the longer the greater it is: that of the greatest is the widest text.
+    const most = { share: 0, packets: 0, connections: 0 };
+    for (const target of dnatTargets) {
+      const endpoint = endpoints.get(target.address);
+      widen(0, hostPort(target.address, target.port).length);
+      widen(1, (target.pod ?? endpoint?.targetRef?.name ?? '-').length);
+      widen(2, endpoint?.nodeName?.length ?? 1);
+      widen(3, endpointState(endpoint).text.length);
+      if (target.probability === undefined) widen(4, percentText(undefined).length);
+      else if (target.probability > most.share) most.share = target.probability;
+      if (target.packets !== undefined && target.packets > most.packets) most.packets = target.packets;
+      if (target.connections !== undefined && target.connections > most.connections) most.connections = target.connections;
+    }
+    if (dnatTargets.length > 0) {
+      widen(4, percentText(most.share).length);
+      widen(5, countText(most.packets).length);
+      widen(6, rateWidth(dnatTargets.map((_, index) => rates.target(port, index))));
+      widen(7, countText(most.connections).length);
+    }
+    for (const target of missing) {
+      widen(0, hostPort(target.address, target.port).length);
+      widen(1, target.pod?.length ?? 1);
+      widen(2, target.nodeName?.length ?? 1);
+    }
+    if (missing.length > 0) widen(3, absent.text.length);
+  }
+  return {
+    widths,
+    cells: (row) => {
+      const section = sections.findLast(({ firstRow }) => firstRow <= row);
+      if (section === undefined) return [];
+      const index = row - section.firstRow;
+      const target = section.port.dnatTargets[index];
+      return target === undefined ? missingRow(section.missing[index - section.port.dnatTargets.length]) : presentRow(target, endpoints.get(target.address), rates.target(section.port, index));
+    },
+  };
+}
+
+function presentRow(target: DnatTargetStatus, endpoint: EndpointStatus | undefined, rate: number | undefined): Cell[] {
+  const state = endpointState(endpoint);
+  return [
+    cell(hostPort(target.address, target.port)),
+    cell(target.pod ?? endpoint?.targetRef?.name ?? '-'),
+    cell(endpoint?.nodeName ?? '-'),
+    cell(state.text, state.tone),
+    cell(percentText(target.probability)),
+    cell(countText(target.packets)),
+    cell(rateText(rate)),
+    cell(countText(target.connections)),
+  ];
+}
+
+const absent = cell('absent', 'error');
+
+function missingRow(target: DesiredTarget | undefined): Cell[] {
+  return target === undefined ? [] : [cell(hostPort(target.address, target.port)), cell(target.pod ?? '-'), cell(target.nodeName ?? '-'), absent, ...[1, 2, 3, 4].map(() => cell('-'))];
 }
 
 /** What is wrong with, or known of, the node itself. */

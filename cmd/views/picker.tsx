@@ -5,7 +5,7 @@ import type { Column } from '../printers/columns.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { healthCell, type ServiceChoice } from '../service-list.ts';
 import { cell } from '../tone.ts';
-import { lazyTable } from './lazy-table.ts';
+import { lazyRows, lazyTable } from './lazy-table.ts';
 import type { Size } from './layout.ts';
 import { Line } from './line.tsx';
 import { windowStart } from './live-state.ts';
@@ -92,7 +92,7 @@ export function PickerView({ state, size, theme }: { readonly state: PickerState
     () =>
       lazyTable(
         columns,
-        shown.map((service) => [
+        lazyRows(columns, shown.map((service) => [
           cell(service.namespace),
           cell(service.name),
           cell(service.type),
@@ -100,7 +100,7 @@ export function PickerView({ state, size, theme }: { readonly state: PickerState
           cell(service.ports.length === 0 ? '-' : service.ports.join(',')),
           cell(service.endpoints === undefined || service.readyEndpoints === undefined ? 'unknown' : `${String(service.readyEndpoints)}/${String(service.endpoints)}`),
           healthCell(service),
-        ]),
+        ])),
         { width: size.columns - 2, paint },
       ),
     [shown, size.columns, paint],

@@ -11,15 +11,11 @@ interface Compared {
   readonly after: NodeStatus;
 }
 
-/** By `frontendKey` and `targetKey`; absent where there is nothing to compare, or no counter. */
-export type NodeRates = ReadonlyMap<string, number>;
-
-export function frontendKey(port: NodePortStatus): string {
-  return `${port.protocol} ${frontendText(port)}`;
-}
-
-export function targetKey(port: NodePortStatus, { address, port: number }: DnatTargetStatus): string {
-  return `${frontendKey(port)} ${address} ${number}`;
+/** Undefined where there is nothing to compare, or no counter. */
+export interface NodeRates {
+  frontend(port: NodePortStatus): number | undefined;
+  /** @param index of the target among those of the frontend */
+  target(port: NodePortStatus, index: number): number | undefined;
 }
 
 /** Rates of a node that was not collected anew stay as they were. */
@@ -36,41 +32,65 @@ export function compareCounters(previous: Rates, before: ServiceTraceStatus | un
   return compared;
 }
 
-const none: NodeRates = new Map();
+const none: NodeRates = { frontend: () => undefined, target: () => undefined };
 
 export function ratesOf(rates: Rates, node: string): NodeRates {
   const compared = rates.get(node);
   return compared === undefined ? none : measure(compared);
 }
 
+/** A frontend may have thousands of targets, of which few are shown: each is compared when it is asked for. */
 const measure = oncePer(({ before, after }: Compared): NodeRates => {
-  const rates = new Map<string, number>();
   const seconds = secondsBetween(before, after);
-  const olds = countersOf(before.ports);
-  for (const [key, count] of countersOf(after.ports)) {
-    const old = olds.get(key);
+  const olds = new Map(before.ports.map((port) => [frontendKey(port), port]));
+  const formers = new Map(after.ports.map((port) => [port, olds.get(frontendKey(port))]));
+  const rate = (old: number | undefined, now: number | undefined): number | undefined =>
     // A counter that went back was written anew by kube-proxy: nothing is known of the time in between.
-    if (old !== undefined && count >= old) rates.set(key, (count - old) / seconds);
-  }
-  return rates;
+    old === undefined || now === undefined || now < old ? undefined : (now - old) / seconds;
+  return {
+    frontend: (port) => rate(formers.get(port)?.packets, port.packets),
+    target(port, index) {
+      const target = port.dnatTargets[index];
+      const former = formers.get(port);
+      return target === undefined || former === undefined ? undefined : rate(formerTarget(former, target, index)?.packets, target.packets);
+    },
+  };
 });
+
+/** Mostly the rules are as they were, and a target where it was. */
+function formerTarget(former: NodePortStatus, target: DnatTargetStatus, index: number): DnatTargetStatus | undefined {
+  const same = former.dnatTargets[index];
+  return same?.address === target.address && same.port === target.port ? same : targetsOf(former).get(targetKey(target));
+}
+
+const targetsOf = oncePer(({ dnatTargets }: NodePortStatus): ReadonlyMap<string, DnatTargetStatus> => new Map(dnatTargets.map((target) => [targetKey(target), target])));
+
+function targetKey({ address, port }: DnatTargetStatus): string {
+  return `${address} ${String(port)}`;
+}
+
+function frontendKey(port: NodePortStatus): string {
+  return `${port.protocol} ${frontendText(port)}`;
+}
 
 /** NaN where one of them was not collected. */
 function secondsBetween(before: NodeStatus, after: NodeStatus): number {
   return (Date.parse(after.probe.collectedAt ?? '') - Date.parse(before.probe.collectedAt ?? '')) / 1000;
 }
 
-function countersOf(ports: readonly NodePortStatus[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const port of ports) {
-    if (port.packets !== undefined) counts.set(frontendKey(port), port.packets);
-    for (const target of port.dnatTargets) if (target.packets !== undefined) counts.set(targetKey(port, target), target.packets);
-  }
-  return counts;
-}
-
 export function rateText(rate: number | undefined): string {
   if (rate === undefined) return '-';
   if (rate === 0) return '0/s';
   return rate < 10 ? `${rate.toFixed(1)}/s` : `${Math.round(rate)}/s`;
+}
+
+/** Characters of the widest rate: a number is the longer the greater it is, small ones with their digit behind the point apart. */
+export function rateWidth(rates: Iterable<number | undefined>): number {
+  let [slow, fast]: (number | undefined)[] = [];
+  for (const rate of rates) {
+    if (rate === undefined) continue;
+    if (rate < 10) slow = Math.max(slow ?? 0, rate);
+    else fast = Math.max(fast ?? 0, rate);
+  }
+  return Math.max(rateText(slow).length, rateText(fast).length);
 }

@@ -6,9 +6,10 @@ import { wrapped } from '../printers/wrapped.ts';
 import { countText, percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState, type RowMeaning } from './body.ts';
 import { explainerOf } from './explainers.ts';
-import { lastRate, ruleKey, sparkline } from './history.ts';
+import { isMoving, lastRate, sparkline } from './history.ts';
 import { filterOf, selectedNode } from './live-state.ts';
-import { rateText } from './rates.ts';
+import { rateText, rateWidth } from './rates.ts';
+import { treeOf, type RulesTree } from './rules-tree.ts';
 
 const sparkWidth = 8;
 
@@ -22,10 +23,12 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
   const others = program.nodes.length - 1;
   const title = `Program ${program.fingerprint}${others === 0 ? '' : `, the same on ${String(others)} more node${others === 1 ? '' : 's'}; packets are summed`}`;
   const explainer = explainerOf(program, node, state.trace);
-  const rows = rowsOf(program, explainer, state);
-  const room = Math.max(1, ...program.chains.flatMap(({ rules }) => rules.map(({ packets }) => countText(packets).length)));
-  const rateRoom = Math.max(1, ...rows.map(({ rule }) => (rule === undefined ? 0 : rateText(lastRate(state.history.get(rule.key))).length)));
-  const isMoving = rows.some(({ rule }) => rule !== undefined && sparkline(state.history.get(rule.key), sparkWidth) !== '');
+  const tree = treeOf(program, explainer);
+  const rows = rowsOf(program, tree, state);
+  const room = program.chains.reduce((most, { rules }) => rules.reduce((widest, { packets }) => Math.max(widest, countText(packets).length), most), 1);
+  const histories = rows.map(({ rule }) => (rule === undefined ? undefined : state.history.get(rule.key)));
+  const rateRoom = rateWidth(histories.map(lastRate));
+  const isAnyMoving = histories.some((rates) => isMoving(rates?.slice(-sparkWidth)));
   return {
     fixed: wrapped(title, width).map((line) => paint('dim', line)),
     count: rows.length,
@@ -33,15 +36,18 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
       const row = rows[index];
       if (row === undefined) return '';
       const indent = '  '.repeat(Math.min(row.depth, 6));
-      if (row.rule === undefined) return `${indent}${paint('heading', `${row.isFolded ? '+' : '-'} ${row.text}`)}${paint('dim', row.isFolded ? `  ${plural(row.chain.rules.length, 'rule')}` : (row.purpose ?? '') === '' ? '' : `, ${row.purpose ?? ''}`)}`;
-      const rates = state.history.get(row.rule.key);
-      const spark = isMoving ? `${sparkline(rates, sparkWidth).padEnd(sparkWidth)} ` : '';
+      if (row.rule === undefined) {
+        const purpose = explainer.purpose(row.chain);
+        return `${indent}${paint('heading', `${row.isFolded ? '+' : '-'} ${row.text}`)}${paint('dim', row.isFolded ? `  ${plural(row.chain.rules.length, 'rule')}` : purpose === undefined ? '' : `, ${purpose}`)}`;
+      }
+      const rates = histories[index];
+      const spark = isAnyMoving ? `${sparkline(rates, sparkWidth).padEnd(sparkWidth)} ` : '';
       const counters = `${countText(row.rule.packets).padStart(room)} ${rateText(lastRate(rates)).padStart(rateRoom)} ${spark}`;
       return `${indent}  ${paint('dim', counters)} ${rowText(row.text)}`;
     },
     detail: (index) => detailOf(rows[index], node, explainer, { width: width - 2, theme }),
-    meaning: (index) => meaningOf(rows, program, index),
-    foldable: program.chains.map((chain) => keyOf(program, chain)),
+    meaning: (index) => meaningOf(rows, index),
+    foldable: [...tree.branches.values()].map(({ key }) => key),
   };
 }
 
@@ -55,52 +61,45 @@ interface Row {
   readonly depth: number;
   readonly text: string;
   readonly chain: ChainStatus;
+  /** By which the chain is folded. */
+  readonly key: string;
   /** Of a chain's title row. */
   readonly isFolded?: boolean;
-  readonly purpose?: string | undefined;
-  readonly rule?: { readonly index: number; readonly key: string; readonly packets: number | undefined; readonly jumpsTo: string | undefined };
+  readonly rule?: { readonly index: number; /** Of its history. */ readonly key: string; readonly packets: number | undefined; readonly leadsTo: ChainStatus | undefined };
 }
 
 /** Entry chains first, each followed by the chains that it leads to; a chain that several lead to is shown once. */
-function rowsOf(program: ProgramStatus, explainer: ProgramExplainer, state: BodyState): Row[] {
+function rowsOf(program: ProgramStatus, { entries, branches }: RulesTree, state: BodyState): Row[] {
   const filter = filterOf(state).toLowerCase();
-  const targets = new Map(program.chains.map((chain) => [chain, chain.rules.map((_, index) => explainer.leadsTo(chain, index))]));
-  const led = new Set([...targets].flatMap(([chain, own]) => own.flat().filter((next) => next !== chain)));
   const rows: Row[] = [];
   const shown = new Set<ChainStatus>();
   const add = (chain: ChainStatus, depth: number): void => {
-    if (shown.has(chain)) return;
+    const branch = branches.get(chain);
+    if (branch === undefined || shown.has(chain)) return;
     shown.add(chain);
-    const titleText = `${chain.family} ${chain.table} ${chain.name}`;
-    const matching = chain.rules.map(({ text }) => filter === '' || `${titleText} ${text}`.toLowerCase().includes(filter));
-    const isFolded = state.folded.has(keyOf(program, chain));
-    const own = targets.get(chain) ?? [];
-    if (matching.includes(true)) rows.push({ depth, text: titleText, chain, isFolded, purpose: explainer.purpose(chain) });
-    chain.rules.forEach(({ text, packets }, index) => {
-      const next = own[index]?.[0];
-      if (!isFolded && matching[index] === true) rows.push({ depth, text, chain, rule: { index, key: ruleKey(program.fingerprint, chain, index), packets, jumpsTo: next === undefined ? undefined : keyOf(program, next) } });
-    });
+    const { title, key, rules } = branch;
+    const isFolded = state.folded.has(key);
+    const isMatching = ({ text }: ChainStatus['rules'][number]): boolean => filter === '' || `${title} ${text}`.toLowerCase().includes(filter);
+    if (chain.rules.some(isMatching)) rows.push({ depth, text: title, chain, key, isFolded });
+    // What only a folded chain leads to is folded with it.
     if (isFolded) return;
-    for (const next of own.flat()) add(next, depth + 1);
+    chain.rules.forEach((rule, index) => {
+      const own = rules[index];
+      if (own !== undefined && isMatching(rule)) rows.push({ depth, text: rule.text, chain, key, rule: { index, key: own.key, packets: rule.packets, leadsTo: own.leadsTo[0] } });
+    });
+    for (const { leadsTo } of rules) for (const next of leadsTo) add(next, depth + 1);
   };
-  for (const chain of program.chains) if (!led.has(chain)) add(chain, 0);
-  // What only a folded chain leads to is folded with it; a circle has no beginning.
-  if (rows.length === 0) for (const chain of program.chains) add(chain, 0);
+  for (const chain of entries) add(chain, 0);
   return rows;
 }
 
-function keyOf({ fingerprint }: ProgramStatus, { family, table, name }: Pick<ChainStatus, 'family' | 'table' | 'name'>): string {
-  return `${fingerprint} ${family} ${table} ${name}`;
-}
-
-function meaningOf(rows: readonly Row[], program: ProgramStatus, index: number): RowMeaning {
+function meaningOf(rows: readonly Row[], index: number): RowMeaning {
   const row = rows[index];
   if (row === undefined) return {};
-  const key = keyOf(program, row.chain);
-  if (row.rule === undefined) return { open: { kind: 'fold', key }, fold: key, copy: row.text };
-  const { jumpsTo } = row.rule;
-  const target = jumpsTo === undefined ? -1 : rows.findIndex(({ rule, chain }) => rule === undefined && keyOf(program, chain) === jumpsTo);
-  return { ...(target === -1 ? {} : { open: { kind: 'row', row: target } }), fold: key, copy: row.text };
+  const { key, text, rule } = row;
+  if (rule === undefined) return { open: { kind: 'fold', key }, fold: key, copy: text };
+  const target = rule.leadsTo === undefined ? -1 : rows.findIndex((each) => each.rule === undefined && each.chain === rule.leadsTo);
+  return { ...(target === -1 ? {} : { open: { kind: 'row', row: target } }), fold: key, copy: text };
 }
 
 /** What the chosen rule does, whom it concerns, where it leads and who writes it. */

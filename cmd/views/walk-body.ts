@@ -1,6 +1,7 @@
 /** The walk of one client's packet through the rules of its node, a row for each step. */
 import { hostPort } from '../../core/address.ts';
 import { familyOf } from '../../core/service.ts';
+import { plural } from '../../core/plural.ts';
 import type { FromSpec, ServiceTrace, WalkStatus } from '../../core/service-trace.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { percentText } from '../words.ts';
@@ -54,10 +55,16 @@ function detailOf({ step, copy, text }: Row = { text: '', tone: 'plain' }, trace
   return [...(sentence === undefined ? [] : wrapped(sentence, width)), ...wrapped(whole, width)];
 }
 
+/** More are a sum: no screen has room for them. */
+const mostDestinations = 50;
+
 function rowsOf(walk: WalkStatus, service: string): Row[] {
   const room = String(walk.path.length).length;
   const target = `${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol.toLowerCase()}`;
-  const end = `${walk.verdict}${walk.destinations.length === 0 ? '' : ` to ${walk.destinations.map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`).join(', ')}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;
+  const end = (destinations: string): string => `${walk.verdict}${destinations === '' ? '' : ` to ${destinations}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;
+  const textOf = ({ address, port, probability }: WalkStatus['destinations'][number]): string => `${hostPort(address, port)} (${percentText(probability)})`;
+  const first = walk.destinations.slice(0, mostDestinations).map(textOf).join(', ');
+  const more = Math.max(0, walk.destinations.length - mostDestinations);
   const isRefused = walk.verdict === 'DROP' || walk.verdict === 'REJECT';
   return [
     { text: `From ${walk.source} on ${walk.node} to ${target}`, tone: 'heading', copy: `kubectl svctrace simulate ${service}--from ${walk.source} --to ${target}` },
@@ -66,7 +73,7 @@ function rowsOf(walk: WalkStatus, service: string): Row[] {
       { text: `${' '.repeat(room)}    ${rule}`, tone: 'dim', copy: rule, step: { walk, table, chain, rule } },
     ]),
     ...walk.unknown.map((text): Row => ({ text: `not understood, so nothing is said beyond it: ${text}`, tone: 'warning' })),
-    { text: end, tone: isRefused ? 'error' : walk.verdict === 'DNAT' ? 'ok' : 'warning' },
+    { text: end(more === 0 ? first : `${first} and ${plural(more, 'more endpoint')}`), tone: isRefused ? 'error' : walk.verdict === 'DNAT' ? 'ok' : 'warning' },
     { text: '', tone: 'plain' },
   ];
 }

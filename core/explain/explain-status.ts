@@ -53,22 +53,29 @@ type Parsed =
 export function explainStatusProgram(program: ProgramStatus, desired: DesiredService, ports: readonly NodePortStatus[]): ProgramExplainer {
   const { port, pod } = serviceNames(desired);
   const chains = new Map(program.chains.map((chain) => [keyOf(chain), chain]));
-  const parsed = new Map<ChainStatus, readonly Parsed[]>();
+  const parsed = new Map<ChainStatus, (Parsed | undefined)[]>();
 
-  const rulesOf = (chain: ChainStatus): readonly Parsed[] => {
-    const known = parsed.get(chain) ?? chain.rules.map(({ text }) => parseRule(text, chain, program));
-    parsed.set(chain, known);
-    return known;
+  /** A chain may have thousands of rules: each is read when it is asked for. */
+  const ruleOf = (chain: ChainStatus, index: number): Parsed | undefined => {
+    const rule = chain.rules[index];
+    if (rule === undefined) return undefined;
+    let known = parsed.get(chain);
+    if (known === undefined) {
+      known = [];
+      parsed.set(chain, known);
+    }
+    return (known[index] ??= parseRule(rule.text, chain, program));
   };
+  const rulesOf = (chain: ChainStatus): readonly Parsed[] => chain.rules.flatMap((_, index) => ruleOf(chain, index) ?? []);
   const near = (chain: ChainStatus, name: string): ChainStatus[] => {
     const found = chains.get(keyOf({ ...chain, name }));
     return found === undefined ? [] : [found];
   };
-  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] => namesAfter(rulesOf(chain)[index]).flatMap((name) => near(chain, name));
+  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] => namesAfter(ruleOf(chain, index)).flatMap((name) => near(chain, name));
 
   /** Addresses and ports that packets get as their destination behind the rule, `10.244.1.4 8080`. */
   const targetsOf = (chain: ChainStatus, index: number): ReadonlySet<string> => {
-    const rule = rulesOf(chain)[index];
+    const rule = ruleOf(chain, index);
     const targets = new Set(rule === undefined ? [] : ownTargets(rule));
     const behind = new Set(leadsTo(chain, index));
     // A set is walked with what is added to it on the way.

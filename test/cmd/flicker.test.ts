@@ -3,6 +3,7 @@ import { createElement } from 'react';
 import { render } from 'ink';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
+import { loadExplainers } from '../../cmd/views/explainers.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { renderOptions } from '../../cmd/views/show.tsx';
 import { createTheme } from '../../cmd/views/theme.ts';
@@ -25,6 +26,7 @@ let stop: () => void = () => undefined;
 afterEach(() => { stop(); });
 
 async function open(): Promise<Running> {
+  await loadExplainers();
   let listener: ((event: TraceEvent) => void) | undefined;
   const source: TraceSource = { origin: 'servicetrace/x', follow: (onEvent) => new Promise(() => { listener = onEvent; }), close: async () => undefined };
   const terminal = fakeTerminal(80, 24);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { extendHistory, lastRate, ruleKey, sparkline, type History } from '../../cmd/views/history.ts';
+import { wholeOf } from '../../core/pieces.ts';
 import type { ServiceTraceStatus } from '../../core/service-trace.ts';
 
 const chain = { family: 'IPv4', table: 'nat', name: 'KUBE-SVC-X' } as const;
@@ -9,7 +10,7 @@ const at = (seconds: number, packets: number | undefined, nodes = ['node-a']): S
   programs: [{ fingerprint: 'p', proxyMode: 'iptables', nodes, chains: [{ ...chain, rules: [{ text: '-A KUBE-SVC-X -j KUBE-SEP-X', ...(packets === undefined ? {} : { packets }) }] }] }],
 });
 const ratesOf = (...statuses: ServiceTraceStatus[]): readonly (number | undefined)[] | undefined =>
-  statuses.reduce<{ history: History; before: ServiceTraceStatus | undefined }>(({ history, before }, status) => ({ history: extendHistory(history, before, status), before: status }), { history: new Map(), before: undefined }).history.get(key);
+  statuses.reduce<{ history: History; before: ServiceTraceStatus | undefined }>(({ history, before }, status) => ({ history: wholeOf(extendHistory(history, before, status)), before: status }), { history: new Map(), before: undefined }).history.get(key);
 
 describe('the history of a rule', () => {
   it('is packets a second, the newest last', () => {

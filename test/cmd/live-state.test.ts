@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { initialState, reduceLive, selectedNode, windowStart, type LiveAction, type LiveState } from '../../cmd/views/live-state.ts';
-import { frontendKey, ratesOf, rateText, targetKey } from '../../cmd/views/rates.ts';
+import { ratesOf, rateText } from '../../cmd/views/rates.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { exampleTrace, nodeA, nodeB, nodeC, targets, withStatus } from './example-trace.ts';
 
@@ -77,13 +77,12 @@ describe('rates', () => {
     const uncounted: NodePortStatus = { family, frontend, address, portName, protocol, port: number, verdict, dnatTargets: [] };
     return { ...node, probe: { ...node.probe, collectedAt: time }, ports: [{ ...uncounted, ...(entry === undefined ? {} : { packets: entry }), dnatTargets: targets(packets, []) }] };
   };
-  const [port] = nodeA.ports;
-  if (port === undefined) throw new Error('no frontend');
-  const keys = [frontendKey(port), ...port.dnatTargets.map((target) => targetKey(port, target))];
   const ratesAfter = (...nodes: NodeStatus[]): (number | undefined)[] => {
     const state = run(...nodes.map((node) => shown(withStatus({ nodes: [node] }))));
     const rates = ratesOf(state.rates, 'node-a');
-    return keys.map((key) => rates.get(key));
+    const shownPort = selectedNode(state)?.ports[0];
+    if (shownPort === undefined) throw new Error('no frontend');
+    return [rates.frontend(shownPort), ...[0, 1, 2].map((index) => rates.target(shownPort, index))];
   };
 
   it('are packets a second between two collections', () => {
