@@ -87,8 +87,9 @@ export async function openServiceBundle(
     if (origin.service !== undefined && origin.service !== bundle.desired.name) throw new NotFoundError(`${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`);
     return bundle;
   }
-  const [{ connect }, { collectBundle }, { createProgress }] = await Promise.all([import('./client.ts'), import('./collect-bundle.ts'), import('./progress.ts')]);
+  const [{ connect }, { checkClient }, { collectBundle }, { createProgress }] = await Promise.all([import('./client.ts'), import('./check-client.ts'), import('./collect-bundle.ts'), import('./progress.ts')]);
   const client = connect(flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  if (from?.pod !== undefined) await checkClient(client, client.namespace, { pod: from.pod });
   const { bundle } = await collectBundle(client, { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) }, createProgress(io.stderr), io);
   return bundle;
 }

@@ -52,8 +52,22 @@ export interface LogPod {
   readonly name: string;
   readonly uid: string;
   readonly node?: string | undefined;
+  /** It was told to end. */
+  readonly isEnding: boolean;
   /** Sidecars among them. */
-  readonly containers: readonly { readonly name: string; readonly restarts: number; /** It runs, or has run. */ readonly hasStarted: boolean }[];
+  readonly containers: readonly LogContainer[];
+}
+
+export interface LogContainer {
+  readonly name: string;
+  readonly restarts: number;
+  /** It runs, or has run: there is a log. */
+  readonly hasStarted: boolean;
+  readonly isRunning: boolean;
+  /** Why it neither runs nor has ended for good, in the kubelet's word: `CrashLoopBackOff`. */
+  readonly waiting?: string | undefined;
+  /** Of the last run that is over; `at` in RFC 3339. */
+  readonly ended?: { readonly exitCode: number; readonly reason?: string | undefined; readonly at: string } | undefined;
 }
 
 export interface LogQuery {
@@ -92,7 +106,7 @@ export interface ClusterClient {
   /** Of a namespace, or those that the selector matches. */
   listLogPods(namespace: string, selector: string | undefined): Promise<{ readonly pods: readonly LogPod[]; readonly resourceVersion: string }>;
   /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
-  watchLogPods(namespace: string, selector: string | undefined, resourceVersion: string, onPod: (pod: LogPod) => void, signal: AbortSignal): Promise<void>;
+  watchLogPods(namespace: string, selector: string | undefined, resourceVersion: string, onPod: (pod: LogPod, isThere: boolean) => void, signal: AbortSignal): Promise<void>;
   /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
   readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
   createTrace(trace: { readonly namespace: string; readonly generateName: string; readonly annotations: Readonly<Record<string, string>>; readonly spec: ServiceTraceSpec }): Promise<ServiceTrace>;
@@ -162,9 +176,11 @@ const sliceListSchema = z.object({
   ),
 });
 const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
-const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: z.object({ running: z.unknown(), terminated: z.unknown() }).partial().optional() }));
+const terminatedSchema = z.object({ exitCode: z.number(), reason: z.string().optional(), finishedAt: z.string().nullish() });
+const containerStateSchema = z.object({ running: z.unknown(), terminated: terminatedSchema, waiting: z.object({ reason: z.string().optional() }) }).partial();
+const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: containerStateSchema.optional(), lastState: containerStateSchema.optional() }));
 const podSchema = z.object({
-  metadata: z.object({ name: z.string(), uid: z.string().optional() }),
+  metadata: z.object({ name: z.string(), uid: z.string().optional(), deletionTimestamp: z.string().optional() }),
   spec: z.object({
     nodeName: z.string().optional(),
     containers: z.array(z.object({ name: z.string() })),
@@ -237,7 +253,7 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       await api.stream({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query, signal }, (line) => {
         const { type, object } = watchSchema.parse(line);
         if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
-        if (type === 'ADDED' || type === 'MODIFIED') onPod(logPodOf(podSchema.parse(object)));
+        if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') onPod(logPodOf(podSchema.parse(object)), type !== 'DELETED');
       });
     },
     async readLog({ namespace, pod, container, follow, previous, sinceSeconds, sinceTime, tailLines }, onLine, signal) {
@@ -332,9 +348,19 @@ function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod
     name: metadata.name,
     uid: metadata.uid ?? metadata.name,
     node: spec.nodeName,
-    containers: [...spec.containers, ...sidecars].map(({ name }) => {
+    isEnding: metadata.deletionTimestamp !== undefined,
+    containers: [...spec.containers, ...sidecars].map(({ name }): LogContainer => {
       const own = statuses.find((each) => each.name === name);
-      return { name, restarts: own?.restartCount ?? 0, hasStarted: own?.state?.running !== undefined || own?.state?.terminated !== undefined };
+      const over = own?.state?.terminated ?? own?.lastState?.terminated;
+      return {
+        name,
+        restarts: own?.restartCount ?? 0,
+        isRunning: own?.state?.running !== undefined,
+        // While a container waits for its next run, the kubelet gives the log of the one before.
+        hasStarted: own?.state?.running !== undefined || over !== undefined,
+        waiting: own?.state?.running !== undefined || own?.state?.terminated !== undefined ? undefined : (own?.state?.waiting?.reason ?? (spec.nodeName === undefined ? 'not scheduled' : 'not started')),
+        ended: over === undefined ? undefined : { exitCode: over.exitCode, reason: over.reason, at: over.finishedAt ?? '' },
+      };
     }),
   };
 }

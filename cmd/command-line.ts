@@ -51,7 +51,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .command('trace [service]', 'Show a Service on every node (what a bare SERVICE means)', (command) => withFlags(service(command.usage(usage('trace SERVICE [flags]'))), traceFlags), use(readTraceRequest))
     .command('explain [service]', 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client', (command) => withFlags(service(command.usage(usage('explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]'))), explainFlags), use(readExplainRequest))
     .command('diagram [service]', 'Draw its way: DNS, addresses, rules, EndpointSlices and pods', (command) => withFlags(service(command.usage(usage('diagram SERVICE [flags]'))), diagramFlags), use(readDiagramRequest))
-    .command('report [service]', 'Write all of it to one page for a browser, to be read offline or printed', (command) => withFlags(service(command.usage(usage('report SERVICE --to FILE.html [flags]'))), reportFlags), use(readReportRequest))
+    .command('report [service]', 'Write all of it to one page for a browser, to be read offline or printed', (command) => withFlags(service(command.usage(usage('report SERVICE --to FILE.html [--from POD|IP] [flags]'))), reportFlags), use(readReportRequest))
     .command('dns [service]', "Ask the cluster's DNS for the Service's names, and compare the answers", (command) => withFlags(service(command.usage(usage('dns SERVICE [flags]'))), dnsFlags), use(readDnsRequest))
     .command('logs [service]', "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked", (command) => withFlags(service(command.usage(usage('logs SERVICE [flags]'))), logsFlags), use(readLogsRequest))
     .command('capture [service]', "Write a Service's packets, before and after DNAT, to a file for Wireshark", (command) => withFlags(service(command.usage(usage('capture SERVICE --to FILE.pcapng [flags]'))), captureFlags), use(readCaptureRequest))
@@ -212,8 +212,10 @@ const diagramFlags: Readonly<Record<string, Options>> = {
 const reportFlags: Readonly<Record<string, Options>> = {
   to: value('The file to write (HTML)'),
   overwrite: bool('Replace the file where it is there already'),
+  from: value('Add the whole way of this client, a pod of the namespace or an IP address, from DNS to the pod and back'),
+  connect: connectFlag,
   node: value('Of this node only (repeat it, or separate names with commas)'),
-  conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary'),
+  conntrack: value('What to read of the conntrack table: none, summary or entries', 'summary; entries with --from'),
   'fail-on': value('The severity of a finding that makes the exit status 1: error or warning', 'error'),
   ...sourceFlags,
 };

@@ -1,18 +1,18 @@
 /** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's whole way. */
 import { stringify } from 'yaml';
-import { hostPort, isSameAddress, prefixContains } from '../core/address.ts';
+import { hostPort } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { comparisonOf } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
-import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
+import type { Journey } from '../core/explain/follow-client.ts';
 import { readNodeFacts } from '../core/node-facts.ts';
 import { frontendsOf, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
-import { parseConntrackLine } from '../core/parse/conntrack.ts';
 import { present } from '../core/present.ts';
 import { familyOf } from '../core/service.ts';
 import type { ComparisonStatus } from '../core/service-trace.ts';
 import { openServiceBundle } from './bundle-source.ts';
+import { clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
@@ -83,46 +83,17 @@ function chooseFrontends({ answers, desired }: Bundle, { to, from }: ExplainRequ
   throw new UsageError(`--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is no address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`);
 }
 
-/** The addresses of the client; a pod's by its name, as far as the trace knows it. @throws UsageError */
-function clientsOf({ answers, cluster, desired, walkFrom }: Bundle, from: NonNullable<ExplainRequest['from']>): readonly (Client & { readonly node?: string })[] {
-  const endpoints = desired.endpointSlices.flatMap((slice) => slice.endpoints);
-  if ('ip' in from) {
-    const endpoint = endpoints.find(({ addresses }) => addresses.some((address) => isSameAddress(address, from.ip)));
-    const pod = cluster?.pods?.find(({ addresses }) => addresses.some((address) => isSameAddress(address, from.ip)));
-    const name = pod?.name ?? endpoint?.targetRef?.name;
-    const node = pod?.node ?? endpoint?.nodeName ?? cluster?.nodes?.find(({ podCIDRs }) => podCIDRs.some((prefix) => prefixContains(prefix, from.ip) === true))?.name ?? trackingNode(answers, from.ip);
-    return [{ address: from.ip, ...(name === undefined ? {} : { pod: name }), ...(node === undefined ? {} : { node }) }];
-  }
-  if (walkFrom !== undefined && walkFrom.length > 0) return walkFrom.map(({ address, node }) => ({ address, node, pod: from.pod }));
-  const pod = cluster?.pods?.find(({ name }) => name === from.pod);
-  if (pod !== undefined) return pod.addresses.map((address) => ({ address, pod: pod.name, ...(pod.node === undefined ? {} : { node: pod.node }) }));
-  const own = endpoints.filter(({ targetRef }) => targetRef?.name === from.pod);
-  if (own.length > 0) return own.flatMap(({ addresses, nodeName }) => addresses.slice(0, 1).map((address) => ({ address, pod: from.pod, ...(nodeName === undefined ? {} : { node: nodeName }) })));
-  throw new UsageError(`--from ${from.pod}: the trace knows no pod of this name; a recorded trace knows the Service's own pods alone. Write the client's IP address.`);
-}
-
-/** The node whose conntrack holds connections of the client, where it is one alone: packets of a pod meet the rules of its own node. */
-function trackingNode(answers: Bundle['answers'], address: string): string | undefined {
-  const nodes = answers.filter((answer) => 'report' in answer && recordsOf(answer.report, 'conntrack').some(({ lines }) => lines.some((line) => parseConntrackLine(line)?.original.source === address)));
-  return nodes.length === 1 ? nodes[0]?.node : undefined;
-}
-
 /** One node of each different program, or those that were asked for; a client's own node where it is known. */
-function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, clients: readonly (Client & { readonly node?: string })[] | undefined): NodeView[] {
+function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, clients: readonly PlacedClient[] | undefined): NodeView[] {
   const strangers = nodes.filter((name) => !answers.some(({ node }) => node === name));
   if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   if (reports.length === 0) throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
   const view = (report: NodeReport): NodeView => viewOfNode(report, desired);
   if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(view);
-  const home = (clients ?? []).flatMap(({ address, node }) => reports.filter((report) => (node === undefined ? (recordsOf(report, 'start')[0]?.addresses ?? []).some((own) => isSameAddress(own, address)) : report.node === node)));
-  const [first] = home;
-  if (first !== undefined) return [view(first)];
+  const home = homeOf(reports, clients ?? []);
+  if (home !== undefined) return [view(home)];
   return nodesByProgram(reports, desired);
-}
-
-function journeysOf(bundle: Bundle, report: NodeReport, clients: readonly Client[], frontends: readonly Frontend[]): Journey[] {
-  return frontends.flatMap((frontend) => clients.filter(({ address }) => familyOf(address) === frontend.family).flatMap((client) => followClient(bundle, report, client, frontend) ?? []));
 }
 
 function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {

@@ -6,6 +6,10 @@ export interface LogLine {
   /** RFC 3339, as the kubelet writes it in front of each line; empty where there is none. */
   readonly time: string;
   readonly text: string;
+  /** Where the pod is. */
+  readonly node?: string | undefined;
+  /** No line of the log, but what became of its pod or container: whether that is bad. */
+  readonly news?: 'good' | 'bad' | undefined;
 }
 
 /** A line that the API server gave with timestamps=true: `2026-11-24T10:00:00.123456789Z text`. */

@@ -13,6 +13,8 @@ export const maxStreams = 50;
 const maxConcurrent = 10;
 /** While logs are followed: lines of several pods that come within this time are put in order. */
 const orderMilliseconds = 200;
+/** The logs that are there at the beginning are put in order as a whole: none is shown before each has given a line, or this time is over. */
+const firstMilliseconds = 1000;
 const retryMilliseconds = 1000;
 
 /** Which pods' logs are meant. */
@@ -60,6 +62,8 @@ export interface LogReader {
    * @throws UsageError where they are too many for the beginning
    */
   follow(pods: readonly LogPod[], signal: AbortSignal): void;
+  /** Gives a line that is no log's, behind all that came before it. */
+  tell(line: LogLine): void;
   /** Aborts, with the error, where a log that is followed may not be read. */
   readonly refused: AbortSignal;
 }
@@ -71,6 +75,8 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
   let followed = 0;
   let passedOver = 0;
   let flushing: NodeJS.Timeout | undefined;
+  /** Logs of the beginning that have given no line yet. */
+  const awaited = new Set<string>();
   const options = { previous, ...(sinceSeconds === undefined ? {} : { sinceSeconds }), ...(tailLines === undefined ? {} : { tailLines }) };
   const chosen = (pod: LogPod): LogPod['containers'] => pod.containers.filter(({ name }) => container === undefined || name === container);
   return {
@@ -83,7 +89,7 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
             limit(async () => {
               const from = `${pod.name}/${name}`;
               try {
-                await client.readLog({ namespace, pod: pod.name, container: name, follow: false, ...options }, (line) => { merge.add(parseLogLine(from, line)); }, end);
+                await client.readLog({ namespace, pod: pod.name, container: name, follow: false, ...options }, (line) => { merge.add({ ...parseLogLine(from, line), node: pod.node }); }, end);
                 return true;
               } catch (error) {
                 if (!(error instanceof ApiError) || (error.code !== 400 && error.code !== 404)) throw error;
@@ -98,7 +104,7 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
       return answers.every((answer) => answer);
     },
     follow(pods, signal) {
-      flushing ??= startFlushing(merge, signal);
+      flushing ??= startFlushing(merge, awaited, signal);
       const isFirst = begun.size === 0;
       for (const pod of pods) {
         for (const { name, restarts, hasStarted } of chosen(pod)) {
@@ -113,19 +119,36 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
           followed += 1;
           // Of what begins while we look on, nothing is left out.
           const from = isFirst ? options : { previous: false };
-          followLog({ client, merge, say, signal }, { namespace, pod: pod.name, container: name, follow: true, ...from }).then(
-            () => { followed -= 1; },
+          if (isFirst) awaited.add(key);
+          const onLine = (line: LogLine): void => {
+            awaited.delete(key);
+            merge.add({ ...line, node: pod.node });
+          };
+          followLog({ client, onLine, say, signal }, { namespace, pod: pod.name, container: name, follow: true, ...from }).then(
+            () => {
+              awaited.delete(key);
+              followed -= 1;
+            },
             (error: unknown) => { refusal.abort(error); },
           );
         }
       }
       if (isFirst && passedOver > 0) say(`${String(maxStreams)} logs are followed, ${String(passedOver)} more are not`);
     },
+    tell(line) {
+      merge.flush();
+      onLines([line]);
+    },
   };
 }
 
-function startFlushing(merge: LogMerge, signal: AbortSignal): NodeJS.Timeout {
-  const timer = setInterval(() => { merge.flush(); }, orderMilliseconds);
+function startFlushing(merge: LogMerge, awaited: Set<string>, signal: AbortSignal): NodeJS.Timeout {
+  let waits = firstMilliseconds / orderMilliseconds;
+  const timer = setInterval(() => {
+    waits -= 1;
+    if (waits <= 0) awaited.clear();
+    if (awaited.size === 0) merge.flush();
+  }, orderMilliseconds);
   signal.addEventListener('abort', () => {
     clearInterval(timer);
     merge.flush();
@@ -139,7 +162,7 @@ type LogQuery = Parameters<ClusterClient['readLog']>[0];
  * Until the container ends; a connection that breaks is made again, from the last line on.
  * @throws ApiError where the log may not be read
  */
-async function followLog({ client, merge, say, signal }: { client: Pick<ClusterClient, 'readLog'>; merge: LogMerge; say: (text: string) => void; signal: AbortSignal }, query: LogQuery): Promise<void> {
+async function followLog({ client, onLine, say, signal }: { client: Pick<ClusterClient, 'readLog'>; onLine: (line: LogLine) => void; say: (text: string) => void; signal: AbortSignal }, query: LogQuery): Promise<void> {
   const from = `${query.pod}/${query.container}`;
   let last = '';
   let resumedAt = '';
@@ -151,7 +174,7 @@ async function followLog({ client, merge, say, signal }: { client: Pick<ClusterC
         // The API takes whole seconds: what came within the last one comes again.
         if (parsed.time !== '' && resumedAt !== '' && comparableTime(parsed.time) <= resumedAt) return;
         if (parsed.time !== '') last = parsed.time;
-        merge.add(parsed);
+        onLine(parsed);
       }, signal);
       return;
     } catch (error) {
@@ -169,18 +192,27 @@ async function followLog({ client, merge, say, signal }: { client: Pick<ClusterC
 
 /**
  * Lists, then watches from there; begins anew where the watch ends.
- * @param onPods told of each list, how many pods there are
+ * @param onPods told of the pods as they are now, and as they were before; at first only of the former
  * @throws ApiError where the pods, or a log, may not be read
  */
-export async function followPods(client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>, { namespace, selector, isMeant }: PodSource, reader: LogReader, end: AbortSignal, onPods: (count: number) => void = () => undefined): Promise<void> {
+export async function followPods(client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>, { namespace, selector, isMeant }: PodSource, reader: LogReader, end: AbortSignal, onPods: (pods: readonly LogPod[], before: readonly LogPod[] | undefined) => void = () => undefined): Promise<void> {
   const signal = AbortSignal.any([end, reader.refused]);
+  let known: readonly LogPod[] | undefined;
+  const learn = (pods: readonly LogPod[]): void => {
+    onPods(pods, known);
+    known = pods;
+  };
   while (!signal.aborted) {
     try {
       const { pods, resourceVersion } = await client.listLogPods(namespace, selector);
       const meant = pods.filter(isMeant);
-      onPods(meant.length);
+      learn(meant);
       reader.follow(meant, signal);
-      await client.watchLogPods(namespace, selector, resourceVersion, (pod) => { if (isMeant(pod)) reader.follow([pod], signal); }, signal);
+      await client.watchLogPods(namespace, selector, resourceVersion, (pod, isThere) => {
+        if (!isMeant(pod)) return;
+        learn([...(known ?? []).filter(({ uid }) => uid !== pod.uid), ...(isThere ? [pod] : [])]);
+        if (isThere) reader.follow([pod], signal);
+      }, signal);
     } catch (error) {
       if (signal.aborted) break;
       if (!(error instanceof UnreachableError) && !(error instanceof ApiError && error.code === 410)) throw error;

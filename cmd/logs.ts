@@ -7,6 +7,7 @@ import { NotFoundError, UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { LogLine } from './log-merge.ts';
+import { podNews } from './log-pods.ts';
 import { createLogReader, followPods, servicePods, type PodSource } from './log-reader.ts';
 import { createLogColors } from './printers/log-colors.ts';
 import { wantsColor } from './printers/paint.ts';
@@ -35,7 +36,9 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
   checkContainer(pods, request);
   if (!request.follow) return (await reader.readAll(pods)) ? exitStatus.ok : exitStatus.partial;
   if (pods.length === 0) io.stderr.write(`Notice: ${source.none} Waiting for one.\n`);
-  await followPods(client, source, reader, io.signal);
+  await followPods(client, source, reader, io.signal, (now, before) => {
+    for (const { from, text } of before === undefined ? [] : podNews(before, now, '')) io.stderr.write(`Notice: ${from}: ${text}\n`);
+  });
   io.signal.throwIfAborted();
   return exitStatus.ok;
 }

@@ -301,14 +301,12 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
 export function readExplainRequest(values: Values): ExplainRequest {
   const from = readFrom(text(values, 'from'));
   const to = text(values, 'to');
-  const connect = readConnect(values);
   const origin = readServiceOrigin(values, 'kubectl svctrace explain SERVICE');
-  if (connect !== 'None' && origin.kind === 'bundle') throw new UsageError('--connect has no meaning with --bundle: what was connected to when it was recorded is shown.');
   return {
     command: 'explain',
     ...readCommon(values),
     origin,
-    connect,
+    connect: readConnectNow(values, origin),
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
@@ -332,6 +330,7 @@ export function readReportRequest(values: Values): ReportRequest {
   const file = text(values, 'to');
   if (file === undefined) throw new UsageError('--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.');
   if (origin.kind === 'bundle') refuseWith(values, '--bundle', ['conntrack'], 'it has been collected already');
+  const from = readFrom(text(values, 'from'));
   return {
     command: 'report',
     ...readCommon(values),
@@ -339,9 +338,19 @@ export function readReportRequest(values: Values): ReportRequest {
     file,
     overwrite: flag(values, 'overwrite'),
     nodes: list(values, 'node'),
-    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
+    ...(from === undefined ? {} : { from }),
+    connect: readConnectNow(values, origin),
+    // A client's way tells of the connections that it has.
+    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], from === undefined ? 'summary' : 'entries')],
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
+}
+
+/** @throws UsageError with a bundle */
+function readConnectNow(values: Values, { kind }: ServiceOrigin): TraceRequest['connect'] {
+  const connect = readConnect(values);
+  if (connect !== 'None' && kind === 'bundle') throw new UsageError('--connect has no meaning with --bundle: what was connected to when it was recorded is shown.');
+  return connect;
 }
 
 /** PORT or IP:PORT. */

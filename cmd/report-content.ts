@@ -2,10 +2,12 @@
 import { buildDiagram } from '../core/diagram/build-diagram.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { explainProgram, type FamilyExplanation } from '../core/explain/explain-program.ts';
+import type { Journey } from '../core/explain/follow-client.ts';
 import { recordsOf } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import type { NodeStatus, ServiceTrace } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
+import { allJourneys, type ClientName } from './client-journeys.ts';
 import { nodesByProgram, unreadOf } from './node-programs.ts';
 import { mostEndpointsOfPicture, printPicture } from './printers/picture.ts';
 import type { ResultTable } from './result-tables.ts';
@@ -26,6 +28,8 @@ export interface ProgramContent {
 export interface ReportContent {
   readonly trace: ServiceTrace;
   readonly programs: readonly ProgramContent[];
+  /** The client of --from, and its ways to the Service's frontends. */
+  readonly way?: { readonly client: string; readonly journeys: readonly Journey[] };
   /** An svg element. */
   readonly picture: string;
   /** What is not in the picture, and why. */
@@ -38,7 +42,8 @@ export interface ReportContent {
   readonly writtenBy: string;
 }
 
-export async function buildReport(bundle: Bundle, { writtenAt, writtenBy }: Pick<ReportContent, 'writtenAt' | 'writtenBy'>): Promise<ReportContent> {
+/** @throws UsageError where the bundle knows no such client */
+export async function buildReport(bundle: Bundle, { writtenAt, writtenBy, from }: Pick<ReportContent, 'writtenAt' | 'writtenBy'> & { readonly from?: ClientName | undefined }): Promise<ReportContent> {
   const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom, namespace, toolVersion } = bundle;
   const { name } = desired;
   const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom }) });
@@ -55,6 +60,7 @@ export async function buildReport(bundle: Bundle, { writtenAt, writtenBy }: Pick
       families: explainProgram(report, desired),
       unread: unreadOf(report, `${namespace}/${name}`),
     })),
+    ...(from === undefined ? {} : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: allJourneys(bundle, from) } }),
     // Findings and notes stand beside the picture, as text that wraps.
     picture: await printPicture({ ...diagram, findings: [], notes: [] }, 'svg'),
     pictureNotes: diagram.notes,

@@ -13,16 +13,16 @@ import { checkNewFile, writeNewFile } from './write-new-file.ts';
 
 /**
  * @returns as for `trace`: 1 where a finding is at or above --fail-on, 5 where a node did not answer
- * @throws UsageError where the file cannot be written, or the trace has no such node
+ * @throws UsageError where the file cannot be written, or the trace has no such node or client
  */
 export async function runReport(request: ReportRequest, io: Io, now: () => Date = () => new Date()): Promise<number> {
-  const { file, overwrite, nodes, conntrack, failOn } = request;
+  const { file, overwrite, nodes, from, connect, conntrack, failOn } = request;
   await checkNewFile(file, overwrite);
-  const bundle = await openServiceBundle(request, { conntrack }, io);
+  const bundle = await openServiceBundle(request, { conntrack, ...(connect === 'None' ? {} : { connect }) }, io);
   const strangers = nodes.filter((name) => !bundle.answers.some(({ node }) => node === name));
   if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`);
   const answers = bundle.answers.filter(({ node }) => nodes.length === 0 || nodes.includes(node));
-  const content = await buildReport({ ...bundle, answers }, { writtenAt: now().toISOString(), writtenBy: version });
+  const content = await buildReport({ ...bundle, answers }, { writtenAt: now().toISOString(), writtenBy: version, from });
   const { printReportPage } = await import('./pages/report-page.tsx');
   const page = printReportPage(content);
   await writeNewFile(file, page, overwrite);

@@ -159,6 +159,9 @@ export interface ReportRequest extends CommonRequest {
   readonly overwrite: boolean;
   /** Empty: all. */
   readonly nodes: readonly string[];
+  /** The client whose whole way is a section of the page. */
+  readonly from?: { readonly ip: string } | { readonly pod: string };
+  readonly connect: TraceRequest['connect'];
   readonly conntrack: 'None' | 'Summary' | 'Entries';
   readonly failOn: FailOn;
 }

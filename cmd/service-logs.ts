@@ -3,6 +3,7 @@ import { readDesiredService } from '../operator/trace-engine.ts';
 import type { ClusterClient } from './client.ts';
 import { NotFoundError } from './errors.ts';
 import { explainError } from './explain.ts';
+import { podNews, waitingContainers } from './log-pods.ts';
 import { createLogReader, followPods, servicePods } from './log-reader.ts';
 import type { LogEvent } from './source.ts';
 
@@ -29,7 +30,11 @@ export async function followServiceLogs(
       say: (message) => { onEvent({ kind: 'notice', message }); },
       signal,
     });
-    await followPods(client, source, reader, signal, (pods) => { onEvent({ kind: 'pods', pods, none: source.none }); });
+    await followPods(client, source, reader, signal, (pods, before) => {
+      onEvent({ kind: 'pods', pods: pods.length, waiting: waitingContainers(pods), none: source.none });
+      if (before === undefined) return;
+      for (const line of podNews(before, pods, new Date().toISOString())) reader.tell(line);
+    });
   } catch (error) {
     if (!signal.aborted) throw explainError(error);
   }

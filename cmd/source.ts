@@ -18,8 +18,8 @@ export type TraceEvent =
 
 /** What comes of the logs of the Service's pods. */
 export type LogEvent =
-  /** How many pods there are; `none` is the sentence for none. */
-  | { readonly kind: 'pods'; readonly pods: number; readonly none: string }
+  /** How many pods there are, and which of their containers wait (`auth-1 (CrashLoopBackOff)`); `none` is the sentence for none. */
+  | { readonly kind: 'pods'; readonly pods: number; readonly waiting: readonly string[]; readonly none: string }
   /** There are no logs where the trace comes from. */
   | { readonly kind: 'absent'; readonly reason: string }
   | { readonly kind: 'lines'; readonly lines: readonly LogLine[] }

@@ -5,11 +5,12 @@ import { renderToStaticMarkup } from 'react-dom/server';
 import { hostPort } from '../../core/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
+import type { Journey } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/plural.ts';
 import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { twinsText } from '../node-programs.ts';
 import { pathsOf } from '../path-table.ts';
-import { factsOf, hooksText } from '../printers/explanation.ts';
+import { factsOf, hooksText, journeyFacts, journeyTitle, notKnown } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from '../report-content.ts';
 import {
   comparisonSummary,
@@ -98,12 +99,13 @@ interface Section {
 
 /** In the order of the table and the live view, with what is wrong first. */
 function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section[] {
-  const { trace, programs, versions } = content;
+  const { trace, programs, way, versions } = content;
   const { findings, nodes = [], walks = [], truncated = [] } = status;
   const connections = connectionsTable(status);
   return [
     { id: 'findings', title: `Findings${findings === undefined ? '' : ` (${String(findings.length)})`}`, body: <Findings status={status} /> },
     { id: 'picture', title: 'Picture', body: <Picture content={content} /> },
+    ...(way === undefined ? [] : [{ id: 'way', title: `The way of ${way.client}`, body: <Way journeys={way.journeys} notProxied={status.service?.notProxied} /> }]),
     { id: 'nodes', title: `Nodes (${String(nodes.length)})`, body: <><Table label="Nodes" table={nodesTable(trace, status, true)} /><Notes lines={nodeReasons(status)} /></> },
     { id: 'targets', title: 'DNAT targets', body: <Targets status={status} /> },
     { id: 'rules', title: 'Rules', body: <Programs programs={programs} notProxied={status.service?.notProxied} /> },
@@ -111,7 +113,8 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
     ...(status.comparison === undefined ? [] : [{ id: 'comparison', title: 'Comparison', body: <Comparison comparison={status.comparison} /> }]),
     { id: 'conntrack', title: 'Conntrack', body: <Conntrack status={status} /> },
     ...(connections.rows.length === 0 ? [] : [{ id: 'connections', title: 'Connections made by --connect', body: <Table label="Connections made by --connect" table={connections} /> }]),
-    ...(walks.length === 0 ? [] : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
+    // A way says all that a walk does.
+    ...(walks.length === 0 || (way?.journeys ?? []).length > 0 ? [] : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
     { id: 'versions', title: 'Versions', body: <Table label="Versions" table={versions} /> },
     ...(truncated.length === 0 ? [] : [{ id: 'cut', title: 'Cut', body: <Notes lines={truncated} /> }]),
   ];
@@ -255,7 +258,7 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
           {chains.map(({ table, chain, purpose, hooks, rules }) => (
             <Fragment key={`${table} ${chain}`}>
               <h6><code>{`${table} ${chain}`}</code>{`${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`}</h6>
-              <ol className="rules">{rules.map((rule, index) => <Rule key={index} rule={rule} />)}</ol>
+              <ol className="rules">{rules.map((rule, index) => <Rule key={index} rule={rule} facts={factsOf(rule)} />)}</ol>
             </Fragment>
           ))}
         </Fragment>
@@ -264,13 +267,41 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
   );
 }
 
-function Rule({ rule }: { readonly rule: RuleExplanation }): ReactElement {
+/** What `explain --from` says, a folded part for each frontend; the first is open. */
+function Way({ journeys, notProxied }: { readonly journeys: readonly Journey[]; readonly notProxied: string | undefined }): ReactElement {
+  if (journeys.length === 0) return <p className="warning"><Mark tone="warning" />{notProxied === undefined ? 'unknown: no node whose rules its packets meet has told them' : `kube-proxy writes no rules for it, because ${notProxied}: its name leads to the pods themselves.`}</p>;
+  return (
+    <>
+      {journeys.map((journey, place) => (
+        <details key={place} className="program" open={place === 0}>
+          <summary><h3>{journeyTitle(journey)}</h3></summary>
+          {journey.steps.map(({ letter, title, sentences, rules, outcome }) => (
+            <Fragment key={letter}>
+              <h4>{`Step ${letter}: ${title}`}</h4>
+              {sentences.map((sentence, index) => <p key={index}>{sentence}</p>)}
+              {[...Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)].map(([chain, own]) => (
+                <Fragment key={chain}>
+                  <h5><code>{chain}</code></h5>
+                  <ol className="rules">{own.map((rule, index) => <Rule key={index} rule={rule} facts={journeyFacts(rule)} />)}</ol>
+                </Fragment>
+              ))}
+              {outcome.map((sentence, index) => <p key={index}>{sentence}</p>)}
+            </Fragment>
+          ))}
+          <Notes lines={journey.unknown.map((text) => `${notKnown}: ${text}`)} />
+        </details>
+      ))}
+    </>
+  );
+}
+
+function Rule({ rule, facts }: { readonly rule: Pick<RuleExplanation, 'sentence' | 'lines' | 'text' | 'unknown'>; readonly facts: readonly string[] }): ReactElement {
   const { sentence, lines, text, unknown } = rule;
   return (
     <li>
       <p className={unknown.length > 0 ? 'warning' : undefined}>{unknown.length > 0 ? <Mark tone="warning" /> : null}{sentence}</p>
       {lines.length === 0 ? null : <ul>{lines.map((line, index) => <li key={index}>{line.sentence}</li>)}</ul>}
-      <p className="dim">{factsOf(rule).join('; ')}</p>
+      <p className="dim">{facts.join('; ')}</p>
       <p><code>{text}</code></p>
     </li>
   );

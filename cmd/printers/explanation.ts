@@ -30,9 +30,9 @@ export function hooksText(hooks: ChainExplanation['hooks']): string {
 }
 
 /** One client's way, step by step. */
-export function printJourney({ node, client, frontend, verdict, steps, unknown }: Journey, { width, paint }: TextOptions): string[] {
-  const who = client.pod === undefined ? client.address : `pod ${client.pod} (${client.address})`;
-  const lines = wrapped(`${who} to ${frontend} over ${node}: ${verdict}`, width).map((line) => paint('heading', line));
+export function printJourney(journey: Journey, { width, paint }: TextOptions): string[] {
+  const { steps, unknown } = journey;
+  const lines = wrapped(journeyTitle(journey), width).map((line) => paint('heading', line));
   for (const { letter, title, sentences, rules, outcome } of steps) {
     lines.push('', paint('heading', `Step ${letter}: ${title}`), ...sentences.flatMap((sentence) => wrapped(sentence, width, 2)));
     for (const [chain, own] of Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)) {
@@ -41,8 +41,14 @@ export function printJourney({ node, client, frontend, verdict, steps, unknown }
     }
     lines.push(...outcome.flatMap((sentence) => wrapped(sentence, width, 2)));
   }
-  if (unknown.length > 0) lines.push('', ...['not known, so nothing is said of what depends on it:', ...unknown].flatMap((text, index) => wrapped(text, width, index === 0 ? 0 : 2)).map((line) => paint('warning', line)));
+  if (unknown.length > 0) lines.push('', ...[`${notKnown}:`, ...unknown].flatMap((text, index) => wrapped(text, width, index === 0 ? 0 : 2)).map((line) => paint('warning', line)));
   return lines;
+}
+
+export const notKnown = 'not known, so nothing is said of what depends on it';
+
+export function journeyTitle({ node, client, frontend, verdict }: Journey): string {
+  return `${client.pod === undefined ? client.address : `pod ${client.pod} (${client.address})`} to ${frontend} over ${node}: ${verdict}`;
 }
 
 function ruleLines({ text, sentence, lines, unknown }: Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown'>, facts: readonly string[], number: number, { width, paint }: TextOptions): string[] {
@@ -64,7 +70,7 @@ export function factsOf(rule: RuleExplanation): string[] {
   return [...countersOf(rule), ...measured, metText(rule.shares)];
 }
 
-function journeyFacts(rule: JourneyRule): string[] {
+export function journeyFacts(rule: JourneyRule): string[] {
   return [...countersOf(rule), `${percentText(rule.share)} of this client's connections`];
 }
 

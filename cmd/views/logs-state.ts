@@ -13,6 +13,8 @@ export interface LogsState {
   readonly isTailing: boolean;
   /** Whose logs are followed; undefined before the first answer. */
   readonly pods: number | undefined;
+  /** Their containers that do not run, with the reasons. */
+  readonly waiting: readonly string[];
   /** What the user should know while there is no newer line. */
   readonly notice: string | undefined;
   /** Why nothing more comes. */
@@ -27,18 +29,18 @@ const kept = 5000;
 /** Of one line; a longer one is cut. */
 const keptCharacters = 1000;
 
-export const openedLogs: LogsState = { lines: [], left: 0, isTailing: true, pods: undefined, notice: undefined, failure: undefined, absence: undefined, attempt: 1 };
+export const openedLogs: LogsState = { lines: [], left: 0, isTailing: true, pods: undefined, waiting: [], notice: undefined, failure: undefined, absence: undefined, attempt: 1 };
 
 export type LogsEvent = LogEvent | { readonly kind: 'failed'; readonly reason: string } | { readonly kind: 'retried' };
 
 export function reduceLogs(state: LogsState, event: LogsEvent): LogsState {
   switch (event.kind) {
     case 'pods':
-      return { ...state, pods: event.pods, notice: event.pods === 0 ? `${event.none} Waiting for one.` : state.notice };
+      return { ...state, pods: event.pods, waiting: event.waiting, notice: event.pods === 0 ? `${event.none} Waiting for one.` : state.pods === 0 ? undefined : state.notice };
     case 'lines': {
       const lines = [...state.lines, ...event.lines.slice(-kept).map(shownLine)];
       const leaving = Math.max(0, lines.length - kept);
-      return { ...state, lines: leaving === 0 ? lines : lines.slice(leaving), left: state.left + leaving, notice: undefined };
+      return { ...state, lines: leaving === 0 ? lines : lines.slice(leaving), left: state.left + leaving, notice: event.lines.every(isNews) ? state.notice : undefined };
     }
     case 'notice':
       return { ...state, notice: event.message };
@@ -58,8 +60,13 @@ export function leavingRows(before: LogsState, after: LogsState, filter: string)
 }
 
 /** What a filter looks at. */
-export function filteredText({ from, text }: LogLine): string {
-  return `${from} ${text}`;
+export function filteredText({ from, node, text }: LogLine): string {
+  return `${node ?? ''} ${from} ${text}`;
+}
+
+/** No line of a log, but what became of its pod. */
+export function isNews({ news }: LogLine): boolean {
+  return news !== undefined;
 }
 
 /** What a program writes to its log must not move the cursor, or change the colours, of this terminal. */

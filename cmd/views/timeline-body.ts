@@ -16,7 +16,7 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
   }
   const mark: Readonly<Record<TimelineChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
   return {
-    fixed: [],
+    fixed: [paint('dim', 'the newest first, times in UTC')],
     count: shown.length,
     line: (index) => {
       const change = shown.at(-1 - index);

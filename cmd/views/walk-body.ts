@@ -2,7 +2,7 @@
 import { hostPort } from '../../core/address.ts';
 import { familyOf } from '../../core/service.ts';
 import { plural } from '../../core/plural.ts';
-import type { ServiceTrace, WalkStatus } from '../../core/service-trace.ts';
+import type { FromSpec, ServiceTrace, WalkStatus } from '../../core/service-trace.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
@@ -11,10 +11,11 @@ import { explainerOf } from './explainers.ts';
 export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: BodyOptions): Body {
   const { paint } = theme;
   const walks = trace?.status?.walks ?? [];
-  if (walks.length === 0) return textBody(wrapped('No client is chosen: press c, and write the name of a pod of this namespace or an IP address.', width).map((line) => paint('dim', line)));
+  if (walks.length === 0) return textBody(wrapped(noWalkText(trace?.spec.from), width).map((line) => paint('dim', line)));
   const own = walks.filter(({ node }) => node === selectedNode);
   const shown = own.length > 0 ? own : walks;
-  const rows = shown.flatMap((walk) => rowsOf(walk));
+  const service = trace === undefined ? '' : `${trace.spec.serviceRef.name} -n ${trace.metadata.namespace ?? 'default'} `;
+  const rows = shown.flatMap((walk) => rowsOf(walk, service));
   return {
     fixed: [],
     count: rows.length,
@@ -26,6 +27,12 @@ export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: B
     detail: (index) => detailOf(rows[index], trace, width - 2).map((line, at) => (at === 0 ? paint('heading', line) : line)),
     meaning: (index) => ({ copy: rows[index]?.copy ?? rows[index]?.text ?? '' }),
   };
+}
+
+function noWalkText(from: FromSpec | undefined): string {
+  const client = from?.pod ?? from?.ip ?? from?.node;
+  if (client === undefined) return 'No client is chosen: press c, and write the name of a pod of this namespace or an IP address.';
+  return `No packet of ${client} was followed yet: it will be when the rules of its node have been read.`;
 }
 
 interface Row {
@@ -51,7 +58,7 @@ function detailOf({ step, copy, text }: Row = { text: '', tone: 'plain' }, trace
 /** More are a sum: no screen has room for them. */
 const mostDestinations = 50;
 
-function rowsOf(walk: WalkStatus): Row[] {
+function rowsOf(walk: WalkStatus, service: string): Row[] {
   const room = String(walk.path.length).length;
   const target = `${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol.toLowerCase()}`;
   const end = (destinations: string): string => `${walk.verdict}${destinations === '' ? '' : ` to ${destinations}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;
@@ -60,7 +67,7 @@ function rowsOf(walk: WalkStatus): Row[] {
   const more = Math.max(0, walk.destinations.length - mostDestinations);
   const isRefused = walk.verdict === 'DROP' || walk.verdict === 'REJECT';
   return [
-    { text: `From ${walk.source} on ${walk.node} to ${target}`, tone: 'heading', copy: `kubectl svctrace simulate --from ${walk.source} --to ${target}` },
+    { text: `From ${walk.source} on ${walk.node} to ${target}`, tone: 'heading', copy: `kubectl svctrace simulate ${service}--from ${walk.source} --to ${target}` },
     ...walk.path.flatMap(({ table, chain, rule, effect }, index): Row[] => [
       { text: `${String(index + 1).padStart(room)}  ${table} ${chain}: ${effect}`, tone: 'plain', copy: rule, step: { walk, table, chain, rule } },
       { text: `${' '.repeat(room)}    ${rule}`, tone: 'dim', copy: rule, step: { walk, table, chain, rule } },

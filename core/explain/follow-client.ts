@@ -128,7 +128,8 @@ class Way {
     const { desired, cluster } = this.#bundle;
     const answers = readDnsAnswers(this.#report, `${desired.namespace}/${desired.name}`);
     const name = serviceDomain(desired, askedDomain(answers, desired) ?? defaultClusterDomain);
-    const heard = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV');
+    // A and AAAA are asked at the same time, and either may be answered first.
+    const heard = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV').toSorted((one, other) => one.type.localeCompare(other.type));
     const policy = cluster?.pods?.find((pod) => pod.name === this.#client.pod)?.dnsPolicy;
     const dns = cluster?.dns;
     const servers = dns?.clusterIPs.join(', ') ?? heard[0]?.server;

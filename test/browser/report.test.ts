@@ -37,6 +37,7 @@ const crowdedName = '60 nodes and 30 findings';
 
 const reports: readonly (readonly [string, () => Promise<ReportContent>])[] = [
   ['a Service with a deleted rule', async () => buildReport(driftedBundle(), written)],
+  ['one client', async () => buildReport(driftedBundle(), { ...written, from: { ip: '10.244.1.3' } })],
   ['a Service without endpoints', async () => buildReport(recordedBundle('nobody-home'), written)],
   ['a Service of many ports', async () => buildReport(recordedBundle('many-ports'), written)],
   ['a headless Service', async () => buildReport(recordedBundle('headless'), written)],
@@ -145,6 +146,7 @@ describe.each(reports)('a report of %s', (name, make) => {
       for (const { id, where, message, advice, evidence } of findings) for (const words of [id, where, message, advice.replaceAll('`', ''), ...evidence]) expect(text).toContain(squeezed(words));
       for (const { name } of nodes) expect(text).toContain(name);
       for (const { families } of content.programs) for (const rule of families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)))) expect(text).toContain(squeezed(rule.sentence));
+      for (const { sentences, rules, outcome } of (content.way?.journeys ?? []).flatMap(({ steps }) => steps)) for (const words of [...sentences, ...rules.map(({ sentence }) => sentence), ...outcome]) expect(text).toContain(squeezed(words));
       // On paper nothing scrolls: what is wider than it is cut. A4 is 210 mm wide, with 12 mm at each side; 297 with 10 where it lies.
       await page.emulateMediaType('print');
       for (const [millimetres, within] of [[297 - 20, '#picture, #nodes'], [210 - 24, 'section:not(#picture, #nodes)']] as const) {

@@ -57,6 +57,16 @@ describe('kubectl svctrace explain', () => {
     expect(JSON.parse(output)).toMatchObject({ nodes: [{ node: 'node-a', journeys: [{ client: { pod: 'auth-service-5995955cd8-gktwl', entersAt: 'PREROUTING' }, verdict: 'DNAT', steps: [{ letter: 'A' }, { letter: 'B' }, { letter: 'C' }, { letter: 'D' }, { letter: 'E' }] }] }] });
   });
 
+  it.each([['A', 'AAAA'], ['AAAA', 'A']] as const)('tells what DNS answered in one order, where %s came before %s', async (...types) => {
+    const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
+    const heard = types.map((type): NodeReportRecord => ({ kind: 'dnsAnswer', service: 'default/auth-service', server: '10.96.0.10', port: 53, role: 'Service', name: 'auth-service.default.svc.cluster.local', type, answers: [type === 'A' ? '10.96.2.60' : 'fd00:10:96::919f'], responseCode: 'NOERROR', milliseconds: 0.4 }));
+    const answers = recorded.answers.map((answer) => ('report' in answer ? { ...answer, report: { ...answer.report, records: answer.report.records.flatMap((record) => (record.kind === 'dns' ? heard : [record])) } } : answer));
+    const file = join(await mkdtemp(join(tmpdir(), 'explain-')), 'asked.svctrace');
+    await writeFile(file, printBundle({ ...recorded, answers }));
+    const { output } = await explainFile(file, '--from', '10.244.1.3', '--to', '80');
+    expect(output.replaceAll(/\s+/g, ' ')).toContain('asked from node-a, 10.96.0.10 answered 10.96.2.60 and fd00:10:96::919f.');
+  });
+
   it('tells at each hop what became of the active check', async () => {
     const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
     const tried = (hop: 'ClusterIP' | 'Endpoint', address: string, port: number, outcome: 'connected' | 'refused'): NodeReportRecord => ({ kind: 'connection', service: 'default/auth-service', hop, address, port, protocol: 'TCP', outcome, milliseconds: 1.2, ...(outcome === 'refused' ? { error: 'ECONNREFUSED' } : {}) });

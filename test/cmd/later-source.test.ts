@@ -61,10 +61,10 @@ describe('a source that is opened later', () => {
 
   it('has the logs of the opened one, and is opened for them', async () => {
     const events: LogEvent[] = [];
-    const able = openLater('operator', async () => openedSource({ logs: async (onEvent) => { onEvent({ kind: 'pods', pods: 3, none: '' }); } }).source);
+    const able = openLater('operator', async () => openedSource({ logs: async (onEvent) => { onEvent({ kind: 'pods', pods: 3, waiting: [], none: '' }); } }).source);
     await able.logs?.((event) => { events.push(event); }, live());
     await openLater('recorded', async () => openedSource().source).logs?.((event) => { events.push(event); }, live());
-    expect(events).toEqual([{ kind: 'pods', pods: 3, none: '' }, { kind: 'absent', reason: 'this is recorded 2026-11-24 11:00 UTC' }]);
+    expect(events).toEqual([{ kind: 'pods', pods: 3, waiting: [], none: '' }, { kind: 'absent', reason: 'this is recorded 2026-11-24 11:00 UTC' }]);
   });
 
   it('saves and walks as the opened one does, and says why where it does not', async () => {

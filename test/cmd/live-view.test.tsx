@@ -7,6 +7,8 @@ import { cleanup, render } from 'ink-testing-library';
 import stringWidth from 'string-width';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openBundle } from '../../cmd/bundle-source.ts';
+import { parseCommandLine } from '../../cmd/command-line.ts';
+import type { LogLine } from '../../cmd/log-merge.ts';
 import { paletteOf, type Palette } from '../../cmd/printers/paint.ts';
 import type { LogEvent, TraceEvent, TraceSource } from '../../cmd/source.ts';
 import { headerLines } from '../../cmd/views/header-lines.ts';
@@ -74,6 +76,13 @@ const logLines = [
   { from: 'auth-service-5995955cd8-kbz6c/proxy', time: '2026-11-24T11:00:02Z', text: 'upstream connect error or disconnect before headers; reset reason: connection failure; transport failure reason: delayed connect error: 111' },
   { from: 'auth-service-5995955cd8-4tml7/app', time: '', text: '    at main (server.js:12)' },
 ];
+/** A pod that crashes, and one that comes. */
+const restarting: readonly LogLine[] = [
+  { from: 'auth-service-5995955cd8-4tml7/app', node: 'node-a', time: '2026-11-24T11:00:01.1Z', text: 'panic: no connection to the database' },
+  { from: 'auth-service-5995955cd8-4tml7/app', node: 'node-a', time: '2026-11-24T11:00:01Z', text: 'ended with exit code 2', news: 'bad' },
+  { from: 'auth-service-5995955cd8-kbz6c', node: 'ip-10-0-12-34.eu-west-1.compute.internal', time: '2026-11-24T11:00:02Z', text: 'a new pod', news: 'good' },
+  { from: 'auth-service-5995955cd8-kbz6c/app', node: 'ip-10-0-12-34.eu-west-1.compute.internal', time: '2026-11-24T11:00:04Z', text: 'listening on 8080' },
+];
 
 const screens: [string, LiveState, Size][] = [
   ['live-connecting', state(), small],
@@ -93,8 +102,10 @@ const screens: [string, LiveState, Size][] = [
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
   ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
-  ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
-  ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
+  ['live-walk-awaited', state(traced({ ...exampleTrace, spec: { ...exampleTrace.spec, from: { pod: 'client-c' } } }), { type: 'show', view: 'walk' }), small],
+  ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, waiting: [], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
+  ['live-logs-restart', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: restarting } }), small],
+  ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, waiting: [], none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
   ['live-palette', state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }), small],
   ['live-help', state(traced(), { type: 'toggleHelp' }), small],
   ['live-lost', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
@@ -104,6 +115,7 @@ const screens: [string, LiveState, Size][] = [
   ['live-waiting-for-probes-nodes', state(traced(traceWith([pulling, tainted, refused])), { type: 'show', view: 'nodes' }), small],
   ['live-partial', state(traced(traceWith([overQuota])), { type: 'selectNode', node: 'node-c' }), small],
   ['live-logs-forbidden', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
+  ['live-logs-broken', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines.slice(0, 1) } }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
   ['live-wish-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
   ['live-silent', state(traced(notYet), { type: 'event', event: { kind: 'silent', message: 'The svctrace operator does not run.' }, at: now }), small],
   ['live-stale', state(traced(), { type: 'tick', at: now + 60_000 }), small],
@@ -422,12 +434,16 @@ describe('keys', () => {
 
   it('each step of a walk is told in plain words', async () => {
     const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), { service: undefined, namespace: undefined });
-    const { screen, press, give } = await open({}, { view: 'walk' });
+    const { screen, press, give, copied } = await open({}, { view: 'walk' });
     let walked: ServiceTrace | undefined;
     await bundle.follow((event) => { if (event.kind === 'trace') walked = event.trace; }, new AbortController().signal);
     await bundle.walkFrom?.('10.244.1.77');
     if (walked === undefined) throw new Error('the bundle gave no trace');
     await give({ kind: 'trace', trace: walked });
+    await press('g', 'y');
+    const command = copied.at(-1) ?? '';
+    expect(command).toBe('kubectl svctrace simulate auth-service -n default --from 10.244.1.77 --to 10.96.2.60:80/tcp');
+    expect(await parseCommandLine(command.split(' ').slice(2), 100)).toMatchObject({ kind: 'request', request: { command: 'simulate', origin: { kind: 'service', service: 'auth-service' } } });
     await press('g', down, down, down);
     expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
     expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
@@ -447,10 +463,10 @@ describe('keys', () => {
     expect(signal).toBeUndefined();
     await press('8');
     expect(screen()).toContain('asking for the pods of the Service');
-    give({ kind: 'pods', pods: 2, none: 'none' });
+    give({ kind: 'pods', pods: 2, waiting: [], none: 'none' });
     give({ kind: 'lines', lines: Array.from({ length: 60 }, (_, index) => ({ from: `auth-${String(index % 2)}/app`, time: '2026-11-24T10:00:01Z', text: `line ${String(index)}` })) });
     await settle();
-    expect(screen()).toContain('2 pods, 60 lines; the newest is followed');
+    expect(screen()).toContain('2 pods, 60 lines, times in UTC; the newest is followed');
     expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
     await press('k', 'y');
     expect(copied).toEqual(['line 58']);
@@ -469,7 +485,7 @@ describe('keys', () => {
   it('r asks for the logs again where they were refused', async () => {
     let times = 0;
     const { screen, press } = await open({ logs: async () => { times += 1; throw new Error('User "jane" may not get pods/log'); } }, { view: 'logs' });
-    expect(screen()).toContain('✖ no more logs: User "jane" may not get pods/log (r tries again)');
+    expect(screen()).toContain('✖ no logs: User "jane" may not get pods/log (r tries again)');
     await press('r');
     expect(times).toBe(2);
   });

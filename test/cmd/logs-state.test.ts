@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { LogLine } from '../../cmd/log-merge.ts';
 import { cursorOf, initialState, reduceLive, type LiveAction, type LiveState } from '../../cmd/views/live-state.ts';
-import { openedLogs, reduceLogs } from '../../cmd/views/logs-state.ts';
+import { openedLogs, reduceLogs, type LogsEvent } from '../../cmd/views/logs-state.ts';
 
 const line = (text: string, from = 'auth-1/app'): LogLine => ({ from, time: '2026-11-24T10:00:01Z', text });
 const given = (...lines: LogLine[]): LiveAction => ({ type: 'logs', event: { kind: 'lines', lines } });
@@ -49,6 +49,15 @@ describe('logs', () => {
     const filtered = run(given(...numbered(0, 5000)), { type: 'openInput', kind: 'filter' }, { type: 'type', text: '7' }, { type: 'closeInput', isKept: true }, { type: 'setCursor', row: 500 });
     // Of the first 100 lines, 19 have a 7.
     expect(cursorOf(reduceLive(filtered, given(...numbered(5000, 5100))))).toBe(481);
+  });
+
+  it('say that there is no pod only while there is none', () => {
+    const pods = (count: number): LogsEvent => ({ kind: 'pods', pods: count, waiting: [], none: 'There is no pod.' });
+    const none = reduceLogs(reduceLogs(openedLogs, pods(1)), pods(0));
+    expect(none.notice).toBe('There is no pod. Waiting for one.');
+    // What becomes of a pod is no line of a log.
+    expect(reduceLogs(none, { kind: 'lines', lines: [{ ...line('the pod is gone'), news: 'good' }] }).notice).toBe('There is no pod. Waiting for one.');
+    expect(reduceLogs(none, pods(1)).notice).toBeUndefined();
   });
 
   it('are tried again where they failed, and only there', () => {

@@ -17,14 +17,26 @@ afterEach(async () => { await Promise.all(servers.splice(0).map((server) => serv
 
 type Log = string | ((response: ServerResponse, query: URLSearchParams) => void);
 
-function pod(name: string, extra: { containers?: string[]; node?: string; restarts?: number } = {}): object {
-  const { containers = ['app'], node = 'node-a', restarts = 0 } = extra;
+interface PodExtra {
+  containers?: string[];
+  /** Empty for none. */
+  node?: string;
+  restarts?: number;
+  state?: object;
+  lastState?: object;
+  isEnding?: boolean;
+}
+
+function pod(name: string, { containers = ['app'], node = 'node-a', restarts = 0, state = { running: {} }, lastState = {}, isEnding = false }: PodExtra = {}): object {
   return {
-    metadata: { name, uid: `uid-${name}`, resourceVersion: '5' },
-    spec: { nodeName: node, containers: containers.map((each) => ({ name: each })) },
-    status: { containerStatuses: containers.map((each) => ({ name: each, restartCount: restarts, state: { running: {} } })) },
+    metadata: { name, uid: `uid-${name}`, resourceVersion: '5', ...(isEnding ? { deletionTimestamp: '2026-11-24T10:01:00Z' } : {}) },
+    spec: { ...(node === '' ? {} : { nodeName: node }), containers: containers.map((each) => ({ name: each })) },
+    status: { containerStatuses: containers.map((each) => ({ name: each, restartCount: restarts, state, lastState })) },
   };
 }
+
+const crashed = (exitCode: number, reason = 'Error'): object => ({ terminated: { exitCode, reason, finishedAt: '2026-11-24T10:00:05Z' } });
+const change = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): string => `${JSON.stringify({ type, object })}\n`;
 
 interface World {
   readonly pods: object[];
@@ -131,6 +143,8 @@ describe('logs', () => {
     while (io.out().split('first run').length < 3) await sleep(10);
     io.interrupt(new InterruptedError('SIGINT'));
     await expect(done).rejects.toThrow('ended by SIGINT');
+    expect(io.err()).toContain('Notice: auth-2: a new pod\n');
+    expect(io.err().match(/Notice: auth-1\/app: started again, restart 1\n/g)).toHaveLength(1);
     const followed = server.requests.map(({ url }) => url).filter((url) => url.includes('/log?'));
     expect(followed).toEqual([
       '/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&follow=true&tailLines=100',
@@ -199,7 +213,8 @@ describe('logs of the live view', () => {
     while (linesOf(events).length < 2) await sleep(10);
     stop();
     await done;
-    expect(events[0]).toEqual({ kind: 'pods', pods: 1, none: expect.stringContaining('has no pod') });
+    expect(events[0]).toEqual({ kind: 'pods', pods: 1, waiting: [], none: expect.stringContaining('has no pod') });
+    expect(events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ node }) => node) : []))).toEqual(['node-a', 'node-a']);
     expect(linesOf(events)).toEqual(['auth-1/app behind', 'auth-1/app two']);
   });
 
@@ -207,6 +222,88 @@ describe('logs of the live view', () => {
     const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
     const { done } = await follow(server);
     await expect(done).rejects.toThrow('User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default');
+  });
+
+  it('begin in the order of their times, however late a log answers', async () => {
+    const server = await start({
+      pods: [pod('auth-1'), pod('auth-2')],
+      logs: {
+        'auth-1/app': (response) => { response.write(at('02', 'second')); },
+        'auth-2/app': (response) => { setTimeout(() => { response.write(at('01', 'first')); }, 400); },
+      },
+    });
+    const { events, done, stop } = await follow(server);
+    while (linesOf(events).length < 2) await sleep(10);
+    stop();
+    await done;
+    expect(linesOf(events)).toEqual(['auth-2/app first', 'auth-1/app second']);
+  });
+
+  it('do not wait for a log that says nothing', async () => {
+    const server = await start({
+      pods: [pod('auth-1'), pod('auth-2')],
+      logs: { 'auth-1/app': (response) => { response.write(at('02', 'alone')); }, 'auth-2/app': (response) => { response.flushHeaders(); } },
+    });
+    const { events, done, stop } = await follow(server);
+    while (linesOf(events).length < 1) await sleep(10);
+    stop();
+    await done;
+    expect(linesOf(events)).toEqual(['auth-1/app alone']);
+  });
+
+  it('tell among the lines what becomes of the pods, and count those that there are now', async () => {
+    let watch: ServerResponse | undefined;
+    const server = await start({
+      pods: [pod('auth-1')],
+      logs: {
+        'auth-1/app': (() => {
+          let runs = 0;
+          return (response: ServerResponse): void => { response.end(at('01', `run ${String(runs++)}`)); };
+        })(),
+        'auth-2/app': (response) => { response.write(at('06', 'hello')); },
+      },
+      onWatch: (response) => { watch = response; },
+    });
+    const { events, done, stop } = await follow(server);
+    const until = async (text: string): Promise<void> => { while (!linesOf(events).includes(text)) await sleep(10); };
+    await until('auth-1/app run 0');
+    watch?.write(change('MODIFIED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled') })));
+    await until('auth-1/app run 1');
+    watch?.write(change('ADDED', pod('auth-2', { node: '', state: {} })));
+    watch?.write(change('MODIFIED', pod('auth-2', { node: 'node-b', state: { waiting: { reason: 'ContainerCreating' } } })));
+    watch?.write(change('MODIFIED', pod('auth-2', { node: 'node-b' })));
+    await until('auth-2/app hello');
+    watch?.write(change('MODIFIED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })));
+    watch?.write(change('DELETED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })));
+    await until('auth-1 the pod is gone');
+    stop();
+    await done;
+    expect(linesOf(events)).toEqual([
+      'auth-1/app run 0',
+      'auth-1/app ended with exit code 137 (OOMKilled)',
+      'auth-1/app started again, restart 1',
+      'auth-1/app run 1',
+      'auth-2 a new pod',
+      'auth-2/app hello',
+      'auth-1 the pod is being deleted',
+      'auth-1 the pod is gone',
+    ]);
+    expect(events.flatMap((event) => (event.kind === 'pods' ? [[event.pods, ...event.waiting]] : []))).toEqual([
+      [1], [1], [2, 'auth-2 (not scheduled)'], [2, 'auth-2 (ContainerCreating)'], [2], [2], [1],
+    ]);
+  });
+
+  it('have the last words of a container that waits for its next run', async () => {
+    const server = await start({
+      pods: [pod('auth-1', { restarts: 4, state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: crashed(1) })],
+      logs: { 'auth-1/app': at('05', 'panic: no database') },
+    });
+    const { events, done, stop } = await follow(server);
+    while (linesOf(events).length < 1) await sleep(10);
+    stop();
+    await done;
+    expect(linesOf(events)).toEqual(['auth-1/app panic: no database']);
+    expect(events[0]).toMatchObject({ kind: 'pods', pods: 1, waiting: ['auth-1 (CrashLoopBackOff)'] });
   });
 
   it('of very many pods are followed up to a bound, and the rest is told', async () => {

@@ -1,6 +1,6 @@
 /** The page that `report` writes: what it says, how it is built, and that nothing from a cluster can become a part of it. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -16,6 +16,7 @@ import { writeNewFile } from '../../cmd/write-new-file.ts';
 import { endpointSlicesTable, nodesTable, targetsByNode } from '../../cmd/result-tables.ts';
 import { pathsOf } from '../../cmd/path-table.ts';
 import { printBundle, type Bundle } from '../../core/bundle.ts';
+import type { NodeReportRecord } from '../../core/node-report.ts';
 import { testIo } from './cluster.ts';
 import { driftedBundle, fixture, recordedBundle } from './drifted-bundle.ts';
 
@@ -147,6 +148,56 @@ describe('the page', () => {
     expect(sectionText(await pageOf(recordedBundle('headless')), 'rules')).toContain('kube-proxy writes no rules for it, because');
   });
 
+  it('has the whole way of a client, in the words of explain', async () => {
+    const content = await buildReport(recordedBundle('auth-service'), { ...written, from: { ip: '10.244.1.3' } });
+    const page = printReportPage(content);
+    const text = sectionText(page, 'way');
+    expect(text).toContain('The way of 10.244.1.3');
+    expect(text).toContain('10.244.1.3 to ClusterIP 10.96.2.60:80/TCP over node-a: DNAT');
+    const [journey, ...others] = content.way?.journeys ?? [];
+    expect(others).toEqual([]);
+    let from = 0;
+    for (const { letter, title, sentences, rules, outcome } of journey?.steps ?? []) {
+      for (const word of [`Step ${letter}: ${title}`, ...sentences, ...rules.flatMap(({ table, chain, sentence, text: rule }) => [`${table} ${chain}`, sentence, rule]), ...outcome]) expect(text, word).toContain(word);
+      const at = text.indexOf(`Step ${letter}`);
+      expect(at).toBeGreaterThanOrEqual(from);
+      from = at;
+    }
+    expect(journey?.steps.map(({ letter }) => letter)).toEqual(['A', 'B', 'C', 'D', 'E']);
+    expect(elementsOf(parse(page)).filter((element) => attribute(element, 'href') === '#way')).toHaveLength(1);
+    expect(await pageOf(recordedBundle('auth-service'))).not.toContain('id="way"');
+  });
+
+  it("takes a pod's two addresses, each to the frontends of its family, and not the walk a second time", async () => {
+    const bundle = recordedBundle('auth-service');
+    const [endpoint] = bundle.desired.endpointSlices.flatMap(({ endpoints }) => endpoints);
+    const pod = endpoint?.targetRef?.name ?? fail('no pod');
+    const walkFrom = [{ node: endpoint?.nodeName ?? 'node-a', address: '10.244.1.4' }, { node: endpoint?.nodeName ?? 'node-a', address: 'fd00:10:244:1::4' }];
+    const walked = { ...bundle, spec: { ...bundle.spec, from: { pod } }, walkFrom };
+    const content = await buildReport(walked, { ...written, from: { pod } });
+    expect(content.way?.client).toBe(`pod ${pod}`);
+    expect(content.way?.journeys.map(({ client, frontend }) => [client.address, frontend])).toEqual([['10.244.1.4', 'ClusterIP 10.96.2.60:80/TCP'], ['fd00:10:244:1::4', 'ClusterIP [fd00:10:96::919f]:80/TCP']]);
+    expect(content.trace.status?.walks).not.toEqual([]);
+    expect(printReportPage(content)).not.toContain('id="walks"');
+    expect(printReportPage(await buildReport(walked, written))).toContain('id="walks"');
+  });
+
+  it('says why a client has no way', async () => {
+    const bundle = recordedBundle('auth-service');
+    const silent = { ...bundle, answers: bundle.answers.map(({ node }) => ({ node, state: 'Failed' as const, reason: 'Timeout', message: 'no answer' })) };
+    expect(sectionText(printReportPage(await buildReport(silent, { ...written, from: { ip: '10.244.1.3' } })), 'way')).toContain('▲ unknown: no node whose rules its packets meet has told them');
+    expect(sectionText(printReportPage(await buildReport(recordedBundle('headless'), { ...written, from: { ip: '10.244.1.3' } })), 'way')).toContain('kube-proxy writes no rules for it, because');
+  });
+
+  it('shows what became of the active check, at each hop of a way, too', async () => {
+    const bundle = recordedBundle('auth-service');
+    const tried: NodeReportRecord = { kind: 'connection', service: 'default/auth-service', hop: 'ClusterIP', address: '10.96.2.60', port: 80, protocol: 'TCP', outcome: 'refused', milliseconds: 1.2, error: 'ECONNREFUSED' };
+    const answers = bundle.answers.map((answer) => ('report' in answer && answer.node === 'node-a' ? { ...answer, report: { ...answer.report, records: [...answer.report.records.slice(0, -1), tried, ...answer.report.records.slice(-1)] } } : answer));
+    const page = printReportPage(await buildReport({ ...bundle, answers }, { ...written, from: { ip: '10.244.1.3' } }));
+    expect(sectionText(page, 'way')).toContain('Really tried from the node node-a itself: 10.96.2.60:80/TCP: refused (ECONNREFUSED) after 1 ms.');
+    expect(sectionText(page, 'connections')).toMatch(/Connections made by --connect.*ClusterIP.*refused/);
+  });
+
   it('folds long tables, and gives targets sums where nodes are many', async () => {
     const content = await buildReport(recordedBundle('auth-service'), written);
     const [node] = content.trace.status?.nodes ?? [];
@@ -159,7 +210,7 @@ describe('the page', () => {
   });
 
   it('is readable for people who listen: a language, one title, headings in order, tables with heads', async () => {
-    const elements = elementsOf(parse(await pageOf(driftedBundle())));
+    const elements = elementsOf(parse(printReportPage(await buildReport(driftedBundle(), { ...written, from: { ip: '10.244.1.3' } }))));
     expect(attribute(elements[0] ?? fail('no html'), 'lang')).toBe('en');
     const levels = elements.flatMap(({ tagName }) => (/^h[1-6]$/.test(tagName) ? [Number(tagName[1])] : []));
     expect(levels.filter((level) => level === 1)).toHaveLength(1);
@@ -188,7 +239,7 @@ describe('what comes from a cluster', () => {
   const evil = fc.oneof(fc.string(), fc.string({ unit: 'grapheme' }), fc.array(markup, { maxLength: 8 }).map((parts) => parts.join('')));
 
   it('adds no element and no attribute to the page', async () => {
-    const content = await buildReport(driftedBundle(), written);
+    const content = await buildReport(driftedBundle(), { ...written, from: { ip: '10.244.1.3' } });
     const skeletonWith = (suffix: string): string[] => skeleton(printReportPage(withSuffix(content, suffix) as ReportContent));
     fc.assert(fc.property(evil, (text) => {
       // Backquotes make code of what is between them; and what is short is not broken on paper.
@@ -270,6 +321,15 @@ describe('kubectl svctrace report', () => {
     await report('--bundle', fixture('auth-service'), '--to', file, '--node', 'node-b');
     expect(sectionText(readFileSync(file, 'utf8'), 'nodes')).not.toContain('node-a');
     await expect(report('--bundle', fixture('auth-service'), '--to', join(folder, 'none.html'), '--node', 'node-z')).rejects.toThrow('--node node-z: there is no such node in the trace; it has node-a, node-b, node-c.');
+  });
+
+  it('follows the client of --from, and refuses one that the trace does not know', async () => {
+    const file = join(folder, 'client.html');
+    await report('--bundle', fixture('auth-service'), '--to', file, '--from', '10.244.1.3');
+    expect(sectionText(readFileSync(file, 'utf8'), 'way')).toContain('10.244.1.3 to ClusterIP 10.96.2.60:80/TCP over node-a: DNAT');
+    const none = join(folder, 'stranger.html');
+    await expect(report('--bundle', fixture('auth-service'), '--to', none, '--from', 'client-z')).rejects.toThrow('--from client-z: the trace knows no pod of this name');
+    expect(existsSync(none)).toBe(false);
   });
 
   it('exits with 5 and says which node did not answer', async () => {

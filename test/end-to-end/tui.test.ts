@@ -1,7 +1,9 @@
 /** The live view in a real terminal against the real cluster. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect } from 'vitest';
+import * as z from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
+import { testpodImage } from '../cluster/images.ts';
 import { eventually } from '../eventually.ts';
 import { clusterTest, connect } from './cluster-under-test.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
@@ -81,6 +83,76 @@ describe('kubectl svctrace auth-service on a terminal', () => {
       await terminal.press('Escape');
       await terminal.waitFor(/shell> *$/m);
     });
+  });
+
+  clusterTest('shows the lines of all pods with their nodes as they are written, and what becomes of the pods', async (running) => {
+    await inTerminal(running, 'auth-service --view logs', { columns: 120, rows: 40 }, async (terminal) => {
+      await terminal.waitFor(/\[8 logs\]\n +3 pods, \d+ lines, times in UTC; the newest is followed/);
+      const { stdout: address } = await running.kubectl(['get', 'service', 'auth-service', '-o', 'jsonpath={.spec.clusterIP}']);
+      const pods = z
+        .object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }), spec: z.object({ nodeName: z.string() }) })) })
+        .parse(JSON.parse((await running.kubectl(['get', 'pods', '-l', 'app=auth-service', '-o', 'json'])).stdout)).items.map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName }));
+      const { stdout: client } = await running.kubectl(['get', 'pod', 'client-a', '-o', 'jsonpath={.status.podIP}']);
+      const answers = await connect('client-a', address, 80, 20);
+      for (const { answer, localPort } of [answers[0], answers.at(-1)].flatMap((each) => each ?? [])) {
+        await terminal.waitFor(new RegExp(`${pods.find(({ name }) => name === answer)?.node ?? 'no node'} +${answer} GET / from ${client}:${String(localPort)}`));
+      }
+
+      // Whoever looks at an older line keeps it, and G goes back to the newest.
+      await terminal.press('k');
+      const chosen = /^▸.*$/m.exec(await terminal.waitFor(/stays here \(f follows the newest\)/))?.[0] ?? 'no line is chosen';
+      const [next] = await connect('client-b', address, 80, 1);
+      const after = await terminal.waitFor(new RegExp(`GET / from \\S+:${String(next?.localPort)}`));
+      expect(after).toContain(chosen);
+      await terminal.press('G');
+      await terminal.waitFor(new RegExp(`the newest is followed[^]*\n▸ .*:${String(next?.localPort)}$`, 'm'));
+
+      await terminal.press('/');
+      await terminal.press(...'node-b');
+      await terminal.press('Enter');
+      const filtered = await terminal.waitFor(/\d+ of \d+ lines, times/);
+      expect(filtered.split('\n').filter((line) => / \d\d:\d\d:\d\d node-[ac] /.test(line))).toEqual([]);
+      expect(filtered).toMatch(/\d\d:\d\d:\d\d node-b auth-service-/);
+
+      const ended = pods.find(({ node }) => node === 'node-b')?.name ?? 'no pod';
+      await running.kubectl(['delete', 'pod', ended, '--wait=false']);
+      await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is being deleted`));
+      await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is gone`));
+      const [, successor = 'no pod'] = /node-b (auth-service-\S+) - a new pod/.exec(await terminal.waitFor(/node-b auth-service-\S+ - a new pod[^]* serves tcp/)) ?? [];
+      expect(successor).not.toBe(ended);
+      await terminal.waitFor(new RegExp(`node-b ${successor} ${successor} serves tcp`));
+      await terminal.waitFor(/\n +3 pods, \d+ of/);
+      await terminal.press('q');
+      await terminal.waitFor(/shell> *$/m);
+    });
+    await running.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=60s']);
+  });
+
+  clusterTest('shows the last words of a pod that crashes, each restart, and what it waits for', async (running) => {
+    const crashing = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'crashing', labels: { app: 'crashing' } },
+      // Without a port, the server says so and ends.
+      spec: { nodeName: 'node-c', terminationGracePeriodSeconds: 0, containers: [{ name: 'server', image: testpodImage, imagePullPolicy: 'Never', args: ['serve'] }] },
+    };
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'crashing' }, spec: { selector: { app: 'crashing' }, ports: [{ port: 80, targetPort: 8080 }] } };
+    const objects = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [service, crashing] });
+    await running.kubectl(['apply', '-f', '-'], { input: objects });
+    try {
+      for (const origin of ['', ' --standalone']) {
+        await inTerminal(running, `crashing --view logs${origin}`, { columns: 120, rows: 40 }, async (terminal) => {
+          await terminal.waitFor(/node-c crashing testpod serve: name at least one --port or --udp-port/);
+          await terminal.waitFor(/▲ not running: crashing \(CrashLoopBackOff\)/);
+          // The kubelet waits longer before each restart: one is enough.
+          if (origin === '') await terminal.waitFor(/node-c crashing - started again, restart \d+\n[^]*node-c crashing ✖ ended with exit code 1/, 120);
+          await terminal.press('q');
+          await terminal.waitFor(/shell> *$/m);
+        });
+      }
+    } finally {
+      await running.kubectl(['delete', 'service/crashing', 'pod/crashing', '--wait=false']);
+    }
   });
 
   clusterTest('prints a line for each change where it watches without a live view', async (running) => {

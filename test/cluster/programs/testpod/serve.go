@@ -42,12 +42,14 @@ func podName() string {
 	return name
 }
 
-// handler answers GET / with the pod's name, GET /client with the address that
-// the connection seems to come from (which shows masquerading), GET /healthz
-// with the readiness, and POST /ready?value=BOOL sets that readiness.
+// handler answers GET / with the pod's name, and logs it; GET /client with the
+// address that the connection seems to come from (which shows masquerading),
+// GET /healthz with the readiness, and POST /ready?value=BOOL sets that
+// readiness.
 func handler(name string, ready *atomic.Bool) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Printf("GET / from %s\n", r.RemoteAddr)
 		fmt.Fprintln(w, name)
 	})
 	mux.HandleFunc("GET /client", func(w http.ResponseWriter, r *http.Request) {
