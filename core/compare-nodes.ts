@@ -69,8 +69,8 @@ function serviceTraits(facts: NodeFacts, desired: DesiredService, cluster: Clust
 function targetsTrait({ frontend, missing, stale }: FrontendDrift): Trait {
   const texts = (targets: readonly { readonly address: string; readonly port: number }[]): string[] => targets.map(({ address, port }) => hostPort(address, port)).sort();
   const name = frontendText(frontend);
-  const faults = [...(missing.length === 0 ? [] : [`not to ${namesText(texts(missing))}`]), ...(stale.length === 0 ? [] : [`to ${namesText(texts(stale))}, which is not asked for`])];
-  return { key: `${name} targets`, value: [...texts(missing), '', ...texts(stale)].join(), text: faults.length === 0 ? `${name} leads to what the EndpointSlices ask for` : `${name} leads ${faults.join(' and ')}` };
+  const faults = [...(missing.length === 0 ? [] : [`does not lead to ${namesText(texts(missing))}`]), ...(stale.length === 0 ? [] : [`leads to ${namesText(texts(stale))}, which is not asked for`])];
+  return { key: `${name} targets`, value: [...texts(missing), '', ...texts(stale)].join(), text: faults.length === 0 ? `${name} leads to what the EndpointSlices ask for` : `${name} ${faults.join(' and ')}` };
 }
 
 /** Under the policy Local, and to endpoints of the node's own network, each node does what its place asks for; the mode ipvs masquerades by other rules than the two others. */

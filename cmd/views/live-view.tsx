@@ -1,6 +1,8 @@
 /** The whole screen of the live view, from a state: no keys, no cluster. */
 import { Box } from 'ink';
 import { useMemo, type ReactElement } from 'react';
+import type { ServiceTraceStatus } from '../../core/service-trace.ts';
+import { isAllKnown } from '../words.ts';
 import { bodyOf, type Body } from './body.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
@@ -74,7 +76,7 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
           )}
           {trace?.status !== undefined && (
             <Box flexShrink={0} flexDirection="column">
-              <TabBar shown={view} findings={trace.status.findings?.length} changes={state.timeline.length} place={place} position={position} width={size.columns} theme={theme} />
+              <TabBar shown={view} findings={findingsCount(trace.status)} changes={state.timeline.length} place={place} position={position} width={size.columns} theme={theme} />
             </Box>
           )}
           <Box flexDirection="column" flexGrow={1} overflowY="hidden">
@@ -96,6 +98,12 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
       </Box>
     </Box>
   );
+}
+
+/** None is only none where everything was read. */
+function findingsCount(status: ServiceTraceStatus): string | undefined {
+  const count = status.findings?.length;
+  return count === 0 && !isAllKnown(status) ? '?' : count?.toString();
 }
 
 /** As high as it is given, whatever it says: the rows above must not move with the cursor. */

@@ -8,7 +8,8 @@ import type { Theme } from './theme.ts';
 
 export interface TabBarProps {
   readonly shown: View;
-  readonly findings: number | undefined;
+  /** How many; `?` where that is not known. */
+  readonly findings: string | undefined;
   readonly changes: number;
   /** Such as `of node-a`. */
   readonly place: string;
@@ -19,7 +20,7 @@ export interface TabBarProps {
 }
 
 export function TabBar({ shown, findings, changes, place, position, width, theme }: TabBarProps): ReactElement {
-  const counts: Readonly<Partial<Record<View, number | undefined>>> = { findings, timeline: changes === 0 ? undefined : changes };
+  const counts: Readonly<Partial<Record<View, string | number | undefined>>> = { findings, timeline: changes === 0 ? undefined : changes };
   const count = (view: View): string => (counts[view] === undefined ? '' : `(${String(counts[view])})`);
   const long = views.map((view, index) => `${String(index + 1)} ${view}${count(view) === '' ? '' : ` ${count(view)}`}`);
   const isShort = long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(position) + 2 > width;

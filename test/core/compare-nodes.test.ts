@@ -14,7 +14,7 @@ const masquerading = (name: string, outside: boolean): ReturnType<typeof nodeFac
 describe('nodeOutliers', () => {
   it('names the node that differs from most others, and how', () => {
     expect(nodeOutliers(desiredService(), [node('a'), node('b'), node('c', ['10.244.1.2', '10.244.9.9'])], undefined)).toEqual([
-      { node: 'c', differences: ['ClusterIP 10.96.0.7:80/TCP leads not to 10.244.2.2:8080 and to 10.244.9.9:8080, which is not asked for; on 2 other nodes: ClusterIP 10.96.0.7:80/TCP leads to what the EndpointSlices ask for'] },
+      { node: 'c', differences: ['ClusterIP 10.96.0.7:80/TCP does not lead to 10.244.2.2:8080 and leads to 10.244.9.9:8080, which is not asked for; on 2 other nodes: ClusterIP 10.96.0.7:80/TCP leads to what the EndpointSlices ask for'] },
     ]);
     expect(nodeOutliers(desiredService(), [masquerading('a', true), masquerading('b', true), masquerading('c', false)], undefined).map(({ node: name, differences }) => [name, differences])).toEqual([
       ['c', ["packets of clients outside to ClusterIP 10.96.0.7:80/TCP keep their source; on 2 other nodes: packets of clients outside to ClusterIP 10.96.0.7:80/TCP get the node's address as their source"]],
