@@ -5,10 +5,10 @@ import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts'
 import { present } from '../core/present.ts';
 import type { ServiceTrace } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
-import type { CollectSpec, FromSpec } from '../core/service-trace.ts';
+import type { CollectSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
 import type { Io } from './io.ts';
-import type { CommonRequest, ServiceOrigin } from './request.ts';
+import type { ClientName, CommonRequest, ServiceOrigin } from './request.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -78,7 +78,7 @@ export async function readBundle(file: string): Promise<Bundle> {
  * @throws NotFoundError where the file holds another Service
  */
 export async function openServiceBundle(
-  { origin, nodes, from, flags }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: FromSpec },
+  { origin, nodes, from, flags }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: ClientName },
   collect: CollectSpec,
   io: Io,
 ): Promise<Bundle> {
@@ -89,7 +89,7 @@ export async function openServiceBundle(
   }
   const [{ connect }, { checkClient }, { collectBundle }, { createProgress }] = await Promise.all([import('./client.ts'), import('./check-client.ts'), import('./collect-bundle.ts'), import('./progress.ts')]);
   const client = connect(flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
-  if (from?.pod !== undefined) await checkClient(client, client.namespace, { pod: from.pod });
+  await checkClient(client, client.namespace, from);
   const { bundle } = await collectBundle(client, { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) }, createProgress(io.stderr), io);
   return bundle;
 }

@@ -2,10 +2,11 @@
 import type { ClusterClient } from './client.ts';
 import { UsageError } from './errors.ts';
 import { isForbidden } from './explain.ts';
+import type { ClientName } from './request.ts';
 import { nearNames } from './service-names.ts';
 
 /** The pod of --from. @throws UsageError where it is not there */
-export async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: { readonly ip: string } | { readonly pod: string } | undefined): Promise<void> {
+export async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: ClientName | undefined): Promise<void> {
   if (from === undefined || 'ip' in from) return;
   let pods: string[];
   try {

@@ -8,9 +8,7 @@ import { parseConntrackLine } from '../core/parse/conntrack.ts';
 import { familyOf } from '../core/service.ts';
 import { UsageError } from './errors.ts';
 import { nodesByProgram } from './node-programs.ts';
-
-/** An IP address, or a pod of the Service's namespace. */
-export type ClientName = { readonly ip: string } | { readonly pod: string };
+import type { ClientName } from './request.ts';
 
 /** An address of the client, and the node that it is on, where that is known. */
 export type PlacedClient = Client & { readonly node?: string };

@@ -46,6 +46,9 @@ export interface CommonRequest {
   readonly color: ColorMode;
 }
 
+/** Whose packets are followed: an IP address, or a pod of the Service's namespace. */
+export type ClientName = { readonly ip: string } | { readonly pod: string };
+
 /** Where the trace comes from. */
 export type TraceOrigin =
   | { readonly kind: 'operator'; readonly keep: boolean }
@@ -60,7 +63,7 @@ export interface TraceRequest extends CommonRequest {
   readonly allNamespaces: boolean;
   readonly origin: TraceOrigin;
   readonly nodes: readonly string[];
-  readonly from?: { readonly ip: string } | { readonly pod: string };
+  readonly from?: ClientName;
   readonly conntrack: 'None' | 'Summary' | 'Entries';
   /** The active check. */
   readonly connect: 'None' | 'Transport' | 'HTTP';
@@ -133,7 +136,7 @@ export interface ExplainRequest extends CommonRequest {
   readonly origin: ServiceOrigin;
   /** Empty: one node of each different program. */
   readonly nodes: readonly string[];
-  readonly from?: { readonly ip: string } | { readonly pod: string };
+  readonly from?: ClientName;
   /** Absent: all frontends. */
   readonly to?: { readonly address?: string; readonly port: number };
   readonly connect: TraceRequest['connect'];
@@ -160,7 +163,7 @@ export interface ReportRequest extends CommonRequest {
   /** Empty: all. */
   readonly nodes: readonly string[];
   /** The client whose whole way is a section of the page. */
-  readonly from?: { readonly ip: string } | { readonly pod: string };
+  readonly from?: ClientName;
   readonly connect: TraceRequest['connect'];
   readonly conntrack: 'None' | 'Summary' | 'Entries';
   readonly failOn: FailOn;

@@ -1,8 +1,8 @@
 /** A result beside the one that was shown before it: what happened, and how the counters moved. */
+import { wholeOf, type Pieces } from '../../core/pieces.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import { changesInPieces, type StatusChange } from '../../core/status-changes.ts';
 import { extendHistory, type History } from './history.ts';
-import { wholeOf, type Pieces } from '../../core/pieces.ts';
 import { compareCounters, type Rates } from './rates.ts';
 
 export interface Shown {

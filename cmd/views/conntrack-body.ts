@@ -7,7 +7,7 @@ import type { Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { lazyRows, lazyTable, type LazyRows } from './lazy-table.ts';
+import { growingWidths, lazyRows, lazyTable, type LazyRows } from './lazy-table.ts';
 import { filterOf, selectedNode } from './live-state.ts';
 import { rowFilter } from './row-filter.ts';
 
@@ -72,10 +72,8 @@ function textOf(entry: ConntrackEntryStatus): string {
   return [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ');
 }
 
-/** Thousands of entries, of which some are shown: only their lengths are asked of all. */
 function entryRows(entries: readonly ConntrackEntryStatus[], endpoints: Endpoints): LazyRows {
-  const widths = [0, 0, 0, 0, 0, 0];
-  const widen = (column: number, length: number): void => { if (length > (widths[column] ?? 0)) widths[column] = length; };
+  const { widths, widen } = growingWidths(entryColumns);
   for (const entry of entries) {
     const { original, reply } = entry;
     widen(0, stateText(entry).length);
@@ -83,7 +81,7 @@ function entryRows(entries: readonly ConntrackEntryStatus[], endpoints: Endpoint
     widen(2, hostPort(original.destination, original.destinationPort).length);
     widen(3, hostPort(reply.source, reply.sourcePort).length);
     widen(4, entry.pod?.length ?? 1);
-    widen(5, endpointText(reply.source, endpoints).length);
+    widen(5, endpointCell(reply.source, endpoints).text.length);
   }
   return { widths, cells: (index) => (entries[index] === undefined ? [] : entryRow(entries[index], endpoints)) };
 }
@@ -103,17 +101,12 @@ function stateText({ protocol, state, unreplied }: ConntrackEntryStatus): string
   return `${protocol} ${state ?? ''}${unreplied === true ? ' unreplied' : ''}`.trim();
 }
 
+/** An entry whose answering address is no endpoint any more is stale. */
 function endpointCell(address: string, endpoints: Endpoints): Cell {
   if (endpoints === undefined) return cell('unknown', 'warning');
   const endpoint = endpoints.get(address);
-  return cell(endpointText(address, endpoints), endpointState(endpoint).tone);
-}
-
-/** An entry whose answering address is no endpoint any more is stale. */
-function endpointText(address: string, endpoints: Endpoints): string {
-  if (endpoints === undefined) return 'unknown';
-  const endpoint = endpoints.get(address);
-  return endpoint === undefined ? 'stale' : endpointState(endpoint).text;
+  const { text, tone } = endpointState(endpoint);
+  return cell(endpoint === undefined ? 'stale' : text, tone);
 }
 
 interface Backend {

@@ -1,7 +1,7 @@
 /** How counters moved over the last results: a few numbers for each, enough for a sparkline. */
 import sparkly from 'sparkly';
-import type { ServiceTraceStatus } from '../../core/service-trace.ts';
 import type { Pieces } from '../../core/pieces.ts';
+import type { ServiceTraceStatus } from '../../core/service-trace.ts';
 
 /** Packets a second, the newest last, by `ruleKey`; undefined where a result had nothing to compare with. */
 export type History = ReadonlyMap<string, readonly (number | undefined)[]>;

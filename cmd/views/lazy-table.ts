@@ -32,6 +32,17 @@ export function lazyTable(columns: readonly Column[], rows: LazyRows, options: L
   };
 }
 
+/** Widths that grow by the lengths of what would be in the cells: of rows by the thousand, only those that are seen are made. */
+export interface Widths {
+  readonly widths: readonly number[];
+  readonly widen: (column: number, length: number) => void;
+}
+
+export function growingWidths(columns: readonly Column[]): Widths {
+  const widths = columns.map(() => 1);
+  return { widths, widen: (column, length) => { if (length > (widths[column] ?? 0)) widths[column] = length; } };
+}
+
 /** Of rows whose cells are there already: making cells is cheap, measuring and painting them is not. */
 export function lazyRows(columns: readonly Column[], rows: readonly (readonly Cell[])[]): LazyRows {
   const widths = columns.map((_, column) => {

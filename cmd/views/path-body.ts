@@ -10,7 +10,7 @@ import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tone.ts';
 import { countText, percentText, routingText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
-import { lazyTable, type LazyRows } from './lazy-table.ts';
+import { growingWidths, lazyTable, type LazyRows } from './lazy-table.ts';
 import { selectedNode } from './live-state.ts';
 import { ratesOf, rateText, rateWidth, type NodeRates } from './rates.ts';
 
@@ -82,10 +82,8 @@ function headOf(port: NodePortStatus, rate: number | undefined, { theme: { paint
 
 type Endpoints = ReturnType<typeof endpointsByAddress>;
 
-/** Thousands of targets, of which some are shown: only their lengths are asked of all. */
 function targetRows(sections: readonly Section[], endpoints: Endpoints, rates: NodeRates): LazyRows {
-  const widths = targetColumns.map(() => 1);
-  const widen = (column: number, length: number): void => { if (length > (widths[column] ?? 0)) widths[column] = length; };
+  const { widths, widen } = growingWidths(targetColumns);
   for (const { port, missing } of sections) {
     const { dnatTargets } = port;
     // A number is the longer the greater it is: that of the greatest is the widest text.

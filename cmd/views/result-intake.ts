@@ -4,13 +4,13 @@
  * is known. Until then, the one before it is.
  */
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
+import type { Pieces } from '../../core/pieces.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 import { driftOf } from '../node-row.ts';
 import type { TraceEvent } from '../source.ts';
 import { comparing, nothingShown, type Comparison, type Shown } from './comparison.ts';
 import { explainerOf } from './explainers.ts';
 import { troubleOf } from './node-order.ts';
-import type { Pieces } from '../../core/pieces.ts';
 import { growTree } from './rules-tree.ts';
 
 /** In milliseconds: a key that waits for a piece still has most of a frame for its own answer. */

@@ -1,8 +1,8 @@
 /** The chains of a program as a tree: which rule leads to which chain. Worked out once for each result. */
 import type { ProgramExplainer } from '../../core/explain/explain-status.ts';
+import { wholeOf, type Pieces } from '../../core/pieces.ts';
 import type { ChainStatus, ProgramStatus } from '../../core/service-trace.ts';
 import { ruleKey } from './history.ts';
-import { wholeOf, type Pieces } from '../../core/pieces.ts';
 
 export interface RulesTree {
   /** Chains that no other chain leads to, in the program's order. */
@@ -36,7 +36,8 @@ export function* growTree(program: ProgramStatus, explainer: ProgramExplainer): 
       rules.push({ key: ruleKey(program.fingerprint, chain, index), leadsTo });
       if (index % 64 === 63) yield undefined;
     }
-    branches.set(chain, { title: `${family} ${table} ${name}`, key: chainKey(program, chain), rules });
+    const title = `${family} ${table} ${name}`;
+    branches.set(chain, { title, key: `${program.fingerprint} ${title}`, rules });
     yield undefined;
   }
   const entries = program.chains.filter((chain) => !led.has(chain));
@@ -44,8 +45,4 @@ export function* growTree(program: ProgramStatus, explainer: ProgramExplainer): 
   const tree = { entries: entries.length === 0 ? program.chains : entries, branches };
   trees.set(program, tree);
   return tree;
-}
-
-export function chainKey({ fingerprint }: ProgramStatus, { family, table, name }: Pick<ChainStatus, 'family' | 'table' | 'name'>): string {
-  return `${fingerprint} ${family} ${table} ${name}`;
 }
