@@ -18,7 +18,7 @@ import { runGroup } from './run-group.ts';
 import { suite } from './suite.ts';
 
 const { values } = parseArgs({ options: { group: { type: 'string' }, cluster: { type: 'string' } } });
-const name = 'faults';
+const name = process.env['SVCTRACE_TEST_CLUSTER'] ?? 'faults';
 
 async function open(): Promise<Cluster> {
   const cluster = values.cluster === undefined ? await startCluster({ name, onProgress: progressPrinter('cluster: ') }) : await attachCluster(values.cluster);

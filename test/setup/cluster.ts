@@ -12,7 +12,8 @@ declare module 'vitest' {
   }
 }
 
-const name = 'test';
+/** `SVCTRACE_TEST_CLUSTER` names another, so that two checkouts on one machine can run their cluster tests side by side. */
+const name = process.env['SVCTRACE_TEST_CLUSTER'] ?? 'test';
 /** For work on the tests: leave the cluster running, and use it again the next time. */
 const keep = process.env['SVCTRACE_KEEP_CLUSTER'] === '1';
 
