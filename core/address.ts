@@ -1,14 +1,33 @@
 /** IPv4 and IPv6 addresses and prefixes: parse, compare, contain. */
 import ipaddr from 'ipaddr.js';
+import { oncePer } from './once-per.ts';
 
 /** The address in its canonical text (`fd00::1`), or undefined where it is none. */
 export function canonicalAddress(text: string): string | undefined {
   return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : undefined;
 }
 
-/** Whether two texts are the same address, however they are written. */
+/** The text in which an address compares: its canonical one, and what is no address as it is. */
+export function comparableAddress(text: string): string {
+  return isPlainIPv4(text) ? text : (canonicalAddress(text) ?? text);
+}
+
+/** Whether two texts are the same address, however they are written. Of many, make an addressSet: each is parsed once. */
 export function isSameAddress(one: string, other: string): boolean {
-  return one === other || (canonicalAddress(one) ?? one) === (canonicalAddress(other) ?? other);
+  return one === other || comparableAddress(one) === comparableAddress(other);
+}
+
+/** Asks a list of addresses for one, however they are written. The list is parsed once, and is never changed after that. */
+export const addressSet: (addresses: readonly string[]) => { has(address: string): boolean } = oncePer((addresses: readonly string[]) => {
+  const known = new Set(addresses.map(comparableAddress));
+  return { has: (address) => known.has(address) || known.has(comparableAddress(address)) };
+});
+
+/** Four decimal numbers as everything prints them: of IPv4 nearly all texts, and the canonical one. */
+const plainIPv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
+
+function isPlainIPv4(text: string): boolean {
+  return plainIPv4.test(text);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
-import { isSameAddress } from '../address.ts';
+import { addressSet } from '../address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { pathOf, type At, type Branch, type ChainOutcome, type Hook, type Leaf, type Machine, type Packet, type Trail, type WalkResult } from './walk.ts';
 
@@ -82,9 +82,11 @@ function isFilter({ priority }: HookedChain): boolean {
   return priority >= priorities.filter && priority < priorities.security;
 }
 
+const loopback = addressSet(['::1']);
+
 /** Loopback's addresses are every machine's own. */
 export function isOwnAddress({ addresses }: Machine, address: string): boolean {
-  return address.startsWith('127.') || isSameAddress(address, '::1') || addresses.some((own) => isSameAddress(own, address));
+  return address.startsWith('127.') || loopback.has(address) || addressSet(addresses).has(address);
 }
 
 function finalLeaf(branch: Branch): Leaf {
