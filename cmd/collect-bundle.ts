@@ -47,7 +47,7 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
       namespace,
       spec,
       signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
-      onProgress: (now) => { tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now }) }); },
+      onProgress: (now) => { tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now() }) }); },
     });
     io.signal.throwIfAborted();
     progress.end();

@@ -65,13 +65,12 @@ export function tellEvent(progress: Progress, event: TraceEvent): void {
 
 /** How many nodes answered, and what the first of the others wait for. */
 export function waitingText({ status }: ServiceTrace): string {
-  const nodes = status?.nodes;
-  if (nodes === undefined || nodes.length === 0) return 'Waiting for the operator';
-  const waiting = nodes.filter(({ probe }) => probe.state === 'Waiting');
-  const answered = nodes.filter(({ probe }) => probe.state === 'Collected').length;
+  // Of many nodes that are waited for, the status names some.
+  const waiting = (status?.nodes ?? []).filter(({ probe }) => probe.state === 'Waiting');
+  const collected = status?.conditions?.find(({ type }) => type === 'Collected')?.message;
+  if (collected === undefined) return 'Waiting for the operator';
   const reasons = waiting.slice(0, 2).map(({ name, probe }) => `${name}: ${probe.message ?? probe.reason ?? 'not started'}`);
-  const rest = waiting.length > 2 ? `; and ${waiting.length - 2} more` : '';
-  return `${answered} of ${nodes.length} nodes answered${reasons.length === 0 ? '' : `; ${reasons.join('; ')}${rest}`}`;
+  return [collected, ...reasons, ...(waiting.length > 2 ? ['and more'] : [])].join('; ');
 }
 
 /** Why the result is not whole; undefined where every node answered. */

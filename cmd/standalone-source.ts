@@ -46,7 +46,7 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
             ...(previous === undefined ? {} : { previous }),
             onProgress: (progress) => {
               // A whole result says more than one that waits again.
-              if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress) });
+              if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress()) });
             },
           });
           // An aborted collection is no result: its nodes only did not get the time to answer.

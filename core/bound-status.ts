@@ -1,15 +1,51 @@
 /** Keeps a status below the size that one object may have. */
-import type { NodeStatus, ServiceTraceStatus } from './service-trace.ts';
+import { boundedText } from './bounded-text.ts';
+import type { Condition, NodeStatus, ServiceTraceStatus } from './service-trace.ts';
 
 /** 512 KiB, of which the rest of the object needs a little (docs/design: one object stays under 512 KiB). */
 const maxBytes = 500 * 1024;
+
+/** The API server refuses a condition's reason that is longer. */
+const maxReasonLength = 1024;
+
+/** The same status, with every message and reason that others wrote, or that lists what others named, in its bounds. */
+function boundMessages(status: ServiceTraceStatus): ServiceTraceStatus {
+  const { conditions, findings, nodes } = status;
+  return {
+    ...status,
+    ...(conditions === undefined ? {} : { conditions: conditions.map(boundCondition) }),
+    ...(findings === undefined
+      ? {}
+      : { findings: findings.map((finding) => ({ ...finding, message: boundedText(finding.message), evidence: finding.evidence.map((each) => boundedText(each)), advice: boundedText(finding.advice) })) }),
+    ...(nodes === undefined ? {} : { nodes: nodes.map(boundNode) }),
+  };
+}
+
+export function boundCondition(condition: Condition): Condition {
+  return { ...condition, reason: boundedText(condition.reason, maxReasonLength), message: boundedText(condition.message) };
+}
+
+function boundNode(node: NodeStatus): NodeStatus {
+  const { probe, kubeProxy, dns } = node;
+  return {
+    ...node,
+    probe: {
+      ...probe,
+      ...(probe.message === undefined ? {} : { message: boundedText(probe.message) }),
+      ...(probe.unread === undefined ? {} : { unread: probe.unread.map(({ what, reason }) => ({ what: boundedText(what), reason: boundedText(reason) })) }),
+    },
+    ...(kubeProxy?.message === undefined ? {} : { kubeProxy: { ...kubeProxy, message: boundedText(kubeProxy.message) } }),
+    ...(dns?.error === undefined ? {} : { dns: { ...dns, error: boundedText(dns.error) } }),
+  };
+}
 
 /**
  * The status, cut step by step until it is small enough: first what can be asked for again in detail, last what the
  * findings stand on. What was cut is named in `truncated`, so that nothing is missing without a word.
  */
 export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
-  let bounded = status;
+  let bounded = boundMessages(status);
+  const sizeOf = statusMeter();
   for (const { what, cut } of cuts) {
     if (sizeOf(bounded) <= maxBytes) return bounded;
     bounded = { ...cut(bounded), truncated: [...(bounded.truncated ?? []), what] };
@@ -64,7 +100,17 @@ function withoutEntries(node: NodeStatus): NodeStatus {
   return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
 }
 
-/** Bytes of UTF-8 JSON, as it goes to the API server. */
-function sizeOf(status: ServiceTraceStatus): number {
-  return new TextEncoder().encode(JSON.stringify(status)).length;
+/** Bytes of UTF-8 JSON, as it goes to the API server, of values that a cut left as they were counted once. */
+function statusMeter(): (status: ServiceTraceStatus) => number {
+  const encoder = new TextEncoder();
+  const known = new WeakMap<object, number>();
+  const bytesOf = (value: unknown): number => {
+    if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const bytes = Array.isArray(value) ? value.reduce((sum: number, each: unknown) => sum + bytesOf(each) + 1, 2) : encoder.encode(JSON.stringify(value)).length;
+    known.set(value, bytes);
+    return bytes;
+  };
+  return (status) => Object.entries(status).reduce((sum, [key, value]) => (value === undefined ? sum : sum + key.length + 4 + bytesOf(value)), 2);
 }

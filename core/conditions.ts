@@ -1,7 +1,9 @@
 /** The conditions of a trace: Ready as kstatus, Argo CD and Flux read it; Collected; Converged; Healthy. */
+import { boundedList, boundedText } from './bounded-text.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import type { NodeFacts } from './node-facts.ts';
+import type { NodeAnswer } from './node-report.ts';
 import { plural } from './plural.ts';
 import type { DesiredService } from './service.ts';
 import type { Condition, FindingStatus, ServiceTraceSpec, ServiceTraceStatus } from './service-trace.ts';
@@ -22,37 +24,52 @@ type Verdict = Pick<Condition, 'status' | 'reason' | 'message'>;
 
 /** All four conditions; lastTransitionTime stays as it was where the status did not change. */
 export function conditionsOf(input: ConditionsInput): Condition[] {
-  const verdicts: [Condition['type'], Verdict][] = [
-    ['Ready', ready(input)],
-    ['Collected', collected(input)],
+  const missing = serviceNotFound(input);
+  return dated(input, [
+    ['Ready', missing === undefined ? ready(input.nodes) : { status: 'False', ...missing }],
+    ['Collected', missing === undefined ? collected(input.nodes) : { status: 'False', ...missing }],
     ['Converged', converged(input)],
     ['Healthy', healthy(input)],
-  ];
+  ]);
+}
+
+/** The conditions while nodes are waited for, from nothing but who has answered. */
+export function collectingConditions(input: Pick<ConditionsInput, 'generation' | 'previous' | 'now'>, answers: readonly NodeAnswer[]): Condition[] {
+  const nodes = answers.map((answer) => ({ node: answer.node, answer }));
+  const unknown = { status: 'Unknown', reason: 'Collecting', message: 'not known before all nodes have answered' } as const;
+  return dated(input, [
+    ['Ready', ready(nodes)],
+    ['Collected', collected(nodes)],
+    ['Converged', unknown],
+    ['Healthy', unknown],
+  ]);
+}
+
+function dated(input: Pick<ConditionsInput, 'generation' | 'previous' | 'now'>, verdicts: readonly [Condition['type'], Verdict][]): Condition[] {
   return verdicts.map(([type, verdict]) => {
     const before = input.previous?.conditions?.find((condition) => condition.type === type);
     return {
       type,
       ...verdict,
+      message: boundedText(verdict.message),
       lastTransitionTime: before?.status === verdict.status ? before.lastTransitionTime : input.now,
       ...(input.generation === undefined ? {} : { observedGeneration: input.generation }),
     };
   });
 }
 
-function ready(input: ConditionsInput): Verdict {
-  const missing = serviceNotFound(input);
-  if (missing !== undefined) return { status: 'False', ...missing };
-  const { waiting, failed, answered, total } = countNodes(input.nodes);
+type AnsweredNode = Pick<NodeFacts, 'node' | 'answer'>;
+
+function ready(nodes: readonly AnsweredNode[]): Verdict {
+  const { waiting, failed, answered, total } = countNodes(nodes);
   if (total === 0) return { status: 'False', reason: 'NoNodes', message: 'spec.nodes chooses no node of this cluster' };
-  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `waiting for ${waiting.map(describe).join('; ')}` };
-  if (failed.length > 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: failed.map(describe).join('; ') };
+  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `waiting for ${describeAll(waiting)}` };
+  if (failed.length > 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: describeAll(failed) };
   return { status: 'True', reason: 'Collected', message: `collected from ${answered} of ${total} nodes` };
 }
 
-function collected(input: ConditionsInput): Verdict {
-  const missing = serviceNotFound(input);
-  if (missing !== undefined) return { status: 'False', ...missing };
-  const { waiting, failed, answered, total } = countNodes(input.nodes);
+function collected(nodes: readonly AnsweredNode[]): Verdict {
+  const { waiting, failed, answered, total } = countNodes(nodes);
   if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `${answered} of ${total} nodes answered` };
   if (failed.length > 0 || total === 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: `${answered} of ${total} nodes answered` };
   return { status: 'True', reason: 'AllNodesAnswered', message: `${answered} of ${total} nodes answered` };
@@ -66,7 +83,7 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   if (input.spec.collect?.rules === false) return { status: 'Unknown', reason: 'RulesNotCollected', message: 'spec.collect.rules is false' };
   const different = nodes.filter((facts) => convergenceOf(facts, desired) === 'Different');
   const unknown = nodes.filter((facts) => convergenceOf(facts, desired) === 'Unknown');
-  const names = (list: readonly NodeFacts[]): string => list.map(({ node }) => node).slice(0, 10).join(', ') + (list.length > 10 ? ', …' : '');
+  const names = (list: readonly NodeFacts[]): string => boundedList(list.map(({ node }) => node));
   if (different.length > 0) {
     return different.every((facts) => isSyncing(facts, desired, input.cluster))
       ? { status: 'False', reason: 'Syncing', message: `the EndpointSlices changed so shortly before that kube-proxy may still wait to write; not there yet: ${names(different)}` }
@@ -104,12 +121,12 @@ function serviceNotFound({ desired, spec, similarServices }: ConditionsInput): P
   return { reason: 'ServiceNotFound', message: `there is no Service ${spec.serviceRef.name} in the namespace of this trace${near}` };
 }
 
-function countNodes(nodes: readonly NodeFacts[]): { waiting: NodeFacts[]; failed: NodeFacts[]; answered: number; total: number } {
+function countNodes(nodes: readonly AnsweredNode[]): { waiting: AnsweredNode[]; failed: AnsweredNode[]; answered: number; total: number } {
   const waiting = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Waiting');
   const failed = nodes.filter(({ answer }) => 'state' in answer && answer.state === 'Failed');
   return { waiting, failed, answered: nodes.length - waiting.length - failed.length, total: nodes.length };
 }
 
-function describe({ node, answer }: NodeFacts): string {
-  return 'report' in answer ? node : `${node}: ${answer.message}`;
+function describeAll(nodes: readonly AnsweredNode[]): string {
+  return boundedList(nodes.map(({ node, answer }) => ('report' in answer ? node : `${node}: ${answer.message}`)), '; ');
 }

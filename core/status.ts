@@ -11,6 +11,7 @@ import { mergeDurations, quantile } from './durations.ts';
 import { askedDomain, problemOf } from './dns-answers.ts';
 import { serviceDomain } from './dns-names.ts';
 import { endpointsCost } from './endpoints-cost.ts';
+import { endpointsSummary } from './progress-status.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { kubeProxyTotals } from './kube-proxy-totals.ts';
 import { fingerprintOf } from './node-program.ts';
@@ -374,18 +375,9 @@ function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly No
 }
 
 function summaryOf(desired: DesiredService, nodes: readonly NodeFacts[], findings: readonly { severity: string }[]): SummaryStatus {
-  const endpoints = new Map<string, boolean>();
-  for (const slice of desired.endpointSlices) {
-    for (const { addresses, ready, targetRef } of slice.endpoints) {
-      // A dual-stack pod is in a slice of each family, and is one endpoint.
-      const key = targetRef?.uid ?? addresses[0] ?? '';
-      endpoints.set(key, (endpoints.get(key) ?? false) || ready);
-    }
-  }
-  const readyEndpoints = [...endpoints.values()].filter((ready) => ready).length;
   return {
     nodes: `${nodes.filter(({ read }) => read !== undefined).length}/${nodes.length}`,
-    endpoints: `${readyEndpoints}/${endpoints.size}`,
+    endpoints: endpointsSummary(desired),
     findings: findings.length,
     errors: findings.filter(({ severity }) => severity === 'error').length,
     warnings: findings.filter(({ severity }) => severity === 'warning').length,

@@ -3,7 +3,7 @@ import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client
 import { parseServiceTrace } from '../core/parse/service-trace.ts';
 import { serviceTraceGroup as group, serviceTracePlural as plural, serviceTraceVersion as version, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
-import type { TraceStore } from './reconcile.ts';
+import { StatusRefusedError, type TraceStore } from './reconcile.ts';
 
 /** `namespace/name`. */
 export function keyOf({ metadata }: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
@@ -44,6 +44,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         });
       } catch (error) {
         if (statusCodeOf(error) === 404 || messageOf(error).includes('testing')) return;
+        if (isRefusal(error)) throw new StatusRefusedError(messageOf(error), { cause: error });
         throw error;
       }
     },
@@ -78,4 +79,10 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
       }
     },
   };
+}
+
+/** What is too large for etcd comes back with 500, and only the message says so (etcd's ErrRequestTooLarge). */
+function isRefusal(error: unknown): boolean {
+  const code = statusCodeOf(error);
+  return code === 400 || code === 413 || code === 422 || (code === 500 && messageOf(error).includes('request is too large'));
 }

@@ -1,4 +1,6 @@
 /** What has to be done for one ServiceTrace: level-based, so that doing it twice changes nothing. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { boundedText } from '../core/bounded-text.ts';
 import type { ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { notReady, type TraceEngine } from './trace-engine.ts';
@@ -7,11 +9,16 @@ import { notReady, type TraceEngine } from './trace-engine.ts';
 export interface TraceStore {
   /** Undefined where it is not there, or being deleted. */
   read(key: string): Promise<ServiceTrace | undefined>;
-  /** Replaces the status; nothing happens where the object is gone. */
+  /** Replaces the status; nothing happens where the object is gone. @throws StatusRefusedError, and for anything else that goes wrong */
   writeStatus(trace: ServiceTrace, status: ServiceTraceStatus): Promise<void>;
   delete(trace: ServiceTrace): Promise<void>;
   /** Tells people what became of a trace (a Kubernetes Event). */
   tell(trace: ServiceTrace, type: 'Normal' | 'Warning', reason: string, message: string): Promise<void>;
+}
+
+/** Thrown where the API server will never take this status: it is too large, or breaks the schema. */
+export class StatusRefusedError extends Error {
+  override readonly name = 'StatusRefusedError';
 }
 
 export interface ReconcileDeps {
@@ -21,6 +28,7 @@ export interface ReconcileDeps {
   readonly isOtherActive: (key: string) => boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  readonly log: (message: string) => void;
   /** Ends the collection: nothing is written after that. */
   readonly signal?: AbortSignal;
 }
@@ -32,6 +40,9 @@ const defaultIntervalMilliseconds = 10_000;
 /** How often a Service that is not there is looked at again, and, at first, nodes that do not answer. */
 const retryMilliseconds = 10_000;
 const lastRetryMilliseconds = 300_000;
+/** The pause after the first time that progress is written; it doubles up to the last. */
+const firstProgressMilliseconds = 500;
+const lastProgressMilliseconds = 8000;
 /** How soon nodes that have not yet written the newest change are looked at again. */
 const syncingMilliseconds = 1000;
 /** A status that says the same is written again after this time, so that its age stays true. */
@@ -56,14 +67,15 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
   }
   if (isFinished(trace)) return finished(key, trace, deps);
 
-  const collected = await collect(trace, deps);
+  const collected = await collect(key, trace, deps);
   if (collected === undefined) return {};
-  const { status } = collected;
-  if (collected.hasProgress || isWorthWriting(trace, status, now())) await store.writeStatus(trace, status);
+  const isWritten = collected.hasProgress || isWorthWriting(trace, collected.status, now());
+  const status = isWritten ? await writeStatus(key, trace, collected.status, deps) : collected.status;
   await tellTransition(trace, status, store);
   const untilExpiry = Number.isFinite(expires) ? Math.max(expires - now(), 0) : Infinity;
   if (trace.spec.mode === 'Watch') {
     const isSyncing = status.conditions?.some(({ type, reason }) => type === 'Converged' && reason === 'Syncing') === true;
+    if (isRefused(status)) return { again: Math.min(retryAfter(status, now()), untilExpiry) };
     return { again: Math.min(isSyncing ? syncingMilliseconds : Infinity, intervalOf(trace), untilExpiry) };
   }
   if (readyOf(status) === 'True') return finished(key, { ...trace, status }, deps);
@@ -71,7 +83,7 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
 }
 
 /** The new status; undefined where the collection was ended. What keeps it from being made is told in the old one. */
-async function collect(trace: ServiceTrace, deps: ReconcileDeps): Promise<{ status: ServiceTraceStatus; hasProgress: boolean } | undefined> {
+async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): Promise<{ status: ServiceTraceStatus; hasProgress: boolean } | undefined> {
   const { engine, store, signal } = deps;
   const generation = trace.metadata.generation === undefined ? {} : { generation: trace.metadata.generation };
   const progress = progressWriter(trace, deps);
@@ -92,17 +104,40 @@ async function collect(trace: ServiceTrace, deps: ReconcileDeps): Promise<{ stat
     const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
     const status = notReady({ ...trace.status, ...observed }, 'CollectionFailed', messageOf(error), new Date(deps.now()).toISOString());
     if (hasProgress || JSON.stringify(trace.status?.conditions?.find(({ type }) => type === 'Ready')) !== JSON.stringify(status.conditions?.[0])) {
-      await store.writeStatus(trace, status);
-      await tellTransition(trace, status, store);
+      await tellTransition(trace, await writeStatus(key, trace, status, deps), store);
     }
     throw error;
   }
 }
 
-/** Nodes that do not answer are asked again after as long as they have not answered, so ever more seldom. */
+/** What was written: where the API server refuses the status, the least that says so. @throws where that is refused, too */
+async function writeStatus(key: string, trace: ServiceTrace, status: ServiceTraceStatus, { store, now, log }: ReconcileDeps): Promise<ServiceTraceStatus> {
+  try {
+    await store.writeStatus(trace, status);
+    return status;
+  } catch (error) {
+    if (!(error instanceof StatusRefusedError)) throw error;
+    log(`${key}: the API server refuses its status: ${boundedText(error.message)}`);
+    const { observedGeneration, summary } = status;
+    const rest = { ...(observedGeneration === undefined ? {} : { observedGeneration }), ...(summary === undefined ? {} : { summary }) };
+    const time = new Date(now()).toISOString();
+    const ready = notReady({ ...rest, conditions: trace.status?.conditions ?? [] }, refusedReason, `the API server refuses the status of this trace: ${error.message}; choose fewer nodes with spec.nodes`, time).conditions?.[0];
+    const least: ServiceTraceStatus = { ...rest, collectedAt: time, conditions: ready === undefined ? [] : [ready], nodes: [], findings: [] };
+    await store.writeStatus(trace, least);
+    return least;
+  }
+}
+
+const refusedReason = 'StatusRefused';
+
+function isRefused(status: ServiceTraceStatus): boolean {
+  return status.conditions?.some(({ type, reason }) => type === 'Ready' && reason === refusedReason) === true;
+}
+
+/** Nodes that do not answer, and a status that is refused, are tried again after as long as that has lasted, so ever more seldom. */
 function retryAfter(status: ServiceTraceStatus, now: number): number {
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
-  if (ready?.reason !== 'NodesDidNotAnswer') return retryMilliseconds;
+  if (ready?.reason !== 'NodesDidNotAnswer' && ready?.reason !== refusedReason) return retryMilliseconds;
   return Math.min(Math.max(now - Date.parse(ready.lastTransitionTime), retryMilliseconds), lastRetryMilliseconds);
 }
 
@@ -158,33 +193,36 @@ export function intervalOf({ spec }: ServiceTrace): number {
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
 }
 
-/** Writes the status while nodes are waited for, one write after the other; of those that wait, only the newest. */
-function progressWriter(trace: ServiceTrace, { store, signal }: ReconcileDeps): { write: (status: ServiceTraceStatus) => void; end: () => Promise<boolean> } {
+/** Writes how far a collection is, ever more seldom, and works out only what it writes. */
+function progressWriter(trace: ServiceTrace, { store, signal }: ReconcileDeps): { write: (now: () => ServiceTraceStatus) => void; end: () => Promise<boolean> } {
   // A whole status of an earlier collection says more than one that waits.
   const nodes = trace.status?.nodes ?? [];
   const isWhole = nodes.length > 0 && nodes.every(({ probe }) => probe.state !== 'Waiting') && trace.status?.observedGeneration === trace.metadata.generation;
+  const ended = new AbortController();
   let hasProgress = false;
   let writing: Promise<void> | undefined;
-  let next: ServiceTraceStatus | undefined;
+  let next: (() => ServiceTraceStatus) | undefined;
   const writeAll = async (): Promise<void> => {
-    while (next !== undefined && signal?.aborted !== true) {
-      const status = next;
+    for (let pause = firstProgressMilliseconds; next !== undefined && signal?.aborted !== true; pause = Math.min(pause * 2, lastProgressMilliseconds)) {
+      const status = next();
       next = undefined;
       hasProgress = true;
       // The result is written all the same, and its failure is told.
       await store.writeStatus(trace, status).catch(() => undefined);
+      await sleep(pause, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
     }
     writing = undefined;
   };
   return {
-    write(status) {
-      if (isWhole) return;
-      next = status;
+    write(now) {
+      if (isWhole || ended.signal.aborted) return;
+      next = now;
       writing ??= writeAll();
     },
     /** Whether anything was written. */
     async end() {
       next = undefined;
+      ended.abort();
       await writing;
       return hasProgress;
     },

@@ -75,6 +75,7 @@ export class ServiceTraceOperator extends Operator {
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
+      log: (message: string) => { logger.warn(message); },
     };
     this.#queue = new WorkQueue({
       concurrency,

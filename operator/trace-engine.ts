@@ -1,12 +1,14 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
+import { boundCondition } from '../core/bound-status.ts';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
 import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
+import { progressStatus } from '../core/progress-status.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
@@ -40,8 +42,11 @@ export interface TraceRequest {
   readonly spec: ServiceTraceSpec;
   readonly generation?: number;
   readonly previous?: ServiceTraceStatus;
-  /** The status as far as it is known, whenever a node begins to wait for something or answers. */
-  readonly onProgress?: (status: ServiceTraceStatus) => void;
+  /**
+   * Called when a node begins to wait for something or answers, but not more often than a few times a second.
+   * @param now the progress at the time of its call: it costs nothing where nobody calls it
+   */
+  readonly onProgress?: (now: () => ServiceTraceStatus) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -179,7 +184,9 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const collected = collections.get(`${namespace}/${name}`) ?? 0;
     collections.set(`${namespace}/${name}`, collected + 1);
     const dispatch = dispatchReading(spec.mode, collected, request.previous);
-    const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(status()));
+    const soFar = (): ServiceTraceStatus =>
+      progressStatus({ generation: request.generation, previous: request.previous, now: new Date().toISOString(), desired, answers: [...answers.values()] });
+    const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(soFar));
     const answered = (answer: NodeAnswer): void => {
       answers.set(answer.node, answer);
       progress.later();
@@ -220,7 +227,7 @@ export function notReady(status: ServiceTraceStatus, reason: string, message: st
   const others = (status.conditions ?? []).filter(({ type }) => type !== 'Ready');
   const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
   const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
-  return { ...status, conditions: [{ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }, ...others] };
+  return { ...status, conditions: [boundCondition({ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }), ...others] };
 }
 
 /** A Service with its EndpointSlices as they are now; undefined where it is not there. */

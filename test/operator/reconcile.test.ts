@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
-import { intervalOf, isActive, reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
+import { intervalOf, isActive, reconcile, StatusRefusedError, type ReconcileDeps } from '../../operator/reconcile.ts';
 
 const now = Date.parse('2026-11-24T10:00:00Z');
 const at = (seconds: number): string => new Date(now + seconds * 1000).toISOString();
@@ -29,6 +30,7 @@ function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus =
   const done: string[] = [];
   const deps: ReconcileDeps = {
     now: () => now,
+    log: (line) => { done.push(`log ${line}`); },
     isOtherActive: () => others.some(isActive),
     engine: {
       trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }; },
@@ -124,10 +126,11 @@ describe('reconcile, where things go wrong', () => {
 const withNode = (state: 'Waiting' | 'Collected', ready: 'True' | 'Unknown'): ServiceTraceStatus => status(ready, { nodes: [{ name: 'node-a', probe: { state }, proxyMode: 'unknown', ports: [] }] });
 
 describe('progress', () => {
+  let computed = 0;
   const collecting = (object: ServiceTrace, result: ServiceTraceStatus): ReturnType<typeof world> => {
     const { deps, done } = world(object, result);
     const trace_: typeof deps.engine.trace = async (request) => {
-      request.onProgress?.(withNode('Waiting', 'Unknown'));
+      request.onProgress?.(() => { computed += 1; return withNode('Waiting', 'Unknown'); });
       await Promise.resolve();
       return deps.engine.trace(request);
     };
@@ -142,8 +145,59 @@ describe('progress', () => {
 
   it('does not hide a whole status of the same spec', async () => {
     const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: withNode('Collected', 'True') }), withNode('Collected', 'True'));
+    computed = 0;
     await reconcile('default/a', deps);
     expect(done).toEqual(['collect']);
+    expect(computed, 'nobody gets it, so nobody works it out').toBe(0);
+  });
+
+  it('is worked out once for each time that it is written, ever more seldom, however often a node answers', async () => {
+    let worked = 0;
+    const { deps, done } = world(trace());
+    const trace_: typeof deps.engine.trace = async (request) => {
+      for (let answer = 0; answer < 1000; answer += 1) {
+        request.onProgress?.(() => { worked += 1; return withNode('Waiting', 'Unknown'); });
+        if (answer % 50 === 0) await sleep(50);
+      }
+      return deps.engine.trace(request);
+    };
+    await reconcile('default/a', { ...deps, engine: { ...deps.engine, trace: trace_ } });
+    const written = done.filter((line) => line === 'write Unknown').length;
+    expect(worked).toBe(written);
+    // One second: at its begin, and after half a second.
+    expect(written).toBeGreaterThan(0);
+    expect(written).toBeLessThan(4);
+  });
+});
+
+describe('a status that the API server refuses', () => {
+  const refusing = (object: ServiceTrace): ReturnType<typeof world> & { written: ServiceTraceStatus[] } => {
+    const { deps, done } = world(object, status('True', { nodes: [{ name: 'node-a', probe: { state: 'Collected' }, proxyMode: 'unknown', ports: [] }], summary: { nodes: '1/1', endpoints: '1/1', findings: 0 } }));
+    const written: ServiceTraceStatus[] = [];
+    const writeStatus: typeof deps.store.writeStatus = async (_trace, each) => {
+      if ((each.nodes ?? []).length > 0) throw new StatusRefusedError(`status.nodes[0]: Invalid value: ${'x'.repeat(40_000)}`);
+      written.push(each);
+      done.push('write');
+    };
+    return { deps: { ...deps, store: { ...deps.store, writeStatus } }, done, written };
+  };
+
+  it.each(['Once', 'Watch'] as const)('of mode %s is followed by the least that says so, in bounds, and tried ever more seldom', async (mode) => {
+    const { deps, done, written } = refusing(trace({ mode }));
+    expect((await reconcile('default/a', deps)).again).toBe(10_000);
+    expect(done.map((line) => line.slice(0, 40))).toEqual(['collect', 'log default/a: the API server refuses it', 'write', 'tell Warning StatusRefused']);
+    const [least] = written;
+    expect(least).toMatchObject({ observedGeneration: 1, nodes: [], findings: [], summary: { nodes: '1/1' } });
+    expect(least?.conditions?.map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)).toEqual(['Ready=False StatusRefused']);
+    expect(least?.conditions?.[0]?.message.length).toBeLessThan(2100);
+    const since = { ...status('False'), conditions: [{ type: 'Ready' as const, status: 'False' as const, reason: 'StatusRefused', message: 'm', lastTransitionTime: at(-120) }] };
+    expect((await reconcile('default/a', refusing(trace({ mode }, { status: since })).deps)).again).toBe(120_000);
+  });
+
+  it('fails where even that is refused, so that the queue tries again', async () => {
+    const { deps } = world(trace());
+    const store = { ...deps.store, writeStatus: async () => { throw new StatusRefusedError('no'); } };
+    await expect(reconcile('default/a', { ...deps, store })).rejects.toThrow('no');
   });
 });
 
