@@ -1,7 +1,7 @@
 /** `kubectl svctrace findings [ID]`: every kind of finding with its meaning; needs no cluster. */
 import { stringify } from 'yaml';
 import { catalogue } from '../core/diagnose/catalogue.ts';
-import type { FindingKind } from '../core/diagnose/finding.ts';
+import { severityText, type FindingKind } from '../core/diagnose/finding.ts';
 import { notLookedFor } from '../core/diagnose/not-looked-for.ts';
 import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
@@ -43,6 +43,6 @@ function kindOf(id: string): FindingKind {
   throw new NotFoundError(`There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`);
 }
 
-function describe({ id, severity, condition, notReported, source }: FindingKind): string[] {
-  return [`${id} (${severity})`, `Reported when: ${condition}`, ...(notReported === undefined ? [] : [`Not reported:  ${notReported}`]), `Source:        ${source}`];
+function describe({ condition, notReported, source, ...kind }: FindingKind): string[] {
+  return [`${kind.id} (${severityText(kind)})`, `Reported when: ${condition}`, ...(notReported === undefined ? [] : [`Not reported:  ${notReported}`]), `Source:        ${source}`];
 }

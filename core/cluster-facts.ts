@@ -13,6 +13,8 @@ const pod = z.object({
   /** The Service's selector matches it. */
   selected: z.boolean(),
   labels: z.record(z.string(), z.string()),
+  /** The owner that controls it, such as its ReplicaSet; absent where there is none, and in traces that were recorded without it. */
+  owner: z.object({ kind: z.string(), name: z.string() }).optional(),
   node: z.string().optional(),
   phase: z.string(),
   /** Condition Ready; the reason and message where it is not true. */

@@ -165,6 +165,10 @@ const conntrack = z.object({
       protocol: z.string(),
       state: z.string().optional(),
       unreplied: z.boolean(),
+      /** Of state CLOSE alone: whether it was a connection before it was reset (ASSURED). */
+      assured: z.boolean().optional(),
+      /** Of unreplied SYN_SENT alone: the seconds that are left to the entry that goes first; each SYN begins them anew. */
+      leastTimeout: z.number().int().optional(),
       destination: z.string(),
       destinationPort: z.number().int(),
       /** Source of the reply tuple: who answers. */

@@ -3,7 +3,9 @@
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { catalogue } from '../core/diagnose/catalogue.ts';
+import { severityText } from '../core/diagnose/finding.ts';
 import { notLookedFor } from '../core/diagnose/not-looked-for.ts';
+import { present } from '../core/present.ts';
 
 const file = new URL('findings.md', import.meta.url);
 
@@ -13,9 +15,9 @@ const text = [
   'Everything that `kubectl svctrace` can find, in the order in which it is decided. Written by `npm run generate` from',
   'core/diagnose/findings; `kubectl svctrace findings ID` says the same.',
   '',
-  ...catalogue.flatMap(({ id, severity, condition, notReported, source }) => [
+  ...catalogue.flatMap(({ id, severity, otherSeverities, condition, notReported, source }) => [
     `## ${id}`,
-    `*${severity}.* ${condition}`,
+    `*${severityText({ severity, ...present({ otherSeverities }) })}.* ${condition}`,
     ...(notReported === undefined ? [] : ['', `Not reported: ${notReported}`]),
     '',
     `Source: ${source}`,

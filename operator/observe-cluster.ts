@@ -244,8 +244,10 @@ function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFact
   const withPorts = (spec?.containers ?? []).filter(({ ports }) => (ports ?? []).length > 0);
   const serving = withPorts.length > 0 ? withPorts : (spec?.containers ?? []);
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
+  const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
   return {
     ...present({
+      owner: owner === undefined ? undefined : { kind: owner.kind, name: owner.name },
       node: spec?.nodeName,
       notReady: failing === undefined || failing.status === 'True' ? undefined : `${failing.reason ?? 'NotReady'}${failing.message === undefined || failing.message === '' ? '' : `: ${failing.message}`}`,
       createdAt: timeOf(metadata?.creationTimestamp),

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { isSameAddress } from '../core/address.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import { parseConntrackLine, type ConntrackEntry } from '../core/parse/conntrack.ts';
+import { present } from '../core/present.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
@@ -75,15 +76,20 @@ function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRe
   const family: Family = entry.family;
   const { destination, destinationPort } = entry.original;
   const { source: replySource, sourcePort: replySourcePort } = entry.reply;
-  const key = [entry.protocol, entry.state, entry.unreplied, destination, destinationPort, replySource, replySourcePort].join(' ');
+  const assured = entry.state === 'CLOSE' ? entry.assured : undefined;
+  const timeout = entry.state === 'SYN_SENT' && entry.unreplied ? entry.timeout : undefined;
+  const key = [entry.protocol, entry.state, entry.unreplied, assured, destination, destinationPort, replySource, replySourcePort].join(' ');
   const group = tally.groups.get(key);
-  if (group !== undefined) group.entries += 1;
-  else {
+  if (group !== undefined) {
+    group.entries += 1;
+    if (timeout !== undefined) group.leastTimeout = Math.min(timeout, group.leastTimeout ?? timeout);
+  } else {
     tally.groups.set(key, {
       family,
       protocol: entry.protocol,
       ...(entry.state === undefined ? {} : { state: entry.state }),
       unreplied: entry.unreplied,
+      ...present({ assured, leastTimeout: timeout }),
       destination,
       destinationPort,
       replySource,

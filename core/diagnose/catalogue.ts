@@ -6,6 +6,7 @@ import { ctIpReused } from './findings/ct-ip-reused.ts';
 import { ctInvalid } from './findings/ct-invalid.ts';
 import { ctTcpEstablishedGone } from './findings/ct-tcp-established-gone.ts';
 import { ctTcpSyn } from './findings/ct-tcp-syn.ts';
+import { ctTcpUnanswered } from './findings/ct-tcp-unanswered.ts';
 import { ctUdpNoEp } from './findings/ct-udp-noep.ts';
 import { ctUdpStale } from './findings/ct-udp-stale.ts';
 import { ctUdpUnnatted } from './findings/ct-udp-unnatted.ts';
@@ -108,12 +109,14 @@ import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
 import { svcNoSelector } from './findings/svc-no-selector.ts';
 import { svcNotProxied } from './findings/svc-not-proxied.ts';
+import { svcMixedWorkloads } from './findings/svc-mixed-workloads.ts';
 import { svcPortUndefined } from './findings/svc-port-undefined.ts';
 import { svcProto } from './findings/svc-proto.ts';
 import { svcSelectorNoMatch } from './findings/svc-selector-nomatch.ts';
 import { svcTargetPortClosed } from './findings/svc-targetport-closed.ts';
 import { svcTargetPortName } from './findings/svc-targetport-name.ts';
 import { svcTargetPortPartial } from './findings/svc-targetport-partial.ts';
+import { svcTargetPortUndeclared } from './findings/svc-targetport-undeclared.ts';
 import { sysBridgeNf } from './findings/sys-bridge-nf.ts';
 import { sysCtMax } from './findings/sys-ct-max.ts';
 import { sysForward } from './findings/sys-forward.ts';
@@ -127,7 +130,9 @@ export const catalogue: readonly FindingKind[] = [
   svcNoSelector,
   svcTargetPortName,
   svcTargetPortPartial,
+  svcTargetPortUndeclared,
   svcTargetPortClosed,
+  svcMixedWorkloads,
   svcProto,
   svcPortUndefined,
   svcLbPending,
@@ -215,6 +220,7 @@ export const catalogue: readonly FindingKind[] = [
   ctIpReused,
   ctUdpUnnatted,
   ctTcpSyn,
+  ctTcpUnanswered,
   ctTcpEstablishedGone,
   ctUnrepliedFlood,
   ctFull,

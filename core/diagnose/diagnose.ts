@@ -10,9 +10,9 @@ export function diagnose(facts: Facts): FindingStatus[] {
   const found: FindingStatus[] = [];
   for (const { id, severity, find } of catalogue) {
     found.push(
-      ...find(facts, found).map(({ where, node, message, evidence, advice }): FindingStatus => ({
+      ...find(facts, found).map(({ where, node, message, evidence, advice, severity: own }): FindingStatus => ({
         id,
-        severity,
+        severity: own ?? severity,
         where,
         ...(node === undefined ? {} : { node }),
         message,

@@ -40,12 +40,17 @@ export interface Occurrence {
   readonly evidence: readonly string[];
   /** A command to run or a thing to do. */
   readonly advice: string;
+  /** Where it is one of `otherSeverities` of its kind. */
+  readonly severity?: Severity;
 }
 
 /** One kind of finding: an entry of the catalogue. */
 export interface FindingKind {
   readonly id: string;
+  /** Of each occurrence that says no other. */
   readonly severity: Severity;
+  /** What an occurrence may be instead, and when: half a sentence that begins with "where". */
+  readonly otherSeverities?: Partial<Readonly<Record<Severity, string>>>;
   /** When it is reported, in one sentence. */
   readonly condition: string;
   /** What looks like it, and is not reported. */
@@ -54,6 +59,11 @@ export interface FindingKind {
   readonly source: string;
   /** @param found by the kinds before it in the catalogue, for one that only tells what they do not */
   readonly find: (facts: Facts, found: readonly FindingStatus[]) => readonly Occurrence[];
+}
+
+/** `info; error where clients are seen` */
+export function severityText({ severity, otherSeverities = {} }: Pick<FindingKind, 'severity' | 'otherSeverities'>): string {
+  return [severity, ...Object.entries(otherSeverities).map(([other, when]) => `${other} ${when}`)].join('; ');
 }
 
 /** An occurrence on one node. */

@@ -20,8 +20,15 @@ import { systemCases } from './finding-cases/system.ts';
 const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...connectionCases, ...latencyCases, ...dataCases];
 
 describe('diagnose', () => {
-  it.each(cases)('$name gives $ids', ({ facts, ids }) => {
-    expect(diagnose({ now: collectedAt, ...facts }).map(({ id }) => id)).toEqual(ids);
+  it.each(cases)('$name gives $ids', ({ facts, ids, severities }) => {
+    const found = diagnose({ now: collectedAt, ...facts });
+    expect(found.map(({ id }) => id)).toEqual(ids);
+    if (severities !== undefined) expect(found.map(({ severity }) => severity)).toEqual(severities);
+  });
+
+  it('has a case for every severity that a kind may have beside its own', () => {
+    const shown = new Set(cases.flatMap(({ ids, severities = [] }) => severities.map((severity, index) => `${ids[index] ?? ''} ${severity}`)));
+    expect(catalogue.flatMap(({ id, severity, otherSeverities }) => (otherSeverities === undefined ? [] : [severity, ...Object.keys(otherSeverities)].map((each) => `${id} ${each}`))).filter((each) => !shown.has(each))).toEqual([]);
   });
 
   it('has a case for every kind of the catalogue', () => {

@@ -110,7 +110,9 @@ function policy(name: string, { ingress, ...spec }: NonNullable<V1NetworkPolicy[
 
 describe('observe', () => {
   it('reads pods, the Endpoints object, policies, DNS and kube-proxy as facts that a bundle can hold', async () => {
-    put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
+    const made = pod('auth-a', '10.244.1.2');
+    const owner = { apiVersion: 'apps/v1', uid: 'uid-owner' };
+    put(`${api}/pods/auth-a`, { ...made, metadata: { ...made.metadata, ownerReferences: [{ ...owner, kind: 'Node', name: 'node-a' }, { ...owner, kind: 'ReplicaSet', name: 'auth-6d5f8', controller: true }] } });
     put(`${api}/pods/auth-b`, pod('auth-b', '10.244.1.3', { ready: false }));
     put(`${api}/pods/other`, pod('other', '10.244.1.9', { labels: { app: 'other' } }));
     put(`${api}/endpoints/auth`, { metadata: { name: 'auth', resourceVersion: '7' }, subsets: [{ addresses: [{ ip: '10.244.1.2' }], notReadyAddresses: [{ ip: '10.244.1.3' }], ports: [{ name: 'http', port: 8080 }] }] });
@@ -127,6 +129,7 @@ describe('observe', () => {
     expect(clusterFactsSchema.parse(JSON.parse(JSON.stringify(facts)))).toEqual(facts);
     expect(facts.unread).toEqual([]);
     expect(facts.service).toEqual({ createdAt: '2026-11-24T08:00:00.000Z', loadBalancerIngress: ['lb.example'] });
+    expect(facts.pods?.map(({ owner: controller }) => controller)).toEqual([{ kind: 'ReplicaSet', name: 'auth-6d5f8' }, undefined]);
     expect(facts.pods?.map(({ name, selected, ready, hasPreStop, notReady }) => ({ name, selected, ready, hasPreStop, notReady }))).toEqual([
       { name: 'auth-a', selected: true, ready: true, hasPreStop: true, notReady: undefined },
       { name: 'auth-b', selected: true, ready: false, hasPreStop: true, notReady: 'ContainersNotReady: containers with unready status: [server]' },

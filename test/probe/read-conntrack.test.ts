@@ -54,3 +54,17 @@ describe('entries to a port that the Service does not have', () => {
     expect(record?.otherPorts).toBeUndefined();
   });
 });
+
+describe('groups of entries', () => {
+  it('say how long the oldest first packet waits, and whether what was reset was a connection', async () => {
+    const waiting = (left: number, port: number): string => `ipv4     2 tcp      6 ${String(left)} SYN_SENT src=10.244.1.9 dst=10.96.0.7 sport=${String(port)} dport=80 [UNREPLIED] src=10.244.1.2 dst=10.244.1.9 sport=8080 dport=${String(port)} mark=0 use=1`;
+    const closed = served.replace('86397 ESTABLISHED', '9 CLOSE');
+    const [record] = recordsOf({ node: 'node-a', records: await read([served, waiting(119, 41000), waiting(104, 41001), waiting(111, 41002), closed, closed.replace('[ASSURED] ', '')]), complete: true }, 'conntrack');
+    expect(record?.groups.map(({ state, assured, leastTimeout, entries }) => [state, assured, leastTimeout, entries])).toEqual([
+      ['ESTABLISHED', undefined, undefined, 1],
+      ['SYN_SENT', undefined, 104, 3],
+      ['CLOSE', true, undefined, 1],
+      ['CLOSE', false, undefined, 1],
+    ]);
+  });
+});

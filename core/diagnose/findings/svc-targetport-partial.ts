@@ -1,18 +1,24 @@
+import type { PodFacts } from '../../cluster-facts.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { livePods } from '../selected-pods.ts';
 import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from '../target-port.ts';
+import { undeclaredPorts } from '../undeclared-ports.ts';
 
 export const svcTargetPortPartial: FindingKind = {
   id: 'SVC-TARGETPORT-PARTIAL',
   severity: 'warning',
-  condition: 'A port of the Service leads to a named port that some of the selected pods lack, so they get no traffic of that port.',
-  notReported: 'Pods that are being deleted; headless Services.',
-  source: 'k8s.io/endpointslice utils.go FindPort: such a pod is put into an EndpointSlice without that port',
-  find: ({ desired, cluster }) => {
+  otherSeverities: { error: 'where conntrack holds connections to a number on such pods that nobody answered, or that were reset at once' },
+  condition: 'A port of the Service leads to a port that some of the selected pods lack: of a named one they get no traffic; of a number that they do not declare they most likely refuse it.',
+  notReported: 'Pods that are being deleted; headless Services; of a number, pods with a container that declares no port, and those of a workload that answered on it (conntrack, --connect).',
+  source: 'k8s.io/endpointslice utils.go FindPort: a pod without the name is put into an EndpointSlice without that port, and one without the number is an endpoint all the same',
+  find: (facts) => {
+    const { desired, cluster } = facts;
     if (desired.service.notProxied !== undefined) return [];
     const pods = livePods(cluster)?.filter(({ deletionTimestamp }) => deletionTimestamp === undefined) ?? [];
-    return desired.service.ports.flatMap((port) => {
+    const declarations = (without: readonly PodFacts[]): string[] => listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`));
+    const advice = (what: string): string => `give every template of pods behind Service ${desired.name} ${what}, or make the selector narrower`;
+    const named = desired.service.ports.flatMap((port) => {
       const name = targetPortName(port);
       const without = name === undefined ? [] : pods.filter((pod) => targetPortOf(pod, port) === undefined);
       if (name === undefined || without.length === 0 || without.length === pods.length) return [];
@@ -20,10 +26,24 @@ export const svcTargetPortPartial: FindingKind = {
         {
           where: `service/${desired.name}`,
           message: `${without.length} of ${pods.length} pods get no traffic of port ${servicePortText(port)}, because they have no port named ${name} of protocol ${port.protocol}.`,
-          evidence: [`targetPort: ${name}`, ...listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`))],
-          advice: `give every template of pods behind Service ${desired.name} a port named ${name}, or make the selector narrower`,
+          evidence: [`targetPort: ${name}`, ...declarations(without)],
+          advice: advice(`a port named ${name}`),
         },
       ];
     });
+    const numbered = undeclaredPorts(facts).flatMap(({ port, target, without, isWhole, failures }) =>
+      isWhole
+        ? []
+        : [
+            {
+              ...(failures.length === 0 ? {} : { severity: 'error' as const }),
+              where: `service/${desired.name}`,
+              message: `${without.length} of ${pods.length} pods do not declare port ${String(target)}, to which port ${servicePortText(port)} of Service ${desired.name} leads: their share of the connections is refused where nothing listens there.`,
+              evidence: [`targetPort: ${String(target)}`, ...declarations(without), ...listed(failures)],
+              advice: advice(`the port ${String(target)}`),
+            },
+          ],
+    );
+    return [...named, ...numbered];
   },
 };

@@ -20,6 +20,9 @@ const entries = (group: Partial<Group>, read: Read = {}): ReturnType<typeof node
   });
 };
 const tcp = (group: Partial<Group>, read: Read = {}): ReturnType<typeof nodeFacts> => entries({ protocol: 'tcp', replySource: '10.244.9.9', ...group }, read);
+/** Entries of SYN_SENT to an endpoint, on a node that keeps them for so many seconds. */
+const unanswered = (group: Partial<Group>, timeout = '120'): ReturnType<typeof nodeFacts> =>
+  tcp({ replySource: '10.244.1.2', state: 'SYN_SENT', unreplied: true, ...group }, { system: { kind: 'system', sysctls: { 'net/netfilter/nf_conntrack_tcp_timeout_syn_sent': timeout }, cpus: 2, hostname: 'node-a' } });
 const changed = (desired: DesiredService, lastChange: string): DesiredService => ({ ...desired, lastChange });
 const ofUdp = desiredService(undefined, udp);
 const withoutEndpoints = (rules: readonly string[]): Read => ({ program: nodeProgram([frontend(rules, { protocol: 'UDP', verdict: 'REJECT' })]) });
@@ -121,6 +124,14 @@ export const conntrackCases: readonly FindingCase[] = [
   { name: 'packets dropped for a lost race alone', facts: { desired: desiredService(), nodes: [counted({ drop: 3, insert_failed: 3 })] }, ids: [] },
   { name: 'packets dropped since the collection before', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 40, early_drop: 100, insert_failed: 100, invalid: 100 }) }, ids: ['CT-DROP'] },
   { name: 'packets dropped before the collection before', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 100, early_drop: 100, insert_failed: 100, invalid: 100 }) }, ids: [] },
+  { name: 'a connection that was just begun', facts: { desired: desiredService(), nodes: [unanswered({ leastTimeout: 118 })] }, ids: [] },
+  { name: 'connections that an endpoint does not answer', facts: { desired: desiredService(), nodes: [unanswered({ leastTimeout: 117 })] }, ids: ['CT-TCP-UNANSWERED'] },
+  { name: 'the same where entries stay for 60 s', facts: { desired: desiredService(), nodes: [unanswered({ leastTimeout: 58 }, '60')] }, ids: [] },
+  { name: 'connections without an answer from before the endpoints changed', facts: { desired: changed(desiredService(), '2026-11-24T09:59:45Z'), nodes: [unanswered({ leastTimeout: 100 })] }, ids: [] },
+  { name: 'the same from after the endpoints changed', facts: { desired: changed(desiredService(), '2026-11-24T09:59:35Z'), nodes: [unanswered({ leastTimeout: 100 })] }, ids: ['CT-TCP-UNANSWERED'] },
+  { name: 'entries without an answer, whose age is not known', facts: { desired: desiredService(), nodes: [unanswered({})] }, ids: [] },
+  { name: 'connections that were reset before they were connected', facts: { desired: desiredService(), nodes: [tcp({ replySource: '10.244.1.2', state: 'CLOSE', assured: false })] }, ids: ['CT-TCP-UNANSWERED'] },
+  { name: 'connections that were reset later', facts: { desired: desiredService(), nodes: [tcp({ replySource: '10.244.1.2', state: 'CLOSE', assured: true })] }, ids: [] },
   { name: 'many packets of no connection', facts: { desired: desiredService(), nodes: [counted({ invalid: 100 })] }, ids: ['CT-INVALID'] },
   { name: 'a few packets of no connection', facts: { desired: desiredService(), nodes: [counted({ invalid: 99 })] }, ids: [] },
   { name: 'as many packets of no connection in a longer time', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 100, early_drop: 100, insert_failed: 100, invalid: 10 }) }, ids: [] },

@@ -1,5 +1,5 @@
 /** One state of the world, and the findings that it must give. */
-import type { Facts } from '../../../core/diagnose/finding.ts';
+import type { Facts, Severity } from '../../../core/diagnose/finding.ts';
 
 export interface FindingCase {
   readonly name: string;
@@ -7,4 +7,6 @@ export interface FindingCase {
   readonly facts: Omit<Facts, 'now'> & { readonly now?: string };
   /** These ids, and no other, in the order of diagnose. */
   readonly ids: readonly string[];
+  /** Of those, in the same order, where the kind has more than one. */
+  readonly severities?: readonly Severity[];
 }

@@ -18,6 +18,21 @@ const dual = { clusterIPs: ['10.96.0.7', 'fd00:10:96::7'], ipFamilies: ['IPv4', 
 const asked = (...otherPorts: NonNullable<RecordOf<'conntrack'>['otherPorts']>): ReturnType<typeof nodeFacts> =>
   nodeFacts('node-a', { conntrack: { kind: 'conntrack', service: 'default/auth-service', matched: 0, groups: [], lines: [], otherPorts } });
 
+/** A pod of a ReplicaSet that a Deployment made. */
+const madeBy = (made: PodFacts, deployment: string, hash = '6d5f8'): PodFacts => ({ ...made, owner: { kind: 'ReplicaSet', name: `${deployment}-${hash}` }, labels: { ...made.labels, 'pod-template-hash': hash } });
+/** A node with one entry of conntrack for a port of a pod. */
+const talks = (replySourcePort: string, entry: Partial<RecordOf<'conntrack'>['groups'][number]>, replySource = '10.244.1.2'): ReturnType<typeof nodeFacts> =>
+  nodeFacts('node-a', {
+    program: { proxyMode: 'iptables', proxyModeSource: 'test', frontends: [], chains: [], unrecognized: [] },
+    conntrack: {
+      kind: 'conntrack',
+      service: 'default/auth-service',
+      matched: 1,
+      groups: [{ family: 'IPv4', protocol: 'tcp', unreplied: false, destination: '10.96.0.7', destinationPort: 80, replySource, replySourcePort: Number(replySourcePort), entries: 1, ...entry }],
+      lines: [],
+    },
+  });
+
 export const serviceCases: readonly FindingCase[] = [
   {
     name: 'a headless Service',
@@ -49,7 +64,39 @@ export const serviceCases: readonly FindingCase[] = [
 
   { name: 'the name in another protocol', facts: { desired: service({ ports: [port('web', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-TARGETPORT-NAME', 'SVC-PROTO'] },
   { name: 'the number in another protocol', facts: { desired: service({ ports: [port('8080', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-PROTO'] },
-  { name: 'a number that nobody declares', facts: { desired: service({ ports: [port('9090', 'UDP')] }), nodes: [], cluster: cluster() }, ids: [] },
+  { name: 'a number that nobody declares', facts: { desired: service({ ports: [port('9090', 'UDP')] }), nodes: [], cluster: cluster() }, ids: ['SVC-TARGETPORT-UNDECLARED'] },
+  { name: 'the number that all declare', facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster() }, ids: [] },
+  { name: '9999 for 8080', facts: { desired: service({ ports: [port('9999')] }), nodes: [], cluster: cluster() }, ids: ['SVC-TARGETPORT-UNDECLARED'], severities: ['warning'] },
+  { name: '9999 for 8080, of pods that are just made', facts: { desired: service({ ports: [port('9999')] }, []), nodes: [], cluster: cluster({ pods: bothPods.map((each) => ({ ...each, ready: false, createdAt: '2026-11-24T09:59:55Z' })), ...noEndpoints }) }, ids: ['EPS-EMPTY', 'SVC-TARGETPORT-UNDECLARED'] },
+  { name: 'a number of pods that declare nothing', facts: { desired: service({ ports: [port('9999')] }), nodes: [], cluster: cluster({ pods: [withPorts('10.244.1.2'), withPorts('10.244.2.3')] }) }, ids: [] },
+  {
+    name: 'a number of pods with one more container, which declares nothing',
+    facts: { desired: service({ ports: [port('9999')] }), nodes: [], cluster: cluster({ pods: bothPods.map((each) => ({ ...each, containers: [...each.containers, { name: 'sidecar', ports: [], restarts: 0 }] })) }) },
+    ids: [],
+  },
+  { name: 'an undeclared number that answers', facts: { desired: service({ ports: [port('9999')] }), nodes: [talks('9999', { state: 'ESTABLISHED' })], cluster: cluster() }, ids: [] },
+  { name: 'an undeclared number that answered one of the pods of a Deployment', facts: { desired: service({ ports: [port('9999')] }), nodes: [talks('9999', { state: 'TIME_WAIT' })], cluster: cluster({ pods: bothPods.map((each) => madeBy(each, 'auth')) }) }, ids: [] },
+  { name: 'an undeclared number that reset before it was connected', facts: { desired: service({ ports: [port('9999')] }), nodes: [talks('9999', { state: 'CLOSE', assured: false })], cluster: cluster() }, ids: ['SVC-TARGETPORT-UNDECLARED'], severities: ['error'] },
+  { name: 'an undeclared number that reset a connection', facts: { desired: service({ ports: [port('9999')] }), nodes: [talks('9999', { state: 'CLOSE', assured: true })], cluster: cluster() }, ids: [] },
+  { name: 'an undeclared number of a headless Service', facts: { desired: service({ ports: [port('9999')], clusterIPs: [], notProxied: 'it is headless' }), nodes: [], cluster: cluster() }, ids: ['SVC-NOT-PROXIED'] },
+  { name: 'a number that only an ending pod lacks', facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster({ pods: [...bothPods, { ...withPorts('10.244.1.9', { port: 9090, protocol: 'TCP' }), deletionTimestamp: '2026-11-24T10:00:20Z', hasPreStop: true }] }) }, ids: [] },
+
+  {
+    name: 'pods of another Deployment that declare another number',
+    facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster({ pods: [madeBy(pod('10.244.1.2'), 'auth'), madeBy({ ...withPorts('10.244.2.3', { port: 9090, protocol: 'TCP' }), node: 'node-b' }, 'worker')] }) },
+    ids: ['SVC-TARGETPORT-PARTIAL', 'SVC-MIXED-WORKLOADS'],
+    severities: ['warning', 'warning'],
+  },
+  {
+    name: 'the same with connections that had no answer',
+    facts: { desired: service({ ports: [port('8080')] }), nodes: [talks('8080', { state: 'SYN_SENT', unreplied: true }, '10.244.2.3')], cluster: cluster({ pods: [madeBy(pod('10.244.1.2'), 'auth'), madeBy({ ...withPorts('10.244.2.3', { port: 9090, protocol: 'TCP' }), node: 'node-b' }, 'worker')] }) },
+    ids: ['SVC-TARGETPORT-PARTIAL', 'SVC-MIXED-WORKLOADS'],
+    severities: ['error', 'warning'],
+  },
+  { name: 'pods of another Deployment that lack the name', facts: { desired: service({ ports: [port('web')] }), nodes: [], cluster: cluster({ pods: [madeBy(pod('10.244.1.2'), 'auth'), madeBy(withPorts('10.244.2.3'), 'worker')] }) }, ids: ['SVC-TARGETPORT-PARTIAL', 'SVC-MIXED-WORKLOADS'], severities: ['warning', 'warning'] },
+  { name: 'a canary', facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster({ pods: [madeBy(pod('10.244.1.2'), 'auth'), madeBy(pod('10.244.2.3', { node: 'node-b' }), 'auth-canary')] }) }, ids: ['SVC-MIXED-WORKLOADS'], severities: ['info'] },
+  { name: 'two ReplicaSets of one Deployment', facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster({ pods: [madeBy(pod('10.244.1.2'), 'auth', '6d5f8'), madeBy(pod('10.244.2.3', { node: 'node-b' }), 'auth', '77c9b')] }) }, ids: [] },
+  { name: 'a StatefulSet and pods that nobody controls', facts: { desired: service({ ports: [port('8080')] }), nodes: [], cluster: cluster({ pods: [pod('10.244.1.2', { owner: { kind: 'StatefulSet', name: 'auth' } }), pod('10.244.2.3', { node: 'node-b' })] }) }, ids: ['SVC-MIXED-WORKLOADS'] },
   { name: 'one number in both protocols', facts: { desired: service({ ports: [port('8080'), { ...port('8080', 'UDP'), name: 'http3' }] }), nodes: [], cluster: cluster() }, ids: [] },
 
   { name: 'packets to a port that the Service does not have', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })] }, ids: ['SVC-PORT-UNDEFINED'] },
