@@ -2,7 +2,7 @@
 import { isSameAddress, prefixContains } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { followClient, type Client, type Journey } from '../core/explain/follow-client.ts';
-import { frontendsOf, type Frontend } from '../core/node-program.ts';
+import { askedFrontends, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { parseConntrackLine } from '../core/parse/conntrack.ts';
 import { familyOf } from '../core/service.ts';
@@ -56,5 +56,5 @@ export function allJourneys(bundle: Bundle, from: ClientName): Journey[] {
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   const home = homeOf(reports, clients);
   const over = home === undefined ? nodesByProgram(reports, desired).map(({ report }) => report) : [home];
-  return over.flatMap((report) => journeysOf(bundle, report, clients, frontendsOf(desired)));
+  return over.flatMap((report) => journeysOf(bundle, report, clients, askedFrontends(desired)));
 }

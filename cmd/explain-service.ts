@@ -6,7 +6,7 @@ import { comparisonOf } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
 import type { Journey } from '../core/explain/follow-client.ts';
 import { readNodeFacts } from '../core/node-facts.ts';
-import { frontendsOf, type Frontend } from '../core/node-program.ts';
+import { askedFrontends, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import { familyOf } from '../core/service.ts';
@@ -46,7 +46,7 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) => ('report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`]));
   for (const line of missing) io.stderr.write(`${line}\n`);
-  const frontends = frontendsOf(desired);
+  const frontends = askedFrontends(desired);
   const wanted = chooseFrontends(bundle, request, frontends);
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
   const views = viewsOf(bundle, request, clients);

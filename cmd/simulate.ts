@@ -7,7 +7,7 @@ import { frontendText } from '../core/diagnose/frontend-drift.ts';
 import { summarize, walkPacket, type Walk } from '../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';
-import { frontendsOf } from '../core/node-program.ts';
+import { askedFrontends } from '../core/node-program.ts';
 import { recordsOf } from '../core/node-report.ts';
 import { mergeRulesets, RulesetDump } from '../core/parse/ruleset-file.ts';
 import { RulesetError, type Ruleset } from '../core/ruleset.ts';
@@ -118,7 +118,7 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
 
 /** A trace holds the rules of its Service alone: for any other packet it would say "no rule", which nobody looked for. */
 function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddresses: readonly string[]): void {
-  const frontends = frontendsOf(desired);
+  const frontends = askedFrontends(desired);
   const isThis = frontends.some(({ frontend, address, port, protocol }) => {
     const addresses = frontend === 'NodePort' ? nodeAddresses : [address];
     return port === to.port && protocol === to.protocol && addresses.some((each) => isSameAddress(each, to.address));

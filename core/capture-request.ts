@@ -1,7 +1,7 @@
 /** What a probe is asked to capture: one line of JSON. The filter is made from it, of addresses and ports alone. */
 import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
-import { frontendsOf } from './node-program.ts';
+import { askedFrontends } from './node-program.ts';
 import { knownTargets } from './desired-targets.ts';
 import type { DesiredService } from './service.ts';
 
@@ -34,7 +34,7 @@ const maxEndpoints = 200;
 
 /** The frontends of a Service and its endpoints: a packet is seen before DNAT at the one, after it at the other. */
 export function capturePlaces(desired: DesiredService): { readonly places: CapturePlace[]; readonly omittedEndpoints: number } {
-  const frontends = frontendsOf(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({ hop: frontend, ...(own === '' ? {} : { address: own }), port, protocol }));
+  const frontends = askedFrontends(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({ hop: frontend, ...(own === '' ? {} : { address: own }), port, protocol }));
   const endpoints = desired.service.ports.flatMap(({ name, protocol }) =>
     (['IPv4', 'IPv6'] as const).flatMap((family) => knownTargets(desired, { family, portName: name, protocol }).map((target): CapturePlace => ({ hop: 'Endpoint', address: target.address, port: target.port, protocol }))),
   );

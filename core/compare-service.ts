@@ -14,6 +14,7 @@ import { limitsNodePorts } from './diagnose/node-check.ts';
 import { missingPods, readyDifferences, staleEndpoints } from './diagnose/pod-endpoints.ts';
 import { serviceFlows, type ServiceFlow } from './diagnose/service-flows.ts';
 import { targetPortOf } from './diagnose/target-port.ts';
+import { isAddressAsked } from './external-addresses.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { plural } from './plural.ts';
 import { present } from './present.ts';
@@ -145,7 +146,7 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
     const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
     return {
       facts,
-      isUnknown: frontends.length === 0 || frontends.some(({ verdict }) => verdict === 'Unknown'),
+      isUnknown: frontends.length === 0 || frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address)),
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
         const present = new Map(frontend.dnatTargets.map((target) => [keyOf(target), target]));

@@ -2,6 +2,8 @@
 import { boundedList, boundedText } from './bounded-text.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
+import { namesText } from './diagnose/listed.ts';
+import { unaskedAddresses } from './external-addresses.ts';
 import type { NodeFacts } from './node-facts.ts';
 import type { NodeAnswer } from './node-report.ts';
 import { plural } from './plural.ts';
@@ -93,7 +95,8 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   const [datapath] = datapaths;
   if (datapaths.size === 1 && datapath !== undefined) return { status: 'Unknown', reason: 'OtherDatapath', message: `${datapath} serves Services in kube-proxy's place on ${names(unknown)}` };
   if (unknown.length > 0 || nodes.length === 0) return { status: 'Unknown', reason: 'NodesUnknown', message: `not known of ${names(unknown) || 'any node'}` };
-  return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices` };
+  const unasked = unaskedAddresses(desired);
+  return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices${unasked.length === 0 ? '' : `; not asked: ${namesText(unasked)}`}` };
 }
 
 function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdict {
@@ -108,6 +111,8 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
   if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
     return { status: 'Unknown', reason: 'NotAllKnown', message: 'no error was found in what could be read, and not all could be read' };
   }
+  const unasked = unaskedAddresses(desired);
+  if (unasked.length > 0) return { status: 'Unknown', reason: 'AddressesNotAsked', message: `no error was found in what could be read; nodes were not asked for ${namesText(unasked)}` };
   // What the API server tells around the Service explains errors of the path; the path itself was read whole.
   const apiUnread = (input.cluster?.unread ?? []).map(({ what }) => what);
   return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}${apiUnread.length === 0 ? '' : `; not read: ${apiUnread.join(', ')}`}` };

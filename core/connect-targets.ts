@@ -1,6 +1,6 @@
 /** Where the active check connects to from a node: the Service's frontends, and its ready endpoints directly. */
 import { desiredTargets, knownTargets } from './desired-targets.ts';
-import { frontendsOf } from './node-program.ts';
+import { askedFrontends } from './node-program.ts';
 import { familyOf, type DesiredService, type Protocol } from './service.ts';
 
 export type Hop = 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
@@ -21,7 +21,7 @@ const maxTargets = 100;
  * @param nodeAddresses where the node's own NodePorts are tried, one address of each family
  */
 export function connectTargets(desired: DesiredService, nodeAddresses: readonly string[]): ConnectTarget[] {
-  const frontends = frontendsOf(desired).flatMap(({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
+  const frontends = askedFrontends(desired).flatMap(({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
     const addresses = frontend === 'NodePort' ? nodeAddresses.filter((own) => familyOf(own) === family).slice(0, 1) : [address];
     return addresses.map((each) => ({ hop: frontend, address: each, port, protocol, ...(portName === undefined ? {} : { portName }) }));
   });

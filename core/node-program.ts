@@ -1,6 +1,7 @@
 /** From a node's report to the model of what the node does for the Service. */
 import { reachableAddresses } from './address.ts';
 import { hashText } from './chain-names.ts';
+import { isAddressAsked } from './external-addresses.ts';
 import { ipvsChainName, realServerText } from './evaluate/walk-ipvs.ts';
 import type { Leaf, Packet, WalkResult } from './evaluate/walk.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
@@ -45,6 +46,15 @@ export function frontendsOf(desired: DesiredService): Frontend[] {
   });
 }
 
+/** The frontends that nodes are asked for: not those whose address is not, or may not be, the Service's own. */
+export function askedFrontends(desired: DesiredService): Frontend[] {
+  return frontendsOf(desired).filter((frontend) => isFrontendAsked(desired, frontend));
+}
+
+function isFrontendAsked(desired: DesiredService, { frontend, address }: Frontend): boolean {
+  return (frontend !== 'ExternalIP' && frontend !== 'LoadBalancerIP') || isAddressAsked(desired, address);
+}
+
 /** The node's program for the Service; what was not read, or not understood, has the verdict Unknown. */
 export function buildNodeProgram(report: NodeReport, desired: DesiredService): NodeProgram {
   const { mode, source, backend } = readProxyMode(report);
@@ -70,7 +80,8 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
 export function buildFrontends(desired: DesiredService, place: NodePlace, rulesOf: (family: Family) => NodeRules | undefined): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
   const unrecognized = new Set<string>();
   const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
-    const rules = rulesOf(frontend.family);
+    // Of an address that may be somebody else's, its own rules alone would tell half of what becomes of a packet.
+    const rules = isFrontendAsked(desired, frontend) ? rulesOf(frontend.family) : undefined;
     if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
     const { program, unknown } = frontendProgram(frontend, rules, place, desired);
     for (const each of unknown) unrecognized.add(each);

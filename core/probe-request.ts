@@ -24,8 +24,11 @@ export const probeRequestSchema = z.object({
       namespace: label,
       name: label,
       clusterIPs: z.array(address),
+      /** External addresses that may be asked for (core/external-addresses.ts); what is found there counts where it names the Service. */
       externalIPs: z.array(address),
       loadBalancerIPs: z.array(address),
+      /** Of those, the ones that nobody else in the cluster has. Absent: none is known to be. */
+      ownIPs: z.array(address).optional(),
       ports: z.array(
         z.object({
           name: label.optional(),

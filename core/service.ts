@@ -1,4 +1,5 @@
 /** The desired state of one Service as the API server has it, in the words of status (see crds/servicetraces.yaml). */
+import type { ExternalAddress } from './external-addresses.ts';
 import type { EndpointSliceStatus, ServiceStatus } from './service-trace.ts';
 
 export type Family = 'IPv4' | 'IPv6';
@@ -14,6 +15,8 @@ export interface DesiredService {
   readonly lastChange?: string;
   /** EndpointSlices that changed while nodes were asked: a node may rightly show them as they were before. */
   readonly changedWhileCollecting?: readonly string[];
+  /** Whose its external addresses are; absent where nobody has looked. */
+  readonly externalAddresses?: readonly ExternalAddress[];
 }
 
 /** `namespace/name`, or `namespace/name:port` for a named port: kube-proxy's ServicePortName.String(). */

@@ -6,6 +6,7 @@ import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
 import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
+import { isAddressAsked, ownExternalAddresses } from '../core/external-addresses.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import { progressStatus } from '../core/progress-status.ts';
@@ -13,6 +14,7 @@ import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
+import { addressHolders } from './address-holders.ts';
 import { statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
 import { dispatchReading } from './dispatch-reading.ts';
@@ -114,6 +116,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
   const observer = clusterObserver({ core, discovery, networking });
+  const holders = addressHolders(core);
   const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -166,7 +169,9 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
     const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? undefined : clusterDns(observer)]);
-    let desired = desiredServiceOf(service, firstRead);
+    const whose = await holders.classify(desiredServiceOf(service, firstRead), nodeList);
+    const desiredOf = (slices: readonly V1EndpointSlice[]): DesiredService => ({ ...desiredServiceOf(service, slices), externalAddresses: whose.addresses });
+    let desired = desiredOf(firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
     const { connect, refusal } = await connectMode(core, desired, spec);
@@ -205,9 +210,9 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
     const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
-    const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }) };
+    const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
     const changed = changedSlices(firstRead, observed.slices);
-    desired = { ...desiredServiceOf(service, observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
+    desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
     return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
   };
 
@@ -263,26 +268,11 @@ function probeRequest(
   spec: ServiceTraceSpec,
   { dns, dispatch, connect }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; connect: ConnectMode },
 ): ProbeRequest {
-  const { service, namespace, name } = desired;
+  const { namespace, name } = desired;
   return {
     version: 1,
     node: node.name,
-    services: [
-      {
-        namespace,
-        name,
-        clusterIPs: service.clusterIPs,
-        externalIPs: service.externalIPs,
-        loadBalancerIPs: service.loadBalancerIPs,
-        ports: service.ports.map(({ name: portName, protocol, port, nodePort }) => ({
-          ...(portName === undefined ? {} : { name: portName }),
-          protocol,
-          port,
-          ...(nodePort === undefined ? {} : { nodePort }),
-        })),
-        ...(service.healthCheckNodePort === undefined ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
-      },
-    ],
+    services: [probeRequestService(desired)],
     collect: {
       rules: spec.collect?.rules ?? true,
       dispatch,
@@ -293,6 +283,31 @@ function probeRequest(
       ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),
     },
     maxConntrackEntries,
+  };
+}
+
+/**
+ * What a probe is told of the Service. Of one that kube-proxy leaves out, neither the node ports nor the external addresses:
+ * no rule of it says that what comes there is its own.
+ */
+export function probeRequestService(desired: DesiredService): ProbeRequest['services'][number] {
+  const { service, namespace, name } = desired;
+  const isProxied = service.notProxied === undefined;
+  const asked = (addresses: readonly string[]): string[] => (isProxied ? addresses.filter((address) => isAddressAsked(desired, address)) : []);
+  return {
+    namespace,
+    name,
+    clusterIPs: service.clusterIPs,
+    externalIPs: asked(service.externalIPs),
+    loadBalancerIPs: asked(service.loadBalancerIPs),
+    ownIPs: ownExternalAddresses(desired),
+    ports: service.ports.map(({ name: portName, protocol, port, nodePort }) => ({
+      ...(portName === undefined ? {} : { name: portName }),
+      protocol,
+      port,
+      ...(nodePort === undefined || !isProxied ? {} : { nodePort }),
+    })),
+    ...(service.healthCheckNodePort === undefined || !isProxied ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
+import { provenAddresses } from './service-selector.ts';
 
 type Group = RecordOf<'conntrack'>['groups'][number];
 type OtherPort = NonNullable<RecordOf<'conntrack'>['otherPorts']>[number];
@@ -55,17 +56,22 @@ export async function readConntrack(commands: Commands, request: ProbeRequest, n
 
 function mayConcern(line: string, service: ProbeRequestService): boolean {
   return (
-    [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].some((address) => line.includes(`dst=${address} `)) ||
+    provenAddresses(service).some((address) => line.includes(`dst=${address} `)) ||
     service.ports.some(({ nodePort }) => nodePort !== undefined && line.includes(`dport=${String(nodePort)} `))
   );
 }
 
-function concerns(entry: ConntrackEntry, service: ProbeRequestService, nodeAddresses: readonly string[]): boolean {
+/**
+ * An entry names no Service: it is this one's where it was sent to an address that nobody else has. Whatever a tenant
+ * writes into externalIPs may be of the world outside, where others have been connected to before: there, an entry counts
+ * only where it was led elsewhere, as kube-proxy's rules of this Service do it.
+ */
+function concerns(entry: ConntrackEntry, { clusterIPs, ownIPs = [], ports }: ProbeRequestService, nodeAddresses: readonly string[]): boolean {
   const { destination, destinationPort } = entry.original;
-  return service.ports.some(({ protocol, port, nodePort }) => {
+  const isTo = (address: string): boolean => isSameAddress(address, destination);
+  return ports.some(({ protocol, port, nodePort }) => {
     if (protocol.toLowerCase() !== entry.protocol) return false;
-    const addresses = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs];
-    if (destinationPort === port && addresses.some((address) => isSameAddress(address, destination))) return true;
+    if (destinationPort === port && (clusterIPs.some(isTo) || (!isSameAddress(entry.reply.source, destination) && ownIPs.some(isTo)))) return true;
     return destinationPort === nodePort && nodeAddresses.some((address) => isSameAddress(address, destination));
   });
 }

@@ -1,11 +1,12 @@
 /** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
-import { hostPort, isSameAddress, reachableAddresses } from '../core/address.ts';
+import { canonicalAddress, hostPort, isSameAddress, reachableAddresses } from '../core/address.ts';
 import type { ProcVirtualServer } from '../core/parse/proc-ip-vs.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { IptablesBackend } from '../core/program.ts';
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
+import { provenAddresses } from './service-selector.ts';
 
 /** ipvsadm(8): how a virtual server of each protocol is named. */
 const serviceFlags = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' } as const;
@@ -61,9 +62,46 @@ function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses
   ]);
 }
 
-/** The addresses behind the arrows of a listing. */
+/** `address port` behind each arrow of a listing. */
 function realServers(lines: readonly string[]): string[] {
-  return lines.flatMap((line) => /^\s+->\s+\[?([0-9a-fA-F.:]+?)\]?:\d+\s/.exec(line)?.[1] ?? []);
+  return lines.flatMap((line) => {
+    const [, address, port] = /^\s+->\s+\[?([0-9a-fA-F.:]+?)\]?:(\d+)\s/.exec(line) ?? [];
+    return address === undefined || port === undefined ? [] : [`${canonicalAddress(address) ?? address} ${port}`];
+  });
+}
+
+/**
+ * Whether an element is the Service's (pkg/proxy/ipvs/ipset.go): `address,protocol:port[,source range]` by the frontend, a
+ * node port by its number, and `endpoint,protocol:port,endpoint` of the set of hairpins by a real server. An endpoint may
+ * be written by hand, and be another Service's address: it is looked for in that one set alone, with its port.
+ */
+function ownElements(service: ProbeRequestService, endpoints: readonly string[]): (set: string, element: string) => boolean {
+  const servers = new Set(endpoints);
+  const proven = new Set(provenAddresses(service).map(textOf));
+  const shared = new Set([...service.externalIPs, ...service.loadBalancerIPs].map(textOf));
+  const ports = new Set(service.ports.map(({ protocol, port }) => `${protocol.toLowerCase()}:${String(port)}`));
+  const nodePorts = new Set(service.ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [String(nodePort)])));
+  return (set, element) => {
+    const [first = '', second] = element.split(',');
+    if (second === undefined) return nodePorts.has(first.replace(/^\w+:/, ''));
+    const address = textOf(first);
+    if (isHairpinSet(set)) return servers.has(`${address} ${second.replace(/^\w+:/, '')}`);
+    if (proven.has(address) || (shared.has(address) && ports.has(second))) return true;
+    // SCTP's sets of node ports have the node's address before the port.
+    return isNodePortSet(set) && nodePorts.has(second.replace(/^\w+:/, ''));
+  };
+}
+
+function isHairpinSet(set: string): boolean {
+  return set.endsWith('LOOP-BACK');
+}
+
+function isNodePortSet(set: string): boolean {
+  return set.includes('NODE-PORT');
+}
+
+function textOf(address: string): string {
+  return canonicalAddress(address) ?? address;
 }
 
 /** The elements of kube-proxy's sets that name the Service (pkg/proxy/ipvs/ipset.go); its sets of IPv6 begin with KUBE-6-. */
@@ -78,14 +116,12 @@ async function readSets(commands: Commands, family: Family, service: ProbeReques
     unread(listed.problem);
     return;
   }
-  const addresses = new Set([...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs, ...endpoints]);
-  const nodePorts = new Set(service.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));
-  const concerns = (element: string): boolean => element.split(',').some((part) => addresses.has(part) || nodePorts.has(part) || nodePorts.has(part.replace(/^\w+:/, '')));
+  const isOwn = ownElements(service, endpoints);
   for (const set of names) {
     const lines: string[] = [];
     const { status, problem } = await commands.stream(['ipset', 'save', set], (line) => {
       const element = /^add \S+ (\S+)/.exec(line)?.[1];
-      if (line.startsWith('create ') || (element !== undefined && concerns(element))) lines.push(line);
+      if (line.startsWith('create ') || (element !== undefined && isOwn(set, element))) lines.push(line);
     });
     if (status === 0) emit({ kind: 'ipSet', service: name, family, name: set, lines });
     else unread(problem);

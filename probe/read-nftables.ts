@@ -10,6 +10,7 @@ import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts
 import { familyOf, type Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
+import { provenAddresses } from './service-selector.ts';
 import { readNftTable, type NftKey, type NftObjects, type NftTable } from './nft-table.ts';
 
 /** The table of kube-proxy, in both families. */
@@ -24,6 +25,9 @@ const commonChains = [...knownBaseChains, ...otherBaseChains, 'services', 'masqu
 
 /** The maps and sets that the common chains ask. */
 const dispatchMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips', 'cluster-ips', 'nodeport-ips'];
+
+/** Of those, the maps whose keys begin with an address of a Service. */
+const serviceMaps = new Set(['service-ips', 'no-endpoint-services', 'firewall-ips']);
 
 /** The maps by which packets come to a Service: what stands there under a key that no port of it has is only found in the whole. */
 const strayMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'];
@@ -79,7 +83,9 @@ async function readServices(source: NftTable, services: readonly ProbeRequestSer
   const whole = await source.allElements(wholeMaps);
   const entries = services.map((service, index) => {
     // A map that the Service can have no element in is known to hold none of it.
-    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...elementsOf(found, keys[index] ?? [])]);
+    const isOwn = ownElement(service);
+    const asked = [...elementsOf(found, keys[index] ?? [])].map(([name, own]): [string, unknown[]] => [name, own.filter((element) => isOwn(name, element))]);
+    const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...asked]);
     for (const [name, all] of whole) elements.set(name, withStrays(elements.get(name) ?? [], all, service));
     const verdicts = [...elements.values()].flatMap(parseNftMapElements).flatMap(({ verdict }) => chainOfVerdict(verdict));
     return { service, elements, names: [...commonChains, ...ownChains(service), ...verdicts] };
@@ -105,6 +111,24 @@ async function readServices(source: NftTable, services: readonly ProbeRequestSer
   ]));
 }
 
+/**
+ * Whether what stands under a key of the Service is its own: by the address, or where kube-proxy has written its name, in
+ * the chain that it leads to or, of a Service without endpoints, in the comment.
+ */
+function ownElement(service: ProbeRequestService): (map: string, element: unknown) => boolean {
+  const proven = new Set(provenAddresses(service).map((address) => canonicalAddress(address) ?? address));
+  return (map, element) => {
+    const [address = '', ...port] = keyText(element).split(' . ');
+    // Keys of NodePorts, and of the node's own addresses, have no external address.
+    if (port.length !== 2 || proven.has(address) || !serviceMaps.has(map)) return true;
+    return isNamed(element, `${service.namespace}/${service.name}`);
+  };
+}
+
+function isNamed(element: unknown, id: string): boolean {
+  return Array.isArray(element) && parseNftMapElements([element]).some(({ verdict, comment }) => comment === id || comment?.startsWith(`${id}:`) === true || chainOfVerdict(verdict).some((chain) => nftablesChainService(chain) === id));
+}
+
 /** With the elements of the Service under keys that it does not have: of a cluster IP, which is its alone, or to a chain of its name. */
 function withStrays(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
   const keys = new Set(known.map(keyText));
@@ -114,7 +138,7 @@ function withStrays(known: readonly unknown[], all: readonly unknown[], service:
     const text = keyText(element);
     if (keys.has(text)) return false;
     if (clusterIPs.has(text.split(' ')[0] ?? '')) return true;
-    return Array.isArray(element) && parseNftMapElements([element]).some(({ verdict }) => chainOfVerdict(verdict).some((chain) => nftablesChainService(chain) === id));
+    return isNamed(element, id);
   });
   return [...known, ...strays];
 }

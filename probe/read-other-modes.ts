@@ -9,6 +9,7 @@ import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 import { listChains } from './list-chains.ts';
 import { allVirtualServers } from './read-tables.ts';
+import { provenAddresses } from './service-selector.ts';
 
 type Found = RecordOf<'otherModes'>['found'][number];
 
@@ -19,7 +20,7 @@ type Found = RecordOf<'otherModes'>['found'][number];
 export async function readOtherModes(commands: Commands, mode: Exclude<ProxyMode, 'unknown'>, tables: RecordOf<'tables'>, services: readonly ProbeRequestService[], emit: Emit): Promise<void> {
   const servers = mode === 'ipvs' || !tables.ipvs ? [] : await allVirtualServers();
   for (const service of services) {
-    const addresses = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs];
+    const addresses = provenAddresses(service);
     const found: Found[] = servers
       .filter(({ protocol, address, port }) => service.ports.some((own) => own.protocol === protocol && own.port === port) && addresses.some((own) => isSameAddress(own, address)))
       .map(({ protocol, address, port }) => ({ mode: 'ipvs', family: address.includes(':') ? 'IPv6' : 'IPv4', what: `virtual server ${protocol} ${address} port ${String(port)}` }));

@@ -26,10 +26,18 @@ export interface ServiceSelector {
   concerns(line: string): boolean;
 }
 
+/**
+ * The addresses that are the Service's alone: the cluster IPs, which the API server gave it, and external ones that nobody
+ * else has. A rule, element or entry of any other address is its own only where kube-proxy wrote its name there.
+ */
+export function provenAddresses({ clusterIPs, ownIPs = [] }: ProbeRequestService): string[] {
+  return [...clusterIPs, ...ownIPs];
+}
+
 export function selectorOf(request: ProbeRequestService): ServiceSelector {
   const names = request.ports.map(({ name, protocol }) => iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }));
   const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(allChains)]);
-  const addresses = new Set([...request.clusterIPs, ...request.externalIPs, ...request.loadBalancerIPs].map((address) => canonicalAddress(address) ?? address));
+  const addresses = new Set(provenAddresses(request).map((address) => canonicalAddress(address) ?? address));
   // Of a port that the Service no longer has, the comment alone tells whose it is.
   const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
   const nodePorts = new Set(request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));

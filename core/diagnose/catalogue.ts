@@ -104,6 +104,9 @@ import { ruleNodePortTaken } from './findings/rule-nodeport-taken.ts';
 import { ruleRejectLive } from './findings/rule-reject-live.ts';
 import { ruleSvcMissing } from './findings/rule-svc-missing.ts';
 import { svcAffinityStuck } from './findings/svc-affinity-stuck.ts';
+import { svcExternalIpConflict } from './findings/svc-external-ip-conflict.ts';
+import { svcExternalIpMany } from './findings/svc-external-ip-many.ts';
+import { svcExternalIpShared } from './findings/svc-external-ip-shared.ts';
 import { svcFamily } from './findings/svc-family.ts';
 import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
@@ -137,6 +140,9 @@ export const catalogue: readonly FindingKind[] = [
   svcPortUndefined,
   svcLbPending,
   svcLbRanges,
+  svcExternalIpConflict,
+  svcExternalIpShared,
+  svcExternalIpMany,
   svcFamily,
   epsEmpty,
   epsAllNotReady,

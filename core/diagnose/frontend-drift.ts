@@ -2,6 +2,7 @@
 import { hostPort } from '../address.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import { desiredTargets, knownTargets, type DesiredTarget } from '../desired-targets.ts';
+import { isAddressAsked } from '../external-addresses.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
@@ -70,10 +71,10 @@ function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] 
     });
 }
 
-/** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read. */
+/** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read; one that nobody asked for says nothing. */
 export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Converged' | 'Different' | 'Unknown' {
   if (facts.read === undefined) return 'Unknown';
-  if (facts.read.program.frontends.some(({ verdict }) => verdict === 'Unknown')) return 'Unknown';
+  if (facts.read.program.frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address))) return 'Unknown';
   const drifts = frontendDrifts(facts, desired);
   return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
 }

@@ -5,7 +5,7 @@ import type { HungChain, ReportRules } from '../report-rules.ts';
 import { readReportRules, walkReportRules } from '../report-rules.ts';
 import type { Hook, Packet, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables-rule.ts';
-import { frontendsOf, outsideClient, type Frontend } from '../node-program.ts';
+import { askedFrontends, outsideClient, type Frontend } from '../node-program.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
 import { printNftRule } from '../nft-print-text.ts';
 import type { NftRule } from '../nft-statement.ts';
@@ -69,7 +69,7 @@ export type FrontendFilter = (frontend: Frontend) => boolean;
  * @returns one for each family of the Service; empty where kube-proxy writes no rules for it, or the node's rules are not known
  */
 export function explainProgram(report: NodeReport, desired: DesiredService, wants: FrontendFilter = () => true): FamilyExplanation[] {
-  const all = frontendsOf(desired);
+  const all = askedFrontends(desired);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
     const rules = frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);

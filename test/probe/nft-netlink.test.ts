@@ -190,6 +190,18 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
     for (const record of records) if (record.kind === 'nftElements' && record.name.startsWith('affinity-')) expect(record).toMatchObject({ elements: [], timeout: 10800 });
   });
 
+  it("gives a Service nothing of another one whose address it claims: no element, no chain, no endpoint", async () => {
+    const read = async (externalIPs: string[]): Promise<NodeReportRecord[]> => {
+      const records: NodeReportRecord[] = [];
+      const intruder: ProbeRequest['services'][number] = { namespace: 'tenant', name: 'intruder', clusterIPs: ['10.96.77.77'], externalIPs, loadBalancerIPs: externalIPs, ports: [{ protocol: 'TCP', port: 80 }] };
+      await readNftables(recordedKernel(), 'IPv4', [intruder], [], 'References', (record) => records.push(record));
+      return records;
+    };
+    // cluster-ip, sticky, and one of several ports.
+    expect(await read(['10.96.1.1', '10.96.1.13'])).toEqual(await read([]));
+    expect(JSON.stringify(await read([]))).not.toContain('default/');
+  });
+
   it('hides no mistake of its own', async () => {
     await expect(readNftTable(recordedKernel(), 'IPv4', 'kube-proxy', () => Promise.reject(new TypeError('a mistake')))).rejects.toThrow(TypeError);
   });

@@ -18,7 +18,7 @@ const served = 'ipv4     2 tcp      6 86397 ESTABLISHED src=10.244.1.9 dst=10.96
 const dns = 'ipv4     2 udp      17 27 src=10.244.1.9 dst=10.96.0.7 sport=40002 dport=80 [UNREPLIED] src=10.96.0.7 dst=10.244.1.9 sport=80 dport=40002 mark=0 use=1';
 const ping = 'ipv4     2 icmp     1 29 src=10.244.1.9 dst=10.96.0.7 type=8 code=0 id=7 src=10.96.0.7 dst=10.244.1.9 type=0 code=0 id=7 mark=0 use=1';
 
-async function read(lines: readonly string[]): Promise<NodeReportRecord[]> {
+async function read(lines: readonly string[], asked: ProbeRequest = request): Promise<NodeReportRecord[]> {
   const records: NodeReportRecord[] = [];
   const commands: Commands = {
     async stream(_argv, onLine) {
@@ -26,7 +26,7 @@ async function read(lines: readonly string[]): Promise<NodeReportRecord[]> {
       return { status: 0, problem: '', errors: [] };
     },
   };
-  await readConntrack(commands, request, ['172.30.0.11'], (record) => { records.push(record); });
+  await readConntrack(commands, asked, ['172.30.0.11'], (record) => { records.push(record); });
   return records;
 }
 
@@ -66,5 +66,23 @@ describe('groups of entries', () => {
       ['CLOSE', true, undefined, 1],
       ['CLOSE', false, undefined, 1],
     ]);
+  });
+});
+
+describe('entries to an external address', () => {
+  const [service] = request.services;
+  if (service === undefined) throw new Error('the request has a Service');
+  const led = 'ipv4     2 tcp      6 86397 ESTABLISHED src=10.244.1.9 dst=198.51.100.7 sport=40001 dport=80 src=10.244.1.2 dst=10.244.1.9 sport=8080 dport=40001 [ASSURED] mark=0 use=1';
+  const past = 'ipv4     2 tcp      6 86397 ESTABLISHED src=10.244.3.3 dst=198.51.100.7 sport=40002 dport=80 src=198.51.100.7 dst=10.244.3.3 sport=80 dport=40002 [ASSURED] mark=0 use=1';
+  const entries: ProbeRequest = { ...request, collect: { ...request.collect, conntrack: 'Entries' } };
+  const shown = async (asked: ProbeRequest): Promise<readonly string[]> => recordsOf({ node: 'node-a', records: await read([led, past, served], asked), complete: true }, 'conntrack')[0]?.lines ?? [];
+
+  it('are of nobody known where others may have it: those of the cluster IP alone are shown', async () => {
+    expect(await shown(entries)).toEqual([served]);
+    expect(await shown({ ...entries, services: [{ ...service, ownIPs: ['198.51.100.8'] }] })).toEqual([served]);
+  });
+
+  it("are the Service's where nobody else has it, and its rules have led them elsewhere: not what others sent to that address of the world", async () => {
+    expect(await shown({ ...entries, services: [{ ...service, ownIPs: ['198.51.100.7'] }] })).toEqual([led, served]);
   });
 });

@@ -93,4 +93,27 @@ describe('readIpvs', () => {
     const rest = Object.entries(node).filter(([words]) => words !== 'ipset list -n' && !words.endsWith('-t nat'));
     expect(recordsOf(reportOf(await read(answers(Object.fromEntries(rest)))), 'unread').map(({ what }) => what)).toEqual(['rules of IPVS, sets of ipset', 'rules of iptables-nft-save, table nat']);
   });
+
+  it("keeps nothing of another Service whose address it claims, or has made an endpoint of by hand", async () => {
+    const byHand = ['TCP  10.96.0.7:80 rr', '  -> 10.96.0.50:443              Masq    1      0          0', '  -> 10.244.1.2:8080              Masq    1      0          0'];
+    const sets = {
+      'ipset list -n': ['KUBE-CLUSTER-IP', 'KUBE-LOOP-BACK', 'KUBE-LOAD-BALANCER-SOURCE-CIDR', 'KUBE-EXTERNAL-IP', 'KUBE-NODE-PORT-LOCAL-SCTP-HASH'],
+      'ipset save KUBE-CLUSTER-IP': ['create KUBE-CLUSTER-IP hash:ip,port', 'add KUBE-CLUSTER-IP 10.96.0.7,tcp:80', 'add KUBE-CLUSTER-IP 10.96.0.50,tcp:443', 'add KUBE-CLUSTER-IP 10.96.0.50,udp:30080'],
+      'ipset save KUBE-LOOP-BACK': ['create KUBE-LOOP-BACK hash:ip,port,ip', 'add KUBE-LOOP-BACK 10.96.0.50,tcp:9000,10.96.0.50', 'add KUBE-LOOP-BACK 10.244.1.2,tcp:8080,10.244.1.2', 'add KUBE-LOOP-BACK 10.244.1.2,tcp:9999,10.244.1.2'],
+      'ipset save KUBE-LOAD-BALANCER-SOURCE-CIDR': ['create KUBE-LOAD-BALANCER-SOURCE-CIDR hash:ip,port,net', 'add KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.9,tcp:443,192.0.2.0/24', 'add KUBE-LOAD-BALANCER-SOURCE-CIDR 10.96.0.50,tcp:443,192.0.2.0/24'],
+      'ipset save KUBE-EXTERNAL-IP': ['create KUBE-EXTERNAL-IP hash:ip,port', 'add KUBE-EXTERNAL-IP 203.0.113.9,tcp:80', 'add KUBE-EXTERNAL-IP 203.0.113.9,tcp:443'],
+      'ipset save KUBE-NODE-PORT-LOCAL-SCTP-HASH': ['create KUBE-NODE-PORT-LOCAL-SCTP-HASH hash:ip,port', 'add KUBE-NODE-PORT-LOCAL-SCTP-HASH 172.30.0.11,sctp:30080', 'add KUBE-NODE-PORT-LOCAL-SCTP-HASH 172.30.0.11,sctp:30081'],
+    };
+    const records: NodeReportRecord[] = [];
+    const commands = answers({ ...node, ...sets, 'ipvsadm -L -n --exact -t 10.96.0.7:80': byHand, 'ipvsadm -L -n --exact --stats -t 10.96.0.7:80': stats });
+    // It shares an address with a Service that has port 443 there.
+    await readIpvs(commands, 'IPv4', 'nf_tables', [{ ...service, externalIPs: ['203.0.113.9'] }], ['172.30.0.11'], [], (record) => records.push(record));
+    expect(recordsOf(reportOf(records), 'ipSet').map(({ name, lines }) => [name, lines.slice(1)])).toEqual([
+      ['KUBE-CLUSTER-IP', ['add KUBE-CLUSTER-IP 10.96.0.7,tcp:80']],
+      ['KUBE-LOOP-BACK', ['add KUBE-LOOP-BACK 10.244.1.2,tcp:8080,10.244.1.2']],
+      ['KUBE-LOAD-BALANCER-SOURCE-CIDR', []],
+      ['KUBE-EXTERNAL-IP', ['add KUBE-EXTERNAL-IP 203.0.113.9,tcp:80']],
+      ['KUBE-NODE-PORT-LOCAL-SCTP-HASH', ['add KUBE-NODE-PORT-LOCAL-SCTP-HASH 172.30.0.11,sctp:30080']],
+    ]);
+  });
 });

@@ -18,6 +18,7 @@ export const dataApiUnread: FindingKind = {
 
 /** By the first word of what was not read. */
 const unknownParts: ReadonlyMap<string, string> = new Map([
+  ['services', 'whose the external addresses are, and nothing was asked for there'],
   ['pods', 'the pods: labels near a selector, readiness, restarts, ports, and endpoints without a pod'],
   ['endpoints', 'the legacy Endpoints object'],
   ['networkpolicies', 'NetworkPolicies that may refuse the clients'],
@@ -35,9 +36,11 @@ function unknownOf(what: string): string {
 function adviceOf({ forbidden, reason }: UnreadFacts): string {
   if (forbidden === undefined) return 'trace again: the API server answered with an error, or not in time';
   const { verb, resource, namespace } = forbidden;
+  // Of all namespaces.
+  const [place, kind] = namespace === '' ? ['', 'clusterrole'] : [` -n ${namespace}`, 'role'];
   const name = `svctrace-read-${resource.split('.')[0] ?? resource}`;
   const user = /^.*? is forbidden: User "([^"]+)"/.exec(reason)?.[1];
   const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user ?? '');
   const subject = account === null ? `--user=${user ?? 'USER'}` : `--serviceaccount=${account[1] ?? ''}:${account[2] ?? ''}`;
-  return `kubectl -n ${namespace} create role ${name} --verb=${verb} --resource=${resource} && kubectl -n ${namespace} create rolebinding ${name} --role=${name} ${subject}`;
+  return `kubectl${place} create ${kind} ${name} --verb=${verb} --resource=${resource} && kubectl${place} create ${kind}binding ${name} --${kind}=${name} ${subject}`;
 }

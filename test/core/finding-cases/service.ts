@@ -1,5 +1,6 @@
 /** Findings of the Service itself. */
 import type { PodFacts } from '../../../core/cluster-facts.ts';
+import type { AddressUse } from '../../../core/external-addresses.ts';
 import type { RecordOf } from '../../../core/node-report.ts';
 import type { DesiredService } from '../../../core/service.ts';
 import { bothEndpoints, bothPods, cluster, clusterNode, pod } from '../cluster.ts';
@@ -32,6 +33,8 @@ const talks = (replySourcePort: string, entry: Partial<RecordOf<'conntrack'>['gr
       lines: [],
     },
   });
+
+const external = (use: AddressUse): DesiredService => ({ ...service({ externalIPs: ['198.51.100.7'] }), externalAddresses: [{ address: '198.51.100.7', use }] });
 
 export const serviceCases: readonly FindingCase[] = [
   {
@@ -101,6 +104,12 @@ export const serviceCases: readonly FindingCase[] = [
 
   { name: 'packets to a port that the Service does not have', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })] }, ids: ['SVC-PORT-UNDEFINED'] },
   { name: 'packets to the ports of the Service alone', facts: { desired: desiredService(), nodes: [asked()] }, ids: [] },
+
+  { name: "an external address that is somebody else's", facts: { desired: external('Taken'), nodes: [] }, ids: ['SVC-EXTERNAL-IP-CONFLICT'] },
+  { name: 'an external address that others have on other ports', facts: { desired: external('Shared'), nodes: [] }, ids: ['SVC-EXTERNAL-IP-SHARED'] },
+  { name: 'one external address too many', facts: { desired: external('Beyond'), nodes: [] }, ids: ['SVC-EXTERNAL-IP-MANY'] },
+  { name: "an external address of the Service's own", facts: { desired: external('Own'), nodes: [] }, ids: [] },
+  { name: 'an external address of which nobody knows whose it is', facts: { desired: external('Unlisted'), nodes: [], cluster: cluster({ unread: [{ what: 'services and pods of all namespaces', reason: 'services is forbidden: User "jo" cannot list it', forbidden: { verb: 'list', resource: 'services,pods', namespace: '' } }] }) }, ids: ['DATA-API-UNREAD'] },
 
   { name: 'a load balancer without an address', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster() }, ids: ['SVC-LB-PENDING'] },
   { name: 'a load balancer with a host name', facts: { desired: service({ type: 'LoadBalancer' }), nodes: [], cluster: cluster({ service: { loadBalancerIngress: ['lb.example'] } }) }, ids: [] },

@@ -1,0 +1,23 @@
+import { maxExternalAddresses } from '../../external-addresses.ts';
+import type { FindingKind } from '../finding.ts';
+import { externalAddressesOfUse } from '../external-address-use.ts';
+import { listed } from '../listed.ts';
+
+export const svcExternalIpMany: FindingKind = {
+  id: 'SVC-EXTERNAL-IP-MANY',
+  severity: 'info',
+  condition: `The Service has more than ${String(maxExternalAddresses)} external addresses: nodes are asked for the first of them.`,
+  source: 'this project: what one Service costs a node is bounded',
+  find: ({ desired }) => {
+    const beyond = externalAddressesOfUse(desired, 'Beyond');
+    if (beyond.length === 0) return [];
+    return [
+      {
+        where: `service/${desired.name}`,
+        message: `Service ${desired.name} has ${String(beyond.length + maxExternalAddresses)} external addresses; nodes were asked for the first ${String(maxExternalAddresses)}, and nothing is said of the others.`,
+        evidence: listed(beyond.map((address) => `not asked for: ${address}`)),
+        advice: `split the Service: kubectl -n ${desired.namespace} get service ${desired.name} -o yaml`,
+      },
+    ];
+  },
+};

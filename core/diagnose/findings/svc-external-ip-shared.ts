@@ -1,0 +1,17 @@
+import type { FindingKind } from '../finding.ts';
+import { externalAddressesOfUse } from '../external-address-use.ts';
+
+export const svcExternalIpShared: FindingKind = {
+  id: 'SVC-EXTERNAL-IP-SHARED',
+  severity: 'info',
+  condition: "Other Services have an external address of this one too, on other ports, or it is a load balancer's and a node's: conntrack entries do not say whose they are, so that none to this address is shown.",
+  notReported: 'An address that is taken (SVC-EXTERNAL-IP-CONFLICT).',
+  source: 'conntrack entries have addresses and ports, and no name',
+  find: ({ desired }) =>
+    externalAddressesOfUse(desired, 'Shared').map((address) => ({
+      where: `service/${desired.name}`,
+      message: `Others have the external address ${address} of Service ${desired.name} too, so no conntrack entry to it is shown.`,
+      evidence: [`${address} is an external address of other Services or of a node`],
+      advice: 'nothing to do where the address is shared on purpose',
+    })),
+};
