@@ -10,7 +10,7 @@ export interface IpSetPacket {
   readonly protocol: Protocol;
   /** Absent where it is not known: a set that asks for it answers unknown. */
   readonly sourcePort?: number;
-  readonly destinationPort: number;
+  readonly destinationPort?: number;
 }
 
 /** Of `--match-set NAME dst,dst`: which side of the packet each part of an element is compared with. */

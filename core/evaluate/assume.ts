@@ -46,6 +46,6 @@ function isSame(one: Assumption, other: Assumption | undefined): boolean {
 }
 
 /** All that later rules may ask of a branch. */
-function stateOf({ mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, probability }: Branch): string {
-  return JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, probability]);
+function stateOf({ mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, zone, turned, probability }: Branch): string {
+  return JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, zone?.original ?? 0, zone?.reply ?? 0, turned ?? 0, probability]);
 }

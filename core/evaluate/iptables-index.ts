@@ -8,7 +8,8 @@ import { portsOf, type IptablesRule } from '../iptables-rule.ts';
 /** Where a branch of the packet goes when it enters the chain. */
 export interface Goal {
   readonly address: string;
-  readonly port: number;
+  /** undefined where it is not known: any port may be it. */
+  readonly port: number | undefined;
 }
 
 /** Chooses rules, in their order; those that are left out would not match any packet to the goals. */
@@ -80,7 +81,9 @@ function singlePort(rule: IptablesRule): number | undefined {
 function* select(rules: readonly IptablesRule[], { byAddress, byPort, others }: Index, goals: readonly Goal[]): Generator<IptablesRule> {
   const found = new Set<number>();
   for (const address of new Set(goals.map((goal) => canonicalAddress(goal.address) ?? goal.address))) for (const at of byAddress.get(address) ?? []) found.add(at);
-  for (const port of new Set(goals.map((goal) => goal.port))) for (const at of byPort.get(port) ?? []) found.add(at);
+  for (const port of new Set(goals.map((goal) => goal.port))) {
+    for (const own of port === undefined ? byPort.values() : [byPort.get(port) ?? []]) for (const at of own) found.add(at);
+  }
   const wanted = [...found].sort((one, other) => one - other);
   // Both lists are in order: the next rule is the lower of their next ones.
   let next = 0;

@@ -6,9 +6,11 @@ import { addressNumber, parseNetwork, type Network } from '../address.ts';
 import { ipSetContains } from '../ip-set-contains.ts';
 import type { End, IptablesInterface, IptablesMatch, IptablesOption, IptablesRule, PortRange } from '../iptables-rule.ts';
 import { printMatch } from '../parse/print-iptables.ts';
+import { present } from '../present.ts';
 import type { Protocol } from '../service.ts';
 import { isOfAddressType } from './address-type.ts';
-import type { At, Branch, Machine, Packet } from './walk.ts';
+import { destinationOf, destinationPortOf, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
+import type { At, Branch, Connection, Machine, Packet } from './walk.ts';
 
 /** What rules did before on the way of the packet, and what the packet's branch is at. */
 export interface Before {
@@ -152,8 +154,8 @@ export class PacketMatch {
       case 'destinationPort':
         return negate(isPort(option, this.#portOf(branch)), option.negated);
       case 'tcpFlags':
-        // A connection begins with SYN alone.
-        return ((synFlag & option.mask) === option.set) !== option.negated;
+        // A connection begins with SYN alone, and the answer to it is SYN and ACK.
+        return (((this.#packet.answers === undefined ? synFlag : synFlag | ackFlag) & option.mask) === option.set) !== option.negated;
       default:
         return undefined;
     }
@@ -202,31 +204,39 @@ export class PacketMatch {
   }
 
   #connectionOption(option: IptablesOption, branch: Branch, before: Before): boolean | undefined {
-    const { source, destination, destinationPort, sourcePort, protocol } = this.#packet;
+    const { protocol } = this.#packet;
+    const connection = this.#answered(branch);
+    const { source, destination, destinationPort, sourcePort } = connection?.original ?? this.#packet;
     switch (option.kind) {
       case 'connectionState':
         return negate(this.#hasState(option.states, branch), option.negated);
       case 'connectionStatus':
-        return negate(this.#hasStatus(option.statuses, before), option.negated);
+        return negate(this.#hasStatus(option.statuses, branch, before), option.negated);
       case 'connectionProtocol':
         return negate(isProtocol(option.protocol, protocol), option.negated);
       case 'connectionAddress': {
         // A reply comes from where the packet goes, and goes to where it seems to come from.
-        const address = option.direction === 'original' ? (option.end === 'source' ? source : destination) : option.end === 'source' ? this.#destinationOf(branch) : this.#sourceOf(branch);
+        const address = option.direction === 'original' ? (option.end === 'source' ? source : destination) : connection !== undefined ? (option.end === 'source' ? this.#packet.source : this.#packet.destination) : option.end === 'source' ? this.#destinationOf(branch) : this.#sourceOf(branch);
         return negate(inNetwork(parseNetwork(option.prefix), address), option.negated);
       }
       case 'connectionPort': {
-        const port = option.direction === 'original' ? (option.end === 'source' ? sourcePort : destinationPort) : option.end === 'source' ? this.#portOf(branch) : this.#sourcePortOf(branch);
+        const port = option.direction === 'original' ? (option.end === 'source' ? sourcePort : destinationPort) : connection !== undefined ? (option.end === 'source' ? this.#packet.sourcePort : undefined) : option.end === 'source' ? this.#portOf(branch) : this.#sourcePortOf(branch);
         return negate(isPort(option, port), option.negated);
       }
       case 'direction':
-        return (option.direction === 'original') !== option.negated;
+        return (option.direction === (connection === undefined ? 'original' : 'reply')) !== option.negated;
       default:
         return undefined;
     }
   }
 
   #hasState(states: readonly string[], branch: Branch): boolean | undefined {
+    const connection = this.#answered(branch);
+    if (connection !== undefined) {
+      if (states.includes('ESTABLISHED') || (states.includes('DNAT') && isTranslated(connection, this.#packet))) return true;
+      if (states.includes('SNAT') && connection.isMasqueraded) return undefined;
+      return states.every((state) => knownStates.has(state)) ? false : undefined;
+    }
     if (states.includes('NEW')) return true;
     // nf_nat_core.c nf_nat_setup_info: the bit is set where the address or the port changes.
     const isRewritten = branch.dnat !== undefined && (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
@@ -237,14 +247,24 @@ export class PacketMatch {
   }
 
   /** A new connection has none of them; it is confirmed as its first packet leaves, and lo gives it back after that. */
-  #hasStatus(statuses: readonly string[], before: Before): boolean | undefined {
-    if (statuses.includes('CONFIRMED') && this.#isReturned(before)) return true;
+  #hasStatus(statuses: readonly string[], branch: Branch, before: Before): boolean | undefined {
+    const isAnswer = this.#answered(branch) !== undefined;
+    if (statuses.includes('CONFIRMED') && (isAnswer || this.#isReturned(before))) return true;
+    // The kernel notes it as it looks the answer up (nf_conntrack_core.c nf_conntrack_in).
+    if (statuses.includes('SEEN_REPLY') && isAnswer) return true;
     return statuses.every((status) => knownStatuses.has(status)) ? false : undefined;
   }
 
   /** The table raw comes before connections are looked up (priority -300, conntrack's is -200). */
   #isTracked(branch: Branch, before: Before): boolean {
-    return branch.untracked !== true && (before.table !== 'raw' || this.#isReturned(before));
+    if (before.table === 'raw') return branch.untracked !== true && this.#isReturned(before);
+    const tracked = trackedAs(this.#packet, branch);
+    return tracked === 'new' || tracked === 'answer';
+  }
+
+  /** The connection that the packet answers, where conntrack finds it. */
+  #answered(branch: Branch): Connection | undefined {
+    return this.#packet.answers !== undefined && trackedAs(this.#packet, branch) === 'answer' ? this.#packet.answers.connection : undefined;
   }
 
   /** The packet was sent by the node to itself and comes back by lo, with its connection. */
@@ -261,14 +281,13 @@ export class PacketMatch {
       const set = changedSets.has(option.set) ? undefined : this.#machine.ipSets.get(option.set);
       const source = this.#sourceOf(branch);
       if (set === undefined || source === undefined) return undefined;
-      const sourcePort = this.#sourcePortOf(branch);
-      const packet = {
+      const packet = present({
         source,
         destination: this.#destinationOf(branch),
         protocol: this.#packet.protocol,
-        ...(sourcePort === undefined ? {} : { sourcePort }),
+        sourcePort: this.#sourcePortOf(branch),
         destinationPort: this.#portOf(branch),
-      };
+      });
       return negate(ipSetContains(set, option.flags, packet, { returnNomatch, sets: this.#machine.ipSets }), option.negated);
     });
   }
@@ -279,22 +298,26 @@ export class PacketMatch {
     return all(options, (option) => (option.kind === 'kept' && option.name !== '--suppl-groups' ? option.negated : undefined));
   }
 
-  /** undefined where it has been rewritten to an address that the kernel chose. */
   #sourceOf(branch: Branch): string | undefined {
-    return branch.masqueradedBy === undefined ? this.#packet.source : undefined;
+    return sourceOf(this.#packet, branch);
   }
 
   #sourcePortOf(branch: Branch): number | undefined {
-    return branch.masqueradedBy === undefined ? this.#packet.sourcePort : undefined;
+    return sourcePortOf(this.#packet, branch);
   }
 
   #destinationOf(branch: Branch): string {
-    return branch.dnat?.address ?? this.#packet.destination;
+    return destinationOf(this.#packet, branch);
   }
 
-  #portOf(branch: Branch): number {
-    return branch.dnat?.port ?? this.#packet.destinationPort;
+  #portOf(branch: Branch): number | undefined {
+    return destinationPortOf(this.#packet, branch);
   }
+}
+
+/** Whether the connection's first packet was sent elsewhere than to where the client sent it. */
+function isTranslated({ original }: Connection, { source, sourcePort }: Packet): boolean {
+  return original.destination !== source || original.destinationPort !== sourcePort;
 }
 
 type OwnCondition = 'source' | 'destination' | 'inInterface' | 'outInterface' | 'protocol' | 'fragment';
@@ -319,6 +342,7 @@ function ownText(condition: OwnCondition, rule: IptablesRule): string {
 }
 
 const synFlag = 0x02;
+const ackFlag = 0x10;
 const knownStates: ReadonlySet<string> = new Set(['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT']);
 const knownStatuses: ReadonlySet<string> = new Set(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED']);
 const plainSetOptions: ReadonlySet<string> = new Set(['--return-nomatch', '--update-counters', '--update-subcounters']);

@@ -2,6 +2,7 @@
 import type { NftExpression } from '../nft-expression.ts';
 import { familyOf } from '../service.ts';
 import { isOwnAddress } from './walk-hooks.ts';
+import { destinationOf, destinationPortOf, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Machine, Packet } from './walk.ts';
 import { ipv4Of, ipv6Of, type Atom } from './nft-value.ts';
 
@@ -73,9 +74,9 @@ function readPayload(protocol: string, field: string, packet: Packet, branch: Br
     case 'ip':
     case 'ip6': {
       if (isIPv4(packet) !== (protocol === 'ip')) return absent;
-      if (field === 'daddr') return atomReading(addressAtom(branch.dnat?.address ?? packet.destination));
+      if (field === 'daddr') return atomReading(addressAtom(destinationOf(packet, branch)));
       // The address that masquerading gives is not known.
-      if (field === 'saddr') return branch.masqueradedBy === undefined ? atomReading(addressAtom(packet.source)) : unknownReading;
+      if (field === 'saddr') return addressReading(sourceOf(packet, branch));
       if (field === 'protocol' || field === 'nexthdr') return atomReading(protocolNumbers[packet.protocol]);
       return field === 'version' ? atomReading(protocol === 'ip' ? 4 : 6) : unknownReading;
     }
@@ -84,10 +85,10 @@ function readPayload(protocol: string, field: string, packet: Packet, branch: Br
     case 'udp':
     case 'sctp': {
       if (protocol !== 'th' && packet.protocol.toLowerCase() !== protocol) return absent;
-      if (field === 'dport') return atomReading(branch.dnat?.port ?? packet.destinationPort);
-      if (field === 'sport') return branch.masqueradedBy === undefined ? atomReading(packet.sourcePort) : unknownReading;
-      // A connection begins with SYN; ECN's flags may be asked for with it (RFC 3168).
-      if (field === 'flags') return { kind: 'bits', bits: 2, unknown: 0xc0 };
+      if (field === 'dport') return atomReading(destinationPortOf(packet, branch));
+      if (field === 'sport') return atomReading(sourcePortOf(packet, branch));
+      // A connection begins with SYN, and its answer is SYN and ACK; ECN's flags may be asked for with them (RFC 3168).
+      if (field === 'flags') return { kind: 'bits', bits: packet.answers === undefined ? 2 : 0x12, unknown: 0xc0 };
       return unknownReading;
     }
     case 'ether':
@@ -97,6 +98,10 @@ function readPayload(protocol: string, field: string, packet: Packet, branch: Br
       // icmp, esp, arp and the like: another protocol than the packet's.
       return absent;
   }
+}
+
+function addressReading(address: string | undefined): Reading {
+  return address === undefined ? unknownReading : atomReading(addressAtom(address));
 }
 
 function readMeta(key: string, packet: Packet, branch: Branch, at: Place): Reading {
@@ -135,16 +140,26 @@ function interfaceReading(name: string | undefined): Reading {
 
 /** nft_ct.c, nft_ct_get_eval: without a connection, only the state has a value. */
 function readConnection(key: string, direction: string | undefined, packet: Packet, branch: Branch, at: Place): Reading {
-  const isTracked = !at.isBeforeTracking && branch.untracked !== true;
-  if (key === 'state') return atomReading(isTracked ? 8 : branch.untracked === true ? 64 : 1);
-  if (!isTracked) return absent;
+  const tracked = at.isBeforeTracking && branch.untracked !== true ? 'invalid' : trackedAs(packet, branch);
+  if (key === 'state') return atomReading(stateBits[tracked]);
+  if (tracked === 'invalid' || tracked === 'untracked') return absent;
   const isIPv4Packet = isIPv4(packet);
+  const connection = tracked === 'answer' ? packet.answers?.connection : undefined;
+  const { original = packet } = connection ?? {};
+  // The answer comes from where the packet goes to, and goes to where it comes from.
+  const answer = connection === undefined
+    ? { source: branch.dnat?.address ?? packet.destination, sourcePort: branch.dnat?.port ?? packet.destinationPort, destination: sourceOf(packet, branch), destinationPort: sourcePortOf(packet, branch) }
+    : { source: packet.source, sourcePort: packet.sourcePort, destination: packet.destination, destinationPort: destinationPortOf(packet, { ...branch, turned: {} }) };
   switch (key) {
-    case 'status':
-      // Confirmed once it has left the first time: as it comes back by lo.
-      return atomReading((branch.dnat === undefined ? 0 : 32) | (branch.masqueradedBy === undefined ? 0 : 16) | (at.inInterface === 'lo' ? 8 : 0));
+    case 'status': {
+      const isTranslated = answer.source !== original.destination || answer.sourcePort !== original.destinationPort;
+      const isMasqueraded = connection?.isMasqueraded ?? branch.masqueradedBy !== undefined;
+      // Confirmed once it has left the first time: as it comes back by lo; SEEN_REPLY from its answer on.
+      const confirmed = connection === undefined ? (at.inInterface === 'lo' ? 8 : 0) : 8 | 2;
+      return atomReading((connection === undefined ? (branch.dnat === undefined ? 0 : 32) : isTranslated ? 32 : 0) | (isMasqueraded ? 16 : 0) | confirmed);
+    }
     case 'direction':
-      return atomReading(0);
+      return atomReading(connection === undefined ? 0 : 1);
     case 'mark':
       return branch.isConnectionMarkUnknown === true ? unknownReading : atomReading(branch.connectionMark ?? 0);
     case 'l3proto':
@@ -161,27 +176,27 @@ function readConnection(key: string, direction: string | undefined, packet: Pack
     case 'daddr': {
       if (key.startsWith('ip ') && !isIPv4Packet) return absent;
       if (key.startsWith('ip6 ') && isIPv4Packet) return absent;
-      // A reply comes from where the packet goes to, and goes to where it comes from.
-      const isDestination = key.endsWith('daddr') !== (direction === 'reply');
-      if (isDestination) return atomReading(addressAtom(direction === 'reply' ? (branch.dnat?.address ?? packet.destination) : packet.destination));
-      return direction === 'reply' && branch.masqueradedBy !== undefined ? unknownReading : atomReading(addressAtom(packet.source));
+      const ends = direction === 'reply' ? answer : original;
+      return addressReading(key.endsWith('daddr') ? ends.destination : ends.source);
     }
     case 'proto-src':
     case 'proto-dst': {
-      const isDestination = (key === 'proto-dst') !== (direction === 'reply');
-      if (isDestination) return atomReading(direction === 'reply' ? (branch.dnat?.port ?? packet.destinationPort) : packet.destinationPort);
-      return direction === 'reply' && branch.masqueradedBy !== undefined ? unknownReading : atomReading(packet.sourcePort);
+      const ends = direction === 'reply' ? answer : original;
+      return atomReading(key === 'proto-dst' ? ends.destinationPort : ends.sourcePort);
     }
     default:
       return unknownReading;
   }
 }
 
+/** NF_CT_STATE_BIT of linux/netfilter/nf_conntrack_common.h, and NF_CT_STATE_INVALID_BIT and _UNTRACKED_BIT. */
+const stateBits = { new: 8, answer: 2, invalid: 1, untracked: 64 } as const;
+
 /** Types of addresses: RTN_LOCAL 2, RTN_MULTICAST 5 (linux/rtnetlink.h). */
 function readRoute(result: string, flags: readonly string[], packet: Packet, branch: Branch, machine: Machine): Reading {
   if (result !== 'type') return unknownReading;
-  if (flags.includes('saddr') && branch.masqueradedBy !== undefined) return unknownReading;
-  const address = flags.includes('saddr') ? packet.source : (branch.dnat?.address ?? packet.destination);
+  const address = flags.includes('saddr') ? sourceOf(packet, branch) : destinationOf(packet, branch);
+  if (address === undefined) return unknownReading;
   const isBound = flags.includes('iif') || flags.includes('oif');
   // With an interface it asks whether that one has the address, which is not known of an address of the node.
   if (isOwnAddress(machine, address)) return isBound ? unknownReading : atomReading(2);

@@ -1,14 +1,19 @@
 /** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
 import { addressSet } from '../address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
-import { pathOf, type At, type Branch, type ChainOutcome, type Hook, type Leaf, type Machine, type Packet, type Trail, type WalkResult } from './walk.ts';
+import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
+import { pathOf, type At, type Branch, type ChainOutcome, type Connection, type Hook, type Leaf, type Machine, type Packet, type PacketEnd, type Trail, type WalkResult } from './walk.ts';
 
 /** Something that hangs on a hook: a base chain, or a part of one. */
 export interface HookedChain {
   readonly hook: Hook;
   /** The lower, the earlier (netfilter_ipv4.h enum nf_ip_hook_priorities). */
   readonly priority: number;
-  /** A nat chain sees no packet that has been rewritten at this hook already, nor an untracked one. */
+  /**
+   * A nat chain sees no packet that has been rewritten at this hook already, nor an untracked one, nor an answer. All of
+   * them have their turn where netfilter's nat has its own (nf_nat_core.c nf_nat_register_fn); the priority of one of
+   * nftables tells its turn among them.
+   */
   readonly isNat: boolean;
   readonly isDropPolicy: boolean;
   /** IPVS takes what it schedules out of the hook, and sends it on through OUTPUT and POSTROUTING (ip_vs_nat_xmit). */
@@ -21,10 +26,11 @@ export const priorities = { raw: -300, mangle: -150, destinationNat: -100, ipvsO
 
 /**
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
- * POSTROUTING; a packet that the node sends to itself comes back by lo.
+ * POSTROUTING; a packet that the node sends to itself comes back by lo. An answer passes the same hooks, and conntrack
+ * turns it back where its nat would rewrite the first packet of a connection.
  */
 export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail): WalkResult {
-  const chains = [...hooked].sort((one, other) => one.priority - other.priority);
+  const chains = [...hooked, ...turningBack(packet)].sort((one, other) => positionOf(one) - positionOf(other) || one.priority - other.priority);
   const leaves: Leaf[] = [];
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
@@ -34,15 +40,15 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     let live = entering;
     for (const chain of chains) {
       if (chain.hook !== at.hook || live.length === 0 || (isConfirmed && (chain.isNat || chain.isIpvs === true))) continue;
-      const isDone = (branch: Branch): boolean => chain.isNat && (branch.untracked === true || (chain.priority >= priorities.filter ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
+      const isDone = (branch: Branch): boolean => chain.isNat && (trackedAs(packet, branch) !== 'new' || (isSourceHook(chain.hook) ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
       const { through, ended } = chain.run(live.filter((branch) => !isDone(branch)), at);
       const next: Branch[] = live.filter(isDone);
       for (const branch of ended) {
         if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
-        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, branch.verdict, branch.chain));
+        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, packet, branch.verdict, branch.chain));
         else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
-      if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, 'DROP', `policy of ${at.hook}`));
+      if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
       live = trail.followsUnknown ? withoutIdleAssumptions(next) : next;
     }
@@ -56,23 +62,24 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     return pass({ hook: 'postrouting', inInterface: '', outInterface }, pass({ hook: 'output', inInterface: '', outInterface }, taken, true));
   };
 
-  const isForNode = (branch: Branch): boolean => isOwnAddress(machine, branch.dnat?.address ?? packet.destination);
-  const start: readonly Branch[] = [{ probability: 1, mark: 0 }];
+  const isForNode = (branch: Branch): boolean => isOwnAddress(machine, destinationOf(packet, branch));
+  const { connection } = packet.answers ?? {};
+  const start: readonly Branch[] = [{ probability: 1, mark: 0, ...(connection === undefined ? {} : { connectionMark: connection.mark, isConnectionMarkUnknown: connection.isMarkUnknown === true }) }];
   if (packet.entersAt === 'OUTPUT') {
     const isLoop = isOwnAddress(machine, packet.destination);
     const sent = pass({ hook: 'output', inInterface: '', outInterface: isLoop ? 'lo' : packet.outInterface }, start);
-    for (const branch of sendOn()) leaves.push(finalLeaf(branch));
+    for (const branch of sendOn()) leaves.push(finalLeaf(branch, packet));
     const there = pass({ hook: 'postrouting', inInterface: '', outInterface: packet.outInterface }, sent.filter((branch) => !isForNode(branch)));
     const back = pass({ hook: 'postrouting', inInterface: '', outInterface: 'lo' }, sent.filter(isForNode));
     const again = pass({ hook: 'prerouting', inInterface: 'lo', outInterface: '' }, back, true);
-    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) leaves.push(finalLeaf(branch));
+    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) leaves.push(finalLeaf(branch, packet));
   } else {
     const { inInterface, outInterface } = packet;
     const routed = pass({ hook: 'prerouting', inInterface, outInterface: '' }, start);
     const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
-    for (const branch of sendOn()) leaves.push(finalLeaf(branch));
+    for (const branch of sendOn()) leaves.push(finalLeaf(branch, packet));
     const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
-    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch));
+    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch, packet));
   }
   return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
 }
@@ -89,13 +96,49 @@ export function isOwnAddress({ addresses }: Machine, address: string): boolean {
   return address.startsWith('127.') || loopback.has(address) || addressSet(addresses).has(address);
 }
 
-function finalLeaf(branch: Branch): Leaf {
-  if (branch.dnat !== undefined) return leafOf(branch, 'DNAT', branch.dnat.by.chain);
-  return branch.accepted === undefined ? leafOf(branch, 'NONE') : leafOf(branch, 'ACCEPT', branch.accepted);
+/** At what priority a chain has its turn. */
+function positionOf({ isNat, hook, priority }: HookedChain): number {
+  if (!isNat) return priority;
+  return isSourceHook(hook) ? priorities.sourceNat : priorities.destinationNat;
 }
 
-function leafOf(branch: Branch, verdict: Leaf['verdict'], decidedBy?: string): Leaf {
+/** Where nat rewrites the source of a connection's first packet, and not its destination. */
+function isSourceHook(hook: Hook): boolean {
+  return hook === 'postrouting' || hook === 'input';
+}
+
+/**
+ * What nat does with answers of the connections that it has rewritten (nf_nat_core.c nf_nat_packet): their destination is
+ * turned back at PREROUTING and OUTPUT, before they are routed, and their source at POSTROUTING and INPUT.
+ */
+function turningBack(packet: Packet): HookedChain[] {
+  const connection = packet.answers?.connection;
+  if (connection === undefined) return [];
+  const { original, isMasqueraded } = connection;
+  const turn = (hook: Hook, priority: number, turned: (branch: Branch) => Branch): HookedChain => ({
+    hook,
+    priority,
+    isNat: false,
+    isDropPolicy: false,
+    run: (branches) => ({ through: branches.map((branch) => (trackedAs(packet, branch) === 'answer' ? turned(branch) : branch)), ended: [] }),
+  });
+  const back = (hook: Hook): HookedChain => turn(hook, priorities.destinationNat, (branch) => ({ ...branch, turned: { ...branch.turned, destination: endOf(original.source, original.sourcePort) } }));
+  const forth = (hook: Hook): HookedChain => turn(hook, priorities.sourceNat, (branch) => ({ ...branch, turned: { ...branch.turned, source: endOf(original.destination, original.destinationPort) } }));
+  return [...(isMasqueraded ? [back('prerouting'), back('output')] : []), forth('input'), forth('postrouting')];
+}
+
+function endOf(address: string, port: number | undefined): PacketEnd {
+  return port === undefined ? { address } : { address, port };
+}
+
+function finalLeaf(branch: Branch, packet: Packet): Leaf {
+  if (branch.dnat !== undefined) return leafOf(branch, packet, 'DNAT', branch.dnat.by.chain);
+  return branch.accepted === undefined ? leafOf(branch, packet, 'NONE') : leafOf(branch, packet, 'ACCEPT', branch.accepted);
+}
+
+function leafOf(branch: Branch, packet: Packet, verdict: Leaf['verdict'], decidedBy?: string): Leaf {
   const goesOn = verdict !== 'DROP' && verdict !== 'REJECT';
+  const connection = goesOn ? connectionOf(branch, packet) : undefined;
   return {
     probability: branch.probability,
     verdict,
@@ -104,6 +147,21 @@ function leafOf(branch: Branch, verdict: Leaf['verdict'], decidedBy?: string): L
     ...(goesOn && branch.masqueradedBy !== undefined ? { masqueradedBy: branch.masqueradedBy } : {}),
     ...(decidedBy === undefined ? {} : { decidedBy }),
     ...(branch.assumed === undefined ? {} : { assumed: branch.assumed }),
+    ...(connection === undefined ? {} : { connection }),
+    ...(branch.turned === undefined ? {} : { turned: branch.turned }),
     path: pathOf(branch.met),
+  };
+}
+
+/** What conntrack keeps of the connection, of which this was the first packet. */
+function connectionOf(branch: Branch, packet: Packet): Connection | undefined {
+  if (trackedAs(packet, branch) !== 'new') return undefined;
+  const { source, sourcePort, destination, destinationPort } = packet;
+  return {
+    original: { source, ...(sourcePort === undefined ? {} : { sourcePort }), destination, destinationPort },
+    zone: branch.zone ?? defaultZone,
+    mark: branch.connectionMark ?? 0,
+    ...(branch.isConnectionMarkUnknown === true ? { isMarkUnknown: true } : {}),
+    isMasqueraded: branch.masqueradedBy !== undefined,
   };
 }

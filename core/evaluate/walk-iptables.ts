@@ -3,8 +3,9 @@ import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
 import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
 import { assume, mostAssumed, withoutIdleAssumptions } from './assume.ts';
-import { indexedRules, type SelectRules } from './iptables-index.ts';
+import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
+import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
 import { ChainLoopError, maxDepth, pathOf, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
@@ -93,8 +94,8 @@ export class IptablesWalk {
   }
 
   /** DNAT ends a chain, so that no branch changes its goal within it. */
-  #goalsOf(branches: readonly Branch[]): { readonly address: string; readonly port: number }[] {
-    return branches.map(({ dnat }) => dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort });
+  #goalsOf(branches: readonly Branch[]): Goal[] {
+    return branches.map((branch) => ({ address: destinationOf(this.#packet, branch), port: destinationPortOf(this.#packet, branch) }));
   }
 
   #givesUp(table: string, chain: string, branches: number): boolean {
@@ -186,8 +187,7 @@ export class IptablesWalk {
         return on((branch) => markConnection(branch, target));
       case 'CT':
       case 'NOTRACK':
-        // xt_CT.c: a packet that has its connection already, as one that lo gave back, keeps it.
-        return on((branch) => (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo' ? branch : { ...branch, untracked: true }));
+        return on((branch) => (this.#isDecided(branch, at) ? branch : { ...branch, untracked: true }));
       case 'DNAT':
         return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations(target.to, branch, isRandom(target.flags)), isRandom(target.flags));
       case 'REDIRECT': {
@@ -207,9 +207,18 @@ export class IptablesWalk {
       case 'QUEUE':
         return this.#unknown(target, taken);
       case 'extension':
+        if (target.name === 'CT') {
+          const zones = taken.map((branch) => (this.#isDecided(branch, at) ? branch : inZone(branch, target.options)));
+          return zones.every((branch) => branch !== undefined) ? { on: zones, returned: nothing, ended: nothing } : this.#unknown(target, taken);
+        }
         if (target.name === 'SET') for (const { values } of target.options) if (values[0] !== undefined) this.#changedSets.add(values[0]);
         return doesGoOn(target.name, target.options) ? on((branch) => branch) : this.#unknown(target, taken);
     }
+  }
+
+  /** xt_CT.c xt_ct_target: a packet that has its connection, as one that lo gave back, or for which a rule before has decided, keeps it. */
+  #isDecided(branch: Branch, at: At): boolean {
+    return (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo') || branch.untracked === true || branch.zone !== undefined;
   }
 
   /** A target whose doing is not known: it is named, and the packet goes on as if it did nothing. */
@@ -360,6 +369,20 @@ function doesGoOn(name: string, options: readonly KeptOption[]): boolean {
   // --map-set gives the packet the mark of the set's element.
   if (name === 'SET') return !options.some((option) => option.name === '--map-set');
   return passiveTargets.has(name);
+}
+
+/** The zones that CT's options give a packet (--zone mark: the low bits of its mark); undefined for options that are not known. */
+function inZone(branch: Branch, options: readonly KeptOption[]): Branch | undefined {
+  let zone = defaultZone;
+  for (const { name, values, negated } of options) {
+    if (negated || !connectionOptions.has(name)) return undefined;
+    if (!name.startsWith('--zone')) continue;
+    const [text = ''] = values;
+    const id = text === 'mark' ? (branch.isMarkUnknown === true ? Number.NaN : branch.mark & 0xffff) : Number(text);
+    if (text === '' || !Number.isInteger(id)) return undefined;
+    zone = { original: name === '--zone-reply' ? zone.original : id, reply: name === '--zone-orig' ? zone.reply : id };
+  }
+  return { ...branch, zone };
 }
 
 /** --persistent chooses the address only. */

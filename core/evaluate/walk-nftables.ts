@@ -197,8 +197,8 @@ class RuleRun {
       case 'setUpdate':
         return this.#setUpdate(statement, progress, next);
       case 'notrack':
-        // nft_notrack_eval leaves a packet alone that has a connection already.
-        return this.#at.isBeforeTracking ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] } : next;
+        // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
+        return this.#at.isBeforeTracking && branch.zone === undefined ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] } : next;
       // What they do depends on traffic before, on sockets, or on a program that reads the queue.
       case 'limit':
       case 'connectionLimit':
@@ -317,6 +317,7 @@ class RuleRun {
   }
 
   #mangle(key: NftExpression, value: NftExpression, progress: Progress, next: Progress): Progress | undefined {
+    if (key.kind === 'ct' && key.key === 'zone') return this.#zone(key, value, progress, next);
     const isMark = (key.kind === 'meta' || key.kind === 'ct') && key.key === 'mark';
     if (!isMark) {
       // Another address or port by hand, behind conntrack's back, is not followed; no rule's fate hangs on the rest.
@@ -344,6 +345,17 @@ class RuleRun {
       last = marked;
     }
     return last;
+  }
+
+  /** nft_ct_set_zone_eval: the zone in which conntrack will look the packet up, unless it has done so. */
+  #zone(key: NftExpression & { readonly kind: 'ct' }, value: NftExpression, progress: Progress, next: Progress): Progress | undefined {
+    const { branch, effects } = progress;
+    if (!this.#at.isBeforeTracking || branch.zone !== undefined) return next;
+    const [only, ...more] = valuesOf(value, ['integer'], this.#asked(branch));
+    const [part] = only?.parts ?? [];
+    if (more.length > 0 || part?.kind !== 'atom' || typeof part.atom !== 'number') return this.#unknown({ kind: 'mangle', key, value }, progress);
+    const zone = { original: key.direction === 'reply' ? 0 : part.atom, reply: key.direction === 'original' ? 0 : part.atom };
+    return { ...next, branch: { ...branch, zone }, effects: [...effects, `zone ${String(part.atom)}`] };
   }
 
   #marked(isConnection: boolean, reading: Reading | undefined, { branch, effects }: Progress): { branch: Branch; effects: readonly string[] } {

@@ -4,12 +4,13 @@ import type { NftElement } from '../nft-expression.ts';
 import type { Counters } from '../program.ts';
 import type { Protocol } from '../service.ts';
 
-/** The first packet of a new connection. */
+/** The first packet of a new connection, or of the answer to one. */
 export interface Packet {
   readonly source: string;
   /** Absent where it is not known, as of a client that lets the kernel choose it. */
   readonly sourcePort?: number;
   readonly destination: string;
+  /** Of an answer to a client whose port is not known, 0: rules read it by `destinationPortOf`. */
   readonly destinationPort: number;
   readonly protocol: Protocol;
   /** OUTPUT where the node itself sends it; PREROUTING where it comes from a pod or from outside. */
@@ -18,6 +19,37 @@ export interface Packet {
   readonly inInterface?: string;
   /** The interface by which it leaves the node; absent where it is not known (it is not lo then). */
   readonly outInterface?: string;
+  /** Absent for the first packet of a new connection; of an answer, what conntrack of this machine has to turn it back. */
+  readonly answers?: Answered;
+}
+
+/** The connection that a packet answers. */
+export interface Answered {
+  /** Absent where conntrack of this machine kept none for it: the first packet was untracked. */
+  readonly connection?: Connection;
+}
+
+/** What conntrack keeps of a connection after its first packet has left the machine. */
+export interface Connection {
+  /** The first packet, as it came to the machine. */
+  readonly original: Pick<Packet, 'source' | 'sourcePort' | 'destination' | 'destinationPort'>;
+  readonly zone: Zone;
+  readonly mark: number;
+  readonly isMarkUnknown?: boolean;
+  /** Whether the first packet got another source address: its answers are turned back to the client. */
+  readonly isMasqueraded: boolean;
+}
+
+/** The zone of conntrack in which each direction of a connection is looked up (CT --zone, `ct zone set`); 0 where no rule says so. */
+export interface Zone {
+  readonly original: number;
+  readonly reply: number;
+}
+
+/** An address and a port, where that is known. */
+export interface PacketEnd {
+  readonly address: string;
+  readonly port?: number;
 }
 
 export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
@@ -79,8 +111,18 @@ export interface Leaf {
   readonly decidedBy?: string;
   /** What had to be assumed for the packet to come here; absent where nothing had to. */
   readonly assumed?: readonly Assumption[];
+  /** Of the first packet of a connection that has left, or come to a socket: what conntrack keeps; absent where it keeps none. */
+  readonly connection?: Connection;
+  /** Of an answer: the ends that it has got back. */
+  readonly turned?: Turned;
   /** All rules that this branch met, in order. */
   readonly path: readonly Step[];
+}
+
+/** The ends of an answer that conntrack has turned back: the destination to the client's own, the source to the one that the client asked. */
+export interface Turned {
+  readonly source?: PacketEnd;
+  readonly destination?: PacketEnd;
 }
 
 /** A condition that is not known was taken to hold, or not to. */
@@ -117,6 +159,9 @@ export interface Branch {
   readonly masqueradedBy?: Step;
   /** NOTRACK or CT --notrack: no nat rule sees the packet, and its state is UNTRACKED. */
   readonly untracked?: boolean;
+  /** Absent for the zone 0 of all. */
+  readonly zone?: Zone;
+  readonly turned?: Turned;
   readonly assumed?: readonly Assumption[];
   readonly met?: Met;
 }

@@ -18,7 +18,7 @@ export function kernelUnavailable(tools: readonly string[]): string | undefined 
 }
 
 /** Runs a shell script in a network namespace of its own; the machine's own network is not touched. */
-export async function inNamespace(script: string, input = ''): Promise<string> {
-  const { stdout } = await execa('unshare', ['--net', '--mount', 'sh', '-euc', script], { input, env: { PATH: fullPath() }, timeout: 30_000 });
+export async function inNamespace(script: string, input = '', timeout = 30_000): Promise<string> {
+  const { stdout } = await execa('unshare', ['--net', '--mount', 'sh', '-euc', script], { input, env: { PATH: fullPath() }, timeout });
   return stdout;
 }
