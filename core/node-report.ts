@@ -65,7 +65,7 @@ const iptablesChain = z.object({
   lines: z.array(z.string()),
 });
 
-/** A chain of raw, mangle or filter that packets of any Service may meet, whoever wrote it; and of nat PREROUTING, OUTPUT and the chains of other programs that these lead to. */
+/** A chain of raw, mangle, filter or security that packets of any Service may meet, whoever wrote it; and of nat the built-in chains and those of other programs that these lead to. */
 const hookChain = z.object({
   kind: z.literal('hookChain'),
   backend: z.enum(['nf_tables', 'legacy']),

@@ -1,6 +1,7 @@
 /** The rules of one node as a probe's report holds them for one Service. */
 import * as z from 'zod';
 import { dispatchRules } from './dispatch-references.ts';
+import { AddressSegments } from './evaluate/address-segments.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
 import { NftWalk, type NftTable } from './evaluate/walk-nftables.ts';
@@ -11,7 +12,7 @@ import { iptablesNodeRules } from './iptables-node-rules.ts';
 import { ipvsNodeRules } from './ipvs-node-rules.ts';
 import { nftNodeRules } from './nft-node-rules.ts';
 import type { NftElement } from './nft-expression.ts';
-import type { NftSet } from './nft-table.ts';
+import type { NftBase, NftSet } from './nft-table.ts';
 import { recordsOf, type NodeReport, type RecordOf } from './node-report.ts';
 import type { NodeRules } from './node-rules.ts';
 import { parseIpset } from './parse/ipset.ts';
@@ -120,20 +121,26 @@ export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult 
   return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail);
 }
 
-/** What stands in the way of a Service's packets on a node, kube-proxy's rules among it. */
+/** All rules of a node that a Service's packets meet, kube-proxy's among those of other programs. */
 export interface AllHooks {
   /** Through all of it; what is not known of the packet is followed both ways. */
   walk(packet: Packet): WalkResult;
   /** Through kube-proxy's rules alone. */
   walkOwn(packet: Packet): WalkResult;
+  readonly machine: Machine;
   /** Tables that were not read, in words; of chains that were not, the walk tells. */
   readonly unread: readonly string[];
   /** Tables of nat whose rules may come before kube-proxy's or behind them: they hang at the same priority. */
   readonly isBeside: (table: string) => boolean;
+  /** Which addresses rules of other programs tell apart. */
+  readonly segments: AddressSegments;
+  /** Whether the source of packets is known to be kept or rewritten as they leave: nat's POSTROUTING was read. */
+  readonly knowsSourceNat: boolean;
 }
 
 /**
- * Undefined where a report holds no rules of other programs, or the mode is one whose rules stand elsewhere.
+ * Undefined where a report holds no rules of other programs, or the mode is one whose rules stand elsewhere. A report is
+ * never changed: the same question has the same answer.
  * @param otherInterfaces those by which packets of Services surely neither come nor leave
  */
 export function readAllHooks(report: NodeReport, service: string, family: Family, otherInterfaces: ReadonlySet<string>): AllHooks | undefined {
@@ -144,25 +151,26 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
   const own = readReportRules(report, service, family);
   if (own === undefined) return undefined;
   const machine: Machine = { ...own.machine, otherInterfaces };
-  const backend = iptablesBackend(report);
+  const kubeBackend = mode === 'iptables' ? iptablesBackend(report) : undefined;
   const { result: tables, problems } = nftTablesOf(foreign);
-  const ofBackends = (['nf_tables', 'legacy'] as const).map((each) => {
-    const records = hooked.filter((record) => record.backend === each);
-    return { backend: each, records, lookup: foreignLookup(records, iptablesChains(report, service, family, each), mode === 'nftables') };
+  const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
+    const records = hooked.filter((record) => record.backend === backend);
+    const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
+    const lookup = foreignLookup(parsed, iptablesChains(report, service, family, backend), mode === 'nftables');
+    return { records, parsed, lookup, nat: natHooksOf(records, backend === kubeBackend).filter(({ table, chain }) => lookup(table, chain) !== undefined) };
   });
   const alone = ownLookup(own);
   return {
+    machine,
     walk: (packet) => {
       const trail = new Trail(true);
-      const chains = ofBackends.flatMap(({ backend: each, records, lookup }) => {
+      const chains = ofBackends.flatMap(({ records, lookup, nat }) => {
         const tellOmitted: ChainLookup = (table, chain) => {
           const omitted = records.find((record) => record.table === table && record.chain === chain)?.omitted ?? 0;
           if (omitted > 0) trail.unknown.add(`the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`);
           return lookup(table, chain);
         };
         const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
-        const isKubes = mode === 'iptables' && each === backend;
-        const nat = (isKubes ? kubeHooks : builtInHooks).filter(({ hook, isNat, table, chain }) => isNat && (isKubes || (mode === 'nftables' && hook !== 'postrouting')) && lookup(table, chain) !== undefined);
         return [...nat.map((hung): HookedChain => ({ ...hung, run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at) })), ...records.flatMap((record) => hookOf(record, walk))];
       });
       const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
@@ -174,10 +182,22 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
       ...foreign.flatMap(({ family: of, name, omitted }) => (omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`])),
       ...problems.map(({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`),
     ],
-    isBeside: (name) =>
-      (mode === 'nftables' && name === 'nat') ||
-      tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => base?.type === 'nat' && base.priority === priorities.destinationNat)),
+    isBeside: (name) => (mode === 'nftables' && name === 'nat') || tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => isBesideNat(base))),
+    segments: AddressSegments.of(family, ofBackends.flatMap(({ parsed }) => [...parsed.values()].flat()), foreign.flatMap(({ objects }) => objects)),
+    knowsSourceNat: mode === 'nftables' || hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
   };
+}
+
+/** At the priority of iptables' nat, and of kube-proxy's own chains. */
+function isBesideNat(base: NftBase | undefined): boolean {
+  return base?.type === 'nat' && base.priority === (base.hook === 'postrouting' || base.hook === 'input' ? priorities.sourceNat : priorities.destinationNat);
+}
+
+/** nat's built-in chains that were read; in a report of before they all were, kube-proxy's own chain stands for POSTROUTING. */
+function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: boolean): HungChain[] {
+  const read = builtInHooks.filter(({ isNat, table, chain }) => isNat && records.some((record) => record.table === table && record.chain === chain));
+  const missing = isKubes ? kubeHooks.filter(({ isNat, hook }) => isNat && !read.some((each) => each.hook === hook)) : [];
+  return [...read, ...missing];
 }
 
 function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<NftJsonParser['end']> {
@@ -189,8 +209,7 @@ function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<N
 }
 
 /** Chains of all programs first, as they were read whole; then those of Services. What is left of the iptables mode under another one is KP-MODE-LEFTOVER's. */
-function foreignLookup(records: readonly RecordOf<'hookChain'>[], kube: ChainLookup, isOtherMode: boolean): ChainLookup {
-  const rules = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
+function foreignLookup(rules: ReadonlyMap<string, readonly IptablesRule[]>, kube: ChainLookup, isOtherMode: boolean): ChainLookup {
   return (table, chain) => rules.get(`${table} ${chain}`) ?? kube(table, chain) ?? ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
 }
 
@@ -207,7 +226,7 @@ function ownLookup(own: ReportRules): ReportRules {
 /** A chain that holds rules of Services, and none of this one. */
 const noRules: readonly IptablesRule[] = [];
 const hooksOfChains = new Map<string, Hook>([['PREROUTING', 'prerouting'], ['INPUT', 'input'], ['FORWARD', 'forward'], ['OUTPUT', 'output'], ['POSTROUTING', 'postrouting']]);
-const tablePriorities = new Map<string, number>([['raw', priorities.raw], ['mangle', priorities.mangle], ['filter', priorities.filter]]);
+const tablePriorities = new Map<string, number>([['raw', priorities.raw], ['mangle', priorities.mangle], ['filter', priorities.filter], ['security', priorities.security]]);
 
 function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
   const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
@@ -215,7 +234,7 @@ function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesW
 }
 
 function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
-  const priority = table === 'filter' ? priorities.filter : hook === 'postrouting' ? priorities.sourceNat : priorities.destinationNat;
+  const priority = table === 'filter' ? priorities.filter : hook === 'postrouting' || hook === 'input' ? priorities.sourceNat : priorities.destinationNat;
   return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
 
@@ -236,6 +255,7 @@ const kubeHooks: readonly HungChain[] = [
 const builtInHooks: readonly HungChain[] = [
   ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
   ...iptablesHook('output', 'nat', 'OUTPUT'),
+  ...iptablesHook('input', 'nat', 'INPUT'),
   ...iptablesHook('input', 'filter', 'INPUT'),
   ...iptablesHook('forward', 'filter', 'FORWARD'),
   ...iptablesHook('output', 'filter', 'OUTPUT'),

@@ -7,7 +7,9 @@ import type { Emit } from './emit.ts';
 import { reachableChains } from './service-selector.ts';
 
 /** Tables without chains for each Service; nat's are many where kube-proxy keeps its rules there, and read in another way. */
-const hookTables = ['raw', 'mangle', 'filter'];
+const hookTables = ['raw', 'mangle', 'filter', 'security'];
+/** The built-in chains of nat; a kernel of before 2.6.36 has no INPUT. */
+export const natHooks = ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'];
 /** Chains that hold rules of Services, which are read for each Service. */
 const serviceChains = /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|PROXY-FIREWALL|NODEPORTS|SVC-|SEP-|SVL-|EXT-|FW-|POD-FW-|NWPLCY-)/;
 /** So many rules are kept of one chain, and of all; what is left out is counted. */
@@ -65,10 +67,10 @@ export async function readHookChains(commands: Commands, family: Family, backend
   }
 }
 
-/** Of nat, where kube-proxy keeps its rules there: what its two hooks lead to, of other programs. */
+/** Of nat, where kube-proxy keeps its rules there: what its hooks lead to, of other programs. */
 export function emitNatHooks(chains: ReadonlyMap<string, HookChain>, place: { readonly family: Family; readonly backend: IptablesBackend }, emit: Emit): void {
   const linesOf = (name: string): readonly string[] => chains.get(name)?.lines ?? [];
-  const reached = new Set(reachableChains(['PREROUTING', 'OUTPUT'], linesOf));
+  const reached = new Set(reachableChains(natHooks, linesOf));
   emitHookChains(new Map([...chains].filter(([name]) => reached.has(name))), { ...place, table: 'nat' }, emit);
 }
 

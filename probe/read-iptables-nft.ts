@@ -6,7 +6,7 @@ import type { Family } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
 import { dumpChains } from './dump-chains.ts';
-import { emitNatHooks, HookChains } from './read-hook-chains.ts';
+import { emitNatHooks, HookChains, natHooks } from './read-hook-chains.ts';
 import { listChains, type ChainQuestion, type ListedChain } from './list-chains.ts';
 import { chainRecord, commonChains, ownJumps, reachableChains, selectorOf, sharedFilterChains, sharedNatChains, type ServiceSelector } from './service-selector.ts';
 
@@ -51,7 +51,7 @@ export async function readNftBackend(
     list('nat', [
       ...selectors.flatMap((selector) => namesToAsk(selector).map((chain) => ({ chain, references: asReferences }))),
       ...(listsNodePorts ? [{ chain: 'KUBE-NODEPORTS', references: asReferences }] : []),
-      ...['PREROUTING', 'OUTPUT', ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
+      ...[...natHooks, ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
     ]),
   ]);
   // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
@@ -108,7 +108,7 @@ const mostHookChains = 100;
 
 /** What nat's hooks lead to beside kube-proxy's chains, which are read already. */
 async function readNatHooks(nat: ReadonlyMap<string, ListedChain>, list: (chains: readonly string[]) => Promise<ReadonlyMap<string, ListedChain>>, family: Family, emit: Emit): Promise<void> {
-  const lines = new Map(['PREROUTING', 'OUTPUT'].flatMap((name) => {
+  const lines = new Map(natHooks.flatMap((name) => {
     const found = nat.get(name);
     return found === undefined ? [] : [[name, [...found.lines]] as const];
   }));
@@ -121,7 +121,7 @@ async function readNatHooks(nat: ReadonlyMap<string, ListedChain>, list: (chains
   }
   const chains = new HookChains();
   for (const [name, own] of lines) {
-    chains.push(name === 'PREROUTING' || name === 'OUTPUT' ? `-P ${name} ACCEPT` : `-N ${name}`);
+    chains.push(natHooks.includes(name) ? `-P ${name} ACCEPT` : `-N ${name}`);
     for (const line of own) chains.push(line);
   }
   emitNatHooks(chains.takeAll(), { family, backend: 'nf_tables' }, emit);

@@ -99,10 +99,10 @@ const cases: readonly Case[] = [
   { name: 'FORWARD sees no masqueraded answer to the node', iptables: ['nat POSTROUTING -j MASQUERADE', `filter FORWARD -s ${server} -d 10.0.2.1 -j DROP`], outcome: 'node' },
   { name: 'INPUT sees no masqueraded answer', iptables: ['nat POSTROUTING -j MASQUERADE', `filter INPUT -s ${server} -j DROP`], outcome: 'node' },
   // where nat has its turn
-  { name: 'nftables: nat of any priority comes behind mangle', iptables: [`mangle PREROUTING -d ${virtual} -j MARK --set-xmark 0x5/0xffffffff`], nft: `chain c { type nat hook prerouting priority -300; ip daddr ${virtual} meta mark 5 dnat to 10.0.2.9; }`, outcome: 'silence' },
+  { name: 'nftables: nat of any priority comes behind mangle', iptables: [`mangle PREROUTING -d ${virtual} -j MARK --set-xmark 0x5/0xffffffff`], nft: `chain c { type nat hook prerouting priority -190; ip daddr ${virtual} meta mark 5 dnat to 10.0.2.9; }`, outcome: 'silence' },
   { name: 'nftables: nat of an earlier priority comes before that of iptables', nft: `chain c { type nat hook prerouting priority -110; ip daddr ${virtual} dnat to 10.0.2.9; }`, outcome: 'silence' },
   { name: 'nftables: nat of a later priority comes behind that of iptables', nft: `chain c { type nat hook prerouting priority -90; ip daddr ${virtual} dnat to 10.0.2.9; }`, outcome: 'client' },
-  { name: 'nftables: a source nat of an earlier priority comes behind mangle', iptables: ['mangle POSTROUTING -j MARK --set-xmark 0x5/0xffffffff'], nft: 'chain c { type nat hook postrouting priority -200; meta mark 5 masquerade; }', outcome: 'node' },
+  { name: 'nftables: a source nat of an earlier priority comes behind mangle', iptables: ['mangle POSTROUTING -j MARK --set-xmark 0x5/0xffffffff'], nft: 'chain c { type nat hook postrouting priority -190; meta mark 5 masquerade; }', outcome: 'node' },
 ];
 
 const base = ['PREROUTING', 'OUTPUT'].flatMap((chain) => ['tcp', 'udp'].map((protocol) => `nat ${chain} -d ${virtual} -p ${protocol} -m ${protocol} --dport 80 -j DNAT --to-destination ${server}:8080`));

@@ -108,7 +108,9 @@ describe('the probe', () => {
       const table = 'table inet guard {\n chain forward {\n type filter hook forward priority -5; policy accept;\n ip daddr 10.244.2.2 drop\n }\n}\n';
       const { before, report, after } = await probeBetweenDumps(heredoc(restore, foreign) + heredoc('nft -f -', `${table}table inet plain {\n set names { type ifname; }\n}\n`));
       expect(after).toBe(before);
-      expect(recordsOf(report, 'hookChain').filter(({ table: of }) => of === 'nat').map(({ chain, backend: own }) => `${own} ${chain}`)).toEqual(['PREROUTING', 'OUTPUT', 'HOSTPORTS'].map((chain) => `${backend} ${chain}`));
+      // Of nf_tables, built-in chains that no rule was ever put into need not be there.
+      const inNat = recordsOf(report, 'hookChain').filter(({ table: of, chain }) => of === 'nat' && chain !== 'INPUT' && chain !== 'POSTROUTING');
+      expect(inNat.map(({ chain, backend: own }) => `${own} ${chain}`)).toEqual(['PREROUTING', 'OUTPUT', 'HOSTPORTS'].map((chain) => `${backend} ${chain}`));
       expect(recordsOf(report, 'foreignTable').map(({ family, name, omitted }) => [family, name, omitted])).toEqual([['inet', 'guard', undefined]]);
       const packet = { source: '192.0.2.1', destination: '10.96.0.7', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' } as const;
       const walk = readAllHooks(report, 'default/auth-service', 'IPv4', new Set())?.walk(packet);
