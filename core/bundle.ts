@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { clusterFactsSchema, type ClusterFacts } from './cluster-facts.ts';
 import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
 import { parseServiceTrace } from './parse/service-trace.ts';
+import { present } from './present.ts';
 import type { DesiredService } from './service.ts';
 import { serviceTraceGroup, serviceTraceVersion, type ServiceTraceSpec } from './service-trace.ts';
 
@@ -39,6 +40,8 @@ const headerSchema = z.object({
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
+  serviceChange: z.string().optional(),
+  noticedChange: z.string().optional(),
   changedWhileCollecting: z.array(z.string()).optional(),
   externalAddresses: z.array(z.object({ address: z.string(), use: z.enum(['Own', 'Shared', 'Taken', 'Unlisted', 'Beyond']) })).optional(),
   cluster: clusterFactsSchema.optional(),
@@ -75,6 +78,8 @@ export function printBundle(bundle: Bundle): string {
         status: { service: desired.service, endpointSlices: desired.endpointSlices },
       },
       lastChange: desired.lastChange,
+      serviceChange: desired.serviceChange,
+      noticedChange: desired.noticedChange,
       changedWhileCollecting: desired.changedWhileCollecting,
       externalAddresses: desired.externalAddresses,
       cluster: bundle.cluster,
@@ -118,7 +123,7 @@ export function parseBundle(text: string): Bundle {
       name: trace.spec.serviceRef.name,
       service,
       endpointSlices: trace.status?.endpointSlices ?? [],
-      ...(header.data.lastChange === undefined ? {} : { lastChange: header.data.lastChange }),
+      ...present({ lastChange: header.data.lastChange, serviceChange: header.data.serviceChange, noticedChange: header.data.noticedChange }),
       ...(header.data.changedWhileCollecting === undefined ? {} : { changedWhileCollecting: header.data.changedWhileCollecting }),
       ...(header.data.externalAddresses === undefined ? {} : { externalAddresses: header.data.externalAddresses }),
     },

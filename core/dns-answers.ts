@@ -32,6 +32,11 @@ export function isWord({ responseCode }: Pick<DnsAnswer, 'responseCode'>): boole
   return responseCode === 'NOERROR' || responseCode === 'NXDOMAIN';
 }
 
+/** The server read the question and does not understand it: that says nothing of the name, of the server's health, or of the way to it. */
+export function isNotUnderstood({ responseCode }: Pick<DnsAnswer, 'responseCode'>): boolean {
+  return responseCode === 'FORMERR' || responseCode === 'NOTIMP';
+}
+
 /** `ETIMEOUT`, or the code of the answer. */
 export function problemOf({ error, responseCode }: Pick<DnsAnswer, 'error' | 'responseCode'>): string {
   return error ?? responseCode ?? 'no answer';

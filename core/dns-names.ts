@@ -37,8 +37,20 @@ export function healthQuestion(clusterDomain: string): DnsQuestion {
   return { name: `kubernetes.default.svc.${clusterDomain}`, type: 'A' };
 }
 
-/** Every question about the Service with what should be answered, the Service's own name first. */
+/**
+ * Every question about the Service with what should be answered, the Service's own name first. A name that DNS cannot
+ * have is none: a port's name of 63 letters makes a label of 64 with its underscore.
+ */
 export function expectedAnswers(desired: DesiredService, clusterDomain: string): ExpectedAnswer[] {
+  return allAnswers(desired, clusterDomain).filter(({ name }) => canBeAsked(name));
+}
+
+/** RFC 1035, 2.3.4: a label has at most 63 octets, a name 255 with the lengths of its labels, which is 253 in text. */
+export function canBeAsked(name: string): boolean {
+  return name.length <= 253 && name.split('.').every((label) => label.length >= 1 && label.length <= 63);
+}
+
+function allAnswers(desired: DesiredService, clusterDomain: string): ExpectedAnswer[] {
   const { service } = desired;
   const name = serviceDomain(desired, clusterDomain);
   if (service.type === 'ExternalName') {

@@ -12,9 +12,11 @@ export interface KubeProxyTotals {
   readonly syncs?: Durations;
   readonly fullSyncs?: number;
   readonly partialSyncs?: number;
-  /** Failed runs of iptables-restore and transactions of nft; a partial write that fails is followed by one of all rules. */
+  /** Writes that failed, one for each family: a failed partial run of iptables-restore counts as failed and as partial there (proxier.go syncProxyRules). */
   readonly failures?: number;
   readonly apiRequests?: number;
+  /** Packets that its rule against those of no connection dropped. */
+  readonly invalidPackets?: number;
   /** Requests to the API server without an answer, or with 401, 403 or 5xx. */
   readonly apiErrors?: number;
   readonly networkProgramming?: Durations;
@@ -37,11 +39,18 @@ export function kubeProxyTotals(metrics: KubeProxyMetrics): KubeProxyTotals {
     syncs: durations((sync) => sync.syncs),
     fullSyncs: sum(syncs.map((sync) => sync.fullSyncs?.count)),
     partialSyncs: sum(syncs.map((sync) => sync.partialSyncs?.count)),
-    failures: sum(syncs.flatMap((sync) => [sync.restoreFailures, sync.partialRestoreFailures, sync.nftablesSyncFailures])),
+    failures: sum(syncs.map(failedWrites)),
     apiRequests: apiRequests.size === 0 ? undefined : sum([...apiRequests.values()]),
+    invalidPackets: sum([metrics.invalidPacketsDropped]),
     apiErrors: apiRequests.size === 0 ? undefined : (sum(failed.map(([, count]) => count)) ?? 0),
     networkProgramming: durations((sync) => sync.networkProgramming),
   });
+}
+
+/** Undefined where kube-proxy does not say it. */
+export function failedWrites({ restoreFailures, partialRestoreFailures, nftablesSyncFailures }: KubeProxySync): number | undefined {
+  const known = [restoreFailures, partialRestoreFailures, nftablesSyncFailures].filter((count) => count !== undefined);
+  return known.length === 0 ? undefined : Math.max(restoreFailures ?? 0, partialRestoreFailures ?? 0) + (nftablesSyncFailures ?? 0);
 }
 
 function lastQueuedOf(syncs: readonly KubeProxySync[]): number | undefined {

@@ -175,6 +175,8 @@ const conntrack = z.object({
       replySource: z.string(),
       replySourcePort: z.number().int(),
       entries: z.number().int(),
+      /** Addresses that they come from, counted up to 1,000; absent in reports of earlier versions. */
+      clients: z.number().int().optional(),
     }),
   ),
   /** collect Entries: the entries themselves, at most maxConntrackEntries. */

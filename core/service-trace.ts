@@ -452,13 +452,17 @@ export interface KubeProxyStatus {
    */
   partialSyncs?: number;
   /**
-   * Writes that failed since it started.
+   * Writes that failed since it started, each family counted.
    */
   failures?: number;
   /**
    * Requests to the API server without an answer, or refused, since it started.
    */
   apiErrors?: number;
+  /**
+   * Packets of no connection that its rule dropped since it started.
+   */
+  invalidPackets?: number;
 }
 export interface NodePortStatus {
   family: 'IPv4' | 'IPv6';
@@ -1619,12 +1623,17 @@ export const serviceTraceSchema = {
           "format": "int64"
          },
          "failures": {
-          "description": "Writes that failed since it started.",
+          "description": "Writes that failed since it started, each family counted.",
           "type": "integer",
           "format": "int64"
          },
          "apiErrors": {
           "description": "Requests to the API server without an answer, or refused, since it started.",
+          "type": "integer",
+          "format": "int64"
+         },
+         "invalidPackets": {
+          "description": "Packets of no connection that its rule dropped since it started.",
           "type": "integer",
           "format": "int64"
          }

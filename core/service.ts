@@ -13,6 +13,13 @@ export interface DesiredService {
   readonly endpointSlices: readonly EndpointSliceStatus[];
   /** The newest `endpoints.kubernetes.io/last-change-trigger-time` of the slices, or when one was written, RFC 3339. */
   readonly lastChange?: string;
+  /** When the Service was made, or its spec, its labels or its status were last written, RFC 3339. */
+  readonly serviceChange?: string;
+  /**
+   * When whoever collects saw that the Service or its EndpointSlices are not what they were at the collection before,
+   * RFC 3339: what was deleted, and a field that was taken away, has no time of its own.
+   */
+  readonly noticedChange?: string;
   /** EndpointSlices that changed while nodes were asked: a node may rightly show them as they were before. */
   readonly changedWhileCollecting?: readonly string[];
   /** Whose its external addresses are; absent where nobody has looked. */

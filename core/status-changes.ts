@@ -130,16 +130,35 @@ function targetChanges(before: readonly DnatTargetStatus[], now: readonly DnatTa
   return { added: [...next].filter((target) => !old.has(target)), removed: [...old].filter((target) => !next.has(target)) };
 }
 
+/**
+ * A finding is the same as long as its kind and place are, whatever its text says by now: counts and times in it change
+ * all the time. Several of one kind at one place, such as one for each endpoint, come and go by their number.
+ */
 function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
   if (before.findings === undefined || after.findings === undefined) return [];
-  const keyOfFinding = ({ id, where, message }: FindingStatus): string => `${id} ${where} ${message}`;
-  const old = new Map(before.findings.map((finding) => [keyOfFinding(finding), finding]));
-  const now = new Map(after.findings.map((finding) => [keyOfFinding(finding), finding]));
+  const old = Map.groupBy(before.findings, findingKey);
+  const now = Map.groupBy(after.findings, findingKey);
   const change = ({ node }: FindingStatus, mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'finding', mood, ...(node === undefined ? {} : { node }), text });
-  return [
-    ...[...now].filter(([key]) => !old.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'bad', `${finding.id}: ${finding.message}`)),
-    ...[...old].filter(([key]) => !now.has(key)).map(([, finding]) => change(finding, finding.severity === 'info' ? 'neutral' : 'good', `${finding.id} of ${finding.where} is gone`)),
-  ];
+  const came = [...now].flatMap(([key, findings]) => {
+    const were = old.get(key) ?? [];
+    const known = new Set(were.map(({ message }) => message));
+    // Those with a text of before are the ones of before.
+    const fresh = findings.filter(({ message }) => !known.has(message)).slice(0, Math.max(0, findings.length - were.length));
+    return fresh.map((finding) => change(finding, finding.severity === 'info' ? 'neutral' : 'bad', `${finding.id}: ${finding.message}`));
+  });
+  const went = [...old].flatMap(([key, were]) => {
+    const [first] = were;
+    const left = now.get(key)?.length ?? 0;
+    if (first === undefined || left >= were.length) return [];
+    if (left > 0) return [change(first, 'neutral', `${first.id} of ${first.where}: ${String(left)} of ${String(were.length)} are left`)];
+    return [change(first, first.severity === 'info' ? 'neutral' : 'good', `${first.id} of ${first.where} is gone`)];
+  });
+  return [...came, ...went];
+}
+
+/** What makes two findings the same one: their kind and their place, never their words. */
+export function findingKey({ id, where }: Pick<FindingStatus, 'id' | 'where'>): string {
+  return `${id} ${where}`;
 }
 
 function stateOf({ ready, serving, terminating }: EndpointStatus): string {

@@ -7,6 +7,7 @@ import { diagnose } from './diagnose/diagnose.ts';
 import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
 import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
+import { unconfirmed } from './diagnose/second-look.ts';
 import { mergeDurations, quantile } from './durations.ts';
 import { askedDomain, problemOf } from './dns-answers.ts';
 import { serviceDomain } from './dns-names.ts';
@@ -29,6 +30,7 @@ import type {
   ConntrackStatus,
   ConvergenceStatus,
   DnatTargetStatus,
+  FindingStatus,
   KubeProxyStatus,
   NodePortStatus,
   NodeStatus,
@@ -55,6 +57,8 @@ export interface StatusInput {
   readonly nodeZones?: Readonly<Record<string, string>>;
   /** The client of spec.from, by node. */
   readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
+  /** What the looks before found; given, a finding that only a moment may have caused, and that is not among them, is left out. */
+  readonly foundBefore?: readonly FindingStatus[];
   /** The status before, for the times at which conditions changed. */
   readonly previous: ServiceTraceStatus | undefined;
   /** RFC 3339. */
@@ -79,7 +83,11 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
   const facts = { desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input), previous: input.previous }) };
-  const findings = diagnose(facts);
+  const believed = (all: FindingStatus[]): FindingStatus[] => {
+    const doubted = new Set(input.foundBefore === undefined ? [] : unconfirmed(all, input.foundBefore));
+    return all.filter((finding) => !doubted.has(finding));
+  };
+  const findings = believed(diagnose(facts));
   const walks = walksOf(input, desired, nodes);
   const convergence = convergenceStatus(desired, nodes);
   const whole: ServiceTraceStatus = {
@@ -101,7 +109,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const bounded = boundStatus(whole);
   if (bounded.truncated === undefined || bounded.truncated.length === 0) return bounded;
   // That something was cut is itself a finding.
-  const withCuts = diagnose({ ...facts, truncated: bounded.truncated });
+  const withCuts = believed(diagnose({ ...facts, truncated: bounded.truncated }));
   return boundStatus({ ...whole, conditions: conditionsOf({ ...input, nodes, findings: withCuts }), findings: withCuts, summary: summaryOf(desired, nodes, withCuts) });
 }
 
@@ -171,7 +179,7 @@ const statisticsShown = ['drop', 'early_drop', 'error', 'insert_failed', 'invali
 function kubeProxyStatus(state: KubeProxyState, configSource: 'configz' | 'ConfigMap' | undefined): KubeProxyStatus {
   const { healthy, message, lastSync, metrics } = state;
   const totals = metrics === undefined ? {} : kubeProxyTotals(metrics);
-  const { lastQueued, pendingChanges, fullSyncs, partialSyncs, failures, apiErrors } = totals;
+  const { lastQueued, pendingChanges, fullSyncs, partialSyncs, failures, apiErrors, invalidPackets } = totals;
   return present({
     healthy,
     message,
@@ -184,6 +192,7 @@ function kubeProxyStatus(state: KubeProxyState, configSource: 'configz' | 'Confi
     partialSyncs,
     failures,
     apiErrors,
+    invalidPackets,
   });
 }
 

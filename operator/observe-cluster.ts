@@ -64,7 +64,8 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
   });
   const policyLists = cachedByKey(sharedFreshMilliseconds, async (namespace) => (await networking.listNamespacedNetworkPolicy({ namespace })).items);
   const dnsServices = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' })));
-  const dnsFacts = cachedByKey(sharedFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
+  // A server that ends is none any more at once, and is not to be asked.
+  const dnsFacts = cachedByKey(podsFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
   const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, () => listPods(core, 'kube-system', 'k8s-app=kube-proxy'));
   const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name: 'kube-proxy' })));
   /** What pods and EndpointSlices of a Service contradicted each other in, also when they were read again. */

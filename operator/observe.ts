@@ -1,5 +1,6 @@
 /** Turns API objects into core's values: the only place where the operator knows their shape. */
 import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import * as z from 'zod';
 import { present } from '../core/present.ts';
 import type { DesiredService, Protocol } from '../core/service.ts';
 import type { EndpointSliceStatus, EndpointStatus, NodesSpec, ServicePortStatus, ServiceStatus } from '../core/service-trace.ts';
@@ -9,12 +10,13 @@ const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
 
 export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1EndpointSlice[]): DesiredService {
   const lastChange = newest(endpointSlices.flatMap(changesOf));
+  const serviceChange = newest(serviceChanges(service));
   return {
     namespace: service.metadata?.namespace ?? '',
     name: service.metadata?.name ?? '',
     service: serviceStatusOf(service),
     endpointSlices: endpointSlices.map(endpointSliceStatusOf).sort((one, other) => (one.name < other.name ? -1 : 1)),
-    ...(lastChange === undefined ? {} : { lastChange }),
+    ...present({ lastChange, serviceChange }),
   };
 }
 
@@ -25,6 +27,22 @@ export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1
 function changesOf({ metadata }: V1EndpointSlice): string[] {
   const written = (metadata?.managedFields ?? []).flatMap(({ time }) => (time === undefined ? [] : [new Date(time).toISOString()]));
   return [...written, ...(metadata?.annotations?.[changeAnnotation] === undefined ? [] : [metadata.annotations[changeAnnotation]])];
+}
+
+/** Its annotations, which others may write all the time, change nothing that is compared; what else a manager owns has one time for all of it. */
+function serviceChanges({ metadata }: V1Service): string[] {
+  const written = (metadata?.managedFields ?? []).filter(({ fieldsV1 }) => ownsMoreThanAnnotations(fieldsV1)).map(({ time }) => time);
+  return [metadata?.creationTimestamp, ...written].flatMap((time) => (time === undefined ? [] : [new Date(time).toISOString()]));
+}
+
+/** By structured-merge-diff's names: `{"f:spec": …, "f:metadata": {"f:annotations": …}}`. */
+const ownedSchema = z.looseObject({ 'f:metadata': z.looseObject({}).optional() });
+
+function ownsMoreThanAnnotations(fields: unknown): boolean {
+  const owned = ownedSchema.safeParse(fields);
+  if (!owned.success) return true;
+  const { 'f:metadata': ofMetadata = {}, ...rest } = owned.data;
+  return Object.keys(rest).length > 0 || Object.keys(ofMetadata).some((name) => name !== 'f:annotations');
 }
 
 function newest(times: readonly string[]): string | undefined {

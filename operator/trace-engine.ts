@@ -1,10 +1,12 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
-import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod } from '@kubernetes/client-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod, type V1Service } from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
 import { boundCondition } from '../core/bound-status.ts';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
 import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
+import { unconfirmed } from '../core/diagnose/second-look.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import { isAddressAsked, ownExternalAddresses } from '../core/external-addresses.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
@@ -12,7 +14,7 @@ import { present } from '../core/present.ts';
 import { progressStatus } from '../core/progress-status.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
-import type { CollectSpec, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { CollectSpec, FindingStatus, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { addressHolders } from './address-holders.ts';
 import { statusCodeOf } from './api-error.ts';
@@ -34,6 +36,8 @@ export interface TraceEngineOptions {
   readonly probeIdleSeconds?: number;
   /** Nodes that are asked at the same time; default 32. */
   readonly maxConcurrentNodes?: number;
+  /** How long to wait before what a moment can have caused is looked for again; default 2000. */
+  readonly againMilliseconds?: number;
   /** Tells these probes from others in the same namespace; default operator. */
   readonly instance?: string;
   readonly log?: (message: string) => void;
@@ -106,6 +110,10 @@ const maxConntrackEntries = 200;
 const progressMilliseconds = 250;
 /** Lists of nodes are long, and nodes come and go seldom. */
 const nodesFreshMilliseconds = 5000;
+/** After this time, a lost packet is not lost again, kube-proxy and the controllers have followed a change, and what is deleted is gone. */
+const usualAgainMilliseconds = 2000;
+/** What one look alone found is not told; where each look finds something else, that waits for the next collection. */
+const maxLooks = 3;
 /** EndpointSlices that were read this long before the last node answered are read again. */
 const slicesFreshMilliseconds = 1000;
 
@@ -130,6 +138,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
 
   const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
 
+  /** What the Services were at their last collection, by `namespace/name`. */
+  const seen: SeenServices = new Map();
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
 
@@ -150,7 +160,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     );
   };
 
-  const trace = async (request: TraceRequest): Promise<TraceResult> => {
+  /** @param kept answers of the look before, of nodes that are not asked again; absent at the first look */
+  const look = async (request: TraceRequest, kept?: ReadonlyMap<string, NodeAnswer>): Promise<Look> => {
     const { namespace, spec } = request;
     const name = spec.serviceRef.name;
     const input = (observed: Pick<StatusInput, 'desired' | 'answers'> & Partial<StatusInput>): StatusInput => ({
@@ -162,9 +173,11 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     });
     const service = await orUndefined(core.readNamespacedService({ namespace, name }));
     if (service === undefined) {
+      seen.delete(`${namespace}/${name}`);
       const { items } = await core.listNamespacedService({ namespace });
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
-      return { status: buildStatus(input({ desired: undefined, answers: [], similarServices })), desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
+      const status = buildStatus(input({ desired: undefined, answers: [], similarServices }));
+      return { result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }, believing: () => status };
     }
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
@@ -181,14 +194,15 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
       ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
     ]);
-    const status = (cluster?: ClusterFacts): ServiceTraceStatus => {
-      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom, ...(cluster === undefined ? {} : { cluster }) }));
+    const status = (cluster?: ClusterFacts, foundBefore?: readonly FindingStatus[]): ServiceTraceStatus => {
+      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom, ...present({ cluster, foundBefore }) }));
       const isWaiting = [...answers.values()].some((answer) => 'state' in answer && answer.state === 'Waiting');
       return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
     const collected = collections.get(`${namespace}/${name}`) ?? 0;
-    collections.set(`${namespace}/${name}`, collected + 1);
-    const dispatch = dispatchReading(spec.mode, collected, request.previous);
+    if (kept === undefined) collections.set(`${namespace}/${name}`, collected + 1);
+    // What is looked for again has to quote the rules.
+    const dispatch = kept === undefined ? dispatchReading(spec.mode, collected, request.previous) : 'Rules';
     const soFar = (): ServiceTraceStatus =>
       progressStatus({ generation: request.generation, previous: request.previous, now: new Date().toISOString(), desired, answers: [...answers.values()] });
     const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(soFar));
@@ -200,7 +214,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, connect }), onWaiting, request.signal));
+          answered(kept?.get(node.name) ?? await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, connect }), onWaiting, request.signal));
         }),
       );
     } finally {
@@ -212,11 +226,55 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
     const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
     const changed = changedSlices(firstRead, observed.slices);
-    desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }) };
-    return { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom };
+    const noticedChange = notice(seen, service, observed.slices);
+    desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
+    return {
+      result: { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom },
+      believing: (found) => status(cluster, found),
+    };
+  };
+
+  const trace = async (request: TraceRequest): Promise<TraceResult> => {
+    const { onProgress: _onProgress, ...quiet } = request;
+    const found = [...(request.previous?.findings ?? [])];
+    let last = await look(request);
+    for (let count = 1; ; count += 1) {
+      const all = last.result.status.findings ?? [];
+      const doubted = unconfirmed(all, found);
+      if (doubted.length === 0 || request.signal?.aborted === true) return last.result;
+      if (count === maxLooks) return { ...last.result, status: last.believing(found) };
+      found.push(...all);
+      await sleep(options.againMilliseconds ?? usualAgainMilliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal }).catch(() => undefined);
+      // Nodes of which nothing is doubted need not be asked again.
+      const asked = new Set(doubted.flatMap(({ node }) => node ?? []));
+      const isOfAll = doubted.some(({ node, where }) => node === undefined && !/^(?:service|endpointslice|endpoints)\//.test(where));
+      const kept = new Map(last.result.answers.filter(({ node }) => !isOfAll && !asked.has(node)).map((answer) => [answer.node, answer]));
+      last = await look(quiet, kept);
+    }
   };
 
   return { trace, capture, release: () => probes.release(), close: () => probes.close() };
+}
+
+/** One look at the Service and its nodes. */
+interface Look {
+  /** With everything that it found. */
+  readonly result: TraceResult;
+  /** The status without what may be a moment's, and was not found before. */
+  readonly believing: (foundBefore: readonly FindingStatus[]) => ServiceTraceStatus;
+}
+
+type SeenServices = Map<string, { readonly service: string; readonly written: string | undefined; readonly slices: readonly string[]; readonly noticed: string | undefined }>;
+
+/** When a change was first seen that has no time of its own: an EndpointSlice that is gone, or a field that nobody owns any more. */
+function notice(seen: SeenServices, service: V1Service, slices: readonly V1EndpointSlice[]): string | undefined {
+  const { namespace, name, service: status, serviceChange: written } = desiredServiceOf(service, []);
+  const before = seen.get(`${namespace}/${name}`);
+  const now = { service: JSON.stringify(status), written, slices: slices.map(({ metadata }) => metadata?.name ?? '') };
+  const isChanged = before !== undefined && ((before.service !== now.service && before.written === written) || before.slices.some((slice) => !now.slices.includes(slice)));
+  const noticed = isChanged ? new Date().toISOString() : before?.noticed;
+  seen.set(`${namespace}/${name}`, { ...now, noticed });
+  return noticed;
 }
 
 /** Names of the slices that were made, changed or deleted between two readings. */

@@ -1,9 +1,11 @@
 /** Asks the cluster's DNS for a Service's names, from the node: by way of the DNS Service, and each of its servers directly. */
 import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isNotUnderstood, isWord } from '../core/dns-answers.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { Emit } from './emit.ts';
-import { queryDns } from './query-dns.ts';
+import { queryDns, type DnsReply } from './query-dns.ts';
 
 type DnsRequest = NonNullable<ProbeRequest['collect']['dns']>;
 type Server = Pick<RecordOf<'dnsAnswer'>, 'server' | 'port' | 'role'>;
@@ -20,7 +22,12 @@ export async function askDns(request: DnsRequest, services: readonly string[], e
 async function askServer(server: Server, { health, questions }: DnsRequest, services: readonly string[], emit: Emit): Promise<void> {
   const ask = async (question: DnsRequest['health']): Promise<Omit<RecordOf<'dnsAnswer'>, 'kind' | 'service'>> => {
     const began = performance.now();
-    const reply = await queryDns({ address: server.server, port: server.port }, question);
+    const query = (): Promise<DnsReply> => queryDns({ address: server.server, port: server.port }, question);
+    let reply = await query();
+    if (mayPass(reply)) {
+      await sleep(againMilliseconds);
+      reply = await query();
+    }
     return { ...server, name: question.name, type: question.type, ...reply, milliseconds: Math.round((performance.now() - began) * 10) / 10 };
   };
   const healthy = await ask(health);
@@ -28,6 +35,15 @@ async function askServer(server: Server, { health, questions }: DnsRequest, serv
   if (healthy.error !== undefined) return;
   const asked = server.role === 'Service' ? questions : questions.filter(({ type }) => type !== 'SRV');
   await Promise.all(asked.map(async ({ service, name, type }) => { emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) }); }));
+}
+
+/** A server that starts or ends refuses, or fails, for a moment. One that does not answer was asked several times already. */
+const againMilliseconds = 1000;
+
+function mayPass({ error, responseCode }: DnsReply): boolean {
+  if (error !== undefined) return error !== 'ETIMEOUT';
+  const answer = responseCode === undefined ? {} : { responseCode };
+  return !isWord(answer) && !isNotUnderstood(answer);
 }
 
 async function readResolvConf(emit: Emit): Promise<void> {

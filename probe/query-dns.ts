@@ -11,53 +11,69 @@ import type { RecordOf } from '../core/node-report.ts';
 
 export type DnsReply = Pick<RecordOf<'dnsAnswer'>, 'answers' | 'alias' | 'responseCode' | 'error'>;
 
-/** A datagram may be lost: two are sent, the second after this time, and both together may take twice as long. */
-const attemptMilliseconds = 1000;
-const attempts = 2;
+/** A datagram may be lost, and a server or this node may be busy for a moment: each is sent anew, from another port, and waited for so long. */
+const attemptMilliseconds = [1000, 1000, 2000] as const;
+const tcpMilliseconds = 2000;
 /** A headless Service may have thousands of endpoints; what is compared are at most so many. */
 const maxAnswers = 2000;
 /** As resolvers have it since DNS flag day 2020: no fragments. */
 const udpPayloadSize = 1232;
 
 /** Never rejects: why no answer came is the error. */
-export async function queryDns(server: { readonly address: string; readonly port: number }, question: DnsQuestion): Promise<DnsReply> {
+export async function queryDns(server: Server, question: DnsQuestion): Promise<DnsReply> {
   try {
-    let reply: Packet | undefined;
-    for (let attempt = 1; reply === undefined; attempt += 1) {
-      try {
-        reply = await overUdp(server, question);
-      } catch (error) {
-        if (codeOf(error) !== 'ETIMEOUT' || attempt === attempts) throw error;
-      }
-    }
-    if ((reply.flags ?? 0) & 0x200) reply = await overTcp(server, question);
-    return readReply(reply, question);
+    const reply = await askedWith(server, { ...question, withEdns: true });
+    // RFC 6891, 7: a server that does not know EDNS may say so; then it is asked without.
+    const isEdnsUnknown = ['FORMERR', 'NOTIMP'].includes(responseCodeOf(reply));
+    return readReply(isEdnsUnknown ? await askedWith(server, { ...question, withEdns: false }) : reply, question);
   } catch (error) {
     return { answers: [], error: codeOf(error) };
   }
+}
+
+interface Query extends DnsQuestion {
+  readonly withEdns: boolean;
+}
+
+interface Server {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Over UDP, and where the answer is too long for that, over TCP. */
+async function askedWith(server: Server, query: Query): Promise<Packet> {
+  for (const [index, milliseconds] of attemptMilliseconds.entries()) {
+    try {
+      const reply = await overUdp(server, query, milliseconds);
+      return (reply.flags ?? 0) & 0x200 ? await overTcp(server, query) : reply;
+    } catch (error) {
+      if (codeOf(error) !== 'ETIMEOUT' || index === attemptMilliseconds.length - 1) throw error;
+    }
+  }
+  throw new DnsTimeoutError();
 }
 
 class DnsTimeoutError extends Error {
   readonly code = 'ETIMEOUT';
 }
 
-function queryPacket(id: number, { name, type }: DnsQuestion): Packet {
+function queryPacket(id: number, { name, type, withEdns }: Query): Packet {
   return {
     type: 'query',
     id,
     // Recursion desired, as a client asks: of a name outside of the cluster, only the answer matters.
     flags: 0x100,
     questions: [{ type, name }],
-    additionals: [{ type: 'OPT', name: '.', udpPayloadSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false }],
+    additionals: withEdns ? [{ type: 'OPT', name: '.', udpPayloadSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false }] : [],
   };
 }
 
 /** From a connected socket: an answer from elsewhere is not taken, and a port that nobody listens on is told. */
-function overUdp({ address, port }: { readonly address: string; readonly port: number }, question: DnsQuestion): Promise<Packet> {
+function overUdp({ address, port }: Server, query: Query, milliseconds: number): Promise<Packet> {
   const { promise, resolve, reject } = Promise.withResolvers<Packet>();
   const id = randomInt(65536);
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, attemptMilliseconds);
+  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, milliseconds);
   socket.on('error', reject);
   socket.on('message', (message) => {
     const packet = parsePacket(message);
@@ -65,7 +81,7 @@ function overUdp({ address, port }: { readonly address: string; readonly port: n
   });
   socket.connect(port, address, (error?: unknown) => {
     if (error instanceof Error) reject(error);
-    else socket.send(encode(queryPacket(id, question)), (failure) => { if (failure !== null) reject(failure); });
+    else socket.send(encode(queryPacket(id, query)), (failure) => { if (failure !== null) reject(failure); });
   });
   return promise.finally(() => {
     clearTimeout(timer);
@@ -74,15 +90,15 @@ function overUdp({ address, port }: { readonly address: string; readonly port: n
 }
 
 /** RFC 7766: two bytes of length come before the message. */
-function overTcp({ address, port }: { readonly address: string; readonly port: number }, question: DnsQuestion): Promise<Packet> {
+function overTcp({ address, port }: Server, question: Query): Promise<Packet> {
   const { promise, resolve, reject } = Promise.withResolvers<Packet>();
   const id = randomInt(65536);
-  const query = encode(queryPacket(id, question));
+  const message = encode(queryPacket(id, question));
   const length = Buffer.alloc(2);
-  length.writeUInt16BE(query.length);
+  length.writeUInt16BE(message.length);
   let received = Buffer.alloc(0);
-  const socket = createConnection({ host: address, port }, () => { socket.write(Buffer.concat([length, query])); });
-  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, attempts * attemptMilliseconds);
+  const socket = createConnection({ host: address, port }, () => { socket.write(Buffer.concat([length, message])); });
+  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, tcpMilliseconds);
   socket.on('error', reject);
   socket.on('close', () => { reject(new Error('ECONNRESET')); });
   socket.on('data', (chunk: Buffer) => {

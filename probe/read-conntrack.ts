@@ -16,10 +16,12 @@ type OtherPort = NonNullable<RecordOf<'conntrack'>['otherPorts']>[number];
 /** Ports that the Service does not have are told up to this many, and of each as many clients. */
 const maxOtherPorts = 20;
 const maxSources = 5;
+/** Of a group of entries, so many addresses of clients are told apart. */
+const maxClients = 1000;
 
 interface Tally {
   readonly service: ProbeRequestService;
-  readonly groups: Map<string, Group>;
+  readonly groups: Map<string, { readonly group: Group; readonly clients: Set<string> }>;
   readonly lines: string[];
   readonly otherPorts: Map<string, OtherPort>;
   matched: number;
@@ -48,7 +50,7 @@ export async function readConntrack(commands: Commands, request: ProbeRequest, n
   } else {
     for (const { service, groups, lines, matched, otherPorts } of tallies) {
       const others = [...otherPorts.values()].sort((one, other) => other.entries - one.entries).slice(0, maxOtherPorts);
-      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()], lines, ...(others.length === 0 ? {} : { otherPorts: others }) });
+      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()].map(({ group, clients }) => ({ ...group, clients: clients.size })), lines, ...(others.length === 0 ? {} : { otherPorts: others }) });
     }
   }
   await readTableSize(emit);
@@ -85,15 +87,18 @@ function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRe
   const assured = entry.state === 'CLOSE' ? entry.assured : undefined;
   const timeout = entry.state === 'SYN_SENT' && entry.unreplied ? entry.timeout : undefined;
   const key = [entry.protocol, entry.state, entry.unreplied, assured, destination, destinationPort, replySource, replySourcePort].join(' ');
-  const group = tally.groups.get(key);
-  if (group !== undefined) {
+  const { source } = entry.original;
+  const known = tally.groups.get(key);
+  if (known !== undefined) {
+    const { group, clients } = known;
     group.entries += 1;
     if (timeout !== undefined) group.leastTimeout = Math.min(timeout, group.leastTimeout ?? timeout);
+    if (clients.size < maxClients) clients.add(source);
   } else {
-    tally.groups.set(key, {
+    const group: Group = {
       family,
       protocol: entry.protocol,
-      ...(entry.state === undefined ? {} : { state: entry.state }),
+      ...present({ state: entry.state }),
       unreplied: entry.unreplied,
       ...present({ assured, leastTimeout: timeout }),
       destination,
@@ -101,7 +106,8 @@ function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRe
       replySource,
       replySourcePort,
       entries: 1,
-    });
+    };
+    tally.groups.set(key, { group, clients: new Set([source]) });
   }
 }
 

@@ -1,5 +1,6 @@
 /** The findings, one line each; the chosen one may be opened to its evidence and advice. */
 import type { FindingStatus } from '../../core/service-trace.ts';
+import { findingKey } from '../../core/status-changes.ts';
 import { paintCell } from '../printers/paint.ts';
 import { findingLines, findingTitle } from '../printers/table.ts';
 import { noFindingCell } from '../words.ts';
@@ -13,10 +14,11 @@ export function findingsBody(state: BodyState, { width, theme }: BodyOptions): B
   if (status === undefined) return textBody([]);
   const all = status.findings ?? [];
   if (all.length === 0) return textBody([`Findings: ${paintCell(paint, noFindingCell(status))}`]);
+  const keys = keysOf(all);
   const isShown = rowFilter(filterOf(state));
   const shown = all.filter((finding) => isShown([finding.id, finding.severity, finding.where, finding.message].join(' ')));
   // Few findings are shown whole at once; of many, those that are opened.
-  const isOpen = (finding: FindingStatus): boolean => state.folded.has(keyOf(finding)) !== shown.length <= 3;
+  const isOpen = (finding: FindingStatus): boolean => state.folded.has(keys.get(finding) ?? '') !== shown.length <= 3;
   const rows = shown.flatMap((finding) =>
     isOpen(finding) ? findingLines(finding, { paint, width }).map((text) => ({ text, finding })) : [{ text: `${findingTitle(finding, { paint })}  ${finding.message}`, finding }]);
   return {
@@ -25,13 +27,15 @@ export function findingsBody(state: BodyState, { width, theme }: BodyOptions): B
     line: (index) => rows[index]?.text ?? '',
     meaning: (index) => {
       const finding = rows[index]?.finding;
-      return finding === undefined ? {} : { open: { kind: 'fold', key: keyOf(finding) }, fold: keyOf(finding), copy: finding.advice };
+      const key = finding === undefined ? undefined : keys.get(finding);
+      return finding === undefined || key === undefined ? {} : { open: { kind: 'fold', key }, fold: key, copy: finding.advice };
     },
-    foldable: shown.map(keyOf),
+    foldable: shown.flatMap((finding) => keys.get(finding) ?? []),
   };
 }
 
-function keyOf({ id, where, message }: FindingStatus): string {
-  return `finding ${id} ${where} ${message}`;
+/** What is open stays so when the text of a finding changes; those of one kind at one place are told apart by their order. */
+function keysOf(findings: readonly FindingStatus[]): ReadonlyMap<FindingStatus, string> {
+  return new Map([...Map.groupBy(findings, findingKey)].flatMap(([key, alike]) => alike.map((finding, index) => [finding, `finding ${key} ${String(index)}`] as const)));
 }
 

@@ -12,7 +12,12 @@ export function isWithin(time: string | undefined, milliseconds: number, now: st
   return time !== undefined && Date.parse(now) - Date.parse(time) < milliseconds;
 }
 
-/** Whether the EndpointSlices are being written right now: then the API's objects are of different moments. */
-export function isChanging({ lastChange }: DesiredService, now: string): boolean {
-  return isWithin(lastChange, controllerGraceMilliseconds, now);
+/** Whether the Service or its EndpointSlices are being written right now: then the API's objects are of different moments. */
+export function isChanging(desired: DesiredService, now: string): boolean {
+  return isWithin(newestChange(desired), controllerGraceMilliseconds, now);
+}
+
+/** When the Service or its EndpointSlices last changed, as far as that is known: RFC 3339. */
+export function newestChange({ lastChange, serviceChange, noticedChange }: DesiredService): string | undefined {
+  return [lastChange, serviceChange, noticedChange].filter((time) => time !== undefined).sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
 }

@@ -3,6 +3,7 @@ import { askedDomain, compareAnswer, isWord, type Comparison, type DnsAnswer } f
 import { expectedAnswers, healthQuestion, isHeadless, type ExpectedAnswer } from '../dns-names.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DesiredService } from '../service.ts';
+import { isWithin } from './age.ts';
 
 export interface DnsComparison {
   readonly answer: DnsAnswer;
@@ -10,15 +11,22 @@ export interface DnsComparison {
   readonly comparison: Comparison;
 }
 
-/** CoreDNS keeps an answer for 30 s at most as kubeadm sets it up (plugin cache), and endpoints change all the time. */
-const cacheMilliseconds = 30_000;
+/**
+ * CoreDNS keeps an answer, also that there is none, for 30 s at most as kubeadm sets it up (plugin cache), and hears of a
+ * change a moment after it.
+ */
+const cacheMilliseconds = 35_000;
 
 /** Of one node; an answer that a cache may rightly still hold is no answer to compare. */
 export function dnsComparisons({ read }: NodeFacts, desired: DesiredService): DnsComparison[] {
   const answers = read?.dnsAnswers ?? [];
   const domain = askedDomain(answers, desired);
   if (domain === undefined || read === undefined) return [];
-  const changed = Date.parse(read.collectedAt) - Date.parse(desired.lastChange ?? '') < cacheMilliseconds;
+  const { lastChange, serviceChange, noticedChange } = desired;
+  const isYoung = (...times: readonly (string | undefined)[]): boolean => times.some((time) => isWithin(time, cacheMilliseconds, read.collectedAt));
+  // A Service that was made, or made another one, a moment ago may rightly be answered as it was before.
+  if (isYoung(serviceChange, noticedChange)) return [];
+  const changed = isYoung(lastChange);
   return expectedAnswers(desired, domain).flatMap((expected) => {
     // A ClusterIP stays; what names endpoints changes with them.
     if (changed && isHeadless(desired) && expected.kind !== 'alias') return [];

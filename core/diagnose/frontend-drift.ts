@@ -6,6 +6,7 @@ import { isAddressAsked } from '../external-addresses.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
+import { newestChange } from './age.ts';
 import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
 
 export interface FrontendDrift {
@@ -30,11 +31,12 @@ export function syncGrace(facts: NodeFacts, cluster: ClusterFacts | undefined): 
   return syncGraceMilliseconds + (kubeProxyConfigOf(facts, cluster)?.config.minSyncPeriod ?? 0) * 1000;
 }
 
-/** Whether an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
+/** Whether the Service or an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
 export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): boolean {
   if (facts.read !== undefined && (desired.changedWhileCollecting ?? []).length > 0) return true;
-  if (facts.read === undefined || desired.lastChange === undefined) return false;
-  const age = Date.parse(facts.read.collectedAt) - Date.parse(desired.lastChange);
+  const changed = newestChange(desired);
+  if (facts.read === undefined || changed === undefined) return false;
+  const age = Date.parse(facts.read.collectedAt) - Date.parse(changed);
   return Number.isFinite(age) && age < syncGrace(facts, cluster);
 }
 

@@ -1,4 +1,7 @@
-/** How much counters grew between two readings: what they counted before is history, and no finding. */
+/**
+ * How much counters grew between two readings: what they counted before is history, and no finding. A first reading of
+ * kube-proxy's counters has nothing to compare with, so it says nothing; the next one would say something else.
+ */
 import type { NodeFacts } from '../node-facts.ts';
 import type { NodeStatus } from '../service-trace.ts';
 import type { Facts } from './finding.ts';
@@ -20,12 +23,15 @@ export function conntrackGrowth(facts: Facts, node: NodeFacts, names: readonly s
   if (record === undefined) return undefined;
   const before = statusBefore(facts, node);
   const grew = (old: Readonly<Record<string, number>>): number => names.reduce((sum, name) => sum + Math.max(0, (record.last[name] ?? 0) - (old[name] ?? record.last[name] ?? 0)), 0);
-  if (before?.status.conntrackStatistics !== undefined) return { count: grew(before.status.conntrackStatistics), seconds: before.seconds };
+  const old = before?.status.conntrackStatistics;
+  // A node that started anew counts from 0.
+  const isSameCount = old !== undefined && Object.entries(old).every(([name, count]) => (record.last[name] ?? count) >= count);
+  if (before !== undefined && isSameCount) return { count: grew(old), seconds: before.seconds };
   return record.milliseconds > 0 ? { count: grew(record.first), seconds: record.milliseconds / 1000 } : undefined;
 }
 
 /** Of a counter of kube-proxy since the collection before; undefined where there was none, or kube-proxy started anew. */
-export function kubeProxyGrowth(facts: Facts, node: NodeFacts, now: number | undefined, field: 'fullSyncs' | 'failures' | 'apiErrors'): Growth | undefined {
+export function kubeProxyGrowth(facts: Facts, node: NodeFacts, now: number | undefined, field: 'fullSyncs' | 'failures' | 'apiErrors' | 'invalidPackets'): Growth | undefined {
   const before = statusBefore(facts, node);
   const old = before?.status.kubeProxy?.[field];
   if (before === undefined || old === undefined || now === undefined || now < old) return undefined;

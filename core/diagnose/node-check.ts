@@ -76,7 +76,7 @@ export interface PolicyFault {
 
 /**
  * @returns undefined where nothing can be said: the rules were not read, kube-proxy leaves the Service out, or an
- * EndpointSlice changed so shortly before that the rules may rightly be older
+ * EndpointSlice, or the Service, changed so shortly before that the rules may rightly be older
  */
 export function checkNode(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): NodeCheck | undefined {
   const known = checks.get(facts);

@@ -100,7 +100,7 @@ export function ownSlices({ endpointSlices }: DesiredService, cluster: ClusterFa
 }
 
 /** When its deletion was asked for: the API has only the time at which it is to be gone. */
-function deletedAt({ deletionTimestamp, terminationGracePeriodSeconds = 0 }: PodFacts): string | undefined {
+export function deletedAt({ deletionTimestamp, terminationGracePeriodSeconds = 0 }: PodFacts): string | undefined {
   return deletionTimestamp === undefined ? undefined : new Date(Date.parse(deletionTimestamp) - terminationGracePeriodSeconds * 1000).toISOString();
 }
 
@@ -140,7 +140,7 @@ export function leftoverMirrors(desired: DesiredService, cluster: ClusterFacts, 
   const mirrored = new Map(cluster.endpointSlices?.filter(({ managedBy }) => managedBy === mirrorController).map((slice) => [slice.name, slice]));
   return desired.endpointSlices.filter(({ name, endpoints }) => {
     const slice = mirrored.get(name);
-    return slice !== undefined && endpoints.length > 0 && !isWithin(slice.createdAt, controllerGraceMilliseconds, now);
+    return slice !== undefined && endpoints.length > 0 && ![slice.createdAt, desired.serviceChange].some((time) => isWithin(time, controllerGraceMilliseconds, now));
   });
 }
 

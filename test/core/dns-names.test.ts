@@ -33,6 +33,12 @@ describe('expectedAnswers', () => {
     ]);
   });
 
+  it.each([[62, true], [63, false]])('asks for the SRV record of a port whose name has %i letters: %s', (length, isAsked) => {
+    const ports = [{ name: 'p'.repeat(length), protocol: 'TCP' as const, port: 80 }];
+    const asked = expectedAnswers(desiredService(undefined, { ports }), 'cluster.local').map(({ type }) => type);
+    expect(asked).toEqual(isAsked ? ['A', 'AAAA', 'SRV'] : ['A', 'AAAA']);
+  });
+
   it('gives an ExternalName its alias, and nothing to one that names an address', () => {
     const external = (externalName: string): unknown => expectedAnswers(desiredService([], { type: 'ExternalName', clusterIPs: [], externalName }), 'cluster.local');
     expect(external('DB.example.com.')).toEqual([{ name: 'auth-service.default.svc.cluster.local', type: 'A', kind: 'alias', target: 'db.example.com' }]);

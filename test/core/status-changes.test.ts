@@ -90,4 +90,15 @@ describe('changesBetween', () => {
     ]);
     expect(texts({ findings: [finding] }, { findings: [] })).toEqual(['good finding: KP-UNHEALTHY of node/node-a is gone']);
   });
+
+  it('takes a finding for the same as long as its kind and place are, whatever its text says', () => {
+    const stale = (where: string, message: string): FindingStatus => ({ id: 'RULE-EP-STALE', severity: 'error', where, node: where.slice(5), message, evidence: [], advice: 'restart it' });
+    const [one, two, three] = [stale('node/node-a', 'to 10.244.1.2'), stale('node/node-a', 'to 10.244.1.3'), stale('node/node-a', 'to 10.244.1.4')];
+    expect(texts({ findings: [one] }, { findings: [two] })).toEqual([]);
+    expect(texts({ findings: [one] }, { findings: [two, one] })).toEqual(['bad finding: RULE-EP-STALE: to 10.244.1.3']);
+    expect(texts({ findings: [one] }, { findings: [two, three] })).toEqual(['bad finding: RULE-EP-STALE: to 10.244.1.3']);
+    expect(texts({ findings: [one, two, three] }, { findings: [two] })).toEqual(['neutral finding: RULE-EP-STALE of node/node-a: 1 of 3 are left']);
+    expect(texts({ findings: [one, two] }, { findings: [] })).toEqual(['good finding: RULE-EP-STALE of node/node-a is gone']);
+    expect(texts({ findings: [one] }, { findings: [stale('node/node-b', 'to 10.244.1.2')] })).toEqual(['bad finding: RULE-EP-STALE: to 10.244.1.2', 'good finding: RULE-EP-STALE of node/node-a is gone']);
+  });
 });

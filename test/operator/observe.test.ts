@@ -1,4 +1,4 @@
-import type { V1Node } from '@kubernetes/client-node';
+import type { V1Node, V1Service } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
 import { desiredServiceOf, endpointSliceStatusOf, matchesSelector, selectNodes, serviceStatusOf } from '../../operator/observe.ts';
 import { nearNames } from '../../operator/trace-engine.ts';
@@ -65,6 +65,23 @@ it('takes when a slice was written for a change of it, where the controller says
   expect(lastChange(written('y', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.750Z'), written('z', '2025-01-01T00:00:00Z'))).toBe('2026-01-01T00:00:00.750Z');
   expect(lastChange(written('y', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00.750Z'), written('z', '2026-01-01T00:00:09Z'))).toBe('2026-01-01T00:00:09.000Z');
   expect(lastChange()).toBeUndefined();
+});
+
+describe('when the Service changed', () => {
+  const at = (...managedFields: NonNullable<NonNullable<V1Service['metadata']>['managedFields']>): string | undefined =>
+    desiredServiceOf({ metadata: { name: 'a', namespace: 'b', creationTimestamp: new Date('2026-01-01T00:00:00Z'), managedFields }, spec: {} }, []).serviceChange;
+  const written = (time: string, fieldsV1: object): NonNullable<NonNullable<V1Service['metadata']>['managedFields']>[number] => ({ manager: 'kubectl', time: new Date(time), fieldsV1 });
+
+  it('is when it was made, and when its spec, labels or status were written', () => {
+    expect(at()).toBe('2026-01-01T00:00:00.000Z');
+    expect(at(written('2026-01-02T00:00:00Z', { 'f:spec': { 'f:type': {} } }))).toBe('2026-01-02T00:00:00.000Z');
+    expect(at(written('2026-01-03T00:00:00Z', { 'f:metadata': { 'f:labels': {} } }), written('2026-01-02T00:00:00Z', { 'f:spec': {} }))).toBe('2026-01-03T00:00:00.000Z');
+    expect(at(written('2026-01-04T00:00:00Z', { 'f:status': { 'f:loadBalancer': {} } }))).toBe('2026-01-04T00:00:00.000Z');
+  });
+
+  it('is not when somebody wrote an annotation', () => {
+    expect(at(written('2026-01-02T00:00:00Z', { 'f:metadata': { 'f:annotations': {} } }))).toBe('2026-01-01T00:00:00.000Z');
+  });
 });
 
 const node = (name: string, labels: Record<string, string> = {}, operatingSystem = 'linux'): V1Node => ({

@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { decode, encode, type Answer, type Packet } from 'dns-packet';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { NodeReportRecord } from '../../core/node-report.ts';
+import { askDns } from '../../probe/ask-dns.ts';
 import { queryDns } from '../../probe/query-dns.ts';
 
 const closing: (() => void)[] = [];
@@ -88,11 +90,42 @@ describe('queryDns', () => {
     expect(asked).toBe(2);
   });
 
+  it('asks without EDNS where the server does not understand it', async () => {
+    const port = await startServer((query) => ((query.additionals ?? []).length > 0 ? reply(query, [], 1) : reply(query, [{ name: question.name, type: 'A', data: '10.0.0.1' }])));
+    expect(await queryDns(server(port), question)).toEqual({ answers: ['10.0.0.1'], responseCode: 'NOERROR' });
+    const lost = await startServer((query) => reply(query, [], 1));
+    expect(await queryDns(server(lost), question)).toEqual({ answers: [], responseCode: 'FORMERR' });
+  });
+
+  it('waits longer for the third datagram, for a server that is busy', async () => {
+    let asked = 0;
+    const port = await startServer((query) => ((asked += 1) === 3 ? reply(query, [{ name: question.name, type: 'A', data: '10.0.0.1' }]) : undefined));
+    expect(await queryDns(server(port), question)).toMatchObject({ answers: ['10.0.0.1'] });
+  });
+
   it('says why no answer came', async () => {
     const silent = await startServer(() => undefined);
     expect(await queryDns(server(silent), question)).toEqual({ answers: [], error: 'ETIMEOUT' });
     const port = await startServer(() => undefined);
     for (const close of closing.splice(0)) close();
     expect(await queryDns(server(port), question)).toEqual({ answers: [], error: 'ECONNREFUSED' });
+  });
+});
+
+describe('askDns', () => {
+  it('asks again what was refused or failed, as a server that starts does', async () => {
+    const asked = new Map<string, number>();
+    const port = await startServer((query) => {
+      const name = query.questions?.[0]?.name ?? '';
+      const count = (asked.get(name) ?? 0) + 1;
+      asked.set(name, count);
+      return count === 1 ? reply(query, [], 5) : reply(query, [{ name, type: 'A', data: '10.0.0.1' }]);
+    });
+    const health = { name: 'kubernetes.default.svc.cluster.local', type: 'A' } as const;
+    const records: NodeReportRecord[] = [];
+    await askDns({ servers: [], endpoints: [{ address: '127.0.0.1', port }], health, questions: [{ service: 'default/auth', ...question }] }, ['default/auth'], (record) => records.push(record));
+    const answers = records.flatMap((record) => (record.kind === 'dnsAnswer' ? [[record.name, record.responseCode, record.answers]] : []));
+    expect(answers).toEqual([[health.name, 'NOERROR', ['10.0.0.1']], [question.name, 'NOERROR', ['10.0.0.1']]]);
+    expect([...asked.values()]).toEqual([2, 2]);
   });
 });

@@ -1,11 +1,14 @@
 import { onNode, type FindingKind } from '../finding.ts';
 import { conntrackGrowth, growthText } from '../growth.ts';
 
+/** Fewer are single packets, which every network loses. */
+const leastPackets = 10;
+
 export const ctDrop: FindingKind = {
   id: 'CT-DROP',
   severity: 'warning',
-  condition: 'Between two readings, a node dropped packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
-  notReported: 'What was counted before; entries that lost a race (DNS-CT-RACE).',
+  condition: 'Between two readings, a node dropped at least 10 packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
+  notReported: 'What was counted before; single packets; entries that lost a race (DNS-CT-RACE).',
   source: 'conntrack(8) -S; net/netfilter/nf_conntrack_core.c; kubernetes/kubernetes#74839',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
@@ -15,7 +18,7 @@ export const ctDrop: FindingKind = {
       if (dropped === undefined || races === undefined || early === undefined) return [];
       // An entry that cannot be inserted counts as both.
       const packets = Math.max(0, dropped.count - races.count);
-      if (packets === 0 && early.count === 0) return [];
+      if (packets < leastPackets && early.count === 0) return [];
       const table = node.read?.conntrackTable;
       return [
         onNode(node.node, {

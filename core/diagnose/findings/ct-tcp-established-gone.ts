@@ -7,7 +7,7 @@ import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
   severity: 'info',
-  condition: 'TCP connections that count as established lead to an address that is in no EndpointSlice any more: the client waits until its own timeout.',
+  condition: 'TCP connections that count as established are DNATed to an address and port that no EndpointSlice of the Service has: where the pod is gone, the client waits until its own timeout.',
   notReported: 'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'pkg/proxy/conntrack/cleanup.go: kube-proxy cleans UDP alone',
   find: ({ desired, nodes, cluster }) =>
@@ -16,9 +16,9 @@ export const ctTcpEstablishedGone: FindingKind = {
         .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} TCP connections of ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is gone.`,
+            message: `${flow.group.entries} TCP connections on ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which no EndpointSlice of the Service has.`,
             evidence: [flowText(flow)],
-            advice: `they end with the client's own timeout, or with keepalive; at once by: ${deleteFlow(node.node, flow)}`,
+            advice: `where the pod is gone, they end with the client's own timeout, or with keepalive; at once by: ${deleteFlow(node.node, flow)}`,
           }),
         ),
     ),

@@ -7,7 +7,7 @@ import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
 export const ctUdpNoEp: FindingKind = {
   id: 'CT-UDP-NOEP',
   severity: 'warning',
-  condition: 'The Service has no serving endpoint, and UDP conntrack entries still lead to one that is gone: clients get no refusal, and keep sending there.',
+  condition: 'The Service has no serving endpoint, and UDP conntrack entries still lead to an address: clients get no refusal, and keep sending there.',
   notReported: 'Within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'kubernetes/kubernetes#139628; pkg/proxy/conntrack/cleanup.go: from 1.32 to 1.36 a Service without endpoints is left out, in 1.37 its NodePort alone',
   find: ({ desired, nodes, cluster }) =>
@@ -17,7 +17,7 @@ export const ctUdpNoEp: FindingKind = {
         .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no endpoint any more.`,
+            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no serving endpoint.`,
             evidence: [flowText(flow), `kube-proxy ${version ?? 'of a version that is not known'}`],
             advice: `${deleteFlow(node.node, flow)}${leavesThem(version) ? '; kube-proxy cleans entries of a Service without endpoints from 1.37 on' : ''}`,
           }),

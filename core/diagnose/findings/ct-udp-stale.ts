@@ -17,7 +17,7 @@ export const ctUdpStale: FindingKind = {
         .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is no endpoint.`,
+            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is ${flow.isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
             evidence: [flowText(flow)],
             advice: deleteFlow(node.node, flow),
           }),

@@ -1,34 +1,38 @@
 import { hostPort } from '../../address.ts';
-import { isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
+import { isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
+import { serviceDomain } from '../../dns-names.ts';
 import { plural } from '../../plural.ts';
+import type { DesiredService } from '../../service.ts';
 import { questionText } from '../dns-comparisons.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dnsDown: FindingKind = {
   id: 'DNS-DOWN',
   severity: 'error',
-  condition: "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly.",
-  notReported: 'SERVFAIL for an ExternalName, whose target another server has to know.',
+  condition: "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",
+  notReported: 'A question that is answered when it is asked again; SERVFAIL for an ExternalName, whose target another server has to know; a question about the Service that the server does not understand (FORMERR).',
   source: 'Debug Services, "Does the Service work by DNS name?"',
   find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
       const answers = node.read?.dnsAnswers ?? [];
-      const failed = answers.filter((answer) => answer.role === 'Service' && isFailure(answer, desired.service.type === 'ExternalName'));
+      const heard = answers.filter(({ role }) => role === 'Service');
+      const failed = heard.filter((answer) => isFailure(answer, desired));
       const [first] = failed;
       if (first === undefined) return [];
       const endpoints = byServer(answers.filter(({ role }) => role === 'Endpoint'));
-      const answering = endpoints.filter(([, heard]) => heard.some(isWord)).map(([server]) => server);
+      const answering = endpoints.filter(([, own]) => own.some(isWord)).map(([server]) => server);
+      const isSilent = !heard.some(({ server, error }) => server === first.server && error === undefined);
       return [
         {
           where: `node/${node.node}`,
           node: node.node,
-          message: `DNS at ${first.server} ${first.error === undefined ? `fails (${problemOf(first)})` : 'does not answer'} when ${node.node} asks it; ${whose(answering, endpoints.length, cluster?.dns?.readyEndpoints)}.`,
+          message: `DNS at ${first.server} ${first.error === undefined ? `fails (${problemOf(first)})` : isSilent ? 'does not answer' : `does not answer ${failed.filter(({ error }) => error !== undefined).length} of ${plural(heard.length, 'question')}`} when ${node.node} asks it; ${whose(answering, endpoints.length, cluster?.dns?.readyEndpoints)}${answering.length === 0 ? '' : isSilent ? ", so the fault is in the node's rules" : ", and other answers came through the node's rules"}.`,
           evidence: [
             ...failed.slice(0, 5).map((answer) => `${questionText(answer)} at ${answer.server}: ${problemOf(answer)}`),
-            ...endpoints.map(([server, heard]) => `server ${server}, asked directly: ${heard.some(isWord) ? 'answers' : problemOf(heard[0] ?? {})}`),
+            ...endpoints.map(([server, own]) => `server ${server}, asked directly: ${own.some(isWord) ? 'answers' : problemOf(own[0] ?? {})}`),
           ],
           advice:
-            answering.length > 0
+            answering.length > 0 && isSilent
               ? `kubectl svctrace kube-dns -n kube-system --node ${node.node} shows the rules that should lead to its servers`
               : 'kubectl svctrace kube-dns -n kube-system traces the DNS Service itself; kubectl -n kube-system logs -l k8s-app=kube-dns tells why its servers do not answer',
         },
@@ -36,12 +40,15 @@ export const dnsDown: FindingKind = {
     }),
 };
 
-function isFailure(answer: DnsAnswer, isExternalName: boolean): boolean {
-  return answer.error !== undefined || (!isWord(answer) && !isExternalName);
+function isFailure(answer: DnsAnswer, desired: DesiredService): boolean {
+  if (answer.error !== undefined) return true;
+  // Every server has to understand a question for an address of a short name.
+  const isOwnFault = isNotUnderstood(answer) && answer.name.includes(serviceDomain(desired, ''));
+  return !isWord(answer) && desired.service.type !== 'ExternalName' && !isOwnFault;
 }
 
 function whose(answering: readonly string[], asked: number, ready: number | undefined): string {
-  if (answering.length > 0) return `${answering.length === asked ? 'its servers answer' : `${String(answering.length)} of its ${plural(asked, 'server')} answer`} the node directly, so the fault is in the node's rules`;
+  if (answering.length > 0) return `${answering.length === asked ? 'its servers answer' : `${String(answering.length)} of its ${plural(asked, 'server')} answer`} the node directly`;
   if (ready === 0) return 'it has no ready endpoint';
   if (asked > 0) return `nor does any of its ${plural(asked, 'server')}, asked directly`;
   return 'its servers were not asked directly';

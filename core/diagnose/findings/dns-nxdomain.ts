@@ -6,7 +6,7 @@ export const dnsNxdomain: FindingKind = {
   id: 'DNS-NXDOMAIN',
   severity: 'error',
   condition: "The cluster's DNS says that a name of the Service does not exist, or has no record of a family that it should have.",
-  notReported: 'A headless Service without a ready endpoint, which has no name, and one whose endpoints changed within 30 s, for an answer is cached.',
+  notReported: 'A headless Service without a ready endpoint, which has no name, and one whose endpoints changed within 35 s; any Service that was made or changed within 35 s: an answer, also that there is none, is cached for up to 30 s.',
   source: 'Debug Services, "Does the Service work by DNS name?"; Kubernetes DNS-Based Service Discovery',
   find: ({ desired, nodes }) =>
     nodes.flatMap((node) => {

@@ -1,5 +1,5 @@
 import { hostPort } from '../../address.ts';
-import { answerText, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
+import { answerText, isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
 import { dnsComparisons, questionText } from '../dns-comparisons.ts';
 import type { Facts, FindingKind } from '../finding.ts';
 
@@ -7,7 +7,7 @@ export const dnsServer: FindingKind = {
   id: 'DNS-SERVER',
   severity: 'warning',
   condition: "One server of the cluster's DNS does not answer, or answers otherwise than the others: every so often a client is sent to it.",
-  notReported: 'A server that is no ready endpoint any more; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
+  notReported: 'A server that answers when it is asked again, or is no ready endpoint any more; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
   source: 'this project: the DNS Service chooses a server at random for each question',
   find: (facts) => {
     const { nodes, desired, cluster } = facts;
@@ -16,7 +16,7 @@ export const dnsServer: FindingKind = {
       .filter(({ address, port }) => ready === undefined || ready.some((server) => server.address === address && server.port === port))
       .flatMap((server) => {
         const { address, port, heard } = server;
-        const silent = heard.filter(({ answer }) => !isWord(answer));
+        const silent = heard.filter(({ answer }) => !isWord(answer) && !isNotUnderstood(answer));
         // A node on which no server answers has DNS-DOWN, or a network that does not let it ask.
         const alone = silent.filter(({ node }) => serversOf({ ...facts, nodes: nodes.filter((each) => each.node === node) }).some((other) => other.address !== address && other.heard.some(({ answer }) => isWord(answer))));
         const differing = nodes.flatMap((node) => {

@@ -6,7 +6,7 @@ export const dnsWrongIp: FindingKind = {
   id: 'DNS-WRONG-IP',
   severity: 'error',
   condition: "The cluster's DNS answers a name of the Service with other addresses than its cluster IPs (headless: its ready endpoints; ExternalName: its alias).",
-  notReported: 'A headless Service whose endpoints changed within 30 s, for an answer is cached.',
+  notReported: 'A headless Service whose endpoints changed, or any that was made or changed, within 35 s, for an answer is cached for up to 30 s.',
   source: 'Debug Services, "Does the Service work by DNS name?"; Kubernetes DNS-Based Service Discovery',
   find: ({ desired, nodes }) =>
     nodes.flatMap((node) => {

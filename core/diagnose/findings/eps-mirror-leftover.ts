@@ -5,7 +5,7 @@ export const epsMirrorLeftover: FindingKind = {
   id: 'EPS-MIRROR-LEFTOVER',
   severity: 'warning',
   condition: "An EndpointSlice that was mirrored from an Endpoints object is left beside the Service's selector, so packets go to its addresses too.",
-  notReported: 'In the first 10 s of that EndpointSlice.',
+  notReported: 'In the first 10 s of that EndpointSlice, and of a change of the Service, such as that it got its selector.',
   source: 'kubernetes/kubernetes#105987; pkg/controller/endpointslicemirroring syncEndpoints deletes them where it works',
   find: ({ desired, cluster, now }) =>
     (cluster === undefined ? [] : leftoverMirrors(desired, cluster, now)).map(({ name, endpoints }) => ({

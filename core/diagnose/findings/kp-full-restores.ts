@@ -1,44 +1,34 @@
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { recordsOf } from '../../node-report.ts';
 import { onNode, type FindingKind } from '../finding.ts';
-import { growthText, kubeProxyGrowth, type Growth } from '../growth.ts';
+import { growthText, kubeProxyGrowth } from '../growth.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 /** In one interval of a watched trace. */
 const leastInInterval = 3;
 const leastPerMinute = 1;
-/** Since the start, when the first hour's are not judged by chance. */
-const leastSinceStart = 20;
 
 export const kpFullRestores: FindingKind = {
   id: 'KP-FULL-RESTORES',
   severity: 'warning',
-  condition: 'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings, or 20 times since it started.',
-  notReported: 'The full writes at its start, and the one that it does each hour; the mode ipvs and versions before 1.27, which always write all.',
+  condition: 'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings.',
+  notReported: 'What was counted before the first reading: the full writes at its start, and the one that it does each hour; the mode ipvs and versions before 1.27, which always write all.',
   source: 'pkg/proxy/iptables/proxier.go doFullSync; KEP-3453; kubernetes/kubernetes#110268',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
       const metrics = node.read?.kubeProxy?.metrics;
-      const start = node.read === undefined ? undefined : recordsOf(node.read.report, 'start')[0];
-      if (metrics === undefined || start === undefined) return [];
+      if (metrics === undefined) return [];
       const { fullSyncs, partialSyncs } = kubeProxyTotals(metrics);
       // Without partial writes there is no choice between the two.
       if (fullSyncs === undefined || partialSyncs === undefined) return [];
-      const recent = kubeProxyGrowth(facts, node, fullSyncs, 'fullSyncs');
-      const growth = recent ?? sinceStart(fullSyncs, metrics.startedAt, start.startedAt);
-      if (growth === undefined || growth.count < (recent === undefined ? leastSinceStart : leastInInterval) || (growth.count / growth.seconds) * 60 <= leastPerMinute) return [];
+      const growth = kubeProxyGrowth(facts, node, fullSyncs, 'fullSyncs');
+      if (growth === undefined || growth.count < leastInInterval || (growth.count / growth.seconds) * 60 <= leastPerMinute) return [];
       const often = ((growth.count / growth.seconds) * 60).toFixed(1);
       return [
         onNode(node.node, {
-          message: `kube-proxy on ${node.node} wrote all rules ${growth.count} times ${recent === undefined ? 'since it started' : growthText(recent)}, ${often} times a minute.`,
+          message: `kube-proxy on ${node.node} wrote all rules ${growth.count} times ${growthText(growth)}, ${often} times a minute.`,
           evidence: [`full writes ${fullSyncs}, partial writes ${partialSyncs}`, `failed writes ${kubeProxyTotals(metrics).failures ?? 'not known'}: each failed partial write is followed by a full one`],
           advice: `${kubeProxyLogs(node.node)} says why (with -v=2: "Sync failed", "monitoring canary"); somebody who deletes its canary chains, and failing partial writes, are the usual causes`,
         }),
       ];
     }),
 };
-
-function sinceStart(count: number, processStart: number | undefined, now: string): Growth | undefined {
-  const seconds = processStart === undefined ? NaN : Date.parse(now) / 1000 - processStart;
-  return seconds > 0 ? { count, seconds } : undefined;
-}

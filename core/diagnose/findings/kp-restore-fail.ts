@@ -1,36 +1,35 @@
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
+import { failedWrites, kubeProxyTotals } from '../../kube-proxy-totals.ts';
+import { plural } from '../../plural.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { growthText, kubeProxyGrowth } from '../growth.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-
-const leastFailures = 3;
-const leastShare = 0.01;
+import { lateWrite } from '../late-write.ts';
 
 export const kpRestoreFail: FindingKind = {
   id: 'KP-RESTORE-FAIL',
   severity: 'warning',
-  condition: "kube-proxy's writes fail: between two readings, or at least 3 and more than 1 % of all since it started (iptables-restore, or a transaction of nft).",
-  notReported: 'Single failures of long ago, such as at the start of a node.',
+  condition: "kube-proxy's writes fail (iptables-restore, or a transaction of nft): one did between two readings, or one did since it started and what it was asked to write is late (KP-SYNC-STALE).",
+  notReported: 'Failures after which it has written everything that it was asked to, such as those at the start of a node or a lock that was held once: what was counted before the first reading.',
   source: 'pkg/proxy/metrics/metrics.go *_restore_failures_total, nftables_sync_failures_total; kubernetes/kubernetes#112604, #121362',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
       const metrics = node.read?.kubeProxy?.metrics;
       if (metrics === undefined) return [];
-      const { failures, syncs } = kubeProxyTotals(metrics);
+      const { failures } = kubeProxyTotals(metrics);
       if (failures === undefined || failures === 0) return [];
       const growth = kubeProxyGrowth(facts, node, failures, 'failures');
-      const isFrequent = failures >= leastFailures && (syncs === undefined || failures > leastShare * syncs.count);
-      if (growth === undefined ? !isFrequent : growth.count === 0) return [];
+      const hasGrown = growth !== undefined && growth.count > 0;
+      if (!hasGrown && lateWrite(node, facts.cluster) === undefined) return [];
       return [
         onNode(node.node, {
-          message: growth === undefined ? `${failures} writes of kube-proxy on ${node.node} failed since it started.` : `${growth.count} writes of kube-proxy on ${node.node} failed ${growthText(growth)}.`,
+          message: hasGrown ? `${plural(growth.count, 'write')} of kube-proxy on ${node.node} failed ${growthText(growth)}.` : `${plural(failures, 'write')} of kube-proxy on ${node.node} failed since it started, and it has not written what it was asked to.`,
           evidence: metrics.syncs.map(
             (sync) =>
-              `${sync.family ?? 'both families'}: ${[
+              `${sync.family ?? 'both families'}: ${failedWrites(sync) ?? 'an unknown number'} failed, of ${sync.syncs?.count ?? 'an unknown number of'} writes (${[
                 ['restores', sync.restoreFailures],
                 ['partial restores', sync.partialRestoreFailures],
                 ['transactions of nft', sync.nftablesSyncFailures],
-              ].flatMap(([what, count]) => (count === undefined ? [] : [`${String(count)} failed ${String(what)}`])).join(', ')}, of ${sync.syncs?.count ?? 'an unknown number of'} writes`,
+              ].flatMap(([what, count]) => (count === undefined ? [] : [`${String(count)} failed ${String(what)}`])).join(', ')})`,
           ),
           advice: `${kubeProxyLogs(node.node)} has the line that the kernel refused; versions of iptables that share a table, and the lock of iptables, are the usual causes`,
         }),

@@ -27,7 +27,7 @@ export const kpSyncSlow: FindingKind = {
       return [
         onNode(node.node, {
           message: isSlow
-            ? `kube-proxy on ${node.node} takes ${average.toFixed(1)} s on average to write its rules.`
+            ? `kube-proxy on ${node.node} took ${average.toFixed(1)} s on average for each of its ${syncs?.count ?? 0} writes since it started.`
             : `kube-proxy on ${node.node} waits up to ${wait ?? 0} s before it writes a change.`,
           evidence: [
             ...(average === undefined || syncs === undefined ? [] : [`${syncs.count} writes in ${syncs.sum.toFixed(1)} s${p99 === undefined || p99 === Infinity ? '' : `, 99 % of them within ${p99} s`}`]),

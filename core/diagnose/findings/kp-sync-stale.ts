@@ -1,11 +1,6 @@
-import { waitingSince } from '../../kube-proxy-totals.ts';
-import { recordsOf } from '../../node-report.ts';
 import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyConfigOf } from '../kube-proxy-config-of.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-
-/** kube-proxy waits minSyncPeriod, and a sync takes seconds on a big cluster. */
-const graceSeconds = 10;
+import { lateWrite } from '../late-write.ts';
 
 export const kpSyncStale: FindingKind = {
   id: 'KP-SYNC-STALE',
@@ -16,17 +11,13 @@ export const kpSyncStale: FindingKind = {
   find: ({ nodes, cluster }) =>
     nodes.flatMap((node) => {
       const metrics = node.read?.kubeProxy?.metrics;
-      const start = node.read === undefined ? undefined : recordsOf(node.read.report, 'start')[0];
-      const since = metrics === undefined ? undefined : waitingSince(metrics.syncs);
-      if (metrics === undefined || start === undefined || since === undefined) return [];
-      const seconds = Date.parse(start.startedAt) / 1000 - since;
-      const grace = Math.max(graceSeconds, 2 * (kubeProxyConfigOf(node, cluster)?.config.minSyncPeriod ?? 0));
-      if (!(seconds > grace)) return [];
+      const late = lateWrite(node, cluster);
+      if (metrics === undefined || late === undefined) return [];
       const pending = (metrics.endpointChangesPending ?? 0) + (metrics.serviceChangesPending ?? 0);
       return [
         onNode(node.node, {
-          message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(seconds)} s ago, and has not yet.`,
-          evidence: [`last asked ${timeText(since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${pending} changes wait`],
+          message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(late.seconds)} s ago, and has not yet.`,
+          evidence: [`last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${pending} changes wait`],
           advice: kubeProxyLogs(node.node),
         }),
       ];

@@ -27,7 +27,7 @@ export const latLaggard: FindingKind = {
       .filter(({ seconds }) => seconds >= times * usual && seconds >= usual + leastSeconds)
       .map(({ node, seconds }) =>
         onNode(node, {
-          message: `${node} lags behind: half of its changes take ${seconds === Infinity ? 'more than 300' : `up to ${seconds}`} s, on the other nodes ${usual} s.`,
+          message: `${node} lagged behind since its kube-proxy started: half of its changes took ${seconds === Infinity ? 'more than 300' : `up to ${seconds}`} s, on the other nodes ${usual} s.`,
           evidence: [`medians of network_programming_duration_seconds: ${medians.slice(0, 10).map((each) => `${each.node} ${each.seconds} s`).join(', ')}`],
           advice: `compare ${node} with its peers: kubectl top node, the log of its kube-proxy, and the number of rules that others keep there`,
         }),

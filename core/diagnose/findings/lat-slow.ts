@@ -21,7 +21,7 @@ export const latSlow: FindingKind = {
       const most = quantile(programming, 0.99);
       return [
         onNode(node, {
-          message: `Changes take ${median === Infinity ? 'more than 300' : `about ${median}`} s until they are in the rules of ${node}.`,
+          message: `Half of the ${programming.count} changes since kube-proxy of ${node} started took more than ${slowSeconds} s until they were in its rules${median === Infinity ? '' : `, up to ${median} s`}.`,
           evidence: [`network_programming_duration_seconds: ${programming.count} changes, ${(programming.sum / programming.count).toFixed(1)} s on average${most === undefined || most === Infinity ? '' : `, 99 % within ${most} s`}`],
           advice: `the other findings of ${node} may say why; kubectl top node ${node} shows whether it lacks CPU`,
         }),

@@ -2,18 +2,19 @@ import type { PodFacts } from '../../cluster-facts.ts';
 import type { NodeFacts } from '../../node-facts.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
+import { deletedAt } from '../pod-endpoints.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
 
 export const podNoDrain: FindingKind = {
   id: 'POD-NO-DRAIN',
   severity: 'info',
   condition: 'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',
-  notReported: 'Pods whose containers wait in a preStop hook; nodes that send it nothing any more.',
+  notReported: 'What a node did before the pod was to end, and in the second after; pods whose containers wait in a preStop hook; nodes that send it nothing any more.',
   source: 'kubernetes/kubernetes#43576, #128479',
   find: ({ desired, cluster, nodes }) => {
     const ending = (livePods(cluster) ?? []).flatMap((pod) => {
       if (pod.deletionTimestamp === undefined || pod.hasPreStop) return [];
-      const senders = nodes.filter((node) => sendsTo(node, pod)).map(({ node }) => node);
+      const senders = nodes.filter((node) => isReadAfter(node, pod) && sendsTo(node, pod)).map(({ node }) => node);
       return senders.length === 0 ? [] : [{ pod, senders }];
     });
     if (ending.length === 0) return [];
@@ -27,6 +28,14 @@ export const podNoDrain: FindingKind = {
     ];
   },
 };
+
+/** Times of a deletion are in whole seconds. */
+const leastMilliseconds = 2000;
+
+function isReadAfter({ read }: NodeFacts, pod: PodFacts): boolean {
+  const deleted = deletedAt(pod);
+  return read !== undefined && deleted !== undefined && Date.parse(read.collectedAt) - Date.parse(deleted) >= leastMilliseconds;
+}
 
 function sendsTo({ read }: NodeFacts, { addresses }: PodFacts): boolean {
   return read?.program.frontends.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address))) === true;

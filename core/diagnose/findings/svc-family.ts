@@ -1,4 +1,5 @@
 import { familyOf, type DesiredService, type Family } from '../../service.ts';
+import { isChanging } from '../age.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { livePods } from '../selected-pods.ts';
@@ -7,11 +8,11 @@ export const svcFamily: FindingKind = {
   id: 'SVC-FAMILY',
   severity: 'warning',
   condition: 'The Service has a cluster IP of a family in which none of its pods has an address, so every connection to that address fails.',
-  notReported: 'Headless Services, which only have no address record of that family; where no endpoint of any family is ready, which EPS-ALL-NOTREADY and EPS-EMPTY say.',
+  notReported: 'Within 10 s of a change of the Service or its EndpointSlices; headless Services, which only have no address record of that family; where no endpoint of any family is ready, which EPS-ALL-NOTREADY and EPS-EMPTY say.',
   source: 'KEP-563 dual stack; k8s.io/endpointslice utils.go getEndpointAddresses',
-  find: ({ desired, cluster }) => {
+  find: ({ desired, cluster, now }) => {
     const { service, name, namespace } = desired;
-    if (service.notProxied !== undefined) return [];
+    if (service.notProxied !== undefined || isChanging(desired, now)) return [];
     const readyPods = (livePods(cluster) ?? []).filter(({ ready, deletionTimestamp }) => ready && deletionTimestamp === undefined);
     const families = [...new Set(service.clusterIPs.map(familyOf))];
     const isReachable = families.some((family) => hasEndpoint(desired, family)) || readyPods.length > 0;

@@ -8,12 +8,12 @@ export const svcLbPending: FindingKind = {
   id: 'SVC-LB-PENDING',
   severity: 'warning',
   condition: 'A Service of type LoadBalancer has no address: no controller made its load balancer.',
-  notReported: 'In the first 30 s of the Service; load balancers that have a host name instead of an address.',
+  notReported: 'Within 30 s of a change of the Service, such as that of its type; load balancers that have a host name instead of an address.',
   source: 'Kubernetes, "Type LoadBalancer"; core/v1 ServiceStatus.loadBalancer',
   find: ({ desired, cluster, now }) => {
     const service = cluster?.service;
     if (desired.service.type !== 'LoadBalancer' || service === undefined || service.loadBalancerIngress.length > 0) return [];
-    if (isWithin(service.createdAt, graceMilliseconds, now)) return [];
+    if ([service.createdAt, desired.serviceChange].some((time) => isWithin(time, graceMilliseconds, now))) return [];
     const { loadBalancerClass } = service;
     return [
       {

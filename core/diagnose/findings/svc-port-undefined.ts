@@ -1,16 +1,20 @@
 import { hostPort } from '../../address.ts';
+import { isWithin } from '../age.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { servicePortText } from '../target-port.ts';
+
+/** How long an entry that nobody answers lives (nf_conntrack_udp_timeout_stream, the longest of them). */
+const entryMilliseconds = 180_000;
 
 export const svcPortUndefined: FindingKind = {
   id: 'SVC-PORT-UNDEFINED',
   severity: 'warning',
   condition: "Clients send packets to a cluster IP of the Service on a port or protocol that the Service does not have; known from the conntrack table of a node.",
-  notReported: 'On nodes of the modes nftables and IPVS, which refuse such packets, so that no conntrack entry stays; other addresses than cluster IPs, which Services may share; with collect.conntrack None.',
+  notReported: 'In the first 3 minutes of a Service, whose address another one may have had before; on nodes of the modes nftables and IPVS, which refuse such packets, so that no conntrack entry stays; other addresses than cluster IPs, which Services may share; with collect.conntrack None.',
   source: 'kubernetes/kubernetes#22952; pkg/proxy/nftables/README.md cluster-ips',
-  find: ({ desired, nodes }) =>
-    nodes.flatMap(({ node, read }) =>
+  find: ({ desired, nodes, cluster, now }) =>
+    nodes.filter(() => !isWithin(cluster?.service?.createdAt, entryMilliseconds, now)).flatMap(({ node, read }) =>
       (read?.conntrack?.otherPorts ?? []).map(({ protocol, destination, destinationPort, entries, sources }) => ({
         where: `node/${node}`,
         node,

@@ -102,6 +102,8 @@ export const conntrackCases: readonly FindingCase[] = [
     facts: { desired: changed(desiredService(), '2026-11-24T09:57:00Z'), nodes: [tcp({ state: 'SYN_SENT', unreplied: true })], cluster: { kubeProxy: waitingKubeProxy('60s'), unread: [] } },
     ids: ['KP-SYNC-SLOW', 'KP-DETECTLOCAL-NONE'],
   },
+  { name: 'first packets to a dead address, after the port of the Service was changed', facts: { desired: { ...changed(desiredService(), '2026-11-24T09:57:00Z'), serviceChange: '2026-11-24T09:59:00Z' }, nodes: [tcp({ state: 'SYN_SENT', unreplied: true })] }, ids: [] },
+  { name: 'first packets to a dead address, after an EndpointSlice was seen to be gone', facts: { desired: { ...changed(desiredService(), '2026-11-24T09:57:00Z'), noticedChange: '2026-11-24T09:59:00Z' }, nodes: [tcp({ state: 'SYN_SENT', unreplied: true })] }, ids: [] },
   { name: 'first packets to an endpoint', facts: { desired: changed(desiredService(), '2026-11-24T09:57:00Z'), nodes: [tcp({ state: 'SYN_SENT', unreplied: true, replySource: '10.244.1.2' })] }, ids: [] },
   { name: 'first packets to a dead address, with no time of a change', facts: { desired: desiredService(), nodes: [tcp({ state: 'SYN_SENT', unreplied: true })] }, ids: [] },
   { name: 'connections to an address that is gone', facts: { desired: desiredService(), nodes: [tcp({ state: 'ESTABLISHED' })] }, ids: ['CT-TCP-ESTABLISHED-GONE'] },
@@ -119,7 +121,9 @@ export const conntrackCases: readonly FindingCase[] = [
   { name: 'a conntrack table above 80 %', facts: { desired: desiredService(), nodes: [nodeFacts('node-a', { conntrackTable: { kind: 'conntrackTable', count: 81, max: 100 } })] }, ids: ['CT-FULL'] },
 
   { name: 'nothing that grew', facts: { desired: desiredService(), nodes: [counted({})] }, ids: [] },
-  { name: 'packets dropped while the probe ran', facts: { desired: desiredService(), nodes: [counted({ drop: 3 })] }, ids: ['CT-DROP'] },
+  { name: 'packets dropped while the probe ran', facts: { desired: desiredService(), nodes: [counted({ drop: 10 })] }, ids: ['CT-DROP'] },
+  { name: 'a few packets dropped while the probe ran', facts: { desired: desiredService(), nodes: [counted({ drop: 9 })] }, ids: [] },
+  { name: 'counters of a node that started anew', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 40, early_drop: 100, insert_failed: 100, invalid: 5000 }) }, ids: [] },
   { name: 'entries thrown out while the probe ran', facts: { desired: desiredService(), nodes: [counted({ early_drop: 1 })] }, ids: ['CT-DROP'] },
   { name: 'packets dropped for a lost race alone', facts: { desired: desiredService(), nodes: [counted({ drop: 3, insert_failed: 3 })] }, ids: [] },
   { name: 'packets dropped since the collection before', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 40, early_drop: 100, insert_failed: 100, invalid: 100 }) }, ids: ['CT-DROP'] },
@@ -136,6 +140,7 @@ export const conntrackCases: readonly FindingCase[] = [
   { name: 'a few packets of no connection', facts: { desired: desiredService(), nodes: [counted({ invalid: 99 })] }, ids: [] },
   { name: 'as many packets of no connection in a longer time', facts: { desired: desiredService(), nodes: [counted({})], previous: before({ drop: 100, early_drop: 100, insert_failed: 100, invalid: 10 }) }, ids: [] },
   udpService('lost races of a UDP Service', counted({ insert_failed: 5, drop: 5 }), ['DNS-CT-RACE']),
+  udpService('as many lost races in a longer time', counted({}), [], { nodes: [{ name: 'node-a', probe: { state: 'Collected', collectedAt: '2026-11-24T09:58:00Z' }, proxyMode: 'iptables', ports: [], conntrackStatistics: { drop: 95, early_drop: 100, insert_failed: 95, invalid: 100 } }] }),
   udpService('fewer lost races', counted({ insert_failed: 4, drop: 4 }), []),
   { name: 'lost races of a TCP Service', facts: { desired: desiredService(), nodes: [counted({ insert_failed: 50, drop: 50 })] }, ids: [] },
 ];

@@ -32,6 +32,14 @@ function changed(answers: readonly DnsAnswer[], which: (answer: DnsAnswer) => bo
   return answers.map((answer) => (which(answer) ? { ...answer, ...change } : answer));
 }
 
+/** The same answers, and none to one type of question. */
+function unanswered(answers: readonly DnsAnswer[], which: (answer: DnsAnswer) => boolean): DnsAnswer[] {
+  return answers.map((answer) => {
+    const { responseCode: _code, ...rest } = answer;
+    return which(answer) ? { ...rest, answers: [], error: 'ETIMEOUT' } : answer;
+  });
+}
+
 function silent(server: Server): DnsAnswer[] {
   return [{ ...server, ...healthQuestion(domain), answers: [], error: 'ETIMEOUT' }];
 }
@@ -66,6 +74,11 @@ export const dnsCases: readonly FindingCase[] = [
   { name: 'DNS that does not know the name', facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), ({ name }) => name.includes('auth-service'), { answers: [], responseCode: 'NXDOMAIN' }))] }, ids: ['DNS-NXDOMAIN'] },
   { name: 'DNS without the record of one family', facts: { desired: dual, nodes: [heard(changed(rightAnswers(dual), own('AAAA'), { answers: [] }))] }, ids: ['DNS-NXDOMAIN'] },
   { name: 'DNS without the name of a pod', facts: { desired: headless, nodes: [heard(changed(rightAnswers(headless), ({ name }) => name.startsWith('web-0.'), { answers: [], responseCode: 'NXDOMAIN' }))] }, ids: ['DNS-NXDOMAIN', 'SVC-NOT-PROXIED'] },
+  { name: 'DNS that does not know a Service of half a minute ago', facts: { desired: { ...plain, serviceChange: '2026-11-24T09:59:30Z' }, nodes: [heard(changed(rightAnswers(plain), ({ name }) => name.includes('auth-service'), { answers: [], responseCode: 'NXDOMAIN' }))] }, ids: [] },
+  { name: 'DNS that still has the address of the Service of before', facts: { desired: { ...plain, serviceChange: '2026-11-24T09:59:55Z' }, nodes: [heard([...changed(rightAnswers(plain), own('A'), { answers: ['10.96.0.8'] }), ...rightAnswers(plain, first)])], cluster: dns() }, ids: [] },
+  { name: 'DNS that does not understand a question', facts: { desired: plain, nodes: [heard([...changed(rightAnswers(plain), own('SRV'), { answers: [], responseCode: 'FORMERR' }), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])], cluster: dns() }, ids: [] },
+  { name: 'DNS that understands no question', facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), () => true, { answers: [], responseCode: 'FORMERR' }))] }, ids: ['DNS-DOWN'] },
+  { name: 'DNS that leaves one question unanswered', facts: { desired: plain, nodes: [heard([...unanswered(rightAnswers(plain), own('SRV')), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])], cluster: dns() }, ids: ['DNS-DOWN'] },
   { name: 'DNS that still holds what has just changed', facts: { desired: changedNow, nodes: [heard(changed(rightAnswers(headless), own('A'), { answers: ['10.244.9.9'] }))] }, ids: ['SVC-NOT-PROXIED'] },
   { name: 'DNS with another port of SRV', facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), own('SRV'), { answers: ['0 100 81 auth-service.default.svc.cluster.local'] }))] }, ids: ['DNS-SRV'] },
   { name: 'DNS without a record of SRV', facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), own('SRV'), { answers: [], responseCode: 'NXDOMAIN' }))] }, ids: ['DNS-SRV'] },

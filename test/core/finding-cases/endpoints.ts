@@ -76,6 +76,7 @@ export const endpointsCases: readonly FindingCase[] = [
     ids: [],
   },
 
+  { name: 'a mirrored EndpointSlice beside a selector of a moment ago', facts: { desired: { ...twoSlices(bothEndpoints, [endpoint('10.9.9.9', { targetRef: {} })]), serviceChange: '2026-11-24T09:59:55Z' }, nodes: [], cluster: cluster({ endpointSlices: [meta(sliceController, 'auth-service-1'), meta(mirrorController)] }) }, ids: [] },
   { name: 'a mirrored EndpointSlice beside a selector', facts: { desired: twoSlices(bothEndpoints, [endpoint('10.9.9.9', { targetRef: {} })]), nodes: [], cluster: cluster({ endpointSlices: [meta(sliceController, 'auth-service-1'), meta(mirrorController)] }) }, ids: ['EPS-MIRROR-LEFTOVER'] },
   { name: 'the same, made 5 s ago', facts: { desired: twoSlices(bothEndpoints, [endpoint('10.9.9.9', { targetRef: {} })]), nodes: [], cluster: cluster({ endpointSlices: [meta(sliceController, 'auth-service-1'), meta(mirrorController, 'auth-service-2', '2026-11-24T09:59:55Z')] }) }, ids: [] },
   { name: 'a mirror of a Service without a selector', facts: { desired: { ...desiredService([endpoint('10.9.9.9', { targetRef: {} })], { selector: {} }) }, nodes: [], cluster: cluster({ pods: [], endpointSlices: [meta(mirrorController, 'auth-service-1')], endpoints: legacy('10.9.9.9') }) }, ids: [] },

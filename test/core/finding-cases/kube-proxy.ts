@@ -86,14 +86,17 @@ export const kubeProxyCases: readonly FindingCase[] = [
 
   { name: 'a failed write of long ago', facts: { desired, nodes: [proxy({ metrics: failures(1, 1000) })] }, ids: [] },
   { name: 'three failed writes among many', facts: { desired, nodes: [proxy({ metrics: failures(3, 1000) })] }, ids: [] },
-  { name: 'frequent failed writes', facts: { desired, nodes: [proxy({ metrics: failures(20, 1000) })] }, ids: ['KP-RESTORE-FAIL'] },
+  { name: 'frequent failed writes, by a first reading that says nothing of when', facts: { desired, nodes: [proxy({ metrics: failures(20, 1000) })] }, ids: [] },
+  { name: 'failed writes, and one that is late', facts: { desired, nodes: [proxy({ metrics: [...failures(2, 1000), ...queued(40, 60)] })] }, ids: ['KP-SYNC-STALE', 'KP-RESTORE-FAIL'] },
+  { name: 'the same at the next reading, where none failed in between', facts: { desired, nodes: [proxy({ metrics: [...failures(2, 1000), ...queued(40, 60)] })], previous: before({ failures: 2 }) }, ids: ['KP-SYNC-STALE', 'KP-RESTORE-FAIL'] },
+  { name: 'failed writes, and one that is asked for just now', facts: { desired, nodes: [proxy({ metrics: [...failures(2, 1000), ...queued(3, 60)] })] }, ids: [] },
   { name: 'frequent failed writes that ended', facts: { desired, nodes: [proxy({ metrics: failures(20, 1000) })], previous: before({ failures: 20 }) }, ids: [] },
   { name: 'a failed write since the collection before', facts: { desired, nodes: [proxy({ metrics: failures(2, 1000) })], previous: before({ failures: 1 }) }, ids: ['KP-RESTORE-FAIL'] },
   { name: 'failed writes of a kube-proxy that started anew', facts: { desired, nodes: [proxy({ metrics: failures(2, 1000) })], previous: before({ failures: 7 }) }, ids: [] },
 
   { name: 'a full write each hour', facts: { desired, nodes: [proxy({ metrics: fullSyncs(25, 1440) })] }, ids: [] },
   { name: 'full writes at the start', facts: { desired, nodes: [proxy({ metrics: fullSyncs(6, 1) })] }, ids: [] },
-  { name: 'two full writes a minute', facts: { desired, nodes: [proxy({ metrics: fullSyncs(120, 60) })] }, ids: ['KP-FULL-RESTORES'] },
+  { name: 'two full writes a minute until the first reading', facts: { desired, nodes: [proxy({ metrics: fullSyncs(120, 60) })] }, ids: [] },
   { name: 'four full writes since the collection before', facts: { desired, nodes: [proxy({ metrics: fullSyncs(104, 1440) })], previous: before({ fullSyncs: 100 }) }, ids: ['KP-FULL-RESTORES'] },
   { name: 'two full writes since the collection before', facts: { desired, nodes: [proxy({ metrics: fullSyncs(102, 1440) })], previous: before({ fullSyncs: 100 }) }, ids: [] },
   { name: 'full writes of a version that knows no others', facts: { desired, nodes: [proxy({ metrics: [...durations('full_proxy_rules', 120, 1), `process_start_time_seconds ${String(now - 3600)}`] })] }, ids: [] },
@@ -105,7 +108,9 @@ export const kubeProxyCases: readonly FindingCase[] = [
 
   { name: 'failing requests, and rules that are behind', facts: { desired, nodes: [proxy({ metrics: apiRequests(7) }, 'node-a', behind)] }, ids: ['RULE-EP-STALE', 'KP-API-ERRORS'] },
   { name: 'requests that failed once', facts: { desired, nodes: [proxy({ metrics: apiRequests(7) })] }, ids: [] },
-  { name: 'requests that fail now', facts: { desired, nodes: [proxy({ metrics: apiRequests(7) })], previous: before({ apiErrors: 5 }) }, ids: ['KP-API-ERRORS'] },
+  { name: 'failing requests, and rules that are behind, at the next reading', facts: { desired, nodes: [proxy({ metrics: apiRequests(7) }, 'node-a', behind)], previous: before({ apiErrors: 7 }) }, ids: ['RULE-EP-STALE', 'KP-API-ERRORS'] },
+  { name: 'requests that fail now', facts: { desired, nodes: [proxy({ metrics: apiRequests(10) })], previous: before({ apiErrors: 5 }) }, ids: ['KP-API-ERRORS'] },
+  { name: 'watches that were made again after an API server was replaced', facts: { desired, nodes: [proxy({ metrics: apiRequests(9) })], previous: before({ apiErrors: 5 }) }, ids: [] },
 
   { name: 'a mode that the ConfigMap does not say any more', facts: { desired, nodes: [proxy({ proxyMode: 'iptables' })], cluster: configMap('mode: nftables') }, ids: ['KP-MODE-MIXED'] },
   { name: 'nodes of different modes without a ConfigMap', facts: { desired, nodes: [proxy({ proxyMode: 'iptables' }), proxy({ proxyMode: 'nftables' }, 'node-b')], cluster: cluster({ kubeProxy: { pods: [] } }) }, ids: [] },

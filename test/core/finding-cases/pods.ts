@@ -10,7 +10,8 @@ const starting = (createdAt: string): PodFacts => pod('10.244.9.9', { name: 'aut
 const withNew = (other: PodFacts): FindingCase['facts'] => ({ desired, nodes: [], cluster: cluster({ pods: [pod('10.244.1.2'), pod('10.244.2.3'), other] }) });
 const restarted = (lastEnd: string, extra: { waiting?: string; restarts?: number } = {}): PodFacts =>
   pod('10.244.2.3', { containers: [{ name: 'server', ports: [], restarts: 3, lastEnd: { reason: 'OOMKilled', exitCode: 137, finishedAt: lastEnd }, ...extra }] });
-const ending = (hasPreStop: boolean): PodFacts => pod('10.244.3.4', { deletionTimestamp: '2026-11-24T10:00:20Z', hasPreStop });
+/** Its end was asked for two seconds before the nodes were read, unless it is said. */
+const ending = (hasPreStop: boolean, by = '2026-11-24T10:00:28Z'): PodFacts => pod('10.244.3.4', { deletionTimestamp: by, terminationGracePeriodSeconds: 30, hasPreStop });
 const rulesOf = (...addresses: string[]): ReturnType<typeof nodeFacts> => nodeFacts('node-a', { program: nodeProgram([frontend(addresses)]) });
 const endingFacts = (hasPreStop: boolean, ...addresses: string[]): FindingCase['facts'] => ({
   desired: { ...desired, lastChange: '2026-11-24T09:59:58Z' },
@@ -32,6 +33,7 @@ export const podCases: readonly FindingCase[] = [
 
   { name: 'a pod that ends without preStop, and is still sent packets', facts: endingFacts(false, '10.244.1.2', '10.244.2.3', '10.244.3.4'), ids: ['POD-NO-DRAIN'] },
   { name: 'a pod that ends with preStop', facts: endingFacts(true, '10.244.1.2', '10.244.2.3', '10.244.3.4'), ids: [] },
+  { name: 'a pod that began to end a second before the nodes were read, or after it', facts: { ...endingFacts(false, '10.244.1.2', '10.244.2.3', '10.244.3.4'), cluster: cluster({ pods: [pod('10.244.1.2'), pod('10.244.2.3'), ending(false, '2026-11-24T10:00:29Z')] }) }, ids: [] },
   { name: 'a pod that ends and is sent nothing any more', facts: endingFacts(false, '10.244.1.2', '10.244.2.3'), ids: [] },
 
   { name: 'a node with endpoints that is not ready', facts: { desired, nodes: [], cluster: cluster({ nodes: [clusterNode('node-a'), notReadyNode] }) }, ids: ['NODE-NOTREADY'] },

@@ -103,6 +103,7 @@ export const serviceCases: readonly FindingCase[] = [
   { name: 'one number in both protocols', facts: { desired: service({ ports: [port('8080'), { ...port('8080', 'UDP'), name: 'http3' }] }), nodes: [], cluster: cluster() }, ids: [] },
 
   { name: 'packets to a port that the Service does not have', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })] }, ids: ['SVC-PORT-UNDEFINED'] },
+  { name: 'packets to a port that the Service which had the address before may have had', facts: { desired: desiredService(), nodes: [asked({ family: 'IPv4', protocol: 'tcp', destination: '10.96.0.7', destinationPort: 8080, entries: 3, sources: ['10.244.1.9'] })], cluster: { service: { createdAt: '2026-11-24T09:58:00Z', loadBalancerIngress: [] }, unread: [] } }, ids: [] },
   { name: 'packets to the ports of the Service alone', facts: { desired: desiredService(), nodes: [asked()] }, ids: [] },
 
   { name: "an external address that is somebody else's", facts: { desired: external('Taken'), nodes: [] }, ids: ['SVC-EXTERNAL-IP-CONFLICT'] },
@@ -121,6 +122,8 @@ export const serviceCases: readonly FindingCase[] = [
   { name: 'a pod outside of the source ranges', facts: { desired: service(balancer), nodes: [], cluster: ingress, from: { pod: 'client-a', addresses: ['10.244.1.9'] } }, ids: [] },
   { name: 'a range that cannot be read', facts: { desired: service({ ...balancer, loadBalancerSourceRanges: ['anywhere'] }), nodes: [], cluster: ingress, from: { addresses: ['198.51.100.9'] } }, ids: [] },
 
+  { name: 'a Service that was made a load balancer a moment ago', facts: { desired: { ...service({ type: 'LoadBalancer' }), serviceChange: '2026-11-24T09:59:50Z' }, nodes: [], cluster: cluster() }, ids: [] },
+  { name: 'a cluster IP of a family that the Service got a moment ago', facts: { desired: { ...service(dual), serviceChange: '2026-11-24T09:59:55Z' }, nodes: [] }, ids: [] },
   { name: 'a cluster IP of a family that no pod has', facts: { desired: service(dual), nodes: [], cluster: cluster() }, ids: ['SVC-FAMILY'] },
   { name: 'the same, known from the EndpointSlices alone', facts: { desired: service(dual), nodes: [] }, ids: ['SVC-FAMILY'] },
   { name: 'a headless Service of two families', facts: { desired: service({ ...dual, clusterIPs: [], notProxied: 'it is headless' }), nodes: [], cluster: cluster() }, ids: ['SVC-NOT-PROXIED'] },

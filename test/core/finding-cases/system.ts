@@ -27,8 +27,14 @@ const eth1: Interface = { name: 'eth1', addresses: ['192.168.7.2'] };
 const cni0: Interface = { name: 'cni0', addresses: ['10.244.1.1'], bridge: true };
 const forwards = { 'net/ipv4/ip_forward': '1', 'net/ipv4/conf/default/forwarding': '1' };
 const listening = (protocol: 'TCP' | 'UDP', address: string, port: number): Read => ({ sockets: { kind: 'sockets', service: 'default/auth-service', listening: [{ protocol, address, port, uid: 0 }] } });
-const invalid = (packets: number, minutes: number): string[] => [`kubeproxy_iptables_ct_state_invalid_dropped_packets_total ${String(packets)}`, `process_start_time_seconds ${String(Date.parse(collectedAt) / 1000 - minutes * 60)}`];
+const invalid = (packets: number): string[] => [`kubeproxy_iptables_ct_state_invalid_dropped_packets_total ${String(packets)}`];
 const strict = { 'net/netfilter/nf_conntrack_tcp_be_liberal': '0' };
+/** 60,000 are counted; ten seconds before, so many were. */
+const droppedSince = (name: string, invalidPackets: number, ids: string[]): FindingCase => {
+  const { facts } = one(name, { ...system(strict), ...proxy({}, 'iptables', invalid(60000)) }, ids);
+  const probe = { state: 'Collected' as const, collectedAt: new Date(Date.parse(collectedAt) - 10_000).toISOString() };
+  return { name, facts: { ...facts, previous: { nodes: [{ name: 'node-a', probe, proxyMode: 'iptables', ports: [], kubeProxy: { invalidPackets } }] } }, ids };
+};
 
 const balanced = desiredService([endpoint('10.244.1.2'), endpoint('10.244.2.2', { nodeName: 'node-b' })], { type: 'LoadBalancer', externalTrafficPolicy: 'Local', healthCheckNodePort: 30900 });
 const answers = (extra: Partial<RecordOf<'healthCheck'>>): Read => ({ healthCheck: { kind: 'healthCheck', service: 'default/auth-service', port: 30900, errors: [], ...extra } });
@@ -58,9 +64,9 @@ export const systemCases: readonly FindingCase[] = [
   one('a conntrack table that kube-proxy leaves alone', { ...system({ 'net/netfilter/nf_conntrack_max': '65536' }), ...proxy({ conntrack: { maxPerCore: 0, min: 131072 } }) }, []),
   one('a conntrack table at the most that kube-proxy gives', { ...system({ 'net/netfilter/nf_conntrack_max': '1048576' }), ...proxy({ conntrack: { maxPerCore: 1000000, min: 131072 } }) }, []),
 
-  one('many packets dropped as invalid', { ...system(strict), ...proxy({}, 'iptables', invalid(60000, 60)) }, ['SYS-LIBERAL']),
-  one('a few packets dropped as invalid', { ...system(strict), ...proxy({}, 'iptables', invalid(900, 1)) }, []),
-  one('packets dropped as invalid in a long time', { ...system(strict), ...proxy({}, 'iptables', invalid(60000, 6000)) }, []),
+  one('many packets dropped as invalid until the first reading', { ...system(strict), ...proxy({}, 'iptables', invalid(60000)) }, []),
+  droppedSince('many packets dropped as invalid since the collection before', 59980, ['SYS-LIBERAL']),
+  droppedSince('a few packets dropped as invalid', 59991, []),
 
   one('node ports of 127.0.0.1 without route_localnet', { ...system({ 'net/ipv4/conf/all/route_localnet': '0' }), ...proxy({}) }, ['SYS-LOCALNET'], withNodePort),
   one('the same in mode nftables', { ...system({ 'net/ipv4/conf/all/route_localnet': '0' }), ...proxy({}, 'nftables') }, [], withNodePort),
