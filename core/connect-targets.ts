@@ -1,5 +1,7 @@
 /** Where the active check connects to from a node: the Service's frontends, and its ready endpoints directly. */
+import { addressSet, hostPort } from './address.ts';
 import { desiredTargets, knownTargets } from './desired-targets.ts';
+import { ownExternalAddresses } from './external-addresses.ts';
 import { askedFrontends } from './node-program.ts';
 import { familyOf, type DesiredService, type Protocol } from './service.ts';
 
@@ -13,16 +15,29 @@ export interface ConnectTarget {
   readonly portName?: string | undefined;
 }
 
+/** A pod of the Service's namespace, as its kubelet reported it. */
+export interface ConnectPod {
+  readonly addresses: readonly string[];
+  /** Its phase is Succeeded or Failed: its address may be another pod's by now. */
+  readonly hasEnded: boolean;
+  readonly hostNetwork: boolean;
+  /** That its containers declare. */
+  readonly ports: readonly { readonly port: number; readonly protocol: Protocol }[];
+}
+
 /** Connections that one node makes for one Service. */
 const maxTargets = 100;
 
 /**
- * Frontends first, then endpoints, at most 100.
+ * Frontends first, then endpoints, at most 100. Of the external addresses only a load balancer's that nobody else has:
+ * an externalIP is what somebody has written into the Service.
  * @param nodeAddresses where the node's own NodePorts are tried, one address of each family
  */
 export function connectTargets(desired: DesiredService, nodeAddresses: readonly string[]): ConnectTarget[] {
+  const own = addressSet(ownExternalAddresses(desired));
   const frontends = askedFrontends(desired).flatMap(({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
-    const addresses = frontend === 'NodePort' ? nodeAddresses.filter((own) => familyOf(own) === family).slice(0, 1) : [address];
+    if (frontend === 'ExternalIP' || (frontend === 'LoadBalancerIP' && !own.has(address))) return [];
+    const addresses = frontend === 'NodePort' ? nodeAddresses.filter((each) => familyOf(each) === family).slice(0, 1) : [address];
     return addresses.map((each) => ({ hop: frontend, address: each, port, protocol, ...(portName === undefined ? {} : { portName }) }));
   });
   return [...frontends, ...readyEndpoints(desired)].slice(0, maxTargets);
@@ -30,10 +45,19 @@ export function connectTargets(desired: DesiredService, nodeAddresses: readonly 
 
 /** The ready endpoints of every port and family, each once. */
 export function readyEndpoints(desired: DesiredService): ConnectTarget[] {
+  return endpointsOf(desired, ({ ready }) => ready);
+}
+
+/** The addresses and ports that the frontends may lead to, whatever the conditions of their endpoints. */
+export function connectBackends(desired: DesiredService): ConnectTarget[] {
+  return endpointsOf(desired, () => true);
+}
+
+function endpointsOf(desired: DesiredService, wants: (target: { readonly ready: boolean }) => boolean): ConnectTarget[] {
   const targets = desired.service.ports.flatMap(({ name, protocol }) =>
     (['IPv4', 'IPv6'] as const).flatMap((family) =>
       knownTargets(desired, { family, portName: name, protocol })
-        .filter(({ ready }) => ready)
+        .filter(wants)
         .map(({ address, port }): ConnectTarget => ({ hop: 'Endpoint', address, port, protocol, ...(name === undefined || name === '' ? {} : { portName: name }) })),
     ),
   );
@@ -48,9 +72,19 @@ export function targetsBehind(desired: DesiredService, { hop, address, protocol,
 /**
  * Why the check may not be made; undefined where it may. A node connects with its own rights, past every
  * NetworkPolicy: whoever may write an EndpointSlice must not choose where to. So each endpoint has to be a pod of the
- * Service's namespace, by the address that its kubelet reported.
+ * Service's namespace that has not ended, by the address that its kubelet reported; of a pod in the network of its node,
+ * whose address is the node's, on a port that it declares.
  */
-export function connectRefusal(desired: DesiredService, podAddresses: ReadonlySet<string>): string | undefined {
-  const foreign = desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses.filter((address) => !podAddresses.has(address))));
-  return foreign.length === 0 ? undefined : `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is no address of a pod of namespace ${desired.namespace}`;
+export function connectRefusal(desired: DesiredService, pods: readonly ConnectPod[]): string | undefined {
+  const live = pods.filter(({ hasEnded }) => !hasEnded);
+  const known = addressSet(live.flatMap(({ addresses }) => addresses));
+  const foreign = desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses.filter((address) => !known.has(address))));
+  if (foreign.length > 0) return `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is no address of a pod of namespace ${desired.namespace}`;
+  const ofPods = addressSet(live.filter(({ hostNetwork }) => !hostNetwork).flatMap(({ addresses }) => addresses));
+  const declared = live.filter(({ hostNetwork }) => hostNetwork).map((pod) => ({ ...pod, own: addressSet(pod.addresses) }));
+  const undeclared = connectBackends(desired).filter(
+    ({ address, port, protocol }) => !ofPods.has(address) && !declared.some(({ own, ports }) => own.has(address) && ports.some((each) => each.port === port && each.protocol === protocol)),
+  );
+  if (undeclared.length > 0) return `${undeclared.slice(0, 3).map(({ address, port }) => hostPort(address, port)).join(', ')} of its EndpointSlices is a node's address with a port that no pod of namespace ${desired.namespace} declares`;
+  return readyEndpoints(desired).length === 0 ? 'it has no ready endpoint, so whatever answered would be somebody else' : undefined;
 }

@@ -58,6 +58,8 @@ export const probeRequestSchema = z.object({
       .object({
         /** Send a GET over TCP, too. */
         http: z.boolean(),
+        /** The addresses and ports of the Service's endpoints, as they were read right before: nobody else is connected to. */
+        backends: z.array(z.object({ address, port })).max(10_000),
         targets: z
           .array(
             z.object({

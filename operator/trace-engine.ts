@@ -5,7 +5,6 @@ import { distance } from 'fastest-levenshtein';
 import { boundCondition } from '../core/bound-status.ts';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
-import { connectRefusal, connectTargets } from '../core/connect-targets.ts';
 import { unconfirmed } from '../core/diagnose/second-look.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import { isAddressAsked, ownExternalAddresses } from '../core/external-addresses.ts';
@@ -14,11 +13,12 @@ import { present } from '../core/present.ts';
 import { progressStatus } from '../core/progress-status.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
-import type { CollectSpec, FindingStatus, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
+import type { FindingStatus, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 import { addressHolders } from './address-holders.ts';
 import { statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
+import { connectFromNodes } from './connect-from-nodes.ts';
 import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
 import { clusterObserver, type ClusterObserver } from './observe-cluster.ts';
@@ -187,7 +187,6 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     let desired = desiredOf(firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
-    const { connect, refusal } = await connectMode(core, desired, spec);
     const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
     const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
     const answers = new Map<string, NodeAnswer>([
@@ -214,12 +213,25 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       await Promise.all(
         nodes.map(async (node) => {
           const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
-          answered(kept?.get(node.name) ?? await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, connect }), onWaiting, request.signal));
+          answered(kept?.get(node.name) ?? await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch }), onWaiting, request.signal));
         }),
       );
     } finally {
       progress.stop();
     }
+    const connect = spec.collect?.connect ?? 'None';
+    const refusal = connect === 'None' || request.signal?.aborted === true ? undefined : await connectFromNodes({
+      core,
+      http: connect === 'HTTP',
+      readDesired: async () => {
+        const [again, slicesAgain] = await Promise.all([orUndefined(core.readNamespacedService({ namespace, name })), readSlices()]);
+        if (again === undefined) return undefined;
+        const anew = desiredServiceOf(again, slicesAgain);
+        return { ...anew, externalAddresses: (await holders.classify(anew, nodeList)).addresses };
+      },
+      serviceOf: probeRequestService,
+      ask: (node, asked) => probes.ask(node, asked, () => undefined, request.signal),
+    }, nodes.filter((node) => kept?.has(node.name) !== true), answers);
     // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
     const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
     const slices = isOld ? await readSlices() : firstRead;
@@ -324,9 +336,8 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  { dns, dispatch, connect }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; connect: ConnectMode },
+  { dns, dispatch }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading> },
 ): ProbeRequest {
-  const { namespace, name } = desired;
   return {
     version: 1,
     node: node.name,
@@ -337,7 +348,6 @@ function probeRequest(
       conntrack: spec.collect?.conntrack ?? 'Summary',
       kubeProxy: spec.collect?.kubeProxy ?? true,
       system: true,
-      ...(connect === 'None' ? {} : { connect: { http: connect === 'HTTP', targets: connectTargets(desired, node.internalIPs).map((target) => ({ service: `${namespace}/${name}`, ...target })) } }),
       ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),
     },
     maxConntrackEntries,
@@ -367,17 +377,6 @@ export function probeRequestService(desired: DesiredService): ProbeRequest['serv
     })),
     ...(service.healthCheckNodePort === undefined || !isProxied ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
   };
-}
-
-type ConnectMode = NonNullable<CollectSpec['connect']>;
-
-/** Whether nodes may connect to the Service (core/connect-targets.ts says why not every one). */
-async function connectMode(core: CoreV1Api, desired: DesiredService, spec: ServiceTraceSpec): Promise<{ readonly connect: ConnectMode; readonly refusal?: string }> {
-  const connect = spec.collect?.connect ?? 'None';
-  if (connect === 'None') return { connect };
-  const { items } = await core.listNamespacedPod({ namespace: desired.namespace, resourceVersion: '0' });
-  const refusal = connectRefusal(desired, new Set(items.flatMap(({ status }) => (status?.podIPs ?? []).map(({ ip }) => ip))));
-  return refusal === undefined ? { connect } : { connect: 'None', refusal };
 }
 
 type DnsServers = Pick<NonNullable<ClusterFacts['dns']>, 'clusterIPs' | 'servers'>;

@@ -19,7 +19,8 @@ export async function askHealthCheck({ namespace, name }: ProbeRequestService, p
   const record = { kind: 'healthCheck', service: `${namespace}/${name}`, port, errors } as const;
   for (const address of ['127.0.0.1', ...addresses].slice(0, maxAddresses)) {
     try {
-      const response = await fetch(`http://${hostPort(address, port)}/`, { signal: AbortSignal.timeout(timeoutMilliseconds) });
+      // Whoever answers in kube-proxy's place must not send the probe elsewhere.
+      const response = await fetch(`http://${hostPort(address, port)}/`, { signal: AbortSignal.timeout(timeoutMilliseconds), redirect: 'manual' });
       const body = bodySchema.safeParse(parseJson(await response.text()));
       return {
         ...record,

@@ -6,6 +6,7 @@ import { reachableAddresses } from '../core/address.ts';
 import { askDns } from './ask-dns.ts';
 import { askHealthCheck } from './ask-health-check.ts';
 import { askKubeProxy } from './ask-kube-proxy.ts';
+import { connectChecked } from './checked-connections.ts';
 import type { Commands } from './commands.ts';
 import { readConntrack } from './read-conntrack.ts';
 import { emitStatistics, readConntrackStatistics } from './read-conntrack-statistics.ts';
@@ -16,7 +17,6 @@ import { readRules } from './read-rules.ts';
 import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
 import { readTables } from './read-tables.ts';
-import { tryConnections } from './try-connections.ts';
 import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
@@ -30,7 +30,9 @@ export async function collect(request: ProbeRequest, commands: Commands, version
     ...(system ? [readSystem(emit), readInterfaces(emit), readSockets(request.services, emit), ...askHealthChecks(request, addresses, emit)] : []),
     readAsked(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
-    request.collect.connect === undefined ? undefined : tryConnections(request.collect.connect, emit),
+    request.collect.connect === undefined
+      ? undefined
+      : connectChecked(request.collect.connect, request.services, commands, { node: request.node, addresses, readRules: (keep) => readAsked({ ...request, collect: { ...request.collect, rules: true, kubeProxy: false, system: false, dispatch: 'Rules' } }, commands, addresses, keep) }, emit),
     request.collect.dns === undefined ? undefined : askDns(request.collect.dns, request.services.map(({ namespace, name }) => `${namespace}/${name}`), emit),
   ]);
   if (statistics !== undefined) emitStatistics(statistics, (await readConntrackStatistics(commands, emit)) ?? statistics, emit);

@@ -7,50 +7,71 @@ import type { RecordOf } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { Emit } from './emit.ts';
 
-type ConnectRequest = NonNullable<ProbeRequest['collect']['connect']>;
-type Target = ConnectRequest['targets'][number];
+export type ConnectRequest = NonNullable<ProbeRequest['collect']['connect']>;
+export type Target = ConnectRequest['targets'][number];
 type Result = Pick<RecordOf<'connection'>, 'outcome' | 'status' | 'error'>;
+
+/** The node's end of a connection. */
+export interface LocalEnd {
+  readonly address: string;
+  readonly port: number;
+}
+
+/**
+ * Asked before anything is sent over a connection, and before anything is told of one.
+ * @param local undefined where no packet was sent
+ * @returns why nothing may be told; undefined where it may
+ */
+export type ConnectionCheck = (local: LocalEnd | undefined, hasAnswered: boolean) => Promise<string | undefined>;
 
 const timeoutMilliseconds = 2000;
 /** Few programs answer an empty datagram; a port that nobody listens on is told at once. */
 const datagramMilliseconds = 500;
 const maxConcurrent = 25;
 
-/** Emits one record for each target; a connection is closed as soon as it is there. */
-export async function tryConnections({ http, targets }: ConnectRequest, emit: Emit): Promise<void> {
+/** Emits one record for each target; a connection is closed as soon as it is there, and checked. */
+export async function tryConnections({ http, targets }: ConnectRequest, checkOf: (target: Target) => ConnectionCheck, emit: Emit): Promise<void> {
   const limit = pLimit(maxConcurrent);
   await Promise.all(
     targets.map((target) =>
       limit(async () => {
         const began = performance.now();
-        const result = await tryTarget(target, http);
+        const result = await tryTarget(target, http, checkOf(target));
         emit({ kind: 'connection', ...target, ...result, milliseconds: Math.round((performance.now() - began) * 10) / 10 });
       }),
     ),
   );
 }
 
-function tryTarget(target: Target, http: boolean): Promise<Result> {
+function tryTarget(target: Target, http: boolean, check: ConnectionCheck): Promise<Result> {
   switch (target.protocol) {
     case 'TCP':
-      return connectTcp(target, http);
+      return connectTcp(target, http, check);
     case 'UDP':
-      return sendDatagram(target);
+      return sendDatagram(target, check);
     case 'SCTP':
       return Promise.resolve({ outcome: 'untried', error: 'this probe has no SCTP' });
   }
 }
 
-function connectTcp({ address, port }: Target, http: boolean): Promise<Result> {
+async function connectTcp({ address, port }: Target, http: boolean, check: ConnectionCheck): Promise<Result> {
   const { promise, resolve } = Promise.withResolvers<Result>();
   let isConnected = false;
   let received = '';
+  let local: LocalEnd | undefined;
+  let checked: Promise<string | undefined> | undefined;
   const socket = createConnection({ host: address, port });
+  // The kernel chooses the port as it sends the first packet, which is right after this event.
+  socket.on('connectionAttempt', () => { process.nextTick(() => { local ??= localEnd(socket.localAddress, socket.localPort); }); });
   const timer = setTimeout(() => { resolve(isConnected ? { outcome: 'connected', error: 'no answer to the HTTP request' } : { outcome: 'timeout' }); }, timeoutMilliseconds);
   socket.on('connect', () => {
     isConnected = true;
-    if (!http) resolve({ outcome: 'connected' });
-    else socket.write(`GET / HTTP/1.1\r\nHost: ${hostPort(address, port)}\r\nUser-Agent: svctrace\r\nConnection: close\r\n\r\n`);
+    local ??= localEnd(socket.localAddress, socket.localPort);
+    checked = check(local, true);
+    void checked.then((problem) => {
+      if (problem !== undefined || !http) resolve({ outcome: 'connected' });
+      else socket.write(`GET / HTTP/1.1\r\nHost: ${hostPort(address, port)}\r\nUser-Agent: svctrace\r\nConnection: close\r\n\r\n`);
+    });
   });
   socket.on('data', (chunk: Buffer) => {
     // Nothing but the status is kept of an answer.
@@ -61,26 +82,43 @@ function connectTcp({ address, port }: Target, http: boolean): Promise<Result> {
   });
   socket.on('error', (error) => { resolve(isConnected ? { outcome: 'connected', error: codeOf(error) } : outcomeOf(error)); });
   socket.on('close', () => { resolve({ outcome: isConnected ? 'connected' : 'failed', error: 'the connection was closed' }); });
-  return promise.finally(() => {
+  try {
+    const result = await promise;
+    const problem = await (checked ?? check(local, false));
+    return problem === undefined ? result : { outcome: 'untried', error: problem };
+  } finally {
     clearTimeout(timer);
     socket.destroy();
-  });
+  }
 }
 
-function sendDatagram({ address, port }: Target): Promise<Result> {
+async function sendDatagram({ address, port }: Target, check: ConnectionCheck): Promise<Result> {
   const { promise, resolve } = Promise.withResolvers<Result>();
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  let local: LocalEnd | undefined;
   const timer = setTimeout(() => { resolve({ outcome: 'noReply' }); }, datagramMilliseconds);
   socket.on('error', (error) => { resolve(outcomeOf(error)); });
   socket.on('message', () => { resolve({ outcome: 'answered' }); });
   socket.connect(port, address, (problem?: unknown) => {
-    if (problem instanceof Error) resolve(outcomeOf(problem));
-    else socket.send('', (error) => { if (error !== null) resolve(outcomeOf(error)); });
+    if (problem instanceof Error) {
+      resolve(outcomeOf(problem));
+      return;
+    }
+    local = socket.address();
+    socket.send('', (error) => { if (error !== null) resolve(outcomeOf(error)); });
   });
-  return promise.finally(() => {
+  try {
+    const result = await promise;
+    const problem = await check(local, result.outcome === 'answered');
+    return problem === undefined ? result : { outcome: 'untried', error: problem };
+  } finally {
     clearTimeout(timer);
     socket.close();
-  });
+  }
+}
+
+function localEnd(address: string | undefined, port: number | undefined): LocalEnd | undefined {
+  return address === undefined || port === undefined ? undefined : { address, port };
 }
 
 /** connect(2) and the ICMP messages behind its codes. EPERM: a rule of the node itself dropped the packet. */
