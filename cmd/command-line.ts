@@ -163,6 +163,7 @@ const logsFlags: Readonly<Record<string, Options>> = {
   selector: { ...value("Of those of the Service's pods only that have these labels"), alias: 'l' },
   since: value('Lines younger than this, such as 10m'),
   tail: value('The last lines of each log; -1 for all', '100; all with --since'),
+  raw: bool('Pass control characters of the lines to the terminal, which obeys them; otherwise they are shown as \\x1b'),
   'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
   node: value('Of pods on this node only (repeat it, or separate names with commas)'),
 };

@@ -4,6 +4,7 @@ import { commandNames } from './command-line.ts';
 import { UsageError } from './errors.ts';
 import type { Io } from './io.ts';
 import { readCommon } from './options.ts';
+import { visibleText } from './printers/visible.ts';
 import { colorModes, outputFormats, type CompleteRequest, type CompletionRequest } from './request.ts';
 
 /** cobra's ShellCompDirective: no file names, where we know better; the default, where a file is meant. */
@@ -31,7 +32,7 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail', '--duration', '--max-bytes', '--snaplen'].map((flag) => [flag, 'any'] as const)),
 };
 
-const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy', '--overwrite'];
+const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy', '--overwrite', '--raw'];
 
 /** Commands whose first word is a Service. */
 const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'report', 'dns', 'logs', 'capture', 'simulate', 'record']);
@@ -39,7 +40,7 @@ const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagr
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
   const { candidates, directive } = await complete(words, (words_, kind) => ask(words_, kind, io));
-  io.stdout.write(`${[...candidates, `:${directive}`].join('\n')}\n`);
+  io.stdout.write(`${[...candidates.map(visibleText), `:${directive}`].join('\n')}\n`);
   return 0;
 }
 

@@ -10,6 +10,7 @@ import { widthOf, type Io } from './io.ts';
 import { printDiagramText } from './printers/diagram-text.ts';
 import { mostEndpointsOfPicture, printPicture } from './printers/picture.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
+import { visible, visibleText } from './printers/visible.ts';
 import type { DiagramRequest } from './request.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -24,7 +25,7 @@ export async function runDiagram(request: DiagramRequest, io: Io): Promise<numbe
   if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`);
   const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom }) });
   const width = widthOf(io);
-  const draw = (mostEndpoints: number): Diagram => buildDiagram(status, { namespace, name: desired.name, nodes: request.nodes, mostEndpoints });
+  const draw = (mostEndpoints: number): Diagram => buildDiagram(visible(status), { namespace: visibleText(namespace), name: visibleText(desired.name), nodes: request.nodes, mostEndpoints });
   const text = request.output === 'text'
     // A box of an endpoint is readable from this width on.
     ? printDiagramText(draw(Math.max(2, Math.floor(width / 26))), { width, paint: createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env)) })

@@ -1,5 +1,4 @@
 /** `kubectl svctrace dns SERVICE`: what the cluster's DNS answers for the Service's names, and what it should. */
-import { stringify } from 'yaml';
 import { hostPort } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import type { Facts } from '../core/diagnose/finding.ts';
@@ -15,6 +14,7 @@ import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { explainError } from './explain.ts';
 import { tableWidthOf, widthOf, type Io } from './io.ts';
+import { writeResult } from './output.ts';
 import { execInPod } from './pod-exec.ts';
 import { printColumns } from './printers/columns.ts';
 import { createPaint, wantsColor, type Paint } from './printers/paint.ts';
@@ -29,7 +29,7 @@ export async function runDns(request: DnsRequest, io: Io): Promise<number> {
   const { bundle, dnsService, notices } = request.origin.kind === 'bundle' ? await ofBundle(request, request.origin.file) : await ofCluster(request, request.origin, io);
   const report = dnsReport(factsOf(bundle), dnsService);
   for (const notice of notices) io.stderr.write(`Notice: ${notice}\n`);
-  io.stdout.write(print(report, request, io));
+  writeResult(io, request.output, report, (shown) => print(shown, request, io));
   const errors = [...report.findings, ...(report.dnsService?.findings ?? [])].filter(({ id, severity }) => severity === 'error' && id !== 'DATA-NODE-MISSING');
   if (errors.length > 0) return exitStatus.findings;
   return bundle.answers.every((answer) => 'report' in answer) ? exitStatus.ok : exitStatus.partial;
@@ -100,9 +100,7 @@ function factsOf({ desired, answers, recordedAt, cluster, nodeZones }: Bundle): 
   return { desired, nodes, now: recordedAt, ...(cluster === undefined ? {} : { cluster }) };
 }
 
-function print(report: DnsReport, { output, color }: DnsRequest, io: Io): string {
-  if (output === 'json') return `${JSON.stringify(report, undefined, 4)}\n`;
-  if (output === 'yaml') return stringify(report, { lineWidth: 0 });
+function print(report: DnsReport, { color }: DnsRequest, io: Io): string {
   const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const sections = [

@@ -1,5 +1,4 @@
 /** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's whole way. */
-import { stringify } from 'yaml';
 import { hostPort } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { comparisonOf } from '../core/compare-service.ts';
@@ -9,7 +8,7 @@ import { readNodeFacts } from '../core/node-facts.ts';
 import { askedFrontends, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
-import { familyOf } from '../core/service.ts';
+import { familyOf, type DesiredService } from '../core/service.ts';
 import type { ComparisonStatus } from '../core/service-trace.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
@@ -17,10 +16,12 @@ import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
 import { nodesByProgram, twinsText, unreadOf, viewOfNode, type NodeView } from './node-programs.ts';
+import { writeResult } from './output.ts';
 import { printColumns } from './printers/columns.ts';
 import { comparisonLines } from './printers/comparison.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
+import { visible } from './printers/visible.ts';
 import type { ExplainRequest } from './request.ts';
 import { connectionsTable, type NodeConnections } from './result-tables.ts';
 
@@ -64,9 +65,7 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   const comparison = comparisonOf({ desired, nodes, now: bundle.recordedAt, ...present({ cluster: bundle.cluster }) });
   const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
   const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }) };
-  if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
-  else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(textOf(bundle, explained, { comparison, connections }, request, io));
+  writeResult(io, request.output, result, (shown) => textOf(visible(desired), shown.nodes, { comparison: shown.comparison, connections: shown.connections ?? [] }, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
 }
 
@@ -96,7 +95,7 @@ function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, client
   return nodesByProgram(reports, desired);
 }
 
-function textOf({ desired }: Bundle, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {
+function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;

@@ -5,6 +5,8 @@ export interface OutputStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
   write(text: string): unknown;
+  /** For what the user asked to get as it is; where it is absent, `write` does. */
+  writeRaw?(text: string): unknown;
 }
 
 export interface Io {

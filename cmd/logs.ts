@@ -11,6 +11,7 @@ import { podNews } from './log-pods.ts';
 import { createLogReader, followPods, servicePods, type PodSource } from './log-reader.ts';
 import { createLogColors } from './printers/log-colors.ts';
 import { wantsColor } from './printers/paint.ts';
+import { visibleLine, visibleText } from './printers/visible.ts';
 import type { LogsRequest } from './request.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 
@@ -60,13 +61,16 @@ function checkContainer(pods: readonly LogPod[], { container }: LogsRequest): vo
 }
 
 /** Writes lines: the pod and the container, and for kube-proxies a mark where the line concerns the Service. */
-function linePrinter({ kubeProxy, color }: LogsRequest, desired: DesiredService, io: Io): (lines: readonly LogLine[]) => void {
+function linePrinter({ kubeProxy, color, raw }: LogsRequest, desired: DesiredService, io: Io): (lines: readonly LogLine[]) => void {
   const useColor = wantsColor(color, io.stdout.isTTY === true, io.env);
   const paint = createLogColors(useColor);
   const words = kubeProxy ? logWords(desired) : [];
   const lineOf = ({ from, text }: LogLine): string => {
     const mark = !kubeProxy ? '' : wordsIn(text, words).length > 0 ? '> ' : '  ';
-    return `${mark}${paint(from.split('/')[0] ?? from, from)} ${text}\n`;
+    return `${mark}${paint(from.split('/')[0] ?? from, visibleText(from))} ${raw ? text : visibleLine(text)}\n`;
   };
-  return (lines) => { io.stdout.write(lines.map(lineOf).join('')); };
+  const { stdout } = io;
+  // Without --raw, the stream would show what a line holds as well; with it, nothing between may.
+  const write = raw && stdout.writeRaw !== undefined ? (text: string) => stdout.writeRaw?.(text) : (text: string) => stdout.write(text);
+  return (lines) => { write(lines.map(lineOf).join('')); };
 }

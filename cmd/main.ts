@@ -4,6 +4,7 @@ import { InterruptedError } from './errors.ts';
 import { exitStatusOfError } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { Request } from './request.ts';
+import { messageStream, textStream } from './streams.ts';
 
 /** Each command is loaded when it is used: help and completion need no client, a table no TUI. */
 async function run(request: Request, io: Io): Promise<number> {
@@ -50,6 +51,9 @@ async function run(request: Request, io: Io): Promise<number> {
   }
 }
 
+const output = textStream(process.stdout);
+const messages = messageStream(process.stderr);
+
 /** EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
 /** For what a command does at its end. */
@@ -79,11 +83,11 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const parsed = await parseCommandLine(args, process.stdout.columns ?? 100);
     if (parsed.kind === 'help') {
-      process.stdout.write(`${parsed.text}\n`);
+      output.write(`${parsed.text}\n`);
       return 0;
     }
-    const { stdout, stderr, stdin, env } = process;
-    const status = await run(parsed.request, { stdout, stderr, stdin, env, signal: interruption.signal });
+    const { stdin, env } = process;
+    const status = await run(parsed.request, { stdout: output, stderr: messages, stdin, env, signal: interruption.signal });
     interruption.signal.throwIfAborted();
     return status;
   } catch (error) {
@@ -101,10 +105,11 @@ async function tell(thrown: unknown, interruption: AbortSignal): Promise<number>
   }
   if (error instanceof InterruptedError) return status ?? 1;
   if (status === undefined) {
-    process.stderr.write(`This is a bug of kubectl svctrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    const text = `This is a bug of kubectl svctrace: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    for (const line of text.split('\n')) messages.write(`${line}\n`);
     return bugStatus;
   }
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  messages.write(`${error instanceof Error ? error.message : String(error)}\n`);
   return status;
 }
 

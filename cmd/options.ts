@@ -201,6 +201,7 @@ export function readLogsRequest(values: Values): LogsRequest {
     ...(tail < 0 ? {} : { tail }),
     kubeProxy,
     nodes: list(values, 'node'),
+    raw: flag(values, 'raw'),
   };
 }
 

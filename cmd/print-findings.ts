@@ -1,11 +1,11 @@
 /** `kubectl svctrace findings [ID]`: every kind of finding with its meaning; needs no cluster. */
-import { stringify } from 'yaml';
 import { catalogue } from '../core/diagnose/catalogue.ts';
 import { severityText, type FindingKind } from '../core/diagnose/finding.ts';
 import { notLookedFor } from '../core/diagnose/not-looked-for.ts';
 import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
+import { writeResult } from './output.ts';
 import { nearNames } from './service-names.ts';
 import { printColumns } from './printers/columns.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
@@ -17,9 +17,7 @@ import { severityTones } from './words.ts';
 export function runFindings({ id, output, color }: FindingsRequest, io: Io): number {
   const kinds = id === undefined ? catalogue : [kindOf(id)];
   const meanings = kinds.map(({ find: _find, ...meaning }) => meaning);
-  if (output === 'json') io.stdout.write(`${JSON.stringify(id === undefined ? meanings : meanings[0], undefined, 4)}\n`);
-  else if (output === 'yaml') io.stdout.write(stringify(id === undefined ? meanings : meanings[0]));
-  else {
+  writeResult(io, output, id === undefined ? meanings : meanings[0], () => {
     const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
     const lines =
       id === undefined
@@ -29,8 +27,8 @@ export function runFindings({ id, output, color }: FindingsRequest, io: Io): num
             { width: widthOf(io), paint },
           )
         : kinds.flatMap(describe);
-    io.stdout.write(lines.map((line) => `${line}\n`).join(''));
-  }
+    return lines.map((line) => `${line}\n`).join('');
+  });
   return exitStatus.ok;
 }
 

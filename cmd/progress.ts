@@ -2,6 +2,8 @@
 import cliTruncate from 'cli-truncate';
 import type { ServiceTrace } from '../core/service-trace.ts';
 import type { OutputStream } from './io.ts';
+import { eraseLine } from './streams.ts';
+import { visibleText } from './printers/visible.ts';
 import { isComplete, type TraceEvent } from './source.ts';
 
 export interface Progress {
@@ -20,14 +22,16 @@ export function createProgress(stderr: OutputStream, now: () => number = Date.no
   const started = now();
   let shown = '';
   const clear = (): void => {
-    if (stderr.isTTY === true && shown !== '') stderr.write('\r\u001b[K');
+    if (stderr.isTTY === true && shown !== '') stderr.write(eraseLine);
     if (stderr.isTTY === true) shown = '';
   };
   return {
-    update(text) {
+    update(given) {
+      const text = visibleText(given);
       if (text === shown) return;
       if (stderr.isTTY === true) {
-        stderr.write(`\r\u001b[K${cliTruncate(text, Math.max(20, (stderr.columns ?? 80) - 1))}`);
+        stderr.write(eraseLine);
+        stderr.write(cliTruncate(text, Math.max(20, (stderr.columns ?? 80) - 1)));
       } else {
         if (now() - started < patienceMilliseconds) return;
         stderr.write(`${text}\n`);
@@ -36,7 +40,7 @@ export function createProgress(stderr: OutputStream, now: () => number = Date.no
     },
     say(text) {
       clear();
-      stderr.write(`${text}\n`);
+      stderr.write(`${visibleText(text)}\n`);
     },
     end: clear,
   };

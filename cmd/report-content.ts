@@ -10,6 +10,7 @@ import { buildStatus } from '../core/status.ts';
 import { allJourneys } from './client-journeys.ts';
 import { nodesByProgram, unreadOf } from './node-programs.ts';
 import { mostEndpointsOfPicture, printPicture } from './printers/picture.ts';
+import { visible, visibleText } from './printers/visible.ts';
 import type { ClientName } from './request.ts';
 import type { ResultTable } from './result-tables.ts';
 import { cell, type Cell } from './tone.ts';
@@ -49,7 +50,7 @@ export async function buildReport(bundle: Bundle, { writtenAt, writtenBy, from }
   const { name } = desired;
   const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom }) });
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
-  const diagram = buildDiagram(status, { namespace, name, nodes: [], mostEndpoints: mostEndpointsOfPicture });
+  const diagram = buildDiagram(visible(status), { namespace: visibleText(namespace), name: visibleText(name), nodes: [], mostEndpoints: mostEndpointsOfPicture });
   return {
     trace: traceOf({ namespace, name, spec, status }),
     programs: nodesByProgram(reports, desired).map(({ report, program, twins }) => ({

@@ -205,6 +205,8 @@ export interface LogsRequest extends CommonRequest {
   readonly kubeProxy: boolean;
   /** Of pods on these nodes alone; empty for all. */
   readonly nodes: readonly string[];
+  /** Lines go to the terminal as they are, with what it obeys. */
+  readonly raw: boolean;
 }
 
 export interface CaptureRequest extends CommonRequest {

@@ -1,6 +1,5 @@
 /** `kubectl svctrace simulate`: what rules do with one packet; those of dumps, of a recorded trace, or of a Service's nodes now. */
 import { createReadStream } from 'node:fs';
-import { stringify } from 'yaml';
 import { hostPort, isSameAddress } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { frontendText } from '../core/diagnose/frontend-drift.ts';
@@ -17,6 +16,8 @@ import { collectBundle } from './collect-bundle.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
+import { writeResult } from './output.ts';
+import { visible } from './printers/visible.ts';
 import { createProgress } from './progress.ts';
 import type { SimulateRequest } from './request.ts';
 import { percentText } from './words.ts';
@@ -154,9 +155,7 @@ async function readRuleset(file: string): Promise<Ruleset> {
 function print(answers: readonly Answer[], request: SimulateRequest, io: Io): void {
   const [only] = answers;
   const result = answers.length === 1 ? only : { answers };
-  if (request.output === 'json') io.stdout.write(`${JSON.stringify(result, undefined, 4)}\n`);
-  else if (request.output === 'yaml') io.stdout.write(stringify(result));
-  else io.stdout.write(answers.map((answer) => asText(answer, request)).join('\n'));
+  writeResult(io, request.output, result, () => visible(answers).map((answer) => asText(answer, request)).join('\n'));
 }
 
 function asText({ verdict, destinations, masquerade, path, unknown = [], nodes = [] }: Answer, { from, to, nodeIps }: SimulateRequest): string {

@@ -1,9 +1,9 @@
 /** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
-import { stringify } from 'yaml';
 import { operatorName, operatorNamespace, type Access, type ClusterClient } from './client.ts';
 import { exitStatus } from './exit-status.ts';
 import { isForbidden } from './explain.ts';
 import { widthOf, type Io } from './io.ts';
+import { writeResult } from './output.ts';
 import { printColumns } from './printers/columns.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { StatusRequest } from './request.ts';
@@ -61,9 +61,7 @@ interface Report {
 /** 0 where a trace would be answered; 3 where the operator or the CRD is not there. */
 export async function runStatus(request: StatusRequest, io: Io, client: StatusClient): Promise<number> {
   const report = await readReport(client);
-  if (request.output === 'json') io.stdout.write(`${JSON.stringify(report, undefined, 4)}\n`);
-  else if (request.output === 'yaml') io.stdout.write(stringify(report));
-  else io.stdout.write(printReport(report, request, io));
+  writeResult(io, request.output, report, (shown) => printReport(shown, request, io));
   return report.crd === 'absent' || report.crd === 'notEstablished' || report.operator === 'absent' || report.operator === 'notAvailable' ? exitStatus.cluster : exitStatus.ok;
 }
 

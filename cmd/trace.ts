@@ -13,6 +13,7 @@ import { whichService } from './options.ts';
 import { changeLine, changeTitle } from './printers/change-lines.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import { printTrace } from './printers/print.ts';
+import { visible } from './printers/visible.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
 import { checkService, findNamespace } from './service-names.ts';
@@ -108,7 +109,7 @@ async function textOf(trace: ServiceTrace, request: TraceRequest, io: Io): Promi
   const { output = 'table', nodes } = request;
   if (!isPicture(output)) return printTrace(trace, output, printOptions(request, io));
   const [{ buildDiagram }, { mostEndpointsOfPicture, printPicture }] = await Promise.all([import('../core/diagram/build-diagram.ts'), import('./printers/picture.ts')]);
-  const { metadata, spec, status } = trace;
+  const { metadata, spec, status } = visible(trace);
   return printPicture(buildDiagram(status ?? {}, { namespace: metadata.namespace ?? 'default', name: spec.serviceRef.name, nodes, mostEndpoints: mostEndpointsOfPicture }), output);
 }
 
@@ -129,7 +130,7 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
     }
     if (event.kind !== 'trace' || !isComplete(event.trace) || event.trace.status?.collectedAt === last?.status?.collectedAt) return;
     progress.end();
-    if (last !== undefined && (format === 'table' || format === 'wide')) printChanges(last, event.trace);
+    if (last !== undefined && (format === 'table' || format === 'wide')) printChanges(visible(last), visible(event.trace));
     else io.stdout.write(`${format === 'yaml' && last !== undefined ? '---\n' : ''}${printTrace(event.trace, format, printOptions(request, io))}`);
     last = event.trace;
   }, AbortSignal.any([io.signal, stop.signal]));

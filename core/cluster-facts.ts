@@ -163,7 +163,17 @@ export const clusterFactsSchema = z.object({
     .object({
       /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
       config: z.record(z.string(), z.string()).optional(),
-      pods: z.array(z.object({ name: z.string(), node: z.string().optional(), ready: z.boolean(), restarts: z.number(), image: z.string() })),
+      pods: z.array(
+        z.object({
+          name: z.string(),
+          node: z.string().optional(),
+          ready: z.boolean(),
+          restarts: z.number(),
+          image: z.string(),
+          /** Its controller; a static pod's mirror has the Node. */
+          owner: z.object({ kind: z.string(), name: z.string() }).optional(),
+        }),
+      ),
     })
     .optional(),
   unread: z.array(

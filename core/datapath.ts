@@ -6,23 +6,22 @@ import { iptablesBackend } from './proxy-mode.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
 import { parseProxyMode } from './parse/kube-proxy.ts';
 
+export type DatapathName = 'Cilium' | 'Calico eBPF' | 'Antrea' | 'OVN-Kubernetes' | 'kube-router';
+
 export interface Datapath {
-  readonly name: string;
+  readonly name: DatapathName;
   /** The interfaces that show it. */
   readonly interfaces: readonly string[];
   /** Kube-proxy does not answer, and there are no rules of its. */
   readonly replacesKubeProxy: boolean;
   /** What it does with Services instead of rules. */
   readonly keeps: string;
-  /** Shows what it does with them. */
-  readonly command: string;
 }
 
 interface Kind {
-  readonly name: string;
+  readonly name: DatapathName;
   readonly isInterface: (name: string) => boolean;
   readonly keeps: string;
-  readonly command: string;
 }
 
 const kinds: readonly Kind[] = [
@@ -30,40 +29,35 @@ const kinds: readonly Kind[] = [
     name: 'Cilium',
     isInterface: (name) => name === 'cilium_host' || name === 'cilium_net' || name === 'cilium_vxlan' || name === 'cilium_geneve',
     keeps: 'its Services and connections stand in BPF maps, which this version does not read',
-    command: 'kubectl -n kube-system exec ds/cilium -- cilium-dbg service list',
   },
   {
     name: 'Calico eBPF',
     isInterface: (name) => name === 'bpfin.cali' || name === 'bpfout.cali',
     keeps: 'its Services and connections stand in BPF maps, which this version does not read',
-    command: 'kubectl -n calico-system exec ds/calico-node -- calico-node -bpf nat dump',
   },
   {
     name: 'Antrea',
     isInterface: (name) => name === 'antrea-gw0',
     keeps: 'its Services stand in groups and flows of Open vSwitch, which this version does not read',
-    command: 'kubectl -n kube-system exec ds/antrea-agent -c antrea-agent -- antctl get ovsflows -S SERVICE -n NAMESPACE',
   },
   {
     name: 'OVN-Kubernetes',
     isInterface: (name) => name === 'ovn-k8s-mp0' || name === 'ovn-k8s-gw0',
     keeps: 'its Services stand in load balancers of OVN, which this version does not read',
-    command: 'kubectl -n ovn-kubernetes exec ds/ovnkube-node -c nb-ovsdb -- ovn-nbctl lb-list',
   },
   {
     name: 'kube-router',
     isInterface: (name) => name === 'kube-dummy-if',
     keeps: 'its Services are IPVS virtual servers on kube-dummy-if, made by other rules than those of kube-proxy',
-    command: 'ipvsadm -L -n, on the node',
   },
 ];
 
 /** Undefined where no interface shows one of them, or the interfaces were not read. */
 export function datapathOf(report: NodeReport): Datapath | undefined {
   const names = (recordsOf(report, 'interfaces')[0]?.interfaces ?? []).map(({ name }) => name);
-  for (const { name, isInterface, keeps, command } of kinds) {
+  for (const { name, isInterface, keeps } of kinds) {
     const interfaces = names.filter(isInterface);
-    if (interfaces.length > 0) return { name, interfaces, replacesKubeProxy: isSilent(report) && !hasRules(report), keeps, command };
+    if (interfaces.length > 0) return { name, interfaces, replacesKubeProxy: isSilent(report) && !hasRules(report), keeps };
   }
   return undefined;
 }

@@ -634,9 +634,20 @@ export interface FindingStatus {
   message: string;
   evidence: string[];
   /**
-   * A command to run or a thing to do.
+   * What to do, in sentences without a command.
    */
   advice: string;
+  /**
+   * Commands for it, each one line that can be pasted; those that only look come first. Absent where there is none.
+   */
+  commands?: CommandStatus[];
+}
+export interface CommandStatus {
+  /**
+   * The node to run it on, as root; absent where it runs where kubectl does.
+   */
+  node?: string;
+  run: string;
 }
 /**
  * Where the Service's EndpointSlices, its pods, the rules of the nodes and conntrack say different things of one address, and the nodes that differ from their peers.
@@ -2173,8 +2184,28 @@ export const serviceTraceSchema = {
         }
        },
        "advice": {
-        "description": "A command to run or a thing to do.",
+        "description": "What to do, in sentences without a command.",
         "type": "string"
+       },
+       "commands": {
+        "description": "Commands for it, each one line that can be pasted; those that only look come first. Absent where there is none.",
+        "type": "array",
+        "items": {
+         "type": "object",
+         "required": [
+          "run"
+         ],
+         "properties": {
+          "node": {
+           "description": "The node to run it on, as root; absent where it runs where kubectl does.",
+           "type": "string"
+          },
+          "run": {
+           "type": "string"
+          }
+         },
+         "title": "CommandStatus"
+        }
        }
       },
       "title": "FindingStatus"

@@ -92,6 +92,7 @@ const titles = {
   'status.walks[].destinations[]': 'WalkDestination',
   'status.walks[].path[]': 'WalkStep',
   'status.findings[]': 'FindingStatus',
+  'status.findings[].commands[]': 'CommandStatus',
   'status.convergence': 'ConvergenceStatus',
   'status.summary': 'SummaryStatus',
 } as const;

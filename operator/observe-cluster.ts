@@ -109,7 +109,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
                 ...(proxyConfig?.data === undefined ? {} : { config: proxyConfig.data }),
                 pods: proxyPods
                   .map(({ metadata, spec, status }) => ({
-                    ...present({ node: spec?.nodeName }),
+                    ...present({ node: spec?.nodeName, owner: ownerOf(metadata) }),
                     name: metadata?.name ?? '',
                     ready: isReady(status?.conditions),
                     restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
@@ -245,10 +245,9 @@ function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFact
   const withPorts = (spec?.containers ?? []).filter(({ ports }) => (ports ?? []).length > 0);
   const serving = withPorts.length > 0 ? withPorts : (spec?.containers ?? []);
   const statuses = [...(status?.containerStatuses ?? []), ...(status?.initContainerStatuses ?? [])];
-  const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
   return {
     ...present({
-      owner: owner === undefined ? undefined : { kind: owner.kind, name: owner.name },
+      owner: ownerOf(metadata),
       node: spec?.nodeName,
       notReady: failing === undefined || failing.status === 'True' ? undefined : `${failing.reason ?? 'NotReady'}${failing.message === undefined || failing.message === '' ? '' : `: ${failing.message}`}`,
       createdAt: timeOf(metadata?.creationTimestamp),
@@ -372,6 +371,11 @@ function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
   return (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) =>
     addresses.slice(0, 1).map((address) => ({ ...present({ pod: targetRef?.name, node: nodeName }), address, port, ready: conditions?.ready !== false })),
   );
+}
+
+function ownerOf(metadata: V1Pod['metadata']): { kind: string; name: string } | undefined {
+  const owner = metadata?.ownerReferences?.find(({ controller }) => controller === true);
+  return owner === undefined ? undefined : { kind: owner.kind, name: owner.name };
 }
 
 function isReady(conditions: readonly { type: string; status: string }[] | undefined): boolean {

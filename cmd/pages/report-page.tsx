@@ -10,6 +10,8 @@ import { plural } from '../../core/plural.ts';
 import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { twinsText } from '../node-programs.ts';
 import { pathsOf } from '../path-table.ts';
+import { visible } from '../printers/visible.ts';
+import { commandPrompt } from '../printers/table.ts';
 import { factsOf, hooksText, journeyFacts, journeyTitle, notKnown } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from '../report-content.ts';
 import {
@@ -48,7 +50,9 @@ const mostNodeColumns = 6;
 const mostEntries = 500;
 
 /** Everything that came from a cluster is text of an element here, or of the picture, which escapes its own. */
-export function printReportPage(content: ReportContent): string {
+export function printReportPage(given: ReportContent): string {
+  // The picture is markup, drawn of visible text.
+  const content = { ...visible({ ...given, picture: '' }), picture: given.picture };
   return `<!doctype html>\n${renderToStaticMarkup(<Page content={content} />)}\n`;
 }
 
@@ -167,7 +171,7 @@ function Findings({ status }: { readonly status: ServiceTraceStatus }): ReactEle
 }
 
 function Finding({ finding }: { readonly finding: FindingStatus }): ReactElement {
-  const { severity, id, where, message, evidence, advice } = finding;
+  const { severity, id, where, message, evidence, advice, commands = [] } = finding;
   const kind = catalogue.find((each) => each.id === id);
   return (
     <article className={`finding ${severity}`}>
@@ -180,7 +184,8 @@ function Finding({ finding }: { readonly finding: FindingStatus }): ReactElement
         </>
       )}
       <h4>What to do</h4>
-      <p className="advice"><Coded text={advice} /></p>
+      <p className="message"><Coded text={advice} /></p>
+      {commands.map((command, index) => <pre key={index} className="command" tabIndex={0}><span className="prompt">{`${commandPrompt(command.node)} `}</span><code>{command.run}</code></pre>)}
       {kind === undefined ? null : (
         <details>
           <summary>{`What ${id} means`}</summary>

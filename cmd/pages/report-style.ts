@@ -16,7 +16,7 @@ export const reportStyle = `
 * { box-sizing: border-box; }
 html { background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", "Helvetica Neue", "DejaVu Sans", sans-serif; -webkit-text-size-adjust: 100%; }
 body { max-width: 76rem; margin: 0 auto; padding: 1.5rem clamp(1rem, 4vw, 2.5rem) 3rem; overflow-wrap: anywhere; }
-code, .path, .evidence, .advice, td, tbody th { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .8125rem; }
+code, .path, .evidence, .command, td, tbody th { font-family: ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .8125rem; }
 p { margin: .35rem 0; }
 a { color: var(--link); }
 h1 { margin: 0; font-size: 2rem; line-height: 1.2; }
@@ -43,7 +43,8 @@ nav ul { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: 1.5rem 0 0; 
 .finding h3 { margin-top: 0; }
 .finding .where { color: var(--dim); font-weight: 400; }
 .evidence { margin: 0; padding-left: 1.2rem; }
-.advice { margin: 0; padding: .45rem .7rem; border: 1px solid var(--line); border-radius: .3rem; background: var(--paper); white-space: pre-wrap; }
+.command { margin: .3rem 0 0; padding: .45rem .7rem; border: 1px solid var(--line); border-radius: .3rem; background: var(--paper); white-space: pre-wrap; overflow-wrap: anywhere; }
+.prompt { color: var(--dim); user-select: none; }
 details > summary { cursor: pointer; }
 .finding details { margin-top: .7rem; color: var(--dim); font-size: .875rem; }
 .program { margin: 0 0 .6rem; padding: .5rem .9rem; border: 1px solid var(--line); border-radius: .4rem; }

@@ -1,9 +1,10 @@
 /** One trace in the format that the user chose. */
-import { stringify } from 'yaml';
 import { serviceTraceGroup, type ServiceTrace } from '../../core/service-trace.ts';
+import { jsonText, yamlText } from '../output.ts';
 import type { TextFormat } from '../request.ts';
 import { createPaint } from './paint.ts';
 import { printTable } from './table.ts';
+import { visible, visibleText } from './visible.ts';
 
 export interface PrintOptions {
   readonly width: number;
@@ -14,13 +15,13 @@ export function printTrace(trace: ServiceTrace, format: TextFormat, { width, use
   switch (format) {
     case 'table':
     case 'wide':
-      return printTable(trace, { width, paint: createPaint(useColor), isWide: format === 'wide' });
+      return printTable(visible(trace), { width, paint: createPaint(useColor), isWide: format === 'wide' });
     case 'json':
-      return `${JSON.stringify(withoutManagedFields(trace), undefined, 4)}\n`;
+      return jsonText(withoutManagedFields(trace));
     case 'yaml':
-      return stringify(withoutManagedFields(trace), { lineWidth: 0 });
+      return yamlText(withoutManagedFields(trace));
     case 'name':
-      return `servicetrace.${serviceTraceGroup}/${trace.metadata.name ?? ''}\n`;
+      return `servicetrace.${serviceTraceGroup}/${visibleText(trace.metadata.name ?? '')}\n`;
   }
 }
 

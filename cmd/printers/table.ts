@@ -1,6 +1,6 @@
 /** -o table and -o wide: one trace as text, from the whole to the detail. */
 import { hostPort } from '../../core/address.ts';
-import type { FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
+import type { CommandStatus, FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
 import { plural } from '../../core/plural.ts';
 import { pathsOf, type Path } from '../path-table.ts';
 import {
@@ -141,7 +141,13 @@ export function findingTitle({ severity, id, where }: FindingStatus, { paint }: 
   return `${paint(severityTones[severity], severity.toUpperCase())} ${paint('heading', id)}  ${where}`;
 }
 
-export function findingLines(finding: FindingStatus, { paint, width }: Pick<TableOptions, 'paint' | 'width'>): string[] {
+/** A command stands on a line of its own, however long it is: so it can be selected and pasted. */
+export function findingLines(finding: FindingStatus, options: Pick<TableOptions, 'paint' | 'width'>): string[] {
+  return [...findingText(finding, options), ...(finding.commands ?? []).map((command) => `    ${commandText(command)}`)];
+}
+
+/** The lines before the commands. */
+export function findingText(finding: FindingStatus, { paint, width }: Pick<TableOptions, 'paint' | 'width'>): string[] {
   const { message, evidence, advice } = finding;
   return [
     findingTitle(finding, { paint }),
@@ -149,6 +155,15 @@ export function findingLines(finding: FindingStatus, { paint, width }: Pick<Tabl
     ...evidence.flatMap((text) => wrapped(`evidence: ${text}`, width, 4)),
     ...wrapped(`do: ${advice}`, width, 4),
   ];
+}
+
+/** With the prompt of the shell that it is for: `$ kubectl …`, `node-a# sysctl …`. */
+export function commandText({ node, run }: CommandStatus): string {
+  return `${commandPrompt(node)} ${run}`;
+}
+
+export function commandPrompt(node: string | undefined): string {
+  return node === undefined ? '$' : `${node}#`;
 }
 
 function cuts({ truncated = [] }: ServiceTraceStatus, { paint, width }: TableOptions): string[] {

@@ -1,13 +1,14 @@
 /** One line of the screen that never becomes two. */
 import { Text } from 'ink';
 import type { ReactElement } from 'react';
+import { ownLine } from '../printers/visible.ts';
 import { paintCell } from '../printers/paint.ts';
 import type { Cell } from '../tone.ts';
 import type { Theme } from './theme.ts';
 
 export function Line({ text }: { readonly text: string }): ReactElement {
   // An empty text would take no line.
-  return <Text wrap="truncate-end">{text === '' ? ' ' : text}</Text>;
+  return <Text wrap="truncate-end">{text === '' ? ' ' : ownLine(text)}</Text>;
 }
 
 export function CellLine({ cells, theme }: { readonly cells: readonly Cell[]; readonly theme: Theme }): ReactElement {

@@ -1,6 +1,6 @@
 /** The live view with its source and its keys. */
 import { useApp, useInput, useWindowSize } from 'ink';
-import { useEffect, useReducer, useRef, type ReactElement } from 'react';
+import { useEffect, useMemo, useReducer, useRef, type ReactElement } from 'react';
 import type { TraceSource } from '../source.ts';
 import type { Body, RowMeaning } from './body.ts';
 import { headerLines } from './header-lines.ts';
@@ -11,6 +11,7 @@ import { initialState, openedInput, reduceLive, type Input, type LiveAction, typ
 import { matchCommands } from './palette.ts';
 import { createIntake } from './result-intake.ts';
 import type { Theme } from './theme.ts';
+import { visibleSource } from './visible-source.ts';
 
 export interface LiveAppProps {
   readonly source: TraceSource;
@@ -20,7 +21,8 @@ export interface LiveAppProps {
   readonly start?: LiveStart;
 }
 
-export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElement {
+export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): ReactElement {
+  const source = useMemo(() => visibleSource(given), [given]);
   const { exit } = useApp();
   const size = useWindowSize();
   const [state, dispatch] = useReducer(reduceLive, source.origin, (origin) => initialState(origin, Date.now(), start));
@@ -77,8 +79,11 @@ export function LiveApp({ source, theme, copy, start }: LiveAppProps): ReactElem
         leave(state, dispatch, exit);
         return;
       case 'copy': {
-        const text = row?.copy ?? state.selectedNode ?? '';
-        if (text === '') return;
+        const text = row === undefined ? state.selectedNode : row.copy;
+        if (text === undefined || text === '') {
+          dispatch({ type: 'say', text: 'nothing to copy in this row' });
+          return;
+        }
         copy(text);
         dispatch({ type: 'say', text: `copied: ${text}` });
         return;

@@ -1,6 +1,7 @@
 /** The state of the live view, and what changes it. No JSX, no keys. */
 import type { NodeStatus } from '../../core/service-trace.ts';
 import type { StatusChange } from '../../core/status-changes.ts';
+import { visibleText } from '../printers/visible.ts';
 import { viewNames, type ViewName } from '../request.ts';
 import type { TraceEvent } from '../source.ts';
 import { compareWith, nothingShown, type Comparison, type Shown } from './comparison.ts';
@@ -200,7 +201,7 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
     case 'setTail':
       return withTail({ ...state, cursors: { ...state.cursors, logs: action.last } }, action.isOn);
     case 'say':
-      return { ...state, answer: action.text };
+      return { ...state, answer: visibleText(action.text) };
     case 'toggleExplanation':
       return { ...state, isExplained: !state.isExplained };
     case 'toggleHelp':

@@ -2,6 +2,7 @@
 import { Box, useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, type ReactElement } from 'react';
 import type { Column } from '../printers/columns.ts';
+import { visible, visibleText } from '../printers/visible.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { healthCell, type ServiceChoice } from '../service-list.ts';
 import { cell } from '../tone.ts';
@@ -32,8 +33,8 @@ export function Picker({ isEverywhere, list, onChoice, theme }: PickerProps): Re
     let isOver = false;
     const read = (): void => {
       list(state.isEverywhere).then(
-        (listed) => { if (!isOver) dispatch({ type: 'listed', listed }); },
-        (error: unknown) => { if (!isOver) dispatch({ type: 'failed', problem: error instanceof Error ? error.message : String(error) }); },
+        (listed) => { if (!isOver) dispatch({ type: 'listed', listed: visible(listed) }); },
+        (error: unknown) => { if (!isOver) dispatch({ type: 'failed', problem: visibleText(error instanceof Error ? error.message : String(error)) }); },
       );
     };
     read();

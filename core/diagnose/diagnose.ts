@@ -10,7 +10,7 @@ export function diagnose(facts: Facts): FindingStatus[] {
   const found: FindingStatus[] = [];
   for (const { id, severity, find } of catalogue) {
     found.push(
-      ...find(facts, found).map(({ where, node, message, evidence, advice, severity: own }): FindingStatus => ({
+      ...find(facts, found).map(({ where, node, message, evidence, advice, commands = [], severity: own }): FindingStatus => ({
         id,
         severity: own ?? severity,
         where,
@@ -18,6 +18,7 @@ export function diagnose(facts: Facts): FindingStatus[] {
         message,
         evidence: [...evidence],
         advice,
+        ...(commands.length === 0 ? {} : { commands: [...commands] }),
       })),
     );
   }

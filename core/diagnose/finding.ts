@@ -3,6 +3,7 @@ import type { ClusterFacts } from '../cluster-facts.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { DesiredService } from '../service.ts';
 import type { FindingStatus, ServiceTraceStatus } from '../service-trace.ts';
+import type { Action } from './command.ts';
 
 export type Severity = FindingStatus['severity'];
 
@@ -30,7 +31,7 @@ export interface FromFacts {
 }
 
 /** One occurrence of a finding, without what its kind says for all occurrences. */
-export interface Occurrence {
+export interface Occurrence extends Action {
   /** What it is about: node/node-a, service/auth-service, endpointslice/auth-service-x2x. */
   readonly where: string;
   readonly node?: string;
@@ -38,8 +39,6 @@ export interface Occurrence {
   readonly message: string;
   /** The very rules, endpoints or entries that show it. */
   readonly evidence: readonly string[];
-  /** A command to run or a thing to do. */
-  readonly advice: string;
   /** Where it is one of `otherSeverities` of its kind. */
   readonly severity?: Severity;
 }

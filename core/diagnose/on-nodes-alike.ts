@@ -9,7 +9,7 @@ export interface OnOneNode {
 }
 
 /** @param text of the nodes (`node-a`, or `3 nodes`) and the reason */
-export function onNodesAlike(found: readonly OnOneNode[], text: (who: string, reason: string) => Pick<Occurrence, 'message' | 'advice'>): Occurrence[] {
+export function onNodesAlike(found: readonly OnOneNode[], text: (who: string, reason: string) => Pick<Occurrence, 'message' | 'advice' | 'commands'>): Occurrence[] {
   return [...new Set(found.map(({ reason }) => reason))].map((reason) => {
     const own = found.filter((each) => each.reason === reason);
     const [first] = own;

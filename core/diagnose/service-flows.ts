@@ -4,6 +4,7 @@ import type { NodeFacts } from '../node-facts.ts';
 import type { RecordOf } from '../node-report.ts';
 import type { FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
+import { shellOn, type Action, type Command } from './command.ts';
 
 export interface ServiceFlow {
   readonly group: RecordOf<'conntrack'>['groups'][number];
@@ -48,7 +49,11 @@ export function flowText({ group }: ServiceFlow): string {
   return `${group.protocol}${state} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} sport=${String(group.replySourcePort)}${group.unreplied ? ' [UNREPLIED]' : ''} x ${String(group.entries)}`;
 }
 
-/** A command that deletes the entries. */
-export function deleteFlow(node: string, { group }: ServiceFlow): string {
-  return `on ${node}: conntrack -D -p ${group.protocol} --orig-dst ${group.destination} --orig-port-dst ${String(group.destinationPort)} --reply-src ${group.replySource}`;
+/** Deletes the entries of a flow. */
+export function flowDeletion(node: string, { group }: ServiceFlow): Command {
+  return shellOn(node, 'conntrack', '-D', '-p', group.protocol, '--orig-dst', group.destination, '--orig-port-dst', String(group.destinationPort), '--reply-src', group.replySource);
+}
+
+export function deleteFlow(node: string, flow: ServiceFlow): Action {
+  return { advice: `Delete the entries on ${node}: the next packet of each client makes a new one.`, commands: [flowDeletion(node, flow)] };
 }

@@ -143,7 +143,7 @@ describe.each(reports)('a report of %s', (name, make) => {
       const { text, pages } = await printedText(page);
       expect(pages).toBeGreaterThan(1);
       const { findings = [], nodes = [] } = content.trace.status ?? {};
-      for (const { id, where, message, advice, evidence } of findings) for (const words of [id, where, message, advice.replaceAll('`', ''), ...evidence]) expect(text).toContain(squeezed(words));
+      for (const { id, where, message, advice, commands = [], evidence } of findings) for (const words of [id, where, message, advice.replaceAll('`', ''), ...commands.map(({ run }) => run), ...evidence]) expect(text).toContain(squeezed(words));
       for (const { name } of nodes) expect(text).toContain(name);
       for (const { families } of content.programs) for (const rule of families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)))) expect(text).toContain(squeezed(rule.sentence));
       for (const { sentences, rules, outcome } of (content.way?.journeys ?? []).flatMap(({ steps }) => steps)) for (const words of [...sentences, ...rules.map(({ sentence }) => sentence), ...outcome]) expect(text).toContain(squeezed(words));

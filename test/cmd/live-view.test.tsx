@@ -398,10 +398,10 @@ describe('keys', () => {
     expect(screen()).toContain('▸ node-c');
   });
 
-  it('y copies what the row advises, and says so until the next key', async () => {
+  it('y copies the command of the row alone, and says so until the next key', async () => {
     const { screen, press, copied } = await open({}, { view: 'findings' });
     await press('y');
-    expect(copied).toEqual([exampleTrace.status?.findings?.[0]?.advice]);
+    expect(copied).toEqual(['kubectl -n kube-system logs pod/kube-proxy-b']);
     expect(screen()).toContain('copied: ');
     await press(down);
     expect(screen()).not.toContain('copied: ');

@@ -46,7 +46,8 @@ describe('SVC-SELECTOR-NOMATCH', () => {
     expect(found({ app: 'wbe', tier: 'front' }, { app: 'database' }, { app: 'web', tier: 'front' })).toMatchObject({
       message: 'The selector app=wbe,tier=front of Service auth-service matches no pod: it asks for app=wbe, and pod auth-3 has app=web.',
       evidence: ['pod auth-3: it has app=web instead of app=wbe', 'pod auth-2: it has app=database instead of app=wbe; it has no label tier, which is to be front'],
-      advice: 'kubectl -n default set selector service auth-service app=web,tier=front, or give the pods the label that the Service asks for',
+      advice: 'Correct the selector, or give the pods the label that the Service asks for.',
+      commands: [{ run: 'kubectl -n default set selector service/auth-service app=web,tier=front' }],
     });
   });
 

@@ -165,9 +165,9 @@ describe('observe', () => {
     const parts = ['pods', 'endpoints', 'networkPolicies', 'dns', 'kubeProxy'] as const;
     expect(parts.filter((part) => facts[part] === undefined)).toEqual(absent);
     const [finding] = diagnose({ desired: desiredServiceOf(service, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' }).filter(({ id }) => id === 'DATA-API-UNREAD');
-    expect(finding?.advice).toContain(`kubectl -n ${forbidden.namespace} create role`);
-    expect(finding?.advice).toContain(`--verb=${forbidden.verb} --resource=${forbidden.resource}`);
-    expect(finding?.advice).toContain('--serviceaccount=svctrace-system:svctrace-operator');
+    const [role, binding] = finding?.commands?.map(({ run }) => run) ?? [];
+    expect(role).toMatch(new RegExp(`^kubectl -n ${forbidden.namespace} create role svctrace-read-\\S+ --verb=${forbidden.verb} --resource=${forbidden.resource}$`));
+    expect(binding).toMatch(/ create rolebinding \S+ --role=\S+ --serviceaccount=svctrace-system:svctrace-operator$/);
   });
 
   it('says of an error that is no refusal that it is one, and reads again at the next time', async () => {
@@ -208,7 +208,7 @@ describe('pods that are not selected', () => {
     expect(names.filter((name) => name.startsWith('near'))).toEqual(['near-2']);
     expect(names).not.toContain('unlike');
     const [finding] = diagnose({ desired: desiredServiceOf(lone, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' });
-    expect(finding).toMatchObject({ id: 'SVC-SELECTOR-NOMATCH', message: expect.stringContaining('it asks for app=auht, and pod near-2 has app=auth'), advice: expect.stringContaining('set selector service auth app=auth,tier=web') });
+    expect(finding).toMatchObject({ id: 'SVC-SELECTOR-NOMATCH', message: expect.stringContaining('it asks for app=auht, and pod near-2 has app=auth'), commands: [{ run: expect.stringMatching(/ set selector service\/auth app=auth,tier=web$/) }] });
   });
 
   it('are read one by one where an EndpointSlice names few of them, and by one list where it names many', async () => {

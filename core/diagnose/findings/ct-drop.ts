@@ -1,3 +1,4 @@
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { conntrackGrowth, growthText } from '../growth.ts';
 
@@ -24,7 +25,8 @@ export const ctDrop: FindingKind = {
         onNode(node.node, {
           message: `${node.node} dropped ${packets} packets that it could not track, and threw out ${early.count} entries, ${growthText(dropped)}.`,
           evidence: [`drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`, ...(table === undefined ? [] : [`${table.count} entries of at most ${table.max}`])],
-          advice: `on ${node.node}: conntrack -S; raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration where the table is full`,
+          advice: "Where the table is full, raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration. The statistics show which counter grows.",
+          commands: [shellOn(node.node, 'conntrack', '-S')],
         }),
       ];
     }),

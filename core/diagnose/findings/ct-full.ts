@@ -18,7 +18,7 @@ export const ctFull: FindingKind = {
           node: node.node,
           message: `The conntrack table of ${node.node} holds ${table.count} of at most ${table.max} entries.`,
           evidence: [`nf_conntrack_count = ${table.count}`, `nf_conntrack_max = ${table.max}`],
-          advice: "raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration",
+          advice: "Raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration.",
         },
       ];
     }),

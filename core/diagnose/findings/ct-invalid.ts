@@ -1,3 +1,4 @@
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { conntrackGrowth, growthText } from '../growth.ts';
 
@@ -18,7 +19,8 @@ export const ctInvalid: FindingKind = {
         onNode(node.node, {
           message: `${invalid.count} packets on ${node.node} fitted no connection ${growthText(invalid)}: the way there and the way back may differ.`,
           evidence: [`invalid +${invalid.count}`],
-          advice: `on ${node.node}: sysctl -w net.netfilter.nf_conntrack_log_invalid=6 writes TCP's to the kernel's log, with the reason`,
+          advice: `With this setting of ${node.node}, the kernel logs each invalid TCP packet with the reason.`,
+          commands: [shellOn(node.node, 'sysctl', '-w', 'net.netfilter.nf_conntrack_log_invalid=6')],
         }),
       ];
     }),

@@ -21,7 +21,7 @@ export const ctIpReused: FindingKind = {
             onNode(node.node, {
               message: `${flow.group.entries} conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is pod ${pod.name} now, and none of the Service.`,
               evidence: [flowText(flow), `pod ${pod.name} was made at ${pod.createdAt ?? ''}, after the EndpointSlices last changed`],
-              advice: deleteFlow(node.node, flow),
+              ...deleteFlow(node.node, flow),
             }),
           ];
         }),

@@ -2,7 +2,7 @@ import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
 import { reusedBy } from '../reused-addresses.ts';
-import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
+import { flowDeletion, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
@@ -18,7 +18,8 @@ export const ctTcpEstablishedGone: FindingKind = {
           onNode(node.node, {
             message: `${flow.group.entries} TCP connections on ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which no EndpointSlice of the Service has.`,
             evidence: [flowText(flow)],
-            advice: `where the pod is gone, they end with the client's own timeout, or with keepalive; at once by: ${deleteFlow(node.node, flow)}`,
+            advice: `Where the pod is gone, the connections end with the client's own timeout or keepalive. To end them at once, delete their entries on ${node.node}.`,
+            commands: [flowDeletion(node.node, flow)],
           }),
         ),
     ),

@@ -25,7 +25,7 @@ export const ctTcpSyn: FindingKind = {
           onNode(node.node, {
             message: `${plural(flow.group.entries, 'connection')}${clientsText(flow)} over ${hostPort(flow.group.destination, flow.group.destinationPort)} on ${node.node} got no answer: ${flow.group.entries === 1 ? 'it is' : 'they are'} DNATed to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, ${flow.isKnown ? 'an endpoint that does not serve' : 'which no EndpointSlice of the Service has'}.`,
             evidence: [flowText(flow), `the Service and its EndpointSlices last changed at ${newestChange(desired) ?? 'a time that is not known'}`],
-            advice: deleteFlow(node.node, flow),
+            ...deleteFlow(node.node, flow),
           }),
         ),
     ),

@@ -2,6 +2,7 @@ import { plural } from '../../plural.ts';
 import type { NodeFacts } from '../../node-facts.ts';
 import type { DesiredService } from '../../service.ts';
 import { answerOf } from '../endpoint-evidence.ts';
+import { kubectl } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { flowText, serviceFlows, type ServiceFlow } from '../service-flows.ts';
@@ -26,7 +27,8 @@ export const ctTcpUnanswered: FindingKind = {
         onNode(node.node, {
           message: `${plural(count, 'connection')} of the Service on ${node.node} had no answer of ${namesText(targets)}, which ${targets.length === 1 ? 'is a serving endpoint' : 'are serving endpoints'}.`,
           evidence: listed(failed.map(flowText)),
-          advice: `kubectl svctrace ${desired.name} -n ${desired.namespace} --connect tells whether the endpoints answer the nodes; kubectl svctrace capture ${desired.name} -n ${desired.namespace} --node ${node.node} --to FILE shows the packets`,
+          advice: 'The active check (--connect) shows whether the endpoints answer the nodes, and a capture shows the packets.',
+          commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'), kubectl('svctrace', 'capture', desired.name, '-n', desired.namespace, '--node', node.node, '--to', `${desired.name}.pcapng`)],
         }),
       ];
     }),

@@ -2,7 +2,7 @@ import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
 import { reusedBy } from '../reused-addresses.ts';
-import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
+import { deleteFlow, flowDeletion, flowText, serviceFlows } from '../service-flows.ts';
 
 export const ctUdpNoEp: FindingKind = {
   id: 'CT-UDP-NOEP',
@@ -19,7 +19,8 @@ export const ctUdpNoEp: FindingKind = {
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no serving endpoint.`,
             evidence: [flowText(flow), `kube-proxy ${version ?? 'of a version that is not known'}`],
-            advice: `${deleteFlow(node.node, flow)}${leavesThem(version) ? '; kube-proxy cleans entries of a Service without endpoints from 1.37 on' : ''}`,
+            advice: `${deleteFlow(node.node, flow).advice}${leavesThem(version) ? ' From 1.37 on, kube-proxy deletes the entries of a Service without endpoints itself.' : ''}`,
+            commands: [flowDeletion(node.node, flow)],
           }),
         );
     }),

@@ -19,7 +19,7 @@ export const ctUdpStale: FindingKind = {
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is ${flow.isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
             evidence: [flowText(flow)],
-            advice: deleteFlow(node.node, flow),
+            ...deleteFlow(node.node, flow),
           }),
         ),
     ),

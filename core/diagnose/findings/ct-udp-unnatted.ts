@@ -17,7 +17,7 @@ export const ctUdpUnnatted: FindingKind = {
           onNode(node.node, {
             message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets to ${hostPort(flow.group.destination, flow.group.destinationPort)} itself, past all endpoints.`,
             evidence: [flowText(flow)],
-            advice: deleteFlow(node.node, flow),
+            ...deleteFlow(node.node, flow),
           }),
         ),
     ),

@@ -1,3 +1,4 @@
+import { kubectl, shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 /** Fewer may be connections that were just begun. */
@@ -9,7 +10,7 @@ export const ctUnrepliedFlood: FindingKind = {
   condition: "More than half of the Service's TCP entries in a node's conntrack table, and at least 100, were never answered: the endpoints do not answer, or somebody floods the Service.",
   notReported: 'UDP, of which many protocols never answer.',
   source: 'kubernetes/kubernetes#74839; KubeSkoop exporter, conntrack',
-  find: ({ nodes }) =>
+  find: ({ desired, nodes }) =>
     nodes.flatMap(({ node, read }) => {
       const tcp = (read?.conntrack?.groups ?? []).filter(({ protocol }) => protocol === 'tcp');
       const all = tcp.reduce((sum, { entries }) => sum + entries, 0);
@@ -21,7 +22,8 @@ export const ctUnrepliedFlood: FindingKind = {
         onNode(node, {
           message: `Of ${all} TCP entries of the Service on ${node}, ${unreplied} were never answered.`,
           evidence: most.map((group) => `tcp ${group.state ?? ''} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} [UNREPLIED] x ${String(group.entries)}`),
-          advice: `on ${node}: conntrack -L -p tcp --state SYN_SENT shows who sends; kubectl svctrace trace --connect tells whether the endpoints answer`,
+          advice: `The entries on ${node} show who sends. The active check (--connect) shows whether the endpoints answer.`,
+          commands: [shellOn(node, 'conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT'), kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
         }),
       ];
     }),

@@ -1,4 +1,5 @@
 import type { UnreadFacts } from '../../cluster-facts.ts';
+import { kubectl, type Action } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dataApiUnread: FindingKind = {
@@ -12,7 +13,7 @@ export const dataApiUnread: FindingKind = {
       where: unread.what.includes(' ') ? 'cluster' : unread.what,
       message: `The API server did not give ${unread.what}, so nothing is said of ${unknownOf(unread.what)}.`,
       evidence: [unread.reason],
-      advice: adviceOf(unread),
+      ...actionOf(unread),
     })),
 };
 
@@ -33,14 +34,21 @@ function unknownOf(what: string): string {
 }
 
 /** The rights to give, as kubectl takes them; the subject is the one that the API server named. */
-function adviceOf({ forbidden, reason }: UnreadFacts): string {
-  if (forbidden === undefined) return 'trace again: the API server answered with an error, or not in time';
+function actionOf({ forbidden, reason }: UnreadFacts): Action {
+  if (forbidden === undefined) return { advice: 'Trace again: the API server answered with an error, or not in time.' };
   const { verb, resource, namespace } = forbidden;
   // Of all namespaces.
-  const [place, kind] = namespace === '' ? ['', 'clusterrole'] : [` -n ${namespace}`, 'role'];
+  const isEverywhere = namespace === '';
+  const kind = isEverywhere ? 'clusterrole' : 'role';
+  const place = isEverywhere ? [] : ['-n', namespace];
   const name = `svctrace-read-${resource.split('.')[0] ?? resource}`;
   const user = /^.*? is forbidden: User "([^"]+)"/.exec(reason)?.[1];
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user ?? '');
-  const subject = account === null ? `--user=${user ?? 'USER'}` : `--serviceaccount=${account[1] ?? ''}:${account[2] ?? ''}`;
-  return `kubectl${place} create ${kind} ${name} --verb=${verb} --resource=${resource} && kubectl${place} create ${kind}binding ${name} --${kind}=${name} ${subject}`;
+  const advice = `Where it should be read, give ${user ?? 'the user who traces'} the right to ${verb.replaceAll(',', ' and ')} ${resource.replaceAll(',', ' and ')} ${isEverywhere ? 'of all namespaces' : `in namespace ${namespace}`}.`;
+  if (user === undefined) return { advice };
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user);
+  const subject = account === null ? `--user=${user}` : `--serviceaccount=${account[1] ?? ''}:${account[2] ?? ''}`;
+  return {
+    advice,
+    commands: [kubectl(...place, 'create', kind, name, `--verb=${verb}`, `--resource=${resource}`), kubectl(...place, 'create', `${kind}binding`, name, `--${kind}=${name}`, subject)],
+  };
 }

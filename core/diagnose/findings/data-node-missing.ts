@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dataNodeMissing: FindingKind = {
@@ -14,7 +15,8 @@ export const dataNodeMissing: FindingKind = {
           node,
           message: `${node} did not answer: ${answer.message}`,
           evidence: [answer.reason],
-          advice: `kubectl describe node ${node} shows whether the node runs pods`,
+          advice: `The conditions and events of node ${node} show whether it runs pods.`,
+          commands: [kubectl('describe', `node/${node}`)],
         },
       ];
     }),

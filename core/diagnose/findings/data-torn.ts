@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dataTorn: FindingKind = {
@@ -13,7 +14,8 @@ export const dataTorn: FindingKind = {
         where: `service/${desired.name}`,
         message: `${changed.length} EndpointSlices of ${desired.name} changed while the nodes were asked: what differs is not judged.`,
         evidence: changed.slice(0, 10).map((name) => `endpointslice/${name}`),
-        advice: 'collect again when the rollout is over; kubectl svctrace trace -w does so by itself',
+        advice: 'Collect again when the rollout is over. Watching the Service does so by itself.',
+        commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--watch')],
       },
     ];
   },

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dataTruncated: FindingKind = {
@@ -13,7 +14,8 @@ export const dataTruncated: FindingKind = {
             where: `service/${desired.name}`,
             message: `The status of the trace was cut in ${truncated.length} places; what is not shown is not absent.`,
             evidence: [...truncated],
-            advice: 'choose fewer nodes with spec.nodes, or look at the whole with kubectl svctrace trace --standalone',
+            advice: 'Choose fewer nodes with spec.nodes, or look at the whole without the operator.',
+            commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--standalone')],
           },
         ],
 };

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dataUnparsed: FindingKind = {
@@ -5,7 +6,7 @@ export const dataUnparsed: FindingKind = {
   severity: 'warning',
   condition: "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",
   source: 'this project: unknown is never shown as healthy',
-  find: ({ nodes }) =>
+  find: ({ desired, nodes }) =>
     nodes.flatMap(({ node, read }) => {
       if (read === undefined || read.program.unrecognized.length === 0) return [];
       return [
@@ -14,7 +15,8 @@ export const dataUnparsed: FindingKind = {
           node,
           message: `Rules of ${node} hold ${read.program.unrecognized.length} parts that this version does not know.`,
           evidence: read.program.unrecognized.slice(0, 10),
-          advice: 'record a bundle with `kubectl svctrace record` and report it, so that the next version knows them',
+          advice: 'Record a bundle and report it, so that the next version knows them.',
+          commands: [kubectl('svctrace', 'record', desired.name, '-n', desired.namespace, '--to', `${desired.name}.svctrace`)],
         },
       ];
     }),

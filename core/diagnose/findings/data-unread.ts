@@ -14,7 +14,7 @@ export const dataUnread: FindingKind = {
           node,
           message: `On ${node}, ${read.unread.map(({ what }) => what).join(', ')} could not be read.`,
           evidence: read.unread.map(({ what, reason }) => `${what}: ${reason}`),
-          advice: 'the reason says what is missing; where it is a permission, the probes may need privileged: true (docs/privilege.md)',
+          advice: 'The reason says what is missing. Where it is a permission, the probes may need privileged: true (docs/privilege.md).',
         },
       ];
     }),

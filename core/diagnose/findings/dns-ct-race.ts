@@ -19,7 +19,7 @@ export const dnsCtRace: FindingKind = {
         onNode(node.node, {
           message: `${failed.count} new connections of ${node.node} lost a race in conntrack ${growthText(failed)}; DNS queries among them wait 5 s.`,
           evidence: [`insert_failed +${failed.count}`],
-          advice: 'run NodeLocal DNSCache, or give pods dnsConfig option single-request-reopen or use-vc',
+          advice: 'Run NodeLocal DNSCache, or give pods the dnsConfig option single-request-reopen or use-vc.',
         }),
       ];
     });

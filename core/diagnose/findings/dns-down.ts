@@ -4,6 +4,8 @@ import { serviceDomain } from '../../dns-names.ts';
 import { plural } from '../../plural.ts';
 import type { DesiredService } from '../../service.ts';
 import { questionText } from '../dns-comparisons.ts';
+import { kubectl } from '../command.ts';
+import { dnsLogs } from '../dns-advice.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dnsDown: FindingKind = {
@@ -31,10 +33,9 @@ export const dnsDown: FindingKind = {
             ...failed.slice(0, 5).map((answer) => `${questionText(answer)} at ${answer.server}: ${problemOf(answer)}`),
             ...endpoints.map(([server, own]) => `server ${server}, asked directly: ${own.some(isWord) ? 'answers' : problemOf(own[0] ?? {})}`),
           ],
-          advice:
-            answering.length > 0 && isSilent
-              ? `kubectl svctrace kube-dns -n kube-system --node ${node.node} shows the rules that should lead to its servers`
-              : 'kubectl svctrace kube-dns -n kube-system traces the DNS Service itself; kubectl -n kube-system logs -l k8s-app=kube-dns tells why its servers do not answer',
+          ...(answering.length > 0 && isSilent
+            ? { advice: `The rules of ${node.node} for the DNS Service show where its packets end.`, commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system', '--node', node.node)] }
+            : { advice: 'The trace of the DNS Service shows whether packets get to its servers, and their logs show why they do not answer.', commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system'), ...dnsLogs(cluster)] }),
         },
       ];
     }),

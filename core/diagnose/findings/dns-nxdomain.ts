@@ -1,5 +1,7 @@
 import { answerText, expectedText } from '../../dns-answers.ts';
 import { dnsComparisons, knowsCluster, questionText } from '../dns-comparisons.ts';
+import { kubectl } from '../command.ts';
+import { dnsLogs } from '../dns-advice.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dnsNxdomain: FindingKind = {
@@ -8,7 +10,7 @@ export const dnsNxdomain: FindingKind = {
   condition: "The cluster's DNS says that a name of the Service does not exist, or has no record of a family that it should have.",
   notReported: 'A headless Service without a ready endpoint, which has no name, and one whose endpoints changed within 35 s; any Service that was made or changed within 35 s: an answer, also that there is none, is cached for up to 30 s.',
   source: 'Debug Services, "Does the Service work by DNS name?"; Kubernetes DNS-Based Service Discovery',
-  find: ({ desired, nodes }) =>
+  find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
       const absent = dnsComparisons(node, desired).filter(({ answer, expected, comparison }) => answer.role === 'Service' && expected.kind !== 'services' && comparison.kind === 'absent');
       const [first] = absent;
@@ -24,9 +26,9 @@ export const dnsNxdomain: FindingKind = {
             ...absent.map((each) => `${questionText(each.answer)} at ${each.answer.server}: ${answerText(each.answer)}; expected: ${expectedText(each.expected)}`),
             ...(isUnknown ? ['kubernetes.default is not known there either'] : []),
           ],
-          advice: isUnknown
-            ? 'kubectl -n kube-system get configmap coredns -o yaml shows the domain that CoreDNS serves; it may be another than the one that was asked'
-            : 'kubectl -n kube-system logs -l k8s-app=kube-dns shows whether CoreDNS still follows the API server',
+          ...(isUnknown
+            ? { advice: "CoreDNS's configuration names the domain that it serves: it may be another than the one that was asked.", commands: [kubectl('-n', 'kube-system', 'get', 'configmap/coredns', '-o', 'yaml')] }
+            : { advice: 'The logs of the DNS servers show whether they still follow the API server.', commands: dnsLogs(cluster) }),
         },
       ];
     }),

@@ -17,7 +17,7 @@ export const dnsPolicy: FindingKind = {
         where: `pod/${client.pod}`,
         message: `Pod ${client.pod} has ${policy}, so it asks the node's DNS, and not the cluster's, for ${facts.desired.name}.`,
         evidence: [policy, `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || (isPartial ? "the node's, not known" : '-')}`],
-        advice: client.hostNetwork ? 'set dnsPolicy: ClusterFirstWithHostNet in the pod' : 'set dnsPolicy: ClusterFirst in the pod, or leave it out',
+        advice: client.hostNetwork ? 'Set dnsPolicy: ClusterFirstWithHostNet in the pod.' : 'Set dnsPolicy: ClusterFirst in the pod, or leave it out.',
       },
     ];
   },

@@ -1,6 +1,7 @@
 import { serviceDomain } from '../../dns-names.ts';
 import { askedNames } from '../../parse/resolv-conf.ts';
 import { asksClusterDns, clientResolvConf } from '../client-resolv-conf.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dnsSearch: FindingKind = {
@@ -26,7 +27,8 @@ export const dnsSearch: FindingKind = {
           ? `Pod ${client.pod} asks ${conf.nameservers.join(', ') || 'no server'} for names, and not the cluster's DNS at ${clusterDns.join(', ')}.`
           : `Pod ${client.pod} never asks for ${full} when it looks up ${desired.name}: its search path is ${conf.searches.join(' ') || 'empty'}.`,
         evidence: [`resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || '-'}; search ${conf.searches.join(' ') || '-'}; options ${conf.options.join(' ') || '-'}`, `the name ${desired.name} is asked as: ${asked.join(', ')}`],
-        advice: `kubectl -n ${client.namespace} get pod ${client.pod} -o jsonpath='{.spec.dnsPolicy} {.spec.dnsConfig}' shows what it is given; where it is ClusterFirst, look at clusterDNS and clusterDomain in the kubelet's configuration${client.node === undefined ? '' : ` on ${client.node}`}`,
+        advice: `The pod's dnsPolicy and dnsConfig say what it is given. Where dnsPolicy is ClusterFirst, look at clusterDNS and clusterDomain in the kubelet's configuration${client.node === undefined ? '' : ` on ${client.node}`}.`,
+        commands: [kubectl('-n', client.namespace, 'get', `pod/${client.pod}`, '-o', 'jsonpath={.spec.dnsPolicy} {.spec.dnsConfig}')],
       },
     ];
   },

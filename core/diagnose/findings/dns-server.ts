@@ -1,6 +1,8 @@
 import { hostPort } from '../../address.ts';
 import { answerText, isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
 import { dnsComparisons, questionText } from '../dns-comparisons.ts';
+import { kubectl } from '../command.ts';
+import { dnsLogs } from '../dns-advice.ts';
 import type { Facts, FindingKind } from '../finding.ts';
 
 export const dnsServer: FindingKind = {
@@ -37,7 +39,8 @@ export const dnsServer: FindingKind = {
                 ? `The DNS server ${name} does not answer ${names(alone)}, while another server does.`
                 : `The DNS server ${name} answers otherwise than another server when ${names(differing)} asks.`,
             evidence: [...alone, ...differing].slice(0, 10).map(({ node, answer }) => `${questionText(answer)} at ${hostPort(address, port)} from ${node}: ${isWord(answer) ? answerText(answer) : problemOf(answer)}`),
-            advice: `kubectl -n kube-system logs ${pod ?? '-l k8s-app=kube-dns'} tells why; deleting that pod makes another`,
+            advice: 'Its log shows why. Once its pod is deleted, its controller starts another.',
+            commands: pod === undefined ? dnsLogs(cluster) : [kubectl('-n', 'kube-system', 'logs', `pod/${pod}`, '--all-containers'), kubectl('-n', 'kube-system', 'delete', `pod/${pod}`)],
           },
         ];
       });

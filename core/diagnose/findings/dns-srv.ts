@@ -1,5 +1,6 @@
 import { answerText, expectedText } from '../../dns-answers.ts';
 import { dnsComparisons, questionText } from '../dns-comparisons.ts';
+import { dnsLogs } from '../dns-advice.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const dnsSrv: FindingKind = {
@@ -8,7 +9,7 @@ export const dnsSrv: FindingKind = {
   condition: "The cluster's DNS has no SRV record of a named port of the Service, or one with another port or target.",
   notReported: 'Ports without a name, and of a name of 63 letters, which have no SRV record; a Service that was made or changed within 35 s; a Service whose own name DNS does not know, which DNS-NXDOMAIN tells.',
   source: 'Kubernetes DNS-Based Service Discovery, 2.3.2 and 2.4.2',
-  find: ({ desired, nodes }) =>
+  find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
       const all = dnsComparisons(node, desired).filter(({ answer }) => answer.role === 'Service');
       // Where the Service's own name is not known, its ports cannot be.
@@ -22,7 +23,8 @@ export const dnsSrv: FindingKind = {
           node: node.node,
           message: `DNS at ${first.answer.server}, asked from ${node.node}, answers ${first.answer.name} SRV with ${answerText(first.answer)} instead of ${expectedText(first.expected)}.`,
           evidence: wrong.map(({ answer, expected }) => `${questionText(answer)} at ${answer.server}: ${answerText(answer)}; expected: ${expectedText(expected)}`),
-          advice: 'kubectl -n kube-system logs -l k8s-app=kube-dns shows whether CoreDNS still follows the API server; clients that look up ports by name fail meanwhile',
+          advice: 'The logs of the DNS servers show whether they still follow the API server. Clients that look up ports by name fail meanwhile.',
+          commands: dnsLogs(cluster),
         },
       ];
     }),

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const epsAllNotReady: FindingKind = {
@@ -14,7 +15,8 @@ export const epsAllNotReady: FindingKind = {
         message: `None of the ${endpoints.length} endpoints of Service ${desired.name} is ready, so every connection to it fails.`,
         evidence: endpoints.slice(0, 10).map(({ addresses, targetRef, terminating }) =>
           `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} ready=false${terminating ? ' terminating=true' : ''}`),
-        advice: `kubectl -n ${desired.namespace} describe pod ${endpoints[0]?.targetRef?.name ?? ''} shows why its readiness probe fails`,
+        advice: "The pod's conditions and events show why its readiness probe fails.",
+        commands: [kubectl('-n', desired.namespace, 'describe', `pod/${endpoints[0]?.targetRef?.name ?? ''}`)],
       },
     ];
   },

@@ -1,5 +1,6 @@
 import { hostPort } from '../../address.ts';
 import { isChanging } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { duplicateEndpoints } from '../pod-endpoints.ts';
@@ -22,7 +23,8 @@ export const epsDuplicate: FindingKind = {
         ...listed(all.flatMap(({ address, port, owners }) => owners.map(({ slice, endpoint }) => `${slice.name}: ${hostPort(address, port)} pod ${endpoint.targetRef?.name ?? 'not named'} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready}`))),
         ...slices.split(', ').map((slice) => `${slice} is managed by ${managers.get(slice) ?? 'nobody that its label names'}`),
       ],
-      advice: `keep one of them: kubectl -n ${desired.namespace} get endpointslices -l kubernetes.io/service-name=${desired.name} -o yaml; of two pods with one address, one is a ghost whose object should be deleted`,
+      advice: 'Keep one of them. Of two pods with one address, one no longer exists, and its object should be deleted.',
+      commands: [kubectl('-n', desired.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${desired.name}`, '-o', 'yaml')],
     }));
   },
 };

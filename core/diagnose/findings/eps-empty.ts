@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const epsEmpty: FindingKind = {
@@ -20,9 +21,9 @@ export const epsEmpty: FindingKind = {
             : `EndpointSlices without an endpoint: ${desired.endpointSlices.map(({ name }) => name).join(', ')}`,
           selector === '' ? 'the Service has no selector' : `the selector is ${selector}`,
         ],
-        advice: selector === ''
-          ? 'a Service without a selector needs EndpointSlices that you make, or a selector'
-          : `kubectl -n ${desired.namespace} get pods -l ${selector} --show-labels shows whether any pod matches the selector`,
+        ...(selector === ''
+          ? { advice: 'A Service without a selector needs EndpointSlices that you make, or a selector.' }
+          : { advice: 'The list of pods shows whether any has the labels of the selector.', commands: [kubectl('-n', desired.namespace, 'get', 'pods', '-l', selector, '--show-labels'), kubectl('-n', desired.namespace, 'get', 'pods', '--show-labels')] }),
       },
     ];
   },

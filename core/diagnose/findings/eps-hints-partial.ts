@@ -1,4 +1,5 @@
 import { readyByFamily } from '../ready-endpoints.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { isChanging } from '../age.ts';
 import { listed } from '../listed.ts';
@@ -24,9 +25,9 @@ export const epsHintsPartial: FindingKind = {
             ...listed(without.map(({ addresses, targetRef, nodeName, zone }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} on ${nodeName ?? 'no node'} in ${zone ?? 'no zone'}`)),
             `trafficDistribution: ${desired.service.trafficDistribution ?? 'not set'}`,
           ],
-          advice: nodes.length === 0
-            ? `kubectl -n ${desired.namespace} describe service ${desired.name} shows events of the EndpointSlice controller`
-            : `kubectl label node ${nodes.join(' ')} topology.kubernetes.io/zone=ZONE: a node without a zone gets no hint`,
+          ...(nodes.length === 0
+            ? { advice: 'The Events of the Service show what the EndpointSlice controller says.', commands: [kubectl('-n', desired.namespace, 'describe', `service/${desired.name}`)] }
+            : { advice: `Label ${nodes.join(', ')} with topology.kubernetes.io/zone: an endpoint on a node without a zone gets no hint.`, commands: [kubectl('get', 'nodes', '-L', 'topology.kubernetes.io/zone')] }),
         },
       ];
     });

@@ -1,5 +1,6 @@
 import { readyByFamily } from '../ready-endpoints.ts';
 import { isChanging } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { namesText } from '../listed.ts';
 
@@ -21,7 +22,9 @@ export const epsHintsZoneEmpty: FindingKind = {
         where: `service/${desired.name}`,
         message: `No ready ${family} endpoint is meant for ${zone === undefined ? `${namesText(all.map(({ node }) => node))}, which have no zone` : `zone ${zone}`}, so ${namesText(all.map(({ node }) => node))} sends to all zones.`,
         evidence: [`hints of the ready endpoints: ${[...hinted].sort().join(', ')}`, `zone of ${namesText(all.map(({ node }) => node))}: ${zone ?? 'no label topology.kubernetes.io/zone'}`],
-        advice: zone === undefined ? `kubectl label node ${all[0]?.node ?? ''} topology.kubernetes.io/zone=ZONE` : `run a pod of the Service in zone ${zone}, for example with topologySpreadConstraints on topology.kubernetes.io/zone`,
+        ...(zone === undefined
+          ? { advice: `Label ${all[0]?.node ?? 'the node'} with topology.kubernetes.io/zone.`, commands: [kubectl('get', 'nodes', '-L', 'topology.kubernetes.io/zone')] }
+          : { advice: `Run a pod of the Service in zone ${zone}, for example with topologySpreadConstraints on topology.kubernetes.io/zone.` }),
       }));
     });
   },

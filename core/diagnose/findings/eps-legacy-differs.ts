@@ -1,4 +1,5 @@
 import { isChanging } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { legacyComparison } from '../legacy-endpoints.ts';
 import { listed } from '../listed.ts';
@@ -24,7 +25,8 @@ export const epsLegacyDiffers: FindingKind = {
           ...listed(onlyLegacy.map((address) => `only in the Endpoints object: ${address}`)),
           ...listed(onlySlices.map((address) => `only in the EndpointSlices: ${address}`)),
         ],
-        advice: `kubectl -n ${desired.namespace} get endpoints ${desired.name} -o yaml shows who writes it (managedFields); an object that nobody keeps is deleted`,
+        advice: 'The managedFields of the Endpoints object show who writes it. An object that nobody keeps up to date is to be deleted.',
+        commands: [kubectl('-n', desired.namespace, 'get', `endpoints/${desired.name}`, '-o', 'yaml', '--show-managed-fields')],
       },
     ];
   },

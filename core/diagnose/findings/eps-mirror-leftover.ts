@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { leftoverMirrors } from '../pod-endpoints.ts';
 
@@ -12,6 +13,7 @@ export const epsMirrorLeftover: FindingKind = {
       where: `endpointslice/${name}`,
       message: `EndpointSlice ${name} is a mirror of old Endpoints, and Service ${desired.name} has a selector of its own: packets go to both.`,
       evidence: [`managed by endpointslicemirroring-controller.k8s.io`, `addresses: ${endpoints.flatMap(({ addresses }) => addresses).slice(0, 10).join(', ')}`],
-      advice: `kubectl -n ${desired.namespace} delete endpointslice ${name}`,
+      advice: 'Delete the EndpointSlice.',
+      commands: [kubectl('-n', desired.namespace, 'delete', `endpointslice/${name}`)],
     })),
 };

@@ -1,4 +1,5 @@
 import { isChanging } from '../age.ts';
+import { sliceControllerAdvice } from '../slice-controller-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { missingPods } from '../pod-endpoints.ts';
@@ -23,7 +24,7 @@ export const epsMissing: FindingKind = {
           ...listed(missing.map(({ pod, addresses }) => `pod ${pod.name} ${addresses.join(', ')} ready since ${pod.readySince ?? 'a time that is not known'}`)),
           `EndpointSlices: ${desired.endpointSlices.map(({ name }) => name).join(', ') || 'none'}`,
         ],
-        advice: 'look whether the EndpointSlice controller works: kubectl -n kube-system get pods -l component=kube-controller-manager, and its log',
+        ...sliceControllerAdvice(desired),
       },
     ];
   },

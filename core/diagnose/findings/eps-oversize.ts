@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { legacyComparison } from '../legacy-endpoints.ts';
 
@@ -15,7 +16,8 @@ export const epsOversize: FindingKind = {
         where: `endpoints/${desired.name}`,
         message: `The Endpoints object of Service ${desired.name} holds ${comparison.legacy.size} of ${comparison.slices.size} addresses; its EndpointSlices hold all.`,
         evidence: [`endpoints.kubernetes.io/over-capacity: ${cluster?.endpoints?.overCapacity ?? 'not set'}`],
-        advice: `let everything that reads endpoints/${desired.name} read its EndpointSlices: kubectl -n ${desired.namespace} get endpointslices -l kubernetes.io/service-name=${desired.name}`,
+        advice: `Let everything that reads endpoints/${desired.name} read its EndpointSlices.`,
+        commands: [kubectl('-n', desired.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${desired.name}`)],
       },
     ];
   },

@@ -1,4 +1,5 @@
 import { isChanging } from '../age.ts';
+import { sliceControllerAdvice } from '../slice-controller-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { readyDifferences } from '../pod-endpoints.ts';
@@ -18,7 +19,7 @@ export const epsReadyDiffers: FindingKind = {
         where: `service/${desired.name}`,
         message: `The EndpointSlices of Service ${desired.name} do not follow its pods: ${namesText(different.map(({ endpoint, pod }) => `pod ${pod.name} is ${stateText(pod)} and its endpoint ${endpoint.ready ? 'ready' : 'not ready'}`))}.`,
         evidence: listed(different.map(({ slice, endpoint, pod }) => `${slice.name} ${endpoint.addresses.join(', ')} ready=${endpoint.ready}; pod ${pod.name} ${stateText(pod)}${pod.notReady === undefined ? '' : ` (${pod.notReady})`}`)),
-        advice: 'look whether the EndpointSlice controller works: kubectl -n kube-system get pods -l component=kube-controller-manager, and its log',
+        ...sliceControllerAdvice(desired),
       },
     ];
   },

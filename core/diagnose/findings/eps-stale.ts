@@ -1,7 +1,8 @@
 import { isChanging } from '../age.ts';
+import { sliceControllerAdvice } from '../slice-controller-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
-import { staleEndpoints } from '../pod-endpoints.ts';
+import { sliceController, staleEndpoints } from '../pod-endpoints.ts';
 
 export const epsStale: FindingKind = {
   id: 'EPS-STALE',
@@ -20,7 +21,7 @@ export const epsStale: FindingKind = {
         ...listed(stale.map(({ endpoint }) => `${endpoint.addresses.join(', ')} pod ${endpoint.targetRef?.name ?? ''} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready} serving=${endpoint.serving} terminating=${endpoint.terminating}`)),
         `the EndpointSlice is managed by ${managers.get(slice) ?? 'nobody that its label names'}`,
       ],
-      advice: `look whether the EndpointSlice controller works: kubectl -n kube-system get pods -l component=kube-controller-manager; a slice of another writer is deleted with kubectl -n ${desired.namespace} delete endpointslice ${slice}`,
+      ...sliceControllerAdvice(desired, managers.get(slice) === sliceController ? undefined : slice),
     }));
   },
 };

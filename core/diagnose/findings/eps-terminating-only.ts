@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const epsTerminatingOnly: FindingKind = {
@@ -15,7 +16,8 @@ export const epsTerminatingOnly: FindingKind = {
         where: `service/${desired.name}`,
         message: `Only ${last.length} terminating endpoints still serve Service ${desired.name}; it fails when they are gone.`,
         evidence: last.slice(0, 10).map(({ addresses, targetRef }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} serving=true terminating=true`),
-        advice: `kubectl -n ${desired.namespace} get pods shows why no new pod became ready before the old ones ended`,
+        advice: 'The list of pods shows why no new pod became ready before the old ones ended.',
+        commands: [kubectl('-n', desired.namespace, 'get', 'pods', '-o', 'wide')],
       },
     ];
   },

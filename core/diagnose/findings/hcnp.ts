@@ -1,7 +1,7 @@
 import { familyOf } from '../../service.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 export const hcnp: FindingKind = {
   id: 'HCNP',
@@ -26,7 +26,7 @@ export const hcnp: FindingKind = {
           onNode(node.node, {
             message: `healthCheckNodePort ${check.port} of ${node.node} does not answer: a load balancer sends nothing there.`,
             evidence: [wanted, ...check.errors],
-            advice: `${kubeProxyLogs(node.node)} says whether another program has the port ("Failed to start healthcheck")`,
+            ...kubeProxyLogs(node.node, cluster, 'says whether another program has the port ("Failed to start healthcheck")'),
           }),
         ];
       }
@@ -35,7 +35,7 @@ export const hcnp: FindingKind = {
         onNode(node.node, {
           message: `healthCheckNodePort ${check.port} of ${node.node} answers ${check.status}, and ${wanted}.`,
           evidence: [`http://${check.address ?? ''}:${check.port}/ answers ${check.status}${check.localEndpoints === undefined ? '' : ` with ${check.localEndpoints} local endpoints`}`],
-          advice: kubeProxyLogs(node.node),
+          ...kubeProxyLogs(node.node, cluster, 'says what it knows of the endpoints'),
         }),
       ];
     }),

@@ -19,7 +19,7 @@ export const ipvsLinger: FindingKind = {
           .map((real) => ({
             message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${String(real.activeConnections ?? 0)} active connections are left.`,
             evidence: [realServerText(real)],
-            advice: 'nothing has to be done: kube-proxy removes it when its connections have ended',
+            advice: 'Nothing is to be done: kube-proxy removes it when its connections have ended.',
           })),
       ),
     ),

@@ -1,7 +1,8 @@
 import { isSameAddress } from '../../address.ts';
+import { afterLook, shellOn } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ipvsNoVip: FindingKind = {
@@ -17,7 +18,7 @@ export const ipvsNoVip: FindingKind = {
       return [...Map.groupBy(lost, ({ frontend }) => frontend.address)].map(([address, each]) => ({
         message: `${node} has a virtual server for ${address}, and not the address itself: packets to ${each.map(({ frontend }) => frontendText(frontend)).join(', ')} do not come to IPVS.`,
         evidence: [`addresses of the Service that ${node} has: ${read?.localAddresses?.local.join(', ') || 'none'}`, ...each.flatMap(({ frontend: { entry } }) => (entry === undefined ? [] : [entry.rule])).slice(0, 1)],
-        advice: `on ${node}: ip addr show dev kube-ipvs0; ${restartKubeProxy(node)}`,
+        ...afterLook(shellOn(node, 'ip', 'addr', 'show', 'dev', 'kube-ipvs0'), restartKubeProxy(node, facts.cluster)),
       }));
     }),
 };

@@ -1,4 +1,5 @@
 import { recordsOf } from '../../node-report.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 const setting = 'net/ipv4/vs/conn_reuse_mode';
@@ -23,7 +24,8 @@ export const ipvsReuse: FindingKind = {
             ? `On ${node}, a client that uses a source port again waits a second for its connection: conn_reuse_mode is ${value} on Linux ${kernel ?? ''}.`
             : `On ${node}, a client that uses a source port again is sent to the real server of its former connection, even where that one drains: conn_reuse_mode is 0 on Linux ${kernel ?? ''}.`,
           evidence: [`${setting.replaceAll('/', '.')} = ${value}`, `Linux ${kernel ?? ''}; the kernel's own fault was mended in 5.9`],
-          advice: isOld ? `on ${node}: sysctl -w net.ipv4.vs.conn_reuse_mode=0, or a kernel from 5.9 on` : `on ${node}: sysctl -w net.ipv4.vs.conn_reuse_mode=1, the kernel's default, and find out who sets it to 0`,
+          advice: isOld ? `Set the sysctl on ${node} to 0, or run a kernel from 5.9 on.` : `Set the sysctl on ${node} to 1, the kernel's default, and find out who sets it to 0.`,
+          commands: [shellOn(node, 'sysctl', '-w', `net.ipv4.vs.conn_reuse_mode=${isOld ? '0' : '1'}`)],
         }),
       ];
     }),

@@ -1,6 +1,7 @@
+import { afterLook, shellOn } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText, targetText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { realServerOf } from '../ipvs-servers.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -16,7 +17,7 @@ export const ipvsRsMissing: FindingKind = {
         missingTargets.filter((target) => realServerOf(read?.report, facts.desired, frontend, target) === undefined).map((target) => ({
           message: `The virtual server of ${node} for ${frontendText(frontend)} has no real server ${targetText(target)}.`,
           evidence: frontend.dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule])),
-          advice: `on ${node}: ipvsadm -Ln shows the real servers; ${restartKubeProxy(node)}`,
+          ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
         })),
       ),
     ),

@@ -1,7 +1,8 @@
 import { hostPort } from '../../address.ts';
+import { afterLook, shellOn } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ipvsRsStale: FindingKind = {
@@ -16,7 +17,7 @@ export const ipvsRsStale: FindingKind = {
         [...staleTargets, ...(explainedBy === undefined ? wrongPorts.map(({ target }) => target) : [])].map((target) => ({
           message: `The virtual server of ${node} for ${frontendText(frontend)} sends connections to ${hostPort(target.address, target.port)}, which is no desired endpoint.`,
           evidence: target.by === undefined ? [] : [target.by.rule],
-          advice: `on ${node}: ipvsadm -Ln shows the real servers; ${restartKubeProxy(node)}`,
+          ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
         })),
       ),
     ),

@@ -1,7 +1,8 @@
 import { hostPort } from '../../address.ts';
+import { afterLook, shellOn } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ipvsVsMissing: FindingKind = {
@@ -15,7 +16,7 @@ export const ipvsVsMissing: FindingKind = {
       frontends.filter(({ frontend, desired }) => isIpvs && frontend.verdict === 'None' && desired.length > 0).map(({ frontend, desired }) => ({
         message: `${node} has no virtual server for ${frontendText(frontend)}.`,
         evidence: [`the EndpointSlices ask for: ${desired.map(({ address, port }) => hostPort(address, port)).join(', ')}`],
-        advice: `on ${node}: ipvsadm -Ln shows the virtual servers; ${restartKubeProxy(node)}`,
+        ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
       })),
     ),
 };

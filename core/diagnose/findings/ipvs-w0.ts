@@ -1,7 +1,7 @@
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText, targetText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { realServerOf } from '../ipvs-servers.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -21,7 +21,7 @@ export const ipvsW0: FindingKind = {
             {
               message: `On ${node}, the ready endpoint ${targetText(target)} has weight 0 behind ${frontendText(frontend)}: it gets no new connection.`,
               evidence: [realServerText(real)],
-              advice: restartKubeProxy(node),
+              ...restartKubeProxy(node, facts.cluster),
             },
           ];
         }),

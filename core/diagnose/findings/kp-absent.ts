@@ -1,6 +1,6 @@
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { kubeProxyConfigOf } from '../kube-proxy-config-of.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 export const kpAbsent: FindingKind = {
   id: 'KP-ABSENT',
@@ -19,7 +19,7 @@ export const kpAbsent: FindingKind = {
         onNode(node.node, {
           message: `kube-proxy does not run on ${node.node}: its rules stay as they are, whatever becomes of the endpoints.`,
           evidence: [read.kubeProxy.message ?? 'connections to 127.0.0.1:10249 and 127.0.0.1:10256 are refused', ...pods.map(({ name, ready, restarts }) => `pod ${name}: ${ready ? 'ready' : 'not ready'}, ${restarts} restarts`)],
-          advice: pods.length > 0 ? kubeProxyLogs(node.node) : `kubectl get pods -A -o wide --field-selector spec.nodeName=${node.node} shows whether a kube-proxy is there`,
+          ...kubeProxyLogs(node.node, cluster, 'shows why it does not run'),
         }),
       ];
     }),

@@ -1,8 +1,8 @@
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { convergenceOf, isSyncing } from '../frontend-drift.ts';
 import { growthText, kubeProxyGrowth } from '../growth.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 /** When an API server is replaced, each of kube-proxy's watches fails once, and is there again. */
 const leastFailures = 5;
@@ -29,7 +29,7 @@ export const kpApiErrors: FindingKind = {
               ? `${totals.apiErrors} of ${totals.apiRequests ?? 0} requests of kube-proxy on ${node.node} to the API server failed since it started, and its rules are behind.`
               : `${growth.count} requests of kube-proxy on ${node.node} to the API server failed ${growthText(growth)}.`,
           evidence: [...metrics.apiRequests].map(([code, count]) => `${code}: ${count}`),
-          advice: `${kubeProxyLogs(node.node)} says which; 401 and 403 are of its credentials and of the ClusterRole system:node-proxier, no answer is of the network`,
+          ...kubeProxyLogs(node.node, facts.cluster, 'shows which requests fail: 401 and 403 are of its credentials and of the ClusterRole system:node-proxier, no answer is of the network'),
         }),
       ];
     }),

@@ -17,7 +17,7 @@ export const kpDetectLocalNone: FindingKind = {
       }),
       (who) => ({
         message: `kube-proxy of ${who} knows no clusterCIDR: a client outside of the cluster that is routed to a ClusterIP gets its answer past this node, and drops it.`,
-        advice: 'nothing to do where pods have addresses that the whole network routes (AWS VPC CNI); otherwise set clusterCIDR',
+        advice: 'Nothing is to be done where pods have addresses that the whole network routes (AWS VPC CNI). Otherwise set clusterCIDR.',
       }),
     ),
 };

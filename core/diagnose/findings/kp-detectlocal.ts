@@ -22,7 +22,7 @@ export const kpDetectLocal: FindingKind = {
       }),
       (who, reason) => ({
         message: `kube-proxy of ${who} cannot tell which packets come from pods: ${reason}; it masquerades too much, or too little.`,
-        advice: "set detectLocalMode and clusterCIDR in kube-proxy's configuration to what the pod network uses, and restart it",
+        advice: "Set detectLocalMode and clusterCIDR in kube-proxy's configuration to what the pod network uses, and restart it.",
       }),
     ),
 };

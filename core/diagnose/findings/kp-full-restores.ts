@@ -27,7 +27,7 @@ export const kpFullRestores: FindingKind = {
         onNode(node.node, {
           message: `kube-proxy on ${node.node} wrote all rules ${growth.count} times ${growthText(growth)}, ${often} times a minute.`,
           evidence: [`full writes ${fullSyncs}, partial writes ${partialSyncs}`, `failed writes ${kubeProxyTotals(metrics).failures ?? 'not known'}: each failed partial write is followed by a full one`],
-          advice: `${kubeProxyLogs(node.node)} says why (with -v=2: "Sync failed", "monitoring canary"); somebody who deletes its canary chains, and failing partial writes, are the usual causes`,
+          ...kubeProxyLogs(node.node, facts.cluster, 'shows why, at -v=2 as "Sync failed" or "monitoring canary"; the usual causes are a program that deletes its canary chains, and partial writes that fail'),
         }),
       ];
     }),

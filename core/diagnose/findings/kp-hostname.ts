@@ -14,7 +14,7 @@ export const kpHostname: FindingKind = {
         onNode(node, {
           message: `kube-proxy on ${node} believes to be on node ${name}: no endpoint is local to it.`,
           evidence: [`hostnameOverride: ${name}, by 127.0.0.1:10249/configz`],
-          advice: `remove hostnameOverride from kube-proxy's configuration, or give it --hostname-override=${node}`,
+          advice: `Remove hostnameOverride from kube-proxy's configuration, or start it with --hostname-override=${node}.`,
         }),
       ];
     }),

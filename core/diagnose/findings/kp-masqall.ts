@@ -15,7 +15,7 @@ export const kpMasqAll: FindingKind = {
       }),
       (who) => ({
         message: `kube-proxy of ${who} masquerades all clients: the pods of the Service do not see who asks, and NetworkPolicies by pod do not hold for its ClusterIP.`,
-        advice: "set masqueradeAll to false in kube-proxy's configuration, where the pod network allows it",
+        advice: "Set masqueradeAll to false in kube-proxy's configuration, where the pod network allows it.",
       }),
     ),
 };

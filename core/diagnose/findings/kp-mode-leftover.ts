@@ -1,3 +1,4 @@
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const kpModeLeftover: FindingKind = {
@@ -15,7 +16,8 @@ export const kpModeLeftover: FindingKind = {
         onNode(node, {
           message: `${node} has rules of the mode ${modes.join(' and ')}, and its kube-proxy runs in mode ${read.kubeProxy?.proxyMode ?? read.program.proxyMode}.`,
           evidence: found.slice(0, 10).map(({ mode, family, what }) => `${mode}, ${family}: ${what}`),
-          advice: `kube-proxy --cleanup on ${node} removes the rules of all modes; those of its own mode are written anew when it starts`,
+          advice: `kube-proxy, run on ${node} with --cleanup, removes the rules of all modes. It writes those of its own mode again when it starts.`,
+          commands: [shellOn(node, 'kube-proxy', '--cleanup')],
         }),
       ];
     }),

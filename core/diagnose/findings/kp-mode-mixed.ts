@@ -1,3 +1,6 @@
+import type { ClusterFacts } from '../../cluster-facts.ts';
+import { kubectl, type Action } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
 
@@ -18,9 +21,16 @@ export const kpModeMixed: FindingKind = {
         onNode(node, {
           message: `kube-proxy on ${node} runs in mode ${mode}; the ConfigMap kube-system/kube-proxy says ${wanted}.`,
           evidence: [`127.0.0.1:10249/proxyMode: ${mode}`, `configmap/kube-proxy: mode ${wanted}`],
-          advice: 'kubectl -n kube-system rollout restart daemonset kube-proxy',
+          ...restartAll(node, cluster),
         }),
       ];
     });
   },
 };
+
+/** A DaemonSet is restarted as a whole: its pods read one ConfigMap. */
+function restartAll(node: string, cluster: ClusterFacts | undefined): Action {
+  const owner = cluster?.kubeProxy?.pods.find((pod) => pod.node === node)?.owner;
+  if (owner?.kind !== 'DaemonSet') return restartKubeProxy(node, cluster);
+  return { advice: 'Once restarted, kube-proxy reads its configuration again.', commands: [kubectl('-n', 'kube-system', 'rollout', 'restart', `daemonset/${owner.name}`)] };
+}

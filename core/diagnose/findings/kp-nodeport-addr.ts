@@ -23,7 +23,7 @@ export const kpNodePortAddr: FindingKind = {
         onNode(node.node, {
           message: `The Service's node ports are not served on ${left.join(', ')} of ${node.node}.`,
           evidence: [`nodePortAddresses: ${prefixes.join(', ')}, by ${sourceText(own)}`],
-          advice: "add the node's network to nodePortAddresses in kube-proxy's configuration, where this is not meant",
+          advice: "Where this is not meant, add the node's network to nodePortAddresses in kube-proxy's configuration.",
         }),
       ];
     });

@@ -31,7 +31,7 @@ export const kpRestoreFail: FindingKind = {
                 ['transactions of nft', sync.nftablesSyncFailures],
               ].flatMap(([what, count]) => (count === undefined ? [] : [`${String(count)} failed ${String(what)}`])).join(', ')})`,
           ),
-          advice: `${kubeProxyLogs(node.node)} has the line that the kernel refused; versions of iptables that share a table, and the lock of iptables, are the usual causes`,
+          ...kubeProxyLogs(node.node, facts.cluster, 'has the line that the kernel refused; the usual causes are versions of iptables that share a table, and the lock of iptables'),
         }),
       ];
     }),

@@ -34,8 +34,8 @@ export const kpSyncSlow: FindingKind = {
             ...(waits && own !== undefined ? [`minSyncPeriod ${wait} s, by ${sourceText(own)}`] : []),
           ],
           advice: waits
-            ? 'leave minSyncPeriod at its default: since 1.28 kube-proxy writes only what changed'
-            : 'the mode nftables writes large clusters faster; a kube-proxy or an iptables of an old version, and a node without CPU to spare, are the usual causes',
+            ? 'Leave minSyncPeriod at its default: since 1.28 kube-proxy writes only what changed.'
+            : 'The mode nftables writes large clusters faster. The usual causes are an old version of kube-proxy or of iptables, and a node without CPU to spare.',
         }),
       ];
     }),

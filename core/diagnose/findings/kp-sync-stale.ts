@@ -18,7 +18,7 @@ export const kpSyncStale: FindingKind = {
         onNode(node.node, {
           message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(late.seconds)} s ago, and has not yet.`,
           evidence: [`last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${pending} changes wait`],
-          advice: kubeProxyLogs(node.node),
+          ...kubeProxyLogs(node.node, cluster, 'shows why it does not write'),
         }),
       ];
     }),

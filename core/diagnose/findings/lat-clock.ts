@@ -1,4 +1,5 @@
 import type { ClockOffset } from '../../clock-offset.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 const leastMilliseconds = 1000;
@@ -20,7 +21,7 @@ export const latClock: FindingKind = {
           where: 'collector',
           message: `The clock of the collector is ${seconds(usual)} s from those of all nodes.`,
           evidence: off.slice(0, 10).map(({ node, clock }) => `${node}: ${offsetText(clock)}`),
-          advice: 'set the clock of the machine that collects (the operator\'s node, or with --standalone, your own)',
+          advice: "Set the clock of the machine that collects (the operator's node, or with --standalone, your own).",
         },
       ];
     }
@@ -28,7 +29,8 @@ export const latClock: FindingKind = {
       onNode(node, {
         message: `The clock of ${node} is ${seconds(clock.milliseconds)} s ${clock.milliseconds > 0 ? 'ahead of' : 'behind'} the collector's.`,
         evidence: [offsetText(clock)],
-        advice: `on ${node}: chronyc tracking, or timedatectl timesync-status`,
+        advice: `The time service of ${node} says how far it is off.`,
+        commands: [shellOn(node, 'chronyc', 'tracking'), shellOn(node, 'timedatectl', 'timesync-status')],
       }),
     );
   },

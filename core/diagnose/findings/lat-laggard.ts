@@ -1,5 +1,7 @@
 import { quantile } from '../../durations.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
+import { kubectl } from '../command.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 const leastNodes = 3;
@@ -13,7 +15,7 @@ export const latLaggard: FindingKind = {
   condition: 'A node takes at least three times as long as the median of the nodes, and 2 s more, until half of its changes are in its rules.',
   notReported: 'Fewer than 3 nodes to compare, or 20 changes of a node; clocks that differ (LAT-CLOCK).',
   source: 'pkg/proxy/metrics/metrics.go network_programming_duration_seconds',
-  find: ({ nodes }) => {
+  find: ({ nodes, cluster }) => {
     const medians = nodes.flatMap(({ node, read }) => {
       const metrics = read?.kubeProxy?.metrics;
       const programming = metrics === undefined ? undefined : kubeProxyTotals(metrics).networkProgramming;
@@ -29,7 +31,8 @@ export const latLaggard: FindingKind = {
         onNode(node, {
           message: `${node} lagged behind since its kube-proxy started: half of its changes took ${seconds === Infinity ? 'more than 300' : `up to ${seconds}`} s, on the other nodes ${usual} s.`,
           evidence: [`medians of network_programming_duration_seconds: ${medians.slice(0, 10).map((each) => `${each.node} ${each.seconds} s`).join(', ')}`],
-          advice: `compare ${node} with its peers: kubectl top node, the log of its kube-proxy, and the number of rules that others keep there`,
+          advice: `Compare ${node} with its peers: its load, the log of its kube-proxy, and the number of rules that third-party programs keep there.`,
+          commands: [kubectl('top', 'node', node), ...kubeProxyLogs(node, cluster, 'shows').commands],
         }),
       );
   },

@@ -1,9 +1,9 @@
 import { waitingSince } from '../../kube-proxy-totals.ts';
 import type { KubeProxySync } from '../../parse/kube-proxy-metrics.ts';
 import { familyOf, type DesiredService } from '../../service.ts';
+import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { convergenceOf, isSyncing } from '../frontend-drift.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 
 /** Between the clock of the API server's side, which dates the change, and that of the collector. */
 const clockMilliseconds = 2000;
@@ -26,7 +26,7 @@ export const latNever: FindingKind = {
         onNode(node, {
           message: `kube-proxy on ${node} has not written its rules since the EndpointSlices changed, and does not wait to do so.`,
           evidence: [`last written ${new Date(lastSync).toISOString()}`, `last change ${desired.lastChange}`],
-          advice: kubeProxyLogs(node),
+          ...kubeProxyLogs(node, cluster, 'shows why it does not follow'),
         }),
       ];
     }),

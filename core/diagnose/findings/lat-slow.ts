@@ -1,5 +1,6 @@
 import { quantile } from '../../durations.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
+import { kubectl } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 const slowSeconds = 5;
@@ -23,7 +24,8 @@ export const latSlow: FindingKind = {
         onNode(node, {
           message: `Half of the ${programming.count} changes since kube-proxy of ${node} started took more than ${slowSeconds} s until they were in its rules${median === Infinity ? '' : `, up to ${median} s`}.`,
           evidence: [`network_programming_duration_seconds: ${programming.count} changes, ${(programming.sum / programming.count).toFixed(1)} s on average${most === undefined || most === Infinity ? '' : `, 99 % within ${most} s`}`],
-          advice: `the other findings of ${node} may say why; kubectl top node ${node} shows whether it lacks CPU`,
+          advice: `The other findings of ${node} may say why, or a lack of CPU.`,
+          commands: [kubectl('top', 'node', node)],
         }),
       ];
     }),

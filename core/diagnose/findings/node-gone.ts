@@ -1,4 +1,5 @@
 import { isWithin } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 /** A node that joined a moment ago may be newer than the list of nodes. */
@@ -22,7 +23,8 @@ export const nodeGone: FindingKind = {
       node,
       message: `Service ${desired.name} has ${endpoints.length} endpoints on ${node}, and the cluster has no node of that name.`,
       evidence: endpoints.slice(0, 10).map(({ addresses, targetRef }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'}`),
-      advice: `where the machine is gone for good: kubectl -n ${desired.namespace} delete pod ${endpoints[0]?.targetRef?.name ?? 'POD'} --grace-period=0 --force; otherwise let its kubelet register it again`,
+      advice: 'Where the machine is gone for good, delete the pod by force. Otherwise let its kubelet register it again.',
+      commands: endpoints.flatMap(({ targetRef }) => targetRef?.name ?? []).slice(0, 1).map((pod) => kubectl('-n', desired.namespace, 'delete', `pod/${pod}`, '--grace-period=0', '--force')),
     }));
   },
 };

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const nodeNotReady: FindingKind = {
@@ -21,7 +22,8 @@ export const nodeNotReady: FindingKind = {
           node: name,
           message: `${name} is not ready${pods.length === 0 ? '' : `, and ${pods.length} endpoints of Service ${desired.name} are there`}.`,
           evidence: [`condition Ready: ${notReady ?? 'not true'}`, ...(pods.length === 0 ? [] : [`endpoints: ${pods.slice(0, 10).join(', ')}`])],
-          advice: `kubectl describe node ${name}`,
+          advice: `The conditions and events of node ${name} show why.`,
+          commands: [kubectl('describe', `node/${name}`)],
         },
       ];
     });

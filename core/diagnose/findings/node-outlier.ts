@@ -1,6 +1,7 @@
 import { kubeProxyOutliers, nodeOutliers } from '../../compare-nodes.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { alsoLook } from '../command.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../finding.ts';
 
 /** Kinds that say what is wrong with a node's rules, or why it is not known. */
 const explaining = /^(?:RULE|IPVS|KP|LAT)-|^DATA-UNPARSED$/;
@@ -21,7 +22,7 @@ export const nodeOutlier: FindingKind = {
         onNode(node, {
           message: `${node} treats Service ${desired.name} otherwise than its peers: ${first}.`,
           evidence: [...rest, ...(settings.get(node) ?? [])],
-          advice: `compare kube-proxy's configuration and version on ${node} with that of another node; ${kubeProxyLogs(node)}`,
+          ...alsoLook(`Compare kube-proxy's configuration and version on ${node} with that of another node.`, kubeProxyLogs(node, cluster, 'may say what differs')),
         }),
       );
   },

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { ingressVerdicts } from '../service-policies.ts';
@@ -19,7 +20,8 @@ export const npDeny: FindingKind = {
         ? `NetworkPolicies let nobody connect to port ${servicePortText(port)} on ${namesText(all.map(({ pod }) => pod.name))}.`
         : `NetworkPolicies do not let ${client} connect to port ${servicePortText(port)} on ${namesText(all.map(({ pod }) => pod.name))}.`,
       evidence: listed(all.map(({ pod, target, policies, peers }) => `pod ${pod.name} is isolated by ${policies.map((name) => `networkpolicy/${name}`).join(', ')}; for ${target}/${port.protocol} the rules let in: ${peers.join('; ') || 'nobody'}`)),
-      advice: `add an ingress rule for port ${all[0]?.target ?? port.port}/${port.protocol}: kubectl -n ${desired.namespace} edit networkpolicy ${all[0]?.policies[0] ?? ''}`,
+      advice: `Add an ingress rule for port ${all[0]?.target ?? port.port}/${port.protocol}.`,
+      commands: all.slice(0, 1).flatMap(({ policies }) => policies.slice(0, 1)).map((policy) => kubectl('-n', desired.namespace, 'edit', `networkpolicy/${policy}`)),
     }));
   },
 };

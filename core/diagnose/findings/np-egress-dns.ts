@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const npEgressDns: FindingKind = {
@@ -20,7 +21,8 @@ export const npEgressDns: FindingKind = {
         where: `pod/${client.pod}`,
         message: `NetworkPolicies do not let pod ${client.pod} ask any DNS server, so it cannot find Service ${desired.name} by its name.`,
         evidence: [`${names} isolate what leaves the pod, and no rule of theirs has 53/UDP`],
-        advice: `add an egress rule for ports 53/UDP and 53/TCP to the pods of kube-dns in kube-system: kubectl -n ${desired.namespace} edit networkpolicy ${policies[0]?.name ?? ''}`,
+        advice: 'Add an egress rule for ports 53/UDP and 53/TCP to the pods of kube-dns in kube-system.',
+        commands: policies.slice(0, 1).map(({ name }) => kubectl('-n', desired.namespace, 'edit', `networkpolicy/${name}`)),
       },
     ];
   },

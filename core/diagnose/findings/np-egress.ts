@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { egressVerdicts } from '../service-policies.ts';
@@ -16,7 +17,8 @@ export const npEgress: FindingKind = {
       where: `pod/${cluster?.client?.pod ?? ''}`,
       message: `NetworkPolicies do not let pod ${cluster?.client?.pod ?? ''} connect to port ${servicePortText(port)} on ${namesText(all.map(({ pod }) => pod.name))}.`,
       evidence: listed(all.map(({ pod, target, policies }) => `no egress rule of ${policies.map((name) => `networkpolicy/${name}`).join(', ')} has pod ${pod.name} and ${target}/${port.protocol}`)),
-      advice: `add an egress rule for port ${all[0]?.target ?? port.port}/${port.protocol}: kubectl -n ${desired.namespace} edit networkpolicy ${all[0]?.policies[0] ?? ''}`,
+      advice: `Add an egress rule for port ${all[0]?.target ?? port.port}/${port.protocol}.`,
+      commands: all.slice(0, 1).flatMap(({ policies }) => policies.slice(0, 1)).map((policy) => kubectl('-n', desired.namespace, 'edit', `networkpolicy/${policy}`)),
     }));
   },
 };

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { egressVerdicts, ingressVerdicts } from '../service-policies.ts';
@@ -19,7 +20,9 @@ export const npLimits: FindingKind = {
         ? `NetworkPolicies let only some clients connect to port ${servicePortText(port)} on ${namesText([...new Set(all.map(({ pod }) => pod.name))])}.`
         : `Whether NetworkPolicies let ${client} connect to port ${servicePortText(port)} on ${namesText([...new Set(all.map(({ pod }) => pod.name))])} is not known.`,
       evidence: listed([...new Set(all.flatMap(({ peers, policies, target }) => (peers.length === 0 ? [`${policies.map((name) => `networkpolicy/${name}`).join(', ')}: ${target}/${port.protocol}`] : peers.map((peer) => `${policies.map((name) => `networkpolicy/${name}`).join(', ')}: ${target}/${port.protocol} from ${peer}`))))]),
-      advice: client === undefined ? `kubectl svctrace ${desired.name} -n ${desired.namespace} --from POD says whether one client is let in` : `kubectl -n ${desired.namespace} describe networkpolicy ${all[0]?.policies[0] ?? ''}`,
+      ...(client === undefined
+        ? { advice: 'A trace with --from and the name of a pod says whether that client is let in.' }
+        : { advice: 'The rules of the policy say whom it lets in.', commands: all.slice(0, 1).flatMap(({ policies }) => policies.slice(0, 1)).map((policy) => kubectl('-n', desired.namespace, 'describe', `networkpolicy/${policy}`)) }),
     }));
   },
 };

@@ -23,7 +23,7 @@ export const podNoDrain: FindingKind = {
         where: whereOf(ending.map(({ pod }) => pod), desired),
         message: `${namesText(ending.map(({ pod }) => pod.name))} got SIGTERM, and ${namesText([...new Set(ending.flatMap(({ senders }) => senders))].sort())} still send new connections there.`,
         evidence: listed(ending.map(({ pod, senders }) => `pod ${pod.name} has no preStop hook, is to be gone by ${pod.deletionTimestamp ?? ''}, and is a DNAT target on ${senders.join(', ')}`)),
-        advice: 'give the container a preStop hook that sleeps for longer than the nodes need to follow, such as lifecycle: {preStop: {sleep: {seconds: 5}}}, or let it serve for a while after SIGTERM',
+        advice: 'Give the container a preStop hook that sleeps for longer than the nodes need to follow, such as lifecycle: {preStop: {sleep: {seconds: 5}}}, or let it serve for a while after SIGTERM.',
       },
     ];
   },

@@ -1,6 +1,7 @@
 import type { PodFacts } from '../../cluster-facts.ts';
 import { isWithin } from '../age.ts';
 import { isDownByRestart } from '../container-restarts.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
@@ -24,7 +25,8 @@ export const podNotReady: FindingKind = {
         where: whereOf(pods, desired),
         message: `${pods.length} of ${all} pods of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} not ready: ${namesText(pods.map((pod) => `${pod.name} (${reasonOf(pod)})`))}.`,
         evidence: listed(pods.map((pod) => `pod ${pod.name} on ${pod.node ?? 'no node'}: ${pod.phase}, ${pod.notReady ?? 'no condition Ready'}${pod.notReadySince === undefined ? '' : ` since ${pod.notReadySince}`}`)),
-        advice: `kubectl -n ${desired.namespace} describe pod ${first.name}`,
+        advice: "The pod's conditions and events show why it is not ready.",
+        commands: [kubectl('-n', desired.namespace, 'describe', `pod/${first.name}`)],
       },
     ];
   },

@@ -1,4 +1,5 @@
 import { isRestarting } from '../container-restarts.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
@@ -24,7 +25,8 @@ export const podRestarts: FindingKind = {
             ),
           ),
         ),
-        advice: `kubectl -n ${desired.namespace} logs ${first.name} --previous -c ${first.containers.find((container) => isRestarting(container, now))?.name ?? ''}`,
+        advice: 'The log of the container before its last start shows why it ended.',
+        commands: first.containers.filter((container) => isRestarting(container, now)).slice(0, 1).map(({ name }) => kubectl('-n', desired.namespace, 'logs', `pod/${first.name}`, '--previous', '-c', name)),
       },
     ];
   },

@@ -1,4 +1,5 @@
 import { connectionText, endpointConnections, endpointText } from '../connections.ts';
+import { shellOn } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const probeFailNode: FindingKind = {
@@ -18,7 +19,8 @@ export const probeFailNode: FindingKind = {
           node: name,
           message: `${name} does not reach ${lost.map(({ endpoint }) => endpointText(facts.desired, endpoint)).slice(0, 5).join(', ')}, which ${first.reachedFrom.map(({ node }) => node).slice(0, 3).join(', ')} ${first.reachedFrom.length === 1 ? 'reaches' : 'reach'}.`,
           evidence: lost.slice(0, 10).map(({ connection }) => `from ${name} to ${connectionText(connection)}`),
-          advice: `ip route get ${first.endpoint.address} on ${name}, and the log of the CNI's pod there, show where the packet goes`,
+          advice: `The route on ${name} to the endpoint, and the log of the CNI's pod there, show where the packet goes.`,
+          commands: [shellOn(name, 'ip', 'route', 'get', first.endpoint.address)],
         },
       ];
     });

@@ -16,7 +16,7 @@ export const probeFailPod: FindingKind = {
           where: endpointPlace(desired, endpoint),
           message: `No node reaches the endpoint ${endpointText(desired, endpoint)}, though it is ready.`,
           evidence: failed.slice(0, 10).map(({ node, connection }) => `from ${node.node} to ${connectionText(connection)}`),
-          advice: `kubectl -n ${desired.namespace} exec into the pod and connect to it on its own address; where that works, the CNI's routes or a policy keep the nodes out`,
+          advice: "Connect to the pod's own address from within the pod. Where that works, the CNI's routes or a policy keep the nodes out.",
         },
       ];
     }),

@@ -1,6 +1,9 @@
-import { isSameAddress } from '../../address.ts';
+import { hostPort, isSameAddress } from '../../address.ts';
+import type { ClusterFacts } from '../../cluster-facts.ts';
 import { targetsBehind } from '../../connect-targets.ts';
 import { connectionText, connectionTo, isReached } from '../connections.ts';
+import { familyOf } from '../../service.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
 
@@ -29,8 +32,14 @@ export const probeFailRules: FindingKind = {
           node: node.node,
           message: `${node.node} reaches the endpoints of ${desired.name}, but not its ${first.hop} ${connectionText(first)}.`,
           evidence: [...failed.map((connection) => `${connection.hop} ${connectionText(connection)}`), ...(program === undefined ? [] : [`what the rules of ${node.node} do with it: ${program.verdict}`])],
-          advice: `kubectl svctrace simulate ${desired.name} -n ${desired.namespace} --node ${node.node} --from NODE-IP --to ${first.address}:${String(first.port)} shows which rule decides; look for rules of others, such as a DROP, before kube-proxy's`,
+          advice: "The path of a packet shows which rule decides. Look for third-party rules before kube-proxy's, such as a DROP.",
+          commands: nodeAddresses(node.node, cluster, first.address).map((address) => kubectl('svctrace', 'simulate', desired.name, '-n', desired.namespace, '--node', node.node, '--from', address, '--to', hostPort(first.address, first.port))),
         },
       ];
     }),
 };
+
+/** Those of the node that are of the family of the other address: what the node's own packets come from. */
+function nodeAddresses(node: string, cluster: ClusterFacts | undefined, other: string): string[] {
+  return (cluster?.nodes?.find(({ name }) => name === node)?.internalIPs ?? []).filter((address) => familyOf(address) === familyOf(other)).slice(0, 1);
+}

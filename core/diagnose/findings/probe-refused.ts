@@ -13,7 +13,7 @@ export const probeRefused: FindingKind = {
             where: `service/${desired.name}`,
             message: `Nothing was connected to for ${desired.name}, so nothing is said of it.`,
             evidence: [cluster.connectRefusal],
-            advice: 'connect from a client of your own: kubectl run -it --rm --restart=Never --image=busybox connect -- nc -zv ADDRESS PORT',
+            advice: 'Connect from a client of your own, such as a pod that you start for it.',
           },
         ],
 };

@@ -1,6 +1,6 @@
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { viewsOf, type FrontendCheck } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -23,7 +23,7 @@ export const ruleAffinity: FindingKind = {
             {
               message: `The rules of ${node} for ${frontendText(check.frontend)} do not do what ${wanted === undefined ? 'sessionAffinity None' : `sessionAffinity ClientIP${wanted.seconds === undefined ? '' : ` for ${String(wanted.seconds)} s`}`} asks: ${faults.map(({ fault }) => fault).join('; ')}.`,
               evidence: faults.map(({ rule }) => rule),
-              advice: restartKubeProxy(node),
+              ...restartKubeProxy(node, facts.cluster),
             },
           ];
         }),

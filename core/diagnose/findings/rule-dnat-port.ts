@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleDnatPort: FindingKind = {
@@ -16,7 +16,7 @@ export const ruleDnatPort: FindingKind = {
         wrongPorts.map(({ target, wanted }) => ({
           message: `${node} sends packets of ${frontendText(frontend)} to port ${String(target.port)} of ${target.address}, where the EndpointSlice has port ${String(wanted.port)}.`,
           evidence: [`the EndpointSlices ask for: ${hostPort(wanted.address, wanted.port)}`, ...(target.by === undefined ? [] : [target.by.rule])],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
       ),
     ),

@@ -1,6 +1,6 @@
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleEpDup: FindingKind = {
@@ -16,7 +16,7 @@ export const ruleEpDup: FindingKind = {
         .map(({ frontend, duplicates }) => ({
           message: `The rules of ${node} for ${frontendText(frontend)} name ${duplicates.map((each) => each.replace(' ', ':')).join(', ')} more than once.`,
           evidence: frontend.dnatTargets.map(({ address, port, probability, by }) => `${address}:${String(port)} gets ${probability === undefined ? 'an unknown share' : probability.toFixed(4)}${by === undefined ? '' : ` by ${by.rule}`}`),
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

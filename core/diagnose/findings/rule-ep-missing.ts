@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText, targetText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleEpMissing: FindingKind = {
@@ -21,7 +21,7 @@ export const ruleEpMissing: FindingKind = {
               `the EndpointSlices ask for: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
               `the rules of ${node} have: ${frontend.dnatTargets.map(({ address, port }) => hostPort(address, port)).join(', ') || 'no DNAT target'}`,
             ],
-            advice: restartKubeProxy(node),
+            ...restartKubeProxy(node, facts.cluster),
           })),
         ),
     ),

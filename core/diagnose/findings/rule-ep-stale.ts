@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleEpStale: FindingKind = {
@@ -25,7 +25,7 @@ export const ruleEpStale: FindingKind = {
               `the rules of ${node} have: ${frontend.dnatTargets.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
               ...(target.by === undefined ? [] : [target.by.rule]),
             ],
-            advice: restartKubeProxy(node),
+            ...restartKubeProxy(node, facts.cluster),
           };
         }),
       ),

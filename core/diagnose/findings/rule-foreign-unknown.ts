@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { checkNode } from '../node-check.ts';
@@ -23,7 +24,8 @@ export const ruleForeignUnknown: FindingKind = {
     });
     return onNodesAlike(found, (who, reason) => ({
       message: `Whether rules of other programs on ${who} let the Service's packets through is not known: ${reason}.`,
-      advice: `kubectl svctrace ${desired.name} -n ${desired.namespace} --connect tries it for real; or read the rules there: iptables-save, nft list ruleset`,
+      advice: 'The active check (--connect) shows whether packets get through. Or read the rules there.',
+      commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
     }));
   },
 };

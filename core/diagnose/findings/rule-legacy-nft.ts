@@ -1,4 +1,5 @@
 import { recordsOf } from '../../node-report.ts';
+import { shellOn } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const ruleLegacyNft: FindingKind = {
@@ -22,7 +23,8 @@ export const ruleLegacyNft: FindingKind = {
           node,
           message: `On ${node}, both iptables-nft and iptables-legacy hold kube-proxy's chains (${families.join(' and ')}): packets meet the rules of both.`,
           evidence: ['nf_tables: nat KUBE-SERVICES is there', 'legacy: nat KUBE-SERVICES is there', ...(legacy?.lines ?? []).slice(0, 3).map((line) => `legacy: ${line}`)],
-          advice: `find out which one kube-proxy on ${node} writes (iptables --version in its image), and remove the other's KUBE- chains: kube-proxy --cleanup with the other iptables, or a restart of the node`,
+          advice: `Find out which one kube-proxy on ${node} writes, by the version of iptables in its image, and remove the KUBE- chains of the other: by kube-proxy's --cleanup with that iptables, or a restart of the node.`,
+          commands: [shellOn(node, 'iptables', '--version')],
         },
       ];
     }),

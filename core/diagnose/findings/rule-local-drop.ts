@@ -1,6 +1,7 @@
 import type { FrontendProgram } from '../../program.ts';
 import { plural } from '../../plural.ts';
 import { frontendText } from '../frontend-drift.ts';
+import { kubectl } from '../command.ts';
 import type { Facts, FindingKind, Occurrence } from '../finding.ts';
 import { namesText } from '../listed.ts';
 import { checkNode } from '../node-check.ts';
@@ -44,7 +45,8 @@ function ofInternal(dropping: readonly Dropping[], facts: Facts): Occurrence {
     where: `service/${name}`,
     message: `${messageOf(dropping, 'internalTrafficPolicy', facts)} Pods on them have no answer.${clients}`,
     evidence: ['internalTrafficPolicy: Local', ...seen.flatMap((each) => each.seen)],
-    advice: `let pods use endpoints of other nodes: kubectl -n ${namespace} patch service ${name} -p '{"spec":{"internalTrafficPolicy":"Cluster"}}'; or have a pod of the Service on every node that has clients, as a DaemonSet does`,
+    advice: 'Let pods use endpoints of other nodes, or have a pod of the Service on every node that has clients, as a DaemonSet does.',
+    commands: [kubectl('-n', namespace, 'patch', `service/${name}`, '-p', '{"spec":{"internalTrafficPolicy":"Cluster"}}')],
   };
 }
 
@@ -53,7 +55,7 @@ function ofExternal(dropping: readonly Dropping[], facts: Facts): Occurrence {
     where: `service/${facts.desired.name}`,
     message: messageOf(dropping, 'externalTrafficPolicy', facts),
     evidence: ['externalTrafficPolicy: Local', ...dropping.flatMap(({ seen }) => seen)],
-    advice: 'nothing to do where clients keep to nodes with endpoints (a load balancer does by healthCheckNodePort); otherwise spread the pods over the nodes, or set externalTrafficPolicy: Cluster',
+    advice: 'Nothing is to be done where clients keep to nodes with endpoints (a load balancer does by healthCheckNodePort). Otherwise spread the pods over the nodes, or set externalTrafficPolicy: Cluster.',
   };
 }
 

@@ -1,7 +1,7 @@
 import { hostPort, isSameAddress } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { isSent, leavingBranches, markedBy } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -24,7 +24,7 @@ export const ruleNoHairpinMasq: FindingKind = {
           {
             message: `On ${check.node}, ${lost.map(({ address, port }) => hostPort(address, port)).join(', ')} cannot reach ${frontend.dnatTargets.length === 1 ? 'itself' : 'itself among others'} by ${frontendText(frontend)}: its packets are not masqueraded when they come back to it.`,
             evidence: frontend.dnatTargets.filter(({ address }) => lost.some((each) => each.address === address)).map(({ address, by }) => `no rule masquerades packets from ${address} to itself${by === undefined ? '' : `; it is reached by ${by.rule}`}`),
-            advice: restartKubeProxy(check.node),
+            ...restartKubeProxy(check.node, facts.cluster),
           },
         ];
       }),

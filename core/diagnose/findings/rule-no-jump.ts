@@ -1,5 +1,6 @@
-import type { FindingKind } from '../finding.ts';
+import { alsoLook } from '../command.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import type { FindingKind } from '../finding.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleNoJump: FindingKind = {
@@ -14,7 +15,7 @@ export const ruleNoJump: FindingKind = {
         missingJumps.map(({ chain, dispatch, holds }) => ({
           message: `On ${node}, no rule of ${chain} (nat, ${family}) leads to ${dispatch}: ${chain.toLowerCase().includes('output') ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
           evidence: [holds.length === 0 ? `${chain} holds no rule that concerns Services` : `${chain} holds: ${holds.join('; ')}`],
-          advice: `${restartKubeProxy(node)}; find out who flushed or rewrote ${chain}, for kube-proxy does not notice it`,
+          ...alsoLook(`Find out who flushed or rewrote ${chain}, for kube-proxy does not notice it.`, restartKubeProxy(node, facts.cluster)),
         })),
       ),
     ),

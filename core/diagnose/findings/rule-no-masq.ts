@@ -1,7 +1,7 @@
 import type { Leaf } from '../../evaluate/walk.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { Facts, FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { isSent, knowsPods, leavingBranches, markedBy, type FrontendCheck, type NodeCheck } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -23,7 +23,7 @@ export const ruleNoMasq: FindingKind = {
         {
           message: `${check.node} does not masquerade packets of ${texts.slice(0, 4).join(', ')}${texts.length > 4 ? ` and ${String(texts.length - 4)} more` : ''}: ${mark === undefined ? 'no rule marks them' : 'they are marked, and no rule heeds the mark'}.`,
           evidence: mark === undefined ? (first?.leaf.path ?? []).map(({ rule, effect }) => `${rule} (${effect})`).slice(0, 10) : [mark.rule, ...postroutingRules(check)],
-          advice: restartKubeProxy(check.node),
+          ...restartKubeProxy(check.node, facts.cluster),
         },
       ];
     }),

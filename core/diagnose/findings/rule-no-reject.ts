@@ -1,6 +1,6 @@
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { limitsNodePorts } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -21,7 +21,7 @@ export const ruleNoReject: FindingKind = {
         .map(({ frontend, known }) => ({
           message: `${node} has no endpoint for ${frontendText(frontend)}, and does not refuse its packets.`,
           evidence: [known.length === 0 ? 'no EndpointSlice has an endpoint for it' : `endpoints that this node may not use: ${known.map(({ address }) => address).join(', ')}`, 'no rule of KUBE-SERVICES or KUBE-EXTERNAL-SERVICES (filter), or element of no-endpoint-services or no-endpoint-nodeports, is for it'],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

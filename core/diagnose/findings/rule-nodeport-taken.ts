@@ -1,3 +1,4 @@
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const ruleNodePortTaken: FindingKind = {
@@ -16,7 +17,8 @@ export const ruleNodePortTaken: FindingKind = {
         onNode(node, {
           message: `A program on ${node} listens on ${taken.map(({ port, protocol }) => `${port}/${protocol}`).join(', ')}, a node port of the Service.`,
           evidence: taken.map(({ protocol, address, port, uid }) => `${protocol} socket on ${address} port ${port}, of user ${uid}`),
-          advice: `on ${node}: ss -lntup 'sport = :${taken[0]?.port ?? 0}' names the program; give it, or the Service, another port`,
+          advice: `The list of listening sockets on ${node} names the program. Give it, or the Service, another port.`,
+          commands: [shellOn(node, 'ss', '-lntup', `sport = :${String(taken[0]?.port ?? 0)}`)],
         }),
       ];
     }),

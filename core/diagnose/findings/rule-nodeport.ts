@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { limitsNodePorts } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -18,7 +18,7 @@ export const ruleNodeport: FindingKind = {
         .map(({ frontend, known: wanted, destination }) => ({
           message: `${node} has no rule for ${frontendText(frontend)}: its clients reach no endpoint by this node.`,
           evidence: [`no rule takes packets to ${destination === undefined ? 'the node' : hostPort(destination, frontend.port)}`, `the EndpointSlices have: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

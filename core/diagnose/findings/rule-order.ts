@@ -1,5 +1,5 @@
-import type { FindingKind } from '../finding.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import type { FindingKind } from '../finding.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleOrder: FindingKind = {
@@ -14,7 +14,7 @@ export const ruleOrder: FindingKind = {
         orderFaults.map(({ chain, fault, rules: [late, before] }) => ({
           message: `In chain ${chain} (${family}) of ${node}, ${fault}.`,
           evidence: [`too late: ${late}`, `before it: ${before}`],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
       ),
     ),

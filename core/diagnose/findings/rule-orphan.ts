@@ -18,7 +18,7 @@ export const ruleOrphan: FindingKind = {
         {
           message: `${check.node} holds ${String(orphans.length)} ${orphans.length === 1 ? 'chain' : 'chains'} of Service ${facts.desired.name} that no rule leads to: ${orphans.slice(0, 5).map(({ name }) => name).join(', ')}.`,
           evidence: orphans.slice(0, 5).flatMap(({ name, rules }) => rules.slice(0, 3).map((rule) => `${name}: ${rule}`)),
-          advice: `nothing has to be done; restarting kube-proxy on ${check.node} removes them`,
+          advice: `Nothing is to be done: kube-proxy removes them when it starts again on ${check.node}.`,
         },
       ];
     }),

@@ -1,6 +1,6 @@
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { isSent } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -21,7 +21,7 @@ export const rulePolicy: FindingKind = {
                 ? `The rules of ${node} for ${frontendText(frontend)} follow ${field} ${policy.rules}, where the Service has ${policy.spec}.`
                 : `The rules of ${node} send packets of ${policy.clients} to ${frontendText(frontend)} to endpoints of the node alone, though ${field} Local is for clients outside of the cluster.`,
               evidence: policy.evidence,
-              advice: restartKubeProxy(node),
+              ...restartKubeProxy(node, facts.cluster),
             },
           ];
         }
@@ -31,7 +31,7 @@ export const rulePolicy: FindingKind = {
           {
             message: `${node} gives packets of clients outside to ${frontendText(frontend)} another source address, which ${field} Local promises to keep.`,
             evidence: losesClient.path.map(({ rule, effect }) => `${rule} (${effect})`).slice(0, 10),
-            advice: restartKubeProxy(node),
+            ...restartKubeProxy(node, facts.cluster),
           },
         ];
       }),

@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 /** iptables keeps probabilities as 31 bits, so that 1/n is not exact. */
@@ -25,7 +25,7 @@ export const ruleProb: FindingKind = {
         .map(({ frontend }) => ({
           message: `${node} does not send packets of ${frontendText(frontend)} to each of ${String(frontend.dnatTargets.length)} endpoints alike: ${frontend.dnatTargets.map(({ address, port, probability = 0 }) => `${hostPort(address, port)} gets ${(probability * 100).toFixed(1)} %`).join(', ')}.`,
           evidence: frontend.dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule])),
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         }));
     }),
 };

@@ -1,6 +1,6 @@
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleRanges: FindingKind = {
@@ -19,7 +19,7 @@ export const ruleRanges: FindingKind = {
             `loadBalancerSourceRanges: ${(facts.desired.service.loadBalancerSourceRanges ?? []).join(', ') || 'none'}`,
             frontend.sourceRanges === undefined ? 'no rule asks for source ranges' : `the rules have ${frontend.sourceRanges.value.join(', ')}: ${frontend.sourceRanges.by.rule}`,
           ],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleRejectLive: FindingKind = {
@@ -17,7 +17,7 @@ export const ruleRejectLive: FindingKind = {
         .map(({ frontend, desired: wanted }) => ({
           message: `${node} answers ${frontendText(frontend)} with ${frontend.verdict} although there are ${wanted.length} endpoints for it.`,
           evidence: [`the EndpointSlices ask for: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`, ...(frontend.refusedBy === undefined ? [] : [frontend.refusedBy.rule])],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

@@ -1,6 +1,6 @@
 import { hostPort } from '../../address.ts';
-import type { FindingKind } from '../finding.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
+import type { FindingKind } from '../finding.ts';
 import { onNodes } from '../on-nodes.ts';
 import { dispatchEntries, isFrontendOf } from '../dispatch-entries.ts';
 
@@ -17,7 +17,7 @@ export const ruleSvcExtra: FindingKind = {
         .map(({ address, protocol, port, rule, table, chain }) => ({
           message: `${node} has a rule for ${address === undefined ? `NodePort ${String(port)}` : hostPort(address, port)}/${protocol}, which Service ${facts.desired.name} does not have.`,
           evidence: [`${table} ${chain}: ${rule}`],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

@@ -1,7 +1,7 @@
 import { hostPort } from '../../address.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleSvcMissing: FindingKind = {
@@ -21,7 +21,7 @@ export const ruleSvcMissing: FindingKind = {
             `proxy mode ${read?.program.proxyMode ?? 'unknown'}: ${read?.program.proxyModeSource ?? 'not read'}`,
             ...(frontend.entry === undefined ? [] : [`entry: ${frontend.entry.rule}`]),
           ],
-          advice: restartKubeProxy(node),
+          ...restartKubeProxy(node, facts.cluster),
         })),
     ),
 };

@@ -1,10 +1,12 @@
+import type { ClusterFacts } from '../../cluster-facts.ts';
 import { hostPort, isSameAddress, isSameTarget } from '../../address.ts';
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
 import type { DesiredService } from '../../service.ts';
+import { shellOn } from '../command.ts';
+import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind, Occurrence } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { realServersOf } from '../ipvs-servers.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { viewsOf, type FrontendCheck, type NodeCheck } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
 
@@ -17,17 +19,17 @@ export const svcAffinityStuck: FindingKind = {
     'The Service has sessionAffinity ClientIP, and clients that were there before are kept with an endpoint that is none any more: a rule still sends them there, though no new client, or (IPVS) expire_quiescent_template is 0 while a real server drains.',
   notReported: "An endpoint to which new clients are sent too (RULE-EP-STALE); within 10 s and minSyncPeriod of a change of the EndpointSlices. Which clients a node remembers is not read: their addresses are nobody's business here.",
   source: 'kubernetes/kubernetes#110302, #55429; pkg/proxy/iptables/proxier.go (recent), nftables/proxier.go (affinity sets), ipvs/proxier.go NewProxier (expire_quiescent_template)',
-  find: (facts) => (facts.desired.service.sessionAffinity !== 'ClientIP' ? [] : onNodes(facts, (check) => (check.isIpvs ? quiescent(check, facts.desired) : remembered(check)))),
+  find: (facts) => (facts.desired.service.sessionAffinity !== 'ClientIP' ? [] : onNodes(facts, (check) => (check.isIpvs ? quiescent(check, facts.desired) : remembered(check, facts.cluster)))),
 };
 
 type Found = Omit<Occurrence, 'where' | 'node'>;
 
-function remembered({ node, frontends }: NodeCheck): Found[] {
+function remembered({ node, frontends }: NodeCheck, cluster: ClusterFacts | undefined): Found[] {
   const found = frontends.filter(({ explainedBy, frontend }) => explainedBy === undefined && frontend.verdict === 'DNAT').flatMap((each) => rememberedTargets(each).map((target) => ({ ...target, frontend: each.frontend })));
   return [...Map.groupBy(found, ({ rule }) => rule)].map(([rule, [first]]) => ({
     message: `${node} sends clients of ${first === undefined ? 'the Service' : frontendText(first.frontend)} that were there before back to ${first?.text ?? ''}, which is no endpoint for it any more.`,
     evidence: [rule],
-    advice: restartKubeProxy(node),
+    ...restartKubeProxy(node, cluster),
   }));
 }
 
@@ -56,7 +58,8 @@ function quiescent({ node, frontends, facts: { read } }: NodeCheck, service: Des
     {
       message: `On ${node}, clients that were at ${hostPort(first.address, first.port)} stay there while it drains, with new connections too.`,
       evidence: [`${setting.replaceAll('/', '.')} = 0`, ...drains.slice(0, 5).map(realServerText)],
-      advice: `on ${node}: sysctl -w net.ipv4.vs.expire_quiescent_template=1, as kube-proxy sets it when it starts`,
+      advice: `Set the sysctl on ${node} to 1, as kube-proxy does when it starts.`,
+      commands: [shellOn(node, 'sysctl', '-w', 'net.ipv4.vs.expire_quiescent_template=1')],
     },
   ];
 }

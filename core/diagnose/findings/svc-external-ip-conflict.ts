@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { externalAddressesOfUse } from '../external-address-use.ts';
 
@@ -12,6 +13,7 @@ export const svcExternalIpConflict: FindingKind = {
       where: `service/${facts.desired.name}`,
       message: `The external address ${address} of Service ${facts.desired.name} is in use in this cluster, so it is not the Service's own and nothing is said of it.`,
       evidence: [`${address} is the address of another Service, of a pod or of a node`],
-      advice: `give the Service an address that nobody has: kubectl -n ${facts.desired.namespace} edit service ${facts.desired.name}; the admission plugin DenyServiceExternalIPs refuses externalIPs altogether`,
+      advice: 'Give the Service an address that nobody has. The admission plugin DenyServiceExternalIPs refuses externalIPs altogether.',
+        commands: [kubectl('-n', facts.desired.namespace, 'edit', `service/${facts.desired.name}`)],
     })),
 };

@@ -1,4 +1,5 @@
 import { maxExternalAddresses } from '../../external-addresses.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { externalAddressesOfUse } from '../external-address-use.ts';
 import { listed } from '../listed.ts';
@@ -16,7 +17,8 @@ export const svcExternalIpMany: FindingKind = {
         where: `service/${desired.name}`,
         message: `Service ${desired.name} has ${String(beyond.length + maxExternalAddresses)} external addresses; nodes were asked for the first ${String(maxExternalAddresses)}, and nothing is said of the others.`,
         evidence: listed(beyond.map((address) => `not asked for: ${address}`)),
-        advice: `split the Service: kubectl -n ${desired.namespace} get service ${desired.name} -o yaml`,
+        advice: 'Split the Service.',
+        commands: [kubectl('-n', desired.namespace, 'get', `service/${desired.name}`, '-o', 'yaml')],
       },
     ];
   },

@@ -12,6 +12,6 @@ export const svcExternalIpShared: FindingKind = {
       where: `service/${desired.name}`,
       message: `Others have the external address ${address} of Service ${desired.name} too, so no conntrack entry to it is shown.`,
       evidence: [`${address} is an external address of other Services or of a node`],
-      advice: 'nothing to do where the address is shared on purpose',
+      advice: 'Nothing is to be done where the address is shared on purpose.',
     })),
 };

@@ -1,5 +1,6 @@
 import { familyOf, type DesiredService, type Family } from '../../service.ts';
 import { isChanging } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { livePods } from '../selected-pods.ts';
@@ -29,9 +30,12 @@ export const svcFamily: FindingKind = {
             ...listed(readyPods.map((pod) => `pod ${pod.name} has ${pod.addresses.join(', ') || 'no address'}`)),
             ...(nodes.length === 0 ? [] : [`without an ${family} address: ${nodes.map((node) => node.name).join(', ')}`]),
           ],
-          advice: service.ipFamilyPolicy === 'SingleStack' || service.ipFamilyPolicy === undefined
-            ? `recreate the Service with ipFamilies of a family that its pods have; kubectl -n ${namespace} get pods -o wide shows their addresses`
-            : `kubectl -n ${namespace} patch service ${name} -p '{"spec":{"ipFamilyPolicy":"SingleStack"}}' keeps the first family alone; pods get ${family} addresses where the cluster's network gives them`,
+          ...(service.ipFamilyPolicy === 'SingleStack' || service.ipFamilyPolicy === undefined
+            ? { advice: 'Recreate the Service with ipFamilies of a family that its pods have.', commands: [kubectl('-n', namespace, 'get', 'pods', '-o', 'wide')] }
+            : {
+                advice: `With ipFamilyPolicy SingleStack, the Service keeps the first family alone. Pods get ${family} addresses where the cluster's network gives them.`,
+                commands: [kubectl('-n', namespace, 'patch', `service/${name}`, '-p', '{"spec":{"ipFamilyPolicy":"SingleStack"}}')],
+              }),
         },
       ];
     });

@@ -1,4 +1,5 @@
 import { isWithin } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 /** A controller answers within seconds with an address or a host name; some clouds take longer. */
@@ -20,7 +21,8 @@ export const svcLbPending: FindingKind = {
         where: `service/${desired.name}`,
         message: `Service ${desired.name} is of type LoadBalancer and has no load balancer, so clients outside of the cluster reach it by its node ports at most.`,
         evidence: ['status.loadBalancer.ingress is empty', `spec.loadBalancerClass is ${loadBalancerClass ?? 'not set: the cloud controller of the cluster is to make it'}`],
-        advice: `kubectl -n ${desired.namespace} describe service ${desired.name} shows events of the controller; where the cluster has none (a cloud controller, MetalLB), use type NodePort`,
+        advice: 'The Events of the Service show what the controller says. Where the cluster has none (a cloud controller, MetalLB), use type NodePort.',
+        commands: [kubectl('-n', desired.namespace, 'describe', `service/${desired.name}`)],
       },
     ];
   },

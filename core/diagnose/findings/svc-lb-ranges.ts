@@ -1,5 +1,6 @@
 import { prefixContains } from '../../address.ts';
 import { familyOf } from '../../service.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
 export const svcLbRanges: FindingKind = {
@@ -20,7 +21,8 @@ export const svcLbRanges: FindingKind = {
           where: `service/${desired.name}`,
           message: `What ${address} sends to ${targets.join(', ')} is dropped, because it is in none of the loadBalancerSourceRanges of Service ${desired.name}.`,
           evidence: [`loadBalancerSourceRanges: ${ranges.join(', ')}`],
-          advice: `add the client's range: kubectl -n ${desired.namespace} edit service ${desired.name}`,
+          advice: "Add the client's range.",
+          commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
         },
       ];
     });

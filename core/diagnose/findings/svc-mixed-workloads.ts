@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { livePods, selectorText } from '../selected-pods.ts';
@@ -29,7 +30,8 @@ export const svcMixedWorkloads: FindingKind = {
         where: `service/${desired.name}`,
         message: `The selector of Service ${desired.name} takes in pods of ${String(workloads.length)} workloads: ${workloads.slice(0, 5).map((workload) => `${workload.text} (${plural(workload.pods.length, 'pod')})`).join(', ')}${workloads.length > 5 ? ' and more' : ''}.`,
         evidence: [`selector: ${selectorText(desired)}`, ...listed(workloads.map((workload) => `${workload.text}: ${workload.pods.slice(0, 3).map(({ name }) => name).join(', ')}${workload.pods.length > 3 ? ', …' : ''} declare ${workloadPortsText(workload)}`))],
-        advice: `nothing to do where they are meant to share the Service, as a canary does; otherwise add a label to the selector that only the meant pods have: kubectl -n ${desired.namespace} edit service ${desired.name}`,
+        advice: 'Nothing is to be done where they are meant to share the Service, as a canary does. Otherwise add a label to the selector that only the meant pods have.',
+        commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
       },
     ];
   },

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { selectorText } from '../selected-pods.ts';
 
@@ -19,7 +20,8 @@ export const svcNoSelector: FindingKind = {
           'spec.selector is not set',
           endpointSlices.length === 0 ? `no EndpointSlice has the label kubernetes.io/service-name=${name}` : `without an endpoint: ${endpointSlices.map((slice) => slice.name).join(', ')}`,
         ],
-        advice: `kubectl -n ${namespace} set selector service ${name} KEY=VALUE, or apply an EndpointSlice with the label kubernetes.io/service-name: ${name}`,
+        advice: `Give the Service a selector, or apply an EndpointSlice with the label kubernetes.io/service-name: ${name}.`,
+        commands: [kubectl('-n', namespace, 'edit', `service/${name}`)],
       },
     ];
   },

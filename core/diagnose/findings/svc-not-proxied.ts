@@ -13,7 +13,7 @@ export const svcNotProxied: FindingKind = {
         where: `service/${desired.name}`,
         message: `kube-proxy writes no rules for Service ${desired.name}, because ${reason}; clients reach it by its DNS name alone.`,
         evidence: [`type ${desired.service.type}, clusterIPs ${desired.service.clusterIPs.join(', ') || 'none'}`],
-        advice: 'nothing to do where this is meant; otherwise give the Service a ClusterIP',
+        advice: 'Nothing is to be done where this is meant. Otherwise give the Service a ClusterIP.',
       },
     ];
   },

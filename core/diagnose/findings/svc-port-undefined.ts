@@ -1,5 +1,6 @@
 import { hostPort } from '../../address.ts';
 import { isWithin } from '../age.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { servicePortText } from '../target-port.ts';
@@ -20,7 +21,8 @@ export const svcPortUndefined: FindingKind = {
         node,
         message: `Clients on ${node} send to ${hostPort(destination, destinationPort)}/${protocol.toUpperCase()}, and Service ${desired.name} has no such port.`,
         evidence: [`ports of the Service: ${desired.service.ports.map(servicePortText).join(', ') || 'none'}`, `conntrack entries: ${entries}`, ...listed(sources.map((source) => `client ${source}`))],
-        advice: `let the client use one of the ports, or add it: kubectl -n ${desired.namespace} edit service ${desired.name}`,
+        advice: 'Let the client use one of the ports, or add the port to the Service.',
+        commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
       })),
     ),
 };

@@ -1,5 +1,6 @@
 import type { PodFacts } from '../../cluster-facts.ts';
 import type { ServicePortStatus } from '../../service-trace.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { livePods } from '../selected-pods.ts';
@@ -24,7 +25,8 @@ export const svcProto: FindingKind = {
           where: `service/${desired.name}`,
           message: `Port ${servicePortText(port)} of Service ${desired.name} leads to ${target} over ${port.protocol}, and its pods declare that port as ${[...declared].join(' and ')}.`,
           evidence: listed(pods.filter((pod) => declaredProtocols(pod, port).length > 0).map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`)),
-          advice: `set the protocol of the port: kubectl -n ${desired.namespace} edit service ${desired.name}; or declare the port as ${port.protocol} in the pods' template`,
+          advice: `Set the protocol of the Service's port, or declare the port as ${port.protocol} in the pods' template.`,
+          commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
         },
       ];
     });

@@ -1,4 +1,5 @@
 import type { PodFacts } from '../../cluster-facts.ts';
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { labelDifferences, labelDistance } from '../nearest-labels.ts';
 import { sliceController } from '../pod-endpoints.ts';
@@ -36,9 +37,9 @@ export const svcSelectorNoMatch: FindingKind = {
         evidence: near.length === 0
           ? ['no pod of the namespace has a label with one of these keys or values']
           : near.slice(0, mostShown).map(({ name, labels }) => `pod ${name}: ${labelDifferences(selector, labels).map((difference) => differenceText(difference)).join('; ')}`),
-        advice: meant === undefined
-          ? `kubectl -n ${desired.namespace} get deployments,statefulsets,daemonsets -o wide shows which labels their pods get, and whether any has 0 replicas`
-          : `kubectl -n ${desired.namespace} set selector service ${desired.name} ${meant}, or give the pods the label that the Service asks for`,
+        ...(meant === undefined
+          ? { advice: 'The list of workloads shows which labels their pods get, and whether any has 0 replicas.', commands: [kubectl('-n', desired.namespace, 'get', 'deployments,statefulsets,daemonsets', '-o', 'wide')] }
+          : { advice: 'Correct the selector, or give the pods the label that the Service asks for.', commands: [kubectl('-n', desired.namespace, 'set', 'selector', `service/${desired.name}`, meant)] }),
       },
     ];
   },

@@ -16,7 +16,7 @@ export const svcTargetPortClosed: FindingKind = {
           where: endpointPlace(desired, endpoint),
           message: `The endpoint ${endpointText(desired, endpoint)} refuses connections to its port ${String(endpoint.port)}/${endpoint.protocol}.`,
           evidence: failed.slice(0, 10).map(({ node, connection }) => `from ${node.node} to ${connectionText(connection)}`),
-          advice: `compare targetPort of service/${desired.name} with the port that the program listens on; a program that listens on 127.0.0.1 must listen on 0.0.0.0 or ::`,
+          advice: `Compare targetPort of service/${desired.name} with the port that the program listens on. A program that listens on 127.0.0.1 must listen on 0.0.0.0 or ::.`,
         },
       ];
     }),

@@ -17,7 +17,7 @@ export const svcTargetPortPartial: FindingKind = {
     if (desired.service.notProxied !== undefined) return [];
     const pods = livePods(cluster)?.filter(({ deletionTimestamp }) => deletionTimestamp === undefined) ?? [];
     const declarations = (without: readonly PodFacts[]): string[] => listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`));
-    const advice = (what: string): string => `give every template of pods behind Service ${desired.name} ${what}, or make the selector narrower`;
+    const advice = (what: string): string => `Give every template of pods behind Service ${desired.name} ${what}, or make the selector narrower.`;
     const named = desired.service.ports.flatMap((port) => {
       const name = targetPortName(port);
       const without = name === undefined ? [] : pods.filter((pod) => targetPortOf(pod, port) === undefined);

@@ -1,3 +1,4 @@
+import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
 import { whereOf } from '../selected-pods.ts';
@@ -21,7 +22,8 @@ export const svcTargetPortUndeclared: FindingKind = {
           where: whereOf([], desired),
           message: `Port ${servicePortText(port)} of Service ${desired.name} leads to port ${String(target)} of its pods, and none of its ${String(pods.length)} pods declares that port: connections are refused where nothing listens there.`,
           evidence: [`targetPort: ${String(target)}`, ...listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`)), ...listed(failures)],
-          advice: `compare targetPort with the port that the program listens on, and set it: kubectl -n ${desired.namespace} edit service ${desired.name}; kubectl svctrace ${desired.name} -n ${desired.namespace} --connect tells whether the port is open`,
+          advice: 'Compare targetPort with the port that the program listens on, and set it. The active check (--connect) shows whether the port is open.',
+          commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'), kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
         },
       ];
     }),

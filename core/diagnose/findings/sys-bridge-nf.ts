@@ -1,5 +1,6 @@
 import { prefixContains } from '../../address.ts';
 import { familyOf } from '../../service.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const sysBridgeNf: FindingKind = {
@@ -25,7 +26,8 @@ export const sysBridgeNf: FindingKind = {
           onNode(node.node, {
             message: `On ${node.node}, a pod on ${bridge.name} cannot use the Service where the endpoint is on the same bridge: its answers meet no rule.`,
             evidence: [value === undefined ? `${setting.replaceAll('/', '.')} is not there: the module br_netfilter is not loaded` : `${setting.replaceAll('/', '.')} = ${value}`, `${bridge.name} has ${bridge.addresses.join(', ')}; endpoint ${local.addresses.join(', ')}`],
-            advice: `on ${node.node}: modprobe br_netfilter && sysctl -w ${setting.replaceAll('/', '.')}=1`,
+            advice: `Load br_netfilter on ${node.node}, and let packets on bridges meet the rules.`,
+            commands: [shellOn(node.node, 'modprobe', 'br_netfilter'), shellOn(node.node, 'sysctl', '-w', `${setting.replaceAll('/', '.')}=1`)],
           }),
         ];
       }

@@ -1,4 +1,5 @@
 import type { KubeProxyConfig } from '../../parse/kube-proxy-config.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 /** pkg/proxy/conntrack/sysctls.go, since 1.36: no more than this, whatever the number of CPUs. */
@@ -21,7 +22,8 @@ export const sysCtMax: FindingKind = {
         onNode(node, {
           message: `The conntrack table of ${node} has room for ${max} entries; kube-proxy is configured to give it ${asked}.`,
           evidence: [`nf_conntrack_max = ${max}`, `maxPerCore ${config.maxPerCore ?? 0}, min ${config.min ?? 0}, ${read.system.cpus} CPUs`],
-          advice: `on ${node}: sysctl -w net.netfilter.nf_conntrack_max=${asked}; kube-proxy's log says at its start why it could not`,
+          advice: `Raise the sysctl on ${node}. kube-proxy's log says at its start why it could not.`,
+          commands: [shellOn(node, 'sysctl', '-w', `net.netfilter.nf_conntrack_max=${String(asked)}`)],
         }),
       ];
     }),

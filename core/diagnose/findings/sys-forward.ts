@@ -1,6 +1,7 @@
 import type { NodeFacts } from '../../node-facts.ts';
 import { reachableAddresses } from '../../address.ts';
 import { familyOf, type Family } from '../../service.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const sysForward: FindingKind = {
@@ -20,7 +21,8 @@ export const sysForward: FindingKind = {
         onNode(node.node, {
           message: `${node.node} does not forward packets: those to and from the Service's endpoints stop there.`,
           evidence: off.map((name) => `${name} = 0`),
-          advice: `on ${node.node}: sysctl -w ${off.map((name) => `${name}=1`).join(' ')}, and the same in /etc/sysctl.d`,
+          advice: `Let ${node.node} forward packets, now and in /etc/sysctl.d.`,
+          commands: [shellOn(node.node, 'sysctl', '-w', ...off.map((name) => `${name}=1`))],
         }),
       ];
     });

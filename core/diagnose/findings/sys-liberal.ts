@@ -22,7 +22,7 @@ export const sysLiberal: FindingKind = {
         onNode(node, {
           message: `${node} dropped ${dropped.count} packets that fit no connection ${growthText(dropped)}, ${(dropped.count / dropped.seconds).toFixed(1)} a second.`,
           evidence: [`kubeproxy_iptables_ct_state_invalid_dropped_packets_total +${dropped.count}`, 'net.netfilter.nf_conntrack_tcp_be_liberal = 0'],
-          advice: "set conntrack.tcpBeLiberal: true in kube-proxy's configuration, where packets of one connection take several ways",
+          advice: "Where packets of one connection take several ways, set conntrack.tcpBeLiberal: true in kube-proxy's configuration.",
         }),
       ];
     }),

@@ -1,5 +1,6 @@
 import { prefixContains } from '../../address.ts';
 import { familyOf } from '../../service.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const sysLocalnet: FindingKind = {
@@ -21,7 +22,8 @@ export const sysLocalnet: FindingKind = {
         onNode(node, {
           message: `The Service's node ports do not answer on 127.0.0.1 of ${node}.`,
           evidence: ['net.ipv4.conf.all.route_localnet = 0', `localhostNodePorts ${config.localhostNodePorts ?? 'true by default'}, by 127.0.0.1:10249/configz`],
-          advice: `on ${node}: sysctl -w net.ipv4.conf.all.route_localnet=1, or restart kube-proxy, which sets it; better, use the node's address`,
+          advice: `Use the node's address, or set the sysctl on ${node}, as kube-proxy does when it starts.`,
+          commands: [shellOn(node, 'sysctl', '-w', 'net.ipv4.conf.all.route_localnet=1')],
         }),
       ];
     });

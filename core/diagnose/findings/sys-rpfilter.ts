@@ -1,4 +1,5 @@
 import { prefixContains, reachableAddresses } from '../../address.ts';
+import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
 export const sysRpFilter: FindingKind = {
@@ -26,7 +27,8 @@ export const sysRpFilter: FindingKind = {
         onNode(node, {
           message: `${node} drops packets to the Service that come in on another interface than their answers would take.`,
           evidence: strict.map((each) => `net.ipv4.conf.${each.name}.rp_filter is 1 (all: ${all}); ${each.name} has ${each.addresses.join(', ')}`),
-          advice: `nothing to do where each client has one way in and out; otherwise, on ${node}: sysctl -w ${strict.map((each) => `net.ipv4.conf.${each.name}.rp_filter=2`).join(' ')}`,
+          advice: `Nothing is to be done where each client has one way in and out. Otherwise set the loose check on ${node}.`,
+          commands: [shellOn(node, 'sysctl', '-w', ...strict.map((each) => `net.ipv4.conf.${each.name.replaceAll('.', '/')}.rp_filter=2`))],
         }),
       ];
     });

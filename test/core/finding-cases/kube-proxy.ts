@@ -38,7 +38,7 @@ function proxy({ metrics, config, proxyMode, errors }: Says, node = 'node-a', re
 const silent = (why: string): string[] => ['10249/proxyMode', '10249/metrics', '10256/livez'].map((address) => `127.0.0.1:${address}: ${why}`);
 const refused = silent('connect ECONNREFUSED 127.0.0.1');
 const interfaces = (...names: string[]): Read => ({ interfaces: { kind: 'interfaces', interfaces: names.map((name) => ({ name, addresses: [] })), omitted: 0 } });
-const cilium = { name: 'Cilium', interfaces: ['cilium_host'], replacesKubeProxy: true, keeps: 'its Services stand in BPF maps', command: 'cilium-dbg service list' };
+const cilium = { name: 'Cilium' as const, interfaces: ['cilium_host'], replacesKubeProxy: true, keeps: 'its Services stand in BPF maps' };
 
 const sync = (...lines: string[]): string[] => lines.map((line) => `kubeproxy_sync_${line}`);
 const queued = (secondsAgo: number, syncedAgo: number): string[] =>

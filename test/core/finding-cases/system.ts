@@ -46,7 +46,7 @@ export const systemCases: readonly FindingCase[] = [
   one('a node that does not forward the other family', system({ ...forwards, 'net/ipv6/conf/all/forwarding': '0' }), []),
   one('an interface that does not forward', { ...system(forwards), ...interfaces({ ...eth0, forwarding: { IPv4: 0 } }) }, ['SYS-FORWARD']),
   one('an interface without address that does not forward', { ...system(forwards), ...interfaces(eth0, { name: 'eth9', addresses: [], forwarding: { IPv4: 0 } }) }, []),
-  one('a node that does not forward, with Cilium in place of kube-proxy', { ...system({ 'net/ipv4/ip_forward': '0' }), datapath: { name: 'Cilium', interfaces: ['cilium_host'], replacesKubeProxy: true, keeps: '', command: '' } }, ['KP-REPLACED']),
+  one('a node that does not forward, with Cilium in place of kube-proxy', { ...system({ 'net/ipv4/ip_forward': '0' }), datapath: { name: 'Cilium', interfaces: ['cilium_host'], replacesKubeProxy: true, keeps: '' } }, ['KP-REPLACED']),
 
   one('a bridge whose packets meet no rule', { ...system({ 'net/bridge/bridge-nf-call-iptables': '0' }), ...interfaces(eth0, cni0) }, ['SYS-BRIDGE-NF']),
   one('a bridge without br_netfilter', { ...system({}), ...interfaces(eth0, cni0) }, ['SYS-BRIDGE-NF']),
