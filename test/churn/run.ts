@@ -21,7 +21,7 @@ try {
   const started = Date.now();
   const log = (line: string): void => { process.stderr.write(`${((Date.now() - started) / 1000).toFixed(1).padStart(6)} s  ${line}\n`); };
   const result = await churn({ cluster, seconds: minutes * 60, seed, most: 30, log });
-  process.stdout.write(`${String(result.collections)} collections, ${String(result.actions)} changes, ${String(result.appeared)} findings appeared, ${String(result.wrong.length)} of them not meant; ${String(result.missed.length)} meant ones missed; ${String(result.failed.length)} collections failed\n`);
+  process.stdout.write(`${String(result.collections)} collections, ${String(result.actions)} changes, ${String(result.appeared)} findings appeared, ${String(result.wrong.length)} of them not meant; ${String(result.missed.length)} meant ones missed; ${String(result.unanswered)} answers of nodes did not come in 20 s; ${String(result.failed.length)} collections failed\n`);
   for (const { at, service, finding, after } of result.wrong) {
     process.stdout.write(`\n${at} ${service}: ${finding.id} ${finding.where}: ${finding.message}\n${finding.evidence.map((line) => `    ${line}\n`).join('')}  after: ${after.join('; ')}\n`);
   }
