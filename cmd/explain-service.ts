@@ -11,7 +11,7 @@ import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import { familyOf, type DesiredService } from '../core/service.ts';
 import type { ComparisonStatus, ServiceTraceStatus } from '../core/service-trace.ts';
-import { untriedTexts } from '../core/untried.ts';
+import { isTried, untriedTexts } from '../core/untried.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
 import { UsageError } from './errors.ts';
@@ -71,7 +71,7 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
   const untried = untriedTexts({
     hasEndpoints: desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
-    isTriedFromNodes: connections.length > 0,
+    isTriedFromNodes: connections.some((each) => each.connections.some(isTried)),
     isRefused: cluster?.connectRefusal !== undefined,
     ...present({ client }),
   });

@@ -5,7 +5,7 @@ import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import { namesText } from './diagnose/listed.ts';
 import { unaskedAddresses } from './external-addresses.ts';
 import type { NodeFacts } from './node-facts.ts';
-import { untriedTexts } from './untried.ts';
+import { isTried, untriedTexts } from './untried.ts';
 import type { NodeAnswer } from './node-report.ts';
 import { plural } from './plural.ts';
 import type { DesiredService } from './service.ts';
@@ -113,7 +113,7 @@ function untriedText({ endpointSlices }: DesiredService, nodes: readonly NodeFac
   const { connected, pod = '' } = cluster?.client ?? {};
   return untriedTexts({
     hasEndpoints: endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
-    isTriedFromNodes: nodes.some(({ read }) => (read?.connections ?? []).length > 0),
+    isTriedFromNodes: nodes.some(({ read }) => read?.connections?.some(isTried) === true),
     isRefused: cluster?.connectRefusal !== undefined,
     ...(connected === undefined ? {} : { client: { pod, untried: connected.untried } }),
   }).map((text) => `; ${text}`).join('');

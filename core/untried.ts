@@ -24,12 +24,17 @@ export function untriedTexts({ hasEndpoints, isTriedFromNodes, isRefused, client
   return client.untried === undefined ? [] : [`connections from pod ${client.pod} not tried: ${client.untried}`];
 }
 
+/** A probe may have looked, and not connected: what would have answered was not the Service's. */
+export function isTried({ outcome }: { readonly outcome: string }): boolean {
+  return outcome !== 'untried';
+}
+
 /** What a status without an error has not tried; empty where it has an error, or does not know the Service. */
 export function untriedOf({ findings, endpointSlices = [], nodes = [], client }: ServiceTraceStatus): string[] {
   if (findings === undefined || findings.some(({ severity }) => severity === 'error')) return [];
   return untriedTexts({
     hasEndpoints: endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
-    isTriedFromNodes: nodes.some(({ connections = [] }) => connections.length > 0),
+    isTriedFromNodes: nodes.some(({ connections = [] }) => connections.some(isTried)),
     isRefused: findings.some(({ id }) => id === 'PROBE-REFUSED'),
     ...(client === undefined ? {} : { client }),
   });
