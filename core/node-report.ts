@@ -300,8 +300,10 @@ const dnsAnswer = z.object({
   milliseconds: z.number().optional(),
 });
 
-/** What became of one connection. */
-export const connectionResult = z.object({
+/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
+const connection = z.object({
+  kind: z.literal('connection'),
+  service,
   hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
   address: z.string(),
   port: z.number().int(),
@@ -315,9 +317,6 @@ export const connectionResult = z.object({
   error: z.string().optional(),
   milliseconds: z.number(),
 });
-
-/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
-const connection = connectionResult.extend({ kind: z.literal('connection'), service });
 
 /** The node's own resolv.conf, as the kubelet gives it to pods of dnsPolicy Default, of which the probe is one. */
 const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });

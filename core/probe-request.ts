@@ -11,6 +11,9 @@ const address = z.string().refine((text) => canonicalAddress(text) !== undefined
 const label = z.string().max(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a name that Kubernetes admits');
 const port = z.number().int().min(0).max(65535);
 
+/** Of all Services of a request together. */
+export const maxDnsQuestions = 256;
+
 const dnsQuestion = z.object({
   name: z.string().max(253).regex(/^[_a-z0-9]([-._a-z0-9]*[a-z0-9])?$/, 'is not a name in DNS').refine(canBeAsked, 'has a label of more than 63 octets'),
   type: z.enum(['A', 'AAAA', 'SRV']),
@@ -83,7 +86,7 @@ export const probeRequestSchema = z.object({
         endpoints: z.array(z.object({ address, port })).max(10),
         /** Of a name that every cluster has; asked first, so that a server that does not answer is asked nothing more. */
         health: dnsQuestion,
-        questions: z.array(dnsQuestion.extend({ service: z.string() })).max(64),
+        questions: z.array(dnsQuestion.extend({ service: z.string() })).max(maxDnsQuestions),
       })
       .optional(),
   }),

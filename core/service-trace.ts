@@ -149,7 +149,7 @@ export interface ServiceTraceStatus {
    */
   observedGeneration?: number;
   /**
-   * Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error).
+   * Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error), OnSchedule (mode Watch: results come at their interval).
    *
    * @maxItems 16
    */
@@ -167,32 +167,6 @@ export interface ServiceTraceStatus {
   programs?: ProgramStatus[];
   nodes?: NodeStatus[];
   /**
-   * The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.
-   */
-  client?: {
-    pod: string;
-    node?: string;
-    /**
-     * The program of the pod that made them, such as bash in container server.
-     */
-    by?: string;
-    /**
-     * Why none was made.
-     */
-    untried?: string;
-    connections: {
-      hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
-      address: string;
-      port: number;
-      protocol: 'TCP' | 'UDP' | 'SCTP';
-      /**
-       * noReply is a datagram that nobody answered or refused.
-       */
-      outcome: 'connected' | 'answered' | 'refused' | 'timeout' | 'unreachable' | 'failed' | 'noReply' | 'untried';
-      milliseconds: number;
-    }[];
-  };
-  /**
    * The walk of the packet of spec.from through the rules of its node.
    */
   walks?: WalkStatus[];
@@ -206,7 +180,7 @@ export interface ServiceTraceStatus {
   truncated?: string[];
 }
 export interface Condition {
-  type: 'Ready' | 'Collected' | 'Converged' | 'Healthy';
+  type: 'Ready' | 'Collected' | 'Converged' | 'Healthy' | 'OnSchedule';
   status: 'True' | 'False' | 'Unknown';
   reason: string;
   message: string;
@@ -1054,7 +1028,7 @@ export const serviceTraceSchema = {
      "format": "int64"
     },
     "conditions": {
-     "description": "Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error).",
+     "description": "Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error), OnSchedule (mode Watch: results come at their interval).",
      "type": "array",
      "maxItems": 16,
      "items": {
@@ -1073,7 +1047,8 @@ export const serviceTraceSchema = {
          "Ready",
          "Collected",
          "Converged",
-         "Healthy"
+         "Healthy",
+         "OnSchedule"
         ]
        },
        "status": {
@@ -2051,87 +2026,6 @@ export const serviceTraceSchema = {
        }
       },
       "title": "NodeStatus"
-     }
-    },
-    "client": {
-     "description": "The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.",
-     "type": "object",
-     "required": [
-      "pod",
-      "connections"
-     ],
-     "properties": {
-      "pod": {
-       "type": "string"
-      },
-      "node": {
-       "type": "string"
-      },
-      "by": {
-       "description": "The program of the pod that made them, such as bash in container server.",
-       "type": "string"
-      },
-      "untried": {
-       "description": "Why none was made.",
-       "type": "string"
-      },
-      "connections": {
-       "type": "array",
-       "items": {
-        "type": "object",
-        "required": [
-         "hop",
-         "address",
-         "port",
-         "protocol",
-         "outcome",
-         "milliseconds"
-        ],
-        "properties": {
-         "hop": {
-          "type": "string",
-          "enum": [
-           "ClusterIP",
-           "NodePort",
-           "ExternalIP",
-           "LoadBalancerIP",
-           "Endpoint"
-          ]
-         },
-         "address": {
-          "type": "string"
-         },
-         "port": {
-          "type": "integer"
-         },
-         "protocol": {
-          "type": "string",
-          "enum": [
-           "TCP",
-           "UDP",
-           "SCTP"
-          ]
-         },
-         "outcome": {
-          "description": "noReply is a datagram that nobody answered or refused.",
-          "type": "string",
-          "enum": [
-           "connected",
-           "answered",
-           "refused",
-           "timeout",
-           "unreachable",
-           "failed",
-           "noReply",
-           "untried"
-          ]
-         },
-         "milliseconds": {
-          "type": "number"
-         }
-        }
-       }
-      }
      }
     },
     "walks": {

@@ -1,6 +1,6 @@
 /** The ServiceTrace objects of a real cluster. */
 import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
-import { parseServiceTrace } from '../core/parse/service-trace.ts';
+import { parseServiceTraceToWrite } from '../core/parse/service-trace.ts';
 import { serviceTraceGroup as group, serviceTracePlural as plural, serviceTraceVersion as version, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
@@ -20,11 +20,19 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
     namespace: trace.metadata.namespace ?? '',
     name: trace.metadata.name ?? '',
   });
+  /** Traces, by uid, of which it was said that their status cannot be read. */
+  const unread = new Set<string>();
   return {
     async read(key) {
       const [namespace = '', name = ''] = key.split('/');
       try {
-        const trace = parseServiceTrace(await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }));
+        const { trace, statusProblem } = parseServiceTraceToWrite(await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }));
+        const { uid = '' } = trace.metadata;
+        if (statusProblem === undefined) unread.delete(uid);
+        else if (!unread.has(uid)) {
+          unread.add(uid);
+          log(`${key}: its status is of another version, and is written anew: ${statusProblem}`);
+        }
         return trace.metadata.deletionTimestamp === undefined ? trace : undefined;
       } catch (error) {
         if (statusCodeOf(error) === 404) return undefined;

@@ -1,10 +1,11 @@
 /**
  * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), PROBE_IMAGE,
- * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
+ * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, MAX_WATCHES_PER_NAMESPACE (traces of mode Watch), HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
  */
 import { writeFile } from 'node:fs/promises';
 import type { OperatorLogger } from '@dot-i/k8s-operator';
 import * as z from 'zod';
+import { endOnFault } from './end-on-fault.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
 import { createTraceEngine } from './trace-engine.ts';
 
@@ -17,6 +18,7 @@ const environmentSchema = z.object({
   PROBE_IMAGE: z.string({ error: 'must be the image of the probes' }).min(1),
   PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
+  MAX_WATCHES_PER_NAMESPACE: z.coerce.number({ error: 'must be a number of traces' }).int().min(0).default(50),
   HEARTBEAT_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
 });
@@ -44,6 +46,9 @@ function beat(file: string): void {
   setInterval(write, 5000).unref();
 }
 
+/** For the probes' end: with what comes before, less than the 15 s of terminationGracePeriodSeconds (config/manager). */
+const endTimeoutMilliseconds = 11_000;
+
 async function main(): Promise<void> {
   const env = readEnvironment();
   const logger = createLogger(env.LOG_LEVEL);
@@ -56,9 +61,11 @@ async function main(): Promise<void> {
         privileged: env.PROBE_PRIVILEGED === 'true',
         probeIdleSeconds: env.PROBE_IDLE_SECONDS,
         log: (message) => { logger.info(message); },
+        endTimeoutMilliseconds,
         ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
       }),
     logger,
+    { maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE },
   );
   let stopping = false;
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -67,7 +74,7 @@ async function main(): Promise<void> {
       stopping = true;
       logger.info(`${signal}: ending the probes`);
       // Kubernetes kills after its grace period; an end of our own before that leaves a clean log.
-      setTimeout(() => process.exit(1), 9000).unref();
+      setTimeout(() => process.exit(1), endTimeoutMilliseconds + 2000).unref();
       operator.shutdown().then(() => process.exit(0), () => process.exit(1));
     });
   }
@@ -75,6 +82,7 @@ async function main(): Promise<void> {
   await operator.start();
 }
 
+endOnFault('svctrace operator', (line) => { process.stderr.write(`${line}\n`); }, (status) => process.exit(status));
 try {
   await main();
 } catch (error) {

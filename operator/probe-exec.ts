@@ -27,10 +27,13 @@ export interface ProbeStream extends ProbeExec {
 export class ProbeExecError extends Error {
   override readonly name = 'ProbeExecError';
   readonly reason: string;
+  /** The probe had printed something: its node and its kubelet answer. */
+  readonly hasBegun: boolean;
 
-  constructor(reason: string, message: string) {
+  constructor(reason: string, message: string, hasBegun = false) {
     super(message);
     this.reason = reason;
+    this.hasBegun = hasBegun;
   }
 }
 
@@ -94,7 +97,7 @@ async function runProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeo
       done();
     },
   });
-  const timer = setTimeout(() => { finish(new ProbeExecError('TimedOut', `its probe did not answer within ${String(timeoutMilliseconds / 1000)} s`)); }, timeoutMilliseconds);
+  const timer = setTimeout(() => { finish(new ProbeExecError('TimedOut', `its probe did not answer within ${String(timeoutMilliseconds / 1000)} s`, bytes > 0)); }, timeoutMilliseconds);
   const onAbort = (): void => { finish(new ProbeExecError('Aborted', 'the collection was ended')); };
   signal?.addEventListener('abort', onAbort, { once: true });
   let isOver = false;

@@ -67,7 +67,8 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
           imagePullPolicy: 'IfNotPresent',
           command: [...probeCommand, 'wait'],
           volumeMounts: [{ name: 'run', mountPath: '/run' }],
-          resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { memory: '256Mi' } },
+          // One reading at a time: it takes some tenths of a second of one CPU.
+          resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '1', memory: '256Mi' } },
           securityContext: privileged
             ? { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true }
             : {

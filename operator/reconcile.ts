@@ -1,6 +1,7 @@
 /** What has to be done for one ServiceTrace: level-based, so that doing it twice changes nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { boundedText } from '../core/bounded-text.ts';
+import { plural } from '../core/plural.ts';
 import type { ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { notReady, type TraceEngine } from './trace-engine.ts';
@@ -21,6 +22,16 @@ export class StatusRefusedError extends Error {
   override readonly name = 'StatusRefusedError';
 }
 
+/** Whether results of a trace that is watched come at their interval. */
+export interface WatchSchedule {
+  /**
+   * A result came.
+   * @param interval in milliseconds, as the spec wants it
+   * @returns how many times that after the one before; 0 for a first one
+   */
+  done(key: string, interval: number): number;
+}
+
 export interface ReconcileDeps {
   readonly engine: Pick<TraceEngine, 'trace' | 'release'>;
   readonly store: TraceStore;
@@ -29,6 +40,11 @@ export interface ReconcileDeps {
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly log: (message: string) => void;
+  /** Undefined where the trace may be watched; else how many of its namespace are, as many as may be. */
+  readonly watchesBefore: (key: string) => number | undefined;
+  readonly schedule: WatchSchedule;
+  /** Called when the collection only waits for nodes that take long. */
+  readonly onHeldUp?: () => void;
   /** Ends the collection: nothing is written after that. */
   readonly signal?: AbortSignal;
 }
@@ -40,6 +56,8 @@ const defaultIntervalMilliseconds = 10_000;
 /** How often a Service that is not there is looked at again, and, at first, nodes that do not answer. */
 const retryMilliseconds = 10_000;
 const lastRetryMilliseconds = 300_000;
+/** How often a trace that may not be watched is looked at, should the end of another one have been missed. */
+const watchRecheckMilliseconds = 60_000;
 /** The pause after the first time that progress is written; it doubles up to the last. */
 const firstProgressMilliseconds = 500;
 const lastProgressMilliseconds = 8000;
@@ -66,6 +84,8 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
     return {};
   }
   if (isFinished(trace)) return finished(key, trace, deps);
+  const watches = trace.spec.mode === 'Watch' ? deps.watchesBefore(key) : undefined;
+  if (watches !== undefined) return refuseWatch(key, trace, watches, deps);
 
   const collected = await collect(key, trace, deps);
   if (collected === undefined) return {};
@@ -87,6 +107,11 @@ async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): P
   const { engine, store, signal } = deps;
   const generation = trace.metadata.generation === undefined ? {} : { generation: trace.metadata.generation };
   const progress = progressWriter(trace, deps);
+  let partial: Promise<boolean> | undefined;
+  const end = async (): Promise<boolean> => {
+    const hasProgress = await progress.end();
+    return (await partial) === true || hasProgress;
+  };
   try {
     const { status } = await engine.trace({
       namespace: trace.metadata.namespace ?? '',
@@ -94,12 +119,16 @@ async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): P
       ...generation,
       ...(trace.status === undefined ? {} : { previous: trace.status }),
       onProgress: progress.write,
+      onHeldUp: (soFar) => {
+        deps.onHeldUp?.();
+        partial = writePartial(trace, soFar, deps);
+      },
       ...(signal === undefined ? {} : { signal }),
     });
-    const hasProgress = await progress.end();
-    return signal?.aborted === true ? undefined : { status, hasProgress };
+    const hasProgress = await end();
+    return signal?.aborted === true ? undefined : { status: withSchedule(key, trace, status, deps), hasProgress };
   } catch (error) {
-    const hasProgress = await progress.end();
+    const hasProgress = await end();
     if (signal?.aborted === true) return undefined;
     const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
     const status = notReady({ ...trace.status, ...observed }, 'CollectionFailed', messageOf(error), new Date(deps.now()).toISOString());
@@ -108,6 +137,56 @@ async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): P
     }
     throw error;
   }
+}
+
+/** The result without the nodes that take long. Where it cannot be had or written, the whole one still comes. */
+async function writePartial(trace: ServiceTrace, soFar: () => Promise<ServiceTraceStatus | undefined>, { store, now, signal }: ReconcileDeps): Promise<boolean> {
+  try {
+    const status = await soFar();
+    if (status === undefined || signal?.aborted === true || !isWorthWriting(trace, status, now())) return false;
+    const schedule = (trace.status?.conditions ?? []).filter(({ type }) => type === 'OnSchedule');
+    await store.writeStatus(trace, { ...status, conditions: [...(status.conditions ?? []), ...schedule] });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A namespace has as many traces of mode Watch as it may: this one waits until another one goes. */
+async function refuseWatch(key: string, trace: ServiceTrace, watches: number, deps: ReconcileDeps): Promise<{ again?: number }> {
+  const message = `namespace ${trace.metadata.namespace ?? ''} has ${plural(watches, 'trace')} of mode Watch, as many as the operator's MAX_WATCHES_PER_NAMESPACE admits; this one is not collected until an older one is deleted or suspended`;
+  const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
+  const status = notReady({ ...trace.status, ...observed }, 'TooManyWatches', message, new Date(deps.now()).toISOString());
+  const before = trace.status?.conditions?.find(({ type }) => type === 'Ready');
+  if (before?.reason !== 'TooManyWatches' || before.observedGeneration !== trace.metadata.generation) {
+    await tellTransition(trace, await writeStatus(key, trace, status, deps), deps.store);
+  }
+  return { again: watchRecheckMilliseconds };
+}
+
+/** With the condition that says whether results come at their interval: of mode Watch alone. */
+function withSchedule(key: string, trace: ServiceTrace, status: ServiceTraceStatus, { schedule, now }: ReconcileDeps): ServiceTraceStatus {
+  if (trace.spec.mode !== 'Watch') return status;
+  const interval = intervalOf(trace);
+  const times = Math.floor(schedule.done(key, interval));
+  // In powers of two, so that the status does not change each time.
+  const behind = times < 2 ? undefined : 2 ** Math.floor(Math.log2(times));
+  const before = trace.status?.conditions?.find(({ type }) => type === 'OnSchedule');
+  const value = behind === undefined ? 'True' : 'False';
+  return {
+    ...status,
+    conditions: [
+      ...(status.conditions ?? []),
+      {
+        type: 'OnSchedule',
+        status: value,
+        reason: behind === undefined ? 'AtInterval' : 'FellBehind',
+        message: behind === undefined ? 'results come at their interval' : `results are at least ${String(behind)} times as far apart as the interval of ${String(interval / 1000)} s: the operator has more to do than it can, or a node is slow`,
+        lastTransitionTime: before?.status === value ? before.lastTransitionTime : new Date(now()).toISOString(),
+        ...(status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration }),
+      },
+    ],
+  };
 }
 
 /** What was written: where the API server refuses the status, the least that says so. @throws where that is refused, too */

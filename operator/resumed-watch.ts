@@ -1,6 +1,7 @@
 /** A watch that goes on for ever: resumed from where it broke, begun anew where the API server no longer knows that place. */
 import { Watch, type KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
+import { pauseAfter } from './back-off.ts';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -13,8 +14,9 @@ export interface ResumedWatch {
 
 const objectSchema = z.object({ metadata: z.object({ resourceVersion: z.string().optional() }).optional(), code: z.number().optional(), message: z.string().optional() });
 
-const firstPauseMilliseconds = 200;
-const lastPauseMilliseconds = 30_000;
+const pauses = { first: 400, last: 30_000 };
+/** Where there is no such path, its CustomResourceDefinition may come at any time: that costs little to ask. */
+const absentPauses = { first: 1000, last: 2000 };
 
 /**
  * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first tells the objects that are
@@ -33,6 +35,9 @@ export function resumedWatch(
   let failures = 0;
   let stopped = false;
   let running: AbortController | undefined;
+  let said = '';
+  /** The path was not there the last time. */
+  let isGone = false;
   let timer: NodeJS.Timeout | undefined;
 
   const restart = (): void => {
@@ -41,20 +46,30 @@ export function resumedWatch(
     onRestart();
   };
 
+  /** The same trouble is said once, however often it is tried again. */
+  const sayOnce = (line: string): void => {
+    if (line !== said) log(line);
+    said = line;
+  };
+
   const start = (): void => {
     let over = false;
+    if (isGone) resourceVersion = undefined;
     const onDone = (error: unknown): void => {
       if (over || stopped) return;
       over = true;
       // The client ends a quiet watch after half a minute, the server one of some minutes: that is no failure.
       const isQuiet = error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
       failures = isQuiet ? 0 : failures + 1;
+      let isAbsent = false;
       if (!isQuiet) {
         const code = typeof error === 'object' && 'statusCode' in error ? error.statusCode : undefined;
+        isAbsent = code === 404;
+        if (isAbsent) isGone = true;
         if (code === 410) restart();
-        else log(`watch of ${path}: ${error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
+        else sayOnce(`watch of ${path}: ${isAbsent ? 'there is no such path; it is looked for until there is' : error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
       }
-      timer = setTimeout(start, Math.min(firstPauseMilliseconds * 2 ** failures, lastPauseMilliseconds));
+      timer = setTimeout(start, isAbsent ? pauseAfter(failures, absentPauses) : pauseAfter(failures, pauses));
     };
     watch
       .watch(
@@ -65,10 +80,16 @@ export function resumedWatch(
           if (!object.success) return;
           if (type === 'ERROR') {
             if (object.data.code === 410) restart();
-            else log(`watch of ${path}: ${object.data.message ?? 'unknown error'}`);
+            else sayOnce(`watch of ${path}: ${object.data.message ?? 'unknown error'}`);
             return;
           }
           failures = 0;
+          said = '';
+          if (isGone) {
+            // What was there before is gone with the path, and nobody tells it.
+            isGone = false;
+            onRestart();
+          }
           resourceVersion = object.data.metadata?.resourceVersion ?? resourceVersion;
           if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') onEvent({ type, object: value });
         },

@@ -6,6 +6,7 @@
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
+import { plural } from '../core/plural.ts';
 import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace } from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';
@@ -26,6 +27,7 @@ const metadataSchema = z.object({
     namespace: z.string().optional(),
     uid: z.string().optional(),
     resourceVersion: z.string().optional(),
+    creationTimestamp: z.string().optional(),
     labels: z.record(z.string(), z.string()).optional(),
     generation: z.number().optional(),
     deletionTimestamp: z.string().optional(),
@@ -34,7 +36,7 @@ const metadataSchema = z.object({
 
 /** The object whole, with the parts that were checked. */
 function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadataSchema>): ResourceEvent['object'] {
-  const { name, namespace, uid, labels, resourceVersion, generation, deletionTimestamp } = metadata;
+  const { name, namespace, uid, labels, resourceVersion, generation, creationTimestamp, deletionTimestamp } = metadata;
   return {
     ...(typeof object === 'object' ? object : {}),
     metadata: {
@@ -42,6 +44,7 @@ function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadata
       ...(namespace === undefined ? {} : { namespace }),
       ...(uid === undefined ? {} : { uid }),
       ...(generation === undefined ? {} : { generation }),
+      ...(creationTimestamp === undefined ? {} : { creationTimestamp: new Date(creationTimestamp) }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp: new Date(deletionTimestamp) }),
       ...(labels === undefined ? {} : { labels }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
@@ -51,11 +54,19 @@ function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadata
 
 const traceSchema = z.object({
   spec: z.object({ serviceRef: z.object({ name: z.string() }), mode: z.string().optional(), suspend: z.boolean().optional() }),
-  status: z.object({ observedGeneration: z.number().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() }).optional(),
+  // One that another version wrote is as good as none: reconcile says so, and writes it anew.
+  status: z.object({ observedGeneration: z.number().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() }).optional().catch(undefined),
 });
 
-/** Traces that are collected at the same time. */
-const concurrency = 8;
+/** Traces that are collected at the same time: enough that one reading of a node is for many of them. */
+const concurrency = 32;
+/** How often it is looked at whether traces fall behind. */
+const behindMilliseconds = 30_000;
+
+export interface ServiceTraceOperatorOptions {
+  /** Traces of mode Watch of one namespace that are collected. */
+  readonly maxWatchesPerNamespace: number;
+}
 
 export class ServiceTraceOperator extends Operator {
   readonly #engine: TraceEngine;
@@ -65,8 +76,14 @@ export class ServiceTraceOperator extends Operator {
   readonly #index = new TraceIndex();
   /** Ends the collection of a trace that was deleted or whose spec changed. */
   readonly #running = new Map<string, AbortController>();
+  readonly #maxWatches: number;
+  /** When the last result of a trace of mode Watch came. */
+  readonly #results = new Map<string, number>();
+  /** Traces of mode Watch whose last result came late: how many times the interval after the one before. */
+  readonly #fellBehind = new Map<string, number>();
+  #behindTimer: NodeJS.Timeout | undefined;
 
-  constructor(createEngine: (kubeConfig: KubeConfig) => TraceEngine, logger: OperatorLogger) {
+  constructor(createEngine: (kubeConfig: KubeConfig) => TraceEngine, logger: OperatorLogger, { maxWatchesPerNamespace }: ServiceTraceOperatorOptions) {
     super(logger);
     this.#engine = createEngine(this.kubeConfig);
     const store = kubernetesStore(this.kubeConfig, (message) => { logger.warn(message); });
@@ -76,14 +93,19 @@ export class ServiceTraceOperator extends Operator {
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
       log: (message: string) => { logger.warn(message); },
+      watchesBefore: (key: string) => (this.#index.watchesBefore(key) < maxWatchesPerNamespace ? undefined : maxWatchesPerNamespace),
+      schedule: { done: (key: string, interval: number) => this.#done(key, interval) },
     };
+    this.#maxWatches = maxWatchesPerNamespace;
     this.#queue = new WorkQueue({
       concurrency,
-      work: async (key) => {
+      groupOf: (key) => key.slice(0, key.indexOf('/')),
+      isRecurring: (key) => this.#index.isWatch(key),
+      work: async (key, giveUpPlace) => {
         const controller = new AbortController();
         this.#running.set(key, controller);
         try {
-          return await reconcile(key, { ...deps, signal: AbortSignal.any([this.#stopping.signal, controller.signal]) });
+          return await reconcile(key, { ...deps, onHeldUp: giveUpPlace, signal: AbortSignal.any([this.#stopping.signal, controller.signal]) });
         } finally {
           this.#running.delete(key);
         }
@@ -95,6 +117,7 @@ export class ServiceTraceOperator extends Operator {
   /** Ends the watches, the work and the probes; resolves when they have ended. */
   async shutdown(): Promise<void> {
     this.stop();
+    clearInterval(this.#behindTimer);
     this.#stopping.abort();
     for (const watch of this.#watches) watch.stop();
     await this.#queue.stop();
@@ -102,6 +125,9 @@ export class ServiceTraceOperator extends Operator {
   }
 
   protected override async init(): Promise<void> {
+    this.#engine.keepClean();
+    this.#behindTimer = setInterval(() => { this.#tellBehind(); }, behindMilliseconds);
+    this.#behindTimer.unref();
     await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => { this.#onTrace(event); });
     await this.watchResource('', 'v1', 'services', async ({ object }) => { this.#onService(object.metadata?.namespace, object.metadata?.name); });
     await this.watchResource('discovery.k8s.io', 'v1', 'endpointslices', async ({ object }) => {
@@ -149,6 +175,8 @@ export class ServiceTraceOperator extends Operator {
   #onTrace({ type, object, meta }: ResourceEvent): void {
     const key = keyOf({ metadata: { name: meta.name, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) } });
     const wasActive = this.#index.isAnyActive();
+    const namespace = meta.namespace ?? '';
+    const watches = this.#index.watchesOf(namespace).length;
     let isChanged = true;
     if (type === operatorModule.ResourceEventType.Deleted) this.#index.delete(key);
     else {
@@ -157,22 +185,47 @@ export class ServiceTraceOperator extends Operator {
         this.logger.error(`${key}: this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`);
         return;
       }
-      const { uid, generation, deletionTimestamp } = object.metadata ?? {};
+      const { uid, generation, creationTimestamp, deletionTimestamp } = object.metadata ?? {};
       isChanged = this.#index.set(key, {
         metadata: {
           ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }),
           ...(uid === undefined ? {} : { uid }),
           ...(generation === undefined ? {} : { generation }),
+          ...(creationTimestamp === undefined ? {} : { creationTimestamp: creationTimestamp.toISOString() }),
           ...(deletionTimestamp === undefined ? {} : { deletionTimestamp: deletionTimestamp.toISOString() }),
         },
         ...parsed.data,
       });
     }
-    if (isChanged) this.#running.get(key)?.abort();
+    if (isChanged) {
+      this.#running.get(key)?.abort();
+      this.#results.delete(key);
+      this.#fellBehind.delete(key);
+    }
     // Writing a status is an event too, with nothing to do.
     if (isChanged || type === operatorModule.ResourceEventType.Added) this.#queue.add(key);
+    // One that had to wait may take the place of one that went.
+    if (watches > this.#maxWatches && this.#index.watchesOf(namespace).length < watches) for (const other of this.#index.watchesOf(namespace)) this.#queue.add(other);
     // The last of several traces that finish at the same time.
     if (wasActive && !this.#index.isAnyActive()) void this.#engine.release();
+  }
+
+  /** A result of mode Watch came: how many times its interval after the one before. */
+  #done(key: string, interval: number): number {
+    const now = Date.now();
+    const times = (now - (this.#results.get(key) ?? now)) / interval;
+    this.#results.set(key, now);
+    if (times >= 2) this.#fellBehind.set(key, times);
+    else this.#fellBehind.delete(key);
+    return times;
+  }
+
+  #tellBehind(): void {
+    const [first] = [...this.#fellBehind].sort(([, one], [, other]) => other - one);
+    const { keys, milliseconds } = this.#queue.backlog();
+    const waiting = milliseconds < behindMilliseconds ? [] : [`${plural(keys, 'trace')} ${keys === 1 ? 'waits' : 'wait'} for a turn, the first for ${String(Math.round(milliseconds / 1000))} s`];
+    const behind = first === undefined ? [] : [`${plural(this.#fellBehind.size, 'trace')} of mode Watch fell behind; the results of ${first[0]} are ${first[1].toFixed(1)} times as far apart as its interval`];
+    if (behind.length + waiting.length > 0) this.logger.warn([...behind, ...waiting].join('; '));
   }
 
   #onService(namespace: string | undefined, name: string | undefined): void {

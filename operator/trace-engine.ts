@@ -41,6 +41,8 @@ export interface TraceEngineOptions {
   /** Tells these probes from others in the same namespace; default operator. */
   readonly instance?: string;
   readonly log?: (message: string) => void;
+  /** How long `close` waits for the probes' end; default 5 s. */
+  readonly endTimeoutMilliseconds?: number;
 }
 
 export interface TraceRequest {
@@ -53,6 +55,11 @@ export interface TraceRequest {
    * @param now the progress at the time of its call: it costs nothing where nobody calls it
    */
   readonly onProgress?: (now: () => ServiceTraceStatus) => void;
+  /**
+   * Called once, when all nodes that are still waited for take long.
+   * @param soFar the result of the others; undefined where no node has answered
+   */
+  readonly onHeldUp?: (soFar: () => Promise<ServiceTraceStatus | undefined>) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -74,6 +81,8 @@ export interface TraceEngine {
   trace(request: TraceRequest): Promise<TraceResult>;
   /** Captures packets on the chosen nodes (all where no name is given). @throws ApiException */
   capture(request: EngineCaptureRequest): Promise<readonly CaptureEnd[]>;
+  /** From now on, deletes probes that earlier processes left, and those that nobody needs, until they are gone. */
+  keepClean(): void;
   /** Ends the probes that nobody asks right now. */
   release(): Promise<void>;
   /** Ends all probes that this engine started, and waits for their end. */
@@ -118,7 +127,7 @@ const maxLooks = 3;
 const slicesFreshMilliseconds = 1000;
 
 /** @param makeProbes replaced where many Services are asked about at once */
-export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
+export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
   const { kubeConfig } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
@@ -133,7 +142,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     idleSeconds: options.probeIdleSeconds ?? 60,
     maxConcurrent: options.maxConcurrentNodes ?? 32,
     log: options.log ?? (() => undefined),
-    ...(options.owner === undefined ? {} : { owner: options.owner }),
+    ...present({ owner: options.owner, endTimeoutMilliseconds: options.endTimeoutMilliseconds }),
   });
 
   const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
@@ -193,9 +202,9 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
       ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
     ]);
-    const status = (cluster?: ClusterFacts, foundBefore?: readonly FindingStatus[]): ServiceTraceStatus => {
-      const built = buildStatus(input({ desired, answers: [...answers.values()], nodeZones, walkFrom: client.walkFrom, ...present({ cluster, foundBefore }) }));
-      const isWaiting = [...answers.values()].some((answer) => 'state' in answer && answer.state === 'Waiting');
+    const status = (cluster: ClusterFacts, foundBefore?: readonly FindingStatus[], all: readonly NodeAnswer[] = [...answers.values()]): ServiceTraceStatus => {
+      const built = buildStatus(input({ desired, answers: all, nodeZones, walkFrom: client.walkFrom, cluster, ...present({ foundBefore }) }));
+      const isWaiting = all.some(isWaitedFor);
       return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
     const collected = collections.get(`${namespace}/${name}`) ?? 0;
@@ -205,14 +214,39 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     const soFar = (): ServiceTraceStatus =>
       progressStatus({ generation: request.generation, previous: request.previous, now: new Date().toISOString(), desired, answers: [...answers.values()] });
     const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(soFar));
+    const slow = new Set<string>();
+    let isHeldUp = false;
     const answered = (answer: NodeAnswer): void => {
       answers.set(answer.node, answer);
       progress.later();
+      if (isHeldUp || request.onHeldUp === undefined) return;
+      const waited = [...answers.values()].filter(isWaitedFor);
+      isHeldUp = waited.length > 0 && waited.every(({ node }) => slow.has(node));
+      if (!isHeldUp) return;
+      request.onHeldUp(async () => {
+        if (![...answers.values()].some((each) => 'report' in each)) return undefined;
+        // What is found for the first time is believed when it is found again.
+        return status(await observe(), request.previous?.findings ?? [], asBefore([...answers.values()], request.previous));
+      });
+    };
+    /** The cluster around the Service, and the Service as it is now. */
+    const observe = async (refusal?: string): Promise<ClusterFacts> => {
+      // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
+      const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
+      const slices = isOld ? await readSlices() : firstRead;
+      const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
+      const changed = changedSlices(firstRead, observed.slices);
+      const noticedChange = notice(seen, service, observed.slices);
+      desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
+      return { ...observed.facts, ...present({ connectRefusal: refusal }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
     };
     try {
       await Promise.all(
         nodes.map(async (node) => {
-          const onWaiting = (reason: string, message: string): void => { answered({ node: node.name, state: 'Waiting', reason, message }); };
+          const onWaiting = (reason: string, message: string, isSlow = false): void => {
+            if (isSlow) slow.add(node.name);
+            answered({ node: node.name, state: 'Waiting', reason, message });
+          };
           answered(kept?.get(node.name) ?? await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch }), onWaiting, request.signal));
         }),
       );
@@ -232,14 +266,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       serviceOf: probeRequestService,
       ask: (node, asked) => probes.ask(node, asked, () => undefined, request.signal),
     }, nodes.filter((node) => kept?.has(node.name) !== true), answers);
-    // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
-    const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
-    const slices = isOld ? await readSlices() : firstRead;
-    const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
-    const cluster = { ...observed.facts, ...present({ connectRefusal: refusal }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
-    const changed = changedSlices(firstRead, observed.slices);
-    const noticedChange = notice(seen, service, observed.slices);
-    desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
+    const cluster = await observe(refusal);
     return {
       result: { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom },
       believing: (found) => status(cluster, found),
@@ -247,7 +274,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   };
 
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
-    const { onProgress: _onProgress, ...quiet } = request;
+    const { onProgress: _onProgress, onHeldUp: _onHeldUp, ...quiet } = request;
     const found = [...(request.previous?.findings ?? [])];
     let last = await look(request);
     for (let count = 1; ; count += 1) {
@@ -265,7 +292,20 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     }
   };
 
-  return { trace, capture, release: () => probes.release(), close: () => probes.close() };
+  return { trace, capture, keepClean: () => { probes.keepClean(); }, release: () => probes.release(), close: () => probes.close() };
+}
+
+function isWaitedFor(answer: NodeAnswer): boolean {
+  return 'state' in answer && answer.state === 'Waiting';
+}
+
+/** A node that is waited for, and did not answer the last time, has not answered until now. */
+function asBefore(answers: readonly NodeAnswer[], previous: ServiceTraceStatus | undefined): NodeAnswer[] {
+  const failed = new Map((previous?.nodes ?? []).flatMap(({ name, probe }) => (probe.state === 'Failed' ? [[name, probe] as const] : [])));
+  return answers.map((answer) => {
+    const before = isWaitedFor(answer) ? failed.get(answer.node) : undefined;
+    return before === undefined ? answer : { node: answer.node, state: 'Failed', reason: before.reason ?? 'NodeSlow', message: before.message ?? 'it has not answered' };
+  });
 }
 
 /** One look at the Service and its nodes. */

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isNotUnderstood, isWord } from '../core/dns-answers.ts';
+import pLimit from 'p-limit';
 import type { RecordOf } from '../core/node-report.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { Emit } from './emit.ts';
@@ -9,6 +10,9 @@ import { queryDns, type DnsReply } from './query-dns.ts';
 
 type DnsRequest = NonNullable<ProbeRequest['collect']['dns']>;
 type Server = Pick<RecordOf<'dnsAnswer'>, 'server' | 'port' | 'role'>;
+
+/** Questions to one server at the same time. */
+const maxConcurrent = 64;
 
 /** Emits a record for each question to each server; a server that does not answer the first is asked nothing more. */
 export async function askDns(request: DnsRequest, services: readonly string[], emit: Emit): Promise<void> {
@@ -34,7 +38,8 @@ async function askServer(server: Server, { health, questions }: DnsRequest, serv
   for (const service of services) emit({ kind: 'dnsAnswer', service, ...healthy });
   if (healthy.error !== undefined) return;
   const asked = server.role === 'Service' ? questions : questions.filter(({ type }) => type !== 'SRV');
-  await Promise.all(asked.map(async ({ service, name, type }) => { emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) }); }));
+  const limit = pLimit(maxConcurrent);
+  await Promise.all(asked.map(({ service, name, type }) => limit(async () => { emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) }); })));
 }
 
 /** A server that starts or ends refuses, or fails, for a moment. One that does not answer was asked several times already. */

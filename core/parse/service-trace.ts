@@ -25,3 +25,18 @@ export function parseServiceTrace(value: unknown): ServiceTrace {
     `${field === '' ? 'the object' : field} ${problem?.message ?? 'is not valid'}${extra}, so this is not a ServiceTrace of svctrace.io/v1alpha1`,
   );
 }
+
+/**
+ * The object as a ServiceTrace, without its status where this version cannot read that: another version wrote it, and it
+ * is written anew.
+ * @throws InvalidServiceTraceError where the rest is not a ServiceTrace
+ */
+export function parseServiceTraceToWrite(value: unknown): { readonly trace: ServiceTrace; readonly statusProblem?: string } {
+  try {
+    return { trace: parseServiceTrace(value) };
+  } catch (error) {
+    if (!(error instanceof InvalidServiceTraceError) || typeof value !== 'object' || value === null || !('status' in value)) throw error;
+    const { status: _status, ...rest } = value;
+    return { trace: parseServiceTrace(rest), statusProblem: error.message };
+  }
+}

@@ -19,7 +19,8 @@ function engineOf(answers: readonly (() => void)[]): TraceEngine {
       return { status: exampleTrace.status ?? {}, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
     },
     capture: async () => [],
-    release: async () => undefined,
+    keepClean: () => undefined,
+  release: async () => undefined,
     close: async () => undefined,
   };
 }

@@ -13,7 +13,7 @@ interface Asked {
   readonly answer: (answer: Promise<NodeAnswer>) => void;
 }
 
-export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'release' | 'close'> {
+export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> {
   readonly #probes: NodeProbes;
   /** Traces of this round that may still ask. */
   #running = 0;
@@ -48,6 +48,10 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'relea
 
   async capture(...args: Parameters<NodeProbes['capture']>): ReturnType<NodeProbes['capture']> {
     return this.#probes.capture(...args);
+  }
+
+  keepClean(): void {
+    this.#probes.keepClean();
   }
 
   async release(): Promise<void> {

@@ -5,11 +5,10 @@ import { clientDns } from './groups/client-dns.ts';
 import { clock } from './groups/clock.ts';
 import { conntrack, conntrackFull } from './groups/conntrack.ts';
 import { dns } from './groups/dns.ts';
-import { falseAlarms } from './groups/false-alarms.ts';
 import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
 import { leftovers } from './groups/leftovers.ts';
 import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
 import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, falseAlarms];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];

@@ -14,6 +14,8 @@ export interface FakeApiServer {
   readonly requests: string[];
   /** Answers creations with this error instead. */
   refusal: { code: number; message: string } | undefined;
+  /** Answers deletions with this error instead; 0 answers them never. */
+  deleteRefusal: number | undefined;
   /** What becomes of a pod that is made. */
   onCreate: (pod: V1Pod) => void;
   /** Changes a pod, and tells the watches. */
@@ -57,6 +59,10 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     }
     requests.push(`${request.method ?? ''} ${name ?? 'pod'}`);
     if (request.method === 'DELETE' && name !== undefined) {
+      if (server.deleteRefusal !== undefined) {
+        if (server.deleteRefusal > 0) answer(response, server.deleteRefusal, { kind: 'Status', apiVersion: 'v1', code: server.deleteRefusal, message: 'etcdserver: request timed out' });
+        return;
+      }
       const pod = pods.get(name);
       pods.delete(name);
       answer(response, pod === undefined ? 404 : 200, pod ?? { kind: 'Status', code: 404 });
@@ -87,6 +93,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     pods,
     requests,
     refusal: undefined,
+    deleteRefusal: undefined,
     onCreate: () => undefined,
     update(name, change) {
       const pod = pods.get(name);

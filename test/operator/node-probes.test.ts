@@ -1,8 +1,10 @@
 import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import type { NodeAnswer } from '../../core/node-report.ts';
 import type { ProbeRequest } from '../../core/probe-request.ts';
 import { NodeProbes } from '../../operator/node-probes.ts';
+import { ProbeExecError } from '../../operator/probe-exec.ts';
 import { probePod } from '../../operator/probe-pod.ts';
 import { startFakeApiServer, type FakeApiServer } from './fake-api-server.ts';
 
@@ -105,7 +107,7 @@ it('never asks a pod that it did not make, and deletes what an earlier process l
   api.pods.set('planted', planted);
   api.onCreate = (pod) => { state(pod, { phase: 'Failed', reason: 'Evicted' }); };
   expect(failed(await probes.ask(node, request, () => undefined))).toContain('Evicted');
-  expect(api.requests).toContain('DELETE planted');
+  await vi.waitFor(() => { expect(api.requests).toContain('DELETE planted'); });
   expect(api.requests.filter((line) => line === 'POST pod')).toHaveLength(1);
 });
 
@@ -120,4 +122,122 @@ it('ends its probes when it is closed, and no pod stays that is being made at th
   await probes.close();
   expect(failed(await asking)).toContain('Aborted');
   expect(api.pods.size).toBe(0);
+});
+
+const runs = (pod: V1Pod): void => { state(pod, { phase: 'Running', containerStatuses: container({ running: {} }) }); };
+const serviceRequest = (name: string, connect = false): ProbeRequest => ({
+  ...request,
+  services: [{ namespace: 'shop', name, clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] }],
+  collect: { ...request.collect, ...(connect ? { connect: { http: false, backends: [], targets: [] } } : {}) },
+});
+const asked = (text: string): string[] => (JSON.parse(text) as ProbeRequest).services.map(({ name }) => name);
+const report = (text: string): string => {
+  const at = '2026-11-29T00:00:00Z';
+  const records = [
+    { kind: 'start', version: 1, node: 'node-a', startedAt: at, kernel: '6', probeVersion: '0', addresses: [] },
+    ...asked(text).map((name) => ({ kind: 'conntrack', service: `shop/${name}`, matched: 1, groups: [], lines: [] })),
+    { kind: 'end', finishedAt: at, durationMilliseconds: 1 },
+  ];
+  return records.map((record) => JSON.stringify(record)).join('\n');
+};
+const servicesOf = (answer: NodeAnswer): string => ('report' in answer ? answer.report.records.flatMap((record) => (record.kind === 'conntrack' ? [record.service] : [])).join(' ') : answer.reason);
+
+/** Probes whose exec is a function of the test. */
+async function withExec(exec: (services: string[]) => Promise<void>, extra: Partial<ConstructorParameters<typeof NodeProbes>[1]> = {}): Promise<NodeProbes> {
+  await probes.close();
+  api.onCreate = runs;
+  probes = new NodeProbes(api.kubeConfig, { ...options, ...extra, exec: async (_kubeConfig, { request: text }) => { await exec(asked(text)); return report(text); } });
+  return probes;
+}
+
+it('asks a node once for all who ask at the same time, and gives each its own', async () => {
+  const execs: string[][] = [];
+  let now = 0;
+  let most = 0;
+  await withExec(async (services) => {
+    execs.push(services);
+    now += 1;
+    most = Math.max(most, now);
+    await sleep(20);
+    now -= 1;
+  });
+  await probes.ask(node, serviceRequest('first'), () => undefined);
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const answers = await Promise.all(names.map((name) => probes.ask(node, serviceRequest(name), () => undefined)));
+  expect(answers.map(servicesOf)).toEqual(names.map((name) => `shop/${name}`));
+  expect(execs).toEqual([['first'], ['a'], ['b', 'c', 'd', 'e', 'f']]);
+  expect(most).toBe(1);
+});
+
+it('does not let who connects wait for readings, nor readings for it', async () => {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  await withExec(async (services) => { if (services.includes('connects')) await promise; });
+  const connecting = probes.ask(node, serviceRequest('connects', true), () => undefined);
+  expect(servicesOf(await probes.ask(node, serviceRequest('a'), () => undefined))).toBe('shop/a');
+  resolve(undefined);
+  expect(servicesOf(await connecting)).toBe('shop/connects');
+});
+
+it('says of a node that hangs that it is slow, answers at once the next time, and asks the other nodes meanwhile', async () => {
+  await withExec(async (services) => {
+    if (!services.includes('hangs')) return;
+    await sleep(200);
+    throw new ProbeExecError('TimedOut', 'its probe did not answer within 20 s');
+  }, { maxConcurrent: 1, slowMilliseconds: 20 });
+  const slow: string[] = [];
+  const hanging = probes.ask(node, serviceRequest('hangs'), (reason, _message, isSlow) => { if (isSlow === true) slow.push(reason); });
+  await vi.waitFor(() => { expect(slow).toEqual(['NodeSlow']); });
+  expect(servicesOf(await probes.ask({ ...node, name: 'node-b' }, serviceRequest('a'), () => undefined))).toBe('shop/a');
+  expect(failed(await hanging)).toContain('TimedOut');
+  const before = performance.now();
+  expect(failed(await probes.ask(node, serviceRequest('hangs'), () => undefined))).toMatch(/^Failed NodeSlow: it did not answer the last time; it is asked again in \d s$/);
+  expect(performance.now() - before).toBeLessThan(200);
+});
+
+it('deletes a probe until it is gone, though its deletion failed at first', async () => {
+  await withExec(async () => undefined);
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  expect(api.pods.size).toBe(1);
+  api.deleteRefusal = 500;
+  await probes.release();
+  expect(api.pods.size).toBe(1);
+  api.deleteRefusal = undefined;
+  await vi.waitFor(() => { expect(api.pods.size).toBe(0); }, 5000);
+});
+
+it('deletes what an earlier process left when it starts, with no trace there, and what is planted later', async () => {
+  const plant = (name: string): void => {
+    const pod = probePod('node-a', options);
+    pod.metadata = { ...pod.metadata, name, uid: name };
+    api.pods.set(name, pod);
+  };
+  plant('left');
+  probes.keepClean();
+  await vi.waitFor(() => { expect(new Set(api.requests)).toEqual(new Set(['DELETE left'])); });
+  plant('planted');
+  api.update('planted', () => undefined);
+  await vi.waitFor(() => { expect(api.pods.size).toBe(0); });
+});
+
+it('leaves the probes that are needed where it looks for others', async () => {
+  await withExec(async () => undefined);
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  probes.keepClean();
+  await sleep(300);
+  expect(api.requests).toEqual(['POST pod']);
+});
+
+it('ends its probes when it is closed though a deletion fails, and does not wait for ever for an API server that hangs', async () => {
+  await withExec(async () => undefined, { endTimeoutMilliseconds: 4000 });
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  api.deleteRefusal = 500;
+  setTimeout(() => { api.deleteRefusal = undefined; }, 300);
+  await probes.close();
+  expect(api.pods.size).toBe(0);
+
+  await withExec(async () => undefined, { endTimeoutMilliseconds: 300 });
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  api.deleteRefusal = 0;
+  await probes.close();
+  expect(api.pods.size).toBe(1);
 });

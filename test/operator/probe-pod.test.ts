@@ -102,3 +102,7 @@ it('tells the newest of what the kubelet told', () => {
   expect(startEvent([event(2, 'Normal', 'Pulling', 'Pulling image "x"'), event(1, 'Normal', 'Scheduled', 'assigned')])).toEqual({ reason: 'Pulling', message: 'its probe is starting: Pulling image "x"' });
   expect(startEvent([event(3, 'Warning', 'FailedMount', 'no room')])?.message).toBe('its probe does not start: no room');
 });
+
+it('bounds what a probe may use of its node', () => {
+  expect(probePod('node-a', { namespace: 'n', image: 'i', privileged: false, instance: 'x' }).spec?.containers[0]?.resources).toEqual({ requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '1', memory: '256Mi' } });
+});

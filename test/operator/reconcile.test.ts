@@ -15,6 +15,12 @@ function status(ready: 'True' | 'False' | 'Unknown', extra: Partial<ServiceTrace
   };
 }
 
+/** As a trace of mode Watch has it whose results come at their interval. */
+function onSchedule(base: ServiceTraceStatus): ServiceTraceStatus {
+  const condition = { type: 'OnSchedule' as const, status: 'True' as const, reason: 'AtInterval', message: 'results come at their interval', lastTransitionTime: at(-1), observedGeneration: 1 };
+  return { ...base, conditions: [...(base.conditions ?? []), condition] };
+}
+
 function trace(spec: Partial<ServiceTrace['spec']> = {}, extra: Partial<ServiceTrace> = {}): ServiceTrace {
   return {
     apiVersion: 'svctrace.io/v1alpha1',
@@ -31,6 +37,8 @@ function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus =
   const deps: ReconcileDeps = {
     now: () => now,
     log: (line) => { done.push(`log ${line}`); },
+    watchesBefore: () => undefined,
+    schedule: { done: () => 1 },
     isOtherActive: () => others.some(isActive),
     engine: {
       trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }; },
@@ -58,7 +66,7 @@ const cases: [string, ReturnType<typeof world>, string[], number | undefined][] 
   ['a finished one waits for its ttl', world(trace({ ttlSecondsAfterFinished: 60 }, { status: status('True') })), ['release'], 59_000],
   ['past its ttl it is deleted', world(trace({ ttlSecondsAfterFinished: 1 }, { status: status('True', { collectedAt: at(-5) }) })), ['release', 'delete'], undefined],
   ['Watch comes back after the interval', world(trace({ mode: 'Watch', interval: '3s' })), ['collect', 'write True', 'tell Normal Collected'], 3000],
-  ['Watch writes nothing where nothing is new', world(trace({ mode: 'Watch' }, { status: status('True') })), ['collect'], 10_000],
+  ['Watch writes nothing where nothing is new', world(trace({ mode: 'Watch' }, { status: onSchedule(status('True')) })), ['collect'], 10_000],
   ['but renews the age of its status', world(trace({ mode: 'Watch' }, { status: status('True', { collectedAt: at(-61) }) })), ['collect', 'write True'], 10_000],
   ['a suspended trace is not collected', world(trace({ mode: 'Watch', suspend: true })), ['release'], undefined],
   ['a deleted trace ends the probes', world(undefined), ['release'], undefined],
@@ -144,7 +152,7 @@ describe('progress', () => {
   });
 
   it('does not hide a whole status of the same spec', async () => {
-    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: withNode('Collected', 'True') }), withNode('Collected', 'True'));
+    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: onSchedule(withNode('Collected', 'True')) }), withNode('Collected', 'True'));
     computed = 0;
     await reconcile('default/a', deps);
     expect(done).toEqual(['collect']);
@@ -203,4 +211,64 @@ describe('a status that the API server refuses', () => {
 
 it.each([['500ms', 500], ['5s', 5000], ['1m30s', 90_000], ['2h', 7_200_000], [undefined, 10_000]] as const)('an interval of %s is %d ms', (interval, expected) => {
   expect(intervalOf(trace(interval === undefined ? {} : { interval }))).toBe(expected);
+});
+
+describe('a trace of mode Watch', () => {
+  const conditions = (written: ServiceTraceStatus | undefined): string[] => (written?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`);
+  const collecting = (times: number, object = trace({ mode: 'Watch' })): { deps: ReconcileDeps; written: ServiceTraceStatus[]; done: string[] } => {
+    const { deps, done } = world(object);
+    const written: ServiceTraceStatus[] = [];
+    return { deps: { ...deps, schedule: { done: () => times }, store: { ...deps.store, writeStatus: async (_trace, each) => { written.push(each); } } }, written, done };
+  };
+
+  it('past as many as a namespace may have is not collected, says why, and says it once', async () => {
+    const { deps, written, done } = collecting(1);
+    expect((await reconcile('default/a', { ...deps, watchesBefore: () => 50 })).again).toBe(60_000);
+    expect(done).toEqual(['tell Warning TooManyWatches']);
+    expect(conditions(written[0])).toEqual(['Ready=False TooManyWatches']);
+    expect(written[0]?.conditions?.[0]?.message).toContain('namespace default has 50 traces of mode Watch');
+    const again = collecting(1, trace({ mode: 'Watch' }, { status: written[0] ?? status('False') }));
+    await reconcile('default/a', { ...again.deps, watchesBefore: () => 50 });
+    expect(again.written).toEqual([]);
+  });
+
+  it('of mode Once is never counted', async () => {
+    const { deps, done } = world(trace());
+    await reconcile('default/a', { ...deps, watchesBefore: () => 50 });
+    expect(done).toContain('collect');
+  });
+
+  it.each([[0, 'OnSchedule=True AtInterval', 'at their interval'], [1.9, 'OnSchedule=True AtInterval', 'at their interval'], [2.1, 'OnSchedule=False FellBehind', 'at least 2 times'], [7.5, 'OnSchedule=False FellBehind', 'at least 4 times']])(
+    'whose results are %d intervals apart has %s',
+    async (times, expected, words) => {
+      const { deps, written } = collecting(times);
+      await reconcile('default/a', deps);
+      expect(conditions(written[0])).toContain(expected);
+      expect(written[0]?.conditions?.at(-1)?.message).toContain(words);
+    },
+  );
+
+  it('that fell behind is not written anew for a few seconds more', async () => {
+    const first = collecting(4.5);
+    await reconcile('default/a', first.deps);
+    const stored = { ...first.written[0], collectedAt: at(-1) };
+    const again = collecting(6.5, trace({ mode: 'Watch' }, { status: stored }));
+    await reconcile('default/a', again.deps);
+    expect(again.written).toEqual([]);
+  });
+
+  it('is written without the nodes that take long, gives its place up, and is written whole when they have answered', async () => {
+    const { deps, written, done } = collecting(1);
+    const order: string[] = [];
+    const trace_: typeof deps.engine.trace = async (request) => {
+      request.onHeldUp?.(async () => status('Unknown'));
+      await sleep(5);
+      order.push(`place given up, written ${String(written.length)}`);
+      return deps.engine.trace(request);
+    };
+    await reconcile('default/a', { ...deps, onHeldUp: () => { order.push('give up'); }, engine: { ...deps.engine, trace: trace_ } });
+    expect(order).toEqual(['give up', 'place given up, written 1']);
+    expect(written.map((each) => each.conditions?.[0]?.status)).toEqual(['Unknown', 'True']);
+    expect(done).toContain('collect');
+  });
 });

@@ -10,6 +10,9 @@ let watch: ResumedWatch;
 let asked: (string | null)[];
 let answers: ((response: ServerResponse) => void)[];
 let told: string[];
+let logged: string[];
+/** What connections are answered with; other than 200, at once. */
+let status: number;
 
 const line = (type: string, object: object): string => `${JSON.stringify({ type, object })}\n`;
 const trace = (name: string, resourceVersion: string): object => ({ metadata: { name, resourceVersion } });
@@ -17,9 +20,16 @@ const trace = (name: string, resourceVersion: string): object => ({ metadata: { 
 beforeEach(async () => {
   asked = [];
   told = [];
+  logged = [];
+  status = 200;
+  answers = [];
   http = createServer((request, response) => {
     const answer = answers[asked.length];
     asked.push(new URL(request.url ?? '', 'http://localhost').searchParams.get('resourceVersion'));
+    if (status !== 200) {
+      response.writeHead(status).end('{}');
+      return;
+    }
     response.flushHeaders();
     answer?.(response);
   });
@@ -38,7 +48,7 @@ function start(): void {
     kubeConfig,
     '/apis/svctrace.io/v1alpha1/servicetraces',
     ({ type, object }) => { told.push(`${type} ${JSON.stringify(object)}`); },
-    () => undefined,
+    (line) => { logged.push(line); },
     () => { told.push('restarted'); },
   );
 }
@@ -85,4 +95,27 @@ it('survives an object that is none, and stops when it is told to', async () => 
   watch.stop();
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(asked).toHaveLength(1);
+});
+
+it('finds a path again within 3 s of its return, however long it was away, says once that it is not there, and tells what was lost', async () => {
+  status = 404;
+  start();
+  await vi.waitFor(() => { expect(asked.length).toBeGreaterThanOrEqual(4); }, 15_000);
+  expect(logged).toEqual(['watch of /apis/svctrace.io/v1alpha1/servicetraces: there is no such path; it is looked for until there is (404)']);
+  const times = asked.length;
+  answers[times] = (response) => { response.write(line('ADDED', trace('a', '5'))); };
+  status = 200;
+  const since = performance.now();
+  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 10_000);
+  // At most 2 s until it is asked, on a machine that may be busy.
+  expect(performance.now() - since).toBeLessThan(3000);
+  expect(told[0]).toBe('restarted');
+  expect(asked.every((resourceVersion) => resourceVersion === null)).toBe(true);
+});
+
+it('says the same trouble once, and waits longer each time', async () => {
+  status = 500;
+  start();
+  await vi.waitFor(() => { expect(asked.length).toBeGreaterThanOrEqual(3); }, 10_000);
+  expect(logged).toHaveLength(1);
 });

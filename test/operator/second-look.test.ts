@@ -62,6 +62,7 @@ beforeEach(async () => {
   engine = createTraceEngine({ kubeConfig, probeNamespace: 'kube-system', probeImage: 'probe', againMilliseconds: 10 }, () => ({
     ask: async ({ name }) => ask(name),
     capture: async () => undefined,
+    keepClean: () => undefined,
     release: async () => undefined,
     close: async () => undefined,
   }));

@@ -47,3 +47,25 @@ it.each([
   expect(index.isAnyActive()).toBe(active);
   expect(index.isAnyActive('default/a')).toBe(false);
 });
+
+it('counts the older traces of mode Watch of a namespace, those that are suspended or gone left out', () => {
+  const index = new TraceIndex();
+  const watch = (name: string, seconds: number, extra: { suspend?: boolean; namespace?: string } = {}): void => {
+    const { suspend, namespace = 'shop' } = extra;
+    index.set(`${namespace}/${name}`, { spec: { serviceRef: { name }, mode: 'Watch', suspend }, metadata: { namespace, uid: name, generation: 1, creationTimestamp: new Date(seconds * 1000).toISOString() } });
+  };
+  watch('c', 3);
+  watch('a', 1);
+  watch('b', 2);
+  watch('other', 0, { namespace: 'other' });
+  expect(['a', 'b', 'c'].map((name) => index.watchesBefore(`shop/${name}`))).toEqual([0, 1, 2]);
+  watch('a', 1, { suspend: true });
+  expect(['b', 'c'].map((name) => index.watchesBefore(`shop/${name}`))).toEqual([0, 1]);
+  index.delete('shop/b');
+  expect(index.watchesBefore('shop/c')).toBe(0);
+  expect(index.watchesOf('shop')).toEqual(['shop/c']);
+  expect([index.isWatch('shop/a'), index.isWatch('shop/c')]).toEqual([false, true]);
+  // The time of one second is written in two ways.
+  index.set('shop/d', { spec: { serviceRef: { name: 'd' }, mode: 'Watch' }, metadata: { namespace: 'shop', uid: 'd', generation: 1, creationTimestamp: '1970-01-01T00:00:03Z' } });
+  expect([index.watchesBefore('shop/c'), index.watchesBefore('shop/d')]).toEqual([0, 1]);
+});

@@ -50,7 +50,11 @@ it('tries a failure again with growing pauses', async () => {
     queue.add('a');
     await sleep(1);
   }
-  expect(pauses).toEqual([500, 1000, 2000, 4000]);
+  for (const [index, pause] of pauses.entries()) {
+    expect(pause).toBeGreaterThanOrEqual(250 * 2 ** index);
+    expect(pause).toBeLessThanOrEqual(500 * 2 ** index);
+  }
+  expect(pauses).toHaveLength(4);
   await queue.stop();
 });
 
@@ -64,4 +68,58 @@ it('ends after what it is working on', async () => {
   open();
   await stopped;
   expect(done).toBe(true);
+});
+
+it('gives the groups turns, and in a group those that are asked for once turns with those that come back', async () => {
+  const worked: string[] = [];
+  const { opened, open } = gate();
+  const queue = new WorkQueue({
+    concurrency: 1,
+    groupOf: (key) => key.split('/')[0] ?? '',
+    isRecurring: (key) => key.includes('watch'),
+    work: async (key) => { worked.push(key); await opened; return {}; },
+    onFailure: () => undefined,
+  });
+  for (const key of ['a/watch1', 'a/watch2', 'a/watch3', 'a/watch4', 'a/once1', 'a/once2', 'b/watch1', 'b/once1']) queue.add(key);
+  open();
+  await sleep(20);
+  expect(worked).toEqual(['a/watch1', 'a/once1', 'b/once1', 'a/watch2', 'b/watch1', 'a/once2', 'a/watch3', 'a/watch4']);
+});
+
+it('works on another key where one only waits, and never twice on one', async () => {
+  const worked: string[] = [];
+  const { opened, open } = gate();
+  const queue = new WorkQueue({
+    concurrency: 1,
+    work: async (key, giveUpPlace) => {
+      worked.push(key);
+      if (key === 'waits') {
+        giveUpPlace();
+        giveUpPlace();
+        await opened;
+      }
+      return {};
+    },
+    onFailure: () => undefined,
+  });
+  queue.add('waits');
+  queue.add('a');
+  queue.add('waits');
+  await sleep(5);
+  expect(worked).toEqual(['waits', 'a']);
+  open();
+  await sleep(5);
+  expect(worked).toEqual(['waits', 'a', 'waits']);
+});
+
+it('knows how much waits, and for how long', async () => {
+  const { opened, open } = gate();
+  const queue = new WorkQueue({ concurrency: 1, work: async () => { await opened; return {}; }, onFailure: () => undefined });
+  expect(queue.backlog()).toEqual({ keys: 0, milliseconds: 0 });
+  for (const key of ['a', 'b', 'c']) queue.add(key);
+  await sleep(15);
+  expect(queue.backlog().keys).toBe(2);
+  expect(queue.backlog().milliseconds).toBeGreaterThanOrEqual(10);
+  open();
+  await queue.stop();
 });

@@ -7,9 +7,9 @@ import { service } from '../workload.ts';
 const nodes = ['node-a', 'node-b', 'node-c'];
 const own = 'dns-faults';
 
-const group = (fault: Omit<Fault, 'service' | 'objects'>, graceSeconds = 0): FaultGroup => ({
+const group = (fault: Omit<Fault, 'service' | 'objects'>): FaultGroup => ({
   name: `DNS: ${fault.name}`,
-  graceSeconds,
+  graceSeconds: 0,
   faults: [{ ...fault, service: own, objects: [service(own)] }],
 });
 
@@ -67,6 +67,5 @@ export const dns: readonly FaultGroup[] = [
         await undo();
       };
     },
-    // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
-  }, 36),
+  }),
 ];
