@@ -1,4 +1,5 @@
 /** Which endpoints a node's rules should send a Service's packets to. */
+import { oncePer } from './once-per.ts';
 import type { EndpointStatus } from './service-trace.ts';
 import { type DesiredService, type Family, type Protocol } from './service.ts';
 
@@ -56,9 +57,20 @@ interface PortEndpoint {
   readonly target: DesiredTarget;
 }
 
-function endpointsOf(desired: DesiredService, port: PortKey): PortEndpoint[] {
+const portEndpoints = oncePer((_slices: DesiredService['endpointSlices']) => new Map<string, readonly PortEndpoint[]>());
+
+/** Read once for all nodes, frontends and connections that ask: slices are never changed. */
+function endpointsOf({ endpointSlices }: DesiredService, port: PortKey): readonly PortEndpoint[] {
+  const known = portEndpoints(endpointSlices);
+  const key = `${port.family} ${port.protocol} ${port.portName ?? ''}`;
+  const found = known.get(key) ?? readEndpoints(endpointSlices, port);
+  known.set(key, found);
+  return found;
+}
+
+function readEndpoints(slices: DesiredService['endpointSlices'], port: PortKey): readonly PortEndpoint[] {
   const found: PortEndpoint[] = [];
-  for (const slice of desired.endpointSlices) {
+  for (const slice of slices) {
     if (slice.addressType !== port.family) continue;
     const slicePort = slice.ports.find(
       (candidate) => (candidate.name ?? '') === (port.portName ?? '') && (candidate.protocol ?? 'TCP') === port.protocol,
@@ -84,7 +96,7 @@ function endpointsOf(desired: DesiredService, port: PortKey): PortEndpoint[] {
 }
 
 /** Ready endpoints, or, where there is none, those that still serve while they terminate. */
-function usable(endpoints: readonly PortEndpoint[]): PortEndpoint[] {
+function usable(endpoints: readonly PortEndpoint[]): readonly PortEndpoint[] {
   const ready = endpoints.filter(({ endpoint }) => endpoint.ready);
   return ready.length > 0 ? ready : endpoints.filter(({ endpoint }) => endpoint.serving && endpoint.terminating);
 }

@@ -134,6 +134,33 @@ function indexOf(set: IpSet): Index | undefined {
   return index;
 }
 
+/** What the elements of a set name. */
+export interface IpSetContents {
+  /** Addresses, whichever part of an element they are; both ends are included. */
+  readonly ranges: readonly { readonly bits: 32 | 128; readonly from: bigint; readonly to: bigint }[];
+  /** Addresses that an element names twice, and no other with them: `10.0.0.1,tcp:80,10.0.0.1`. */
+  readonly loops: readonly Address[];
+  readonly ports: readonly number[];
+}
+
+/** Undefined where the set cannot be read whole. */
+export function ipSetContents(set: IpSet): IpSetContents | undefined {
+  const index = indexOf(set);
+  if (index === undefined || index.unreadable || index.mask !== undefined) return undefined;
+  const bits = set.family === 'IPv6' ? 128 : 32;
+  const ranges: { bits: 32 | 128; from: bigint; to: bigint }[] = [];
+  const loops: Address[] = [];
+  const ports = new Set<number>();
+  for (const { parts } of index.entries) {
+    const networks = parts.flatMap((part) => (typeof part === 'string' ? [] : [part]));
+    const [first] = networks;
+    if (first !== undefined && networks.length > 1 && networks.every(({ network, length }) => length === bits && network === first.network)) loops.push({ value: first.network, bits });
+    else for (const { network, length } of networks) ranges.push({ bits, from: network, to: network | (prefixMask(bits, bits) ^ prefixMask(length, bits)) });
+    for (const part of parts) if (typeof part === 'string' && /\d$/.test(part)) ports.add(Number(part.slice(part.indexOf(':') + 1)));
+  }
+  return { ranges, loops, ports: [...ports] };
+}
+
 function bySpecificity(one: readonly number[], other: readonly number[]): number {
   const at = one.findIndex((length, position) => length !== other[position]);
   return at < 0 ? 0 : (other[at] ?? 0) - (one[at] ?? 0);

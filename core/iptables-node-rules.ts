@@ -1,9 +1,8 @@
 /** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
 import { isSameAddress } from './address.ts';
 import type { ChainLookup } from './evaluate/walk-iptables.ts';
-import type { Packet, WalkResult } from './evaluate/walk.ts';
 import { printIptablesRule } from './parse/print-iptables.ts';
-import { referenceOf, type ChainKind, type NodeRules } from './node-rules.ts';
+import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { viewIptablesRule, type RuleView } from './rule-view.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']];
@@ -11,15 +10,19 @@ const kinds: readonly (readonly [string, ChainKind])[] = [['KUBE-SVC-', 'cluster
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
-export function iptablesNodeRules(walk: (packet: Packet) => WalkResult, lookup: ChainLookup): NodeRules {
+export function iptablesChainKind(name: string): ChainKind | undefined {
+  return kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+}
+
+export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
     if (!views.has(name)) views.set(name, lookup('nat', name)?.map((rule) => viewIptablesRule(rule, printIptablesRule)));
     return views.get(name);
   };
-  const kindOf = (name: string): ChainKind | undefined => kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+  const kindOf = iptablesChainKind;
   return {
-    walk,
+    ...walked,
     chain,
     kindOf,
     // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.

@@ -1,18 +1,17 @@
 /** What virtual servers and kube-proxy's sets of the IPVS mode say of a Service (pkg/proxy/ipvs/proxier.go, 1.37). */
 import { isSameAddress } from './address.ts';
 import { ipvsChainName, ipvsTable, virtualServerText } from './evaluate/walk-ipvs.ts';
-import type { Packet, WalkResult } from './evaluate/walk.ts';
 import { ipSetContains } from './ip-set-contains.ts';
 import type { IpSet } from './ip-set.ts';
-import { referenceOf, type FrontendKey, type NodeRules } from './node-rules.ts';
+import { referenceOf, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
-export function ipvsNodeRules(walk: (packet: Packet) => WalkResult, servers: readonly VirtualServer[], sets: readonly IpSet[]): NodeRules {
+export function ipvsNodeRules(walked: WalkedRules, servers: readonly VirtualServer[], sets: readonly IpSet[]): NodeRules {
   const serverOf = ({ address, port, protocol, frontend }: FrontendKey): VirtualServer | undefined =>
     servers.find((server) => server.port === port && server.protocol === protocol && (frontend === 'NodePort' || (server.address !== undefined && isSameAddress(server.address, address))));
   const set = (name: string): IpSet | undefined => sets.find((each) => each.name === name || each.name === name.replace('KUBE-', 'KUBE-6-').slice(0, 31));
   return {
-    walk,
+    ...walked,
     // Chains of this mode are for all Services alike.
     chain: () => undefined,
     kindOf: () => undefined,

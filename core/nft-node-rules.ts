@@ -1,9 +1,8 @@
 /** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
 import { isSameAddress } from './address.ts';
 import type { NftTable } from './evaluate/walk-nftables.ts';
-import type { Packet, WalkResult } from './evaluate/walk.ts';
 import type { NftExpression } from './nft-expression.ts';
-import { referenceOf, type ChainKind, type FrontendKey, type NodeRules } from './node-rules.ts';
+import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
@@ -14,15 +13,19 @@ export const commonNftChains: ReadonlySet<string> = new Set(['service-endpoints-
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['services', 'endpoints-check', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
 
-export function nftNodeRules(walk: (packet: Packet) => WalkResult, table: NftTable): NodeRules {
+export function nftChainKind(name: string): ChainKind | undefined {
+  return commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+}
+
+export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
     if (!views.has(name)) views.set(name, table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
     return views.get(name);
   };
-  const kindOf = (name: string): ChainKind | undefined => (commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1]);
+  const kindOf = nftChainKind;
   return {
-    walk,
+    ...walked,
     chain,
     kindOf,
     isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && !step.effect.startsWith('unknown'),

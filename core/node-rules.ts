@@ -22,8 +22,13 @@ export type VisitedChains = ReadonlyMap<string, Step>;
 /** An address and port of the Service, as far as rules depend on it. */
 export type FrontendKey = Pick<FrontendProgram, 'frontend' | 'address' | 'port' | 'protocol'>;
 
+/** The part of them that is answered by walking packets. */
+export type WalkedRules = Pick<NodeRules, 'walk' | 'sourceClass'>;
+
 export interface NodeRules {
   walk(packet: Packet): WalkResult;
+  /** The same for sources that no rule tells apart, those aside that only ask whether an endpoint's packet comes back to itself. */
+  sourceClass(address: string): string;
   /** The rules of a chain of a Service; undefined where it was not read, or is not there. */
   chain(name: string): readonly RuleView[] | undefined;
   kindOf(chain: string): ChainKind | undefined;

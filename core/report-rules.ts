@@ -3,18 +3,21 @@ import * as z from 'zod';
 import { dispatchRules } from './dispatch-references.ts';
 import { AddressSegments } from './evaluate/address-segments.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
+import { ToldApart } from './evaluate/told-apart.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
 import { NftWalk, type NftTable } from './evaluate/walk-nftables.ts';
 import { ipvsHooks, nftHooks as hooksOfTable } from './evaluate/walk-ruleset.ts';
 import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './evaluate/walk.ts';
 import type { IptablesRule } from './iptables-rule.ts';
-import { iptablesNodeRules } from './iptables-node-rules.ts';
+import { iptablesChainKind, iptablesNodeRules } from './iptables-node-rules.ts';
 import { ipvsNodeRules } from './ipvs-node-rules.ts';
-import { nftNodeRules } from './nft-node-rules.ts';
+import { nftChainKind, nftNodeRules } from './nft-node-rules.ts';
 import type { NftElement } from './nft-expression.ts';
+import type { NftRule } from './nft-statement.ts';
 import type { NftBase, NftSet } from './nft-table.ts';
 import { recordsOf, type NodeReport, type RecordOf } from './node-report.ts';
-import type { NodeRules } from './node-rules.ts';
+import type { NodeRules, WalkedRules } from './node-rules.ts';
+import { oncePer } from './once-per.ts';
 import { parseIpset } from './parse/ipset.ts';
 import { parseIptablesRule } from './parse/iptables-rules.ts';
 import { parseIpvsadm } from './parse/ipvsadm.ts';
@@ -44,8 +47,8 @@ export type ReportRules = {
   /** Those that are there, in no order. */
   readonly hung: readonly HungChain[];
 } & (
-  | { readonly kind: 'nftables'; readonly table: NftTable }
-  | { readonly kind: 'iptables'; readonly lookup: ChainLookup; readonly servers: readonly VirtualServer[]; readonly isIpvs: boolean }
+  | { readonly kind: 'nftables'; readonly table: KubeNftTable }
+  | { readonly kind: 'iptables'; readonly lookup: ChainLookup; readonly chains: readonly (readonly IptablesRule[])[]; readonly servers: readonly VirtualServer[]; readonly isIpvs: boolean }
 );
 
 /** Undefined where the node's proxy mode is not known, or nothing of it was read. */
@@ -61,13 +64,15 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
   }
   const backend = iptablesBackend(report);
   if (backend === undefined || (mode !== 'ipvs' && mode !== 'iptables')) return undefined;
-  const lookup = iptablesChains(report, service, family, backend);
+  const all = iptablesChains(report, service, family, backend);
+  const chains = [...all.values()];
+  const lookup = lookupOf(all);
   const isThere = ({ table, chain }: HungChain): boolean => lookup(table, chain) !== undefined;
-  if (mode === 'iptables') return { kind: 'iptables', machine: { addresses, ipSets: new Map() }, lookup, servers: [], isIpvs: false, hung: kubeHooks.filter(isThere) };
+  if (mode === 'iptables') return { kind: 'iptables', machine: { addresses, ipSets: new Map() }, lookup, chains, servers: [], isIpvs: false, hung: kubeHooks.filter(isThere) };
   const servers = virtualServers(report, service, family);
   const sets = recordsOf(report, 'ipSet').filter((record) => record.service === service && record.family === family).flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
   const machine: Machine = { addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])], ipSets: new Map(sets.map((set) => [set.name, set])) };
-  return { kind: 'iptables', machine, lookup, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
+  return { kind: 'iptables', machine, lookup, chains, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
 }
 
 /**
@@ -87,9 +92,9 @@ const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
 function nodeRulesOf(report: NodeReport, service: string, family: Family): NodeRules | undefined {
   const rules = readReportRules(report, service, family);
   if (rules === undefined) return undefined;
-  const walk = (packet: Packet): WalkResult => walkReportRules(rules, packet);
-  if (rules.kind === 'nftables') return nftNodeRules(walk, rules.table);
-  return rules.isIpvs ? ipvsNodeRules(walk, rules.servers, [...rules.machine.ipSets.values()]) : iptablesNodeRules(walk, rules.lookup);
+  const walked: WalkedRules = { walk: (packet) => walkReportRules(rules, packet), sourceClass: (address) => sourcesApart(rules).classOf(address, 0, address) };
+  if (rules.kind === 'nftables') return nftNodeRules(walked, rules.table);
+  return rules.isIpvs ? ipvsNodeRules(walked, rules.servers, [...rules.machine.ipSets.values()]) : iptablesNodeRules(walked, rules.lookup);
 }
 
 function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
@@ -107,18 +112,42 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
   };
 }
 
+/** Which destinations the rules tell apart; a report is never changed. */
+const apartOf = oncePer((rules: ReportRules): ToldApart => {
+  const apart = new ToldApart('destination', rules.machine);
+  addReportRules(apart, rules);
+  return apart;
+});
+
+/** Which sources they tell apart, the chains of single endpoints left out: those ask for their own endpoint. */
+const sourcesApart = oncePer((rules: ReportRules): ToldApart => {
+  const apart = new ToldApart('source', rules.machine);
+  addReportRules(apart, rules.kind === 'nftables' ? { ...rules, table: { ...rules.table, chains: new Map([...rules.table.chains].filter(([name]) => nftChainKind(name) !== 'endpoint')) } } : { ...rules, chains: rules.chains.filter(([first]) => first === undefined || iptablesChainKind(first.chain) !== 'endpoint') });
+  return apart;
+});
+
+function addReportRules(apart: ToldApart, rules: ReportRules): void {
+  if (rules.kind === 'nftables') {
+    const { table } = rules;
+    for (const { rules: own } of table.chains.values()) for (const { statements } of own) apart.addNft(statements, (name) => table.set(name) ?? table.map(name));
+    return;
+  }
+  for (const rule of rules.chains.flat()) apart.addIptables(rule);
+  for (const { address, port } of rules.servers) if (address !== undefined && port !== undefined) apart.addPlace(address, port);
+}
+
 /** What becomes of the packet under the rules of a report. */
-export function walkReportRules(rules: ReportRules, packet: Packet): WalkResult {
+export function walkReportRules(rules: ReportRules, packet: Packet, apart = apartOf(rules)): WalkResult {
   const { machine, hung } = rules;
   const trail = new Trail();
   const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] => hung.map((chain) => ({ ...chain, run: runOf(chain) }));
   if (rules.kind === 'nftables') {
     const walk = new NftWalk(rules.table, packet, machine, trail);
-    return walkHooks(hang(({ chain }) => (branches, at) => walk.chain(chain, branches, at)), packet, machine, trail);
+    return walkHooks(hang(({ chain }) => (branches, at) => walk.chain(chain, branches, at)), packet, machine, trail, apart);
   }
   const walk = new IptablesWalk(rules.lookup, packet, machine, trail);
   const chains = hang(({ table, chain }) => (branches, at) => walk.chain(table, chain, branches, at));
-  return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail);
+  return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail, apart);
 }
 
 /** All rules of a node that a Service's packets meet, kube-proxy's among those of other programs. */
@@ -153,10 +182,15 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
   const machine: Machine = { ...own.machine, otherInterfaces };
   const kubeBackend = mode === 'iptables' ? iptablesBackend(report) : undefined;
   const { result: tables, problems } = nftTablesOf(foreign);
+  const apart = new ToldApart('destination', machine);
+  addReportRules(apart, own);
+  for (const table of tables) for (const { rules } of table.chains.values()) for (const { statements } of rules) apart.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
   const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
     const records = hooked.filter((record) => record.backend === backend);
-    const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? [])]));
-    const lookup = foreignLookup(parsed, iptablesChains(report, service, family, backend), mode === 'nftables');
+    const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
+    const kube = iptablesChains(report, service, family, backend);
+    for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) apart.addIptables(rule);
+    const lookup = foreignLookup(parsed, lookupOf(kube), mode === 'nftables');
     return { records, parsed, lookup, nat: natHooksOf(records, backend === kubeBackend).filter(({ table, chain }) => lookup(table, chain) !== undefined) };
   });
   const alone = ownLookup(own);
@@ -175,9 +209,9 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
       });
       const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
       const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
-      return walkHooks([...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft], packet, machine, trail);
+      return walkHooks([...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft], packet, machine, trail, apart);
     },
-    walkOwn: (packet) => walkReportRules(alone, packet),
+    walkOwn: (packet) => walkReportRules(alone, packet, apart),
     unread: [
       ...foreign.flatMap(({ family: of, name, omitted }) => (omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`])),
       ...problems.map(({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`),
@@ -281,15 +315,23 @@ const nftHooks: readonly HungChain[] = [
 ];
 
 /** The Service's iptables rules of one family. */
-function iptablesChains(report: NodeReport, service: string, family: Family, backend: IptablesBackend): ChainLookup {
+function iptablesChains(report: NodeReport, service: string, family: Family, backend: IptablesBackend): ReadonlyMap<string, readonly IptablesRule[]> {
   const isOwn = (record: { service: string; family: Family; backend: IptablesBackend }): boolean => record.service === service && record.family === family && record.backend === backend;
   const chains = new Map<string, readonly IptablesRule[]>();
   for (const record of recordsOf(report, 'iptablesChain').filter(isOwn)) {
-    chains.set(`${record.table} ${record.chain}`, record.lines.flatMap((line) => parseIptablesRule(line) ?? []));
+    chains.set(`${record.table} ${record.chain}`, rulesOfRecord(record));
   }
   for (const record of recordsOf(report, 'dispatchReferences').filter(isOwn)) chains.set(`${record.table} ${record.chain}`, dispatchRules(record));
+  return chains;
+}
+
+/** @param chains by `table chain` */
+function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): ChainLookup {
   return (table, chain) => chains.get(`${table} ${chain}`);
 }
+
+/** The rules of a chain as they were listed, read once: several views of a report ask for them. */
+export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] => lines.flatMap((line) => parseIptablesRule(line) ?? []));
 
 /** The virtual servers of the Service in a report of the IPVS mode. */
 export function virtualServers(report: NodeReport, service: string, family: Family): readonly VirtualServer[] {
@@ -304,6 +346,7 @@ interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' |
 }
 
 interface KubeNftTable extends NftTable {
+  readonly chains: ReadonlyMap<string, { readonly rules: readonly NftRule[] }>;
   /** Absent in reports that hold those of nat alone. */
   readonly bases?: readonly NftBaseChain[];
 }
@@ -333,6 +376,7 @@ function nftTable(report: NodeReport, service: string, family: Family): KubeNftT
   return {
     name: 'kube-proxy',
     ...(asked.some(({ chain }) => chain === 'nat-postrouting') ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) } : {}),
+    chains,
     chain: (name) => chains.get(name),
     map: (name) => sets.get(name),
     // A client that has not been there before is in no affinity set, and a report holds none.

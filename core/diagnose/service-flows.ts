@@ -22,25 +22,35 @@ export interface ServiceFlow {
 /** Entries of frontends that the Service still has. */
 export function serviceFlows({ read }: NodeFacts, desired: DesiredService): ServiceFlow[] {
   if (read?.conntrack === undefined) return [];
+  const targets = new Map<FrontendProgram, { readonly serving: readonly DesiredTarget[]; readonly isServing: ReadonlySet<string>; readonly isKnown: ReadonlySet<string> }>();
   return read.conntrack.groups.flatMap((group): ServiceFlow[] => {
     const frontend = read.program.frontends.find(
       ({ protocol, family, port, address }) =>
         protocol === group.protocol.toUpperCase() && family === group.family && port === group.destinationPort && (address === group.destination || address === ''),
     );
     if (frontend === undefined) return [];
-    const leadsTo = ({ address, port }: DesiredTarget): boolean => address === group.replySource && port === group.replySourcePort;
-    const serving = servingTargets(desired, frontend);
+    let own = targets.get(frontend);
+    if (own === undefined) {
+      const serving = servingTargets(desired, frontend);
+      own = { serving, isServing: new Set(serving.map(placeOf)), isKnown: new Set(knownTargets(desired, frontend).map(placeOf)) };
+      targets.set(frontend, own);
+    }
+    const answering = placeOf({ address: group.replySource, port: group.replySourcePort });
     return [
       {
         group,
         frontend,
-        serving,
-        isServing: serving.some(leadsTo),
-        isKnown: knownTargets(desired, frontend).some(leadsTo),
+        serving: own.serving,
+        isServing: own.isServing.has(answering),
+        isKnown: own.isKnown.has(answering),
         isUnnatted: group.replySource === group.destination && group.replySourcePort === group.destinationPort,
       },
     ];
   });
+}
+
+function placeOf({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address} ${String(port)}`;
 }
 
 /** As conntrack would write it, with how many there are. */

@@ -1,5 +1,6 @@
 /** What kind of address the machine takes one for: the question of iptables' addrtype and nftables' `fib … type`. */
 import { addressNumber } from '../address.ts';
+import { oncePer } from '../once-per.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import type { Machine } from './walk.ts';
 
@@ -39,13 +40,26 @@ function typesOf4(machine: Machine, address: string, value: bigint): readonly st
   if (value === 0n || value === 0xffffffffn || value === 0x7fffffffn) return ['BROADCAST'];
   if (value >> 28n === 0xen) return ['MULTICAST'];
   if (isOwnAddress(machine, address)) return ['LOCAL'];
-  const mayBeBroadcast = machine.addresses.some((own) => {
+  return possibleBroadcasts(machine.addresses).has(value) ? ['UNICAST', 'BROADCAST'] : ['UNICAST'];
+}
+
+/** The last address of each network that one of the addresses may be of. */
+const possibleBroadcasts = oncePer((addresses: readonly string[]): ReadonlySet<bigint> => {
+  const found = new Set<bigint>();
+  for (const own of addresses) {
     const number = addressNumber(own);
-    if (number?.bits !== 32) return false;
-    for (let hostBits = 2n; hostBits <= 24n; hostBits += 1n) if ((number.value | ((1n << hostBits) - 1n)) === value) return true;
-    return false;
-  });
-  return mayBeBroadcast ? ['UNICAST', 'BROADCAST'] : ['UNICAST'];
+    if (number?.bits !== 32) continue;
+    for (let hostBits = 2n; hostBits <= 24n; hostBits += 1n) found.add(number.value | ((1n << hostBits) - 1n));
+  }
+  return found;
+});
+
+/** Beside its network, what the answers for an address depend on. */
+export function addressTypesOf(machine: Machine, address: string): readonly string[] {
+  const number = addressNumber(address);
+  if (number === undefined) return [];
+  if (number.bits === 32) return typesOf4(machine, address, number.value);
+  return [isOwnAddress(machine, address) ? 'LOCAL' : '', number.value >> 120n === 0xffn ? 'MULTICAST' : '', number.value === 0n ? 'UNSPEC' : ''];
 }
 
 function isOfType6(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {

@@ -2,6 +2,8 @@
 import { addressSet } from '../address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
+import type { ToldApart } from './told-apart.ts';
+import { Endings, mergeTwins } from './twins.ts';
 import { pathOf, type At, type Branch, type ChainOutcome, type Connection, type Hook, type Leaf, type Machine, type Packet, type PacketEnd, type Trail, type WalkResult } from './walk.ts';
 
 /** Something that hangs on a hook: a base chain, or a part of one. */
@@ -28,10 +30,14 @@ export const priorities = { raw: -300, mangle: -150, destinationNat: -100, ipvsO
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
  * POSTROUTING; a packet that the node sends to itself comes back by lo. An answer passes the same hooks, and conntrack
  * turns it back where its nat would rewrite the first packet of a connection.
+ * @param apart by which destinations of these chains are walked together where none of them tells them apart
  */
-export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail): WalkResult {
+export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail, apart?: ToldApart): WalkResult {
   const chains = [...hooked, ...turningBack(packet)].sort((one, other) => positionOf(one) - positionOf(other) || one.priority - other.priority);
-  const leaves: Leaf[] = [];
+  const endings = new Endings();
+  const end = (branch: Branch, leaf: Leaf): void => { endings.add(branch, leaf); };
+  const { source, destination, destinationPort } = packet;
+  const classOf = (address: string, port: number): string => `${apart?.classOf(address, port, source) ?? ''} ${String(address === destination)} ${String(port === destinationPort)}`;
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
 
@@ -45,12 +51,13 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
       const next: Branch[] = live.filter(isDone);
       for (const branch of ended) {
         if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
-        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') leaves.push(leafOf(branch, packet, branch.verdict, branch.chain));
+        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') end(branch, leafOf(branch, packet, branch.verdict, branch.chain));
         else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
-      if (chain.isDropPolicy) for (const branch of through) leaves.push(leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
+      if (chain.isDropPolicy) for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
-      live = trail.followsUnknown ? withoutIdleAssumptions(next) : next;
+      const merged = apart === undefined ? next : mergeTwins(next, classOf);
+      live = trail.followsUnknown ? withoutIdleAssumptions(merged) : merged;
     }
     return live;
   };
@@ -68,20 +75,20 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
   if (packet.entersAt === 'OUTPUT') {
     const isLoop = isOwnAddress(machine, packet.destination);
     const sent = pass({ hook: 'output', inInterface: '', outInterface: isLoop ? 'lo' : packet.outInterface }, start);
-    for (const branch of sendOn()) leaves.push(finalLeaf(branch, packet));
+    for (const branch of sendOn()) end(branch, finalLeaf(branch, packet));
     const there = pass({ hook: 'postrouting', inInterface: '', outInterface: packet.outInterface }, sent.filter((branch) => !isForNode(branch)));
     const back = pass({ hook: 'postrouting', inInterface: '', outInterface: 'lo' }, sent.filter(isForNode));
     const again = pass({ hook: 'prerouting', inInterface: 'lo', outInterface: '' }, back, true);
-    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) leaves.push(finalLeaf(branch, packet));
+    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) end(branch, finalLeaf(branch, packet));
   } else {
     const { inInterface, outInterface } = packet;
     const routed = pass({ hook: 'prerouting', inInterface, outInterface: '' }, start);
     const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
-    for (const branch of sendOn()) leaves.push(finalLeaf(branch, packet));
+    for (const branch of sendOn()) end(branch, finalLeaf(branch, packet));
     const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
-    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) leaves.push(finalLeaf(branch, packet));
+    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) end(branch, finalLeaf(branch, packet));
   }
-  return { leaves: leaves.filter(({ probability }) => probability > 0), steps: trail.steps, unknown: [...trail.unknown] };
+  return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown] };
 }
 
 /** Where a firewall decides; firewalld hangs ten behind the others. */

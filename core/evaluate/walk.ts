@@ -3,6 +3,7 @@ import type { IpSet } from '../ip-set.ts';
 import type { NftElement } from '../nft-expression.ts';
 import type { Counters } from '../program.ts';
 import type { Protocol } from '../service.ts';
+import type { Twins } from './twins.ts';
 
 /** The first packet of a new connection, or of the answer to one. */
 export interface Packet {
@@ -164,6 +165,8 @@ export interface Branch {
   readonly turned?: Turned;
   readonly assumed?: readonly Assumption[];
   readonly met?: Met;
+  /** Those that this one goes on for, itself among them. */
+  readonly twins?: Twins;
 }
 
 /** What ended a branch within a chain. */
@@ -210,10 +213,10 @@ export class Trail {
   }
 }
 
-/** The rules that a branch met, in order. */
-export function pathOf(met: Met | undefined): Step[] {
+/** The rules that a branch met, in order. @param until what it had met before those that are asked for */
+export function pathOf(met: Met | undefined, until?: Met): Step[] {
   const path: Step[] = [];
-  for (let each = met; each !== undefined; each = each.before) path.push(each.step);
+  for (let each = met; each !== until && each !== undefined; each = each.before) path.push(each.step);
   return path.reverse();
 }
 

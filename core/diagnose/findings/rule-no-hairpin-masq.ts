@@ -1,9 +1,26 @@
 import { hostPort, isSameAddress } from '../../address.ts';
+import type { DesiredTarget } from '../../desired-targets.ts';
+import type { NodeRules } from '../../node-rules.ts';
+import { oncePer } from '../../once-per.ts';
+import type { FrontendProgram } from '../../program.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { isSent, leavingBranches, markedBy } from '../node-check.ts';
 import { onNodes } from '../on-nodes.ts';
+
+/** The same for endpoints of which all rules are alike: those for their packets as for all others, and the chain that sends packets to them. */
+function hairpinClass(rules: NodeRules, frontend: FrontendProgram, { address, port }: DesiredTarget): string {
+  const target = targetsByPlace(frontend).get(hostPort(address, port));
+  const chain = target?.by?.chain ?? '';
+  const own = rules.kindOf(chain) === 'endpoint' ? (rules.chain(chain) ?? []).map(({ text }) => text.replaceAll(chain, 'CHAIN').replace(addresses, (word) => (word === address ? 'ADDRESS' : word))) : [];
+  // A target that no packet comes to is like no other.
+  return target === undefined ? hostPort(address, port) : [rules.sourceClass(address), String(target.hairpin?.value), ...own].join('\n');
+}
+
+const addresses = /\d+(?:\.\d+){3}|[\da-f]*:[\da-f:]+/gi;
+
+const targetsByPlace = oncePer(({ dnatTargets }: Pick<FrontendProgram, 'dnatTargets'>) => new Map(dnatTargets.map((target) => [hostPort(target.address, target.port), target])));
 
 export const ruleNoHairpinMasq: FindingKind = {
   id: 'RULE-NO-HAIRPIN-MASQ',
@@ -15,15 +32,20 @@ export const ruleNoHairpinMasq: FindingKind = {
     onNodes(facts, (check) =>
       check.frontends.filter(({ frontend, explainedBy }) => frontend.frontend === 'ClusterIP' && explainedBy === undefined && frontend.verdict === 'DNAT').flatMap(({ frontend, desired, family, destination }) => {
         if (family === undefined || destination === undefined || check.families.some(({ orderFaults }) => orderFaults.length > 0)) return [];
-        const lost = desired.filter(({ nodeName }) => nodeName === check.node).filter(({ address, port }) => {
+        const isLost = ({ address, port }: DesiredTarget): boolean => {
           const { leaves } = family.rules.walk({ source: address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt: 'PREROUTING' });
           return leavingBranches(check, leaves).some((leaf) => isSent(leaf) && !leaf.masquerade && markedBy(leaf) === undefined && leaf.dnat?.port === port && isSameAddress(leaf.dnat.address, address));
-        });
+        };
+        // One endpoint of those that the rules treat alike is walked for all of them.
+        const alike = Map.groupBy(desired.filter(({ nodeName }) => nodeName === check.node), (target) => hairpinClass(family.rules, frontend, target));
+        const lostTargets = new Set([...alike.values()].flatMap((targets) => (targets[0] !== undefined && isLost(targets[0]) ? targets : [])));
+        const lost = desired.filter((target) => lostTargets.has(target));
         if (lost.length === 0) return [];
+        const lostAddresses = new Set(lost.map(({ address }) => address));
         return [
           {
             message: `On ${check.node}, ${lost.map(({ address, port }) => hostPort(address, port)).join(', ')} cannot reach ${frontend.dnatTargets.length === 1 ? 'itself' : 'itself among others'} by ${frontendText(frontend)}: its packets are not masqueraded when they come back to it.`,
-            evidence: frontend.dnatTargets.filter(({ address }) => lost.some((each) => each.address === address)).map(({ address, by }) => `no rule masquerades packets from ${address} to itself${by === undefined ? '' : `; it is reached by ${by.rule}`}`),
+            evidence: frontend.dnatTargets.filter(({ address }) => lostAddresses.has(address)).map(({ address, by }) => `no rule masquerades packets from ${address} to itself${by === undefined ? '' : `; it is reached by ${by.rule}`}`),
             ...restartKubeProxy(check.node, facts.cluster),
           },
         ];
