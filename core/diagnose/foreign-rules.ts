@@ -1,10 +1,10 @@
-/** What rules of other programs do with a Service's packets that kube-proxy's own rules would send to an endpoint. */
-import { hostPort, prefixContains } from '../address.ts';
+/** What rules of other programs do with a Service's packets, and with the answers to them. */
+import { hostPort, isSameAddress, prefixContains, type addressSet } from '../address.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
-import type { Leaf, Packet, Step } from '../evaluate/walk.ts';
+import { answerTo, fateOf } from '../evaluate/answer.ts';
+import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { isOwnAddress } from '../evaluate/walk-hooks.ts';
 import type { NodeFacts } from '../node-facts.ts';
-import { recordsOf } from '../node-report.ts';
 import type { FrontendProgram } from '../program.ts';
 import { readAllHooks, type AllHooks } from '../report-rules.ts';
 import type { DesiredService, Family } from '../service.ts';
@@ -13,10 +13,11 @@ export interface ForeignFault {
   /** Whose packets: "clients outside". */
   readonly client: string;
   readonly frontend: FrontendProgram;
-  /** stops: dropped or rejected. diverts: sent elsewhere. hides: kept from kube-proxy's rules. */
-  readonly kind: 'stops' | 'diverts' | 'hides';
+  readonly kind: ForeignKind;
   /** The rule as its tool prints it, behind its table. */
   readonly rule: string;
+  /** Where the rule stands; absent for a policy. */
+  readonly place?: Pick<Step, 'table' | 'chain' | 'rule'>;
   /** A program, or "another program". */
   readonly owner: string;
   /** What is not known and decides whether it is so; empty where it surely is. */
@@ -25,10 +26,26 @@ export interface ForeignFault {
   readonly to?: string;
 }
 
+export type ForeignKind =
+  /** Dropped or rejected. */
+  | 'stops'
+  /** Sent elsewhere. */
+  | 'diverts'
+  /** Kept from kube-proxy's rules. */
+  | 'hides'
+  /** Not masqueraded, though kube-proxy's rules would: answers miss the node. */
+  | 'unmasks'
+  /** The answers to them are dropped or rejected. */
+  | 'stopsAnswers'
+  /** Conntrack does not know the answers to them: they come from an address that the client did not ask. */
+  | 'losesAnswers';
+
 /** What is asked of one frontend: packets that kube-proxy's own rules send to an endpoint are walked through everything. */
 export interface AskedPacket {
   readonly client: string;
   readonly packet: Packet;
+  /** Whether the client is on this node, or is the node: its answers come back over it, masqueraded or not. */
+  readonly isOnNode: boolean;
 }
 
 /** Undefined where a node's report holds no rules of other programs. */
@@ -37,7 +54,7 @@ export function foreignHooks(facts: NodeFacts, { namespace, name }: DesiredServi
 }
 
 /** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
-function bridgesBeside({ node, read }: NodeFacts, cluster: ClusterFacts | undefined): ReadonlySet<string> {
+export function bridgesBeside({ node, read }: NodeFacts, cluster: ClusterFacts | undefined): ReadonlySet<string> {
   const own = cluster?.nodes?.find(({ name }) => name === node);
   if (own === undefined || own.podCIDRs.length === 0) return new Set();
   const isCluster = (address: string): boolean => own.internalIPs.includes(address) || own.podCIDRs.some((prefix) => prefixContains(prefix, address) === true);
@@ -45,54 +62,187 @@ function bridgesBeside({ node, read }: NodeFacts, cluster: ClusterFacts | undefi
   return new Set(bridges.map(({ name }) => name));
 }
 
-/** @returns with what could not be followed on the way */
-export function foreignFaults(hooks: AllHooks, facts: NodeFacts, frontend: FrontendProgram, asked: readonly AskedPacket[]): { readonly faults: readonly ForeignFault[]; readonly unfollowed: readonly string[] } {
-  const addresses = facts.read === undefined ? [] : (recordsOf(facts.read.report, 'start')[0]?.addresses ?? []);
-  const unfollowed = new Set<string>();
-  const found = asked.flatMap(({ client, packet }) => {
-    const own = hooks.walkOwn(packet).leaves;
-    if (!own.some(({ verdict }) => verdict === 'DNAT')) return [];
-    // NodeLocal DNSCache has the cluster IP itself, and keeps its packets from kube-proxy's rules on purpose.
-    const isServedHere = frontend.frontend === 'ClusterIP' && isOwnAddress({ addresses, ipSets: new Map() }, packet.destination);
-    const { leaves, unknown } = hooks.walk(packet);
-    for (const text of unknown) unfollowed.add(text);
-    const faults = leaves.flatMap((leaf) => {
-      const fault = faultOf(leaf, own, isServedHere);
-      return fault === undefined ? [] : [{ leaf, fault }];
-    });
-    const isSure = faults.some(({ leaf: { assumed } }) => assumed === undefined) && unknown.length === 0;
-    const isAll = faults.length === leaves.length && unknown.length === 0;
-    return faults
-      // What is surely so needs no second rule that may be so as well.
-      .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
-      .map(({ leaf, fault }): ForeignFault => {
-        const order = fault.kind !== 'stops' && hooks.isBeside(fault.step?.table ?? '') ? [`whether table ${fault.step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`] : [];
-        const assumed = isAll ? [] : (leaf.assumed ?? []).map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
-        return {
-          client,
-          frontend,
-          kind: fault.kind,
-          rule: fault.step === undefined ? `${leaf.decidedBy ?? ''} is DROP, and no rule accepts the packets before` : `${fault.step.table}: ${fault.step.rule}`,
-          owner: ownerOf(leaf, fault.step),
-          unless: [...assumed, ...order, ...unknown],
-          ...(fault.to === undefined ? {} : { to: fault.to }),
-        };
-      });
-  });
-  return { faults: found, unfollowed: [...unfollowed] };
+/** With what could not be followed on the way. */
+export interface ForeignFound {
+  readonly faults: readonly ForeignFault[];
+  readonly unfollowed: readonly string[];
 }
 
-function faultOf(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): { readonly kind: ForeignFault['kind']; readonly step: Step | undefined; readonly to?: string } | undefined {
+/** One fault before it is known whether it surely is one. */
+interface Found {
+  readonly leaf: Leaf;
+  readonly kind: ForeignKind;
+  readonly step: Step | undefined;
+  readonly to?: string;
+}
+
+/** Asks the rules of one node and family; what several frontends ask alike is walked once. */
+export class ForeignJudge {
+  readonly #hooks: AllHooks;
+  readonly #own: string;
+  readonly #walked = new Map<string, WalkResult>();
+  /** What could not be followed of what is being asked. */
+  #unknown = new Set<string>();
+
+  /** @param own the address by which other nodes know this one */
+  constructor(hooks: AllHooks, own: string) {
+    this.#hooks = hooks;
+    this.#own = own;
+  }
+
+  /**
+   * What becomes of packets to the frontend that enter this node, and of the answers that come back over it.
+   * @param onNode the endpoints on this node
+   */
+  frontend(frontend: FrontendProgram, asked: readonly AskedPacket[], onNode: ReturnType<typeof addressSet>): ForeignFound {
+    return this.#judge(frontend, asked, (each) => this.#ofFrontend(frontend, each, onNode));
+  }
+
+  /** What becomes of packets that other nodes have sent on to endpoints on this one, and of the answers. */
+  endpoints(frontend: FrontendProgram, asked: readonly AskedPacket[]): ForeignFound {
+    return this.#judge(frontend, asked, ({ packet }) => {
+      const leaves = this.#walk(packet);
+      const found = leaves.flatMap((leaf): Found[] => {
+        if (leaf.verdict === 'DROP' || leaf.verdict === 'REJECT') return isKubeStop(leaf) ? [] : [{ leaf, kind: 'stops', step: stoppingStep(leaf) }];
+        if (leaf.dnat !== undefined) return isKubeStep(leaf.dnat.by) ? [] : [{ leaf, kind: 'diverts', step: leaf.dnat.by, to: hostPort(leaf.dnat.address, leaf.dnat.port) }];
+        return [];
+      });
+      return { found: [...found, ...this.#answers(packet, leaves.filter((leaf) => !found.some((each) => each.leaf === leaf)))], isWhole: found.length === leaves.length };
+    });
+  }
+
+  #walk(packet: Packet): readonly Leaf[] {
+    const key = JSON.stringify(packet);
+    const walked = this.#walked.get(key) ?? this.#hooks.walk(packet);
+    this.#walked.set(key, walked);
+    for (const text of walked.unknown) this.#unknown.add(text);
+    return walked.leaves;
+  }
+
+  #judge(frontend: FrontendProgram, asked: readonly AskedPacket[], ask: (asked: AskedPacket) => { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined): ForeignFound {
+    const unfollowed = new Set<string>();
+    const faults = asked.flatMap((each): ForeignFault[] => {
+      this.#unknown = new Set();
+      const { found, isWhole } = ask(each) ?? { found: [], isWhole: false };
+      const unknown = [...this.#unknown];
+      for (const text of unknown) unfollowed.add(text);
+      const isSure = found.some(({ leaf: { assumed } }) => assumed === undefined) && unknown.length === 0;
+      const isAll = isWhole && unknown.length === 0;
+      return found
+        // What is surely so needs no second rule that may be so as well.
+        .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
+        .map(({ leaf, kind, step, to }): ForeignFault => {
+          const order = kind === 'diverts' || kind === 'hides' || kind === 'unmasks' ? this.#orderDoubt(step) : [];
+          const assumed = isAll ? [] : (leaf.assumed ?? []).map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
+          return {
+            client: each.client,
+            frontend,
+            kind,
+            rule: step === undefined ? `${leaf.decidedBy ?? ''} is DROP, and no rule accepts the packets before` : `${step.table}: ${step.rule}`,
+            ...(step === undefined ? {} : { place: { table: step.table, chain: step.chain, rule: step.rule } }),
+            owner: ownerOf(leaf, step),
+            unless: [...assumed, ...order, ...unknown],
+            ...(to === undefined ? {} : { to }),
+          };
+        });
+    });
+    return { faults, unfollowed: [...unfollowed] };
+  }
+
+  #orderDoubt(step: Step | undefined): string[] {
+    return this.#hooks.isBeside(step?.table ?? '') ? [`whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`] : [];
+  }
+
+  #ofFrontend(frontend: FrontendProgram, { packet, isOnNode }: AskedPacket, onNode: ReturnType<typeof addressSet>): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
+    const own = this.#hooks.walkOwn(packet).leaves;
+    if (!own.some(({ verdict }) => verdict === 'DNAT')) return undefined;
+    // NodeLocal DNSCache has the cluster IP itself, and keeps its packets from kube-proxy's rules on purpose.
+    const isServedHere = frontend.frontend === 'ClusterIP' && isOwnAddress(this.#hooks.machine, packet.destination);
+    const leaves = this.#walk(packet);
+    const isHere = (leaf: Leaf): boolean => leaf.dnat !== undefined && (isOwnAddress(this.#hooks.machine, leaf.dnat.address) || onNode.has(leaf.dnat.address));
+    const found = leaves.flatMap((leaf): Found[] => {
+      const fault = firstFault(leaf, own, isServedHere) ?? (this.#hooks.knowsSourceNat && !isHere(leaf) ? unmasked(leaf, own) : undefined);
+      return fault === undefined ? [] : [{ leaf, ...fault }];
+    });
+    // The answer to a packet that goes on under the client's own address need not come back over this node.
+    const sent = leaves.filter((leaf) => leaf.verdict === 'DNAT' && !found.some((each) => each.leaf === leaf) && (isOnNode || leaf.masquerade || isHere(leaf)));
+    return { found: [...found, ...this.#answers(packet, sent)], isWhole: found.length === leaves.length };
+  }
+
+  /** Answers to what was sent: one of all endpoints that no rule tells apart. */
+  #answers(packet: Packet, sent: readonly Leaf[]): Found[] {
+    const one = new Map<string, Leaf>();
+    for (const leaf of sent) {
+      const { dnat, masquerade, connection, assumed = [] } = leaf;
+      const key = JSON.stringify([this.#hooks.segments.keyOf(dnat?.address ?? packet.destination), dnat?.port, masquerade, connection, assumed.map(({ rule, holds }) => [rule, holds])]);
+      if (!one.has(key)) one.set(key, leaf);
+    }
+    return [...one.values()].flatMap((first): Found[] => {
+      const answer = answerTo(packet, first, this.#hooks.machine, this.#own);
+      return this.#walk(answer).flatMap((leaf): Found[] => {
+        const fate = fateOf(packet, answer, leaf);
+        if (fate === 'arrives') return [];
+        const assumed = [...(first.assumed ?? []), ...(leaf.assumed ?? [])];
+        const whole: Leaf = assumed.length === 0 ? leaf : { ...leaf, assumed };
+        const cause = trackingStep(leaf) ?? trackingStep(first);
+        if (fate === 'lost') return cause === undefined ? [] : [{ leaf: whole, kind: 'losesAnswers', step: cause }];
+        // kube-proxy's own rules drop what conntrack does not know.
+        if (isKubeStop(leaf)) return cause === undefined ? [] : [{ leaf: whole, kind: 'losesAnswers', step: cause }];
+        return [{ leaf: whole, kind: 'stopsAnswers', step: stoppingStep(leaf) }];
+      });
+    });
+  }
+}
+
+function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Omit<Found, 'leaf'> | undefined {
   const { verdict, decidedBy = '', path, dnat } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
-    if (decidedBy.startsWith('KUBE-') || own.some((each) => each.verdict === verdict && each.decidedBy === decidedBy)) return undefined;
-    return { kind: 'stops', step: decidedBy.startsWith('policy of ') ? undefined : path.at(-1) };
+    if (isKubeStop(leaf) || own.some((each) => each.verdict === verdict && each.decidedBy === decidedBy)) return undefined;
+    return { kind: 'stops', step: stoppingStep(leaf) };
   }
   if (isServedHere) return undefined;
   if (dnat !== undefined) return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
   if (own.some((each) => each.verdict === 'NONE' || each.verdict === 'ACCEPT')) return undefined;
-  const step = path.findLast((each) => !isKubeStep(each) && /^(?:ACCEPT|RETURN|accept|return)\b|NOTRACK|notrack|^CT\b/.test(each.effect));
+  const step = path.findLast((each) => !isKubeStep(each) && (isPassing(each) || isUntracking(each)));
   return step === undefined ? undefined : { kind: 'hides', step };
+}
+
+/** What kube-proxy's own rules masquerade, and all rules together do not. */
+function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undefined {
+  const { dnat, masquerade, path } = leaf;
+  if (dnat === undefined || masquerade || !own.some((each) => each.masquerade && each.dnat?.port === dnat.port && isSameAddress(each.dnat.address, dnat.address))) return undefined;
+  const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
+  const isAsked = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
+  const step = isAsked ? behind.findLast(isMarking) : (behind.findLast(isPassing) ?? behind.findLast(isMarking));
+  return step === undefined ? undefined : { kind: 'unmasks', step };
+}
+
+/** The rule that drops or rejects; undefined for a chain's policy. */
+function stoppingStep({ decidedBy = '', path }: Leaf): Step | undefined {
+  return decidedBy.startsWith('policy of ') ? undefined : path.at(-1);
+}
+
+/** The rule that keeps packets from conntrack, or puts them into a zone. */
+function trackingStep({ path }: Leaf): Step | undefined {
+  return path.findLast((step) => !isKubeStep(step) && isUntracking(step));
+}
+
+function isPassing({ effect }: Step): boolean {
+  return /^(?:ACCEPT|RETURN|accept|return)\b/.test(effect);
+}
+
+function isMarking({ effect }: Step): boolean {
+  return /mark/i.test(effect);
+}
+
+function isUntracking({ effect }: Step): boolean {
+  return /NOTRACK|notrack|\bzone \d|^CT\b/.test(effect);
+}
+
+/** Whether a rule of kube-proxy's drops or rejects it. */
+function isKubeStop(leaf: Leaf): boolean {
+  const step = stoppingStep(leaf);
+  return step !== undefined && isKubeStep(step);
 }
 
 function isKubeStep({ table, chain }: Step): boolean {

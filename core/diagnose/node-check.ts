@@ -1,8 +1,9 @@
 /** What a node's rules do with a Service beside where they send it, compared with what they should: one look for all findings of rules. */
-import { addressText, isSameAddress, parseNetwork, reachableAddresses } from '../address.ts';
+import { addressSet, addressText, isSameAddress, parseNetwork, reachableAddresses } from '../address.ts';
 import { rangeDifference } from '../address-ranges.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
-import { desiredTargets, type DesiredTarget } from '../desired-targets.ts';
+import { desiredTargets, servingTargets, type DesiredTarget } from '../desired-targets.ts';
+import type { AddressSegments } from '../evaluate/address-segments.ts';
 import type { Leaf, Packet, Step } from '../evaluate/walk.ts';
 import { isOwnAddress } from '../evaluate/walk-hooks.ts';
 import type { NodeFacts } from '../node-facts.ts';
@@ -13,7 +14,7 @@ import { rulesOfReport } from '../report-rules.ts';
 import { markChains, type RuleView } from '../rule-view.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
-import { foreignFaults, foreignHooks, type ForeignFault } from './foreign-rules.ts';
+import { foreignHooks, ForeignJudge, type AskedPacket, type ForeignFault } from './foreign-rules.ts';
 import { frontendDrifts, isSyncing, type FrontendDrift } from './frontend-drift.ts';
 import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
 
@@ -112,17 +113,25 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
       orderFaults: chains.flatMap((chain) => orderFault(family.rules, chain) ?? []),
     };
   });
-  const hooks = new Map(families.map(({ family }) => [family, foreignHooks(facts, desired, family, cluster)]));
-  const foreignUnread = new Set([...hooks.values()].flatMap((each) => each?.unread ?? []));
+  const foreignUnread = new Set<string>();
+  const judges = new Map(families.flatMap(({ family }) => {
+    const hooks = foreignHooks(facts, desired, family, cluster);
+    for (const text of hooks?.unread ?? []) foreignUnread.add(text);
+    return hooks === undefined ? [] : [[family, { judge: new ForeignJudge(hooks, reachableAddresses(addresses, family)[0] ?? ''), hooks }] as const];
+  }));
   const foreignOf = ({ drift: { frontend }, destination }: Walked): readonly ForeignFault[] => {
-    const own = hooks.get(frontend.family);
+    const own = judges.get(frontend.family);
     if (own === undefined || destination === undefined) return [];
     const { outside, node, pod } = clientsOf(frontend.family);
-    const clients = [['clients outside', frontend.sourceRanges?.value[0]?.split(/[/-]/)[0] ?? outside, 'PREROUTING'], ['the node itself', node, 'OUTPUT'], ['pods', pod, 'PREROUTING']] as const;
-    const asked = clients.flatMap(([client, source, entersAt]) => (source === undefined ? [] : [{ client, packet: { source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt } }]));
-    const { faults, unfollowed } = foreignFaults(own, facts, frontend, asked);
-    for (const text of unfollowed) foreignUnread.add(text);
-    return faults;
+    const clients = [['clients outside', frontend.sourceRanges?.value[0]?.split(/[/-]/)[0] ?? outside, 'PREROUTING', false], ['the node itself', node, 'OUTPUT', true], ['pods', pod, 'PREROUTING', true]] as const;
+    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): AskedPacket[] => (source === undefined ? [] : [{ client, isOnNode, packet: { source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt } }]));
+    const onNode = servingTargets(desired, frontend).filter(({ nodeName }) => nodeName === facts.node);
+    const found = [
+      own.judge.frontend(frontend, asked, addressSet(onNode.map(({ address }) => address))),
+      own.judge.endpoints(frontend, arrivals(frontend, onNode, facts, desired, cluster, own.hooks.segments)),
+    ];
+    for (const text of found.flatMap(({ unfollowed }) => unfollowed)) foreignUnread.add(text);
+    return found.flatMap(({ faults }) => faults);
   };
   const frontends = walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired, foreignOf(each)));
   return {
@@ -133,6 +142,27 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
     frontends,
     foreignUnread: [...foreignUnread],
   };
+}
+
+/**
+ * Packets that other nodes have sent on to endpoints on this one, as they come to it: from pods there, and from the nodes
+ * themselves, which stand for all whom they masquerade. Of clients and endpoints that no rule tells apart, one.
+ */
+function arrivals({ frontend, family, protocol }: FrontendProgram, onNode: readonly DesiredTarget[], facts: NodeFacts, { service }: DesiredService, cluster: ClusterFacts | undefined, segments: AddressSegments): AskedPacket[] {
+  if ((frontend === 'ClusterIP' ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local') return [];
+  const others = (cluster?.nodes ?? []).filter(({ name }) => name !== facts.node);
+  const isOwn = (address: string): boolean => familyOf(address) === family;
+  const clients = [
+    ...others.flatMap(({ podCIDRs }) => lastButOne(podCIDRs.find(isOwn)) ?? []).map((source) => ({ client: 'pods of other nodes', source })),
+    ...others.flatMap(({ internalIPs }) => internalIPs.find(isOwn) ?? []).map((source) => ({ client: 'other nodes', source })),
+  ];
+  const told = oneOfEach(clients, ({ client, source }) => `${client} ${segments.keyOf(source)}`);
+  const targets = oneOfEach(onNode, ({ address, port }) => `${segments.keyOf(address)} ${String(port)}`);
+  return told.flatMap(({ client, source }) => targets.map(({ address, port }): AskedPacket => ({ client, isOnNode: false, packet: { source, destination: address, destinationPort: port, protocol, entersAt: 'PREROUTING' } })));
+}
+
+function oneOfEach<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[] {
+  return [...new Map(values.map((value) => [keyOf(value), value])).values()];
 }
 
 interface Walked {
@@ -201,7 +231,7 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
   const explainedBy = isEntryLost
     ? 'jump'
     // What another program's rule does to packets before they come to kube-proxy's rules is no fault of these.
-    : foreign.some(({ kind, unless }) => kind !== 'stops' && unless.length === 0)
+    : foreign.some(({ kind, unless }) => (kind === 'diverts' || kind === 'hides') && unless.length === 0)
       ? 'foreign'
       : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
         ? 'order'
@@ -355,7 +385,11 @@ export function markedBy({ path }: Leaf): Step | undefined {
 function podAddress(facts: NodeFacts, cluster: ClusterFacts | undefined, family: Family): string | undefined {
   if (!knowsPods(facts, cluster, family)) return undefined;
   const ranges = [...(cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs ?? []), ...(kubeProxyConfigOf(facts, cluster)?.config.clusterCIDRs ?? [])];
-  const range = ranges.find((prefix) => familyOf(prefix) === family);
+  return lastButOne(ranges.find((prefix) => familyOf(prefix) === family));
+}
+
+/** Of the range's addresses the last one but one. */
+function lastButOne(range: string | undefined): string | undefined {
   const network = range === undefined ? undefined : parseNetwork(range);
   return network === undefined ? undefined : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
 }

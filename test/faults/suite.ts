@@ -10,5 +10,6 @@ import { leftovers } from './groups/leftovers.ts';
 import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
 import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
+import { thirdPartyRules } from './groups/third-party-rules.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];

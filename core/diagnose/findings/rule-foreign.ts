@@ -1,14 +1,14 @@
 import type { FindingKind } from '../finding.ts';
-import type { ForeignFault } from '../foreign-rules.ts';
+import type { ForeignFault, ForeignKind } from '../foreign-rules.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { onNodes } from '../on-nodes.ts';
 
 export const ruleForeign: FindingKind = {
   id: 'RULE-FOREIGN',
   severity: 'error',
-  condition: "A rule of another program (iptables, or a table of nftables), or a policy DROP, stops packets of the Service that kube-proxy's rules send to an endpoint, sends them elsewhere, or keeps them from kube-proxy's rules.",
+  condition: "A rule of another program (iptables, or a table of nftables), or a policy DROP, stops packets of the Service that kube-proxy's rules send to an endpoint, or their answers, sends them elsewhere, keeps them from kube-proxy's rules or from being masqueraded, or the answers from conntrack. Packets and answers are walked on the node that the client asks, and on the endpoint's own.",
   notReported:
-    "Where it hangs on what is not known of the packet, as an interface, a set or a limit (RULE-FOREIGN-UNKNOWN); a cluster IP that the node itself has, as NodeLocal DNSCache's; nat's POSTROUTING; the nat table of the backend of iptables that kube-proxy does not use; the mode ipvs.",
+    "Where it hangs on what is not known of the packet, as an interface, a set or a limit (RULE-FOREIGN-UNKNOWN); a cluster IP that the node itself has, as NodeLocal DNSCache's; packets that need not be masqueraded, for their endpoint is on the node; the mode ipvs.",
   source: 'netfilter hooks and priorities (linux/netfilter_ipv4.h); KubeSkoop AssertDefaultAccept',
   find: (facts) =>
     onNodes(facts, (check) => {
@@ -26,6 +26,16 @@ export const ruleForeign: FindingKind = {
     }),
 };
 
+/** `stops packets`, before `of clients outside to ClusterIP 10.96.0.7:80/TCP`. */
 export function doingText(fault: Pick<ForeignFault, 'kind'> | undefined): string {
-  return fault?.kind === 'diverts' ? 'diverts packets' : fault?.kind === 'hides' ? "keeps from kube-proxy's rules packets" : 'stops packets';
+  return doings[fault?.kind ?? 'stops'];
 }
+
+const doings: Readonly<Record<ForeignKind, string>> = {
+  stops: 'stops packets',
+  diverts: 'diverts packets',
+  hides: "keeps from kube-proxy's rules packets",
+  unmasks: 'keeps from being masqueraded packets',
+  stopsAnswers: 'stops answers to packets',
+  losesAnswers: 'keeps from conntrack, which would turn them back, answers to packets',
+};
