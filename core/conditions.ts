@@ -1,6 +1,7 @@
 /** The conditions of a trace: Ready as kstatus, Argo CD and Flux read it; Collected; Converged; Healthy. */
 import { boundedList, boundedText } from './bounded-text.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
+import { ruleForeignUnknown } from './diagnose/findings/rule-foreign-unknown.ts';
 import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import { namesText } from './diagnose/listed.ts';
 import { unaskedAddresses } from './external-addresses.ts';
@@ -111,6 +112,9 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
   if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
     return { status: 'Unknown', reason: 'NotAllKnown', message: 'no error was found in what could be read, and not all could be read' };
   }
+  // Where a rule may stop packets, and whether it does is not known, nobody knows that the Service is well.
+  const unjudged = findings.filter(({ id }) => id === ruleForeignUnknown.id);
+  if (unjudged.length > 0) return { status: 'Unknown', reason: 'RulesNotJudged', message: `no error was found in what could be judged; ${unjudged.map(({ message }) => message).join(' ')}` };
   const unasked = unaskedAddresses(desired);
   if (unasked.length > 0) return { status: 'Unknown', reason: 'AddressesNotAsked', message: `no error was found in what could be read; nodes were not asked for ${namesText(unasked)}` };
   // What the API server tells around the Service explains errors of the path; the path itself was read whole.
