@@ -91,5 +91,7 @@ export async function openServiceBundle(
   const client = connect(flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
   await checkClient(client, client.namespace, from);
   const { bundle } = await collectBundle(client, { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) }, createProgress(io.stderr), io);
-  return bundle;
+  if ((collect.connect ?? 'None') === 'None' || from === undefined || !('pod' in from)) return bundle;
+  const { bundleWithPodConnections } = await import('./pod-connections.ts');
+  return bundleWithPodConnections(client, bundle);
 }

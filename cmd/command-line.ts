@@ -124,7 +124,7 @@ function withFlags(command: Argv, own: Readonly<Record<string, Options>>): Argv 
   return command.options(first).group([...Object.keys(first), 'help'], 'Flags:').options(globalFlags).group(Object.keys(globalFlags), 'Flags of kubectl:');
 }
 
-const connectFlag = value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; it leaves conntrack entries');
+const connectFlag = value('Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; with --from POD also from within that pod, by a program of its own and with your right to exec; it leaves conntrack entries');
 
 const traceFlags: Readonly<Record<string, Options>> = {
   output: { ...value('Output: table, wide, json, yaml, name, mermaid, dot or svg; without it, a live view on a terminal and a table elsewhere'), alias: 'o' },

@@ -1,5 +1,6 @@
 /** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's whole way. */
 import { hostPort } from '../core/address.ts';
+import { clientStatus } from '../core/client-status.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { comparisonOf } from '../core/compare-service.ts';
 import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
@@ -9,7 +10,8 @@ import { askedFrontends, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import { familyOf, type DesiredService } from '../core/service.ts';
-import type { ComparisonStatus } from '../core/service-trace.ts';
+import type { ComparisonStatus, ServiceTraceStatus } from '../core/service-trace.ts';
+import { isTried, untriedTexts } from '../core/untried.ts';
 import { openServiceBundle } from './bundle-source.ts';
 import { clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
 import { UsageError } from './errors.ts';
@@ -22,6 +24,7 @@ import { comparisonLines } from './printers/comparison.ts';
 import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import { visible } from './printers/visible.ts';
+import { wrapped } from './printers/wrapped.ts';
 import type { ExplainRequest } from './request.ts';
 import { connectionsTable, type NodeConnections } from './result-tables.ts';
 
@@ -63,9 +66,17 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
   // Of all nodes, whichever are explained.
   const comparison = comparisonOf({ desired, nodes, now: bundle.recordedAt, ...present({ cluster: bundle.cluster }) });
+  const { cluster } = bundle;
+  const client = cluster?.client?.connected === undefined ? undefined : clientStatus(cluster.client, cluster.client.connected);
   const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
-  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }) };
-  writeResult(io, request.output, result, (shown) => textOf(visible(desired), shown.nodes, { comparison: shown.comparison, connections: shown.connections ?? [] }, request, io));
+  const untried = untriedTexts({
+    hasEndpoints: desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
+    isTriedFromNodes: connections.some((each) => each.connections.some(isTried)),
+    isRefused: cluster?.connectRefusal !== undefined,
+    ...present({ client }),
+  });
+  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }), ...present({ client }), untried };
+  writeResult(io, request.output, result, (shown) => textOf(visible(desired), shown.nodes, { comparison: shown.comparison, connections: shown.connections ?? [], client: shown.client, untried: shown.untried }, request, io));
   return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
 }
 
@@ -95,7 +106,15 @@ function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, client
   return nodesByProgram(reports, desired);
 }
 
-function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { comparison, connections }: { readonly comparison: ComparisonStatus; readonly connections: readonly NodeConnections[] }, request: ExplainRequest, io: Io): string {
+interface Tried {
+  readonly comparison: ComparisonStatus;
+  readonly connections: readonly NodeConnections[];
+  readonly client: ServiceTraceStatus['client'];
+  /** What was not tried. */
+  readonly untried: readonly string[];
+}
+
+function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { comparison, connections, client, untried }: Tried, request: ExplainRequest, io: Io): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;
@@ -109,7 +128,8 @@ function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { co
     if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
   const disagreeing = comparison.rows.length + comparison.outliers.length === 0 ? [] : ['', ...comparisonLines(comparison, { width, paint })];
-  const table = connectionsTable({ nodes: connections });
+  const table = connectionsTable({ nodes: connections, ...present({ client }) });
   const tried = connections.length === 0 ? [] : ['', paint('heading', 'Connections made by --connect'), ...printColumns(table.columns, table.rows, { width, paint })];
-  return `${[...lines, ...tried, ...disagreeing].join('\n')}\n`;
+  const note = untried.length === 0 ? [] : ['', ...wrapped(untried.join('; '), width).map((line) => paint('dim', line))];
+  return `${[...lines, ...tried, ...disagreeing, ...note].join('\n')}\n`;
 }

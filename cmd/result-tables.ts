@@ -3,6 +3,7 @@ import { hostPort } from '../core/address.ts';
 import { plural } from '../core/plural.ts';
 import type { ComparisonStatus, FindingStatus, NodeStatus, ServiceStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 import { sumOfKnown } from '../core/sum-of-known.ts';
+import { untriedOf } from '../core/untried.ts';
 import { nodeColumns, nodeRow } from './node-row.ts';
 import { endpointState, type Path } from './path-table.ts';
 import type { Column } from './printers/columns.ts';
@@ -225,16 +226,21 @@ export function findingsSummary({ findings = [], summary }: ServiceTraceStatus):
   return [plural(summary?.errors ?? count('error'), 'error'), plural(summary?.warnings ?? count('warning'), 'warning')].join(', ');
 }
 
-/** The whole in a few words, such as `1 error, 1 warning`: that nothing was found is good only where all could be read. */
+/** The whole in a few words, such as `1 error, 1 warning`: that nothing was found is good only where all could be read, and says what was not tried. */
 export function verdictCell(status: ServiceTraceStatus): Cell {
   const { findings } = status;
   if (findings === undefined) return cell('unknown', 'warning');
   const hasSeverity = (severity: FindingStatus['severity']): boolean => findings.some((finding) => finding.severity === severity);
   const more = findings.filter(({ severity }) => severity === 'info').length;
-  if (hasSeverity('error') || hasSeverity('warning')) return cell(findingsSummary(status), hasSeverity('error') ? 'error' : 'warning');
+  if (hasSeverity('error') || hasSeverity('warning')) return cell(`${findingsSummary(status)}${untriedEnd(status)}`, hasSeverity('error') ? 'error' : 'warning');
   const none = noFindingCell(status);
-  if (more > 0) return cell(`${findingsSummary(status)}, ${String(more)} for information${none.tone === 'ok' ? '' : '; not all could be read'}`, none.tone);
-  return cell(none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read', none.tone);
+  if (more > 0) return cell(`${findingsSummary(status)}, ${String(more)} for information${none.tone === 'ok' ? '' : '; not all could be read'}${untriedEnd(status)}`, none.tone);
+  return cell(`${none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read'}${untriedEnd(status)}`, none.tone);
+}
+
+/** `; connections not tried: --connect` where there is no error, so that nobody takes it for more than it is. */
+export function untriedEnd(status: ServiceTraceStatus): string {
+  return untriedOf(status).map((text) => `; ${text}`).join('');
 }
 
 type Connection = Omit<NonNullable<NodeStatus['connections']>[number], 'status'> & { readonly status?: number | undefined };
@@ -257,12 +263,14 @@ const connectionTones: Readonly<Record<Connection['outcome'], Tone>> = {
 };
 
 /** What became of the active check's connections: alike outcomes of several nodes in one row. */
-export function connectionsTable({ nodes = [] }: { readonly nodes?: readonly NodeConnections[] }): ResultTable {
+export function connectionsTable({ nodes = [], client }: { readonly nodes?: readonly NodeConnections[]; readonly client?: ServiceTraceStatus['client'] }): ResultTable {
   const rows = new Map<string, { connection: Connection; nodes: string[]; slowest: number }>();
-  for (const { name, connections = [] } of nodes) {
+  const ofPod = client === undefined ? undefined : { name: `pod ${client.pod}`, connections: client.connections };
+  for (const from of [...nodes, ...(ofPod === undefined ? [] : [ofPod])]) {
+    const { name, connections = [] } = from;
     for (const connection of connections) {
-      const { hop, address, port, protocol, outcome, status, milliseconds } = connection;
-      const key = [hop, address, port, protocol, outcome, status].join(' ');
+      const { hop, address, port, protocol, outcome, status, milliseconds }: Connection = connection;
+      const key = [hop, address, port, protocol, outcome, status, from === ofPod].join(' ');
       const row = rows.get(key);
       rows.set(key, { connection, nodes: [...(row?.nodes ?? []), name], slowest: Math.max(row?.slowest ?? 0, milliseconds) });
     }

@@ -33,6 +33,8 @@ export interface TraceSource {
   follow(onEvent: (event: TraceEvent) => void, signal: AbortSignal): Promise<void>;
   /** Follows the packet of this client too, the name of a pod or an IP address; absent where that cannot be. */
   walkFrom?(client: string): Promise<void>;
+  /** The trace with what becomes of the client's own connections; absent where nobody asked for them. */
+  connectFromPod?(trace: ServiceTrace): Promise<ServiceTrace>;
   /** Writes what is seen to a bundle, and gives its name; absent where it is a bundle already. */
   save?(): Promise<string>;
   /** Follows the logs of the Service's pods until `signal` aborts; absent where there are none. @throws where they cannot be had */

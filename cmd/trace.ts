@@ -68,11 +68,21 @@ export async function openSource(request: TraceRequest, isWatching: boolean, io:
     }
   };
   const logs: NonNullable<TraceSource['logs']> = (...listener) => follow({ namespace, service }, ...listener);
+  const { from, connect: mode } = request;
+  const connectFromPod =
+    mode === 'None' || from === undefined || !('pod' in from)
+      ? {}
+      : {
+          connectFromPod: async (trace: ServiceTrace) => {
+            const { traceWithPodConnections } = await import('./pod-connections.ts');
+            return traceWithPodConnections(client, trace, from.pod);
+          },
+        };
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
-    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs };
+    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs, ...connectFromPod };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : openOnce(client, { namespace, spec, keep: origin.keep });
+  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), ...connectFromPod };
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
@@ -95,10 +105,13 @@ async function printOne(source: TraceSource, request: TraceRequest, io: Io, prog
     throw noAnswerError(timeoutMilliseconds);
   }
   throwWhereNothingIsThere(trace);
-  io.stdout.write(await textOf(trace, request, io));
+  if (source.connectFromPod !== undefined) progress.update('Connecting from within the pod');
+  const connected = (await source.connectFromPod?.(trace)) ?? trace;
+  progress.end();
+  io.stdout.write(await textOf(connected, request, io));
   const partial = partialText(trace);
   if (partial !== undefined) progress.say(isTimedOut ? `${partial} (waited ${timeoutMilliseconds / 1000} s; --timeout says how long)` : partial);
-  return exitStatusOfTrace(trace, request.failOn);
+  return exitStatusOfTrace(connected, request.failOn);
 }
 
 function isPicture(format: NonNullable<TraceRequest['output']>): format is PictureFormat {

@@ -3,6 +3,7 @@
  * the cluster's DNS and kube-proxy are set up. Findings compare it with the nodes; a bundle keeps it as it was read.
  */
 import * as z from 'zod';
+import { connectionResult } from './node-report.ts';
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']);
 
@@ -118,6 +119,16 @@ const client = z.object({
   dnsConfig: pod.shape.dnsConfig,
   /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
   resolvConf: z.string().optional(),
+  /** What became of connections that programs of the pod itself made, where somebody asked for them (--connect --from POD). */
+  connected: z
+    .object({
+      connections: z.array(connectionResult),
+      /** Such as `bash in container server`. */
+      by: z.string().optional(),
+      /** Why none was made. */
+      untried: z.string().optional(),
+    })
+    .optional(),
   /** Policies that isolate its egress; absent where policies were not read. */
   egressPolicies: z
     .array(

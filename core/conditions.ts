@@ -6,6 +6,7 @@ import { convergenceOf, isSyncing } from './diagnose/frontend-drift.ts';
 import { namesText } from './diagnose/listed.ts';
 import { unaskedAddresses } from './external-addresses.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { isTried, untriedTexts } from './untried.ts';
 import type { NodeAnswer } from './node-report.ts';
 import { plural } from './plural.ts';
 import type { DesiredService } from './service.ts';
@@ -100,17 +101,33 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices${unasked.length === 0 ? '' : `; not asked: ${namesText(unasked)}`}` };
 }
 
+/** Undefined where none of the findings is an error. */
+export function errorsVerdict(findings: readonly FindingStatus[]): Verdict | undefined {
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length === 0) return undefined;
+  const ids = [...new Set(errors.map(({ id }) => id))].join(', ');
+  return { status: 'False', reason: 'FindingsOfSeverityError', message: `${plural(errors.length, 'finding')} of severity error: ${ids}` };
+}
+
+/** What a verdict without an error has not tried, as the end of its message. */
+function untriedText({ endpointSlices }: DesiredService, nodes: readonly NodeFacts[], cluster: ClusterFacts | undefined): string {
+  const { connected, pod = '' } = cluster?.client ?? {};
+  return untriedTexts({
+    hasEndpoints: endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
+    isTriedFromNodes: nodes.some(({ read }) => read?.connections?.some(isTried) === true),
+    isRefused: cluster?.connectRefusal !== undefined,
+    ...(connected === undefined ? {} : { client: { pod, untried: connected.untried } }),
+  }).map((text) => `; ${text}`).join('');
+}
+
 function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdict {
   if (desired === undefined) return { status: 'False', ...(serviceNotFound({ desired, nodes, findings, ...input }) ?? unknownVerdict) };
-  const errors = findings.filter(({ severity }) => severity === 'error');
-  if (errors.length > 0) {
-    const ids = [...new Set(errors.map(({ id }) => id))].join(', ');
-    return { status: 'False', reason: 'FindingsOfSeverityError', message: `${plural(errors.length, 'finding')} of severity error: ${ids}` };
-  }
+  const errors = errorsVerdict(findings);
+  if (errors !== undefined) return errors;
   const { waiting, failed, total } = countNodes(nodes);
   const unread = nodes.filter(({ read }) => read !== undefined && read.unread.length > 0);
   if (waiting.length > 0 || failed.length > 0 || unread.length > 0 || total === 0) {
-    return { status: 'Unknown', reason: 'NotAllKnown', message: 'no error was found in what could be read, and not all could be read' };
+    return { status: 'Unknown', reason: 'NotAllKnown', message: `no error was found in what could be read, and not all could be read${untriedText(desired, nodes, input.cluster)}` };
   }
   // Where a rule may stop packets, and whether it does is not known, nobody knows that the Service is well.
   const unjudged = findings.filter(({ id }) => id === ruleForeignUnknown.id);
@@ -119,7 +136,7 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
   if (unasked.length > 0) return { status: 'Unknown', reason: 'AddressesNotAsked', message: `no error was found in what could be read; nodes were not asked for ${namesText(unasked)}` };
   // What the API server tells around the Service explains errors of the path; the path itself was read whole.
   const apiUnread = (input.cluster?.unread ?? []).map(({ what }) => what);
-  return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}${apiUnread.length === 0 ? '' : `; not read: ${apiUnread.join(', ')}`}` };
+  return { status: 'True', reason: 'NoErrors', message: `no finding of severity error among ${findings.length}${apiUnread.length === 0 ? '' : `; not read: ${apiUnread.join(', ')}`}${untriedText(desired, nodes, input.cluster)}` };
 }
 
 const unknownVerdict = { reason: 'Unknown', message: 'not known' } as const;

@@ -30,13 +30,16 @@ const maxTargets = 100;
 
 /**
  * Frontends first, then endpoints, at most 100. Of the external addresses only a load balancer's that nobody else has:
- * an externalIP is what somebody has written into the Service.
+ * an externalIP is what somebody has written into the Service. A cluster IP that the node drops, for the policy is Local
+ * and it has no endpoint, is left out: the drop would be counted, and the count tells of clients (RULE-LOCAL-DROP).
  * @param nodeAddresses where the node's own NodePorts are tried, one address of each family
+ * @param place of the node that is to connect
  */
-export function connectTargets(desired: DesiredService, nodeAddresses: readonly string[]): ConnectTarget[] {
+export function connectTargets(desired: DesiredService, nodeAddresses: readonly string[], place?: { readonly node: string; readonly zone?: string }): ConnectTarget[] {
   const own = addressSet(ownExternalAddresses(desired));
   const frontends = askedFrontends(desired).flatMap(({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
     if (frontend === 'ExternalIP' || (frontend === 'LoadBalancerIP' && !own.has(address))) return [];
+    if (frontend === 'ClusterIP' && place !== undefined && targetsBehind(desired, { hop: frontend, address, port, protocol, portName }, place).length === 0) return [];
     const addresses = frontend === 'NodePort' ? nodeAddresses.filter((each) => familyOf(each) === family).slice(0, 1) : [address];
     return addresses.map((each) => ({ hop: frontend, address: each, port, protocol, ...(portName === undefined ? {} : { portName }) }));
   });

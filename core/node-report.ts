@@ -300,10 +300,8 @@ const dnsAnswer = z.object({
   milliseconds: z.number().optional(),
 });
 
-/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
-const connection = z.object({
-  kind: z.literal('connection'),
-  service,
+/** What became of one connection. */
+export const connectionResult = z.object({
   hop: z.enum(['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP', 'Endpoint']),
   address: z.string(),
   port: z.number().int(),
@@ -317,6 +315,9 @@ const connection = z.object({
   error: z.string().optional(),
   milliseconds: z.number(),
 });
+
+/** One connection of the active check, which a trace has to ask for (spec.collect.connect). */
+const connection = connectionResult.extend({ kind: z.literal('connection'), service });
 
 /** The node's own resolv.conf, as the kubelet gives it to pods of dnsPolicy Default, of which the probe is one. */
 const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });

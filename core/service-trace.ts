@@ -167,6 +167,32 @@ export interface ServiceTraceStatus {
   programs?: ProgramStatus[];
   nodes?: NodeStatus[];
   /**
+   * The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.
+   */
+  client?: {
+    pod: string;
+    node?: string;
+    /**
+     * The program of the pod that made them, such as bash in container server.
+     */
+    by?: string;
+    /**
+     * Why none was made.
+     */
+    untried?: string;
+    connections: {
+      hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
+      address: string;
+      port: number;
+      protocol: 'TCP' | 'UDP' | 'SCTP';
+      /**
+       * noReply is a datagram that nobody answered or refused.
+       */
+      outcome: 'connected' | 'answered' | 'refused' | 'timeout' | 'unreachable' | 'failed' | 'noReply' | 'untried';
+      milliseconds: number;
+    }[];
+  };
+  /**
    * The walk of the packet of spec.from through the rules of its node.
    */
   walks?: WalkStatus[];
@@ -2026,6 +2052,87 @@ export const serviceTraceSchema = {
        }
       },
       "title": "NodeStatus"
+     }
+    },
+    "client": {
+     "description": "The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.",
+     "type": "object",
+     "required": [
+      "pod",
+      "connections"
+     ],
+     "properties": {
+      "pod": {
+       "type": "string"
+      },
+      "node": {
+       "type": "string"
+      },
+      "by": {
+       "description": "The program of the pod that made them, such as bash in container server.",
+       "type": "string"
+      },
+      "untried": {
+       "description": "Why none was made.",
+       "type": "string"
+      },
+      "connections": {
+       "type": "array",
+       "items": {
+        "type": "object",
+        "required": [
+         "hop",
+         "address",
+         "port",
+         "protocol",
+         "outcome",
+         "milliseconds"
+        ],
+        "properties": {
+         "hop": {
+          "type": "string",
+          "enum": [
+           "ClusterIP",
+           "NodePort",
+           "ExternalIP",
+           "LoadBalancerIP",
+           "Endpoint"
+          ]
+         },
+         "address": {
+          "type": "string"
+         },
+         "port": {
+          "type": "integer"
+         },
+         "protocol": {
+          "type": "string",
+          "enum": [
+           "TCP",
+           "UDP",
+           "SCTP"
+          ]
+         },
+         "outcome": {
+          "description": "noReply is a datagram that nobody answered or refused.",
+          "type": "string",
+          "enum": [
+           "connected",
+           "answered",
+           "refused",
+           "timeout",
+           "unreachable",
+           "failed",
+           "noReply",
+           "untried"
+          ]
+         },
+         "milliseconds": {
+          "type": "number"
+         }
+        }
+       }
+      }
      }
     },
     "walks": {

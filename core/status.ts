@@ -1,6 +1,7 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
 import { boundStatus } from './bound-status.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
+import { clientStatus } from './client-status.ts';
 import { comparisonOf } from './compare-service.ts';
 import { conditionsOf } from './conditions.ts';
 import { diagnose } from './diagnose/diagnose.ts';
@@ -99,6 +100,7 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     ...present({ endpoints: endpointsCost(desired, input.cluster) }),
     programs: programsOf(nodes),
     nodes: nodes.map((each) => nodeStatus(each, desired, input)),
+    ...(input.cluster?.client?.connected === undefined ? {} : { client: clientStatus(input.cluster.client, input.cluster.client.connected) }),
     ...(walks.length === 0 ? {} : { walks }),
     findings,
     comparison: comparisonOf(facts),

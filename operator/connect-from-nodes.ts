@@ -2,6 +2,7 @@
 import type { CoreV1Api, V1Pod } from '@kubernetes/client-node';
 import { connectBackends, connectRefusal, connectTargets, type ConnectPod } from '../core/connect-targets.ts';
 import type { NodeAnswer, NodeReportRecord } from '../core/node-report.ts';
+import { present } from '../core/present.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
 import { protocolOf, type TracedNode } from './observe.ts';
@@ -33,7 +34,7 @@ export async function connectFromNodes({ core, http, readDesired, serviceOf, ask
     nodes.map(async (node) => {
       const answer = answers.get(node.name);
       if (answer === undefined || !('report' in answer)) return;
-      const targets = connectTargets(desired, node.internalIPs).map((target) => ({ service: `${namespace}/${name}`, ...target }));
+      const targets = connectTargets(desired, node.internalIPs, { node: node.name, ...present({ zone: node.zone }) }).map((target) => ({ service: `${namespace}/${name}`, ...target }));
       const tried = await ask(node, {
         version: 1,
         node: node.name,

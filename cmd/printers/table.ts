@@ -19,6 +19,7 @@ import {
   targetLegends,
   targetsByNode,
   targetsSummed,
+  untriedEnd,
 } from '../result-tables.ts';
 import { bytesText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
 import { comparisonLines } from './comparison.ts';
@@ -111,7 +112,10 @@ function conntrack(status: ServiceTraceStatus, options: TableOptions): string[] 
 
 function connections(status: ServiceTraceStatus, options: TableOptions): string[] {
   const { columns, rows } = connectionsTable(status);
-  return rows.length === 0 ? [] : [options.paint('heading', 'Connections made by --connect'), ...printColumns(columns, rows, tableWidth(options))];
+  if (rows.length === 0) return [];
+  const { by, pod = '', untried } = status.client ?? {};
+  const notes = [...(by === undefined ? [] : [`those of pod ${pod} were made by ${by}`]), ...(untried === undefined ? [] : [`connections from pod ${pod} not tried: ${untried}`])];
+  return [options.paint('heading', 'Connections made by --connect'), ...printColumns(columns, rows, tableWidth(options)), ...notes.flatMap((text) => wrapped(text, options.width)).map((line) => options.paint('dim', line))];
 }
 
 function walks({ walks: all = [] }: ServiceTraceStatus, options: TableOptions): string[] {
@@ -133,8 +137,9 @@ function walkLines(walk: WalkStatus, { paint, width }: TableOptions): string[] {
 function findings(status: ServiceTraceStatus, options: TableOptions): string[] {
   const { findings: all } = status;
   if (all === undefined) return [];
-  if (all.length === 0) return [`${options.paint('heading', 'Findings')}  ${paintCell(options.paint, noFindingCell(status))}`];
-  return [`${options.paint('heading', 'Findings')}  ${all.length}: ${findingsSummary(status)}`, ...all.flatMap((finding) => findingLines(finding, options))];
+  const untried = options.paint('dim', untriedEnd(status));
+  if (all.length === 0) return [`${options.paint('heading', 'Findings')}  ${paintCell(options.paint, noFindingCell(status))}${untried}`];
+  return [`${options.paint('heading', 'Findings')}  ${all.length}: ${findingsSummary(status)}${untried}`, ...all.flatMap((finding) => findingLines(finding, options))];
 }
 
 export function findingTitle({ severity, id, where }: FindingStatus, { paint }: Pick<TableOptions, 'paint'>): string {

@@ -1,7 +1,9 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
 import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
+import stringWidth from 'string-width';
 import { oncePer } from '../../core/once-per.ts';
 import { plural } from '../../core/plural.ts';
+import { untriedOf } from '../../core/untried.ts';
 import { paintCell } from '../printers/paint.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tone.ts';
@@ -19,9 +21,17 @@ export function headerLines(state: LiveState, theme: Theme, width: number): stri
   const trouble = troubleOf(state);
   return [
     ...(status?.service === undefined ? [] : [join(pathText(status, theme))]),
-    ...(status === undefined ? [] : [join(conditionCells(status, theme))]),
+    ...(status === undefined ? [] : withUntried(join(conditionCells(status, theme)), status, theme, width)),
     ...(trouble === undefined ? [] : atMost(wrapped(trouble.text, width), mostTroubleLines).map((line) => paint(trouble.tone, line))),
   ];
+}
+
+/** Behind the conditions what was not tried, or on a line of its own where there is no room. */
+function withUntried(conditions: string, status: ServiceTraceStatus, { paint }: Theme, width: number): string[] {
+  const text = untriedOf(status).join('; ');
+  if (text === '') return [conditions];
+  const line = `   ${text}`;
+  return stringWidth(conditions) + line.length <= width ? [conditions + paint('dim', line)] : [conditions, ...wrapped(text, width).map((each) => paint('dim', each))];
 }
 
 const mostTroubleLines = 5;

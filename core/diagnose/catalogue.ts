@@ -94,7 +94,9 @@ import { npLimits } from './findings/np-limits.ts';
 import { podNoDrain } from './findings/pod-no-drain.ts';
 import { podNotReady } from './findings/pod-notready.ts';
 import { podRestarts } from './findings/pod-restarts.ts';
+import { probeFailClient } from './findings/probe-fail-client.ts';
 import { probeFailNode } from './findings/probe-fail-node.ts';
+import { probeFailPath } from './findings/probe-fail-path.ts';
 import { probeFailPod } from './findings/probe-fail-pod.ts';
 import { probeFailRules } from './findings/probe-fail-rules.ts';
 import { probeRefused } from './findings/probe-refused.ts';
@@ -246,6 +248,8 @@ export const catalogue: readonly FindingKind[] = [
   probeFailRules,
   probeFailPod,
   probeFailNode,
+  probeFailPath,
+  probeFailClient,
   probeRefused,
   dataNodeMissing,
   dataUnread,

@@ -1,8 +1,19 @@
 /** Both ways of a condition that is not known, followed as assumptions that a branch carries. */
 import type { Assumption, Branch } from './walk.ts';
 
-/** So many branches of one packet are followed at a time; behind them a walk says that it gave up. */
+/** So many ways of one packet are followed at a time; behind them a walk says that it gave up. */
 export const mostAssumed = 256;
+/** The same, of branches for whatever reason: what is divided so often is no Service. */
+export const mostBranches = 20_000;
+
+/**
+ * How many ways the branches follow that differ in what they assume. A Service of many endpoints has as many branches, and
+ * nothing is assumed of any: those are one.
+ */
+export function waysOf(branches: readonly Branch[]): number {
+  if (branches.length <= 1) return branches.length;
+  return new Set(branches.map(({ assumed }) => (assumed ?? []).map(({ rule, holds }) => `${String(holds)} ${rule}`).join('\n'))).size;
+}
 
 export function assume(branch: Branch, rule: string, holds: boolean): Branch {
   return { ...branch, assumed: [...(branch.assumed ?? []), { rule, holds }] };
@@ -11,21 +22,29 @@ export function assume(branch: Branch, rule: string, holds: boolean): Branch {
 /** Where nothing hangs on an assumption, for the packet is the same either way, the two branches are one without it. */
 export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Branch[] {
   if (branches.length < 2 || branches.every(({ assumed }) => assumed === undefined)) return branches;
-  const kept: Branch[] = [];
+  /** Those that may be one, in the order in which the first of them came. */
+  const groups = new Map<string, Branch[]>();
   for (const branch of branches) {
-    let each = branch;
-    for (;;) {
-      const twin = kept.findIndex((other) => idleAssumption(each, other) !== undefined);
-      const other = kept[twin];
-      if (other === undefined) break;
-      const at = idleAssumption(each, other) ?? 0;
-      const rest = (each.assumed ?? []).filter((_, index) => index !== at);
-      kept.splice(twin, 1);
-      each = withAssumptions(other, rest);
-    }
-    kept.push(each);
+    const state = stateOf(branch);
+    const group = groups.get(state) ?? [];
+    groups.set(state, group);
+    addTo(group, branch);
   }
-  return kept;
+  return [...groups.values()].flat();
+}
+
+/** As long as one of the group and the branch differ in one assumption alone, they are one without it. */
+function addTo(group: Branch[], branch: Branch): void {
+  let each = branch;
+  for (;;) {
+    const twin = group.findIndex((other) => idleAssumption(each, other) !== undefined);
+    const other = group[twin];
+    if (other === undefined) break;
+    const at = idleAssumption(each, other) ?? 0;
+    group.splice(twin, 1);
+    each = withAssumptions(other, (each.assumed ?? []).filter((_, index) => index !== at));
+  }
+  group.push(each);
 }
 
 function withAssumptions({ assumed: _assumed, ...branch }: Branch, assumed: readonly Assumption[]): Branch {
@@ -35,7 +54,7 @@ function withAssumptions({ assumed: _assumed, ...branch }: Branch, assumed: read
 /** Where the only difference of the two is one condition that holds for one and not for the other: its place. */
 function idleAssumption(one: Branch, other: Branch): number | undefined {
   const [first, second] = [one.assumed ?? [], other.assumed ?? []];
-  if (first.length !== second.length || stateOf(one) !== stateOf(other)) return undefined;
+  if (first.length !== second.length) return undefined;
   const different = first.flatMap((each, index) => (isSame(each, second[index]) ? [] : [index]));
   const [at] = different;
   return at !== undefined && different.length === 1 && first[at]?.rule === second[at]?.rule ? at : undefined;

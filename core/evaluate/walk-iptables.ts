@@ -2,7 +2,7 @@
 import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
 import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
-import { assume, mostAssumed, withoutIdleAssumptions } from './assume.ts';
+import { assume, mostAssumed, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
 import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
@@ -21,7 +21,6 @@ export interface IptablesWalkOptions {
  * up and says so. No real ruleset comes near; chains that jump to the next one twice, again and again, would not end.
  */
 const mostQuestions = 1_000_000;
-const mostBranches = 20_000;
 /** So many destinations of one rule are told apart. */
 const mostDestinations = 256;
 
@@ -111,6 +110,7 @@ export class IptablesWalk {
     this.#questions += live.length;
     let taken: Branch[] | undefined;
     let passed: Branch[] | undefined;
+    let ways: number | undefined;
     for (const [index, branch] of live.entries()) {
       const before = { table, at, changedSets: this.#changedSets, wasSeen: (list: string) => this.#wasSeen(branch, list) };
       const probability = this.#match.rule(rule, branch, before);
@@ -120,7 +120,7 @@ export class IptablesWalk {
       }
       // Most rules match nothing: only now the branches are put apart.
       passed ??= live.slice(0, index);
-      if (probability === undefined && this.#trail.followsUnknown && live.length <= mostAssumed) {
+      if (probability === undefined && this.#trail.followsUnknown && (live.length <= mostAssumed || (ways ??= waysOf(live)) <= mostAssumed)) {
         const text = printIptablesRule(rule);
         (taken ??= []).push(assume(branch, text, true));
         passed.push(assume(branch, text, false));

@@ -9,7 +9,7 @@ import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
 import { familyOf } from '../service.ts';
-import { assume, mostAssumed, withoutIdleAssumptions } from './assume.ts';
+import { assume, mostAssumed, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import type { Place, Reading } from './nft-reading.ts';
 import { addressText } from './nft-value.ts';
@@ -78,7 +78,7 @@ export class NftWalk {
       const outcome: RuleOutcome = { on: [], returned: through, ended };
       for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
       live = this.#trail.followsUnknown ? withoutIdleAssumptions(outcome.on) : outcome.on;
-      if (this.#trail.followsUnknown && live.length > mostAssumed) {
+      if (this.#trail.followsUnknown && live.length > mostAssumed && (live.length > mostBranches || waysOf(live) > mostAssumed)) {
         this.#trail.unknown.add(`what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`);
         break;
       }

@@ -293,7 +293,7 @@ describe('kubectl svctrace report', () => {
     const { status, err, out } = await report('--bundle', fixture('auth-service'), '--to', file);
     expect(status).toBe(0);
     expect(out).toBe('');
-    expect(err).toMatch(/^Wrote \S+clean\.html \(\d+\.\d KiB\): no finding\. Any browser shows it, without a network\.\n$/);
+    expect(err).toMatch(/^Wrote \S+clean\.html \(\d+\.\d KiB\): no finding; connections not tried: --connect\. Any browser shows it, without a network\.\n$/);
     expect(readFileSync(file, 'utf8')).toMatch(/^<!doctype html>\n<html lang="en">[\s\S]*<\/html>\n$/);
     expect((await report('--bundle', fixture('nobody-home'), '--to', join(folder, 'errors.html'))).status).toBe(1);
   });

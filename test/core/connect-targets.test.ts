@@ -19,6 +19,12 @@ describe('connectTargets', () => {
     expect(hops).toEqual(['ClusterIP 10.96.0.7', 'LoadBalancerIP 192.0.2.9']);
   });
 
+  it('leave out a cluster IP that the node drops by the policy Local', () => {
+    const local = desiredService([endpoint('10.244.2.2', { nodeName: 'node-b' })], { internalTrafficPolicy: 'Local' });
+    const hops = (node: string): string[] => connectTargets(local, [], { node }).map(({ hop }) => hop);
+    expect([hops('node-a'), hops('node-b')]).toEqual([['Endpoint'], ['ClusterIP', 'Endpoint']]);
+  });
+
   it('are the endpoints alone of a headless Service', () => {
     const headless = desiredService(undefined, { clusterIPs: [], notProxied: 'it is headless (clusterIP: None)' });
     expect(connectTargets(headless, []).map(({ hop }) => hop)).toEqual(['Endpoint', 'Endpoint']);

@@ -20,9 +20,10 @@ import { systemCases } from './finding-cases/system.ts';
 const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...connectionCases, ...latencyCases, ...dataCases];
 
 describe('diagnose', () => {
-  it.each(cases)('$name gives $ids', ({ facts, ids, severities }) => {
+  it.each(cases)('$name gives $ids', ({ facts, ids, severities, where }) => {
     const found = diagnose({ now: collectedAt, ...facts });
     expect(found.map(({ id }) => id)).toEqual(ids);
+    if (where !== undefined) expect(found.map((finding) => finding.where)).toEqual(where);
     if (severities !== undefined) expect(found.map(({ severity }) => severity)).toEqual(severities);
   });
 

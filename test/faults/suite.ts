@@ -5,6 +5,7 @@ import { clientDns } from './groups/client-dns.ts';
 import { clock } from './groups/clock.ts';
 import { conntrack, conntrackFull } from './groups/conntrack.ts';
 import { dns } from './groups/dns.ts';
+import { falseAlarms } from './groups/false-alarms.ts';
 import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
 import { leftovers } from './groups/leftovers.ts';
 import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
@@ -12,4 +13,4 @@ import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 import { thirdPartyRules } from './groups/third-party-rules.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, falseAlarms];

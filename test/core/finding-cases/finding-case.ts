@@ -7,6 +7,8 @@ export interface FindingCase {
   readonly facts: Omit<Facts, 'now'> & { readonly now?: string };
   /** These ids, and no other, in the order of diagnose. */
   readonly ids: readonly string[];
+  /** Of those, in the same order, where it matters. */
+  readonly where?: readonly string[];
   /** Of those, in the same order, where the kind has more than one. */
   readonly severities?: readonly Severity[];
 }
