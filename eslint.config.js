@@ -64,6 +64,15 @@ export default tseslint.config(
     },
   },
   {
+    files: ['cmd/**/*.ts', 'cmd/**/*.tsx'],
+    // The program, the screen that ink draws, and the echo of what the user types.
+    ignores: ['cmd/main.ts', 'cmd/views/show.tsx', 'cmd/install.ts'],
+    rules: {
+      'no-restricted-properties': ['error', ...['stdout', 'stderr'].map((property) => ({ object: 'process', property, message: 'text leaves through io, whose streams escape what a terminal would obey (docs/decisions/085)' }))],
+      'no-restricted-syntax': ['error', { selector: "CallExpression[callee.property.name='write'][arguments.0.type='TemplateLiteral'] CallExpression[callee.object.name='JSON'][callee.property.name='stringify']", message: 'a result is written by writeResult of cmd/output.ts' }],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'test/**/*.tsx'],
     rules: { '@typescript-eslint/no-unsafe-assignment': 'off', '@typescript-eslint/unbound-method': 'off' },
   },

@@ -5,7 +5,6 @@
  */
 import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps, type RequestOptions } from 'node:https';
-import { createInterface } from 'node:readline';
 import * as z from 'zod';
 import { ApiError, UnreachableError } from './api-error.ts';
 import type { PluginKubeConfig } from './kube-config.ts';
@@ -80,8 +79,15 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
 
   const eachLine = async (response: IncomingMessage, signal: AbortSignal | undefined, onLine: (line: string) => void): Promise<void> => {
     try {
-      for await (const line of createInterface({ input: response })) onLine(line);
-      // readline ends quietly where its input fails.
+      response.setEncoding('utf8');
+      // A line ends where the kubelet ends it: readline would also end it at a carriage return, and at separators of Unicode.
+      let rest = '';
+      for await (const chunk of response) {
+        const lines = (rest + String(chunk)).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) onLine(line.replace(/\r$/, ''));
+      }
+      if (rest !== '') onLine(rest);
       if (response.errored !== null) throw response.errored;
     } catch (error) {
       if (signal?.aborted === true) return;

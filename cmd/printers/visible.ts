@@ -9,7 +9,7 @@ const hiddenCharacter = new RegExp(`[${hidden}]`, 'u');
 const hiddenCharacters = new RegExp(`[${hidden}]`, 'gu');
 
 /** Colours and weights as paint.ts and log-colors.ts write them, the end of a line, and tabs, which log lines have: what printed text may hold. */
-const ownOrHidden = new RegExp(String.raw`(\u001b\[(?:0|1|2|22|3[0-79]|9[0-7]|38;5;\d{1,3})m)|([\n\t])|[${hidden}]`, 'gu');
+const ownOrHidden = new RegExp(String.raw`(\u001b\[(?:1|2|22|3[1-69]|38;5;\d{1,3})m)|([\n\t])|[${hidden}]`, 'gu');
 
 const named: ReadonlyMap<string, string> = new Map([['\n', String.raw`\n`], ['\r', String.raw`\r`], ['\t', String.raw`\t`]]);
 

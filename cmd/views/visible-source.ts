@@ -4,11 +4,10 @@ import type { TraceSource } from '../source.ts';
 
 /** The same source, in whose events every text is one visible line. */
 export function visibleSource(source: TraceSource): TraceSource {
-  const { logs } = source;
   return {
     ...source,
     origin: visibleText(source.origin),
     follow: async (onEvent, signal) => source.follow((event) => { onEvent(visible(event)); }, signal),
-    ...(logs === undefined ? {} : { logs: async (onEvent, signal) => logs((event) => { onEvent(visible(event)); }, signal) }),
+    ...(source.logs === undefined ? {} : { logs: async (onEvent, signal) => source.logs?.((event) => { onEvent(visible(event)); }, signal) }),
   };
 }
