@@ -161,6 +161,8 @@ export const clusterFactsSchema = z.object({
   client: client.optional(),
   /** Why nothing was connected to, though spec.collect.connect asked for it. */
   connectRefusal: z.string().optional(),
+  /** What the trace asked for of conntrack, and as much as the operator let it show; absent where that is the same. */
+  conntrackLimit: z.object({ asked: z.enum(['None', 'Summary', 'Entries']), shown: z.enum(['None', 'Summary', 'Entries']) }).optional(),
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
   endpointSlices: z.array(endpointSlice).optional(),

@@ -1,10 +1,12 @@
 /**
  * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), PROBE_IMAGE,
- * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, MAX_WATCHES_PER_NAMESPACE (traces of mode Watch), HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
+ * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch),
+ * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
  */
 import { writeFile } from 'node:fs/promises';
 import type { OperatorLogger } from '@dot-i/k8s-operator';
 import * as z from 'zod';
+import { conntrackDetails } from '../core/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
 import { createTraceEngine } from './trace-engine.ts';
@@ -19,6 +21,7 @@ const environmentSchema = z.object({
   PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
   MAX_WATCHES_PER_NAMESPACE: z.coerce.number({ error: 'must be a number of traces' }).int().min(0).default(50),
+  TRACE_CONNTRACK_LIMIT: z.enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` }).default('Entries'),
   HEARTBEAT_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
 });
@@ -60,6 +63,7 @@ async function main(): Promise<void> {
         probeImage: env.PROBE_IMAGE,
         privileged: env.PROBE_PRIVILEGED === 'true',
         probeIdleSeconds: env.PROBE_IDLE_SECONDS,
+        conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
         log: (message) => { logger.info(message); },
         endTimeoutMilliseconds,
         ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),

@@ -6,6 +6,7 @@ import { boundCondition } from '../core/bound-status.ts';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import type { ClusterFacts } from '../core/cluster-facts.ts';
 import { unconfirmed } from '../core/diagnose/second-look.ts';
+import { limitedDetail, withoutClients, type ConntrackDetail } from '../core/conntrack-limit.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import { isAddressAsked, ownExternalAddresses } from '../core/external-addresses.ts';
 import type { NodeAnswer } from '../core/node-report.ts';
@@ -32,6 +33,8 @@ export interface TraceEngineOptions {
   readonly privileged?: boolean;
   /** The operator's own pod, so that its probes go with it. */
   readonly owner?: { readonly name: string; readonly uid: string };
+  /** The most that a trace may show of conntrack; default Entries. */
+  readonly conntrackLimit?: ConntrackDetail;
   /** Default 60. */
   readonly probeIdleSeconds?: number;
   /** Nodes that are asked at the same time; default 32. */
@@ -134,6 +137,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
   const observer = clusterObserver({ core, discovery, networking });
   const holders = addressHolders(core);
+  const { conntrackLimit = 'Entries' } = options;
+  const bounded = (answer: NodeAnswer): NodeAnswer => ('report' in answer && conntrackLimit !== 'Entries' ? { ...answer, report: withoutClients(answer.report) } : answer);
   const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -188,6 +193,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       const status = buildStatus(input({ desired: undefined, answers: [], similarServices }));
       return { result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }, believing: () => status };
     }
+    const askedDetail = spec.collect?.conntrack ?? 'Summary';
+    const conntrack = limitedDetail(askedDetail, conntrackLimit);
     const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
     const readAt = Date.now();
     const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? undefined : clusterDns(observer)]);
@@ -238,7 +245,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       const changed = changedSlices(firstRead, observed.slices);
       const noticedChange = notice(seen, service, observed.slices);
       desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
-      return { ...observed.facts, ...present({ connectRefusal: refusal }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
+      return { ...observed.facts, ...present({ connectRefusal: refusal, conntrackLimit: conntrack === askedDetail ? undefined : { asked: askedDetail, shown: conntrack } }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
     };
     try {
       await Promise.all(
@@ -247,7 +254,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
             if (isSlow) slow.add(node.name);
             answered({ node: node.name, state: 'Waiting', reason, message });
           };
-          answered(kept?.get(node.name) ?? await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch }), onWaiting, request.signal));
+          answered(kept?.get(node.name) ?? bounded(await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, conntrack }), onWaiting, request.signal)));
         }),
       );
     } finally {
@@ -376,7 +383,7 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  { dns, dispatch }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading> },
+  { dns, dispatch, conntrack }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; conntrack: ConntrackDetail },
 ): ProbeRequest {
   return {
     version: 1,
@@ -385,7 +392,7 @@ function probeRequest(
     collect: {
       rules: spec.collect?.rules ?? true,
       dispatch,
-      conntrack: spec.collect?.conntrack ?? 'Summary',
+      conntrack,
       kubeProxy: spec.collect?.kubeProxy ?? true,
       system: true,
       ...(dns === undefined || dns.clusterIPs.length === 0 ? {} : { dns: dnsRequest(desired, dns) }),

@@ -12,6 +12,7 @@ import { ctUdpStale } from './findings/ct-udp-stale.ts';
 import { ctUdpUnnatted } from './findings/ct-udp-unnatted.ts';
 import { ctUnrepliedFlood } from './findings/ct-unreplied-flood.ts';
 import { dataApiUnread } from './findings/data-api-unread.ts';
+import { dataLimited } from './findings/data-limited.ts';
 import { dataNodeMissing } from './findings/data-node-missing.ts';
 import { dataTorn } from './findings/data-torn.ts';
 import { dataTruncated } from './findings/data-truncated.ts';
@@ -254,6 +255,7 @@ export const catalogue: readonly FindingKind[] = [
   dataNodeMissing,
   dataUnread,
   dataApiUnread,
+  dataLimited,
   dataUnparsed,
   dataTorn,
   nodeOutlier,

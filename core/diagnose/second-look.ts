@@ -12,6 +12,7 @@ import { ctTcpEstablishedGone } from './findings/ct-tcp-established-gone.ts';
 import { ctTcpSyn } from './findings/ct-tcp-syn.ts';
 import { ctUnrepliedFlood } from './findings/ct-unreplied-flood.ts';
 import { dataApiUnread } from './findings/data-api-unread.ts';
+import { dataLimited } from './findings/data-limited.ts';
 import { dataNodeMissing } from './findings/data-node-missing.ts';
 import { dataTorn } from './findings/data-torn.ts';
 import { dataTruncated } from './findings/data-truncated.ts';
@@ -50,6 +51,9 @@ import { podRestarts } from './findings/pod-restarts.ts';
 import { probeRefused } from './findings/probe-refused.ts';
 import { ruleForeignUnknown } from './findings/rule-foreign-unknown.ts';
 import { ruleLocalDrop } from './findings/rule-local-drop.ts';
+import { svcExternalIpConflict } from './findings/svc-external-ip-conflict.ts';
+import { svcExternalIpMany } from './findings/svc-external-ip-many.ts';
+import { svcExternalIpShared } from './findings/svc-external-ip-shared.ts';
 import { svcLbPending } from './findings/svc-lb-pending.ts';
 import { svcLbRanges } from './findings/svc-lb-ranges.ts';
 import { svcNotProxied } from './findings/svc-not-proxied.ts';
@@ -64,12 +68,12 @@ import { sysRpFilter } from './findings/sys-rpfilter.ts';
 
 /** Kinds that a second look cannot refute: what a spec, a setting or a condition says, what was counted, and what has a long grace of its own. */
 const lasting: readonly FindingKind[] = [
-  svcNotProxied, svcProto, svcLbPending, svcLbRanges, svcPortUndefined, epsHintsZoneEmpty, epsOversize, epsPublishNotReady,
+  svcNotProxied, svcExternalIpConflict, svcExternalIpShared, svcExternalIpMany, svcProto, svcLbPending, svcLbRanges, svcPortUndefined, epsHintsZoneEmpty, epsOversize, epsPublishNotReady,
   podNotReady, podRestarts, podNoDrain, nodeNotReady, npDeny, npEgress, npEgressDns, npLimits, dnsCtRace, dnsPolicy, dnsSearch,
   kpReplaced, kpSyncStale, kpRestoreFail, kpFullRestores, kpSyncSlow, kpApiErrors, kpModeMixed, kpModeLeftover, kpHostname,
   kpDetectLocal, kpDetectLocalNone, kpNodePortAddr, kpMasqAll, ruleLocalDrop, ruleForeignUnknown, ipvsLinger, ctTcpSyn,
   ctTcpEstablishedGone, ctUnrepliedFlood, ctFull, ctDrop, ctInvalid, sysForward, sysBridgeNf, sysRpFilter, sysCtMax, sysLiberal,
-  sysLocalnet, latSlow, latLaggard, latClock, probeRefused, dataNodeMissing, dataApiUnread, dataUnparsed, dataTorn, dataTruncated,
+  sysLocalnet, latSlow, latLaggard, latClock, probeRefused, dataNodeMissing, dataApiUnread, dataLimited, dataUnparsed, dataTorn, dataTruncated,
 ];
 const lastingIds: ReadonlySet<string> = new Set(lasting.map(({ id }) => id));
 
