@@ -31,7 +31,7 @@ export interface ServiceTraceMetadata {
   };
 }
 /**
- * What to trace. A trace never reads a Service of another namespace than its own.
+ * What to trace. A trace never reads a Service of another namespace than its own, and shows of an external address of it (externalIPs, load balancer) only what is the Service's own: none that another Service, a pod or a node has is asked for.
  */
 export interface ServiceTraceSpec {
   /**
@@ -107,7 +107,7 @@ export interface CollectSpec {
    */
   rules?: boolean;
   /**
-   * None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them too.
+   * None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them, with the addresses of clients. The operator may let traces show less (finding DATA-LIMITED).
    */
   conntrack?: 'None' | 'Summary' | 'Entries';
   /**
@@ -119,7 +119,7 @@ export interface CollectSpec {
    */
   dns?: boolean;
   /**
-   * Transport connects from each node to the Service's addresses and endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. The programs behind the Service see it, and it leaves conntrack entries.
+   * Transport connects from each node to the Service's cluster IPs, node ports, load balancer addresses that nobody else has, and ready endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. Never to externalIPs, and only where every endpoint is a running pod of the namespace. The programs behind the Service see it, and it leaves conntrack entries.
    */
   connect?: 'None' | 'Transport' | 'HTTP';
 }
@@ -856,7 +856,7 @@ export const serviceTraceSchema = {
    }
   },
   "spec": {
-   "description": "What to trace. A trace never reads a Service of another namespace than its own.",
+   "description": "What to trace. A trace never reads a Service of another namespace than its own, and shows of an external address of it (externalIPs, load balancer) only what is the Service's own: none that another Service, a pod or a node has is asked for.",
    "type": "object",
    "required": [
     "serviceRef"
@@ -974,7 +974,7 @@ export const serviceTraceSchema = {
        "default": true
       },
       "conntrack": {
-       "description": "None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them too.",
+       "description": "None reads no conntrack entry; Summary counts the Service's entries by backend; Entries lists them, with the addresses of clients. The operator may let traces show less (finding DATA-LIMITED).",
        "type": "string",
        "enum": [
         "None",
@@ -994,7 +994,7 @@ export const serviceTraceSchema = {
        "default": true
       },
       "connect": {
-       "description": "Transport connects from each node to the Service's addresses and endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. The programs behind the Service see it, and it leaves conntrack entries.",
+       "description": "Transport connects from each node to the Service's cluster IPs, node ports, load balancer addresses that nobody else has, and ready endpoints (TCP; a datagram for UDP), HTTP sends a GET over TCP, too. Never to externalIPs, and only where every endpoint is a running pod of the namespace. The programs behind the Service see it, and it leaves conntrack entries.",
        "type": "string",
        "enum": [
         "None",

@@ -14,7 +14,7 @@ export const dataLimited: FindingKind = {
         where: `service/${desired.name}`,
         message: `The trace asks for ${limit.asked} of conntrack, and the operator lets traces show ${limit.shown}.`,
         evidence: [`spec.collect.conntrack: ${limit.asked}`, `TRACE_CONNTRACK_LIMIT of the operator: ${limit.shown}`],
-        advice: 'ask whoever runs the operator: the setting is in its ConfigMap',
+        advice: 'Ask whoever runs the operator: the setting TRACE_CONNTRACK_LIMIT is in its ConfigMap.',
       },
     ];
   },

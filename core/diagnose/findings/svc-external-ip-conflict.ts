@@ -14,6 +14,6 @@ export const svcExternalIpConflict: FindingKind = {
       message: `The external address ${address} of Service ${facts.desired.name} is in use in this cluster, so it is not the Service's own and nothing is said of it.`,
       evidence: [`${address} is the address of another Service, of a pod or of a node`],
       advice: 'Give the Service an address that nobody has. The admission plugin DenyServiceExternalIPs refuses externalIPs altogether.',
-        commands: [kubectl('-n', facts.desired.namespace, 'edit', `service/${facts.desired.name}`)],
+      commands: [kubectl('-n', facts.desired.namespace, 'edit', `service/${facts.desired.name}`)],
     })),
 };
