@@ -52,6 +52,13 @@ describe('one result', () => {
     expect(cluster.log).toEqual(['create auth-service-1', 'delete auth-service-1 uid-auth-service-1']);
   });
 
+  it('of --connect --from POD says why the pod did not connect, where it cannot, and is judged all the same', async () => {
+    const io = testIo();
+    const tried = { ...nodeA, connections: [{ hop: 'ClusterIP' as const, address: '10.96.216.123', port: 80, protocol: 'TCP' as const, outcome: 'connected' as const, milliseconds: 1 }] };
+    expect(await run('auth-service --connect --from client-a', answering({ ...healthy, nodes: [tried] }, { listPods: async () => ['client-a'] }), io)).toBe(0);
+    expect(io.out().replaceAll(/\s+/g, ' ')).toContain('connections from pod client-a not tried: ');
+  });
+
   it('is asked for in mode Once, and goes by itself where the plugin could not delete it', async () => {
     let spec: object | undefined;
     const cluster = answering(healthy);
@@ -339,7 +346,8 @@ describe('--bundle of a real cluster', () => {
     expect([0, 1]).toContain(status);
     expect(io.out()).toMatch(/^Service \S+\/\S+ {2}/);
     expect(io.err()).toBe('');
-    for (const line of io.out().split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
+    // A command is one line, so that it can be pasted.
+    for (const line of io.out().split('\n').filter((each) => !/^ {4}(?:\$|\S+#) /.test(each))) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
   });
 
   it('walks the packet of an address or a pod that it knows', async () => {
