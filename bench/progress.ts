@@ -1,5 +1,5 @@
 /**
- * What it costs to show the progress of one collection: 1,000 nodes that answer one after the other, and progress that is
+ * What it costs to show the progress of one collection: 200 nodes that answer one after the other, and progress that is
  * written 31 times. The baseline in the same run: the whole status each time, as it was made before.
  * Usage: node bench/progress.ts [NODES] [TIMES]
  */
@@ -10,7 +10,7 @@ import { progressStatus } from '../core/progress-status.ts';
 import type { ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
 
-const [nodes = 1000, times = 31] = process.argv.slice(2).map(Number);
+const [nodes = 200, times = 31] = process.argv.slice(2).map(Number);
 const recorded = parseBundle(readFileSync(new URL('../test/fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
 const reports = recorded.answers.filter((answer) => 'report' in answer);
 

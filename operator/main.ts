@@ -49,8 +49,9 @@ function beat(file: string): void {
   setInterval(write, 5000).unref();
 }
 
-/** For the probes' end: with what comes before, less than the 15 s of terminationGracePeriodSeconds (config/manager). */
-const endTimeoutMilliseconds = 11_000;
+/** For the probes' end, and for all of it: less than the 15 s of terminationGracePeriodSeconds (config/manager). */
+const endTimeoutMilliseconds = 10_000;
+const shutdownMilliseconds = 13_500;
 
 async function main(): Promise<void> {
   const env = readEnvironment();
@@ -78,7 +79,7 @@ async function main(): Promise<void> {
       stopping = true;
       logger.info(`${signal}: ending the probes`);
       // Kubernetes kills after its grace period; an end of our own before that leaves a clean log.
-      setTimeout(() => process.exit(1), endTimeoutMilliseconds + 2000).unref();
+      setTimeout(() => process.exit(1), shutdownMilliseconds).unref();
       operator.shutdown().then(() => process.exit(0), () => process.exit(1));
     });
   }

@@ -3,6 +3,7 @@
  * watching (it ends the process on an error, never resumes), URLs and status writes (made for an older client), and its
  * queue of events (one at a time, without de-duplication).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
@@ -60,6 +61,8 @@ const traceSchema = z.object({
 
 /** Traces that are collected at the same time: enough that one reading of a node is for many of them. */
 const concurrency = 32;
+/** What is being worked on has so long to end, once it is told to. */
+const workEndMilliseconds = 2000;
 /** How often it is looked at whether traces fall behind. */
 const behindMilliseconds = 30_000;
 
@@ -120,7 +123,8 @@ export class ServiceTraceOperator extends Operator {
     clearInterval(this.#behindTimer);
     this.#stopping.abort();
     for (const watch of this.#watches) watch.stop();
-    await this.#queue.stop();
+    // Work that waits for an API server that does not answer must not keep the probes from ending.
+    await Promise.race([this.#queue.stop(), sleep(workEndMilliseconds, undefined, { ref: false })]);
     await this.#engine.close();
   }
 
