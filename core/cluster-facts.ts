@@ -41,6 +41,8 @@ const pod = z.object({
       restarts: z.number(),
       /** Why it waits, such as CrashLoopBackOff. */
       waiting: z.string().optional(),
+      /** When it was started, RFC 3339; absent where it does not run, and in bundles of earlier versions. */
+      startedAt: z.string().optional(),
       /** The end before this run. */
       lastEnd: z.object({ reason: z.string(), exitCode: z.number(), finishedAt: z.string().optional() }).optional(),
     }),

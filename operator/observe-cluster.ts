@@ -276,6 +276,7 @@ function containerFacts({ name, ports }: V1Container, status: NonNullable<NonNul
   return {
     ...present({
       waiting: status?.state?.waiting?.reason,
+      startedAt: timeOf(status?.state?.running?.startedAt),
       lastEnd: end === undefined ? undefined : { ...present({ finishedAt: timeOf(end.finishedAt) }), reason: end.reason ?? 'unknown', exitCode: end.exitCode },
     }),
     name,

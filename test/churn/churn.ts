@@ -165,6 +165,7 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
     log('nothing is changed any more');
     await apply(bench, services);
     await kubectl(bench, ['scale', 'deployment/web', '--replicas=2']);
+    for (const { metadata } of deployments) await kubectl(bench, ['rollout', 'status', `deployment/${metadata.name}`, '--timeout=110s']);
     await sleep(15_000);
     await collectAll();
     for (const [service, { findings = [] }] of states) {

@@ -6,17 +6,30 @@ import type { FindingKind } from '../finding.ts';
 import { listed, namesText } from '../listed.ts';
 import { livePods, whereOf } from '../selected-pods.ts';
 
-/** A pod that starts is not ready, and nothing is wrong with it. */
+/** A pod that starts is not ready, and nothing is wrong with it; nor with a container that has just been started. */
 const startGraceMilliseconds = 30_000;
+/** A node pulls an image, attaches a volume, or is busy: the kubelet gives another reason where it cannot go on. */
+const makeGraceMilliseconds = 120_000;
+const makingReasons: ReadonlySet<string | undefined> = new Set(['ContainerCreating', 'PodInitializing']);
+
+function isStarting({ createdAt, containers, notReadySince }: PodFacts, now: string): boolean {
+  // A pod that was ready before got its condition after its container was started.
+  const wasReady = (startedAt: string | undefined): boolean => Date.parse(notReadySince ?? '') > Date.parse(startedAt ?? '');
+  return (
+    isWithin(createdAt, startGraceMilliseconds, now) ||
+    (containers.some(({ waiting }) => makingReasons.has(waiting)) && isWithin(createdAt, makeGraceMilliseconds, now)) ||
+    containers.some(({ restarts, startedAt }) => restarts === 0 && !wasReady(startedAt) && isWithin(startedAt, startGraceMilliseconds, now))
+  );
+}
 
 export const podNotReady: FindingKind = {
   id: 'POD-NOTREADY',
   severity: 'warning',
   condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
-  notReported: 'In the first 30 s of a pod; pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',
+  notReported: 'In the first 30 s of a pod, and of a container that is started for the first time; in its first 2 minutes while its containers are being made (ContainerCreating, PodInitializing); pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',
   source: 'Debug Services, "Are the Pods working?"; core/v1 PodCondition Ready',
   find: ({ desired, cluster, now }) => {
-    const pods = (livePods(cluster) ?? []).filter((pod) => !pod.ready && pod.deletionTimestamp === undefined && !isWithin(pod.createdAt, startGraceMilliseconds, now) && !isDownByRestart(pod, now));
+    const pods = (livePods(cluster) ?? []).filter((pod) => !pod.ready && pod.deletionTimestamp === undefined && !isStarting(pod, now) && !isDownByRestart(pod, now));
     const [first] = pods;
     if (first === undefined) return [];
     const all = livePods(cluster)?.length ?? 0;

@@ -23,6 +23,12 @@ const notReadyNode = clusterNode('node-b', { ready: false, notReady: 'NodeStatus
 export const podCases: readonly FindingCase[] = [
   { name: 'a pod that is not ready, and was not put among the ready endpoints', facts: withNew(starting('2026-11-24T09:59:00Z')), ids: ['POD-NOTREADY'] },
   { name: 'a pod that started 20 s ago', facts: withNew(starting('2026-11-24T09:59:40Z')), ids: [] },
+  { name: 'a pod whose container is being made for a minute', facts: withNew({ ...starting('2026-11-24T09:59:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ContainerCreating' }] }), ids: [] },
+  { name: 'a pod whose container is being made for three minutes', facts: withNew({ ...starting('2026-11-24T09:57:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ContainerCreating' }] }), ids: ['POD-NOTREADY'] },
+  { name: 'a pod whose image cannot be had', facts: withNew({ ...starting('2026-11-24T09:59:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ImagePullBackOff' }] }), ids: ['POD-NOTREADY'] },
+  { name: 'a pod whose container was started 20 s ago', facts: withNew({ ...starting('2026-11-24T09:58:00Z'), phase: 'Running', containers: [{ name: 'server', ports: [], restarts: 0, startedAt: '2026-11-24T09:59:40Z' }] }), ids: [] },
+  { name: 'a pod that was ready, and is not any more 20 s after its container was started', facts: withNew({ ...starting('2026-11-24T09:58:00Z'), phase: 'Running', notReadySince: '2026-11-24T09:59:50Z', containers: [{ name: 'server', ports: [], restarts: 0, startedAt: '2026-11-24T09:59:40Z' }] }), ids: ['POD-NOTREADY'] },
+  { name: 'a pod that is not ready a minute after its container was started', facts: withNew({ ...starting('2026-11-24T09:58:00Z'), phase: 'Running', containers: [{ name: 'server', ports: [], restarts: 0, startedAt: '2026-11-24T09:59:00Z' }] }), ids: ['POD-NOTREADY'] },
   { name: 'a pod that ended well', facts: withNew(pod('10.244.9.9', { name: 'auth-job', uid: 'job', ready: false, phase: 'Succeeded' })), ids: [] },
 
   { name: 'a container that ended ten minutes ago', facts: beside(restarted('2026-11-24T09:50:00Z')), ids: ['POD-RESTARTS'] },
