@@ -1,14 +1,11 @@
 /** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1NetworkPolicyPort, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
 import type { ClientFacts, ClusterFacts, ClusterNode, DnsServerFacts, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
-import { isChanging } from '../core/diagnose/age.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
-import { contradictions } from '../core/diagnose/pod-endpoints.ts';
 import { present } from '../core/present.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
-import { protocolOf, desiredServiceOf, matchesSelector } from './observe.ts';
+import { protocolOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
   readonly core: CoreV1Api;
@@ -20,24 +17,15 @@ export interface ObserveRequest {
   readonly service: V1Service;
   /** As they were read for this trace. */
   readonly slices: readonly V1EndpointSlice[];
-  /** Reads them again. */
-  readonly readSlices: () => Promise<readonly V1EndpointSlice[]>;
   /** Of the whole cluster. */
   readonly nodes: readonly V1Node[];
   /** The pod of spec.from. */
   readonly client?: V1Pod;
-  readonly signal?: AbortSignal;
-}
-
-export interface ClusterObservation {
-  readonly facts: ClusterFacts;
-  /** Newer than those of the request where pods and EndpointSlices contradicted each other. */
-  readonly slices: readonly V1EndpointSlice[];
 }
 
 export interface ClusterObserver {
-  /** Rejects for nothing but what `readSlices` rejects for: what the caller may not read, or could not, is in `unread` with the reason. */
-  observe(request: ObserveRequest): Promise<ClusterObservation>;
+  /** Rejects for nothing: what the caller may not read, or could not, is in `unread` with the reason. */
+  observe(request: ObserveRequest): Promise<ClusterFacts>;
   /** The Service of the cluster's DNS; null where there is none. @throws ApiException */
   dnsService(): Promise<V1Service | null>;
   /** The same with its servers. @throws ApiException */
@@ -53,8 +41,6 @@ const maxSinglePods = 20;
 const podsFreshMilliseconds = 1000;
 /** What all Services of a namespace, or of the cluster, share, and what changes seldom. */
 const sharedFreshMilliseconds = 5000;
-/** After this long, the controllers have written what pods and EndpointSlices of one moment agree in. */
-const settleMilliseconds = 1500;
 
 /** An observer of one API server: what traces share is read once for all of them. */
 export function clusterObserver({ core, discovery, networking }: ClusterApis): ClusterObserver {
@@ -68,11 +54,9 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
   const dnsFacts = cachedByKey(podsFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
   const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, () => listPods(core, 'kube-system', 'k8s-app=kube-proxy'));
   const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name: 'kube-proxy' })));
-  /** What pods and EndpointSlices of a Service contradicted each other in, also when they were read again. */
-  const confirmed = new Map<string, ReadonlySet<string>>();
 
-  const read = async (request: ObserveRequest, slices: readonly V1EndpointSlice[], pods: (namespace: string, labelSelector: string) => Promise<readonly V1Pod[]>): Promise<ClusterFacts> => {
-    const { service, client } = request;
+  const read = async ({ service, slices, nodes, client }: ObserveRequest): Promise<ClusterFacts> => {
+    const pods = async (namespace: string, labelSelector: string): Promise<readonly V1Pod[]> => podLists(`${namespace} ${labelSelector}`);
     const namespace = service.metadata?.namespace ?? '';
     const name = service.metadata?.name ?? '';
     const unread: UnreadFacts[] = [];
@@ -100,7 +84,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
         endpointSlices: slices.map(sliceFacts).sort(byName),
         endpoints: endpoints === null || endpoints === undefined ? endpoints : endpointsFacts(endpoints),
         networkPolicies: policies === undefined || podsRead === undefined ? undefined : policies.flatMap((policy) => policyFacts(policy, podsRead.raw)).sort(byName),
-        nodes: request.nodes.map(nodeFacts).sort(byName),
+        nodes: nodes.map(nodeFacts).sort(byName),
         dns,
         kubeProxy:
           proxyPods === undefined
@@ -125,32 +109,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
   return {
     dnsService: () => dnsServices(''),
     dns: () => dnsFacts(''),
-    async observe(request) {
-      const { service, readSlices, signal } = request;
-      const key = `${service.metadata?.namespace ?? ''}/${service.metadata?.name ?? ''}`;
-      const contradicted = (facts: ClusterFacts, slices: readonly V1EndpointSlice[]): string[] => {
-        const desired = desiredServiceOf(service, slices);
-        const now = new Date().toISOString();
-        // While the EndpointSlices change, nothing is found from it.
-        return isChanging(desired, now) ? [] : contradictions(desired, facts, now);
-      };
-      let { slices } = request;
-      let facts = await read(request, slices, (namespace, labelSelector) => podLists(`${namespace} ${labelSelector}`));
-      let found = contradicted(facts, slices);
-      const before = confirmed.get(key);
-      if (found.some((each) => before?.has(each) !== true)) {
-        // Pods and EndpointSlices are lists of different moments: what is true stays so.
-        await sleep(settleMilliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-        // Nobody waits for the answer any more.
-        if (signal?.aborted === true) return { facts, slices };
-        slices = await readSlices();
-        facts = await read(request, slices, (namespace, labelSelector) => listPods(core, namespace, labelSelector));
-        found = contradicted(facts, slices);
-      }
-      if (found.length === 0) confirmed.delete(key);
-      else confirmed.set(key, new Set(found));
-      return { facts, slices };
-    },
+    observe: read,
   };
 }
 

@@ -241,11 +241,11 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       // While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong.
       const isOld = Date.now() - readAt > slicesFreshMilliseconds && request.signal?.aborted !== true;
       const slices = isOld ? await readSlices() : firstRead;
-      const observed = await observer.observe({ service, slices, readSlices, nodes: nodeList, ...present({ client: client.pod, signal: request.signal }) });
-      const changed = changedSlices(firstRead, observed.slices);
-      const noticedChange = notice(seen, service, observed.slices);
-      desired = { ...desiredOf(observed.slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
-      return { ...observed.facts, ...present({ connectRefusal: refusal, conntrackLimit: conntrack === askedDetail ? undefined : { asked: askedDetail, shown: conntrack } }), unread: [...observed.facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
+      const facts = await observer.observe({ service, slices, nodes: nodeList, ...present({ client: client.pod }) });
+      const changed = changedSlices(firstRead, slices);
+      const noticedChange = notice(seen, service, slices);
+      desired = { ...desiredOf(slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
+      return { ...facts, ...present({ connectRefusal: refusal, conntrackLimit: conntrack === askedDetail ? undefined : { asked: askedDetail, shown: conntrack } }), unread: [...facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
     };
     try {
       await Promise.all(

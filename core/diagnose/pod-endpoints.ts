@@ -1,7 +1,4 @@
-/**
- * Where EndpointSlices and pods disagree. The operator asks the same, to read both again before it believes it: they are
- * lists of different moments.
- */
+/** Where EndpointSlices and pods disagree. They are lists of different moments: what they disagree in is looked for twice (second-look.ts). */
 import { canonicalAddress, isSameAddress } from '../address.ts';
 import type { ClusterFacts, PodFacts } from '../cluster-facts.ts';
 import { familyOf, type DesiredService } from '../service.ts';
@@ -142,15 +139,4 @@ export function leftoverMirrors(desired: DesiredService, cluster: ClusterFacts, 
     const slice = mirrored.get(name);
     return slice !== undefined && endpoints.length > 0 && ![slice.createdAt, desired.serviceChange].some((time) => isWithin(time, controllerGraceMilliseconds, now));
   });
-}
-
-/** A key for each of the above: what the operator has not seen before it reads again, a moment later, before it is believed. */
-export function contradictions(desired: DesiredService, cluster: ClusterFacts, now: string): string[] {
-  return [
-    ...staleEndpoints(desired, cluster).map(({ slice, endpoint }) => `stale ${slice.name} ${endpoint.addresses.join(',')} ${endpoint.targetRef?.uid ?? ''}`),
-    ...missingPods(desired, cluster, now).map(({ pod, addresses }) => `missing ${pod.uid} ${addresses.join(',')}`),
-    ...readyDifferences(desired, cluster, now).map(({ slice, endpoint }) => `ready ${slice.name} ${endpoint.addresses.join(',')} ${endpoint.ready}`),
-    ...duplicateEndpoints(desired, cluster).map(({ address, port, owners }) => `duplicate ${address} ${port} ${owners.map(({ slice }) => slice.name).join(',')}`),
-    ...leftoverMirrors(desired, cluster, now).map(({ name }) => `mirror ${name}`),
-  ];
 }

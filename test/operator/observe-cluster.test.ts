@@ -100,7 +100,7 @@ const node: V1Node = { metadata: { name: 'node-a', labels: { 'topology.kubernete
 
 /** Slices as they are at the time. */
 function request(slices: readonly V1EndpointSlice[], extra: Partial<ObserveRequest> = {}): ObserveRequest {
-  return { service, slices, readSlices: async () => slices, nodes: [node], ...extra };
+  return { service, slices, nodes: [node], ...extra };
 }
 
 /** As the API server writes it: the client calls `from` `_from`. */
@@ -124,7 +124,7 @@ describe('observe', () => {
     put('/api/v1/namespaces/kube-system/configmaps/kube-proxy', { metadata: { name: 'kube-proxy' }, data: { 'config.conf': 'mode: nftables' } });
     put('/api/v1/namespaces/kube-system/pods/kube-proxy-x', { ...pod('kube-proxy-x', '172.30.0.11', { labels: { 'k8s-app': 'kube-proxy' } }) });
 
-    const { facts } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    const facts = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
 
     expect(clusterFactsSchema.parse(JSON.parse(JSON.stringify(facts)))).toEqual(facts);
     expect(facts.unread).toEqual([]);
@@ -144,7 +144,7 @@ describe('observe', () => {
 
   it('tells what is not there apart from what was not read', async () => {
     put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
-    const { facts } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    const facts = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
     expect(facts).toMatchObject({ endpoints: null, networkPolicies: [], dns: null, kubeProxy: { pods: [] }, unread: [] });
     expect(facts.kubeProxy?.config).toBeUndefined();
   });
@@ -159,7 +159,8 @@ describe('observe', () => {
   ] as const)('goes on without %s where they are forbidden, and says which right is missing', async (_name, path, absent, forbidden) => {
     put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
     refused.set(path, 403);
-    const { facts, slices } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    const slices = [slice(['auth-a', '10.244.1.2'])];
+    const facts = await observer.observe(request(slices));
     expect(facts.unread).toHaveLength(1);
     expect(facts.unread[0]).toMatchObject({ reason: expect.stringContaining('is forbidden'), forbidden });
     const parts = ['pods', 'endpoints', 'networkPolicies', 'dns', 'kubeProxy'] as const;
@@ -174,10 +175,10 @@ describe('observe', () => {
     put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
     refused.set('/apis/networking.k8s.io/', 500);
     const first = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
-    expect(first.facts.unread).toEqual([{ what: 'networkpolicies of namespace shop', reason: expect.stringContaining('/apis/networking.k8s.io/') }]);
+    expect(first.unread).toEqual([{ what: 'networkpolicies of namespace shop', reason: expect.stringContaining('/apis/networking.k8s.io/') }]);
     refused.clear();
     const second = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
-    expect(second.facts.unread).toEqual([]);
+    expect(second.unread).toEqual([]);
   });
 
   it('reads once what traces share, and the pods of a Service once for those who trace it at the same time', async () => {
@@ -202,7 +203,8 @@ describe('pods that are not selected', () => {
     put(`${api}/pods/near-1`, pod('near-1', '10.244.1.2', { labels: { app: 'auth', tier: 'web', 'pod-template-hash': '1' } }));
     put(`${api}/pods/near-2`, pod('near-2', '10.244.1.3', { labels: { app: 'auth', tier: 'web', 'pod-template-hash': '2' } }));
     put(`${api}/pods/unlike`, pod('unlike', '10.244.1.4', { labels: { colour: 'blue' } }));
-    const { facts, slices } = await observer.observe(request([], { service: lone }));
+    const slices: V1EndpointSlice[] = [];
+    const facts = await observer.observe(request(slices, { service: lone }));
     const names = facts.pods?.map(({ name }) => name) ?? [];
     expect(names).toHaveLength(50);
     expect(names.filter((name) => name.startsWith('near'))).toEqual(['near-2']);
@@ -218,43 +220,9 @@ describe('pods that are not selected', () => {
     await observer.observe(request([slice(['auth-a', '10.244.1.2'], ['ghost-1', '10.244.3.3'])]));
     expect(requests.filter((path) => path === '/api/v1/namespaces/shop/pods/ghost-1').length).toBeGreaterThan(0);
     requests.length = 0;
-    const { facts } = await observer.observe(request([slice(...names.map((name): [string, string] => [name, '10.244.3.3']))]));
+    const facts = await observer.observe(request([slice(...names.map((name): [string, string] => [name, '10.244.3.3']))]));
     expect(requests.filter((path) => path.startsWith('/api/v1/namespaces/shop/pods/'))).toEqual([]);
     expect(facts.pods?.filter(({ selected }) => !selected)).toHaveLength(25);
-  });
-});
-
-describe('a contradiction between pods and EndpointSlices', () => {
-  it('is read again, and gone where the controller has written in the meantime', async () => {
-    put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
-    const after = [slice(['auth-a', '10.244.1.2'])];
-    const { facts, slices } = await observer.observe(request([slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])], { readSlices: async () => after }));
-    expect(slices).toBe(after);
-    expect(facts.endpointSlices?.[0]?.bytes).toBe(Buffer.byteLength(JSON.stringify(after[0])));
-  });
-
-  it('is believed where it stays, and is not waited for a second time', async () => {
-    put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
-    const stale = [slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])];
-    let reads = 0;
-    const asked = request(stale, { readSlices: async () => { reads += 1; return stale; } });
-    const { facts, slices } = await observer.observe(asked);
-    expect(diagnose({ desired: desiredServiceOf(service, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' }).map(({ id }) => id)).toContain('EPS-STALE');
-    await observer.observe(asked);
-    expect(reads).toBe(1);
-  });
-
-  it('does not hold up a trace that was ended', async () => {
-    put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
-    let reads = 0;
-    const readSlices = async (): Promise<V1EndpointSlice[]> => { reads += 1; return []; };
-    await observer.observe(request([slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])], { signal: AbortSignal.abort(), readSlices }));
-    const ending = new AbortController();
-    onRequest = (path) => { if (path.endsWith('/pods/auth-gone')) setTimeout(() => { ending.abort(); }, 100); };
-    const ended = observer.observe(request([slice(['auth-a', '10.244.1.2'], ['auth-gone', '10.244.1.3'])], { signal: ending.signal, readSlices }));
-    await ended;
-    expect(ending.signal.aborted).toBe(true);
-    expect(reads).toBe(0);
   });
 });
 
@@ -266,7 +234,7 @@ describe('the client of spec.from', () => {
     put('/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/deny', policy('deny', { podSelector: {}, policyTypes: ['Egress'] }));
     put('/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/ingress', policy('ingress', { podSelector: {} }));
     put('/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies/other', policy('other', { podSelector: { matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['client'] }] }, policyTypes: ['Egress'] }));
-    const { facts } = await observer.observe(request([], { client }));
+    const facts = await observer.observe(request([], { client }));
     expect(facts.client).toEqual({
       pod: 'client',
       node: 'node-a',
@@ -279,7 +247,7 @@ describe('the client of spec.from', () => {
 
   it('comes without them where policies may not be read', async () => {
     refused.set('/apis/networking.k8s.io/', 403);
-    const { facts } = await observer.observe(request([], { client }));
+    const facts = await observer.observe(request([], { client }));
     expect(facts.client?.egressPolicies).toBeUndefined();
   });
 });
