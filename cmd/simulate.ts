@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { hostPort, isSameAddress } from '../core/address.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { frontendText } from '../core/diagnose/frontend-drift.ts';
+import { entryOf } from '../core/evaluate/walk-hooks.ts';
 import { summarize, walkPacket, type Walk } from '../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';
@@ -30,9 +31,10 @@ export async function runSimulate(request: SimulateRequest, io: Io): Promise<num
   const { origin } = request;
   if (origin.kind === 'ruleset') {
     const { ruleset, problems } = await readRulesets(origin.files);
-    for (const problem of problems) io.stderr.write(`error: ${problem}\n`);
-    print([answerOf(walkDumps(ruleset, request), [])], request, io);
-    return problems.length === 0 ? exitStatus.ok : exitStatus.partial;
+    for (const { isNote, text } of problems) io.stderr.write(`${isNote ? 'note' : 'error'}: ${text}\n`);
+    const answer = answerOf(walkDumps(ruleset, request), []);
+    print([answer], request, io);
+    return problems.every(({ isNote }) => isNote) && isKnown(answer) ? exitStatus.ok : exitStatus.partial;
   }
   if (origin.kind === 'bundle') {
     const bundle = await readBundle(origin.file);
@@ -46,22 +48,31 @@ export async function runSimulate(request: SimulateRequest, io: Io): Promise<num
 }
 
 /** What one node, or several that do the very same, do with the packet. The keys of design.md, in its order; others script against them. */
-interface Answer extends Pick<Walk, 'verdict' | 'destinations' | 'masquerade'> {
+interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'destinations' | 'masquerade'> {
+  /** Where the packet's branches come to several verdicts. */
+  readonly verdicts?: Walk['verdicts'];
   readonly path: readonly { readonly table: string; readonly chain: string; readonly rule: string; readonly effect: string }[];
   readonly unknown?: readonly string[];
   /** Absent where the rules are those of dumps. */
   readonly nodes?: readonly string[];
 }
 
-function answerOf({ verdict, destinations, masquerade, path, unknown }: Walk, nodes: readonly string[]): Answer {
+function answerOf({ verdict, probability, verdicts, destinations, masquerade, path, unknown }: Walk, nodes: readonly string[]): Answer {
   return {
     verdict,
-    destinations: destinations.map(({ address, port, probability }) => ({ address, port, probability })),
+    probability,
+    ...(verdicts.length > 1 ? { verdicts } : {}),
+    destinations,
     masquerade,
     path: path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
     ...(unknown.length === 0 ? {} : { unknown }),
     ...(nodes.length === 0 ? {} : { nodes }),
   };
+}
+
+/** Whether no part of the answer is UNKNOWN. */
+function isKnown({ verdict, verdicts = [] }: Answer): boolean {
+  return verdict !== 'UNKNOWN' && verdicts.every((each) => each.verdict !== 'UNKNOWN');
 }
 
 function packetOf({ from, to, interfaces }: SimulateRequest, nodeAddresses: readonly string[]): Packet {
@@ -71,7 +82,7 @@ function packetOf({ from, to, interfaces }: SimulateRequest, nodeAddresses: read
     destination: to.address,
     destinationPort: to.port,
     protocol: to.protocol,
-    entersAt: nodeAddresses.some((own) => isSameAddress(own, from.address)) ? 'OUTPUT' : 'PREROUTING',
+    entersAt: entryOf(nodeAddresses, from.address),
     ...(interfaces.in === undefined ? {} : { inInterface: interfaces.in }),
     ...(interfaces.out === undefined ? {} : { outInterface: interfaces.out }),
   };
@@ -114,7 +125,7 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
   }
   if (answers.length === 0) throw new UsageError(`No node's rules are there to walk the packet through${missing > 0 ? '' : `: ${desired.name} was traced on no node`}.`);
   print(answers, request, io);
-  return missing === 0 ? exitStatus.ok : exitStatus.partial;
+  return missing === 0 && answers.every(isKnown) ? exitStatus.ok : exitStatus.partial;
 }
 
 /** A trace holds the rules of its Service alone: for any other packet it would say "no rule", which nobody looked for. */
@@ -130,10 +141,10 @@ function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddress
 }
 
 /** All dumps as those of one machine, and what could not be read of them, in sentences. */
-async function readRulesets(files: readonly string[]): Promise<{ ruleset: Ruleset; problems: string[] }> {
+async function readRulesets(files: readonly string[]): Promise<{ ruleset: Ruleset; problems: { readonly isNote: boolean; readonly text: string }[] }> {
   const read = await Promise.all(files.map(readRuleset));
   const ruleset = mergeRulesets(read);
-  const problems = read.flatMap(({ problems: own }, index) => own.filter((problem) => ruleset.problems.includes(problem)).map(({ line, message }) => `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}`));
+  const problems = read.flatMap(({ problems: own }, index) => own.filter((problem) => ruleset.problems.includes(problem)).map(({ line, message, isNote = false }) => ({ isNote, text: `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}` })));
   return { ruleset, problems };
 }
 
@@ -158,17 +169,17 @@ function print(answers: readonly Answer[], request: SimulateRequest, io: Io): vo
   writeResult(io, request.output, result, () => visible(answers).map((answer) => asText(answer, request)).join('\n'));
 }
 
-function asText({ verdict, destinations, masquerade, path, unknown = [], nodes = [] }: Answer, { from, to, nodeIps }: SimulateRequest): string {
-  const isOwn = nodeIps.some((own) => isSameAddress(own, from.address));
+function asText({ verdict, probability, verdicts = [], destinations, masquerade: isMasqueraded, path, unknown = [], nodes = [] }: Answer, { from, to, nodeIps }: SimulateRequest): string {
   const source = from.port === undefined ? from.address : hostPort(from.address, from.port);
   const lines = [
-    `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${isOwn ? 'OUTPUT' : 'PREROUTING'}` : ` on ${nodes.join(', ')}`}`,
+    `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${entryOf(nodeIps, from.address)}` : ` on ${nodes.join(', ')}`}`,
     '',
     ...path.map(({ table, chain, rule, effect }) => `${table} ${chain}: ${effect}\n    ${rule}`),
     ...(path.length === 0 ? ['no rule matches'] : []),
     '',
-    `${verdict}${masquerade ? ', masqueraded' : ''}`,
-    ...destinations.map(({ address, port, probability }) => `  ${hostPort(address, port)}  ${percentText(probability)}`),
+    `${verdict}${probability < 1 ? `  ${percentText(probability)}` : ''}${isMasqueraded && destinations.length === 0 ? ', masqueraded' : ''}`,
+    ...destinations.map(({ address, port, probability: share, masquerade }) => `  ${hostPort(address, port)}  ${percentText(share)}${masquerade ? ', masqueraded' : ''}`),
+    ...verdicts.slice(1).map((each) => `${each.verdict}  ${percentText(each.probability)}`),
     ...(unknown.length === 0 ? [] : ['', 'not known, so nothing is said of what depends on it:', ...unknown.map((each) => `  ${each}`)]),
   ];
   return `${lines.join('\n')}\n`;

@@ -26,7 +26,7 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     chain,
     kindOf,
     // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
-    isEntry: (step) => dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && !step.effect.startsWith('unknown'),
+    isEntry: (step) => dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && step.isUnknown !== true,
     sourceRanges(_frontend, visited) {
       for (const [name, { table }] of visited) {
         if (kindOf(name) !== 'firewall') continue;

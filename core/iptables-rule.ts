@@ -24,6 +24,10 @@ export interface IptablesRule {
   readonly matches: readonly IptablesMatch[];
   /** A rule without a target only counts. */
   readonly target?: IptablesTarget;
+  /** Why iptables-restore takes no such line, in words: nothing of it is in any kernel, and nobody knows what was meant. */
+  readonly refused?: string;
+  /** `# …` that somebody wrote behind the rule. */
+  readonly remark?: string;
 }
 
 export interface IptablesPrefix {

@@ -28,7 +28,7 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
     ...walked,
     chain,
     kindOf,
-    isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && !step.effect.startsWith('unknown'),
+    isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && step.isUnknown !== true,
     sourceRanges(frontend) {
       const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, frontend));
       const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;

@@ -33,3 +33,15 @@ function addressesOf(address: NftExpression): readonly (readonly NftExpression[]
 function constantOf(expression: NftExpression | undefined): string | number | boolean | undefined {
   return expression?.kind === 'value' ? expression.value : undefined;
 }
+
+/** Names of the sets and maps that the statement asks, or changes. */
+export function setsOfStatement(statement: NftStatement): string[] {
+  return [...(statement.kind === 'setUpdate' ? [statement.set] : []), ...referencesOf(statement)];
+}
+
+/** Every `@name` within it, however deep. */
+function referencesOf(value: unknown): string[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const own = 'kind' in value && value.kind === 'setReference' && 'name' in value && typeof value.name === 'string' ? [value.name] : [];
+  return [...own, ...Object.values(value).flatMap(referencesOf)];
+}

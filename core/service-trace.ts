@@ -623,7 +623,7 @@ export interface WalkStatus {
   destination: string;
   destinationPort: number;
   protocol: 'TCP' | 'UDP' | 'SCTP';
-  verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE' | 'UNKNOWN';
   masquerade: boolean;
   destinations: WalkDestination[];
   path: WalkStep[];
@@ -2180,7 +2180,8 @@ export const serviceTraceSchema = {
          "ACCEPT",
          "DROP",
          "REJECT",
-         "NONE"
+         "NONE",
+         "UNKNOWN"
         ]
        },
        "masquerade": {

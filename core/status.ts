@@ -14,6 +14,7 @@ import { askedDomain, problemOf } from './dns-answers.ts';
 import { serviceDomain } from './dns-names.ts';
 import { endpointsCost } from './endpoints-cost.ts';
 import { endpointsSummary } from './progress-status.ts';
+import { entryOf } from './evaluate/walk-hooks.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { kubeProxyTotals } from './kube-proxy-totals.ts';
 import { fingerprintOf } from './node-program.ts';
@@ -366,7 +367,7 @@ function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly No
         destination: frontend.address,
         destinationPort: frontend.port,
         protocol: frontend.protocol,
-        entersAt: recordsOf(read.report, 'start')[0]?.addresses.includes(from.address) === true ? 'OUTPUT' : 'PREROUTING',
+        entersAt: entryOf(recordsOf(read.report, 'start')[0]?.addresses ?? [], from.address),
       });
       walks.push({
         node: from.node,

@@ -133,7 +133,7 @@ export class ForeignJudge {
         .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
         .map(({ leaf, kind, step, to }): ForeignFault => {
           const order = kind === 'diverts' || kind === 'hides' || kind === 'unmasks' ? this.#orderDoubt(step) : [];
-          const assumed = isAll ? [] : (leaf.assumed ?? []).map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
+          const assumed = isAll ? [] : (leaf.assumed ?? []).filter(({ of }) => of === 'condition').map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
           return {
             client: each.client,
             frontend,
@@ -200,7 +200,7 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
     if (isKubeStop(leaf) || own.some((each) => each.verdict === verdict && each.decidedBy === decidedBy)) return undefined;
     return { kind: 'stops', step: stoppingStep(leaf) };
   }
-  if (isServedHere) return undefined;
+  if (isServedHere || verdict === 'UNKNOWN') return undefined;
   if (dnat !== undefined) return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
   if (own.some((each) => each.verdict === 'NONE' || each.verdict === 'ACCEPT')) return undefined;
   const step = path.findLast((each) => !isKubeStep(each) && (isPassing(each) || isUntracking(each)));

@@ -409,7 +409,7 @@ export function limitsNodePorts(node: NodeFacts, cluster: ClusterFacts | undefin
 /** Branches that leave the node for another machine: what is delivered to the node itself passes no POSTROUTING. */
 export function leavingBranches(check: NodeCheck, leaves: readonly Leaf[]): Leaf[] {
   const addresses = check.facts.read === undefined ? [] : (recordsOf(check.facts.read.report, 'start')[0]?.addresses ?? []);
-  return leaves.filter(({ dnat }) => dnat !== undefined && !isOwnAddress({ addresses, ipSets: new Map() }, dnat.address));
+  return leaves.filter(({ dnat }) => dnat !== undefined && !isOwnAddress({ addresses }, dnat.address));
 }
 
 /** The views of a Service's chain with their chain's name. */

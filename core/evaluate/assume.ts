@@ -1,7 +1,7 @@
 /** Both ways of a condition that is not known, followed as assumptions that a branch carries. */
-import type { Assumption, Branch } from './walk.ts';
+import type { Assumption, Branch, ChainOutcome, Step } from './walk.ts';
 
-/** So many ways of one packet are followed at a time; behind them a walk says that it gave up. */
+/** So many ways of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
 export const mostAssumed = 256;
 /** The same, of branches for whatever reason: what is divided so often is no Service. */
 export const mostBranches = 20_000;
@@ -11,60 +11,92 @@ export const mostBranches = 20_000;
  * nothing is assumed of any: those are one.
  */
 export function waysOf(branches: readonly Branch[]): number {
-  if (branches.length <= 1) return branches.length;
+  if (branches.length <= mostAssumed) return branches.length;
   return new Set(branches.map(({ assumed }) => (assumed ?? []).map(({ rule, holds }) => `${String(holds)} ${rule}`).join('\n'))).size;
 }
 
-export function assume(branch: Branch, rule: string, holds: boolean): Branch {
-  return { ...branch, assumed: [...(branch.assumed ?? []), { rule, holds }] };
+/** Whether the branch may assume one thing more, beside so many other ways. */
+export function mayAssume(branch: Branch, ways: number): boolean {
+  return ways <= mostAssumed && (branch.assumed?.length ?? 0) < mostAssumed;
+}
+
+/** @param rule as the branch is to tell it; @param step the rule with what is not known of it */
+export function assume(branch: Branch, rule: string, holds: boolean, step: Step, of: Assumption['of'] = 'condition'): Branch {
+  return { ...branch, assumed: [...(branch.assumed ?? []), { of, rule, holds, step, before: branch.met }] };
+}
+
+/** Ends branches where it is not known what becomes of them; they go on as well, as if nothing had been done to them. */
+export function endUnknown(branches: readonly Branch[], step: Step, chain: string): ChainOutcome {
+  const assumed = (branch: Branch, holds: boolean): Branch => assume(branch, step.rule, holds, step, 'outcome');
+  return {
+    through: branches.filter((branch) => mayAssume(branch, 0)).map((branch) => assumed(branch, false)),
+    ended: branches.map((branch) => ({ ...assumed(branch, true), verdict: 'UNKNOWN', chain })),
+  };
 }
 
 /** Where nothing hangs on an assumption, for the packet is the same either way, the two branches are one without it. */
 export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Branch[] {
-  if (branches.length < 2 || branches.every(({ assumed }) => assumed === undefined)) return branches;
+  return withoutIdle(branches, stateOf);
+}
+
+/**
+ * The same for anything that assumes something.
+ * @param stateOf all that must be the same of two that differ in one assumption, and are then one
+ */
+export function withoutIdle<Each extends { readonly assumed?: readonly Assumption[] }>(all: readonly Each[], stateText: (each: Each) => string): readonly Each[] {
+  if (all.length < 2 || all.every(({ assumed }) => assumed === undefined)) return all;
   /** Those that may be one, in the order in which the first of them came. */
-  const groups = new Map<string, Branch[]>();
-  for (const branch of branches) {
-    const state = stateOf(branch);
+  const groups = new Map<string, Each[]>();
+  for (const each of all) {
+    const state = stateText(each);
     const group = groups.get(state) ?? [];
     groups.set(state, group);
-    addTo(group, branch);
+    add(group, each);
   }
   return [...groups.values()].flat();
 }
 
-/** As long as one of the group and the branch differ in one assumption alone, they are one without it. */
-function addTo(group: Branch[], branch: Branch): void {
-  let each = branch;
+/** Puts one among those of the same state: as long as it and another differ in one assumption alone, they are one without it. */
+function add<Each extends { readonly assumed?: readonly Assumption[] }>(group: Each[], one: Each): void {
+  let each = one;
   for (;;) {
-    const twin = group.findIndex((other) => idleAssumption(each, other) !== undefined);
+    let idle: number | undefined;
+    const twin = group.findIndex((other) => (idle = idleAssumption(each.assumed ?? [], other.assumed ?? [])) !== undefined);
     const other = group[twin];
-    if (other === undefined) break;
-    const at = idleAssumption(each, other) ?? 0;
+    if (other === undefined || idle === undefined) break;
+    const at = idle;
     group.splice(twin, 1);
     each = withAssumptions(other, (each.assumed ?? []).filter((_, index) => index !== at));
   }
   group.push(each);
 }
 
-function withAssumptions({ assumed: _assumed, ...branch }: Branch, assumed: readonly Assumption[]): Branch {
-  return assumed.length === 0 ? branch : { ...branch, assumed };
+function withAssumptions<Each extends { readonly assumed?: readonly Assumption[] }>({ assumed: _assumed, ...rest }: Each, assumed: readonly Assumption[]): Each {
+  return (assumed.length === 0 ? rest : { ...rest, assumed }) as Each;
 }
 
 /** Where the only difference of the two is one condition that holds for one and not for the other: its place. */
-function idleAssumption(one: Branch, other: Branch): number | undefined {
-  const [first, second] = [one.assumed ?? [], other.assumed ?? []];
+function idleAssumption(first: readonly Assumption[], second: readonly Assumption[]): number | undefined {
   if (first.length !== second.length) return undefined;
-  const different = first.flatMap((each, index) => (isSame(each, second[index]) ? [] : [index]));
-  const [at] = different;
-  return at !== undefined && different.length === 1 && first[at]?.rule === second[at]?.rule ? at : undefined;
+  let at: number | undefined;
+  for (let index = 0; index < first.length; index += 1) {
+    const [one, other] = [first[index], second[index]];
+    if (one?.step !== other?.step || one?.rule !== other?.rule) return undefined;
+    if (one?.holds === other?.holds) continue;
+    if (at !== undefined) return undefined;
+    at = index;
+  }
+  return at;
 }
 
-function isSame(one: Assumption, other: Assumption | undefined): boolean {
-  return one.rule === other?.rule && one.holds === other.holds;
-}
+const states = new WeakMap<Branch, string>();
 
 /** All that later rules may ask of a branch. */
-function stateOf({ mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, zone, turned, probability }: Branch): string {
-  return JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, zone?.original ?? 0, zone?.reply ?? 0, turned ?? 0, probability]);
+function stateOf(branch: Branch): string {
+  const known = states.get(branch);
+  if (known !== undefined) return known;
+  const { mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, zone, turned, recentLists, probability } = branch;
+  const state = JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, zone?.original ?? 0, zone?.reply ?? 0, turned ?? 0, recentLists ?? [], probability]);
+  states.set(branch, state);
+  return state;
 }

@@ -6,7 +6,7 @@ import { nftTypesOf } from '../nft-type.ts';
 import { absent, readPacket, unknownReading, type Place, type Reading } from './nft-reading.ts';
 import { holds, nftSetIndex, type NftSetIndex } from './nft-set-index.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
-import type { Branch, Machine, Packet } from './walk.ts';
+import type { Branch, Machine, Packet, RememberedElements } from './walk.ts';
 
 /** A value that an expression has in this share of all cases; a reading for each part of a concatenation. */
 export interface Weighted {
@@ -26,7 +26,15 @@ export type Found =
   | { readonly kind: 'element'; readonly element: NftElement }
   /** No element holds, or the packet has no such key. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'unknown'; readonly why?: string };
+  | {
+      readonly kind: 'unknown';
+      /** In words, where nothing at all is known of what is asked. */
+      readonly why?: string;
+      /** Those that may hold, each for a key of its own, where they are all that may. */
+      readonly possible?: readonly NftElement[];
+      /** Whether none may hold as well. */
+      readonly mayBeNone: boolean;
+    };
 
 export interface WeightedFound {
   readonly share: number;
@@ -137,25 +145,39 @@ function bitsReading(bits: number, unknownBits: number): Reading {
 export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): readonly WeightedFound[] {
   const types = nftTypesOf(key);
   let elements: readonly NftElement[];
-  let added: readonly NftElement[] = [];
+  let changed: RememberedElements | undefined;
   if (data.kind === 'set') {
     elements = data.elements;
   } else if (data.kind === 'setReference') {
     const set = asked.set(data.name);
-    if (set === undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read` } }];
-    if (set.unrecognized !== undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, of which lines are not understood` } }];
+    if (set === undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read`, mayBeNone: true } }];
+    if (set.unrecognized !== undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, of which lines are not understood`, mayBeNone: true } }];
     elements = set.elements;
-    added = asked.branch.remembered?.get(data.name) ?? [];
+    changed = asked.branch.remembered?.get(data.name);
   } else {
-    return [{ share: 1, found: { kind: 'unknown' } }];
+    return [{ share: 1, found: notKnown }];
   }
   const index = nftSetIndex(elements, types);
-  const late = added.length === 0 ? undefined : nftSetIndex(added, types);
+  const late = changed === undefined ? undefined : nftSetIndex(elementsOf(changed), types);
   return valuesOf(key, types, asked).flatMap(({ share, parts }) => {
     const found = late === undefined ? [] : findIn(late, parts);
     const isFound = found.some((each) => each.found.kind !== 'none');
-    return (isFound ? found : findIn(index, parts)).map((each) => ({ share: share * each.share, found: each.found }));
+    if (!isFound && changed?.isUnknown === true) return [{ share, found: notKnown }];
+    return (isFound ? found : findIn(index, parts)).map((each) => ({ share: share * each.share, found: isGone(each.found, changed) ? { kind: 'none' } : each.found }));
   });
+}
+
+const elementLists = new WeakMap<RememberedElements, readonly NftElement[]>();
+
+/** The same list each time, so that it has one index. */
+function elementsOf(changed: RememberedElements): readonly NftElement[] {
+  const known = elementLists.get(changed) ?? changed.elements.map(({ element }) => element);
+  elementLists.set(changed, known);
+  return known;
+}
+
+function isGone(found: Found, changed: RememberedElements | undefined): boolean {
+  return found.kind === 'element' && changed?.elements.some((each) => each.element === found.element && each.isGone === true) === true;
 }
 
 function findIn(index: NftSetIndex, parts: readonly Reading[]): readonly WeightedFound[] {
@@ -168,17 +190,26 @@ function findIn(index: NftSetIndex, parts: readonly Reading[]): readonly Weighte
   for (const part of parts) if (part.kind === 'atom') atoms.push(part.atom);
   if (atoms.length === parts.length) {
     const element = index.find(atoms);
-    if (element === undefined && index.hasUnknown) return [{ share: 1, found: { kind: 'unknown' } }];
+    if (element === undefined && index.hasUnknown) return [{ share: 1, found: notKnown }];
     return [{ share: 1, found: foundOf(element ?? index.catchAll) }];
   }
-  const mayHold = index.hasUnknown || index.mayHold((part, range) => isPossible(parts[part] ?? unknownReading, range));
-  return [{ share: 1, found: mayHold ? { kind: 'unknown' } : foundOf(index.catchAll) }];
+  if (index.hasUnknown) return [{ share: 1, found: notKnown }];
+  const possible = index.possible((part, range) => isPossible(parts[part] ?? unknownReading, range));
+  if (possible.length === 0) return [{ share: 1, found: foundOf(index.catchAll) }];
+  const all = index.catchAll === undefined ? possible : [...possible, index.catchAll];
+  const isFollowed = all.length <= mostPossible && !all.some(({ statements }) => statements?.some(isStateful) === true);
+  return [{ share: 1, found: { kind: 'unknown', mayBeNone: index.catchAll === undefined, ...(isFollowed ? { possible: all } : {}) } }];
 }
+
+const notKnown: Found = { kind: 'unknown', mayBeNone: true };
+
+/** More elements than a firewall names interfaces or ports in one map are not followed one by one. */
+const mostPossible = 64;
 
 /** A set's element may have statements of its own, and they may break the rule (nft_set_elem_expr). */
 function foundOf(element: NftElement | undefined): Found {
   if (element === undefined) return { kind: 'none' };
-  return element.statements?.some(isStateful) === true ? { kind: 'unknown' } : { kind: 'element', element };
+  return element.statements?.some(isStateful) === true ? notKnown : { kind: 'element', element };
 }
 
 /** Statements that end a rule or not for what came before this packet. */

@@ -51,7 +51,7 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
       const next: Branch[] = live.filter(isDone);
       for (const branch of ended) {
         if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
-        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT') end(branch, leafOf(branch, packet, branch.verdict, branch.chain));
+        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT' || branch.verdict === 'UNKNOWN') end(branch, leafOf(branch, packet, branch.verdict, branch.chain));
         else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
       if (chain.isDropPolicy) for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
@@ -62,11 +62,16 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     return live;
   };
 
+  /**
+   * At POSTROUTING a packet of others still has the interface by which it came (Linux 5.7, commit 28f8bfd1ac94: ip_output
+   * gives skb->dev), the node's own has none.
+   */
+  const cameBy = packet.entersAt === 'OUTPUT' ? '' : packet.inInterface;
   const sendOn = (): readonly Branch[] => {
     const taken = scheduled;
     scheduled = [];
     const { outInterface } = packet;
-    return pass({ hook: 'postrouting', inInterface: '', outInterface }, pass({ hook: 'output', inInterface: '', outInterface }, taken, true));
+    return pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, pass({ hook: 'output', inInterface: '', outInterface }, taken, true));
   };
 
   const isForNode = (branch: Branch): boolean => isOwnAddress(machine, destinationOf(packet, branch));
@@ -86,9 +91,9 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
     for (const branch of sendOn()) end(branch, finalLeaf(branch, packet));
     const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
-    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: '', outInterface }, forwarded)]) end(branch, finalLeaf(branch, packet));
+    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, forwarded)]) end(branch, finalLeaf(branch, packet));
   }
-  return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown] };
+  return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown], assumed: [...trail.assumed] };
 }
 
 /** Where a firewall decides; firewalld hangs ten behind the others. */
@@ -98,8 +103,13 @@ function isFilter({ priority }: HookedChain): boolean {
 
 const loopback = addressSet(['::1']);
 
+/** A packet from one of the machine's own addresses is one that it sends itself. */
+export function entryOf(addresses: readonly string[], source: string): Packet['entersAt'] {
+  return isOwnAddress({ addresses }, source) ? 'OUTPUT' : 'PREROUTING';
+}
+
 /** Loopback's addresses are every machine's own. */
-export function isOwnAddress({ addresses }: Machine, address: string): boolean {
+export function isOwnAddress({ addresses }: Pick<Machine, 'addresses'>, address: string): boolean {
   return address.startsWith('127.') || loopback.has(address) || addressSet(addresses).has(address);
 }
 
@@ -144,7 +154,7 @@ function finalLeaf(branch: Branch, packet: Packet): Leaf {
 }
 
 function leafOf(branch: Branch, packet: Packet, verdict: Leaf['verdict'], decidedBy?: string): Leaf {
-  const goesOn = verdict !== 'DROP' && verdict !== 'REJECT';
+  const goesOn = verdict !== 'DROP' && verdict !== 'REJECT' && verdict !== 'UNKNOWN';
   const connection = goesOn ? connectionOf(branch, packet) : undefined;
   return {
     probability: branch.probability,

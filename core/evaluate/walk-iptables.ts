@@ -2,11 +2,11 @@
 import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
 import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
-import { assume, mostAssumed, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
+import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
 import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
-import { ChainLoopError, maxDepth, pathOf, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
@@ -43,11 +43,10 @@ export class IptablesWalk {
   readonly #trail: Trail;
   readonly #match: PacketMatch;
   readonly #selectRules: SelectRules;
-  /** Lists of `recent` by the steps that put the packet's source there. */
-  readonly #seenBy = new Map<Step, readonly string[]>();
   readonly #changedSets = new Set<string>();
   /** Of each rule that was not followed: its step is another one than where it was. */
   readonly #unknownRules = new Map<IptablesRule, object>();
+  readonly #unread = new Map<string, object>();
   #questions = 0;
   #isGivenUp = false;
 
@@ -69,8 +68,10 @@ export class IptablesWalk {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${loopOf(above, name)}`);
     const rules = this.#lookup(table, name);
     if (rules === undefined) {
-      this.#trail.unknown.add(`chain ${name} of table ${table}, which was not read`);
-      return { through: branches, ended: [] };
+      const why = `chain ${name} of table ${table}, which was not read`;
+      this.#trail.unknown.add(why);
+      if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
+      return endUnknown(branches, this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: `:${name}`, effect: `unknown: ${why}` }), name);
     }
     const chains = [...above, name];
     let live = branches;
@@ -78,9 +79,26 @@ export class IptablesWalk {
     const ended: Ended[] = [];
     const entering = sumOf(branches);
     for (const rule of this.#selectRules(rules, this.#goalsOf(branches))) {
-      if (live.length === 0 || this.#givesUp(table, name, live.length + through.length + ended.length)) break;
-      const { taken, passed } = this.#divide(table, name, rule, live, at);
+      if (live.length === 0) break;
+      if (this.#givesUp(table, name, live.length + through.length + ended.length)) {
+        if (!this.#trail.followsUnknown) break;
+        const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: printIptablesRule(rule), effect: 'unknown: what follows' });
+        const { through: on, ended: given } = endUnknown(live, step, name);
+        live = on;
+        for (const branch of given) ended.push(branch);
+        break;
+      }
+      if (rule.refused !== undefined && this.#trail.followsUnknown) {
+        const text = printIptablesRule(rule);
+        this.#trail.unknown.add(`${text} (${rule.refused})`);
+        const { through: on, ended: lost } = endUnknown(live, this.#trail.unknownStep(rule, { table, chain: name, rule: text, effect: `unknown: ${rule.refused}` }), name);
+        live = on;
+        for (const branch of lost) ended.push(branch);
+        continue;
+      }
+      const { taken, passed, ended: torn } = this.#divide(table, name, rule, live, at);
       live = passed;
+      if (torn !== undefined) for (const branch of torn) ended.push(branch);
       if (taken.length === 0) continue;
       const applied = this.#apply(table, rule, taken, chains, at, sumOf(taken) / entering);
       if (applied.on.length > 0) live = live.length === 0 ? applied.on : [...live, ...applied.on];
@@ -106,13 +124,14 @@ export class IptablesWalk {
   }
 
   /** Which branches the rule matches, and which go on to the next one; a random choice makes two of one. */
-  #divide(table: string, chain: string, rule: IptablesRule, live: readonly Branch[], at: At): { readonly taken: readonly Branch[]; readonly passed: readonly Branch[] } {
+  #divide(table: string, chain: string, rule: IptablesRule, live: readonly Branch[], at: At): { readonly taken: readonly Branch[]; readonly passed: readonly Branch[]; readonly ended?: readonly Ended[] } {
     this.#questions += live.length;
+    let unfollowed: Ended[] | undefined;
     let taken: Branch[] | undefined;
     let passed: Branch[] | undefined;
     let ways: number | undefined;
     for (const [index, branch] of live.entries()) {
-      const before = { table, at, changedSets: this.#changedSets, wasSeen: (list: string) => this.#wasSeen(branch, list) };
+      const before = { table, at, changedSets: this.#changedSets, wasSeen: (list: string) => branch.recentLists?.includes(list) === true };
       const probability = this.#match.rule(rule, branch, before);
       if (probability === 0) {
         passed?.push(branch);
@@ -120,47 +139,56 @@ export class IptablesWalk {
       }
       // Most rules match nothing: only now the branches are put apart.
       passed ??= live.slice(0, index);
-      if (probability === undefined && this.#trail.followsUnknown && (live.length <= mostAssumed || (ways ??= waysOf(live)) <= mostAssumed)) {
-        const text = printIptablesRule(rule);
-        (taken ??= []).push(assume(branch, text, true));
-        passed.push(assume(branch, text, false));
-        continue;
-      }
       if (probability === undefined) {
-        passed.push(this.#passUnknown(table, chain, rule, branch, this.#match.unknownParts(rule, branch, before)));
+        const parts = this.#match.unknownParts(rule, branch, before);
+        const text = printIptablesRule(rule);
+        const step: Step = { table, chain, rule: text, effect: `unknown: ${parts.join(', ')}`, ...countersOf(rule) };
+        if (!this.#trail.followsUnknown) passed.push(this.#passUnknown(rule, branch, parts, step));
+        else {
+          const unknown = this.#trail.unknownStep(rule, step);
+          for (const part of parts) this.#trail.assumed.add(`${part} of ${text}`);
+          if (mayAssume(branch, (ways ??= waysOf(live)))) {
+            (taken ??= []).push(assume(branch, text, true, unknown));
+            passed.push(assume(branch, text, false, unknown));
+          } else {
+            this.#trail.unknown.add(`what follows in chain ${chain} of table ${table}: its rules ask too much that is not known`);
+            (unfollowed ??= []).push({ ...assume(branch, text, true, unknown), verdict: 'UNKNOWN', chain });
+          }
+        }
         continue;
       }
       taken ??= [];
       taken.push(probability === 1 ? branch : { ...branch, probability: branch.probability * probability });
       if (probability < 1) passed.push({ ...branch, probability: branch.probability * (1 - probability) });
     }
-    return { taken: taken ?? nothing, passed: passed ?? live };
+    return { taken: taken ?? nothing, passed: passed ?? live, ...(unfollowed === undefined ? {} : { ended: unfollowed }) };
   }
 
-  #passUnknown(table: string, chain: string, rule: IptablesRule, branch: Branch, parts: readonly string[]): Branch {
-    const text = printIptablesRule(rule);
-    for (const part of parts) this.#trail.unknown.add(`${part} of ${text}`);
+  #passUnknown(rule: IptablesRule, branch: Branch, parts: readonly string[], step: Step): Branch {
+    for (const part of parts) this.#trail.unknown.add(`${part} of ${step.rule}`);
     let key = this.#unknownRules.get(rule);
     if (key === undefined) {
       key = {};
       this.#unknownRules.set(rule, key);
     }
-    const step: Step = { table, chain, rule: text, effect: `unknown: ${parts.join(', ')} (taken as not matching)`, ...countersOf(rule) };
-    return this.#trail.meet(key, step, [branch])[0] ?? branch;
+    return this.#trail.meet(key, { ...step, effect: `${step.effect} (taken as not matching)`, isUnknown: true }, [branch])[0] ?? branch;
   }
 
-  #wasSeen(branch: Branch, list: string): boolean {
-    return this.#seenBy.size > 0 && pathOf(branch.met).some((step) => this.#seenBy.get(step)?.includes(list) === true);
+  /** One object for each chain that is not followed to its end. */
+  #unreadChain(name: string): object {
+    const known = this.#unread.get(name) ?? {};
+    this.#unread.set(name, known);
+    return known;
   }
 
   #apply(table: string, rule: IptablesRule, entering: readonly Branch[], chains: readonly string[], at: At, chance: number): Applied {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
     const met: Step = { table, chain, rule: printIptablesRule(rule), effect: `${effectOf(target)}${withProbability(chance)}`, ...countersOf(rule) };
-    const taken = this.#trail.meet(rule, met, entering);
-    const step = taken[0]?.met?.step ?? met;
     const lists = listsOf(rule);
-    if (lists.length > 0) this.#seenBy.set(step, lists);
+    const seen = lists.length === 0 ? entering : entering.map((branch) => ({ ...branch, recentLists: [...(branch.recentLists ?? []), ...lists] }));
+    const taken = this.#trail.meet(rule, met, seen);
+    const step = taken[0]?.met?.step ?? met;
     const on = (each: (branch: Branch) => Branch): Applied => ({ on: taken.map(each), returned: nothing, ended: nothing });
     const end = (each: (branch: Branch) => Ended): Applied => ({ on: nothing, returned: nothing, ended: taken.map(each) });
     if (target === undefined) return on((branch) => branch);
@@ -192,7 +220,7 @@ export class IptablesWalk {
         return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations(target.to, branch, isRandom(target.flags)), isRandom(target.flags));
       case 'REDIRECT': {
         const address = this.#ownAddress(at);
-        if (address === undefined) return this.#unknown(target, taken);
+        if (address === undefined) return this.#unknown(step, taken, printTarget(target).trim());
         const range: NatRange = { addresses: { from: address, to: address }, ...(target.ports === undefined ? {} : { ports: target.ports }) };
         return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations([range], branch, isRandom(target.flags)), isRandom(target.flags));
       }
@@ -205,14 +233,14 @@ export class IptablesWalk {
       case 'TRACE':
         return on((branch) => branch);
       case 'QUEUE':
-        return this.#unknown(target, taken);
+        return this.#unknown(step, taken, printTarget(target).trim());
       case 'extension':
         if (target.name === 'CT') {
           const zones = taken.map((branch) => (this.#isDecided(branch, at) ? branch : inZone(branch, target.options)));
-          return zones.every((branch) => branch !== undefined) ? { on: zones, returned: nothing, ended: nothing } : this.#unknown(target, taken);
+          return zones.every((branch) => branch !== undefined) ? { on: zones, returned: nothing, ended: nothing } : this.#unknown(step, taken, printTarget(target).trim());
         }
         if (target.name === 'SET') for (const { values } of target.options) if (values[0] !== undefined) this.#changedSets.add(values[0]);
-        return doesGoOn(target.name, target.options) ? on((branch) => branch) : this.#unknown(target, taken);
+        return doesGoOn(target.name, target.options) ? on((branch) => branch) : this.#unknown(step, taken, whyUnknown(target));
     }
   }
 
@@ -221,10 +249,13 @@ export class IptablesWalk {
     return (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo') || branch.untracked === true || branch.zone !== undefined;
   }
 
-  /** A target whose doing is not known: it is named, and the packet goes on as if it did nothing. */
-  #unknown(target: IptablesTarget, taken: readonly Branch[]): Applied {
-    this.#trail.unknown.add(printTarget(target).trim());
-    return { on: taken, returned: nothing, ended: nothing };
+  /** A target whose doing is not known is named: it may end the packet's way, or do nothing. */
+  #unknown(met: Step, taken: readonly Branch[], why: string): Applied {
+    this.#trail.unknown.add(why);
+    if (!this.#trail.followsUnknown) return { on: taken, returned: nothing, ended: nothing };
+    const untouched = taken.map(({ met: own, ...branch }): Branch => (own?.before === undefined ? branch : { ...branch, met: own.before }));
+    const { through, ended } = endUnknown(untouched, this.#trail.unknownStep(met, { ...met, effect: `unknown: ${why}` }), met.chain);
+    return { on: through, returned: nothing, ended };
   }
 
   #rewrite(
@@ -240,8 +271,9 @@ export class IptablesWalk {
     for (const branch of taken) {
       const destinations = destinationsOf(branch);
       if (destinations === undefined || destinations.length === 0) {
-        this.#trail.unknown.add(`where ${step.rule} sends the packet to`);
-        on.push(branch);
+        const unknown = this.#unknown(step, [branch], `where ${step.rule} sends the packet to`);
+        on.push(...unknown.on);
+        ended.push(...unknown.ended);
         continue;
       }
       const isHashed = !hasRandomPort || destinations.some(({ address }) => address !== destinations[0]?.address);
@@ -302,6 +334,15 @@ function loopOf(above: readonly string[], name: string): string {
   const from = above.indexOf(name);
   return [...above.slice(Math.max(from, 0)), name].join(' -> ');
 }
+
+/** A target as printed, with why nobody can say what it does. */
+function whyUnknown(target: IptablesTarget & { readonly kind: 'extension' }): string {
+  const text = printTarget(target).trim();
+  return natTargets.has(target.name) ? `${text}: no kernel has such a target, so that an iptables printed it that cannot read what a newer one wrote; make the dump with the newer one` : text;
+}
+
+/** The kernel has one range for each of these since 2.6.11 (struct nf_nat_range2), and neither port 0 nor 0.0.0.0 is one. */
+const natTargets: ReadonlySet<string> = new Set(['DNAT', 'SNAT']);
 
 function sumOf(branches: readonly Branch[]): number {
   let sum = 0;

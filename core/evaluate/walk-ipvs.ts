@@ -1,6 +1,7 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
 import { hostPort } from '../address.ts';
 import type { RealServer, VirtualServer } from '../virtual-server.ts';
+import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
 import { withProbability, type Branch, type ChainOutcome, type Ended, type Packet, type Step, type Trail } from './walk.ts';
 
@@ -17,8 +18,14 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
   for (const branch of branches) {
     const destination = branch.dnat?.address ?? packet.destination;
     const isMarkUnknown = branch.isMarkUnknown === true;
-    if (isMarkUnknown) {
-      for (const server of virtualServers) if (isOfMark(server, destination)) trail.unknown.add(`${virtualServerText(server)}: whether the packet has its mark (taken as not)`);
+    const byMark = isMarkUnknown ? virtualServers.find((server) => isOfMark(server, destination)) : undefined;
+    if (byMark !== undefined) {
+      for (const server of virtualServers) if (isOfMark(server, destination)) trail.unknown.add(`${virtualServerText(server)}: whether the packet has its mark${trail.followsUnknown ? '' : ' (taken as not)'}`);
+      if (trail.followsUnknown) {
+        // Whether it is this server's, another's or nobody's packet hangs on the mark.
+        ended.push(...endUnknown([branch], unknownStep(trail, byMark, 'whether the packet has its mark'), ipvsChainName(byMark)).ended);
+        continue;
+      }
     }
     const outcome = scheduleIpvs(virtualServers, { destination, destinationPort: branch.dnat?.port ?? packet.destinationPort, protocol: packet.protocol, mark: isMarkUnknown ? 0 : branch.mark });
     if (outcome.kind === 'passed') {
@@ -37,7 +44,14 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
     const { candidates, reason, mayRefuse } = outcome;
     const isExact = candidates.every(({ probability }) => probability !== undefined);
     if (!isExact) trail.unknown.add(`${text}: ${reason ?? 'the shares of the real servers are not known'}; their shares are shown as equal`);
-    if (mayRefuse) trail.unknown.add(`${text}: some clients may be refused`);
+    if (mayRefuse) {
+      const why = `${text}: some clients may be refused`;
+      trail.unknown.add(why);
+      if (trail.followsUnknown) {
+        ended.push(...endUnknown([branch], unknownStep(trail, virtualServer, reason ?? why), chain).ended);
+        continue;
+      }
+    }
     const [taken = branch] = trail.meet(virtualServer, step(`schedule by ${virtualServer.scheduler}`), [branch]);
     for (const { realServer, address, port, probability = 1 / candidates.length } of candidates) {
       const by: Step = {
@@ -52,6 +66,10 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
     }
   }
   return { through, ended };
+}
+
+function unknownStep(trail: Trail, server: VirtualServer, why: string): Step {
+  return trail.unknownStep(server, { table: ipvsTable, chain: ipvsChainName(server), rule: virtualServerText(server), effect: `unknown: ${why}` });
 }
 
 /** `TCP 10.96.0.7:80`, as `ipvsadm -Ln` lists it. */

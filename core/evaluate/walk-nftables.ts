@@ -2,18 +2,18 @@
  * The symbolic walk through the chains of one nftables table, statement by statement as nf_tables runs them
  * (net/netfilter/nf_tables_core.c nft_do_chain). A rule ends at the first statement that breaks it.
  */
-import type { NftExpression, NftVerdict } from '../nft-expression.ts';
+import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
 import { printNftExpression, printNftRule, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
 import type { NftNat, NftQuota, NftRule, NftSetUpdate, NftStatement } from '../nft-statement.ts';
 import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
 import { familyOf } from '../service.ts';
-import { assume, mostAssumed, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
+import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import type { Place, Reading } from './nft-reading.ts';
 import { addressText } from './nft-value.ts';
-import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
+import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type RememberedElement, type Step, type Trail } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
@@ -48,6 +48,7 @@ export class NftWalk {
   readonly #packet: Packet;
   readonly #machine: Machine;
   readonly #trail: Trail;
+  readonly #unread = new Map<string, object>();
 
   constructor(table: NftTable, packet: Packet, machine: Machine, trail: Trail) {
     this.#table = table;
@@ -68,22 +69,36 @@ export class NftWalk {
     if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#table.chain(name)?.rules;
     if (rules === undefined) {
-      this.#trail.unknown.add(`chain ${name}, which was not read`);
-      return { through: branches, ended: [] };
+      const why = `chain ${name}, which was not read`;
+      this.#trail.unknown.add(why);
+      if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
+      return endUnknown(branches, this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: `chain ${name}`, effect: `unknown: ${why}` }), name);
     }
     const through: Branch[] = [];
     const ended: Ended[] = [];
     let live = branches;
     for (const rule of rules) {
+      if (live.length === 0) break;
       const outcome: RuleOutcome = { on: [], returned: through, ended };
       for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
       live = this.#trail.followsUnknown ? withoutIdleAssumptions(outcome.on) : outcome.on;
-      if (this.#trail.followsUnknown && live.length > mostAssumed && (live.length > mostBranches || waysOf(live) > mostAssumed)) {
-        this.#trail.unknown.add(`what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`);
-        break;
+      const ways = this.#trail.followsUnknown ? waysOf(live) : 0;
+      if (this.#trail.followsUnknown && (live.length > mostBranches || !live.every((branch) => mayAssume(branch, ways)))) {
+        const why = `what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`;
+        this.#trail.unknown.add(why);
+        const step = this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: printNftRule(rule), effect: `unknown: ${why}` });
+        ended.push(...endUnknown(live, step, name).ended);
+        live = [];
       }
     }
     return { through: this.#trail.followsUnknown ? withoutIdleAssumptions([...through, ...live]) : [...through, ...live], ended };
+  }
+
+  /** One object for each chain that is not followed to its end. */
+  #unreadChain(name: string): object {
+    const known = this.#unread.get(name) ?? {};
+    this.#unread.set(name, known);
+    return known;
   }
 
   #rule(rule: NftRule, branch: Branch, at: Place, above: readonly string[], outcome: RuleOutcome): void {
@@ -231,15 +246,16 @@ class RuleRun {
   }
 
   /** The rule is among what the branch met; its effects are those so far and this one. */
-  #meet({ branch, effects, counters }: Progress, effect?: string, key: object = this.#rule): Branch {
+  #meet({ branch, effects, counters }: Progress, effect?: string, { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule }): Branch {
     const all = effect === undefined ? effects : [...effects, effect];
-    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }) };
+    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }), ...(isUnknown === undefined ? {} : { isUnknown }) };
     return this.#context.trail.meet(key, step, [branch])[0] ?? branch;
   }
 
   /**
-   * What cannot be known is taken as not matching, and told, unless a later condition of the rule surely does not hold
-   * or nothing behind it changes what becomes of the packet.
+   * What cannot be known is followed both ways, and told, unless a later condition of the rule surely does not hold or
+   * nothing behind it changes what becomes of the packet.
+   * @param why what is not known of it, in words
    * @returns undefined: the rule has ended
    */
   #unknown(statement: NftStatement, progress: Progress, why = printNftStatement(statement)): undefined {
@@ -249,15 +265,35 @@ class RuleRun {
       this.#on(progress);
       return undefined;
     }
-    if (this.#context.trail.followsUnknown && isCondition(statement) && statement.kind !== 'unrecognized') {
-      const rule = printNftRule(this.#rule);
-      this.#on({ ...progress, branch: assume(progress.branch, rule, false) });
-      this.run({ ...progress, branch: assume(progress.branch, rule, true), next: progress.next + 1 });
+    const { trail } = this.#context;
+    const rule = printNftRule(this.#rule);
+    if (!trail.followsUnknown) {
+      trail.unknown.add(rule);
+      this.#outcome.on.push(this.#meet(progress, `unknown: ${why} (taken as not matching)`, { key: this.#rule.statements, isUnknown: true }));
       return undefined;
     }
-    this.#context.trail.unknown.add(printNftRule(this.#rule));
-    this.#outcome.on.push(this.#meet(progress, `unknown: ${why} (taken as not matching)`, this.#rule.statements));
+    const { branch } = progress;
+    const step = this.#unknownStep(statement, why);
+    if (isCondition(statement) && statement.kind !== 'unrecognized' && mayAssume(branch, 0)) {
+      trail.assumed.add(rule);
+      this.#on({ ...progress, branch: assume(branch, rule, false, step) });
+      this.run({ ...progress, branch: assume(branch, rule, true, step), next: progress.next + 1 });
+      return undefined;
+    }
+    trail.unknown.add(rule);
+    this.#endUnknown(progress, step);
     return undefined;
+  }
+
+  #unknownStep(key: object, why: string): Step {
+    return this.#context.trail.unknownStep(key, { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: `unknown: ${why}` });
+  }
+
+  /** The branch ends, for it is not known what becomes of it; and it goes on, as if the rest of the rule did nothing. */
+  #endUnknown(progress: Progress, step: Step): void {
+    const { through, ended } = endUnknown([progress.branch], step, this.#chain);
+    this.#outcome.ended.push(...ended);
+    for (const branch of through) this.#on({ ...progress, branch });
   }
 
   /** Whether one of the conditions before the next change surely does not hold. */
@@ -307,13 +343,41 @@ class RuleRun {
       const value = each.kind === 'element' ? each.element.value : undefined;
       if (each.kind === 'none') this.#on(part);
       else if (each.kind === 'unknown' && each.why !== undefined) {
-        this.#context.trail.unknown.add(each.why.replace('set or map', 'map'));
-        this.#on(part);
-      } else if (value?.kind !== 'verdict') this.#unknown(statement, part);
+        const why = each.why.replace('set or map', 'map');
+        this.#context.trail.unknown.add(why);
+        if (this.#context.trail.followsUnknown) this.#endUnknown(part, this.#unknownStep(statement, why));
+        else this.#on(part);
+      } else if (each.kind === 'unknown' && each.possible !== undefined && this.#context.trail.followsUnknown) this.#followPossible(statement, part, each.possible, each.mayBeNone);
+      else if (value?.kind !== 'verdict') this.#unknown(statement, part);
       else if (value.verdict.kind === 'continue') going = { ...part, next: progress.next + 1 };
       else this.#verdict(value.verdict, this.#meet(part, isChoice ? choice : printNftVerdict(value.verdict)));
     }
     return going;
+  }
+
+  /** A key that is not known may be any of these elements, one after the other assumed to be it, or none. */
+  #followPossible(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress, possible: readonly NftElement[], mayBeNone: boolean): void {
+    const { trail } = this.#context;
+    const rule = printNftRule(this.#rule);
+    const step = this.#unknownStep(statement, printNftStatement(statement));
+    trail.assumed.add(rule);
+    let rest = progress.branch;
+    for (const [index, element] of possible.entries()) {
+      const verdict = element.value?.kind === 'verdict' ? element.value.verdict : undefined;
+      if (verdict === undefined || !mayAssume(rest, possible.length)) {
+        trail.unknown.add(rule);
+        this.#endUnknown({ ...progress, branch: rest }, step);
+        return;
+      }
+      const text = `${rule} (${printNftExpression(element.key)})`;
+      const isLast = index === possible.length - 1 && !mayBeNone;
+      const taken = isLast ? rest : assume(rest, text, true, step);
+      if (verdict.kind === 'continue') this.run({ ...progress, branch: taken, next: progress.next + 1 });
+      else this.#verdict(verdict, this.#meet({ ...progress, branch: taken }, printNftVerdict(verdict)));
+      if (isLast) return;
+      rest = assume(rest, text, false, step);
+    }
+    this.#on({ ...progress, branch: rest });
   }
 
   #mangle(key: NftExpression, value: NftExpression, progress: Progress, next: Progress): Progress | undefined {
@@ -382,17 +446,30 @@ class RuleRun {
     // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
     if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size) return this.#unknown(statement, progress);
     const effects = [...progress.effects, operation === 'delete' ? `forget in set ${name}` : `remember in set ${name}`];
-    const atoms = value.parts.map((part) => (part.kind === 'atom' ? part.atom : undefined));
-    if (operation === 'delete' || element.value !== undefined || atoms.some((atom) => atom === undefined)) return { ...next, effects };
-    const parts = atoms.map((atom, index): NftExpression => {
-      const isAddress = types[index] === 'ipv4_addr' || types[index] === 'ipv6_addr';
-      return { kind: 'value', value: (isAddress && atom !== undefined ? addressText(atom) : undefined) ?? (typeof atom === 'number' ? atom : String(atom)) };
-    });
-    const [only] = parts;
-    const key: NftExpression = parts.length === 1 && only !== undefined ? only : { kind: 'concatenation', parts };
+    const key = constantOf(value.parts, types);
     const remembered = new Map(progress.branch.remembered);
-    remembered.set(name, [...(remembered.get(name) ?? []), { key }]);
-    return { ...next, branch: { ...progress.branch, remembered }, effects };
+    const before = remembered.get(name);
+    if (key === undefined) {
+      // Some element is another one now: what the set holds is not known.
+      remembered.set(name, { elements: before?.elements ?? [], isUnknown: true });
+      return { ...next, branch: { ...progress.branch, remembered }, effects };
+    }
+    const same = (each: NftElement): boolean => printNftExpression(each.key) === printNftExpression(key);
+    const others = before?.elements.filter((each) => !same(each.element)) ?? [];
+    const changes = (change: RememberedElement): Progress => {
+      remembered.set(name, { ...before, elements: [...others, change] });
+      return { ...next, branch: { ...progress.branch, remembered }, effects };
+    };
+    if (operation === 'delete') return changes({ element: { key }, isGone: true });
+    if (element.value === undefined) return changes({ element: { key } });
+    // add leaves an element as it is that is there already (nft_dynset_eval, nft_set_do_lookup first).
+    const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#asked(progress.branch)).some(({ found }) => found.kind !== 'none');
+    if (operation === 'add' && isThere) return { ...next, effects };
+    if (element.value.kind === 'verdict') return changes({ element: { key, value: element.value } });
+    if (isConstant(element.value)) return changes({ element: { key, value: element.value } });
+    const [mapped, more] = valuesOf(element.value, set?.data ?? [], this.#asked(progress.branch));
+    const constant = mapped === undefined || more !== undefined ? undefined : constantOf(mapped.parts, set?.data ?? []);
+    return changes({ element: { key, value: constant ?? { kind: 'unrecognized', text: printNftExpression(element.value) } } });
   }
 
   /** TCP's reset answers TCP alone; a message of ICMP goes with its own family. */
@@ -465,9 +542,26 @@ class RuleRun {
   }
 }
 
+function isConstant(expression: NftExpression): boolean {
+  return expression.kind === 'value' || (expression.kind === 'concatenation' && expression.parts.every(({ kind }) => kind === 'value'));
+}
+
+/** A value that was read of the packet, as an element would have it; undefined where a part of it is not known. */
+function constantOf(readings: readonly Reading[], types: readonly string[]): NftExpression | undefined {
+  const parts: NftExpression[] = [];
+  for (const [index, reading] of readings.entries()) {
+    if (reading.kind !== 'atom') return undefined;
+    const { atom } = reading;
+    const isAddress = types[index] === 'ipv4_addr' || types[index] === 'ipv6_addr';
+    parts.push({ kind: 'value', value: (isAddress ? addressText(atom) : undefined) ?? (typeof atom === 'number' ? atom : String(atom)) });
+  }
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : { kind: 'concatenation', parts };
+}
+
 /** Conditions end a rule or not, and change nothing. */
 function isCondition(statement: NftStatement): boolean {
-  return ['match', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && (statement.object === 'quota' || statement.object === 'limit'));
+  return ['match', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && (statement.object === 'quota' || statement.object === 'limit')) || (statement.kind === 'xt' && statement.type === 'match');
 }
 
 /** Whether the packet is the same behind it, and no rule asks for what it does. */

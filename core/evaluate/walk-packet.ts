@@ -3,35 +3,75 @@ import type { NodeReport } from '../node-report.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { rulesOfReport } from '../report-rules.ts';
 import { familyOf, type DesiredService } from '../service.ts';
-import type { Packet, Step, WalkResult } from './walk.ts';
+import { settle } from './settle.ts';
+import type { Packet, Step, Verdict, WalkResult } from './walk.ts';
 
 export interface Walk {
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  /** One word for all branches: DNAT wins, for the destinations say the rest; then UNKNOWN, REJECT, DROP, ACCEPT, NONE. */
+  readonly verdict: Verdict;
+  /** The verdict's own. */
+  readonly probability: number;
+  /** Every verdict that a branch comes to, in the order above; they sum to 1. */
+  readonly verdicts: readonly { readonly verdict: Verdict; readonly probability: number }[];
   /** DNAT targets with their probabilities, in the order of the rules. */
-  readonly destinations: readonly { readonly address: string; readonly port: number; readonly probability: number }[];
-  /** Whether any branch of the walk gets another source address. */
+  readonly destinations: readonly WalkDestination[];
+  /** Whether any branch that is known gets another source address. */
   readonly masquerade: boolean;
+  /** What branches met that hang on nothing unknown; of the others, up to the rule that is not known. */
   readonly path: readonly Step[];
   readonly unknown: readonly string[];
+}
+
+export interface WalkDestination {
+  readonly address: string;
+  readonly port: number;
+  readonly probability: number;
+  /** Whether connections that go there get another source address. */
+  readonly masquerade: boolean;
 }
 
 /** What becomes of the packet on the node; every branch of a random choice is followed. */
 export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet): Walk {
   const rules = rulesOfReport(report, `${desired.namespace}/${desired.name}`, familyOf(packet.destination));
-  return summarize(rules?.walk(packet) ?? { leaves: [], steps: [], unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`] });
+  return summarize(rules?.walk(packet) ?? { leaves: [], steps: [], unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`], assumed: [] });
 }
 
+const verdictOrder = ['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT', 'NONE'] as const;
+
 /** The branches of a walk as one answer. */
-export function summarize({ leaves, steps, unknown }: WalkResult): Walk {
-  const destinations = new Map<string, { address: string; port: number; probability: number }>();
-  for (const { dnat, probability } of leaves) {
+export function summarize(walked: WalkResult): Walk {
+  const { leaves, steps, unknown } = settle(walked);
+  const destinations = new Map<string, { address: string; port: number; probability: number; masquerade: boolean }>();
+  const shares = new Map<Verdict, number>();
+  for (const { verdict, dnat, masquerade, probability } of leaves) {
+    shares.set(verdict, (shares.get(verdict) ?? 0) + probability);
     if (dnat === undefined) continue;
     const key = `${dnat.address} ${String(dnat.port)}`;
     const present = destinations.get(key);
-    if (present === undefined) destinations.set(key, { address: dnat.address, port: dnat.port, probability });
-    else present.probability += probability;
+    if (present === undefined) destinations.set(key, { address: dnat.address, port: dnat.port, probability, masquerade });
+    else {
+      present.probability += probability;
+      present.masquerade ||= masquerade;
+    }
   }
-  // One word for several branches: DNAT wins, for the destinations say the rest with their probabilities.
-  const verdict = (['DNAT', 'REJECT', 'DROP', 'ACCEPT'] as const).find((each) => leaves.some((leaf) => leaf.verdict === each)) ?? 'NONE';
-  return { verdict, destinations: [...destinations.values()], masquerade: leaves.some(({ masquerade }) => masquerade), path: steps, unknown };
+  // Nobody read a rule: it is not known what becomes of the packet.
+  if (shares.size === 0) shares.set('UNKNOWN', 1);
+  const verdicts = verdictOrder.flatMap((verdict) => {
+    const share = shares.get(verdict);
+    return share === undefined ? [] : [{ verdict, probability: rounded(share) }];
+  });
+  return {
+    verdict: verdicts[0]?.verdict ?? 'UNKNOWN',
+    probability: verdicts[0]?.probability ?? 1,
+    verdicts,
+    destinations: [...destinations.values()],
+    masquerade: leaves.some(({ masquerade }) => masquerade),
+    path: steps,
+    unknown,
+  };
+}
+
+/** Sums of shares, without what floating point adds to them. */
+function rounded(probability: number): number {
+  return Math.round(probability * 1e12) / 1e12;
 }

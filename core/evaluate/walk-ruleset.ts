@@ -2,8 +2,12 @@
 import { isManagedByIptables, ruleCounts } from '../nft-managed.ts';
 import type { NftBase, NftRulesetTable } from '../nft-table.ts';
 import type { IptablesRuleset, Ruleset } from '../ruleset.ts';
-import { familyOf } from '../service.ts';
+import type { DumpProblem } from '../parse/dump-lines.ts';
+import { familyOf, type Family } from '../service.ts';
 import type { VirtualServer } from '../virtual-server.ts';
+import { settle } from './settle.ts';
+import { endUnknown } from './assume.ts';
+import { partOfDump } from './part-of-dump.ts';
 import { priorities, walkHooks, type HookedChain } from './walk-hooks.ts';
 import { IptablesWalk } from './walk-iptables.ts';
 import { walkIpvs } from './walk-ipvs.ts';
@@ -11,12 +15,14 @@ import { NftWalk } from './walk-nftables.ts';
 import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './walk.ts';
 
 /**
- * What becomes of the packet: every branch of a random choice, with its probability.
+ * What becomes of the packet: every branch of a random choice, with its probability; UNKNOWN where it hangs on something
+ * that is not known.
  * @param nodeAddresses the machine's own addresses, loopback's left out
  */
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
-  const trail = new Trail();
-  for (const { line, table, message } of ruleset.problems) trail.unknown.add(table === undefined ? `line ${String(line)}: ${message}` : `table ${table}, which was not read: line ${String(line)}: ${message}`);
+  const trail = new Trail(true);
+  const problems = ruleset.problems.filter(({ isNote }) => isNote !== true);
+  for (const { line, table, message } of problems) trail.unknown.add(table === undefined ? `line ${String(line)}: ${message}` : `table ${table}, which was not read: line ${String(line)}: ${message}`);
   const family = familyOf(packet.destination);
   const machine = machineOf(ruleset, nodeAddresses);
   const chains = [
@@ -26,8 +32,11 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
       .filter((table) => !isCopyOfIptables(table, ruleset))
       .flatMap((table) => nftHooks(table, packet, machine, trail)),
     ...ipvsHooks(ruleset.virtualServers, packet, trail),
+    ...problems.flatMap((problem) => unreadHooks(problem, ruleset, family, trail)),
   ];
-  return walkHooks(chains, packet, machine, trail);
+  const part = partOfDump(ruleset);
+  if (part !== undefined) return { leaves: [{ probability: 1, verdict: 'UNKNOWN', masquerade: false, path: [] }], steps: [], unknown: [part, ...trail.unknown], assumed: [] };
+  return settle(walkHooks(chains, packet, machine, trail));
 }
 
 /** The addresses of virtual servers are the node's own: kube-proxy puts them on kube-ipvs0, or no packet would come to IPVS. */
@@ -73,6 +82,27 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
     if (hook === undefined) return [];
     return [{ hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
   });
+}
+
+/**
+ * A table that was not read may have hung anywhere, and done anything. One that iptables-save could not show is known where
+ * nft's listing has it.
+ */
+function unreadHooks({ table, line, message }: DumpProblem, { nftables }: Ruleset, family: Family, trail: Trail): HookedChain[] {
+  if (table === undefined || nftables.some((each) => each.name === table || `${each.family} ${each.name}` === table)) return [];
+  const words = table.split(' ');
+  if (words.length > 1 && words[0] !== 'inet' && words[0] !== (family === 'IPv4' ? 'ip' : 'ip6')) return [];
+  const name = words.at(-1) ?? '';
+  const key = {};
+  const isNat = name === 'nat';
+  const priority = tablePriorities.get(name) ?? priorities.mangle;
+  return Object.values(builtInHooks).filter((hook) => !isNat || hook !== 'forward').map((hook): HookedChain => ({
+    hook,
+    priority: isNat && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : priority,
+    isNat,
+    isDropPolicy: false,
+    run: (branches) => endUnknown(branches, trail.unknownStep(key, { table: name, chain: '', rule: `line ${String(line)}: ${message}`, effect: `unknown: table ${table} was not read` }), ''),
+  }));
 }
 
 const basesOfTables = new WeakMap<NftRulesetTable, readonly { readonly name: string; readonly base: NftBase }[]>();

@@ -82,6 +82,8 @@ export interface Step {
   /** What it did, in words: "jump KUBE-SVC-X with probability 0.3333". */
   readonly effect: string;
   readonly counters?: Counters;
+  /** Something of the rule is not known, and whether the packet is the same behind it. */
+  readonly isUnknown?: true;
 }
 
 /** The rules that one branch met, the last one first: a list that branches share. */
@@ -99,11 +101,14 @@ export interface Rewritten {
   readonly by: Step;
 }
 
+/** UNKNOWN: a rule took the packet of which it is not known what it does. */
+export type Verdict = 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE' | 'UNKNOWN';
+
 /** Where one branch of the walk ended. */
 export interface Leaf {
-  /** Of this branch among all; they sum to 1. */
+  /** Of this branch among all that assume nothing, or among those of the same assumptions; without assumptions they sum to 1. */
   readonly probability: number;
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  readonly verdict: Verdict;
   readonly dnat?: Rewritten;
   readonly masquerade: boolean;
   /** The rule that gives the packet another source address. */
@@ -126,11 +131,17 @@ export interface Turned {
   readonly destination?: PacketEnd;
 }
 
-/** A condition that is not known was taken to hold, or not to. */
+/** A condition that is not known was taken to hold, or not to; or a target that is not known was taken to do something, or nothing. */
 export interface Assumption {
-  /** The rule that has it. */
+  /** condition: whether the rule matches; outcome: whether its target, or the chain that it jumps to, does anything. */
+  readonly of: 'condition' | 'outcome';
+  /** The rule that has it; of a map, with the element that was taken to hold. */
   readonly rule: string;
   readonly holds: boolean;
+  /** The rule with what is not known of it; none of those that the branch met. */
+  readonly step: Step;
+  /** What the branch had met before that. */
+  readonly before: Met | undefined;
 }
 
 /** All branches of a walk. */
@@ -140,6 +151,20 @@ export interface WalkResult {
   readonly steps: readonly Step[];
   /** Matches, targets and chains that could not be followed: nothing is said of what depends on them. */
   readonly unknown: readonly string[];
+  /** Conditions that were followed both ways, as the rule has them. */
+  readonly assumed: readonly string[];
+}
+
+/** What rules have put into a set or map of nftables, or taken out of it, on a packet's way. */
+export interface RememberedElements {
+  readonly elements: readonly RememberedElement[];
+  /** An element was changed of which the key is not known. */
+  readonly isUnknown?: true;
+}
+
+export interface RememberedElement {
+  readonly element: NftElement;
+  readonly isGone?: true;
 }
 
 /** One branch: how likely it is, and what the rules have done to the packet so far. */
@@ -151,8 +176,10 @@ export interface Branch {
   /** Of the connection (CONNMARK, `ct mark`); 0 for a new one. */
   readonly connectionMark?: number;
   readonly isConnectionMarkUnknown?: boolean;
-  /** What rules have added to sets of nftables on the way, by set. */
-  readonly remembered?: ReadonlyMap<string, readonly NftElement[]>;
+  /** What rules have changed in sets and maps of nftables on the way, by name. */
+  readonly remembered?: ReadonlyMap<string, RememberedElements>;
+  /** Lists of iptables' `recent` in which rules have put the packet's source on the way. */
+  readonly recentLists?: readonly string[];
   readonly dnat?: Rewritten;
   /** The chain of the filter hook whose rule accepted the packet. */
   readonly accepted?: string;
@@ -171,7 +198,7 @@ export interface Branch {
 
 /** What ended a branch within a chain. */
 export interface Ended extends Branch {
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT';
+  readonly verdict: Exclude<Verdict, 'NONE'>;
   readonly chain: string;
 }
 
@@ -192,11 +219,18 @@ export const maxDepth = 64;
 
 /** What several walks of one packet leave behind together. */
 export class Trail {
-  /** Conditions that are not known are followed both ways, as assumptions, instead of being taken as not matching: probabilities mean nothing then. */
+  /**
+   * What is not known is followed both ways, as assumptions. Without it, it is taken as not matching: of kube-proxy's own
+   * rules that is how a program is read in spite of others' rules between them.
+   */
   readonly followsUnknown: boolean;
   readonly steps: Step[] = [];
   readonly unknown = new Set<string>();
+  /** Conditions that were followed both ways, as the rule has them. */
+  readonly assumed = new Set<string>();
   readonly #seen = new Map<object, Step>();
+  /** Of rules with something that is not known: their step is another one than where they were followed. */
+  readonly #unknownSteps = new Map<object, Step>();
 
   constructor(followsUnknown = false) {
     this.followsUnknown = followsUnknown;
@@ -210,6 +244,16 @@ export class Trail {
       this.steps.push(step);
     }
     return branches.map((branch) => ({ ...branch, met: { step: shared, before: branch.met } }));
+  }
+
+  /** The one step of a rule with something that is not known of it. */
+  unknownStep(rule: object, step: Step): Step {
+    const known = this.#unknownSteps.get(rule);
+    if (known !== undefined) return known;
+    const unknown: Step = { ...step, isUnknown: true };
+    this.#unknownSteps.set(rule, unknown);
+    this.steps.push(unknown);
+    return unknown;
   }
 }
 

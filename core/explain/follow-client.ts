@@ -4,6 +4,7 @@ import type { Bundle } from '../bundle.ts';
 import { connectionText } from '../diagnose/connections.ts';
 import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns-answers.ts';
 import { defaultClusterDomain, serviceDomain } from '../dns-names.ts';
+import { entryOf } from '../evaluate/walk-hooks.ts';
 import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { Frontend } from '../node-program.ts';
 import { recordsOf, type NodeReport, type RecordOf } from '../node-report.ts';
@@ -56,7 +57,7 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
   const own = recordsOf(report, 'start')[0]?.addresses ?? [];
   const destination = frontend.address === '' ? own.find((address) => address.includes(':') === (frontend.family === 'IPv6') && !/^(?:127\.|::1$|fe80:)/i.test(address)) : frontend.address;
   if (rules === undefined || destination === undefined) return undefined;
-  const entersAt = own.some((address) => isSameAddress(address, client.address)) ? 'OUTPUT' : 'PREROUTING';
+  const entersAt = entryOf(own, client.address);
   const packet: Packet = { source: client.address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt };
   const result = walkReportRules(rules, packet);
   const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
@@ -65,7 +66,7 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
     node: report.node,
     client: { ...client, entersAt },
     frontend: frontendName(frontend),
-    verdict: (['DNAT', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) => result.leaves.some((leaf) => leaf.verdict === verdict)) ?? 'NONE',
+    verdict: (['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) => result.leaves.some((leaf) => leaf.verdict === verdict)) ?? 'NONE',
     steps: [
       { letter: 'A', title: 'the name becomes an address', sentences: way.dns(frontend), rules: [], outcome: [] },
       { letter: 'B', title: 'the client connects', sentences: way.connect(frontend), rules: [], outcome: way.triedFrontend(frontend) },
@@ -267,5 +268,6 @@ const endWords: ReadonlyMap<string, string> = new Map([
   ['REJECT', 'refused, and the client is told so at once'],
   ['DROP', 'dropped, and the client waits until its time is out'],
   ['ACCEPT', 'not rewritten: they go to the address as it is'],
+  ['UNKNOWN', 'not known: a rule takes them of which it is not known what it does'],
   ['NONE', 'not rewritten: no rule of the Service matches them, and they go to the address as it is'],
 ]);

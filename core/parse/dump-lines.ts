@@ -8,6 +8,10 @@ export interface DumpProblem {
   readonly line: number;
   /** The table that is left out of the result for it, such as `nat` or `ip kube-proxy`; absent where nothing but the line is. */
   readonly table?: string;
+  /** Nothing is lost by it. */
+  readonly isNote?: true;
+  /** Of nft's own dump: what is missing there is in one of iptables-save. */
+  readonly lacksTargets?: true;
   /** The dump tells of legacy tables of this family, which another dump may hold. */
   readonly legacyTables?: Family;
   /** What is wrong and what to do, without the line: "the dump ends before COMMIT closes table nat …". */

@@ -8,6 +8,8 @@ import type { Direction, End, IptablesOption, PortRange } from '../iptables-rule
 export interface OptionGrammar {
   /** How many words follow it; any: all up to the next option. */
   readonly words: number | 'any';
+  /** Its word may be the name of a port, of /etc/services. */
+  readonly isPort?: true;
   /** Its meaning by the rule's words, from its own first one on; undefined where they are not of its form. Absent: the option is kept by its words. */
   read?(words: readonly string[], at: number, negated: boolean): IptablesOption | undefined;
 }
@@ -49,22 +51,26 @@ function option(names: string, words: number, read: (word: string, negated: bool
   return names.split(' ').map((name) => [`--${name}`, grammar]);
 }
 
+function ofPorts(options: [string, OptionGrammar][]): [string, OptionGrammar][] {
+  return options.map(([name, grammar]) => [name, { ...grammar, isPort: true }]);
+}
+
 /** An option that is never negated. */
 function plain(names: string, words: number, read: (word: string) => IptablesOption | undefined): [string, OptionGrammar][] {
   return option(names, words, (word, negated) => (negated ? undefined : read(word)));
 }
 
 function port(kind: 'sourcePort' | 'destinationPort', names: string): [string, OptionGrammar][] {
-  return option(names, 1, (text, negated) => {
+  return ofPorts(option(names, 1, (text, negated) => {
     const range = readPorts(text, ':');
     return range === undefined ? undefined : { kind, from: range.from, to: range.to, negated };
-  });
+  }));
 }
 
 const transport = [...port('sourcePort', 'sport source-port'), ...port('destinationPort', 'dport destination-port')];
 
 function multiport(end: End | 'either', names: string): [string, OptionGrammar][] {
-  return option(names, 1, (text, negated) => {
+  return ofPorts(option(names, 1, (text, negated) => {
     const ranges: PortRange[] = [];
     for (const part of text.split(',')) {
       const range = readPorts(part, ':');
@@ -72,7 +78,7 @@ function multiport(end: End | 'either', names: string): [string, OptionGrammar][
       ranges.push(range);
     }
     return { kind: 'multiport', end, ranges, negated };
-  });
+  }));
 }
 
 const mark = option('mark', 1, (text, negated) => {
@@ -131,7 +137,8 @@ const matches: ReadonlyMap<string, ModuleGrammar> = new Map<string, ModuleGramma
   ['statistic', new Map([
     ...plain('mode', 1, (mode) => (mode === 'random' || mode === 'nth' ? { kind: 'statisticMode', mode, negated: false } : undefined)),
     ...option('probability', 1, (text, negated) => {
-      const probability = /^\d*\.?\d+$/.test(text) ? Number(text) : NaN;
+      // strtod(3) takes exponents; of nan, which it takes too, the kernel would make some number.
+      const probability = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : NaN;
       return probability >= 0 && probability <= 1 ? { kind: 'probability', of2To31: Math.round(probability * 2 ** 31), negated } : undefined;
     }),
     ...option('every', 1, (text, negated) => {

@@ -58,6 +58,7 @@ class RuleReader {
   readonly #opened: Opened[] = [];
   #target: { readonly name: string; readonly options: IptablesOption[] } | undefined;
   #stray: IptablesOption[] | undefined;
+  #refused: string | undefined;
   #at = 2;
 
   constructor(words: Words, chain: string, counters: Counters | undefined) {
@@ -70,6 +71,11 @@ class RuleReader {
     const { texts, quoted, raws, tornAt } = this.#words;
     const end = tornAt < 0 ? texts.length : tornAt;
     while (this.#at < end) {
+      // Nothing that iptables prints begins so outside of quotes.
+      if (quoted[this.#at] === false && texts[this.#at]?.charCodeAt(0) === hash && tornAt < 0) {
+        this.#rule.remark = raws.slice(this.#at).join(' ');
+        break;
+      }
       const negated = texts[this.#at] === '!' && quoted[this.#at] === false && this.#at + 1 < end && isOption(this.#words, this.#at + 1) && texts[this.#at + 1] !== '!';
       if (negated) this.#at += 1;
       this.#option(negated);
@@ -80,6 +86,8 @@ class RuleReader {
       this.#rule.target = readTarget(this.#target.name, options);
     }
     if (tornAt >= 0) this.#keepStray({ kind: 'torn', text: raws[tornAt] ?? '', negated: false });
+    const refused = this.#refused ?? this.#badAddress('-s', this.#rule.source?.prefix) ?? this.#badAddress('-d', this.#rule.destination?.prefix);
+    if (refused !== undefined) this.#rule.refused = refused;
     return this.#rule;
   }
 
@@ -99,8 +107,17 @@ class RuleReader {
     this.#at += 1;
     const option: KeptOption = { kind: 'kept', name: this.#words.raws[start] ?? word, values: this.#wordsToNextOption(), negated };
     const last = this.#opened.at(-1);
-    if (last === undefined || !isPlain || ownOptions.has(word)) this.#keepStray(option);
-    else last.options.push(option);
+    if (last !== undefined && isPlain && !ownOptions.has(word)) {
+      last.options.push(option);
+      return;
+    }
+    this.#keepStray(option);
+    this.#refused ??= isPlain && ownOptions.has(word) ? (option.values.some((value) => value.includes(',')) ? `${word} has several addresses, of which iptables makes one rule each` : `${word} lacks its value, or is there twice`) : `the word ${option.name} is no option`;
+  }
+
+  /** A name is one that iptables asks DNS for, as it loads the rule; anything else must be an address. */
+  #badAddress(option: string, prefix: string | undefined): string | undefined {
+    return prefix === undefined || prefix.includes(':') || ipv4Prefix.test(prefix) || hostName.test(prefix) ? undefined : `${prefix} behind ${option} is no address`;
   }
 
   /** The options of every rule; false where this is none of them, is there twice, or lacks its words. */
@@ -225,7 +242,11 @@ class RuleReader {
     const to = from + grammar.words;
     if (to > this.#end()) return false;
     this.#at = to;
-    options.push(grammar.read?.(this.#words.texts, from, negated) ?? { kind: 'kept', name: word, values: this.#words.raws.slice(from, to), negated });
+    const read = grammar.read?.(this.#words.texts, from, negated);
+    const value = this.#words.texts[from] ?? '';
+    // Names of ports and octal numbers are taken by iptables, which prints none.
+    if (grammar.read !== undefined && read === undefined && !(grammar.isPort === true ? /^(?:[a-z]|0\d)/i : /^0\d/).test(value)) this.#refused ??= `${value} is no value of ${word}`;
+    options.push(read ?? { kind: 'kept', name: word, values: this.#words.raws.slice(from, to), negated });
     return true;
   }
 
@@ -276,6 +297,10 @@ class RuleReader {
   }
 }
 
+const octet = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
+const ipv4Prefix = new RegExp(`^${octet}(?:\\.${octet}){3}(?:/(?:3[0-2]|[12]?\\d|${octet}(?:\\.${octet}){3}))?$`);
+const hostName = /^[A-Za-z][\w.-]*(?:\/[\d.]+)?$/;
+
 /** An option, or the sign of negation. */
 function isOption({ texts, quoted }: Words, at: number): boolean {
   const text = texts[at] ?? '';
@@ -315,6 +340,7 @@ const tab = 0x09;
 const quote = 0x22;
 const backslash = 0x5c;
 const hyphen = 0x2d;
+const hash = 0x23;
 const zero = 0x30;
 const nine = 0x39;
 

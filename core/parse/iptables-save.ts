@@ -54,6 +54,8 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   /** The chain of the rule before: most rules are of the same one. */
   #chain: { readonly name: string; readonly rules: IptablesRule[] | undefined } | undefined;
   #isOutside = false;
+  #firstRemark: DumpProblem | undefined;
+  #remarks = 0;
 
   constructor(options: IptablesSaveOptions = {}) {
     this.#options = options;
@@ -70,6 +72,8 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   end(): { readonly result: IptablesRuleset[]; readonly problems: readonly DumpProblem[] } {
     const { lines } = this.#lines.end();
     if (this.#table !== undefined) this.#refuse(lines, `the dump ends before COMMIT closes table ${this.#table.name} of line ${String(this.#table.line)}: it is torn; make it anew`);
+    const note = this.#firstRemark;
+    if (note !== undefined) this.#problems.push(this.#remarks === 1 ? note : { ...note, message: `${note.message} (and of ${String(this.#remarks - 1)} more)` });
     return { result: this.#rulesets, problems: this.#problems };
   }
 
@@ -109,6 +113,11 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (isTorn(rule)) {
       this.#refuse(number, `a quote is not closed: the line is torn; make the dump anew: ${line.slice(0, 60)}`);
       return;
+    }
+    if (rule.refused !== undefined) this.#problems.push({ line: number, message: `iptables-restore takes no such line, for ${rule.refused}: ${line.slice(0, 60)}` });
+    if (rule.remark !== undefined) {
+      this.#remarks += 1;
+      this.#firstRemark ??= { line: number, isNote: true, message: `what follows # is left aside as a remark, which iptables-restore would not take: ${rule.remark.slice(0, 60)}` };
     }
     if (!table.isIPv6 && isOfIPv6(rule)) table.isIPv6 = true;
     if (this.#chain?.name !== rule.chain) this.#chain = { name: rule.chain, rules: this.#rulesOf(table, rule.chain) };

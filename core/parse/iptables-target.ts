@@ -59,7 +59,8 @@ function readNat(kind: 'DNAT' | 'SNAT', toName: string, options: readonly KeptOp
     else if (range !== undefined) to.push(range);
     else return undefined;
   }
-  return to.length === 0 ? undefined : { kind, to, flags };
+  // A kernel has one range for each (struct nf_nat_range2, since 2.6.11): several are what an old iptables makes of a newer one's.
+  return to.length === 1 ? { kind, to, flags } : undefined;
 }
 
 function readPortNat(kind: 'MASQUERADE' | 'REDIRECT', options: readonly KeptOption[]): IptablesTarget | undefined {
@@ -104,6 +105,8 @@ function parseNatRange(text: string): NatRange | undefined {
   if (ports === undefined) return undefined;
   const base = slash < 0 ? undefined : readNumber(portText.slice(slash + 1));
   if (slash >= 0 && (base === undefined || base > 65535)) return undefined;
+  // There is no port 0 to send to: xtables_parse_port of extensions/libxt_NAT.c takes none.
+  if (ports.from === 0) return undefined;
   return { ...(addresses === undefined ? undefined : { addresses }), ports, ...(base === undefined ? undefined : { base }) };
 }
 
@@ -111,7 +114,12 @@ function readAddresses(text: string): { readonly from: string; readonly to: stri
   const hyphen = text.indexOf('-');
   const from = hyphen < 0 ? text : text.slice(0, hyphen);
   const to = hyphen < 0 ? text : text.slice(hyphen + 1);
-  return isAddressText(from) && isAddressText(to) ? { from, to } : undefined;
+  return isAddressText(from) && isAddressText(to) && !isUnspecified(from) && !isUnspecified(to) ? { from, to } : undefined;
+}
+
+/** `0.0.0.0` and `::` are no address that a packet could be sent to. */
+function isUnspecified(text: string): boolean {
+  return /^[0.:]+$/.test(text);
 }
 
 /** What an option of MARK or CONNMARK does to a mark (iptables-extensions(8)): zero the bits of clear, then xor value. */

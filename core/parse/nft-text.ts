@@ -39,6 +39,9 @@ interface Block {
   elements: NftElementLines | undefined;
 }
 
+/** What nft writes to its standard error where it lacks an extension of iptables; a line of the listing goes on behind it. */
+const xtWarning = /# Warning: XT (?:target|match) (\S+) not found$/;
+
 export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftRulesetTable>();
   /** Of all tables that have begun, those that are left out too. */
@@ -54,11 +57,21 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   /** The rest of a torn table is passed over. */
   #isSkipping = false;
   #isOutsideTold = false;
+  /** The beginning of a line in which a warning of nft's fell, for both its outputs went to one file. */
+  #interrupted = '';
+  #firstWarning: DumpProblem | undefined;
 
   constructor() {
     this.#lines = new DumpLines(
       (text, line) => {
-        this.#line(text, line);
+        const warning = xtWarning.exec(text);
+        if (warning === null) {
+          this.#line(this.#interrupted + text, line);
+          this.#interrupted = '';
+          return;
+        }
+        this.#interrupted += text.slice(0, warning.index);
+        this.#firstWarning ??= { line, isNote: true, lacksTargets: true, message: `this nft cannot print the matches and targets of iptables (${warning[1] ?? ''}); add what iptables-save prints` };
       },
       (problem) => {
         if (this.#table === undefined) this.#problems.push(problem);
@@ -74,7 +87,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
     const { lines } = this.#lines.end();
     if (this.#table !== undefined) this.#torn(lines, `the listing ends before ${this.#block === undefined ? 'the table' : this.#block.head} is closed`);
-    return { result: [...this.#tables.values()], problems: this.#problems };
+    return { result: [...this.#tables.values()], problems: [...this.#problems, ...(this.#firstWarning === undefined ? [] : [this.#firstWarning])] };
   }
 
   #line(raw: string, line: number): void {

@@ -19,7 +19,7 @@ export function printIptablesRule(rule: IptablesRule): string {
   }
   if (rule.target !== undefined) text += printTarget(rule.target);
   // What is torn has the rest of its line in it, so that nothing can stand behind.
-  return text + torn;
+  return text + torn + (rule.remark === undefined ? '' : ` ${rule.remark}`);
 }
 
 /** The whole dump, without the comments that say who made it and when; with the rules' counters as -c prints them, or without. */

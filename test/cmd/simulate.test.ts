@@ -34,7 +34,7 @@ describe('kubectl svctrace simulate', () => {
   it('prints the object that scripts read, with its keys in their order', async () => {
     const output = await simulate('--from', '10.244.1.77', '--to', '10.96.236.140:80', '--ruleset', `${rulesets}iptables-nft.txt`, '-o', 'json');
     const result: unknown = JSON.parse(output);
-    expect(Object.keys(result as object)).toEqual(['verdict', 'destinations', 'masquerade', 'path']);
+    expect(Object.keys(result as object)).toEqual(['verdict', 'probability', 'destinations', 'masquerade', 'path']);
     expect(result).toMatchObject({
       verdict: 'DNAT',
       destinations: [{ address: '10.244.1.3', port: 8080, probability: 0.5 }, { address: '10.244.1.5', port: 8080, probability: 0.5 }],

@@ -116,8 +116,8 @@ function walk(iptables: readonly IptablesRuleset[]): void {
       );
       const sum = leaves.reduce((all, { probability }) => all + probability, 0);
       if (unknown.length === 0 && Math.abs(sum - 1) > 1e-9) throw new Error(`the branches sum to ${String(sum)}`);
-      for (const { rule, effect } of steps) {
-        if (effect.endsWith('(taken as not matching)') && !unknown.some((each) => each.includes(rule))) throw new Error(`a rule that was not decided is not named: ${rule}`);
+      for (const { rule, effect, isUnknown } of steps) {
+        if (isUnknown === true && !unknown.some((each) => each.includes(rule) || effect.includes(each))) throw new Error(`a rule that was not decided is not named: ${rule}`);
       }
     } catch (error) {
       if (!(error instanceof ChainLoopError)) throw error;

@@ -31,13 +31,14 @@ export function questionOf({ protocol, client, destination, port, random }: Case
     case 'DROP':
     case 'ACCEPT':
     case 'NONE':
+    case 'UNKNOWN':
       return { ...asked, count: 2, timeoutMillis: 600 };
   }
 }
 
 /** Says in one sentence where the observed is not the expected; undefined where they agree. */
 export function difference(subject: Case, expected: Expectation, answer: Answer, places: readonly Place[]): string | undefined {
-  if (expected.unknown.length > 0) return `the evaluator does not know ${expected.unknown.join(', ')}`;
+  if (expected.unknown.length > 0 || expected.verdict === 'UNKNOWN') return `the evaluator does not know ${expected.unknown.join(', ')}`;
   const { witnesses, failures } = answer;
   const observed = observedText(answer);
   const onlyFailures = (kind: string): boolean => witnesses.length === 0 && failures.length > 0 && failures.every((failure) => failure.kind === kind);

@@ -1,13 +1,13 @@
 /** What the evaluator says of one case. This is the one place of the proof that calls it. */
 import { summarize } from '../../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
-import type { Step } from '../../core/evaluate/walk.ts';
+import type { Step, Verdict } from '../../core/evaluate/walk.ts';
 import { mergeRulesets, parseRulesetFile } from '../../core/parse/ruleset-file.ts';
 import type { Ruleset } from '../../core/ruleset.ts';
 import type { Protocol } from '../../core/service.ts';
 
 export interface Expectation {
-  readonly verdict: 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE';
+  readonly verdict: Verdict;
   readonly targets: readonly { readonly address: string; readonly port: number; readonly probability: number; readonly masquerade: boolean }[];
   /** What was not understood; nothing is expected then. */
   readonly unknown: readonly string[];
@@ -29,11 +29,6 @@ export function readDumps(dumps: readonly string[]): Ruleset {
 
 /** @param nodeAddresses every address of the node whose ruleset it is */
 export function expectationOf(ruleset: Ruleset, { port, ...packet }: AskedPacket, nodeAddresses: readonly string[]): Expectation {
-  const walked = walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses);
-  const { verdict, destinations, path, unknown } = summarize(walked);
-  const targets = destinations.map((target) => ({
-    ...target,
-    masquerade: walked.leaves.some(({ dnat, masquerade }) => masquerade && dnat?.address === target.address && dnat.port === target.port),
-  }));
-  return { verdict, targets, unknown, path };
+  const { verdict, destinations, path, unknown } = summarize(walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses));
+  return { verdict, targets: destinations, unknown, path };
 }

@@ -31,7 +31,7 @@ describe('the ruleset of', () => {
     ['calico', 'a client that the policy names', packet('10.244.7.4', '10.244.1.3', 8085, toPod), 'ACCEPT', '', false, []],
     ['calico', 'a client that no policy names', packet('10.244.9.4', '10.244.1.3', 9000, toPod), 'DROP', '', false, []],
     ['calico', 'the floating address of a pod', packet('192.0.2.7', '172.30.9.9', 8080, toPod), 'DNAT', '10.244.1.3:8080', false, []],
-    ['calico', 'the world, from a pod', packet('10.244.1.3', '192.0.2.7', 443, { inInterface: 'cali1234abcd5e', outInterface: 'eth0' }), 'ACCEPT', '', true, ['fib saddr . mark . iif oif 0 drop comment "cali:wyDKZqn-CVUmvCZB;"']],
+    ['calico', 'the world, from a pod', packet('10.244.1.3', '192.0.2.7', 443, { inInterface: 'cali1234abcd5e', outInterface: 'eth0' }), 'UNKNOWN', '', false, ['fib saddr . mark . iif oif 0 drop comment "cali:wyDKZqn-CVUmvCZB;"']],
     ['docker', 'a port published on loopback, from the node', packet('127.0.0.1', '127.0.0.1', 8080, { entersAt: 'OUTPUT', outInterface: 'br-dummy' }), 'DNAT', '192.168.0.2:80', true, []],
     ['docker', 'a container, past its published port', packet('192.0.2.3', '192.168.0.2', 80, { inInterface: 'eth0', outInterface: 'br-dummy' }), 'DROP', '', false, []],
     ['docker', 'a published port of IPv6', packet('2001:db8::7', 'fd00::12', 8080, { inInterface: 'eth0', outInterface: 'br-dummy' }), 'DNAT', 'fd49:efd7:54aa::1:80', false, []],

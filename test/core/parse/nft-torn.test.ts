@@ -90,8 +90,8 @@ describe('what is not understood of a text', () => {
     parser.push('table ip x {\n\tset s {\n\t\ttype ipv4_addr\n\t\tcolour red\n\t\telements = { 10.0.0.1 }\n\t}\n\tchain c {\n\t\ttype filter hook input priority filter; policy accept;\n\t\tip saddr @s drop\n\t}\n}\n');
     const { result, problems } = parser.end();
     const { leaves, unknown } = walkRuleset({ iptables: [], nftables: result, ipSets: [], virtualServers: [], problems }, { source: '10.0.0.1', destination: '10.0.0.9', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, ['10.0.0.9']);
-    expect(leaves.map(({ verdict }) => verdict)).toEqual(['NONE']);
-    expect(unknown).toEqual(['line 4: a line of set s of table ip x is not understood, and kept as it stands: colour red', 'ip saddr @s drop']);
+    expect(leaves.map(({ verdict }) => verdict)).toEqual(['UNKNOWN']);
+    expect(unknown).toEqual(['ip saddr @s drop', 'line 4: a line of set s of table ip x is not understood, and kept as it stands: colour red']);
   });
 });
 

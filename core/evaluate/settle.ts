@@ -1,0 +1,33 @@
+/** What a walk says for certain: what hangs on something that is not known is UNKNOWN, whatever it came to. */
+import { withoutIdle } from './assume.ts';
+import { pathOf, type Leaf, type Step, type WalkResult } from './walk.ts';
+
+/**
+ * The same walk without assumptions: branches that fare the same whatever is assumed are one, and all others are one
+ * UNKNOWN. The steps are those of branches that assume nothing, and of the others up to what is not known.
+ */
+export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkResult {
+  const merged = withoutIdle(leaves, outcomeOf);
+  const known = merged.filter((leaf) => leaf.assumed === undefined);
+  const open = merged.find((leaf) => leaf.assumed !== undefined);
+  const left = 1 - known.reduce((sum, { probability }) => sum + probability, 0);
+  const met = new Set([...known, ...merged].flatMap(knownPath));
+  return {
+    // Of one branch there is a leaf for each way that was assumed: what is left to 1 is theirs.
+    leaves: open === undefined ? known : [...known, { probability: Math.max(0, left), verdict: 'UNKNOWN', masquerade: false, path: knownPath(open) }],
+    steps: steps.filter((step) => met.has(step) || step.isUnknown === true),
+    unknown: [...assumed, ...unknown],
+    assumed: [],
+  };
+}
+
+/** Two branches are one where the packet fares the same. */
+function outcomeOf({ verdict, dnat, masquerade, probability }: Leaf): string {
+  return [verdict, dnat?.address ?? '', String(dnat?.port ?? ''), String(masquerade), probability.toFixed(12)].join(' ');
+}
+
+/** Up to the first rule of which something is not known, and with it. */
+function knownPath({ assumed, path }: Leaf): readonly Step[] {
+  const [first] = assumed ?? [];
+  return first === undefined ? path : [...pathOf(first.before), first.step];
+}
