@@ -97,6 +97,8 @@ export class NodeProbes {
   /** Nodes whose pod is being created: the watch may tell of it before its creation is answered. */
   readonly #creating = new Set<string>();
   readonly #places: NodePlaces;
+  /** Nodes that were not ready when they were asked the last time. */
+  readonly #notReady = new Set<string>();
   /** By node; what connects has a lane of its own, for it takes seconds. */
   readonly #readings = new Map<string, NodeReadings>();
   /** Those who wait for a node's answer, to be told that it is slow. */
@@ -133,6 +135,8 @@ export class NodeProbes {
    * @param onWaiting is told why the probe does not run yet
    */
   async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
+    if (node.isReady) this.#notReady.delete(node.name);
+    else this.#notReady.add(node.name);
     this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
     try {
       for (let attempt = 1; ; attempt += 1) {
@@ -140,7 +144,7 @@ export class NodeProbes {
         const askers = this.#askers.get(node.name) ?? new Set();
         this.#askers.set(node.name, askers.add(onWaiting));
         try {
-          const { report, askedAt, collectedAt } = await this.#readingsOf(node, request).ask(request, signal);
+          const { report, askedAt, collectedAt } = await this.#readingsOf(node.name, request).ask(request, signal);
           return { node: node.name, report, collectedAt, askedAt };
         } catch (error) {
           if (signal?.aborted === true) throw new NoAnswerError('Aborted', 'the collection was ended');
@@ -164,8 +168,8 @@ export class NodeProbes {
     }
   }
 
-  #readingsOf(node: TracedNode, request: ProbeRequest): NodeReadings {
-    const key = `${node.name} ${request.collect.connect === undefined ? 'read' : 'connect'}`;
+  #readingsOf(node: string, request: ProbeRequest): NodeReadings {
+    const key = `${node} ${request.collect.connect === undefined ? 'read' : 'connect'}`;
     const present = this.#readings.get(key);
     if (present !== undefined) return present;
     const readings = new NodeReadings({ read: (merged, signal) => this.#read(node, merged, signal), isOfRequest });
@@ -174,12 +178,12 @@ export class NodeProbes {
   }
 
   /** One run of a node's probe. */
-  async #read(node: TracedNode, request: ProbeRequest, signal: AbortSignal): Promise<Reading> {
+  async #read(node: string, request: ProbeRequest, signal: AbortSignal): Promise<Reading> {
     const { exec = execProbe, namespace, slowMilliseconds = defaultSlowMilliseconds } = this.#options;
     return this.#places.run(
-      node.name,
+      node,
       async (isSuspect) => {
-        const pod = this.#pod(node.name)?.metadata?.name;
+        const pod = this.#pod(node)?.metadata?.name;
         if (pod === undefined) throw new ProbeExecError('ExecFailed', 'its probe ended before it was asked');
         const timeout = askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
         const askedAt = new Date().toISOString();
@@ -187,7 +191,7 @@ export class NodeProbes {
           namespace,
           pod,
           request: JSON.stringify(request),
-          timeoutMilliseconds: !node.isReady ? notReadyTimeoutMilliseconds : isSuspect ? suspectTimeoutMilliseconds : timeout,
+          timeoutMilliseconds: this.#notReady.has(node) ? notReadyTimeoutMilliseconds : isSuspect ? suspectTimeoutMilliseconds : timeout,
           signal,
         });
         return { askedAt, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
@@ -195,7 +199,7 @@ export class NodeProbes {
       {
         isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,
         onSlow: () => {
-          for (const tell of this.#askers.get(node.name) ?? []) tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
+          for (const tell of this.#askers.get(node) ?? []) tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
         },
       },
     );

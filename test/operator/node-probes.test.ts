@@ -241,3 +241,12 @@ it('ends its probes when it is closed though a deletion fails, and does not wait
   await probes.close();
   expect(api.pods.size).toBe(1);
 });
+
+it('waits longer for a node that has become ready', async () => {
+  await probes.close();
+  api.onCreate = runs;
+  const timeouts: number[] = [];
+  probes = new NodeProbes(api.kubeConfig, { ...options, exec: async (_kubeConfig, { request: text, timeoutMilliseconds }) => { timeouts.push(timeoutMilliseconds); return report(text); } });
+  for (const isReady of [false, true, false]) await probes.ask({ ...node, isReady }, serviceRequest('a'), () => undefined);
+  expect(timeouts).toEqual([5000, 20_000, 5000]);
+});
