@@ -23,7 +23,7 @@ const healthy = (status: ServiceTraceStatus): unknown => status.conditions?.find
 it('stays healthy where policies may not be read, and says so', () => {
   const status = statusWith({ endpointSlices: slices, unread: [unread] });
   expect(status.findings?.map(({ id, severity }) => `${severity} ${id}`)).toEqual(['info DATA-API-UNREAD']);
-  expect(healthy(status)).toMatchObject({ status: 'True', message: 'no finding of severity error among 1; not read: networkpolicies of namespace default' });
+  expect(healthy(status)).toMatchObject({ status: 'True', message: 'no finding of severity error among 1; not read: networkpolicies of namespace default; connections not tried: --connect' });
 });
 
 it('is not healthy where policies let nobody in', () => {
