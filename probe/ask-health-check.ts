@@ -22,13 +22,13 @@ export async function askHealthCheck({ namespace, name }: ProbeRequestService, p
       // Whoever answers in kube-proxy's place must not send the probe elsewhere.
       const response = await fetch(`http://${hostPort(address, port)}/`, { signal: AbortSignal.timeout(timeoutMilliseconds), redirect: 'manual' });
       const body = bodySchema.safeParse(parseJson(await response.text()));
-      return {
-        ...record,
-        address,
-        status: response.status,
-        ...(body.success ? { localEndpoints: body.data.localEndpoints } : {}),
-        ...(body.success && body.data.serviceProxyHealthy !== undefined ? { serviceProxyHealthy: body.data.serviceProxyHealthy } : {}),
-      };
+      // The port is what a tenant has chosen: of another program that has it, nothing is told.
+      if (!body.success) {
+        errors.push(`${hostPort(address, port)}: what answers is no health check of a Service`);
+        continue;
+      }
+      const { localEndpoints, serviceProxyHealthy } = body.data;
+      return { ...record, address, status: response.status, localEndpoints, ...(serviceProxyHealthy === undefined ? {} : { serviceProxyHealthy }) };
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       errors.push(`${hostPort(address, port)}: ${cause instanceof Error ? cause.message : String(cause)}`);
