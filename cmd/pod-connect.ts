@@ -5,6 +5,7 @@
 import { CoreV1Api, type KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import * as z from 'zod';
 import type { ConnectTarget } from '../core/connect-targets.ts';
+import { isReached } from '../core/diagnose/connections.ts';
 import type { Connection } from '../core/node-facts.ts';
 import { explainError } from './explain.ts';
 import { execInPod, NoSuchProgramError } from './pod-exec.ts';
@@ -62,8 +63,15 @@ export async function connectFromPod(kubeConfig: KubeConfig, { namespace, pod, c
   try {
     for (const container of containers) {
       for (const program of connectPrograms) {
-        const output = await tryProgram(program, targets, (command) => api.exec({ namespace, pod, container, command }));
-        if (output !== undefined) return { connections: readConnections(output, targets, program), by: `${program.name} in container ${container}` };
+        const run = (command: readonly string[]): Promise<string> => api.exec({ namespace, pod, container, command });
+        const output = await tryProgram(program, targets, run);
+        if (output === undefined) continue;
+        const connections = readConnections(output, targets, program);
+        // A lost packet is not lost again: what fails is tried twice, as the engine does it for nodes.
+        const failed = connections.filter((connection) => isReached(connection) === false);
+        const again = failed.length === 0 ? [] : readConnections((await tryProgram(program, failed, run)) ?? '', failed, program);
+        const later = new Map(failed.flatMap((connection, index) => { const second = again[index]; return second === undefined || isReached(second) === undefined ? [] : [[connection, second] as const]; }));
+        return { connections: connections.map((connection) => later.get(connection) ?? connection), by: `${program.name} in container ${container}` };
       }
     }
     return { connections: [], untried: `its containers have none of ${connectPrograms.map(({ name }) => name).join(', ')}` };
@@ -101,8 +109,8 @@ function readLines(output: string): z.infer<typeof line>[] {
 /** Of each target one; what the program did not report was not tried. @returns in the order of the targets */
 export function readConnections(output: string, targets: readonly ConnectTarget[], { name }: Pick<ConnectProgram, 'name'>): Connection[] {
   const byIndex = new Map(readLines(output).map((each) => [each[0], each]));
-  return targets.map((target, index): Connection => {
+  return targets.map(({ hop, address, port, protocol, portName }, index): Connection => {
     const [, outcome, milliseconds, error] = byIndex.get(index) ?? [index, 'untried' as const, 0, `${name} did not report it`];
-    return { ...target, outcome, milliseconds, ...(error === '' ? {} : { error }) };
+    return { hop, address, port, protocol, ...(portName === undefined ? {} : { portName }), outcome, milliseconds, ...(error === '' ? {} : { error }) };
   });
 }

@@ -37,9 +37,18 @@ it('are made by the first program that is there, in the first container that has
   expect(untried).toBeUndefined();
   expect(connections).toEqual([
     { hop: 'ClusterIP', address: '10.96.0.7', port: 80, protocol: 'TCP', portName: 'http', outcome: 'connected', milliseconds: 7 },
-    { hop: 'Endpoint', address: 'fd00::2', port: 8080, protocol: 'TCP', outcome: 'refused', milliseconds: 3, error: 'ECONNREFUSED' },
+    // The second time, it is the only one that is tried.
+    { hop: 'Endpoint', address: 'fd00::2', port: 8080, protocol: 'TCP', outcome: 'connected', milliseconds: 7 },
   ]);
-  expect(ran.at(-1)?.slice(-2)).toEqual(['TCP/10.96.0.7/80', 'TCP/fd00::2/8080']);
+  expect(ran.at(-1)?.slice(-2)).toEqual([ran.at(-2)?.at(-3), 'TCP/fd00::2/8080']);
+  expect(ran.at(-2)?.slice(-2)).toEqual(['TCP/10.96.0.7/80', 'TCP/fd00::2/8080']);
+});
+
+it('have failed where they fail twice', async () => {
+  const { api, ran } = podWith(['app bash'], '0 timeout 2000 \n1 timeout 2000 \n');
+  const { connections } = await connectFromPod(kubeConfig, { ...place, containers: ['app'], targets }, api);
+  expect(connections.map(({ outcome }) => outcome)).toEqual(['timeout', 'timeout']);
+  expect(ran.filter(([, program]) => program === 'bash')).toHaveLength(2);
 });
 
 it('are not tried where no container has a program, none runs, or there is nothing to connect to', async () => {
