@@ -2,7 +2,8 @@
 import type { Place } from './place.ts';
 
 /**
- * `ID` or `ID node-a`: one kind of finding at one place. The suite compares sorted sets of them, so that a finding
+ * `ID` or `ID node-a`: one kind of finding at one place; with ` (error)` where it has another severity than its kind
+ * usually has. The suite compares sorted sets of them, so that a finding
  * which comes once for every endpoint counts once.
  */
 export type FindingAt = string;
@@ -18,6 +19,8 @@ export interface Fault {
   readonly service: string;
   /** A pod of the suite's namespace that the trace asks from, as --from does. */
   readonly client?: string;
+  /** Connections are made, as --connect does: from the nodes, or from the client's pod, too. */
+  readonly connect?: 'nodes' | 'pod';
   /** Where faults of one group meet at one Service: this one is of this node, and so are all findings that name it. */
   readonly node?: string;
   /** Exactly these, sorted: no more and no fewer. */

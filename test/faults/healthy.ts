@@ -8,7 +8,7 @@ const meant: ReadonlyMap<string, readonly FindingAt[]> = new Map([
   ['kinds/elsewhere', ['SVC-NOT-PROXIED']],
   ['kinds/headless', ['SVC-NOT-PROXIED']],
   ['kinds/nobody-home', ['EPS-EMPTY', 'SVC-SELECTOR-NOMATCH']],
-  ['kinds/internal-local', ['RULE-LOCAL-DROP']],
+  ['kinds/internal-local', ['RULE-LOCAL-DROP (warning)']],
   ['kinds/node-port-local', ['RULE-LOCAL-DROP']],
   ['kinds/load-balancer-local', ['RULE-LOCAL-DROP', 'SVC-LB-PENDING']],
   // Pending from its fourth minute on.

@@ -1,11 +1,14 @@
 /** The running cluster as faults and the workload of the suite use it. */
 import { KubeConfig } from '@kubernetes/client-node';
 import { z } from 'zod';
-import type { FindingStatus } from '../../core/service-trace.ts';
+import { traceWithPodConnections } from '../../cmd/pod-connections.ts';
+import { traceOf } from '../../cmd/trace-object.ts';
+import { catalogue } from '../../core/diagnose/catalogue.ts';
+import type { FindingStatus, ServiceTraceSpec } from '../../core/service-trace.ts';
 import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine.ts';
 import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
 import { probeImage } from '../setup/images.ts';
-import type { FindingAt, KubernetesObject, Undo } from './fault.ts';
+import type { Fault, FindingAt, KubernetesObject, Undo } from './fault.ts';
 import { SharedProbes } from './shared-probes.ts';
 import { eventually } from '../eventually.ts';
 
@@ -46,6 +49,7 @@ export interface PodAt {
 export class Place {
   readonly cluster: Cluster;
   readonly #engine: TraceEngine;
+  readonly #kubeConfig: KubeConfig;
   readonly #instance = `faults-${process.pid.toString(36)}`;
   #probes: SharedProbes | undefined;
   readonly #restart = new Set<string>();
@@ -54,6 +58,7 @@ export class Place {
     this.cluster = cluster;
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfigPath);
+    this.#kubeConfig = kubeConfig;
     this.#engine = createTraceEngine(
       { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: this.#instance, probeIdleSeconds: 600 },
       (...args) => (this.#probes = new SharedProbes(...args)),
@@ -70,16 +75,20 @@ export class Place {
 
   /**
    * What is found of each of the Services, collected from all nodes by the engine that --standalone uses.
-   * @param clients the pods that Services are asked from, by Service
+   * @param asked what else is asked of a Service, as the command line asks it
    */
-  async findings(services: readonly string[], clients: ReadonlyMap<string, string> = new Map()): Promise<Map<string, readonly FindingStatus[]>> {
+  async findings(services: readonly string[], asked: ReadonlyMap<string, Pick<Fault, 'client' | 'connect'>> = new Map()): Promise<Map<string, readonly FindingStatus[]>> {
     const found = new Map<string, readonly FindingStatus[]>();
     for (let start = 0; start < services.length; start += servicesOfRound) {
       const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
         const [space, name] = splitName(service);
-        const client = clients.get(service);
-        const { status } = await this.#engine.trace({ namespace: space, spec: { serviceRef: { name }, ...(client === undefined ? {} : { from: { pod: client } }) } });
-        found.set(service, status.findings ?? []);
+        const { client, connect } = asked.get(service) ?? {};
+        const spec: ServiceTraceSpec = { serviceRef: { name }, ...(client === undefined ? {} : { from: { pod: client } }), ...(connect === undefined ? {} : { collect: { connect: 'Transport' } }) };
+        const { status } = await this.#engine.trace({ namespace: space, spec });
+        const trace = traceOf({ namespace: space, name, spec, status });
+        const connected = connect === 'pod' && client !== undefined ? await traceWithPodConnections({ kubeConfig: this.#kubeConfig }, trace, client) : trace;
+        if (connected.status?.client?.untried !== undefined) throw new Error(`${client ?? ''} did not connect: ${connected.status.client.untried}`);
+        found.set(service, connected.status?.findings ?? []);
       });
       await this.#probes?.round(traces);
     }
@@ -171,5 +180,8 @@ export function splitName(service: string): [namespace: string, name: string] {
 
 /** As a sorted set. */
 export function findingsAt(findings: readonly FindingStatus[]): FindingAt[] {
-  return [...new Set(findings.map(({ id, node }) => (node === undefined ? id : `${id} ${node}`)))].sort();
+  return [...new Set(findings.map(({ id, node, severity }) => `${id}${node === undefined ? '' : ` ${node}`}${severities.get(id) === severity ? '' : ` (${severity})`}`))].sort();
 }
+
+/** That each kind usually has. */
+const severities = new Map(catalogue.map(({ id, severity }) => [id, severity]));

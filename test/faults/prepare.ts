@@ -20,5 +20,7 @@ export async function prepare(place: Place, groups: readonly FaultGroup[]): Prom
   }
   await place.apply(objects);
   await untilReady(place, [...sharedWorkload, ...objects].flatMap(({ kind, metadata }) => (kind === 'Pod' ? [metadata.name] : [])));
+  const deployments = objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => `deployment/${metadata.name}`);
+  if (deployments.length > 0) await place.kubectl(['-n', namespace, 'wait', '--for=condition=Available', '--timeout=90s', ...deployments]);
   await sleep(syncGraceSeconds * 1000);
 }

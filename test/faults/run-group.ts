@@ -49,8 +49,7 @@ export async function runGroup(place: Place, group: FaultGroup): Promise<FaultRe
 
 /** Each Service once, whatever the number of its faults. */
 async function collectAll(place: Place, faults: readonly Fault[]): Promise<Map<string, readonly FindingStatus[]>> {
-  const clients = new Map(faults.flatMap(({ service, client }) => (client === undefined ? [] : [[service, client] as const])));
-  return place.findings([...new Set(faults.map(({ service }) => service))], clients);
+  return place.findings([...new Set(faults.map(({ service }) => service))], new Map(faults.map((fault) => [fault.service, fault])));
 }
 
 /** Of faults that share a Service, each has the findings of its own node. */

@@ -39,6 +39,8 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'keepC
   }
 
   async ask(node: TracedNode, request: ProbeRequest): Promise<NodeAnswer> {
+    // Where a trace connects to is of its Service alone; its nodes have answered before.
+    if (request.collect.connect !== undefined) return this.#probes.ask(node, request, () => undefined);
     const { promise, resolve } = Promise.withResolvers<NodeAnswer>();
     this.#asked.push({ node, request, answer: resolve });
     // A trace asks all its nodes in one go.

@@ -9,8 +9,9 @@ import { falseAlarms } from './groups/false-alarms.ts';
 import { kubeProxyAsleep, kubeProxyStopped } from './groups/kube-proxy.ts';
 import { leftovers } from './groups/leftovers.ts';
 import { forwardingOff, nodeSettings } from './groups/node-settings.ts';
+import { mistakes } from './groups/mistakes.ts';
 import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 import { thirdPartyRules } from './groups/third-party-rules.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, falseAlarms];
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, mistakes, falseAlarms];

@@ -195,7 +195,7 @@ const faults: readonly Fault[] = [
   apiFault({
     name: 'internal-local-without-endpoints',
     does: 'internalTrafficPolicy becomes Local, and all pods are on node-a: the cluster IP drops on the other nodes',
-    expected: ['RULE-LOCAL-DROP'],
+    expected: ['RULE-LOCAL-DROP (warning)'],
     pods: { on: ['node-a'] },
     spec: { internalTrafficPolicy: 'Cluster' },
     inject: async (place, name) => place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } }),
