@@ -281,7 +281,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   };
 
   const trace = async (request: TraceRequest): Promise<TraceResult> => {
-    const { onProgress: _onProgress, onHeldUp: _onHeldUp, ...quiet } = request;
+    const quiet = withoutCallbacks(request);
     const found = [...(request.previous?.findings ?? [])];
     let last = await look(request);
     for (let count = 1; ; count += 1) {
@@ -300,6 +300,11 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   };
 
   return { trace, capture, keepClean: () => { probes.keepClean(); }, release: () => probes.release(), close: () => probes.close() };
+}
+
+/** A second look is not seen by anybody before its end. */
+function withoutCallbacks({ onProgress: _onProgress, onHeldUp: _onHeldUp, ...quiet }: TraceRequest): TraceRequest {
+  return quiet;
 }
 
 function isWaitedFor(answer: NodeAnswer): boolean {

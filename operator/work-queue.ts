@@ -84,13 +84,13 @@ export class WorkQueue {
 
   /** The next key of the group whose turn it is. */
   #take(): string | undefined {
-    const next = this.#waiting.entries().next().value;
+    const [next] = this.#waiting;
     if (next === undefined) return undefined;
     const [name, group] = next;
     const { once, recurring } = group;
     const lane = once.size === 0 || (group.isTurnOfRecurring && recurring.size > 0) ? recurring : once;
     group.isTurnOfRecurring = lane === once;
-    const key = lane.keys().next().value;
+    const [key] = lane.keys();
     if (key !== undefined) lane.delete(key);
     this.#waiting.delete(name);
     if (once.size + recurring.size > 0) this.#waiting.set(name, group);

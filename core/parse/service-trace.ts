@@ -36,7 +36,10 @@ export function parseServiceTraceToWrite(value: unknown): { readonly trace: Serv
     return { trace: parseServiceTrace(value) };
   } catch (error) {
     if (!(error instanceof InvalidServiceTraceError) || typeof value !== 'object' || value === null || !('status' in value)) throw error;
-    const { status: _status, ...rest } = value;
-    return { trace: parseServiceTrace(rest), statusProblem: error.message };
+    return { trace: parseServiceTrace(withoutStatus(value)), statusProblem: error.message };
   }
+}
+
+function withoutStatus({ status: _status, ...rest }: { readonly status: unknown }): object {
+  return rest;
 }
