@@ -105,6 +105,13 @@ async function rule(place: Place, node: string, table: string, chain: string, wo
   return async () => iptables(place.node(node), table, `-D ${chain} ${words}`);
 }
 
+/** Routes what one address sends to the other into nothing, on a node that forwards it: no rule of netfilter shows it. */
+async function blackhole(place: Place, node: string, from: string, to: string): Promise<Undo> {
+  const words = ['blackhole', 'from', `${from}/32`, 'to', `${to}/32`];
+  await place.node(node).exec(['ip', 'rule', 'add', ...words]);
+  return async () => place.node(node).exec(['ip', 'rule', 'del', ...words]);
+}
+
 async function together(undos: readonly Promise<Undo>[]): Promise<Undo> {
   const made = await Promise.all(undos);
   return async () => Promise.all(made.map(async (undo) => undo()));
@@ -192,12 +199,12 @@ const faults: readonly Fault[] = [
   }),
   mistake({
     name: 'endpoint-that-does-not-answer-a-client',
-    does: "node-c drops what a pod of node-a sends to the Service's one pod there, and that pod tries to connect",
+    does: "node-c has no way back from the Service's one pod to a pod of node-a (ip rule, blackhole), and that pod tries to connect",
     spec: { selector: { app: 'endpoint-that-does-not-answer-a-client' } },
     objects: servers('endpoint-that-does-not-answer-a-client', ['node-c']),
     expected: ['CT-TCP-UNANSWERED node-a'],
     inject: async (place, name) => {
-      const undo = await rule(place, 'node-c', 'filter', 'FORWARD', `-s ${await podIp(place, 'client-a')}/32 -d ${await podIp(place, `${name}-c`)}/32 -j DROP`);
+      const undo = await blackhole(place, 'node-c', await podIp(place, `${name}-c`), await podIp(place, 'client-a'));
       await attempts(place, 'client-a', `${await place.clusterIp(name)}:80`, 2);
       return async () => {
         await undo();
@@ -207,14 +214,14 @@ const faults: readonly Fault[] = [
   }),
   mistake({
     name: 'endpoint-of-a-node-that-lets-nobody-in',
-    does: "node-c drops what the other two nodes send to the Service's pod there, and the nodes connect",
+    does: "node-c has no way back from the Service's pod there to the other two nodes (ip rule, blackhole), and the nodes connect",
     spec: { selector: { app: 'endpoint-of-a-node-that-lets-nobody-in' } },
     objects: servers('endpoint-of-a-node-that-lets-nobody-in', ['node-a', 'node-c']),
     connect: 'nodes',
     expected: ['PROBE-FAIL-NODE node-c'],
     inject: async (place, name) => {
       const pod = await podIp(place, `${name}-c`);
-      return together(['node-a', 'node-b'].map(async (node) => rule(place, 'node-c', 'filter', 'FORWARD', `-s ${place.node(node).ip}/32 -d ${pod}/32 -j DROP`)));
+      return together(['node-a', 'node-b'].map(async (node) => blackhole(place, 'node-c', pod, place.node(node).ip)));
     },
   }),
   mistake({
