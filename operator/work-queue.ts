@@ -73,7 +73,7 @@ export class WorkQueue {
 
   #wait(key: string): void {
     const name = this.#options.groupOf?.(key) ?? '';
-    const group = this.#waiting.get(name) ?? { once: new Map(), recurring: new Map(), isTurnOfRecurring: false };
+    const group: Group = this.#waiting.get(name) ?? { once: new Map(), recurring: new Map(), isTurnOfRecurring: false };
     this.#waiting.set(name, group);
     // What it is may have changed since it was added.
     const since = group.once.get(key) ?? group.recurring.get(key) ?? Date.now();
