@@ -34,10 +34,8 @@ function changed(answers: readonly DnsAnswer[], which: (answer: DnsAnswer) => bo
 
 /** The same answers, and none to one type of question. */
 function unanswered(answers: readonly DnsAnswer[], which: (answer: DnsAnswer) => boolean): DnsAnswer[] {
-  return answers.map((answer) => {
-    const { responseCode: _code, ...rest } = answer;
-    return which(answer) ? { ...rest, answers: [], error: 'ETIMEOUT' } : answer;
-  });
+  const lost = ({ responseCode: _code, ...rest }: DnsAnswer): DnsAnswer => ({ ...rest, answers: [], error: 'ETIMEOUT' });
+  return answers.map((answer) => (which(answer) ? lost(answer) : answer));
 }
 
 function silent(server: Server): DnsAnswer[] {
