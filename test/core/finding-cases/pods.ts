@@ -21,8 +21,11 @@ const endingFacts = (hasPreStop: boolean, ...addresses: string[]): FindingCase['
 const notReadyNode = clusterNode('node-b', { ready: false, notReady: 'NodeStatusUnknown: Kubelet stopped posting node status.' });
 
 export const podCases: readonly FindingCase[] = [
-  { name: 'a pod that is not ready, and was not put among the ready endpoints', facts: withNew(starting('2026-11-24T09:59:00Z')), ids: ['POD-NOTREADY'] },
+  { name: 'a pod that is not ready, and was not put among the ready endpoints', facts: withNew({ ...starting('2026-11-24T09:59:00Z'), phase: 'Running' }), ids: ['POD-NOTREADY'] },
   { name: 'a pod that started 20 s ago', facts: withNew(starting('2026-11-24T09:59:40Z')), ids: [] },
+  { name: 'a pod that its kubelet has not come to within a minute', facts: withNew(starting('2026-11-24T09:59:00Z')), ids: [] },
+  { name: 'a pod that its kubelet has not come to within three minutes', facts: withNew(starting('2026-11-24T09:57:00Z')), ids: ['POD-NOTREADY'] },
+  { name: 'a pod that no node was found for', facts: withNew((({ node: _node, ...rest }: PodFacts): PodFacts => rest)(starting('2026-11-24T09:59:00Z'))), ids: ['POD-NOTREADY'] },
   { name: 'a pod whose container is being made for a minute', facts: withNew({ ...starting('2026-11-24T09:59:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ContainerCreating' }] }), ids: [] },
   { name: 'a pod whose container is being made for three minutes', facts: withNew({ ...starting('2026-11-24T09:57:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ContainerCreating' }] }), ids: ['POD-NOTREADY'] },
   { name: 'a pod whose image cannot be had', facts: withNew({ ...starting('2026-11-24T09:59:00Z'), containers: [{ name: 'server', ports: [], restarts: 0, waiting: 'ImagePullBackOff' }] }), ids: ['POD-NOTREADY'] },
