@@ -1,6 +1,6 @@
 /**
  * Bundles what runs elsewhere: `node config/build.ts` writes dist/probe.mjs (one file, for the probe's image),
- * dist/operator.mjs (one file, for the operator's image) and dist/kubectl-svctrace.mjs, whose TUI, client and engine
+ * dist/operator.mjs and dist/status-worker.mjs (the operator's image, one file for each of its threads) and dist/kubectl-svctrace.mjs, whose TUI, client and engine
  * are chunks beside it that are loaded when they are needed.
  */
 import { chmod, copyFile, rm, writeFile } from 'node:fs/promises';
@@ -10,7 +10,7 @@ import { commonOptions, pluginOptions, root } from './bundle-options.ts';
 await rm(`${root}dist`, { recursive: true, force: true });
 await Promise.all([
   build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minifySyntax: true }),
-  build({ ...commonOptions, entryPoints: { operator: 'operator/main.ts' } }),
+  build({ ...commonOptions, entryPoints: { operator: 'operator/main.ts', 'status-worker': 'operator/status-worker.ts' } }),
   build({ ...pluginOptions, entryPoints: { 'kubectl-svctrace': 'cmd/start.ts' } }),
 ]);
 await chmod(`${root}dist/kubectl-svctrace.mjs`, 0o755);

@@ -4,12 +4,13 @@ import { oncePer } from './once-per.ts';
 
 /** The address in its canonical text (`fd00::1`), or undefined where it is none. */
 export function canonicalAddress(text: string): string | undefined {
+  if (isPlainIPv4(text)) return text;
   return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : undefined;
 }
 
 /** The text in which an address compares: its canonical one, and what is no address as it is. */
 export function comparableAddress(text: string): string {
-  return isPlainIPv4(text) ? text : (canonicalAddress(text) ?? text);
+  return canonicalAddress(text) ?? text;
 }
 
 /** Whether two texts are the same address, however they are written. Of many, make an addressSet: each is parsed once. */
@@ -55,6 +56,7 @@ export interface Network {
 
 /** An address as a number of so many bits; undefined where the text is none. */
 export function addressNumber(text: string): { readonly bits: 32 | 128; readonly value: bigint } | undefined {
+  if (isPlainIPv4(text)) return { bits: 32, value: BigInt(text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0)) };
   if (!ipaddr.isValid(text) || (!text.includes(':') && !/^\d+\.\d+\.\d+\.\d+$/.test(text))) return undefined;
   const bytes = ipaddr.parse(text).toByteArray();
   let value = 0n;

@@ -1,23 +1,23 @@
 /** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
 import { isSameAddress } from './address.ts';
 import type { ChainLookup } from './evaluate/walk-iptables.ts';
-import { printIptablesRule } from './parse/print-iptables.ts';
+import { iptablesRuleText } from './parse/print-iptables.ts';
 import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { viewIptablesRule, type RuleView } from './rule-view.ts';
 
-const kinds: readonly (readonly [string, ChainKind])[] = [['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']];
+const kinds = new Map<string, ChainKind>([['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']]);
 
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
 export function iptablesChainKind(name: string): ChainKind | undefined {
-  return kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+  return kinds.get(name.slice(0, 'KUBE-SVC-'.length)) ?? kinds.get(name.slice(0, 'KUBE-FW-'.length));
 }
 
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name)) views.set(name, lookup('nat', name)?.map((rule) => viewIptablesRule(rule, printIptablesRule)));
+    if (!views.has(name)) views.set(name, lookup('nat', name)?.map((rule) => viewIptablesRule(rule, iptablesRuleText)));
     return views.get(name);
   };
   const kindOf = iptablesChainKind;

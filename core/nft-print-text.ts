@@ -2,7 +2,11 @@
 import type { NftElement, NftExpression, NftVerdict } from './nft-expression.ts';
 import type { NftLimit, NftNat, NftQuota, NftRule, NftStatement } from './nft-statement.ts';
 import type { NftChain, NftFlowtable, NftObject, NftRulesetTable, NftSet } from './nft-table.ts';
+import { oncePer } from './once-per.ts';
 import { nftNamedTypes, nftTypesOf } from './nft-type.ts';
+
+/** As printNftRule prints it: each walk that meets the rule has the same text, and that of many endpoints is long. */
+export const nftRuleText = oncePer((rule: NftRule): string => printNftRule(rule));
 
 /** The rule on one line, without its counters' values; what is not understood as it was printed. */
 export function printNftRule(rule: Pick<NftRule, 'statements' | 'comment'>, options: { readonly withCounters?: boolean } = {}): string {

@@ -5,16 +5,17 @@ import { isAddressAsked } from './external-addresses.ts';
 import { ipvsChainName, realServerText } from './evaluate/walk-ipvs.ts';
 import type { Leaf, Packet, WalkResult } from './evaluate/walk.ts';
 import { recordsOf, type NodeReport } from './node-report.ts';
-import { parseIptablesRule } from './parse/iptables-rules.ts';
-import { printIptablesRule } from './parse/print-iptables.ts';
+import { iptablesRuleText } from './parse/print-iptables.ts';
 import { printNftRule, printNftVerdict } from './nft-print-text.ts';
 import { parseNftMapElements } from './parse/nft-elements.ts';
 import { parseNftRules } from './parse/nft-json.ts';
+import { oncePer } from './once-per.ts';
 import { frontendFacts, type FrontendFacts } from './program-facts.ts';
 import { referenceOf, type NodeRules } from './node-rules.ts';
 import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
-import { rulesOfReport, virtualServers } from './report-rules.ts';
+import { rulesOfRecord, rulesOfReport, virtualServers } from './report-rules.ts';
+import type { EndpointStatus } from './service-trace.ts';
 import { familyOf, type DesiredService, type Family, type Protocol } from './service.ts';
 
 /** An address and port on which a Service is to be reached. */
@@ -184,8 +185,15 @@ function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules
 }
 
 function nodeOf({ endpointSlices }: DesiredService, address: string): string | undefined {
-  return endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address))?.nodeName;
+  return endpointsOfAddresses(endpointSlices).get(address)?.nodeName;
 }
+
+/** The first endpoint of each address. */
+const endpointsOfAddresses = oncePer((slices: DesiredService['endpointSlices']): ReadonlyMap<string, EndpointStatus> => {
+  const found = new Map<string, EndpointStatus>();
+  for (const { endpoints } of slices) for (const endpoint of endpoints) for (const address of endpoint.addresses) if (!found.has(address)) found.set(address, endpoint);
+  return found;
+});
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */
 function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
@@ -226,15 +234,10 @@ function ipvsChains(report: NodeReport, service: string): ProgramChain[] {
 function iptablesProgramChains(report: NodeReport, service: string, backend: IptablesBackend | undefined): ProgramChain[] {
   return recordsOf(report, 'iptablesChain')
     .filter((record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0)
-    .map(({ family, table, chain, lines }) => ({
-      family,
-      table,
-      name: chain,
-      rules: lines.flatMap((line): ProgramRule[] => {
-        const rule = parseIptablesRule(line);
-        return rule === undefined ? [] : [{ family, table, chain, text: printIptablesRule(rule), ...(rule.counters === undefined ? {} : { counters: rule.counters }) }];
-      }),
-    }));
+    .map((record) => {
+      const { family, table, chain } = record;
+      return { family, table, name: chain, rules: rulesOfRecord(record).map((rule): ProgramRule => ({ family, table, chain, text: iptablesRuleText(rule), ...(rule.counters === undefined ? {} : { counters: rule.counters }) })) };
+    });
 }
 
 /** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */

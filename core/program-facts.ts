@@ -42,8 +42,9 @@ function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
   const visited = new Map<string, Step>();
   for (const path of paths) {
     path.forEach((step, index) => {
+      if (visited.has(step.chain)) return;
       const before = path.slice(0, index).findLast(({ effect }) => effect.includes(step.chain));
-      if (before !== undefined && !visited.has(step.chain)) visited.set(step.chain, before);
+      if (before !== undefined) visited.set(step.chain, before);
     });
   }
   return visited;

@@ -194,14 +194,17 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
     return { records, parsed, lookup, nat: natHooksOf(records, backend === kubeBackend).filter(({ table, chain }) => lookup(table, chain) !== undefined) };
   });
   const alone = ownLookup(own);
+  // Where nothing of others was among kube-proxy's rules, the same packets have been walked already.
+  const shared = alone === own ? rulesOfReport(report, service, family) : undefined;
   return {
     machine,
     walk: (packet) => {
       const trail = new Trail(true);
       const chains = ofBackends.flatMap(({ records, lookup, nat }) => {
-        const tellOmitted: ChainLookup = (table, chain) => {
-          const omitted = records.find((record) => record.table === table && record.chain === chain)?.omitted ?? 0;
-          if (omitted > 0) trail.unknown.add(`the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`);
+        const cut = records.filter(({ omitted }) => omitted > 0);
+        const tellOmitted: ChainLookup = cut.length === 0 ? lookup : (table, chain) => {
+          const omitted = cut.find((record) => record.table === table && record.chain === chain)?.omitted;
+          if (omitted !== undefined) trail.unknown.add(`the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`);
           return lookup(table, chain);
         };
         const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
@@ -211,7 +214,7 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
       const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
       return walkHooks([...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft], packet, machine, trail, apart);
     },
-    walkOwn: (packet) => walkReportRules(alone, packet, apart),
+    walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, apart),
     unread: [
       ...foreign.flatMap(({ family: of, name, omitted }) => (omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`])),
       ...problems.map(({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`),
@@ -250,10 +253,12 @@ function foreignLookup(rules: ReadonlyMap<string, readonly IptablesRule[]>, kube
 /** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
 function ownLookup(own: ReportRules): ReportRules {
   if (own.kind === 'nftables') return own;
+  const isKubes = ({ target }: IptablesRule): boolean => (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-');
   const kept = new Map(['PREROUTING', 'OUTPUT'].flatMap((chain) => {
-    const rules = own.lookup('nat', chain)?.filter(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-'));
-    return rules === undefined ? [] : [[chain, rules] as const];
+    const rules = own.lookup('nat', chain);
+    return rules === undefined || rules.every(isKubes) ? [] : [[chain, rules.filter(isKubes)] as const];
   }));
+  if (kept.size === 0) return own;
   return { ...own, lookup: (table, chain) => (table === 'nat' ? kept.get(chain) : undefined) ?? own.lookup(table, chain) };
 }
 
@@ -327,7 +332,8 @@ function iptablesChains(report: NodeReport, service: string, family: Family, bac
 
 /** @param chains by `table chain` */
 function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): ChainLookup {
-  return (table, chain) => chains.get(`${table} ${chain}`);
+  const tables = new Map([...Map.groupBy(chains, ([key]) => key.slice(0, key.indexOf(' ')))].map(([table, own]) => [table, new Map(own.map(([key, rules]) => [key.slice(table.length + 1), rules]))]));
+  return (table, chain) => tables.get(table)?.get(chain);
 }
 
 /** The rules of a chain as they were listed, read once: several views of a report ask for them. */

@@ -1,4 +1,5 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
+import { hostPort } from './address.ts';
 import { boundStatus } from './bound-status.ts';
 import type { ClusterFacts } from './cluster-facts.ts';
 import { clientStatus } from './client-status.ts';
@@ -20,7 +21,8 @@ import { kubeProxyTotals } from './kube-proxy-totals.ts';
 import { fingerprintOf } from './node-program.ts';
 import { readNodeFacts, type NodeFacts } from './node-facts.ts';
 import type { NodeAnswer } from './node-report.ts';
-import { recordsOf } from './node-report.ts';
+import { recordsOf, type RecordOf } from './node-report.ts';
+import { oncePer } from './once-per.ts';
 import { parseConntrackLine } from './parse/conntrack.ts';
 import type { KubeProxyState } from './parse/kube-proxy.ts';
 import { present } from './present.ts';
@@ -248,28 +250,37 @@ function targetStatus(target: DnatTarget, frontend: FrontendProgram, facts: Node
 
 /** Conntrack entries from the frontend to the target; undefined where conntrack was not read. */
 function connectionsTo(target: DnatTarget, frontend: FrontendProgram, facts: NodeFacts): number | undefined {
-  const groups = facts.read?.conntrack?.groups;
-  if (groups === undefined) return undefined;
-  return groups
+  const record = facts.read?.conntrack;
+  if (record === undefined) return undefined;
+  return (groupsByAnswer(record).get(hostPort(target.address, target.port)) ?? [])
     .filter(
       (group) =>
         group.family === frontend.family &&
         group.protocol.toUpperCase() === frontend.protocol &&
         group.destinationPort === frontend.port &&
-        (frontend.address === '' || group.destination === frontend.address) &&
-        group.replySource === target.address &&
-        group.replySourcePort === target.port,
+        (frontend.address === '' || group.destination === frontend.address),
     )
     .reduce((sum, { entries }) => sum + entries, 0);
 }
 
-function podOf(desired: DesiredService, address: string): string | undefined {
-  for (const { endpoints } of desired.endpointSlices) {
-    const endpoint = endpoints.find(({ addresses }) => addresses.includes(address));
-    if (endpoint?.targetRef?.kind === 'Pod') return endpoint.targetRef.name;
-  }
-  return undefined;
+/** By who answers. */
+const groupsByAnswer = oncePer(({ groups }: RecordOf<'conntrack'>) => Map.groupBy(groups, ({ replySource, replySourcePort }) => hostPort(replySource, replySourcePort)));
+
+function podOf({ endpointSlices }: DesiredService, address: string): string | undefined {
+  return podsByAddress(endpointSlices).get(address);
 }
+
+/** The first pod of each address. */
+const podsByAddress = oncePer((slices: DesiredService['endpointSlices']): ReadonlyMap<string, string> => {
+  const pods = new Map<string, string>();
+  for (const { endpoints } of slices) {
+    for (const { addresses, targetRef } of endpoints) {
+      if (targetRef?.kind !== 'Pod' || targetRef.name === undefined) continue;
+      for (const address of addresses) if (!pods.has(address)) pods.set(address, targetRef.name);
+    }
+  }
+  return pods;
+});
 
 function conntrackStatus(facts: NodeFacts, desired: DesiredService): ConntrackStatus | undefined {
   const record = facts.read?.conntrack;

@@ -9,6 +9,7 @@ import * as z from 'zod';
 import { conntrackDetails } from '../core/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
+import { statusThread } from './status-thread.ts';
 import { createTraceEngine } from './trace-engine.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
@@ -56,6 +57,7 @@ const shutdownMilliseconds = 13_500;
 async function main(): Promise<void> {
   const env = readEnvironment();
   const logger = createLogger(env.LOG_LEVEL);
+  const statuses = statusThread();
   const operator = new ServiceTraceOperator(
     (kubeConfig) =>
       createTraceEngine({
@@ -67,6 +69,7 @@ async function main(): Promise<void> {
         conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
         log: (message) => { logger.info(message); },
         endTimeoutMilliseconds,
+        judge: statuses.judge,
         ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
       }),
     logger,

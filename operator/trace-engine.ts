@@ -15,7 +15,7 @@ import { progressStatus } from '../core/progress-status.ts';
 import type { ProbeRequest } from '../core/probe-request.ts';
 import type { DesiredService } from '../core/service.ts';
 import type { FindingStatus, FromSpec, ServiceTraceSpec, ServiceTraceStatus } from '../core/service-trace.ts';
-import { buildStatus, type StatusInput } from '../core/status.ts';
+import type { StatusInput } from '../core/status.ts';
 import { addressHolders } from './address-holders.ts';
 import { statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
@@ -24,6 +24,7 @@ import { dispatchReading } from './dispatch-reading.ts';
 import { NodeProbes } from './node-probes.ts';
 import { clusterObserver, type ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
+import { judgeHere, type Judge } from './status-thread.ts';
 
 export interface TraceEngineOptions {
   readonly kubeConfig: KubeConfig;
@@ -46,6 +47,8 @@ export interface TraceEngineOptions {
   readonly log?: (message: string) => void;
   /** How long `close` waits for the probes' end; default 5 s. */
   readonly endTimeoutMilliseconds?: number;
+  /** Works statuses out; default: in this thread. */
+  readonly judge?: Judge;
 }
 
 export interface TraceRequest {
@@ -131,7 +134,7 @@ const slicesFreshMilliseconds = 1000;
 
 /** @param makeProbes replaced where many Services are asked about at once */
 export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
-  const { kubeConfig } = options;
+  const { kubeConfig, judge = judgeHere } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
   const networking = kubeConfig.makeApiClient(NetworkingV1Api);
@@ -190,8 +193,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       seen.delete(`${namespace}/${name}`);
       const { items } = await core.listNamespacedService({ namespace });
       const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
-      const status = buildStatus(input({ desired: undefined, answers: [], similarServices }));
-      return { result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }, believing: () => status };
+      const status = await judge(input({ desired: undefined, answers: [], similarServices }));
+      return { result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }, believing: () => Promise.resolve(status) };
     }
     const askedDetail = spec.collect?.conntrack ?? 'Summary';
     const conntrack = limitedDetail(askedDetail, conntrackLimit);
@@ -209,8 +212,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
       ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
     ]);
-    const status = (cluster: ClusterFacts, foundBefore?: readonly FindingStatus[], all: readonly NodeAnswer[] = [...answers.values()]): ServiceTraceStatus => {
-      const built = buildStatus(input({ desired, answers: all, nodeZones, walkFrom: client.walkFrom, cluster, ...present({ foundBefore }) }));
+    const status = async (cluster: ClusterFacts, foundBefore?: readonly FindingStatus[], all: readonly NodeAnswer[] = [...answers.values()]): Promise<ServiceTraceStatus> => {
+      const built = await judge(input({ desired, answers: all, nodeZones, walkFrom: client.walkFrom, cluster, ...present({ foundBefore }) }));
       const isWaiting = all.some(isWaitedFor);
       return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
@@ -275,7 +278,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     }, nodes.filter((node) => kept?.has(node.name) !== true), answers);
     const cluster = await observe(refusal);
     return {
-      result: { status: status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom },
+      result: { status: await status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom },
       believing: (found) => status(cluster, found),
     };
   };
@@ -288,7 +291,7 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       const all = last.result.status.findings ?? [];
       const doubted = unconfirmed(all, found);
       if (doubted.length === 0 || request.signal?.aborted === true) return last.result;
-      if (count === maxLooks) return { ...last.result, status: last.believing(found) };
+      if (count === maxLooks) return { ...last.result, status: await last.believing(found) };
       found.push(...all);
       await sleep(options.againMilliseconds ?? usualAgainMilliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal }).catch(() => undefined);
       // Nodes of which nothing is doubted need not be asked again.
@@ -325,7 +328,7 @@ interface Look {
   /** With everything that it found. */
   readonly result: TraceResult;
   /** The status without what may be a moment's, and was not found before. */
-  readonly believing: (foundBefore: readonly FindingStatus[]) => ServiceTraceStatus;
+  readonly believing: (foundBefore: readonly FindingStatus[]) => Promise<ServiceTraceStatus>;
 }
 
 type SeenServices = Map<string, { readonly service: string; readonly written: string | undefined; readonly slices: readonly string[]; readonly noticed: string | undefined }>;

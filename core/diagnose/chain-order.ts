@@ -24,18 +24,29 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
   if (kind === undefined && !isPostrouting) return undefined;
   const isLeadingOn = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
   const ends = (view: RuleView): boolean => view.dnat.length > 0 || view.masquerades || view.returns || view.drops || isLeadingOn(view);
+  // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
+  const taking: RuleView[] = [];
+  const firstOfRank = new Map<number, RuleView>();
+  const before: RuleView[] = [];
+  const rankOf = (view: RuleView): number => (isPostrouting ? postroutingRank(view) : rank(view, isLeadingOn));
+  const firstAbove = (limit: number): RuleView | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
   for (const [index, late] of views.entries()) {
-    const before = views.slice(0, index);
-    const shadowing = before.find((each) => each.isUnconditional && ends(each) && each.text !== late.text && (each.probability ?? 1) >= 1);
+    const last = views[index - 1];
+    if (last !== undefined) {
+      before.push(last);
+      if (last.isUnconditional && ends(last) && (last.probability ?? 1) >= 1) taking.push(last);
+      if (!firstOfRank.has(rankOf(last))) firstOfRank.set(rankOf(last), last);
+    }
+    const shadowing = taking.find((each) => each.text !== late.text);
     if (shadowing !== undefined && (ends(late) || late.marks || late.records)) return { chain, fault: 'a rule stands behind one that takes every packet, so that it is never met', rules: [late.text, shadowing.text] };
     if (isPostrouting) {
-      const early = before.find((each) => postroutingRank(each) > postroutingRank(late));
+      const early = firstAbove(rankOf(late));
       if (early !== undefined) return { chain, fault: 'rules stand in another order than kube-proxy writes them', rules: [late.text, early.text] };
     } else if (kind === 'external') {
       const early = late.marks ? before.find((each) => isLeadingOn(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined) : undefined;
       if (early !== undefined) return { chain, fault: 'packets are sent on before they are marked for masquerading', rules: [late.text, early.text] };
     } else if (kind === 'cluster' || kind === 'local' || kind === 'endpoint') {
-      const early = before.find((each) => rank(each, isLeadingOn) > rank(late, isLeadingOn));
+      const early = firstAbove(rankOf(late));
       if (early !== undefined) return { chain, fault: 'rules stand in another order than kube-proxy writes them', rules: [late.text, early.text] };
     }
   }

@@ -1,10 +1,11 @@
 /** What rules of other programs do with a Service's packets, and with the answers to them. */
-import { hostPort, isSameAddress, prefixContains, type addressSet } from '../address.ts';
+import { comparableAddress, hostPort, prefixContains, type addressSet } from '../address.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import { answerTo, fateOf } from '../evaluate/answer.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { isOwnAddress } from '../evaluate/walk-hooks.ts';
 import type { NodeFacts } from '../node-facts.ts';
+import { oncePer } from '../once-per.ts';
 import type { FrontendProgram } from '../program.ts';
 import { readAllHooks, type AllHooks } from '../report-rules.ts';
 import type { DesiredService, Family } from '../service.ts';
@@ -107,7 +108,7 @@ export class ForeignJudge {
         if (leaf.dnat !== undefined) return isKubeStep(leaf.dnat.by) ? [] : [{ leaf, kind: 'diverts', step: leaf.dnat.by, to: hostPort(leaf.dnat.address, leaf.dnat.port) }];
         return [];
       });
-      return { found: [...found, ...this.#answers(packet, leaves.filter((leaf) => !found.some((each) => each.leaf === leaf)))], isWhole: found.length === leaves.length };
+      return { found: [...found, ...this.#answers(packet, withoutFound(leaves, found))], isWhole: found.length === leaves.length };
     });
   }
 
@@ -165,7 +166,7 @@ export class ForeignJudge {
       return fault === undefined ? [] : [{ leaf, ...fault }];
     });
     // The answer to a packet that goes on under the client's own address need not come back over this node.
-    const sent = leaves.filter((leaf) => leaf.verdict === 'DNAT' && !found.some((each) => each.leaf === leaf) && (isOnNode || leaf.masquerade || isHere(leaf)));
+    const sent = withoutFound(leaves, found).filter((leaf) => leaf.verdict === 'DNAT' && (isOnNode || leaf.masquerade || isHere(leaf)));
     return { found: [...found, ...this.#answers(packet, sent)], isWhole: found.length === leaves.length };
   }
 
@@ -173,8 +174,8 @@ export class ForeignJudge {
   #answers(packet: Packet, sent: readonly Leaf[]): Found[] {
     const one = new Map<string, Leaf>();
     for (const leaf of sent) {
-      const { dnat, masquerade, connection, assumed = [] } = leaf;
-      const key = JSON.stringify([this.#hooks.segments.keyOf(dnat?.address ?? packet.destination), dnat?.port, masquerade, connection, assumed.map(({ rule, holds }) => [rule, holds])]);
+      const { dnat, masquerade, connection, assumed } = leaf;
+      const key = [this.#hooks.segments.keyOf(dnat?.address ?? packet.destination), dnat?.port, masquerade, connection === undefined ? '' : textOf(connection), assumed === undefined ? '' : textOf(assumed)].join(' ');
       if (!one.has(key)) one.set(key, leaf);
     }
     return [...one.values()].flatMap((first): Found[] => {
@@ -194,15 +195,37 @@ export class ForeignJudge {
   }
 }
 
+/** Leaves of endpoints that were walked together share these. */
+const textOf = oncePer((shared: NonNullable<Leaf['connection'] | Leaf['assumed']>): string => JSON.stringify('map' in shared ? shared.map(({ rule, holds }) => [rule, holds]) : shared));
+
+function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonly Leaf[] {
+  const known = new Set(found.map(({ leaf }) => leaf));
+  return leaves.filter((leaf) => !known.has(leaf));
+}
+
+/** How kube-proxy's own rules end for a packet. */
+const endingsOf = oncePer((own: readonly Leaf[]) => ({
+  /** `verdict chain` */
+  refusals: new Set(own.map(({ verdict, decidedBy = '' }) => `${verdict} ${decidedBy}`)),
+  /** Where packets are sent to under another source address. */
+  masqueraded: new Set(own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : []))),
+  /** Some branch is neither sent on nor refused. */
+  leavesAlone: own.some(({ verdict }) => verdict === 'NONE' || verdict === 'ACCEPT'),
+}));
+
+function placeText({ address, port }: { readonly address: string; readonly port: number }): string {
+  return hostPort(comparableAddress(address), port);
+}
+
 function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Omit<Found, 'leaf'> | undefined {
   const { verdict, decidedBy = '', path, dnat } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
-    if (isKubeStop(leaf) || own.some((each) => each.verdict === verdict && each.decidedBy === decidedBy)) return undefined;
+    if (isKubeStop(leaf) || endingsOf(own).refusals.has(`${verdict} ${decidedBy}`)) return undefined;
     return { kind: 'stops', step: stoppingStep(leaf) };
   }
   if (isServedHere || verdict === 'UNKNOWN') return undefined;
   if (dnat !== undefined) return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
-  if (own.some((each) => each.verdict === 'NONE' || each.verdict === 'ACCEPT')) return undefined;
+  if (endingsOf(own).leavesAlone) return undefined;
   const step = path.findLast((each) => !isKubeStep(each) && (isPassing(each) || isUntracking(each)));
   return step === undefined ? undefined : { kind: 'hides', step };
 }
@@ -210,7 +233,7 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
 /** What kube-proxy's own rules masquerade, and all rules together do not. */
 function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undefined {
   const { dnat, masquerade, path } = leaf;
-  if (dnat === undefined || masquerade || !own.some((each) => each.masquerade && each.dnat?.port === dnat.port && isSameAddress(each.dnat.address, dnat.address))) return undefined;
+  if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
   const isAsked = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
   const step = isAsked ? behind.findLast(isMarking) : (behind.findLast(isPassing) ?? behind.findLast(isMarking));

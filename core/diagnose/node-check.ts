@@ -1,5 +1,5 @@
 /** What a node's rules do with a Service beside where they send it, compared with what they should: one look for all findings of rules. */
-import { addressSet, addressText, isSameAddress, parseNetwork, reachableAddresses } from '../address.ts';
+import { addressSet, addressText, comparableAddress, parseNetwork, reachableAddresses } from '../address.ts';
 import { rangeDifference } from '../address-ranges.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import { desiredTargets, servingTargets, type DesiredTarget } from '../desired-targets.ts';
@@ -10,6 +10,7 @@ import type { NodeFacts } from '../node-facts.ts';
 import { recordsOf } from '../node-report.ts';
 import type { NodeRules } from '../node-rules.ts';
 import type { DnatTarget, FrontendProgram } from '../program.ts';
+import { oncePer } from '../once-per.ts';
 import { rulesOfReport } from '../report-rules.ts';
 import { markChains, type RuleView } from '../rule-view.ts';
 import { familyOf, type DesiredService, type Family } from '../service.ts';
@@ -200,7 +201,8 @@ export function isSent({ verdict }: Leaf): boolean {
 
 /** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
-  const entered = leaves.flatMap(({ path }) => path.flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []));
+  const steps = new Set(leaves.flatMap(({ path }) => path));
+  const entered = [...steps].flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []);
   const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
   for (const chain of reached) for (const view of rules.chain(chain) ?? []) for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
   return [...reached];
@@ -248,10 +250,13 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
   const isUnreached = (forNode.length > 0 && sent.length === 0) || (drift.desired.length > 0 && explainedBy === undefined && isDroppedByFirewall(frontend));
   const stale = [...drift.stale, ...(isExternalLocal ? frontendTargets(fromNode).filter((target) => ![forNode, drift.desired, drift.stale].some((each) => has(each, target))) : [])];
   const missing = [...drift.missing, ...(isUnreached ? [] : forNode.filter((target) => !has(sent, target) && !has(drift.missing, target)))];
+  const wantedByAddress = new Map([...forNode.toReversed(), ...drift.desired.toReversed()].map((each) => [comparableAddress(each.address), each]));
   const wrongPorts = stale.flatMap((target) => {
-    const wanted = [...drift.desired, ...forNode].find(({ address }) => isSameAddress(address, target.address));
+    const wanted = wantedByAddress.get(comparableAddress(target.address));
     return wanted === undefined || wanted.port === target.port ? [] : [{ target, wanted }];
   });
+  const wrongAddresses = new Set(wrongPorts.map(({ wanted }) => wanted.address));
+  const wrongTargets = new Set(wrongPorts.map(({ target }) => target));
   return {
     ...drift,
     ...walked,
@@ -263,8 +268,8 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
     wrongPorts,
     isUnreached,
     duplicates: explainedBy === undefined && family !== undefined && frontend.verdict === 'DNAT' ? duplicatesOf(family.rules, chains) : [],
-    missingTargets: explainedBy === undefined ? missing.filter(({ address }) => !wrongPorts.some(({ wanted }) => wanted.address === address)) : [],
-    staleTargets: explainedBy === undefined ? stale.filter((target) => !wrongPorts.some((each) => each.target === target)) : [],
+    missingTargets: explainedBy === undefined ? missing.filter(({ address }) => !wrongAddresses.has(address)) : [],
+    staleTargets: explainedBy === undefined ? stale.filter((target) => !wrongTargets.has(target)) : [],
   };
 }
 
@@ -275,8 +280,14 @@ function isCheckedEarly({ outside, fromNode }: Walked): boolean {
 }
 
 function has(targets: readonly { readonly address: string; readonly port: number }[], target: { readonly address: string; readonly port: number }): boolean {
-  return targets.some(({ address, port }) => port === target.port && isSameAddress(address, target.address));
+  return placesOf(targets).has(placeOf(target));
 }
+
+function placeOf({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${comparableAddress(address)} ${String(port)}`;
+}
+
+const placesOf = oncePer((targets: readonly { readonly address: string; readonly port: number }[]): ReadonlySet<string> => new Set(targets.map(placeOf)));
 
 function frontendTargets(leaves: readonly Leaf[]): DnatTarget[] {
   return leaves.flatMap(({ dnat }) => (dnat === undefined ? [] : [{ address: dnat.address, port: dnat.port, by: { table: dnat.by.table, chain: dnat.by.chain, rule: dnat.by.rule } }]));
@@ -368,7 +379,8 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
     .filter((chain) => rules.kindOf(chain) === 'cluster' || rules.kindOf(chain) === 'local')
     .flatMap((chain) => {
       const leads = (rules.chain(chain) ?? []).filter(({ remembers }) => remembers === undefined).flatMap((view) => [...view.dnat, ...view.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
-      return leads.filter((each, index) => leads.indexOf(each) !== index);
+      const seen = new Set<string>();
+      return leads.filter((each) => seen.size === seen.add(each).size);
     });
   return [...new Set(twice)];
 }

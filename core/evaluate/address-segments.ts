@@ -9,6 +9,7 @@ export class AddressSegments {
   readonly #bits: 32 | 128;
   /** The first address of each segment but the first one, in order. */
   readonly #boundaries: readonly bigint[];
+  readonly #known = new Map<string, string>();
   /** A rule compares some bits of addresses: any two may be different to it. */
   readonly #isDivided: boolean;
 
@@ -31,6 +32,12 @@ export class AddressSegments {
 
   /** Of two addresses with the same key, no rule tells one from the other. */
   keyOf(address: string): string {
+    const known = this.#known.get(address) ?? this.#find(address);
+    this.#known.set(address, known);
+    return known;
+  }
+
+  #find(address: string): string {
     const number = addressNumber(address);
     if (number === undefined || number.bits !== this.#bits || this.#isDivided) return `${this.#family} ${address}`;
     let low = 0;

@@ -5,6 +5,7 @@
 import { addressNumber, parseNetwork, type Network } from '../address.ts';
 import { ipSetContains } from '../ip-set-contains.ts';
 import type { End, IptablesInterface, IptablesMatch, IptablesOption, IptablesRule, PortRange } from '../iptables-rule.ts';
+import { oncePer } from '../once-per.ts';
 import { printMatch } from '../parse/print-iptables.ts';
 import { present } from '../present.ts';
 import type { Protocol } from '../service.ts';
@@ -26,6 +27,7 @@ export interface Before {
 export class PacketMatch {
   readonly #packet: Packet;
   readonly #machine: Machine;
+  readonly #numbers = new Map<string, AddressNumber>();
 
   constructor(packet: Packet, machine: Machine) {
     this.#packet = packet;
@@ -61,12 +63,23 @@ export class PacketMatch {
     return parts;
   }
 
+  /** The packet's addresses, and those that it was rewritten to, are parsed once for all rules. */
+  #number(address: string | undefined): AddressNumber {
+    if (address === undefined) return undefined;
+    let number = this.#numbers.get(address);
+    if (number === undefined) {
+      number = addressNumber(address);
+      this.#numbers.set(address, number);
+    }
+    return number;
+  }
+
   #own(condition: OwnCondition, rule: IptablesRule, branch: Branch, at: At): boolean | undefined {
     switch (condition) {
       case 'source':
-        return rule.source === undefined ? true : negate(inNetwork(networkOf(rule.source), this.#sourceOf(branch)), rule.source.negated);
+        return rule.source === undefined ? true : negate(inNetwork(networkOf(rule.source), this.#number(this.#sourceOf(branch))), rule.source.negated);
       case 'destination':
-        return rule.destination === undefined ? true : negate(inNetwork(networkOf(rule.destination), this.#destinationOf(branch)), rule.destination.negated);
+        return rule.destination === undefined ? true : negate(inNetwork(networkOf(rule.destination), this.#number(this.#destinationOf(branch))), rule.destination.negated);
       case 'inInterface':
         return rule.inInterface === undefined ? true : isInterface(rule.inInterface, at.inInterface, this.#machine);
       case 'outInterface':
@@ -124,7 +137,7 @@ export class PacketMatch {
       case 'iprange':
         return all(options, (option) => {
           if (option.kind !== 'addressRange') return undefined;
-          return negate(isBetween(option.from, option.to, option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch)), option.negated);
+          return negate(isBetween(option, this.#number(option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch))), option.negated);
         });
       case 'limit':
         // xt_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
@@ -217,7 +230,7 @@ export class PacketMatch {
       case 'connectionAddress': {
         // A reply comes from where the packet goes, and goes to where it seems to come from.
         const address = option.direction === 'original' ? (option.end === 'source' ? source : destination) : connection !== undefined ? (option.end === 'source' ? this.#packet.source : this.#packet.destination) : option.end === 'source' ? this.#destinationOf(branch) : this.#sourceOf(branch);
-        return negate(inNetwork(parseNetwork(option.prefix), address), option.negated);
+        return negate(inNetwork(networkOf(option), this.#number(address)), option.negated);
       }
       case 'connectionPort': {
         const port = option.direction === 'original' ? (option.end === 'source' ? sourcePort : destinationPort) : connection !== undefined ? (option.end === 'source' ? this.#packet.sourcePort : undefined) : option.end === 'source' ? this.#portOf(branch) : this.#sourcePortOf(branch);
@@ -364,30 +377,22 @@ function all(options: readonly IptablesOption[], holds: (option: IptablesOption)
   return answer;
 }
 
-const networks = new WeakMap<object, { readonly network: Network | undefined }>();
-
 /** A rule's network is read once: rules stay as they are. */
-function networkOf(prefix: { readonly prefix: string }): Network | undefined {
-  let read = networks.get(prefix);
-  if (read === undefined) {
-    read = { network: parseNetwork(prefix.prefix) };
-    networks.set(prefix, read);
-  }
-  return read.network;
-}
+const networkOf = oncePer(({ prefix }: { readonly prefix: string }): Network | undefined => parseNetwork(prefix));
 
-function inNetwork(network: Network | undefined, address: string | undefined): boolean | undefined {
+type AddressNumber = ReturnType<typeof addressNumber>;
+
+function inNetwork(network: Network | undefined, number: AddressNumber): boolean | undefined {
   if (network === undefined) return undefined;
   if (network.mask === 0n) return true;
-  const number = address === undefined ? undefined : addressNumber(address);
   if (number === undefined) return undefined;
   return number.bits === network.bits && (number.value & network.mask) === network.network;
 }
 
-function isBetween(fromText: string, toText: string, address: string | undefined): boolean | undefined {
-  const from = addressNumber(fromText);
-  const to = addressNumber(toText);
-  const number = address === undefined ? undefined : addressNumber(address);
+const endsOf = oncePer(({ from, to }: { readonly from: string; readonly to: string }) => ({ from: addressNumber(from), to: addressNumber(to) }));
+
+function isBetween(range: { readonly from: string; readonly to: string }, number: AddressNumber): boolean | undefined {
+  const { from, to } = endsOf(range);
   if (from === undefined || to === undefined || number === undefined || from.bits !== to.bits) return undefined;
   return number.bits === from.bits && number.value >= from.value && number.value <= to.value;
 }
@@ -419,7 +424,7 @@ function isProtocol(asked: string, protocol: Protocol): boolean | undefined {
 }
 
 /** xt_statistic.c statistic_mt: random compares 31 random bits; nth counts, and gives each packet its turn. */
-function statistic(options: readonly IptablesOption[]): number | undefined {
+const statistic = oncePer((options: readonly IptablesOption[]): number | undefined => {
   let mode: 'random' | 'nth' | undefined;
   let chance: number | undefined;
   for (const option of options) {
@@ -430,7 +435,7 @@ function statistic(options: readonly IptablesOption[]): number | undefined {
   }
   const isWhole = mode === 'random' ? options.some(({ kind }) => kind === 'probability') : options.some(({ kind }) => kind === 'every');
   return mode !== undefined && isWhole && options.filter(({ kind }) => kind === 'probability' || kind === 'every').length === 1 ? chance : undefined;
-}
+});
 
 const recentOptions: ReadonlySet<string> = new Set(['--seconds', '--reap', '--rttl', '--mask', '--rsource', '--hitcount']);
 

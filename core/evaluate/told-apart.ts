@@ -2,7 +2,7 @@
  * Which addresses and ports rules tell apart: two of the same class have the same answer to every question that any of
  * the rules asks of this end of a packet. What is not understood makes each address a class of its own.
  */
-import { addressNumber, addressSet, addressText, parseNetwork } from '../address.ts';
+import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import { ipSetContents } from '../ip-set-contains.ts';
 import type { IpSet } from '../ip-set.ts';
 import type { End, IptablesOption, IptablesRule } from '../iptables-rule.ts';
@@ -13,6 +13,7 @@ import { nftTypesOf } from '../nft-type.ts';
 import { addressTypesOf } from './address-type.ts';
 import { addressAtom } from './nft-reading.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
+import { isOwnAddress } from './walk-hooks.ts';
 import type { Machine } from './walk.ts';
 
 type Bits = 32 | 128;
@@ -26,7 +27,6 @@ interface Paired {
 export class ToldApart {
   readonly #end: End;
   readonly #machine: Machine;
-  readonly #own: { has(address: string): boolean };
   /** Where another answer may begin, by the width of the address; sorted when it is first asked for. */
   readonly #addresses: Record<Bits, { points: Set<bigint>; sorted?: readonly bigint[] }> = { 32: { points: new Set() }, 128: { points: new Set() } };
   readonly #ports = new Set<number>();
@@ -36,12 +36,14 @@ export class ToldApart {
   /** By the address at the other end. */
   readonly #paired = new Map<Atom, Paired[]>();
   #isOpaque = false;
-  readonly #known = new Map<string, string>();
+  /** Some rule asks what kind of address the machine takes it for. */
+  #asksTypes = false;
+  /** Classes by port and address. */
+  readonly #known = new Map<number, Map<string, string>>();
 
   constructor(end: End, machine: Machine) {
     this.#end = end;
     this.#machine = machine;
-    this.#own = addressSet(machine.addresses);
   }
 
   addIptables(rule: IptablesRule): void {
@@ -73,6 +75,9 @@ export class ToldApart {
         return;
       case 'connectionPort':
         if ((option.end === end) === (option.direction === 'original')) this.#port(option);
+        return;
+      case 'addressType':
+        if (option.end === end) this.#asksTypes = true;
         return;
       case 'matchSet':
         if (option.flags.includes(end === 'destination' ? 'dst' : 'src')) this.#ipSet(this.#machine.ipSets.get(option.set), true);
@@ -163,6 +168,7 @@ export class ToldApart {
       return;
     }
     if (reads.every((read) => read === undefined)) return;
+    if (reads.includes('type')) this.#asksTypes = true;
     const types = nftTypesOf(left);
     const other = parts.findIndex((part) => readsEnd(part, this.#end === 'destination' ? 'source' : 'destination') === 'address');
     if (right.kind === 'set' || right.kind === 'setReference') {
@@ -239,12 +245,16 @@ export class ToldApart {
    * @param other the address at the packet's other end
    */
   classOf(address: string, port: number, other: string): string {
-    const key = `${address} ${String(port)}`;
-    if (this.#isOpaque) return key;
-    let known = this.#known.get(key);
+    if (this.#isOpaque) return `${address} ${String(port)}`;
+    let ofPort = this.#known.get(port);
+    if (ofPort === undefined) {
+      ofPort = new Map();
+      this.#known.set(port, ofPort);
+    }
+    let known = ofPort.get(address);
     if (known === undefined) {
       known = this.#common(address, port);
-      this.#known.set(key, known);
+      ofPort.set(address, known);
     }
     if (this.#paired.size === 0) return known;
     const atom = addressAtom(other);
@@ -262,7 +272,7 @@ export class ToldApart {
     own.sorted ??= [...own.points].sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
     this.#sortedPorts ??= [...this.#ports].sort((one, other) => one - other);
     const masks = this.#masks.map((mask) => (mask.bits === bits && (value & mask.mask) === mask.network ? 1 : 0)).join('');
-    return [bits, placeIn(own.sorted, value), placeIn(this.#sortedPorts, port), masks, this.#own.has(address) ? 'own' : '', addressTypesOf(this.#machine, address).join()].join(' ');
+    return [bits, placeIn(own.sorted, value), placeIn(this.#sortedPorts, port), masks, isOwnAddress(this.#machine, address) ? 'own' : '', this.#asksTypes ? addressTypesOf(this.#machine, address).join() : ''].join(' ');
   }
 }
 

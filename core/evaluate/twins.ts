@@ -51,8 +51,11 @@ export function mergeTwins(branches: readonly Branch[], classOf: (address: strin
   });
 }
 
-/** What a branch is beside its state: its share, its destination and its way, and how the chain before ended for it. */
-const ownParts: ReadonlySet<string> = new Set<keyof Ended>(['probability', 'dnat', 'met', 'verdict', 'chain']);
+/**
+ * What a branch is beside its state: its share, its destination and its way, how the chain before ended for it, and the
+ * lists of `recent` that it is in, for each endpoint has its own and only the chains before the DNAT ask for those.
+ */
+const ownParts: ReadonlySet<string> = new Set<keyof Ended>(['probability', 'dnat', 'met', 'verdict', 'chain', 'recentLists']);
 
 const statesOf = oncePer((branch: Branch): readonly (readonly [string, unknown])[] => Object.entries(branch).filter(([part, value]) => !ownParts.has(part) && value !== undefined));
 

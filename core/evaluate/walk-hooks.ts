@@ -37,7 +37,8 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
   const endings = new Endings();
   const end = (branch: Branch, leaf: Leaf): void => { endings.add(branch, leaf); };
   const { source, destination, destinationPort } = packet;
-  const classOf = (address: string, port: number): string => `${apart?.classOf(address, port, source) ?? ''} ${String(address === destination)} ${String(port === destinationPort)}`;
+  /** Rules may also ask whether the destination was rewritten at all. */
+  const classOf = (address: string, port: number): string => `${apart?.classOf(address, port, source) ?? ''}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
 

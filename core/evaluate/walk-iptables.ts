@@ -1,7 +1,8 @@
 /** The symbolic walk through the chains of iptables: what each rule does with a packet's branches. */
 import { addressNumber, addressText, parseNetwork } from '../address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
-import { printIptablesRule, printNatRange, printTarget } from '../parse/print-iptables.ts';
+import { oncePer } from '../once-per.ts';
+import { iptablesRuleText, printNatRange, printTarget } from '../parse/print-iptables.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
@@ -82,14 +83,14 @@ export class IptablesWalk {
       if (live.length === 0) break;
       if (this.#givesUp(table, name, live.length + through.length + ended.length)) {
         if (!this.#trail.followsUnknown) break;
-        const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: printIptablesRule(rule), effect: 'unknown: what follows' });
+        const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: iptablesRuleText(rule), effect: 'unknown: what follows' });
         const { through: on, ended: given } = endUnknown(live, step, name);
         live = on;
         for (const branch of given) ended.push(branch);
         break;
       }
       if (rule.refused !== undefined && this.#trail.followsUnknown) {
-        const text = printIptablesRule(rule);
+        const text = iptablesRuleText(rule);
         this.#trail.unknown.add(`${text} (${rule.refused})`);
         const { through: on, ended: lost } = endUnknown(live, this.#trail.unknownStep(rule, { table, chain: name, rule: text, effect: `unknown: ${rule.refused}` }), name);
         live = on;
@@ -141,7 +142,7 @@ export class IptablesWalk {
       passed ??= live.slice(0, index);
       if (probability === undefined) {
         const parts = this.#match.unknownParts(rule, branch, before);
-        const text = printIptablesRule(rule);
+        const text = iptablesRuleText(rule);
         const step: Step = { table, chain, rule: text, effect: `unknown: ${parts.join(', ')}`, ...countersOf(rule) };
         if (!this.#trail.followsUnknown) passed.push(this.#passUnknown(rule, branch, parts, step));
         else {
@@ -184,8 +185,8 @@ export class IptablesWalk {
   #apply(table: string, rule: IptablesRule, entering: readonly Branch[], chains: readonly string[], at: At, chance: number): Applied {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
-    const met: Step = { table, chain, rule: printIptablesRule(rule), effect: `${effectOf(target)}${withProbability(chance)}`, ...countersOf(rule) };
-    const lists = listsOf(rule);
+    const { text, effect, lists } = said(rule);
+    const met: Step = { table, chain, rule: text, effect: `${effect}${withProbability(chance)}`, ...countersOf(rule) };
     const seen = lists.length === 0 ? entering : entering.map((branch) => ({ ...branch, recentLists: [...(branch.recentLists ?? []), ...lists] }));
     const taken = this.#trail.meet(rule, met, seen);
     const step = taken[0]?.met?.step ?? met;
@@ -295,7 +296,7 @@ export class IptablesWalk {
     const { address: oldAddress, port: oldPort } = branch.dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort };
     const destinations: { address: string; port: number }[] = [];
     for (const { addresses, ports, base } of ranges) {
-      const all = addresses === undefined ? [oldAddress] : addressesBetween(addresses.from, addresses.to);
+      const all = addresses === undefined ? [oldAddress] : addressesOf(addresses);
       if (all === undefined) return undefined;
       let choices = [oldPort];
       if (ports !== undefined) {
@@ -354,8 +355,11 @@ function countersOf({ counters }: IptablesRule): { readonly counters?: NonNullab
   return counters === undefined ? {} : { counters };
 }
 
+/** What is the same of a rule whenever a packet meets it. */
+const said = oncePer((rule: IptablesRule) => ({ text: iptablesRuleText(rule), effect: effectOf(rule.target), lists: listsOf(rule) }));
+
 /** The lists of `recent` in which the rule puts the packet's source. */
-function listsOf({ matches }: IptablesRule): string[] {
+function listsOf({ matches }: IptablesRule): readonly string[] {
   const lists: string[] = [];
   for (const { module, options } of matches) {
     if (module !== 'recent' || !options.some((option) => option.kind === 'recent' && option.action === 'set')) continue;
@@ -430,6 +434,9 @@ function inZone(branch: Branch, options: readonly KeptOption[]): Branch | undefi
 function isRandom(flags: readonly NatFlag[]): boolean {
   return flags.some((flag) => flag !== 'persistent');
 }
+
+/** Each packet that a rule rewrites goes to the same ones. */
+const addressesOf = oncePer(({ from, to }: NonNullable<NatRange['addresses']>) => addressesBetween(from, to));
 
 /** undefined for more than can be told apart, and for what is no range. */
 function addressesBetween(fromText: string, toText: string): string[] | undefined {

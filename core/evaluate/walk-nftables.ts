@@ -3,7 +3,7 @@
  * (net/netfilter/nf_tables_core.c nft_do_chain). A rule ends at the first statement that breaks it.
  */
 import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
-import { printNftExpression, printNftRule, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
+import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
 import type { NftNat, NftQuota, NftRule, NftSetUpdate, NftStatement } from '../nft-statement.ts';
 import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
@@ -248,7 +248,7 @@ class RuleRun {
   /** The rule is among what the branch met; its effects are those so far and this one. */
   #meet({ branch, effects, counters }: Progress, effect?: string, { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule }): Branch {
     const all = effect === undefined ? effects : [...effects, effect];
-    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }), ...(isUnknown === undefined ? {} : { isUnknown }) };
+    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: nftRuleText(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }), ...(isUnknown === undefined ? {} : { isUnknown }) };
     return this.#context.trail.meet(key, step, [branch])[0] ?? branch;
   }
 
@@ -266,7 +266,7 @@ class RuleRun {
       return undefined;
     }
     const { trail } = this.#context;
-    const rule = printNftRule(this.#rule);
+    const rule = nftRuleText(this.#rule);
     if (!trail.followsUnknown) {
       trail.unknown.add(rule);
       this.#outcome.on.push(this.#meet(progress, `unknown: ${why} (taken as not matching)`, { key: this.#rule.statements, isUnknown: true }));
@@ -286,7 +286,7 @@ class RuleRun {
   }
 
   #unknownStep(key: object, why: string): Step {
-    return this.#context.trail.unknownStep(key, { table: this.#context.table.name, chain: this.#chain, rule: printNftRule(this.#rule), effect: `unknown: ${why}` });
+    return this.#context.trail.unknownStep(key, { table: this.#context.table.name, chain: this.#chain, rule: nftRuleText(this.#rule), effect: `unknown: ${why}` });
   }
 
   /** The branch ends, for it is not known what becomes of it; and it goes on, as if the rest of the rule did nothing. */
@@ -358,7 +358,7 @@ class RuleRun {
   /** A key that is not known may be any of these elements, one after the other assumed to be it, or none. */
   #followPossible(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress, possible: readonly NftElement[], mayBeNone: boolean): void {
     const { trail } = this.#context;
-    const rule = printNftRule(this.#rule);
+    const rule = nftRuleText(this.#rule);
     const step = this.#unknownStep(statement, printNftStatement(statement));
     trail.assumed.add(rule);
     let rest = progress.branch;

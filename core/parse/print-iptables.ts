@@ -1,7 +1,11 @@
 /** Rules and whole dumps as iptables-save prints them, made from the model alone. */
 import type { IptablesMatch, IptablesOption, IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange, PortRange } from '../iptables-rule.ts';
+import { oncePer } from '../once-per.ts';
 import type { IptablesRuleset } from '../ruleset.ts';
 import { tcpFlagBits } from './iptables-modules.ts';
+
+/** As printIptablesRule prints it: each walk that meets the rule, and each view of it, has the same text. */
+export const iptablesRuleText = oncePer((rule: IptablesRule): string => printIptablesRule(rule));
 
 /** `-A CHAIN …` without counters; the options in iptables-save's order. Parsed again it is the same rule. */
 export function printIptablesRule(rule: IptablesRule): string {

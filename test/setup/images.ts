@@ -22,7 +22,7 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
   const node = await nodeContent();
   const operator = await buildImage({
     name: operatorImage,
-    files: [...node.files, { path: '/operator.mjs', from: `${root}dist/operator.mjs`, mode: 0o644 }],
+    files: [...node.files, { path: '/operator.mjs', from: `${root}dist/operator.mjs`, mode: 0o644 }, { path: '/status-worker.mjs', from: `${root}dist/status-worker.mjs`, mode: 0o644 }],
     symlinks: node.symlinks,
     entrypoint: ['/usr/local/bin/node', '/operator.mjs'],
     user: '65532:65532',

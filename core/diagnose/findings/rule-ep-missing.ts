@@ -1,4 +1,4 @@
-import { hostPort } from '../../address.ts';
+import { placesText } from '../listed.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText, targetText } from '../frontend-drift.ts';
@@ -14,15 +14,13 @@ export const ruleEpMissing: FindingKind = {
     onNodes(facts, ({ node, isIpvs, frontends }) =>
       frontends
         .filter(({ frontend, isUnreached, desired: wanted }) => !isIpvs && (frontend.verdict === 'DNAT' || (frontend.verdict === 'DROP' && wanted.length === 0 && !isUnreached)))
-        .flatMap(({ frontend, missingTargets, desired: wanted }) =>
-          missingTargets.map((target) => ({
+        .flatMap(({ frontend, missingTargets, desired: wanted }) => {
+          const evidence = [`the EndpointSlices ask for: ${placesText(wanted)}`, `the rules of ${node} have: ${placesText(frontend.dnatTargets) || 'no DNAT target'}`];
+          return missingTargets.map((target) => ({
             message: `${node} sends no packet of ${frontendText(frontend)} to the ready endpoint ${targetText(target)}.`,
-            evidence: [
-              `the EndpointSlices ask for: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
-              `the rules of ${node} have: ${frontend.dnatTargets.map(({ address, port }) => hostPort(address, port)).join(', ') || 'no DNAT target'}`,
-            ],
+            evidence,
             ...restartKubeProxy(node, facts.cluster),
-          })),
-        ),
+          }));
+        }),
     ),
 };

@@ -1,4 +1,5 @@
 import { hostPort } from '../../address.ts';
+import { placesText } from '../listed.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
@@ -12,22 +13,20 @@ export const ruleEpStale: FindingKind = {
   source: 'kubernetes/kubernetes#47589, #28674, #98237; pkg/proxy/topology.go CategorizeEndpoints',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends }) =>
-      frontends.filter(() => !isIpvs).flatMap(({ frontend, staleTargets, known, desired: wanted }) =>
-        staleTargets.map((target) => {
-          const endpoint = known.find(({ address, port }) => address === target.address && port === target.port);
+      frontends.filter(({ staleTargets }) => !isIpvs && staleTargets.length > 0).flatMap(({ frontend, staleTargets, known, desired: wanted }) => {
+        const endpoints = new Map(known.map((endpoint) => [hostPort(endpoint.address, endpoint.port), endpoint]));
+        const evidence = [`the EndpointSlices ask for: ${placesText(wanted) || 'no endpoint'}`, `the rules of ${node} have: ${placesText(frontend.dnatTargets)}`];
+        return staleTargets.map((target) => {
+          const endpoint = endpoints.get(hostPort(target.address, target.port));
           const why = endpoint === undefined
             ? 'which is in no EndpointSlice of the Service'
             : `which is ${endpoint.ready ? 'not meant for this node' : 'not ready'}`;
           return {
             message: `${node} sends packets of ${frontendText(frontend)} to ${hostPort(target.address, target.port)}, ${why}.`,
-            evidence: [
-              `the EndpointSlices ask for: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ') || 'no endpoint'}`,
-              `the rules of ${node} have: ${frontend.dnatTargets.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
-              ...(target.by === undefined ? [] : [target.by.rule]),
-            ],
+            evidence: [...evidence, ...(target.by === undefined ? [] : [target.by.rule])],
             ...restartKubeProxy(node, facts.cluster),
           };
-        }),
-      ),
+        });
+      }),
     ),
 };

@@ -1,0 +1,98 @@
+/**
+ * Works statuses out in a thread of its own where they are large (docs/decisions/110): the operator's own thread goes on
+ * with its watches, its probes and its heartbeat.
+ */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { NodeAnswer } from '../core/node-report.ts';
+import type { ServiceTraceStatus } from '../core/service-trace.ts';
+import { buildStatus, type StatusInput } from '../core/status.ts';
+
+export type StatusRequest = { readonly id: number } & ({ readonly answer: NodeAnswer } | { readonly input: Omit<StatusInput, 'answers'> });
+export type StatusReply = { readonly id: number } & ({ readonly status: ServiceTraceStatus } | { readonly error: string });
+
+/** Works out what a trace's status is. Rejects where that failed; the message says why. */
+export type Judge = (input: StatusInput) => Promise<ServiceTraceStatus>;
+
+/** In the caller's own thread. */
+// eslint-disable-next-line @typescript-eslint/require-await -- a failure rejects, as that of a thread does
+export const judgeHere: Judge = async (input) => buildStatus(input);
+
+/** So many endpoints, each counted once a node, are worked out within a few milliseconds. */
+const mostHere = 150;
+/** A thread that had nothing to do for so long ends, and gives its memory back. */
+const idleMilliseconds = 60_000;
+/** Of the thread's own heap: a status that needs more fails, and the operator goes on. */
+const maxHeapMebibytes = 256;
+
+interface Job {
+  resolve(status: ServiceTraceStatus): void;
+  reject(error: Error): void;
+}
+
+/** @returns the judge, and how its thread is ended */
+export function statusThread(): { readonly judge: Judge; close(): Promise<void> } {
+  let worker: Worker | undefined;
+  let lastId = 0;
+  let idle: NodeJS.Timeout | undefined;
+  const jobs = new Map<number, Job>();
+
+  const failAll = (reason: string): void => {
+    worker = undefined;
+    const failed = [...jobs.values()];
+    jobs.clear();
+    for (const { reject } of failed) reject(new Error(`the thread that works statuses out ended: ${reason}`));
+  };
+  const start = (): Worker => {
+    // The bundle has it beside the operator; from a checkout it is run as it is written.
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
+    const started = new Worker(new URL(`./status-worker.${extension}`, import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: maxHeapMebibytes } });
+    started.on('message', (reply: StatusReply) => {
+      const job = jobs.get(reply.id);
+      jobs.delete(reply.id);
+      if (jobs.size === 0) idle = setTimeout(() => { void started.terminate(); }, idleMilliseconds).unref();
+      if ('status' in reply) job?.resolve(reply.status);
+      else job?.reject(new Error(reply.error));
+    });
+    started.on('error', (error) => { if (worker === started) failAll(error instanceof Error ? error.message : String(error)); });
+    started.on('exit', (code) => { if (worker === started) failAll(`exit code ${String(code)}`); });
+    started.unref();
+    return started;
+  };
+
+  const judge: Judge = async (input) => {
+    if (sizeOf(input) <= mostHere) return judgeHere(input);
+    clearTimeout(idle);
+    lastId += 1;
+    const id = lastId;
+    const { answers, ...rest } = input;
+    const result = new Promise<ServiceTraceStatus>((resolve, reject) => { jobs.set(id, { resolve, reject }); });
+    worker ??= start();
+    const own = worker;
+    own.ref();
+    const send = (request: StatusRequest): void => { own.postMessage(request); };
+    try {
+      // To hand over one node's report takes milliseconds; other work has its turn between two.
+      for (const answer of answers) {
+        send({ id, answer });
+        await nextTurn();
+      }
+      send({ id, input: rest });
+      return await result;
+    } finally {
+      if (jobs.size === 0) own.unref();
+    }
+  };
+  return {
+    judge,
+    async close() {
+      clearTimeout(idle);
+      await worker?.terminate();
+    },
+  };
+}
+
+function sizeOf({ desired, answers }: StatusInput): number {
+  const endpoints = desired?.endpointSlices.reduce((sum, slice) => sum + slice.endpoints.length, 0) ?? 0;
+  return endpoints * answers.length;
+}
