@@ -21,13 +21,20 @@ export type ManyEndpointsMode = 'iptables' | 'nftables';
 const namespace = 'default';
 const name = 'many';
 const port = { namespace, name, portName: 'http', protocol: 'TCP' as const };
-const id = `${namespace}/${name}:http`;
 const clusterIP = '10.96.200.1';
 const nodePort = 31_999;
 const targetPort = 8080;
 const endpointsPerSlice = 100;
 const createdAt = '2026-11-24T08:00:00Z';
 const collectedAt = '2026-11-24T10:00:01Z';
+
+/** A Service as the nodes' rules have it. */
+interface Written {
+  readonly port: typeof port;
+  readonly clusterIP: string;
+  readonly nodePort: number | undefined;
+  readonly places: readonly Place[];
+}
 
 interface Place {
   readonly address: string;
@@ -37,8 +44,11 @@ interface Place {
 /** Whose rules stand beside kube-proxy's: a CNI, a container engine and a firewall. */
 const programs = ['flannel', 'docker', 'firewalld'] as const;
 
+/** Beside the recorded ones: ten plain Services more, of one endpoint each. */
+const plainServices = Array.from({ length: 10 }, (_, index): Written => ({ port: { ...port, name: `plain-${String(index)}` }, clusterIP: `10.96.201.${String(index + 1)}`, nodePort: undefined, places: [{ address: `10.244.8.${String(index + 1)}`, node: 'node-a' }] }));
+
 /** How many other Services the cluster has. */
-export const otherServices = recordedServices(currentRelease.version).length;
+export const otherServices = recordedServices(currentRelease.version).length + plainServices.length;
 
 /** @param endpoints at most 40,000 */
 export async function manyEndpoints(mode: ManyEndpointsMode, endpoints: number): Promise<Bundle> {
@@ -117,12 +127,12 @@ function nodeOf(mode: ManyEndpointsMode, nodeName: string, places: readonly Plac
   if (plan === undefined) throw new Error(`there is no ${nodeName}`);
   const node = { ...recordedNode(currentRelease.version, mode), name: plan.name, addresses: [plan.ip, plan.ipv6, '127.0.0.1', '::1', ...interfaces(plan.podCIDRs)] };
   if (mode === 'nftables') {
-    const objects = [...addNftRules(node.nftables, plan.ip, places.filter((place) => place.node === nodeName), places), ...programs.flatMap(foreignObjects)];
+    const objects = [...addNftRules(node.nftables, plan, [...plainServices, { port, clusterIP, nodePort, places }]), ...programs.flatMap(foreignObjects)];
     return { ...node, nftables: objects };
   }
   const tables = node.iptables.nf_tables?.IPv4;
   if (tables === undefined) throw new Error('the recorded node has no rules of IPv4');
-  for (const line of iptablesRules(places)) {
+  for (const line of [...plainServices, { port, clusterIP, nodePort, places }].flatMap(iptablesRules)) {
     const [, chain = ''] = line.split(' ', 2);
     const chains = tables.get('nat');
     const present = chains?.get(chain);
@@ -155,13 +165,18 @@ function foreignObjects(program: string): NftObject[] {
 }
 
 /** pkg/proxy/iptables/proxier.go syncProxyRules, 1.37. */
-function iptablesRules(places: readonly Place[]): string[] {
+function iptablesRules({ port, clusterIP, nodePort, places }: Written): string[] {
   const { cluster, external } = iptablesChainNames(port);
+  const id = `${port.namespace}/${port.name}:${port.portName}`;
   return [
     `-A KUBE-SERVICES -d ${clusterIP}/32 -p tcp -m comment --comment "${id} cluster IP" -m tcp --dport 80 -j ${cluster}`,
-    `-A KUBE-NODEPORTS -p tcp -m comment --comment "${id}" -m tcp --dport ${String(nodePort)} -j ${external}`,
-    `-A ${external} -m comment --comment "masquerade traffic for ${id} external destinations" -j KUBE-MARK-MASQ`,
-    `-A ${external} -j ${cluster}`,
+    ...(nodePort === undefined
+      ? []
+      : [
+          `-A KUBE-NODEPORTS -p tcp -m comment --comment "${id}" -m tcp --dport ${String(nodePort)} -j ${external}`,
+          `-A ${external} -m comment --comment "masquerade traffic for ${id} external destinations" -j KUBE-MARK-MASQ`,
+          `-A ${external} -j ${cluster}`,
+        ]),
     `-A ${cluster} ! -s 10.244.0.0/16 -d ${clusterIP}/32 -p tcp -m comment --comment "${id} cluster IP" -m tcp --dport 80 -j KUBE-MARK-MASQ`,
     ...places.flatMap(({ address }, index) => {
       const endpoint = `${address}:${String(targetPort)}`;
@@ -177,30 +192,36 @@ function iptablesRules(places: readonly Place[]): string[] {
   ];
 }
 
-/** Adds the Service to the recorded table as pkg/proxy/nftables/proxier.go syncProxyRules writes it, 1.37. */
-function addNftRules(recorded: readonly NftObject[], nodeAddress: string, local: readonly Place[], places: readonly Place[]): NftObject[] {
-  const { cluster, external } = nftablesChainNames(port);
+/** Adds the Services to the recorded table as pkg/proxy/nftables/proxier.go syncProxyRules writes it, 1.37. */
+function addNftRules(recorded: readonly NftObject[], { name: nodeName, ip }: Pick<(typeof nodePlans)[number], 'name' | 'ip'>, services: readonly Written[]): NftObject[] {
   const own = { family: 'ip', table: 'kube-proxy' };
   const rule = (chain: string, expr: readonly unknown[]): NftObject => ({ rule: { ...own, chain, handle: 9000, expr } });
   const added: Record<string, readonly unknown[]> = {
-    'cluster-ips': [clusterIP],
-    'nodeport-ips': [nodeAddress],
-    'hairpin-connections': local.map(({ address }) => ({ concat: [address, address, 'tcp', targetPort] })),
-    'service-ips': [[{ concat: [clusterIP, 'tcp', 80] }, { goto: { target: cluster } }]],
-    'service-nodeports': [[{ concat: ['tcp', nodePort] }, { goto: { target: external } }]],
+    'cluster-ips': services.map((service) => service.clusterIP),
+    'nodeport-ips': [ip],
+    'hairpin-connections': services.flatMap(({ places }) => places.filter(({ node }) => node === nodeName)).map(({ address }) => ({ concat: [address, address, 'tcp', targetPort] })),
+    'service-ips': services.map((service) => [{ concat: [service.clusterIP, 'tcp', 80] }, { goto: { target: nftablesChainNames(service.port).cluster } }]),
+    'service-nodeports': services.flatMap((service) => (service.nodePort === undefined ? [] : [[{ concat: ['tcp', service.nodePort] }, { goto: { target: nftablesChainNames(service.port).external } }]])),
   };
   const withElements = recorded.map((object): NftObject => {
     const [kind = '', body = {}] = Object.entries(object)[0] ?? [];
     const elements = (kind === 'set' || kind === 'map') && body['family'] === 'ip' ? added[String(body['name'])] : undefined;
     return elements === undefined ? object : { [kind]: { ...body, elem: [...(body['elem'] as unknown[] | undefined ?? []), ...elements] } };
   });
-  const choice = { map: { key: { numgen: { mode: 'random', mod: places.length, offset: 0 } }, data: { set: places.map(({ address }, index) => [index, { concat: [address, targetPort] }]) } } };
-  return [
-    ...withElements,
-    { chain: { ...own, name: cluster, handle: 9000 } },
-    { chain: { ...own, name: external, handle: 9000 } },
-    rule(cluster, [{ match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } }, { dnat: { family: 'ip', addr: choice } }]),
-    rule(external, [{ mangle: { key: { meta: { key: 'mark' } }, value: { '|': [{ meta: { key: 'mark' } }, 0x4000] } } }]),
-    rule(external, [{ goto: { target: cluster } }]),
-  ];
+  const chainsOf = (service: Written): NftObject[] => {
+    const { cluster, external } = nftablesChainNames(service.port);
+    const choice = { map: { key: { numgen: { mode: 'random', mod: service.places.length, offset: 0 } }, data: { set: service.places.map(({ address }, index) => [index, { concat: [address, targetPort] }]) } } };
+    return [
+      { chain: { ...own, name: cluster, handle: 9000 } },
+      rule(cluster, [{ match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } }, { dnat: { family: 'ip', addr: choice } }]),
+      ...(service.nodePort === undefined
+        ? []
+        : [
+            { chain: { ...own, name: external, handle: 9000 } },
+            rule(external, [{ mangle: { key: { meta: { key: 'mark' } }, value: { '|': [{ meta: { key: 'mark' } }, 0x4000] } } }]),
+            rule(external, [{ goto: { target: cluster } }]),
+          ]),
+    ];
+  };
+  return [...withElements, ...services.flatMap(chainsOf)];
 }

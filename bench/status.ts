@@ -2,7 +2,7 @@
  * `npm run bench:status -- 100 1000 5000 [--json]`: what the status of a Service costs with so many endpoints, all ready,
  * on three nodes, among 50 other Services of all kinds and the rules of a CNI, Docker and firewalld, for kube-proxy's
  * modes iptables and nftables. Each is worked out in a fresh process, as the operator does it; the baseline of the same
- * run is the Service of test/fixtures/auth-service.svctrace, which has three endpoints and no such neighbours.
+ * run is the Service of test/fixtures/auth-service.svctrace, which has four endpoints and no such neighbours.
  *
  * Seconds by the clock and of the processor, from the nodes' reports to the status; the peak of the process' resident
  * memory, with the reports; and the longest time for which the operator's event loop was kept from other work.
@@ -42,7 +42,6 @@ async function run(asked: readonly number[]): Promise<void> {
     if (!isJson) row('fixture', 3, fixture, fixture);
     for (const endpoints of asked) {
       const measured = measure(await write(mode, endpoints), warmUp);
-      // Another finding than that something was cut would mean that another work was measured.
       if (isJson) process.stdout.write(`${JSON.stringify({ mode, endpoints, ...measured })}\n`);
       else row(mode, endpoints, measured, fixture);
     }

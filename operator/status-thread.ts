@@ -23,7 +23,7 @@ const mostHere = 150;
 /** A thread that had nothing to do for so long ends, and gives its memory back. */
 const idleMilliseconds = 60_000;
 /** Of the thread's own heap: a status that needs more fails, and the operator goes on. */
-const maxHeapMebibytes = 256;
+const maxHeapMebibytes = 400;
 
 interface Job {
   resolve(status: ServiceTraceStatus): void;

@@ -86,7 +86,7 @@ export class NftWalk {
       if (this.#trail.followsUnknown && (live.length > mostBranches || !live.every((branch) => mayAssume(branch, ways)))) {
         const why = `what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`;
         this.#trail.unknown.add(why);
-        const step = this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: printNftRule(rule), effect: `unknown: ${why}` });
+        const step = this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: nftRuleText(rule), effect: `unknown: ${why}` });
         ended.push(...endUnknown(live, step, name).ended);
         live = [];
       }

@@ -31,7 +31,7 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
       let count = 0;
       const packet: Packet = { source: '192.0.2.1', destination: desired.service.clusterIPs[0] ?? '', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' };
       const { leaves } = hooks.walk(new Proxy(packet, { get: (target, key) => { count += 1; return target[key as keyof Packet]; } }));
-      expect(leaves).toHaveLength(endpoints);
+      expect(new Set(leaves.flatMap(({ dnat }) => dnat?.address ?? [])).size).toBe(endpoints);
       return count;
     };
     // Each by itself would ask about 60 times: flannel, Docker and firewalld have as many rules.
