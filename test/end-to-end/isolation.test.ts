@@ -24,7 +24,7 @@ const service = (namespace: string, name: string, spec: object, labels: Record<s
 const binding = (namespace: string, name: string, roleRef: object): object => ({ apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'RoleBinding', metadata: metadata(namespace, name), roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...roleRef }, subjects: [{ kind: 'Group', name: 'developers', apiGroup: 'rbac.authorization.k8s.io' }] });
 
 async function apply(objects: readonly object[], user: 'admin' | 'developer' = 'admin'): Promise<void> {
-  await (await cluster()).kubectl(['apply', '-f', '-'], { user, input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }) });
+  await (await cluster()).kubectl(['apply', '--validate=false', '-f', '-'], { user, input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }) });
 }
 
 async function read(args: readonly string[]): Promise<string> {
@@ -38,11 +38,17 @@ let [podIP, clientIP, nodeIP] = ['', '', ''];
 
 const resultSchema = z.object({ status: z.object({ conditions: z.array(z.object({ type: z.string(), status: z.string(), reason: z.string() })).optional() }).optional() });
 
+/** The victim's client connects to the victim's Service, and to one of its pods: entries of conntrack that live for two minutes. */
+async function talk(): Promise<void> {
+  for (const to of [`${victimIP}:80`, `${podIP}:8080`]) await (await cluster()).kubectl(['-n', victim, 'exec', 'teller', '--', '/testpod', 'connect', '--count', '3', '--to', to]);
+}
+
 let count = 0;
 
 /** Traces as the tenant, and gives the trace with its status. */
 async function trace(name: string, spec: Partial<ServiceTraceSpec> = {}, namespace = tenant, user: 'admin' | 'developer' = 'developer'): Promise<ServiceTrace> {
   const { kubectl } = await cluster();
+  await talk();
   count += 1;
   const own = `attack-${String(count)}`;
   await apply([{ apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: metadata(namespace, own), spec: { serviceRef: { name }, mode: 'Once', ...spec, collect: { conntrack: 'Entries', ...spec.collect } } }], user);
@@ -85,7 +91,6 @@ beforeAll(async () => {
   clientIP = await read(['-n', victim, 'pod', 'teller', '-o', 'jsonpath={.status.podIP}']);
   nodeIP = await read(['node', 'node-a', '-o', 'jsonpath={.status.addresses[0].address}']);
   secrets = [...addresses, victim, 'vault-1', 'vault-2', 'teller'];
-  for (const address of [victimIP, podIP]) await kubectl(['-n', victim, 'exec', 'teller', '--', '/testpod', 'connect', '--count', '3', '--to', `${address}:${address === podIP ? '8080' : '80'}`]);
 });
 
 afterAll(async () => {
