@@ -16,6 +16,7 @@ import { createProgress, type Progress } from './progress.ts';
 import type { CaptureRequest } from './request.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 import { version } from './version.ts';
+import { checkNewFile } from './write-new-file.ts';
 
 /** Each is asked for at the same time, for as long as the capture takes. */
 const maxNodes = 20;
@@ -31,7 +32,7 @@ export async function runCapture(request: CaptureRequest, io: Io): Promise<numbe
   if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, request.service));
   const { places, omittedEndpoints } = capturePlaces(desired);
   if (places.length === 0) throw new UsageError(`Service "${request.service}" has neither an address nor an endpoint whose packets could be captured.`);
-  const file = await openFile(request.file);
+  const file = await openFile(request);
   const progress = createProgress(io.stderr);
   try {
     const captured = await captureNodes(client.kubeConfig, request, places, progress, io.signal);
@@ -44,7 +45,7 @@ export async function runCapture(request: CaptureRequest, io: Io): Promise<numbe
       await file.write(piece);
     }
     packets -= nodes.length + 1;
-    for (const notice of [...noticesOf(nodes, captured.ends), ...(omittedEndpoints === 0 ? [] : [`${String(omittedEndpoints)} endpoints past the first are not in the filter`])]) progress.say(`Notice: ${notice}`);
+    for (const notice of [...noticesOf(nodes, captured.ends), ...(omittedEndpoints === 0 ? [] : [`${plural(omittedEndpoints, 'endpoint')} past the first ${omittedEndpoints === 1 ? 'is' : 'are'} not in the filter`])]) progress.say(`Notice: ${notice}`);
     progress.say(`Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each tells its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`);
     return captured.ends.some(({ problem }) => problem !== undefined) || nodes.some(({ end }) => end === undefined || end.reason === 'failed') ? exitStatus.partial : exitStatus.ok;
   } finally {
@@ -53,10 +54,12 @@ export async function runCapture(request: CaptureRequest, io: Io): Promise<numbe
   }
 }
 
-/** Before anything is captured, so that nothing is captured for nothing. */
-async function openFile(file: string): Promise<Awaited<ReturnType<typeof open>>> {
+/** Before anything is captured, so that nothing is captured for nothing, and no other file is lost. @throws UsageError */
+export async function openFile({ file, overwrite }: Pick<CaptureRequest, 'file' | 'overwrite'>): Promise<Awaited<ReturnType<typeof open>>> {
+  await checkNewFile(file, overwrite);
   try {
-    return await open(file, 'w', 0o600);
+    // One that came meanwhile is not replaced either.
+    return await open(file, overwrite ? 'w' : 'wx', 0o600);
   } catch (error) {
     throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }

@@ -42,6 +42,17 @@ export function homeOf(reports: readonly NodeReport[], clients: readonly PlacedC
   return clients.flatMap(({ address, node }) => reports.filter((report) => (node === undefined ? (recordsOf(report, 'start')[0]?.addresses ?? []).some((own) => isSameAddress(own, address)) : report.node === node)))[0];
 }
 
+/**
+ * A packet goes from an address to one of the same family.
+ * @throws UsageError where the client and the Service have none in common
+ */
+export function checkFamilies(clients: readonly PlacedClient[], frontends: readonly Frontend[], { name }: Bundle['desired']): void {
+  const own = [...new Set(clients.map(({ address }) => familyOf(address)))];
+  const served = [...new Set(frontends.map(({ family }) => family))];
+  if (own.length === 0 || served.length === 0 || own.some((family) => served.includes(family))) return;
+  throw new UsageError(`Service ${name} has no ${own.join(' or ')} address, only ${served.join(' and ')}, so no packet of ${clients[0]?.pod ?? clients[0]?.address ?? 'the client'} (${clients.map(({ address }) => address).join(', ')}) goes to it; choose a client with an ${served.join(' or ')} address.`);
+}
+
 export function journeysOf(bundle: Bundle, report: NodeReport, clients: readonly Client[], frontends: readonly Frontend[]): Journey[] {
   return frontends.flatMap((frontend) => clients.filter(({ address }) => familyOf(address) === frontend.family).flatMap((client) => followClient(bundle, report, client, frontend) ?? []));
 }
@@ -53,6 +64,7 @@ export function journeysOf(bundle: Bundle, report: NodeReport, clients: readonly
 export function allJourneys(bundle: Bundle, from: ClientName): Journey[] {
   const { answers, desired } = bundle;
   const clients = clientsOf(bundle, from);
+  checkFamilies(clients, askedFrontends(desired), desired);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   const home = homeOf(reports, clients);
   const over = home === undefined ? nodesByProgram(reports, desired).map(({ report }) => report) : [home];

@@ -170,6 +170,7 @@ const logsFlags: Readonly<Record<string, Options>> = {
 
 const captureFlags: Readonly<Record<string, Options>> = {
   to: value('The file to write (pcapng)'),
+  overwrite: bool('Replace the file where it is there already'),
   node: value('On this node only (repeat it, or separate names with commas)'),
   duration: value('How long, at most 10m', '30s'),
   'max-bytes': value('Of packets on all nodes together, at most 1024M', '16M'),

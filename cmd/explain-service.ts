@@ -13,7 +13,7 @@ import { familyOf, type DesiredService } from '../core/service.ts';
 import type { ComparisonStatus, ServiceTraceStatus } from '../core/service-trace.ts';
 import { isTried, untriedTexts } from '../core/untried.ts';
 import { openServiceBundle } from './bundle-source.ts';
-import { clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
+import { checkFamilies, clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
@@ -45,7 +45,7 @@ interface NodeExplanation {
  * @throws UsageError where the node, the client or the frontend is none of the Service's
  */
 export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
-  const { from } = request;
+  const { from, to } = request;
   const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined, ...(request.connect === 'None' ? {} : { connect: request.connect }) }, io);
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) => ('report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`]));
@@ -53,6 +53,7 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   const frontends = askedFrontends(desired);
   const wanted = chooseFrontends(bundle, request, frontends);
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
+  if (clients !== undefined) checkFamilies(clients, to === undefined ? frontends : wanted, desired);
   const views = viewsOf(bundle, request, clients);
   const explained = views.map(({ report, program, twins }): NodeExplanation => ({
     node: report.node,

@@ -215,7 +215,7 @@ export function readCaptureRequest(values: Values): CaptureRequest {
   if (durationSeconds < 1 || durationSeconds > 600) throw new UsageError('--duration must be between 1s and 10m.');
   const snapLength = count(values, 'snaplen', 256);
   if (snapLength < 64 || snapLength > 262_144) throw new UsageError('--snaplen must be between 64 and 262144 bytes.');
-  return { command: 'capture', ...readCommon(values), service, file, nodes: list(values, 'node'), durationSeconds, maxBytes: size(values, 'max-bytes', '16M'), snapLength, ...readProbe(values) };
+  return { command: 'capture', ...readCommon(values), service, file, overwrite: flag(values, 'overwrite'), nodes: list(values, 'node'), durationSeconds, maxBytes: size(values, 'max-bytes', '16M'), snapLength, ...readProbe(values) };
 }
 
 /** A number of bytes, or 512K, 16M. */

@@ -1,4 +1,5 @@
 /** `kubectl svctrace record SERVICE --to FILE`: what was collected, before any of it was judged. */
+import { plural } from '../core/plural.ts';
 import { writeFile } from 'node:fs/promises';
 import { printBundle } from '../core/bundle.ts';
 import { connect } from './client.ts';
@@ -15,7 +16,7 @@ export async function runRecord(request: RecordRequest, io: Io): Promise<number>
   const { bundle, partial } = await collectBundle(client, { ...request, collect: { conntrack: 'Entries' } }, progress, io);
   await write(request.file, printBundle(bundle));
   const { answers } = bundle;
-  progress.say(`Recorded ${answers.filter((answer) => 'report' in answer).length} of ${answers.length} nodes; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`);
+  progress.say(`Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`);
   if (partial === undefined) return exitStatus.ok;
   progress.say(partial);
   return exitStatus.partial;

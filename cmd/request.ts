@@ -213,6 +213,7 @@ export interface CaptureRequest extends CommonRequest {
   readonly command: 'capture';
   readonly service: string;
   readonly file: string;
+  readonly overwrite: boolean;
   /** Empty for all. */
   readonly nodes: readonly string[];
   readonly durationSeconds: number;

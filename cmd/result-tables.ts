@@ -201,7 +201,7 @@ export function conntrackSummary({ nodes = [] }: ServiceTraceStatus): ResultTabl
 /** The entries of --conntrack entries, node by node. */
 export function conntrackEntries({ nodes = [] }: ServiceTraceStatus): ResultTable {
   return {
-    columns: [{ title: 'NODE', least: 6, cut: 'middle' }, { title: 'STATE', least: 8 }, { title: 'SOURCE', least: 14, cut: 'middle' }, { title: 'DESTINATION', least: 14, cut: 'middle' }, { title: 'ANSWERED BY', least: 14, cut: 'middle' }, { title: 'POD', least: 8, cut: 'middle' }],
+    columns: [{ title: 'NODE', least: 6, cut: 'middle' }, { title: 'STATE', least: 8 }, { title: 'SOURCE', least: 14, cut: 'middle' }, { title: 'DESTINATION', least: 14, cut: 'middle' }, { title: 'REPLY SOURCE', least: 14, cut: 'middle' }, { title: 'POD', least: 8, cut: 'middle' }],
     rows: nodes.flatMap(({ name, conntrack: table }) =>
       (table?.entries ?? []).map((entry): Cell[] => [
         cell(name),

@@ -69,14 +69,14 @@ function ready(nodes: readonly AnsweredNode[]): Verdict {
   if (total === 0) return { status: 'False', reason: 'NoNodes', message: 'spec.nodes chooses no node of this cluster' };
   if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `waiting for ${describeAll(waiting)}` };
   if (failed.length > 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: describeAll(failed) };
-  return { status: 'True', reason: 'Collected', message: `collected from ${answered} of ${total} nodes` };
+  return { status: 'True', reason: 'Collected', message: `collected from ${answered} of ${plural(total, 'node')}` };
 }
 
 function collected(nodes: readonly AnsweredNode[]): Verdict {
   const { waiting, failed, answered, total } = countNodes(nodes);
-  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `${answered} of ${total} nodes answered` };
-  if (failed.length > 0 || total === 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: `${answered} of ${total} nodes answered` };
-  return { status: 'True', reason: 'AllNodesAnswered', message: `${answered} of ${total} nodes answered` };
+  if (waiting.length > 0) return { status: 'Unknown', reason: 'Collecting', message: `${answered} of ${plural(total, 'node')} answered` };
+  if (failed.length > 0 || total === 0) return { status: 'False', reason: 'NodesDidNotAnswer', message: `${answered} of ${plural(total, 'node')} answered` };
+  return { status: 'True', reason: 'AllNodesAnswered', message: `${answered} of ${plural(total, 'node')} answered` };
 }
 
 function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
@@ -98,7 +98,7 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
   if (datapaths.size === 1 && datapath !== undefined) return { status: 'Unknown', reason: 'OtherDatapath', message: `${datapath} serves Services in kube-proxy's place on ${names(unknown)}` };
   if (unknown.length > 0 || nodes.length === 0) return { status: 'Unknown', reason: 'NodesUnknown', message: `not known of ${names(unknown) || 'any node'}` };
   const unasked = unaskedAddresses(desired);
-  return { status: 'True', reason: 'RulesEqual', message: `the rules of ${nodes.length} nodes equal the EndpointSlices${unasked.length === 0 ? '' : `; not asked: ${namesText(unasked)}`}` };
+  return { status: 'True', reason: 'RulesEqual', message: `the rules of ${plural(nodes.length, 'node')} equal the EndpointSlices${unasked.length === 0 ? '' : `; not asked: ${namesText(unasked)}`}` };
 }
 
 /** Undefined where none of the findings is an error. */

@@ -1,4 +1,5 @@
 /** The conntrack entries of the Service on one node, or one row for each backend that answers them. */
+import { plural } from '../../core/plural.ts';
 import { hostPort } from '../../core/address.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
 import type { ConntrackEntryStatus, NodeStatus } from '../../core/service-trace.ts';
@@ -15,12 +16,12 @@ const entryColumns: readonly Column[] = [
   { title: 'STATE', least: 8 },
   { title: 'SOURCE', least: 14, cut: 'middle' },
   { title: 'DESTINATION', least: 14, cut: 'middle' },
-  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'REPLY SOURCE', least: 14, cut: 'middle' },
   { title: 'POD', least: 8, cut: 'middle' },
   { title: 'ENDPOINT', least: 5 },
 ];
 const backendColumns: readonly Column[] = [
-  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'REPLY SOURCE', least: 14, cut: 'middle' },
   { title: 'POD', least: 8, cut: 'middle' },
   { title: 'ENDPOINT', least: 5 },
   { title: 'ENTRIES', align: 'right' },
@@ -40,7 +41,7 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const table = node.conntrack;
   if (table === undefined) return textBody([paint('dim', `The conntrack table of ${node.name} was not read.`)]);
   const room = table.count === undefined ? 'unknown' : `${String(table.count)} of ${countText(table.max)} entries`;
-  const summary = `${String(table.matched)} entries of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
+  const summary = `${plural(table.matched, 'entry', 'entries')} of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
   const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
   if ((table.entries ?? []).length === 0) return countedBackends(node, { above: [summary, ...stateLines], below: table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [] }, options);
@@ -143,7 +144,7 @@ function backendRow({ backend, address, pod, entries }: Backend, endpoints: Endp
 
 const countedColumns: readonly Column[] = [
   { title: 'DESTINATION', least: 14, cut: 'middle' },
-  { title: 'ANSWERED BY', least: 14, cut: 'middle' },
+  { title: 'REPLY SOURCE', least: 14, cut: 'middle' },
   { title: 'POD', least: 8, cut: 'middle' },
   { title: 'ENTRIES', align: 'right' },
 ];

@@ -1,4 +1,5 @@
 /** The path of the Service on one node: each frontend with what the rules do, and the DNAT targets with their endpoints. */
+import { plural } from '../../core/plural.ts';
 import { hostPort } from '../../core/address.ts';
 import type { DesiredTarget } from '../../core/desired-targets.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
@@ -74,7 +75,7 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
 }
 
 function headOf(port: NodePortStatus, rate: number | undefined, { theme: { paint } }: BodyOptions): string {
-  const counted = port.packets === undefined ? '' : `  ${String(port.packets)} packets${rate === undefined ? '' : `, ${rateText(rate)}`}`;
+  const counted = port.packets === undefined ? '' : `  ${plural(port.packets, 'packet')}${rate === undefined ? '' : `, ${rateText(rate)}`}`;
   const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
   const routing = routingText(port);
   return `${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}${routing === '' ? '' : `  ${routing}`}`;

@@ -1,4 +1,5 @@
 /** Occurrences that are the same on many nodes, told once: what is configured for a cluster is wrong on each of its nodes. */
+import { plural } from '../plural.ts';
 import { onNode, type Occurrence } from './finding.ts';
 
 export interface OnOneNode {
@@ -17,7 +18,7 @@ export function onNodesAlike(found: readonly OnOneNode[], text: (who: string, re
     const names = own.map(({ node }) => node);
     return {
       where: 'nodes',
-      ...text(`${own.length} nodes`, reason),
+      ...text(`${plural(own.length, 'node')}`, reason),
       evidence: [...(first?.evidence ?? []), `on ${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`],
     };
   });

@@ -240,7 +240,7 @@ class Way {
     if (record === undefined || record.lines.length === 0) return [];
     const own = record.lines.flatMap((line) => parseConntrackLine(line) ?? []).filter(({ original }) => isSameAddress(original.source, source) && isSameAddress(original.destination, destination) && original.destinationPort === destinationPort);
     if (own.length === 0) return [`conntrack of ${this.#report.node} holds no connection of ${source} to ${hostPort(destination, destinationPort)} now.`];
-    const shown = own.slice(0, mostEntries).map(({ state, original, reply }) => `conntrack now: ${state === undefined ? '' : `${state} `}${hostPort(original.source, original.sourcePort)} → ${hostPort(original.destination, original.destinationPort)}, answered by ${withPod(hostPort(reply.source, reply.sourcePort), reply.source, this.#names)} to ${hostPort(reply.destination, reply.destinationPort)}.`);
+    const shown = own.slice(0, mostEntries).map(({ state, original, reply, unreplied }) => `conntrack now: ${state === undefined ? '' : `${state} `}${hostPort(original.source, original.sourcePort)} → ${hostPort(original.destination, original.destinationPort)}, ${unreplied ? 'not answered: an answer is expected from' : 'answered by'} ${withPod(hostPort(reply.source, reply.sourcePort), reply.source, this.#names)} to ${hostPort(reply.destination, reply.destinationPort)}.`);
     return own.length <= mostEntries ? shown : [...shown, `conntrack now: ${String(own.length - mostEntries)} more of this client.`];
   }
 

@@ -23,6 +23,19 @@ async function explainFile(file: string, ...words: string[]): Promise<{ output: 
 }
 
 describe('kubectl svctrace explain', () => {
+  it('says of an entry without a reply that nobody answered, and from where an answer is expected', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'svctrace-explain-')), 'unreplied.svctrace');
+    const bundle = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
+    const line = (flags: string, port: number): string => `tcp 6 30 ${flags === '' ? 'ESTABLISHED' : 'SYN_SENT'} src=10.244.1.3 dst=10.96.2.60 sport=${String(port)} dport=80 ${flags}src=10.244.2.3 dst=10.244.1.3 sport=8080 dport=${String(port)} ${flags === '' ? '[ASSURED] ' : ''}use=1`;
+    const withEntries = (record: NodeReportRecord): NodeReportRecord => (record.kind === 'conntrack' ? { ...record, lines: [line('[UNREPLIED] ', 40001), line('', 40002)] } : record);
+    await writeFile(file, printBundle({ ...bundle, answers: bundle.answers.map((answer) => ('report' in answer ? { ...answer, report: { ...answer.report, records: answer.report.records.map(withEntries) } } : answer)) }));
+    const { output } = await explainFile(file, '--from', '10.244.1.3', '--to', '10.96.2.60:80');
+    const text = output.replace(/\s+/g, ' ');
+    expect(text).toMatch(/SYN_SENT 10\.244\.1\.3:40001 → 10\.96\.2\.60:80, not answered: an answer is expected from 10\.244\.2\.3:8080/);
+    expect(text).toMatch(/ESTABLISHED 10\.244\.1\.3:40002 → 10\.96\.2\.60:80, answered by 10\.244\.2\.3:8080/);
+  });
+
+
   it.each([
     ['iptables', 'auth-service', ['--node', 'node-a', '--to', '10.96.2.60:80']],
     ['nftables', 'sticky', ['--node', 'node-b', '--to', '10.96.239.166:80']],
@@ -94,6 +107,7 @@ describe('kubectl svctrace explain', () => {
     await expect(explain('auth-service', '--node', 'node-z')).rejects.toThrow('--node node-z: there is no such node in the trace; it has node-a, node-b, node-c.');
     await expect(explain('auth-service', '--to', '81')).rejects.toThrow('--to port 81 is no address of Service auth-service. It has ClusterIP 10.96.2.60:80/TCP, ClusterIP [fd00:10:96::919f]:80/TCP.');
     await expect(explain('auth-service', '--from', 'client-a')).rejects.toThrow('--from client-a: the trace knows no pod of this name');
+    await expect(explain('only-ipv6', '--from', '192.0.2.9')).rejects.toThrow(/^Service only-ipv6 has no IPv4 address, only IPv6, so no packet of 192\.0\.2\.9 \(192\.0\.2\.9\) goes to it; choose a client with an IPv6 address\.$/);
     await expect(explain('auth-service', 'other')).rejects.toThrow('holds a trace of Service "auth-service", not of "other".');
   });
 });

@@ -48,6 +48,16 @@ describe('advice', () => {
     }
   });
 
+  it.each(byId)('of %s counts in good English, and so do its message and its evidence', (_id, all) => {
+    for (const { message, evidence, advice } of all) {
+      for (const text of [message, ...evidence, advice]) {
+        // `1 endpoints`, `0 endpoint`, `1 endpoint are`; 1 s is a second, and `of 1 nodes` is none either.
+        expect(text.replace(/1 (?:is|has|was|s|ms|hours?|does|gets|times as|addresses as|of)\b/g, '')).not.toMatch(/(?<![\d.:/=-])\b1 (?:(?:ready|UDP|TCP|IPv4|IPv6|conntrack|more) )*[a-z]{3,}s\b/i);
+        expect(text).not.toMatch(/\b1 (?:of \d+ )?(?:\w+ )?(?:endpoints?|pods?|nodes?|entry|connection|packet|change) (?:have|are|send|get|wait|count|do|drop)\b/);
+      }
+    }
+  });
+
   it('looks before it changes something', () => {
     const changes = /^kubectl (?:-n \S+ )?(?:delete|edit|patch|set|create|rollout)\b|^(?:sysctl -w|conntrack -D|systemctl restart|modprobe|crictl stop|kube-proxy --cleanup)/;
     for (const { commands = [] } of findings) {

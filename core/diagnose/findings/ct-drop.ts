@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { conntrackGrowth, growthText } from '../growth.ts';
@@ -23,8 +24,8 @@ export const ctDrop: FindingKind = {
       const table = node.read?.conntrackTable;
       return [
         onNode(node.node, {
-          message: `${node.node} dropped ${packets} packets that it could not track, and threw out ${early.count} entries, ${growthText(dropped)}.`,
-          evidence: [`drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`, ...(table === undefined ? [] : [`${table.count} entries of at most ${table.max}`])],
+          message: `${node.node} dropped ${plural(packets, 'packet')} that it could not track, and threw out ${plural(early.count, 'entry', 'entries')}, ${growthText(dropped)}.`,
+          evidence: [`drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`, ...(table === undefined ? [] : [`${plural(table.count, 'entry', 'entries')} of at most ${table.max}`])],
           advice: "Where the table is full, raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration. The statistics show which counter grows.",
           commands: [shellOn(node.node, 'conntrack', '-S')],
         }),

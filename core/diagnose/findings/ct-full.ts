@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import type { FindingKind } from '../finding.ts';
 
 /** From this share on, a burst can fill the table before anybody looks. */
@@ -16,7 +17,7 @@ export const ctFull: FindingKind = {
         {
           where: `node/${node.node}`,
           node: node.node,
-          message: `The conntrack table of ${node.node} holds ${table.count} of at most ${table.max} entries.`,
+          message: `The conntrack table of ${node.node} holds ${table.count} of at most ${plural(table.max, 'entry', 'entries')}.`,
           evidence: [`nf_conntrack_count = ${table.count}`, `nf_conntrack_max = ${table.max}`],
           advice: "Raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration.",
         },

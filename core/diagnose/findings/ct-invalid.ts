@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { conntrackGrowth, growthText } from '../growth.ts';
@@ -17,7 +18,7 @@ export const ctInvalid: FindingKind = {
       if (invalid === undefined || invalid.count < leastPackets || invalid.count / invalid.seconds < leastPerSecond) return [];
       return [
         onNode(node.node, {
-          message: `${invalid.count} packets on ${node.node} fitted no connection ${growthText(invalid)}: the way there and the way back may differ.`,
+          message: `${plural(invalid.count, 'packet')} on ${node.node} fitted no connection ${growthText(invalid)}: the way there and the way back may differ.`,
           evidence: [`invalid +${invalid.count}`],
           advice: `With this setting of ${node.node}, the kernel logs each invalid TCP packet with the reason.`,
           commands: [shellOn(node.node, 'sysctl', '-w', 'net.netfilter.nf_conntrack_log_invalid=6')],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
@@ -19,7 +20,7 @@ export const ctIpReused: FindingKind = {
           if (pod === undefined) return [];
           return [
             onNode(node.node, {
-              message: `${flow.group.entries} conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is pod ${pod.name} now, and none of the Service.`,
+              message: `${plural(flow.group.entries, 'conntrack entry', 'conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is pod ${pod.name} now, and none of the Service.`,
               evidence: [flowText(flow), `pod ${pod.name} was made at ${pod.createdAt ?? ''}, after the EndpointSlices last changed`],
               ...deleteFlow(node.node, flow),
             }),

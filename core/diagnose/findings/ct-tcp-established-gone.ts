@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
@@ -16,7 +17,7 @@ export const ctTcpEstablishedGone: FindingKind = {
         .filter(({ group, isKnown, isUnnatted }) => group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} TCP connections on ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} are held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which no EndpointSlice of the Service has.`,
+            message: `${plural(flow.group.entries, 'TCP connection')} on ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} ${flow.group.entries === 1 ? 'is' : 'are'} held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which no EndpointSlice of the Service has.`,
             evidence: [flowText(flow)],
             advice: `Where the pod is gone, the connections end with the client's own timeout or keepalive. To end them at once, delete their entries on ${node.node}.`,
             commands: [flowDeletion(node.node, flow)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
@@ -17,7 +18,7 @@ export const ctUdpNoEp: FindingKind = {
         .filter(({ group, serving, isUnnatted }) => group.protocol === 'udp' && serving.length === 0 && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no serving endpoint.`,
+            message: `${plural(flow.group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, and the Service has no serving endpoint.`,
             evidence: [flowText(flow), `kube-proxy ${version ?? 'of a version that is not known'}`],
             advice: `${deleteFlow(node.node, flow).advice}${leavesThem(version) ? ' From 1.37 on, kube-proxy deletes the entries of a Service without endpoints itself.' : ''}`,
             commands: [flowDeletion(node.node, flow)],

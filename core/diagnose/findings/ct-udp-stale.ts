@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
@@ -17,7 +18,7 @@ export const ctUdpStale: FindingKind = {
         .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && !isServing && !isUnnatted && reusedBy(group.replySource, desired, cluster) === undefined)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is ${flow.isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
+            message: `${plural(flow.group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is ${flow.isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
             evidence: [flowText(flow)],
             ...deleteFlow(node.node, flow),
           }),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { isSyncing } from '../frontend-drift.ts';
@@ -15,7 +16,7 @@ export const ctUdpUnnatted: FindingKind = {
         .filter(({ group, serving, isServing, isUnnatted }) => group.protocol === 'udp' && serving.length > 0 && isUnnatted && !isServing)
         .map((flow) =>
           onNode(node.node, {
-            message: `${flow.group.entries} UDP conntrack entries of ${node.node} send packets to ${hostPort(flow.group.destination, flow.group.destinationPort)} itself, past all endpoints.`,
+            message: `${plural(flow.group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets to ${hostPort(flow.group.destination, flow.group.destinationPort)} itself, past all endpoints.`,
             evidence: [flowText(flow)],
             ...deleteFlow(node.node, flow),
           }),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl, shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
@@ -20,7 +21,7 @@ export const ctUnrepliedFlood: FindingKind = {
       const most = [...silent].sort((one, other) => other.entries - one.entries).slice(0, 5);
       return [
         onNode(node, {
-          message: `Of ${all} TCP entries of the Service on ${node}, ${unreplied} were never answered.`,
+          message: `Of ${plural(all, 'TCP entry', 'TCP entries')} of the Service on ${node}, ${unreplied} were never answered.`,
           evidence: most.map((group) => `tcp ${group.state ?? ''} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} [UNREPLIED] x ${String(group.entries)}`),
           advice: `The entries on ${node} show who sends. The active check (--connect) shows whether the endpoints answer.`,
           commands: [shellOn(node, 'conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT'), kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],

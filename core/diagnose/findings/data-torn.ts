@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
@@ -12,7 +13,7 @@ export const dataTorn: FindingKind = {
     return [
       {
         where: `service/${desired.name}`,
-        message: `${changed.length} EndpointSlices of ${desired.name} changed while the nodes were asked: what differs is not judged.`,
+        message: `${plural(changed.length, 'EndpointSlice')} of ${desired.name} changed while the nodes were asked: what differs is not judged.`,
         evidence: changed.slice(0, 10).map((name) => `endpointslice/${name}`),
         advice: 'Collect again when the rollout is over. Watching the Service does so by itself.',
         commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--watch')],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
@@ -12,7 +13,7 @@ export const dataTruncated: FindingKind = {
       : [
           {
             where: `service/${desired.name}`,
-            message: `The status of the trace was cut in ${truncated.length} places; what is not shown is not absent.`,
+            message: `The status of the trace was cut in ${plural(truncated.length, 'place')}; what is not shown is not absent.`,
             evidence: [...truncated],
             advice: 'Choose fewer nodes with spec.nodes, or look at the whole without the operator.',
             commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--standalone')],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
@@ -13,7 +14,7 @@ export const dataUnparsed: FindingKind = {
         {
           where: `node/${node}`,
           node,
-          message: `Rules of ${node} hold ${read.program.unrecognized.length} parts that this version does not know.`,
+          message: `Rules of ${node} hold ${plural(read.program.unrecognized.length, 'part')} that this version does not know.`,
           evidence: read.program.unrecognized.slice(0, 10),
           advice: 'Record a bundle and report it, so that the next version knows them.',
           commands: [kubectl('svctrace', 'record', desired.name, '-n', desired.namespace, '--to', `${desired.name}.svctrace`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
@@ -12,7 +13,7 @@ export const epsAllNotReady: FindingKind = {
     return [
       {
         where: `service/${desired.name}`,
-        message: `None of the ${endpoints.length} endpoints of Service ${desired.name} is ready, so every connection to it fails.`,
+        message: `None of the ${plural(endpoints.length, 'endpoint')} of Service ${desired.name} is ready, so every connection to it fails.`,
         evidence: endpoints.slice(0, 10).map(({ addresses, targetRef, terminating }) =>
           `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} ready=false${terminating ? ' terminating=true' : ''}`),
         advice: "The pod's conditions and events show why its readiness probe fails.",

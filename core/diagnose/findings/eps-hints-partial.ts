@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { readyByFamily } from '../ready-endpoints.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
@@ -20,7 +21,7 @@ export const epsHintsPartial: FindingKind = {
       return [
         {
           where: `service/${desired.name}`,
-          message: `${without.length} of ${endpoints.length} ready ${family} endpoints have no topology hint, so kube-proxy follows none: traffic crosses zones.`,
+          message: `${without.length} of ${plural(endpoints.length, `ready ${family} endpoint`)} ${without.length === 1 ? 'has' : 'have'} no topology hint, so kube-proxy follows none: traffic crosses zones.`,
           evidence: [
             ...listed(without.map(({ addresses, targetRef, nodeName, zone }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} on ${nodeName ?? 'no node'} in ${zone ?? 'no zone'}`)),
             `trafficDistribution: ${desired.service.trafficDistribution ?? 'not set'}`,

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { isChanging } from '../age.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
@@ -20,7 +21,7 @@ export const epsLegacyDiffers: FindingKind = {
     return [
       {
         where: `endpoints/${desired.name}`,
-        message: `The Endpoints object of Service ${desired.name} and its EndpointSlices differ in ${onlyLegacy.length + onlySlices.length} ready addresses; kube-proxy follows the EndpointSlices.`,
+        message: `The Endpoints object of Service ${desired.name} and its EndpointSlices differ in ${plural(onlyLegacy.length + onlySlices.length, 'ready address', 'ready addresses')}; kube-proxy follows the EndpointSlices.`,
         evidence: [
           ...listed(onlyLegacy.map((address) => `only in the Endpoints object: ${address}`)),
           ...listed(onlySlices.map((address) => `only in the EndpointSlices: ${address}`)),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { isChanging } from '../age.ts';
 import { sliceControllerAdvice } from '../slice-controller-advice.ts';
 import type { FindingKind } from '../finding.ts';
@@ -18,7 +19,7 @@ export const epsMissing: FindingKind = {
     return [
       {
         where: whereOf(missing.map(({ pod }) => pod), desired),
-        message: `${missing.length === 1 ? 'Pod' : `${missing.length} pods`} ${namesText(missing.map(({ pod }) => pod.name))} ${missing.length === 1 ? 'is' : 'are'} ready and in no EndpointSlice of Service ${desired.name}.`,
+        message: `${missing.length === 1 ? 'Pod' : `${plural(missing.length, 'pod')}`} ${namesText(missing.map(({ pod }) => pod.name))} ${missing.length === 1 ? 'is' : 'are'} ready and in no EndpointSlice of Service ${desired.name}.`,
         evidence: [
           `the selector is ${selectorText(desired)}`,
           ...listed(missing.map(({ pod, addresses }) => `pod ${pod.name} ${addresses.join(', ')} ready since ${pod.readySince ?? 'a time that is not known'}`)),

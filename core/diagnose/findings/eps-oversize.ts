@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { legacyComparison } from '../legacy-endpoints.ts';
@@ -14,7 +15,7 @@ export const epsOversize: FindingKind = {
     return [
       {
         where: `endpoints/${desired.name}`,
-        message: `The Endpoints object of Service ${desired.name} holds ${comparison.legacy.size} of ${comparison.slices.size} addresses; its EndpointSlices hold all.`,
+        message: `The Endpoints object of Service ${desired.name} holds ${comparison.legacy.size} of ${plural(comparison.slices.size, 'address', 'addresses')}; its EndpointSlices hold all.`,
         evidence: [`endpoints.kubernetes.io/over-capacity: ${cluster?.endpoints?.overCapacity ?? 'not set'}`],
         advice: `Let everything that reads endpoints/${desired.name} read its EndpointSlices.`,
         commands: [kubectl('-n', desired.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${desired.name}`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
@@ -15,7 +16,7 @@ export const epsPublishNotReady: FindingKind = {
     return [
       {
         where: `service/${desired.name}`,
-        message: `${all.length} endpoints of Service ${desired.name} count as ready only because of publishNotReadyAddresses.`,
+        message: `${plural(all.length, 'endpoint')} of Service ${desired.name} ${all.length === 1 ? 'counts' : 'count'} as ready only because of publishNotReadyAddresses.`,
         evidence: listed(all.map(({ addresses, targetRef, terminating }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} ready=true serving=false terminating=${terminating}`)),
         advice: 'Nothing is to be done where pods find each other before they are ready. Otherwise set publishNotReadyAddresses to false.',
         commands: [kubectl('-n', desired.namespace, 'patch', `service/${desired.name}`, '-p', '{"spec":{"publishNotReadyAddresses":false}}')],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { familyOf } from '../../service.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
@@ -19,7 +20,7 @@ export const hcnp: FindingKind = {
         .filter(({ addressType }) => addressType === family)
         .flatMap(({ endpoints }) => endpoints)
         .filter(({ nodeName, ready }) => nodeName === node.node && ready);
-      const wanted = `${local.length} ready endpoints of the Service are on ${node.node}`;
+      const wanted = `${plural(local.length, 'ready endpoint')} of the Service ${local.length === 1 ? 'is' : 'are'} on ${node.node}`;
       if (check.status === undefined) {
         if (read?.kubeProxy?.metrics === undefined) return [];
         return [

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { kubeProxyConfigOf } from '../kube-proxy-config-of.ts';
@@ -18,7 +19,7 @@ export const kpAbsent: FindingKind = {
       return [
         onNode(node.node, {
           message: `kube-proxy does not run on ${node.node}: its rules stay as they are, whatever becomes of the endpoints.`,
-          evidence: [read.kubeProxy.message ?? 'connections to 127.0.0.1:10249 and 127.0.0.1:10256 are refused', ...pods.map(({ name, ready, restarts }) => `pod ${name}: ${ready ? 'ready' : 'not ready'}, ${restarts} restarts`)],
+          evidence: [read.kubeProxy.message ?? 'connections to 127.0.0.1:10249 and 127.0.0.1:10256 are refused', ...pods.map(({ name, ready, restarts }) => `pod ${name}: ${ready ? 'ready' : 'not ready'}, ${plural(restarts, 'restart')}`)],
           ...kubeProxyLogs(node.node, cluster, 'shows why it does not run'),
         }),
       ];

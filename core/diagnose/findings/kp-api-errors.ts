@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
@@ -27,7 +28,7 @@ export const kpApiErrors: FindingKind = {
           message:
             !hasGrown
               ? `${totals.apiErrors} of ${totals.apiRequests ?? 0} requests of kube-proxy on ${node.node} to the API server failed since it started, and its rules are behind.`
-              : `${growth.count} requests of kube-proxy on ${node.node} to the API server failed ${growthText(growth)}.`,
+              : `${plural(growth.count, 'request')} of kube-proxy on ${node.node} to the API server failed ${growthText(growth)}.`,
           evidence: [...metrics.apiRequests].map(([code, count]) => `${code}: ${count}`),
           ...kubeProxyLogs(node.node, facts.cluster, 'shows which requests fail: 401 and 403 are of its credentials and of the ClusterRole system:node-proxier, no answer is of the network'),
         }),

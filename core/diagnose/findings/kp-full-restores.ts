@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { growthText, kubeProxyGrowth } from '../growth.ts';
@@ -25,7 +26,7 @@ export const kpFullRestores: FindingKind = {
       const often = ((growth.count / growth.seconds) * 60).toFixed(1);
       return [
         onNode(node.node, {
-          message: `kube-proxy on ${node.node} wrote all rules ${growth.count} times ${growthText(growth)}, ${often} times a minute.`,
+          message: `kube-proxy on ${node.node} wrote all rules ${plural(growth.count, 'time')} ${growthText(growth)}, ${often} times a minute.`,
           evidence: [`full writes ${fullSyncs}, partial writes ${partialSyncs}`, `failed writes ${kubeProxyTotals(metrics).failures ?? 'not known'}: each failed partial write is followed by a full one`],
           ...kubeProxyLogs(node.node, facts.cluster, 'shows why, at -v=2 as "Sync failed" or "monitoring canary"; the usual causes are a program that deletes its canary chains, and partial writes that fail'),
         }),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { datapathAction } from '../datapath-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 
@@ -11,7 +12,7 @@ export const kpReplaced: FindingKind = {
     const replaced = nodes.flatMap(({ node, read }) => (read?.datapath?.replacesKubeProxy === true ? [{ node, datapath: read.datapath }] : []));
     return [...new Set(replaced.map(({ datapath }) => datapath.name))].map((name) => {
       const own = replaced.filter(({ datapath }) => datapath.name === name);
-      const message = `${own.length === 1 ? (own[0]?.node ?? '') : `${own.length} nodes`}: ${name} serves Services in kube-proxy's place; ${own[0]?.datapath.keeps ?? ''}.`;
+      const message = `${own.length === 1 ? (own[0]?.node ?? '') : `${plural(own.length, 'node')}`}: ${name} serves Services in kube-proxy's place; ${own[0]?.datapath.keeps ?? ''}.`;
       const rest = {
         message,
         evidence: [...own.slice(0, 10).map(({ node, datapath }) => `${node} has the interfaces ${datapath.interfaces.join(', ')}`), 'EndpointSlices, pods and DNS are compared as elsewhere'],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { quantile } from '../../durations.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
 import { onNode, type FindingKind } from '../finding.ts';
@@ -30,7 +31,7 @@ export const kpSyncSlow: FindingKind = {
             ? `kube-proxy on ${node.node} took ${average.toFixed(1)} s on average for each of its ${syncs?.count ?? 0} writes since it started.`
             : `kube-proxy on ${node.node} waits up to ${wait ?? 0} s before it writes a change.`,
           evidence: [
-            ...(average === undefined || syncs === undefined ? [] : [`${syncs.count} writes in ${syncs.sum.toFixed(1)} s${p99 === undefined || p99 === Infinity ? '' : `, 99 % of them within ${p99} s`}`]),
+            ...(average === undefined || syncs === undefined ? [] : [`${plural(syncs.count, 'write')} in ${syncs.sum.toFixed(1)} s${p99 === undefined || p99 === Infinity ? '' : `, 99 % of them within ${p99} s`}`]),
             ...(waits && own !== undefined ? [`minSyncPeriod ${wait} s, by ${sourceText(own)}`] : []),
           ],
           advice: waits

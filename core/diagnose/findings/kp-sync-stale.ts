@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { kubeProxyLogs } from '../kube-proxy-advice.ts';
 import { lateWrite } from '../late-write.ts';
@@ -17,7 +18,7 @@ export const kpSyncStale: FindingKind = {
       return [
         onNode(node.node, {
           message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(late.seconds)} s ago, and has not yet.`,
-          evidence: [`last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${pending} changes wait`],
+          evidence: [`last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${plural(pending, 'change')} ${pending === 1 ? 'waits' : 'wait'}`],
           ...kubeProxyLogs(node.node, cluster, 'shows why it does not write'),
         }),
       ];

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { quantile } from '../../durations.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
 import { kubectl } from '../command.ts';
@@ -22,8 +23,8 @@ export const latSlow: FindingKind = {
       const most = quantile(programming, 0.99);
       return [
         onNode(node, {
-          message: `Half of the ${programming.count} changes since kube-proxy of ${node} started took more than ${slowSeconds} s until they were in its rules${median === Infinity ? '' : `, up to ${median} s`}.`,
-          evidence: [`network_programming_duration_seconds: ${programming.count} changes, ${(programming.sum / programming.count).toFixed(1)} s on average${most === undefined || most === Infinity ? '' : `, 99 % within ${most} s`}`],
+          message: `Half of the ${plural(programming.count, 'change')} since kube-proxy of ${node} started took more than ${slowSeconds} s until they were in its rules${median === Infinity ? '' : `, up to ${median} s`}.`,
+          evidence: [`network_programming_duration_seconds: ${plural(programming.count, 'change')}, ${(programming.sum / programming.count).toFixed(1)} s on average${most === undefined || most === Infinity ? '' : `, 99 % within ${most} s`}`],
           advice: `The other findings of ${node} may say why, or a lack of CPU.`,
           commands: [kubectl('top', 'node', node)],
         }),

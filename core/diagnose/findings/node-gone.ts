@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { isWithin } from '../age.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
@@ -21,7 +22,7 @@ export const nodeGone: FindingKind = {
     return [...Map.groupBy(lost, ({ nodeName = '' }) => nodeName)].map(([node, endpoints]) => ({
       where: `node/${node}`,
       node,
-      message: `Service ${desired.name} has ${endpoints.length} endpoints on ${node}, and the cluster has no node of that name.`,
+      message: `Service ${desired.name} has ${plural(endpoints.length, 'endpoint')} on ${node}, and the cluster has no node of that name.`,
       evidence: endpoints.slice(0, 10).map(({ addresses, targetRef }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'}`),
       advice: 'Where the machine is gone for good, delete the pod by force. Otherwise let its kubelet register it again.',
       commands: endpoints.flatMap(({ targetRef }) => targetRef?.name ?? []).slice(0, 1).map((pod) => kubectl('-n', desired.namespace, 'delete', `pod/${pod}`, '--grace-period=0', '--force')),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 
@@ -20,7 +21,7 @@ export const nodeNotReady: FindingKind = {
         {
           where: `node/${name}`,
           node: name,
-          message: `${name} is not ready${pods.length === 0 ? '' : `, and ${pods.length} endpoints of Service ${desired.name} are there`}.`,
+          message: `${name} is not ready${pods.length === 0 ? '' : `, and ${plural(pods.length, 'endpoint')} of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} there`}.`,
           evidence: [`condition Ready: ${notReady ?? 'not true'}`, ...(pods.length === 0 ? [] : [`endpoints: ${pods.slice(0, 10).join(', ')}`])],
           advice: `The conditions and events of node ${name} show why.`,
           commands: [kubectl('describe', `node/${name}`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import type { PodFacts } from '../../cluster-facts.ts';
 import { isWithin } from '../age.ts';
 import { isDownByRestart } from '../container-restarts.ts';
@@ -43,7 +44,7 @@ export const podNotReady: FindingKind = {
     return [
       {
         where: whereOf(pods, desired),
-        message: `${pods.length} of ${all} pods of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} not ready: ${namesText(pods.map((pod) => `${pod.name} (${reasonOf(pod)})`))}.`,
+        message: `${pods.length} of ${plural(all, 'pod')} of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} not ready: ${namesText(pods.map((pod) => `${pod.name} (${reasonOf(pod)})`))}.`,
         evidence: listed(pods.map((pod) => `pod ${pod.name} on ${pod.node ?? 'no node'}: ${pod.phase}, ${pod.notReady ?? 'no condition Ready'}${pod.notReadySince === undefined ? '' : ` since ${pod.notReadySince}`}`)),
         advice: "The pod's conditions and events show why it is not ready.",
         commands: [kubectl('-n', desired.namespace, 'describe', `pod/${first.name}`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { isRestarting } from '../container-restarts.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
@@ -21,7 +22,7 @@ export const podRestarts: FindingKind = {
         evidence: listed(
           pods.flatMap((pod) =>
             pod.containers.filter((container) => isRestarting(container, now)).map(({ name, restarts, waiting, lastEnd }) =>
-              `pod ${pod.name} container ${name}: ${restarts} restarts${waiting === undefined ? '' : `, waits: ${waiting}`}${lastEnd === undefined ? '' : `, ended with ${lastEnd.exitCode} (${lastEnd.reason})${lastEnd.finishedAt === undefined ? '' : ` at ${lastEnd.finishedAt}`}`}`,
+              `pod ${pod.name} container ${name}: ${plural(restarts, 'restart')}${waiting === undefined ? '' : `, waits: ${waiting}`}${lastEnd === undefined ? '' : `, ended with ${lastEnd.exitCode} (${lastEnd.reason})${lastEnd.finishedAt === undefined ? '' : ` at ${lastEnd.finishedAt}`}`}`,
             ),
           ),
         ),

@@ -62,7 +62,7 @@ function ofExternal(dropping: readonly Dropping[], facts: Facts): Occurrence {
 function messageOf(dropping: readonly Dropping[], kind: string, { nodes }: Facts): string {
   const names = nodesOf(dropping);
   const shown = names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${String(names.length - 5)} more` : names.join(', ');
-  return `${String(names.length)} of ${String(nodes.length)} nodes (${shown}) drop packets of ${[...new Set(dropping.map(({ frontend }) => frontendText(frontend)))].join(', ')}, because ${kind} is Local and they have no endpoint.`;
+  return `${String(names.length)} of ${plural(nodes.length, 'node')} (${shown}) ${names.length === 1 ? 'drops' : 'drop'} packets of ${[...new Set(dropping.map(({ frontend }) => frontendText(frontend)))].join(', ')}, because ${kind} is Local and ${names.length === 1 ? 'it has' : 'they have'} no endpoint.`;
 }
 
 function nodesOf(dropping: readonly Dropping[]): string[] {

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
@@ -23,7 +24,7 @@ export const ruleProb: FindingKind = {
           return dnatTargets.some(({ probability }) => probability !== undefined && Math.abs(probability * dnatTargets.length - 1) > tolerance);
         })
         .map(({ frontend }) => ({
-          message: `${node} does not send packets of ${frontendText(frontend)} to each of ${String(frontend.dnatTargets.length)} endpoints alike: ${frontend.dnatTargets.map(({ address, port, probability = 0 }) => `${hostPort(address, port)} gets ${(probability * 100).toFixed(1)} %`).join(', ')}.`,
+          message: `${node} does not send packets of ${frontendText(frontend)} to each of ${plural(frontend.dnatTargets.length, 'endpoint')} alike: ${frontend.dnatTargets.map(({ address, port, probability = 0 }) => `${hostPort(address, port)} gets ${(probability * 100).toFixed(1)} %`).join(', ')}.`,
           evidence: frontend.dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule])),
           ...restartKubeProxy(node, facts.cluster),
         }));

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { hostPort } from '../../address.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import type { FindingKind } from '../finding.ts';
@@ -15,7 +16,7 @@ export const ruleRejectLive: FindingKind = {
       frontends
         .filter(({ frontend, desired: wanted, explainedBy, isUnreached }) => !isIpvs && !isUnreached && (frontend.verdict === 'REJECT' || frontend.verdict === 'DROP') && wanted.length > 0 && explainedBy === undefined)
         .map(({ frontend, desired: wanted }) => ({
-          message: `${node} answers ${frontendText(frontend)} with ${frontend.verdict} although there are ${wanted.length} endpoints for it.`,
+          message: `${node} answers ${frontendText(frontend)} with ${frontend.verdict} although there ${wanted.length === 1 ? 'is' : 'are'} ${plural(wanted.length, 'endpoint')} for it.`,
           evidence: [`the EndpointSlices ask for: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`, ...(frontend.refusedBy === undefined ? [] : [frontend.refusedBy.rule])],
           ...restartKubeProxy(node, facts.cluster),
         })),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
@@ -19,7 +20,7 @@ export const svcTargetPortName: FindingKind = {
       return [
         {
           where: whereOf([], desired),
-          message: `Port ${servicePortText(port)} of Service ${desired.name} has no endpoint: none of its ${pods.length} pods has a port named ${name} of protocol ${port.protocol}.`,
+          message: `Port ${servicePortText(port)} of Service ${desired.name} has no endpoint: none of its ${plural(pods.length, 'pod')} has a port named ${name} of protocol ${port.protocol}.`,
           evidence: [`targetPort: ${name}`, ...listed(pods.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`))],
           advice: `Name the container's port ${name} in the pods' template, or set the Service's targetPort.`,
           commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import type { PodFacts } from '../../cluster-facts.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
@@ -25,7 +26,7 @@ export const svcTargetPortPartial: FindingKind = {
       return [
         {
           where: `service/${desired.name}`,
-          message: `${without.length} of ${pods.length} pods get no traffic of port ${servicePortText(port)}, because they have no port named ${name} of protocol ${port.protocol}.`,
+          message: `${without.length} of ${plural(pods.length, 'pod')} ${without.length === 1 ? 'gets' : 'get'} no traffic of port ${servicePortText(port)}, because ${without.length === 1 ? 'it has' : 'they have'} no port named ${name} of protocol ${port.protocol}.`,
           evidence: [`targetPort: ${name}`, ...declarations(without)],
           advice: advice(`a port named ${name}`),
         },
@@ -38,7 +39,7 @@ export const svcTargetPortPartial: FindingKind = {
             {
               ...(failures.length === 0 ? {} : { severity: 'error' as const }),
               where: `service/${desired.name}`,
-              message: `${without.length} of ${pods.length} pods do not declare port ${String(target)}, to which port ${servicePortText(port)} of Service ${desired.name} leads: their share of the connections is refused where nothing listens there.`,
+              message: `${without.length} of ${plural(pods.length, 'pod')} ${without.length === 1 ? 'does' : 'do'} not declare port ${String(target)}, to which port ${servicePortText(port)} of Service ${desired.name} leads: their share of the connections is refused where nothing listens there.`,
               evidence: [`targetPort: ${String(target)}`, ...declarations(without), ...listed(failures)],
               advice: advice(`the port ${String(target)}`),
             },

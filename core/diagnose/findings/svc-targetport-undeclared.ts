@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
 import { listed } from '../listed.ts';
@@ -20,7 +21,7 @@ export const svcTargetPortUndeclared: FindingKind = {
         {
           ...(failures.length === 0 ? {} : { severity: 'error' as const }),
           where: whereOf([], desired),
-          message: `Port ${servicePortText(port)} of Service ${desired.name} leads to port ${String(target)} of its pods, and none of its ${String(pods.length)} pods declares that port: connections are refused where nothing listens there.`,
+          message: `Port ${servicePortText(port)} of Service ${desired.name} leads to port ${String(target)} of its pods, and none of its ${plural(pods.length, 'pod')} declares that port: connections are refused where nothing listens there.`,
           evidence: [`targetPort: ${String(target)}`, ...listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`)), ...listed(failures)],
           advice: 'Compare targetPort with the port that the program listens on, and set it. The active check (--connect) shows whether the port is open.',
           commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'), kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import type { KubeProxyConfig } from '../../parse/kube-proxy-config.ts';
 import { shellOn } from '../command.ts';
 import { onNode, type FindingKind } from '../finding.ts';
@@ -20,8 +21,8 @@ export const sysCtMax: FindingKind = {
       if (asked === undefined || max >= asked) return [];
       return [
         onNode(node, {
-          message: `The conntrack table of ${node} has room for ${max} entries; kube-proxy is configured to give it ${asked}.`,
-          evidence: [`nf_conntrack_max = ${max}`, `maxPerCore ${config.maxPerCore ?? 0}, min ${config.min ?? 0}, ${read.system.cpus} CPUs`],
+          message: `The conntrack table of ${node} has room for ${plural(max, 'entry', 'entries')}; kube-proxy is configured to give it ${asked}.`,
+          evidence: [`nf_conntrack_max = ${max}`, `maxPerCore ${config.maxPerCore ?? 0}, min ${config.min ?? 0}, ${plural(read.system.cpus, 'CPU')}`],
           advice: `Raise the sysctl on ${node}. kube-proxy's log says at its start why it could not.`,
           commands: [shellOn(node, 'sysctl', '-w', `net.netfilter.nf_conntrack_max=${String(asked)}`)],
         }),

@@ -1,3 +1,4 @@
+import { plural } from '../../plural.ts';
 import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
 import { onNode, type FindingKind } from '../finding.ts';
 import { growthText, kubeProxyGrowth } from '../growth.ts';
@@ -20,7 +21,7 @@ export const sysLiberal: FindingKind = {
       if (dropped.count < leastPackets || dropped.count / dropped.seconds < leastPerSecond) return [];
       return [
         onNode(node, {
-          message: `${node} dropped ${dropped.count} packets that fit no connection ${growthText(dropped)}, ${(dropped.count / dropped.seconds).toFixed(1)} a second.`,
+          message: `${node} dropped ${plural(dropped.count, 'packet')} that fit no connection ${growthText(dropped)}, ${(dropped.count / dropped.seconds).toFixed(1)} a second.`,
           evidence: [`kubeproxy_iptables_ct_state_invalid_dropped_packets_total +${dropped.count}`, 'net.netfilter.nf_conntrack_tcp_be_liberal = 0'],
           advice: "Where packets of one connection take several ways, set conntrack.tcpBeLiberal: true in kube-proxy's configuration.",
         }),
