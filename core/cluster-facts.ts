@@ -176,8 +176,10 @@ export const clusterFactsSchema = z.object({
   dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number(), servers: z.array(dnsServer).optional() }).nullable().optional(),
   kubeProxy: z
     .object({
-      /** Data of the ConfigMap kube-system/kube-proxy; absent where there is none. */
+      /** Data of kube-proxy's ConfigMap in kube-system; absent where there is none. */
       config: z.record(z.string(), z.string()).optional(),
+      /** Its name; absent in traces that were recorded before there was a choice: kube-proxy. */
+      configMap: z.string().optional(),
       pods: z.array(
         z.object({
           name: z.string(),
@@ -196,7 +198,7 @@ export const clusterFactsSchema = z.object({
       what: z.string(),
       reason: z.string(),
       /** The right that is missing, where the API server refused. */
-      forbidden: z.object({ verb: z.string(), resource: z.string(), namespace: z.string() }).optional(),
+      forbidden: z.object({ verb: z.string(), resource: z.string(), namespace: z.string(), names: z.array(z.string()).optional() }).optional(),
     }),
   ),
 });

@@ -5,6 +5,7 @@ import { labelDistance } from '../core/diagnose/nearest-labels.ts';
 import { present } from '../core/present.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
+import { configMapNames, kubeProxyLabels, withConfiguration } from './kube-proxy-objects.ts';
 import { protocolOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
@@ -52,8 +53,18 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
   const dnsServices = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' })));
   // A server that ends is none any more at once, and is not to be asked.
   const dnsFacts = cachedByKey(podsFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
-  const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, () => listPods(core, 'kube-system', 'k8s-app=kube-proxy'));
-  const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name: 'kube-proxy' })));
+  const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, async () => {
+    const lists = await Promise.all(kubeProxyLabels.map((labels) => listPods(core, 'kube-system', labels)));
+    return [...new Map(lists.flat().map((pod) => [pod.metadata?.name ?? '', pod])).values()];
+  });
+  /** By names, with commas between. */
+  const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, async (names) => {
+    const read = await Promise.allSettled(names.split(',').map((name) => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name }))));
+    const found = withConfiguration(read.flatMap((each) => (each.status === 'fulfilled' && each.value !== null ? [each.value] : [])));
+    const failed = read.find((each) => each.status === 'rejected');
+    if (found === undefined && failed !== undefined) throw failed.reason;
+    return found;
+  });
 
   const read = async ({ service, slices, nodes, client }: ObserveRequest): Promise<ClusterFacts> => {
     const pods = async (namespace: string, labelSelector: string): Promise<readonly V1Pod[]> => podLists(`${namespace} ${labelSelector}`);
@@ -68,13 +79,18 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
         return undefined;
       }
     };
-    const [podsRead, endpoints, policies, dns, proxyPods, proxyConfig] = await Promise.all([
+    const readProxy = async (): Promise<{ proxyPods: readonly V1Pod[] | undefined; proxyConfig: Awaited<ReturnType<typeof kubeProxyConfigs>> }> => {
+      const proxyPods = await part('pods of kube-proxy in namespace kube-system', { verb: 'list', resource: 'pods', namespace: 'kube-system' }, () => kubeProxyPods(''));
+      const names = configMapNames(proxyPods ?? []);
+      const proxyConfig = await part(`configmap/${names.join(',')} of namespace kube-system`, { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names }, () => kubeProxyConfigs(names.join(',')));
+      return { proxyPods, proxyConfig };
+    };
+    const [podsRead, endpoints, policies, dns, { proxyPods, proxyConfig }] = await Promise.all([
       part(`pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () => readPods(core, service, slices, pods)),
       part(`endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () => orNull(core.readNamespacedEndpoints({ namespace, name }))),
       part(`networkpolicies of namespace ${namespace}`, { verb: 'list', resource: 'networkpolicies.networking.k8s.io', namespace }, () => policyLists(namespace)),
       part('service/kube-dns of namespace kube-system', { verb: 'get,list', resource: 'services,endpointslices.discovery.k8s.io', namespace: 'kube-system' }, () => dnsFacts('')),
-      part('pods of kube-proxy in namespace kube-system', { verb: 'list', resource: 'pods', namespace: 'kube-system' }, () => kubeProxyPods('')),
-      part('configmap/kube-proxy of namespace kube-system', { verb: 'get', resource: 'configmaps', namespace: 'kube-system' }, () => kubeProxyConfigs('')),
+      readProxy(),
     ]);
     return {
       ...present({
@@ -90,7 +106,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
           proxyPods === undefined
             ? undefined
             : {
-                ...(proxyConfig?.data === undefined ? {} : { config: proxyConfig.data }),
+                ...(proxyConfig === undefined ? {} : { config: proxyConfig.data, configMap: proxyConfig.name }),
                 pods: proxyPods
                   .map(({ metadata, spec, status }) => ({
                     ...present({ node: spec?.nodeName, owner: ownerOf(metadata) }),

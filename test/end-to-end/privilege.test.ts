@@ -138,6 +138,7 @@ describe('the operator may not', () => {
       ['get', 'endpoints', '-n', 'default'],
       ['list', 'networkpolicies.networking.k8s.io', '-n', 'default'],
       ['get', 'configmaps/kube-proxy', '-n', 'kube-system'],
+      ['get', 'configmaps/kube-proxy-config', '-n', 'kube-system'],
       ['list', 'endpointslices.discovery.k8s.io', '-n', 'kube-system'],
       ['list', 'nodes'],
     ];

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { CoreV1Api, DiscoveryV1Api, KubeConfig, NetworkingV1Api, type V1EndpointSlice, type V1NetworkPolicy, type V1Node, type V1Pod, type V1Service } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { clusterFactsSchema } from '../../core/cluster-facts.ts';
+import { kubeProxyConfigMap } from '../../core/diagnose/kube-proxy-config-of.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
 import { clusterObserver, type ClusterObserver, type ObserveRequest } from '../../operator/observe-cluster.ts';
 import { desiredServiceOf } from '../../operator/observe.ts';
@@ -149,6 +150,40 @@ describe('observe', () => {
     expect(facts.kubeProxy?.config).toBeUndefined();
   });
 
+  const configuration = (mode: string): string => `apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: ${mode}\n`;
+  const kubeconfig = 'apiVersion: v1\nkind: Config\nclusters: []\n';
+  const configMaps = '/api/v1/namespaces/kube-system/configmaps';
+  it.each([
+    ['kubeadm', { 'k8s-app': 'kube-proxy' }, [{ name: 'kube-proxy', configMap: { name: 'kube-proxy' } }, { name: 'xtables-lock', hostPath: { path: '/run/xtables.lock' } }], { 'kube-proxy': { 'config.conf': configuration('ipvs'), 'kubeconfig.conf': kubeconfig } }, 'kube-proxy'],
+    ['EKS', { 'k8s-app': 'kube-proxy', 'eks.amazonaws.com/component': 'kube-proxy' }, [{ name: 'varlog', hostPath: { path: '/var/log' } }, { name: 'kubeconfig', configMap: { name: 'kube-proxy' } }, { name: 'config', configMap: { name: 'kube-proxy-config' } }], { 'kube-proxy': { kubeconfig }, 'kube-proxy-config': { config: configuration('ipvs') } }, 'kube-proxy-config'],
+    ['a generator that adds a hash', { 'k8s-app': 'kube-proxy' }, [{ name: 'config', projected: { sources: [{ serviceAccountToken: { path: 'token' } }, { configMap: { name: 'kube-proxy-config-7f2k9d4h6m' } }] } }], { 'kube-proxy-config-7f2k9d4h6m': { 'kube-proxy-config.yaml': configuration('ipvs') } }, 'kube-proxy-config-7f2k9d4h6m'],
+    ['AKS', { component: 'kube-proxy', tier: 'node' }, [{ name: 'config', configMap: { name: 'kube-proxy-config' } }], { 'kube-proxy-config': { 'kube-proxy-config.yaml': configuration('ipvs') } }, 'kube-proxy-config'],
+    ['Talos, whose pods have flags alone', { 'k8s-app': 'kube-proxy', tier: 'node' }, [{ name: 'kubeconfig', secret: { secretName: 'kubeconfig-in-cluster' } }], {}, undefined],
+  ])('finds the configuration of kube-proxy as %s sets it up', async (_name, labels, volumes, maps, expected) => {
+    const made = pod('kube-proxy-x', '172.30.0.11', { labels });
+    put('/api/v1/namespaces/kube-system/pods/kube-proxy-x', { ...made, spec: { ...made.spec, volumes } });
+    for (const [name, data] of Object.entries(maps)) put(`${configMaps}/${name}`, { metadata: { name }, data });
+    const { facts } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    expect(facts.unread).toEqual([]);
+    expect(facts.kubeProxy?.pods.map(({ name }) => name)).toEqual(['kube-proxy-x']);
+    expect(facts.kubeProxy?.configMap).toBe(expected);
+    expect(kubeProxyConfigMap(facts)?.mode).toBe(expected === undefined ? undefined : 'ipvs');
+    // No other is asked for, and none is listed.
+    const asked = requests.map((path) => path.replace(/\?.*/, '')).filter((path) => path.startsWith(configMaps));
+    expect(asked.map((path) => path.slice(configMaps.length + 1)).sort()).toEqual(expected === undefined ? ['kube-proxy', 'kube-proxy-config'] : Object.keys(maps).sort());
+  });
+
+  it('asks for the right to a ConfigMap of another name by that name alone', async () => {
+    const made = pod('kube-proxy-x', '172.30.0.11', { labels: { 'k8s-app': 'kube-proxy' } });
+    put('/api/v1/namespaces/kube-system/pods/kube-proxy-x', { ...made, spec: { ...made.spec, volumes: [{ name: 'config', configMap: { name: 'kube-proxy-config-7f2k9d4h6m' } }] } });
+    refused.set(configMaps, 403);
+    const { facts, slices } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    expect(facts.unread[0]).toMatchObject({ forbidden: { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names: ['kube-proxy-config-7f2k9d4h6m'] } });
+    const [finding] = diagnose({ desired: desiredServiceOf(service, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' }).filter(({ id }) => id === 'DATA-API-UNREAD');
+    expect(finding?.commands?.[0]?.run).toMatch(/ --verb=get --resource=configmaps --resource-name=kube-proxy-config-7f2k9d4h6m$/);
+    expect(finding?.message).toContain('so nothing is said of the configuration of kube-proxy');
+  });
+
   it.each([
     ['pods', '/api/v1/namespaces/shop/pods', ['pods', 'networkPolicies'], { verb: 'get,list', resource: 'pods', namespace }],
     ['Endpoints', '/api/v1/namespaces/shop/endpoints', ['endpoints'], { verb: 'get', resource: 'endpoints', namespace }],
@@ -167,7 +202,7 @@ describe('observe', () => {
     expect(parts.filter((part) => facts[part] === undefined)).toEqual(absent);
     const [finding] = diagnose({ desired: desiredServiceOf(service, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' }).filter(({ id }) => id === 'DATA-API-UNREAD');
     const [role, binding] = finding?.commands?.map(({ run }) => run) ?? [];
-    expect(role).toMatch(new RegExp(`^kubectl -n ${forbidden.namespace} create role svctrace-read-\\S+ --verb=${forbidden.verb} --resource=${forbidden.resource}$`));
+    expect(role).toMatch(new RegExp(`^kubectl -n ${forbidden.namespace} create role svctrace-read-\\S+ --verb=${forbidden.verb} --resource=${forbidden.resource}(?: --resource-name=[a-z-]+)*$`));
     expect(binding).toMatch(/ create rolebinding \S+ --role=\S+ --serviceaccount=svctrace-system:svctrace-operator$/);
   });
 
@@ -189,7 +224,8 @@ describe('observe', () => {
     const counts = Map.groupBy(requests, (path) => path.replace(/\?.*/, ''));
     expect(counts.get('/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies')).toHaveLength(1);
     expect(counts.get('/api/v1/namespaces/kube-system/services/kube-dns')).toHaveLength(1);
-    expect(counts.get('/api/v1/namespaces/kube-system/pods')).toHaveLength(1);
+    // By each of the labels that distributions give kube-proxy's pods.
+    expect(counts.get('/api/v1/namespaces/kube-system/pods')).toHaveLength(2);
     expect(counts.get('/api/v1/namespaces/kube-system/configmaps/kube-proxy')).toHaveLength(1);
     expect(counts.get('/api/v1/namespaces/shop/pods')).toHaveLength(1);
   });

@@ -36,7 +36,7 @@ function unknownOf(what: string): string {
 /** The rights to give, as kubectl takes them; the subject is the one that the API server named. */
 function actionOf({ forbidden, reason }: UnreadFacts): Action {
   if (forbidden === undefined) return { advice: 'Trace again: the API server answered with an error, or not in time.' };
-  const { verb, resource, namespace } = forbidden;
+  const { verb, resource, namespace, names = [] } = forbidden;
   // Of all namespaces.
   const isEverywhere = namespace === '';
   const kind = isEverywhere ? 'clusterrole' : 'role';
@@ -49,6 +49,6 @@ function actionOf({ forbidden, reason }: UnreadFacts): Action {
   const subject = account === null ? `--user=${user}` : `--serviceaccount=${account[1] ?? ''}:${account[2] ?? ''}`;
   return {
     advice,
-    commands: [kubectl(...place, 'create', kind, name, `--verb=${verb}`, `--resource=${resource}`), kubectl(...place, 'create', `${kind}binding`, name, `--${kind}=${name}`, subject)],
+    commands: [kubectl(...place, 'create', kind, name, `--verb=${verb}`, `--resource=${resource}`, ...names.map((each) => `--resource-name=${each}`)), kubectl(...place, 'create', `${kind}binding`, name, `--${kind}=${name}`, subject)],
   };
 }

@@ -2,12 +2,12 @@ import type { ClusterFacts } from '../../cluster-facts.ts';
 import { kubectl, type Action } from '../command.ts';
 import { restartKubeProxy } from '../kube-proxy-advice.ts';
 import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
+import { configMapName, kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
 
 export const kpModeMixed: FindingKind = {
   id: 'KP-MODE-MIXED',
   severity: 'warning',
-  condition: "A node's kube-proxy runs in another mode than the ConfigMap kube-system/kube-proxy says: it was not restarted since that was changed, or it fell back.",
+  condition: "A node's kube-proxy runs in another mode than kube-proxy's ConfigMap in kube-system says: it was not restarted since that was changed, or it fell back.",
   notReported: 'Nodes of different modes where there is no such ConfigMap, or it leaves the mode to the version.',
   source: 'kubernetes/kubernetes#109811; cmd/kube-proxy/app/server_linux.go',
   find: ({ nodes, cluster }) => {
@@ -19,8 +19,8 @@ export const kpModeMixed: FindingKind = {
       if (mode === undefined || mode === wanted) return [];
       return [
         onNode(node, {
-          message: `kube-proxy on ${node} runs in mode ${mode}; the ConfigMap kube-system/kube-proxy says ${wanted}.`,
-          evidence: [`127.0.0.1:10249/proxyMode: ${mode}`, `configmap/kube-proxy: mode ${wanted}`],
+          message: `kube-proxy on ${node} runs in mode ${mode}; the ConfigMap kube-system/${configMapName(cluster)} says ${wanted}.`,
+          evidence: [`127.0.0.1:10249/proxyMode: ${mode}`, `configmap/${configMapName(cluster)}: mode ${wanted}`],
           ...restartAll(node, cluster),
         }),
       ];
