@@ -163,7 +163,7 @@ describe('observe', () => {
     const made = pod('kube-proxy-x', '172.30.0.11', { labels });
     put('/api/v1/namespaces/kube-system/pods/kube-proxy-x', { ...made, spec: { ...made.spec, volumes } });
     for (const [name, data] of Object.entries(maps)) put(`${configMaps}/${name}`, { metadata: { name }, data });
-    const { facts } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    const facts = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
     expect(facts.unread).toEqual([]);
     expect(facts.kubeProxy?.pods.map(({ name }) => name)).toEqual(['kube-proxy-x']);
     expect(facts.kubeProxy?.configMap).toBe(expected);
@@ -177,7 +177,8 @@ describe('observe', () => {
     const made = pod('kube-proxy-x', '172.30.0.11', { labels: { 'k8s-app': 'kube-proxy' } });
     put('/api/v1/namespaces/kube-system/pods/kube-proxy-x', { ...made, spec: { ...made.spec, volumes: [{ name: 'config', configMap: { name: 'kube-proxy-config-7f2k9d4h6m' } }] } });
     refused.set(configMaps, 403);
-    const { facts, slices } = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
+    const slices = [slice(['auth-a', '10.244.1.2'])];
+    const facts = await observer.observe(request(slices));
     expect(facts.unread[0]).toMatchObject({ forbidden: { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names: ['kube-proxy-config-7f2k9d4h6m'] } });
     const [finding] = diagnose({ desired: desiredServiceOf(service, slices), nodes: [], cluster: facts, now: '2026-11-24T10:00:00Z' }).filter(({ id }) => id === 'DATA-API-UNREAD');
     expect(finding?.commands?.[0]?.run).toMatch(/ --verb=get --resource=configmaps --resource-name=kube-proxy-config-7f2k9d4h6m$/);
