@@ -41,7 +41,8 @@ interface NodeExplanation {
 }
 
 /**
- * @returns 5 where a node did not answer, or a part of one's rules could not be read
+ * @returns 5 where a node did not answer, or a part of one's rules could not be read; 1 where rules of other programs keep a
+ * client of --from from an answer
  * @throws UsageError where the node, the client or the frontend is none of the Service's
  */
 export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
@@ -61,7 +62,7 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     proxyMode: program.proxyMode,
     ...(program.backend === undefined ? {} : { backend: program.backend }),
     proxyModeSource: program.proxyModeSource,
-    ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend))) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
+    ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend)), bundle.cluster) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
@@ -78,7 +79,8 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
   });
   const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }), ...present({ client }), untried };
   writeResult(io, request.output, result, (shown) => textOf(visible(desired), shown.nodes, { comparison: shown.comparison, connections: shown.connections ?? [], client: shown.client, untried: shown.untried }, request, io));
-  return missing.length > 0 || explained.some(({ unread }) => unread.length > 0) ? exitStatus.partial : exitStatus.ok;
+  if (missing.length > 0 || explained.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
+  return explained.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true) ? exitStatus.findings : exitStatus.ok;
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {

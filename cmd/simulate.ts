@@ -117,7 +117,7 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
       io.stderr.write(`${answer.node} did not answer: ${answer.message}\n`);
       continue;
     }
-    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer))), [answer.node]);
+    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer)), bundle.cluster), [answer.node]);
     const twin = answers.findIndex((other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }));
     const before = answers[twin];
     if (before === undefined) answers.push(own);

@@ -1,7 +1,10 @@
 /** The rules of one node as a probe's report holds them for one Service. */
 import * as z from 'zod';
+import { prefixContains } from './address.ts';
+import type { ClusterFacts } from './cluster-facts.ts';
 import { dispatchRules } from './dispatch-references.ts';
 import { AddressSegments } from './evaluate/address-segments.ts';
+import { settle } from './evaluate/settle.ts';
 import { walkHooks, priorities, type HookedChain } from './evaluate/walk-hooks.ts';
 import { ToldApart } from './evaluate/told-apart.ts';
 import { IptablesWalk, type ChainLookup } from './evaluate/walk-iptables.ts';
@@ -27,7 +30,7 @@ import { elementsWithProtocolNames } from './parse/nft-normal-form.ts';
 import { present } from './present.ts';
 import type { IptablesBackend } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
-import type { Family } from './service.ts';
+import { familyOf, type Family } from './service.ts';
 import type { VirtualServer } from './virtual-server.ts';
 
 /** Where a chain hangs on a hook of netfilter, and when its turn comes there. */
@@ -223,6 +226,42 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
     segments: AddressSegments.of(family, ofBackends.flatMap(({ parsed }) => [...parsed.values()].flat()), foreign.flatMap(({ objects }) => objects)),
     knowsSourceNat: mode === 'nftables' || hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
   };
+}
+
+/**
+ * What becomes of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
+ * Where a report holds no rules of other programs, through kube-proxy's alone.
+ * @returns undefined where the node's proxy mode is not known, or nothing of it was read
+ */
+export function walkAllRules(report: NodeReport, service: string, packet: Packet, cluster?: Pick<ClusterFacts, 'nodes'>): WalkResult | undefined {
+  const family = familyOf(packet.destination);
+  const hooks = hooksOfReport(report, service, family, cluster);
+  if (hooks !== undefined) return settle(hooks.walk(packet));
+  const rules = readReportRules(report, service, family);
+  return rules === undefined ? undefined : walkReportRules(rules, packet);
+}
+
+const hooksOfReports = new WeakMap<NodeReport, Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>>();
+
+/** The same for all who ask of one report and cluster. */
+function hooksOfReport(report: NodeReport, service: string, family: Family, cluster: Pick<ClusterFacts, 'nodes'> | undefined): AllHooks | undefined {
+  const known = hooksOfReports.get(report) ?? new Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>();
+  hooksOfReports.set(report, known);
+  const key = `${family} ${service}`;
+  const found = known.get(key);
+  if (found !== undefined && found.cluster === cluster) return found.hooks;
+  const hooks = readAllHooks(report, service, family, bridgesBeside(report, cluster));
+  known.set(key, { cluster, hooks });
+  return hooks;
+}
+
+/** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
+export function bridgesBeside(report: NodeReport, cluster: Pick<ClusterFacts, 'nodes'> | undefined): ReadonlySet<string> {
+  const own = cluster?.nodes?.find(({ name }) => name === report.node);
+  if (own === undefined || own.podCIDRs.length === 0) return new Set();
+  const isCluster = (address: string): boolean => own.internalIPs.includes(address) || own.podCIDRs.some((prefix) => prefixContains(prefix, address) === true);
+  const bridges = (recordsOf(report, 'interfaces')[0]?.interfaces ?? []).filter(({ bridge, addresses }) => bridge === true && addresses.length > 0 && !addresses.some(isCluster));
+  return new Set(bridges.map(({ name }) => name));
 }
 
 /** At the priority of iptables' nat, and of kube-proxy's own chains. */

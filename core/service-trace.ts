@@ -660,6 +660,14 @@ export interface FindingStatus {
   message: string;
   evidence: string[];
   /**
+   * The rule of another program that it is about, as its tool prints it.
+   */
+  rule?: {
+    table: string;
+    chain: string;
+    rule: string;
+  };
+  /**
    * What to do, in sentences without a command.
    */
   advice: string;
@@ -2290,6 +2298,26 @@ export const serviceTraceSchema = {
         "type": "array",
         "items": {
          "type": "string"
+        }
+       },
+       "rule": {
+        "description": "The rule of another program that it is about, as its tool prints it.",
+        "type": "object",
+        "required": [
+         "table",
+         "chain",
+         "rule"
+        ],
+        "properties": {
+         "table": {
+          "type": "string"
+         },
+         "chain": {
+          "type": "string"
+         },
+         "rule": {
+          "type": "string"
+         }
         }
        },
        "advice": {

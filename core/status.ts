@@ -379,7 +379,7 @@ function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly No
         destinationPort: frontend.port,
         protocol: frontend.protocol,
         entersAt: entryOf(recordsOf(read.report, 'start')[0]?.addresses ?? [], from.address),
-      });
+      }, input.cluster);
       walks.push({
         node: from.node,
         source: from.address,

@@ -12,7 +12,7 @@ export function diagnose(facts: Facts): FindingStatus[] {
   return inOrder(found);
 }
 
-export function findingOf({ id, severity }: Pick<FindingKind, 'id' | 'severity'>, { where, node, message, evidence, advice, commands = [], severity: own }: Occurrence): FindingStatus {
+export function findingOf({ id, severity }: Pick<FindingKind, 'id' | 'severity'>, { where, node, message, evidence, rule, advice, commands = [], severity: own }: Occurrence): FindingStatus {
   return {
     id,
     severity: own ?? severity,
@@ -20,6 +20,7 @@ export function findingOf({ id, severity }: Pick<FindingKind, 'id' | 'severity'>
     ...(node === undefined ? {} : { node }),
     message,
     evidence: [...evidence],
+    ...(rule === undefined ? {} : { rule }),
     advice,
     ...(commands.length === 0 ? {} : { commands: [...commands] }),
   };

@@ -1,6 +1,7 @@
 /** The shape of every finding, and what a finding is decided from. */
 import type { ClusterFacts } from '../cluster-facts.ts';
 import type { NodeFacts } from '../node-facts.ts';
+import type { RuleReference } from '../program.ts';
 import type { DesiredService } from '../service.ts';
 import type { FindingStatus, ServiceTraceStatus } from '../service-trace.ts';
 import type { Action } from './command.ts';
@@ -39,6 +40,8 @@ export interface Occurrence extends Action {
   readonly message: string;
   /** The very rules, endpoints or entries that show it. */
   readonly evidence: readonly string[];
+  /** The rule that it is about, where it is about one of another program. */
+  readonly rule?: RuleReference;
   /** Where it is one of `otherSeverities` of its kind. */
   readonly severity?: Severity;
 }

@@ -1,13 +1,13 @@
 /** What rules of other programs do with a Service's packets, and with the answers to them. */
-import { comparableAddress, hostPort, prefixContains, type addressSet } from '../address.ts';
+import { comparableAddress, hostPort, type addressSet } from '../address.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import { answerTo, fateOf } from '../evaluate/answer.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { isOwnAddress } from '../evaluate/walk-hooks.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import { oncePer } from '../once-per.ts';
-import type { FrontendProgram } from '../program.ts';
-import { readAllHooks, type AllHooks } from '../report-rules.ts';
+import type { FrontendProgram, RuleReference } from '../program.ts';
+import { bridgesBeside, readAllHooks, type AllHooks } from '../report-rules.ts';
 import type { DesiredService, Family } from '../service.ts';
 
 export interface ForeignFault {
@@ -18,7 +18,7 @@ export interface ForeignFault {
   /** The rule as its tool prints it, behind its table. */
   readonly rule: string;
   /** Where the rule stands; absent for a policy. */
-  readonly place?: Pick<Step, 'table' | 'chain' | 'rule'>;
+  readonly place?: RuleReference;
   /** A program, or "another program". */
   readonly owner: string;
   /** What is not known and decides whether it is so; empty where it surely is. */
@@ -51,16 +51,7 @@ export interface AskedPacket {
 
 /** Undefined where a node's report holds no rules of other programs. */
 export function foreignHooks(facts: NodeFacts, { namespace, name }: DesiredService, family: Family, cluster: ClusterFacts | undefined): AllHooks | undefined {
-  return facts.read === undefined ? undefined : readAllHooks(facts.read.report, `${namespace}/${name}`, family, bridgesBeside(facts, cluster));
-}
-
-/** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
-export function bridgesBeside({ node, read }: NodeFacts, cluster: ClusterFacts | undefined): ReadonlySet<string> {
-  const own = cluster?.nodes?.find(({ name }) => name === node);
-  if (own === undefined || own.podCIDRs.length === 0) return new Set();
-  const isCluster = (address: string): boolean => own.internalIPs.includes(address) || own.podCIDRs.some((prefix) => prefixContains(prefix, address) === true);
-  const bridges = (read?.interfaces?.interfaces ?? []).filter(({ bridge, addresses }) => bridge === true && addresses.length > 0 && !addresses.some(isCluster));
-  return new Set(bridges.map(({ name }) => name));
+  return facts.read === undefined ? undefined : readAllHooks(facts.read.report, `${namespace}/${name}`, family, bridgesBeside(facts.read.report, cluster));
 }
 
 /** With what could not be followed on the way. */
@@ -182,7 +173,7 @@ export class ForeignJudge {
       const answer = answerTo(packet, first, this.#hooks.machine, this.#own);
       return this.#walk(answer).flatMap((leaf): Found[] => {
         const fate = fateOf(packet, answer, leaf);
-        if (fate === 'arrives') return [];
+        if (fate === 'arrives' || fate === 'unknown') return [];
         const assumed = [...(first.assumed ?? []), ...(leaf.assumed ?? [])];
         const whole: Leaf = assumed.length === 0 ? leaf : { ...leaf, assumed };
         const cause = trackingStep(leaf) ?? trackingStep(first);
@@ -246,7 +237,7 @@ function stoppingStep({ decidedBy = '', path }: Leaf): Step | undefined {
 }
 
 /** The rule that keeps packets from conntrack, or puts them into a zone. */
-function trackingStep({ path }: Leaf): Step | undefined {
+export function trackingStep({ path }: Leaf): Step | undefined {
   return path.findLast((step) => !isKubeStep(step) && isUntracking(step));
 }
 
@@ -268,7 +259,8 @@ function isKubeStop(leaf: Leaf): boolean {
   return step !== undefined && isKubeStep(step);
 }
 
-function isKubeStep({ table, chain }: Step): boolean {
+/** Whether the rule is kube-proxy's own. */
+export function isKubeStep({ table, chain }: Step): boolean {
   return table === 'kube-proxy' || chain.startsWith('KUBE-');
 }
 

@@ -265,12 +265,21 @@ class Picture {
     return shares.length === 0 ? undefined : shares.length === 1 ? shares[0] : 'differs';
   }
 
+  /** The rule of another program that a finding is about: no box of kube-proxy's does it. */
+  #foreignRule(group: Group, { table, chain, rule }: NonNullable<FindingStatus['rule']>): DiagramBox | undefined {
+    const id = `${group.id} rule ${table} ${chain} ${rule}`;
+    this.#box({ id, layer: 'entry', title: `${table} ${chain}`, lines: ['of another program', rule], tone: 'error', group: group.id });
+    for (const box of [...this.#boxes.values()]) if (box.layer === 'frontend') this.#arrow(box.id, id);
+    return this.#boxes.get(id);
+  }
+
   /** The box that a finding is about gets its id as a line. */
-  #mark({ id, where, node, severity }: FindingStatus, pods: ReadonlySet<string>): void {
+  #mark({ id, where, node, severity, rule }: FindingStatus, pods: ReadonlySet<string>): void {
     const [kind = '', name = ''] = where.split('/');
     const group = this.#groups.find(({ nodes }) => nodes.some((each) => each.name === (node ?? name)));
     const boxes = [...this.#boxes.values()];
     const found =
+      (rule === undefined || group === undefined ? undefined : this.#foreignRule(group, rule)) ??
       this.#boxes.get(`slice ${name}`) ??
       (kind === 'pod' ? boxes.find((box) => box.layer === 'pod' && (box.title === name || (pods.size > 0 && box.id === `pod ${name}`))) : undefined) ??
       (id.startsWith('DNS-') ? this.#boxes.get('dns') : undefined) ??

@@ -24,11 +24,12 @@ export function answerTo(packet: Packet, { dnat, masquerade, connection }: Leaf,
   };
 }
 
-/** What becomes of an answer: it comes to the client as the answer of whom the client asked; it is stopped; or it comes as somebody else's, and the client has no use for it. */
-export type AnswerFate = 'arrives' | 'stopped' | 'lost';
+/** What becomes of an answer: it comes to the client as the answer of whom the client asked; it is stopped; or it comes as somebody else's, and the client has no use for it; or a rule takes it of which it is not known what it does. */
+export type AnswerFate = 'arrives' | 'stopped' | 'lost' | 'unknown';
 
 export function fateOf(first: Packet, answer: Packet, { verdict, turned, dnat }: Leaf): AnswerFate {
   if (verdict === 'DROP' || verdict === 'REJECT') return 'stopped';
+  if (verdict === 'UNKNOWN') return 'unknown';
   const source = turned?.source ?? { address: answer.source, port: answer.sourcePort };
   const destination = dnat ?? turned?.destination ?? { address: answer.destination };
   return isSameAddress(source.address, first.destination) && source.port === first.destinationPort && isSameAddress(destination.address, first.source) ? 'arrives' : 'lost';

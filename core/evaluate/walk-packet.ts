@@ -1,8 +1,9 @@
 /** Walks one packet through what a node's report holds of one Service. */
+import type { ClusterFacts } from '../cluster-facts.ts';
 import type { NodeReport } from '../node-report.ts';
 import { readProxyMode } from '../proxy-mode.ts';
-import { rulesOfReport } from '../report-rules.ts';
-import { familyOf, type DesiredService } from '../service.ts';
+import { walkAllRules } from '../report-rules.ts';
+import type { DesiredService } from '../service.ts';
 import { settle } from './settle.ts';
 import type { Packet, Step, Verdict, WalkResult } from './walk.ts';
 
@@ -30,10 +31,12 @@ export interface WalkDestination {
   readonly masquerade: boolean;
 }
 
-/** What becomes of the packet on the node; every branch of a random choice is followed. */
-export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet): Walk {
-  const rules = rulesOfReport(report, `${desired.namespace}/${desired.name}`, familyOf(packet.destination));
-  return summarize(rules?.walk(packet) ?? { leaves: [], steps: [], unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`], assumed: [] });
+/**
+ * What becomes of the packet on the node, through all rules that were read; every branch of a random choice is followed.
+ * @param cluster by which it is known of some interfaces that no packet of a Service comes by them
+ */
+export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet, cluster?: ClusterFacts): Walk {
+  return summarize(walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? { leaves: [], steps: [], unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`], assumed: [] });
 }
 
 const verdictOrder = ['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT', 'NONE'] as const;

@@ -2,8 +2,10 @@
 import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
 import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import type { HungChain, ReportRules } from '../report-rules.ts';
-import { readReportRules, walkReportRules } from '../report-rules.ts';
-import type { Hook, Packet, WalkResult } from '../evaluate/walk.ts';
+import { readReportRules, walkAllRules, walkReportRules } from '../report-rules.ts';
+import type { ClusterFacts } from '../cluster-facts.ts';
+import { isKubeStep } from '../diagnose/foreign-rules.ts';
+import type { Hook, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables-rule.ts';
 import { askedFrontends, outsideClient, type Frontend } from '../node-program.ts';
 import { recordsOf, type NodeReport } from '../node-report.ts';
@@ -68,14 +70,14 @@ export type FrontendFilter = (frontend: Frontend) => boolean;
 /**
  * @returns one for each family of the Service; empty where kube-proxy writes no rules for it, or the node's rules are not known
  */
-export function explainProgram(report: NodeReport, desired: DesiredService, wants: FrontendFilter = () => true): FamilyExplanation[] {
+export function explainProgram(report: NodeReport, desired: DesiredService, wants: FrontendFilter = () => true, cluster?: ClusterFacts): FamilyExplanation[] {
   const all = askedFrontends(desired);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
     const rules = frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
     if (rules === undefined) return [];
     const isAll = frontends.length === all.filter((frontend) => frontend.family === family).length;
-    const program = new Program(report, desired, rules, frontends, isAll);
+    const program = new Program(report, desired, rules, frontends, isAll, cluster);
     return [{ family, frontends: frontends.map(frontendName), stages: program.stages() }];
   });
 }
@@ -127,18 +129,22 @@ class Program {
   readonly #isAll: boolean;
   readonly #shares = new Map<string, Partial<Record<ClientKind, number>>>();
   readonly #own: readonly string[];
+  /** Rules of other programs that some packet meets, each once. */
+  readonly #foreign = new Map<string, Step>();
 
-  constructor(report: NodeReport, desired: DesiredService, rules: ReportRules, frontends: readonly Frontend[], isAll: boolean) {
+  constructor(report: NodeReport, desired: DesiredService, rules: ReportRules, frontends: readonly Frontend[], isAll: boolean, cluster: ClusterFacts | undefined) {
     this.#rules = rules;
     this.#desired = desired;
     this.#frontends = frontends;
     this.#isAll = isAll;
     this.#names = namesOf(desired, rules);
     this.#own = recordsOf(report, 'start')[0]?.addresses ?? [];
-    for (const { kind, result } of frontends.flatMap((frontend) => walkClients(rules, desired, frontend, { node: report.node, addresses: this.#own }))) this.#count(kind, result);
+    const walk = (packet: Packet): WalkResult => walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? walkReportRules(rules, packet);
+    for (const { kind, result } of frontends.flatMap((frontend) => walkClients(walk, desired, frontend, { node: report.node, addresses: this.#own }))) this.#count(kind, result);
   }
 
-  #count(kind: ClientKind, { leaves }: WalkResult): void {
+  #count(kind: ClientKind, { leaves, steps }: WalkResult): void {
+    for (const step of steps) if (!isKubeStep(step) && step.table !== ipvsTable) this.#foreign.set(keyOf(step.table, step.chain, step.rule), step);
     const own = new Map<string, number>();
     for (const { path, probability } of leaves) {
       for (const key of new Set(path.map(({ table, chain, rule }) => keyOf(table, chain, rule)))) own.set(key, (own.get(key) ?? 0) + probability);
@@ -171,7 +177,20 @@ class Program {
       ...this.#ipvs(),
       stage('As packets leave: POSTROUTING', ({ hook }) => hook === 'postrouting'),
     ];
-    return stages.filter(({ chains }) => chains.length > 0);
+    const shown = new Set(stages.flatMap(({ chains }) => chains.flatMap(({ table, chain, rules }) => rules.map(({ text }) => keyOf(table, chain, text)))));
+    return [this.#foreignStage(shown), ...stages].filter(({ chains }) => chains.length > 0);
+  }
+
+  /** What other programs have on the way, in the order in which packets come to it: it may end their way before the rules below have them, or behind those. */
+  #foreignStage(shown: ReadonlySet<string>): StageExplanation {
+    const steps = [...this.#foreign].flatMap(([key, step]) => (shown.has(key) ? [] : [step]));
+    const chains = [...Map.groupBy(steps, ({ table, chain }) => `${table}\n${chain}`).values()].flatMap((own): ChainExplanation[] => {
+      const [first] = own;
+      if (first === undefined) return [];
+      const rules = own.map(({ table, chain, rule, effect, counters }) => this.#explanation(table, chain, rule, { sentence: `${effect}.`, lines: [], unknown: [] }, counters, true));
+      return [{ table: first.table, chain: first.chain, hooks: [], rules }];
+    });
+    return { title: 'Rules of other programs that these packets meet, at any hook', chains };
   }
 
   /** The chain, once; what it leads to is put behind what waits already. */
@@ -282,13 +301,13 @@ function isElementOf({ key }: NftElement, { address, port, protocol }: Frontend)
 }
 
 /** The clients whose packets show what the rules do with a frontend. */
-export function walkClients(rules: ReportRules, desired: DesiredService, frontend: Frontend, { node, addresses }: { readonly node: string; readonly addresses: readonly string[] }): Walked[] {
+export function walkClients(walkPacket: (packet: Packet) => WalkResult, desired: DesiredService, frontend: Frontend, { node, addresses }: { readonly node: string; readonly addresses: readonly string[] }): Walked[] {
   const { family, protocol, port } = frontend;
   const own = reachableAddresses(addresses, family);
   const destinations = frontend.address === '' ? own : [frontend.address];
   const walk = (kind: ClientKind, source: string, destination: string): Walked => {
     const packet: Packet = { source, destination, destinationPort: port, protocol, entersAt: kind === 'node' ? 'OUTPUT' : 'PREROUTING' };
-    return { kind, packet, result: walkReportRules(rules, packet) };
+    return { kind, packet, result: walkPacket(packet) };
   };
   const outside = destinations.map((destination) => walk('outside', outsideClient[family], destination));
   // A NodePort may be served on some of the node's addresses only.

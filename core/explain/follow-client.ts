@@ -1,15 +1,19 @@
 /** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
-import { hostPort, isSameAddress } from '../address.ts';
+import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
 import type { Bundle } from '../bundle.ts';
 import { connectionText } from '../diagnose/connections.ts';
 import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns-answers.ts';
 import { defaultClusterDomain, serviceDomain } from '../dns-names.ts';
 import { entryOf } from '../evaluate/walk-hooks.ts';
-import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
+import { answerTo, fateOf } from '../evaluate/answer.ts';
+import { ipvsTable } from '../evaluate/walk-ipvs.ts';
+import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
+import { isKubeStep, trackingStep } from '../diagnose/foreign-rules.ts';
 import type { Frontend } from '../node-program.ts';
 import { recordsOf, type NodeReport, type RecordOf } from '../node-report.ts';
 import { parseConntrackLine } from '../parse/conntrack.ts';
-import { readReportRules, walkReportRules } from '../report-rules.ts';
+import { readReportRules, walkAllRules, walkReportRules } from '../report-rules.ts';
+import { familyOf } from '../service.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
 import { withPod } from './explained.ts';
 import { percent } from './sentence.ts';
@@ -45,6 +49,8 @@ export interface Journey {
   readonly steps: readonly JourneyStep[];
   /** What could not be followed: nothing is said of what depends on it. */
   readonly unknown: readonly string[];
+  /** What rules of other programs do to connections, or to their answers, so that the client gets none: a sentence each. */
+  readonly faults: readonly string[];
 }
 
 /**
@@ -59,7 +65,7 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
   if (rules === undefined || destination === undefined) return undefined;
   const entersAt = entryOf(own, client.address);
   const packet: Packet = { source: client.address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt };
-  const result = walkReportRules(rules, packet);
+  const result = walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, bundle.cluster) ?? walkReportRules(rules, packet);
   const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
   const met = rulesMet(report, bundle, frontend, result);
   return {
@@ -79,6 +85,7 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
         : []),
     ],
     unknown: result.unknown,
+    faults: way.faults(),
   };
 }
 
@@ -195,8 +202,12 @@ class Way {
     const from = hostPort(destination, destinationPort);
     const lines = this.#destinations().map(({ text, share }) => `${from} → DNAT → ${text}: ${percent(share)} of the connections.`);
     const others = new Map<string, number>();
-    for (const { verdict, probability } of this.#result.leaves) if (verdict !== 'DNAT') others.set(verdict, (others.get(verdict) ?? 0) + probability);
-    for (const [verdict, share] of others) lines.push(`${percent(share)} of the connections: ${endWords.get(verdict) ?? verdict}.`);
+    for (const leaf of this.#result.leaves) {
+      if (leaf.verdict === 'DNAT') continue;
+      const text = `${endWords.get(leaf.verdict) ?? leaf.verdict}${endedBy(leaf)}`;
+      others.set(text, (others.get(text) ?? 0) + leaf.probability);
+    }
+    for (const [text, share] of others) lines.push(`${percent(share)} of the connections: ${text}.`);
     return lines;
   }
 
@@ -227,10 +238,70 @@ class Way {
 
   back(): string[] {
     const { source, destination, destinationPort } = this.#packet;
+    const fates = this.#destinations().map((each) => ({ ...each, fate: this.#fateOf(each) }));
+    const isTurned = fates.some(({ fate }) => fate === undefined);
     return [
-      ...this.#destinations().map(({ text, masquerade }) => `${text} receives the connection from ${masquerade ? `${this.#report.node}, which stands for ${source}` : source}, and answers it.`),
-      `On ${this.#report.node}, conntrack finds the answer by its reply direction and turns it back: the client sees ${hostPort(destination, destinationPort)} answer.`,
+      ...fates.map(({ text, masquerade, fate }) => (fate === undefined ? `${text} receives the connection from ${masquerade ? `${this.#report.node}, which stands for ${source}` : source}, and answers it.` : fate.sentence)),
+      ...(isTurned ? [`On ${this.#report.node}, conntrack finds the answer by its reply direction and turns it back: the client sees ${hostPort(destination, destinationPort)} answer.`] : []),
     ];
+  }
+
+  /** What rules of other programs do, here, on the endpoint's own node, or to the answers. */
+  faults(): string[] {
+    const shares = new Map<string, number>();
+    for (const leaf of this.#result.leaves) {
+      const text = foreignEnd(leaf);
+      if (text !== undefined) shares.set(text, (shares.get(text) ?? 0) + leaf.probability);
+    }
+    const here = [...shares].map(([text, share]) => `${percent(share)} of the connections are ${text}.`);
+    const behind = this.#destinations().filter(({ leaf: { dnat } }) => dnat !== undefined && !isForeignDnat(dnat)).flatMap((each) => {
+      const fate = this.#fateOf(each);
+      return fate === undefined || fate.isUnknown ? [] : [fate.sentence];
+    });
+    return [...new Set([...here, ...behind])];
+  }
+
+  /** undefined where the endpoint receives the connection and its answer comes to the client, as far as rules were read. */
+  #fateOf({ leaf, text, node }: Destination): Fate | undefined {
+    const { dnat } = leaf;
+    if (dnat === undefined) return undefined;
+    if (isForeignDnat(dnat)) return { isUnknown: false, sentence: `The connection goes to ${text} and not to an endpoint of the Service, by ${ruleText(dnat.by)}.` };
+    const { source, protocol } = this.#packet;
+    const [own = source] = this.#ownAddresses(this.#report);
+    const there = node === undefined || node === this.#report.node ? undefined : this.#bundle.answers.find((answer) => answer.node === node);
+    if (there !== undefined && 'report' in there) {
+      const sent: Packet = { source: leaf.masquerade ? own : source, destination: dnat.address, destinationPort: dnat.port, protocol, entersAt: 'PREROUTING' };
+      const arrived = this.#walk(there.report, sent);
+      const stopped = arrived.find(({ verdict, dnat: away }) => verdict === 'DROP' || verdict === 'REJECT' || away !== undefined) ?? arrived.find(({ verdict }) => verdict === 'UNKNOWN');
+      if (stopped !== undefined) return { isUnknown: stopped.verdict === 'UNKNOWN', sentence: stopped.verdict === 'UNKNOWN' ? `Whether ${text} receives the connection is not known: it hangs on rules of ${node ?? ''}${endedBy(stopped)}.` : `${text} does not receive the connection: on ${node ?? ''}, it is ${stopped.verdict === 'DNAT' ? 'sent elsewhere' : stopped.verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(stopped)}.` };
+      const [first] = arrived;
+      const answered = first === undefined ? undefined : this.#answerOn(there.report, sent, first, text);
+      if (answered !== undefined) return answered;
+    }
+    const comesBack = leaf.masquerade || this.#packet.entersAt === 'OUTPUT' || this.#client.pod !== undefined || node === undefined || node === this.#report.node;
+    return comesBack ? this.#answerOn(this.#report, this.#packet, leaf, text) : undefined;
+  }
+
+  /** What becomes of the endpoint's answer on one node. */
+  #answerOn(report: NodeReport, first: Packet, leaf: Leaf, text: string): Fate | undefined {
+    const addresses = this.#ownAddresses(report);
+    const answer = answerTo(first, leaf, { addresses: recordsOf(report, 'start')[0]?.addresses ?? [], ipSets: new Map() }, addresses[0] ?? first.source);
+    const fates = this.#walk(report, answer).map((each) => ({ each, fate: fateOf(first, answer, each) }));
+    const bad = fates.find(({ fate }) => fate === 'stopped' || fate === 'lost') ?? fates.find(({ fate }) => fate === 'unknown');
+    if (bad === undefined) return undefined;
+    const asked = hostPort(this.#packet.destination, this.#packet.destinationPort);
+    if (bad.fate === 'unknown') return { isUnknown: true, sentence: `${text} receives the connection; whether its answer comes to the client is not known: it hangs on rules of ${report.node}${endedBy(bad.each)}.` };
+    if (bad.fate === 'stopped') return { isUnknown: false, sentence: `${text} receives the connection, and its answer does not come to the client: on ${report.node}, it is dropped${endedBy(bad.each)}.` };
+    const by = trackingStep(bad.each) ?? trackingStep(leaf);
+    return { isUnknown: false, sentence: `${text} receives the connection, and the client has no use for its answer: conntrack of ${report.node} does not know it${by === undefined ? '' : ` (by ${ruleText(by)})`}, so that it does not come from ${asked}.` };
+  }
+
+  #walk(report: NodeReport, packet: Packet): readonly Leaf[] {
+    return walkAllRules(report, `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`, packet, this.#bundle.cluster)?.leaves ?? [];
+  }
+
+  #ownAddresses(report: NodeReport): string[] {
+    return reachableAddresses(recordsOf(report, 'start')[0]?.addresses ?? [], familyOf(this.#packet.destination));
   }
 
   /** Connections of this client that conntrack held. */
@@ -244,9 +315,10 @@ class Way {
     return own.length <= mostEntries ? shown : [...shown, `conntrack now: ${String(own.length - mostEntries)} more of this client.`];
   }
 
-  #destinations(): { readonly text: string; readonly target: string; readonly share: number; readonly node: string | undefined; readonly masquerade: boolean }[] {
-    const found = new Map<string, { text: string; target: string; share: number; node: string | undefined; masquerade: boolean }>();
-    for (const { dnat, probability, masquerade } of this.#result.leaves) {
+  #destinations(): Destination[] {
+    const found = new Map<string, Destination & { share: number }>();
+    for (const leaf of this.#result.leaves) {
+      const { dnat, probability, masquerade } = leaf;
       if (dnat === undefined) continue;
       const target = hostPort(dnat.address, dnat.port);
       const before = found.get(target);
@@ -255,10 +327,55 @@ class Way {
         continue;
       }
       const endpoint = this.#bundle.desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((address) => isSameAddress(address, dnat.address)));
-      found.set(target, { text: withPod(target, dnat.address, this.#names), target, share: probability, node: endpoint?.nodeName, masquerade });
+      found.set(target, { text: withPod(target, dnat.address, this.#names), target, share: probability, node: endpoint?.nodeName, masquerade, leaf });
     }
     return [...found.values()];
   }
+}
+
+/** Where the rules send connections, with one branch of those that go there. */
+interface Destination {
+  readonly text: string;
+  readonly target: string;
+  readonly share: number;
+  readonly node: string | undefined;
+  readonly masquerade: boolean;
+  readonly leaf: Leaf;
+}
+
+/** Why the client gets no answer of an endpoint, or why that is not known. */
+interface Fate {
+  readonly isUnknown: boolean;
+  readonly sentence: string;
+}
+
+function isForeignDnat({ by }: NonNullable<Leaf['dnat']>): boolean {
+  return !isKubeStep(by) && by.table !== ipvsTable;
+}
+
+/** `dropped, by the rule …`: what a rule of another program does to a branch. */
+function foreignEnd(leaf: Leaf): string | undefined {
+  const { verdict, dnat, path, decidedBy } = leaf;
+  if (verdict === 'DROP' || verdict === 'REJECT') {
+    const last = path.at(-1);
+    const isForeign = decidedBy?.startsWith('policy of ') === true || (last !== undefined && !isKubeStep(last) && last.table !== ipvsTable);
+    return isForeign ? `${verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(leaf)}` : undefined;
+  }
+  if (dnat !== undefined) return !isForeignDnat(dnat) ? undefined : `sent to ${hostPort(dnat.address, dnat.port)}, by ${ruleText(dnat.by)}`;
+  const untracking = trackingStep(leaf);
+  return verdict === 'UNKNOWN' || untracking === undefined ? undefined : `not rewritten, by ${ruleText(untracking)}`;
+}
+
+function ruleText({ table, chain, rule }: Step): string {
+  return `the rule ${rule} of ${table} ${chain}`;
+}
+
+/** `, by the rule …`, of a branch that a rule or a policy ended. */
+function endedBy({ verdict, decidedBy, path, dnat }: Leaf): string {
+  if (verdict === 'NONE' || verdict === 'ACCEPT') return '';
+  if (decidedBy?.startsWith('policy of ') === true) return `, by the ${decidedBy}`;
+  const step = dnat?.by ?? path.at(-1);
+  return step === undefined ? '' : `, by ${ruleText(step)}`;
 }
 
 /** More connections of one client tell nothing new. */

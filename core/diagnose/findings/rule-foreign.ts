@@ -20,6 +20,7 @@ export const ruleForeign: FindingKind = {
         return {
           message: `On ${check.node}, a rule of ${owner} ${doingText(first)} of ${texts.slice(0, 3).join(', ')}${texts.length > 3 ? ` and ${String(texts.length - 3)} more` : ''}${first?.to === undefined ? '' : ` to ${first.to}`}.`,
           evidence: [rule],
+          ...(first?.place === undefined ? {} : { rule: first.place }),
           advice: `Find out why ${owner} has it, and let packets of Services and pods through before it. kube-proxy's own rules on ${check.node} are right.`,
         };
       });
