@@ -1,4 +1,5 @@
 /** The one place that decides the exit status (docs: README, "Exit status"); it is the same for every output format. */
+import { ChainLoopError } from '../core/evaluate/walk.ts';
 import type { ServiceTrace } from '../core/service-trace.ts';
 import { ClusterError, InterruptedError, NotFoundError, UsageError } from './errors.ts';
 
@@ -22,7 +23,8 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGPIPE: 13, SIGTERM: 15 } as cons
 
 /** Undefined for an error that is a bug: it is shown with its stack. */
 export function exitStatusOfError(error: unknown): number | undefined {
-  if (error instanceof UsageError) return exitStatus.usage;
+  // Rules that no kernel takes: somebody altered the file, or they are being written at this moment.
+  if (error instanceof UsageError || error instanceof ChainLoopError) return exitStatus.usage;
   if (error instanceof ClusterError) return exitStatus.cluster;
   if (error instanceof NotFoundError) return exitStatus.notFound;
   if (error instanceof InterruptedError) return 128 + signalNumbers[error.signal];

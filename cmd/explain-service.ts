@@ -126,7 +126,8 @@ function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { co
   for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, journeys, unread } of nodes) {
     lines.push('', paint('heading', `Node ${node}${twinsText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`), paint('dim', `(${proxyModeSource})`));
     for (const { what, reason } of unread) lines.push(paint('warning', `not read: ${what}: ${reason}`));
-    for (const family of families ?? []) lines.push('', ...printFamily(family, { width, paint }));
+    // A chain may be longer than a call may have arguments.
+    for (const family of families ?? []) for (const line of ['', ...printFamily(family, { width, paint })]) lines.push(line);
     for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));
     if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }

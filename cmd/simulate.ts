@@ -92,7 +92,7 @@ function walkDumps(ruleset: Ruleset, request: SimulateRequest): Walk {
   try {
     return summarize(walkRuleset(ruleset, packetOf(request, request.nodeIps), request.nodeIps));
   } catch (error) {
-    if (error instanceof ChainLoopError) throw new UsageError(`The rules cannot be followed: ${error.message}.`, { cause: error });
+    if (error instanceof ChainLoopError) throw new UsageError(`${error.message}.`, { cause: error });
     throw error;
   }
 }

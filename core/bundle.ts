@@ -3,12 +3,13 @@
  * The file is NDJSON: a header line, the desired state, then each node's answer followed by its report's records.
  */
 import * as z from 'zod';
+import { canonicalAddress } from './address.ts';
 import { clusterFactsSchema, type ClusterFacts } from './cluster-facts.ts';
 import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
 import { parseServiceTrace } from './parse/service-trace.ts';
 import { present } from './present.ts';
 import type { DesiredService } from './service.ts';
-import { serviceTraceGroup, serviceTraceVersion, type ServiceTraceSpec } from './service-trace.ts';
+import { serviceTraceGroup, serviceTraceVersion, type ServiceStatus, type ServiceTraceSpec } from './service-trace.ts';
 
 export interface Bundle {
   /** RFC 3339. */
@@ -37,6 +38,8 @@ const headerSchema = z.object({
   recordedAt: z.string(),
   toolVersion: z.string(),
   namespace: z.string(),
+  /** Of all nodes that follow; absent in bundles of versions that did not write it. */
+  nodes: z.array(z.string()).optional(),
   /** The ServiceTrace's spec, and a status that holds service and endpointSlices as the API server had them. */
   trace: z.unknown(),
   lastChange: z.string().optional(),
@@ -70,6 +73,7 @@ export function printBundle(bundle: Bundle): string {
       recordedAt: bundle.recordedAt,
       toolVersion: bundle.toolVersion,
       namespace: bundle.namespace,
+      nodes: bundle.answers.map(({ node }) => node),
       trace: {
         apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
         kind: 'ServiceTrace',
@@ -103,16 +107,23 @@ export function printBundle(bundle: Bundle): string {
  * @throws InvalidBundleError where a line is not what it should be, or the file ends within its header
  */
 export function parseBundle(text: string): Bundle {
-  const lines = text.split('\n').map((line, index) => ({ line, number: index + 1 })).filter(({ line }) => line.trim() !== '');
+  const lines = text.replace(/^\uFEFF/, '').split('\n').map((line, index) => ({ line, number: index + 1 })).filter(({ line }) => line.trim() !== '');
   const first = lines[0];
-  if (first === undefined) throw new InvalidBundleError('the file is empty; write a bundle with `kubectl svctrace record SERVICE --to FILE`');
-  const header = headerSchema.safeParse(parseLine(first.line, first.number));
+  if (first === undefined) throw new InvalidBundleError(`the file is empty; ${howToWrite}`);
+  const head = headOf(first);
+  const header = headerSchema.safeParse(head);
   if (!header.success) {
-    throw new InvalidBundleError('line 1 is not the header of a bundle of version 1; write a bundle with `kubectl svctrace record SERVICE --to FILE`');
+    const [problem] = header.error.issues;
+    throw new InvalidBundleError(`line ${String(first.number)} is not the header of a bundle of version 1${problem === undefined ? '' : ` (${problem.path.map(String).join('.')}: ${problem.message})`}; ${howToWrite}`);
   }
+  if (!isTime(header.data.recordedAt)) throw new InvalidBundleError(`line ${String(first.number)}: recordedAt is no time of RFC 3339: ${header.data.recordedAt.slice(0, 40)}`);
   const trace = parseTrace(header.data.trace);
   const service = trace.status?.service;
   if (service === undefined) throw new InvalidBundleError('line 1 has no Service in trace.status.service');
+  checkService(service);
+  const isEnded = text.endsWith('\n');
+  const answers = parseAnswers(lines.slice(1), isEnded);
+  checkNodes(answers, header.data.nodes ?? knownNodes(trace.spec, trace.status?.endpointSlices ?? [], header.data.cluster));
   return {
     recordedAt: header.data.recordedAt,
     toolVersion: header.data.toolVersion,
@@ -127,11 +138,54 @@ export function parseBundle(text: string): Bundle {
       ...(header.data.changedWhileCollecting === undefined ? {} : { changedWhileCollecting: header.data.changedWhileCollecting }),
       ...(header.data.externalAddresses === undefined ? {} : { externalAddresses: header.data.externalAddresses }),
     },
-    answers: parseAnswers(lines.slice(1)),
+    answers,
     ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),
     ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),
     ...(header.data.walkFrom === undefined ? {} : { walkFrom: header.data.walkFrom }),
   };
+}
+
+const howToWrite = 'write a bundle with `kubectl svctrace record SERVICE --to FILE`';
+
+/** What the first line says, where it may be the header of any version's bundle. */
+function headOf({ line, number }: { readonly line: string; readonly number: number }): unknown {
+  let head: unknown;
+  try {
+    head = JSON.parse(line);
+  } catch {
+    throw new InvalidBundleError(`line ${String(number)} is no header of a bundle: ${line.trim().slice(0, 60)}; ${howToWrite}`);
+  }
+  const version = z.object({ kind: z.literal('svctraceBundle'), version: z.number() }).safeParse(head);
+  if (version.success && version.data.version > 1) throw new InvalidBundleError(`it was written by a newer version of kubectl svctrace (its format is ${String(version.data.version)}, and this one reads 1); read it with that version`);
+  return head;
+}
+
+function isTime(text: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}/.test(text) && !Number.isNaN(Date.parse(text));
+}
+
+/** What the API server would never have stored. */
+function checkService({ clusterIPs, ports }: ServiceStatus): void {
+  const badAddress = clusterIPs.find((address) => address !== 'None' && canonicalAddress(address) === undefined);
+  if (badAddress !== undefined) throw new InvalidBundleError(`line 1: ${badAddress.slice(0, 40)} is no IP address, and stands in trace.status.service.clusterIPs`);
+  for (const { port, nodePort } of ports) {
+    for (const each of [port, ...(nodePort === undefined || nodePort === 0 ? [] : [nodePort])]) {
+      if (!Number.isInteger(each) || each < 1 || each > 65_535) throw new InvalidBundleError(`line 1: ${String(each)} is no port from 1 to 65535, and stands in trace.status.service.ports`);
+    }
+  }
+}
+
+/** Of a bundle that does not list its nodes, where all were asked: those that the API server told of. */
+function knownNodes(spec: ServiceTraceSpec, slices: DesiredService['endpointSlices'], cluster: ClusterFacts | undefined): readonly string[] {
+  if (spec.nodes !== undefined) return [];
+  return [...new Set([...(cluster?.nodes ?? []).map(({ name }) => name), ...slices.flatMap(({ endpoints }) => endpoints.flatMap(({ nodeName }) => nodeName ?? []))])];
+}
+
+function checkNodes(answers: readonly NodeAnswer[], nodes: readonly string[]): void {
+  const missing = nodes.filter((name) => !answers.some(({ node }) => node === name)).sort();
+  if (missing.length === 0) return;
+  const last = answers.at(-1)?.node;
+  throw new InvalidBundleError(`the file is cut: it ends behind ${last === undefined ? 'its header' : `the report of ${last}`}, and lacks ${missing.join(', ')}; copy it anew`);
 }
 
 function parseTrace(value: unknown): ReturnType<typeof parseServiceTrace> {
@@ -142,20 +196,31 @@ function parseTrace(value: unknown): ReturnType<typeof parseServiceTrace> {
   }
 }
 
-function parseAnswers(lines: readonly { line: string; number: number }[]): NodeAnswer[] {
+/** @param isEnded whether the last line has its end */
+function parseAnswers(lines: readonly { line: string; number: number }[], isEnded: boolean): NodeAnswer[] {
+  let open: { readonly node: string; readonly records: readonly NodeReportRecord[] } | undefined;
+  const close = (): void => {
+    if (open !== undefined && !open.records.some(({ kind }) => kind === 'end')) throw new InvalidBundleError(cutText(open.node));
+  };
   const answers: NodeAnswer[] = [];
   let records: NodeReportRecord[] | undefined;
   for (const { line, number } of lines) {
-    const value = parseLine(line, number);
+    const isLast = number === lines.at(-1)?.number;
+    const value = isLast && !isEnded && !isJson(line) ? undefined : parseLine(line, number);
+    if (value === undefined) throw new InvalidBundleError(open === undefined ? `the file is cut: it ends within line ${String(number)}; copy it anew` : cutText(open.node));
     const answer = answerSchema.safeParse(value);
     if (answer.success) {
       const data = answer.data;
+      close();
+      open = undefined;
+      if (answers.some(({ node }) => node === data.node)) throw new InvalidBundleError(`line ${String(number)}: ${data.node} is there a second time`);
       if (data.kind === 'noAnswer') {
         records = undefined;
         answers.push({ node: data.node, state: data.state, reason: data.reason, message: data.message });
       } else {
         records = [];
         answers.push({ node: data.node, collectedAt: data.collectedAt, ...(data.askedAt === undefined ? {} : { askedAt: data.askedAt }), report: { node: data.node, records, complete: data.complete } });
+        if (data.complete) open = { node: data.node, records };
       }
       continue;
     }
@@ -164,7 +229,21 @@ function parseAnswers(lines: readonly { line: string; number: number }[]): NodeA
     if (records === undefined) throw new InvalidBundleError(`line ${number} is a ${record.data.kind} record that belongs to no node's answer`);
     records.push(record.data);
   }
+  close();
   return answers;
+}
+
+function cutText(node: string): string {
+  return `the file is cut: it ends within the report of ${node}; copy it anew`;
+}
+
+function isJson(line: string): boolean {
+  try {
+    JSON.parse(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function parseLine(line: string, number: number): unknown {

@@ -212,6 +212,11 @@ export interface ChainOutcome {
 /** A chain that jumps to itself, directly or not, would never end: the kernel refuses such rules. */
 export class ChainLoopError extends Error {
   override readonly name = 'ChainLoopError';
+
+  /** @param loop `chain A jumps to itself: A -> B -> A` */
+  constructor(loop: string) {
+    super(`The rules cannot be followed: ${loop}`);
+  }
 }
 
 /** Deeper than any ruleset that kube-proxy or a firewall writes; the kernel's own limit for nftables is 16 jumps. */

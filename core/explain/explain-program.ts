@@ -201,7 +201,7 @@ class Program {
     if (found === undefined) return [];
     seen.add(key);
     const { rules, to } = found;
-    next.push(...to.map((each) => ({ table, chain: each, isNat })));
+    for (const each of to) next.push({ table, chain: each, isNat });
     if (rules.length === 0) return [];
     const purpose = this.#names.chain(chain);
     return [{ table, chain, ...(purpose === undefined ? {} : { purpose }), hooks, rules }];

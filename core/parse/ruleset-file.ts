@@ -55,6 +55,14 @@ const insufficient: readonly { readonly firstLine: RegExp; readonly message: str
   { firstLine: /^Chain \S+ \(/, message: 'it is what iptables -L printed, which leaves out what rules ask for; give what iptables-save printed' },
 ];
 
+/** What people paste around a dump. */
+const hints: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
+  { pattern: /^(?:\S*[#$%]\s+\S|\[?\w+@[\w.-]+)/, hint: 'a line of a shell; leave it out' },
+  { pattern: /^```/, hint: 'a fence of Markdown; leave it out' },
+  { pattern: /^>\s?/, hint: 'a quote of a message; leave the signs out' },
+  { pattern: /^(?:add|create|flush|delete|insert|define|include)\s/, hint: 'a script of nft; give what nft list ruleset prints once it is loaded' },
+];
+
 const unknownFormat = 'it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text, nor what ipset save or ipvsadm -Sn printed';
 
 /** More than any tool prints before the line that tells the format. */
@@ -82,8 +90,21 @@ export class RulesetDump {
   /** @throws RulesetError where it is none of them, or nothing of it can be read */
   end(): Ruleset {
     if (this.#reader === undefined) this.#recognize();
-    if (this.#reader === undefined) throw new RulesetError(this.#headText.includes('\u0000') ? 'it is UTF-16 text or no text at all; save it as UTF-8' : unknownFormat);
+    if (this.#reader === undefined) throw new RulesetError(this.#unknownText());
     return this.#reader.end();
+  }
+
+  /** Names the first line that is not understood. */
+  #unknownText(): string {
+    const text = this.#headText.replace(/^\uFEFF/, '');
+    if (text.startsWith('\u001f') || text.startsWith('PK\u0003')) return 'it is compressed; unpack it first';
+    if (text.includes('\u0000')) return 'it is UTF-16 text or no text at all; save it as UTF-8';
+    if (text.trim() === '') return 'it is empty; give what iptables-save or nft -j list ruleset printed';
+    const lines = text.split('\n');
+    const at = lines.findIndex((line) => line.trim() !== '' && !line.trim().startsWith('#'));
+    const line = (lines[at] ?? '').trim();
+    const hint = hints.find(({ pattern }) => pattern.test(line))?.hint;
+    return `line ${String(at + 1)} is not understood: ${line.slice(0, 60)}${hint === undefined ? '' : ` (${hint})`}: ${unknownFormat}`;
   }
 
   #recognize(): void {

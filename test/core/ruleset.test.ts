@@ -125,7 +125,7 @@ describe('a listing of nft whose rules jump in a circle', () => {
 
 describe('a dump that cannot be read', () => {
   it.each([
-    ['', 'neither iptables-save text'],
+    ['', 'it is empty'],
     ['*nat\n:A ACCEPT\n-A A -j A\nCOMMIT\n', 'line 3: the rules jump in a circle, A -> A'],
     ['-P INPUT ACCEPT\n', 'it is what iptables -S printed'],
     ['Chain INPUT (policy ACCEPT)\n', 'it is what iptables -L printed'],
@@ -150,5 +150,19 @@ describe('a dump that cannot be read', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('what people paste around a dump', () => {
+  it.each([
+    ['$ iptables-save\n*nat\n', 'line 1 is not understood: $ iptables-save (a line of a shell; leave it out)'],
+    ['\n```\n*nat\n', 'line 2 is not understood: ``` (a fence of Markdown; leave it out)'],
+    ['> *nat\n', 'a quote of a message'],
+    ['add table ip x\n', 'a script of nft'],
+    ['', 'it is empty'],
+    ['\u001f\ufffd\b', 'it is compressed; unpack it first'],
+  ])('%j is named', (text, words) => {
+    expect(() => parseRulesetFile(text)).toThrow(RulesetError);
+    expect(() => parseRulesetFile(text)).toThrow(words);
   });
 });
