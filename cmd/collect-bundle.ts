@@ -56,7 +56,7 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
     if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
     await options.whileProbesRun?.(source.engine);
     io.signal.throwIfAborted();
-    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
+    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, nodes: answers.map(({ node }) => node), ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
     return { bundle, partial };
   } finally {
     progress.end();

@@ -19,6 +19,8 @@ export interface Bundle {
   readonly spec: ServiceTraceSpec;
   readonly desired: DesiredService;
   readonly answers: readonly NodeAnswer[];
+  /** Of all answers: a file that was cut lacks some of them. Absent in bundles of versions that did not write it. */
+  readonly nodes?: readonly string[];
   /** What the API server told around the Service; absent in bundles of versions that did not ask. */
   readonly cluster?: ClusterFacts;
   /** Zone by node name, for topology hints; absent where no node has one. */
@@ -73,7 +75,7 @@ export function printBundle(bundle: Bundle): string {
       recordedAt: bundle.recordedAt,
       toolVersion: bundle.toolVersion,
       namespace: bundle.namespace,
-      nodes: bundle.answers.map(({ node }) => node),
+      nodes: bundle.nodes,
       trace: {
         apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
         kind: 'ServiceTrace',
@@ -140,6 +142,7 @@ export function parseBundle(text: string): Bundle {
     },
     answers,
     ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),
+    ...(header.data.nodes === undefined ? {} : { nodes: header.data.nodes }),
     ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),
     ...(header.data.walkFrom === undefined ? {} : { walkFrom: header.data.walkFrom }),
   };

@@ -20,7 +20,8 @@ describe('a bundle that is cut', () => {
     const whole = read(name).split('\n').slice(0, -1);
     expect(() => parseBundle(read(name))).not.toThrow();
     // A version that lists its nodes is told behind each report, too.
-    const listed = printBundle(parseBundle(read(name))).split('\n').slice(0, -1);
+    const bundle = parseBundle(read(name));
+    const listed = printBundle({ ...bundle, nodes: bundle.answers.map(({ node }) => node) }).split('\n').slice(0, -1);
     expect(listed).toHaveLength(whole.length);
     const silent = listed.map((_line, index) => index).slice(1).filter((count) => {
       try {
@@ -57,7 +58,8 @@ describe('a bundle that is altered', () => {
   });
 
   it.each([99999999999, -1, 0, 1.5])('with port %d', (port) => {
-    const text = header((head) => { (head['trace'] as { status: { service: { ports: { port: number }[] } } }).status.service.ports[0]!.port = port; });
+    const text = auth.replace(/"port":80,/, `"port":${String(port)},`);
+    expect(text).not.toBe(auth);
     expect(() => parseBundle(text)).toThrow(InvalidBundleError);
   });
 
