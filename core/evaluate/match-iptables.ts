@@ -146,6 +146,17 @@ export class PacketMatch {
         return hashlimit(options);
       case 'connlimit':
         return connlimit(options);
+      case 'connbytes':
+        return this.#answered(branch) === undefined ? connbytes(options) : undefined;
+      case 'helper':
+        // xt_helper.c helper_mt: a connection that no other one expected has no helper.
+        return all(options, (option) => (option.kind === 'kept' && option.name === '--helper' ? option.negated : undefined));
+      case 'pkttype':
+        // ip_rcv drops what is for another host; to one address alone, no packet is a broadcast.
+        return isToMany(this.#packet.destination) ? undefined : all(options, (option) => (option.kind === 'kept' && option.name === '--pkt-type' ? (option.values[0] === 'unicast' || option.values[0] === 'host') !== option.negated : undefined));
+      case 'cgroup':
+        // xt_cgroup.c: a packet without a socket never matches, negated or not.
+        return this.#packet.entersAt === 'OUTPUT' ? undefined : 0;
       case 'owner':
         return this.#owner(options);
       case 'rpfilter':
@@ -265,6 +276,10 @@ export class PacketMatch {
     if (statuses.includes('CONFIRMED') && (isAnswer || this.#isReturned(before))) return true;
     // The kernel notes it as it looks the answer up (nf_conntrack_core.c nf_conntrack_in).
     if (statuses.includes('SEEN_REPLY') && isAnswer) return true;
+    const isRewritten = branch.dnat !== undefined && (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
+    if (isAnswer && (statuses.includes('DNAT') || statuses.includes('SNAT'))) return undefined;
+    if (statuses.includes('DNAT') && isRewritten) return true;
+    if (statuses.includes('SNAT') && branch.masqueradedBy !== undefined) return undefined;
     return statuses.every((status) => knownStatuses.has(status)) ? false : undefined;
   }
 
@@ -357,7 +372,7 @@ function ownText(condition: OwnCondition, rule: IptablesRule): string {
 const synFlag = 0x02;
 const ackFlag = 0x10;
 const knownStates: ReadonlySet<string> = new Set(['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT']);
-const knownStatuses: ReadonlySet<string> = new Set(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED']);
+const knownStatuses: ReadonlySet<string> = new Set(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED', 'SNAT', 'DNAT']);
 const plainSetOptions: ReadonlySet<string> = new Set(['--return-nomatch', '--update-counters', '--update-subcounters']);
 /** pkg/proxy/metrics/metrics.go, 1.31 to 1.37. */
 const kubeProxyAccounts: ReadonlySet<string> = new Set(['ct_state_invalid_dropped_pkts', 'localhost_nps_accepted_pkts']);
@@ -476,13 +491,40 @@ function hashlimit(options: readonly IptablesOption[]): number | undefined {
   return isWithin === undefined ? undefined : isWithin ? 1 : 0;
 }
 
-/** xt_connlimit.c: the connection itself is counted; how many others there are is not known. */
+/** xt_connlimit.c: the connection itself is counted; a client is taken for a new one, that has no other. */
 function connlimit(options: readonly IptablesOption[]): number | undefined {
   return all(options, (option) => {
     if (option.kind !== 'kept') return undefined;
     if (option.name !== '--connlimit-above' && option.name !== '--connlimit-upto') return option.negated ? undefined : true;
-    return option.values[0] === '0' ? (option.name === '--connlimit-above') !== option.negated : undefined;
+    const most = Number(option.values[0]);
+    if (!Number.isInteger(most)) return undefined;
+    return (option.name === '--connlimit-above') === (most < 1) !== option.negated;
   });
+}
+
+/** No packet is longer, and none is shorter. */
+const packetBytes = { least: 28, most: 65_535 } as const;
+
+/** xt_connbytes.c connbytes_mt: of a connection's first packet, it alone is counted, in its own direction. */
+function connbytes(options: readonly IptablesOption[]): number | undefined {
+  const word = (name: string): readonly string[] | undefined => options.flatMap((option) => (option.kind === 'kept' && option.name === name ? [option.values] : []))[0];
+  const range = options.find((option) => option.kind === 'kept' && option.name === '--connbytes');
+  const [mode] = word('--connbytes-mode') ?? [];
+  const [direction] = word('--connbytes-dir') ?? [];
+  if (range?.kind !== 'kept' || mode === undefined || direction === undefined) return undefined;
+  const [from = '0', to] = (range.values[0] ?? '').split(':');
+  const [least, most] = [Number(from === '' ? 0 : from), to === undefined || to === '' ? Infinity : Number(to)];
+  if (Number.isNaN(least) || Number.isNaN(most)) return undefined;
+  const isNone = direction === 'reply';
+  const low = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.least;
+  const high = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.most;
+  if (low >= least && high <= most) return range.negated ? 0 : 1;
+  return high < least || low > most ? (range.negated ? 1 : 0) : undefined;
+}
+
+function isToMany(address: string): boolean {
+  const first = Number(/^(\d+)\./.exec(address)?.[1]);
+  return /^ff/i.test(address) || first >= 224;
 }
 
 /** Whether bits of a mark are asked for that nobody knows (a map or hash of nftables set it). */

@@ -1,6 +1,7 @@
 /** What nftables' expressions read of a packet, as far as it is known: the first packet of a connection, at a hook. */
 import type { NftExpression } from '../nft-expression.ts';
 import { familyOf } from '../service.ts';
+import { addressTypesOf } from './address-type.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import { destinationOf, destinationPortOf, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Machine, Packet } from './walk.ts';
@@ -201,7 +202,11 @@ function readRoute(result: string, flags: readonly string[], packet: Packet, bra
   // With an interface it asks whether that one has the address, which is not known of an address of the node.
   if (isOwnAddress(machine, address)) return isBound ? unknownReading : atomReading(2);
   if (isMulticast(address)) return atomReading(5);
-  return address === '255.255.255.255' ? atomReading(3) : { kind: 'unknown', not: [2, 5] };
+  // Of IPv6, whether there is a route decides (nft_fib_ipv6.c); none is a broadcast.
+  if (address.includes(':')) return { kind: 'unknown', not: [2, 3, 5] };
+  const [type, more] = addressTypesOf(machine, address);
+  if (more !== undefined) return { kind: 'unknown', not: [2, 5] };
+  return type === 'BROADCAST' ? atomReading(3) : type === 'UNICAST' ? atomReading(1) : { kind: 'unknown', not: [2, 5] };
 }
 
 function isMulticast(address: string): boolean {

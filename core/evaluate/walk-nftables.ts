@@ -4,7 +4,7 @@
  */
 import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
 import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
-import type { NftNat, NftQuota, NftRule, NftSetUpdate, NftStatement } from '../nft-statement.ts';
+import { nftByteUnits, type NftNat, type NftQuota, type NftRule, type NftSetUpdate, type NftStatement } from '../nft-statement.ts';
 import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
@@ -215,8 +215,19 @@ class RuleRun {
         // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
         return this.#at.isBeforeTracking && branch.zone === undefined ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] } : next;
       // What they do depends on traffic before, on sockets, or on a program that reads the queue.
-      case 'limit':
-      case 'connectionLimit':
+      case 'limit': {
+        // nft_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
+        if (statement.rateUnit !== undefined && nftByteUnits.has(statement.rateUnit)) return this.#unknown(statement, progress);
+        if (!statement.isOver) return next;
+        this.#on(progress);
+        return undefined;
+      }
+      case 'connectionLimit': {
+        // nft_connlimit.c: the connection itself is counted; a client is taken for a new one, that has no other.
+        if (statement.count < 1 === statement.isOver) return next;
+        this.#on(progress);
+        return undefined;
+      }
       case 'meter':
       case 'queue':
       case 'tproxy':

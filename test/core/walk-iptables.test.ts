@@ -107,7 +107,7 @@ describe('a condition', () => {
     ['-m recent --set --name A --rsource', true],
     ['-m limit --limit 1/hour', true],
     ['-m hashlimit --hashlimit-above 1/sec --hashlimit-name a', false],
-    ['-m connlimit --connlimit-above 9', undefined],
+    ['-m connlimit --connlimit-above 9', false],
     ['-m iprange --src-range 10.244.1.1-10.244.1.99', true],
     ['-m owner --uid-owner 1337', false],
     ['-m owner ! --uid-owner 1337', true],
