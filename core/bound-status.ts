@@ -88,6 +88,9 @@ const cuts: readonly Cut[] = [
     },
   },
   { what: 'nodes past the first 500', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 500) }) },
+  // Long names of nodes stand in each of their findings several times.
+  { what: 'findings past the first 50', cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 50) }) },
+  { what: 'nodes past the first 100', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 100) }) },
 ];
 
 function eachNode(change: (node: NodeStatus) => NodeStatus): Cut['cut'] {
