@@ -26,8 +26,8 @@ const idleMilliseconds = 60_000;
 const maxHeapMebibytes = 400;
 
 interface Job {
-  resolve(status: ServiceTraceStatus): void;
-  reject(error: Error): void;
+  readonly resolve: (status: ServiceTraceStatus) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** @returns the judge, and how its thread is ended */

@@ -41,6 +41,12 @@ export type ForeignKind =
   /** Conntrack does not know the answers to them: they come from an address that the client did not ask. */
   | 'losesAnswers';
 
+/**
+ * The port that a client is taken to have, or a masquerading node to give it: one of those that every system chooses from
+ * (RFC 6335 section 6; ip_local_port_range). A rule for the port of another service would not be about these packets.
+ */
+const clientPort = 50_000;
+
 /** What is asked of one frontend: packets that kube-proxy's own rules send to an endpoint are walked through everything. */
 export interface AskedPacket {
   readonly client: string;
@@ -145,8 +151,9 @@ export class ForeignJudge {
     return this.#hooks.isBeside(step?.table ?? '') ? [`whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`] : [];
   }
 
-  #ofFrontend(frontend: FrontendProgram, { packet, isOnNode }: AskedPacket, onNode: ReturnType<typeof addressSet>): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
-    const own = this.#hooks.walkOwn(packet).leaves;
+  #ofFrontend(frontend: FrontendProgram, { packet: asked, isOnNode }: AskedPacket, onNode: ReturnType<typeof addressSet>): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
+    const packet: Packet = { sourcePort: clientPort, ...asked };
+    const own = this.#hooks.walkOwn(asked).leaves;
     if (!own.some(({ verdict }) => verdict === 'DNAT')) return undefined;
     // NodeLocal DNSCache has the cluster IP itself, and keeps its packets from kube-proxy's rules on purpose.
     const isServedHere = frontend.frontend === 'ClusterIP' && isOwnAddress(this.#hooks.machine, packet.destination);
@@ -170,7 +177,8 @@ export class ForeignJudge {
       if (!one.has(key)) one.set(key, leaf);
     }
     return [...one.values()].flatMap((first): Found[] => {
-      const answer = answerTo(packet, first, this.#hooks.machine, this.#own);
+      const turned = answerTo(packet, first, this.#hooks.machine, this.#own);
+      const answer: Packet = turned.destinationPort === 0 ? { ...turned, destinationPort: clientPort } : turned;
       return this.#walk(answer).flatMap((leaf): Found[] => {
         const fate = fateOf(packet, answer, leaf);
         if (fate === 'arrives' || fate === 'unknown') return [];

@@ -86,7 +86,7 @@ describe('dns', () => {
   });
 
   it('says where nothing was asked', async () => {
-    const { status, out, err } = await run(`dns --bundle ${await fileOf({ ...bundle, answers: [answer('node-a', [])] })}`);
+    const { status, out, err } = await run(`dns --bundle ${await fileOf({ ...bundle, answers: [answer('node-a', [])], nodes: ['node-a'] })}`);
     expect(out).toContain('Findings');
     expect(err).toMatch(/holds no answer of DNS/);
     expect(status).toBe(1);

@@ -133,8 +133,18 @@ const folder = await mkdtemp(join(tmpdir(), 'svctrace-hostile-'));
 async function hostileBundle(name: string, attack: string, isWhole: boolean): Promise<string> {
   const file = join(folder, `${name}-${String(attack.length)}-${String(isWhole)}.svctrace`);
   const lines = (await readFile(fixture(name), 'utf8')).trimEnd().split('\n').map((line) => JSON.stringify(poisoned(JSON.parse(line) as unknown, attack, (text, key) => isTime.test(text) || enumValues.has(text) || (isWhole ? ['kind', 'family', 'format'].includes(key) : fixedKeys.has(key)))));
-  await writeFile(file, `${lines.join('\n')}\n`);
+  await writeFile(file, `${listingItsNodes(lines).join('\n')}\n`);
   return file;
+}
+
+/** With the nodes that are in it named by its header, as a recording has it: without them, those of the endpoints are missed. */
+function listingItsNodes(lines: readonly string[]): string[] {
+  const [header = '{}', ...others] = lines;
+  const nodes = others.flatMap((line) => {
+    const { kind, node } = JSON.parse(line) as { kind?: unknown; node?: unknown };
+    return (kind === 'answer' || kind === 'noAnswer') && typeof node === 'string' ? [node] : [];
+  });
+  return [JSON.stringify({ ...(JSON.parse(header) as object), nodes }), ...others];
 }
 
 /** What the command says, whether it succeeds or not: its error is told as main.ts tells it. */
