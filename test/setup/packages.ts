@@ -8,6 +8,9 @@ const others = [
   { program: 'tshark', package: 'tshark', why: 'tshark: the tests read captured packets with it, as Wireshark does' },
   { program: 'chromium', package: 'chromium', why: 'chromium: the tests open a report in a browser, and print it' },
   { program: 'ipset', package: 'ipset', why: 'ipset: the tests compare what is said of sets with the kernel' },
+  { program: 'nc', package: 'netcat-openbsd', why: 'nc: the tests connect with every program that the plugin may find in a pod' },
+  { program: 'curl', package: 'curl', why: 'curl: the same' },
+  { program: 'python3', package: 'python3', why: 'python3: the same, and it is the server there' },
 ];
 
 if (canInstallPackages()) installPackages(others.filter(({ program }) => findProgram(program) === undefined));
