@@ -65,19 +65,28 @@ describe('a rule deleted by hand', () => {
   clusterTest('on node-b (nftables) is a missing endpoint there and nowhere else', async (running) => {
     await healthy();
     const node = running.node('node-b');
-    const { stdout } = await node.exec(['nft', '-a', 'list', 'table', 'ip', 'kube-proxy']);
-    const lines = stdout.split('\n');
-    const start = lines.findIndex((line) => line.includes('chain service-') && line.includes('default/auth-service'));
-    const chain = /chain (\S+)/.exec(lines[start] ?? '')?.[1] ?? '';
-    const rule = lines.slice(start).find((line) => line.includes('numgen random mod 3 map'));
-    const handle = /# handle (\d+)/.exec(rule ?? '')?.[1] ?? '';
-    const targets = [...(rule ?? '').matchAll(/\d : (\S+) \. (\d+)/g)].map((match) => `${match[1] ?? ''} . ${match[2] ?? ''}`);
-    expect(targets).toHaveLength(3);
-    await node.exec(['nft', 'replace', 'rule', 'ip', 'kube-proxy', chain, 'handle', handle, 'meta', 'l4proto', 'tcp', 'dnat', 'ip', 'to', `numgen random mod 2 map { 0 : ${targets[0] ?? ''}, 1 : ${targets[2] ?? ''} }`]);
-
-    const trace = await traceJson(['auth-service']);
+    /** @returns the endpoint that is left out. A kube-proxy that was restarted before may write the chain once more: then again. */
+    const leaveOutOne = async (): Promise<string> => {
+      const { stdout } = await node.exec(['nft', '-a', 'list', 'table', 'ip', 'kube-proxy']);
+      const lines = stdout.split('\n');
+      const start = lines.findIndex((line) => line.includes('chain service-') && line.includes('default/auth-service'));
+      const chain = /chain (\S+)/.exec(lines[start] ?? '')?.[1] ?? '';
+      const rule = lines.slice(start).find((line) => line.includes('numgen random mod 3 map'));
+      const handle = /# handle (\d+)/.exec(rule ?? '')?.[1] ?? '';
+      const targets = [...(rule ?? '').matchAll(/\d : (\S+) \. (\d+)/g)].map((match) => `${match[1] ?? ''} . ${match[2] ?? ''}`);
+      expect(targets).toHaveLength(3);
+      await node.exec(['nft', 'replace', 'rule', 'ip', 'kube-proxy', chain, 'handle', handle, 'meta', 'l4proto', 'tcp', 'dnat', 'ip', 'to', `numgen random mod 2 map { 0 : ${targets[0] ?? ''}, 1 : ${targets[2] ?? ''} }`]);
+      return targets[1]?.split(' ')[0] ?? '';
+    };
+    const isWrittenAnew = async (): Promise<boolean> => (await node.exec(['nft', 'list', 'table', 'ip', 'kube-proxy'])).stdout.split('chain service-').some((text) => text.includes('default/auth-service') && text.includes('numgen random mod 3 map'));
+    let left = await leaveOutOne();
+    let trace = await traceJson(['auth-service']);
+    if (await isWrittenAnew()) {
+      left = await leaveOutOne();
+      trace = await traceJson(['auth-service']);
+    }
     expect(trace.status?.findings?.map(({ id, node: where }) => [id, where])).toEqual([['RULE-EP-MISSING', 'node-b']]);
-    expect(trace.status?.findings?.[0]?.message).toContain(targets[1]?.split(' ')[0]);
+    expect(trace.status?.findings?.[0]?.message).toContain(left);
   });
 
   clusterTest('a kube-proxy that sleeps leaves its node behind with a stale endpoint', async (running) => {

@@ -1,4 +1,4 @@
-/** Every fault of the suite gives exactly the expected findings, and the healthy cluster none. */
+/** Every fault of the proven groups gives exactly the expected findings, and the healthy cluster none. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cluster, unavailable } from '../end-to-end/cluster-under-test.ts';
 import type { FaultResult } from './fault.ts';
@@ -6,7 +6,7 @@ import { deployKinds, healthyFindings } from './healthy.ts';
 import { namespace, Place } from './place.ts';
 import { prepare } from './prepare.ts';
 import { runGroup } from './run-group.ts';
-import { suite } from './suite.ts';
+import { provenGroups } from './suite.ts';
 
 let place: Place | undefined;
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
   if (unavailable !== undefined) return;
   place = new Place(await cluster());
   await deployKinds(place);
-  await prepare(place, suite);
+  await prepare(place, provenGroups);
 });
 
 afterAll(async () => {
@@ -32,7 +32,7 @@ it('the healthy cluster has no finding that is not meant', async ({ skip }) => {
   expect(await healthyFindings(open())).toEqual([]);
 });
 
-for (const group of suite) {
+for (const group of provenGroups) {
   describe(group.name, () => {
     let results = new Map<string, FaultResult>();
 

@@ -1,4 +1,4 @@
-/** All faults, in the order in which their groups are made. */
+/** The groups of faults, in the order in which they are made. */
 import type { FaultGroup } from './fault.ts';
 import { apiObjects } from './groups/api-objects.ts';
 import { clientDns } from './groups/client-dns.ts';
@@ -14,4 +14,8 @@ import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 import { thirdPartyRules } from './groups/third-party-rules.ts';
 
-export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, mistakes, falseAlarms];
+/** Groups that were seen to give exactly what they must on the cluster: what may not change, and a run of all tests makes. */
+export const provenGroups: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];
+
+/** `npm run faults` makes these too, which have not been seen exact yet. */
+export const suite: readonly FaultGroup[] = [...provenGroups, thirdPartyRules, mistakes, falseAlarms];
