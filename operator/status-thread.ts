@@ -14,8 +14,7 @@ export type StatusReply = { readonly id: number } & ({ readonly status: ServiceT
 /** Works out what a trace's status is. Rejects where that failed; the message says why. */
 export type Judge = (input: StatusInput) => Promise<ServiceTraceStatus>;
 
-/** In the caller's own thread. */
-// eslint-disable-next-line @typescript-eslint/require-await -- a failure rejects, as that of a thread does
+/** In the caller's own thread; a failure rejects, as that of a thread does. */
 export const judgeHere: Judge = async (input) => buildStatus(input);
 
 /** So many endpoints, each counted once a node, are worked out within a few milliseconds. */
