@@ -14,8 +14,14 @@ import { rulesOfNodes } from './groups/rules-of-nodes.ts';
 import { rulesOfServices } from './groups/rules-of-services.ts';
 import { thirdPartyRules } from './groups/third-party-rules.ts';
 
-/** Groups that were seen to give exactly what they must on the cluster: what may not change, and a run of all tests makes. */
-export const provenGroups: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects];
+/** In this suite, but not seen exact yet since findings wait for a grace and are looked for twice. */
+const notExactYet: ReadonlySet<string> = new Set(['dns-answer-of-before', 'load-balancer-pending', 'some-hints-missing', 'three-hundred-endpoints']);
 
-/** `npm run faults` makes these too, which have not been seen exact yet. */
-export const suite: readonly FaultGroup[] = [...provenGroups, thirdPartyRules, mistakes, falseAlarms];
+/** `npm run faults` makes all of these. */
+export const suite: readonly FaultGroup[] = [rulesOfServices, ...rulesOfNodes, thirdPartyRules, leftovers, kubeProxyStopped, kubeProxyAsleep, conntrack, conntrackFull, nodeSettings, forwardingOff, ...dns, clientDns, clock, apiObjects, mistakes, falseAlarms];
+
+/** Those that were seen to give exactly what they must on the cluster: a run of all tests makes them. */
+export const provenGroups: readonly FaultGroup[] = suite
+  .filter((group) => group !== mistakes)
+  .map((group) => ({ ...group, faults: group.faults.filter(({ name }) => !notExactYet.has(name)) }))
+  .filter(({ faults }) => faults.length > 0);
