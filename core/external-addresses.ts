@@ -2,7 +2,7 @@
  * Whether a Service's external addresses are its own. Whoever may write a Service chooses its externalIPs, and may write
  * there what belongs to somebody else: the API server gives out cluster IPs and node ports, and nothing else.
  */
-import { canonicalAddress, prefixContains } from './address.ts';
+import { comparableAddress, prefixContains } from './address.ts';
 import type { DesiredService, Protocol } from './service.ts';
 
 /**
@@ -49,20 +49,20 @@ export const maxExternalAddresses = 32;
 /** The external addresses of a Service that kube-proxy serves, each once, in the order of the Service. */
 export function externalAddressesOf({ service }: Pick<DesiredService, 'service'>): string[] {
   if (service.notProxied !== undefined) return [];
-  return [...new Set([...service.externalIPs, ...service.loadBalancerIPs].map(textOf))];
+  return [...new Set([...service.externalIPs, ...service.loadBalancerIPs].map(comparableAddress))];
 }
 
 /** Of each external address, whose it is. */
 export function classifyExternalAddresses(desired: Pick<DesiredService, 'namespace' | 'name' | 'service'>, others: OtherAddresses): ExternalAddress[] {
   const { namespace, name, service } = desired;
-  const chosen = new Set(service.externalIPs.map(textOf));
-  const clusterIPs = new Set(service.clusterIPs.map(textOf));
-  const nodes = new Set(others.nodes.map(textOf));
-  const pods = new Set(others.pods.map(textOf));
+  const chosen = new Set(service.externalIPs.map(comparableAddress));
+  const clusterIPs = new Set(service.clusterIPs.map(comparableAddress));
+  const nodes = new Set(others.nodes.map(comparableAddress));
+  const pods = new Set(others.pods.map(comparableAddress));
   const holders = others.services?.filter((each) => each.namespace !== namespace || each.name !== name).map((each) => ({
     ports: each.ports,
-    clusterIPs: new Set(each.clusterIPs.map(textOf)),
-    external: new Set(each.external.map(textOf)),
+    clusterIPs: new Set(each.clusterIPs.map(comparableAddress)),
+    external: new Set(each.external.map(comparableAddress)),
   }));
   const isSamePort = (holder: Pick<AddressHolder, 'ports'>): boolean => holder.ports.some(({ protocol, port }) => service.ports.some((own) => own.protocol === protocol && own.port === port));
   const isNodePort = (holder: Pick<AddressHolder, 'ports'>): boolean => holder.ports.some(({ protocol, nodePort }) => service.ports.some((own) => own.protocol === protocol && own.port === nodePort));
@@ -82,7 +82,7 @@ export function classifyExternalAddresses(desired: Pick<DesiredService, 'namespa
 
 /** Whether nodes are asked for this external address; where nobody has looked whose it is, as in older traces, they were. */
 export function isAddressAsked({ externalAddresses }: Pick<DesiredService, 'externalAddresses'>, address: string): boolean {
-  const text = textOf(address);
+  const text = comparableAddress(address);
   const known = externalAddresses?.find((each) => each.address === text);
   return known === undefined || isAskedUse(known.use);
 }
@@ -99,8 +99,4 @@ export function unaskedAddresses({ externalAddresses = [] }: Pick<DesiredService
 /** Those of a Service that nobody else has. */
 export function ownExternalAddresses({ externalAddresses = [] }: Pick<DesiredService, 'externalAddresses'>): string[] {
   return externalAddresses.flatMap(({ address, use }) => (use === 'Own' ? [address] : []));
-}
-
-function textOf(address: string): string {
-  return canonicalAddress(address) ?? address;
 }

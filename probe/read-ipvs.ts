@@ -1,5 +1,5 @@
 /** Reads one Service's part of the IPVS mode: its virtual servers, the sets that name it, and the few rules that ask them. */
-import { canonicalAddress, hostPort, isSameAddress, reachableAddresses } from '../core/address.ts';
+import { comparableAddress, hostPort, isSameAddress, reachableAddresses } from '../core/address.ts';
 import type { ProcVirtualServer } from '../core/parse/proc-ip-vs.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
 import type { IptablesBackend } from '../core/program.ts';
@@ -66,7 +66,7 @@ function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses
 function realServers(lines: readonly string[]): string[] {
   return lines.flatMap((line) => {
     const [, address, port] = /^\s+->\s+\[?([0-9a-fA-F.:]+?)\]?:(\d+)\s/.exec(line) ?? [];
-    return address === undefined || port === undefined ? [] : [`${canonicalAddress(address) ?? address} ${port}`];
+    return address === undefined || port === undefined ? [] : [`${comparableAddress(address)} ${port}`];
   });
 }
 
@@ -77,14 +77,14 @@ function realServers(lines: readonly string[]): string[] {
  */
 function ownElements(service: ProbeRequestService, endpoints: readonly string[]): (set: string, element: string) => boolean {
   const servers = new Set(endpoints);
-  const proven = new Set(provenAddresses(service).map(textOf));
-  const shared = new Set([...service.externalIPs, ...service.loadBalancerIPs].map(textOf));
+  const proven = new Set(provenAddresses(service).map(comparableAddress));
+  const shared = new Set([...service.externalIPs, ...service.loadBalancerIPs].map(comparableAddress));
   const ports = new Set(service.ports.map(({ protocol, port }) => `${protocol.toLowerCase()}:${String(port)}`));
   const nodePorts = new Set(service.ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [String(nodePort)])));
   return (set, element) => {
     const [first = '', second] = element.split(',');
     if (second === undefined) return nodePorts.has(first.replace(/^\w+:/, ''));
-    const address = textOf(first);
+    const address = comparableAddress(first);
     if (isHairpinSet(set)) return servers.has(`${address} ${second.replace(/^\w+:/, '')}`);
     if (proven.has(address) || (shared.has(address) && ports.has(second))) return true;
     // SCTP's sets of node ports have the node's address before the port.
@@ -98,10 +98,6 @@ function isHairpinSet(set: string): boolean {
 
 function isNodePortSet(set: string): boolean {
   return set.includes('NODE-PORT');
-}
-
-function textOf(address: string): string {
-  return canonicalAddress(address) ?? address;
 }
 
 /** The elements of kube-proxy's sets that name the Service (pkg/proxy/ipvs/ipset.go); its sets of IPv6 begin with KUBE-6-. */

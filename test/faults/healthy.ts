@@ -8,7 +8,7 @@ const meant: ReadonlyMap<string, readonly FindingAt[]> = new Map([
   ['kinds/elsewhere', ['SVC-NOT-PROXIED']],
   ['kinds/headless', ['SVC-NOT-PROXIED']],
   ['kinds/nobody-home', ['EPS-EMPTY', 'SVC-SELECTOR-NOMATCH']],
-  // Its pods answer on ports that no container declares.
+  // No container declares the SCTP port of `signalling`.
   ['kinds/many-ports', ['SVC-TARGETPORT-UNDECLARED']],
   ['kinds/internal-local', ['RULE-LOCAL-DROP (warning)']],
   ['kinds/node-port-local', ['RULE-LOCAL-DROP']],
