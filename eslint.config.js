@@ -3,8 +3,13 @@ import tseslint from 'typescript-eslint';
 
 /** An import that leaves the room in a direction that data does not flow. */
 function fence(room, allowed, message) {
-  const rooms = ['core', 'probe', 'operator', 'cmd', 'test', 'bench'].filter((other) => other !== room && !allowed.includes(other));
-  return rooms.map((other) => ({ regex: `^(\\.\\./)+${other}/`, message: `${room}/ must not import ${other}/: ${message}` }));
+  const rooms = ['core', 'probe', 'operator', 'cmd', 'test', 'bench'].filter(
+    (other) => other !== room && !allowed.includes(other),
+  );
+  return rooms.map((other) => ({
+    regex: `^(\\.\\./)+${other}/`,
+    message: `${room}/ must not import ${other}/: ${message}`,
+  }));
 }
 
 export default tseslint.config(
@@ -33,25 +38,59 @@ export default tseslint.config(
           patterns: [
             ...fence('core', [], 'core is pure and knows no other room'),
             { regex: '^node:', message: 'core is pure: no I/O, no process, no clock' },
-            { regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs|execa)', message: 'core is pure: it knows no cluster and no screen' },
+            {
+              regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs|execa)',
+              message: 'core is pure: it knows no cluster and no screen',
+            },
           ],
         },
       ],
-      'no-restricted-globals': ['error', { name: 'process', message: 'core is pure' }, { name: 'fetch', message: 'core is pure' }, { name: 'setTimeout', message: 'core has no clock' }],
-      'no-restricted-properties': ['error', { object: 'Date', property: 'now', message: 'core has no clock: time is an argument' }, { object: 'Math', property: 'random', message: 'core is deterministic' }],
-      'no-restricted-syntax': ['error', { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'core has no clock: time is an argument' }],
+      'no-restricted-globals': [
+        'error',
+        { name: 'process', message: 'core is pure' },
+        { name: 'fetch', message: 'core is pure' },
+        { name: 'setTimeout', message: 'core has no clock' },
+      ],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Date', property: 'now', message: 'core has no clock: time is an argument' },
+        { object: 'Math', property: 'random', message: 'core is deterministic' },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: 'core has no clock: time is an argument',
+        },
+      ],
     },
   },
   {
     files: ['probe/**/*.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [...fence('probe', ['core'], 'a probe knows only core'), { regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs)', message: 'a probe has no credentials and no screen' }] }],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...fence('probe', ['core'], 'a probe knows only core'),
+            { regex: '^(@kubernetes/|@dot-i/|ink$|react|yargs)', message: 'a probe has no credentials and no screen' },
+          ],
+        },
+      ],
     },
   },
   {
     files: ['operator/**/*.ts'],
     rules: {
-      'no-restricted-imports': ['error', { patterns: [...fence('operator', ['core'], 'the operator knows only core'), { regex: '^(ink$|react|yargs)', message: 'the operator has no screen' }] }],
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...fence('operator', ['core'], 'the operator knows only core'),
+            { regex: '^(ink$|react|yargs)', message: 'the operator has no screen' },
+          ],
+        },
+      ],
     },
   },
   {
@@ -59,7 +98,15 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [...fence('cmd', ['core', 'operator'], 'the plugin knows core, and the engine for --standalone'), { regex: 'operator/(?!trace-engine\\.ts)', message: 'of operator/, the plugin may import the engine alone (for --standalone)' }] },
+        {
+          patterns: [
+            ...fence('cmd', ['core', 'operator'], 'the plugin knows core, and the engine for --standalone'),
+            {
+              regex: 'operator/(?!trace-engine\\.ts)',
+              message: 'of operator/, the plugin may import the engine alone (for --standalone)',
+            },
+          ],
+        },
       ],
     },
   },
@@ -68,8 +115,22 @@ export default tseslint.config(
     // The program, the screen that ink draws, and the echo of what the user types.
     ignores: ['cmd/main.ts', 'cmd/views/show.tsx', 'cmd/install.ts'],
     rules: {
-      'no-restricted-properties': ['error', ...['stdout', 'stderr'].map((property) => ({ object: 'process', property, message: 'text leaves through io, whose streams escape what a terminal would obey (docs/decisions/085)' }))],
-      'no-restricted-syntax': ['error', { selector: "CallExpression[callee.property.name='write'][arguments.0.type='TemplateLiteral'] CallExpression[callee.object.name='JSON'][callee.property.name='stringify']", message: 'a result is written by writeResult of cmd/output.ts' }],
+      'no-restricted-properties': [
+        'error',
+        ...['stdout', 'stderr'].map((property) => ({
+          object: 'process',
+          property,
+          message: 'text leaves through io, whose streams escape what a terminal would obey (docs/decisions/085)',
+        })),
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            "CallExpression[callee.property.name='write'][arguments.0.type='TemplateLiteral'] CallExpression[callee.object.name='JSON'][callee.property.name='stringify']",
+          message: 'a result is written by writeResult of cmd/output.ts',
+        },
+      ],
     },
   },
   {

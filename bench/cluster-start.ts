@@ -35,4 +35,6 @@ for (let round = 0; round < 3; round += 1) {
   starts.push(await seconds(() => startCluster({ name })));
   await stopCluster(name);
 }
-process.stdout.write(`start, programs cached             ${(starts.sort((one, other) => one - other)[1] ?? NaN).toFixed(1)} s (median of 3)\n`);
+process.stdout.write(
+  `start, programs cached             ${(starts.sort((one, other) => one - other)[1] ?? NaN).toFixed(1)} s (median of 3)\n`,
+);

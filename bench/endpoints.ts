@@ -12,11 +12,22 @@ const endpointsPerSlice = 100;
 const maxAddresses = 1000;
 
 const sizes = process.argv.slice(2).map(Number);
-const titles = ['pods', 'Endpoints', 'addresses', 'EndpointSlices', 'shards', 'a change: Endpoints', 'EndpointSlices', 'times less'];
+const titles = [
+  'pods',
+  'Endpoints',
+  'addresses',
+  'EndpointSlices',
+  'shards',
+  'a change: Endpoints',
+  'EndpointSlices',
+  'times less',
+];
 process.stdout.write(`${titles.map((title, index) => title.padStart(index === 0 ? 6 : 15)).join('  ')}\n`);
 for (const pods of sizes.length === 0 ? [3, 100, 250, 1000, 5000] : sizes) {
   const legacy = legacyEndpoints(Math.min(pods, maxAddresses));
-  const slices = Array.from({ length: Math.ceil(pods / endpointsPerSlice) }, (_, index) => endpointSlice(index, Math.min(endpointsPerSlice, pods - index * endpointsPerSlice)));
+  const slices = Array.from({ length: Math.ceil(pods / endpointsPerSlice) }, (_, index) =>
+    endpointSlice(index, Math.min(endpointsPerSlice, pods - index * endpointsPerSlice)),
+  );
   const desired: DesiredService = {
     namespace: 'default',
     name: 'auth-service',
@@ -25,12 +36,22 @@ for (const pods of sizes.length === 0 ? [3, 100, 250, 1000, 5000] : sizes) {
       name: slice.metadata?.name ?? '',
       addressType: 'IPv4',
       ports: [],
-      endpoints: (slice.endpoints ?? []).map(({ addresses }) => ({ addresses, ready: true, serving: true, terminating: false })),
+      endpoints: (slice.endpoints ?? []).map(({ addresses }) => ({
+        addresses,
+        ready: true,
+        serving: true,
+        terminating: false,
+      })),
     })),
   };
   const cost = endpointsCost(desired, {
     endpointSlices: slices.map((slice) => ({ name: slice.metadata?.name ?? '', bytes: bytesOf(slice) })),
-    endpoints: { bytes: bytesOf(legacy), subsets: [{ addresses: (legacy.subsets?.[0]?.addresses ?? []).map(({ ip }) => ip), notReadyAddresses: [], ports: [] }] },
+    endpoints: {
+      bytes: bytesOf(legacy),
+      subsets: [
+        { addresses: (legacy.subsets?.[0]?.addresses ?? []).map(({ ip }) => ip), notReadyAddresses: [], ports: [] },
+      ],
+    },
     unread: [],
   });
   if (cost?.legacy === undefined) throw new Error('both forms were given');
@@ -44,7 +65,9 @@ for (const pods of sizes.length === 0 ? [3, 100, 250, 1000, 5000] : sizes) {
     bytesText(cost.endpointSlices.changeBytes),
     (cost.legacy.changeBytes / cost.endpointSlices.changeBytes).toFixed(1),
   ];
-  process.stdout.write(`${row.map((text, index) => text.padStart(index === 0 ? 6 : Math.max(15, titles[index]?.length ?? 0))).join('  ')}\n`);
+  process.stdout.write(
+    `${row.map((text, index) => text.padStart(index === 0 ? 6 : Math.max(15, titles[index]?.length ?? 0))).join('  ')}\n`,
+  );
 }
 
 function bytesOf(object: object): number {
@@ -56,7 +79,12 @@ function address(index: number): string {
 }
 
 function targetRef(index: number): { kind: string; namespace: string; name: string; uid: string } {
-  return { kind: 'Pod', namespace: 'default', name: `auth-service-5995955cd8-${index.toString(36).padStart(5, '0')}`, uid: `fbce0c59-1b54-47ed-aa03-${String(index).padStart(12, '0')}` };
+  return {
+    kind: 'Pod',
+    namespace: 'default',
+    name: `auth-service-5995955cd8-${index.toString(36).padStart(5, '0')}`,
+    uid: `fbce0c59-1b54-47ed-aa03-${String(index).padStart(12, '0')}`,
+  };
 }
 
 function metadata(name: string, manager: string): NonNullable<V1Endpoints['metadata']> {
@@ -67,7 +95,11 @@ function metadata(name: string, manager: string): NonNullable<V1Endpoints['metad
     resourceVersion: '11148354',
     creationTimestamp: new Date('2026-11-24T08:00:00Z'),
     annotations: { 'endpoints.kubernetes.io/last-change-trigger-time': '2026-11-24T08:00:00Z' },
-    labels: { app: 'auth-service', 'kubernetes.io/service-name': 'auth-service', 'endpointslice.kubernetes.io/managed-by': manager },
+    labels: {
+      app: 'auth-service',
+      'kubernetes.io/service-name': 'auth-service',
+      'endpointslice.kubernetes.io/managed-by': manager,
+    },
   };
 }
 
@@ -76,7 +108,16 @@ function legacyEndpoints(addresses: number): V1Endpoints {
     apiVersion: 'v1',
     kind: 'Endpoints',
     metadata: metadata('auth-service', 'endpoint-controller'),
-    subsets: [{ addresses: Array.from({ length: addresses }, (_, index) => ({ ip: address(index), nodeName: `node-${String(index % 100)}`, targetRef: targetRef(index) })), ports: [{ name: 'http', port: 8080, protocol: 'TCP' }] }],
+    subsets: [
+      {
+        addresses: Array.from({ length: addresses }, (_, index) => ({
+          ip: address(index),
+          nodeName: `node-${String(index % 100)}`,
+          targetRef: targetRef(index),
+        })),
+        ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+      },
+    ],
   };
 }
 
@@ -84,7 +125,10 @@ function endpointSlice(number: number, endpoints: number): V1EndpointSlice {
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { ...metadata(`auth-service-${number.toString(36).padStart(5, '0')}`, 'endpointslice-controller.k8s.io'), generateName: 'auth-service-' },
+    metadata: {
+      ...metadata(`auth-service-${number.toString(36).padStart(5, '0')}`, 'endpointslice-controller.k8s.io'),
+      generateName: 'auth-service-',
+    },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints: Array.from({ length: endpoints }, (_, index) => ({

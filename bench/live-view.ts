@@ -27,7 +27,11 @@ const wants = (name: string): boolean => asked.length === 0 || asked.includes(na
 
 if (!existsSync(plugin)) throw new Error(`${plugin} is not there: npm run build makes it`);
 try {
-  process.stdout.write(`node ${process.versions.node}, ${String(cpus().length)} CPUs, load ${loadavg().map((each) => each.toFixed(1)).join(' ')}\n`);
+  process.stdout.write(
+    `node ${process.versions.node}, ${String(cpus().length)} CPUs, load ${loadavg()
+      .map((each) => each.toFixed(1))
+      .join(' ')}\n`,
+  );
   if (wants('first-paint')) await firstPaint();
   if (wants('keys')) await keys();
   if (wants('rest')) await rest();
@@ -38,7 +42,10 @@ try {
 /** A program in a terminal of 120x40 (util-linux's script gives it one); what it writes comes to its stdout. */
 function inTerminal(command: readonly string[], cache: string): ChildProcess {
   const line = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
-  return spawn('script', ['-qfec', `stty cols 120 rows 40; exec ${line}`, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, KUBECACHEDIR: cache, TERM: 'xterm-256color' } });
+  return spawn('script', ['-qfec', `stty cols 120 rows 40; exec ${line}`, '/dev/null'], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, KUBECACHEDIR: cache, TERM: 'xterm-256color' },
+  });
 }
 
 interface Start {
@@ -77,24 +84,37 @@ function start(command: readonly string[], cache: string, text: string | undefin
 }
 
 function programOf({ pid = 0 }: ChildProcess): number {
-  return Number(readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').trim().split(' ')[0]);
+  return Number(
+    readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8')
+      .trim()
+      .split(' ')[0],
+  );
 }
 
 /** User and system time of a process, in milliseconds: fields 14 and 15 of proc_pid_stat(5), in 100ths of a second. */
 function cpuOf(pid: number): number {
-  const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${String(pid)}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 async function firstPaint(): Promise<void> {
   const server = createServer(() => undefined);
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const address = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
   const view = [process.execPath, plugin, 'auth-service', '-n', 'default', '--server', address];
   const picker = [process.execPath, plugin, '--server', address];
   const cache = join(folder, 'cache');
   const samples = new Map<string, Start[]>();
-  const measure = async (name: string, command: readonly string[], text: string | undefined, own = cache): Promise<void> => {
+  const measure = async (
+    name: string,
+    command: readonly string[],
+    text: string | undefined,
+    own = cache,
+  ): Promise<void> => {
     samples.set(name, [...(samples.get(name) ?? []), await start(command, own, text)]);
   };
   await start(view, cache, 'connecting', 'q');
@@ -102,19 +122,34 @@ async function firstPaint(): Promise<void> {
   // In turn, so that what else the machine does is shared by all.
   for (let run = 0; run < runs; run += 1) {
     await measure('node -e 0, from start to end', [process.execPath, '-e', '0'], undefined);
-    await measure('node, to the first byte that it writes', [process.execPath, '-e', 'process.stdout.write("up"); setInterval(() => undefined, 1000)'], 'up');
+    await measure(
+      'node, to the first byte that it writes',
+      [process.execPath, '-e', 'process.stdout.write("up"); setInterval(() => undefined, 1000)'],
+      'up',
+    );
     await measure('live view', view, 'connecting');
     await measure('choice of a Service', picker, 'being listed');
-    if (run % 3 === 0) await measure('live view, started for the first time', view, 'connecting', join(folder, `cold-${String(run)}`));
+    if (run % 3 === 0)
+      await measure('live view, started for the first time', view, 'connecting', join(folder, `cold-${String(run)}`));
   }
   server.closeAllConnections();
   server.close();
-  const node = quantile((samples.get('node -e 0, from start to end') ?? []).map(({ wall }) => wall), 0);
-  process.stdout.write('\nfirst paint                                 runs   best (ms)   median (ms)   best, past node   CPU until then (ms)\n');
+  const node = quantile(
+    (samples.get('node -e 0, from start to end') ?? []).map(({ wall }) => wall),
+    0,
+  );
+  process.stdout.write(
+    '\nfirst paint                                 runs   best (ms)   median (ms)   best, past node   CPU until then (ms)\n',
+  );
   for (const [name, taken] of samples) {
     const walls = taken.map(({ wall }) => wall);
-    const cpu = quantile(taken.map((each) => each.cpu), 0);
-    process.stdout.write(`${name.padEnd(42)}${String(taken.length).padStart(6)}${quantile(walls, 0).toFixed(0).padStart(12)}${quantile(walls, 0.5).toFixed(0).padStart(14)}${(quantile(walls, 0) - node).toFixed(0).padStart(18)}${(Number.isNaN(cpu) ? '-' : cpu.toFixed(0)).padStart(22)}\n`);
+    const cpu = quantile(
+      taken.map((each) => each.cpu),
+      0,
+    );
+    process.stdout.write(
+      `${name.padEnd(42)}${String(taken.length).padStart(6)}${quantile(walls, 0).toFixed(0).padStart(12)}${quantile(walls, 0.5).toFixed(0).padStart(14)}${(quantile(walls, 0) - node).toFixed(0).padStart(18)}${(Number.isNaN(cpu) ? '-' : cpu.toFixed(0)).padStart(22)}\n`,
+    );
   }
 }
 
@@ -122,13 +157,18 @@ async function keys(): Promise<void> {
   const entry = `${root}bench/live-view/key-latency.ts`;
   await build({ ...pluginOptions, entryPoints: { 'key-latency': entry }, outdir: folder });
   process.stdout.write('\n');
-  const { status } = spawnSync(process.execPath, ['--expose-gc', join(folder, 'key-latency.mjs')], { stdio: ['ignore', 'inherit', 'inherit'] });
+  const { status } = spawnSync(process.execPath, ['--expose-gc', join(folder, 'key-latency.mjs')], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
   if (status !== 0) throw new Error('the keys could not be measured');
 }
 
 async function rest(): Promise<void> {
   const server = await startTraceServer(exampleTrace);
-  const child = inTerminal([process.execPath, plugin, 'auth-service', '-n', 'default', '--server', server.address], join(folder, 'cache'));
+  const child = inTerminal(
+    [process.execPath, plugin, 'auth-service', '-n', 'default', '--server', server.address],
+    join(folder, 'cache'),
+  );
   let written = 0;
   let screen = '';
   child.stdout?.on('data', (chunk) => {
@@ -140,9 +180,13 @@ async function rest(): Promise<void> {
   const [before, bytes] = [cpuOf(programOf(child)), written];
   await sleep(restSeconds * 1000);
   const used = cpuOf(programOf(child)) - before;
-  process.stdout.write(`\nat rest for ${String(restSeconds)} s: ${String(used)} ms of CPU, ${(used / restSeconds / 10).toFixed(1)} % of a core; ${String(written - bytes)} bytes written (the age of the result)\n`);
+  process.stdout.write(
+    `\nat rest for ${String(restSeconds)} s: ${String(used)} ms of CPU, ${(used / restSeconds / 10).toFixed(1)} % of a core; ${String(written - bytes)} bytes written (the age of the result)\n`,
+  );
   child.stdin?.write('q');
-  await new Promise((resolve) => { child.on('close', resolve); });
+  await new Promise((resolve) => {
+    child.on('close', resolve);
+  });
   await server.close();
 }
 

@@ -45,7 +45,12 @@ interface Place {
 const programs = ['flannel', 'docker', 'firewalld'] as const;
 
 /** Beside the recorded ones: ten plain Services more, of one endpoint each. */
-const plainServices = Array.from({ length: 10 }, (_, index): Written => ({ port: { ...port, name: `plain-${String(index)}` }, clusterIP: `10.96.201.${String(index + 1)}`, nodePort: undefined, places: [{ address: `10.244.8.${String(index + 1)}`, node: 'node-a' }] }));
+const plainServices = Array.from({ length: 10 }, (_, index): Written => ({
+  port: { ...port, name: `plain-${String(index)}` },
+  clusterIP: `10.96.201.${String(index + 1)}`,
+  nodePort: undefined,
+  places: [{ address: `10.244.8.${String(index + 1)}`, node: 'node-a' }],
+}));
 
 /** How many other Services the cluster has. */
 export const otherServices = recordedServices(currentRelease.version).length + plainServices.length;
@@ -55,7 +60,10 @@ export async function manyEndpoints(mode: ManyEndpointsMode, endpoints: number):
   const places = Array.from({ length: endpoints }, (_, index): Place => {
     const plan = nodePlans[index % nodePlans.length];
     const number = Math.floor(index / nodePlans.length);
-    return { node: plan?.name ?? '', address: `10.244.${String((index % nodePlans.length) * 64 + 16 + Math.floor(number / 250))}.${String((number % 250) + 2)}` };
+    return {
+      node: plan?.name ?? '',
+      address: `10.244.${String((index % nodePlans.length) * 64 + 16 + Math.floor(number / 250))}.${String((number % 250) + 2)}`,
+    };
   });
   const desired = desiredService(places);
   const answers: NodeAnswer[] = [];
@@ -81,11 +89,30 @@ const podName = (index: number): string => `many-5995955cd8-${index.toString(36)
 const podUid = (index: number): string => `fbce0c59-1b54-47ed-aa03-${String(index).padStart(12, '0')}`;
 
 function desiredService(places: readonly Place[]): DesiredService {
-  const all = places.map(({ address, node }, index): EndpointStatus => ({ addresses: [address], ready: true, serving: true, terminating: false, nodeName: node, targetRef: { kind: 'Pod', name: podName(index), uid: podUid(index) } }));
+  const all = places.map(({ address, node }, index): EndpointStatus => ({
+    addresses: [address],
+    ready: true,
+    serving: true,
+    terminating: false,
+    nodeName: node,
+    targetRef: { kind: 'Pod', name: podName(index), uid: podUid(index) },
+  }));
   return {
     namespace,
     name,
-    service: { type: 'NodePort', clusterIPs: [clusterIP], externalIPs: [], loadBalancerIPs: [], ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: String(targetPort), nodePort }], selector: { app: name }, internalTrafficPolicy: 'Cluster', externalTrafficPolicy: 'Cluster', sessionAffinity: 'None', ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' },
+    service: {
+      type: 'NodePort',
+      clusterIPs: [clusterIP],
+      externalIPs: [],
+      loadBalancerIPs: [],
+      ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: String(targetPort), nodePort }],
+      selector: { app: name },
+      internalTrafficPolicy: 'Cluster',
+      externalTrafficPolicy: 'Cluster',
+      sessionAffinity: 'None',
+      ipFamilies: ['IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+    },
     endpointSlices: Array.from({ length: Math.ceil(all.length / endpointsPerSlice) }, (_, index) => ({
       name: `many-${index.toString(36).padStart(5, '0')}`,
       addressType: 'IPv4',
@@ -101,10 +128,27 @@ function clusterFacts(desired: DesiredService, places: readonly Place[]): Cluste
     ...recordedCluster,
     service: { createdAt, loadBalancerIngress: [] },
     pods: places.map(({ address, node }, index): PodFacts => ({
-      name: podName(index), uid: podUid(index), selected: true, labels: { app: name, 'pod-template-hash': '5995955cd8' }, node, phase: 'Running', ready: true, createdAt, readySince: createdAt, hasPreStop: true, addresses: [address], hostNetwork: false,
+      name: podName(index),
+      uid: podUid(index),
+      selected: true,
+      labels: { app: name, 'pod-template-hash': '5995955cd8' },
+      node,
+      phase: 'Running',
+      ready: true,
+      createdAt,
+      readySince: createdAt,
+      hasPreStop: true,
+      addresses: [address],
+      hostNetwork: false,
       containers: [{ name: 'server', ports: [{ name: 'http', port: targetPort, protocol: 'TCP' }], restarts: 0 }],
     })),
-    endpointSlices: desired.endpointSlices.map(({ name: slice, endpoints }) => ({ name: slice, managedBy: 'endpointslice-controller.k8s.io', createdAt, resourceVersion: '1', bytes: 400 * endpoints.length })),
+    endpointSlices: desired.endpointSlices.map(({ name: slice, endpoints }) => ({
+      name: slice,
+      managedBy: 'endpointslice-controller.k8s.io',
+      createdAt,
+      resourceVersion: '1',
+      bytes: 400 * endpoints.length,
+    })),
     endpoints: null,
     networkPolicies: [],
     kubeProxy: { pods: [], ...recordedCluster.kubeProxy },
@@ -117,7 +161,17 @@ function conntrackOf(places: readonly Place[]): NodeReportRecord {
     kind: 'conntrack',
     service: `${namespace}/${name}`,
     matched: places.length,
-    groups: places.map(({ address }) => ({ family: 'IPv4', protocol: 'tcp', state: 'ESTABLISHED', unreplied: false, destination: clusterIP, destinationPort: 80, replySource: address, replySourcePort: targetPort, entries: 1 })),
+    groups: places.map(({ address }) => ({
+      family: 'IPv4',
+      protocol: 'tcp',
+      state: 'ESTABLISHED',
+      unreplied: false,
+      destination: clusterIP,
+      destinationPort: 80,
+      replySource: address,
+      replySourcePort: targetPort,
+      entries: 1,
+    })),
     lines: [],
   };
 }
@@ -125,9 +179,16 @@ function conntrackOf(places: readonly Place[]): NodeReportRecord {
 function nodeOf(mode: ManyEndpointsMode, nodeName: string, places: readonly Place[]): DumpedNode {
   const plan = nodePlans.find((each) => each.name === nodeName);
   if (plan === undefined) throw new Error(`there is no ${nodeName}`);
-  const node = { ...recordedNode(currentRelease.version, mode), name: plan.name, addresses: [plan.ip, plan.ipv6, '127.0.0.1', '::1', ...interfaces(plan.podCIDRs)] };
+  const node = {
+    ...recordedNode(currentRelease.version, mode),
+    name: plan.name,
+    addresses: [plan.ip, plan.ipv6, '127.0.0.1', '::1', ...interfaces(plan.podCIDRs)],
+  };
   if (mode === 'nftables') {
-    const objects = [...addNftRules(node.nftables, plan, [...plainServices, { port, clusterIP, nodePort, places }]), ...programs.flatMap(foreignObjects)];
+    const objects = [
+      ...addNftRules(node.nftables, plan, [...plainServices, { port, clusterIP, nodePort, places }]),
+      ...programs.flatMap(foreignObjects),
+    ];
     return { ...node, nftables: objects };
   }
   const tables = node.iptables.nf_tables?.IPv4;
@@ -161,7 +222,9 @@ function interfaces(podCIDRs: readonly string[]): string[] {
 }
 
 function foreignObjects(program: string): NftObject[] {
-  return parseNftDump(readFileSync(new URL(`foreign/nftables/${program}.json`, rulesetFolder), 'utf8')).filter((object) => object['metainfo'] === undefined);
+  return parseNftDump(readFileSync(new URL(`foreign/nftables/${program}.json`, rulesetFolder), 'utf8')).filter(
+    (object) => object['metainfo'] === undefined,
+  );
 }
 
 /** pkg/proxy/iptables/proxier.go syncProxyRules, 1.37. */
@@ -193,32 +256,60 @@ function iptablesRules({ port, clusterIP, nodePort, places }: Written): string[]
 }
 
 /** Adds the Services to the recorded table as pkg/proxy/nftables/proxier.go syncProxyRules writes it, 1.37. */
-function addNftRules(recorded: readonly NftObject[], { name: nodeName, ip }: Pick<(typeof nodePlans)[number], 'name' | 'ip'>, services: readonly Written[]): NftObject[] {
+function addNftRules(
+  recorded: readonly NftObject[],
+  { name: nodeName, ip }: Pick<(typeof nodePlans)[number], 'name' | 'ip'>,
+  services: readonly Written[],
+): NftObject[] {
   const own = { family: 'ip', table: 'kube-proxy' };
-  const rule = (chain: string, expr: readonly unknown[]): NftObject => ({ rule: { ...own, chain, handle: 9000, expr } });
+  const rule = (chain: string, expr: readonly unknown[]): NftObject => ({
+    rule: { ...own, chain, handle: 9000, expr },
+  });
   const added: Record<string, readonly unknown[]> = {
     'cluster-ips': services.map((service) => service.clusterIP),
     'nodeport-ips': [ip],
-    'hairpin-connections': services.flatMap(({ places }) => places.filter(({ node }) => node === nodeName)).map(({ address }) => ({ concat: [address, address, 'tcp', targetPort] })),
-    'service-ips': services.map((service) => [{ concat: [service.clusterIP, 'tcp', 80] }, { goto: { target: nftablesChainNames(service.port).cluster } }]),
-    'service-nodeports': services.flatMap((service) => (service.nodePort === undefined ? [] : [[{ concat: ['tcp', service.nodePort] }, { goto: { target: nftablesChainNames(service.port).external } }]])),
+    'hairpin-connections': services
+      .flatMap(({ places }) => places.filter(({ node }) => node === nodeName))
+      .map(({ address }) => ({ concat: [address, address, 'tcp', targetPort] })),
+    'service-ips': services.map((service) => [
+      { concat: [service.clusterIP, 'tcp', 80] },
+      { goto: { target: nftablesChainNames(service.port).cluster } },
+    ]),
+    'service-nodeports': services.flatMap((service) =>
+      service.nodePort === undefined
+        ? []
+        : [[{ concat: ['tcp', service.nodePort] }, { goto: { target: nftablesChainNames(service.port).external } }]],
+    ),
   };
   const withElements = recorded.map((object): NftObject => {
     const [kind = '', body = {}] = Object.entries(object)[0] ?? [];
-    const elements = (kind === 'set' || kind === 'map') && body['family'] === 'ip' ? added[String(body['name'])] : undefined;
-    return elements === undefined ? object : { [kind]: { ...body, elem: [...(body['elem'] as unknown[] | undefined ?? []), ...elements] } };
+    const elements =
+      (kind === 'set' || kind === 'map') && body['family'] === 'ip' ? added[String(body['name'])] : undefined;
+    return elements === undefined
+      ? object
+      : { [kind]: { ...body, elem: [...((body['elem'] as unknown[] | undefined) ?? []), ...elements] } };
   });
   const chainsOf = (service: Written): NftObject[] => {
     const { cluster, external } = nftablesChainNames(service.port);
-    const choice = { map: { key: { numgen: { mode: 'random', mod: service.places.length, offset: 0 } }, data: { set: service.places.map(({ address }, index) => [index, { concat: [address, targetPort] }]) } } };
+    const choice = {
+      map: {
+        key: { numgen: { mode: 'random', mod: service.places.length, offset: 0 } },
+        data: { set: service.places.map(({ address }, index) => [index, { concat: [address, targetPort] }]) },
+      },
+    };
     return [
       { chain: { ...own, name: cluster, handle: 9000 } },
-      rule(cluster, [{ match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } }, { dnat: { family: 'ip', addr: choice } }]),
+      rule(cluster, [
+        { match: { op: '==', left: { meta: { key: 'l4proto' } }, right: 'tcp' } },
+        { dnat: { family: 'ip', addr: choice } },
+      ]),
       ...(service.nodePort === undefined
         ? []
         : [
             { chain: { ...own, name: external, handle: 9000 } },
-            rule(external, [{ mangle: { key: { meta: { key: 'mark' } }, value: { '|': [{ meta: { key: 'mark' } }, 0x4000] } } }]),
+            rule(external, [
+              { mangle: { key: { meta: { key: 'mark' } }, value: { '|': [{ meta: { key: 'mark' } }, 0x4000] } } },
+            ]),
             rule(external, [{ goto: { target: cluster } }]),
           ]),
     ];

@@ -16,11 +16,20 @@ async function read<Result>(dump: DumpParser<Result>): Promise<Result> {
   return result;
 }
 
-const nftRules = (tables: readonly NftRulesetTable[]): number => tables.reduce((sum, { chains }) => sum + [...chains.values()].reduce((all, chain) => all + chain.rules.length, 0), 0);
+const nftRules = (tables: readonly NftRulesetTable[]): number =>
+  tables.reduce((sum, { chains }) => sum + [...chains.values()].reduce((all, chain) => all + chain.rules.length, 0), 0);
 
 let rules = 0;
 const [form] = process.argv.slice(2);
 if (form === 'nft-text') rules = nftRules(await read(new NftTextParser()));
 else if (form === 'nft-json') rules = nftRules(await read(new NftJsonParser()));
-else await read(new IptablesSaveDump({ keep: () => false, visit: () => { rules += 1; } }));
+else
+  await read(
+    new IptablesSaveDump({
+      keep: () => false,
+      visit: () => {
+        rules += 1;
+      },
+    }),
+  );
 process.stdout.write(String(rules));

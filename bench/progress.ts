@@ -19,17 +19,22 @@ function answers(answered: number): NodeAnswer[] {
   return Array.from({ length: nodes }, (_, index) => {
     const node = `node-${String(index)}`;
     const recordedAnswer = reports[index % reports.length];
-    return index >= answered || recordedAnswer === undefined ? { node, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' } : { ...recordedAnswer, node };
+    return index >= answered || recordedAnswer === undefined
+      ? { node, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }
+      : { ...recordedAnswer, node };
   });
 }
 
 function measure(name: string, make: (answers: NodeAnswer[]) => ServiceTraceStatus): number {
   let bytes = 0;
   const before = process.cpuUsage();
-  for (let time = 1; time <= times; time += 1) bytes += Buffer.byteLength(JSON.stringify(make(answers(Math.floor((nodes * time) / times)))));
+  for (let time = 1; time <= times; time += 1)
+    bytes += Buffer.byteLength(JSON.stringify(make(answers(Math.floor((nodes * time) / times)))));
   const { user, system } = process.cpuUsage(before);
   const seconds = (user + system) / 1e6;
-  console.log(`${name.padEnd(12)} ${seconds.toFixed(3).padStart(8)} s of CPU  ${(bytes / 1024 / 1024).toFixed(2).padStart(6)} MiB written`);
+  console.log(
+    `${name.padEnd(12)} ${seconds.toFixed(3).padStart(8)} s of CPU  ${(bytes / 1024 / 1024).toFixed(2).padStart(6)} MiB written`,
+  );
   return seconds;
 }
 

@@ -3,7 +3,12 @@
  * `default/service-N`, type ClusterIP, one port `http` 80/TCP, of which each hundredth is a NodePort as well. The text
  * comes in pieces, so that 30,000 Services need not be one string.
  */
-import { iptablesChainNames, iptablesEndpointChainName, nftablesChainNames, type ServicePortId } from '../core/chain-names.ts';
+import {
+  iptablesChainNames,
+  iptablesEndpointChainName,
+  nftablesChainNames,
+  type ServicePortId,
+} from '../core/chain-names.ts';
 
 export interface RulesetSize {
   readonly services: number;
@@ -90,7 +95,11 @@ COMMIT
 
 function iptablesDeclarations({ port, nodePort, endpoints }: GeneratedService): string {
   const names = iptablesChainNames(port);
-  return [names.cluster, ...(nodePort === undefined ? [] : [names.external]), ...endpoints.map((endpoint) => iptablesEndpointChainName(port, endpoint))]
+  return [
+    names.cluster,
+    ...(nodePort === undefined ? [] : [names.external]),
+    ...endpoints.map((endpoint) => iptablesEndpointChainName(port, endpoint)),
+  ]
     .map((chain) => `:${chain} - [0:0]\n`)
     .join('');
 }
@@ -168,31 +177,55 @@ add rule ip kube-proxy reject-chain reject
   for (let index = 0; index < services; index += 1) yield nftRules(generatedService(index, endpoints));
   const perLine = 500;
   for (let from = 0; from < services; from += perLine) {
-    const group = Array.from({ length: Math.min(perLine, services - from) }, (_, each) => generatedService(from + each, endpoints));
-    const add = (name: string, elements: readonly string[]): string => (elements.length === 0 ? '' : `add element ip kube-proxy ${name} { ${elements.join(', ')} }\n`);
-    yield add('cluster-ips', group.map(({ clusterIP }) => clusterIP)) +
-      add('service-ips', group.map(({ clusterIP, port }) => `${clusterIP} . tcp . 80 : goto ${nftablesChainNames(port).cluster}`)) +
-      add('service-nodeports', group.flatMap(({ nodePort, port }) => (nodePort === undefined ? [] : [`tcp . ${String(nodePort)} : goto ${nftablesChainNames(port).external}`]))) +
+    const group = Array.from({ length: Math.min(perLine, services - from) }, (_, each) =>
+      generatedService(from + each, endpoints),
+    );
+    const add = (name: string, elements: readonly string[]): string =>
+      elements.length === 0 ? '' : `add element ip kube-proxy ${name} { ${elements.join(', ')} }\n`;
+    yield (
+      add(
+        'cluster-ips',
+        group.map(({ clusterIP }) => clusterIP),
+      ) +
+      add(
+        'service-ips',
+        group.map(({ clusterIP, port }) => `${clusterIP} . tcp . 80 : goto ${nftablesChainNames(port).cluster}`),
+      ) +
+      add(
+        'service-nodeports',
+        group.flatMap(({ nodePort, port }) =>
+          nodePort === undefined ? [] : [`tcp . ${String(nodePort)} : goto ${nftablesChainNames(port).external}`],
+        ),
+      ) +
       // Only endpoints on the node itself can talk to themselves through it: one in a hundred, as on a node of 100.
-      add('hairpin-connections', group.flatMap((service, each) => ((from + each) % 100 === 0 ? service.endpoints.slice(0, 1).map(hairpin) : [])));
+      add(
+        'hairpin-connections',
+        group.flatMap((service, each) => ((from + each) % 100 === 0 ? service.endpoints.slice(0, 1).map(hairpin) : [])),
+      )
+    );
   }
 }
 
 function nftRules({ port, nodePort, endpoints }: GeneratedService): string {
   const { cluster, external } = nftablesChainNames(port);
   const choices = endpoints.map((endpoint, each) => `${String(each)} : ${endpoint.replace(':', ' . ')}`).join(', ');
-  const target = endpoints.length === 1 ? `to ${endpoints[0] ?? ''}` : `ip to numgen random mod ${String(endpoints.length)} map { ${choices} }`;
-  return [
-    `add chain ip kube-proxy ${cluster}`,
-    `add rule ip kube-proxy ${cluster} meta l4proto tcp dnat ${target}`,
-    ...(nodePort === undefined
-      ? []
-      : [
-          `add chain ip kube-proxy ${external}`,
-          `add rule ip kube-proxy ${external} mark set mark or 0x4000 comment "masquerade"`,
-          `add rule ip kube-proxy ${external} goto ${cluster}`,
-        ]),
-  ].join('\n') + '\n';
+  const target =
+    endpoints.length === 1
+      ? `to ${endpoints[0] ?? ''}`
+      : `ip to numgen random mod ${String(endpoints.length)} map { ${choices} }`;
+  return (
+    [
+      `add chain ip kube-proxy ${cluster}`,
+      `add rule ip kube-proxy ${cluster} meta l4proto tcp dnat ${target}`,
+      ...(nodePort === undefined
+        ? []
+        : [
+            `add chain ip kube-proxy ${external}`,
+            `add rule ip kube-proxy ${external} mark set mark or 0x4000 comment "masquerade"`,
+            `add rule ip kube-proxy ${external} goto ${cluster}`,
+          ]),
+    ].join('\n') + '\n'
+  );
 }
 
 function hairpin(endpoint: string): string {

@@ -42,19 +42,42 @@ if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) startAll();
 else for (const backend of backends) for (const size of sizes) await measureOne(backend, size);
 
 function startAll(): void {
-  const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ?? (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
+  const unavailable =
+    kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ??
+    (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
   if (unavailable !== undefined) {
     process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
     process.exit(1);
   }
-  process.stdout.write(`One Service of so many, ${String(endpoints)} endpoints each; milliseconds (medians), and how many times faster than by hand; MiB: largest resident set\n`);
-  process.stdout.write(['backend'.padEnd(10), 'Services', 'by hand', 'MiB', 'listing', 'reading: references', 'with rules', 'whole probe: references', 'with rules', 'MiB'].map((word) => word.padStart(9)).join('  ') + '\n');
+  process.stdout.write(
+    `One Service of so many, ${String(endpoints)} endpoints each; milliseconds (medians), and how many times faster than by hand; MiB: largest resident set\n`,
+  );
+  process.stdout.write(
+    [
+      'backend'.padEnd(10),
+      'Services',
+      'by hand',
+      'MiB',
+      'listing',
+      'reading: references',
+      'with rules',
+      'whole probe: references',
+      'with rules',
+      'MiB',
+    ]
+      .map((word) => word.padStart(9))
+      .join('  ') + '\n',
+  );
   for (const backend of backends) {
     for (const size of sizes.length === 0 ? [100, 1000] : sizes) {
-      const { status } = spawnSync('unshare', ['--net', process.execPath, fileURLToPath(import.meta.url), backend, String(size)], {
-        stdio: 'inherit',
-        env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' },
-      });
+      const { status } = spawnSync(
+        'unshare',
+        ['--net', process.execPath, fileURLToPath(import.meta.url), backend, String(size)],
+        {
+          stdio: 'inherit',
+          env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' },
+        },
+      );
       if (status !== 0) process.exit(status ?? 1);
     }
   }
@@ -66,23 +89,45 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
   // A Service from the middle: neither the first nor the last of a long chain.
   const asked = generatedService(Math.floor(size / 2) + 1, endpoints);
   const { namespace, name, portName, protocol } = asked.port;
-  const service = { namespace, name, clusterIPs: [asked.clusterIP], externalIPs: [], loadBalancerIPs: [], ports: [{ name: portName, protocol, port: 80 }] };
-  const reading = (dispatch: Dispatch, commands = realCommands()): (() => Promise<void>) => async () => {
-    const records: NodeReportRecord[] = [];
-    const emit = (record: NodeReportRecord): void => { records.push(record); };
-    const tables = new Set(['nat', 'filter']);
-    if (backend === 'nf_tables') await readNftBackend(commands, 'IPv4', tables, [service], dispatch, emit);
-    else if (backend === 'legacy') await readLegacyBackend(commands, 'IPv4', tables, [service], emit);
-    else await readNftables(commands, 'IPv4', [service], [nodeAddress], 'References', emit);
-    requireEndpoints(JSON.stringify(records), asked.endpoints);
+  const service = {
+    namespace,
+    name,
+    clusterIPs: [asked.clusterIP],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    ports: [{ name: portName, protocol, port: 80 }],
   };
-  const whole = (dispatch: Dispatch): (() => number | undefined) => () => {
-    const request: ProbeRequest = { version: 1, node: 'bench', services: [service], collect: { rules: true, conntrack: 'None', kubeProxy: false, dispatch }, maxConntrackEntries: 0 };
-    const { stdout, memory } = run([process.execPath, probeFile], `${JSON.stringify(request)}\n`);
-    requireEndpoints(stdout, asked.endpoints);
-    return memory;
-  };
-  const pipeline = backend === 'nftables' ? `nft list table ip kube-proxy | grep -F -A 2 ${namespace}/${name}/` : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
+  const reading =
+    (dispatch: Dispatch, commands = realCommands()): (() => Promise<void>) =>
+    async () => {
+      const records: NodeReportRecord[] = [];
+      const emit = (record: NodeReportRecord): void => {
+        records.push(record);
+      };
+      const tables = new Set(['nat', 'filter']);
+      if (backend === 'nf_tables') await readNftBackend(commands, 'IPv4', tables, [service], dispatch, emit);
+      else if (backend === 'legacy') await readLegacyBackend(commands, 'IPv4', tables, [service], emit);
+      else await readNftables(commands, 'IPv4', [service], [nodeAddress], 'References', emit);
+      requireEndpoints(JSON.stringify(records), asked.endpoints);
+    };
+  const whole =
+    (dispatch: Dispatch): (() => number | undefined) =>
+    () => {
+      const request: ProbeRequest = {
+        version: 1,
+        node: 'bench',
+        services: [service],
+        collect: { rules: true, conntrack: 'None', kubeProxy: false, dispatch },
+        maxConntrackEntries: 0,
+      };
+      const { stdout, memory } = run([process.execPath, probeFile], `${JSON.stringify(request)}\n`);
+      requireEndpoints(stdout, asked.endpoints);
+      return memory;
+    };
+  const pipeline =
+    backend === 'nftables'
+      ? `nft list table ip kube-proxy | grep -F -A 2 ${namespace}/${name}/`
+      : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
   const byHand = await measure(rounds, () => {
     const { stdout, memory } = run(['sh', '-c', pipeline]);
     requireEndpoints(stdout, asked.endpoints);
@@ -90,13 +135,26 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
   });
   const listing = backend === 'nftables' ? await measure(rounds, reading('Rules', withoutNetlink())) : undefined;
   const [references, rules] = [await measure(rounds, reading('References')), await measure(rounds, reading('Rules'))];
-  const [wholeReferences, wholeRules] = [await measure(rounds, whole('References')), await measure(rounds, whole('Rules'))];
-  const against = ({ median }: Measured, width: number): string => `${median.toFixed(1)} (${(byHand.median / median).toFixed(2)}x)`.padStart(width);
-  const mebibytes = (memory: number | undefined): string => (memory === undefined ? '-' : (memory / 1024).toFixed(0)).padStart(9);
+  const [wholeReferences, wholeRules] = [
+    await measure(rounds, whole('References')),
+    await measure(rounds, whole('Rules')),
+  ];
+  const against = ({ median }: Measured, width: number): string =>
+    `${median.toFixed(1)} (${(byHand.median / median).toFixed(2)}x)`.padStart(width);
+  const mebibytes = (memory: number | undefined): string =>
+    (memory === undefined ? '-' : (memory / 1024).toFixed(0)).padStart(9);
   process.stdout.write(
     [
-      backend.padEnd(10), String(size).padStart(9), byHand.median.toFixed(1).padStart(9), mebibytes(byHand.memory), listing === undefined ? '-'.padStart(9) : listing.median.toFixed(1).padStart(9), against(references, 19), against(rules, 16),
-      against(wholeReferences, 23), against(wholeRules, 16), mebibytes(Math.max(wholeReferences.memory ?? NaN, wholeRules.memory ?? NaN)),
+      backend.padEnd(10),
+      String(size).padStart(9),
+      byHand.median.toFixed(1).padStart(9),
+      mebibytes(byHand.memory),
+      listing === undefined ? '-'.padStart(9) : listing.median.toFixed(1).padStart(9),
+      against(references, 19),
+      against(rules, 16),
+      against(wholeReferences, 23),
+      against(wholeRules, 16),
+      mebibytes(Math.max(wholeReferences.memory ?? NaN, wholeRules.memory ?? NaN)),
     ].join('  ') + '\n',
   );
 }
@@ -104,7 +162,12 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
 /** The real programs, but for perl, with time for a listing of 30,000 Services. */
 function withoutNetlink(): Commands {
   const real = realCommands(600_000);
-  return { stream: (argv, onLine, input) => (argv[0] === 'perl' ? Promise.resolve({ status: 127, problem: 'perl is not to be used', errors: [] }) : real.stream(argv, onLine, input)) };
+  return {
+    stream: (argv, onLine, input) =>
+      argv[0] === 'perl'
+        ? Promise.resolve({ status: 127, problem: 'perl is not to be used', errors: [] })
+        : real.stream(argv, onLine, input),
+  };
 }
 
 type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
@@ -115,8 +178,14 @@ function load(backend: Backend, services: number): void {
   try {
     const file = join(folder, 'rules');
     const output = openSync(file, 'w');
-    for (const piece of backend === 'nftables' ? nftablesRuleset({ services, endpoints }) : iptablesRuleset({ services, endpoints })) writeSync(output, piece);
-    const argv = backend === 'nftables' ? ['nft', '-f', file] : [`iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-restore`, '-c', file];
+    for (const piece of backend === 'nftables'
+      ? nftablesRuleset({ services, endpoints })
+      : iptablesRuleset({ services, endpoints }))
+      writeSync(output, piece);
+    const argv =
+      backend === 'nftables'
+        ? ['nft', '-f', file]
+        : [`iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-restore`, '-c', file];
     const { status, stderr } = spawnSync(argv[0] ?? '', argv.slice(1), { encoding: 'utf8' });
     if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
   } finally {
@@ -126,7 +195,12 @@ function load(backend: Backend, services: number): void {
 
 /** A fast answer that lacks an endpoint is no answer. */
 function requireEndpoints(text: string, wanted: readonly string[]): void {
-  const missing = wanted.find((endpoint) => !text.includes(endpoint) && !text.includes(endpoint.replace(':', ' . ')) && !text.includes(endpoint.replace(':', '",')));
+  const missing = wanted.find(
+    (endpoint) =>
+      !text.includes(endpoint) &&
+      !text.includes(endpoint.replace(':', ' . ')) &&
+      !text.includes(endpoint.replace(':', '",')),
+  );
   if (missing !== undefined) throw new Error(`${missing} is not in what was read:\n${text.slice(0, 2000)}`);
 }
 
@@ -157,7 +231,11 @@ function run(argv: readonly string[], input = ''): { stdout: string; memory: num
   const memoryFile = join(folder, 'memory');
   try {
     const all = existsSync('/usr/bin/time') ? ['/usr/bin/time', '-f', '%M', '-o', memoryFile, ...argv] : argv;
-    const { stdout, stderr, status } = spawnSync(all[0] ?? '', all.slice(1), { input, encoding: 'utf8', maxBuffer: 2 ** 28 });
+    const { stdout, stderr, status } = spawnSync(all[0] ?? '', all.slice(1), {
+      input,
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+    });
     if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
     return { stdout, memory: existsSync(memoryFile) ? Number(readFileSync(memoryFile, 'utf8').trim()) : undefined };
   } finally {

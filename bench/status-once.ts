@@ -12,7 +12,15 @@ import { statusThread } from '../operator/status-thread.ts';
 
 function read(file: string): StatusInput {
   const { spec, desired, answers, cluster, nodeZones, recordedAt } = parseBundle(readFileSync(file, 'utf8'));
-  return { spec, generation: 1, desired, answers, previous: undefined, now: recordedAt, ...present({ cluster, nodeZones }) };
+  return {
+    spec,
+    generation: 1,
+    desired,
+    answers,
+    previous: undefined,
+    now: recordedAt,
+    ...present({ cluster, nodeZones }),
+  };
 }
 
 const [, , file = '', warmUp = ''] = process.argv;
@@ -20,7 +28,9 @@ const statuses = statusThread();
 await statuses.judge(read(warmUp));
 const input = read(file);
 // What reading the bundle left behind is none of the status' cost.
-await new Promise((resolve) => { setTimeout(resolve, 200); });
+await new Promise((resolve) => {
+  setTimeout(resolve, 200);
+});
 const delay = monitorEventLoopDelay({ resolution: 5 });
 delay.enable();
 const cpu = process.cpuUsage();
@@ -30,4 +40,6 @@ const seconds = (performance.now() - started) / 1000;
 const { user, system } = process.cpuUsage(cpu);
 delay.disable();
 await statuses.close();
-process.stdout.write(`${JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakMiB: process.resourceUsage().maxRSS / 1024, eventLoopMilliseconds: delay.max / 1e6, findings: findings.map(({ id }) => id) })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakMiB: process.resourceUsage().maxRSS / 1024, eventLoopMilliseconds: delay.max / 1e6, findings: findings.map(({ id }) => id) })}\n`,
+);

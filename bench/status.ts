@@ -17,14 +17,22 @@ import { printBundle } from '../core/bundle.ts';
 import { manyEndpoints, type ManyEndpointsMode } from './many-endpoints.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const measuredSchema = z.object({ seconds: z.number(), cpuSeconds: z.number(), peakMiB: z.number(), eventLoopMilliseconds: z.number(), findings: z.array(z.string()) });
+const measuredSchema = z.object({
+  seconds: z.number(),
+  cpuSeconds: z.number(),
+  peakMiB: z.number(),
+  eventLoopMilliseconds: z.number(),
+  findings: z.array(z.string()),
+});
 type Measured = z.infer<typeof measuredSchema>;
 
 const words = process.argv.slice(2);
 const isJson = words.includes('--json');
 const sizes = words.filter((word) => word !== '--json').map(Number);
 if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 40_000)) {
-  process.stderr.write('bench:status: write numbers of endpoints from 1 to 40000, and --json for lines of JSON: npm run bench:status -- 100 1000 5000\n');
+  process.stderr.write(
+    'bench:status: write numbers of endpoints from 1 to 40000, and --json for lines of JSON: npm run bench:status -- 100 1000 5000\n',
+  );
   process.exit(2);
 }
 const folder = mkdtempSync(join(tmpdir(), 'svctrace-bench-'));
@@ -35,7 +43,10 @@ try {
 }
 
 async function run(asked: readonly number[]): Promise<void> {
-  if (!isJson) process.stdout.write('mode        endpoints    seconds     CPU (s)   peak (MiB)   event loop held (ms)   CPU an endpoint (ms)   times the fixture (CPU)\n');
+  if (!isJson)
+    process.stdout.write(
+      'mode        endpoints    seconds     CPU (s)   peak (MiB)   event loop held (ms)   CPU an endpoint (ms)   times the fixture (CPU)\n',
+    );
   for (const mode of ['iptables', 'nftables'] as const) {
     const warmUp = await write(mode, 60);
     const fixture = measure(fileURLToPath(new URL('../test/fixtures/auth-service.svctrace', import.meta.url)), warmUp);
@@ -55,13 +66,22 @@ async function write(mode: ManyEndpointsMode, endpoints: number): Promise<string
 }
 
 function measure(file: string, warmUp: string): Measured {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(here, 'status-once.ts'), file, warmUp], { encoding: 'utf8' });
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(here, 'status-once.ts'), file, warmUp], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`${file}: ${stderr}`);
   return measuredSchema.parse(JSON.parse(stdout));
 }
 
 function row(mode: string, endpoints: number, measured: Measured, fixture: Measured): void {
   const { seconds, cpuSeconds, peakMiB, eventLoopMilliseconds } = measured;
-  const cells = [seconds.toFixed(2).padStart(11), cpuSeconds.toFixed(2).padStart(12), peakMiB.toFixed(0).padStart(13), eventLoopMilliseconds.toFixed(1).padStart(23), ((cpuSeconds * 1000) / endpoints).toFixed(2).padStart(23), (cpuSeconds / fixture.cpuSeconds).toFixed(1).padStart(26)];
+  const cells = [
+    seconds.toFixed(2).padStart(11),
+    cpuSeconds.toFixed(2).padStart(12),
+    peakMiB.toFixed(0).padStart(13),
+    eventLoopMilliseconds.toFixed(1).padStart(23),
+    ((cpuSeconds * 1000) / endpoints).toFixed(2).padStart(23),
+    (cpuSeconds / fixture.cpuSeconds).toFixed(1).padStart(26),
+  ];
   process.stdout.write(`${mode.padEnd(12)}${String(endpoints).padStart(9)}${cells.join('')}\n`);
 }

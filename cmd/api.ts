@@ -45,7 +45,8 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
 
   const open = async (request: ApiRequest, silence: number): Promise<IncomingMessage> => {
     const url = new URL(config.server + request.path);
-    for (const [name, value] of Object.entries(request.query ?? {})) if (value !== undefined) url.searchParams.set(name, String(value));
+    for (const [name, value] of Object.entries(request.query ?? {}))
+      if (value !== undefined) url.searchParams.set(name, String(value));
     const options: RequestOptions = { method: request.method, headers: {} };
     try {
       await config.applyToHTTPSOptions(options);
@@ -60,24 +61,41 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
       // A log comes as text, its errors as JSON.
       Accept: 'application/json, */*',
       'User-Agent': 'kubectl-svctrace',
-      ...(body === undefined ? {} : { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }),
+      ...(body === undefined
+        ? {}
+        : { 'Content-Type': request.contentType ?? 'application/json', 'Content-Length': Buffer.byteLength(body) }),
     };
     const started = performance.now();
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const send = url.protocol === 'http:' ? requestHttp : requestHttps;
-      const sent = send(url, { ...options, ...(request.signal === undefined ? {} : { signal: request.signal }) }, resolve);
+      const sent = send(
+        url,
+        { ...options, ...(request.signal === undefined ? {} : { signal: request.signal }) },
+        resolve,
+      );
       sent.setTimeout(silence, () => sent.destroy(new Error(`no answer within ${String(silence / 1000)} s`)));
       sent.on('error', (error) => {
-        reject(request.signal?.aborted === true ? abortReason(request.signal) : new UnreachableError(config.server, messageOf(error), error));
+        reject(
+          request.signal?.aborted === true
+            ? abortReason(request.signal)
+            : new UnreachableError(config.server, messageOf(error), error),
+        );
       });
       sent.end(body);
     });
-    log?.(`${request.method} ${url.href} ${String(response.statusCode)} in ${String(Math.round(performance.now() - started))} ms`);
-    if ((response.statusCode ?? 500) >= 400) throw apiError(response.statusCode ?? 500, await readText(response, config.server));
+    log?.(
+      `${request.method} ${url.href} ${String(response.statusCode)} in ${String(Math.round(performance.now() - started))} ms`,
+    );
+    if ((response.statusCode ?? 500) >= 400)
+      throw apiError(response.statusCode ?? 500, await readText(response, config.server));
     return response;
   };
 
-  const eachLine = async (response: IncomingMessage, signal: AbortSignal | undefined, onLine: (line: string) => void): Promise<void> => {
+  const eachLine = async (
+    response: IncomingMessage,
+    signal: AbortSignal | undefined,
+    onLine: (line: string) => void,
+  ): Promise<void> => {
     try {
       response.setEncoding('utf8');
       // A line ends where the kubelet ends it: readline would also end it at a carriage return, and at separators of Unicode.
@@ -106,7 +124,9 @@ export function createApi(config: PluginKubeConfig, { timeoutMilliseconds, log }
     async stream(request, onLine) {
       const response = await open(request, watchSilenceMilliseconds);
       response.setTimeout(watchSilenceMilliseconds, () => response.destroy(new Error('the connection went silent')));
-      await eachLine(response, request.signal, (line) => { if (line.trim() !== '') onLine(parseJson(line, config.server)); });
+      await eachLine(response, request.signal, (line) => {
+        if (line.trim() !== '') onLine(parseJson(line, config.server));
+      });
     },
     async lines(request, onLine) {
       // 0: no limit. A connection that is dead without a word is found by the system's keep-alive.
@@ -136,7 +156,10 @@ function parseJson(text: string, server: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UnreachableError(server, `what answers there is no API server: ${text.slice(0, 60).replaceAll(/\s+/g, ' ')}`);
+    throw new UnreachableError(
+      server,
+      `what answers there is no API server: ${text.slice(0, 60).replaceAll(/\s+/g, ' ')}`,
+    );
   }
 }
 

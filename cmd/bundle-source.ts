@@ -13,14 +13,27 @@ import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
 /** @throws UsageError where the file cannot be read; NotFoundError where it holds another Service */
-export async function openBundle(file: string, asked: { readonly service: string | undefined; readonly namespace: string | undefined }): Promise<TraceSource> {
+export async function openBundle(
+  file: string,
+  asked: { readonly service: string | undefined; readonly namespace: string | undefined },
+): Promise<TraceSource> {
   const bundle = await readBundle(file);
   const { name } = bundle.desired;
-  if (asked.service !== undefined && asked.service !== name) throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
-  if (asked.namespace !== undefined && asked.namespace !== bundle.namespace) throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
+  if (asked.service !== undefined && asked.service !== name)
+    throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
+  if (asked.namespace !== undefined && asked.namespace !== bundle.namespace)
+    throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
   const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom } = bundle;
   const judge = (walked: typeof walkFrom): ServiceTrace => {
-    const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom: walked }) });
+    const status = buildStatus({
+      spec,
+      generation: undefined,
+      desired,
+      answers,
+      previous: undefined,
+      now,
+      ...present({ cluster, nodeZones, walkFrom: walked }),
+    });
     return traceOf({ namespace: bundle.namespace, name, spec, status });
   };
   const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, kubectl svctrace logs ${name} -n ${bundle.namespace} -f follows them`;
@@ -52,8 +65,13 @@ function placesOf(client: string, { answers, cluster, desired }: Bundle): NonNul
   if (address !== undefined) return answers.map(({ node }) => ({ node, address }));
   const pod = cluster?.pods?.find(({ name }) => name === client);
   if (pod?.node !== undefined) return pod.addresses.map((each) => ({ node: pod.node ?? '', address: each }));
-  const endpoints = desired.endpointSlices.flatMap((slice) => slice.endpoints).filter(({ targetRef, nodeName }) => targetRef?.name === client && nodeName !== undefined);
-  if (endpoints.length > 0) return endpoints.flatMap(({ addresses, nodeName = '' }) => addresses.slice(0, 1).map((each) => ({ node: nodeName, address: each })));
+  const endpoints = desired.endpointSlices
+    .flatMap((slice) => slice.endpoints)
+    .filter(({ targetRef, nodeName }) => targetRef?.name === client && nodeName !== undefined);
+  if (endpoints.length > 0)
+    return endpoints.flatMap(({ addresses, nodeName = '' }) =>
+      addresses.slice(0, 1).map((each) => ({ node: nodeName, address: each })),
+    );
   throw new UsageError(`${client} is no IP address, and the bundle knows no pod of this name`);
 }
 
@@ -63,12 +81,15 @@ export async function readBundle(file: string): Promise<Bundle> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`--bundle ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new UsageError(`--bundle ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
   try {
     return parseBundle(text);
   } catch (error) {
-    if (error instanceof InvalidBundleError) throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });
+    if (error instanceof InvalidBundleError)
+      throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });
     throw error;
   }
 }
@@ -78,19 +99,39 @@ export async function readBundle(file: string): Promise<Bundle> {
  * @throws NotFoundError where the file holds another Service
  */
 export async function openServiceBundle(
-  { origin, nodes, from, flags }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: ClientName },
+  {
+    origin,
+    nodes,
+    from,
+    flags,
+  }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: ClientName },
   collect: CollectSpec,
   io: Io,
 ): Promise<Bundle> {
   if (origin.kind === 'bundle') {
     const bundle = await readBundle(origin.file);
-    if (origin.service !== undefined && origin.service !== bundle.desired.name) throw new NotFoundError(`${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`);
+    if (origin.service !== undefined && origin.service !== bundle.desired.name)
+      throw new NotFoundError(
+        `${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`,
+      );
     return bundle;
   }
-  const [{ connect }, { checkClient }, { collectBundle }, { createProgress }] = await Promise.all([import('./client.ts'), import('./check-client.ts'), import('./collect-bundle.ts'), import('./progress.ts')]);
-  const client = connect(flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const [{ connect }, { checkClient }, { collectBundle }, { createProgress }] = await Promise.all([
+    import('./client.ts'),
+    import('./check-client.ts'),
+    import('./collect-bundle.ts'),
+    import('./progress.ts'),
+  ]);
+  const client = connect(flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   await checkClient(client, client.namespace, from);
-  const { bundle } = await collectBundle(client, { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) }, createProgress(io.stderr), io);
+  const { bundle } = await collectBundle(
+    client,
+    { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) },
+    createProgress(io.stderr),
+    io,
+  );
   if ((collect.connect ?? 'None') === 'None' || from === undefined || !('pod' in from)) return bundle;
   const { bundleWithPodConnections } = await import('./pod-connections.ts');
   return bundleWithPodConnections(client, bundle);

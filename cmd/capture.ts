@@ -25,29 +25,50 @@ const secondMilliseconds = 1000;
 const clockMilliseconds = 100;
 
 export async function runCapture(request: CaptureRequest, io: Io): Promise<number> {
-  const client = connect(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const client = connect(request.flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   const { namespace } = client;
   await checkService(client, namespace, request.service);
   const desired = await readDesiredService(client.kubeConfig, namespace, request.service);
   if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, request.service));
   const { places, omittedEndpoints } = capturePlaces(desired);
-  if (places.length === 0) throw new UsageError(`Service "${request.service}" has neither an address nor an endpoint whose packets could be captured.`);
+  if (places.length === 0)
+    throw new UsageError(
+      `Service "${request.service}" has neither an address nor an endpoint whose packets could be captured.`,
+    );
   const file = await openFile(request);
   const progress = createProgress(io.stderr);
   try {
     const captured = await captureNodes(client.kubeConfig, request, places, progress, io.signal);
     progress.end();
     const nodes = [...captured.nodes.values()].filter(({ start }) => start !== undefined);
-    if (nodes.length === 0) throw new ClusterError(`Nothing was captured. ${captured.ends.map(({ node, problem }) => `${node}: ${problem ?? 'its probe told nothing'}`).join('; ')}`);
+    if (nodes.length === 0)
+      throw new ClusterError(
+        `Nothing was captured. ${captured.ends.map(({ node, problem }) => `${node}: ${problem ?? 'its probe told nothing'}`).join('; ')}`,
+      );
     let packets = 0;
     for (const piece of capturedFile(nodes, places, desired)) {
       packets += 1;
       await file.write(piece);
     }
     packets -= nodes.length + 1;
-    for (const notice of [...noticesOf(nodes, captured.ends), ...(omittedEndpoints === 0 ? [] : [`${plural(omittedEndpoints, 'endpoint')} past the first ${omittedEndpoints === 1 ? 'is' : 'are'} not in the filter`])]) progress.say(`Notice: ${notice}`);
-    progress.say(`Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each tells its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`);
-    return captured.ends.some(({ problem }) => problem !== undefined) || nodes.some(({ end }) => end === undefined || end.reason === 'failed') ? exitStatus.partial : exitStatus.ok;
+    for (const notice of [
+      ...noticesOf(nodes, captured.ends),
+      ...(omittedEndpoints === 0
+        ? []
+        : [
+            `${plural(omittedEndpoints, 'endpoint')} past the first ${omittedEndpoints === 1 ? 'is' : 'are'} not in the filter`,
+          ]),
+    ])
+      progress.say(`Notice: ${notice}`);
+    progress.say(
+      `Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each tells its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`,
+    );
+    return captured.ends.some(({ problem }) => problem !== undefined) ||
+      nodes.some(({ end }) => end === undefined || end.reason === 'failed')
+      ? exitStatus.partial
+      : exitStatus.ok;
   } finally {
     progress.end();
     await file.close();
@@ -55,13 +76,18 @@ export async function runCapture(request: CaptureRequest, io: Io): Promise<numbe
 }
 
 /** Before anything is captured, so that nothing is captured for nothing, and no other file is lost. @throws UsageError */
-export async function openFile({ file, overwrite }: Pick<CaptureRequest, 'file' | 'overwrite'>): Promise<Awaited<ReturnType<typeof open>>> {
+export async function openFile({
+  file,
+  overwrite,
+}: Pick<CaptureRequest, 'file' | 'overwrite'>): Promise<Awaited<ReturnType<typeof open>>> {
   await checkNewFile(file, overwrite);
   try {
     // One that came meanwhile is not replaced either.
     return await open(file, overwrite ? 'w' : 'wx', 0o600);
   } catch (error) {
-    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -82,7 +108,13 @@ async function captureNodes(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<{ nodes: Map<string, CapturedNode>; ends: readonly CaptureEnd[] }> {
-  const engine = createTraceEngine({ kubeConfig, probeNamespace: request.probeNamespace, probeImage: request.probeImage, instance: `capture-${process.pid.toString(36)}-${Date.now().toString(36)}`, probeIdleSeconds: 60 });
+  const engine = createTraceEngine({
+    kubeConfig,
+    probeNamespace: request.probeNamespace,
+    probeImage: request.probeImage,
+    instance: `capture-${process.pid.toString(36)}-${Date.now().toString(36)}`,
+    probeIdleSeconds: 60,
+  });
   const nodes = new Map<string, CapturedNode>();
   const done = new AbortController();
   void tellCounts(nodes, progress, AbortSignal.any([signal, done.signal]));
@@ -90,9 +122,18 @@ async function captureNodes(
     const ends = await engine.capture({
       nodes: request.nodes,
       maxNodes,
-      capture: { places: [...places], durationSeconds: request.durationSeconds, maxBytes: request.maxBytes, snapLength: request.snapLength },
-      onWaiting: (node, message) => { progress.update(`${node}: ${message}`); },
-      onLine: (node, line) => { receive(nodes, node, line); },
+      capture: {
+        places: [...places],
+        durationSeconds: request.durationSeconds,
+        maxBytes: request.maxBytes,
+        snapLength: request.snapLength,
+      },
+      onWaiting: (node, message) => {
+        progress.update(`${node}: ${message}`);
+      },
+      onLine: (node, line) => {
+        receive(nodes, node, line);
+      },
       signal,
     });
     signal.throwIfAborted();
@@ -120,25 +161,49 @@ export function receive(nodes: Map<string, CapturedNode>, node: string, line: st
   }
 }
 
-async function tellCounts(nodes: ReadonlyMap<string, CapturedNode>, progress: Progress, signal: AbortSignal): Promise<void> {
+async function tellCounts(
+  nodes: ReadonlyMap<string, CapturedNode>,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
     await sleep(secondMilliseconds, undefined, { signal }).catch(() => undefined);
     const started = [...nodes.values()];
     if (signal.aborted || started.length === 0) continue;
-    progress.update(`Capturing on ${plural(started.length, 'node')}: ${plural(started.reduce((sum, { packets }) => sum + packets.length, 0), 'packet')}`);
+    progress.update(
+      `Capturing on ${plural(started.length, 'node')}: ${plural(
+        started.reduce((sum, { packets }) => sum + packets.length, 0),
+        'packet',
+      )}`,
+    );
   }
 }
 
 /** The pieces of the file: its header, a piece for each node, then one for each packet in the order of their times. */
-export function capturedFile(nodes: readonly CapturedNode[], places: readonly CapturePlace[], { endpointSlices }: Pick<DesiredService, 'endpointSlices'>): Generator<Uint8Array> {
-  const podOf = (address: string): string | undefined => endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address))?.targetRef?.name;
-  const teller = createHopTeller(places, nodes.flatMap(({ start }) => start?.addresses ?? []), podOf);
-  const packets = nodes.flatMap(({ packets: own }, index) => own.map((packet) => ({ packet, index }))).sort((one, other) => one.packet.time - other.packet.time);
+export function capturedFile(
+  nodes: readonly CapturedNode[],
+  places: readonly CapturePlace[],
+  { endpointSlices }: Pick<DesiredService, 'endpointSlices'>,
+): Generator<Uint8Array> {
+  const podOf = (address: string): string | undefined =>
+    endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address))?.targetRef
+      ?.name;
+  const teller = createHopTeller(
+    places,
+    nodes.flatMap(({ start }) => start?.addresses ?? []),
+    podOf,
+  );
+  const packets = nodes
+    .flatMap(({ packets: own }, index) => own.map((packet) => ({ packet, index })))
+    .sort((one, other) => one.packet.time - other.packet.time);
   const written = packets.map(({ packet: { time, length, data: base64 }, index }): PcapngPacket => {
     const { node = '', start } = nodes[index] ?? {};
     const data = Buffer.from(base64, 'base64');
     const header = readPacketHeader(data);
-    const interfaceName = header === undefined ? '?' : (start?.interfaces[String(header.interfaceIndex)] ?? `interface ${String(header.interfaceIndex)}`);
+    const interfaceName =
+      header === undefined
+        ? '?'
+        : (start?.interfaces[String(header.interfaceIndex)] ?? `interface ${String(header.interfaceIndex)}`);
     return { interfaceIndex: index, time, length, data, comment: teller.tell(node, interfaceName, header) };
   });
   const interfaces = nodes.map((captured) => ({
@@ -167,9 +232,18 @@ function noticesOf(nodes: readonly CapturedNode[], ends: readonly CaptureEnd[]):
     ...ends.flatMap(({ node, problem }) => (problem === undefined ? [] : [`${node}: ${problem}`])),
     ...nodes.flatMap(({ node, end }) => {
       if (end?.reason === 'failed') return [`${node}: ${end.problem ?? 'the capture failed'}`];
-      if (end?.reason === 'bytes') return [`${node}: the capture ended early, because its share of --max-bytes was full`];
-      return (end?.dropped ?? 0) > 0 ? [`${node}: ${plural(end?.dropped ?? 0, 'packet')} came too fast, and ${end?.dropped === 1 ? 'is' : 'are'} not in the file`] : [];
+      if (end?.reason === 'bytes')
+        return [`${node}: the capture ended early, because its share of --max-bytes was full`];
+      return (end?.dropped ?? 0) > 0
+        ? [
+            `${node}: ${plural(end?.dropped ?? 0, 'packet')} came too fast, and ${end?.dropped === 1 ? 'is' : 'are'} not in the file`,
+          ]
+        : [];
     }),
-    ...(spread > clockMilliseconds ? [`the nodes' clocks seem to differ by ${String(Math.round(spread))} ms, so packets of different nodes may be out of order`] : []),
+    ...(spread > clockMilliseconds
+      ? [
+          `the nodes' clocks seem to differ by ${String(Math.round(spread))} ms, so packets of different nodes may be out of order`,
+        ]
+      : []),
   ];
 }

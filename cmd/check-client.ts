@@ -6,7 +6,11 @@ import type { ClientName } from './request.ts';
 import { nearNames } from './service-names.ts';
 
 /** The pod of --from. @throws UsageError where it is not there */
-export async function checkClient(client: Pick<ClusterClient, 'listPods'>, namespace: string, from: ClientName | undefined): Promise<void> {
+export async function checkClient(
+  client: Pick<ClusterClient, 'listPods'>,
+  namespace: string,
+  from: ClientName | undefined,
+): Promise<void> {
   if (from === undefined || 'ip' in from) return;
   let pods: string[];
   try {
@@ -17,5 +21,7 @@ export async function checkClient(client: Pick<ClusterClient, 'listPods'>, names
   }
   if (pods.includes(from.pod)) return;
   const near = nearNames(from.pod, pods);
-  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
+  throw new UsageError(
+    `--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+  );
 }

@@ -2,7 +2,13 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { parseServiceTrace } from '../core/parse/service-trace.ts';
-import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace, type ServiceTraceSpec } from '../core/service-trace.ts';
+import {
+  serviceTraceGroup,
+  serviceTracePlural,
+  serviceTraceVersion,
+  type ServiceTrace,
+  type ServiceTraceSpec,
+} from '../core/service-trace.ts';
 import { ApiError, createApi, statusError, type Api } from './api.ts';
 import { loadKubeConfig, type Environment } from './kube-config.ts';
 import type { ClusterFlags } from './request.ts';
@@ -104,16 +110,36 @@ export interface ClusterClient {
   listPods(namespace: string): Promise<string[]>;
   listNodes(): Promise<string[]>;
   /** Of a namespace, or those that the selector matches. */
-  listLogPods(namespace: string, selector: string | undefined): Promise<{ readonly pods: readonly LogPod[]; readonly resourceVersion: string }>;
+  listLogPods(
+    namespace: string,
+    selector: string | undefined,
+  ): Promise<{ readonly pods: readonly LogPod[]; readonly resourceVersion: string }>;
   /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
-  watchLogPods(namespace: string, selector: string | undefined, resourceVersion: string, onPod: (pod: LogPod, isThere: boolean) => void, signal: AbortSignal): Promise<void>;
+  watchLogPods(
+    namespace: string,
+    selector: string | undefined,
+    resourceVersion: string,
+    onPod: (pod: LogPod, isThere: boolean) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   /** Calls back for each line, with its time in front. @throws ApiError with code 400 where the container has no such log */
   readLog(query: LogQuery, onLine: (line: string) => void, signal: AbortSignal): Promise<void>;
-  createTrace(trace: { readonly namespace: string; readonly generateName: string; readonly annotations: Readonly<Record<string, string>>; readonly spec: ServiceTraceSpec }): Promise<ServiceTrace>;
+  createTrace(trace: {
+    readonly namespace: string;
+    readonly generateName: string;
+    readonly annotations: Readonly<Record<string, string>>;
+    readonly spec: ServiceTraceSpec;
+  }): Promise<ServiceTrace>;
   readTrace(namespace: string, name: string): Promise<ServiceTrace>;
   listTraces(namespace: string | undefined): Promise<ServiceTrace[]>;
   /** Ends when the server ends the watch. @throws ApiError with code 410 where the version is too old */
-  watchTrace(namespace: string, name: string, resourceVersion: string, onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<void>;
+  watchTrace(
+    namespace: string,
+    name: string,
+    resourceVersion: string,
+    onEvent: (event: WatchEvent) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
   annotateTrace(namespace: string, name: string, annotations: Readonly<Record<string, string>>): Promise<void>;
   deleteTrace(namespace: string, name: string, uid: string | undefined): Promise<void>;
   /** Undefined where it is not there. */
@@ -150,7 +176,10 @@ const traceListSchema = z.object({ items: z.array(z.record(z.string(), z.unknown
 const watchSchema = z.object({ type: z.string(), object: z.record(z.string(), z.unknown()) });
 const conditionsSchema = z.array(z.object({ type: z.string(), status: z.string(), message: z.string().optional() }));
 const deploymentSchema = z.object({
-  spec: z.object({ replicas: z.number().optional(), template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string().optional() })) }) }) }),
+  spec: z.object({
+    replicas: z.number().optional(),
+    template: z.object({ spec: z.object({ containers: z.array(z.object({ image: z.string().optional() })) }) }),
+  }),
   status: z.object({ availableReplicas: z.number().optional(), conditions: conditionsSchema.optional() }).optional(),
 });
 const serviceListSchema = z.object({
@@ -176,9 +205,22 @@ const sliceListSchema = z.object({
   ),
 });
 const crdSchema = z.object({ status: z.object({ conditions: conditionsSchema.optional() }).optional() });
-const terminatedSchema = z.object({ exitCode: z.number(), reason: z.string().optional(), finishedAt: z.string().nullish() });
-const containerStateSchema = z.object({ running: z.unknown(), terminated: terminatedSchema, waiting: z.object({ reason: z.string().optional() }) }).partial();
-const containerStatusSchema = z.array(z.object({ name: z.string(), restartCount: z.number(), state: containerStateSchema.optional(), lastState: containerStateSchema.optional() }));
+const terminatedSchema = z.object({
+  exitCode: z.number(),
+  reason: z.string().optional(),
+  finishedAt: z.string().nullish(),
+});
+const containerStateSchema = z
+  .object({ running: z.unknown(), terminated: terminatedSchema, waiting: z.object({ reason: z.string().optional() }) })
+  .partial();
+const containerStatusSchema = z.array(
+  z.object({
+    name: z.string(),
+    restartCount: z.number(),
+    state: containerStateSchema.optional(),
+    lastState: containerStateSchema.optional(),
+  }),
+);
 const podSchema = z.object({
   metadata: z.object({ name: z.string(), uid: z.string().optional(), deletionTimestamp: z.string().optional() }),
   spec: z.object({
@@ -186,13 +228,24 @@ const podSchema = z.object({
     containers: z.array(z.object({ name: z.string() })),
     initContainers: z.array(z.object({ name: z.string(), restartPolicy: z.string().optional() })).optional(),
   }),
-  status: z.object({ containerStatuses: containerStatusSchema.optional(), initContainerStatuses: containerStatusSchema.optional() }).optional(),
+  status: z
+    .object({
+      containerStatuses: containerStatusSchema.optional(),
+      initContainerStatuses: containerStatusSchema.optional(),
+    })
+    .optional(),
 });
 const podListSchema = z.object({ metadata: z.object({ resourceVersion: z.string() }), items: z.array(podSchema) });
 const reviewSchema = z.object({ status: z.object({ allowed: z.boolean() }) });
-const resourcesSchema = z.object({ resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })) });
+const resourcesSchema = z.object({
+  resources: z.array(z.object({ name: z.string(), kind: z.string(), namespaced: z.boolean() })),
+});
 
-export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespace: ownNamespace }: { server: string; namespace: string }): ClusterClient {
+export function createClient(
+  api: Api,
+  kubeConfig: KubeConfig,
+  { server, namespace: ownNamespace }: { server: string; namespace: string },
+): ClusterClient {
   const traces = (namespace: string | undefined): string =>
     `/apis/${serviceTraceGroup}/${serviceTraceVersion}${namespace === undefined ? '' : `/namespaces/${segment(namespace)}`}/${serviceTracePlural}`;
   const names = async (path: string): Promise<NamedService[]> => {
@@ -205,10 +258,14 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
   const discovered = new Map<string, Promise<z.infer<typeof resourcesSchema>>>();
   const pathOf = async ({ apiVersion, kind, metadata }: Manifest): Promise<string> => {
     const base = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
-    const known = discovered.get(base) ?? api.request({ method: 'GET', path: base }).then((body) => resourcesSchema.parse(body));
+    const known =
+      discovered.get(base) ?? api.request({ method: 'GET', path: base }).then((body) => resourcesSchema.parse(body));
     discovered.set(base, known);
-    const resource = (await known).resources.find((candidate) => candidate.kind === kind && !candidate.name.includes('/'));
-    if (resource === undefined) throw statusError({ reason: 'NotFound', message: `the API server has no ${kind} in ${apiVersion}` }, 404);
+    const resource = (await known).resources.find(
+      (candidate) => candidate.kind === kind && !candidate.name.includes('/'),
+    );
+    if (resource === undefined)
+      throw statusError({ reason: 'NotFound', message: `the API server has no ${kind} in ${apiVersion}` }, 404);
     const place = resource.namespaced ? `/namespaces/${segment(metadata.namespace ?? 'default')}` : '';
     return `${base}${place}/${resource.name}/${segment(metadata.name)}`;
   };
@@ -218,47 +275,91 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
     namespace: ownNamespace,
     kubeConfig,
     async hasService(namespace, name) {
-      return isThere(api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/services/${segment(name)}` }));
+      return isThere(
+        api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/services/${segment(name)}` }),
+      );
     },
-    listServices: (namespace) => names(namespace === undefined ? '/api/v1/services' : `/api/v1/namespaces/${segment(namespace)}/services`),
+    listServices: (namespace) =>
+      names(namespace === undefined ? '/api/v1/services' : `/api/v1/namespaces/${segment(namespace)}/services`),
     async listServicesWithEndpoints(namespace) {
       const place = namespace === undefined ? '' : `/namespaces/${segment(namespace)}`;
       const [services, slices] = await Promise.all([
         api.request({ method: 'GET', path: `/api/v1${place}/services` }).then((body) => serviceListSchema.parse(body)),
-        api.request({ method: 'GET', path: `/apis/discovery.k8s.io/v1${place}/endpointslices` }).then((body) => sliceListSchema.parse(body), (error: unknown) => {
-          if (error instanceof ApiError && error.code === 403) return undefined;
-          throw error;
-        }),
+        api.request({ method: 'GET', path: `/apis/discovery.k8s.io/v1${place}/endpointslices` }).then(
+          (body) => sliceListSchema.parse(body),
+          (error: unknown) => {
+            if (error instanceof ApiError && error.code === 403) return undefined;
+            throw error;
+          },
+        ),
       ]);
       const counts = countEndpoints(slices?.items ?? []);
       return services.items.map(({ metadata, spec }): ListedService => ({
         namespace: metadata.namespace,
         name: metadata.name,
         type: spec.type ?? 'ClusterIP',
-        ...(spec.clusterIP === undefined || spec.clusterIP === '' || spec.clusterIP === 'None' ? {} : { clusterIP: spec.clusterIP }),
+        ...(spec.clusterIP === undefined || spec.clusterIP === '' || spec.clusterIP === 'None'
+          ? {}
+          : { clusterIP: spec.clusterIP }),
         ports: (spec.ports ?? []).map(({ port, protocol = 'TCP' }) => `${String(port)}/${protocol}`),
         selectsPods: Object.keys(spec.selector ?? {}).length > 0,
-        ...(slices === undefined ? {} : (counts.get(`${metadata.namespace}/${metadata.name}`) ?? { endpoints: 0, readyEndpoints: 0 })),
+        ...(slices === undefined
+          ? {}
+          : (counts.get(`${metadata.namespace}/${metadata.name}`) ?? { endpoints: 0, readyEndpoints: 0 })),
       }));
     },
     listNamespaces: () => onlyNames('/api/v1/namespaces'),
     listPods: (namespace) => onlyNames(`/api/v1/namespaces/${segment(namespace)}/pods`),
     listNodes: () => onlyNames('/api/v1/nodes'),
     async listLogPods(namespace, selector) {
-      const { items, metadata } = podListSchema.parse(await api.request({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query: { labelSelector: selector } }));
+      const { items, metadata } = podListSchema.parse(
+        await api.request({
+          method: 'GET',
+          path: `/api/v1/namespaces/${segment(namespace)}/pods`,
+          query: { labelSelector: selector },
+        }),
+      );
       return { pods: items.map(logPodOf), resourceVersion: metadata.resourceVersion };
     },
     async watchLogPods(namespace, selector, resourceVersion, onPod, signal) {
-      const query = { watch: true, labelSelector: selector, resourceVersion, allowWatchBookmarks: true, timeoutSeconds: 300 };
-      await api.stream({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query, signal }, (line) => {
-        const { type, object } = watchSchema.parse(line);
-        if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
-        if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED') onPod(logPodOf(podSchema.parse(object)), type !== 'DELETED');
-      });
+      const query = {
+        watch: true,
+        labelSelector: selector,
+        resourceVersion,
+        allowWatchBookmarks: true,
+        timeoutSeconds: 300,
+      };
+      await api.stream(
+        { method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods`, query, signal },
+        (line) => {
+          const { type, object } = watchSchema.parse(line);
+          if (type === 'ERROR')
+            throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
+          if (type === 'ADDED' || type === 'MODIFIED' || type === 'DELETED')
+            onPod(logPodOf(podSchema.parse(object)), type !== 'DELETED');
+        },
+      );
     },
     async readLog({ namespace, pod, container, follow, previous, sinceSeconds, sinceTime, tailLines }, onLine, signal) {
-      const query = { container, timestamps: true, follow: follow || undefined, previous: previous || undefined, sinceSeconds, sinceTime, tailLines };
-      await api.lines({ method: 'GET', path: `/api/v1/namespaces/${segment(namespace)}/pods/${segment(pod)}/log`, query, signal, isEndless: follow }, onLine);
+      const query = {
+        container,
+        timestamps: true,
+        follow: follow || undefined,
+        previous: previous || undefined,
+        sinceSeconds,
+        sinceTime,
+        tailLines,
+      };
+      await api.lines(
+        {
+          method: 'GET',
+          path: `/api/v1/namespaces/${segment(namespace)}/pods/${segment(pod)}/log`,
+          query,
+          signal,
+          isEndless: follow,
+        },
+        onLine,
+      );
     },
     async createTrace({ namespace, generateName, annotations, spec }) {
       const body = {
@@ -267,7 +368,9 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
         metadata: { generateName, namespace, labels: managedByLabel, annotations },
         spec,
       };
-      return parseServiceTrace(await api.request({ method: 'POST', path: traces(namespace), query: { fieldManager }, body }));
+      return parseServiceTrace(
+        await api.request({ method: 'POST', path: traces(namespace), query: { fieldManager }, body }),
+      );
     },
     async readTrace(namespace, name) {
       return parseServiceTrace(await api.request({ method: 'GET', path: `${traces(namespace)}/${segment(name)}` }));
@@ -277,13 +380,21 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       return items.map(parseServiceTrace);
     },
     async watchTrace(namespace, name, resourceVersion, onEvent, signal) {
-      const query = { watch: true, allowWatchBookmarks: true, fieldSelector: `metadata.name=${name}`, resourceVersion, timeoutSeconds: 300 };
+      const query = {
+        watch: true,
+        allowWatchBookmarks: true,
+        fieldSelector: `metadata.name=${name}`,
+        resourceVersion,
+        timeoutSeconds: 300,
+      };
       await api.stream({ method: 'GET', path: traces(namespace), query, signal }, (line) => {
         const { type, object } = watchSchema.parse(line);
-        if (type === 'ERROR') throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
+        if (type === 'ERROR')
+          throw statusError(object, z.object({ code: z.number() }).safeParse(object).data?.code ?? 500);
         if (type === 'DELETED') onEvent({ kind: 'deleted' });
         else if (type === 'BOOKMARK') {
-          const version = z.object({ metadata: z.object({ resourceVersion: z.string() }) }).parse(object).metadata.resourceVersion;
+          const version = z.object({ metadata: z.object({ resourceVersion: z.string() }) }).parse(object)
+            .metadata.resourceVersion;
           onEvent({ kind: 'bookmark', resourceVersion: version });
         } else onEvent({ kind: 'trace', trace: parseServiceTrace(object) });
       });
@@ -306,11 +417,14 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       const body = await orAbsent(api.request({ method: 'GET', path }));
       if (body === undefined) return undefined;
       const { spec, status } = deploymentSchema.parse(body);
-      const failing = status?.conditions?.find(({ type, status: value }) => (type === 'Available' || type === 'Progressing') && value === 'False');
+      const failing = status?.conditions?.find(
+        ({ type, status: value }) => (type === 'Available' || type === 'Progressing') && value === 'False',
+      );
       return {
         image: spec.template.spec.containers[0]?.image ?? '',
         availableReplicas: status?.availableReplicas ?? 0,
-        message: spec.replicas === 0 ? 'it is scaled to 0 replicas' : (failing?.message ?? 'none of its pods is available'),
+        message:
+          spec.replicas === 0 ? 'it is scaled to 0 replicas' : (failing?.message ?? 'none of its pods is available'),
       };
     },
     async readCrd() {
@@ -324,19 +438,39 @@ export function createClient(api: Api, kubeConfig: KubeConfig, { server, namespa
       const body = {
         apiVersion: 'authorization.k8s.io/v1',
         kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes: { verb, group, resource, ...(subresource === undefined ? {} : { subresource }), ...(namespace === undefined ? {} : { namespace }) } },
+        spec: {
+          resourceAttributes: {
+            verb,
+            group,
+            resource,
+            ...(subresource === undefined ? {} : { subresource }),
+            ...(namespace === undefined ? {} : { namespace }),
+          },
+        },
       };
-      return reviewSchema.parse(await api.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body })).status.allowed;
+      return reviewSchema.parse(
+        await api.request({ method: 'POST', path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', body }),
+      ).status.allowed;
     },
     async apply(manifest) {
       const path = await pathOf(manifest);
-      await api.request({ method: 'PATCH', path, query: { fieldManager, force: true }, contentType: 'application/apply-patch+yaml', body: manifest });
+      await api.request({
+        method: 'PATCH',
+        path,
+        query: { fieldManager, force: true },
+        contentType: 'application/apply-patch+yaml',
+        body: manifest,
+      });
     },
     async has(manifest) {
       return isThere(pathOf(manifest).then((path) => api.request({ method: 'GET', path })));
     },
     async remove(manifest) {
-      return isThere(pathOf(manifest).then((path) => api.request({ method: 'DELETE', path, body: { propagationPolicy: 'Background' } })));
+      return isThere(
+        pathOf(manifest).then((path) =>
+          api.request({ method: 'DELETE', path, body: { propagationPolicy: 'Background' } }),
+        ),
+      );
     },
   };
 }
@@ -358,15 +492,21 @@ function logPodOf({ metadata, spec, status }: z.infer<typeof podSchema>): LogPod
         isRunning: own?.state?.running !== undefined,
         // While a container waits for its next run, the kubelet gives the log of the one before.
         hasStarted: own?.state?.running !== undefined || over !== undefined,
-        waiting: own?.state?.running !== undefined || own?.state?.terminated !== undefined ? undefined : (own?.state?.waiting?.reason ?? (spec.nodeName === undefined ? 'not scheduled' : 'not started')),
-        ended: over === undefined ? undefined : { exitCode: over.exitCode, reason: over.reason, at: over.finishedAt ?? '' },
+        waiting:
+          own?.state?.running !== undefined || own?.state?.terminated !== undefined
+            ? undefined
+            : (own?.state?.waiting?.reason ?? (spec.nodeName === undefined ? 'not scheduled' : 'not started')),
+        ended:
+          over === undefined ? undefined : { exitCode: over.exitCode, reason: over.reason, at: over.finishedAt ?? '' },
       };
     }),
   };
 }
 
 /** By `namespace/Service`: of each family there are as many, so the one with the most is counted. */
-function countEndpoints(slices: z.infer<typeof sliceListSchema>['items']): Map<string, { endpoints: number; readyEndpoints: number }> {
+function countEndpoints(
+  slices: z.infer<typeof sliceListSchema>['items'],
+): Map<string, { endpoints: number; readyEndpoints: number }> {
   const byFamily = new Map<string, { service: string; endpoints: number; readyEndpoints: number }>();
   for (const { metadata, addressType, endpoints } of slices) {
     const name = metadata.labels?.['kubernetes.io/service-name'];

@@ -35,11 +35,21 @@ export interface Collected {
  * @throws NotFoundError where the Service is not there
  * @throws ClusterError where no node answered
  */
-export async function collectBundle(client: ClusterClient, options: CollectOptions, progress: Progress, io: Io): Promise<Collected> {
+export async function collectBundle(
+  client: ClusterClient,
+  options: CollectOptions,
+  progress: Progress,
+  io: Io,
+): Promise<Collected> {
   const { namespace } = client;
   const { service: name, nodes, collect, from, probeNamespace, probeImage, timeoutMilliseconds } = options;
   await checkService(client, namespace, name);
-  const spec = { serviceRef: { name }, collect, ...(from === undefined ? {} : { from }), ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) };
+  const spec = {
+    serviceRef: { name },
+    collect,
+    ...(from === undefined ? {} : { from }),
+    ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
+  };
   const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
   const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
   try {
@@ -47,16 +57,30 @@ export async function collectBundle(client: ClusterClient, options: CollectOptio
       namespace,
       spec,
       signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
-      onProgress: (now) => { tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now() }) }); },
+      onProgress: (now) => {
+        tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now() }) });
+      },
     });
     io.signal.throwIfAborted();
     progress.end();
     if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
     const partial = partialText(traceOf({ namespace, name, spec, status }));
-    if (!answers.some((answer) => 'report' in answer)) throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
+    if (!answers.some((answer) => 'report' in answer))
+      throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);
     await options.whileProbesRun?.(source.engine);
     io.signal.throwIfAborted();
-    const bundle = { recordedAt: new Date().toISOString(), toolVersion: version, namespace, spec, desired, answers, nodes: answers.map(({ node }) => node), ...(cluster === undefined ? {} : { cluster }), nodeZones, ...(walkFrom.length === 0 ? {} : { walkFrom }) };
+    const bundle = {
+      recordedAt: new Date().toISOString(),
+      toolVersion: version,
+      namespace,
+      spec,
+      desired,
+      answers,
+      nodes: answers.map(({ node }) => node),
+      ...(cluster === undefined ? {} : { cluster }),
+      nodeZones,
+      ...(walkFrom.length === 0 ? {} : { walkFrom }),
+    };
     return { bundle, partial };
   } finally {
     progress.end();

@@ -11,7 +11,9 @@ import { colorModes, outputFormats, type CompleteRequest, type CompletionRequest
 const directives = { noFiles: 4, files: 0 } as const;
 
 /** Values that a flag may have; `file` lets the shell complete. */
-const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | 'namespaces' | 'nodes' | 'pods' | 'traces'>> = {
+const flagValues: Readonly<
+  Record<string, readonly string[] | 'file' | 'any' | 'namespaces' | 'nodes' | 'pods' | 'traces'>
+> = {
   '--output': outputFormats,
   '-o': outputFormats,
   '--conntrack': ['none', 'summary', 'entries'],
@@ -29,13 +31,66 @@ const flagValues: Readonly<Record<string, readonly string[] | 'file' | 'any' | '
   '--node': 'nodes',
   '--from': 'pods',
   '--trace': 'traces',
-  ...Object.fromEntries(['--context', '--cluster', '--user', '--server', '-s', '--token', '--as', '--as-group', '--as-uid', '--tls-server-name', '--request-timeout', '--timeout', '--probe-image', '--probe-namespace', '-v', '--container', '-c', '--selector', '-l', '--since', '--tail', '--duration', '--max-bytes', '--snaplen'].map((flag) => [flag, 'any'] as const)),
+  ...Object.fromEntries(
+    [
+      '--context',
+      '--cluster',
+      '--user',
+      '--server',
+      '-s',
+      '--token',
+      '--as',
+      '--as-group',
+      '--as-uid',
+      '--tls-server-name',
+      '--request-timeout',
+      '--timeout',
+      '--probe-image',
+      '--probe-namespace',
+      '-v',
+      '--container',
+      '-c',
+      '--selector',
+      '-l',
+      '--since',
+      '--tail',
+      '--duration',
+      '--max-bytes',
+      '--snaplen',
+    ].map((flag) => [flag, 'any'] as const),
+  ),
 };
 
-const switches = ['--watch', '--standalone', '--keep', '--all-namespaces', '--insecure-skip-tls-verify', '--help', '--dry-run', '--yes', '--exec', '--follow', '-f', '--previous', '--kube-proxy', '--overwrite', '--raw'];
+const switches = [
+  '--watch',
+  '--standalone',
+  '--keep',
+  '--all-namespaces',
+  '--insecure-skip-tls-verify',
+  '--help',
+  '--dry-run',
+  '--yes',
+  '--exec',
+  '--follow',
+  '-f',
+  '--previous',
+  '--kube-proxy',
+  '--overwrite',
+  '--raw',
+];
 
 /** Commands whose first word is a Service. */
-const serviceCommands: ReadonlySet<string> = new Set(['trace', 'explain', 'diagram', 'report', 'dns', 'logs', 'capture', 'simulate', 'record']);
+const serviceCommands: ReadonlySet<string> = new Set([
+  'trace',
+  'explain',
+  'diagram',
+  'report',
+  'dns',
+  'logs',
+  'capture',
+  'simulate',
+  'record',
+]);
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
@@ -46,10 +101,14 @@ export async function runComplete({ words }: CompleteRequest, io: Io): Promise<n
 
 type Asked = 'services' | 'namespaces' | 'nodes' | 'pods' | 'traces';
 
-export async function complete(words: readonly string[], askCluster: (words: readonly string[], kind: Asked) => Promise<string[]>): Promise<{ candidates: string[]; directive: number }> {
+export async function complete(
+  words: readonly string[],
+  askCluster: (words: readonly string[], kind: Asked) => Promise<string[]>,
+): Promise<{ candidates: string[]; directive: number }> {
   const typed = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const starting = (candidates: readonly string[], prefix = ''): string[] => candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed));
+  const starting = (candidates: readonly string[], prefix = ''): string[] =>
+    candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed));
   const equals = /^(--[a-z-]+)=/.exec(typed)?.[1];
   const flag = equals ?? before.at(-1) ?? '';
   // --connect stands alone where no value is joined to it.
@@ -62,20 +121,35 @@ export async function complete(words: readonly string[], askCluster: (words: rea
     return { candidates: starting(known, prefix), directive: directives.noFiles };
   }
   if (typed.startsWith('-')) {
-    return { candidates: starting([...Object.keys(flagValues).filter((name) => name.startsWith('--')), ...switches].sort()), directive: directives.noFiles };
+    return {
+      candidates: starting([...Object.keys(flagValues).filter((name) => name.startsWith('--')), ...switches].sort()),
+      directive: directives.noFiles,
+    };
   }
   const positionals = positionalsOf(before);
   const [command] = positionals;
   const takesService = command !== undefined && serviceCommands.has(command);
-  if (positionals.length === 0) return { candidates: starting([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]), directive: directives.noFiles };
-  if (takesService && positionals.length === 1) return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
-  if (command === 'completion' && positionals.length === 1) return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };
+  if (positionals.length === 0)
+    return {
+      candidates: starting([
+        ...commandNames.filter((name) => name !== 'trace'),
+        ...(await askCluster(before, 'services')),
+      ]),
+      directive: directives.noFiles,
+    };
+  if (takesService && positionals.length === 1)
+    return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
+  if (command === 'completion' && positionals.length === 1)
+    return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };
   return { candidates: [], directive: directives.noFiles };
 }
 
 /** Words that are neither flags nor the values of flags. */
 function positionalsOf(words: readonly string[]): string[] {
-  return words.filter((word, index) => !word.startsWith('-') && (words[index - 1] === '--connect' || flagValues[words[index - 1] ?? ''] === undefined));
+  return words.filter(
+    (word, index) =>
+      !word.startsWith('-') && (words[index - 1] === '--connect' || flagValues[words[index - 1] ?? ''] === undefined),
+  );
 }
 
 async function ask(words: readonly string[], kind: Asked, io: Io): Promise<string[]> {
@@ -88,7 +162,16 @@ async function ask(words: readonly string[], kind: Asked, io: Io): Promise<strin
     return undefined;
   };
   const given = Object.fromEntries(
-    [['namespace', '-n'], ['context'], ['kubeconfig'], ['cluster'], ['user'], ['server', '-s'], ['token'], ['as']].flatMap(([name = '', short]) => {
+    [
+      ['namespace', '-n'],
+      ['context'],
+      ['kubeconfig'],
+      ['cluster'],
+      ['user'],
+      ['server', '-s'],
+      ['token'],
+      ['as'],
+    ].flatMap(([name = '', short]) => {
       const own = value(`--${name}`, ...(short === undefined ? [] : [short]));
       return own === undefined || own === '' ? [] : [[name, own] as const];
     }),

@@ -22,14 +22,35 @@ export async function runDiagram(request: DiagramRequest, io: Io): Promise<numbe
   const bundle = await openServiceBundle(request, { conntrack: 'Summary' }, io);
   const { desired, spec, answers, recordedAt: now, cluster, nodeZones, walkFrom, namespace } = bundle;
   const strangers = request.nodes.filter((name) => !answers.some(({ node }) => node === name));
-  if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`);
-  const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom }) });
+  if (strangers.length > 0)
+    throw new UsageError(
+      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`,
+    );
+  const status = buildStatus({
+    spec,
+    generation: undefined,
+    desired,
+    answers,
+    previous: undefined,
+    now,
+    ...present({ cluster, nodeZones, walkFrom }),
+  });
   const width = widthOf(io);
-  const draw = (mostEndpoints: number): Diagram => buildDiagram(visible(status), { namespace: visibleText(namespace), name: visibleText(desired.name), nodes: request.nodes, mostEndpoints });
-  const text = request.output === 'text'
-    // A box of an endpoint is readable from this width on.
-    ? printDiagramText(draw(Math.max(2, Math.floor(width / 26))), { width, paint: createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env)) })
-    : await printPicture(draw(mostEndpointsOfPicture), request.output);
+  const draw = (mostEndpoints: number): Diagram =>
+    buildDiagram(visible(status), {
+      namespace: visibleText(namespace),
+      name: visibleText(desired.name),
+      nodes: request.nodes,
+      mostEndpoints,
+    });
+  const text =
+    request.output === 'text'
+      ? // A box of an endpoint is readable from this width on.
+        printDiagramText(draw(Math.max(2, Math.floor(width / 26))), {
+          width,
+          paint: createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env)),
+        })
+      : await printPicture(draw(mostEndpointsOfPicture), request.output);
   io.stdout.write(text);
   return exitStatusOfTrace(traceOf({ namespace, name: desired.name, spec, status }), request.failOn);
 }

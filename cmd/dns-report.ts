@@ -2,7 +2,15 @@
 import { clientResolvConf } from '../core/diagnose/client-resolv-conf.ts';
 import { diagnose } from '../core/diagnose/diagnose.ts';
 import type { Facts } from '../core/diagnose/finding.ts';
-import { answerText, askedDomain, compareAnswer, expectedText, isWord, type Comparison, type DnsAnswer } from '../core/dns-answers.ts';
+import {
+  answerText,
+  askedDomain,
+  compareAnswer,
+  expectedText,
+  isWord,
+  type Comparison,
+  type DnsAnswer,
+} from '../core/dns-answers.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
 import { askedNames } from '../core/parse/resolv-conf.ts';
 import { podResolvConf } from '../core/pod-resolv-conf.ts';
@@ -58,7 +66,8 @@ export interface DnsServiceReport {
 
 export function dnsReport(facts: Facts, dnsService: ServiceTraceStatus | undefined): DnsReport {
   const { desired, nodes } = facts;
-  const clusterDomain = nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
+  const clusterDomain =
+    nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
   const client = clientReport(facts);
   return {
     service: desired.name,
@@ -88,7 +97,14 @@ function questionReports({ nodes, desired }: Facts, clusterDomain: string): Ques
     for (const answer of read?.dnsAnswers ?? []) {
       const wanted = expected.find(({ name, type }) => name === answer.name && type === answer.type);
       const isHealth = answer.name === health.name && wanted === undefined;
-      const result = wanted !== undefined ? compareAnswer(answer, wanted).kind : !isWord(answer) ? 'unknown' : answer.answers.length > 0 ? 'right' : 'absent';
+      const result =
+        wanted !== undefined
+          ? compareAnswer(answer, wanted).kind
+          : !isWord(answer)
+            ? 'unknown'
+            : answer.answers.length > 0
+              ? 'right'
+              : 'absent';
       const row: QuestionReport = {
         nodes: [node],
         server: answer.server,
@@ -115,19 +131,30 @@ function questionReports({ nodes, desired }: Facts, clusterDomain: string): Ques
 
 function together(one: QuestionReport, other: QuestionReport): QuestionReport {
   const slowest = Math.max(one.milliseconds ?? 0, other.milliseconds ?? 0);
-  return { ...one, nodes: [...one.nodes, ...other.nodes], ...(one.milliseconds === undefined && other.milliseconds === undefined ? {} : { milliseconds: slowest }) };
+  return {
+    ...one,
+    nodes: [...one.nodes, ...other.nodes],
+    ...(one.milliseconds === undefined && other.milliseconds === undefined ? {} : { milliseconds: slowest }),
+  };
 }
 
 function clientReport(facts: Facts): ClientReport | undefined {
   const known = clientResolvConf(facts);
   if (known === undefined) return undefined;
   const { client, conf, source, isPartial, clusterDns, clusterDomain } = known;
-  const made = podResolvConf(client, clusterDns, clusterDomain, facts.nodes.find(({ node }) => node === client.node)?.read?.resolvConf);
+  const made = podResolvConf(
+    client,
+    clusterDns,
+    clusterDomain,
+    facts.nodes.find(({ node }) => node === client.node)?.read?.resolvConf,
+  );
   const differences = (['nameservers', 'searches', 'options'] as const).flatMap((part) => {
     // Where the node's part is not known, more than the spec makes is no difference.
     const missing = made[part].filter((each) => !conf[part].includes(each));
     const extra = made.isPartial ? [] : conf[part].filter((each) => !made[part].includes(each));
-    return missing.length + extra.length === 0 ? [] : [`${part}: the pod has ${conf[part].join(' ') || 'none'}, its spec makes ${made[part].join(' ') || 'none'}`];
+    return missing.length + extra.length === 0
+      ? []
+      : [`${part}: the pod has ${conf[part].join(' ') || 'none'}, its spec makes ${made[part].join(' ') || 'none'}`];
   });
   return {
     pod: client.pod,

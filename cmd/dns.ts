@@ -9,7 +9,13 @@ import { readBundle } from './bundle-source.ts';
 import { connect, type ClusterClient } from './client.ts';
 import { checkClient } from './check-client.ts';
 import { collectBundle } from './collect-bundle.ts';
-import { dnsReport, type ClientReport, type DnsReport, type DnsServiceReport, type QuestionReport } from './dns-report.ts';
+import {
+  dnsReport,
+  type ClientReport,
+  type DnsReport,
+  type DnsServiceReport,
+  type QuestionReport,
+} from './dns-report.ts';
 import { NotFoundError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import { explainError } from './explain.ts';
@@ -26,11 +32,16 @@ import { cell, type Cell } from './tone.ts';
 
 /** @returns 1 where a finding of DNS is an error, 5 where a node did not answer */
 export async function runDns(request: DnsRequest, io: Io): Promise<number> {
-  const { bundle, dnsService, notices } = request.origin.kind === 'bundle' ? await ofBundle(request, request.origin.file) : await ofCluster(request, request.origin, io);
+  const { bundle, dnsService, notices } =
+    request.origin.kind === 'bundle'
+      ? await ofBundle(request, request.origin.file)
+      : await ofCluster(request, request.origin, io);
   const report = dnsReport(factsOf(bundle), dnsService);
   for (const notice of notices) io.stderr.write(`Notice: ${notice}\n`);
   writeResult(io, request.output, report, (shown) => print(shown, request, io));
-  const errors = [...report.findings, ...(report.dnsService?.findings ?? [])].filter(({ id, severity }) => severity === 'error' && id !== 'DATA-NODE-MISSING');
+  const errors = [...report.findings, ...(report.dnsService?.findings ?? [])].filter(
+    ({ id, severity }) => severity === 'error' && id !== 'DATA-NODE-MISSING',
+  );
   if (errors.length > 0) return exitStatus.findings;
   return bundle.answers.every((answer) => 'report' in answer) ? exitStatus.ok : exitStatus.partial;
 }
@@ -43,13 +54,20 @@ interface Heard {
 
 async function ofBundle(request: DnsRequest, file: string): Promise<Heard> {
   const bundle = await readBundle(file);
-  if (request.service !== undefined && request.service !== bundle.desired.name) throw new NotFoundError(`${file} holds a trace of Service "${bundle.desired.name}", not of "${request.service}".`);
+  if (request.service !== undefined && request.service !== bundle.desired.name)
+    throw new NotFoundError(`${file} holds a trace of Service "${bundle.desired.name}", not of "${request.service}".`);
   const wasAsked = factsOf(bundle).nodes.some(({ read }) => read?.dnsAnswers !== undefined);
   return { bundle, dnsService: undefined, notices: wasAsked ? [] : [`${file} holds no answer of DNS`] };
 }
 
-async function ofCluster(request: DnsRequest, origin: Extract<DnsRequest['origin'], { kind: 'cluster' }>, io: Io): Promise<Heard> {
-  const client = connect(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+async function ofCluster(
+  request: DnsRequest,
+  origin: Extract<DnsRequest['origin'], { kind: 'cluster' }>,
+  io: Io,
+): Promise<Heard> {
+  const client = connect(request.flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   const from = request.from === undefined ? undefined : { pod: request.from };
   await checkClient(client, client.namespace, from);
   const notices: string[] = [];
@@ -63,27 +81,41 @@ async function ofCluster(request: DnsRequest, origin: Extract<DnsRequest['origin
       nodes: request.nodes,
       ...(from === undefined ? {} : { from }),
       collect: { rules: false, conntrack: 'None', kubeProxy: false, dns: true },
-      whileProbesRun: async (engine) => { dnsService = await traceDnsService(engine, request.nodes, notices, io.signal); },
+      whileProbesRun: async (engine) => {
+        dnsService = await traceDnsService(engine, request.nodes, notices, io.signal);
+      },
     },
     progress,
     io,
   );
-  if (bundle.cluster?.dns === null) notices.push('there is no Service kube-dns in namespace kube-system, so nothing was asked');
+  if (bundle.cluster?.dns === null)
+    notices.push('there is no Service kube-dns in namespace kube-system, so nothing was asked');
   return { bundle: request.exec ? await withResolvConf(bundle, client) : bundle, dnsService, notices };
 }
 
 /** The DNS Service is a Service like any other: its endpoints and its rules decide whether anybody is answered. */
-async function traceDnsService(engine: TraceEngine, nodes: readonly string[], notices: string[], signal: AbortSignal): Promise<ServiceTraceStatus | undefined> {
+async function traceDnsService(
+  engine: TraceEngine,
+  nodes: readonly string[],
+  notices: string[],
+  signal: AbortSignal,
+): Promise<ServiceTraceStatus | undefined> {
   try {
     const { status, desired } = await engine.trace({
       namespace: 'kube-system',
-      spec: { serviceRef: { name: 'kube-dns' }, collect: { rules: true, conntrack: 'None', kubeProxy: true, dns: false }, ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }) },
+      spec: {
+        serviceRef: { name: 'kube-dns' },
+        collect: { rules: true, conntrack: 'None', kubeProxy: true, dns: false },
+        ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
+      },
       signal,
     });
     return desired === undefined ? undefined : status;
   } catch (error) {
     const explained = explainError(error);
-    notices.push(`the DNS Service itself could not be traced: ${explained instanceof Error ? explained.message : String(explained)}`);
+    notices.push(
+      `the DNS Service itself could not be traced: ${explained instanceof Error ? explained.message : String(explained)}`,
+    );
     return undefined;
   }
 }
@@ -91,12 +123,18 @@ async function traceDnsService(engine: TraceEngine, nodes: readonly string[], no
 async function withResolvConf(bundle: Bundle, { kubeConfig }: Pick<ClusterClient, 'kubeConfig'>): Promise<Bundle> {
   const client = bundle.cluster?.client;
   if (bundle.cluster === undefined || client === undefined) return bundle;
-  const resolvConf = await execInPod(kubeConfig, { namespace: bundle.namespace, pod: client.pod, command: ['cat', '/etc/resolv.conf'] });
+  const resolvConf = await execInPod(kubeConfig, {
+    namespace: bundle.namespace,
+    pod: client.pod,
+    command: ['cat', '/etc/resolv.conf'],
+  });
   return { ...bundle, cluster: { ...bundle.cluster, client: { ...client, resolvConf } } };
 }
 
 function factsOf({ desired, answers, recordedAt, cluster, nodeZones }: Bundle): Facts {
-  const nodes = [...answers].sort((one, other) => (one.node < other.node ? -1 : 1)).map((answer) => readNodeFacts(answer, desired, nodeZones?.[answer.node]));
+  const nodes = [...answers]
+    .sort((one, other) => (one.node < other.node ? -1 : 1))
+    .map((answer) => readNodeFacts(answer, desired, nodeZones?.[answer.node]));
   return { desired, nodes, now: recordedAt, ...(cluster === undefined ? {} : { cluster }) };
 }
 
@@ -104,15 +142,26 @@ function print(report: DnsReport, { color }: DnsRequest, io: Io): string {
   const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const sections = [
-    [`${paint('heading', `DNS of Service ${report.namespace}/${report.service}`)}  in the domain ${report.clusterDomain}`],
+    [
+      `${paint('heading', `DNS of Service ${report.namespace}/${report.service}`)}  in the domain ${report.clusterDomain}`,
+    ],
     report.client === undefined ? [] : clientLines(report.client, report.service, width, paint),
     questionLines(report, tableWidthOf(io), paint),
     report.dnsService === undefined ? [] : dnsServiceLines(report.dnsService, width, paint),
     report.findings.length === 0
-      ? [`${paint('heading', 'Findings')}  ${report.questions.length === 0 ? paint('warning', 'none, but nothing was asked') : paint('ok', 'none')}`]
-      : [paint('heading', 'Findings'), ...report.findings.flatMap((finding) => findingLines(finding, { paint, width }))],
+      ? [
+          `${paint('heading', 'Findings')}  ${report.questions.length === 0 ? paint('warning', 'none, but nothing was asked') : paint('ok', 'none')}`,
+        ]
+      : [
+          paint('heading', 'Findings'),
+          ...report.findings.flatMap((finding) => findingLines(finding, { paint, width })),
+        ],
   ];
-  return sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n').concat('\n');
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+    .concat('\n');
 }
 
 function clientLines(client: ClientReport, service: string, width: number, paint: Paint): string[] {
@@ -122,7 +171,9 @@ function clientLines(client: ClientReport, service: string, width: number, paint
     ...wrapped(`search ${client.searches.join(' ') || '-'}`, width, 2),
     ...wrapped(`options ${client.options.join(' ') || '-'}`, width, 2),
     ...wrapped(`${service} is asked as ${client.asks.join(', then ')}`, width, 2),
-    ...(client.differences ?? []).flatMap((difference) => wrapped(difference, width, 2).map((line) => paint('warning', line))),
+    ...(client.differences ?? []).flatMap((difference) =>
+      wrapped(difference, width, 2).map((line) => paint('warning', line)),
+    ),
   ];
 }
 
@@ -159,7 +210,11 @@ function questionLines({ questions, clusterDomain }: DnsReport, width: number, p
   return printColumns(columns, rows, { width, paint });
 }
 
-function dnsServiceLines({ endpoints, nodes, convergedNodes, findings }: DnsServiceReport, width: number, paint: Paint): string[] {
+function dnsServiceLines(
+  { endpoints, nodes, convergedNodes, findings }: DnsServiceReport,
+  width: number,
+  paint: Paint,
+): string[] {
   return [
     `${paint('heading', 'DNS Service kube-system/kube-dns')}  ${endpoints} endpoints ready; ${nodes} nodes answered, the rules of ${String(convergedNodes)} equal its EndpointSlices`,
     ...findings.flatMap((finding) => findingLines(finding, { paint, width })),

@@ -3,7 +3,12 @@ import { hostPort } from '../core/address.ts';
 import { clientStatus } from '../core/client-status.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { comparisonOf } from '../core/compare-service.ts';
-import { explainProgram, frontendMatches, frontendName, type FamilyExplanation } from '../core/explain/explain-program.ts';
+import {
+  explainProgram,
+  frontendMatches,
+  frontendName,
+  type FamilyExplanation,
+} from '../core/explain/explain-program.ts';
 import type { Journey } from '../core/explain/follow-client.ts';
 import { readNodeFacts } from '../core/node-facts.ts';
 import { askedFrontends, type Frontend } from '../core/node-program.ts';
@@ -47,9 +52,19 @@ interface NodeExplanation {
  */
 export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
   const { from, to } = request;
-  const bundle = await openServiceBundle(request, { conntrack: 'Entries', dns: from !== undefined, ...(request.connect === 'None' ? {} : { connect: request.connect }) }, io);
+  const bundle = await openServiceBundle(
+    request,
+    {
+      conntrack: 'Entries',
+      dns: from !== undefined,
+      ...(request.connect === 'None' ? {} : { connect: request.connect }),
+    },
+    io,
+  );
   const { desired } = bundle;
-  const missing = bundle.answers.flatMap((answer) => ('report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`]));
+  const missing = bundle.answers.flatMap((answer) =>
+    'report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`],
+  );
   for (const line of missing) io.stderr.write(`${line}\n`);
   const frontends = askedFrontends(desired);
   const wanted = chooseFrontends(bundle, request, frontends);
@@ -62,25 +77,60 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     proxyMode: program.proxyMode,
     ...(program.backend === undefined ? {} : { backend: program.backend }),
     proxyModeSource: program.proxyModeSource,
-    ...(clients === undefined ? { families: explainProgram(report, desired, (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend)), bundle.cluster) } : { journeys: journeysOf(bundle, report, clients, wanted) }),
+    ...(clients === undefined
+      ? {
+          families: explainProgram(
+            report,
+            desired,
+            (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend)),
+            bundle.cluster,
+          ),
+        }
+      : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
   // Of all nodes, whichever are explained.
   const comparison = comparisonOf({ desired, nodes, now: bundle.recordedAt, ...present({ cluster: bundle.cluster }) });
   const { cluster } = bundle;
-  const client = cluster?.client?.connected === undefined ? undefined : clientStatus(cluster.client, cluster.client.connected);
-  const connections = nodes.flatMap(({ node, read }) => (read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }]));
+  const client =
+    cluster?.client?.connected === undefined ? undefined : clientStatus(cluster.client, cluster.client.connected);
+  const connections = nodes.flatMap(({ node, read }) =>
+    read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }],
+  );
   const untried = untriedTexts({
     hasEndpoints: desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
     isTriedFromNodes: connections.some((each) => each.connections.some(isTried)),
     isRefused: cluster?.connectRefusal !== undefined,
     ...present({ client }),
   });
-  const result = { service: `${desired.namespace}/${desired.name}`, frontends: frontends.map(frontendName), nodes: explained, comparison, ...(connections.length === 0 ? {} : { connections }), ...present({ client }), untried };
-  writeResult(io, request.output, result, (shown) => textOf(visible(desired), shown.nodes, { comparison: shown.comparison, connections: shown.connections ?? [], client: shown.client, untried: shown.untried }, request, io));
+  const result = {
+    service: `${desired.namespace}/${desired.name}`,
+    frontends: frontends.map(frontendName),
+    nodes: explained,
+    comparison,
+    ...(connections.length === 0 ? {} : { connections }),
+    ...present({ client }),
+    untried,
+  };
+  writeResult(io, request.output, result, (shown) =>
+    textOf(
+      visible(desired),
+      shown.nodes,
+      {
+        comparison: shown.comparison,
+        connections: shown.connections ?? [],
+        client: shown.client,
+        untried: shown.untried,
+      },
+      request,
+      io,
+    ),
+  );
   if (missing.length > 0 || explained.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
-  return explained.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true) ? exitStatus.findings : exitStatus.ok;
+  return explained.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true)
+    ? exitStatus.findings
+    : exitStatus.ok;
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {
@@ -88,20 +138,37 @@ function isAsked({ nodes }: ExplainRequest, node: string): boolean {
 }
 
 /** @throws UsageError where --to is no frontend of the Service */
-function chooseFrontends({ answers, desired }: Bundle, { to, from }: ExplainRequest, all: readonly Frontend[]): readonly Frontend[] {
-  if (to === undefined) return from !== undefined && 'ip' in from ? all.filter(({ family }) => family === familyOf(from.ip)) : all;
-  const addresses = answers.flatMap((answer) => ('report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : []));
+function chooseFrontends(
+  { answers, desired }: Bundle,
+  { to, from }: ExplainRequest,
+  all: readonly Frontend[],
+): readonly Frontend[] {
+  if (to === undefined)
+    return from !== undefined && 'ip' in from ? all.filter(({ family }) => family === familyOf(from.ip)) : all;
+  const addresses = answers.flatMap((answer) =>
+    'report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : [],
+  );
   const found = all.filter((frontend) => frontendMatches(frontend, to, addresses));
   if (found.length > 0) return found;
-  throw new UsageError(`--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is no address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`);
+  throw new UsageError(
+    `--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is no address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`,
+  );
 }
 
 /** One node of each different program, or those that were asked for; a client's own node where it is known. */
-function viewsOf({ answers, desired }: Bundle, { nodes }: ExplainRequest, clients: readonly PlacedClient[] | undefined): NodeView[] {
+function viewsOf(
+  { answers, desired }: Bundle,
+  { nodes }: ExplainRequest,
+  clients: readonly PlacedClient[] | undefined,
+): NodeView[] {
   const strangers = nodes.filter((name) => !answers.some(({ node }) => node === name));
-  if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`);
+  if (strangers.length > 0)
+    throw new UsageError(
+      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`,
+    );
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
-  if (reports.length === 0) throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
+  if (reports.length === 0)
+    throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
   const view = (report: NodeReport): NodeView => viewOfNode(report, desired);
   if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(view);
   const home = homeOf(reports, clients ?? []);
@@ -117,23 +184,57 @@ interface Tried {
   readonly untried: readonly string[];
 }
 
-function textOf(desired: DesiredService, nodes: readonly NodeExplanation[], { comparison, connections, client, untried }: Tried, request: ExplainRequest, io: Io): string {
+function textOf(
+  desired: DesiredService,
+  nodes: readonly NodeExplanation[],
+  { comparison, connections, client, untried }: Tried,
+  request: ExplainRequest,
+  io: Io,
+): string {
   const paint = createPaint(wantsColor(request.color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const { service } = desired;
-  const lines = [`${paint('heading', `Service ${desired.namespace}/${desired.name}`)}  ${[service.type, ...service.clusterIPs].join(' ')}`];
-  if (service.notProxied !== undefined) lines.push(paint('warning', `kube-proxy writes no rules for it, because ${service.notProxied}: its name leads to the pods themselves.`));
+  const lines = [
+    `${paint('heading', `Service ${desired.namespace}/${desired.name}`)}  ${[service.type, ...service.clusterIPs].join(' ')}`,
+  ];
+  if (service.notProxied !== undefined)
+    lines.push(
+      paint(
+        'warning',
+        `kube-proxy writes no rules for it, because ${service.notProxied}: its name leads to the pods themselves.`,
+      ),
+    );
   for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, journeys, unread } of nodes) {
-    lines.push('', paint('heading', `Node ${node}${twinsText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`), paint('dim', `(${proxyModeSource})`));
+    lines.push(
+      '',
+      paint(
+        'heading',
+        `Node ${node}${twinsText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`,
+      ),
+      paint('dim', `(${proxyModeSource})`),
+    );
     for (const { what, reason } of unread) lines.push(paint('warning', `not read: ${what}: ${reason}`));
     // A chain may be longer than a call may have arguments.
-    for (const family of families ?? []) for (const line of ['', ...printFamily(family, { width, paint })]) lines.push(line);
+    for (const family of families ?? [])
+      for (const line of ['', ...printFamily(family, { width, paint })]) lines.push(line);
     for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));
-    if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined) lines.push(paint('warning', 'no rules of the Service are known on this node'));
+    if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined)
+      lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
-  const disagreeing = comparison.rows.length + comparison.outliers.length === 0 ? [] : ['', ...comparisonLines(comparison, { width, paint })];
+  const disagreeing =
+    comparison.rows.length + comparison.outliers.length === 0
+      ? []
+      : ['', ...comparisonLines(comparison, { width, paint })];
   const table = connectionsTable({ nodes: connections, ...present({ client }) });
-  const tried = connections.length === 0 ? [] : ['', paint('heading', 'Connections made by --connect'), ...printColumns(table.columns, table.rows, { width, paint })];
-  const note = untried.length === 0 ? [] : ['', ...wrapped(untried.join('; '), width).map((line) => paint('dim', line))];
+  const tried =
+    connections.length === 0
+      ? []
+      : [
+          '',
+          paint('heading', 'Connections made by --connect'),
+          ...printColumns(table.columns, table.rows, { width, paint }),
+        ];
+  const note =
+    untried.length === 0 ? [] : ['', ...wrapped(untried.join('; '), width).map((line) => paint('dim', line))];
   return `${[...lines, ...tried, ...disagreeing, ...note].join('\n')}\n`;
 }

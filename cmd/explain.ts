@@ -11,14 +11,31 @@ export const operatorMissing =
 
 /** The error as the user is told of it; one that is no answer of a cluster is given back as it is. */
 export function explainError(error: unknown): unknown {
-  if (error instanceof InvalidServiceTraceError) return new ClusterError(`The cluster's operator speaks another version than this plugin: ${error.message}.`, { cause: error });
-  if (error instanceof UnreachableError) return new ClusterError(`The API server ${error.server} cannot be reached: ${error.message}.`, { cause: error });
+  if (error instanceof InvalidServiceTraceError)
+    return new ClusterError(`The cluster's operator speaks another version than this plugin: ${error.message}.`, {
+      cause: error,
+    });
+  if (error instanceof UnreachableError)
+    return new ClusterError(`The API server ${error.server} cannot be reached: ${error.message}.`, { cause: error });
   const answer = error instanceof ApiError ? error : apiExceptionOf(error);
-  if (answer === undefined) return isFetchFailure(error) ? new ClusterError(`The API server cannot be reached: ${error.cause.message}.`, { cause: error }) : error;
-  if (answer.code === 401) return new ClusterError('The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.', { cause: error });
-  if (answer.code === 403) return new ClusterError(`${describeRefusal(answer.message) ?? `The API server forbids it: ${answer.message}`}.`, { cause: error });
+  if (answer === undefined)
+    return isFetchFailure(error)
+      ? new ClusterError(`The API server cannot be reached: ${error.cause.message}.`, { cause: error })
+      : error;
+  if (answer.code === 401)
+    return new ClusterError(
+      'The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.',
+      { cause: error },
+    );
+  if (answer.code === 403)
+    return new ClusterError(`${describeRefusal(answer.message) ?? `The API server forbids it: ${answer.message}`}.`, {
+      cause: error,
+    });
   if (answer.code === 404 && isMissingApi(answer)) return new ClusterError(operatorMissing, { cause: error });
-  return new ClusterError(`The API server refused: ${answer.message.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`, { cause: error });
+  return new ClusterError(
+    `The API server refused: ${answer.message.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`,
+    { cause: error },
+  );
 }
 
 /** A path that the API server does not serve: the CRD is not there. An object that is not there has a kind and a name. */
@@ -34,12 +51,15 @@ export function passingReason(error: unknown): string | undefined {
   if (error instanceof UnreachableError) return `${error.server}: ${error.message}`;
   if (isFetchFailure(error)) return error.cause.message;
   const answer = error instanceof ApiError ? error : apiExceptionOf(error);
-  return answer !== undefined && (answer.code === 429 || answer.code >= 500) ? `${answer.message} (${String(answer.code)})` : undefined;
+  return answer !== undefined && (answer.code === 429 || answer.code >= 500)
+    ? `${answer.message} (${String(answer.code)})`
+    : undefined;
 }
 
 /** The error of the client library's API classes, which the engine uses: known by its shape, as there is only one. */
 function apiExceptionOf(error: unknown): ApiError | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number' || !('body' in error)) return undefined;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'number' || !('body' in error))
+    return undefined;
   let body: unknown = error.body;
   if (typeof body === 'string') {
     try {

@@ -45,15 +45,21 @@ export async function followTrace(
       if (signal.aborted) break;
       // The server does not end the watch of an object that is gone.
       const deletion = new AbortController();
-      await client.watchTrace(namespace, name, version, (event) => {
-        isBack();
-        if (event.kind === 'deleted') deletion.abort();
-        else if (event.kind === 'bookmark') version = event.resourceVersion;
-        else {
-          version = event.trace.metadata.resourceVersion ?? version;
-          onEvent({ kind: 'trace', trace: event.trace });
-        }
-      }, AbortSignal.any([signal, deletion.signal]));
+      await client.watchTrace(
+        namespace,
+        name,
+        version,
+        (event) => {
+          isBack();
+          if (event.kind === 'deleted') deletion.abort();
+          else if (event.kind === 'bookmark') version = event.resourceVersion;
+          else {
+            version = event.trace.metadata.resourceVersion ?? version;
+            onEvent({ kind: 'trace', trace: event.trace });
+          }
+        },
+        AbortSignal.any([signal, deletion.signal]),
+      );
       if (deletion.signal.aborted) return 'deleted';
     } catch (error) {
       if (signal.aborted) return 'aborted';

@@ -12,7 +12,11 @@ import { isInteractive, type Io } from './io.ts';
 import { createProgress } from './progress.ts';
 import type { InstallRequest, UninstallRequest } from './request.ts';
 
-const manifestSchema = z.looseObject({ apiVersion: z.string(), kind: z.string(), metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }) });
+const manifestSchema = z.looseObject({
+  apiVersion: z.string(),
+  kind: z.string(),
+  metadata: z.looseObject({ name: z.string(), namespace: z.string().optional() }),
+});
 
 /** The objects of a YAML stream, as they are written. */
 export function parseManifests(text: string): Manifest[] {
@@ -24,7 +28,12 @@ export function parseManifests(text: string): Manifest[] {
 
 type InstallClient = Pick<ClusterClient, 'apply' | 'has' | 'remove' | 'readCrd' | 'readOperator' | 'listTraces'>;
 
-export async function runInstall(request: InstallRequest, io: Io, manifests: string, client: InstallClient): Promise<number> {
+export async function runInstall(
+  request: InstallRequest,
+  io: Io,
+  manifests: string,
+  client: InstallClient,
+): Promise<number> {
   if (request.dryRun) {
     io.stdout.write(manifests);
     return exitStatus.ok;
@@ -41,7 +50,12 @@ export async function runInstall(request: InstallRequest, io: Io, manifests: str
       progress.say(`applied ${nameOf(object)}`);
     }
     if (objects.some(isCrd)) {
-      await until(async () => (await client.readCrd()) === 'established', end, io.signal, () => 'the CRD is not established yet');
+      await until(
+        async () => (await client.readCrd()) === 'established',
+        end,
+        io.signal,
+        () => 'the CRD is not established yet',
+      );
     }
     let missing = 'it is not there';
     await until(
@@ -53,7 +67,8 @@ export async function runInstall(request: InstallRequest, io: Io, manifests: str
       },
       end,
       io.signal,
-      () => `deployment/${operatorName} in namespace ${operatorNamespace} is not available: ${missing} (kubectl describe pods -n ${operatorNamespace})`,
+      () =>
+        `deployment/${operatorName} in namespace ${operatorNamespace} is not available: ${missing} (kubectl describe pods -n ${operatorNamespace})`,
     );
     progress.say('The operator is available. Try: kubectl svctrace SERVICE');
     return exitStatus.ok;
@@ -66,7 +81,12 @@ export async function runInstall(request: InstallRequest, io: Io, manifests: str
  * The CRD goes first, and its traces with it, while the operator still runs and can end its probes; then the rest in
  * the reverse of the order in which it was applied.
  */
-export async function runUninstall(request: UninstallRequest, io: Io, manifests: string, client: InstallClient): Promise<number> {
+export async function runUninstall(
+  request: UninstallRequest,
+  io: Io,
+  manifests: string,
+  client: InstallClient,
+): Promise<number> {
   const all = parseManifests(manifests);
   const crds = all.filter(({ kind }) => kind === 'CustomResourceDefinition');
   const others = all.filter(({ kind }) => kind !== 'CustomResourceDefinition').reverse();
@@ -86,7 +106,12 @@ export async function runUninstall(request: UninstallRequest, io: Io, manifests:
       }
       for (const object of group) {
         progress.update(`Waiting until ${nameOf(object)} is gone`);
-        await until(async () => !(await client.has(object)), end, io.signal, () => `${nameOf(object)} is still being removed`);
+        await until(
+          async () => !(await client.has(object)),
+          end,
+          io.signal,
+          () => `${nameOf(object)} is still being removed`,
+        );
       }
     }
     progress.say('The operator, its CRD and all ServiceTraces are gone.');
@@ -98,14 +123,20 @@ export async function runUninstall(request: UninstallRequest, io: Io, manifests:
 
 /** @throws UsageError where nobody can be asked, or the answer is no */
 async function confirm(client: Pick<InstallClient, 'listTraces'>, io: Io): Promise<void> {
-  if (!isInteractive(io)) throw new UsageError('uninstall removes the operator, the CRD and all ServiceTraces; without a terminal to ask on, say --yes.');
+  if (!isInteractive(io))
+    throw new UsageError(
+      'uninstall removes the operator, the CRD and all ServiceTraces; without a terminal to ask on, say --yes.',
+    );
   const traces = await client.listTraces(undefined).catch((error: unknown) => {
     if (isForbidden(error) || (error instanceof Error && 'code' in error && error.code === 404)) return [];
     throw error;
   });
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   try {
-    const answer = await lines.question(`This removes the operator, the CRD and, with it, ${plural(traces.length, 'ServiceTrace')} in all namespaces. Go on? [y/N] `, { signal: io.signal });
+    const answer = await lines.question(
+      `This removes the operator, the CRD and, with it, ${plural(traces.length, 'ServiceTrace')} in all namespaces. Go on? [y/N] `,
+      { signal: io.signal },
+    );
     if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError('Nothing was removed.');
   } finally {
     lines.close();
@@ -120,7 +151,12 @@ function deadline(timeoutMilliseconds: number): number {
   return timeoutMilliseconds > 0 ? Date.now() + timeoutMilliseconds : Infinity;
 }
 
-async function until(check: () => Promise<boolean>, end: number, signal: AbortSignal, problem: () => string): Promise<void> {
+async function until(
+  check: () => Promise<boolean>,
+  end: number,
+  signal: AbortSignal,
+  problem: () => string,
+): Promise<void> {
   while (!(await check())) {
     if (Date.now() > end) throw new ClusterError(`Gave up waiting: ${problem()}.`);
     await sleep(500, undefined, { signal }).catch(() => undefined);

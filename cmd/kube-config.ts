@@ -26,7 +26,9 @@ export function loadKubeConfig(flags: ClusterFlags, env: Environment): PluginKub
   config.loadFromOptions({
     clusters: [cluster],
     users: [user],
-    contexts: [{ name: 'chosen', cluster: cluster.name, user: user.name, ...(namespace === undefined ? {} : { namespace }) }],
+    contexts: [
+      { name: 'chosen', cluster: cluster.name, user: user.name, ...(namespace === undefined ? {} : { namespace }) },
+    ],
     currentContext: 'chosen',
   });
   return config;
@@ -70,7 +72,10 @@ export class PluginKubeConfig extends KubeConfig {
     const groups = this.#groups;
     const dispatcher: Dispatcher = context.getDispatcher() ?? getGlobalDispatcher();
     context.setDispatcher(
-      dispatcher.compose((dispatch) => (options, handler) => dispatch({ ...options, headers: withGroups(options.headers, groups) }, handler)),
+      dispatcher.compose(
+        (dispatch) => (options, handler) =>
+          dispatch({ ...options, headers: withGroups(options.headers, groups) }, handler),
+      ),
     );
   }
 }
@@ -79,7 +84,8 @@ export class PluginKubeConfig extends KubeConfig {
 function withGroups(headers: Dispatcher.DispatchOptions['headers'], groups: readonly string[]): string[] {
   const flat: string[] = [];
   const add = (name: unknown, value: unknown): void => {
-    for (const each of Array.isArray(value) ? value : [value]) if (each !== undefined && each !== null) flat.push(String(name), String(each));
+    for (const each of Array.isArray(value) ? value : [value])
+      if (each !== undefined && each !== null) flat.push(String(name), String(each));
   };
   if (Array.isArray(headers)) flat.push(...headers.map(String));
   else if (headers !== undefined && headers !== null) {
@@ -103,8 +109,11 @@ function readFiles(flags: ClusterFlags, env: Environment): KubeConfig {
       return merged;
     }
     if (flags.server === undefined) {
-      const where = flags.kubeconfig !== undefined ? '--kubeconfig' : listed.length > 0 ? 'KUBECONFIG' : 'the default path';
-      throw new ClusterError(`No cluster is configured: there is no file ${paths.join(', ')} (${where}); name one with --kubeconfig, or an API server with --server.`);
+      const where =
+        flags.kubeconfig !== undefined ? '--kubeconfig' : listed.length > 0 ? 'KUBECONFIG' : 'the default path';
+      throw new ClusterError(
+        `No cluster is configured: there is no file ${paths.join(', ')} (${where}); name one with --kubeconfig, or an API server with --server.`,
+      );
     }
     return merged;
   }
@@ -113,7 +122,10 @@ function readFiles(flags: ClusterFlags, env: Environment): KubeConfig {
     try {
       one.loadFromFile(path);
     } catch (error) {
-      throw new ClusterError(`The kubeconfig ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+      throw new ClusterError(
+        `The kubeconfig ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        { cause: error },
+      );
     }
     merged.clusters.push(...one.clusters.filter(({ name }) => merged.getCluster(name) === null));
     merged.users.push(...one.users.filter(({ name }) => merged.getUser(name) === null));
@@ -145,10 +157,16 @@ function chooseCluster(files: KubeConfig, flags: ClusterFlags, ofContext: string
     throw new ClusterError(`The kubeconfig has no cluster "${name}"; it has ${listNames(files.clusters)}.`);
   }
   const server = flags.server ?? found?.server;
-  if (server === undefined) throw new ClusterError('The kubeconfig chooses no cluster: name a context with --context, or an API server with --server.');
+  if (server === undefined)
+    throw new ClusterError(
+      'The kubeconfig chooses no cluster: name a context with --context, or an API server with --server.',
+    );
   const address = /^https?:\/\//.test(server) ? server : `https://${server}`;
   // The library drops the file where it has the data too, and lets http pass only where TLS need not be checked.
-  const authority: Partial<Cluster> = flags.certificateAuthority === undefined ? {} : { caData: readFile('--certificate-authority', flags.certificateAuthority) };
+  const authority: Partial<Cluster> =
+    flags.certificateAuthority === undefined
+      ? {}
+      : { caData: readFile('--certificate-authority', flags.certificateAuthority) };
   return {
     ...(found ?? {}),
     ...(flags.certificateAuthority === undefined ? {} : { caFile: '' }),
@@ -163,12 +181,15 @@ function chooseCluster(files: KubeConfig, flags: ClusterFlags, ofContext: string
 function chooseUser(files: KubeConfig, flags: ClusterFlags, ofContext: string | undefined): User {
   const name = flags.user ?? ofContext;
   const found = name === undefined ? null : files.getUser(name);
-  if (found === null && flags.user !== undefined) throw new ClusterError(`The kubeconfig has no user "${flags.user}"; it has ${listNames(files.users)}.`);
+  if (found === null && flags.user !== undefined)
+    throw new ClusterError(`The kubeconfig has no user "${flags.user}"; it has ${listNames(files.users)}.`);
   const base: User = found ?? { name: name ?? 'nobody' };
   return {
     ...base,
     ...(flags.token === undefined ? {} : withoutCertificate({ ...base, token: flags.token })),
-    ...(flags.clientCertificate === undefined ? {} : { certFile: '', certData: readFile('--client-certificate', flags.clientCertificate) }),
+    ...(flags.clientCertificate === undefined
+      ? {}
+      : { certFile: '', certData: readFile('--client-certificate', flags.clientCertificate) }),
     ...(flags.clientKey === undefined ? {} : { keyFile: '', keyData: readFile('--client-key', flags.clientKey) }),
     ...(flags.as === undefined ? {} : { impersonateUser: flags.as }),
   };
@@ -176,14 +197,25 @@ function chooseUser(files: KubeConfig, flags: ClusterFlags, ofContext: string | 
 
 /** clientcmd: a token of the command line comes before every other way to authenticate. */
 function withoutCertificate(user: User): User {
-  return { name: user.name, ...(user.token === undefined ? {} : { token: user.token }), ...(user.impersonateUser === undefined ? {} : { impersonateUser: user.impersonateUser }), certFile: '', certData: '', keyFile: '', keyData: '' };
+  return {
+    name: user.name,
+    ...(user.token === undefined ? {} : { token: user.token }),
+    ...(user.impersonateUser === undefined ? {} : { impersonateUser: user.impersonateUser }),
+    certFile: '',
+    certData: '',
+    keyFile: '',
+    keyData: '',
+  };
 }
 
 function readFile(flag: string, path: string): string {
   try {
     return readFileSync(path).toString('base64');
   } catch (error) {
-    throw new ClusterError(`${flag} ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new ClusterError(
+      `${flag} ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
 }
 

@@ -7,7 +7,11 @@ import type { TraceSource } from './source.ts';
 const patienceMilliseconds = 2000;
 
 /** @param origin in words, until the opened source says its own */
-export function openLater(origin: string, open: () => Promise<TraceSource>, patience = patienceMilliseconds): TraceSource {
+export function openLater(
+  origin: string,
+  open: () => Promise<TraceSource>,
+  patience = patienceMilliseconds,
+): TraceSource {
   let opening: Promise<TraceSource> | undefined;
   // The first frame comes before the loading, which keeps the process busy.
   const opened = (): Promise<TraceSource> => (opening ??= nextTurn().then(open));
@@ -21,12 +25,14 @@ export function openLater(origin: string, open: () => Promise<TraceSource>, pati
     },
     async walkFrom(client) {
       const source = await opening;
-      if (source?.walkFrom === undefined) throw new UsageError(`a packet cannot be walked: this is ${source?.origin ?? 'not opened yet'}`);
+      if (source?.walkFrom === undefined)
+        throw new UsageError(`a packet cannot be walked: this is ${source?.origin ?? 'not opened yet'}`);
       await source.walkFrom(client);
     },
     async save() {
       const source = await opening;
-      if (source?.save === undefined) throw new UsageError(`nothing to save: this is ${source?.origin ?? 'not opened yet'}`);
+      if (source?.save === undefined)
+        throw new UsageError(`nothing to save: this is ${source?.origin ?? 'not opened yet'}`);
       return source.save();
     },
     async logs(onEvent, signal) {
@@ -37,7 +43,10 @@ export function openLater(origin: string, open: () => Promise<TraceSource>, pati
     },
     async close() {
       const ended = new AbortController();
-      const source = await Promise.race([opening?.catch(() => undefined), sleep(patience, undefined, { signal: ended.signal }).catch(() => undefined)]);
+      const source = await Promise.race([
+        opening?.catch(() => undefined),
+        sleep(patience, undefined, { signal: ended.signal }).catch(() => undefined),
+      ]);
       ended.abort();
       await source?.close();
     },

@@ -34,18 +34,37 @@ async function showPicked(request: TraceRequest, io: Io, connectTo: typeof conne
   const { pickService } = await import('./views/show.tsx');
   let client: ReturnType<typeof connect> | undefined;
   const list = async (isEverywhere: boolean): Promise<ListedServices> => {
-    const [library, { listChoices }, { explainError }] = await Promise.all([import('./client.ts'), import('./service-list.ts'), import('./explain.ts')]);
+    const [library, { listChoices }, { explainError }] = await Promise.all([
+      import('./client.ts'),
+      import('./service-list.ts'),
+      import('./explain.ts'),
+    ]);
     try {
       client ??= (connectTo ?? library.connect)(request.flags, io.env, () => undefined);
-      return { namespace: client.namespace, services: await listChoices(client, isEverywhere ? undefined : client.namespace) };
+      return {
+        namespace: client.namespace,
+        services: await listChoices(client, isEverywhere ? undefined : client.namespace),
+      };
     } catch (error) {
       throw explainError(error);
     }
   };
   for (;;) {
-    const choice = await pickService({ isEverywhere: request.allNamespaces, list }, { useColor: wantsColor(request.color, true, io.env), signal: io.signal });
+    const choice = await pickService(
+      { isEverywhere: request.allNamespaces, list },
+      { useColor: wantsColor(request.color, true, io.env), signal: io.signal },
+    );
     if (choice === undefined) return;
-    await showOne({ ...request, service: choice.name, allNamespaces: false, flags: { ...request.flags, namespace: choice.namespace } }, io, connectTo);
+    await showOne(
+      {
+        ...request,
+        service: choice.name,
+        allNamespaces: false,
+        flags: { ...request.flags, namespace: choice.namespace },
+      },
+      io,
+      connectTo,
+    );
   }
 }
 
@@ -54,14 +73,21 @@ async function showOne(request: TraceRequest, io: Io, connectTo: typeof connect 
   const source = openLater(originText(request.origin), () => open(request, io, connectTo));
   try {
     const [node] = request.nodes;
-    await showLive(source, { useColor: wantsColor(request.color, true, io.env), signal: io.signal, start: present({ subject: subjectOf(request), view: request.view, node }) });
+    await showLive(source, {
+      useColor: wantsColor(request.color, true, io.env),
+      signal: io.signal,
+      start: present({ subject: subjectOf(request), view: request.view, node }),
+    });
   } finally {
     await source.close();
   }
 }
 
 async function open(request: TraceRequest, io: Io, connectTo: typeof connect | undefined): Promise<TraceSource> {
-  const [{ openSource }] = await Promise.all([import('./trace.ts'), import('./views/explainers.ts').then(({ loadExplainers }) => loadExplainers())]);
+  const [{ openSource }] = await Promise.all([
+    import('./trace.ts'),
+    import('./views/explainers.ts').then(({ loadExplainers }) => loadExplainers()),
+  ]);
   return openSource(request, true, io, connectTo, (line) => {
     // A line in the midst of the view would spoil it.
     if (io.stderr.isTTY !== true) io.stderr.write(`${line}\n`);
@@ -81,5 +107,7 @@ function originText(origin: TraceOrigin): string {
 }
 
 function subjectOf({ service, flags }: TraceRequest): string | undefined {
-  return service === undefined ? undefined : `${service}${flags.namespace === undefined ? '' : ` in ${flags.namespace}`}`;
+  return service === undefined
+    ? undefined
+    : `${service}${flags.namespace === undefined ? '' : ` in ${flags.namespace}`}`;
 }

@@ -27,15 +27,25 @@ export interface PodSource {
 }
 
 /** The pods of the Service; without a selector, those that the EndpointSlices name. */
-export function servicePods(desired: DesiredService, { nodes, selector }: { readonly nodes: readonly string[]; readonly selector?: string | undefined }): PodSource {
+export function servicePods(
+  desired: DesiredService,
+  { nodes, selector }: { readonly nodes: readonly string[]; readonly selector?: string | undefined },
+): PodSource {
   const { namespace, name: service } = desired;
   const own = Object.entries(desired.service.selector ?? {}).map(([key, value]) => `${key}=${value}`);
-  const named = new Set(desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' && targetRef.name !== undefined ? [targetRef.name] : []))));
+  const named = new Set(
+    desired.endpointSlices.flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ targetRef }) =>
+        targetRef?.kind === 'Pod' && targetRef.name !== undefined ? [targetRef.name] : [],
+      ),
+    ),
+  );
   const all = [...own, ...(selector === undefined ? [] : [selector])].join(',');
   return {
     namespace,
     selector: all === '' ? undefined : all,
-    isMeant: ({ name, node }) => (own.length > 0 || named.has(name)) && (nodes.length === 0 || (node !== undefined && nodes.includes(node))),
+    isMeant: ({ name, node }) =>
+      (own.length > 0 || named.has(name)) && (nodes.length === 0 || (node !== undefined && nodes.includes(node))),
     none: `Service "${service}" has no pod${all === '' ? ' in its EndpointSlices' : ` (${all})`} in namespace "${namespace}".`,
   };
 }
@@ -68,7 +78,20 @@ export interface LogReader {
   readonly refused: AbortSignal;
 }
 
-export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namespace, container, previous, sinceSeconds, tailLines, isLimited = false, onLines, say, signal: end }: LogReaderOptions): LogReader {
+export function createLogReader(
+  client: Pick<ClusterClient, 'readLog'>,
+  {
+    namespace,
+    container,
+    previous,
+    sinceSeconds,
+    tailLines,
+    isLimited = false,
+    onLines,
+    say,
+    signal: end,
+  }: LogReaderOptions,
+): LogReader {
   const merge = createLogMerge(onLines);
   const begun = new Set<string>();
   const refusal = new AbortController();
@@ -77,8 +100,13 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
   let flushing: NodeJS.Timeout | undefined;
   /** Logs of the beginning that have given no line yet. */
   const awaited = new Set<string>();
-  const options = { previous, ...(sinceSeconds === undefined ? {} : { sinceSeconds }), ...(tailLines === undefined ? {} : { tailLines }) };
-  const chosen = (pod: LogPod): LogPod['containers'] => pod.containers.filter(({ name }) => container === undefined || name === container);
+  const options = {
+    previous,
+    ...(sinceSeconds === undefined ? {} : { sinceSeconds }),
+    ...(tailLines === undefined ? {} : { tailLines }),
+  };
+  const chosen = (pod: LogPod): LogPod['containers'] =>
+    pod.containers.filter(({ name }) => container === undefined || name === container);
   return {
     refused: refusal.signal,
     async readAll(pods) {
@@ -89,7 +117,13 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
             limit(async () => {
               const from = `${pod.name}/${name}`;
               try {
-                await client.readLog({ namespace, pod: pod.name, container: name, follow: false, ...options }, (line) => { merge.add({ ...parseLogLine(from, line), node: pod.node }); }, end);
+                await client.readLog(
+                  { namespace, pod: pod.name, container: name, follow: false, ...options },
+                  (line) => {
+                    merge.add({ ...parseLogLine(from, line), node: pod.node });
+                  },
+                  end,
+                );
                 return true;
               } catch (error) {
                 if (!(error instanceof ApiError) || (error.code !== 400 && error.code !== 404)) throw error;
@@ -114,7 +148,10 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
             passedOver += 1;
             continue;
           }
-          if (begun.size >= maxStreams && isFirst) throw new UsageError(`${String(pods.length)} pods are more than ${String(maxStreams)} logs that can be followed together; choose some of them with -l or -c.`);
+          if (begun.size >= maxStreams && isFirst)
+            throw new UsageError(
+              `${String(pods.length)} pods are more than ${String(maxStreams)} logs that can be followed together; choose some of them with -l or -c.`,
+            );
           begun.add(key);
           followed += 1;
           // Of what begins while we look on, nothing is left out.
@@ -124,12 +161,17 @@ export function createLogReader(client: Pick<ClusterClient, 'readLog'>, { namesp
             awaited.delete(key);
             merge.add({ ...line, node: pod.node });
           };
-          followLog({ client, onLine, say, signal }, { namespace, pod: pod.name, container: name, follow: true, ...from }).then(
+          followLog(
+            { client, onLine, say, signal },
+            { namespace, pod: pod.name, container: name, follow: true, ...from },
+          ).then(
             () => {
               awaited.delete(key);
               followed -= 1;
             },
-            (error: unknown) => { refusal.abort(error); },
+            (error: unknown) => {
+              refusal.abort(error);
+            },
           );
         }
       }
@@ -149,10 +191,14 @@ function startFlushing(merge: LogMerge, awaited: Set<string>, signal: AbortSigna
     if (waits <= 0) awaited.clear();
     if (awaited.size === 0) merge.flush();
   }, orderMilliseconds);
-  signal.addEventListener('abort', () => {
-    clearInterval(timer);
-    merge.flush();
-  }, { once: true });
+  signal.addEventListener(
+    'abort',
+    () => {
+      clearInterval(timer);
+      merge.flush();
+    },
+    { once: true },
+  );
   return timer;
 }
 
@@ -162,20 +208,37 @@ type LogQuery = Parameters<ClusterClient['readLog']>[0];
  * Until the container ends; a connection that breaks is made again, from the last line on.
  * @throws ApiError where the log may not be read
  */
-async function followLog({ client, onLine, say, signal }: { client: Pick<ClusterClient, 'readLog'>; onLine: (line: LogLine) => void; say: (text: string) => void; signal: AbortSignal }, query: LogQuery): Promise<void> {
+async function followLog(
+  {
+    client,
+    onLine,
+    say,
+    signal,
+  }: {
+    client: Pick<ClusterClient, 'readLog'>;
+    onLine: (line: LogLine) => void;
+    say: (text: string) => void;
+    signal: AbortSignal;
+  },
+  query: LogQuery,
+): Promise<void> {
   const from = `${query.pod}/${query.container}`;
   let last = '';
   let resumedAt = '';
   let next = query;
   while (!signal.aborted) {
     try {
-      await client.readLog(next, (line) => {
-        const parsed = parseLogLine(from, line);
-        // The API takes whole seconds: what came within the last one comes again.
-        if (parsed.time !== '' && resumedAt !== '' && comparableTime(parsed.time) <= resumedAt) return;
-        if (parsed.time !== '') last = parsed.time;
-        onLine(parsed);
-      }, signal);
+      await client.readLog(
+        next,
+        (line) => {
+          const parsed = parseLogLine(from, line);
+          // The API takes whole seconds: what came within the last one comes again.
+          if (parsed.time !== '' && resumedAt !== '' && comparableTime(parsed.time) <= resumedAt) return;
+          if (parsed.time !== '') last = parsed.time;
+          onLine(parsed);
+        },
+        signal,
+      );
       return;
     } catch (error) {
       if (signal.aborted) return;
@@ -185,7 +248,14 @@ async function followLog({ client, onLine, say, signal }: { client: Pick<Cluster
       await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
       if (last === '') continue;
       resumedAt = comparableTime(last);
-      next = { namespace: query.namespace, pod: query.pod, container: query.container, follow: true, previous: false, sinceTime: last };
+      next = {
+        namespace: query.namespace,
+        pod: query.pod,
+        container: query.container,
+        follow: true,
+        previous: false,
+        sinceTime: last,
+      };
     }
   }
 }
@@ -195,7 +265,13 @@ async function followLog({ client, onLine, say, signal }: { client: Pick<Cluster
  * @param onPods told of the pods as they are now, and as they were before; at first only of the former
  * @throws ApiError where the pods, or a log, may not be read
  */
-export async function followPods(client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>, { namespace, selector, isMeant }: PodSource, reader: LogReader, end: AbortSignal, onPods: (pods: readonly LogPod[], before: readonly LogPod[] | undefined) => void = () => undefined): Promise<void> {
+export async function followPods(
+  client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>,
+  { namespace, selector, isMeant }: PodSource,
+  reader: LogReader,
+  end: AbortSignal,
+  onPods: (pods: readonly LogPod[], before: readonly LogPod[] | undefined) => void = () => undefined,
+): Promise<void> {
   const signal = AbortSignal.any([end, reader.refused]);
   let known: readonly LogPod[] | undefined;
   const learn = (pods: readonly LogPod[]): void => {
@@ -208,11 +284,17 @@ export async function followPods(client: Pick<ClusterClient, 'listLogPods' | 'wa
       const meant = pods.filter(isMeant);
       learn(meant);
       reader.follow(meant, signal);
-      await client.watchLogPods(namespace, selector, resourceVersion, (pod, isThere) => {
-        if (!isMeant(pod)) return;
-        learn([...(known ?? []).filter(({ uid }) => uid !== pod.uid), ...(isThere ? [pod] : [])]);
-        if (isThere) reader.follow([pod], signal);
-      }, signal);
+      await client.watchLogPods(
+        namespace,
+        selector,
+        resourceVersion,
+        (pod, isThere) => {
+          if (!isMeant(pod)) return;
+          learn([...(known ?? []).filter(({ uid }) => uid !== pod.uid), ...(isThere ? [pod] : [])]);
+          if (isThere) reader.follow([pod], signal);
+        },
+        signal,
+      );
     } catch (error) {
       if (signal.aborted) break;
       if (!(error instanceof UnreachableError) && !(error instanceof ApiError && error.code === 410)) throw error;

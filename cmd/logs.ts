@@ -17,10 +17,13 @@ import { checkService, describeMissingService } from './service-names.ts';
 
 /** @param connectTo replaced by tests */
 export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const client = connectTo(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const client = connectTo(request.flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   await checkService(client, client.namespace, request.service);
   const desired = await readDesiredService(client.kubeConfig, client.namespace, request.service);
-  if (desired === undefined) throw new NotFoundError(await describeMissingService(client, client.namespace, request.service));
+  if (desired === undefined)
+    throw new NotFoundError(await describeMissingService(client, client.namespace, request.service));
   const source = request.kubeProxy ? kubeProxyPods(request) : servicePods(desired, request);
   const reader = createLogReader(client, {
     namespace: source.namespace,
@@ -29,7 +32,9 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
     sinceSeconds: request.sinceSeconds,
     tailLines: request.tail,
     onLines: linePrinter(request, desired, io),
-    say: (text) => { io.stderr.write(`Notice: ${text}\n`); },
+    say: (text) => {
+      io.stderr.write(`Notice: ${text}\n`);
+    },
     signal: io.signal,
   });
   const pods = (await client.listLogPods(source.namespace, source.selector)).pods.filter(source.isMeant);
@@ -38,7 +43,8 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
   if (!request.follow) return (await reader.readAll(pods)) ? exitStatus.ok : exitStatus.partial;
   if (pods.length === 0) io.stderr.write(`Notice: ${source.none} Waiting for one.\n`);
   await followPods(client, source, reader, io.signal, (now, before) => {
-    for (const { from, text } of before === undefined ? [] : podNews(before, now, '')) io.stderr.write(`Notice: ${from}: ${text}\n`);
+    for (const { from, text } of before === undefined ? [] : podNews(before, now, ''))
+      io.stderr.write(`Notice: ${from}: ${text}\n`);
   });
   io.signal.throwIfAborted();
   return exitStatus.ok;
@@ -57,11 +63,16 @@ function kubeProxyPods({ nodes }: LogsRequest): PodSource {
 function checkContainer(pods: readonly LogPod[], { container }: LogsRequest): void {
   if (container === undefined || pods.length === 0) return;
   const names = [...new Set(pods.flatMap(({ containers }) => containers.map(({ name }) => name)))];
-  if (!names.includes(container)) throw new UsageError(`-c ${container}: no pod has a container of this name; they have ${names.join(', ')}.`);
+  if (!names.includes(container))
+    throw new UsageError(`-c ${container}: no pod has a container of this name; they have ${names.join(', ')}.`);
 }
 
 /** Writes lines: the pod and the container, and for kube-proxies a mark where the line concerns the Service. */
-function linePrinter({ kubeProxy, color, raw }: LogsRequest, desired: DesiredService, io: Io): (lines: readonly LogLine[]) => void {
+function linePrinter(
+  { kubeProxy, color, raw }: LogsRequest,
+  desired: DesiredService,
+  io: Io,
+): (lines: readonly LogLine[]) => void {
   const useColor = wantsColor(color, io.stdout.isTTY === true, io.env);
   const paint = createLogColors(useColor);
   const words = kubeProxy ? logWords(desired) : [];
@@ -71,6 +82,11 @@ function linePrinter({ kubeProxy, color, raw }: LogsRequest, desired: DesiredSer
   };
   const { stdout } = io;
   // Without --raw, the stream would show what a line holds as well; with it, nothing between may.
-  const write = raw && stdout.writeRaw !== undefined ? (text: string) => stdout.writeRaw?.(text) : (text: string) => stdout.write(text);
-  return (lines) => { write(lines.map(lineOf).join('')); };
+  const write =
+    raw && stdout.writeRaw !== undefined
+      ? (text: string) => stdout.writeRaw?.(text)
+      : (text: string) => stdout.write(text);
+  return (lines) => {
+    write(lines.map(lineOf).join(''));
+  };
 }

@@ -8,7 +8,9 @@ import { messageStream, textStream } from './streams.ts';
 
 /** Each command is loaded when it is used: help and completion need no client, a table no TUI. */
 async function run(request: Request, io: Io): Promise<number> {
-  const log = (line: string): void => { io.stderr.write(`${line}\n`); };
+  const log = (line: string): void => {
+    io.stderr.write(`${line}\n`);
+  };
   switch (request.command) {
     case 'trace': {
       const { isLive, runLive } = await import('./live.ts');
@@ -18,9 +20,15 @@ async function run(request: Request, io: Io): Promise<number> {
       return (await import('./record.ts')).runRecord(request, io);
     case 'install':
     case 'uninstall': {
-      const [{ runInstall, runUninstall }, { connect }, { default: manifests }] = await Promise.all([import('./install.ts'), import('./client.ts'), import('../config/install.yaml')]);
+      const [{ runInstall, runUninstall }, { connect }, { default: manifests }] = await Promise.all([
+        import('./install.ts'),
+        import('./client.ts'),
+        import('../config/install.yaml'),
+      ]);
       const client = connect(request.flags, io.env, log);
-      return request.command === 'install' ? runInstall(request, io, manifests, client) : runUninstall(request, io, manifests, client);
+      return request.command === 'install'
+        ? runInstall(request, io, manifests, client)
+        : runUninstall(request, io, manifests, client);
     }
     case 'status': {
       const [{ runStatus }, { connect }] = await Promise.all([import('./status.ts'), import('./client.ts')]);
@@ -78,7 +86,11 @@ async function main(args: readonly string[]): Promise<number> {
   process.on('uncaughtException', (error) => {
     if (interruption.signal.aborted) process.exit(bugStatus);
     interruption.abort(error);
-    setTimeout(() => { void tell(error, interruption.signal).then((status) => { process.exit(status); }); }, patienceMilliseconds);
+    setTimeout(() => {
+      void tell(error, interruption.signal).then((status) => {
+        process.exit(status);
+      });
+    }, patienceMilliseconds);
   });
   try {
     const parsed = await parseCommandLine(args, process.stdout.columns ?? 100);
@@ -87,7 +99,13 @@ async function main(args: readonly string[]): Promise<number> {
       return 0;
     }
     const { stdin, env } = process;
-    const status = await run(parsed.request, { stdout: output, stderr: messages, stdin, env, signal: interruption.signal });
+    const status = await run(parsed.request, {
+      stdout: output,
+      stderr: messages,
+      stdin,
+      env,
+      signal: interruption.signal,
+    });
     interruption.signal.throwIfAborted();
     return status;
   } catch (error) {
@@ -116,4 +134,8 @@ async function tell(thrown: unknown, interruption: AbortSignal): Promise<number>
 // Some libraries leave timers and sockets behind that would keep the process; the output has to be out before.
 const status = await main(process.argv.slice(2));
 process.exitCode = status;
-process.stdout.write('', () => { process.stderr.write('', () => { process.exit(status); }); });
+process.stdout.write('', () => {
+  process.stderr.write('', () => {
+    process.exit(status);
+  });
+});

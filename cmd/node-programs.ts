@@ -19,14 +19,23 @@ export function viewOfNode(report: NodeReport, desired: DesiredService): NodeVie
 
 /** One node of each different program, in the order of the nodes. */
 export function nodesByProgram(reports: readonly NodeReport[], desired: DesiredService): NodeView[] {
-  const groups = Map.groupBy(reports.map((report) => viewOfNode(report, desired)), ({ program }) => fingerprintOf(program));
-  return [...groups.values()].flatMap(([first, ...others]) => (first === undefined ? [] : [{ ...first, twins: others.map(({ report }) => report.node) }]));
+  const groups = Map.groupBy(
+    reports.map((report) => viewOfNode(report, desired)),
+    ({ program }) => fingerprintOf(program),
+  );
+  return [...groups.values()].flatMap(([first, ...others]) =>
+    first === undefined ? [] : [{ ...first, twins: others.map(({ report }) => report.node) }],
+  );
 }
 
 /** What could not be read of the Service's rules on a node, and why. */
 export function unreadOf(report: NodeReport, service: string): { what: string; reason: string }[] {
-  const unread = recordsOf(report, 'unread').filter((record) => record.service === undefined || record.service === service).map(({ what, reason }) => ({ what, reason }));
-  return report.complete ? unread : [...unread, { what: 'the end of the report', reason: 'the probe was cut off before it finished' }];
+  const unread = recordsOf(report, 'unread')
+    .filter((record) => record.service === undefined || record.service === service)
+    .map(({ what, reason }) => ({ what, reason }));
+  return report.complete
+    ? unread
+    : [...unread, { what: 'the end of the report', reason: 'the probe was cut off before it finished' }];
 }
 
 /** ` (and 2 nodes with the same rules: node-b, node-c)`; empty where there is none. */

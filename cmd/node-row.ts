@@ -9,7 +9,15 @@ import { ageText, countText } from './words.ts';
 export const nodeColumns = ['NODE', 'MODE', 'BACKEND', 'SYNC', 'TARGETS', 'CONNTRACK', 'PROBE'] as const;
 
 export function nodeRow(node: NodeStatus, trace: ServiceTrace, now: number): Cell[] {
-  return [cell(node.name), modeCell(node), cell(node.backend ?? '-', node.backend === undefined ? 'dim' : 'plain'), syncCell(node, now), targetsCell(node, trace), conntrackCell(node), probeCell(node)];
+  return [
+    cell(node.name),
+    modeCell(node),
+    cell(node.backend ?? '-', node.backend === undefined ? 'dim' : 'plain'),
+    syncCell(node, now),
+    targetsCell(node, trace),
+    conntrackCell(node),
+    probeCell(node),
+  ];
 }
 
 function modeCell({ proxyMode }: NodeStatus): Cell {
@@ -28,7 +36,12 @@ function syncCell({ kubeProxy, probe }: NodeStatus, now: number): Cell {
 function targetsCell(node: NodeStatus, trace: ServiceTrace): Cell {
   const { status } = trace;
   if (status?.service?.notProxied !== undefined) return cell('none asked', 'dim');
-  if (node.probe.state !== 'Collected' || node.ports.length === 0 || node.ports.some(({ verdict }) => verdict === 'Unknown')) return cell('unknown', 'warning');
+  if (
+    node.probe.state !== 'Collected' ||
+    node.ports.length === 0 ||
+    node.ports.some(({ verdict }) => verdict === 'Unknown')
+  )
+    return cell('unknown', 'warning');
   if (status?.service === undefined) return cell('unknown', 'warning');
   const drift = driftOf(node, trace);
   if (drift.unknown !== undefined) return cell(`${drift.unknown}/unknown`, 'warning');
@@ -79,7 +92,10 @@ export function missingTargets(node: NodeStatus, port: NodePortStatus, trace: Se
 }
 
 /** Each target once, though rules may name it twice. */
-function compareTargets({ dnatTargets }: NodePortStatus, { targets, places }: ExpectedTargets): { readonly isFound: Uint8Array; readonly others: ReadonlySet<string> } {
+function compareTargets(
+  { dnatTargets }: NodePortStatus,
+  { targets, places }: ExpectedTargets,
+): { readonly isFound: Uint8Array; readonly others: ReadonlySet<string> } {
   const isFound = new Uint8Array(targets.length);
   const others = new Set<string>();
   for (const { address, port } of dnatTargets) {
@@ -91,7 +107,12 @@ function compareTargets({ dnatTargets }: NodePortStatus, { targets, places }: Ex
 }
 
 function isComparable(node: NodeStatus, port: NodePortStatus, { status }: ServiceTrace): boolean {
-  return node.probe.state === 'Collected' && port.verdict !== 'Unknown' && status?.service !== undefined && status.service.notProxied === undefined;
+  return (
+    node.probe.state === 'Collected' &&
+    port.verdict !== 'Unknown' &&
+    status?.service !== undefined &&
+    status.service.notProxied === undefined
+  );
 }
 
 /** What many nodes ask of one status, worked out once. */
@@ -114,7 +135,11 @@ const expectedOf = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): Expect
   const endpoints = endpointSlices.flatMap((slice) => slice.endpoints);
   return {
     endpointSlices,
-    zones: new Map(endpoints.flatMap(({ nodeName, zone }) => (nodeName === undefined || zone === undefined ? [] : [[nodeName, zone] as const]))),
+    zones: new Map(
+      endpoints.flatMap(({ nodeName, zone }) =>
+        nodeName === undefined || zone === undefined ? [] : [[nodeName, zone] as const],
+      ),
+    ),
     hasHints: endpoints.some(({ hints, nodeHints }) => (hints ?? []).length > 0 || (nodeHints ?? []).length > 0),
     targets: new Map(),
     drifts: new Map(),
@@ -132,7 +157,11 @@ function placesOf(targets: readonly DesiredTarget[]): ExpectedTargets['places'] 
 }
 
 /** What the node should have for a frontend; undefined where zone hints decide it and the node's zone is not known. */
-function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string, port: NodePortStatus): ExpectedTargets | undefined {
+function expectedTargets(
+  { status, metadata, spec }: ServiceTrace,
+  node: string,
+  port: NodePortStatus,
+): ExpectedTargets | undefined {
   if (status?.service === undefined) return undefined;
   const { service } = status;
   const { endpointSlices, zones, hasHints, targets } = expectedOf(status);
@@ -140,10 +169,21 @@ function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string,
   if (zone === undefined && hasHints) return undefined;
   const traffic = port.frontend === 'ClusterIP' ? 'internal' : 'external';
   const policy = traffic === 'internal' ? service.internalTrafficPolicy : service.externalTrafficPolicy;
-  const key = [traffic, port.family, port.protocol, port.portName ?? '', hasHints || policy === 'Local' ? node : ''].join(' ');
+  const key = [
+    traffic,
+    port.family,
+    port.protocol,
+    port.portName ?? '',
+    hasHints || policy === 'Local' ? node : '',
+  ].join(' ');
   let known = targets.get(key);
   if (known === undefined) {
-    const desired: DesiredService = { namespace: metadata.namespace ?? '', name: spec.serviceRef.name, service, endpointSlices };
+    const desired: DesiredService = {
+      namespace: metadata.namespace ?? '',
+      name: spec.serviceRef.name,
+      service,
+      endpointSlices,
+    };
     const wanted = desiredTargets(desired, port, { node, traffic, ...(zone === undefined ? {} : { zone }) });
     known = { targets: wanted, places: placesOf(wanted) };
     targets.set(key, known);
@@ -153,8 +193,17 @@ function expectedTargets({ status, metadata, spec }: ServiceTrace, node: string,
 
 function conntrackCell({ conntrack }: NodeStatus): Cell {
   if (conntrack === undefined) return cell('-', 'dim');
-  const full = conntrack.count !== undefined && conntrack.max !== undefined && conntrack.max > 0 && conntrack.count / conntrack.max > 0.8;
-  return full ? cell(`${countText(conntrack.matched)} (table ${Math.round((100 * (conntrack.count ?? 0)) / (conntrack.max ?? 1))}% full)`, 'error') : cell(countText(conntrack.matched));
+  const full =
+    conntrack.count !== undefined &&
+    conntrack.max !== undefined &&
+    conntrack.max > 0 &&
+    conntrack.count / conntrack.max > 0.8;
+  return full
+    ? cell(
+        `${countText(conntrack.matched)} (table ${Math.round((100 * (conntrack.count ?? 0)) / (conntrack.max ?? 1))}% full)`,
+        'error',
+      )
+    : cell(countText(conntrack.matched));
 }
 
 function probeCell({ probe }: NodeStatus): Cell {

@@ -18,7 +18,10 @@ const ttlSeconds = 300;
 /** An operator that runs writes a first status well within this time. */
 const silenceMilliseconds = 8_000;
 
-type Client = Pick<ClusterClient, 'createTrace' | 'readTrace' | 'listTraces' | 'watchTrace' | 'annotateTrace' | 'deleteTrace' | 'readOperator'>;
+type Client = Pick<
+  ClusterClient,
+  'createTrace' | 'readTrace' | 'listTraces' | 'watchTrace' | 'annotateTrace' | 'deleteTrace' | 'readOperator'
+>;
 
 export interface OperatorSourceOptions {
   readonly namespace: string;
@@ -29,7 +32,10 @@ export interface OperatorSourceOptions {
 }
 
 /** One result: mode Once; deleted when it was shown, unless it is kept. */
-export async function openOnce(client: Client, { namespace, spec, keep, ...options }: OperatorSourceOptions): Promise<TraceSource & { readonly name: string }> {
+export async function openOnce(
+  client: Client,
+  { namespace, spec, keep, ...options }: OperatorSourceOptions,
+): Promise<TraceSource & { readonly name: string }> {
   const created = await client.createTrace({
     namespace,
     generateName: `${spec.serviceRef.name}-`,
@@ -41,7 +47,9 @@ export async function openOnce(client: Client, { namespace, spec, keep, ...optio
     origin: 'operator',
     name,
     async follow(onEvent, signal) {
-      const end = await withSilence(client, options, onEvent, signal, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal }));
+      const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
+        followTrace(client, { namespace, name }, onTrace, { signal }),
+      );
       if (end === 'deleted') onEvent({ kind: 'ended', reason: `servicetrace/${name} was deleted` });
     },
     async close() {
@@ -51,7 +59,10 @@ export async function openOnce(client: Client, { namespace, spec, keep, ...optio
 }
 
 /** A live view: mode Watch. A trace with the same spec that is there already is shared; one of our own expires if we do. */
-export async function openWatch(client: Client, { namespace, spec, ...options }: Omit<OperatorSourceOptions, 'keep'>): Promise<TraceSource> {
+export async function openWatch(
+  client: Client,
+  { namespace, spec, ...options }: Omit<OperatorSourceOptions, 'keep'>,
+): Promise<TraceSource> {
   let watchSpec: ServiceTraceSpec = { ...spec, mode: 'Watch', interval: spec.interval ?? '2s' };
   let current = await findOrCreate(client, namespace, watchSpec);
   /** Ends the following of a trace that another one takes the place of. */
@@ -68,7 +79,9 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
         while (!signal.aborted) {
           const { name } = current;
           const both = AbortSignal.any([signal, turn.signal]);
-          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, both, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal: both }));
+          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, both, (onTrace) =>
+            followTrace(client, { namespace, name }, onTrace, { signal: both }),
+          );
           if (signal.aborted) return;
           if (end === 'aborted') {
             turn = new AbortController();
@@ -97,19 +110,30 @@ export async function openWatch(client: Client, { namespace, spec, ...options }:
 }
 
 /** A ServiceTrace that somebody else made: it is only looked at. */
-export async function openExisting(client: Client, { namespace, name, ...options }: { namespace: string; name: string; silenceMilliseconds?: number }): Promise<TraceSource> {
+export async function openExisting(
+  client: Client,
+  { namespace, name, ...options }: { namespace: string; name: string; silenceMilliseconds?: number },
+): Promise<TraceSource> {
   try {
     await client.readTrace(namespace, name);
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 404 || error.kind === undefined) throw error;
     const traces = await client.listTraces(namespace).catch(() => []);
-    const near = nearNames(name, traces.flatMap(({ metadata }) => metadata.name ?? []));
-    throw new NotFoundError(`ServiceTrace "${name}" is not in namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`, { cause: error });
+    const near = nearNames(
+      name,
+      traces.flatMap(({ metadata }) => metadata.name ?? []),
+    );
+    throw new NotFoundError(
+      `ServiceTrace "${name}" is not in namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+      { cause: error },
+    );
   }
   return {
     origin: `servicetrace/${name}`,
     async follow(onEvent, signal) {
-      const end = await withSilence(client, options, onEvent, signal, (onTrace) => followTrace(client, { namespace, name }, onTrace, { signal }));
+      const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
+        followTrace(client, { namespace, name }, onTrace, { signal }),
+      );
       if (end === 'deleted') onEvent({ kind: 'ended', reason: `servicetrace/${name} was deleted` });
     },
     close: async () => undefined,
@@ -129,9 +153,17 @@ async function findOrCreate(client: Client, namespace: string, spec: ServiceTrac
     if (isForbidden(error)) return [];
     throw error;
   });
-  const shared = traces.find((trace) => trace.metadata.deletionTimestamp === undefined && !isExpired(trace) && specText(trace.spec) === wanted);
-  if (shared?.metadata.name !== undefined) return { name: shared.metadata.name, uid: shared.metadata.uid, isOurs: false };
-  const { metadata } = await client.createTrace({ namespace, generateName: `${spec.serviceRef.name}-`, annotations: expiry(), spec });
+  const shared = traces.find(
+    (trace) => trace.metadata.deletionTimestamp === undefined && !isExpired(trace) && specText(trace.spec) === wanted,
+  );
+  if (shared?.metadata.name !== undefined)
+    return { name: shared.metadata.name, uid: shared.metadata.uid, isOurs: false };
+  const { metadata } = await client.createTrace({
+    namespace,
+    generateName: `${spec.serviceRef.name}-`,
+    annotations: expiry(),
+    spec,
+  });
   return { name: metadata.name ?? '', uid: metadata.uid, isOurs: true };
 }
 
@@ -148,7 +180,22 @@ function isExpired({ metadata }: ServiceTrace): boolean {
 function specText(spec: ServiceTraceSpec): string {
   const { serviceRef, mode = 'Once', interval = '10s', nodes, collect = {}, from, suspend = false } = spec;
   const { rules = true, conntrack = 'Summary', kubeProxy = true, dns = true } = collect;
-  return JSON.stringify([serviceRef.name, mode, interval, nodes?.names, nodes?.selector, nodes?.max, rules, conntrack, kubeProxy, dns, from?.pod, from?.node, from?.ip, suspend]);
+  return JSON.stringify([
+    serviceRef.name,
+    mode,
+    interval,
+    nodes?.names,
+    nodes?.selector,
+    nodes?.max,
+    rules,
+    conntrack,
+    kubeProxy,
+    dns,
+    from?.pod,
+    from?.node,
+    from?.ip,
+    suspend,
+  ]);
 }
 
 /** Runs `follow`, and says so where no status is written in time; where `isRepeated`, where none follows the last one too. */
@@ -167,7 +214,12 @@ async function withSilence<End>(
     timer = setTimeout(() => {
       describeOperator(client).then(
         (operator) => {
-          if (answers === heard && !signal.aborted) onEvent(operator.isSilent ? { kind: 'silent', message: operator.text } : { kind: 'notice', message: operator.text });
+          if (answers === heard && !signal.aborted)
+            onEvent(
+              operator.isSilent
+                ? { kind: 'silent', message: operator.text }
+                : { kind: 'notice', message: operator.text },
+            );
         },
         // What is wrong with the connection shows in the watch.
         () => undefined,
@@ -192,15 +244,29 @@ async function withSilence<End>(
 const alternative = 'start it, or trace without it with --standalone';
 
 /** Why a trace has no status yet: the operator is not there, does not run, or is only slow. */
-async function describeOperator(client: Pick<ClusterClient, 'readOperator'>): Promise<{ isSilent: boolean; text: string }> {
+async function describeOperator(
+  client: Pick<ClusterClient, 'readOperator'>,
+): Promise<{ isSilent: boolean; text: string }> {
   const where = `deployment/${operatorName} in namespace ${operatorNamespace}`;
   try {
     const deployment = await client.readOperator();
-    if (deployment === undefined) return { isSilent: true, text: `The svctrace operator does not run: there is no ${where}; install it with \`kubectl svctrace install\`, or trace without it with --standalone.` };
-    if (deployment.availableReplicas === 0) return { isSilent: true, text: `The svctrace operator does not run (${where}: ${deployment.message}); ${alternative}.` };
-    return { isSilent: false, text: `the operator runs, but does not answer yet (kubectl logs -n ${operatorNamespace} deployment/${operatorName})` };
+    if (deployment === undefined)
+      return {
+        isSilent: true,
+        text: `The svctrace operator does not run: there is no ${where}; install it with \`kubectl svctrace install\`, or trace without it with --standalone.`,
+      };
+    if (deployment.availableReplicas === 0)
+      return {
+        isSilent: true,
+        text: `The svctrace operator does not run (${where}: ${deployment.message}); ${alternative}.`,
+      };
+    return {
+      isSilent: false,
+      text: `the operator runs, but does not answer yet (kubectl logs -n ${operatorNamespace} deployment/${operatorName})`,
+    };
   } catch (error) {
-    if (isForbidden(error)) return { isSilent: false, text: `the operator does not answer yet; you may not see whether it runs (${where})` };
+    if (isForbidden(error))
+      return { isSilent: false, text: `the operator does not answer yet; you may not see whether it runs (${where})` };
     throw error;
   }
 }
@@ -211,4 +277,3 @@ export function noAnswerError(timeoutMilliseconds: number): ClusterError {
     `The svctrace operator did not answer within ${timeoutMilliseconds / 1000} s; see whether it runs with \`kubectl svctrace status\`, or trace without it with --standalone.`,
   );
 }
-

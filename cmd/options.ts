@@ -42,19 +42,32 @@ export function readTraceRequest(values: Values): TraceRequest {
   const origin = readOrigin(values);
   const output = optionalChoice(values, 'output', outputFormats);
   const view = optionalChoice(values, 'view', viewNames);
-  if (view !== undefined && output !== undefined) throw new UsageError('--view and -o exclude each other: a view is of the TUI.');
-  if (service === undefined && (origin.kind === 'operator' || origin.kind === 'standalone') && (output !== undefined || flag(values, 'watch'))) throw new UsageError(whichService);
+  if (view !== undefined && output !== undefined)
+    throw new UsageError('--view and -o exclude each other: a view is of the TUI.');
+  if (
+    service === undefined &&
+    (origin.kind === 'operator' || origin.kind === 'standalone') &&
+    (output !== undefined || flag(values, 'watch'))
+  )
+    throw new UsageError(whichService);
   if (service !== undefined) checkServiceName(service);
   const watch = flag(values, 'watch');
-  if (watch && origin.kind === 'bundle') throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
-  if (watch && origin.kind === 'operator' && origin.keep) throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && pictureFormats.some((format) => format === output)) throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json, yaml or name.`);
+  if (watch && origin.kind === 'bundle')
+    throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
+  if (watch && origin.kind === 'operator' && origin.keep)
+    throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
+  if (watch && pictureFormats.some((format) => format === output))
+    throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json, yaml or name.`);
   const allNamespaces = flag(values, 'all-namespaces');
   if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
-  if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle')) throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
+  if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle'))
+    throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
   const from = readFrom(text(values, 'from'));
   const connect = readConnect(values);
-  if (watch && connect !== 'None') throw new UsageError('--watch and --connect exclude each other: the connections would be made again at every look.');
+  if (watch && connect !== 'None')
+    throw new UsageError(
+      '--watch and --connect exclude each other: the connections would be made again at every look.',
+    );
   return {
     command: 'trace',
     ...readCommon(values),
@@ -86,18 +99,28 @@ function readOrigin(values: Values): TraceOrigin {
   const bundle = text(values, 'bundle');
   const standalone = flag(values, 'standalone');
   const keep = flag(values, 'keep');
-  const given = [...(trace === undefined ? [] : ['--trace']), ...(bundle === undefined ? [] : ['--bundle']), ...(standalone ? ['--standalone'] : [])];
-  if (given.length > 1) throw new UsageError(`${given.join(' and ')} exclude each other: each says where the trace comes from.`);
-  if (keep && given.length > 0) throw new UsageError(`--keep has no meaning with ${given.join('')}: no ServiceTrace is created that could be kept.`);
+  const given = [
+    ...(trace === undefined ? [] : ['--trace']),
+    ...(bundle === undefined ? [] : ['--bundle']),
+    ...(standalone ? ['--standalone'] : []),
+  ];
+  if (given.length > 1)
+    throw new UsageError(`${given.join(' and ')} exclude each other: each says where the trace comes from.`);
+  if (keep && given.length > 0)
+    throw new UsageError(
+      `--keep has no meaning with ${given.join('')}: no ServiceTrace is created that could be kept.`,
+    );
   for (const name of ['probe-image', 'probe-namespace']) {
-    if (text(values, name) !== undefined && !standalone) throw new UsageError(`--${name} needs --standalone: the operator has its own.`);
+    if (text(values, name) !== undefined && !standalone)
+      throw new UsageError(`--${name} needs --standalone: the operator has its own.`);
   }
   if (trace !== undefined || bundle !== undefined) {
     const name = given.join('');
     for (const other of ['node', 'from', 'conntrack', 'connect']) {
       // A view may begin on a node of what was collected.
       if (other === 'node' && values['view'] !== undefined && list(values, 'node').length === 1) continue;
-      if (values[other] !== undefined) throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
+      if (values[other] !== undefined)
+        throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
     }
   }
   if (trace !== undefined) return { kind: 'existing', trace };
@@ -107,7 +130,10 @@ function readOrigin(values: Values): TraceOrigin {
 }
 
 function readProbe(values: Values): { probeNamespace: string; probeImage: string } {
-  return { probeNamespace: text(values, 'probe-namespace') ?? 'kube-system', probeImage: text(values, 'probe-image') ?? defaultProbeImage };
+  return {
+    probeNamespace: text(values, 'probe-namespace') ?? 'kube-system',
+    probeImage: text(values, 'probe-image') ?? defaultProbeImage,
+  };
 }
 
 function readFrom(from: string | undefined): TraceRequest['from'] {
@@ -126,7 +152,10 @@ function checkServiceName(service: string): void {
   if (namespace === 'service' || namespace === 'svc' || namespace === 'services') {
     throw new UsageError(`"${service}": write the name alone: kubectl svctrace ${name ?? ''}`);
   }
-  if (name !== undefined) throw new UsageError(`"${service}" is not the name of a Service; the namespace is a flag: kubectl svctrace ${name} -n ${namespace ?? ''}`);
+  if (name !== undefined)
+    throw new UsageError(
+      `"${service}" is not the name of a Service; the namespace is a flag: kubectl svctrace ${name} -n ${namespace ?? ''}`,
+    );
   throw new UsageError(`"${service}" is not the name of a Service: lower case letters, digits and "-".`);
 }
 
@@ -135,20 +164,46 @@ export function readRecordRequest(values: Values): RecordRequest {
   const file = text(values, 'to');
   if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace record SERVICE --to FILE.');
   checkServiceName(service);
-  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the recorded trace go? Write kubectl svctrace record SERVICE --to FILE.');
-  return { command: 'record', ...readCommon(values), service, file, nodes: list(values, 'node'), ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
+  if (file === undefined)
+    throw new UsageError(
+      '--to FILE is missing: where shall the recorded trace go? Write kubectl svctrace record SERVICE --to FILE.',
+    );
+  return {
+    command: 'record',
+    ...readCommon(values),
+    service,
+    file,
+    nodes: list(values, 'node'),
+    ...readProbe(values),
+    timeoutMilliseconds: duration(values, 'timeout', '60s'),
+  };
 }
 
 export function readInstallRequest(values: Values): InstallRequest {
-  return { command: 'install', ...readCommon(values), dryRun: flag(values, 'dry-run'), timeoutMilliseconds: duration(values, 'timeout', '120s') };
+  return {
+    command: 'install',
+    ...readCommon(values),
+    dryRun: flag(values, 'dry-run'),
+    timeoutMilliseconds: duration(values, 'timeout', '120s'),
+  };
 }
 
 export function readUninstallRequest(values: Values): UninstallRequest {
-  return { command: 'uninstall', ...readCommon(values), yes: flag(values, 'yes'), dryRun: flag(values, 'dry-run'), timeoutMilliseconds: duration(values, 'timeout', '120s') };
+  return {
+    command: 'uninstall',
+    ...readCommon(values),
+    yes: flag(values, 'yes'),
+    dryRun: flag(values, 'dry-run'),
+    timeoutMilliseconds: duration(values, 'timeout', '120s'),
+  };
 }
 
 export function readStatusRequest(values: Values): StatusRequest {
-  return { command: 'status', ...readCommon(values), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+  return {
+    command: 'status',
+    ...readCommon(values),
+    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+  };
 }
 
 export function readDnsRequest(values: Values): DnsRequest {
@@ -156,17 +211,29 @@ export function readDnsRequest(values: Values): DnsRequest {
   const file = text(values, 'bundle');
   const from = text(values, 'from');
   const exec = flag(values, 'exec');
-  if (service === undefined && file === undefined) throw new UsageError('Which Service? Write kubectl svctrace dns SERVICE.');
+  if (service === undefined && file === undefined)
+    throw new UsageError('Which Service? Write kubectl svctrace dns SERVICE.');
   if (service !== undefined) checkServiceName(service);
-  if (exec && from === undefined) throw new UsageError('--exec needs --from POD: it reads /etc/resolv.conf in that pod.');
+  if (exec && from === undefined)
+    throw new UsageError('--exec needs --from POD: it reads /etc/resolv.conf in that pod.');
   const client = readFrom(from);
-  if (client !== undefined && !('pod' in client)) throw new UsageError(`--from "${from ?? ''}" must be a pod: only a pod has a resolv.conf of its own.`);
-  if (file !== undefined) refuseWith(values, '--bundle', ['node', 'from', 'exec', 'probe-image', 'probe-namespace'], 'it has been collected already');
+  if (client !== undefined && !('pod' in client))
+    throw new UsageError(`--from "${from ?? ''}" must be a pod: only a pod has a resolv.conf of its own.`);
+  if (file !== undefined)
+    refuseWith(
+      values,
+      '--bundle',
+      ['node', 'from', 'exec', 'probe-image', 'probe-namespace'],
+      'it has been collected already',
+    );
   return {
     command: 'dns',
     ...readCommon(values),
     ...(service === undefined ? {} : { service }),
-    origin: file === undefined ? { kind: 'cluster', ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') } : { kind: 'bundle', file },
+    origin:
+      file === undefined
+        ? { kind: 'cluster', ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') }
+        : { kind: 'bundle', file },
     nodes: list(values, 'node'),
     ...(client === undefined ? {} : { from: client.pod }),
     exec,
@@ -183,8 +250,15 @@ export function readLogsRequest(values: Values): LogsRequest {
   const kubeProxy = flag(values, 'kube-proxy');
   const container = text(values, 'container');
   const selector = text(values, 'selector');
-  if (follow && previous) throw new UsageError('--follow and --previous exclude each other: a run that has ended writes no more.');
-  if (kubeProxy) refuseWith(values, '--kube-proxy', ['selector', 'container'], "kube-proxy's pods have one container, and are chosen with --node");
+  if (follow && previous)
+    throw new UsageError('--follow and --previous exclude each other: a run that has ended writes no more.');
+  if (kubeProxy)
+    refuseWith(
+      values,
+      '--kube-proxy',
+      ['selector', 'container'],
+      "kube-proxy's pods have one container, and are chosen with --node",
+    );
   const since = text(values, 'since') === undefined ? undefined : Math.ceil(duration(values, 'since', '0') / 1000);
   if (since === 0) throw new UsageError('--since must be longer than 0, such as 10m.');
   // All lines of a day are more than one wants to see, unless one asked for a time.
@@ -208,14 +282,29 @@ export function readLogsRequest(values: Values): LogsRequest {
 export function readCaptureRequest(values: Values): CaptureRequest {
   const service = text(values, 'service');
   const file = text(values, 'to');
-  if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  if (service === undefined)
+    throw new UsageError('Which Service? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
   checkServiceName(service);
-  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the packets go? Write kubectl svctrace capture SERVICE --to FILE.pcapng.');
+  if (file === undefined)
+    throw new UsageError(
+      '--to FILE is missing: where shall the packets go? Write kubectl svctrace capture SERVICE --to FILE.pcapng.',
+    );
   const durationSeconds = Math.ceil(duration(values, 'duration', '30s') / 1000);
   if (durationSeconds < 1 || durationSeconds > 600) throw new UsageError('--duration must be between 1s and 10m.');
   const snapLength = count(values, 'snaplen', 256);
   if (snapLength < 64 || snapLength > 262_144) throw new UsageError('--snaplen must be between 64 and 262144 bytes.');
-  return { command: 'capture', ...readCommon(values), service, file, overwrite: flag(values, 'overwrite'), nodes: list(values, 'node'), durationSeconds, maxBytes: size(values, 'max-bytes', '16M'), snapLength, ...readProbe(values) };
+  return {
+    command: 'capture',
+    ...readCommon(values),
+    service,
+    file,
+    overwrite: flag(values, 'overwrite'),
+    nodes: list(values, 'node'),
+    durationSeconds,
+    maxBytes: size(values, 'max-bytes', '16M'),
+    snapLength,
+    ...readProbe(values),
+  };
 }
 
 /** A number of bytes, or 512K, 16M. */
@@ -223,7 +312,8 @@ function size(values: Values, name: string, fallback: string): number {
   const value = text(values, name) ?? fallback;
   const [, amount, unit = ''] = /^(\d{1,10})([KM]?)$/i.exec(value) ?? [];
   const bytes = Number(amount) * (unit === '' ? 1 : unit.toUpperCase() === 'K' ? 1024 : 1024 ** 2);
-  if (!(bytes >= 1024 && bytes <= 1024 ** 3)) throw new UsageError(`--${name} "${value}" must be between 1K and 1024M, such as 16M.`);
+  if (!(bytes >= 1024 && bytes <= 1024 ** 3))
+    throw new UsageError(`--${name} "${value}" must be between 1K and 1024M, such as 16M.`);
   return bytes;
 }
 
@@ -242,29 +332,41 @@ function refuseWith(values: Values, name: string, others: readonly string[], why
 
 export function readFindingsRequest(values: Values): FindingsRequest {
   const id = text(values, 'id');
-  return { command: 'findings', ...readCommon(values), ...(id === undefined ? {} : { id }), output: choice(values, 'output', ['table', 'json', 'yaml'], 'table') };
+  return {
+    command: 'findings',
+    ...readCommon(values),
+    ...(id === undefined ? {} : { id }),
+    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+  };
 }
 
 export function readSimulateRequest(values: Values): SimulateRequest {
   const example = 'kubectl svctrace simulate --from 10.244.0.7 --to 10.96.0.10:53/udp --ruleset FILE';
   const from = text(values, 'from');
   const to = text(values, 'to');
-  if (from === undefined || to === undefined) throw new UsageError(`--${from === undefined ? 'from' : 'to'} is missing. Write ${example}.`);
+  if (from === undefined || to === undefined)
+    throw new UsageError(`--${from === undefined ? 'from' : 'to'} is missing. Write ${example}.`);
   const origin = readSimulateOrigin(values, example);
   const nodeIps = list(values, 'node-ip');
   const nodes = list(values, 'node');
-  if (nodeIps.length > 0 && origin.kind !== 'ruleset') throw new UsageError("--node-ip goes with --ruleset: a trace knows its nodes' addresses.");
-  if (nodes.length > 0 && origin.kind === 'ruleset') throw new UsageError('--node goes with a SERVICE or --bundle: dumps are of one machine.');
-  for (const address of nodeIps) if (isIP(address) === 0) throw new UsageError(`--node-ip "${address}" is not an IP address.`);
+  if (nodeIps.length > 0 && origin.kind !== 'ruleset')
+    throw new UsageError("--node-ip goes with --ruleset: a trace knows its nodes' addresses.");
+  if (nodes.length > 0 && origin.kind === 'ruleset')
+    throw new UsageError('--node goes with a SERVICE or --bundle: dumps are of one machine.');
+  for (const address of nodeIps)
+    if (isIP(address) === 0) throw new UsageError(`--node-ip "${address}" is not an IP address.`);
   const source = isIP(from) === 0 ? parseHostPort(from) : { address: from };
   if (source === undefined) throw new UsageError(`--from "${from}" is not an IP address, nor IP:PORT.`);
   const [target = '', protocolText = 'tcp', ...more] = to.split('/');
   const parsed = parseHostPort(target);
   const protocol = (['TCP', 'UDP', 'SCTP'] as const).find((each) => each === protocolText.toUpperCase());
   if (parsed === undefined || protocol === undefined || more.length > 0) {
-    throw new UsageError(`--to "${to}" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.`);
+    throw new UsageError(
+      `--to "${to}" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.`,
+    );
   }
-  if (isIP(source.address) !== isIP(parsed.address)) throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
+  if (isIP(source.address) !== isIP(parsed.address))
+    throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
   const input = text(values, 'in-interface');
   const output = text(values, 'out-interface');
   return {
@@ -287,15 +389,22 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
   const files = list(values, 'ruleset');
   if (service !== undefined) checkServiceName(service);
   if (files.length > 0 && (file !== undefined || service !== undefined)) {
-    throw new UsageError(`--ruleset and ${file === undefined ? 'a SERVICE' : '--bundle'} exclude each other: each says whose rules are meant.`);
+    throw new UsageError(
+      `--ruleset and ${file === undefined ? 'a SERVICE' : '--bundle'} exclude each other: each says whose rules are meant.`,
+    );
   }
-  if (files.filter((each) => each === '-').length > 1) throw new UsageError('--ruleset - can be given once: there is one standard input.');
+  if (files.filter((each) => each === '-').length > 1)
+    throw new UsageError('--ruleset - can be given once: there is one standard input.');
   for (const name of ['probe-image', 'probe-namespace']) {
-    if (text(values, name) !== undefined && (service === undefined || file !== undefined)) throw new UsageError(`--${name} goes with a SERVICE that is read from its nodes now.`);
+    if (text(values, name) !== undefined && (service === undefined || file !== undefined))
+      throw new UsageError(`--${name} goes with a SERVICE that is read from its nodes now.`);
   }
   if (files.length > 0) return { kind: 'ruleset', files };
   if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
-  if (service === undefined) throw new UsageError(`Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write ${example}.`);
+  if (service === undefined)
+    throw new UsageError(
+      `Whose rules? Give a SERVICE, or --ruleset FILE with what iptables-save or nft list ruleset printed, or --bundle FILE with a recorded trace. Write ${example}.`,
+    );
   return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
 }
 
@@ -329,7 +438,10 @@ export function readDiagramRequest(values: Values): DiagramRequest {
 export function readReportRequest(values: Values): ReportRequest {
   const origin = readServiceOrigin(values, 'kubectl svctrace report SERVICE --to FILE.html');
   const file = text(values, 'to');
-  if (file === undefined) throw new UsageError('--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.');
+  if (file === undefined)
+    throw new UsageError(
+      '--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.',
+    );
   if (origin.kind === 'bundle') refuseWith(values, '--bundle', ['conntrack'], 'it has been collected already');
   const from = readFrom(text(values, 'from'));
   return {
@@ -342,7 +454,10 @@ export function readReportRequest(values: Values): ReportRequest {
     ...(from === undefined ? {} : { from }),
     connect: readConnectNow(values, origin),
     // A client's way tells of the connections that it has.
-    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], from === undefined ? 'summary' : 'entries')],
+    conntrack:
+      conntrackModes[
+        choice(values, 'conntrack', ['none', 'summary', 'entries'], from === undefined ? 'summary' : 'entries')
+      ],
     failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
   };
 }
@@ -350,7 +465,10 @@ export function readReportRequest(values: Values): ReportRequest {
 /** @throws UsageError with a bundle */
 function readConnectNow(values: Values, { kind }: ServiceOrigin): TraceRequest['connect'] {
   const connect = readConnect(values);
-  if (connect !== 'None' && kind === 'bundle') throw new UsageError('--connect has no meaning with --bundle: what was connected to when it was recorded is shown.');
+  if (connect !== 'None' && kind === 'bundle')
+    throw new UsageError(
+      '--connect has no meaning with --bundle: what was connected to when it was recorded is shown.',
+    );
   return connect;
 }
 
@@ -358,7 +476,8 @@ function readConnectNow(values: Values, { kind }: ServiceOrigin): TraceRequest['
 function readTo(text_: string): NonNullable<ExplainRequest['to']> {
   const port = /^\d{1,5}$/.test(text_) ? Number(text_) : undefined;
   const to = port === undefined ? parseHostPort(text_) : { port };
-  if (to === undefined || to.port > 65535) throw new UsageError(`--to "${text_}" is neither a port nor IP:PORT, such as 80, 10.96.0.10:53 or [fd00::1]:80.`);
+  if (to === undefined || to.port > 65535)
+    throw new UsageError(`--to "${text_}" is neither a port nor IP:PORT, such as 80, 10.96.0.10:53 or [fd00::1]:80.`);
   return to;
 }
 
@@ -368,21 +487,31 @@ function readServiceOrigin(values: Values, example: string): ServiceOrigin {
   const file = text(values, 'bundle');
   if (service !== undefined) checkServiceName(service);
   if (file === undefined) {
-    if (service === undefined) throw new UsageError(`Which Service? Write ${example}, or --bundle FILE for a recorded trace.`);
+    if (service === undefined)
+      throw new UsageError(`Which Service? Write ${example}, or --bundle FILE for a recorded trace.`);
     return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
   }
   for (const name of ['probe-image', 'probe-namespace', 'timeout']) {
-    if (text(values, name) !== undefined) throw new UsageError(`--${name} has no meaning with --bundle: it has been collected already.`);
+    if (text(values, name) !== undefined)
+      throw new UsageError(`--${name} has no meaning with --bundle: it has been collected already.`);
   }
   return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
 }
 
 export function readVersionRequest(values: Values): VersionRequest {
-  return { command: 'version', ...readCommon(values), output: choice(values, 'output', ['text', 'json', 'yaml'], 'text') };
+  return {
+    command: 'version',
+    ...readCommon(values),
+    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+  };
 }
 
 export function readCompletionRequest(values: Values): CompletionRequest {
-  return { command: 'completion', ...readCommon(values), shell: choice(values, 'shell', ['bash', 'zsh', 'fish'], undefined) };
+  return {
+    command: 'completion',
+    ...readCommon(values),
+    shell: choice(values, 'shell', ['bash', 'zsh', 'fish'], undefined),
+  };
 }
 
 export function readCommon(values: Values): CommonRequest {
@@ -395,7 +524,9 @@ function readClusterFlags(values: Values): ClusterFlags {
   const asGroups = list(values, 'as-group');
   const asUid = text(values, 'as-uid');
   if (asUser === undefined && (asGroups.length > 0 || asUid !== undefined)) {
-    throw new UsageError(`${asGroups.length > 0 ? '--as-group' : '--as-uid'} needs --as: the API server impersonates a group or a UID with a user alone.`);
+    throw new UsageError(
+      `${asGroups.length > 0 ? '--as-group' : '--as-uid'} needs --as: the API server impersonates a group or a UID with a user alone.`,
+    );
   }
   const optional = (key: keyof ClusterFlags, name: string): Partial<ClusterFlags> => {
     const value = text(values, name);
@@ -452,17 +583,29 @@ function flag(values: Values, name: string): boolean {
   return (Array.isArray(value) ? value.at(-1) : value) === true;
 }
 
-function choice<Value extends string>(values: Values, name: string, allowed: readonly Value[], fallback: Value | undefined): Value {
+function choice<Value extends string>(
+  values: Values,
+  name: string,
+  allowed: readonly Value[],
+  fallback: Value | undefined,
+): Value {
   const chosen = optionalChoice(values, name, allowed) ?? fallback;
   if (chosen === undefined) throw new UsageError(`Which ${name}? It is one of ${allowed.join(', ')}.`);
   return chosen;
 }
 
-function optionalChoice<Value extends string>(values: Values, name: string, allowed: readonly Value[]): Value | undefined {
+function optionalChoice<Value extends string>(
+  values: Values,
+  name: string,
+  allowed: readonly Value[],
+): Value | undefined {
   const value = text(values, name);
   if (value === undefined) return undefined;
   const found = allowed.find((candidate) => candidate === value);
-  if (found === undefined) throw new UsageError(`${flagNames[name] ?? `--${name}`} "${value}" is not known; it is one of ${allowed.join(', ')}.`);
+  if (found === undefined)
+    throw new UsageError(
+      `${flagNames[name] ?? `--${name}`} "${value}" is not known; it is one of ${allowed.join(', ')}.`,
+    );
   return found;
 }
 
@@ -474,9 +617,10 @@ const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 
 function duration(values: Values, name: string, fallback: string): number {
   const value = text(values, name) ?? fallback;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value)) throw new UsageError(`--${name} "${value}" is not a duration; write it as 30s or 1m30s, or 0 for no limit.`);
+  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value))
+    throw new UsageError(`--${name} "${value}" is not a duration; write it as 30s or 1m30s, or 0 for no limit.`);
   let total = 0;
-  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g)) total += Number(amount) * (units[unit ?? ''] ?? 0);
+  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
+    total += Number(amount) * (units[unit ?? ''] ?? 0);
   return total;
 }
-

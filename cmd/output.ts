@@ -8,7 +8,12 @@ import { visible } from './printers/visible.ts';
  * people a text of what may be shown.
  * @param text of the value, in which every text is one visible line
  */
-export function writeResult<Value>({ stdout }: Pick<Io, 'stdout'>, output: string | undefined, value: Value, text: (shown: Value) => string): void {
+export function writeResult<Value>(
+  { stdout }: Pick<Io, 'stdout'>,
+  output: string | undefined,
+  value: Value,
+  text: (shown: Value) => string,
+): void {
   stdout.write(output === 'json' ? jsonText(value) : output === 'yaml' ? yamlText(value) : text(visible(value)));
 }
 
@@ -25,12 +30,18 @@ export function yamlText(value: unknown): string {
   // Only between double quotes, an escape means the character.
   const document = new Document(value, { aliasDuplicateObjects: true });
   visit(document, (_key, node) => {
-    if (isScalar(node) && typeof node.value === 'string' && node.value.search(leftByJson) !== -1) node.type = 'QUOTE_DOUBLE';
+    if (isScalar(node) && typeof node.value === 'string' && node.value.search(leftByJson) !== -1)
+      node.type = 'QUOTE_DOUBLE';
   });
   return escapeUnits(document.toString({ lineWidth: 0 }));
 }
 
 function escapeUnits(text: string): string {
   if (text.search(leftByJson) === -1) return text;
-  return text.replace(leftByJson, (character) => character.split('').map((unit) => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(''));
+  return text.replace(leftByJson, (character) =>
+    character
+      .split('')
+      .map((unit) => String.raw`\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
 }

@@ -26,10 +26,17 @@ export interface Path {
 
 /** One path for each port and family that any node has, in the order of the nodes' frontends. */
 export function pathsOf(status: ServiceTraceStatus): Path[] {
-  const byTitle = new Map<string, { frontends: Map<string, Map<string, NodePortStatus>>; ports: [string, NodePortStatus][] }>();
+  const byTitle = new Map<
+    string,
+    { frontends: Map<string, Map<string, NodePortStatus>>; ports: [string, NodePortStatus][] }
+  >();
   for (const node of status.nodes ?? []) {
     for (const port of node.ports) {
-      const servicePort = port.frontend === 'NodePort' ? status.service?.ports.find(({ nodePort, protocol }) => nodePort === port.port && protocol === port.protocol)?.port : port.port;
+      const servicePort =
+        port.frontend === 'NodePort'
+          ? status.service?.ports.find(({ nodePort, protocol }) => nodePort === port.port && protocol === port.protocol)
+              ?.port
+          : port.port;
       const title = `${port.portName === undefined ? '' : `${port.portName} `}${servicePort ?? port.port}/${port.protocol} ${port.family}`;
       const path = byTitle.get(title) ?? { frontends: new Map<string, Map<string, NodePortStatus>>(), ports: [] };
       byTitle.set(title, path);
@@ -68,7 +75,10 @@ function targetsOf(ports: readonly [string, NodePortStatus][], status: ServiceTr
 }
 
 /** ready, serving and terminating in one word, as kube-proxy looks at them. */
-export function endpointState(endpoint: EndpointStatus | undefined): { text: string; tone: 'ok' | 'warning' | 'error' } {
+export function endpointState(endpoint: EndpointStatus | undefined): {
+  text: string;
+  tone: 'ok' | 'warning' | 'error';
+} {
   if (endpoint === undefined) return { text: 'in no slice', tone: 'error' };
   if (endpoint.ready) return { text: 'ready', tone: 'ok' };
   if (endpoint.terminating) return { text: endpoint.serving ? 'terminating, serving' : 'terminating', tone: 'warning' };

@@ -23,7 +23,9 @@ export interface PodConnections {
 export interface PodApi {
   readonly read: (place: Place) => Promise<V1Pod>;
   /** @throws NoSuchProgramError; ClusterError */
-  readonly exec: (command: Place & { readonly container: string; readonly command: readonly string[] }) => Promise<string>;
+  readonly exec: (
+    command: Place & { readonly container: string; readonly command: readonly string[] },
+  ) => Promise<string>;
 }
 
 interface Place {
@@ -42,14 +44,26 @@ function podApi(kubeConfig: KubeConfig): PodApi {
 }
 
 /** Where the pod is, and its running containers; or why that is not known. */
-export async function readClientPod(kubeConfig: KubeConfig, place: Place, api: PodApi = podApi(kubeConfig)): Promise<{ readonly node: string | undefined; readonly addresses: readonly string[]; readonly containers: readonly string[] } | { readonly problem: string }> {
+export async function readClientPod(
+  kubeConfig: KubeConfig,
+  place: Place,
+  api: PodApi = podApi(kubeConfig),
+): Promise<
+  | { readonly node: string | undefined; readonly addresses: readonly string[]; readonly containers: readonly string[] }
+  | { readonly problem: string }
+> {
   try {
     const { spec, status } = await api.read(place);
-    const running = new Set((status?.containerStatuses ?? []).filter(({ state }) => state?.running !== undefined).map(({ name }) => name));
+    const running = new Set(
+      (status?.containerStatuses ?? []).filter(({ state }) => state?.running !== undefined).map(({ name }) => name),
+    );
     return {
       node: spec?.nodeName,
       addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
-      containers: (spec?.containers ?? []).map(({ name }) => name).filter((name) => running.has(name)).slice(0, maxContainers),
+      containers: (spec?.containers ?? [])
+        .map(({ name }) => name)
+        .filter((name) => running.has(name))
+        .slice(0, maxContainers),
     };
   } catch (error) {
     return { problem: problemText(explainError(error)) };
@@ -57,9 +71,19 @@ export async function readClientPod(kubeConfig: KubeConfig, place: Place, api: P
 }
 
 /** Never rejects: what cannot be tried is said. */
-export async function connectFromPod(kubeConfig: KubeConfig, { namespace, pod, containers, targets }: Place & { readonly containers: readonly string[]; readonly targets: readonly ConnectTarget[] }, api: PodApi = podApi(kubeConfig)): Promise<PodConnections> {
+export async function connectFromPod(
+  kubeConfig: KubeConfig,
+  {
+    namespace,
+    pod,
+    containers,
+    targets,
+  }: Place & { readonly containers: readonly string[]; readonly targets: readonly ConnectTarget[] },
+  api: PodApi = podApi(kubeConfig),
+): Promise<PodConnections> {
   if (containers.length === 0) return { connections: [], untried: 'none of its containers runs' };
-  if (targets.length === 0) return { connections: [], untried: 'no node connected to an address of a family that it has' };
+  if (targets.length === 0)
+    return { connections: [], untried: 'no node connected to an address of a family that it has' };
   try {
     for (const container of containers) {
       for (const program of connectPrograms) {
@@ -69,12 +93,24 @@ export async function connectFromPod(kubeConfig: KubeConfig, { namespace, pod, c
         const connections = readConnections(output, targets, program);
         // A lost packet is not lost again: what fails is tried twice, as the engine does it for nodes.
         const failed = connections.filter((connection) => isReached(connection) === false);
-        const again = failed.length === 0 ? [] : readConnections((await tryProgram(program, failed, run)) ?? '', failed, program);
-        const later = new Map(failed.flatMap((connection, index) => { const second = again[index]; return second === undefined || isReached(second) === undefined ? [] : [[connection, second] as const]; }));
-        return { connections: connections.map((connection) => later.get(connection) ?? connection), by: `${program.name} in container ${container}` };
+        const again =
+          failed.length === 0 ? [] : readConnections((await tryProgram(program, failed, run)) ?? '', failed, program);
+        const later = new Map(
+          failed.flatMap((connection, index) => {
+            const second = again[index];
+            return second === undefined || isReached(second) === undefined ? [] : [[connection, second] as const];
+          }),
+        );
+        return {
+          connections: connections.map((connection) => later.get(connection) ?? connection),
+          by: `${program.name} in container ${container}`,
+        };
       }
     }
-    return { connections: [], untried: `its containers have none of ${connectPrograms.map(({ name }) => name).join(', ')}` };
+    return {
+      connections: [],
+      untried: `its containers have none of ${connectPrograms.map(({ name }) => name).join(', ')}`,
+    };
   } catch (error) {
     return { connections: [], untried: problemText(error) };
   }
@@ -85,9 +121,16 @@ function problemText(error: unknown): string {
 }
 
 /** Undefined where the container does not have the program, or lacks what it needs. */
-async function tryProgram({ argv }: ConnectProgram, targets: readonly ConnectTarget[], run: (command: readonly string[]) => Promise<string>): Promise<string | undefined> {
+async function tryProgram(
+  { argv }: ConnectProgram,
+  targets: readonly ConnectTarget[],
+  run: (command: readonly string[]) => Promise<string>,
+): Promise<string | undefined> {
   try {
-    const output = await run([...argv, ...targets.map(({ protocol, address, port }) => `${protocol}/${address}/${String(port)}`)]);
+    const output = await run([
+      ...argv,
+      ...targets.map(({ protocol, address, port }) => `${protocol}/${address}/${String(port)}`),
+    ]);
     return readLines(output).length === 0 ? undefined : output;
   } catch (error) {
     if (error instanceof NoSuchProgramError) return undefined;
@@ -95,22 +138,50 @@ async function tryProgram({ argv }: ConnectProgram, targets: readonly ConnectTar
   }
 }
 
-const line = z.tuple([z.coerce.number().int().min(0), z.enum(['connected', 'answered', 'refused', 'timeout', 'unreachable', 'failed', 'noReply', 'untried']), z.coerce.number().min(0), z.string().max(200)]);
+const line = z.tuple([
+  z.coerce.number().int().min(0),
+  z.enum(['connected', 'answered', 'refused', 'timeout', 'unreachable', 'failed', 'noReply', 'untried']),
+  z.coerce.number().min(0),
+  z.string().max(200),
+]);
 
 /** `INDEX OUTCOME MILLISECONDS TEXT`; other lines are what the image's shell prints besides. */
 function readLines(output: string): z.infer<typeof line>[] {
   return output.split('\n').flatMap((text) => {
     const [index, outcome, milliseconds, ...rest] = text.trim().split(' ');
-    const read = line.safeParse([index === '' ? undefined : index, outcome, milliseconds, rest.join(' ').slice(0, 200)]);
+    const read = line.safeParse([
+      index === '' ? undefined : index,
+      outcome,
+      milliseconds,
+      rest.join(' ').slice(0, 200),
+    ]);
     return read.success ? [read.data] : [];
   });
 }
 
 /** Of each target one; what the program did not report was not tried. @returns in the order of the targets */
-export function readConnections(output: string, targets: readonly ConnectTarget[], { name }: Pick<ConnectProgram, 'name'>): Connection[] {
+export function readConnections(
+  output: string,
+  targets: readonly ConnectTarget[],
+  { name }: Pick<ConnectProgram, 'name'>,
+): Connection[] {
   const byIndex = new Map(readLines(output).map((each) => [each[0], each]));
   return targets.map(({ hop, address, port, protocol, portName }, index): Connection => {
-    const [, outcome, milliseconds, error] = byIndex.get(index) ?? [index, 'untried' as const, 0, `${name} did not report it`];
-    return { hop, address, port, protocol, ...(portName === undefined ? {} : { portName }), outcome, milliseconds, ...(error === '' ? {} : { error }) };
+    const [, outcome, milliseconds, error] = byIndex.get(index) ?? [
+      index,
+      'untried' as const,
+      0,
+      `${name} did not report it`,
+    ];
+    return {
+      hop,
+      address,
+      port,
+      protocol,
+      ...(portName === undefined ? {} : { portName }),
+      outcome,
+      milliseconds,
+      ...(error === '' ? {} : { error }),
+    };
   });
 }

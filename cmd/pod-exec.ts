@@ -13,24 +13,61 @@ export class NoSuchProgramError extends ClusterError {}
  * What the command printed. It is an argument vector; no shell runs.
  * @throws ClusterError where it cannot be run, fails, or does not end
  */
-export async function execInPod(kubeConfig: KubeConfig, { namespace, pod, container = '', command }: { readonly namespace: string; readonly pod: string; readonly container?: string; readonly command: readonly string[] }): Promise<string> {
+export async function execInPod(
+  kubeConfig: KubeConfig,
+  {
+    namespace,
+    pod,
+    container = '',
+    command,
+  }: {
+    readonly namespace: string;
+    readonly pod: string;
+    readonly container?: string;
+    readonly command: readonly string[];
+  },
+): Promise<string> {
   const { promise: finished, resolve, reject } = Promise.withResolvers<undefined>();
   finished.catch(() => undefined);
   // A script of many lines is an argument, too.
-  const shown = command.filter((word) => !word.includes('\n')).slice(0, 4).join(' ');
-  const failure = (reason: string, Kind: typeof ClusterError = ClusterError): ClusterError => new Kind(`${shown} cannot be run in pod ${pod} of namespace ${namespace}: ${reason}.`);
+  const shown = command
+    .filter((word) => !word.includes('\n'))
+    .slice(0, 4)
+    .join(' ');
+  const failure = (reason: string, Kind: typeof ClusterError = ClusterError): ClusterError =>
+    new Kind(`${shown} cannot be run in pod ${pod} of namespace ${namespace}: ${reason}.`);
   const output = collector();
   const problem = collector();
-  const timer = setTimeout(() => { reject(failure(`no answer within ${String(timeoutMilliseconds / 1000)} s`)); }, timeoutMilliseconds);
+  const timer = setTimeout(() => {
+    reject(failure(`no answer within ${String(timeoutMilliseconds / 1000)} s`));
+  }, timeoutMilliseconds);
   try {
     // Without a container's name, the API server takes the only one.
-    const socket = await new Exec(kubeConfig).exec(namespace, pod, container, [...command], output.stream, problem.stream, null, false, ({ status, message }) => {
-      if (status === 'Success') resolve(undefined);
-      else if (/executable file not found/.test(message ?? '')) reject(failure(`its image has no ${command[0] ?? ''}; without --exec it is shown as the pod's spec makes it`, NoSuchProgramError));
-      else reject(failure(problem.text().trim().split('\n')[0] || (message ?? 'no reason given')));
-    });
+    const socket = await new Exec(kubeConfig).exec(
+      namespace,
+      pod,
+      container,
+      [...command],
+      output.stream,
+      problem.stream,
+      null,
+      false,
+      ({ status, message }) => {
+        if (status === 'Success') resolve(undefined);
+        else if (/executable file not found/.test(message ?? ''))
+          reject(
+            failure(
+              `its image has no ${command[0] ?? ''}; without --exec it is shown as the pod's spec makes it`,
+              NoSuchProgramError,
+            ),
+          );
+        else reject(failure(problem.text().trim().split('\n')[0] || (message ?? 'no reason given')));
+      },
+    );
     try {
-      socket.addEventListener('close', () => { reject(failure('the exec stream broke')); });
+      socket.addEventListener('close', () => {
+        reject(failure('the exec stream broke'));
+      });
       await finished;
       return output.text();
     } finally {
@@ -38,7 +75,10 @@ export async function execInPod(kubeConfig: KubeConfig, { namespace, pod, contai
     }
   } catch (error) {
     if (error instanceof ClusterError) throw error;
-    const text = typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string' ? error.message : String(error);
+    const text =
+      typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
+        ? error.message
+        : String(error);
     throw failure(/\b403$/.test(text) ? `you may not: it needs the verbs get and create of pods/exec` : text);
   } finally {
     clearTimeout(timer);

@@ -23,7 +23,11 @@ export function runFindings({ id, output, color }: FindingsRequest, io: Io): num
       id === undefined
         ? printColumns(
             [{ title: 'ID' }, { title: 'SEVERITY' }, { title: 'REPORTED WHEN', least: 40 }],
-            kinds.map(({ id: each, severity, condition }) => [cell(each), cell(severity, severityTones[severity]), cell(condition)]),
+            kinds.map(({ id: each, severity, condition }) => [
+              cell(each),
+              cell(severity, severityTones[severity]),
+              cell(condition),
+            ]),
             { width: widthOf(io), paint },
           )
         : kinds.flatMap(describe);
@@ -37,10 +41,20 @@ function kindOf(id: string): FindingKind {
   if (kind !== undefined) return kind;
   const absent = notLookedFor.find((each) => each.id === id.toUpperCase());
   if (absent !== undefined) throw new NotFoundError(`${absent.id} is not looked for. ${absent.what} ${absent.why}`);
-  const near = nearNames(id.toUpperCase(), catalogue.map((each) => each.id));
-  throw new NotFoundError(`There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`);
+  const near = nearNames(
+    id.toUpperCase(),
+    catalogue.map((each) => each.id),
+  );
+  throw new NotFoundError(
+    `There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`,
+  );
 }
 
 function describe({ condition, notReported, source, ...kind }: FindingKind): string[] {
-  return [`${kind.id} (${severityText(kind)})`, `Reported when: ${condition}`, ...(notReported === undefined ? [] : [`Not reported:  ${notReported}`]), `Source:        ${source}`];
+  return [
+    `${kind.id} (${severityText(kind)})`,
+    `Reported when: ${condition}`,
+    ...(notReported === undefined ? [] : [`Not reported:  ${notReported}`]),
+    `Source:        ${source}`,
+  ];
 }

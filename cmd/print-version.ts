@@ -6,7 +6,17 @@ import type { VersionRequest } from './request.ts';
 import { version } from './version.ts';
 
 export function runVersion({ output }: VersionRequest, io: Io): number {
-  const report = { version, apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`, node: process.version, platform: `${process.platform}/${process.arch}` };
-  writeResult(io, output, report, () => `kubectl svctrace ${report.version} (${report.apiVersion}, node ${report.node}, ${report.platform})\n`);
+  const report = {
+    version,
+    apiVersion: `${serviceTraceGroup}/${serviceTraceVersion}`,
+    node: process.version,
+    platform: `${process.platform}/${process.arch}`,
+  };
+  writeResult(
+    io,
+    output,
+    report,
+    () => `kubectl svctrace ${report.version} (${report.apiVersion}, node ${report.node}, ${report.platform})\n`,
+  );
   return 0;
 }

@@ -73,7 +73,9 @@ export function waitingText({ status }: ServiceTrace): string {
   const waiting = (status?.nodes ?? []).filter(({ probe }) => probe.state === 'Waiting');
   const collected = status?.conditions?.find(({ type }) => type === 'Collected')?.message;
   if (collected === undefined) return 'Waiting for the operator';
-  const reasons = waiting.slice(0, 2).map(({ name, probe }) => `${name}: ${probe.message ?? probe.reason ?? 'not started'}`);
+  const reasons = waiting
+    .slice(0, 2)
+    .map(({ name, probe }) => `${name}: ${probe.message ?? probe.reason ?? 'not started'}`);
   return [collected, ...reasons, ...(waiting.length > 2 ? ['and more'] : [])].join('; ');
 }
 
@@ -81,6 +83,11 @@ export function waitingText({ status }: ServiceTrace): string {
 export function partialText({ status }: ServiceTrace): string | undefined {
   const missing = (status?.nodes ?? []).filter(({ probe }) => probe.state !== 'Collected');
   if (missing.length === 0) return undefined;
-  const reasons = missing.slice(0, 10).map(({ name, probe }) => `${name} (${probe.reason ?? probe.state}${probe.message === undefined ? '' : `: ${probe.message}`})`);
+  const reasons = missing
+    .slice(0, 10)
+    .map(
+      ({ name, probe }) =>
+        `${name} (${probe.reason ?? probe.state}${probe.message === undefined ? '' : `: ${probe.message}`})`,
+    );
   return `Partial: ${missing.length} of ${status?.nodes?.length ?? 0} nodes did not answer: ${reasons.join('; ')}${missing.length > 10 ? '; …' : ''}`;
 }

@@ -11,12 +11,21 @@ import { createProgress } from './progress.ts';
 import type { RecordRequest } from './request.ts';
 
 export async function runRecord(request: RecordRequest, io: Io): Promise<number> {
-  const client = connect(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
+  const client = connect(request.flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   const progress = createProgress(io.stderr);
-  const { bundle, partial } = await collectBundle(client, { ...request, collect: { conntrack: 'Entries' } }, progress, io);
+  const { bundle, partial } = await collectBundle(
+    client,
+    { ...request, collect: { conntrack: 'Entries' } },
+    progress,
+    io,
+  );
   await write(request.file, printBundle(bundle));
   const { answers } = bundle;
-  progress.say(`Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`);
+  progress.say(
+    `Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`,
+  );
   if (partial === undefined) return exitStatus.ok;
   progress.say(partial);
   return exitStatus.partial;
@@ -26,6 +35,8 @@ async function write(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text);
   } catch (error) {
-    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -45,12 +45,32 @@ export interface ReportContent {
 }
 
 /** @throws UsageError where the bundle knows no such client */
-export async function buildReport(bundle: Bundle, { writtenAt, writtenBy, from }: Pick<ReportContent, 'writtenAt' | 'writtenBy'> & { readonly from?: ClientName | undefined }): Promise<ReportContent> {
+export async function buildReport(
+  bundle: Bundle,
+  {
+    writtenAt,
+    writtenBy,
+    from,
+  }: Pick<ReportContent, 'writtenAt' | 'writtenBy'> & { readonly from?: ClientName | undefined },
+): Promise<ReportContent> {
   const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom, namespace, toolVersion } = bundle;
   const { name } = desired;
-  const status = buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster, nodeZones, walkFrom }) });
+  const status = buildStatus({
+    spec,
+    generation: undefined,
+    desired,
+    answers,
+    previous: undefined,
+    now,
+    ...present({ cluster, nodeZones, walkFrom }),
+  });
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
-  const diagram = buildDiagram(visible(status), { namespace: visibleText(namespace), name: visibleText(name), nodes: [], mostEndpoints: mostEndpointsOfPicture });
+  const diagram = buildDiagram(visible(status), {
+    namespace: visibleText(namespace),
+    name: visibleText(name),
+    nodes: [],
+    mostEndpoints: mostEndpointsOfPicture,
+  });
   return {
     trace: traceOf({ namespace, name, spec, status }),
     programs: nodesByProgram(reports, desired).map(({ report, program, twins }) => ({
@@ -62,7 +82,9 @@ export async function buildReport(bundle: Bundle, { writtenAt, writtenBy, from }
       families: explainProgram(report, desired),
       unread: unreadOf(report, `${namespace}/${name}`),
     })),
-    ...(from === undefined ? {} : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: allJourneys(bundle, from) } }),
+    ...(from === undefined
+      ? {}
+      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: allJourneys(bundle, from) } }),
     // Findings and notes stand beside the picture, as text that wraps.
     picture: await printPicture({ ...diagram, findings: [], notes: [] }, 'svg'),
     pictureNotes: diagram.notes,
@@ -74,14 +96,21 @@ export async function buildReport(bundle: Bundle, { writtenAt, writtenBy, from }
 }
 
 function versionsTable({ answers, cluster }: Bundle, nodes: readonly NodeStatus[]): ResultTable {
-  const known = (text: string | undefined): Cell => (text === undefined || text === '' ? cell('unknown', 'warning') : cell(text));
+  const known = (text: string | undefined): Cell =>
+    text === undefined || text === '' ? cell('unknown', 'warning') : cell(text);
   return {
     columns: ['NODE', 'KUBE-PROXY', 'KUBELET', 'KERNEL', 'PROBE'].map((title) => ({ title })),
     rows: answers.map((answer): Cell[] => {
       const start = 'report' in answer ? recordsOf(answer.report, 'start')[0] : undefined;
       const own = cluster?.nodes?.find(({ name }) => name === answer.node);
       const { kubeProxy, datapath } = nodes.find(({ name }) => name === answer.node) ?? {};
-      return [cell(answer.node), datapath === undefined ? known(kubeProxy?.version) : cell(`none: ${datapath}`), known(own?.kubeletVersion), known(start?.kernel ?? own?.kernel), known(start?.probeVersion)];
+      return [
+        cell(answer.node),
+        datapath === undefined ? known(kubeProxy?.version) : cell(`none: ${datapath}`),
+        known(own?.kubeletVersion),
+        known(start?.kernel ?? own?.kernel),
+        known(start?.probeVersion),
+      ];
     }),
   };
 }

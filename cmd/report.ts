@@ -20,9 +20,15 @@ export async function runReport(request: ReportRequest, io: Io, now: () => Date 
   await checkNewFile(file, overwrite);
   const bundle = await openServiceBundle(request, { conntrack, ...(connect === 'None' ? {} : { connect }) }, io);
   const strangers = nodes.filter((name) => !bundle.answers.some(({ node }) => node === name));
-  if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`);
+  if (strangers.length > 0)
+    throw new UsageError(
+      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`,
+    );
   const answers = bundle.answers.filter(({ node }) => nodes.length === 0 || nodes.includes(node));
-  const content = await buildReport({ ...bundle, answers }, { writtenAt: now().toISOString(), writtenBy: version, from });
+  const content = await buildReport(
+    { ...bundle, answers },
+    { writtenAt: now().toISOString(), writtenBy: version, from },
+  );
   const { printReportPage } = await import('./pages/report-page.tsx');
   const page = printReportPage(content);
   await writeNewFile(file, page, overwrite);
@@ -30,6 +36,8 @@ export async function runReport(request: ReportRequest, io: Io, now: () => Date 
   const { trace } = content;
   const partial = partialText(trace);
   if (partial !== undefined) progress.say(partial);
-  progress.say(`Wrote ${file} (${bytesText(Buffer.byteLength(page))}): ${verdictCell(trace.status ?? {}).text}. Any browser shows it, without a network.`);
+  progress.say(
+    `Wrote ${file} (${bytesText(Buffer.byteLength(page))}): ${verdictCell(trace.status ?? {}).text}. Any browser shows it, without a network.`,
+  );
   return exitStatusOfTrace(trace, failOn);
 }

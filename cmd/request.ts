@@ -111,7 +111,13 @@ export type SimulateOrigin =
   | { readonly kind: 'ruleset'; readonly files: readonly string[] }
   | { readonly kind: 'bundle'; readonly file: string; readonly service?: string }
   /** The nodes as they are now. */
-  | { readonly kind: 'service'; readonly service: string; readonly probeNamespace: string; readonly probeImage: string; readonly timeoutMilliseconds: number };
+  | {
+      readonly kind: 'service';
+      readonly service: string;
+      readonly probeNamespace: string;
+      readonly probeImage: string;
+      readonly timeoutMilliseconds: number;
+    };
 
 export interface SimulateRequest extends CommonRequest {
   readonly command: 'simulate';

@@ -1,14 +1,31 @@
 /** The parts of a result as tables: one content for what is printed to a terminal and for the report. */
 import { hostPort } from '../core/address.ts';
 import { plural } from '../core/plural.ts';
-import type { ComparisonStatus, FindingStatus, NodeStatus, ServiceStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
+import type {
+  ComparisonStatus,
+  FindingStatus,
+  NodeStatus,
+  ServiceStatus,
+  ServiceTrace,
+  ServiceTraceStatus,
+} from '../core/service-trace.ts';
 import { sumOfKnown } from '../core/sum-of-known.ts';
 import { untriedOf } from '../core/untried.ts';
 import { nodeColumns, nodeRow } from './node-row.ts';
 import { endpointState, type Path } from './path-table.ts';
 import type { Column } from './printers/columns.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
-import { ageText, bytesText, countText, endpointsText, noFindingCell, percentText, policyTexts, portText, routingText } from './words.ts';
+import {
+  ageText,
+  bytesText,
+  countText,
+  endpointsText,
+  noFindingCell,
+  percentText,
+  policyTexts,
+  portText,
+  routingText,
+} from './words.ts';
 
 export interface ResultTable {
   readonly columns: readonly Column[];
@@ -32,14 +49,26 @@ export function serviceFacts(service: ServiceStatus): string[] {
 
 export function nodesTable(trace: ServiceTrace, status: ServiceTraceStatus, isWide: boolean): ResultTable {
   const now = timeOf(status);
-  const columns: Column[] = nodeColumns.map((title) => ({ title, ...(title === 'NODE' ? { least: 12, cut: 'middle' as const } : title === 'PROBE' ? { least: 9 } : {}) }));
-  const wide: Column[] = isWide ? [{ title: 'PROGRAM' }, { title: 'DURATION' }, { title: 'TABLE' }, { title: 'DNS' }, { title: 'MODE KNOWN FROM' }] : [];
+  const columns: Column[] = nodeColumns.map((title) => ({
+    title,
+    ...(title === 'NODE' ? { least: 12, cut: 'middle' as const } : title === 'PROBE' ? { least: 9 } : {}),
+  }));
+  const wide: Column[] = isWide
+    ? [{ title: 'PROGRAM' }, { title: 'DURATION' }, { title: 'TABLE' }, { title: 'DNS' }, { title: 'MODE KNOWN FROM' }]
+    : [];
   const rows = (status.nodes ?? []).map((node): Cell[] => {
     const row = nodeRow(node, trace, now);
     if (!isWide) return row;
     const dns = node.dns === undefined ? '-' : (node.dns.error ?? (node.dns.answers.join(',') || 'no address'));
     const duration = node.probe.durationMilliseconds === undefined ? '-' : `${node.probe.durationMilliseconds}ms`;
-    return [...row, cell(node.program ?? '-'), cell(duration), cell(roomText(node)), cell(dns), cell(node.proxyModeSource ?? 'unknown')];
+    return [
+      ...row,
+      cell(node.program ?? '-'),
+      cell(duration),
+      cell(roomText(node)),
+      cell(dns),
+      cell(node.proxyModeSource ?? 'unknown'),
+    ];
   });
   return { columns: [...columns, ...wide], rows };
 }
@@ -60,7 +89,10 @@ export function nodeReasons({ nodes = [] }: ServiceTraceStatus): string[] {
 export function frontendLines(path: Path, names: readonly string[]): string[] {
   return path.frontends.map(({ text, byNode }) => {
     const counted = names.flatMap((name) => byNode.get(name)?.packets ?? []);
-    const packets = counted.length === 0 ? '' : `, ${counted.reduce((sum, each) => sum + each, 0)} packets on ${plural(counted.length, 'node')}`;
+    const packets =
+      counted.length === 0
+        ? ''
+        : `, ${counted.reduce((sum, each) => sum + each, 0)} packets on ${plural(counted.length, 'node')}`;
     // Nodes differ in it where one of them has no local endpoint, or another proxy mode.
     const routing = [...new Set([...byNode.values()].map(routingText).filter((each) => each !== ''))].join('; ');
     return `${text}  ${verdictsText([...byNode.values()].map(({ verdict }) => verdict))}${packets}${routing === '' ? '' : `  ${routing}`}`;
@@ -71,7 +103,12 @@ export function frontendLines(path: Path, names: readonly string[]): string[] {
 function verdictsText(verdicts: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const verdict of verdicts) counts.set(verdict, (counts.get(verdict) ?? 0) + 1);
-  return [...counts].map(([verdict, count]) => `${verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'unknown' : verdict} on ${plural(count, 'node')}`).join(', ');
+  return [...counts]
+    .map(
+      ([verdict, count]) =>
+        `${verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'unknown' : verdict} on ${plural(count, 'node')}`,
+    )
+    .join(', ');
 }
 
 const targetColumns: readonly Column[] = [
@@ -83,13 +120,20 @@ const targetColumns: readonly Column[] = [
 
 function targetCells(target: Path['targets'][number]): Cell[] {
   const state = endpointState(target.endpoint);
-  return [cell(target.text), cell(target.pod ?? target.endpoint?.targetRef?.name ?? '-'), cell(target.endpoint?.nodeName ?? '-'), cell(state.text, state.tone)];
+  return [
+    cell(target.text),
+    cell(target.pod ?? target.endpoint?.targetRef?.name ?? '-'),
+    cell(target.endpoint?.nodeName ?? '-'),
+    cell(state.text, state.tone),
+  ];
 }
 
 /** The share is one number where all nodes agree. */
 function shareCell(target: Path['targets'][number]): Cell {
   const shares = [...new Set([...target.byNode.values()].map(({ probability }) => percentText(probability)))];
-  return shares.length === 1 ? cell(shares[0] ?? '') : cell(shares.length === 0 ? '-' : 'differs', shares.length === 0 ? 'dim' : 'warning');
+  return shares.length === 1
+    ? cell(shares[0] ?? '')
+    : cell(shares.length === 0 ? '-' : 'differs', shares.length === 0 ? 'dim' : 'warning');
 }
 
 export const targetLegends = {
@@ -100,9 +144,15 @@ export const targetLegends = {
 /** DNAT targets with a column for each node. */
 export function targetsByNode(path: Path, status: ServiceTraceStatus): ResultTable {
   const names = (status.nodes ?? []).map(({ name }) => name);
-  const isUnknown = new Set((status.nodes ?? []).filter(({ probe }) => probe.state !== 'Collected').map(({ name }) => name));
+  const isUnknown = new Set(
+    (status.nodes ?? []).filter(({ probe }) => probe.state !== 'Collected').map(({ name }) => name),
+  );
   return {
-    columns: [...targetColumns, { title: 'SHARE', align: 'right' }, ...names.map((title): Column => ({ title, align: 'right' }))],
+    columns: [
+      ...targetColumns,
+      { title: 'SHARE', align: 'right' },
+      ...names.map((title): Column => ({ title, align: 'right' })),
+    ],
     rows: path.targets.map((target) => [
       ...targetCells(target),
       shareCell(target),
@@ -121,7 +171,13 @@ export function targetsSummed(path: Path, status: ServiceTraceStatus): ResultTab
   const nodes = status.nodes ?? [];
   const answered = nodes.filter(({ probe }) => probe.state === 'Collected').length;
   return {
-    columns: [...targetColumns, { title: 'SHARE', align: 'right' }, { title: 'PACKETS', align: 'right' }, { title: 'CONNTRACK', align: 'right' }, { title: 'NODES', align: 'right' }],
+    columns: [
+      ...targetColumns,
+      { title: 'SHARE', align: 'right' },
+      { title: 'PACKETS', align: 'right' },
+      { title: 'CONNTRACK', align: 'right' },
+      { title: 'NODES', align: 'right' },
+    ],
     rows: path.targets.map((target) => [
       ...targetCells(target),
       shareCell(target),
@@ -150,7 +206,18 @@ export function endpointSlicesTable({ endpointSlices = [] }: ServiceTraceStatus,
   ];
   const rows = endpointSlices.flatMap(({ name, ports, endpoints }): Cell[][] => {
     const portsText = ports.map(({ port, protocol }) => `${port ?? 'any'}/${protocol ?? 'TCP'}`).join(',') || 'none';
-    if (endpoints.length === 0) return [[cell(name), cell('-'), cell(portsText), cell('no endpoint', 'error'), cell('-'), cell('-'), ...(isWide ? [cell('-'), cell('-')] : [])]];
+    if (endpoints.length === 0)
+      return [
+        [
+          cell(name),
+          cell('-'),
+          cell(portsText),
+          cell('no endpoint', 'error'),
+          cell('-'),
+          cell('-'),
+          ...(isWide ? [cell('-'), cell('-')] : []),
+        ],
+      ];
     return endpoints.map((endpoint) => {
       const state = endpointState(endpoint);
       const hints = [...(endpoint.hints ?? []), ...(endpoint.nodeHints ?? [])].join(',');
@@ -172,11 +239,27 @@ export function endpointSlicesTable({ endpointSlices = [] }: ServiceTraceStatus,
 export function costTable({ endpoints }: ServiceTraceStatus): ResultTable | undefined {
   if (endpoints?.legacy === undefined) return undefined;
   const { legacy, endpointSlices: slices } = endpoints;
-  const row = (kind: string, objects: number, { addresses, bytes, changeBytes }: typeof legacy | typeof slices, largest: number): Cell[] =>
-    [kind, String(objects), String(addresses), bytesText(bytes), bytesText(largest), bytesText(changeBytes)].map((text) => cell(text));
+  const row = (
+    kind: string,
+    objects: number,
+    { addresses, bytes, changeBytes }: typeof legacy | typeof slices,
+    largest: number,
+  ): Cell[] =>
+    [kind, String(objects), String(addresses), bytesText(bytes), bytesText(largest), bytesText(changeBytes)].map(
+      (text) => cell(text),
+    );
   return {
-    columns: [{ title: 'KEPT AS' }, ...['OBJECTS', 'ADDRESSES', 'SIZE', 'LARGEST', 'A CHANGE SENDS'].map((title) => ({ title, align: 'right' as const }))],
-    rows: [row('EndpointSlices', slices.shards, slices, slices.largestBytes), row(`legacy Endpoints${cutText(legacy)}`, 1, legacy, legacy.bytes)],
+    columns: [
+      { title: 'KEPT AS' },
+      ...['OBJECTS', 'ADDRESSES', 'SIZE', 'LARGEST', 'A CHANGE SENDS'].map((title) => ({
+        title,
+        align: 'right' as const,
+      })),
+    ],
+    rows: [
+      row('EndpointSlices', slices.shards, slices, slices.largestBytes),
+      row(`legacy Endpoints${cutText(legacy)}`, 1, legacy, legacy.bytes),
+    ],
   };
 }
 
@@ -187,13 +270,37 @@ export function cutText({ truncated }: { readonly truncated: boolean }): string 
 /** What was counted of the conntrack table on each node. */
 export function conntrackSummary({ nodes = [] }: ServiceTraceStatus): ResultTable {
   return {
-    columns: [{ title: 'NODE' }, { title: 'ENTRIES', align: 'right' }, { title: 'UNREPLIED', align: 'right' }, { title: 'STATES' }, { title: 'TABLE', align: 'right' }],
+    columns: [
+      { title: 'NODE' },
+      { title: 'ENTRIES', align: 'right' },
+      { title: 'UNREPLIED', align: 'right' },
+      { title: 'STATES' },
+      { title: 'TABLE', align: 'right' },
+    ],
     rows: nodes.map((node): Cell[] => {
       const { name, conntrack, probe } = node;
-      if (conntrack === undefined) return [cell(name), probe.state === 'Collected' ? cell('not read', 'warning') : cell('unknown', 'warning'), cell('-'), cell('-'), cell('-')];
+      if (conntrack === undefined)
+        return [
+          cell(name),
+          probe.state === 'Collected' ? cell('not read', 'warning') : cell('unknown', 'warning'),
+          cell('-'),
+          cell('-'),
+          cell('-'),
+        ];
       const { matched, unreplied, states = {} } = conntrack;
       const isUnreplied = unreplied !== undefined && unreplied > 0;
-      return [cell(name), cell(String(matched)), cell(countText(unreplied), isUnreplied ? 'warning' : 'plain'), cell(Object.entries(states).sort(([one], [other]) => (one < other ? -1 : 1)).map(([state, count]) => `${state} ${String(count)}`).join(', ') || '-'), cell(roomText(node))];
+      return [
+        cell(name),
+        cell(String(matched)),
+        cell(countText(unreplied), isUnreplied ? 'warning' : 'plain'),
+        cell(
+          Object.entries(states)
+            .sort(([one], [other]) => (one < other ? -1 : 1))
+            .map(([state, count]) => `${state} ${String(count)}`)
+            .join(', ') || '-',
+        ),
+        cell(roomText(node)),
+      ];
     }),
   };
 }
@@ -201,11 +308,21 @@ export function conntrackSummary({ nodes = [] }: ServiceTraceStatus): ResultTabl
 /** The entries of --conntrack entries, node by node. */
 export function conntrackEntries({ nodes = [] }: ServiceTraceStatus): ResultTable {
   return {
-    columns: [{ title: 'NODE', least: 6, cut: 'middle' }, { title: 'STATE', least: 8 }, { title: 'SOURCE', least: 14, cut: 'middle' }, { title: 'DESTINATION', least: 14, cut: 'middle' }, { title: 'REPLY SOURCE', least: 14, cut: 'middle' }, { title: 'POD', least: 8, cut: 'middle' }],
+    columns: [
+      { title: 'NODE', least: 6, cut: 'middle' },
+      { title: 'STATE', least: 8 },
+      { title: 'SOURCE', least: 14, cut: 'middle' },
+      { title: 'DESTINATION', least: 14, cut: 'middle' },
+      { title: 'REPLY SOURCE', least: 14, cut: 'middle' },
+      { title: 'POD', least: 8, cut: 'middle' },
+    ],
     rows: nodes.flatMap(({ name, conntrack: table }) =>
       (table?.entries ?? []).map((entry): Cell[] => [
         cell(name),
-        cell(`${entry.protocol} ${entry.state ?? ''}${entry.unreplied === true ? ' unreplied' : ''}`.trim(), entry.unreplied === true ? 'warning' : 'plain'),
+        cell(
+          `${entry.protocol} ${entry.state ?? ''}${entry.unreplied === true ? ' unreplied' : ''}`.trim(),
+          entry.unreplied === true ? 'warning' : 'plain',
+        ),
         cell(hostPort(entry.original.source, entry.original.sourcePort)),
         cell(hostPort(entry.original.destination, entry.original.destinationPort)),
         cell(hostPort(entry.reply.source, entry.reply.sourcePort)),
@@ -222,28 +339,45 @@ export function omittedEntries({ nodes = [] }: ServiceTraceStatus): number {
 
 /** `1 error, 1 warning`. */
 export function findingsSummary({ findings = [], summary }: ServiceTraceStatus): string {
-  const count = (severity: FindingStatus['severity']): number => findings.filter((finding) => finding.severity === severity).length;
-  return [plural(summary?.errors ?? count('error'), 'error'), plural(summary?.warnings ?? count('warning'), 'warning')].join(', ');
+  const count = (severity: FindingStatus['severity']): number =>
+    findings.filter((finding) => finding.severity === severity).length;
+  return [
+    plural(summary?.errors ?? count('error'), 'error'),
+    plural(summary?.warnings ?? count('warning'), 'warning'),
+  ].join(', ');
 }
 
 /** The whole in a few words, such as `1 error, 1 warning`: that nothing was found is good only where all could be read, and says what was not tried. */
 export function verdictCell(status: ServiceTraceStatus): Cell {
   const { findings } = status;
   if (findings === undefined) return cell('unknown', 'warning');
-  const hasSeverity = (severity: FindingStatus['severity']): boolean => findings.some((finding) => finding.severity === severity);
+  const hasSeverity = (severity: FindingStatus['severity']): boolean =>
+    findings.some((finding) => finding.severity === severity);
   const more = findings.filter(({ severity }) => severity === 'info').length;
-  if (hasSeverity('error') || hasSeverity('warning')) return cell(`${findingsSummary(status)}${untriedEnd(status)}`, hasSeverity('error') ? 'error' : 'warning');
+  if (hasSeverity('error') || hasSeverity('warning'))
+    return cell(`${findingsSummary(status)}${untriedEnd(status)}`, hasSeverity('error') ? 'error' : 'warning');
   const none = noFindingCell(status);
-  if (more > 0) return cell(`${findingsSummary(status)}, ${String(more)} for information${none.tone === 'ok' ? '' : '; not all could be read'}${untriedEnd(status)}`, none.tone);
-  return cell(`${none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read'}${untriedEnd(status)}`, none.tone);
+  if (more > 0)
+    return cell(
+      `${findingsSummary(status)}, ${String(more)} for information${none.tone === 'ok' ? '' : '; not all could be read'}${untriedEnd(status)}`,
+      none.tone,
+    );
+  return cell(
+    `${none.tone === 'ok' ? 'no finding' : 'no finding in what could be read, and not all could be read'}${untriedEnd(status)}`,
+    none.tone,
+  );
 }
 
 /** `; connections not tried: --connect` where there is no error, so that nobody takes it for more than it is. */
 export function untriedEnd(status: ServiceTraceStatus): string {
-  return untriedOf(status).map((text) => `; ${text}`).join('');
+  return untriedOf(status)
+    .map((text) => `; ${text}`)
+    .join('');
 }
 
-type Connection = Omit<NonNullable<NodeStatus['connections']>[number], 'status'> & { readonly status?: number | undefined };
+type Connection = Omit<NonNullable<NodeStatus['connections']>[number], 'status'> & {
+  readonly status?: number | undefined;
+};
 
 /** What one node tried. */
 export interface NodeConnections {
@@ -263,7 +397,13 @@ const connectionTones: Readonly<Record<Connection['outcome'], Tone>> = {
 };
 
 /** What became of the active check's connections: alike outcomes of several nodes in one row. */
-export function connectionsTable({ nodes = [], client }: { readonly nodes?: readonly NodeConnections[]; readonly client?: ServiceTraceStatus['client'] }): ResultTable {
+export function connectionsTable({
+  nodes = [],
+  client,
+}: {
+  readonly nodes?: readonly NodeConnections[];
+  readonly client?: ServiceTraceStatus['client'];
+}): ResultTable {
   const rows = new Map<string, { connection: Connection; nodes: string[]; slowest: number }>();
   const ofPod = client === undefined ? undefined : { name: `pod ${client.pod}`, connections: client.connections };
   for (const from of [...nodes, ...(ofPod === undefined ? [] : [ofPod])]) {
@@ -272,15 +412,30 @@ export function connectionsTable({ nodes = [], client }: { readonly nodes?: read
       const { hop, address, port, protocol, outcome, status, milliseconds }: Connection = connection;
       const key = [hop, address, port, protocol, outcome, status, from === ofPod].join(' ');
       const row = rows.get(key);
-      rows.set(key, { connection, nodes: [...(row?.nodes ?? []), name], slowest: Math.max(row?.slowest ?? 0, milliseconds) });
+      rows.set(key, {
+        connection,
+        nodes: [...(row?.nodes ?? []), name],
+        slowest: Math.max(row?.slowest ?? 0, milliseconds),
+      });
     }
   }
   return {
-    columns: [{ title: 'TO', least: 14 }, { title: 'ADDRESS', least: 16, cut: 'middle' }, { title: 'OUTCOME' }, { title: 'FROM', least: 10 }, { title: 'SLOWEST', align: 'right' }],
+    columns: [
+      { title: 'TO', least: 14 },
+      { title: 'ADDRESS', least: 16, cut: 'middle' },
+      { title: 'OUTCOME' },
+      { title: 'FROM', least: 10 },
+      { title: 'SLOWEST', align: 'right' },
+    ],
     rows: [...rows.values()].map(({ connection, nodes: from, slowest }): Cell[] => [
       cell(connection.hop),
       cell(`${hostPort(connection.address, connection.port)}/${connection.protocol}`),
-      cell(connection.status === undefined ? outcomeText(connection.outcome) : `${outcomeText(connection.outcome)} ${String(connection.status)}`, connectionTones[connection.outcome]),
+      cell(
+        connection.status === undefined
+          ? outcomeText(connection.outcome)
+          : `${outcomeText(connection.outcome)} ${String(connection.status)}`,
+        connectionTones[connection.outcome],
+      ),
       cell(from.length > 3 ? plural(from.length, 'node') : from.join(',')),
       cell(`${slowest.toFixed(1)} ms`),
     ]),
@@ -294,24 +449,38 @@ function outcomeText(outcome: Connection['outcome']): string {
 /** What the sources say of the addresses on which they disagree. */
 export function comparisonTable({ rows }: ComparisonStatus): ResultTable {
   return {
-    columns: [{ title: 'ADDRESS', least: 16, cut: 'middle' }, { title: 'SERVICE PORT' }, { title: 'ENDPOINT' }, { title: 'POD', least: 10, cut: 'middle' }, { title: 'ON NODES', align: 'right' }, { title: 'CONNTRACK', align: 'right' }],
-    rows: rows.map(({ address, port, family, portName, protocol, servicePort, endpoint, pod, nodes, connections }): Cell[] => {
-      const state = endpointState(endpoint === undefined ? undefined : { ...endpoint, addresses: [address] });
-      return [
-        cell(hostPort(address, port)),
-        cell(`${portName === undefined ? '' : `${portName} `}${String(servicePort)}/${protocol} ${family}`),
-        cell(state.text, state.tone),
-        cell(pod === undefined ? '-' : `${pod.name}${pod.isDeleting ? ', deleting' : pod.ready ? '' : ', not ready'}`),
-        cell(`${String(nodes.present)}/${String(nodes.present + nodes.absent)}${nodes.unknown === 0 ? '' : `, ${String(nodes.unknown)} unknown`}`),
-        cell(countText(connections)),
-      ];
-    }),
+    columns: [
+      { title: 'ADDRESS', least: 16, cut: 'middle' },
+      { title: 'SERVICE PORT' },
+      { title: 'ENDPOINT' },
+      { title: 'POD', least: 10, cut: 'middle' },
+      { title: 'ON NODES', align: 'right' },
+      { title: 'CONNTRACK', align: 'right' },
+    ],
+    rows: rows.map(
+      ({ address, port, family, portName, protocol, servicePort, endpoint, pod, nodes, connections }): Cell[] => {
+        const state = endpointState(endpoint === undefined ? undefined : { ...endpoint, addresses: [address] });
+        return [
+          cell(hostPort(address, port)),
+          cell(`${portName === undefined ? '' : `${portName} `}${String(servicePort)}/${protocol} ${family}`),
+          cell(state.text, state.tone),
+          cell(
+            pod === undefined ? '-' : `${pod.name}${pod.isDeleting ? ', deleting' : pod.ready ? '' : ', not ready'}`,
+          ),
+          cell(
+            `${String(nodes.present)}/${String(nodes.present + nodes.absent)}${nodes.unknown === 0 ? '' : `, ${String(nodes.unknown)} unknown`}`,
+          ),
+          cell(countText(connections)),
+        ];
+      },
+    ),
   };
 }
 
 export function comparisonSummary({ rows, omitted }: ComparisonStatus): string {
   const count = rows.length + omitted;
-  if (count === 0) return 'EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read';
+  if (count === 0)
+    return 'EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read';
   return `EndpointSlices, pods, rules or conntrack disagree on ${count === 1 ? '1 address' : `${String(count)} addresses`}`;
 }
 

@@ -12,12 +12,29 @@ const timeoutMilliseconds = 60_000;
  * @returns the file's name, which no file had
  * @throws ClusterError where no node answered, with what the user may not do
  */
-export async function saveBundle(client: ClusterClient, options: { readonly service: string; readonly nodes: readonly string[]; readonly probeNamespace?: string; readonly probeImage?: string }, io: Io): Promise<string> {
+export async function saveBundle(
+  client: ClusterClient,
+  options: {
+    readonly service: string;
+    readonly nodes: readonly string[];
+    readonly probeNamespace?: string;
+    readonly probeImage?: string;
+  },
+  io: Io,
+): Promise<string> {
   // The view is on the terminal: nothing may be written over it.
   const quiet = { say: () => undefined, update: () => undefined, end: () => undefined };
   const { service, nodes, probeNamespace = 'kube-system', probeImage = defaultProbeImage } = options;
-  const { bundle } = await collectBundle(client, { service, nodes, collect: { conntrack: 'Entries' }, probeNamespace, probeImage, timeoutMilliseconds }, quiet, io);
-  const file = `${service}-${bundle.recordedAt.replace(/\.\d+Z$/, '').replace(/[-:]/g, '').replace('T', '-')}.svctrace`;
+  const { bundle } = await collectBundle(
+    client,
+    { service, nodes, collect: { conntrack: 'Entries' }, probeNamespace, probeImage, timeoutMilliseconds },
+    quiet,
+    io,
+  );
+  const file = `${service}-${bundle.recordedAt
+    .replace(/\.\d+Z$/, '')
+    .replace(/[-:]/g, '')
+    .replace('T', '-')}.svctrace`;
   await writeFile(file, printBundle(bundle), { flag: 'wx' });
   return file;
 }

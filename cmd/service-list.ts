@@ -26,7 +26,8 @@ export async function listChoices(client: Lists, namespace: string | undefined):
   for (const trace of traces) {
     const key = `${trace.metadata.namespace ?? ''}/${trace.spec.serviceRef.name}`;
     const known = newest.get(key);
-    if (trace.status !== undefined && (trace.status.collectedAt ?? '') > (known?.status?.collectedAt ?? '')) newest.set(key, trace);
+    if (trace.status !== undefined && (trace.status.collectedAt ?? '') > (known?.status?.collectedAt ?? ''))
+      newest.set(key, trace);
   }
   return services
     .map((service): ServiceChoice => {

@@ -13,7 +13,11 @@ const tailLines = 100;
 /** @throws ClusterError, NotFoundError where no logs can be had; tells what may pass */
 export async function followServiceLogs(
   client: Pick<ClusterClient, 'kubeConfig' | 'listLogPods' | 'watchLogPods' | 'readLog'>,
-  { namespace, service, nodes }: { readonly namespace: string; readonly service: string; readonly nodes: readonly string[] },
+  {
+    namespace,
+    service,
+    nodes,
+  }: { readonly namespace: string; readonly service: string; readonly nodes: readonly string[] },
   onEvent: (event: LogEvent) => void,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,8 +30,12 @@ export async function followServiceLogs(
       previous: false,
       tailLines,
       isLimited: true,
-      onLines: (lines) => { onEvent({ kind: 'lines', lines }); },
-      say: (message) => { onEvent({ kind: 'notice', message }); },
+      onLines: (lines) => {
+        onEvent({ kind: 'lines', lines });
+      },
+      say: (message) => {
+        onEvent({ kind: 'notice', message });
+      },
       signal,
     });
     await followPods(client, source, reader, signal, (pods, before) => {

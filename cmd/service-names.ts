@@ -8,7 +8,10 @@ import { isForbidden } from './explain.ts';
 export function nearNames(name: string, candidates: readonly string[]): string[] {
   return [...new Set(candidates)]
     .map((candidate) => ({ candidate, far: distance(name, candidate) }))
-    .filter(({ candidate, far }) => far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate))
+    .filter(
+      ({ candidate, far }) =>
+        far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate),
+    )
     .sort((one, other) => one.far - other.far || (one.candidate < other.candidate ? -1 : 1))
     .slice(0, 5)
     .map(({ candidate }) => candidate);
@@ -35,14 +38,23 @@ export async function describeMissingService(client: Lists, namespace: string, n
     const near = nearNames(namespace, namespaces);
     return `There is no namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`;
   }
-  const near = nearNames(name, (here ?? []).map((service) => service.name));
+  const near = nearNames(
+    name,
+    (here ?? []).map((service) => service.name),
+  );
   const elsewhere = (everywhere ?? []).filter((service) => service.name === name).map((service) => service.namespace);
   return [
     `Service "${name}" is not in namespace "${namespace}"`,
     ...(near.length === 0 ? [] : [`near: ${near.join(', ')}`]),
-    ...(elsewhere.length === 0 ? [] : [`a Service of this name is in ${elsewhere.length === 1 ? 'namespace' : 'namespaces'} ${shorten(elsewhere)}: add -n ${elsewhere[0] ?? ''}`]),
+    ...(elsewhere.length === 0
+      ? []
+      : [
+          `a Service of this name is in ${elsewhere.length === 1 ? 'namespace' : 'namespaces'} ${shorten(elsewhere)}: add -n ${elsewhere[0] ?? ''}`,
+        ]),
     ...(near.length === 0 && elsewhere.length === 0 ? [emptyHint(here, namespace)] : []),
-  ].join('; ').concat('.');
+  ]
+    .join('; ')
+    .concat('.');
 }
 
 function emptyHint(here: readonly NamedService[] | undefined, namespace: string): string {
@@ -57,10 +69,16 @@ export async function findNamespace(client: Pick<ClusterClient, 'listServices'>,
   const found = services.filter((service) => service.name === name).map(({ namespace }) => namespace);
   const [first, ...others] = found;
   if (first === undefined) {
-    const near = nearNames(name, services.map((service) => service.name));
-    throw new NotFoundError(`Service "${name}" is in no namespace${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`);
+    const near = nearNames(
+      name,
+      services.map((service) => service.name),
+    );
+    throw new NotFoundError(
+      `Service "${name}" is in no namespace${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+    );
   }
-  if (others.length > 0) throw new UsageError(`Service "${name}" is in more than one namespace (${shorten(found)}): choose one with -n.`);
+  if (others.length > 0)
+    throw new UsageError(`Service "${name}" is in more than one namespace (${shorten(found)}): choose one with -n.`);
   return first;
 }
 

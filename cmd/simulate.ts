@@ -38,12 +38,22 @@ export async function runSimulate(request: SimulateRequest, io: Io): Promise<num
   }
   if (origin.kind === 'bundle') {
     const bundle = await readBundle(origin.file);
-    if (origin.service !== undefined && origin.service !== bundle.desired.name) throw new UsageError(`${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`);
+    if (origin.service !== undefined && origin.service !== bundle.desired.name)
+      throw new UsageError(
+        `${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`,
+      );
     return walkBundle(bundle, request, io);
   }
   const progress = createProgress(io.stderr);
-  const client = connect(request.flags, io.env, (line) => { io.stderr.write(`${line}\n`); });
-  const { bundle } = await collectBundle(client, { ...origin, nodes: request.nodes, collect: { conntrack: 'None', dns: false } }, progress, io);
+  const client = connect(request.flags, io.env, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
+  const { bundle } = await collectBundle(
+    client,
+    { ...origin, nodes: request.nodes, collect: { conntrack: 'None', dns: false } },
+    progress,
+    io,
+  );
   return walkBundle(bundle, request, io);
 }
 
@@ -51,13 +61,21 @@ export async function runSimulate(request: SimulateRequest, io: Io): Promise<num
 interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'destinations' | 'masquerade'> {
   /** Where the packet's branches come to several verdicts. */
   readonly verdicts?: Walk['verdicts'];
-  readonly path: readonly { readonly table: string; readonly chain: string; readonly rule: string; readonly effect: string }[];
+  readonly path: readonly {
+    readonly table: string;
+    readonly chain: string;
+    readonly rule: string;
+    readonly effect: string;
+  }[];
   readonly unknown?: readonly string[];
   /** Absent where the rules are those of dumps. */
   readonly nodes?: readonly string[];
 }
 
-function answerOf({ verdict, probability, verdicts, destinations, masquerade, path, unknown }: Walk, nodes: readonly string[]): Answer {
+function answerOf(
+  { verdict, probability, verdicts, destinations, masquerade, path, unknown }: Walk,
+  nodes: readonly string[],
+): Answer {
   return {
     verdict,
     probability,
@@ -103,13 +121,22 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
   const answers: Answer[] = [];
   const asked = bundle.answers.filter(({ node }) => request.nodes.length === 0 || request.nodes.includes(node));
   const strangers = request.nodes.filter((name) => !bundle.answers.some(({ node }) => node === name));
-  if (strangers.length > 0) throw new UsageError(`--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`);
-  const addressesOf = (answer: Bundle['answers'][number]): readonly string[] => ('report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : []);
+  if (strangers.length > 0)
+    throw new UsageError(
+      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`,
+    );
+  const addressesOf = (answer: Bundle['answers'][number]): readonly string[] =>
+    'report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : [];
   checkFrontend(bundle, request, bundle.answers.flatMap(addressesOf));
   // The client's own node is where its packets meet rules; of a client outside, it may be any.
   const home = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, request.from.address)));
-  const podNode = desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((each) => isSameAddress(each, request.from.address)))?.nodeName;
-  const entered = home.length > 0 ? home : asked.filter(({ node }) => podNode === undefined || request.nodes.length > 0 || node === podNode);
+  const podNode = desired.endpointSlices
+    .flatMap(({ endpoints }) => endpoints)
+    .find(({ addresses }) => addresses.some((each) => isSameAddress(each, request.from.address)))?.nodeName;
+  const entered =
+    home.length > 0
+      ? home
+      : asked.filter(({ node }) => podNode === undefined || request.nodes.length > 0 || node === podNode);
   let missing = 0;
   for (const answer of entered) {
     if (!('report' in answer)) {
@@ -117,13 +144,20 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
       io.stderr.write(`${answer.node} did not answer: ${answer.message}\n`);
       continue;
     }
-    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer)), bundle.cluster), [answer.node]);
-    const twin = answers.findIndex((other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }));
+    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer)), bundle.cluster), [
+      answer.node,
+    ]);
+    const twin = answers.findIndex(
+      (other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }),
+    );
     const before = answers[twin];
     if (before === undefined) answers.push(own);
     else answers[twin] = { ...before, nodes: [...(before.nodes ?? []), answer.node] };
   }
-  if (answers.length === 0) throw new UsageError(`No node's rules are there to walk the packet through${missing > 0 ? '' : `: ${desired.name} was traced on no node`}.`);
+  if (answers.length === 0)
+    throw new UsageError(
+      `No node's rules are there to walk the packet through${missing > 0 ? '' : `: ${desired.name} was traced on no node`}.`,
+    );
   print(answers, request, io);
   return missing === 0 && answers.every(isKnown) ? exitStatus.ok : exitStatus.partial;
 }
@@ -137,14 +171,25 @@ function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddress
   });
   if (isThis) return;
   const list = frontends.map(frontendText).join(', ');
-  throw new UsageError(`--to ${hostPort(to.address, to.port)}/${to.protocol.toLowerCase()} is no address of Service ${desired.name}, and a trace holds no other's rules. ${list === '' ? `kube-proxy writes no rules for it, because ${desired.service.notProxied ?? 'it has no ports'}` : `It has ${list}`}.`);
+  throw new UsageError(
+    `--to ${hostPort(to.address, to.port)}/${to.protocol.toLowerCase()} is no address of Service ${desired.name}, and a trace holds no other's rules. ${list === '' ? `kube-proxy writes no rules for it, because ${desired.service.notProxied ?? 'it has no ports'}` : `It has ${list}`}.`,
+  );
 }
 
 /** All dumps as those of one machine, and what could not be read of them, in sentences. */
-async function readRulesets(files: readonly string[]): Promise<{ ruleset: Ruleset; problems: { readonly isNote: boolean; readonly text: string }[] }> {
+async function readRulesets(
+  files: readonly string[],
+): Promise<{ ruleset: Ruleset; problems: { readonly isNote: boolean; readonly text: string }[] }> {
   const read = await Promise.all(files.map(readRuleset));
   const ruleset = mergeRulesets(read);
-  const problems = read.flatMap(({ problems: own }, index) => own.filter((problem) => ruleset.problems.includes(problem)).map(({ line, message, isNote = false }) => ({ isNote, text: `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}` })));
+  const problems = read.flatMap(({ problems: own }, index) =>
+    own
+      .filter((problem) => ruleset.problems.includes(problem))
+      .map(({ line, message, isNote = false }) => ({
+        isNote,
+        text: `--ruleset ${files[index] ?? ''}: line ${String(line)}: ${message}`,
+      })),
+  );
   return { ruleset, problems };
 }
 
@@ -153,7 +198,10 @@ async function readRuleset(file: string): Promise<Ruleset> {
   try {
     for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) dump.push(chunk as Uint8Array);
   } catch (error) {
-    throw new UsageError(`--ruleset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new UsageError(
+      `--ruleset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
   }
   try {
     return dump.end();
@@ -166,10 +214,26 @@ async function readRuleset(file: string): Promise<Ruleset> {
 function print(answers: readonly Answer[], request: SimulateRequest, io: Io): void {
   const [only] = answers;
   const result = answers.length === 1 ? only : { answers };
-  writeResult(io, request.output, result, () => visible(answers).map((answer) => asText(answer, request)).join('\n'));
+  writeResult(io, request.output, result, () =>
+    visible(answers)
+      .map((answer) => asText(answer, request))
+      .join('\n'),
+  );
 }
 
-function asText({ verdict, probability, verdicts = [], destinations, masquerade: isMasqueraded, path, unknown = [], nodes = [] }: Answer, { from, to, nodeIps }: SimulateRequest): string {
+function asText(
+  {
+    verdict,
+    probability,
+    verdicts = [],
+    destinations,
+    masquerade: isMasqueraded,
+    path,
+    unknown = [],
+    nodes = [],
+  }: Answer,
+  { from, to, nodeIps }: SimulateRequest,
+): string {
   const source = from.port === undefined ? from.address : hostPort(from.address, from.port);
   const lines = [
     `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${entryOf(nodeIps, from.address)}` : ` on ${nodes.join(', ')}`}`,
@@ -178,9 +242,14 @@ function asText({ verdict, probability, verdicts = [], destinations, masquerade:
     ...(path.length === 0 ? ['no rule matches'] : []),
     '',
     `${verdict}${probability < 1 ? `  ${percentText(probability)}` : ''}${isMasqueraded && destinations.length === 0 ? ', masqueraded' : ''}`,
-    ...destinations.map(({ address, port, probability: share, masquerade }) => `  ${hostPort(address, port)}  ${percentText(share)}${masquerade ? ', masqueraded' : ''}`),
+    ...destinations.map(
+      ({ address, port, probability: share, masquerade }) =>
+        `  ${hostPort(address, port)}  ${percentText(share)}${masquerade ? ', masqueraded' : ''}`,
+    ),
     ...verdicts.slice(1).map((each) => `${each.verdict}  ${percentText(each.probability)}`),
-    ...(unknown.length === 0 ? [] : ['', 'not known, so nothing is said of what depends on it:', ...unknown.map((each) => `  ${each}`)]),
+    ...(unknown.length === 0
+      ? []
+      : ['', 'not known, so nothing is said of what depends on it:', ...unknown.map((each) => `  ${each}`)]),
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -45,7 +45,12 @@ export interface TraceSource {
 
 /** Whether the trace has come to a result: everything that was asked has answered, or will not. */
 export function isComplete({ metadata, status }: ServiceTrace): boolean {
-  if (status?.observedGeneration !== undefined && metadata.generation !== undefined && status.observedGeneration < metadata.generation) return false;
+  if (
+    status?.observedGeneration !== undefined &&
+    metadata.generation !== undefined &&
+    status.observedGeneration < metadata.generation
+  )
+    return false;
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   return ready !== undefined && ready.status !== 'Unknown';
 }
@@ -53,25 +58,37 @@ export function isComplete({ metadata, status }: ServiceTrace): boolean {
 /** The first complete trace; what there is of it when the time is over. */
 export async function awaitResult(
   source: TraceSource,
-  { timeoutMilliseconds, signal, onEvent }: { timeoutMilliseconds: number; signal: AbortSignal; onEvent: (event: TraceEvent) => void },
+  {
+    timeoutMilliseconds,
+    signal,
+    onEvent,
+  }: { timeoutMilliseconds: number; signal: AbortSignal; onEvent: (event: TraceEvent) => void },
 ): Promise<{ trace: ServiceTrace | undefined; isTimedOut: boolean; silence: string | undefined }> {
   const done = new AbortController();
-  const timer = timeoutMilliseconds > 0 ? setTimeout(() => { done.abort('timeout'); }, timeoutMilliseconds) : undefined;
+  const timer =
+    timeoutMilliseconds > 0
+      ? setTimeout(() => {
+          done.abort('timeout');
+        }, timeoutMilliseconds)
+      : undefined;
   let trace: ServiceTrace | undefined;
   let silence: string | undefined;
   try {
-    await source.follow((event) => {
-      if (event.kind === 'trace') {
-        trace = event.trace;
-        silence = undefined;
-      }
-      if (event.kind === 'silent') {
-        silence = event.message;
-        done.abort('silent');
-      }
-      onEvent(event);
-      if (event.kind === 'trace' && isComplete(event.trace)) done.abort('complete');
-    }, AbortSignal.any([signal, done.signal]));
+    await source.follow(
+      (event) => {
+        if (event.kind === 'trace') {
+          trace = event.trace;
+          silence = undefined;
+        }
+        if (event.kind === 'silent') {
+          silence = event.message;
+          done.abort('silent');
+        }
+        onEvent(event);
+        if (event.kind === 'trace' && isComplete(event.trace)) done.abort('complete');
+      },
+      AbortSignal.any([signal, done.signal]),
+    );
   } finally {
     clearTimeout(timer);
   }

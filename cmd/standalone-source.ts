@@ -19,7 +19,11 @@ export interface StandaloneOptions {
 }
 
 /** @param createEngine replaced by tests */
-export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, options: StandaloneOptions, createEngine: typeof createTraceEngine = createTraceEngine): TraceSource & { readonly engine: TraceEngine } {
+export function openStandalone(
+  client: Pick<ClusterClient, 'kubeConfig'>,
+  options: StandaloneOptions,
+  createEngine: typeof createTraceEngine = createTraceEngine,
+): TraceSource & { readonly engine: TraceEngine } {
   const { namespace } = options;
   let { spec } = options;
   let wake: (() => void) | undefined;
@@ -30,7 +34,8 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
     instance: `standalone-${process.pid.toString(36)}-${Date.now().toString(36)}`,
     probeIdleSeconds: 60,
   });
-  const asTrace = (status: ServiceTraceStatus): ServiceTrace => traceOf({ namespace, name: spec.serviceRef.name, spec, status });
+  const asTrace = (status: ServiceTraceStatus): ServiceTrace =>
+    traceOf({ namespace, name: spec.serviceRef.name, spec, status });
   return {
     origin: 'standalone',
     engine,
@@ -64,8 +69,12 @@ export function openStandalone(client: Pick<ClusterClient, 'kubeConfig'>, option
         }
         if (!options.watch) return;
         const woken = new AbortController();
-        wake = () => { woken.abort(); };
-        await sleep(options.intervalMilliseconds ?? 2000, undefined, { signal: AbortSignal.any([signal, woken.signal]) }).catch(() => undefined);
+        wake = () => {
+          woken.abort();
+        };
+        await sleep(options.intervalMilliseconds ?? 2000, undefined, {
+          signal: AbortSignal.any([signal, woken.signal]),
+        }).catch(() => undefined);
       }
     },
     async walkFrom(walked) {

@@ -4,5 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 // Where kubectl keeps what it knows already. A folder that cannot be written only makes the start slower.
-enableCompileCache(join(process.env['KUBECACHEDIR'] ?? join(process.env['HOME'] ?? homedir(), '.kube', 'cache'), 'svctrace', 'compiled'));
+enableCompileCache(
+  join(process.env['KUBECACHEDIR'] ?? join(process.env['HOME'] ?? homedir(), '.kube', 'cache'), 'svctrace', 'compiled'),
+);
 await import('./main.ts');

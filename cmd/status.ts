@@ -15,7 +15,12 @@ type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 're
 /** What tracing through the operator needs. */
 function traceAccess(namespace: string): Access[] {
   return [
-    ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({ verb, group: 'svctrace.io', resource: 'servicetraces', namespace })),
+    ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({
+      verb,
+      group: 'svctrace.io',
+      resource: 'servicetraces',
+      namespace,
+    })),
     { verb: 'get', group: '', resource: 'services', namespace },
   ];
 }
@@ -26,7 +31,12 @@ function standaloneAccess(namespace: string): Access[] {
     { verb: 'get', group: '', resource: 'services', namespace },
     { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace },
     { verb: 'list', group: '', resource: 'nodes' },
-    ...['create', 'list', 'watch', 'delete'].map((verb) => ({ verb, group: '', resource: 'pods', namespace: 'kube-system' })),
+    ...['create', 'list', 'watch', 'delete'].map((verb) => ({
+      verb,
+      group: '',
+      resource: 'pods',
+      namespace: 'kube-system',
+    })),
     { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'kube-system' },
   ];
 }
@@ -62,7 +72,12 @@ interface Report {
 export async function runStatus(request: StatusRequest, io: Io, client: StatusClient): Promise<number> {
   const report = await readReport(client);
   writeResult(io, request.output, report, (shown) => printReport(shown, request, io));
-  return report.crd === 'absent' || report.crd === 'notEstablished' || report.operator === 'absent' || report.operator === 'notAvailable' ? exitStatus.cluster : exitStatus.ok;
+  return report.crd === 'absent' ||
+    report.crd === 'notEstablished' ||
+    report.operator === 'absent' ||
+    report.operator === 'notAvailable'
+    ? exitStatus.cluster
+    : exitStatus.ok;
 }
 
 async function readReport(client: StatusClient): Promise<Report> {
@@ -73,7 +88,15 @@ async function readReport(client: StatusClient): Promise<Report> {
     missing(client, standaloneAccess(client.namespace)),
     missing(client, findingsAccess(client.namespace)),
   ]);
-  const common = { server: client.server, namespace: client.namespace, pluginVersion: version, crd, missingForTraces, missingForStandalone, missingForFindings };
+  const common = {
+    server: client.server,
+    namespace: client.namespace,
+    pluginVersion: version,
+    crd,
+    missingForTraces,
+    missingForStandalone,
+    missingForFindings,
+  };
   if (typeof operator === 'string') return { ...common, operator };
   return operator.availableReplicas > 0
     ? { ...common, operator: 'available', operatorImage: operator.image }
@@ -113,7 +136,8 @@ function printReport(report: Report, { color }: StatusRequest, io: Io): string {
     absent: cell('not installed: kubectl svctrace install', 'error'),
     unknown: cell(`unknown: you may not read deployment/${operatorName} in namespace ${operatorNamespace}`, 'warning'),
   };
-  const may = (denied: readonly string[]): Cell => (denied.length === 0 ? cell('yes', 'ok') : cell(`no, you may not ${denied.join('; ')}`, 'warning'));
+  const may = (denied: readonly string[]): Cell =>
+    denied.length === 0 ? cell('yes', 'ok') : cell(`no, you may not ${denied.join('; ')}`, 'warning');
   const rows: Cell[][] = [
     [cell('API server'), cell(report.server)],
     [cell('Plugin'), cell(report.pluginVersion)],
@@ -124,6 +148,9 @@ function printReport(report: Report, { color }: StatusRequest, io: Io): string {
     [cell('May trace with --standalone'), may(report.missingForStandalone)],
     [cell('May find all with --standalone'), may(report.missingForFindings)],
   ];
-  const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, { width: Math.max(widthOf(io), 60), paint });
+  const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, {
+    width: Math.max(widthOf(io), 60),
+    paint,
+  });
   return `${lines.join('\n')}\n`;
 }

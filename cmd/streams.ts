@@ -8,8 +8,12 @@ export const eraseLine = '\r\u001b[K';
 /** A stream of printed lines: what is none of our own is escaped. */
 export function textStream(stream: OutputStream): OutputStream {
   return {
-    get isTTY() { return stream.isTTY; },
-    get columns() { return stream.columns; },
+    get isTTY() {
+      return stream.isTTY;
+    },
+    get columns() {
+      return stream.columns;
+    },
     write: (text) => stream.write(ownText(text)),
     writeRaw: (text) => stream.write(text),
   };
@@ -18,8 +22,13 @@ export function textStream(stream: OutputStream): OutputStream {
 /** A stream of messages: each that is written is one line, whatever stands in it. */
 export function messageStream(stream: OutputStream): OutputStream {
   return {
-    get isTTY() { return stream.isTTY; },
-    get columns() { return stream.columns; },
-    write: (text) => stream.write(text === eraseLine ? text : text.endsWith('\n') ? `${ownLine(text.slice(0, -1))}\n` : ownLine(text)),
+    get isTTY() {
+      return stream.isTTY;
+    },
+    get columns() {
+      return stream.columns;
+    },
+    write: (text) =>
+      stream.write(text === eraseLine ? text : text.endsWith('\n') ? `${ownLine(text.slice(0, -1))}\n` : ownLine(text)),
   };
 }

@@ -23,11 +23,14 @@ import { awaitResult, isComplete, type TraceSource } from './source.ts';
 export async function runTrace(request: TraceRequest, io: Io, connectTo?: typeof connect): Promise<number> {
   if (!namesTrace(request)) throw new UsageError(whichService);
   const progress = createProgress(io.stderr);
-  const source = await openSource(request, request.watch, io, connectTo, (line) => { io.stderr.write(`${line}\n`); });
+  const source = await openSource(request, request.watch, io, connectTo, (line) => {
+    io.stderr.write(`${line}\n`);
+  });
   try {
     if (request.watch) return await printEach(source, request, io, progress);
     const status = await printOne(source, request, io, progress);
-    if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source) progress.say(`Kept as servicetrace/${String(source.name)}`);
+    if (request.origin.kind === 'operator' && request.origin.keep && 'name' in source)
+      progress.say(`Kept as servicetrace/${String(source.name)}`);
     return status;
   } finally {
     if (request.origin.kind === 'standalone') progress.update('Ending the probes');
@@ -37,21 +40,40 @@ export async function runTrace(request: TraceRequest, io: Io, connectTo?: typeof
 }
 
 /** @param isWatching whether one result follows the other */
-export async function openSource(request: TraceRequest, isWatching: boolean, io: Io, connectTo: typeof connect = connect, log: (line: string) => void = () => undefined): Promise<TraceSource> {
+export async function openSource(
+  request: TraceRequest,
+  isWatching: boolean,
+  io: Io,
+  connectTo: typeof connect = connect,
+  log: (line: string) => void = () => undefined,
+): Promise<TraceSource> {
   const { origin, flags } = request;
   if (origin.kind === 'bundle') {
     const { openBundle } = await import('./bundle-source.ts');
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
   const client = connectTo(flags, io.env, log);
-  const follow = async (where: { readonly namespace: string; readonly service: string }, ...listener: Parameters<NonNullable<TraceSource['logs']>>): Promise<void> => {
+  const follow = async (
+    where: { readonly namespace: string; readonly service: string },
+    ...listener: Parameters<NonNullable<TraceSource['logs']>>
+  ): Promise<void> => {
     const { followServiceLogs } = await import('./service-logs.ts');
     await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
   };
   if (origin.kind === 'existing') {
     const existing = { namespace: client.namespace, name: origin.trace };
     const source = await openExisting(client, existing);
-    return { ...source, logs: async (...listener) => follow({ namespace: existing.namespace, service: (await client.readTrace(existing.namespace, existing.name)).spec.serviceRef.name }, ...listener) };
+    return {
+      ...source,
+      logs: async (...listener) =>
+        follow(
+          {
+            namespace: existing.namespace,
+            service: (await client.readTrace(existing.namespace, existing.name)).spec.serviceRef.name,
+          },
+          ...listener,
+        ),
+    };
   }
   const service = request.service ?? '';
   const namespace = request.allNamespaces ? await findNamespace(client, service) : client.namespace;
@@ -60,7 +82,8 @@ export async function openSource(request: TraceRequest, isWatching: boolean, io:
   const spec = specOf(service, request);
   const save = async (): Promise<string> => {
     const { saveBundle } = await import('./save-bundle.ts');
-    const probes = origin.kind === 'standalone' ? { probeNamespace: origin.probeNamespace, probeImage: origin.probeImage } : {};
+    const probes =
+      origin.kind === 'standalone' ? { probeNamespace: origin.probeNamespace, probeImage: origin.probeImage } : {};
     try {
       return await saveBundle({ ...client, namespace }, { service, nodes: request.nodes, ...probes }, io);
     } catch (error) {
@@ -80,9 +103,22 @@ export async function openSource(request: TraceRequest, isWatching: boolean, io:
         };
   if (origin.kind === 'standalone') {
     const { openStandalone } = await import('./standalone-source.ts');
-    return { ...openStandalone(client, { namespace, spec, probeNamespace: origin.probeNamespace, probeImage: origin.probeImage, watch: isWatching }), save, logs, ...connectFromPod };
+    return {
+      ...openStandalone(client, {
+        namespace,
+        spec,
+        probeNamespace: origin.probeNamespace,
+        probeImage: origin.probeImage,
+        watch: isWatching,
+      }),
+      save,
+      logs,
+      ...connectFromPod,
+    };
   }
-  return isWatching ? { ...(await openWatch(client, { namespace, spec })), save, logs } : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), ...connectFromPod };
+  return isWatching
+    ? { ...(await openWatch(client, { namespace, spec })), save, logs }
+    : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), ...connectFromPod };
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {
@@ -97,11 +133,18 @@ function specOf(service: string, { nodes, from, conntrack, connect }: TraceReque
 
 async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
   const { timeoutMilliseconds } = request;
-  const { trace, isTimedOut, silence } = await awaitResult(source, { timeoutMilliseconds, signal: io.signal, onEvent: (event) => { tellEvent(progress, event); } });
+  const { trace, isTimedOut, silence } = await awaitResult(source, {
+    timeoutMilliseconds,
+    signal: io.signal,
+    onEvent: (event) => {
+      tellEvent(progress, event);
+    },
+  });
   progress.end();
   if (silence !== undefined) throw new ClusterError(silence);
   if (trace?.status?.conditions === undefined) {
-    if (trace === undefined && !isTimedOut) throw new NotFoundError('The ServiceTrace was deleted before it had a result.');
+    if (trace === undefined && !isTimedOut)
+      throw new NotFoundError('The ServiceTrace was deleted before it had a result.');
     throw noAnswerError(timeoutMilliseconds);
   }
   throwWhereNothingIsThere(trace);
@@ -110,7 +153,8 @@ async function printOne(source: TraceSource, request: TraceRequest, io: Io, prog
   progress.end();
   io.stdout.write(await textOf(connected, request, io));
   const partial = partialText(trace);
-  if (partial !== undefined) progress.say(isTimedOut ? `${partial} (waited ${timeoutMilliseconds / 1000} s; --timeout says how long)` : partial);
+  if (partial !== undefined)
+    progress.say(isTimedOut ? `${partial} (waited ${timeoutMilliseconds / 1000} s; --timeout says how long)` : partial);
   return exitStatusOfTrace(connected, request.failOn);
 }
 
@@ -121,9 +165,20 @@ function isPicture(format: NonNullable<TraceRequest['output']>): format is Pictu
 async function textOf(trace: ServiceTrace, request: TraceRequest, io: Io): Promise<string> {
   const { output = 'table', nodes } = request;
   if (!isPicture(output)) return printTrace(trace, output, printOptions(request, io));
-  const [{ buildDiagram }, { mostEndpointsOfPicture, printPicture }] = await Promise.all([import('../core/diagram/build-diagram.ts'), import('./printers/picture.ts')]);
+  const [{ buildDiagram }, { mostEndpointsOfPicture, printPicture }] = await Promise.all([
+    import('../core/diagram/build-diagram.ts'),
+    import('./printers/picture.ts'),
+  ]);
   const { metadata, spec, status } = visible(trace);
-  return printPicture(buildDiagram(status ?? {}, { namespace: metadata.namespace ?? 'default', name: spec.serviceRef.name, nodes, mostEndpoints: mostEndpointsOfPicture }), output);
+  return printPicture(
+    buildDiagram(status ?? {}, {
+      namespace: metadata.namespace ?? 'default',
+      name: spec.serviceRef.name,
+      nodes,
+      mostEndpoints: mostEndpointsOfPicture,
+    }),
+    output,
+  );
 }
 
 /** The first complete result, then what changes: a line for each change of a table, the whole object otherwise, as kubectl does. */
@@ -134,19 +189,31 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
   let last: ServiceTrace | undefined;
   let silence: string | undefined;
   const stop = new AbortController();
-  await source.follow((event) => {
-    tellEvent(progress, event);
-    if (event.kind === 'silent' && last !== undefined) progress.say(`Notice: ${event.message}`);
-    else if (event.kind === 'silent') {
-      silence = event.message;
-      stop.abort();
-    }
-    if (event.kind !== 'trace' || !isComplete(event.trace) || event.trace.status?.collectedAt === last?.status?.collectedAt) return;
-    progress.end();
-    if (last !== undefined && (format === 'table' || format === 'wide')) printChanges(visible(last), visible(event.trace));
-    else io.stdout.write(`${format === 'yaml' && last !== undefined ? '---\n' : ''}${printTrace(event.trace, format, printOptions(request, io))}`);
-    last = event.trace;
-  }, AbortSignal.any([io.signal, stop.signal]));
+  await source.follow(
+    (event) => {
+      tellEvent(progress, event);
+      if (event.kind === 'silent' && last !== undefined) progress.say(`Notice: ${event.message}`);
+      else if (event.kind === 'silent') {
+        silence = event.message;
+        stop.abort();
+      }
+      if (
+        event.kind !== 'trace' ||
+        !isComplete(event.trace) ||
+        event.trace.status?.collectedAt === last?.status?.collectedAt
+      )
+        return;
+      progress.end();
+      if (last !== undefined && (format === 'table' || format === 'wide'))
+        printChanges(visible(last), visible(event.trace));
+      else
+        io.stdout.write(
+          `${format === 'yaml' && last !== undefined ? '---\n' : ''}${printTrace(event.trace, format, printOptions(request, io))}`,
+        );
+      last = event.trace;
+    },
+    AbortSignal.any([io.signal, stop.signal]),
+  );
   io.signal.throwIfAborted();
   if (silence !== undefined) throw new ClusterError(silence);
   return last === undefined ? exitStatus.partial : exitStatusOfTrace(last, request.failOn);
@@ -173,7 +240,9 @@ function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): voi
   if (ready?.status !== 'False') return;
   if (ready.reason === 'ServiceNotFound') {
     const near = /names near it: (.+)$/.exec(ready.message)?.[1];
-    throw new NotFoundError(`Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near === undefined ? '' : `; near: ${near}`}.`);
+    throw new NotFoundError(
+      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near === undefined ? '' : `; near: ${near}`}.`,
+    );
   }
   if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);
 }

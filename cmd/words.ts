@@ -1,5 +1,11 @@
 /** Parts of a status in words, the same in every printer and view. Unknown is "unknown", and not counted is "-". */
-import type { Condition, FindingStatus, NodePortStatus, ServiceStatus, ServiceTraceStatus } from '../core/service-trace.ts';
+import type {
+  Condition,
+  FindingStatus,
+  NodePortStatus,
+  ServiceStatus,
+  ServiceTraceStatus,
+} from '../core/service-trace.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
 
 /** 45s, 3m, 2h, 5d: the form of kubectl's AGE. */
@@ -34,7 +40,11 @@ export function conditionCell({ type, status }: Condition): Cell {
   return type === 'Converged' && status === 'False' ? cell('no', 'warning') : conditionWords[status];
 }
 
-export const severityTones: Readonly<Record<FindingStatus['severity'], Tone>> = { error: 'error', warning: 'warning', info: 'dim' };
+export const severityTones: Readonly<Record<FindingStatus['severity'], Tone>> = {
+  error: 'error',
+  warning: 'warning',
+  info: 'dim',
+};
 
 export function portText({ name, port, protocol, targetPort, nodePort }: ServiceStatus['ports'][number]): string {
   const label = name === undefined || name === '' ? '' : `${name} `;
@@ -45,8 +55,12 @@ export function portText({ name, port, protocol, targetPort, nodePort }: Service
 export function policyTexts(service: ServiceStatus): string[] {
   return [
     ...(service.internalTrafficPolicy === undefined ? [] : [`internalTrafficPolicy ${service.internalTrafficPolicy}`]),
-    ...(service.externalTrafficPolicy === undefined || service.type === 'ClusterIP' ? [] : [`externalTrafficPolicy ${service.externalTrafficPolicy}`]),
-    ...(service.sessionAffinity === undefined || service.sessionAffinity === 'None' ? [] : [`sessionAffinity ${service.sessionAffinity}`]),
+    ...(service.externalTrafficPolicy === undefined || service.type === 'ClusterIP'
+      ? []
+      : [`externalTrafficPolicy ${service.externalTrafficPolicy}`]),
+    ...(service.sessionAffinity === undefined || service.sessionAffinity === 'None'
+      ? []
+      : [`sessionAffinity ${service.sessionAffinity}`]),
   ];
 }
 
@@ -63,15 +77,23 @@ export function bytesText(bytes: number): string {
 
 /** Whether everything that was asked for was read: only then does "no finding" mean that nothing is wrong. */
 export function isAllKnown({ nodes = [] }: ServiceTraceStatus): boolean {
-  return nodes.length > 0 && nodes.every(({ probe }) => probe.state === 'Collected' && (probe.unread ?? []).length === 0);
+  return (
+    nodes.length > 0 && nodes.every(({ probe }) => probe.state === 'Collected' && (probe.unread ?? []).length === 0)
+  );
 }
 
 export function noFindingCell(status: ServiceTraceStatus): Cell {
-  return isAllKnown(status) ? cell('none', 'ok') : cell('none in what could be read, and not all could be read', 'warning');
+  return isAllKnown(status)
+    ? cell('none', 'ok')
+    : cell('none in what could be read, and not all could be read', 'warning');
 }
 
 /** What the rules do with a frontend beyond sending to all endpoints: `policy Local, affinity 300 s, only from 192.0.2.0/24`; empty for an ordinary one. */
-export function routingText({ trafficPolicy, sessionAffinitySeconds, sourceRanges }: Pick<NodePortStatus, 'trafficPolicy' | 'sessionAffinitySeconds' | 'sourceRanges'>): string {
+export function routingText({
+  trafficPolicy,
+  sessionAffinitySeconds,
+  sourceRanges,
+}: Pick<NodePortStatus, 'trafficPolicy' | 'sessionAffinitySeconds' | 'sourceRanges'>): string {
   return [
     ...(trafficPolicy === 'Local' ? ['policy Local'] : []),
     ...(sessionAffinitySeconds === undefined ? [] : [`affinity ${String(sessionAffinitySeconds)} s`]),

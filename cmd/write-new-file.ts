@@ -11,7 +11,14 @@ export async function checkNewFile(file: string, mayReplace: boolean): Promise<v
   } catch (error) {
     throw cannotBeWritten(file, error);
   }
-  if (!mayReplace && await access(file).then(() => true, () => false)) throw alreadyThere(file);
+  if (
+    !mayReplace &&
+    (await access(file).then(
+      () => true,
+      () => false,
+    ))
+  )
+    throw alreadyThere(file);
 }
 
 /** @throws UsageError where it cannot be written, or is there already */
@@ -45,7 +52,9 @@ async function name(draft: string, file: string): Promise<void> {
 }
 
 function cannotBeWritten(file: string, error: unknown): UsageError {
-  return new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  return new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  });
 }
 
 function alreadyThere(file: string): UsageError {

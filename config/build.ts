@@ -10,7 +10,10 @@ import { commonOptions, pluginOptions, root } from './bundle-options.ts';
 await rm(`${root}dist`, { recursive: true, force: true });
 await Promise.all([
   build({ ...commonOptions, entryPoints: { probe: 'probe/main.ts' }, minifySyntax: true }),
-  build({ ...commonOptions, entryPoints: { operator: 'operator/main.ts', 'status-worker': 'operator/status-worker.ts' } }),
+  build({
+    ...commonOptions,
+    entryPoints: { operator: 'operator/main.ts', 'status-worker': 'operator/status-worker.ts' },
+  }),
   build({ ...pluginOptions, entryPoints: { 'kubectl-svctrace': 'cmd/start.ts' } }),
 ]);
 await chmod(`${root}dist/kubectl-svctrace.mjs`, 0o755);

@@ -8,7 +8,8 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(`${root}package.json`, 'utf8')));
 
 // CommonJS packages inside an ES module still call require for node's own modules.
-const banner = "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);";
+const banner =
+  "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);";
 
 export const commonOptions: BuildOptions = {
   absWorkingDir: root,
@@ -33,7 +34,10 @@ export const commonOptions: BuildOptions = {
 const yogaWithoutFetch: Plugin = {
   name: 'yoga without fetch',
   setup(bundling) {
-    bundling.onLoad({ filter: /yoga-wasm-base64-esm\.js$/ }, async ({ path }) => ({ contents: `const fetch = undefined;\n${await readFile(path, 'utf8')}`, loader: 'js' }));
+    bundling.onLoad({ filter: /yoga-wasm-base64-esm\.js$/ }, async ({ path }) => ({
+      contents: `const fetch = undefined;\n${await readFile(path, 'utf8')}`,
+      loader: 'js',
+    }));
   },
 };
 

@@ -3,7 +3,15 @@ import * as z from 'zod';
 
 const lockFile = z.object({
   lockfileVersion: z.literal(3),
-  packages: z.record(z.string(), z.object({ version: z.string().optional(), integrity: z.string().optional(), link: z.boolean().optional(), inBundle: z.boolean().optional() })),
+  packages: z.record(
+    z.string(),
+    z.object({
+      version: z.string().optional(),
+      integrity: z.string().optional(),
+      link: z.boolean().optional(),
+      inBundle: z.boolean().optional(),
+    }),
+  ),
 });
 
 /**
@@ -13,7 +21,15 @@ const lockFile = z.object({
 export function packagesWithoutIntegrity(text: string): string[] {
   const { packages } = lockFile.parse(JSON.parse(text));
   return Object.entries(packages).flatMap(([path, { version, integrity, link, inBundle }]) => {
-    if (path === '' || link === true || inBundle === true || (integrity !== undefined && /^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity))) return [];
-    return [`${path} ${version ?? ''}: ${integrity === undefined ? 'no integrity' : `not a hash by SHA-512: ${integrity}`}`];
+    if (
+      path === '' ||
+      link === true ||
+      inBundle === true ||
+      (integrity !== undefined && /^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity))
+    )
+      return [];
+    return [
+      `${path} ${version ?? ''}: ${integrity === undefined ? 'no integrity' : `not a hash by SHA-512: ${integrity}`}`,
+    ];
   });
 }

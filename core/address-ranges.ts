@@ -12,10 +12,15 @@ interface Range {
  * The addresses that either list has and the other one lacks, as texts `192.0.2.0-192.0.2.255`.
  * @param one and other: addresses, prefixes or ranges (`10.0.0.1-10.0.0.9`) of one family; others are left out
  */
-export function rangeDifference(family: Family, one: readonly string[], other: readonly string[]): { readonly onlyOne: string[]; readonly onlyOther: string[] } {
+export function rangeDifference(
+  family: Family,
+  one: readonly string[],
+  other: readonly string[],
+): { readonly onlyOne: string[]; readonly onlyOther: string[] } {
   const bits = family === 'IPv4' ? 32 : 128;
   const [first, second] = [rangesOf(one, bits), rangesOf(other, bits)];
-  const text = ({ from, to }: Range): string => (from === to ? addressText(from, bits) : `${addressText(from, bits)}-${addressText(to, bits)}`);
+  const text = ({ from, to }: Range): string =>
+    from === to ? addressText(from, bits) : `${addressText(from, bits)}-${addressText(to, bits)}`;
   return { onlyOne: without(first, second).map(text), onlyOther: without(second, first).map(text) };
 }
 
@@ -28,7 +33,9 @@ function rangesOf(texts: readonly string[], bits: 32 | 128): Range[] {
       return from?.bits === bits && to?.bits === bits ? [{ from: from.value, to: to.value }] : [];
     }
     const network = parseNetwork(text);
-    return network?.bits === bits ? [{ from: network.network, to: network.network | (((1n << BigInt(bits)) - 1n) ^ network.mask) }] : [];
+    return network?.bits === bits
+      ? [{ from: network.network, to: network.network | (((1n << BigInt(bits)) - 1n) ^ network.mask) }]
+      : [];
   });
   ranges.sort((one, other) => (one.from < other.from ? -1 : one.from > other.from ? 1 : 0));
   const merged: Range[] = [];

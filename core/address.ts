@@ -19,10 +19,12 @@ export function isSameAddress(one: string, other: string): boolean {
 }
 
 /** Asks a list of addresses for one, however they are written. The list is parsed once, and is never changed after that. */
-export const addressSet: (addresses: readonly string[]) => { has(address: string): boolean } = oncePer((addresses: readonly string[]) => {
-  const known = new Set(addresses.map(comparableAddress));
-  return { has: (address) => known.has(address) || known.has(comparableAddress(address)) };
-});
+export const addressSet: (addresses: readonly string[]) => { has(address: string): boolean } = oncePer(
+  (addresses: readonly string[]) => {
+    const known = new Set(addresses.map(comparableAddress));
+    return { has: (address) => known.has(address) || known.has(comparableAddress(address)) };
+  },
+);
 
 /** Four decimal numbers as everything prints them: of IPv4 nearly all texts, and the canonical one. */
 const plainIPv4 = /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/;
@@ -56,7 +58,8 @@ export interface Network {
 
 /** An address as a number of so many bits; undefined where the text is none. */
 export function addressNumber(text: string): { readonly bits: 32 | 128; readonly value: bigint } | undefined {
-  if (isPlainIPv4(text)) return { bits: 32, value: BigInt(text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0)) };
+  if (isPlainIPv4(text))
+    return { bits: 32, value: BigInt(text.split('.').reduce((value, byte) => value * 256 + Number(byte), 0)) };
   if (!ipaddr.isValid(text) || (!text.includes(':') && !/^\d+\.\d+\.\d+\.\d+$/.test(text))) return undefined;
   const bytes = ipaddr.parse(text).toByteArray();
   let value = 0n;
@@ -107,10 +110,15 @@ export function hostPort(address: string, port: number): string {
 
 /** Those of a node's own addresses of one family on which others reach it: not loopback's, and none of a link alone. */
 export function reachableAddresses(addresses: readonly string[], family: 'IPv4' | 'IPv6'): string[] {
-  return addresses.filter((address) => address.includes(':') === (family === 'IPv6') && !/^(127\.|::1$|fe80:)/i.test(address));
+  return addresses.filter(
+    (address) => address.includes(':') === (family === 'IPv6') && !/^(127\.|::1$|fe80:)/i.test(address),
+  );
 }
 
 /** Whether two targets are the same address, in whichever form, and port. */
-export function isSameTarget(one: { readonly address: string; readonly port: number }, other: { readonly address: string; readonly port: number }): boolean {
+export function isSameTarget(
+  one: { readonly address: string; readonly port: number },
+  other: { readonly address: string; readonly port: number },
+): boolean {
   return one.port === other.port && isSameAddress(one.address, other.address);
 }

@@ -16,13 +16,24 @@ function boundMessages(status: ServiceTraceStatus): ServiceTraceStatus {
     ...(conditions === undefined ? {} : { conditions: conditions.map(boundCondition) }),
     ...(findings === undefined
       ? {}
-      : { findings: findings.map((finding) => ({ ...finding, message: boundedText(finding.message), evidence: finding.evidence.map((each) => boundedText(each)), advice: boundedText(finding.advice) })) }),
+      : {
+          findings: findings.map((finding) => ({
+            ...finding,
+            message: boundedText(finding.message),
+            evidence: finding.evidence.map((each) => boundedText(each)),
+            advice: boundedText(finding.advice),
+          })),
+        }),
     ...(nodes === undefined ? {} : { nodes: nodes.map(boundNode) }),
   };
 }
 
 export function boundCondition(condition: Condition): Condition {
-  return { ...condition, reason: boundedText(condition.reason, maxReasonLength), message: boundedText(condition.message) };
+  return {
+    ...condition,
+    reason: boundedText(condition.reason, maxReasonLength),
+    message: boundedText(condition.message),
+  };
 }
 
 function boundNode(node: NodeStatus): NodeStatus {
@@ -32,9 +43,15 @@ function boundNode(node: NodeStatus): NodeStatus {
     probe: {
       ...probe,
       ...(probe.message === undefined ? {} : { message: boundedText(probe.message) }),
-      ...(probe.unread === undefined ? {} : { unread: probe.unread.map(({ what, reason }) => ({ what: boundedText(what), reason: boundedText(reason) })) }),
+      ...(probe.unread === undefined
+        ? {}
+        : {
+            unread: probe.unread.map(({ what, reason }) => ({ what: boundedText(what), reason: boundedText(reason) })),
+          }),
     },
-    ...(kubeProxy?.message === undefined ? {} : { kubeProxy: { ...kubeProxy, message: boundedText(kubeProxy.message) } }),
+    ...(kubeProxy?.message === undefined
+      ? {}
+      : { kubeProxy: { ...kubeProxy, message: boundedText(kubeProxy.message) } }),
     ...(dns?.error === undefined ? {} : { dns: { ...dns, error: boundedText(dns.error) } }),
   };
 }
@@ -59,20 +76,56 @@ interface Cut {
 }
 
 const cuts: readonly Cut[] = [
-  { what: 'conntrack entries (their counts are whole); choose fewer nodes with spec.nodes to see them', cut: eachNode(withoutEntries) },
-  { what: 'connections past the first 10 of each node', cut: eachNode((node) => (node.connections === undefined ? node : { ...node, connections: node.connections.slice(0, 10) })) },
+  {
+    what: 'conntrack entries (their counts are whole); choose fewer nodes with spec.nodes to see them',
+    cut: eachNode(withoutEntries),
+  },
+  {
+    what: 'connections past the first 10 of each node',
+    cut: eachNode((node) =>
+      node.connections === undefined ? node : { ...node, connections: node.connections.slice(0, 10) },
+    ),
+  },
   {
     what: 'rules of programs past the first three; choose fewer nodes with spec.nodes to see them',
-    cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })) }),
+    cut: (status) => ({
+      ...status,
+      programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })),
+    }),
   },
-  { what: 'rules of all programs', cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program) => ({ ...program, chains: [] })) }) },
+  {
+    what: 'rules of all programs',
+    cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program) => ({ ...program, chains: [] })) }),
+  },
   {
     what: 'rows of the comparison past the first 10',
-    cut: ({ comparison, ...status }) => (comparison === undefined ? status : { ...status, comparison: { ...comparison, rows: comparison.rows.slice(0, 10), omitted: comparison.omitted + Math.max(0, comparison.rows.length - 10) } }),
+    cut: ({ comparison, ...status }) =>
+      comparison === undefined
+        ? status
+        : {
+            ...status,
+            comparison: {
+              ...comparison,
+              rows: comparison.rows.slice(0, 10),
+              omitted: comparison.omitted + Math.max(0, comparison.rows.length - 10),
+            },
+          },
   },
-  { what: 'findings past the first 200', cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }) },
-  { what: 'evidence of findings', cut: (status) => ({ ...status, findings: (status.findings ?? []).map((finding) => ({ ...finding, evidence: [] })) }) },
-  { what: 'DNAT targets of nodes', cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })) },
+  {
+    what: 'findings past the first 200',
+    cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }),
+  },
+  {
+    what: 'evidence of findings',
+    cut: (status) => ({
+      ...status,
+      findings: (status.findings ?? []).map((finding) => ({ ...finding, evidence: [] })),
+    }),
+  },
+  {
+    what: 'DNAT targets of nodes',
+    cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })),
+  },
   {
     what: 'endpoints past the first 500 of each EndpointSlice list',
     cut: (status) => {
@@ -89,7 +142,10 @@ const cuts: readonly Cut[] = [
   },
   { what: 'nodes past the first 500', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 500) }) },
   // Long names of nodes stand in each of their findings several times.
-  { what: 'findings past the first 50', cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 50) }) },
+  {
+    what: 'findings past the first 50',
+    cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 50) }),
+  },
   { what: 'nodes past the first 100', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 100) }) },
 ];
 
@@ -111,9 +167,15 @@ function statusMeter(): (status: ServiceTraceStatus) => number {
     if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
     const before = known.get(value);
     if (before !== undefined) return before;
-    const bytes = Array.isArray(value) ? value.reduce((sum: number, each: unknown) => sum + bytesOf(each) + 1, 2) : encoder.encode(JSON.stringify(value)).length;
+    const bytes = Array.isArray(value)
+      ? value.reduce((sum: number, each: unknown) => sum + bytesOf(each) + 1, 2)
+      : encoder.encode(JSON.stringify(value)).length;
     known.set(value, bytes);
     return bytes;
   };
-  return (status) => Object.entries(status).reduce((sum, [key, value]) => (value === undefined ? sum : sum + key.length + 4 + bytesOf(value)), 2);
+  return (status) =>
+    Object.entries(status).reduce(
+      (sum, [key, value]) => (value === undefined ? sum : sum + key.length + 4 + bytesOf(value)),
+      2,
+    );
 }

@@ -17,6 +17,9 @@ export function boundedText(text: string, max = maxMessageLength): string {
 
 /** The first entries of a list, and how many more there are. */
 export function boundedList(entries: readonly string[], separator = ', ', max = maxListed): string {
-  const shown = entries.slice(0, max).map((entry) => boundedText(entry, Math.floor(maxMessageLength / max))).join(separator);
+  const shown = entries
+    .slice(0, max)
+    .map((entry) => boundedText(entry, Math.floor(maxMessageLength / max)))
+    .join(separator);
   return entries.length > max ? `${shown}${separator}and ${String(entries.length - max)} more` : shown;
 }

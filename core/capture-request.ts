@@ -5,7 +5,9 @@ import { askedFrontends } from './node-program.ts';
 import { knownTargets } from './desired-targets.ts';
 import type { DesiredService } from './service.ts';
 
-const address = z.string().refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
+const address = z
+  .string()
+  .refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
 
 const capturePlace = z.object({
   /** Endpoint: where DNAT leads. The others: what DNAT begins with; of a NodePort, no address is given: any of the node's. */
@@ -21,7 +23,11 @@ export const captureRequestSchema = z.object({
   places: z.array(capturePlace).min(1).max(300),
   durationSeconds: z.number().int().min(1).max(600),
   /** Of packets, as they are captured. */
-  maxBytes: z.number().int().min(1).max(1024 ** 3),
+  maxBytes: z
+    .number()
+    .int()
+    .min(1)
+    .max(1024 ** 3),
   /** Of each packet so many bytes are captured. */
   snapLength: z.number().int().min(64).max(262_144),
 });
@@ -33,10 +39,25 @@ export type CapturePlace = CaptureRequest['places'][number];
 const maxEndpoints = 200;
 
 /** The frontends of a Service and its endpoints: a packet is seen before DNAT at the one, after it at the other. */
-export function capturePlaces(desired: DesiredService): { readonly places: CapturePlace[]; readonly omittedEndpoints: number } {
-  const frontends = askedFrontends(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({ hop: frontend, ...(own === '' ? {} : { address: own }), port, protocol }));
+export function capturePlaces(desired: DesiredService): {
+  readonly places: CapturePlace[];
+  readonly omittedEndpoints: number;
+} {
+  const frontends = askedFrontends(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({
+    hop: frontend,
+    ...(own === '' ? {} : { address: own }),
+    port,
+    protocol,
+  }));
   const endpoints = desired.service.ports.flatMap(({ name, protocol }) =>
-    (['IPv4', 'IPv6'] as const).flatMap((family) => knownTargets(desired, { family, portName: name, protocol }).map((target): CapturePlace => ({ hop: 'Endpoint', address: target.address, port: target.port, protocol }))),
+    (['IPv4', 'IPv6'] as const).flatMap((family) =>
+      knownTargets(desired, { family, portName: name, protocol }).map((target): CapturePlace => ({
+        hop: 'Endpoint',
+        address: target.address,
+        port: target.port,
+        protocol,
+      })),
+    ),
   );
   const all = [...frontends, ...endpoints.slice(0, maxEndpoints)];
   const unique = new Map(all.map((place) => [[place.hop, place.address, place.port, place.protocol].join(' '), place]));
@@ -56,5 +77,9 @@ export function captureFilter(places: readonly CapturePlace[]): string {
     else if (hosts === undefined) byPort.set(key, new Set([place.address]));
     else if (hosts !== 'any') hosts.add(place.address);
   }
-  return [...byPort].map(([port, hosts]) => (hosts === 'any' ? `(${port})` : `(${port} and (${[...hosts].map((host) => `host ${host}`).join(' or ')}))`)).join(' or ');
+  return [...byPort]
+    .map(([port, hosts]) =>
+      hosts === 'any' ? `(${port})` : `(${port} and (${[...hosts].map((host) => `host ${host}`).join(' or ')}))`,
+    )
+    .join(' or ');
 }

@@ -29,8 +29,16 @@ export function allChains({ cluster, local, external, firewall }: ServiceChainNa
 
 /** Names in the iptables modes; source: pkg/proxy/iptables/proxier.go portProtoHash and the functions below it, 1.37. */
 export function iptablesChainNames(port: ServicePortId): ServiceChainNames {
-  const hash = hashText(servicePortName(port.namespace, port.name, port.portName) + port.protocol.toLowerCase()).slice(0, 16);
-  return { cluster: `KUBE-SVC-${hash}`, local: `KUBE-SVL-${hash}`, external: `KUBE-EXT-${hash}`, firewall: `KUBE-FW-${hash}` };
+  const hash = hashText(servicePortName(port.namespace, port.name, port.portName) + port.protocol.toLowerCase()).slice(
+    0,
+    16,
+  );
+  return {
+    cluster: `KUBE-SVC-${hash}`,
+    local: `KUBE-SVL-${hash}`,
+    external: `KUBE-EXT-${hash}`,
+    firewall: `KUBE-FW-${hash}`,
+  };
 }
 
 /** The KUBE-SEP-… chain of one endpoint, `10.0.0.1:80` or `[fd00::1]:80`. */
@@ -42,7 +50,12 @@ export function iptablesEndpointChainName(port: ServicePortId, endpoint: string)
 export function nftablesChainNames(port: ServicePortId): ServiceChainNames {
   const name = `${port.namespace}/${port.name}/${port.protocol.toLowerCase()}/${port.portName ?? ''}`;
   const base = `${hashText(name).slice(0, 8)}-${name}`;
-  return { cluster: `service-${base}`, local: `local-${base}`, external: `external-${base}`, firewall: `firewall-${base}` };
+  return {
+    cluster: `service-${base}`,
+    local: `local-${base}`,
+    external: `external-${base}`,
+    firewall: `firewall-${base}`,
+  };
 }
 
 const nftChainPattern = /^(?:service|local|external|firewall|endpoint)-[A-Z2-7]{8}-([^/]+\/[^/]+)\/(?:tcp|udp|sctp)\//;

@@ -29,21 +29,42 @@ const maxTargets = 50;
  * Where the pod connects to: to what nodes were let to connect to (core/connect-targets.ts), of the families that it
  * has an address of; frontends first, of node ports those of its own node.
  */
-export function clientTargets(nodes: readonly NodeConnections[], { node: home, addresses }: Pick<ClientConnections, 'node' | 'addresses'>): ConnectTarget[] {
+export function clientTargets(
+  nodes: readonly NodeConnections[],
+  { node: home, addresses }: Pick<ClientConnections, 'node' | 'addresses'>,
+): ConnectTarget[] {
   const isHomeKnown = nodes.some(({ node }) => node === home);
   const families = new Set(addresses.map(familyOf));
   const all = nodes.flatMap(({ node, connections }) =>
-    connections.filter(({ hop, outcome, address }) => outcome !== 'untried' && families.has(familyOf(address)) && (hop !== 'NodePort' || !isHomeKnown || node === home)),
+    connections.filter(
+      ({ hop, outcome, address }) =>
+        outcome !== 'untried' &&
+        families.has(familyOf(address)) &&
+        (hop !== 'NodePort' || !isHomeKnown || node === home),
+    ),
   );
-  const byTarget = new Map(all.map(({ hop, address, port, protocol, portName }): [string, ConnectTarget] => [[hop, address, port, protocol].join(' '), { hop, address, port, protocol, ...(portName === undefined ? {} : { portName }) }]));
+  const byTarget = new Map(
+    all.map(({ hop, address, port, protocol, portName }): [string, ConnectTarget] => [
+      [hop, address, port, protocol].join(' '),
+      { hop, address, port, protocol, ...(portName === undefined ? {} : { portName }) },
+    ]),
+  );
   const targets = [...byTarget.values()];
-  return [...targets.filter(({ hop }) => hop !== 'Endpoint'), ...targets.filter(({ hop }) => hop === 'Endpoint')].slice(0, maxTargets);
+  return [...targets.filter(({ hop }) => hop !== 'Endpoint'), ...targets.filter(({ hop }) => hop === 'Endpoint')].slice(
+    0,
+    maxTargets,
+  );
 }
 
 /** The name of the Service's port that a connection was made to; of an endpoint it is not asked for. */
-export function portNameOf(service: ServiceStatus | undefined, { hop, port, protocol }: Pick<ConnectTarget, 'hop' | 'port' | 'protocol'>): string | undefined {
+export function portNameOf(
+  service: ServiceStatus | undefined,
+  { hop, port, protocol }: Pick<ConnectTarget, 'hop' | 'port' | 'protocol'>,
+): string | undefined {
   if (hop === 'Endpoint') return undefined;
-  return service?.ports.find((each) => each.protocol === protocol && (hop === 'NodePort' ? each.nodePort : each.port) === port)?.name;
+  return service?.ports.find(
+    (each) => each.protocol === protocol && (hop === 'NodePort' ? each.nodePort : each.port) === port,
+  )?.name;
 }
 
 export interface ClientFault {
@@ -54,26 +75,57 @@ export interface ClientFault {
 }
 
 /** Connections of the pod that failed where others show that they could have succeeded. */
-export function clientFaults(desired: DesiredService, client: ClientConnections, nodes: readonly NodeConnections[]): { readonly frontends: readonly ClientFault[]; readonly endpoints: readonly ClientFault[] } {
+export function clientFaults(
+  desired: DesiredService,
+  client: ClientConnections,
+  nodes: readonly NodeConnections[],
+): { readonly frontends: readonly ClientFault[]; readonly endpoints: readonly ClientFault[] } {
   const home = nodes.find(({ node }) => node === client.node);
-  const of = (connections: readonly Connection[], wanted: Pick<Connection, 'hop' | 'address' | 'port' | 'protocol'>): Connection | undefined =>
-    connections.find((each) => each.hop === wanted.hop && each.protocol === wanted.protocol && isSameTarget(each, wanted));
+  const of = (
+    connections: readonly Connection[],
+    wanted: Pick<Connection, 'hop' | 'address' | 'port' | 'protocol'>,
+  ): Connection | undefined =>
+    connections.find(
+      (each) => each.hop === wanted.hop && each.protocol === wanted.protocol && isSameTarget(each, wanted),
+    );
   const failed = client.connections.filter((each) => isReached(each) === false);
-  const endpoints = failed.filter(({ hop }) => hop === 'Endpoint').flatMap((connection): ClientFault[] => {
-    const reaching = nodes.filter((node) => { const own = of(node.connections, connection); return own !== undefined && isReached(own) === true; });
-    const near = reaching.find(({ node }) => node === client.node) ?? reaching[0];
-    return near === undefined ? [] : [{ connection, but: `${near.node} reaches ${endpointText(desired, connection)}` }];
-  });
-  const frontends = failed.filter(({ hop }) => hop !== 'Endpoint').flatMap((connection): ClientFault[] => {
-    if (connection.hop === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0) return [];
-    // What fails from the node as well is PROBE-FAIL-RULES.
-    const fromNode = home === undefined ? undefined : of(home.connections, connection);
-    if (fromNode !== undefined && isReached(fromNode) === false) return [];
-    const behind = targetsBehind(desired, connection, { node: client.node ?? '', ...(home?.zone === undefined ? {} : { zone: home.zone }) });
-    const tried = behind.flatMap((target) => of(client.connections, { ...target, hop: 'Endpoint', protocol: connection.protocol }) ?? []);
-    if (tried.length === 0 || !tried.every((each) => isReached(each) === true)) return [];
-    return [{ connection, but: `it reaches the endpoints behind it: ${tried.slice(0, 3).map(({ address, port }) => hostPort(address, port)).join(', ')}` }];
-  });
+  const endpoints = failed
+    .filter(({ hop }) => hop === 'Endpoint')
+    .flatMap((connection): ClientFault[] => {
+      const reaching = nodes.filter((node) => {
+        const own = of(node.connections, connection);
+        return own !== undefined && isReached(own) === true;
+      });
+      const near = reaching.find(({ node }) => node === client.node) ?? reaching[0];
+      return near === undefined
+        ? []
+        : [{ connection, but: `${near.node} reaches ${endpointText(desired, connection)}` }];
+    });
+  const frontends = failed
+    .filter(({ hop }) => hop !== 'Endpoint')
+    .flatMap((connection): ClientFault[] => {
+      if (connection.hop === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0) return [];
+      // What fails from the node as well is PROBE-FAIL-RULES.
+      const fromNode = home === undefined ? undefined : of(home.connections, connection);
+      if (fromNode !== undefined && isReached(fromNode) === false) return [];
+      const behind = targetsBehind(desired, connection, {
+        node: client.node ?? '',
+        ...(home?.zone === undefined ? {} : { zone: home.zone }),
+      });
+      const tried = behind.flatMap(
+        (target) => of(client.connections, { ...target, hop: 'Endpoint', protocol: connection.protocol }) ?? [],
+      );
+      if (tried.length === 0 || !tried.every((each) => isReached(each) === true)) return [];
+      return [
+        {
+          connection,
+          but: `it reaches the endpoints behind it: ${tried
+            .slice(0, 3)
+            .map(({ address, port }) => hostPort(address, port))
+            .join(', ')}`,
+        },
+      ];
+    });
   return { frontends, endpoints };
 }
 

@@ -23,24 +23,70 @@ export function clientTargetsOf(status: ServiceTraceStatus, client: ClientPod): 
 }
 
 /** The status with them: with what is found by them, and its errors in the condition Healthy. */
-export function withClient(status: ServiceTraceStatus, { namespace, name }: Pick<DesiredService, 'namespace' | 'name'>, client: ClientPod, { connections, by, untried }: Connected): ServiceTraceStatus {
+export function withClient(
+  status: ServiceTraceStatus,
+  { namespace, name }: Pick<DesiredService, 'namespace' | 'name'>,
+  client: ClientPod,
+  { connections, by, untried }: Connected,
+): ServiceTraceStatus {
   const { service, endpointSlices = [], findings = [], summary, conditions } = status;
-  const found = service === undefined ? [] : findClientFaults({ namespace, name, service, endpointSlices }, { ...client, connections }, nodeConnections(status)).map((occurrence) => findingOf(probeFailClient, occurrence));
+  const found =
+    service === undefined
+      ? []
+      : findClientFaults(
+          { namespace, name, service, endpointSlices },
+          { ...client, connections },
+          nodeConnections(status),
+        ).map((occurrence) => findingOf(probeFailClient, occurrence));
   const all = inOrder([...findings, ...found]);
-  const shown: ServiceTraceStatus = { ...status, client: clientStatus(client, { connections, ...present({ by, untried }) }) };
+  const shown: ServiceTraceStatus = {
+    ...status,
+    client: clientStatus(client, { connections, ...present({ by, untried }) }),
+  };
   if (found.length === 0) return shown;
   return {
     ...shown,
     findings: all,
-    ...(summary === undefined ? {} : { summary: { ...summary, findings: all.length, errors: all.filter(({ severity }) => severity === 'error').length } }),
-    ...(conditions === undefined ? {} : { conditions: conditions.map((condition) => (condition.type === 'Healthy' ? { ...condition, ...errorsVerdict(all) } : condition)) }),
+    ...(summary === undefined
+      ? {}
+      : {
+          summary: {
+            ...summary,
+            findings: all.length,
+            errors: all.filter(({ severity }) => severity === 'error').length,
+          },
+        }),
+    ...(conditions === undefined
+      ? {}
+      : {
+          conditions: conditions.map((condition) =>
+            condition.type === 'Healthy' ? { ...condition, ...errorsVerdict(all) } : condition,
+          ),
+        }),
   };
 }
 
-export function clientStatus({ pod, node }: ClientPod, { connections, by, untried }: Connected): NonNullable<ServiceTraceStatus['client']> {
-  return { ...present({ node, by, untried }), pod, connections: connections.map(({ hop, address, port, protocol, outcome, milliseconds }) => ({ hop, address, port, protocol, outcome, milliseconds })) };
+export function clientStatus(
+  { pod, node }: ClientPod,
+  { connections, by, untried }: Connected,
+): NonNullable<ServiceTraceStatus['client']> {
+  return {
+    ...present({ node, by, untried }),
+    pod,
+    connections: connections.map(({ hop, address, port, protocol, outcome, milliseconds }) => ({
+      hop,
+      address,
+      port,
+      protocol,
+      outcome,
+      milliseconds,
+    })),
+  };
 }
 
 function nodeConnections({ nodes = [], service }: ServiceTraceStatus): NodeConnections[] {
-  return nodes.map(({ name, connections = [] }) => ({ node: name, connections: connections.map((each) => ({ ...each, ...present({ portName: portNameOf(service, each) }) })) }));
+  return nodes.map(({ name, connections = [] }) => ({
+    node: name,
+    connections: connections.map((each) => ({ ...each, ...present({ portName: portNameOf(service, each) }) })),
+  }));
 }

@@ -48,7 +48,9 @@ const pod = z.object({
     }),
   ),
   dnsPolicy: z.string().optional(),
-  dnsConfig: z.object({ nameservers: z.array(z.string()), searches: z.array(z.string()), options: z.array(z.string()) }).optional(),
+  dnsConfig: z
+    .object({ nameservers: z.array(z.string()), searches: z.array(z.string()), options: z.array(z.string()) })
+    .optional(),
 });
 
 /** What an EndpointSlice's own fields do not tell of it. */
@@ -78,7 +80,9 @@ const endpoints = z.object({
 });
 
 /** A port of a rule: a number, or a name of a container port; without one, all of the protocol. */
-const policyPorts = z.array(z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() }));
+const policyPorts = z.array(
+  z.object({ protocol, port: z.union([z.number(), z.string()]).optional(), endPort: z.number().optional() }),
+);
 
 /** A NetworkPolicy of the namespace that isolates ingress of some selected pod; peers and ports as the API has them. */
 const networkPolicy = z.object({
@@ -108,7 +112,13 @@ const node = z.object({
 });
 
 /** An endpoint of the DNS Service: a server that can be asked without the Service's rules. */
-const dnsServer = z.object({ address: z.string(), port: z.number(), ready: z.boolean(), pod: z.string().optional(), node: z.string().optional() });
+const dnsServer = z.object({
+  address: z.string(),
+  port: z.number(),
+  ready: z.boolean(),
+  pod: z.string().optional(),
+  node: z.string().optional(),
+});
 
 /** The pod of spec.from, as NetworkPolicies see it and as it asks DNS. */
 const client = z.object({
@@ -164,7 +174,9 @@ export const clusterFactsSchema = z.object({
   /** Why nothing was connected to, though spec.collect.connect asked for it. */
   connectRefusal: z.string().optional(),
   /** What the trace asked for of conntrack, and as much as the operator let it show; absent where that is the same. */
-  conntrackLimit: z.object({ asked: z.enum(['None', 'Summary', 'Entries']), shown: z.enum(['None', 'Summary', 'Entries']) }).optional(),
+  conntrackLimit: z
+    .object({ asked: z.enum(['None', 'Summary', 'Entries']), shown: z.enum(['None', 'Summary', 'Entries']) })
+    .optional(),
   /** Each part is absent where it was not read: `unread` says why. */
   pods: z.array(pod).optional(),
   endpointSlices: z.array(endpointSlice).optional(),
@@ -173,7 +185,15 @@ export const clusterFactsSchema = z.object({
   networkPolicies: z.array(networkPolicy).optional(),
   nodes: z.array(node).optional(),
   /** The cluster's DNS Service (kube-system/kube-dns); null: there is none. */
-  dns: z.object({ clusterIPs: z.array(z.string()), endpoints: z.number(), readyEndpoints: z.number(), servers: z.array(dnsServer).optional() }).nullable().optional(),
+  dns: z
+    .object({
+      clusterIPs: z.array(z.string()),
+      endpoints: z.number(),
+      readyEndpoints: z.number(),
+      servers: z.array(dnsServer).optional(),
+    })
+    .nullable()
+    .optional(),
   kubeProxy: z
     .object({
       /** Data of kube-proxy's ConfigMap in kube-system; absent where there is none. */
@@ -198,7 +218,14 @@ export const clusterFactsSchema = z.object({
       what: z.string(),
       reason: z.string(),
       /** The right that is missing, where the API server refused. */
-      forbidden: z.object({ verb: z.string(), resource: z.string(), namespace: z.string(), names: z.array(z.string()).optional() }).optional(),
+      forbidden: z
+        .object({
+          verb: z.string(),
+          resource: z.string(),
+          namespace: z.string(),
+          names: z.array(z.string()).optional(),
+        })
+        .optional(),
     }),
   ),
 });

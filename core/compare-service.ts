@@ -45,9 +45,18 @@ export interface ComparisonRow {
   readonly address: string;
   readonly port: number;
   /** Of the EndpointSlices; absent where none has it. */
-  readonly endpoint?: Pick<EndpointStatus, 'ready' | 'serving' | 'terminating'> & { readonly endpointSlice: string; readonly nodeName?: string };
+  readonly endpoint?: Pick<EndpointStatus, 'ready' | 'serving' | 'terminating'> & {
+    readonly endpointSlice: string;
+    readonly nodeName?: string;
+  };
   /** Absent where no pod has the address, or pods were not read. */
-  readonly pod?: { readonly name: string; readonly ready: boolean; readonly phase: string; readonly isDeleting: boolean; readonly selected: boolean };
+  readonly pod?: {
+    readonly name: string;
+    readonly ready: boolean;
+    readonly phase: string;
+    readonly isDeleting: boolean;
+    readonly selected: boolean;
+  };
   /** Of each node that was asked, in the order of their names. */
   readonly nodes: readonly NodeComparison[];
   /** In words, what contradicts what; empty where all agree. */
@@ -68,7 +77,10 @@ export interface NodeComparison {
 
 /** All ports, in the order of the Service; a port's rows in the order of its EndpointSlices, then what only pods, rules or conntrack have. */
 export function compareService(compared: Compared): PortComparison[] {
-  return portsOf(compared).map(({ key, targets, disagreements, row }) => ({ ...key, rows: targets.map((target) => row(target, disagreements(target))) }));
+  return portsOf(compared).map(({ key, targets, disagreements, row }) => ({
+    ...key,
+    rows: targets.map((target) => row(target, disagreements(target))),
+  }));
 }
 
 /** What a result says of it: where the sources disagree, and which nodes differ from their peers. */
@@ -77,7 +89,10 @@ export function comparisonOf(compared: Compared): ComparisonStatus {
 }
 
 /** The rows whose sources disagree, at most so many, and how many more there are: what a status has room for. */
-export function disagreeingRows(compared: Compared, most = 50): { readonly rows: ComparisonRowStatus[]; readonly omitted: number } {
+export function disagreeingRows(
+  compared: Compared,
+  most = 50,
+): { readonly rows: ComparisonRowStatus[]; readonly omitted: number } {
   const found = portsOf(compared).flatMap(({ key, targets, disagreements, row }) =>
     targets.flatMap((target) => {
       const words = disagreements(target);
@@ -87,7 +102,10 @@ export function disagreeingRows(compared: Compared, most = 50): { readonly rows:
   return { rows: found.slice(0, most).map((make) => make()), omitted: Math.max(0, found.length - most) };
 }
 
-function statusOf({ port: servicePort, ...key }: PortKey, { address, port, endpoint, pod, nodes, disagreements }: ComparisonRow): ComparisonRowStatus {
+function statusOf(
+  { port: servicePort, ...key }: PortKey,
+  { address, port, endpoint, pod, nodes, disagreements }: ComparisonRow,
+): ComparisonRowStatus {
   const counted = nodes.flatMap(({ connections }) => connections ?? []);
   const withRules = (state: NodeComparison['rules']): number => nodes.filter(({ rules }) => rules === state).length;
   return {
@@ -127,7 +145,9 @@ function portsOf(compared: Compared): PortReading[] {
   const wanted = wantedOnce(desired);
   const pods = podSide(compared);
   const flows = new Map(nodes.map((facts) => [facts, serviceFlows(facts, desired)]));
-  return service.ports.flatMap((port) => families.map((family) => readPort(port, family, compared, { wanted, pods, flows })));
+  return service.ports.flatMap((port) =>
+    families.map((family) => readPort(port, family, compared, { wanted, pods, flows })),
+  );
 }
 
 interface Shared {
@@ -136,28 +156,39 @@ interface Shared {
   readonly flows: ReadonlyMap<NodeFacts, readonly ServiceFlow[]>;
 }
 
-function readPort(servicePort: ServicePortStatus, family: Family, { desired, nodes, cluster }: Compared, { wanted, pods, flows }: Shared): PortReading {
+function readPort(
+  servicePort: ServicePortStatus,
+  family: Family,
+  { desired, nodes, cluster }: Compared,
+  { wanted, pods, flows }: Shared,
+): PortReading {
   const { name, protocol, port } = servicePort;
   const key: PortKey = { family, ...(name === undefined || name === '' ? {} : { portName: name }), protocol, port };
-  const isOfPort = (frontend: FrontendProgram): boolean => frontend.family === family && frontend.protocol === protocol && (frontend.portName ?? '') === (name ?? '');
+  const isOfPort = (frontend: FrontendProgram): boolean =>
+    frontend.family === family && frontend.protocol === protocol && (frontend.portName ?? '') === (name ?? '');
   const endpoints = Map.groupBy(endpointsOf(desired, family, servicePort), keyOf);
   const sides = nodes.map((facts): NodeSide => {
     const frontends = (facts.read?.program.frontends ?? []).filter(isOfPort);
     const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
     return {
       facts,
-      isUnknown: frontends.length === 0 || frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address)),
+      isUnknown:
+        frontends.length === 0 ||
+        frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address)),
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
         const present = new Map(frontend.dnatTargets.map((target) => [keyOf(target), target]));
         const own = wanted(frontend, facts);
         // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
-        const isLimited = frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
+        const isLimited =
+          frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
         return {
           frontend,
           wanted: own,
           lacking: isLimited ? [] : [...own.keys()].filter((target) => !present.has(target)),
-          extra: [...present].filter(([target]) => !own.has(target)).map(([, { address, port: number }]) => ({ address, port: number })),
+          extra: [...present]
+            .filter(([target]) => !own.has(target))
+            .map(([, { address, port: number }]) => ({ address, port: number })),
         };
       }),
       flows: Map.groupBy(own, ({ group }) => keyOf({ address: group.replySource, port: group.replySourcePort })),
@@ -165,15 +196,25 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
   });
   const unlisted = pods.missing.flatMap(({ pod, addresses }) => {
     const target = targetPortOf(pod, servicePort);
-    return target === undefined ? [] : addresses.filter((address) => familyOf(address) === family).map((address) => ({ address, port: target }));
+    return target === undefined
+      ? []
+      : addresses.filter((address) => familyOf(address) === family).map((address) => ({ address, port: target }));
   });
   const known = [
     ...[...endpoints.values()].flatMap(([first]) => first ?? []),
     ...unlisted,
     ...sides.flatMap((side) => side.frontends.flatMap(({ extra }) => extra)),
-    ...sides.flatMap((side) => [...side.flows.values()].flatMap((own) => own.filter(isDead).map(({ group }) => ({ address: group.replySource, port: group.replySourcePort })))),
+    ...sides.flatMap((side) =>
+      [...side.flows.values()].flatMap((own) =>
+        own.filter(isDead).map(({ group }) => ({ address: group.replySource, port: group.replySourcePort })),
+      ),
+    ),
   ];
-  const targets = [...new Map(known.map(({ address, port: number }) => [keyOf({ address, port: number }), { address, port: number }])).values()];
+  const targets = [
+    ...new Map(
+      known.map(({ address, port: number }) => [keyOf({ address, port: number }), { address, port: number }]),
+    ).values(),
+  ];
   const differences = differencesOf(sides);
   const endpointOf = (target: Target): Endpoint | undefined => {
     const same = endpoints.get(keyOf(target));
@@ -182,27 +223,59 @@ function readPort(servicePort: ServicePortStatus, family: Family, { desired, nod
   return {
     key,
     targets,
-    disagreements: (target) => [...ofPods(target, endpointOf(target), pods), ...ofRules(differences.get(keyOf(target)) ?? []), ...ofConntrack(keyOf(target), sides)],
+    disagreements: (target) => [
+      ...ofPods(target, endpointOf(target), pods),
+      ...ofRules(differences.get(keyOf(target)) ?? []),
+      ...ofConntrack(keyOf(target), sides),
+    ],
     row: (target, disagreements) => rowOf(target, endpointOf(target), cluster, sides, disagreements),
   };
 }
 
-function endpointsOf({ endpointSlices }: DesiredService, family: Family, { name, protocol }: ServicePortStatus): Endpoint[] {
-  return endpointSlices.filter(({ addressType }) => addressType === family).flatMap((slice) => {
-    const port = slice.ports.find((each) => (each.name ?? '') === (name ?? '') && (each.protocol ?? 'TCP') === protocol)?.port;
-    return port === undefined ? [] : slice.endpoints.flatMap((endpoint) => endpoint.addresses.slice(0, 1).map((address) => ({ address, port, endpoint, endpointSlice: slice.name })));
-  });
+function endpointsOf(
+  { endpointSlices }: DesiredService,
+  family: Family,
+  { name, protocol }: ServicePortStatus,
+): Endpoint[] {
+  return endpointSlices
+    .filter(({ addressType }) => addressType === family)
+    .flatMap((slice) => {
+      const port = slice.ports.find(
+        (each) => (each.name ?? '') === (name ?? '') && (each.protocol ?? 'TCP') === protocol,
+      )?.port;
+      return port === undefined
+        ? []
+        : slice.endpoints.flatMap((endpoint) =>
+            endpoint.addresses.slice(0, 1).map((address) => ({ address, port, endpoint, endpointSlice: slice.name })),
+          );
+    });
 }
 
 /** What a node should send packets of a frontend to; worked out once for all nodes of which it does not depend. */
 function wantedOnce(desired: DesiredService): Shared['wanted'] {
-  const isHinted = desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ hints = [], nodeHints = [] }) => hints.length + nodeHints.length > 0));
+  const isHinted = desired.endpointSlices.some(({ endpoints }) =>
+    endpoints.some(({ hints = [], nodeHints = [] }) => hints.length + nodeHints.length > 0),
+  );
   const known = new Map<string, ReadonlyMap<string, DesiredTarget>>();
   return (frontend, { node, zone }) => {
     const traffic = frontend.frontend === 'ClusterIP' ? 'internal' : 'external';
-    const policy = traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
-    const key = [traffic, frontend.family, frontend.protocol, frontend.portName ?? '', policy === 'Local' || isHinted ? node : ''].join(' ');
-    const found = known.get(key) ?? new Map(desiredTargets(desired, frontend, { node, traffic, ...present({ zone }) }).map((target) => [keyOf(target), target]));
+    const policy =
+      traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
+    const key = [
+      traffic,
+      frontend.family,
+      frontend.protocol,
+      frontend.portName ?? '',
+      policy === 'Local' || isHinted ? node : '',
+    ].join(' ');
+    const found =
+      known.get(key) ??
+      new Map(
+        desiredTargets(desired, frontend, { node, traffic, ...present({ zone }) }).map((target) => [
+          keyOf(target),
+          target,
+        ]),
+      );
     known.set(key, found);
     return found;
   };
@@ -240,13 +313,26 @@ interface Difference {
 /** By target; none of nodes whose rules are not known, or may rightly be older. */
 function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly Difference[]> {
   const all = new Map<string, Difference[]>();
-  for (const { facts: { node }, frontends, isUnknown, isSyncing: isWriting } of sides) {
+  for (const {
+    facts: { node },
+    frontends,
+    isUnknown,
+    isSyncing: isWriting,
+  } of sides) {
     if (isUnknown || isWriting) continue;
     for (const should of [true, false]) {
-      const found = frontends.flatMap(({ frontend, lacking, extra }) => (should ? lacking : extra.map(keyOf)).map((key) => ({ key, frontend })));
+      const found = frontends.flatMap(({ frontend, lacking, extra }) =>
+        (should ? lacking : extra.map(keyOf)).map((key) => ({ key, frontend })),
+      );
       for (const [key, each] of Map.groupBy(found, (one) => one.key)) {
-        const leading = frontends.filter(({ frontend, wanted }) => (should ? wanted.has(key) : frontend.dnatTargets.some((target) => keyOf(target) === key)));
-        const difference = { node, should, of: each.length === leading.length ? [] : each.map(({ frontend }) => frontend) };
+        const leading = frontends.filter(({ frontend, wanted }) =>
+          should ? wanted.has(key) : frontend.dnatTargets.some((target) => keyOf(target) === key),
+        );
+        const difference = {
+          node,
+          should,
+          of: each.length === leading.length ? [] : each.map(({ frontend }) => frontend),
+        };
         const known = all.get(key);
         if (known === undefined) all.set(key, [difference]);
         else known.push(difference);
@@ -257,23 +343,40 @@ function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly
 }
 
 function ofRules(differences: readonly Difference[]): string[] {
-  const said = differences.map(({ node, should, of }) => ({ node, should, what: of.length === 0 ? 'packets' : `packets of ${namesText(of.map(frontendText))}` }));
+  const said = differences.map(({ node, should, of }) => ({
+    node,
+    should,
+    what: of.length === 0 ? 'packets' : `packets of ${namesText(of.map(frontendText))}`,
+  }));
   return [...Map.groupBy(said, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
     const [first] = alike;
     if (first === undefined) return [];
     const names = namesText(alike.map(({ node }) => node));
     const isOne = alike.length === 1;
-    return [first.should ? `${names} should send ${first.what} there, and ${isOne ? 'does' : 'do'} not` : `${names} ${isOne ? 'sends' : 'send'} ${first.what} there, and should not`];
+    return [
+      first.should
+        ? `${names} should send ${first.what} there, and ${isOne ? 'does' : 'do'} not`
+        : `${names} ${isOne ? 'sends' : 'send'} ${first.what} there, and should not`,
+    ];
   });
 }
 
 function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
-  const said = sides.filter((side) => !side.isSyncing && side.flows.has(key)).flatMap(({ facts: { node }, flows }) => {
-    const dead = (flows.get(key) ?? []).filter(isDead);
-    const count = dead.reduce((sum, { group }) => sum + group.entries, 0);
-    return count === 0 ? [] : [`conntrack of ${node} still sends ${String(count)} ${dead.every(({ group }) => group.protocol === 'udp') ? 'UDP' : 'TCP'} ${count === 1 ? 'connection' : 'connections'} there`];
-  });
-  return [...said.slice(0, 3), ...(said.length > 3 ? [`and conntrack of ${plural(said.length - 3, 'other node')}`] : [])];
+  const said = sides
+    .filter((side) => !side.isSyncing && side.flows.has(key))
+    .flatMap(({ facts: { node }, flows }) => {
+      const dead = (flows.get(key) ?? []).filter(isDead);
+      const count = dead.reduce((sum, { group }) => sum + group.entries, 0);
+      return count === 0
+        ? []
+        : [
+            `conntrack of ${node} still sends ${String(count)} ${dead.every(({ group }) => group.protocol === 'udp') ? 'UDP' : 'TCP'} ${count === 1 ? 'connection' : 'connections'} there`,
+          ];
+    });
+  return [
+    ...said.slice(0, 3),
+    ...(said.length > 3 ? [`and conntrack of ${plural(said.length - 3, 'other node')}`] : []),
+  ];
 }
 
 /** What pods, EndpointSlices and the legacy Endpoints object say of each other, with the guards of the findings that are made of it. */
@@ -285,24 +388,59 @@ interface PodSide {
 
 function podSide({ desired, cluster, now }: Compared): PodSide {
   if (cluster === undefined || isChanging(desired, now)) return { missing: [], ofEndpoint: new Map() };
-  const stale = staleEndpoints(desired, cluster).map(({ endpoint, why }) => ({ endpoint, words: `an EndpointSlice has it for pod ${endpoint.targetRef?.name ?? ''}, ${why}` }));
-  const differing = readyDifferences(desired, cluster, now).map(({ endpoint, pod }) => ({ endpoint, words: `its endpoint is ${endpoint.ready ? 'ready' : 'not ready'}, and pod ${pod.name} is ${pod.ready ? 'ready' : 'not'}` }));
+  const stale = staleEndpoints(desired, cluster).map(({ endpoint, why }) => ({
+    endpoint,
+    words: `an EndpointSlice has it for pod ${endpoint.targetRef?.name ?? ''}, ${why}`,
+  }));
+  const differing = readyDifferences(desired, cluster, now).map(({ endpoint, pod }) => ({
+    endpoint,
+    words: `its endpoint is ${endpoint.ready ? 'ready' : 'not ready'}, and pod ${pod.name} is ${pod.ready ? 'ready' : 'not'}`,
+  }));
   const legacy = legacyComparison(desired, cluster);
-  const unlisted = legacy === undefined || legacy.isTruncated ? [] : [...legacy.slices].filter((address) => !legacy.legacy.has(address)).map((address) => ({ address, words: 'the legacy Endpoints object does not have it' }));
-  const all = [...[...stale, ...differing].flatMap(({ endpoint: { addresses }, words }) => addresses.slice(0, 1).map((address) => ({ address, words }))), ...unlisted];
+  const unlisted =
+    legacy === undefined || legacy.isTruncated
+      ? []
+      : [...legacy.slices]
+          .filter((address) => !legacy.legacy.has(address))
+          .map((address) => ({ address, words: 'the legacy Endpoints object does not have it' }));
+  const all = [
+    ...[...stale, ...differing].flatMap(({ endpoint: { addresses }, words }) =>
+      addresses.slice(0, 1).map((address) => ({ address, words })),
+    ),
+    ...unlisted,
+  ];
   return {
     missing: missingPods(desired, cluster, now),
-    ofEndpoint: new Map([...Map.groupBy(all, ({ address }) => canonicalText(address))].map(([address, each]) => [address, each.map(({ words }) => words)])),
+    ofEndpoint: new Map(
+      [...Map.groupBy(all, ({ address }) => canonicalText(address))].map(([address, each]) => [
+        address,
+        each.map(({ words }) => words),
+      ]),
+    ),
   };
 }
 
-function ofPods({ address }: Target, endpoint: Endpoint | undefined, { missing, ofEndpoint }: PodSide): readonly string[] {
+function ofPods(
+  { address }: Target,
+  endpoint: Endpoint | undefined,
+  { missing, ofEndpoint }: PodSide,
+): readonly string[] {
   if (endpoint !== undefined) return ofEndpoint.get(canonicalText(address)) ?? [];
   const pod = missing.find(({ addresses }) => addresses.some((each) => isSameAddress(each, address)))?.pod;
-  return [pod === undefined ? 'no EndpointSlice has it' : `the selector matches pod ${pod.name}, which is ready, and no EndpointSlice has it`];
+  return [
+    pod === undefined
+      ? 'no EndpointSlice has it'
+      : `the selector matches pod ${pod.name}, which is ready, and no EndpointSlice has it`,
+  ];
 }
 
-function rowOf(target: Target, found: Endpoint | undefined, cluster: ClusterFacts | undefined, sides: readonly NodeSide[], disagreements: readonly string[]): ComparisonRow {
+function rowOf(
+  target: Target,
+  found: Endpoint | undefined,
+  cluster: ClusterFacts | undefined,
+  sides: readonly NodeSide[],
+  disagreements: readonly string[],
+): ComparisonRow {
   const pod = podOf(target, found, cluster?.pods ?? []);
   return {
     ...target,
@@ -317,7 +455,17 @@ function rowOf(target: Target, found: Endpoint | undefined, cluster: ClusterFact
             ...present({ nodeName: found.endpoint.nodeName }),
           },
         }),
-    ...(pod === undefined ? {} : { pod: { name: pod.name, ready: pod.ready, phase: pod.phase, isDeleting: pod.deletionTimestamp !== undefined, selected: pod.selected } }),
+    ...(pod === undefined
+      ? {}
+      : {
+          pod: {
+            name: pod.name,
+            ready: pod.ready,
+            phase: pod.phase,
+            isDeleting: pod.deletionTimestamp !== undefined,
+            selected: pod.selected,
+          },
+        }),
     nodes: sides.map((side) => nodeComparison(keyOf(target), side)),
     disagreements,
   };
@@ -326,7 +474,9 @@ function rowOf(target: Target, found: Endpoint | undefined, cluster: ClusterFact
 /** Pods of the host network share an address: the endpoint's own comes first, then one that the selector matches. */
 function podOf({ address }: Target, found: Endpoint | undefined, pods: readonly PodFacts[]): PodFacts | undefined {
   const same = pods.filter(({ addresses }) => addresses.some((each) => isSameAddress(each, address)));
-  return same.find(({ uid }) => uid === found?.endpoint.targetRef?.uid) ?? same.find(({ selected }) => selected) ?? same[0];
+  return (
+    same.find(({ uid }) => uid === found?.endpoint.targetRef?.uid) ?? same.find(({ selected }) => selected) ?? same[0]
+  );
 }
 
 function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: NodeSide): NodeComparison {
@@ -337,7 +487,9 @@ function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: Nod
     rules: isUnknown ? 'unknown' : found.length > 0 ? 'present' : 'absent',
     ...(shares.length === 0 ? {} : { share: Math.max(...shares) }),
     wanted: frontends.some(({ wanted }) => wanted.has(key)),
-    ...(facts.read?.conntrack === undefined ? {} : { connections: (flows.get(key) ?? []).reduce((sum, { group }) => sum + group.entries, 0) }),
+    ...(facts.read?.conntrack === undefined
+      ? {}
+      : { connections: (flows.get(key) ?? []).reduce((sum, { group }) => sum + group.entries, 0) }),
   };
 }
 

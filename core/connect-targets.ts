@@ -35,14 +35,32 @@ const maxTargets = 100;
  * @param nodeAddresses where the node's own NodePorts are tried, one address of each family
  * @param place of the node that is to connect
  */
-export function connectTargets(desired: DesiredService, nodeAddresses: readonly string[], place?: { readonly node: string; readonly zone?: string }): ConnectTarget[] {
+export function connectTargets(
+  desired: DesiredService,
+  nodeAddresses: readonly string[],
+  place?: { readonly node: string; readonly zone?: string },
+): ConnectTarget[] {
   const own = addressSet(ownExternalAddresses(desired));
-  const frontends = askedFrontends(desired).flatMap(({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
-    if (frontend === 'ExternalIP' || (frontend === 'LoadBalancerIP' && !own.has(address))) return [];
-    if (frontend === 'ClusterIP' && place !== undefined && targetsBehind(desired, { hop: frontend, address, port, protocol, portName }, place).length === 0) return [];
-    const addresses = frontend === 'NodePort' ? nodeAddresses.filter((each) => familyOf(each) === family).slice(0, 1) : [address];
-    return addresses.map((each) => ({ hop: frontend, address: each, port, protocol, ...(portName === undefined ? {} : { portName }) }));
-  });
+  const frontends = askedFrontends(desired).flatMap(
+    ({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
+      if (frontend === 'ExternalIP' || (frontend === 'LoadBalancerIP' && !own.has(address))) return [];
+      if (
+        frontend === 'ClusterIP' &&
+        place !== undefined &&
+        targetsBehind(desired, { hop: frontend, address, port, protocol, portName }, place).length === 0
+      )
+        return [];
+      const addresses =
+        frontend === 'NodePort' ? nodeAddresses.filter((each) => familyOf(each) === family).slice(0, 1) : [address];
+      return addresses.map((each) => ({
+        hop: frontend,
+        address: each,
+        port,
+        protocol,
+        ...(portName === undefined ? {} : { portName }),
+      }));
+    },
+  );
   return [...frontends, ...readyEndpoints(desired)].slice(0, maxTargets);
 }
 
@@ -56,20 +74,41 @@ export function connectBackends(desired: DesiredService): ConnectTarget[] {
   return endpointsOf(desired, () => true);
 }
 
-function endpointsOf(desired: DesiredService, wants: (target: { readonly ready: boolean }) => boolean): ConnectTarget[] {
+function endpointsOf(
+  desired: DesiredService,
+  wants: (target: { readonly ready: boolean }) => boolean,
+): ConnectTarget[] {
   const targets = desired.service.ports.flatMap(({ name, protocol }) =>
     (['IPv4', 'IPv6'] as const).flatMap((family) =>
       knownTargets(desired, { family, portName: name, protocol })
         .filter(wants)
-        .map(({ address, port }): ConnectTarget => ({ hop: 'Endpoint', address, port, protocol, ...(name === undefined || name === '' ? {} : { portName: name }) })),
+        .map(({ address, port }): ConnectTarget => ({
+          hop: 'Endpoint',
+          address,
+          port,
+          protocol,
+          ...(name === undefined || name === '' ? {} : { portName: name }),
+        })),
     ),
   );
-  return [...new Map(targets.map((target) => [`${target.address} ${String(target.port)} ${target.protocol}`, target])).values()];
+  return [
+    ...new Map(
+      targets.map((target) => [`${target.address} ${String(target.port)} ${target.protocol}`, target]),
+    ).values(),
+  ];
 }
 
 /** The endpoints that a frontend may lead to on a node. */
-export function targetsBehind(desired: DesiredService, { hop, address, protocol, portName }: ConnectTarget, place: { readonly node: string; readonly zone?: string }): { readonly address: string; readonly port: number }[] {
-  return desiredTargets(desired, { family: familyOf(address), portName, protocol }, { ...place, traffic: hop === 'ClusterIP' ? 'internal' : 'external' });
+export function targetsBehind(
+  desired: DesiredService,
+  { hop, address, protocol, portName }: ConnectTarget,
+  place: { readonly node: string; readonly zone?: string },
+): { readonly address: string; readonly port: number }[] {
+  return desiredTargets(
+    desired,
+    { family: familyOf(address), portName, protocol },
+    { ...place, traffic: hop === 'ClusterIP' ? 'internal' : 'external' },
+  );
 }
 
 /**
@@ -81,13 +120,30 @@ export function targetsBehind(desired: DesiredService, { hop, address, protocol,
 export function connectRefusal(desired: DesiredService, pods: readonly ConnectPod[]): string | undefined {
   const live = pods.filter(({ hasEnded }) => !hasEnded);
   const known = addressSet(live.flatMap(({ addresses }) => addresses));
-  const foreign = desired.endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses }) => addresses.filter((address) => !known.has(address))));
-  if (foreign.length > 0) return `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is no address of a pod of namespace ${desired.namespace}`;
-  const ofPods = addressSet(live.filter(({ hostNetwork }) => !hostNetwork).flatMap(({ addresses }) => addresses));
-  const declared = live.filter(({ hostNetwork }) => hostNetwork).map((pod) => ({ ...pod, own: addressSet(pod.addresses) }));
-  const undeclared = connectBackends(desired).filter(
-    ({ address, port, protocol }) => !ofPods.has(address) && !declared.some(({ own, ports }) => own.has(address) && ports.some((each) => each.port === port && each.protocol === protocol)),
+  const foreign = desired.endpointSlices.flatMap(({ endpoints }) =>
+    endpoints.flatMap(({ addresses }) => addresses.filter((address) => !known.has(address))),
   );
-  if (undeclared.length > 0) return `${undeclared.slice(0, 3).map(({ address, port }) => hostPort(address, port)).join(', ')} of its EndpointSlices is a node's address with a port that no pod of namespace ${desired.namespace} declares`;
-  return readyEndpoints(desired).length === 0 ? 'it has no ready endpoint, so whatever answered would be somebody else' : undefined;
+  if (foreign.length > 0)
+    return `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is no address of a pod of namespace ${desired.namespace}`;
+  const ofPods = addressSet(live.filter(({ hostNetwork }) => !hostNetwork).flatMap(({ addresses }) => addresses));
+  const declared = live
+    .filter(({ hostNetwork }) => hostNetwork)
+    .map((pod) => ({ ...pod, own: addressSet(pod.addresses) }));
+  const undeclared = connectBackends(desired).filter(
+    ({ address, port, protocol }) =>
+      !ofPods.has(address) &&
+      !declared.some(
+        ({ own, ports }) => own.has(address) && ports.some((each) => each.port === port && each.protocol === protocol),
+      ),
+  );
+  if (undeclared.length > 0)
+    return `${undeclared
+      .slice(0, 3)
+      .map(({ address, port }) => hostPort(address, port))
+      .join(
+        ', ',
+      )} of its EndpointSlices is a node's address with a port that no pod of namespace ${desired.namespace} declares`;
+  return readyEndpoints(desired).length === 0
+    ? 'it has no ready endpoint, so whatever answered would be somebody else'
+    : undefined;
 }

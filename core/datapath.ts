@@ -27,7 +27,8 @@ interface Kind {
 const kinds: readonly Kind[] = [
   {
     name: 'Cilium',
-    isInterface: (name) => name === 'cilium_host' || name === 'cilium_net' || name === 'cilium_vxlan' || name === 'cilium_geneve',
+    isInterface: (name) =>
+      name === 'cilium_host' || name === 'cilium_net' || name === 'cilium_vxlan' || name === 'cilium_geneve',
     keeps: 'its Services and connections stand in BPF maps, which this version does not read',
   },
   {
@@ -57,7 +58,8 @@ export function datapathOf(report: NodeReport): Datapath | undefined {
   const names = (recordsOf(report, 'interfaces')[0]?.interfaces ?? []).map(({ name }) => name);
   for (const { name, isInterface, keeps } of kinds) {
     const interfaces = names.filter(isInterface);
-    if (interfaces.length > 0) return { name, interfaces, replacesKubeProxy: isSilent(report) && !hasRules(report), keeps };
+    if (interfaces.length > 0)
+      return { name, interfaces, replacesKubeProxy: isSilent(report) && !hasRules(report), keeps };
   }
   return undefined;
 }
@@ -70,5 +72,9 @@ function isSilent(report: NodeReport): boolean {
 
 function hasRules(report: NodeReport): boolean {
   const tables = recordsOf(report, 'tables')[0];
-  return tables === undefined || iptablesBackend(report) !== undefined || tables.nftables?.some(({ name }) => name === 'kube-proxy') === true;
+  return (
+    tables === undefined ||
+    iptablesBackend(report) !== undefined ||
+    tables.nftables?.some(({ name }) => name === 'kube-proxy') === true
+  );
 }

@@ -33,12 +33,14 @@ export interface NodeView {
  */
 export function desiredTargets(desired: DesiredService, port: PortKey, view: NodeView): DesiredTarget[] {
   const all = endpointsOf(desired, port);
-  const policy = view.traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
+  const policy =
+    view.traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
   if (policy === 'Local') {
     return unique(usable(all.filter(({ endpoint }) => endpoint.nodeName === view.node)));
   }
   const ready = all.filter(({ endpoint }) => endpoint.ready);
-  const hinted = hintedTo(ready, ({ nodeHints }) => nodeHints, view.node) ?? hintedTo(ready, ({ hints }) => hints, view.zone);
+  const hinted =
+    hintedTo(ready, ({ nodeHints }) => nodeHints, view.node) ?? hintedTo(ready, ({ hints }) => hints, view.zone);
   return unique(hinted ?? usable(all));
 }
 
@@ -57,7 +59,9 @@ interface PortEndpoint {
   readonly target: DesiredTarget;
 }
 
-const portEndpoints = oncePer((_slices: DesiredService['endpointSlices']) => new Map<string, readonly PortEndpoint[]>());
+const portEndpoints = oncePer(
+  (_slices: DesiredService['endpointSlices']) => new Map<string, readonly PortEndpoint[]>(),
+);
 
 /** Read once for all nodes, frontends and connections that ask: slices are never changed. */
 function endpointsOf({ endpointSlices }: DesiredService, port: PortKey): readonly PortEndpoint[] {
@@ -73,7 +77,8 @@ function readEndpoints(slices: DesiredService['endpointSlices'], port: PortKey):
   for (const slice of slices) {
     if (slice.addressType !== port.family) continue;
     const slicePort = slice.ports.find(
-      (candidate) => (candidate.name ?? '') === (port.portName ?? '') && (candidate.protocol ?? 'TCP') === port.protocol,
+      (candidate) =>
+        (candidate.name ?? '') === (port.portName ?? '') && (candidate.protocol ?? 'TCP') === port.protocol,
     );
     if (slicePort?.port === undefined) continue;
     for (const endpoint of slice.endpoints) {

@@ -33,8 +33,14 @@ export interface ReferencedChains {
 type Proof = Pick<RecordOf<'dispatchReferences'>, 'references' | 'entries' | 'nodePorts'>;
 
 /** The proof that every frontend of one family is led to the Service's chains; undefined where the counts leave a doubt. */
-export function proveDispatch(service: ProbeRequestService, family: Family, chains: ReferencedChains): Proof | undefined {
-  const own = (addresses: readonly string[]): string[] => [...new Set(addresses.filter((address) => familyOf(address) === family))];
+export function proveDispatch(
+  service: ProbeRequestService,
+  family: Family,
+  chains: ReferencedChains,
+): Proof | undefined {
+  const own = (addresses: readonly string[]): string[] => [
+    ...new Set(addresses.filter((address) => familyOf(address) === family)),
+  ];
   const clusterIPs = own(service.clusterIPs);
   const loadBalancerIPs = own(service.loadBalancerIPs);
   // An address that is both has one rule of each kind; only the rules themselves tell them apart.
@@ -57,7 +63,9 @@ export function proveDispatch(service: ProbeRequestService, family: Family, chai
       for (const address of addresses) entries.push({ address, protocol, port, chain });
     };
     const [cluster, local] = [unreadReferences(names.cluster), unreadReferences(names.local)];
-    const refused = clusterIPs.filter((address) => chains.refusals.some((line) => refuses(line, address, protocol, port)));
+    const refused = clusterIPs.filter((address) =>
+      chains.refusals.some((line) => refuses(line, address, protocol, port)),
+    );
     const led = clusterIPs.filter((address) => !refused.includes(address));
     if (cluster + local !== led.length || (cluster !== 0 && local !== 0)) return undefined;
     enter(led, cluster === 0 ? names.local : names.cluster);
@@ -65,12 +73,21 @@ export function proveDispatch(service: ProbeRequestService, family: Family, chai
     const [external, firewall] = [unreadReferences(names.external), unreadReferences(names.firewall)];
     const guarded = chains.nat.has(names.firewall);
     const externalIPs = own(service.externalIPs);
-    if (external !== externalIPs.length + (guarded ? 0 : loadBalancerIPs.length) || firewall !== (guarded ? loadBalancerIPs.length : 0)) return undefined;
+    if (
+      external !== externalIPs.length + (guarded ? 0 : loadBalancerIPs.length) ||
+      firewall !== (guarded ? loadBalancerIPs.length : 0)
+    )
+      return undefined;
     enter(externalIPs, names.external);
     enter(loadBalancerIPs, guarded ? names.firewall : names.external);
     // A port without any chain has no endpoint, or its chains have names that cannot be computed.
     if (![names.cluster, names.local, names.external].some((chain) => chains.nat.has(chain))) return undefined;
-    if (nodePort !== undefined && nodePort !== 0 && !rules.some((rule) => rule.chain === 'KUBE-NODEPORTS' && jumpOf(rule) === names.external)) return undefined;
+    if (
+      nodePort !== undefined &&
+      nodePort !== 0 &&
+      !rules.some((rule) => rule.chain === 'KUBE-NODEPORTS' && jumpOf(rule) === names.external)
+    )
+      return undefined;
   }
   if (usesNodePorts && unreadReferences('KUBE-NODEPORTS') !== 1) return undefined;
   return { references, entries, nodePorts: usesNodePorts };
@@ -81,17 +98,47 @@ export function proveDispatch(service: ProbeRequestService, family: Family, chai
  * that no rule was read.
  */
 export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchReferences'>): IptablesRule[] {
-  const said: IptablesMatch = { module: 'comment', options: [{ kind: 'comment', text: `${chain} was not listed: by the count of references one of its rules does this`, negated: false }] };
+  const said: IptablesMatch = {
+    module: 'comment',
+    options: [
+      {
+        kind: 'comment',
+        text: `${chain} was not listed: by the count of references one of its rules does this`,
+        negated: false,
+      },
+    ],
+  };
   return [
     ...entries.map(({ address, protocol, port, chain: to }): IptablesRule => ({
       chain,
-      destination: { prefix: `${canonicalAddress(address) ?? address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`, negated: false },
+      destination: {
+        prefix: `${canonicalAddress(address) ?? address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`,
+        negated: false,
+      },
       protocol: { protocol: protocol.toLowerCase(), negated: false },
-      matches: [said, { module: protocol.toLowerCase(), options: [{ kind: 'destinationPort', from: port, to: port, negated: false }] }],
+      matches: [
+        said,
+        {
+          module: protocol.toLowerCase(),
+          options: [{ kind: 'destinationPort', from: port, to: port, negated: false }],
+        },
+      ],
       target: { kind: 'jump', chain: to },
     })),
     ...(nodePorts
-      ? [{ chain, matches: [said, { module: 'addrtype', options: [{ kind: 'addressType', end: 'destination', types: ['LOCAL'], negated: false } as const] }], target: { kind: 'jump', chain: 'KUBE-NODEPORTS' } as const }]
+      ? [
+          {
+            chain,
+            matches: [
+              said,
+              {
+                module: 'addrtype',
+                options: [{ kind: 'addressType', end: 'destination', types: ['LOCAL'], negated: false } as const],
+              },
+            ],
+            target: { kind: 'jump', chain: 'KUBE-NODEPORTS' } as const,
+          },
+        ]
       : []),
   ];
 }
@@ -107,8 +154,13 @@ function refuses(line: string, address: string, protocol: string, port: number):
   const { destination } = rule;
   const ports = portsOf(rule, 'destination');
   return (
-    destination?.negated === false && canonicalAddress(destination.prefix.split('/')[0] ?? '') === canonicalAddress(address) &&
-    rule.protocol?.negated === false && rule.protocol.protocol === protocol.toLowerCase() &&
-    ports?.negated === false && ports.ranges.length === 1 && ports.ranges[0]?.from === port && ports.ranges[0].to === port
+    destination?.negated === false &&
+    canonicalAddress(destination.prefix.split('/')[0] ?? '') === canonicalAddress(address) &&
+    rule.protocol?.negated === false &&
+    rule.protocol.protocol === protocol.toLowerCase() &&
+    ports?.negated === false &&
+    ports.ranges.length === 1 &&
+    ports.ranges[0]?.from === port &&
+    ports.ranges[0].to === port
   );
 }

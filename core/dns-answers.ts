@@ -11,7 +11,10 @@ export type DnsAnswer = Omit<RecordOf<'dnsAnswer'>, 'kind' | 'service'>;
 export function readDnsAnswers(report: NodeReport, service: string): DnsAnswer[] {
   const answers = recordsOf(report, 'dnsAnswer').filter((record) => record.service === service);
   const earlier = recordsOf(report, 'dns').filter((record) => record.service === service);
-  return [...answers.map(({ kind: _kind, service: _service, ...answer }) => answer), ...earlier.flatMap(ofEarlierVersion)];
+  return [
+    ...answers.map(({ kind: _kind, service: _service, ...answer }) => answer),
+    ...earlier.flatMap(ofEarlierVersion),
+  ];
 }
 
 function ofEarlierVersion({ name, server, answers, error }: RecordOf<'dns'>): DnsAnswer[] {
@@ -62,7 +65,10 @@ export function compareAnswer(answer: DnsAnswer, expected: ExpectedAnswer): Comp
   if (!isWord(answer)) return { kind: 'unknown' };
   const wanted = expected.kind === 'addresses' ? expected.addresses : expected.services;
   if (answer.answers.length === 0) return wanted.length === 0 ? { kind: 'right' } : { kind: 'absent' };
-  const { missing, extra } = expected.kind === 'addresses' ? addressDifference(answer.answers, expected.addresses) : serviceDifference(answer.answers, expected.services);
+  const { missing, extra } =
+    expected.kind === 'addresses'
+      ? addressDifference(answer.answers, expected.addresses)
+      : serviceDifference(answer.answers, expected.services);
   return missing.length === 0 && extra.length === 0 ? { kind: 'right' } : { kind: 'wrong', missing, extra };
 }
 
@@ -73,7 +79,10 @@ function compareAlias(answer: DnsAnswer, target: string): Comparison {
   return answer.alias === undefined ? { kind: 'absent' } : { kind: 'wrong', missing: [target], extra: [answer.alias] };
 }
 
-function addressDifference(answers: readonly string[], expected: readonly string[]): { missing: string[]; extra: string[] } {
+function addressDifference(
+  answers: readonly string[],
+  expected: readonly string[],
+): { missing: string[]; extra: string[] } {
   return {
     missing: expected.filter((address) => !answers.some((each) => isSameAddress(each, address))),
     extra: answers.filter((address) => !expected.some((each) => isSameAddress(each, address))),
@@ -81,14 +90,20 @@ function addressDifference(answers: readonly string[], expected: readonly string
 }
 
 /** An answer is `PRIORITY WEIGHT PORT TARGET`; priority and weight are the server's own. */
-function serviceDifference(answers: readonly string[], expected: Extract<ExpectedAnswer, { kind: 'services' }>['services']): { missing: string[]; extra: string[] } {
+function serviceDifference(
+  answers: readonly string[],
+  expected: Extract<ExpectedAnswer, { kind: 'services' }>['services'],
+): { missing: string[]; extra: string[] } {
   const said = answers.map((text) => {
     const [, , port = '', target = ''] = text.split(' ');
     return { text: `${port} ${target}`, port: Number(port), target: target.toLowerCase() };
   });
-  const isOf = (one: (typeof said)[number], other: (typeof expected)[number]): boolean => one.port === other.port && other.targets.some((target) => target.toLowerCase() === one.target);
+  const isOf = (one: (typeof said)[number], other: (typeof expected)[number]): boolean =>
+    one.port === other.port && other.targets.some((target) => target.toLowerCase() === one.target);
   return {
-    missing: expected.filter((each) => !said.some((one) => isOf(one, each))).map(({ port, targets }) => `${port} ${targets[0] ?? ''}`),
+    missing: expected
+      .filter((each) => !said.some((one) => isOf(one, each)))
+      .map(({ port, targets }) => `${port} ${targets[0] ?? ''}`),
     extra: said.filter((one) => !expected.some((each) => isOf(one, each))).map(({ text }) => text),
   };
 }

@@ -19,7 +19,10 @@ export interface DnsQuestion {
 export type ExpectedAnswer = DnsQuestion &
   (
     | { readonly kind: 'addresses'; readonly addresses: readonly string[] }
-    | { readonly kind: 'services'; readonly services: readonly { readonly port: number; readonly targets: readonly string[] }[] }
+    | {
+        readonly kind: 'services';
+        readonly services: readonly { readonly port: number; readonly targets: readonly string[] }[];
+      }
     | { readonly kind: 'alias'; readonly target: string }
   );
 
@@ -28,7 +31,10 @@ const maxPorts = 10;
 const maxPodNames = 10;
 
 /** `auth-service.default.svc.cluster.local` */
-export function serviceDomain({ namespace, name }: Pick<DesiredService, 'namespace' | 'name'>, clusterDomain: string): string {
+export function serviceDomain(
+  { namespace, name }: Pick<DesiredService, 'namespace' | 'name'>,
+  clusterDomain: string,
+): string {
   return `${name}.${namespace}.svc.${clusterDomain}`;
 }
 
@@ -55,9 +61,16 @@ function allAnswers(desired: DesiredService, clusterDomain: string): ExpectedAns
   const name = serviceDomain(desired, clusterDomain);
   if (service.type === 'ExternalName') {
     // CoreDNS gives an alias for a host's name alone; for an address it has no answer.
-    return service.externalName === undefined || isAddress(service.externalName) ? [] : [{ name, type: 'A', kind: 'alias', target: service.externalName.replace(/\.$/, '').toLowerCase() }];
+    return service.externalName === undefined || isAddress(service.externalName)
+      ? []
+      : [{ name, type: 'A', kind: 'alias', target: service.externalName.replace(/\.$/, '').toLowerCase() }];
   }
-  const own = (['A', 'AAAA'] as const).map((type): ExpectedAnswer => ({ name, type, kind: 'addresses', addresses: addressesOf(desired, familyOfType(type)) }));
+  const own = (['A', 'AAAA'] as const).map((type): ExpectedAnswer => ({
+    name,
+    type,
+    kind: 'addresses',
+    addresses: addressesOf(desired, familyOfType(type)),
+  }));
   const ports = service.ports.filter((port) => port.name !== undefined && port.name !== '').slice(0, maxPorts);
   const portAnswers = ports.map((port): ExpectedAnswer => ({
     name: `_${port.name ?? ''}._${port.protocol.toLowerCase()}.${name}`,
@@ -82,26 +95,38 @@ function isAddress(text: string): boolean {
 }
 
 function addressesOf(desired: DesiredService, family: Family): string[] {
-  const addresses = isHeadless(desired) ? readyEndpoints(desired).flatMap(({ endpoint }) => endpoint.addresses) : desired.service.clusterIPs;
+  const addresses = isHeadless(desired)
+    ? readyEndpoints(desired).flatMap(({ endpoint }) => endpoint.addresses)
+    : desired.service.clusterIPs;
   return [...new Set(addresses.filter((address) => familyOf(address) === family))].sort();
 }
 
 /** Of slices with a port: CoreDNS has no record of an endpoint that serves none. */
-function readyEndpoints({ endpointSlices }: DesiredService): { readonly endpoint: EndpointStatus; readonly slice: EndpointSliceStatus }[] {
+function readyEndpoints({
+  endpointSlices,
+}: DesiredService): { readonly endpoint: EndpointStatus; readonly slice: EndpointSliceStatus }[] {
   return endpointSlices
     .filter(({ addressType }) => addressType !== 'FQDN')
     .flatMap((slice) => slice.endpoints.filter(({ ready }) => ready).map((endpoint) => ({ endpoint, slice })));
 }
 
 /** One for each ready endpoint; its target is its host name, its pod's name (endpoint_pod_names) or its address with dashes. */
-function endpointServices(desired: DesiredService, port: DesiredService['service']['ports'][number], name: string): { port: number; targets: string[] }[] {
+function endpointServices(
+  desired: DesiredService,
+  port: DesiredService['service']['ports'][number],
+  name: string,
+): { port: number; targets: string[] }[] {
   return readyEndpoints(desired).flatMap(({ endpoint, slice }) => {
-    const own = slice.ports.find((candidate) => candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol);
+    const own = slice.ports.find(
+      (candidate) => candidate.name === port.name && (candidate.protocol ?? 'TCP') === port.protocol,
+    );
     if (own?.port === undefined) return [];
     const number = own.port;
     return endpoint.addresses.map((address) => ({
       port: number,
-      targets: [endpoint.hostname, endpoint.targetRef?.name, dashed(address)].flatMap((label) => (label === undefined ? [] : [`${label}.${name}`])),
+      targets: [endpoint.hostname, endpoint.targetRef?.name, dashed(address)].flatMap((label) =>
+        label === undefined ? [] : [`${label}.${name}`],
+      ),
     }));
   });
 }

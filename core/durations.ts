@@ -12,11 +12,20 @@ export function quantile({ count, buckets }: Durations, share: number): number |
 
 /** All of them as one; buckets that one of them left out because nothing fell into it hold as many as the one before. */
 export function mergeDurations(all: readonly Durations[]): Durations {
-  const bounds = [...new Set(all.flatMap(({ buckets }) => (buckets ?? []).map(({ atMost }) => atMost)))].sort((one, other) => one - other);
+  const bounds = [...new Set(all.flatMap(({ buckets }) => (buckets ?? []).map(({ atMost }) => atMost)))].sort(
+    (one, other) => one - other,
+  );
   const sum = (value: (each: Durations) => number): number => all.reduce((total, each) => total + value(each), 0);
   return {
     count: sum(({ count }) => count),
     sum: sum((each) => each.sum),
-    ...(all.some(({ buckets }) => buckets === undefined) ? {} : { buckets: bounds.map((atMost) => ({ atMost, count: sum(({ buckets = [] }) => buckets.findLast((bucket) => bucket.atMost <= atMost)?.count ?? 0) })) }),
+    ...(all.some(({ buckets }) => buckets === undefined)
+      ? {}
+      : {
+          buckets: bounds.map((atMost) => ({
+            atMost,
+            count: sum(({ buckets = [] }) => buckets.findLast((bucket) => bucket.atMost <= atMost)?.count ?? 0),
+          })),
+        }),
   };
 }

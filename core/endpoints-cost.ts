@@ -8,20 +8,26 @@ import type { EndpointsCostStatus } from './service-trace.ts';
  * Every watcher of Endpoints gets the whole object for each change; a watcher of EndpointSlices gets the one that changed.
  * Sizes are those of the objects as JSON. Undefined where the API server was not asked.
  */
-export function endpointsCost({ endpointSlices }: DesiredService, cluster: ClusterFacts | undefined): EndpointsCostStatus | undefined {
+export function endpointsCost(
+  { endpointSlices }: DesiredService,
+  cluster: ClusterFacts | undefined,
+): EndpointsCostStatus | undefined {
   const slices = cluster?.endpointSlices;
   if (slices === undefined || slices.length === 0) return undefined;
   const endpoints = cluster?.endpoints ?? undefined;
   return {
     ...present({
-      legacy: endpoints === undefined
-        ? undefined
-        : {
-            addresses: new Set(endpoints.subsets.flatMap(({ addresses, notReadyAddresses }) => [...addresses, ...notReadyAddresses])).size,
-            bytes: endpoints.bytes,
-            truncated: endpoints.overCapacity === 'truncated',
-            changeBytes: endpoints.bytes,
-          },
+      legacy:
+        endpoints === undefined
+          ? undefined
+          : {
+              addresses: new Set(
+                endpoints.subsets.flatMap(({ addresses, notReadyAddresses }) => [...addresses, ...notReadyAddresses]),
+              ).size,
+              bytes: endpoints.bytes,
+              truncated: endpoints.overCapacity === 'truncated',
+              changeBytes: endpoints.bytes,
+            },
     }),
     endpointSlices: {
       addresses: new Set(endpointSlices.flatMap((slice) => slice.endpoints).flatMap(({ addresses }) => addresses)).size,
@@ -37,6 +43,9 @@ export function endpointsCost({ endpointSlices }: DesiredService, cluster: Clust
 /** The size of the shard that a changed endpoint is in, on average over the endpoints; of the shards where there is none. */
 function expectedBytes(endpointSlices: DesiredService['endpointSlices'], bytes: ReadonlyMap<string, number>): number {
   const total = endpointSlices.reduce((sum, { endpoints }) => sum + endpoints.length, 0);
-  const weighted = endpointSlices.reduce((sum, { name, endpoints }) => sum + (bytes.get(name) ?? 0) * (total === 0 ? 1 : endpoints.length), 0);
+  const weighted = endpointSlices.reduce(
+    (sum, { name, endpoints }) => sum + (bytes.get(name) ?? 0) * (total === 0 ? 1 : endpoints.length),
+    0,
+  );
   return Math.round(weighted / (total === 0 ? Math.max(endpointSlices.length, 1) : total));
 }

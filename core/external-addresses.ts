@@ -53,19 +53,30 @@ export function externalAddressesOf({ service }: Pick<DesiredService, 'service'>
 }
 
 /** Of each external address, whose it is. */
-export function classifyExternalAddresses(desired: Pick<DesiredService, 'namespace' | 'name' | 'service'>, others: OtherAddresses): ExternalAddress[] {
+export function classifyExternalAddresses(
+  desired: Pick<DesiredService, 'namespace' | 'name' | 'service'>,
+  others: OtherAddresses,
+): ExternalAddress[] {
   const { namespace, name, service } = desired;
   const chosen = new Set(service.externalIPs.map(comparableAddress));
   const clusterIPs = new Set(service.clusterIPs.map(comparableAddress));
   const nodes = new Set(others.nodes.map(comparableAddress));
   const pods = new Set(others.pods.map(comparableAddress));
-  const holders = others.services?.filter((each) => each.namespace !== namespace || each.name !== name).map((each) => ({
-    ports: each.ports,
-    clusterIPs: new Set(each.clusterIPs.map(comparableAddress)),
-    external: new Set(each.external.map(comparableAddress)),
-  }));
-  const isSamePort = (holder: Pick<AddressHolder, 'ports'>): boolean => holder.ports.some(({ protocol, port }) => service.ports.some((own) => own.protocol === protocol && own.port === port));
-  const isNodePort = (holder: Pick<AddressHolder, 'ports'>): boolean => holder.ports.some(({ protocol, nodePort }) => service.ports.some((own) => own.protocol === protocol && own.port === nodePort));
+  const holders = others.services
+    ?.filter((each) => each.namespace !== namespace || each.name !== name)
+    .map((each) => ({
+      ports: each.ports,
+      clusterIPs: new Set(each.clusterIPs.map(comparableAddress)),
+      external: new Set(each.external.map(comparableAddress)),
+    }));
+  const isSamePort = (holder: Pick<AddressHolder, 'ports'>): boolean =>
+    holder.ports.some(({ protocol, port }) =>
+      service.ports.some((own) => own.protocol === protocol && own.port === port),
+    );
+  const isNodePort = (holder: Pick<AddressHolder, 'ports'>): boolean =>
+    holder.ports.some(({ protocol, nodePort }) =>
+      service.ports.some((own) => own.protocol === protocol && own.port === nodePort),
+    );
   const useOf = (address: string): AddressUse => {
     if (clusterIPs.has(address)) return 'Own';
     if (holders === undefined) return 'Unlisted';
@@ -77,11 +88,17 @@ export function classifyExternalAddresses(desired: Pick<DesiredService, 'namespa
     if (nodes.has(address)) return chosen.has(address) || holders.some(isNodePort) ? 'Taken' : 'Shared';
     return sharing.length > 0 ? 'Shared' : 'Own';
   };
-  return externalAddressesOf(desired).map((address, index) => ({ address, use: index < maxExternalAddresses ? useOf(address) : 'Beyond' }));
+  return externalAddressesOf(desired).map((address, index) => ({
+    address,
+    use: index < maxExternalAddresses ? useOf(address) : 'Beyond',
+  }));
 }
 
 /** Whether nodes are asked for this external address; where nobody has looked whose it is, as in older traces, they were. */
-export function isAddressAsked({ externalAddresses }: Pick<DesiredService, 'externalAddresses'>, address: string): boolean {
+export function isAddressAsked(
+  { externalAddresses }: Pick<DesiredService, 'externalAddresses'>,
+  address: string,
+): boolean {
   const text = comparableAddress(address);
   const known = externalAddresses?.find((each) => each.address === text);
   return known === undefined || isAskedUse(known.use);

@@ -31,23 +31,43 @@ export interface IpSetQuestion {
  * @returns undefined where it depends on what is not known: a MAC address, an interface, a mark, a source port, a
  * set that is not there, or an element that is written as a name or a range
  */
-export function ipSetContains(set: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, question: IpSetQuestion = {}): boolean | undefined {
-  return set.type === 'list:set' ? listContains(set, flags, packet, question) : elementsContain(set, flags, packet, question.returnNomatch === true);
+export function ipSetContains(
+  set: IpSet,
+  flags: readonly IpSetFlag[],
+  packet: IpSetPacket,
+  question: IpSetQuestion = {},
+): boolean | undefined {
+  return set.type === 'list:set'
+    ? listContains(set, flags, packet, question)
+    : elementsContain(set, flags, packet, question.returnNomatch === true);
 }
 
 /** The first member that holds the packet decides. The kernel refuses a list within a list, so one in a dump is not followed. */
-function listContains(list: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, question: IpSetQuestion): boolean | undefined {
+function listContains(
+  list: IpSet,
+  flags: readonly IpSetFlag[],
+  packet: IpSetPacket,
+  question: IpSetQuestion,
+): boolean | undefined {
   let answer: boolean | undefined = false;
   for (const { parts } of list.elements) {
     const member = question.sets?.get(parts[0] ?? '');
-    const contains = member === undefined || member.type === 'list:set' ? undefined : elementsContain(member, flags, packet, question.returnNomatch === true);
+    const contains =
+      member === undefined || member.type === 'list:set'
+        ? undefined
+        : elementsContain(member, flags, packet, question.returnNomatch === true);
     if (contains === true) return true;
     if (contains === undefined) answer = undefined;
   }
   return answer;
 }
 
-function elementsContain(set: IpSet, flags: readonly IpSetFlag[], packet: IpSetPacket, returnNomatch: boolean): boolean | undefined {
+function elementsContain(
+  set: IpSet,
+  flags: readonly IpSetFlag[],
+  packet: IpSetPacket,
+  returnNomatch: boolean,
+): boolean | undefined {
   const index = indexOf(set);
   if (index === undefined) return undefined;
   if (flags.length < index.dimensions.length) return false;
@@ -57,7 +77,9 @@ function elementsContain(set: IpSet, flags: readonly IpSetFlag[], packet: IpSetP
   if (set.family !== undefined && set.family !== (source.bits === 32 ? 'IPv4' : 'IPv6')) return false;
   // ip_set_get_ip_port: SCTP has no port for a bitmap.
   if (index.dimensions.includes('bare port') && packet.protocol === 'SCTP') return false;
-  const values = index.dimensions.map((dimension, position) => valueOf(dimension, flags[position] === 'src', packet, source, destination, index.mask));
+  const values = index.dimensions.map((dimension, position) =>
+    valueOf(dimension, flags[position] === 'src', packet, source, destination, index.mask),
+  );
 
   const found = values.includes(undefined) ? searchAll(index, values, packet.protocol) : search(index, values);
   // What an unreadable element holds is not known; among networks it may also be an exception.
@@ -78,7 +100,7 @@ type Value = Address | string | undefined;
 
 interface Entry {
   /** Of each part: a network, or text to be equal. */
-  readonly parts: readonly (({ readonly network: bigint; readonly length: number }) | string)[];
+  readonly parts: readonly ({ readonly network: bigint; readonly length: number } | string)[];
   readonly isException: boolean;
 }
 
@@ -154,9 +176,17 @@ export function ipSetContents(set: IpSet): IpSetContents | undefined {
   for (const { parts } of index.entries) {
     const networks = parts.flatMap((part) => (typeof part === 'string' ? [] : [part]));
     const [first] = networks;
-    if (first !== undefined && networks.length > 1 && networks.every(({ network, length }) => length === bits && network === first.network)) loops.push({ value: first.network, bits });
-    else for (const { network, length } of networks) ranges.push({ bits, from: network, to: network | (prefixMask(bits, bits) ^ prefixMask(length, bits)) });
-    for (const part of parts) if (typeof part === 'string' && /\d$/.test(part)) ports.add(Number(part.slice(part.indexOf(':') + 1)));
+    if (
+      first !== undefined &&
+      networks.length > 1 &&
+      networks.every(({ network, length }) => length === bits && network === first.network)
+    )
+      loops.push({ value: first.network, bits });
+    else
+      for (const { network, length } of networks)
+        ranges.push({ bits, from: network, to: network | (prefixMask(bits, bits) ^ prefixMask(length, bits)) });
+    for (const part of parts)
+      if (typeof part === 'string' && /\d$/.test(part)) ports.add(Number(part.slice(part.indexOf(':') + 1)));
   }
   return { ranges, loops, ports: [...ports] };
 }
@@ -182,14 +212,20 @@ function maskOf({ options, family }: IpSet): bigint | undefined | 'unreadable' {
   const netmask = options.find((option) => option.startsWith('netmask '))?.slice('netmask '.length);
   const bitmask = options.find((option) => option.startsWith('bitmask '))?.slice('bitmask '.length);
   const bits = family === 'IPv6' ? 128 : 32;
-  if (netmask !== undefined) return /^\d+$/.test(netmask) && Number(netmask) <= bits ? prefixMask(Number(netmask), bits) : 'unreadable';
+  if (netmask !== undefined)
+    return /^\d+$/.test(netmask) && Number(netmask) <= bits ? prefixMask(Number(netmask), bits) : 'unreadable';
   if (bitmask !== undefined) return readAddress(bitmask)?.value ?? 'unreadable';
   return undefined;
 }
 
-function readElement({ parts: texts, isException }: IpSetElement, dimensions: readonly Dimension[], mask: bigint | undefined): Entry | 'unreadable' {
+function readElement(
+  { parts: texts, isException }: IpSetElement,
+  dimensions: readonly Dimension[],
+  mask: bigint | undefined,
+): Entry | 'unreadable' {
   // bitmap:ip,mac may hold an address whose MAC is not yet known.
-  if (texts.length > dimensions.length || (texts.length < dimensions.length && dimensions[texts.length] !== 'other')) return 'unreadable';
+  if (texts.length > dimensions.length || (texts.length < dimensions.length && dimensions[texts.length] !== 'other'))
+    return 'unreadable';
   const parts: Entry['parts'][number][] = [];
   for (const [position, dimension] of dimensions.entries()) {
     const part = readPart(texts[position] ?? '', dimension, mask);
@@ -207,7 +243,10 @@ function readPart(text: string, dimension: Dimension, mask: bigint | undefined):
       if (address === undefined) return undefined;
       const length = lengthText === undefined ? address.bits : Number(lengthText);
       if (!Number.isInteger(length) || length < 0 || length > address.bits) return undefined;
-      return { network: address.value & prefixMask(length, address.bits) & (mask ?? prefixMask(address.bits, address.bits)), length };
+      return {
+        network: address.value & prefixMask(length, address.bits) & (mask ?? prefixMask(address.bits, address.bits)),
+        length,
+      };
     }
     case 'port':
       return readPort(text);
@@ -219,7 +258,14 @@ function readPart(text: string, dimension: Dimension, mask: bigint | undefined):
 }
 
 /** Protocols as /etc/protocols names them, or by number where a node has no such file. */
-const protocolNames = new Map([['tcp', 'TCP'], ['6', 'TCP'], ['udp', 'UDP'], ['17', 'UDP'], ['sctp', 'SCTP'], ['132', 'SCTP']]);
+const protocolNames = new Map([
+  ['tcp', 'TCP'],
+  ['6', 'TCP'],
+  ['udp', 'UDP'],
+  ['17', 'UDP'],
+  ['sctp', 'SCTP'],
+  ['132', 'SCTP'],
+]);
 
 /** `tcp:80` as `TCP:80`; without a protocol it is TCP. What is of another protocol, such as icmp:echo-request, stays as it is. */
 function readPort(text: string): string | undefined {
@@ -231,7 +277,14 @@ function readPort(text: string): string | undefined {
   return /^\d+$/.test(port) ? `${protocol}:${port}` : undefined;
 }
 
-function valueOf(dimension: Dimension, isSource: boolean, packet: IpSetPacket, source: Address, destination: Address, mask: bigint | undefined): Value {
+function valueOf(
+  dimension: Dimension,
+  isSource: boolean,
+  packet: IpSetPacket,
+  source: Address,
+  destination: Address,
+  mask: bigint | undefined,
+): Value {
   const port = isSource ? packet.sourcePort : packet.destinationPort;
   switch (dimension) {
     case 'address': {
@@ -270,7 +323,8 @@ function searchAll(index: Index, values: readonly Value[], protocol: Protocol): 
   const fits = index.entries.some(({ parts }) =>
     parts.every((part, position) => {
       const value = values[position];
-      if (value === undefined) return index.dimensions[position] !== 'port' || (typeof part === 'string' && part.startsWith(`${protocol}:`));
+      if (value === undefined)
+        return index.dimensions[position] !== 'port' || (typeof part === 'string' && part.startsWith(`${protocol}:`));
       if (typeof part === 'string' || typeof value === 'string') return part === value;
       return (value.value & prefixMask(part.length, value.bits)) === part.network;
     }),
@@ -285,7 +339,10 @@ function keyOf(parts: Entry['parts']): string {
 function readAddress(text: string): Address | undefined {
   if (!(ipaddr.IPv4.isValidFourPartDecimal(text) || ipaddr.IPv6.isValid(text))) return undefined;
   const bytes = ipaddr.parse(text).toByteArray();
-  return { value: bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n), bits: bytes.length === 4 ? 32 : 128 };
+  return {
+    value: bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n),
+    bits: bytes.length === 4 ? 32 : 128,
+  };
 }
 
 const masks = new Map<number, bigint>();

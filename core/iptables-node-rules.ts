@@ -5,7 +5,14 @@ import { iptablesRuleText } from './parse/print-iptables.ts';
 import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { viewIptablesRule, type RuleView } from './rule-view.ts';
 
-const kinds = new Map<string, ChainKind>([['KUBE-SVC-', 'cluster'], ['KUBE-SVL-', 'local'], ['KUBE-EXT-', 'external'], ['KUBE-XLB-', 'external'], ['KUBE-FW-', 'firewall'], ['KUBE-SEP-', 'endpoint']]);
+const kinds = new Map<string, ChainKind>([
+  ['KUBE-SVC-', 'cluster'],
+  ['KUBE-SVL-', 'local'],
+  ['KUBE-EXT-', 'external'],
+  ['KUBE-XLB-', 'external'],
+  ['KUBE-FW-', 'firewall'],
+  ['KUBE-SEP-', 'endpoint'],
+]);
 
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
@@ -17,7 +24,11 @@ export function iptablesChainKind(name: string): ChainKind | undefined {
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name)) views.set(name, lookup('nat', name)?.map((rule) => viewIptablesRule(rule, iptablesRuleText)));
+    if (!views.has(name))
+      views.set(
+        name,
+        lookup('nat', name)?.map((rule) => viewIptablesRule(rule, iptablesRuleText)),
+      );
     return views.get(name);
   };
   const kindOf = iptablesChainKind;
@@ -26,7 +37,8 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     chain,
     kindOf,
     // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
-    isEntry: (step) => dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && step.isUnknown !== true,
+    isEntry: (step) =>
+      dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && step.isUnknown !== true,
     sourceRanges(_frontend, visited) {
       for (const [name, { table }] of visited) {
         if (kindOf(name) !== 'firewall') continue;
@@ -43,8 +55,15 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     hairpin({ address, by }) {
       const rules = by === undefined || kindOf(by.chain) !== 'endpoint' ? undefined : chain(by.chain);
       if (by === undefined || rules === undefined) return undefined;
-      const marking = rules.find(({ sources, chains }) => chains.includes('KUBE-MARK-MASQ') && sources?.negated === false && sources.prefixes.some((prefix) => isHost(prefix, address)));
-      return marking === undefined ? { value: false } : { value: true, by: { table: by.table, chain: by.chain, rule: marking.text } };
+      const marking = rules.find(
+        ({ sources, chains }) =>
+          chains.includes('KUBE-MARK-MASQ') &&
+          sources?.negated === false &&
+          sources.prefixes.some((prefix) => isHost(prefix, address)),
+      );
+      return marking === undefined
+        ? { value: false }
+        : { value: true, by: { table: by.table, chain: by.chain, rule: marking.text } };
     },
     weight: () => undefined,
   };

@@ -59,9 +59,19 @@ export type End = 'source' | 'destination';
 /** One option of a match module. */
 export type IptablesOption =
   /** --sport and --dport of tcp, udp, udplite, sctp and dccp; both ends are included. */
-  | { readonly kind: 'sourcePort' | 'destinationPort'; readonly from: number; readonly to: number; readonly negated: boolean }
+  | {
+      readonly kind: 'sourcePort' | 'destinationPort';
+      readonly from: number;
+      readonly to: number;
+      readonly negated: boolean;
+    }
   /** --sports, --dports and --ports of multiport: `80,8000:8080`. */
-  | { readonly kind: 'multiport'; readonly end: End | 'either'; readonly ranges: readonly PortRange[]; readonly negated: boolean }
+  | {
+      readonly kind: 'multiport';
+      readonly end: End | 'either';
+      readonly ranges: readonly PortRange[];
+      readonly negated: boolean;
+    }
   /** --tcp-flags MASK SET, as the bits of a TCP header; --syn is a spelling of it. */
   | { readonly kind: 'tcpFlags'; readonly mask: number; readonly set: number; readonly negated: boolean }
   /** --mode of statistic. */
@@ -84,20 +94,44 @@ export type IptablesOption =
   /** --ctproto. */
   | { readonly kind: 'connectionProtocol'; readonly protocol: string; readonly negated: boolean }
   /** --ctorigsrc, --ctorigdst, --ctreplsrc and --ctrepldst. */
-  | { readonly kind: 'connectionAddress'; readonly direction: Direction; readonly end: End; readonly prefix: string; readonly negated: boolean }
+  | {
+      readonly kind: 'connectionAddress';
+      readonly direction: Direction;
+      readonly end: End;
+      readonly prefix: string;
+      readonly negated: boolean;
+    }
   /** --ctorigsrcport, --ctorigdstport, --ctreplsrcport and --ctrepldstport. */
-  | { readonly kind: 'connectionPort'; readonly direction: Direction; readonly end: End; readonly from: number; readonly to: number; readonly negated: boolean }
+  | {
+      readonly kind: 'connectionPort';
+      readonly direction: Direction;
+      readonly end: End;
+      readonly from: number;
+      readonly to: number;
+      readonly negated: boolean;
+    }
   /** --ctdir. */
   | { readonly kind: 'direction'; readonly direction: Direction; readonly negated: boolean }
   /** --match-set NAME FLAGS of set. */
-  | { readonly kind: 'matchSet'; readonly set: string; readonly flags: readonly ('src' | 'dst')[]; readonly negated: boolean }
+  | {
+      readonly kind: 'matchSet';
+      readonly set: string;
+      readonly flags: readonly ('src' | 'dst')[];
+      readonly negated: boolean;
+    }
   /** --rcheck, --update, --set and --remove of recent. */
   | { readonly kind: 'recent'; readonly action: 'rcheck' | 'update' | 'set' | 'remove'; readonly negated: boolean }
   /** --name of recent. */
   | { readonly kind: 'recentList'; readonly name: string; readonly negated: false }
   | { readonly kind: 'comment'; readonly text: string; readonly negated: false }
   /** --src-range and --dst-range of iprange; both ends are included. */
-  | { readonly kind: 'addressRange'; readonly end: End; readonly from: string; readonly to: string; readonly negated: boolean }
+  | {
+      readonly kind: 'addressRange';
+      readonly end: End;
+      readonly from: string;
+      readonly to: string;
+      readonly negated: boolean;
+    }
   | KeptOption
   /** The end of a line whose quote is not closed, from the quote on: nobody knows what followed. */
   | { readonly kind: 'torn'; readonly text: string; readonly negated: false };
@@ -126,7 +160,11 @@ export type IptablesTarget =
   /** Where to; the flags --random, --random-fully and --persistent in the order of the line. */
   | { readonly kind: 'DNAT' | 'SNAT'; readonly to: readonly NatRange[]; readonly flags: readonly NatFlag[] }
   /** --to-ports; undefined where the port stays, or the kernel chooses one. */
-  | { readonly kind: 'MASQUERADE' | 'REDIRECT'; readonly ports: PortRange | undefined; readonly flags: readonly NatFlag[] }
+  | {
+      readonly kind: 'MASQUERADE' | 'REDIRECT';
+      readonly ports: PortRange | undefined;
+      readonly flags: readonly NatFlag[];
+    }
   /** --to: the network part of the address becomes this one's. */
   | { readonly kind: 'NETMAP'; readonly to: string }
   /** The packet's mark becomes (mark and not clear) xor value: --set-xmark, and what the others mean by it. */
@@ -163,10 +201,14 @@ export function commentOf({ matches }: IptablesRule): string | undefined {
 }
 
 /** The ports of one end that the rule asks for, by --sport, --dport or multiport; undefined where it asks for none. */
-export function portsOf({ matches }: IptablesRule, end: End): { readonly ranges: readonly PortRange[]; readonly negated: boolean } | undefined {
+export function portsOf(
+  { matches }: IptablesRule,
+  end: End,
+): { readonly ranges: readonly PortRange[]; readonly negated: boolean } | undefined {
   for (const { options } of matches) {
     for (const option of options) {
-      if (option.kind === (end === 'source' ? 'sourcePort' : 'destinationPort')) return { ranges: [{ from: option.from, to: option.to }], negated: option.negated };
+      if (option.kind === (end === 'source' ? 'sourcePort' : 'destinationPort'))
+        return { ranges: [{ from: option.from, to: option.to }], negated: option.negated };
       if (option.kind === 'multiport' && option.end === end) return option;
     }
   }

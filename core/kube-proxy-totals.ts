@@ -32,7 +32,9 @@ export function kubeProxyTotals(metrics: KubeProxyMetrics): KubeProxyTotals {
     const known = syncs.flatMap((sync) => value(sync) ?? []);
     return known.length === 0 ? undefined : mergeDurations(known);
   };
-  const failed = [...apiRequests].filter(([code]) => code === '<error>' || code === '401' || code === '403' || code.startsWith('5'));
+  const failed = [...apiRequests].filter(
+    ([code]) => code === '<error>' || code === '401' || code === '403' || code.startsWith('5'),
+  );
   return present({
     lastQueued: lastQueuedOf(syncs),
     pendingChanges: sum([metrics.serviceChangesPending, metrics.endpointChangesPending]),
@@ -48,9 +50,15 @@ export function kubeProxyTotals(metrics: KubeProxyMetrics): KubeProxyTotals {
 }
 
 /** Undefined where kube-proxy does not say it. */
-export function failedWrites({ restoreFailures, partialRestoreFailures, nftablesSyncFailures }: KubeProxySync): number | undefined {
+export function failedWrites({
+  restoreFailures,
+  partialRestoreFailures,
+  nftablesSyncFailures,
+}: KubeProxySync): number | undefined {
   const known = [restoreFailures, partialRestoreFailures, nftablesSyncFailures].filter((count) => count !== undefined);
-  return known.length === 0 ? undefined : Math.max(restoreFailures ?? 0, partialRestoreFailures ?? 0) + (nftablesSyncFailures ?? 0);
+  return known.length === 0
+    ? undefined
+    : Math.max(restoreFailures ?? 0, partialRestoreFailures ?? 0) + (nftablesSyncFailures ?? 0);
 }
 
 function lastQueuedOf(syncs: readonly KubeProxySync[]): number | undefined {
@@ -61,7 +69,9 @@ function lastQueuedOf(syncs: readonly KubeProxySync[]): number | undefined {
 
 /** Seconds since 1970, since when the longest waiting family waits to be written; undefined where none does. */
 export function waitingSince(syncs: readonly KubeProxySync[]): number | undefined {
-  const waiting = syncs.flatMap(({ lastQueued, lastSync }) => (isTime(lastQueued) && lastQueued > (lastSync ?? 0) ? [lastQueued] : []));
+  const waiting = syncs.flatMap(({ lastQueued, lastSync }) =>
+    isTime(lastQueued) && lastQueued > (lastSync ?? 0) ? [lastQueued] : [],
+  );
   return waiting.length === 0 ? undefined : Math.min(...waiting);
 }
 

@@ -1,6 +1,11 @@
 /** Which lines of a kube-proxy's log concern one Service: by its name, its addresses and the names of its chains. */
 import { hostPort } from './address.ts';
-import { iptablesChainNames, iptablesEndpointChainName, nftablesChainNames, type ServiceChainNames } from './chain-names.ts';
+import {
+  iptablesChainNames,
+  iptablesEndpointChainName,
+  nftablesChainNames,
+  type ServiceChainNames,
+} from './chain-names.ts';
 import { knownTargets } from './desired-targets.ts';
 import { frontendsOf } from './node-program.ts';
 import type { DesiredService } from './service.ts';
@@ -10,7 +15,9 @@ export function logWords(desired: DesiredService): string[] {
   const { namespace, name, service, endpointSlices } = desired;
   const ports = service.ports.map(({ name: portName, protocol }) => ({ namespace, name, portName, protocol }));
   const chains = ports.flatMap((port) => {
-    const endpoints = (['IPv4', 'IPv6'] as const).flatMap((family) => knownTargets(desired, { family, portName: port.portName, protocol: port.protocol }));
+    const endpoints = (['IPv4', 'IPv6'] as const).flatMap((family) =>
+      knownTargets(desired, { family, portName: port.portName, protocol: port.protocol }),
+    );
     return [
       ...namesOf(iptablesChainNames(port)),
       ...namesOf(nftablesChainNames(port)),
@@ -21,7 +28,9 @@ export function logWords(desired: DesiredService): string[] {
     ...frontendsOf(desired).flatMap(({ address }) => (address === '' ? [] : [address])),
     ...endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap((endpoint) => endpoint.addresses)),
   ];
-  return [...new Set([`${namespace}/${name}`, ...endpointSlices.map((slice) => slice.name), ...chains, ...addresses])].sort((one, other) => other.length - one.length || (one < other ? -1 : 1));
+  return [
+    ...new Set([`${namespace}/${name}`, ...endpointSlices.map((slice) => slice.name), ...chains, ...addresses]),
+  ].sort((one, other) => other.length - one.length || (one < other ? -1 : 1));
 }
 
 function namesOf({ cluster, local, external, firewall }: ServiceChainNames): string[] {

@@ -20,7 +20,12 @@ export function mergeProbeRequests(one: ProbeRequest, other: ProbeRequest): Prob
     services.set(nameOf(service), service);
   }
   if (services.size > maxServices) return undefined;
-  const questions = new Map([...(first.dns?.questions ?? []), ...(second.dns?.questions ?? [])].map((question) => [JSON.stringify(question), question]));
+  const questions = new Map(
+    [...(first.dns?.questions ?? []), ...(second.dns?.questions ?? [])].map((question) => [
+      JSON.stringify(question),
+      question,
+    ]),
+  );
   if (questions.size > maxDnsQuestions) return undefined;
   return {
     ...one,
@@ -40,7 +45,9 @@ export function reportFor(report: NodeReport, { services, collect }: ProbeReques
   const own = new Set(services.map(nameOf));
   const records = report.records.flatMap((record): NodeReportRecord[] => {
     if ('service' in record && record.service !== undefined && !own.has(record.service)) return [];
-    return record.kind === 'conntrack' && collect.conntrack !== 'Entries' && record.lines.length > 0 ? [{ ...record, lines: [] }] : [record];
+    return record.kind === 'conntrack' && collect.conntrack !== 'Entries' && record.lines.length > 0
+      ? [{ ...record, lines: [] }]
+      : [record];
   });
   return { ...report, records };
 }
@@ -48,7 +55,16 @@ export function reportFor(report: NodeReport, { services, collect }: ProbeReques
 /** Requests whose text here is the same may be one. */
 function wayOfReading({ version, node, collect, maxConntrackEntries }: ProbeRequest): string {
   const { rules, kubeProxy, system, conntrack, dns } = collect;
-  return JSON.stringify([version, node, rules, kubeProxy, system === true, conntrack === 'None', dns === undefined ? null : { ...dns, questions: [] }, maxConntrackEntries]);
+  return JSON.stringify([
+    version,
+    node,
+    rules,
+    kubeProxy,
+    system === true,
+    conntrack === 'None',
+    dns === undefined ? null : { ...dns, questions: [] },
+    maxConntrackEntries,
+  ]);
 }
 
 function nameOf({ namespace, name }: ProbeRequest['services'][number]): string {

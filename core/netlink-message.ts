@@ -34,10 +34,12 @@ const [messageHeader, attributeHeader] = [16, 4];
 export function parseNetlinkMessages(bytes: Uint8Array): NetlinkMessage[] {
   const messages: NetlinkMessage[] = [];
   const view = viewOf(bytes);
-  for (let at = 0; at < bytes.length; ) {
-    if (at + messageHeader > bytes.length) throw new NetlinkError(`a message's header is cut off at byte ${String(at)}`);
+  for (let at = 0; at < bytes.length;) {
+    if (at + messageHeader > bytes.length)
+      throw new NetlinkError(`a message's header is cut off at byte ${String(at)}`);
     const length = view.getUint32(at, isLittleEndian);
-    if (length < messageHeader || at + length > bytes.length) throw new NetlinkError(`the message at byte ${String(at)} has the impossible length ${String(length)}`);
+    if (length < messageHeader || at + length > bytes.length)
+      throw new NetlinkError(`the message at byte ${String(at)} has the impossible length ${String(length)}`);
     messages.push({
       type: view.getUint16(at + 4, isLittleEndian),
       flags: view.getUint16(at + 6, isLittleEndian),
@@ -73,12 +75,13 @@ export class NetlinkAttributes {
   /** Throws NetlinkError where an attribute is cut off. */
   constructor(bytes: Uint8Array) {
     const view = viewOf(bytes);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       if (at + attributeHeader > bytes.length) throw new NetlinkError('an attribute is cut off');
       const length = view.getUint16(at, isLittleEndian);
       // The two highest bits say that it is nested, or big-endian.
       const type = view.getUint16(at + 2, isLittleEndian) & 0x3fff;
-      if (length < attributeHeader || at + length > bytes.length) throw new NetlinkError(`the attribute ${String(type)} has the impossible length ${String(length)}`);
+      if (length < attributeHeader || at + length > bytes.length)
+        throw new NetlinkError(`the attribute ${String(type)} has the impossible length ${String(length)}`);
       const value = bytes.subarray(at + attributeHeader, at + length);
       const values = this.#values.get(type);
       if (values === undefined) this.#values.set(type, [value]);
@@ -89,7 +92,8 @@ export class NetlinkAttributes {
 
   bytes(type: number): Uint8Array | undefined {
     const values = this.all(type);
-    if (values.length > 1) throw new NetlinkError(`the attribute ${String(type)} is there ${String(values.length)} times`);
+    if (values.length > 1)
+      throw new NetlinkError(`the attribute ${String(type)} is there ${String(values.length)} times`);
     return values[0];
   }
 
@@ -107,7 +111,8 @@ export class NetlinkAttributes {
     const bytes = this.bytes(type);
     if (bytes === undefined) return undefined;
     const value = [1, 2, 4, 8].includes(bytes.length) ? Number(bigEndian(bytes)) : NaN;
-    if (!Number.isSafeInteger(value)) throw new NetlinkError(`the attribute ${String(type)} is no number that can be read`);
+    if (!Number.isSafeInteger(value))
+      throw new NetlinkError(`the attribute ${String(type)} is no number that can be read`);
     return value;
   }
 
@@ -115,7 +120,8 @@ export class NetlinkAttributes {
   string(type: number): string | undefined {
     const bytes = this.bytes(type);
     if (bytes === undefined) return undefined;
-    if (bytes.indexOf(0) !== bytes.length - 1) throw new NetlinkError(`the attribute ${String(type)} is no text that ends where it ends`);
+    if (bytes.indexOf(0) !== bytes.length - 1)
+      throw new NetlinkError(`the attribute ${String(type)} is no text that ends where it ends`);
     return zeroTerminated(bytes);
   }
 
@@ -130,7 +136,8 @@ export class NetlinkAttributes {
 export function netlinkAttribute(type: number, value: string | Uint8Array): Uint8Array {
   const content = typeof value === 'string' ? new TextEncoder().encode(`${value}\0`) : value;
   const length = attributeHeader + content.length;
-  if (length > 0xffff) throw new NetlinkError(`a value of ${String(content.length)} bytes does not fit into an attribute`);
+  if (length > 0xffff)
+    throw new NetlinkError(`a value of ${String(content.length)} bytes does not fit into an attribute`);
   const bytes = new Uint8Array(padded(length));
   const view = viewOf(bytes);
   view.setUint16(0, length, isLittleEndian);

@@ -26,7 +26,13 @@ export type NftExpression =
   /** `@th,16,16`: base, and offset and length in bits. */
   | { readonly kind: 'rawPayload'; readonly base: string; readonly offset: number; readonly length: number }
   /** Optional headers, whose absence is an answer too; without a field it asks whether the header is there. */
-  | { readonly kind: 'header'; readonly header: NftHeader; readonly name: string; readonly field?: string; readonly offset?: number }
+  | {
+      readonly kind: 'header';
+      readonly header: NftHeader;
+      readonly name: string;
+      readonly field?: string;
+      readonly offset?: number;
+    }
   /** A TCP option by its number: `tcp option @254,16,8`. */
   | { readonly kind: 'rawTcpOption'; readonly option: number; readonly offset: number; readonly length: number }
   | { readonly kind: 'meta'; readonly key: string }
@@ -37,11 +43,23 @@ export type NftExpression =
   | { readonly kind: 'rt'; readonly key: string; readonly family?: string }
   | { readonly kind: 'socket'; readonly key: string; readonly level?: number }
   | { readonly kind: 'osf'; readonly key: string; readonly ttl?: string }
-  | { readonly kind: 'ipsec'; readonly key: string; readonly direction: string; readonly number?: number; readonly family?: string }
+  | {
+      readonly kind: 'ipsec';
+      readonly key: string;
+      readonly direction: string;
+      readonly number?: number;
+      readonly family?: string;
+    }
   | { readonly kind: 'tunnel'; readonly key: string }
   /** Numbers from offset to offset + modulus - 1, at random or in turn. */
   | { readonly kind: 'numgen'; readonly mode: 'random' | 'inc'; readonly modulus: number; readonly offset: number }
-  | { readonly kind: 'jhash'; readonly modulus: number; readonly offset?: number; readonly seed?: number; readonly of: NftExpression }
+  | {
+      readonly kind: 'jhash';
+      readonly modulus: number;
+      readonly offset?: number;
+      readonly seed?: number;
+      readonly of: NftExpression;
+    }
   | { readonly kind: 'symhash'; readonly modulus: number; readonly offset?: number }
   /** The value that a map holds for the key. */
   | { readonly kind: 'map'; readonly key: NftExpression; readonly data: NftExpression }

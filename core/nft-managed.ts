@@ -2,13 +2,26 @@
 import type { NftBase, NftRulesetTable } from './nft-table.ts';
 
 /** Built-in chains of iptables' tables: hook, priority and type (iptables/nft.c, xtables_ipv4 and below). */
-const builtIns: ReadonlyMap<string, Readonly<Record<string, readonly [hook: string, priority: number]>>> = new Map(Object.entries<Readonly<Record<string, readonly [hook: string, priority: number]>>>({
-  raw: { PREROUTING: ['prerouting', -300], OUTPUT: ['output', -300] },
-  mangle: { PREROUTING: ['prerouting', -150], INPUT: ['input', -150], FORWARD: ['forward', -150], OUTPUT: ['output', -150], POSTROUTING: ['postrouting', -150] },
-  nat: { PREROUTING: ['prerouting', -100], INPUT: ['input', 100], OUTPUT: ['output', -100], POSTROUTING: ['postrouting', 100] },
-  filter: { INPUT: ['input', 0], FORWARD: ['forward', 0], OUTPUT: ['output', 0] },
-  security: { INPUT: ['input', 50], FORWARD: ['forward', 50], OUTPUT: ['output', 50] },
-}));
+const builtIns: ReadonlyMap<string, Readonly<Record<string, readonly [hook: string, priority: number]>>> = new Map(
+  Object.entries<Readonly<Record<string, readonly [hook: string, priority: number]>>>({
+    raw: { PREROUTING: ['prerouting', -300], OUTPUT: ['output', -300] },
+    mangle: {
+      PREROUTING: ['prerouting', -150],
+      INPUT: ['input', -150],
+      FORWARD: ['forward', -150],
+      OUTPUT: ['output', -150],
+      POSTROUTING: ['postrouting', -150],
+    },
+    nat: {
+      PREROUTING: ['prerouting', -100],
+      INPUT: ['input', 100],
+      OUTPUT: ['output', -100],
+      POSTROUTING: ['postrouting', 100],
+    },
+    filter: { INPUT: ['input', 0], FORWARD: ['forward', 0], OUTPUT: ['output', 0] },
+    security: { INPUT: ['input', 50], FORWARD: ['forward', 50], OUTPUT: ['output', 50] },
+  }),
+);
 
 /**
  * Whether the table is one that iptables-nft or ip6tables-nft made: it has iptables' name, and each of its base chains
@@ -17,7 +30,9 @@ const builtIns: ReadonlyMap<string, Readonly<Record<string, readonly [hook: stri
 export function isManagedByIptables({ family, name, chains }: NftRulesetTable): boolean {
   const known = family === 'ip' || family === 'ip6' ? builtIns.get(name) : undefined;
   if (known === undefined) return false;
-  return [...chains].every(([chain, { base }]) => base === undefined || (Object.hasOwn(known, chain) && isBuiltIn(base, known[chain])));
+  return [...chains].every(
+    ([chain, { base }]) => base === undefined || (Object.hasOwn(known, chain) && isBuiltIn(base, known[chain])),
+  );
 }
 
 /** Chains by name with how many rules each has: what must be the same in iptables' own dump. */

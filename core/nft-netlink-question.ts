@@ -4,7 +4,15 @@
  * is one of the kernel's NFT_MSG_GET… messages, and changes nothing. It costs what it asks for; a set costs the kernel a
  * walk along the list of the table's sets besides.
  */
-import { joinBytes, nestedAttribute, netlinkAttribute, netlinkMessage, NetlinkError, padded, type NetlinkMessage } from './netlink-message.ts';
+import {
+  joinBytes,
+  nestedAttribute,
+  netlinkAttribute,
+  netlinkMessage,
+  NetlinkError,
+  padded,
+  type NetlinkMessage,
+} from './netlink-message.ts';
 import type { Family } from './service.ts';
 
 export type NftQuestion =
@@ -35,7 +43,9 @@ const messages: Readonly<Record<NftQuestion['ask'], { readonly get: number; read
 const subsystem = 10;
 
 /** The types of all messages that may be sent: those that only ask. */
-export const askingMessageTypes: readonly number[] = [...new Set(Object.values(messages).map(({ get }) => (subsystem << 8) | get))];
+export const askingMessageTypes: readonly number[] = [
+  ...new Set(Object.values(messages).map(({ get }) => (subsystem << 8) | get)),
+];
 
 /** NLM_F_REQUEST, and NLM_F_ACK, so that the end of each answer is seen; NLM_F_DUMP ends by itself. */
 const [requestAndAcknowledge, requestAndDump] = [0x1 | 0x4, 0x1 | 0x300];
@@ -46,7 +56,12 @@ export function nftQuestionMessage(question: NftQuestion, family: Family, table:
   // struct nfgenmsg: family, version 0, resource 0.
   const header = new Uint8Array([familyNumbers[family], 0, 0, 0]);
   const type = (subsystem << 8) | messages[question.ask].get;
-  return netlinkMessage(type, isDump ? requestAndDump : requestAndAcknowledge, sequence, joinBytes([header, ...attributesOf(question, table)]));
+  return netlinkMessage(
+    type,
+    isDump ? requestAndDump : requestAndAcknowledge,
+    sequence,
+    joinBytes([header, ...attributesOf(question, table)]),
+  );
 }
 
 /** The table is attribute 1 of each message. */
@@ -81,7 +96,8 @@ export interface NftAnswer {
 
 /** Throws NetlinkError for a message that does not answer this question. */
 export function parseNftAnswer(ask: NftQuestion['ask'], { type, payload }: NetlinkMessage): NftAnswer {
-  if (type !== ((subsystem << 8) | messages[ask].answer) || payload.length < 4) throw new NetlinkError(`a message of the type ${String(type)} does not answer what was asked (${ask})`);
+  if (type !== ((subsystem << 8) | messages[ask].answer) || payload.length < 4)
+    throw new NetlinkError(`a message of the type ${String(type)} does not answer what was asked (${ask})`);
   return { generation: ((payload[2] ?? 0) << 8) | (payload[3] ?? 0), attributes: payload.subarray(4) };
 }
 

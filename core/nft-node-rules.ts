@@ -6,12 +6,31 @@ import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type Wal
 import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
-const kinds: readonly (readonly [string, ChainKind])[] = [['service-', 'cluster'], ['local-', 'local'], ['external-', 'external'], ['firewall-', 'firewall'], ['endpoint-', 'endpoint']];
+const kinds: readonly (readonly [string, ChainKind])[] = [
+  ['service-', 'cluster'],
+  ['local-', 'local'],
+  ['external-', 'external'],
+  ['firewall-', 'firewall'],
+  ['endpoint-', 'endpoint'],
+];
 /** Chains of kube-proxy's own whose names begin like those of a Service. */
-export const commonNftChains: ReadonlySet<string> = new Set(['service-endpoints-check', 'firewall-check', 'firewall-allow-check', 'external-endpoints-check']);
+export const commonNftChains: ReadonlySet<string> = new Set([
+  'service-endpoints-check',
+  'firewall-check',
+  'firewall-allow-check',
+  'external-endpoints-check',
+]);
 
 /** Where one frontend is told from another. */
-const dispatchChains = new Set(['services', 'endpoints-check', 'service-endpoints-check', 'nodeport-endpoints-check', 'firewall-check', 'external-ips', 'cluster-ips']);
+const dispatchChains = new Set([
+  'services',
+  'endpoints-check',
+  'service-endpoints-check',
+  'nodeport-endpoints-check',
+  'firewall-check',
+  'external-ips',
+  'cluster-ips',
+]);
 
 export function nftChainKind(name: string): ChainKind | undefined {
   return commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
@@ -20,7 +39,11 @@ export function nftChainKind(name: string): ChainKind | undefined {
 export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
   const views = new Map<string, readonly RuleView[] | undefined>();
   const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name)) views.set(name, table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))));
+    if (!views.has(name))
+      views.set(
+        name,
+        table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))),
+      );
     return views.get(name);
   };
   const kindOf = nftChainKind;
@@ -34,13 +57,17 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
       const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
       if (verdict === undefined || !('chain' in verdict)) return undefined;
       const dropping = chain(verdict.chain)?.find(({ drops, sources }) => drops && sources?.negated === true);
-      return dropping?.sources === undefined ? undefined : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
+      return dropping?.sources === undefined
+        ? undefined
+        : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
     },
     reference(step, frontend) {
       const name = / vmap @(\S+)/.exec(step.rule)?.[1];
       const map = name === undefined ? undefined : table.map(name);
       const element = map?.elements.find(({ key }) => isKeyOf(key, frontend));
-      return map === undefined || element === undefined ? referenceOf(step) : { table: step.table, chain: `map ${map.name}`, rule: printNftElement(map, element) };
+      return map === undefined || element === undefined
+        ? referenceOf(step)
+        : { table: step.table, chain: `map ${map.name}`, rule: printNftElement(map, element) };
     },
     trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,
@@ -49,9 +76,18 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
       if (pairs === undefined) return undefined;
       const element = pairs.elements.find(({ key }) => {
         const [from, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
-        return isAddress(from, address) && isAddress(to, address) && (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))));
+        return (
+          isAddress(from, address) &&
+          isAddress(to, address) &&
+          (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))))
+        );
       });
-      return element === undefined ? { value: false } : { value: true, by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(pairs, element) } };
+      return element === undefined
+        ? { value: false }
+        : {
+            value: true,
+            by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(pairs, element) },
+          };
     },
     weight: () => undefined,
   };

@@ -11,13 +11,44 @@ export function nftTableJson(table: NftRulesetTable): object[] {
   return [
     { table: compact({ family, name, handle: table.handle, comment: table.comment, flags: table.flags }) },
     ...[...table.chains].map(([chain, { base, handle, comment, flags }]) => ({
-      chain: compact({ ...own, name: chain, handle, comment, flags, type: base?.type, hook: base?.hook, prio: base?.priority, policy: base?.policy, dev: base?.devices === undefined ? undefined : oneOrMany(base.devices) }),
+      chain: compact({
+        ...own,
+        name: chain,
+        handle,
+        comment,
+        flags,
+        type: base?.type,
+        hook: base?.hook,
+        prio: base?.priority,
+        policy: base?.policy,
+        dev: base?.devices === undefined ? undefined : oneOrMany(base.devices),
+      }),
     })),
-    ...table.objects.map((object) => ({ [object.kind]: compact({ ...own, name: object.name, handle: object.handle, comment: object.comment, ...object.fields }) })),
+    ...table.objects.map((object) => ({
+      [object.kind]: compact({
+        ...own,
+        name: object.name,
+        handle: object.handle,
+        comment: object.comment,
+        ...object.fields,
+      }),
+    })),
     ...[...table.sets.values()].map((set) => ({ set: { ...own, ...nftSetJson(set) } })),
     ...[...table.maps.values()].map((map) => ({ map: { ...own, ...nftSetJson(map) } })),
-    ...table.flowtables.map((flowtable) => ({ flowtable: compact({ ...own, name: flowtable.name, handle: flowtable.handle, hook: flowtable.hook, prio: flowtable.priority, dev: oneOrMany(flowtable.devices), flags: flowtable.flags }) })),
-    ...[...table.chains.values()].flatMap(({ rules }) => rules.map((rule) => ({ rule: { ...own, ...nftRuleJson(rule) } }))),
+    ...table.flowtables.map((flowtable) => ({
+      flowtable: compact({
+        ...own,
+        name: flowtable.name,
+        handle: flowtable.handle,
+        hook: flowtable.hook,
+        prio: flowtable.priority,
+        dev: oneOrMany(flowtable.devices),
+        flags: flowtable.flags,
+      }),
+    })),
+    ...[...table.chains.values()].flatMap(({ rules }) =>
+      rules.map((rule) => ({ rule: { ...own, ...nftRuleJson(rule) } })),
+    ),
     ...table.unrecognized.flatMap(({ json }) => (typeof json === 'object' && json !== null ? [json] : [])),
   ];
 }
@@ -31,7 +62,12 @@ export function nftSetJson(set: NftSet): object {
     name: set.name,
     type: set.typeOf === undefined ? oneOrMany(set.type) : { typeof: nftExpressionJson(set.typeOf) },
     handle: set.handle,
-    map: set.dataTypeOf === undefined ? (set.data === undefined ? undefined : set.data.join(' . ')) : { typeof: nftExpressionJson(set.dataTypeOf) },
+    map:
+      set.dataTypeOf === undefined
+        ? set.data === undefined
+          ? undefined
+          : set.data.join(' . ')
+        : { typeof: nftExpressionJson(set.dataTypeOf) },
     comment: set.comment,
     size: set.size,
     policy: set.policy,
@@ -46,7 +82,9 @@ export function nftSetJson(set: NftSet): object {
 
 export function nftElementJson({ key, value, timeout, expires, comment, statements }: NftElement): unknown {
   const isPlain = timeout === undefined && expires === undefined && comment === undefined && statements === undefined;
-  const own = Object.fromEntries((statements ?? []).flatMap((statement) => Object.entries(nftStatementJson(statement) ?? {})));
+  const own = Object.fromEntries(
+    (statements ?? []).flatMap((statement) => Object.entries(nftStatementJson(statement) ?? {})),
+  );
   const left = isPlain
     ? nftExpressionJson(key)
     : { elem: compact({ val: nftExpressionJson(key), timeout, expires, comment, ...own }) };
@@ -72,7 +110,8 @@ function orNull(object: object): object | null {
 }
 
 export function nftStatementJson(statement: NftStatement): unknown {
-  const json = (expression: NftExpression | undefined): unknown => (expression === undefined ? undefined : nftExpressionJson(expression));
+  const json = (expression: NftExpression | undefined): unknown =>
+    expression === undefined ? undefined : nftExpressionJson(expression);
   switch (statement.kind) {
     case 'match':
       return { match: { op: statement.operator, left: json(statement.left), right: json(statement.right) } };
@@ -85,11 +124,28 @@ export function nftStatementJson(statement: NftStatement): unknown {
     case 'object':
       return { [statement.object]: json(statement.name) };
     case 'quota':
-      return { quota: compact({ val: statement.value, val_unit: statement.unit, used: statement.used, used_unit: statement.usedUnit, inv: statement.isOver ? true : undefined }) };
+      return {
+        quota: compact({
+          val: statement.value,
+          val_unit: statement.unit,
+          used: statement.used,
+          used_unit: statement.usedUnit,
+          inv: statement.isOver ? true : undefined,
+        }),
+      };
     case 'limit': {
       const burst = statement.burst ?? (statement.rateUnit === undefined ? 5 : 0);
       const burstUnit = statement.burstUnit ?? (statement.rateUnit === undefined ? undefined : 'bytes');
-      return { limit: compact({ rate: statement.rate, burst, per: statement.per, inv: statement.isOver ? true : undefined, rate_unit: statement.rateUnit, burst_unit: burstUnit }) };
+      return {
+        limit: compact({
+          rate: statement.rate,
+          burst,
+          per: statement.per,
+          inv: statement.isOver ? true : undefined,
+          rate_unit: statement.rateUnit,
+          burst_unit: burstUnit,
+        }),
+      };
     }
     case 'connectionLimit':
       return { 'ct count': compact({ val: statement.count, inv: statement.isOver ? true : undefined }) };
@@ -112,28 +168,75 @@ export function nftStatementJson(statement: NftStatement): unknown {
       return { mangle: { key: json(statement.key), value: json(statement.value) } };
     case 'nat': {
       const { type, family, address, port, flags, typeFlags } = statement;
-      return { [type]: orNull(compact({ family, addr: json(address), port: json(port), flags: flags === undefined ? undefined : oneOrMany(flags), type_flags: typeFlags === undefined ? undefined : oneOrMany(typeFlags) })) };
+      return {
+        [type]: orNull(
+          compact({
+            family,
+            addr: json(address),
+            port: json(port),
+            flags: flags === undefined ? undefined : oneOrMany(flags),
+            type_flags: typeFlags === undefined ? undefined : oneOrMany(typeFlags),
+          }),
+        ),
+      };
     }
     case 'reject':
       return { reject: orNull(compact({ type: statement.type, expr: json(statement.code) })) };
     case 'setUpdate': {
       const { element, operation, set, statements } = statement;
       if (element.value !== undefined) return printNftStatement(statement);
-      return { set: compact({ op: operation, elem: nftElementJson(element), set: `@${set}`, stmt: statements.length === 0 ? undefined : statements.map(nftStatementJson) }) };
+      return {
+        set: compact({
+          op: operation,
+          elem: nftElementJson(element),
+          set: `@${set}`,
+          stmt: statements.length === 0 ? undefined : statements.map(nftStatementJson),
+        }),
+      };
     }
     case 'meter':
-      return { meter: compact({ name: statement.name, size: statement.size, key: nftElementJson(statement.key), stmt: nftStatementJson(statement.statement) }) };
+      return {
+        meter: compact({
+          name: statement.name,
+          size: statement.size,
+          key: nftElementJson(statement.key),
+          stmt: nftStatementJson(statement.statement),
+        }),
+      };
     case 'notrack':
       return { notrack: null };
     case 'queue':
-      return { queue: orNull(compact({ num: json(statement.number), flags: statement.flags.length === 0 ? undefined : oneOrMany(statement.flags) })) };
+      return {
+        queue: orNull(
+          compact({
+            num: json(statement.number),
+            flags: statement.flags.length === 0 ? undefined : oneOrMany(statement.flags),
+          }),
+        ),
+      };
     case 'tproxy':
-      return { tproxy: compact({ family: statement.family, addr: json(statement.address), port: json(statement.port) }) };
+      return {
+        tproxy: compact({ family: statement.family, addr: json(statement.address), port: json(statement.port) }),
+      };
     case 'dup':
     case 'fwd':
-      return { [statement.kind]: compact({ family: statement.family, addr: json(statement.address), dev: json(statement.device) }) };
+      return {
+        [statement.kind]: compact({
+          family: statement.family,
+          addr: json(statement.address),
+          dev: json(statement.device),
+        }),
+      };
     case 'synproxy':
-      return { synproxy: orNull(compact({ mss: statement.mss, wscale: statement.windowScale, flags: statement.flags.length === 0 ? undefined : oneOrMany(statement.flags) })) };
+      return {
+        synproxy: orNull(
+          compact({
+            mss: statement.mss,
+            wscale: statement.windowScale,
+            flags: statement.flags.length === 0 ? undefined : oneOrMany(statement.flags),
+          }),
+        ),
+      };
     case 'flow':
       return { flow: { op: 'add', flowtable: `@${statement.flowtable}` } };
     case 'reset':
@@ -166,7 +269,9 @@ export function nftExpressionJson(expression: NftExpression): unknown {
     case 'rawPayload':
       return { payload: { base: expression.base, offset: expression.offset, len: expression.length } };
     case 'header':
-      return { [expression.header]: compact({ name: expression.name, field: expression.field, offset: expression.offset }) };
+      return {
+        [expression.header]: compact({ name: expression.name, field: expression.field, offset: expression.offset }),
+      };
     case 'rawTcpOption':
       return { 'tcp option': { base: expression.option, offset: expression.offset, len: expression.length } };
     case 'meta':
@@ -182,13 +287,27 @@ export function nftExpressionJson(expression: NftExpression): unknown {
     case 'osf':
       return { osf: compact({ key: expression.key, ttl: expression.ttl }) };
     case 'ipsec':
-      return { ipsec: compact({ key: expression.key, dir: expression.direction, spnum: expression.number ?? 0, family: expression.family }) };
+      return {
+        ipsec: compact({
+          key: expression.key,
+          dir: expression.direction,
+          spnum: expression.number ?? 0,
+          family: expression.family,
+        }),
+      };
     case 'tunnel':
       return { tunnel: { key: expression.key } };
     case 'numgen':
       return { numgen: { mode: expression.mode, mod: expression.modulus, offset: expression.offset } };
     case 'jhash':
-      return { jhash: compact({ mod: expression.modulus, seed: expression.seed, offset: expression.offset, expr: nftExpressionJson(expression.of) }) };
+      return {
+        jhash: compact({
+          mod: expression.modulus,
+          seed: expression.seed,
+          offset: expression.offset,
+          expr: nftExpressionJson(expression.of),
+        }),
+      };
     case 'symhash':
       return { symhash: compact({ mod: expression.modulus, offset: expression.offset }) };
     case 'map':

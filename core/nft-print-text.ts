@@ -9,9 +9,16 @@ import { nftNamedTypes, nftTypesOf } from './nft-type.ts';
 export const nftRuleText = oncePer((rule: NftRule): string => printNftRule(rule));
 
 /** The rule on one line, without its counters' values; what is not understood as it was printed. */
-export function printNftRule(rule: Pick<NftRule, 'statements' | 'comment'>, options: { readonly withCounters?: boolean } = {}): string {
-  const statements = options.withCounters === true ? rule.statements : rule.statements.filter(({ kind }) => kind !== 'counter');
-  return [...statements.map(printNftStatement), ...(rule.comment === undefined ? [] : [`comment "${rule.comment}"`])].join(' ');
+export function printNftRule(
+  rule: Pick<NftRule, 'statements' | 'comment'>,
+  options: { readonly withCounters?: boolean } = {},
+): string {
+  const statements =
+    options.withCounters === true ? rule.statements : rule.statements.filter(({ kind }) => kind !== 'counter');
+  return [
+    ...statements.map(printNftStatement),
+    ...(rule.comment === undefined ? [] : [`comment "${rule.comment}"`]),
+  ].join(' ');
 }
 
 export function printNftVerdict(verdict: NftVerdict): string {
@@ -53,25 +60,46 @@ export function printNftStatement(statement: NftStatement): string {
     case 'nat':
       return printNat(statement);
     case 'reject':
-      return words('reject', statement.type === undefined ? '' : `with ${statement.type}`, statement.code === undefined ? '' : printNftExpression(statement.code));
+      return words(
+        'reject',
+        statement.type === undefined ? '' : `with ${statement.type}`,
+        statement.code === undefined ? '' : printNftExpression(statement.code),
+      );
     case 'setUpdate':
       return `${statement.operation} @${statement.set} { ${printUpdate(statement.element, statement.statements)} }`;
     case 'meter':
-      return words('meter', statement.name, option('size', statement.size), `{ ${printUpdate(statement.key, [statement.statement])} }`);
+      return words(
+        'meter',
+        statement.name,
+        option('size', statement.size),
+        `{ ${printUpdate(statement.key, [statement.statement])} }`,
+      );
     case 'notrack':
       return 'notrack';
     case 'queue':
-      return words('queue', statement.flags.length === 0 ? '' : `flags ${statement.flags.join(',')}`, statement.number === undefined ? '' : `to ${printNftExpression(statement.number)}`);
+      return words(
+        'queue',
+        statement.flags.length === 0 ? '' : `flags ${statement.flags.join(',')}`,
+        statement.number === undefined ? '' : `to ${printNftExpression(statement.number)}`,
+      );
     case 'tproxy':
       return words('tproxy', statement.family ?? '', 'to', printTarget(statement));
     case 'dup':
     case 'fwd': {
       const device = statement.device === undefined ? undefined : printValue(statement.device, ['ifname']);
-      const target = statement.address === undefined ? device : words(printNftExpression(statement.address), device === undefined ? '' : `device ${device}`);
+      const target =
+        statement.address === undefined
+          ? device
+          : words(printNftExpression(statement.address), device === undefined ? '' : `device ${device}`);
       return words(statement.kind, statement.family ?? '', 'to', target ?? '');
     }
     case 'synproxy':
-      return words('synproxy', option('mss', statement.mss), option('wscale', statement.windowScale), ...statement.flags);
+      return words(
+        'synproxy',
+        option('mss', statement.mss),
+        option('wscale', statement.windowScale),
+        ...statement.flags,
+      );
     case 'flow':
       return `flow add @${statement.flowtable}`;
     case 'reset':
@@ -84,7 +112,14 @@ export function printNftStatement(statement: NftStatement): string {
 }
 
 /** How a rule asks for an object of the table, where it is not `counter name`. */
-const objectWords = new Map(Object.entries({ 'ct helper': 'ct helper set', 'ct timeout': 'ct timeout set', 'ct expectation': 'ct expectation set', secmark: 'meta secmark set' }));
+const objectWords = new Map(
+  Object.entries({
+    'ct helper': 'ct helper set',
+    'ct timeout': 'ct timeout set',
+    'ct expectation': 'ct expectation set',
+    secmark: 'meta secmark set',
+  }),
+);
 
 function words(...parts: readonly string[]): string {
   return parts.filter((part) => part !== '').join(' ');
@@ -106,17 +141,35 @@ function printMatch({ operator, left, right }: Extract<NftStatement, { kind: 'ma
   const types = nftTypesOf(left);
   const [key, mask] = left.kind === 'binary' && left.operator === '&' ? left.operands : [];
   // src/json.c gives a mask of flags as a list; only this form of the text has one.
-  if (key !== undefined && mask !== undefined && types[0] === 'tcp_flag' && (operator === '==' || operator === '!=') && (mask.kind === 'list' || (mask.kind === 'value' && typeof mask.value === 'string')) && right.kind !== 'value') {
-    return words(printNftExpression(key), operator === '!=' ? '!=' : '', `${printValue(right, types)} / ${printValue(mask, types)}`);
+  if (
+    key !== undefined &&
+    mask !== undefined &&
+    types[0] === 'tcp_flag' &&
+    (operator === '==' || operator === '!=') &&
+    (mask.kind === 'list' || (mask.kind === 'value' && typeof mask.value === 'string')) &&
+    right.kind !== 'value'
+  ) {
+    return words(
+      printNftExpression(key),
+      operator === '!=' ? '!=' : '',
+      `${printValue(right, types)} / ${printValue(mask, types)}`,
+    );
   }
   if (key !== undefined && mask?.kind === 'list') {
-    const flags = right.kind === 'list' ? `(${right.items.map((item) => printValue(item, types)).join(' | ')})` : printValue(right, types);
+    const flags =
+      right.kind === 'list'
+        ? `(${right.items.map((item) => printValue(item, types)).join(' | ')})`
+        : printValue(right, types);
     return `${printNftExpression(key)} & (${mask.items.map((item) => printValue(item, types)).join(' | ')}) ${operator} ${flags}`;
   }
   // Without an operator, flags are asked for one of them.
-  const isFlags = types.length === 1 && ['ct_state', 'ct_status', 'ct_label', 'ct_event', 'tcp_flag'].includes(types[0] ?? '') && left.kind !== 'binary';
+  const isFlags =
+    types.length === 1 &&
+    ['ct_state', 'ct_status', 'ct_label', 'ct_event', 'tcp_flag'].includes(types[0] ?? '') &&
+    left.kind !== 'binary';
   const isSet = right.kind === 'set' || right.kind === 'setReference';
-  const sign = operator === 'in' ? '' : operator === '==' && (isSet || !(isFlags || left.kind === 'binary')) ? '' : operator;
+  const sign =
+    operator === 'in' ? '' : operator === '==' && (isSet || !(isFlags || left.kind === 'binary')) ? '' : operator;
   return words(printNftExpression(left), sign, printValue(right, types));
 }
 
@@ -142,7 +195,11 @@ function printElement(element: NftElement, types: readonly string[], dataTypes: 
 
 /** Of a rule that fills a set: its statements stand behind the time-out, unlike those of an element that is listed. */
 function printUpdate({ value, ...key }: NftElement, statements: readonly NftStatement[]): string {
-  return words(printElement(key, [''], ['']), ...statements.map(printNftStatement), value === undefined ? '' : `: ${printNftExpression(value)}`);
+  return words(
+    printElement(key, [''], ['']),
+    ...statements.map(printNftStatement),
+    value === undefined ? '' : `: ${printNftExpression(value)}`,
+  );
 }
 
 export function printNftExpression(expression: NftExpression): string {
@@ -172,7 +229,11 @@ function printValue(expression: NftExpression, types: readonly string[]): string
     case 'rawPayload':
       return `@${expression.base},${String(expression.offset)},${String(expression.length)}`;
     case 'header':
-      return words(expression.header === 'exthdr' ? (expression.field === undefined ? 'exthdr' : '') : expression.header, expression.name, expression.field ?? '');
+      return words(
+        expression.header === 'exthdr' ? (expression.field === undefined ? 'exthdr' : '') : expression.header,
+        expression.name,
+        expression.field ?? '',
+      );
     case 'rawTcpOption':
       return `tcp option @${String(expression.option)},${String(expression.offset)},${String(expression.length)}`;
     case 'meta':
@@ -188,13 +249,28 @@ function printValue(expression: NftExpression, types: readonly string[]): string
     case 'osf':
       return words('osf', option('ttl', expression.ttl), expression.key);
     case 'ipsec':
-      return words('ipsec', expression.direction, option('spnum', expression.number), expression.family ?? '', expression.key);
+      return words(
+        'ipsec',
+        expression.direction,
+        option('spnum', expression.number),
+        expression.family ?? '',
+        expression.key,
+      );
     case 'tunnel':
       return `tunnel ${expression.key}`;
     case 'numgen':
-      return words(`numgen ${expression.mode} mod ${String(expression.modulus)}`, expression.offset === 0 ? '' : `offset ${String(expression.offset)}`);
+      return words(
+        `numgen ${expression.mode} mod ${String(expression.modulus)}`,
+        expression.offset === 0 ? '' : `offset ${String(expression.offset)}`,
+      );
     case 'jhash':
-      return words('jhash', printNftExpression(expression.of), `mod ${String(expression.modulus)}`, expression.seed === undefined ? '' : `seed 0x${expression.seed.toString(16)}`, option('offset', expression.offset));
+      return words(
+        'jhash',
+        printNftExpression(expression.of),
+        `mod ${String(expression.modulus)}`,
+        expression.seed === undefined ? '' : `seed 0x${expression.seed.toString(16)}`,
+        option('offset', expression.offset),
+      );
     case 'symhash':
       return words(`symhash mod ${String(expression.modulus)}`, option('offset', expression.offset));
     case 'map':
@@ -216,8 +292,15 @@ function printBinary(expression: Extract<NftExpression, { kind: 'binary' }>, typ
   const known = nftTypesOf(expression);
   const own = known[0] === '' || known[0] === undefined ? types : known;
   const operands = expression.operands.map((operand, index) => {
-    const text = operand.kind === 'list' ? operand.items.map((item) => printValue(item, own)).join(' | ') : printValue(operand, own);
-    const isLooser = operand.kind === 'list' || (operand.kind === 'binary' && ((tightness.get(operand.operator) ?? 0) < (tightness.get(expression.operator) ?? 0) || (index > 0 && operand.operator !== expression.operator)));
+    const text =
+      operand.kind === 'list'
+        ? operand.items.map((item) => printValue(item, own)).join(' | ')
+        : printValue(operand, own);
+    const isLooser =
+      operand.kind === 'list' ||
+      (operand.kind === 'binary' &&
+        ((tightness.get(operand.operator) ?? 0) < (tightness.get(expression.operator) ?? 0) ||
+          (index > 0 && operand.operator !== expression.operator)));
     return isLooser ? `(${text})` : text;
   });
   return operands.join(` ${expression.operator} `);
@@ -240,16 +323,31 @@ function bare(value: string, type: string): string {
 }
 
 function printQuota({ value, unit, used, usedUnit, isOver }: NftQuota): string {
-  return words(isOver ? 'over' : '', `${String(value)} ${unit}`, used === undefined ? '' : `used ${String(used)} ${usedUnit ?? 'bytes'}`);
+  return words(
+    isOver ? 'over' : '',
+    `${String(value)} ${unit}`,
+    used === undefined ? '' : `used ${String(used)} ${usedUnit ?? 'bytes'}`,
+  );
 }
 
 function printLimit({ rate, per, rateUnit, burst, burstUnit, isOver }: NftLimit): string {
-  return words(isOver ? 'over' : '', rateUnit === undefined ? `${String(rate)}/${per}` : `${String(rate)} ${rateUnit}/${per}`, burst === undefined ? '' : `burst ${String(burst)} ${burstUnit ?? 'packets'}`);
+  return words(
+    isOver ? 'over' : '',
+    rateUnit === undefined ? `${String(rate)}/${per}` : `${String(rate)} ${rateUnit}/${per}`,
+    burst === undefined ? '' : `burst ${String(burst)} ${burstUnit ?? 'packets'}`,
+  );
 }
 
 function printNat(nat: NftNat): string {
   const isPrefix = nat.typeFlags?.includes('prefix') === true;
-  const type = nat.typeFlags?.includes('concat') === true ? 'addr . port' : isPrefix ? 'prefix' : nat.typeFlags?.includes('interval') === true ? 'interval' : '';
+  const type =
+    nat.typeFlags?.includes('concat') === true
+      ? 'addr . port'
+      : isPrefix
+        ? 'prefix'
+        : nat.typeFlags?.includes('interval') === true
+          ? 'interval'
+          : '';
   const target = printTarget(nat);
   const flags = (nat.flags ?? []).filter((flag) => !isPrefix || flag !== 'netmap');
   return words(nat.type, nat.family ?? '', type, target === '' ? '' : `to ${target}`, flags.join(','));
@@ -287,25 +385,44 @@ function block(head: string, lines: readonly string[]): string[] {
 }
 
 function printChain(name: string, { base, comment, flags, rules }: NftChain): string[] {
-  const device = base?.devices === undefined ? '' : base.devices.length === 1 ? ` device "${base.devices[0] ?? ''}"` : ` devices = { ${base.devices.map((each) => `"${each}"`).join(', ')} }`;
+  const device =
+    base?.devices === undefined
+      ? ''
+      : base.devices.length === 1
+        ? ` device "${base.devices[0] ?? ''}"`
+        : ` devices = { ${base.devices.map((each) => `"${each}"`).join(', ')} }`;
   return block(`chain ${name}`, [
     ...(comment === undefined ? [] : [`comment "${comment}"`]),
-    ...(base === undefined ? [] : [`type ${base.type} hook ${base.hook}${device} priority ${String(base.priority)}; policy ${base.policy};`]),
+    ...(base === undefined
+      ? []
+      : [`type ${base.type} hook ${base.hook}${device} priority ${String(base.priority)}; policy ${base.policy};`]),
     ...(flags === undefined ? [] : [`flags ${flags.join(',')}`]),
     ...rules.map((rule) => printNftRule(rule, { withCounters: true })),
   ]);
 }
 
 function isDataInterval({ isDataInterval: isTold, elements }: NftSet): boolean {
-  return isTold === true || elements.some(({ value }) => value !== undefined && 'kind' in value && (value.kind === 'range' || value.kind === 'prefix'));
+  return (
+    isTold === true ||
+    elements.some(
+      ({ value }) => value !== undefined && 'kind' in value && (value.kind === 'range' || value.kind === 'prefix'),
+    )
+  );
 }
 
 export function printNftSet(set: NftSet): string[] {
   const { data, typeOf, dataTypeOf } = set;
   const type = typeOf === undefined ? `type ${set.type.join(' . ')}` : `typeof ${printNftExpression(typeOf)}`;
-  const dataText = typeOf === undefined || dataTypeOf === undefined ? data?.join(' . ') : printNftExpression(dataTypeOf);
+  const dataText =
+    typeOf === undefined || dataTypeOf === undefined ? data?.join(' . ') : printNftExpression(dataTypeOf);
   return block(`${data === undefined ? 'set' : 'map'} ${set.name}`, [
-    ...(set.type.length === 0 && typeOf === undefined ? [] : [dataText === undefined || dataText === '' ? type : `${type} : ${isDataInterval(set) ? 'interval ' : ''}${dataText}`]),
+    ...(set.type.length === 0 && typeOf === undefined
+      ? []
+      : [
+          dataText === undefined || dataText === ''
+            ? type
+            : `${type} : ${isDataInterval(set) ? 'interval ' : ''}${dataText}`,
+        ]),
     ...(set.comment === undefined ? [] : [`comment "${set.comment}"`]),
     ...(set.size === undefined ? [] : [`size ${String(set.size)}`]),
     ...(set.policy === undefined ? [] : [`policy ${set.policy}`]),
@@ -315,7 +432,11 @@ export function printNftSet(set: NftSet): string[] {
     ...(set.autoMerge === true ? ['auto-merge'] : []),
     ...(set.statements ?? []).map(printNftStatement),
     ...(set.unrecognized ?? []),
-    ...(set.elements.length === 0 ? [] : [`elements = { ${set.elements.map((element) => printElement(element, set.type, data ?? [''])).join(',\n\t\t\t     ')} }`]),
+    ...(set.elements.length === 0
+      ? []
+      : [
+          `elements = { ${set.elements.map((element) => printElement(element, set.type, data ?? [''])).join(',\n\t\t\t     ')} }`,
+        ]),
   ]);
 }
 
@@ -325,9 +446,14 @@ export function printNftElement(set: Pick<NftSet, 'type' | 'data'>, element: Nft
 }
 
 function printObject({ kind, name, comment, fields }: NftObject): string[] {
-  const lines = Object.entries(fields).map(([field, value]) => printField(kind, field, value, fields)).filter((line) => line !== '');
+  const lines = Object.entries(fields)
+    .map(([field, value]) => printField(kind, field, value, fields))
+    .filter((line) => line !== '');
   const joined = kind === 'counter' || kind === 'quota' || kind === 'limit' ? [lines.join(' ')] : lines;
-  return block(`${kind} ${name}`, [...(comment === undefined ? [] : [`comment "${comment}"`]), ...joined.filter((line) => line !== '')]);
+  return block(`${kind} ${name}`, [
+    ...(comment === undefined ? [] : [`comment "${comment}"`]),
+    ...joined.filter((line) => line !== ''),
+  ]);
 }
 
 function printField(kind: string, field: string, value: unknown, fields: NftObject['fields']): string {
@@ -358,7 +484,13 @@ function printField(kind: string, field: string, value: unknown, fields: NftObje
       return `type "${text}" protocol ${typeof protocol === 'string' ? protocol : 'tcp'}`;
     }
     case 'ct timeout policy':
-      return `policy = { ${typeof value === 'object' && value !== null ? Object.entries(value).map(([state, seconds]) => `${state} : ${String(seconds)}`).join(', ') : ''} }`;
+      return `policy = { ${
+        typeof value === 'object' && value !== null
+          ? Object.entries(value)
+              .map(([state, seconds]) => `${state} : ${String(seconds)}`)
+              .join(', ')
+          : ''
+      } }`;
     case 'ct expectation timeout':
       return `timeout ${text}ms`;
     case 'synproxy flags':

@@ -1,7 +1,15 @@
 /** Statements of an nftables rule, in the order in which the kernel runs them. They mirror libnftables-json(5). */
 import type { NftElement, NftExpression, NftUnrecognized, NftVerdict } from './nft-expression.ts';
 
-export type NftMatchOperator = '==' | '!=' | '<' | '>' | '<=' | '>=' /** Some of these flags are set. */ | 'in' /** None of these flags is set. */ | '!';
+export type NftMatchOperator =
+  | '=='
+  | '!='
+  | '<'
+  | '>'
+  | '<='
+  | '>=' /** Some of these flags are set. */
+  | 'in' /** None of these flags is set. */
+  | '!';
 
 export interface NftNat {
   readonly kind: 'nat';
@@ -55,7 +63,12 @@ export interface NftSetUpdate {
 }
 
 export type NftStatement =
-  | { readonly kind: 'match'; readonly operator: NftMatchOperator; readonly left: NftExpression; readonly right: NftExpression }
+  | {
+      readonly kind: 'match';
+      readonly operator: NftMatchOperator;
+      readonly left: NftExpression;
+      readonly right: NftExpression;
+    }
   | { readonly kind: 'verdict'; readonly verdict: NftVerdict }
   /** The verdict that a map holds for the key. */
   | { readonly kind: 'vmap'; readonly key: NftExpression; readonly data: NftExpression }
@@ -75,12 +88,33 @@ export type NftStatement =
   | { readonly kind: 'reject'; readonly type?: string; readonly code?: NftExpression }
   | NftSetUpdate
   /** The old form of a set that a rule fills: `meter name { ip saddr limit rate … }`. */
-  | { readonly kind: 'meter'; readonly name: string; readonly size?: number; readonly key: NftElement; readonly statement: NftStatement }
+  | {
+      readonly kind: 'meter';
+      readonly name: string;
+      readonly size?: number;
+      readonly key: NftElement;
+      readonly statement: NftStatement;
+    }
   | { readonly kind: 'notrack' }
   | { readonly kind: 'queue'; readonly number?: NftExpression; readonly flags: readonly string[] }
-  | { readonly kind: 'tproxy'; readonly family?: string; readonly address?: NftExpression; readonly port?: NftExpression }
-  | { readonly kind: 'dup' | 'fwd'; readonly family?: string; readonly address?: NftExpression; readonly device?: NftExpression }
-  | { readonly kind: 'synproxy'; readonly mss?: number; readonly windowScale?: number; readonly flags: readonly string[] }
+  | {
+      readonly kind: 'tproxy';
+      readonly family?: string;
+      readonly address?: NftExpression;
+      readonly port?: NftExpression;
+    }
+  | {
+      readonly kind: 'dup' | 'fwd';
+      readonly family?: string;
+      readonly address?: NftExpression;
+      readonly device?: NftExpression;
+    }
+  | {
+      readonly kind: 'synproxy';
+      readonly mss?: number;
+      readonly windowScale?: number;
+      readonly flags: readonly string[];
+    }
   | { readonly kind: 'flow'; readonly flowtable: string }
   /** `tcp option … reset`. */
   | { readonly kind: 'reset'; readonly option: NftExpression }
@@ -88,7 +122,8 @@ export type NftStatement =
   | { readonly kind: 'xt'; readonly type: string; readonly name: string }
   | NftUnrecognized;
 
-export type NftObjectKind = 'counter' | 'quota' | 'limit' | 'ct helper' | 'ct timeout' | 'ct expectation' | 'synproxy' | 'secmark' | 'tunnel';
+export type NftObjectKind =
+  'counter' | 'quota' | 'limit' | 'ct helper' | 'ct timeout' | 'ct expectation' | 'synproxy' | 'secmark' | 'tunnel';
 
 export interface NftLog {
   readonly kind: 'log';

@@ -10,11 +10,15 @@ export function chainOfVerdict(verdict: NftVerdict): string[] {
 export function jumpsOfStatement(statement: NftStatement): string[] {
   if (statement.kind === 'verdict') return chainOfVerdict(statement.verdict);
   if (statement.kind !== 'vmap' || statement.data.kind !== 'set') return [];
-  return statement.data.elements.flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []));
+  return statement.data.elements.flatMap(({ value }) =>
+    value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : [],
+  );
 }
 
 /** Each address and port that a dnat statement names; without a port where the packet keeps its own. */
-export function dnatTargetsOfStatement(statement: NftStatement): { readonly address: string; readonly port?: number }[] {
+export function dnatTargetsOfStatement(
+  statement: NftStatement,
+): { readonly address: string; readonly port?: number }[] {
   if (statement.kind !== 'nat' || statement.type !== 'dnat' || statement.address === undefined) return [];
   const port = constantOf(statement.port);
   return addressesOf(statement.address).flatMap(([address, own]) => {
@@ -27,7 +31,9 @@ export function dnatTargetsOfStatement(statement: NftStatement): { readonly addr
 function addressesOf(address: NftExpression): readonly (readonly NftExpression[])[] {
   if (address.kind === 'concatenation') return [address.parts];
   if (address.kind !== 'map') return [[address]];
-  return address.data.kind === 'set' ? address.data.elements.flatMap(({ value }: NftElement) => (value === undefined ? [] : addressesOf(value))) : [];
+  return address.data.kind === 'set'
+    ? address.data.elements.flatMap(({ value }: NftElement) => (value === undefined ? [] : addressesOf(value)))
+    : [];
 }
 
 function constantOf(expression: NftExpression | undefined): string | number | boolean | undefined {
@@ -42,6 +48,9 @@ export function setsOfStatement(statement: NftStatement): string[] {
 /** Every `@name` within it, however deep. */
 function referencesOf(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [];
-  const own = 'kind' in value && value.kind === 'setReference' && 'name' in value && typeof value.name === 'string' ? [value.name] : [];
+  const own =
+    'kind' in value && value.kind === 'setReference' && 'name' in value && typeof value.name === 'string'
+      ? [value.name]
+      : [];
   return [...own, ...Object.values(value).flatMap(referencesOf)];
 }

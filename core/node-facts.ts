@@ -56,7 +56,8 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const { report, collectedAt } = answer;
   const service = `${desired.namespace}/${desired.name}`;
   const kubeProxy = recordsOf(report, 'kubeProxy')[0];
-  const own = <Record extends { readonly service: string }>(records: readonly Record[]): Record | undefined => records.find((record) => record.service === service);
+  const own = <Record extends { readonly service: string }>(records: readonly Record[]): Record | undefined =>
+    records.find((record) => record.service === service);
   const datapath = datapathOf(report);
   const dnsAnswers = readDnsAnswers(report, service);
   const resolvConf = recordsOf(report, 'resolvConf')[0];
@@ -64,7 +65,8 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
   const unread = recordsOf(report, 'unread')
     .filter((record) => record.service === undefined || record.service === service)
     .map(({ what, reason }) => ({ what, reason }));
-  if (!report.complete) unread.push({ what: 'the end of the report', reason: 'the probe was cut off before it finished' });
+  if (!report.complete)
+    unread.push({ what: 'the end of the report', reason: 'the probe was cut off before it finished' });
   return {
     node: answer.node,
     answer,
@@ -73,7 +75,9 @@ export function readNodeFacts(answer: NodeAnswer, desired: DesiredService, zone:
       report,
       collectedAt,
       ...(dnsAnswers.length === 0 ? {} : { dnsAnswers }),
-      ...(connections.length === 0 ? {} : { connections: connections.map(({ kind: _kind, service: _service, ...connection }) => connection) }),
+      ...(connections.length === 0
+        ? {}
+        : { connections: connections.map(({ kind: _kind, service: _service, ...connection }) => connection) }),
       ...(resolvConf === undefined ? {} : { resolvConf: parseResolvConf(resolvConf.text) }),
       program: programOf(report, desired, datapath),
       unread,

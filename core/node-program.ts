@@ -12,7 +12,14 @@ import { parseNftRules } from './parse/nft-json.ts';
 import { oncePer } from './once-per.ts';
 import { frontendFacts, type FrontendFacts } from './program-facts.ts';
 import { referenceOf, type NodeRules } from './node-rules.ts';
-import type { DnatTarget, FrontendProgram, IptablesBackend, NodeProgram, ProgramChain, ProgramRule } from './program.ts';
+import type {
+  DnatTarget,
+  FrontendProgram,
+  IptablesBackend,
+  NodeProgram,
+  ProgramChain,
+  ProgramRule,
+} from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import { rulesOfRecord, rulesOfReport, virtualServers } from './report-rules.ts';
 import type { EndpointStatus } from './service-trace.ts';
@@ -42,7 +49,15 @@ export function frontendsOf(desired: DesiredService): Frontend[] {
       ...at('ClusterIP', service.clusterIPs),
       ...at('ExternalIP', service.externalIPs),
       ...at('LoadBalancerIP', service.loadBalancerIPs),
-      ...(nodePort === undefined || nodePort === 0 ? [] : families.map((family): Frontend => ({ ...common, family, frontend: 'NodePort', address: '', port: nodePort }))),
+      ...(nodePort === undefined || nodePort === 0
+        ? []
+        : families.map((family): Frontend => ({
+            ...common,
+            family,
+            frontend: 'NodePort',
+            address: '',
+            port: nodePort,
+          }))),
     ];
   });
 }
@@ -61,14 +76,20 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
   const { mode, source, backend } = readProxyMode(report);
   const service = `${desired.namespace}/${desired.name}`;
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
-  const rulesOf = once((family: Family) => (wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined));
+  const rulesOf = once((family: Family) =>
+    wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined,
+  );
   const { frontends, unrecognized } = buildFrontends(desired, { node: report.node, addresses }, rulesOf);
   return {
     proxyMode: mode,
     proxyModeSource: source,
     ...(backend === undefined ? {} : { backend }),
     frontends,
-    chains: byFamily(mode === 'nftables' ? nftChains(report, service) : [...ipvsChains(report, service), ...iptablesProgramChains(report, service, iptablesBackend(report))]),
+    chains: byFamily(
+      mode === 'nftables'
+        ? nftChains(report, service)
+        : [...ipvsChains(report, service), ...iptablesProgramChains(report, service, iptablesBackend(report))],
+    ),
     unrecognized,
   };
 }
@@ -78,7 +99,11 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
  * @param place the node: its name in the EndpointSlices, and its addresses, where a NodePort is tried
  * @param rulesOf the node's rules of a family; undefined where they were not read
  */
-export function buildFrontends(desired: DesiredService, place: NodePlace, rulesOf: (family: Family) => NodeRules | undefined): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
+export function buildFrontends(
+  desired: DesiredService,
+  place: NodePlace,
+  rulesOf: (family: Family) => NodeRules | undefined,
+): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
   const unrecognized = new Set<string>();
   const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
     // Of an address that may be somebody else's, its own rules alone would tell half of what becomes of a packet.
@@ -113,7 +138,12 @@ function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
 /** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
 export const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
 
-function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses }: NodePlace, desired: DesiredService): { program: FrontendProgram; unknown: readonly string[] } {
+function frontendProgram(
+  frontend: Frontend,
+  rules: NodeRules,
+  { node, addresses }: NodePlace,
+  desired: DesiredService,
+): { program: FrontendProgram; unknown: readonly string[] } {
   const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({
     program: { ...frontend, verdict: 'Unknown', dnatTargets: [] },
     unknown,
@@ -121,18 +151,27 @@ function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses
   const walkFrom = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
     rules.walk({ source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt });
   const own = reachableAddresses(addresses, frontend.family);
-  const tried = destinationsOf(frontend, addresses).map((destination) => ({ destination, walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING') }));
+  const tried = destinationsOf(frontend, addresses).map((destination) => ({
+    destination,
+    walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING'),
+  }));
   // A NodePort may be served on some of the node's addresses only; the first that is served tells.
   const chosen = tried.find(({ walk }) => walk.leaves.some(isSent)) ?? tried[0];
   if (chosen === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
   const { walk, destination } = chosen;
   const fromNode = own[0] === undefined ? undefined : walkFrom(own[0], destination, 'OUTPUT');
-  const factsOf = (outside: readonly Leaf[]): FrontendFacts => frontendFacts(rules, frontend, outside, fromNode?.leaves ?? []);
+  const factsOf = (outside: readonly Leaf[]): FrontendFacts =>
+    frontendFacts(rules, frontend, outside, fromNode?.leaves ?? []);
   const shut = factsOf(walk.leaves);
-  const allowed = walk.leaves.some(isSent) ? undefined : allowedLeaves(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
+  const allowed = walk.leaves.some(isSent)
+    ? undefined
+    : allowedLeaves(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
   const leaves = allowed ?? walk.leaves;
   // What the source ranges are, only those who are kept out can tell.
-  const facts = allowed === undefined ? shut : { ...factsOf(allowed), ...(shut.sourceRanges === undefined ? {} : { sourceRanges: shut.sourceRanges }) };
+  const facts =
+    allowed === undefined
+      ? shut
+      : { ...factsOf(allowed), ...(shut.sourceRanges === undefined ? {} : { sourceRanges: shut.sourceRanges }) };
   if (walk.unknown.length > 0 && !leaves.some(isSent)) return unread(walk.unknown);
   const counters = walk.steps.find((step) => rules.isEntry(step))?.counters;
   return {
@@ -148,7 +187,10 @@ function frontendProgram(frontend: Frontend, rules: NodeRules, { node, addresses
 }
 
 /** Where source ranges keep the client outside from the frontend, one of those that may come in tells. */
-function allowedLeaves({ sourceRanges }: FrontendFacts, walkFrom: (source: string) => WalkResult): readonly Leaf[] | undefined {
+function allowedLeaves(
+  { sourceRanges }: FrontendFacts,
+  walkFrom: (source: string) => WalkResult,
+): readonly Leaf[] | undefined {
   for (const range of sourceRanges?.value ?? []) {
     const { leaves } = walkFrom(range.split(/[/-]/)[0] ?? '');
     if (leaves.some(isSent)) return leaves;
@@ -162,19 +204,35 @@ function isSent({ verdict }: Leaf): boolean {
 
 function verdictOf(leaves: readonly Leaf[]): FrontendProgram['verdict'] {
   // cluster-ips-check refuses any port of a cluster IP that no Service has: no rule of this Service decided.
-  const decided = leaves.filter(({ verdict, decidedBy }) => verdict !== 'NONE' && verdict !== 'ACCEPT' && decidedBy !== 'cluster-ips-check');
-  return (['DNAT', 'REJECT', 'DROP'] as const).find((each) => decided.some(({ verdict }) => verdict === each)) ?? 'None';
+  const decided = leaves.filter(
+    ({ verdict, decidedBy }) => verdict !== 'NONE' && verdict !== 'ACCEPT' && decidedBy !== 'cluster-ips-check',
+  );
+  return (
+    (['DNAT', 'REJECT', 'DROP'] as const).find((each) => decided.some(({ verdict }) => verdict === each)) ?? 'None'
+  );
 }
 
 /** One for each address and port: a target may be reached over several chains. */
-function targetsOf(leaves: readonly Leaf[], frontend: Frontend, rules: NodeRules, nodeOfTarget: (address: string) => string, node: string): DnatTarget[] {
+function targetsOf(
+  leaves: readonly Leaf[],
+  frontend: Frontend,
+  rules: NodeRules,
+  nodeOfTarget: (address: string) => string,
+  node: string,
+): DnatTarget[] {
   const targets = new Map<string, DnatTarget & { probability: number }>();
   for (const { dnat, probability } of leaves) {
     if (dnat === undefined) continue;
     const { address, port, counters, by } = dnat;
     const key = `${address} ${String(port)}`;
     const present = targets.get(key);
-    targets.set(key, { address, port, probability: (present?.probability ?? 0) + probability, ...(counters === undefined ? {} : { counters }), by: referenceOf(by) });
+    targets.set(key, {
+      address,
+      port,
+      probability: (present?.probability ?? 0) + probability,
+      ...(counters === undefined ? {} : { counters }),
+      by: referenceOf(by),
+    });
   }
   return [...targets.values()].map((target) => {
     // The packets of an endpoint elsewhere come back to it by its own node's rules.
@@ -189,11 +247,15 @@ function nodeOf({ endpointSlices }: DesiredService, address: string): string | u
 }
 
 /** The first endpoint of each address. */
-const endpointsOfAddresses = oncePer((slices: DesiredService['endpointSlices']): ReadonlyMap<string, EndpointStatus> => {
-  const found = new Map<string, EndpointStatus>();
-  for (const { endpoints } of slices) for (const endpoint of endpoints) for (const address of endpoint.addresses) if (!found.has(address)) found.set(address, endpoint);
-  return found;
-});
+const endpointsOfAddresses = oncePer(
+  (slices: DesiredService['endpointSlices']): ReadonlyMap<string, EndpointStatus> => {
+    const found = new Map<string, EndpointStatus>();
+    for (const { endpoints } of slices)
+      for (const endpoint of endpoints)
+        for (const address of endpoint.addresses) if (!found.has(address)) found.set(address, endpoint);
+    return found;
+  },
+);
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */
 function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
@@ -204,9 +266,15 @@ function destinationsOf(frontend: Frontend, addresses: readonly string[]): reado
 function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
   if (!report.complete) return false;
   const service = `${desired.namespace}/${desired.name}`;
-  const unread = recordsOf(report, 'unread').some((record) => record.what.startsWith('rules') && (record.service ?? service) === service && (record.family ?? family) === family);
+  const unread = recordsOf(report, 'unread').some(
+    (record) =>
+      record.what.startsWith('rules') &&
+      (record.service ?? service) === service &&
+      (record.family ?? family) === family,
+  );
   if (unread) return false;
-  const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
+  const isOwn = (record: { service: string; family: Family }): boolean =>
+    record.service === service && record.family === family;
   return recordsOf(report, 'iptablesChain').some(isOwn) || recordsOf(report, 'nftChain').some(isOwn);
 }
 
@@ -224,24 +292,49 @@ function ipvsChains(report: NodeReport, service: string): ProgramChain[] {
           table,
           chain,
           text: realServerText(real),
-          ...(real.stats === undefined ? {} : { counters: { packets: real.stats.connections, bytes: real.stats.inBytes } }),
+          ...(real.stats === undefined
+            ? {}
+            : { counters: { packets: real.stats.connections, bytes: real.stats.inBytes } }),
         })),
       };
     }),
   );
 }
 
-function iptablesProgramChains(report: NodeReport, service: string, backend: IptablesBackend | undefined): ProgramChain[] {
+function iptablesProgramChains(
+  report: NodeReport,
+  service: string,
+  backend: IptablesBackend | undefined,
+): ProgramChain[] {
   return recordsOf(report, 'iptablesChain')
-    .filter((record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0)
+    .filter(
+      (record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0,
+    )
     .map((record) => {
       const { family, table, chain } = record;
-      return { family, table, name: chain, rules: rulesOfRecord(record).map((rule): ProgramRule => ({ family, table, chain, text: iptablesRuleText(rule), ...(rule.counters === undefined ? {} : { counters: rule.counters }) })) };
+      return {
+        family,
+        table,
+        name: chain,
+        rules: rulesOfRecord(record).map((rule): ProgramRule => ({
+          family,
+          table,
+          chain,
+          text: iptablesRuleText(rule),
+          ...(rule.counters === undefined ? {} : { counters: rule.counters }),
+        })),
+      };
     });
 }
 
 /** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */
-export const programMaps = new Set(['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips']);
+export const programMaps = new Set([
+  'service-ips',
+  'service-nodeports',
+  'no-endpoint-services',
+  'no-endpoint-nodeports',
+  'firewall-ips',
+]);
 
 function nftChains(report: NodeReport, service: string): ProgramChain[] {
   const maps = recordsOf(report, 'nftElements')
@@ -250,7 +343,12 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
       family,
       table,
       name: `map ${name}`,
-      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({ family, table, chain: `map ${name}`, text: `${key.join(' . ')} : ${printNftVerdict(verdict)}` })),
+      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({
+        family,
+        table,
+        chain: `map ${name}`,
+        text: `${key.join(' . ')} : ${printNftVerdict(verdict)}`,
+      })),
     }));
   const chains = recordsOf(report, 'nftChain')
     .filter((record) => record.service === service && !record.absent)
@@ -261,7 +359,13 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
       rules: parseNftRules(objects).map((rule) => {
         const counter = rule.statements.find((statement) => statement.kind === 'counter');
         const isCounted = counter?.packets !== undefined && counter.bytes !== undefined;
-        return { family, table, chain, text: printNftRule(rule), ...(isCounted ? { counters: { packets: counter.packets, bytes: counter.bytes } } : {}) };
+        return {
+          family,
+          table,
+          chain,
+          text: printNftRule(rule),
+          ...(isCounted ? { counters: { packets: counter.packets, bytes: counter.bytes } } : {}),
+        };
       }),
     }));
   return [...maps, ...chains].filter(({ rules }) => rules.length > 0);
@@ -275,8 +379,12 @@ export function fingerprintOf(program: NodeProgram): string {
   const text = [
     program.proxyMode,
     program.backend ?? '',
-    ...program.frontends.map(({ family, frontend, address, protocol, port, verdict }) => [family, frontend, address, protocol, port, verdict].join(' ')),
-    ...program.chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES').flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
+    ...program.frontends.map(({ family, frontend, address, protocol, port, verdict }) =>
+      [family, frontend, address, protocol, port, verdict].join(' '),
+    ),
+    ...program.chains
+      .filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES')
+      .flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
   ].join('\n');
   return hashText(text).slice(0, 10).toLowerCase();
 }

@@ -115,7 +115,14 @@ const dispatchReferences = z.object({
     }),
   ),
   /** Where each frontend of an address enters. */
-  entries: z.array(z.object({ address: z.string(), protocol: z.enum(['TCP', 'UDP', 'SCTP']), port: z.number().int(), chain: z.string() })),
+  entries: z.array(
+    z.object({
+      address: z.string(),
+      protocol: z.enum(['TCP', 'UDP', 'SCTP']),
+      port: z.number().int(),
+      chain: z.string(),
+    }),
+  ),
   /** One rule jumps to KUBE-NODEPORTS, which is asked for packets to the node's own addresses. */
   nodePorts: z.boolean(),
 });
@@ -182,7 +189,18 @@ const conntrack = z.object({
   /** collect Entries: the entries themselves, at most maxConntrackEntries. */
   lines: z.array(z.string()),
   /** Entries to a cluster IP on a port that the Service does not have, and whose destination no rule changed: counted here alone, at most 20 ports, the most used first. */
-  otherPorts: z.array(z.object({ family, protocol: z.string(), destination: z.string(), destinationPort: z.number().int(), entries: z.number().int(), sources: z.array(z.string()) })).optional(),
+  otherPorts: z
+    .array(
+      z.object({
+        family,
+        protocol: z.string(),
+        destination: z.string(),
+        destinationPort: z.number().int(),
+        entries: z.number().int(),
+        sources: z.array(z.string()),
+      }),
+    )
+    .optional(),
 });
 
 /** nf_conntrack_count and nf_conntrack_max of the node. */
@@ -230,13 +248,20 @@ const interfaces = z.object({
 });
 
 /** Which of the Service's virtual addresses the node holds as its own: where kube-proxy runs in mode ipvs, all of them (kube-ipvs0). */
-const localAddresses = z.object({ kind: z.literal('localAddresses'), service, local: z.array(z.string()), missing: z.array(z.string()) });
+const localAddresses = z.object({
+  kind: z.literal('localAddresses'),
+  service,
+  local: z.array(z.string()),
+  missing: z.array(z.string()),
+});
 
 /** Sockets of the node's network namespace that listen on the Service's node ports or its healthCheckNodePort. */
 const sockets = z.object({
   kind: z.literal('sockets'),
   service,
-  listening: z.array(z.object({ protocol: z.enum(['TCP', 'UDP']), address: z.string(), port: z.number().int(), uid: z.number().int() })),
+  listening: z.array(
+    z.object({ protocol: z.enum(['TCP', 'UDP']), address: z.string(), port: z.number().int(), uid: z.number().int() }),
+  ),
 });
 
 /** The answer of http://ADDRESS:healthCheckNodePort/, asked from the node itself; the first address that answered. */
@@ -335,8 +360,32 @@ const unread = z.object({
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
 export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
-  start, kubeProxy, tables, iptablesChain, hookChain, foreignTable, dispatchReferences, nftChain, nftElements, ipvs, ipSet, conntrack, conntrackTable,
-  conntrackStatistics, system, interfaces, localAddresses, sockets, healthCheck, otherModes, dns, dnsAnswer, resolvConf, connection, unread, end,
+  start,
+  kubeProxy,
+  tables,
+  iptablesChain,
+  hookChain,
+  foreignTable,
+  dispatchReferences,
+  nftChain,
+  nftElements,
+  ipvs,
+  ipSet,
+  conntrack,
+  conntrackTable,
+  conntrackStatistics,
+  system,
+  interfaces,
+  localAddresses,
+  sockets,
+  healthCheck,
+  otherModes,
+  dns,
+  dnsAnswer,
+  resolvConf,
+  connection,
+  unread,
+  end,
 ]);
 
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;
@@ -391,7 +440,9 @@ function parseNodeReportRecord(line: string, lineNumber: number): NodeReportReco
   const parsed = nodeReportRecordSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
-    throw new NodeReportError(`line ${lineNumber}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a record'}: ${excerpt(line)}`);
+    throw new NodeReportError(
+      `line ${lineNumber}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a record'}: ${excerpt(line)}`,
+    );
   }
   return parsed.data;
 }

@@ -42,7 +42,10 @@ export interface NodeRules {
   /** Where something other than the chains of the Service tells it. */
   sessionAffinity(frontend: FrontendKey): Fact<number | undefined> | undefined;
   /** Whether the target's own packets come back to it; undefined where it was not read. */
-  hairpin(target: DnatTarget, protocol: FrontendProgram['protocol']): { readonly value: boolean; readonly by?: RuleReference } | undefined;
+  hairpin(
+    target: DnatTarget,
+    protocol: FrontendProgram['protocol'],
+  ): { readonly value: boolean; readonly by?: RuleReference } | undefined;
   /** Of IPVS: the real server's weight. */
   weight(frontend: FrontendKey, target: DnatTarget): number | undefined;
 }

@@ -21,17 +21,31 @@ export interface PacketHeader {
 export function readPacketHeader(data: Uint8Array): PacketHeader | undefined {
   if (data.length < 40) return undefined;
   const view = new DataView(data.buffer, data.byteOffset, data.length);
-  const base = { interfaceIndex: view.getUint32(4), direction: view.getUint8(10) === 4 ? ('out' as const) : ('in' as const) };
+  const base = {
+    interfaceIndex: view.getUint32(4),
+    direction: view.getUint8(10) === 4 ? ('out' as const) : ('in' as const),
+  };
   const etherType = view.getUint16(0);
   const packet = etherType === 0x0800 ? readIpv4(view) : etherType === 0x86dd ? readIpv6(view) : undefined;
   if (packet === undefined) return undefined;
   const protocol = protocols.get(packet.protocol);
   if (protocol === undefined || data.length < packet.payload + 4) return undefined;
-  return { ...base, source: packet.source, destination: packet.destination, protocol, sourcePort: view.getUint16(packet.payload), destinationPort: view.getUint16(packet.payload + 2) };
+  return {
+    ...base,
+    source: packet.source,
+    destination: packet.destination,
+    protocol,
+    sourcePort: view.getUint16(packet.payload),
+    destinationPort: view.getUint16(packet.payload + 2),
+  };
 }
 
 const headerBytes = 20;
-const protocols = new Map<number, PacketHeader['protocol']>([[6, 'TCP'], [17, 'UDP'], [132, 'SCTP']]);
+const protocols = new Map<number, PacketHeader['protocol']>([
+  [6, 'TCP'],
+  [17, 'UDP'],
+  [132, 'SCTP'],
+]);
 
 interface NetworkHeader {
   readonly source: string;
@@ -45,14 +59,24 @@ function readIpv4(view: DataView): NetworkHeader | undefined {
   const isLaterFragment = (view.getUint16(headerBytes + 6) & 0x1fff) !== 0;
   if (isLaterFragment) return undefined;
   const address = (at: number): string => ipaddr.fromByteArray(bytesAt(view, headerBytes + at, 4)).toString();
-  return { source: address(12), destination: address(16), protocol: view.getUint8(headerBytes + 9), payload: headerBytes + (view.getUint8(headerBytes) & 0xf) * 4 };
+  return {
+    source: address(12),
+    destination: address(16),
+    protocol: view.getUint8(headerBytes + 9),
+    payload: headerBytes + (view.getUint8(headerBytes) & 0xf) * 4,
+  };
 }
 
 /** Without extension headers, which the filter does not let through either. */
 function readIpv6(view: DataView): NetworkHeader | undefined {
   if (view.byteLength < headerBytes + 40) return undefined;
   const address = (at: number): string => ipaddr.fromByteArray(bytesAt(view, headerBytes + at, 16)).toString();
-  return { source: address(8), destination: address(24), protocol: view.getUint8(headerBytes + 6), payload: headerBytes + 40 };
+  return {
+    source: address(8),
+    destination: address(24),
+    protocol: view.getUint8(headerBytes + 6),
+    payload: headerBytes + 40,
+  };
 }
 
 function bytesAt(view: DataView, at: number, length: number): number[] {
@@ -66,10 +90,21 @@ export interface HopTeller {
 }
 
 /** @param nodeAddresses of all nodes: a NodePort is asked on one of them */
-export function createHopTeller(places: readonly CapturePlace[], nodeAddresses: readonly string[], podOf: (address: string) => string | undefined): HopTeller {
+export function createHopTeller(
+  places: readonly CapturePlace[],
+  nodeAddresses: readonly string[],
+  podOf: (address: string) => string | undefined,
+): HopTeller {
   const before = new Set<string>();
   const placeOf = (protocol: string, address: string, port: number): CapturePlace | undefined =>
-    places.find((place) => place.port === port && place.protocol === protocol && (place.address === undefined ? nodeAddresses.some((own) => isSameAddress(own, address)) : isSameAddress(place.address, address)));
+    places.find(
+      (place) =>
+        place.port === port &&
+        place.protocol === protocol &&
+        (place.address === undefined
+          ? nodeAddresses.some((own) => isSameAddress(own, address))
+          : isSameAddress(place.address, address)),
+    );
   const name = (place: CapturePlace, address: string, port: number): string => {
     const pod = place.hop === 'Endpoint' ? podOf(address) : undefined;
     return `${place.hop === 'Endpoint' ? 'endpoint' : place.hop} ${hostPort(address, port)}${pod === undefined ? '' : ` (pod ${pod})`}`;
@@ -85,7 +120,12 @@ export function createHopTeller(places: readonly CapturePlace[], nodeAddresses: 
       if (to !== undefined) {
         const client = `${protocol} ${hostPort(source, sourcePort)}`;
         if (to.hop !== 'Endpoint') before.add(client);
-        const side = to.hop !== 'Endpoint' ? 'before DNAT' : before.has(client) ? 'after DNAT' : 'after DNAT (its source too may be another), or sent to the endpoint itself';
+        const side =
+          to.hop !== 'Endpoint'
+            ? 'before DNAT'
+            : before.has(client)
+              ? 'after DNAT'
+              : 'after DNAT (its source too may be another), or sent to the endpoint itself';
         return `${start}client ${hostPort(source, sourcePort)} to ${name(to, destination, destinationPort)}, ${side}`;
       }
       if (from !== undefined) {

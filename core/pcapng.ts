@@ -20,22 +20,41 @@ export interface PcapngPacket {
 }
 
 /** The bytes of a file, piece by piece. */
-export function* printPcapng(application: string, interfaces: readonly PcapngInterface[], packets: Iterable<PcapngPacket>): Generator<Uint8Array> {
+export function* printPcapng(
+  application: string,
+  interfaces: readonly PcapngInterface[],
+  packets: Iterable<PcapngPacket>,
+): Generator<Uint8Array> {
   yield block(0x0a0d0d0a, [
     // Byte-order magic, version 1.0, and a length of the section that is not told.
-    ...uint32(0x1a2b3c4d), ...uint16(1), ...uint16(0), ...uint32(0xffffffff), ...uint32(0xffffffff),
+    ...uint32(0x1a2b3c4d),
+    ...uint16(1),
+    ...uint16(0),
+    ...uint32(0xffffffff),
+    ...uint32(0xffffffff),
     ...options([[4, text(application)]]),
   ]);
   for (const { name, description, filter, snapLength } of interfaces) {
     yield block(1, [
-      ...uint16(linuxSll2), ...uint16(0), ...uint32(snapLength),
+      ...uint16(linuxSll2),
+      ...uint16(0),
+      ...uint32(snapLength),
       // if_name, if_description, if_tsresol (microseconds), if_filter (0: in pcap's language).
-      ...options([[2, text(name)], [3, text(description)], [9, [6]], [11, [0, ...text(filter)]]]),
+      ...options([
+        [2, text(name)],
+        [3, text(description)],
+        [9, [6]],
+        [11, [0, ...text(filter)]],
+      ]),
     ]);
   }
   for (const { interfaceIndex, time, length, data, comment } of packets) {
     yield block(6, [
-      ...uint32(interfaceIndex), ...uint32(Math.floor(time / 2 ** 32)), ...uint32(time % 2 ** 32), ...uint32(data.length), ...uint32(length),
+      ...uint32(interfaceIndex),
+      ...uint32(Math.floor(time / 2 ** 32)),
+      ...uint32(time % 2 ** 32),
+      ...uint32(data.length),
+      ...uint32(length),
       ...padded([...data]),
       ...options([[1, text(comment)]]),
     ]);
@@ -49,7 +68,10 @@ function block(type: number, body: readonly number[]): Uint8Array {
 }
 
 function options(list: readonly (readonly [number, readonly number[]])[]): number[] {
-  return [...list.flatMap(([code, value]) => [...uint16(code), ...uint16(value.length), ...padded(value)]), ...uint32(0)];
+  return [
+    ...list.flatMap(([code, value]) => [...uint16(code), ...uint16(value.length), ...padded(value)]),
+    ...uint32(0),
+  ];
 }
 
 function padded(bytes: readonly number[]): number[] {

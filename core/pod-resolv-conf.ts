@@ -21,14 +21,28 @@ const maxSearches = 32;
  * @param clusterDns the kubelet's clusterDNS: the cluster IPs of the DNS Service, as installers set it
  * @param node the node's own, where its probe read it
  */
-export function podResolvConf(client: PodDns, clusterDns: readonly string[], clusterDomain: string, node: ResolvConf | undefined): PodResolvConf {
+export function podResolvConf(
+  client: PodDns,
+  clusterDns: readonly string[],
+  clusterDomain: string,
+  node: ResolvConf | undefined,
+): PodResolvConf {
   const base = baseOf(client);
   const start = ((): ResolvConf => {
     switch (base) {
       case 'none':
         return { nameservers: [], searches: [], options: [] };
       case 'cluster':
-        return { nameservers: clusterDns, searches: [`${client.namespace}.svc.${clusterDomain}`, `svc.${clusterDomain}`, clusterDomain, ...(node?.searches ?? [])], options: clusterOptions };
+        return {
+          nameservers: clusterDns,
+          searches: [
+            `${client.namespace}.svc.${clusterDomain}`,
+            `svc.${clusterDomain}`,
+            clusterDomain,
+            ...(node?.searches ?? []),
+          ],
+          options: clusterOptions,
+        };
       case 'node':
         return node ?? { nameservers: [], searches: [], options: [] };
     }
@@ -38,7 +52,10 @@ export function podResolvConf(client: PodDns, clusterDns: readonly string[], clu
     base,
     isPartial: base !== 'none' && node === undefined,
     nameservers: unique([...start.nameservers, ...(own?.nameservers ?? [])]).slice(0, maxNameservers),
-    searches: unique([...start.searches, ...(own?.searches ?? []).map((search) => search.replace(/(.)\.$/, '$1'))]).slice(0, maxSearches),
+    searches: unique([
+      ...start.searches,
+      ...(own?.searches ?? []).map((search) => search.replace(/(.)\.$/, '$1')),
+    ]).slice(0, maxSearches),
     options: mergeOptions(start.options, own?.options ?? []),
   };
 }

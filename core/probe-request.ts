@@ -6,16 +6,25 @@ import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
 import { canBeAsked } from './dns-names.ts';
 
-const address = z.string().refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
+const address = z
+  .string()
+  .refine((text) => canonicalAddress(text) !== undefined && /^[0-9a-fA-F.:]+$/.test(text), 'is not an IP address');
 /** RFC 1123 label, as the API server admits for namespaces, Services and port names. */
-const label = z.string().max(63).regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a name that Kubernetes admits');
+const label = z
+  .string()
+  .max(63)
+  .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/, 'is not a name that Kubernetes admits');
 const port = z.number().int().min(0).max(65535);
 
 /** Of all Services of a request together. */
 export const maxDnsQuestions = 256;
 
 const dnsQuestion = z.object({
-  name: z.string().max(253).regex(/^[_a-z0-9]([-._a-z0-9]*[a-z0-9])?$/, 'is not a name in DNS').refine(canBeAsked, 'has a label of more than 63 octets'),
+  name: z
+    .string()
+    .max(253)
+    .regex(/^[_a-z0-9]([-._a-z0-9]*[a-z0-9])?$/, 'is not a name in DNS')
+    .refine(canBeAsked, 'has a label of more than 63 octets'),
   type: z.enum(['A', 'AAAA', 'SRV']),
 });
 

@@ -3,13 +3,21 @@ import type { Leaf, Step } from './evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
 
-export type FrontendFacts = Pick<FrontendProgram, 'entry' | 'refusedBy' | 'trafficPolicy' | 'sourceRanges' | 'sessionAffinity' | 'masquerade'>;
+export type FrontendFacts = Pick<
+  FrontendProgram,
+  'entry' | 'refusedBy' | 'trafficPolicy' | 'sourceRanges' | 'sessionAffinity' | 'masquerade'
+>;
 
 /**
  * @param outside the branches of a client that is neither a pod nor a node
  * @param node the branches of the node itself
  */
-export function frontendFacts(rules: NodeRules, frontend: FrontendKey, outside: readonly Leaf[], node: readonly Leaf[]): FrontendFacts {
+export function frontendFacts(
+  rules: NodeRules,
+  frontend: FrontendKey,
+  outside: readonly Leaf[],
+  node: readonly Leaf[],
+): FrontendFacts {
   const paths = [...outside, ...node].map(({ path }) => path);
   const entry = paths.flatMap((path) => path.find((step) => rules.isEntry(step)) ?? [])[0];
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
@@ -24,7 +32,9 @@ export function frontendFacts(rules: NodeRules, frontend: FrontendKey, outside: 
     ...(trafficPolicy === undefined ? {} : { trafficPolicy }),
     ...(sourceRanges === undefined ? {} : { sourceRanges }),
     ...(sessionAffinity === undefined ? {} : { sessionAffinity }),
-    ...(outside.some(isSent) || node.some(isSent) ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } } : {}),
+    ...(outside.some(isSent) || node.some(isSent)
+      ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } }
+      : {}),
   };
 }
 
@@ -55,24 +65,34 @@ function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
  * Local (pkg/proxy/iptables/proxier.go and nftables/proxier.go writeServiceExternal…, 1.37). Of internal traffic: the
  * chain that the cluster IP leads to. kube-proxy drops, and does not reject, where only local endpoints are missing.
  */
-function policyOf(rules: NodeRules, frontend: FrontendKey, visited: VisitedChains, refusing: Leaf | undefined): FrontendProgram['trafficPolicy'] {
+function policyOf(
+  rules: NodeRules,
+  frontend: FrontendKey,
+  visited: VisitedChains,
+  refusing: Leaf | undefined,
+): FrontendProgram['trafficPolicy'] {
   const refused = refusing?.path.at(-1);
-  const isNoEndpointDrop = refusing?.verdict === 'DROP' && refused !== undefined && rules.isEntry(refused) && !isFirewallChain(refused.chain);
+  const isNoEndpointDrop =
+    refusing?.verdict === 'DROP' && refused !== undefined && rules.isEntry(refused) && !isFirewallChain(refused.chain);
   if (isNoEndpointDrop) return { value: 'Local', by: rules.reference(refused, frontend) };
   for (const [chain, by] of visited) {
     const kind = rules.kindOf(chain);
     if (frontend.frontend !== 'ClusterIP' && kind === 'external') {
       const apart = rules.chain(chain)?.find(({ isForLocalSource }) => isForLocalSource);
-      return apart === undefined ? { value: 'Cluster', by: rules.reference(by, frontend) } : { value: 'Local', by: { table: by.table, chain, rule: apart.text } };
+      return apart === undefined
+        ? { value: 'Cluster', by: rules.reference(by, frontend) }
+        : { value: 'Local', by: { table: by.table, chain, rule: apart.text } };
     }
-    if (frontend.frontend === 'ClusterIP' && (kind === 'cluster' || kind === 'local')) return { value: kind === 'local' ? 'Local' : 'Cluster', by: rules.reference(by, frontend) };
+    if (frontend.frontend === 'ClusterIP' && (kind === 'cluster' || kind === 'local'))
+      return { value: kind === 'local' ? 'Local' : 'Cluster', by: rules.reference(by, frontend) };
   }
   return undefined;
 }
 
 function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['sessionAffinity'] {
   for (const [chain, { table }] of visited) {
-    for (const { remembers, text } of rules.chain(chain) ?? []) if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: text } };
+    for (const { remembers, text } of rules.chain(chain) ?? [])
+      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: text } };
   }
   return undefined;
 }

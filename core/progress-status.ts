@@ -21,7 +21,16 @@ const maxNodes = 20;
 /** Costs what the number of nodes costs, and never what they reported: nothing of that is read. */
 export function progressStatus({ desired, answers, ...input }: ProgressInput): ServiceTraceStatus {
   const waiting = answers.flatMap((answer): NodeStatus[] =>
-    'state' in answer && answer.state === 'Waiting' ? [{ name: answer.node, probe: { state: 'Waiting', reason: answer.reason, message: boundedText(answer.message) }, proxyMode: 'unknown', ports: [] }] : [],
+    'state' in answer && answer.state === 'Waiting'
+      ? [
+          {
+            name: answer.node,
+            probe: { state: 'Waiting', reason: answer.reason, message: boundedText(answer.message) },
+            proxyMode: 'unknown',
+            ports: [],
+          },
+        ]
+      : [],
   );
   const answered = answers.filter((answer) => 'report' in answer).length;
   return {
@@ -31,7 +40,13 @@ export function progressStatus({ desired, answers, ...input }: ProgressInput): S
     service: desired.service,
     nodes: waiting.slice(0, maxNodes),
     findings: [],
-    summary: { nodes: `${String(answered)}/${String(answers.length)}`, endpoints: endpointsSummary(desired), findings: 0, errors: 0, warnings: 0 },
+    summary: {
+      nodes: `${String(answered)}/${String(answers.length)}`,
+      endpoints: endpointsSummary(desired),
+      findings: 0,
+      errors: 0,
+      warnings: 0,
+    },
   };
 }
 

@@ -1,7 +1,8 @@
 /** What the API server's authorizer refused, and the role that gives it. */
 
 /** How apiserver/pkg/endpoints/handlers/responsewriters/errors.go says it. */
-const forbiddenPattern = /is forbidden: User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)/;
+const forbiddenPattern =
+  /is forbidden: User "([^"]*)" cannot (\S+) resource "([^"]*)" in API group "([^"]*)" (?:in the namespace "([^"]*)"|at the cluster scope)/;
 
 /**
  * `User "jane" may not list nodes in the whole cluster (kubectl auth can-i list nodes); an administrator gives it with: …`,
@@ -31,8 +32,10 @@ interface Refused {
 
 /** The narrowest role that gives it, and its binding, as commands. */
 function remedy({ user, verb, resource, group, namespace, asked }: Refused): string {
-  if (user.startsWith('system:serviceaccount:svctrace-system:')) return 'install the operator again, which gives it its roles: kubectl svctrace install';
-  if (group === 'svctrace.io') return `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor ${subjectFlag(user)} -n ${namespace ?? 'NAMESPACE'}`;
+  if (user.startsWith('system:serviceaccount:svctrace-system:'))
+    return 'install the operator again, which gives it its roles: kubectl svctrace install';
+  if (group === 'svctrace.io')
+    return `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor ${subjectFlag(user)} -n ${namespace ?? 'NAMESPACE'}`;
   const name = `svctrace-${verb}-${resource.replace('/', '-')}`;
   const [kind, place] = namespace === undefined ? ['clusterrole', ''] : ['role', ` -n ${namespace}`];
   return `an administrator gives it with: kubectl create ${kind} ${name} --verb=${verb} --resource=${asked}${place} && kubectl create ${kind}binding ${name} --${kind}=${name} ${subjectFlag(user)}${place}`;

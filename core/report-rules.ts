@@ -51,7 +51,13 @@ export type ReportRules = {
   readonly hung: readonly HungChain[];
 } & (
   | { readonly kind: 'nftables'; readonly table: KubeNftTable }
-  | { readonly kind: 'iptables'; readonly lookup: ChainLookup; readonly chains: readonly (readonly IptablesRule[])[]; readonly servers: readonly VirtualServer[]; readonly isIpvs: boolean }
+  | {
+      readonly kind: 'iptables';
+      readonly lookup: ChainLookup;
+      readonly chains: readonly (readonly IptablesRule[])[];
+      readonly servers: readonly VirtualServer[];
+      readonly isIpvs: boolean;
+    }
 );
 
 /** Undefined where the node's proxy mode is not known, or nothing of it was read. */
@@ -62,7 +68,9 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
     const table = nftTable(report, service, family);
     // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
     // not read has no element of this Service, or the report says that it is unread.
-    const hung = table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ?? nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
+    const hung =
+      table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ??
+      nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
     return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung };
   }
   const backend = iptablesBackend(report);
@@ -71,10 +79,24 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
   const chains = [...all.values()];
   const lookup = lookupOf(all);
   const isThere = ({ table, chain }: HungChain): boolean => lookup(table, chain) !== undefined;
-  if (mode === 'iptables') return { kind: 'iptables', machine: { addresses, ipSets: new Map() }, lookup, chains, servers: [], isIpvs: false, hung: kubeHooks.filter(isThere) };
+  if (mode === 'iptables')
+    return {
+      kind: 'iptables',
+      machine: { addresses, ipSets: new Map() },
+      lookup,
+      chains,
+      servers: [],
+      isIpvs: false,
+      hung: kubeHooks.filter(isThere),
+    };
   const servers = virtualServers(report, service, family);
-  const sets = recordsOf(report, 'ipSet').filter((record) => record.service === service && record.family === family).flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
-  const machine: Machine = { addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])], ipSets: new Map(sets.map((set) => [set.name, set])) };
+  const sets = recordsOf(report, 'ipSet')
+    .filter((record) => record.service === service && record.family === family)
+    .flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
+  const machine: Machine = {
+    addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])],
+    ipSets: new Map(sets.map((set) => [set.name, set])),
+  };
   return { kind: 'iptables', machine, lookup, chains, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
 }
 
@@ -95,9 +117,14 @@ const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
 function nodeRulesOf(report: NodeReport, service: string, family: Family): NodeRules | undefined {
   const rules = readReportRules(report, service, family);
   if (rules === undefined) return undefined;
-  const walked: WalkedRules = { walk: (packet) => walkReportRules(rules, packet), sourceClass: (address) => sourcesApart(rules).classOf(address, 0, address) };
+  const walked: WalkedRules = {
+    walk: (packet) => walkReportRules(rules, packet),
+    sourceClass: (address) => sourcesApart(rules).classOf(address, 0, address),
+  };
   if (rules.kind === 'nftables') return nftNodeRules(walked, rules.table);
-  return rules.isIpvs ? ipvsNodeRules(walked, rules.servers, [...rules.machine.ipSets.values()]) : iptablesNodeRules(walked, rules.lookup);
+  return rules.isIpvs
+    ? ipvsNodeRules(walked, rules.servers, [...rules.machine.ipSets.values()])
+    : iptablesNodeRules(walked, rules.lookup);
 }
 
 function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
@@ -106,8 +133,18 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
   return {
     ...rules,
     walk: (packet) => {
-      const { source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface } = packet;
-      const key = [source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface].join(' ');
+      const { source, sourcePort, destination, destinationPort, protocol, entersAt, inInterface, outInterface } =
+        packet;
+      const key = [
+        source,
+        sourcePort,
+        destination,
+        destinationPort,
+        protocol,
+        entersAt,
+        inInterface,
+        outInterface,
+      ].join(' ');
       const known = walks.get(key) ?? rules.walk(packet);
       walks.set(key, known);
       return known;
@@ -125,31 +162,64 @@ const apartOf = oncePer((rules: ReportRules): ToldApart => {
 /** Which sources they tell apart, the chains of single endpoints left out: those ask for their own endpoint. */
 const sourcesApart = oncePer((rules: ReportRules): ToldApart => {
   const apart = new ToldApart('source', rules.machine);
-  addReportRules(apart, rules.kind === 'nftables' ? { ...rules, table: { ...rules.table, chains: new Map([...rules.table.chains].filter(([name]) => nftChainKind(name) !== 'endpoint')) } } : { ...rules, chains: rules.chains.filter(([first]) => first === undefined || iptablesChainKind(first.chain) !== 'endpoint') });
+  addReportRules(
+    apart,
+    rules.kind === 'nftables'
+      ? {
+          ...rules,
+          table: {
+            ...rules.table,
+            chains: new Map([...rules.table.chains].filter(([name]) => nftChainKind(name) !== 'endpoint')),
+          },
+        }
+      : {
+          ...rules,
+          chains: rules.chains.filter(
+            ([first]) => first === undefined || iptablesChainKind(first.chain) !== 'endpoint',
+          ),
+        },
+  );
   return apart;
 });
 
 function addReportRules(apart: ToldApart, rules: ReportRules): void {
   if (rules.kind === 'nftables') {
     const { table } = rules;
-    for (const { rules: own } of table.chains.values()) for (const { statements } of own) apart.addNft(statements, (name) => table.set(name) ?? table.map(name));
+    for (const { rules: own } of table.chains.values())
+      for (const { statements } of own) apart.addNft(statements, (name) => table.set(name) ?? table.map(name));
     return;
   }
   for (const rule of rules.chains.flat()) apart.addIptables(rule);
-  for (const { address, port } of rules.servers) if (address !== undefined && port !== undefined) apart.addPlace(address, port);
+  for (const { address, port } of rules.servers)
+    if (address !== undefined && port !== undefined) apart.addPlace(address, port);
 }
 
 /** What becomes of the packet under the rules of a report. */
 export function walkReportRules(rules: ReportRules, packet: Packet, apart = apartOf(rules)): WalkResult {
   const { machine, hung } = rules;
   const trail = new Trail();
-  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] => hung.map((chain) => ({ ...chain, run: runOf(chain) }));
+  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] =>
+    hung.map((chain) => ({ ...chain, run: runOf(chain) }));
   if (rules.kind === 'nftables') {
     const walk = new NftWalk(rules.table, packet, machine, trail);
-    return walkHooks(hang(({ chain }) => (branches, at) => walk.chain(chain, branches, at)), packet, machine, trail, apart);
+    return walkHooks(
+      hang(
+        ({ chain }) =>
+          (branches, at) =>
+            walk.chain(chain, branches, at),
+      ),
+      packet,
+      machine,
+      trail,
+      apart,
+    );
   }
   const walk = new IptablesWalk(rules.lookup, packet, machine, trail);
-  const chains = hang(({ table, chain }) => (branches, at) => walk.chain(table, chain, branches, at));
+  const chains = hang(
+    ({ table, chain }) =>
+      (branches, at) =>
+        walk.chain(table, chain, branches, at),
+  );
   return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail, apart);
 }
 
@@ -175,10 +245,17 @@ export interface AllHooks {
  * never changed: the same question has the same answer.
  * @param otherInterfaces those by which packets of Services surely neither come nor leave
  */
-export function readAllHooks(report: NodeReport, service: string, family: Family, otherInterfaces: ReadonlySet<string>): AllHooks | undefined {
+export function readAllHooks(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  otherInterfaces: ReadonlySet<string>,
+): AllHooks | undefined {
   const { mode } = readProxyMode(report);
   const hooked = recordsOf(report, 'hookChain').filter((record) => record.family === family);
-  const foreign = recordsOf(report, 'foreignTable').filter((table) => table.family !== (family === 'IPv4' ? 'ip6' : 'ip'));
+  const foreign = recordsOf(report, 'foreignTable').filter(
+    (table) => table.family !== (family === 'IPv4' ? 'ip6' : 'ip'),
+  );
   if (hooked.length + foreign.length === 0 || (mode !== 'iptables' && mode !== 'nftables')) return undefined;
   const own = readReportRules(report, service, family);
   if (own === undefined) return undefined;
@@ -187,14 +264,24 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
   const { result: tables, problems } = nftTablesOf(foreign);
   const apart = new ToldApart('destination', machine);
   addReportRules(apart, own);
-  for (const table of tables) for (const { rules } of table.chains.values()) for (const { statements } of rules) apart.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
+  for (const table of tables)
+    for (const { rules } of table.chains.values())
+      for (const { statements } of rules)
+        apart.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
   const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
     const records = hooked.filter((record) => record.backend === backend);
     const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
     const kube = iptablesChains(report, service, family, backend);
     for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) apart.addIptables(rule);
     const lookup = foreignLookup(parsed, lookupOf(kube), mode === 'nftables');
-    return { records, parsed, lookup, nat: natHooksOf(records, backend === kubeBackend).filter(({ table, chain }) => lookup(table, chain) !== undefined) };
+    return {
+      records,
+      parsed,
+      lookup,
+      nat: natHooksOf(records, backend === kubeBackend).filter(
+        ({ table, chain }) => lookup(table, chain) !== undefined,
+      ),
+    };
   });
   const alone = ownLookup(own);
   // Where nothing of others was among kube-proxy's rules, the same packets have been walked already.
@@ -205,26 +292,62 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
       const trail = new Trail(true);
       const chains = ofBackends.flatMap(({ records, lookup, nat }) => {
         const cut = records.filter(({ omitted }) => omitted > 0);
-        const tellOmitted: ChainLookup = cut.length === 0 ? lookup : (table, chain) => {
-          const omitted = cut.find((record) => record.table === table && record.chain === chain)?.omitted;
-          if (omitted !== undefined) trail.unknown.add(`the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`);
-          return lookup(table, chain);
-        };
+        const tellOmitted: ChainLookup =
+          cut.length === 0
+            ? lookup
+            : (table, chain) => {
+                const omitted = cut.find((record) => record.table === table && record.chain === chain)?.omitted;
+                if (omitted !== undefined)
+                  trail.unknown.add(
+                    `the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`,
+                  );
+                return lookup(table, chain);
+              };
         const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
-        return [...nat.map((hung): HookedChain => ({ ...hung, run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at) })), ...records.flatMap((record) => hookOf(record, walk))];
+        return [
+          ...nat.map((hung): HookedChain => ({
+            ...hung,
+            run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at),
+          })),
+          ...records.flatMap((record) => hookOf(record, walk)),
+        ];
       });
       const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
-      const ofNft = nft === undefined ? [] : own.hung.map((hung): HookedChain => ({ ...hung, run: (branches, at) => nft.chain(hung.chain, branches, at) }));
-      return walkHooks([...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft], packet, machine, trail, apart);
+      const ofNft =
+        nft === undefined
+          ? []
+          : own.hung.map((hung): HookedChain => ({
+              ...hung,
+              run: (branches, at) => nft.chain(hung.chain, branches, at),
+            }));
+      return walkHooks(
+        [...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft],
+        packet,
+        machine,
+        trail,
+        apart,
+      );
     },
     walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, apart),
     unread: [
-      ...foreign.flatMap(({ family: of, name, omitted }) => (omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`])),
-      ...problems.map(({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`),
+      ...foreign.flatMap(({ family: of, name, omitted }) =>
+        omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`],
+      ),
+      ...problems.map(
+        ({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`,
+      ),
     ],
-    isBeside: (name) => (mode === 'nftables' && name === 'nat') || tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => isBesideNat(base))),
-    segments: AddressSegments.of(family, ofBackends.flatMap(({ parsed }) => [...parsed.values()].flat()), foreign.flatMap(({ objects }) => objects)),
-    knowsSourceNat: mode === 'nftables' || hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
+    isBeside: (name) =>
+      (mode === 'nftables' && name === 'nat') ||
+      tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => isBesideNat(base))),
+    segments: AddressSegments.of(
+      family,
+      ofBackends.flatMap(({ parsed }) => [...parsed.values()].flat()),
+      foreign.flatMap(({ objects }) => objects),
+    ),
+    knowsSourceNat:
+      mode === 'nftables' ||
+      hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
   };
 }
 
@@ -233,7 +356,12 @@ export function readAllHooks(report: NodeReport, service: string, family: Family
  * Where a report holds no rules of other programs, through kube-proxy's alone.
  * @returns undefined where the node's proxy mode is not known, or nothing of it was read
  */
-export function walkAllRules(report: NodeReport, service: string, packet: Packet, cluster?: Pick<ClusterFacts, 'nodes'>): WalkResult | undefined {
+export function walkAllRules(
+  report: NodeReport,
+  service: string,
+  packet: Packet,
+  cluster?: Pick<ClusterFacts, 'nodes'>,
+): WalkResult | undefined {
   const family = familyOf(packet.destination);
   const hooks = hooksOfReport(report, service, family, cluster);
   if (hooks !== undefined) return settle(hooks.walk(packet));
@@ -241,11 +369,24 @@ export function walkAllRules(report: NodeReport, service: string, packet: Packet
   return rules === undefined ? undefined : walkReportRules(rules, packet);
 }
 
-const hooksOfReports = new WeakMap<NodeReport, Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>>();
+const hooksOfReports = new WeakMap<
+  NodeReport,
+  Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>
+>();
 
 /** The same for all who ask of one report and cluster. */
-function hooksOfReport(report: NodeReport, service: string, family: Family, cluster: Pick<ClusterFacts, 'nodes'> | undefined): AllHooks | undefined {
-  const known = hooksOfReports.get(report) ?? new Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>();
+function hooksOfReport(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  cluster: Pick<ClusterFacts, 'nodes'> | undefined,
+): AllHooks | undefined {
+  const known =
+    hooksOfReports.get(report) ??
+    new Map<
+      string,
+      { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }
+    >();
   hooksOfReports.set(report, known);
   const key = `${family} ${service}`;
   const found = known.get(key);
@@ -256,23 +397,37 @@ function hooksOfReport(report: NodeReport, service: string, family: Family, clus
 }
 
 /** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
-export function bridgesBeside(report: NodeReport, cluster: Pick<ClusterFacts, 'nodes'> | undefined): ReadonlySet<string> {
+export function bridgesBeside(
+  report: NodeReport,
+  cluster: Pick<ClusterFacts, 'nodes'> | undefined,
+): ReadonlySet<string> {
   const own = cluster?.nodes?.find(({ name }) => name === report.node);
   if (own === undefined || own.podCIDRs.length === 0) return new Set();
-  const isCluster = (address: string): boolean => own.internalIPs.includes(address) || own.podCIDRs.some((prefix) => prefixContains(prefix, address) === true);
-  const bridges = (recordsOf(report, 'interfaces')[0]?.interfaces ?? []).filter(({ bridge, addresses }) => bridge === true && addresses.length > 0 && !addresses.some(isCluster));
+  const isCluster = (address: string): boolean =>
+    own.internalIPs.includes(address) || own.podCIDRs.some((prefix) => prefixContains(prefix, address) === true);
+  const bridges = (recordsOf(report, 'interfaces')[0]?.interfaces ?? []).filter(
+    ({ bridge, addresses }) => bridge === true && addresses.length > 0 && !addresses.some(isCluster),
+  );
   return new Set(bridges.map(({ name }) => name));
 }
 
 /** At the priority of iptables' nat, and of kube-proxy's own chains. */
 function isBesideNat(base: NftBase | undefined): boolean {
-  return base?.type === 'nat' && base.priority === (base.hook === 'postrouting' || base.hook === 'input' ? priorities.sourceNat : priorities.destinationNat);
+  return (
+    base?.type === 'nat' &&
+    base.priority ===
+      (base.hook === 'postrouting' || base.hook === 'input' ? priorities.sourceNat : priorities.destinationNat)
+  );
 }
 
 /** nat's built-in chains that were read; in a report of before they all were, kube-proxy's own chain stands for POSTROUTING. */
 function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: boolean): HungChain[] {
-  const read = builtInHooks.filter(({ isNat, table, chain }) => isNat && records.some((record) => record.table === table && record.chain === chain));
-  const missing = isKubes ? kubeHooks.filter(({ isNat, hook }) => isNat && !read.some((each) => each.hook === hook)) : [];
+  const read = builtInHooks.filter(
+    ({ isNat, table, chain }) => isNat && records.some((record) => record.table === table && record.chain === chain),
+  );
+  const missing = isKubes
+    ? kubeHooks.filter(({ isNat, hook }) => isNat && !read.some((each) => each.hook === hook))
+    : [];
   return [...read, ...missing];
 }
 
@@ -285,34 +440,73 @@ function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<N
 }
 
 /** Chains of all programs first, as they were read whole; then those of Services. What is left of the iptables mode under another one is KP-MODE-LEFTOVER's. */
-function foreignLookup(rules: ReadonlyMap<string, readonly IptablesRule[]>, kube: ChainLookup, isOtherMode: boolean): ChainLookup {
-  return (table, chain) => rules.get(`${table} ${chain}`) ?? kube(table, chain) ?? ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
+function foreignLookup(
+  rules: ReadonlyMap<string, readonly IptablesRule[]>,
+  kube: ChainLookup,
+  isOtherMode: boolean,
+): ChainLookup {
+  return (table, chain) =>
+    rules.get(`${table} ${chain}`) ??
+    kube(table, chain) ??
+    ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
 }
 
 /** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
 function ownLookup(own: ReportRules): ReportRules {
   if (own.kind === 'nftables') return own;
-  const isKubes = ({ target }: IptablesRule): boolean => (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-');
-  const kept = new Map(['PREROUTING', 'OUTPUT'].flatMap((chain) => {
-    const rules = own.lookup('nat', chain);
-    return rules === undefined || rules.every(isKubes) ? [] : [[chain, rules.filter(isKubes)] as const];
-  }));
+  const isKubes = ({ target }: IptablesRule): boolean =>
+    (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-');
+  const kept = new Map(
+    ['PREROUTING', 'OUTPUT'].flatMap((chain) => {
+      const rules = own.lookup('nat', chain);
+      return rules === undefined || rules.every(isKubes) ? [] : [[chain, rules.filter(isKubes)] as const];
+    }),
+  );
   if (kept.size === 0) return own;
-  return { ...own, lookup: (table, chain) => (table === 'nat' ? kept.get(chain) : undefined) ?? own.lookup(table, chain) };
+  return {
+    ...own,
+    lookup: (table, chain) => (table === 'nat' ? kept.get(chain) : undefined) ?? own.lookup(table, chain),
+  };
 }
 
 /** A chain that holds rules of Services, and none of this one. */
 const noRules: readonly IptablesRule[] = [];
-const hooksOfChains = new Map<string, Hook>([['PREROUTING', 'prerouting'], ['INPUT', 'input'], ['FORWARD', 'forward'], ['OUTPUT', 'output'], ['POSTROUTING', 'postrouting']]);
-const tablePriorities = new Map<string, number>([['raw', priorities.raw], ['mangle', priorities.mangle], ['filter', priorities.filter], ['security', priorities.security]]);
+const hooksOfChains = new Map<string, Hook>([
+  ['PREROUTING', 'prerouting'],
+  ['INPUT', 'input'],
+  ['FORWARD', 'forward'],
+  ['OUTPUT', 'output'],
+  ['POSTROUTING', 'postrouting'],
+]);
+const tablePriorities = new Map<string, number>([
+  ['raw', priorities.raw],
+  ['mangle', priorities.mangle],
+  ['filter', priorities.filter],
+  ['security', priorities.security],
+]);
 
 function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
   const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
-  return policy === undefined || hook === undefined || priority === undefined ? [] : [{ hook, priority, isNat: false, isDropPolicy: policy === 'DROP', run: (branches, at) => walk.chain(table, chain, branches, at) }];
+  return policy === undefined || hook === undefined || priority === undefined
+    ? []
+    : [
+        {
+          hook,
+          priority,
+          isNat: false,
+          isDropPolicy: policy === 'DROP',
+          run: (branches, at) => walk.chain(table, chain, branches, at),
+        },
+      ];
 }
 
 function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
-  const priority = table === 'filter' ? priorities.filter : hook === 'postrouting' || hook === 'input' ? priorities.sourceNat : priorities.destinationNat;
+  const priority =
+    table === 'filter'
+      ? priorities.filter
+      : hook === 'postrouting' || hook === 'input'
+        ? priorities.sourceNat
+        : priorities.destinationNat;
   return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
 
@@ -359,24 +553,38 @@ const nftHooks: readonly HungChain[] = [
 ];
 
 /** The Service's iptables rules of one family. */
-function iptablesChains(report: NodeReport, service: string, family: Family, backend: IptablesBackend): ReadonlyMap<string, readonly IptablesRule[]> {
-  const isOwn = (record: { service: string; family: Family; backend: IptablesBackend }): boolean => record.service === service && record.family === family && record.backend === backend;
+function iptablesChains(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  backend: IptablesBackend,
+): ReadonlyMap<string, readonly IptablesRule[]> {
+  const isOwn = (record: { service: string; family: Family; backend: IptablesBackend }): boolean =>
+    record.service === service && record.family === family && record.backend === backend;
   const chains = new Map<string, readonly IptablesRule[]>();
   for (const record of recordsOf(report, 'iptablesChain').filter(isOwn)) {
     chains.set(`${record.table} ${record.chain}`, rulesOfRecord(record));
   }
-  for (const record of recordsOf(report, 'dispatchReferences').filter(isOwn)) chains.set(`${record.table} ${record.chain}`, dispatchRules(record));
+  for (const record of recordsOf(report, 'dispatchReferences').filter(isOwn))
+    chains.set(`${record.table} ${record.chain}`, dispatchRules(record));
   return chains;
 }
 
 /** @param chains by `table chain` */
 function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): ChainLookup {
-  const tables = new Map([...Map.groupBy(chains, ([key]) => key.slice(0, key.indexOf(' ')))].map(([table, own]) => [table, new Map(own.map(([key, rules]) => [key.slice(table.length + 1), rules]))]));
+  const tables = new Map(
+    [...Map.groupBy(chains, ([key]) => key.slice(0, key.indexOf(' ')))].map(([table, own]) => [
+      table,
+      new Map(own.map(([key, rules]) => [key.slice(table.length + 1), rules])),
+    ]),
+  );
   return (table, chain) => tables.get(table)?.get(chain);
 }
 
 /** The rules of a chain as they were listed, read once: several views of a report ask for them. */
-export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] => lines.flatMap((line) => parseIptablesRule(line) ?? []));
+export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] =>
+  lines.flatMap((line) => parseIptablesRule(line) ?? []),
+);
 
 /** The virtual servers of the Service in a report of the IPVS mode. */
 export function virtualServers(report: NodeReport, service: string, family: Family): readonly VirtualServer[] {
@@ -398,7 +606,13 @@ interface KubeNftTable extends NftTable {
 
 /** `{"chain": {"name": "nat-output", "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}}` */
 const baseChainSchema = z.object({
-  chain: z.object({ name: z.string(), type: z.string(), hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']), prio: z.number(), policy: z.string().optional() }),
+  chain: z.object({
+    name: z.string(),
+    type: z.string(),
+    hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']),
+    prio: z.number(),
+    policy: z.string().optional(),
+  }),
 });
 
 /** The base chains among objects of `nft -j`. */
@@ -413,14 +627,21 @@ function baseChainsOf(objects: readonly unknown[]): NftBaseChain[] {
 
 /** kube-proxy's table of one family, as far as the report holds it for the Service. */
 function nftTable(report: NodeReport, service: string, family: Family): KubeNftTable {
-  const isOwn = (record: { service: string; family: Family }): boolean => record.service === service && record.family === family;
+  const isOwn = (record: { service: string; family: Family }): boolean =>
+    record.service === service && record.family === family;
   const asked = recordsOf(report, 'nftChain').filter(isOwn);
   const own = asked.filter(({ absent }) => !absent);
   const chains = new Map(own.map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
-  const sets = new Map(recordsOf(report, 'nftElements').filter(isOwn).map((record) => [record.name, setOf(record)]));
+  const sets = new Map(
+    recordsOf(report, 'nftElements')
+      .filter(isOwn)
+      .map((record) => [record.name, setOf(record)]),
+  );
   return {
     name: 'kube-proxy',
-    ...(asked.some(({ chain }) => chain === 'nat-postrouting') ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) } : {}),
+    ...(asked.some(({ chain }) => chain === 'nat-postrouting')
+      ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) }
+      : {}),
     chains,
     chain: (name) => chains.get(name),
     map: (name) => sets.get(name),
@@ -431,8 +652,16 @@ function nftTable(report: NodeReport, service: string, family: Family): KubeNftT
 
 /** What a report holds of a set or map: the elements of the Service. */
 function setOf({ name, elements, timeout }: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
-  const parsed = parseNftElements(elements) ?? elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
-  return present({ name, type: [], flags: [], timeout, elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element) });
+  const parsed =
+    parseNftElements(elements) ??
+    elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
+  return present({
+    name,
+    type: [],
+    flags: [],
+    timeout,
+    elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element),
+  });
 }
 
 /** The keys of kube-proxy's maps and sets end with protocol and port where they have more than one part. */

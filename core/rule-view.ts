@@ -39,13 +39,18 @@ export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule)
   const { target } = rule;
   const options = rule.matches.flatMap((match) => match.options);
   const recent = options.flatMap((option) => (option.kind === 'recent' ? [option.action] : []));
-  const seconds = options.flatMap((option) => (option.kind === 'kept' && option.name === '--seconds' ? [Number(option.values[0])] : []))[0];
+  const seconds = options.flatMap((option) =>
+    option.kind === 'kept' && option.name === '--seconds' ? [Number(option.values[0])] : [],
+  )[0];
   const probability = options.flatMap((option) => (option.kind === 'probability' ? [option.of2To31 / 2 ** 31] : []))[0];
   const chains = target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [];
   return {
     text: print(rule),
     chains,
-    isForLocalSource: options.some((option) => option.kind === 'addressType' && option.end === 'source' && !option.negated && option.types.includes('LOCAL')),
+    isForLocalSource: options.some(
+      (option) =>
+        option.kind === 'addressType' && option.end === 'source' && !option.negated && option.types.includes('LOCAL'),
+    ),
     ...(rule.source === undefined ? {} : { sources: { prefixes: [rule.source.prefix], negated: rule.source.negated } }),
     ...(recent.includes('rcheck') || recent.includes('update') ? { remembers: { seconds } } : {}),
     records: recent.includes('set') || recent.includes('update'),
@@ -53,21 +58,41 @@ export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule)
     marks: target?.kind === 'MARK' || chains.some((chain) => markChains.has(chain)),
     masquerades: target?.kind === 'MASQUERADE' || target?.kind === 'SNAT',
     returns: target?.kind === 'RETURN',
-    dnat: target?.kind === 'DNAT' ? target.to.flatMap(({ addresses, ports }) => (addresses === undefined ? [] : [`${addresses.from} ${String(ports?.from ?? '')}`])) : [],
+    dnat:
+      target?.kind === 'DNAT'
+        ? target.to.flatMap(({ addresses, ports }) =>
+            addresses === undefined ? [] : [`${addresses.from} ${String(ports?.from ?? '')}`],
+          )
+        : [],
     ...(probability === undefined ? {} : { probability }),
     isUnconditional: isWithoutCondition(rule),
   };
 }
 
-function isWithoutCondition({ source, destination, inInterface, outInterface, protocol, fragment, matches }: IptablesRule): boolean {
-  return [source, destination, inInterface, outInterface, protocol, fragment].every((each) => each === undefined) && matches.every(({ module }) => module === 'comment');
+function isWithoutCondition({
+  source,
+  destination,
+  inInterface,
+  outInterface,
+  protocol,
+  fragment,
+  matches,
+}: IptablesRule): boolean {
+  return (
+    [source, destination, inInterface, outInterface, protocol, fragment].every((each) => each === undefined) &&
+    matches.every(({ module }) => module === 'comment')
+  );
 }
 
 /**
  * @param print the rule as text
  * @param set a set of the rule's table by name
  */
-export function viewNftRule(rule: NftRule, print: (rule: NftRule) => string, set: (name: string) => NftSet | undefined): RuleView {
+export function viewNftRule(
+  rule: NftRule,
+  print: (rule: NftRule) => string,
+  set: (name: string) => NftSet | undefined,
+): RuleView {
   const chains: string[] = [];
   let isForLocalSource = false;
   let isUnconditional = true;
@@ -87,7 +112,8 @@ export function viewNftRule(rule: NftRule, print: (rule: NftRule) => string, set
       returns ||= statement.verdict.kind === 'return';
     }
     if (statement.kind === 'vmap' && statement.data.kind === 'set') {
-      for (const { value } of statement.data.elements) if (value?.kind === 'verdict' && 'chain' in value.verdict) chains.push(value.verdict.chain);
+      for (const { value } of statement.data.elements)
+        if (value?.kind === 'verdict' && 'chain' in value.verdict) chains.push(value.verdict.chain);
     }
     records ||= statement.kind === 'setUpdate' && statement.operation !== 'delete';
     marks ||= statement.kind === 'mangle' && statement.key.kind === 'meta' && statement.key.key === 'mark';
@@ -96,12 +122,14 @@ export function viewNftRule(rule: NftRule, print: (rule: NftRule) => string, set
     if (statement.kind !== 'match') continue;
     const { left, right, operator } = statement;
     isUnconditional = false;
-    if (left.kind === 'fib' && left.result === 'type' && left.flags.includes('saddr')) isForLocalSource ||= right.kind === 'value' && right.value === 'local';
+    if (left.kind === 'fib' && left.result === 'type' && left.flags.includes('saddr'))
+      isForLocalSource ||= right.kind === 'value' && right.value === 'local';
     if (left.kind !== 'payload' || left.field !== 'saddr') continue;
     if (right.kind === 'setReference') {
       // kube-proxy's name, for a report holds no flags of sets.
       const remembered = set(right.name);
-      if (right.name.startsWith('affinity-') || remembered?.flags.includes('timeout') === true) remembers = { seconds: remembered?.timeout };
+      if (right.name.startsWith('affinity-') || remembered?.flags.includes('timeout') === true)
+        remembers = { seconds: remembered?.timeout };
     } else sources = { prefixes: addressesOf(right), negated: operator === '!=' };
   }
   return {

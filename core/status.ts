@@ -86,7 +86,12 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const nodes = [...input.answers]
     .sort((one, other) => (one.node < other.node ? -1 : 1))
     .map((answer) => readNodeFacts(answer, desired, input.nodeZones?.[answer.node]));
-  const facts = { desired, nodes, now, ...present({ cluster: input.cluster, from: fromFacts(input), previous: input.previous }) };
+  const facts = {
+    desired,
+    nodes,
+    now,
+    ...present({ cluster: input.cluster, from: fromFacts(input), previous: input.previous }),
+  };
   const believed = (all: FindingStatus[]): FindingStatus[] => {
     const doubted = new Set(input.foundBefore === undefined ? [] : unconfirmed(all, input.foundBefore));
     return all.filter((finding) => !doubted.has(finding));
@@ -103,7 +108,9 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     ...present({ endpoints: endpointsCost(desired, input.cluster) }),
     programs: programsOf(nodes),
     nodes: nodes.map((each) => nodeStatus(each, desired, input)),
-    ...(input.cluster?.client?.connected === undefined ? {} : { client: clientStatus(input.cluster.client, input.cluster.client.connected) }),
+    ...(input.cluster?.client?.connected === undefined
+      ? {}
+      : { client: clientStatus(input.cluster.client, input.cluster.client.connected) }),
     ...(walks.length === 0 ? {} : { walks }),
     findings,
     comparison: comparisonOf(facts),
@@ -115,11 +122,18 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   if (bounded.truncated === undefined || bounded.truncated.length === 0) return bounded;
   // That something was cut is itself a finding.
   const withCuts = believed(diagnose({ ...facts, truncated: bounded.truncated }));
-  return boundStatus({ ...whole, conditions: conditionsOf({ ...input, nodes, findings: withCuts }), findings: withCuts, summary: summaryOf(desired, nodes, withCuts) });
+  return boundStatus({
+    ...whole,
+    conditions: conditionsOf({ ...input, nodes, findings: withCuts }),
+    findings: withCuts,
+    summary: summaryOf(desired, nodes, withCuts),
+  });
 }
 
 function convergenceStatus(desired: DesiredService, nodes: readonly NodeFacts[]): ConvergenceStatus {
-  const measured = nodes.flatMap(({ read }) => (read?.kubeProxy?.metrics === undefined ? [] : kubeProxyTotals(read.kubeProxy.metrics).networkProgramming ?? []));
+  const measured = nodes.flatMap(({ read }) =>
+    read?.kubeProxy?.metrics === undefined ? [] : (kubeProxyTotals(read.kubeProxy.metrics).networkProgramming ?? []),
+  );
   const together = mergeDurations(measured);
   const bound = (share: number): number | undefined => {
     const seconds = quantile(together, share);
@@ -129,7 +143,15 @@ function convergenceStatus(desired: DesiredService, nodes: readonly NodeFacts[])
     ...(desired.lastChange === undefined ? {} : { lastChange: desired.lastChange }),
     convergedNodes: nodes.filter((facts) => convergenceOf(facts, desired) === 'Converged').length,
     totalNodes: nodes.length,
-    ...(together.count === 0 ? {} : { networkProgramming: { changes: together.count, nodes: measured.length, ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }) } }),
+    ...(together.count === 0
+      ? {}
+      : {
+          networkProgramming: {
+            changes: together.count,
+            nodes: measured.length,
+            ...present({ p50Seconds: bound(0.5), p99Seconds: bound(0.99), maxSeconds: bound(1) }),
+          },
+        }),
   };
 }
 
@@ -138,10 +160,17 @@ function fromFacts({ spec, walkFrom = [] }: StatusInput): FromFacts | undefined 
   return addresses.length === 0 ? undefined : { ...present({ pod: spec.from?.pod, node: spec.from?.node }), addresses };
 }
 
-function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }: Pick<StatusInput, 'spec' | 'cluster'>): NodeStatus {
+function nodeStatus(
+  facts: NodeFacts,
+  desired: DesiredService,
+  { spec, cluster }: Pick<StatusInput, 'spec' | 'cluster'>,
+): NodeStatus {
   const { node, answer, read } = facts;
   if (read === undefined) {
-    const probe = 'report' in answer ? { state: 'Failed' as const } : { state: answer.state, reason: answer.reason, message: answer.message };
+    const probe =
+      'report' in answer
+        ? { state: 'Failed' as const }
+        : { state: answer.state, reason: answer.reason, message: answer.message };
     return { name: node, probe, proxyMode: 'unknown', ports: [] };
   }
   const { program, kubeProxy } = read;
@@ -154,17 +183,30 @@ function nodeStatus(facts: NodeFacts, desired: DesiredService, { spec, cluster }
       state: 'Collected',
       collectedAt: read.collectedAt,
       ...(end === undefined ? {} : { durationMilliseconds: end.durationMilliseconds }),
-      ...(read.clock === undefined ? {} : { clock: { offsetMilliseconds: read.clock.milliseconds, uncertaintyMilliseconds: read.clock.uncertainty } }),
+      ...(read.clock === undefined
+        ? {}
+        : { clock: { offsetMilliseconds: read.clock.milliseconds, uncertaintyMilliseconds: read.clock.uncertainty } }),
       ...(read.unread.length === 0 ? {} : { unread: read.unread.map(({ what, reason }) => ({ what, reason })) }),
     },
     proxyMode: program.proxyMode,
     proxyModeSource: program.proxyModeSource,
     ...(program.backend === undefined ? {} : { backend: program.backend }),
-    ...(kubeProxy === undefined ? {} : { kubeProxy: kubeProxyStatus(kubeProxy, kubeProxyConfigOf(facts, cluster)?.source) }),
+    ...(kubeProxy === undefined
+      ? {}
+      : { kubeProxy: kubeProxyStatus(kubeProxy, kubeProxyConfigOf(facts, cluster)?.source) }),
     ...(spec.collect?.rules === false ? {} : { program: fingerprintOf(program) }),
     ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
     ...(conntrack === undefined ? {} : { conntrack }),
-    ...(read.conntrackStatistics === undefined ? {} : { conntrackStatistics: Object.fromEntries(statisticsShown.flatMap((name) => { const count = read.conntrackStatistics?.last[name]; return count === undefined ? [] : [[name, count]]; })) }),
+    ...(read.conntrackStatistics === undefined
+      ? {}
+      : {
+          conntrackStatistics: Object.fromEntries(
+            statisticsShown.flatMap((name) => {
+              const count = read.conntrackStatistics?.last[name];
+              return count === undefined ? [] : [[name, count]];
+            }),
+          ),
+        }),
     ...(read.datapath?.replacesKubeProxy === true ? { datapath: read.datapath.name } : {}),
     ...(dns === undefined ? {} : { dns }),
     ...(read.connections === undefined
@@ -210,7 +252,10 @@ function dnsStatus({ read }: NodeFacts, desired: DesiredService): NodeStatus['dn
   const own = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV');
   const server = own[0]?.server;
   if (server === undefined) return undefined;
-  const addresses = own.filter((answer) => answer.server === server).flatMap((answer) => answer.answers).sort();
+  const addresses = own
+    .filter((answer) => answer.server === server)
+    .flatMap((answer) => answer.answers)
+    .sort();
   const failed = own.find((answer) => answer.server === server && answer.responseCode !== 'NOERROR');
   return { name, server, answers: addresses, ...(failed === undefined ? {} : { error: problemOf(failed) }) };
 }
@@ -227,13 +272,22 @@ function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: De
     ...(frontend.counters === undefined ? {} : { packets: frontend.counters.packets, bytes: frontend.counters.bytes }),
     ...(frontend.trafficPolicy === undefined ? {} : { trafficPolicy: frontend.trafficPolicy.value }),
     ...(frontend.sourceRanges === undefined ? {} : { sourceRanges: [...frontend.sourceRanges.value] }),
-    ...(frontend.sessionAffinity?.value === undefined ? {} : { sessionAffinitySeconds: frontend.sessionAffinity.value }),
-    ...(frontend.masquerade === undefined ? {} : { masquerade: { outside: frontend.masquerade.outside.value, node: frontend.masquerade.node.value } }),
+    ...(frontend.sessionAffinity?.value === undefined
+      ? {}
+      : { sessionAffinitySeconds: frontend.sessionAffinity.value }),
+    ...(frontend.masquerade === undefined
+      ? {}
+      : { masquerade: { outside: frontend.masquerade.outside.value, node: frontend.masquerade.node.value } }),
     dnatTargets: frontend.dnatTargets.map((target) => targetStatus(target, frontend, facts, desired)),
   };
 }
 
-function targetStatus(target: DnatTarget, frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): DnatTargetStatus {
+function targetStatus(
+  target: DnatTarget,
+  frontend: FrontendProgram,
+  facts: NodeFacts,
+  desired: DesiredService,
+): DnatTargetStatus {
   const pod = podOf(desired, target.address);
   const connections = connectionsTo(target, frontend, facts);
   return {
@@ -264,7 +318,9 @@ function connectionsTo(target: DnatTarget, frontend: FrontendProgram, facts: Nod
 }
 
 /** By who answers. */
-const groupsByAnswer = oncePer(({ groups }: RecordOf<'conntrack'>) => Map.groupBy(groups, ({ replySource, replySourcePort }) => hostPort(replySource, replySourcePort)));
+const groupsByAnswer = oncePer(({ groups }: RecordOf<'conntrack'>) =>
+  Map.groupBy(groups, ({ replySource, replySourcePort }) => hostPort(replySource, replySourcePort)),
+);
 
 function podOf({ endpointSlices }: DesiredService, address: string): string | undefined {
   return podsByAddress(endpointSlices).get(address);
@@ -289,7 +345,8 @@ function conntrackStatus(facts: NodeFacts, desired: DesiredService): ConntrackSt
   const states: { [state: string]: number } = {};
   let unreplied = 0;
   for (const group of record.groups) {
-    const key = group.state === undefined ? group.protocol.toUpperCase() : `${group.protocol.toUpperCase()} ${group.state}`;
+    const key =
+      group.state === undefined ? group.protocol.toUpperCase() : `${group.protocol.toUpperCase()} ${group.state}`;
     states[key] = (states[key] ?? 0) + group.entries;
     if (group.unreplied) unreplied += group.entries;
   }
@@ -373,13 +430,18 @@ function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly No
     if (read === undefined) continue;
     for (const frontend of read.program.frontends) {
       if (frontend.frontend !== 'ClusterIP' || frontend.family !== familyOf(from.address)) continue;
-      const walk: Walk = walkPacket(read.report, desired, {
-        source: from.address,
-        destination: frontend.address,
-        destinationPort: frontend.port,
-        protocol: frontend.protocol,
-        entersAt: entryOf(recordsOf(read.report, 'start')[0]?.addresses ?? [], from.address),
-      }, input.cluster);
+      const walk: Walk = walkPacket(
+        read.report,
+        desired,
+        {
+          source: from.address,
+          destination: frontend.address,
+          destinationPort: frontend.port,
+          protocol: frontend.protocol,
+          entersAt: entryOf(recordsOf(read.report, 'start')[0]?.addresses ?? [], from.address),
+        },
+        input.cluster,
+      );
       walks.push({
         node: from.node,
         source: from.address,
@@ -397,7 +459,11 @@ function walksOf(input: StatusInput, desired: DesiredService, nodes: readonly No
   return walks;
 }
 
-function summaryOf(desired: DesiredService, nodes: readonly NodeFacts[], findings: readonly { severity: string }[]): SummaryStatus {
+function summaryOf(
+  desired: DesiredService,
+  nodes: readonly NodeFacts[],
+  findings: readonly { severity: string }[],
+): SummaryStatus {
   return {
     nodes: `${nodes.filter(({ read }) => read !== undefined).length}/${nodes.length}`,
     endpoints: endpointsSummary(desired),

@@ -53,7 +53,10 @@ function titled(schema: unknown, titles: { readonly [path: string]: string }, pa
   if (title !== undefined) result['title'] = title;
   if ('properties' in schema && typeof schema.properties === 'object' && schema.properties !== null) {
     result['properties'] = Object.fromEntries(
-      Object.entries(schema.properties).map(([key, child]) => [key, titled(child, titles, path === '' ? key : `${path}.${key}`)]),
+      Object.entries(schema.properties).map(([key, child]) => [
+        key,
+        titled(child, titles, path === '' ? key : `${path}.${key}`),
+      ]),
     );
   }
   if ('items' in schema) result['items'] = titled(schema.items, titles, `${path}[]`);
@@ -156,7 +159,9 @@ const wanted = await generate();
 if (process.argv.includes('--check')) {
   const present = await readFile(typesFile, 'utf8').catch(() => '');
   if (present !== wanted) {
-    console.error('core/service-trace.ts is older than crds/servicetraces.yaml: run `npm run generate` and commit the result');
+    console.error(
+      'core/service-trace.ts is older than crds/servicetraces.yaml: run `npm run generate` and commit the result',
+    );
     process.exitCode = 1;
   }
 } else {

@@ -31,5 +31,6 @@ const text = [
 ].join('\n');
 
 if (process.argv.includes('--check')) {
-  if ((await readFile(file, 'utf8').catch(() => '')) !== text) throw new Error('docs/findings.md is stale: run `npm run generate`');
+  if ((await readFile(file, 'utf8').catch(() => '')) !== text)
+    throw new Error('docs/findings.md is stale: run `npm run generate`');
 } else await writeFile(file, text);

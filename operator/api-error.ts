@@ -25,6 +25,7 @@ export function messageOf(error: unknown): string {
     if (status.success && status.data.message !== undefined) return status.data.message;
     return `the API server answered ${String(error.code)}`;
   }
-  if (error instanceof Error) return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+  if (error instanceof Error)
+    return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
   return String(error);
 }

@@ -21,7 +21,11 @@ export interface ConnectionsAsked {
  * runs: what may be connected to is read after that, not before.
  * @returns why nothing was connected to; undefined where it was
  */
-export async function connectFromNodes({ core, http, readDesired, serviceOf, ask }: ConnectionsAsked, nodes: readonly TracedNode[], answers: Map<string, NodeAnswer>): Promise<string | undefined> {
+export async function connectFromNodes(
+  { core, http, readDesired, serviceOf, ask }: ConnectionsAsked,
+  nodes: readonly TracedNode[],
+  answers: Map<string, NodeAnswer>,
+): Promise<string | undefined> {
   const desired = await readDesired();
   if (desired === undefined) return 'the Service is not there any more';
   const { namespace, name } = desired;
@@ -34,7 +38,10 @@ export async function connectFromNodes({ core, http, readDesired, serviceOf, ask
     nodes.map(async (node) => {
       const answer = answers.get(node.name);
       if (answer === undefined || !('report' in answer)) return;
-      const targets = connectTargets(desired, node.internalIPs, { node: node.name, ...present({ zone: node.zone }) }).map((target) => ({ service: `${namespace}/${name}`, ...target }));
+      const targets = connectTargets(desired, node.internalIPs, {
+        node: node.name,
+        ...present({ zone: node.zone }),
+      }).map((target) => ({ service: `${namespace}/${name}`, ...target }));
       const tried = await ask(node, {
         version: 1,
         node: node.name,
@@ -42,7 +49,10 @@ export async function connectFromNodes({ core, http, readDesired, serviceOf, ask
         collect: { rules: false, conntrack: 'None', kubeProxy: false, connect: { http, backends, targets } },
         maxConntrackEntries: 0,
       });
-      answers.set(node.name, { ...answer, report: { ...answer.report, records: [...answer.report.records, ...connectionsOf(tried)] } });
+      answers.set(node.name, {
+        ...answer,
+        report: { ...answer.report, records: [...answer.report.records, ...connectionsOf(tried)] },
+      });
     }),
   );
   return undefined;
@@ -51,7 +61,12 @@ export async function connectFromNodes({ core, http, readDesired, serviceOf, ask
 function connectionsOf(answer: NodeAnswer): NodeReportRecord[] {
   if (!('report' in answer)) return [{ kind: 'unread', what: 'connections', reason: answer.message }];
   const { records, complete } = answer.report;
-  return [...records.filter(({ kind }) => kind === 'connection'), ...(complete ? [] : [{ kind: 'unread', what: 'connections', reason: 'the probe was cut off before it finished' } as const])];
+  return [
+    ...records.filter(({ kind }) => kind === 'connection'),
+    ...(complete
+      ? []
+      : [{ kind: 'unread', what: 'connections', reason: 'the probe was cut off before it finished' } as const]),
+  ];
 }
 
 function connectPodOf({ spec, status }: V1Pod): ConnectPod {
@@ -59,6 +74,8 @@ function connectPodOf({ spec, status }: V1Pod): ConnectPod {
     addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
     hasEnded: status?.phase === 'Succeeded' || status?.phase === 'Failed',
     hostNetwork: spec?.hostNetwork === true,
-    ports: [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].flatMap(({ ports }) => (ports ?? []).map(({ containerPort, protocol }) => ({ port: containerPort, protocol: protocolOf(protocol) }))),
+    ports: [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])].flatMap(({ ports }) =>
+      (ports ?? []).map(({ containerPort, protocol }) => ({ port: containerPort, protocol: protocolOf(protocol) })),
+    ),
   };
 }

@@ -13,7 +13,16 @@ const everyCollection = 10;
  *   have to quote the rules: errors, and whatever is said of rules; what is said of a node's kernel, say, or of rules
  *   of others, needs none of them
  */
-export function dispatchReading(mode: ServiceTraceSpec['mode'], collected: number, previous: ServiceTraceStatus | undefined): Dispatch {
+export function dispatchReading(
+  mode: ServiceTraceSpec['mode'],
+  collected: number,
+  previous: ServiceTraceStatus | undefined,
+): Dispatch {
   if (mode !== 'Watch' || collected % everyCollection === 0) return 'Rules';
-  return previous?.findings === undefined || previous.findings.some(({ id, severity }) => severity === 'error' || (/^(RULE|IPVS)-/.test(id) && id !== 'RULE-FOREIGN-UNKNOWN')) ? 'Rules' : 'References';
+  return previous?.findings === undefined ||
+    previous.findings.some(
+      ({ id, severity }) => severity === 'error' || (/^(RULE|IPVS)-/.test(id) && id !== 'RULE-FOREIGN-UNKNOWN'),
+    )
+    ? 'Rules'
+    : 'References';
 }

@@ -3,11 +3,21 @@ import { messageOf } from './api-error.ts';
 
 /** @param end called with the status to end with */
 export function endOnFault(program: string, write: (line: string) => void, end: (status: number) => void): void {
-  const fault = (what: string) => (error: unknown): void => {
-    const place = error instanceof Error ? error.stack?.split('\n').find((line) => line.trim().startsWith('at '))?.trim() : undefined;
-    write(`${program}: ${what}: ${messageOf(error).replaceAll(/\s+/g, ' ')}${place === undefined ? '' : ` (${place})`}; it ends, to be started again`);
-    end(1);
-  };
+  const fault =
+    (what: string) =>
+    (error: unknown): void => {
+      const place =
+        error instanceof Error
+          ? error.stack
+              ?.split('\n')
+              .find((line) => line.trim().startsWith('at '))
+              ?.trim()
+          : undefined;
+      write(
+        `${program}: ${what}: ${messageOf(error).replaceAll(/\s+/g, ' ')}${place === undefined ? '' : ` (${place})`}; it ends, to be started again`,
+      );
+      end(1);
+    };
   process.on('unhandledRejection', fault('a rejection that nobody handles'));
   process.on('uncaughtException', fault('an exception that nobody handles'));
 }

@@ -1,19 +1,30 @@
 /** The ServiceTrace objects of a real cluster. */
 import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
 import { parseServiceTraceToWrite } from '../core/parse/service-trace.ts';
-import { serviceTraceGroup as group, serviceTracePlural as plural, serviceTraceVersion as version, type ServiceTrace } from '../core/service-trace.ts';
+import {
+  serviceTraceGroup as group,
+  serviceTracePlural as plural,
+  serviceTraceVersion as version,
+  type ServiceTrace,
+} from '../core/service-trace.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
 
 /** `namespace/name`. */
-export function keyOf({ metadata }: { readonly metadata: { readonly namespace?: string; readonly name?: string } }): string {
+export function keyOf({
+  metadata,
+}: {
+  readonly metadata: { readonly namespace?: string; readonly name?: string };
+}): string {
   return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
 }
 
 export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) => void): TraceStore {
   const objects = kubeConfig.makeApiClient(CustomObjectsApi);
   const core = kubeConfig.makeApiClient(CoreV1Api);
-  const place = (trace: ServiceTrace): { group: string; version: string; plural: string; namespace: string; name: string } => ({
+  const place = (
+    trace: ServiceTrace,
+  ): { group: string; version: string; plural: string; namespace: string; name: string } => ({
     group,
     version,
     plural,
@@ -26,7 +37,9 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
     async read(key) {
       const [namespace = '', name = ''] = key.split('/');
       try {
-        const { trace, statusProblem } = parseServiceTraceToWrite(await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }));
+        const { trace, statusProblem } = parseServiceTraceToWrite(
+          await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }),
+        );
         const { uid = '' } = trace.metadata;
         if (statusProblem === undefined) unread.delete(uid);
         else if (!unread.has(uid)) {
@@ -58,7 +71,10 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
     },
     async delete(trace) {
       try {
-        await objects.deleteNamespacedCustomObject({ ...place(trace), body: { preconditions: trace.metadata.uid === undefined ? {} : { uid: trace.metadata.uid } } });
+        await objects.deleteNamespacedCustomObject({
+          ...place(trace),
+          body: { preconditions: trace.metadata.uid === undefined ? {} : { uid: trace.metadata.uid } },
+        });
       } catch (error) {
         if (statusCodeOf(error) !== 404 && statusCodeOf(error) !== 409) throw error;
       }
@@ -71,7 +87,13 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
           namespace,
           body: {
             metadata: { generateName: `${name}.` },
-            involvedObject: { apiVersion: `${group}/${version}`, kind: 'ServiceTrace', namespace, name, ...(uid === undefined ? {} : { uid }) },
+            involvedObject: {
+              apiVersion: `${group}/${version}`,
+              kind: 'ServiceTrace',
+              namespace,
+              name,
+              ...(uid === undefined ? {} : { uid }),
+            },
             type,
             reason,
             message: message.slice(0, 1024),
@@ -92,5 +114,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
 /** What is too large for etcd comes back with 500, and only the message says so (etcd's ErrRequestTooLarge). */
 function isRefusal(error: unknown): boolean {
   const code = statusCodeOf(error);
-  return code === 400 || code === 413 || code === 422 || (code === 500 && messageOf(error).includes('request is too large'));
+  return (
+    code === 400 || code === 413 || code === 422 || (code === 500 && messageOf(error).includes('request is too large'))
+  );
 }

@@ -22,7 +22,9 @@ const environmentSchema = z.object({
   PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
   MAX_WATCHES_PER_NAMESPACE: z.coerce.number({ error: 'must be a number of traces' }).int().min(0).default(50),
-  TRACE_CONNTRACK_LIMIT: z.enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` }).default('Entries'),
+  TRACE_CONNTRACK_LIMIT: z
+    .enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` })
+    .default('Entries'),
   HEARTBEAT_FILE: z.string().optional(),
   LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
 });
@@ -37,15 +39,22 @@ function readEnvironment(): Environment {
 }
 
 function createLogger(level: Environment['LOG_LEVEL']): OperatorLogger {
-  const log = (of: (typeof levels)[number]) => (message: string): void => {
-    if (levels.indexOf(of) >= levels.indexOf(level)) process.stdout.write(`${new Date().toISOString()} ${of.padEnd(5)} ${message}\n`);
-  };
+  const log =
+    (of: (typeof levels)[number]) =>
+    (message: string): void => {
+      if (levels.indexOf(of) >= levels.indexOf(level))
+        process.stdout.write(`${new Date().toISOString()} ${of.padEnd(5)} ${message}\n`);
+    };
   return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
 }
 
 /** The liveness probe looks at this file's age: the event loop turns, and no port is open (docs/decisions/022). */
 function beat(file: string): void {
-  const write = (): void => { writeFile(file, new Date().toISOString()).catch((error: unknown) => { process.stderr.write(`heartbeat: ${String(error)}\n`); }); };
+  const write = (): void => {
+    writeFile(file, new Date().toISOString()).catch((error: unknown) => {
+      process.stderr.write(`heartbeat: ${String(error)}\n`);
+    });
+  };
   write();
   setInterval(write, 5000).unref();
 }
@@ -67,10 +76,14 @@ async function main(): Promise<void> {
         privileged: env.PROBE_PRIVILEGED === 'true',
         probeIdleSeconds: env.PROBE_IDLE_SECONDS,
         conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
-        log: (message) => { logger.info(message); },
+        log: (message) => {
+          logger.info(message);
+        },
         endTimeoutMilliseconds,
         judge: statuses.judge,
-        ...(env.POD_NAME === undefined || env.POD_UID === undefined ? {} : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
+        ...(env.POD_NAME === undefined || env.POD_UID === undefined
+          ? {}
+          : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
       }),
     logger,
     { maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE },
@@ -83,14 +96,23 @@ async function main(): Promise<void> {
       logger.info(`${signal}: ending the probes`);
       // Kubernetes kills after its grace period; an end of our own before that leaves a clean log.
       setTimeout(() => process.exit(1), shutdownMilliseconds).unref();
-      operator.shutdown().then(() => process.exit(0), () => process.exit(1));
+      operator.shutdown().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      );
     });
   }
   if (env.HEARTBEAT_FILE !== undefined) beat(env.HEARTBEAT_FILE);
   await operator.start();
 }
 
-endOnFault('svctrace operator', (line) => { process.stderr.write(`${line}\n`); }, (status) => process.exit(status));
+endOnFault(
+  'svctrace operator',
+  (line) => {
+    process.stderr.write(`${line}\n`);
+  },
+  (status) => process.exit(status),
+);
 try {
   await main();
 } catch (error) {

@@ -40,14 +40,22 @@ export class NodePlaces {
    * @param isSilence whether a failure means that the node gave no sign of life
    * @throws NodeSlowError where it is not yet time to ask the node again, and what `ask` throws
    */
-  async run<Value>(node: string, ask: (isSuspect: boolean) => Promise<Value>, { onSlow, isSilence }: { readonly onSlow: () => void; readonly isSilence: (error: unknown) => boolean }): Promise<Value> {
+  async run<Value>(
+    node: string,
+    ask: (isSuspect: boolean) => Promise<Value>,
+    { onSlow, isSilence }: { readonly onSlow: () => void; readonly isSilence: (error: unknown) => boolean },
+  ): Promise<Value> {
     const { now = Date.now, slowMilliseconds, slowPlaces } = this.#options;
     const before = this.#silent.get(node);
     if (before !== undefined) {
       const left = before.until - now();
       const times = before.times === 1 ? 'the last time' : `${String(before.times)} times in a row`;
-      if (left > 0) throw new NodeSlowError(`it did not answer ${times}; it is asked again in ${String(Math.ceil(left / 1000))} s`);
-      if (this.#slow >= slowPlaces) throw new NodeSlowError(`it did not answer ${times}, and ${String(slowPlaces)} such nodes are being asked already; it is asked after them`);
+      if (left > 0)
+        throw new NodeSlowError(`it did not answer ${times}; it is asked again in ${String(Math.ceil(left / 1000))} s`);
+      if (this.#slow >= slowPlaces)
+        throw new NodeSlowError(
+          `it did not answer ${times}, and ${String(slowPlaces)} such nodes are being asked already; it is asked after them`,
+        );
     }
     const leave = before === undefined ? await this.#enter() : this.#enterSlow();
     const timer = setTimeout(() => {
@@ -74,7 +82,10 @@ export class NodePlaces {
   /** Waits for a place; the result gives it back, once. */
   async #enter(): Promise<() => void> {
     if (this.#taken < this.#options.places) this.#taken += 1;
-    else await new Promise<void>((resolve) => { this.#line.push(resolve); });
+    else
+      await new Promise<void>((resolve) => {
+        this.#line.push(resolve);
+      });
     let isIn = true;
     return () => {
       if (!isIn) return;

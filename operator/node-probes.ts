@@ -3,7 +3,15 @@
  * that this process does not need is deleted until it is gone, whoever left it (docs/decisions/082).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoreV1Api, makeInformer, type CoreV1Event, type Informer, type KubeConfig, type ObjectCache, type V1Pod } from '@kubernetes/client-node';
+import {
+  CoreV1Api,
+  makeInformer,
+  type CoreV1Event,
+  type Informer,
+  type KubeConfig,
+  type ObjectCache,
+  type V1Pod,
+} from '@kubernetes/client-node';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CaptureRequest } from '../core/capture-request.ts';
 import { NodeReportError, parseNodeReport, type NodeAnswer } from '../core/node-report.ts';
@@ -15,7 +23,15 @@ import { NodePlaces, NodeSlowError } from './node-places.ts';
 import { NodeReadings, type Reading } from './node-readings.ts';
 import type { TracedNode } from './observe.ts';
 import { execProbe, ProbeExecError, streamProbe } from './probe-exec.ts';
-import { alteration, probeLabels, probePod, startEvent, startProblem, unusableReason, type ProbePodOptions } from './probe-pod.ts';
+import {
+  alteration,
+  probeLabels,
+  probePod,
+  startEvent,
+  startProblem,
+  unusableReason,
+  type ProbePodOptions,
+} from './probe-pod.ts';
 
 export interface NodeProbesOptions extends ProbePodOptions {
   /** A probe that nobody asked for this long is ended. */
@@ -121,7 +137,11 @@ export class NodeProbes {
     this.#options = options;
     this.#limit = pLimit(options.maxConcurrent);
     this.#pods = kubeConfig.makeApiClient(CoreV1Api);
-    this.#places = new NodePlaces({ places: options.maxConcurrent, slowPlaces, slowMilliseconds: options.slowMilliseconds ?? defaultSlowMilliseconds });
+    this.#places = new NodePlaces({
+      places: options.maxConcurrent,
+      slowPlaces,
+      slowMilliseconds: options.slowMilliseconds ?? defaultSlowMilliseconds,
+    });
   }
 
   /** From now on, deletes pods of ours that nobody needs: now, after each change, and each minute. */
@@ -149,7 +169,8 @@ export class NodeProbes {
         } catch (error) {
           if (signal?.aborted === true) throw new NoAnswerError('Aborted', 'the collection was ended');
           // The pod may have ended in between (its deadline, an eviction): once more with a new one.
-          const isGone = error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecFailed');
+          const isGone =
+            error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecFailed');
           if (!isGone || attempt > 1) throw error;
           await sleep(pauseAfter(0, closeRetries) + 300);
         } finally {
@@ -158,8 +179,14 @@ export class NodeProbes {
         }
       }
     } catch (error) {
-      const reason = error instanceof NoAnswerError || error instanceof ProbeExecError || error instanceof NodeSlowError ? error.reason : 'ProbeFailed';
-      const prefix = node.isReady || messageOf(error).includes('not ready') ? '' : `the node is not ready (kubectl describe node ${node.name} tells why): `;
+      const reason =
+        error instanceof NoAnswerError || error instanceof ProbeExecError || error instanceof NodeSlowError
+          ? error.reason
+          : 'ProbeFailed';
+      const prefix =
+        node.isReady || messageOf(error).includes('not ready')
+          ? ''
+          : `the node is not ready (kubectl describe node ${node.name} tells why): `;
       return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
     } finally {
       this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
@@ -185,13 +212,18 @@ export class NodeProbes {
       async (isSuspect) => {
         const pod = this.#pod(node)?.metadata?.name;
         if (pod === undefined) throw new ProbeExecError('ExecFailed', 'its probe ended before it was asked');
-        const timeout = askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
+        const timeout =
+          askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
         const askedAt = new Date().toISOString();
         const output = await exec(this.#kubeConfig, {
           namespace,
           pod,
           request: JSON.stringify(request),
-          timeoutMilliseconds: this.#notReady.has(node) ? notReadyTimeoutMilliseconds : isSuspect ? suspectTimeoutMilliseconds : timeout,
+          timeoutMilliseconds: this.#notReady.has(node)
+            ? notReadyTimeoutMilliseconds
+            : isSuspect
+              ? suspectTimeoutMilliseconds
+              : timeout,
           signal,
         });
         return { askedAt, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
@@ -199,7 +231,8 @@ export class NodeProbes {
       {
         isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,
         onSlow: () => {
-          for (const tell of this.#askers.get(node) ?? []) tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
+          for (const tell of this.#askers.get(node) ?? [])
+            tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
         },
       },
     );
@@ -209,7 +242,15 @@ export class NodeProbes {
    * Captures packets on a node for as long as the request says, and gives each line that the probe prints. Never rejects:
    * the reason why there is nothing (more) is returned.
    */
-  async capture(node: TracedNode, request: CaptureRequest, { onWaiting, onLine, signal }: { readonly onWaiting: OnWaiting; readonly onLine: (line: string) => void; readonly signal?: AbortSignal }): Promise<string | undefined> {
+  async capture(
+    node: TracedNode,
+    request: CaptureRequest,
+    {
+      onWaiting,
+      onLine,
+      signal,
+    }: { readonly onWaiting: OnWaiting; readonly onLine: (line: string) => void; readonly signal?: AbortSignal },
+  ): Promise<string | undefined> {
     this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
     try {
       const pod = await this.#ensureRunning(node, onWaiting, signal);
@@ -236,7 +277,9 @@ export class NodeProbes {
 
   /** Ends every probe that is not being asked right now. */
   async release(): Promise<void> {
-    await Promise.all([...this.#made.keys()].filter((node) => (this.#inUse.get(node) ?? 0) === 0).map((node) => this.#end(node)));
+    await Promise.all(
+      [...this.#made.keys()].filter((node) => (this.#inUse.get(node) ?? 0) === 0).map((node) => this.#end(node)),
+    );
   }
 
   /** Ends all probes, and waits until they are gone, but not longer than a few seconds. */
@@ -247,10 +290,13 @@ export class NodeProbes {
     this.#wake();
     const end = Date.now() + (this.#options.endTimeoutMilliseconds ?? defaultEndTimeoutMilliseconds);
     // A pod that is just being created is not known yet.
-    await Promise.race([Promise.allSettled([...this.#starting.values()].map(({ running }) => running)), sleep(Math.max(0, end - Date.now()), undefined, { ref: false })]);
+    await Promise.race([
+      Promise.allSettled([...this.#starting.values()].map(({ running }) => running)),
+      sleep(Math.max(0, end - Date.now()), undefined, { ref: false }),
+    ]);
     const hasPods = this.#made.size > 0 || this.#informer !== undefined;
     this.#made.clear();
-    for (let failures = 0; hasPods && Date.now() < end; ) {
+    for (let failures = 0; hasPods && Date.now() < end;) {
       try {
         if ((await this.#sweep(Math.min(2000, end - Date.now()))) === 0) break;
         await this.#change(Math.max(0, Math.min(end - Date.now(), closeRetries.last)));
@@ -266,12 +312,15 @@ export class NodeProbes {
   async #ensureRunning(node: TracedNode, onWaiting: OnWaiting, signal: AbortSignal | undefined): Promise<string> {
     // The usual case: it runs.
     const present = this.#pod(node.name);
-    if (present?.metadata?.name !== undefined && unusableReason(present) === undefined && isRunning(present)) return present.metadata.name;
+    if (present?.metadata?.name !== undefined && unusableReason(present) === undefined && isRunning(present))
+      return present.metadata.name;
     const start = this.#starting.get(node.name) ?? this.#begin(node);
     start.waiters.add(onWaiting);
     onWaiting(start.last.reason, start.last.message);
     const aborted = Promise.withResolvers<never>();
-    const onAbort = (): void => { aborted.reject(new NoAnswerError('Aborted', 'the collection was ended')); };
+    const onAbort = (): void => {
+      aborted.reject(new NoAnswerError('Aborted', 'the collection was ended'));
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     if (signal?.aborted === true) onAbort();
     try {
@@ -298,7 +347,10 @@ export class NodeProbes {
       waiters: new Set(),
       last: node.isReady
         ? { reason: 'ProbeStarting', message: 'its probe is starting' }
-        : { reason: 'NodeNotReady', message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} tells why` },
+        : {
+            reason: 'NodeNotReady',
+            message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} tells why`,
+          },
     };
     this.#starting.set(node.name, start);
     // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.
@@ -337,7 +389,10 @@ export class NodeProbes {
         const altered = alteration(pod);
         if (altered !== undefined) {
           await this.#end(node.name);
-          throw new NoAnswerError('ProbeAltered', `an admission webhook changed its probe (${altered}); exempt namespace ${this.#options.namespace} from it`);
+          throw new NoAnswerError(
+            'ProbeAltered',
+            `an admission webhook changed its probe (${altered}); exempt namespace ${this.#options.namespace} from it`,
+          );
         }
         if (isRunning(pod) && pod.metadata?.name !== undefined) return pod.metadata.name;
         const isLate = Date.now() - begun >= eventsAfterMilliseconds;
@@ -365,7 +420,10 @@ export class NodeProbes {
   /** None where they may not be read. */
   async #eventsOf({ metadata }: V1Pod): Promise<readonly CoreV1Event[]> {
     try {
-      const { items } = await this.#pods.listNamespacedEvent({ namespace: this.#options.namespace, fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}` });
+      const { items } = await this.#pods.listNamespacedEvent({
+        namespace: this.#options.namespace,
+        fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}`,
+      });
       return items;
     } catch {
       return [];
@@ -376,8 +434,11 @@ export class NodeProbes {
     const { namespace } = this.#options;
     this.#creating.add(node.name);
     try {
-      const { metadata } = await this.#limit(() => withTimeout(this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) })));
-      if (metadata?.name === undefined || metadata.uid === undefined) throw new NoAnswerError('CreateFailed', 'the API server gave its probe no name');
+      const { metadata } = await this.#limit(() =>
+        withTimeout(this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) })),
+      );
+      if (metadata?.name === undefined || metadata.uid === undefined)
+        throw new NoAnswerError('CreateFailed', 'the API server gave its probe no name');
       this.#made.set(node.name, { name: metadata.name, uid: metadata.uid });
       this.#lastUsed.set(node.name, Date.now());
     } catch (error) {
@@ -399,12 +460,20 @@ export class NodeProbes {
   /** @returns whether it is on its way to its end, or gone */
   async #delete({ name, uid }: MadePod, timeoutMilliseconds = requestTimeoutMilliseconds): Promise<boolean> {
     try {
-      await withTimeout(this.#pods.deleteNamespacedPod({ name, namespace: this.#options.namespace, body: { gracePeriodSeconds: 1, preconditions: { uid } } }), timeoutMilliseconds);
+      await withTimeout(
+        this.#pods.deleteNamespacedPod({
+          name,
+          namespace: this.#options.namespace,
+          body: { gracePeriodSeconds: 1, preconditions: { uid } },
+        }),
+        timeoutMilliseconds,
+      );
       return true;
     } catch (error) {
       if (statusCodeOf(error) === 404 || statusCodeOf(error) === 409) return true;
       const pause = pauseAfter(this.#sweepFailures, sweepRetries);
-      if (this.#sweepFailures === 0) this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}; tried again until it is gone`);
+      if (this.#sweepFailures === 0)
+        this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}; tried again until it is gone`);
       this.#sweepFailures += 1;
       this.#sweepIn(pause);
       return false;
@@ -414,12 +483,18 @@ export class NodeProbes {
   /** Level-based: whatever the reason why a pod of ours is there, where nobody needs it, it is deleted. Gives the number that are not gone yet. */
   async #sweep(timeoutMilliseconds = requestTimeoutMilliseconds): Promise<number> {
     const { namespace, instance } = this.#options;
-    const { items } = await withTimeout(this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(instance) }), timeoutMilliseconds);
+    const { items } = await withTimeout(
+      this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(instance) }),
+      timeoutMilliseconds,
+    );
     const needed = new Set([...this.#made.values()].map(({ uid }) => uid));
-    const unneeded = items.filter(({ metadata, spec }) => !needed.has(metadata?.uid ?? '') && !this.#creating.has(spec?.nodeName ?? ''));
+    const unneeded = items.filter(
+      ({ metadata, spec }) => !needed.has(metadata?.uid ?? '') && !this.#creating.has(spec?.nodeName ?? ''),
+    );
     await Promise.all(
       unneeded.map(async ({ metadata }) => {
-        if (metadata?.name !== undefined && metadata.uid !== undefined && metadata.deletionTimestamp === undefined) await this.#delete({ name: metadata.name, uid: metadata.uid }, timeoutMilliseconds);
+        if (metadata?.name !== undefined && metadata.uid !== undefined && metadata.deletionTimestamp === undefined)
+          await this.#delete({ name: metadata.name, uid: metadata.uid }, timeoutMilliseconds);
       }),
     );
     return unneeded.length;
@@ -444,13 +519,18 @@ export class NodeProbes {
             if (this.#sweepFailures === before) this.#sweepFailures = 0;
           },
           (error: unknown) => {
-            if (this.#sweepFailures === 0) this.#options.log(`probes cannot be listed: ${messageOf(error)}; tried again`);
+            if (this.#sweepFailures === 0)
+              this.#options.log(`probes cannot be listed: ${messageOf(error)}; tried again`);
             this.#sweepIn(pauseAfter(this.#sweepFailures, sweepRetries));
             this.#sweepFailures += 1;
           },
         )
-        .finally(() => { if (this.#isKeptClean) this.#sweepIn(sweepMilliseconds); })
-        .catch((error: unknown) => { this.#options.log(`probes: ${messageOf(error)}`); });
+        .finally(() => {
+          if (this.#isKeptClean) this.#sweepIn(sweepMilliseconds);
+        })
+        .catch((error: unknown) => {
+          this.#options.log(`probes: ${messageOf(error)}`);
+        });
     }, milliseconds);
     this.#sweepTimer.unref();
   }
@@ -476,9 +556,16 @@ export class NodeProbes {
     if (this.#informer === undefined) {
       const { namespace, instance } = this.#options;
       const labelSelector = selectorOf(instance);
-      const informer = makeInformer(this.#kubeConfig, `/api/v1/namespaces/${namespace}/pods`, () => this.#pods.listNamespacedPod({ namespace, labelSelector }), labelSelector);
+      const informer = makeInformer(
+        this.#kubeConfig,
+        `/api/v1/namespaces/${namespace}/pods`,
+        () => this.#pods.listNamespacedPod({ namespace, labelSelector }),
+        labelSelector,
+      );
       this.#informer = informer;
-      informer.on('update', () => { this.#wake(); });
+      informer.on('update', () => {
+        this.#wake();
+      });
       informer.on('add', ({ metadata, spec }) => {
         this.#wake();
         const made = this.#made.get(spec?.nodeName ?? '');
@@ -500,9 +587,23 @@ export class NodeProbes {
         if (this.#watchFailures === 0) this.#options.log(`watching probes: ${messageOf(error)}; tried again`);
         const pause = pauseAfter(this.#watchFailures, watchRetries);
         this.#watchFailures += 1;
-        setTimeout(() => { informer.start().then(() => { this.#watchFailures = 0; this.#sweepIn(0); }, (late: unknown) => { this.#options.log(`watching probes: ${messageOf(late)}`); }); }, pause).unref();
+        setTimeout(() => {
+          informer.start().then(
+            () => {
+              this.#watchFailures = 0;
+              this.#sweepIn(0);
+            },
+            (late: unknown) => {
+              this.#options.log(`watching probes: ${messageOf(late)}`);
+            },
+          );
+        }, pause).unref();
       });
-      informer.start().then(() => { isReady = true; ready.resolve(); this.#sweepIn(0); }, ready.reject);
+      informer.start().then(() => {
+        isReady = true;
+        ready.resolve();
+        this.#sweepIn(0);
+      }, ready.reject);
       this.#informerReady = ready.promise;
     }
     try {
@@ -510,7 +611,10 @@ export class NodeProbes {
     } catch (error) {
       this.#informer = undefined;
       const code = statusCodeOf(error);
-      throw new NoAnswerError(code === 403 ? 'Forbidden' : 'ListFailed', `probes of namespace ${this.#options.namespace} cannot be listed: ${describeRefusal(messageOf(error)) ?? messageOf(error)}`);
+      throw new NoAnswerError(
+        code === 403 ? 'Forbidden' : 'ListFailed',
+        `probes of namespace ${this.#options.namespace} cannot be listed: ${describeRefusal(messageOf(error)) ?? messageOf(error)}`,
+      );
     }
     return this.#informer;
   }
@@ -536,17 +640,26 @@ export class NodeProbes {
 /** Where a whole reading fails, it may be for one of its Services; a node that does not answer is so for all of them. */
 function isOfRequest(error: unknown): boolean {
   if (error instanceof NodeReportError) return true;
-  return error instanceof ProbeExecError && (error.reason === 'ProbeFailed' || error.reason === 'ReportTooLarge' || (error.reason === 'TimedOut' && error.hasBegun));
+  return (
+    error instanceof ProbeExecError &&
+    (error.reason === 'ProbeFailed' ||
+      error.reason === 'ReportTooLarge' ||
+      (error.reason === 'TimedOut' && error.hasBegun))
+  );
 }
 
 function selectorOf(instance: string): string {
-  return Object.entries(probeLabels(instance)).map(([key, value]) => `${key}=${value}`).join(',');
+  return Object.entries(probeLabels(instance))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
 }
 
 /** The client has no time-out of its own; what comes later is seen by the next sweep. */
 async function withTimeout<Value>(request: Promise<Value>, milliseconds = requestTimeoutMilliseconds): Promise<Value> {
   const ended = new AbortController();
-  const timeout = sleep(Math.max(1, milliseconds), undefined, { signal: ended.signal }).then(() => { throw new Error(`the API server did not answer within ${String(Math.ceil(milliseconds / 1000))} s`); });
+  const timeout = sleep(Math.max(1, milliseconds), undefined, { signal: ended.signal }).then(() => {
+    throw new Error(`the API server did not answer within ${String(Math.ceil(milliseconds / 1000))} s`);
+  });
   timeout.catch(() => undefined);
   try {
     return await Promise.race([request, timeout]);
@@ -564,10 +677,16 @@ export function createProblem(error: unknown, namespace: string): NoAnswerError 
   const message = messageOf(error);
   const code = statusCodeOf(error);
   if (code === 403 && message.includes('PodSecurity')) {
-    return new NoAnswerError('PodSecurity', `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`);
+    return new NoAnswerError(
+      'PodSecurity',
+      `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`,
+    );
   }
-  if (code === 403 && message.includes('exceeded quota')) return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
-  if (code === 403) return new NoAnswerError('Forbidden', `its probe may not be created: ${describeRefusal(message) ?? message}`);
-  if (code === 404) return new NoAnswerError('NoNamespace', `its probe cannot be created, for there is no namespace ${namespace}`);
+  if (code === 403 && message.includes('exceeded quota'))
+    return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
+  if (code === 403)
+    return new NoAnswerError('Forbidden', `its probe may not be created: ${describeRefusal(message) ?? message}`);
+  if (code === 404)
+    return new NoAnswerError('NoNamespace', `its probe cannot be created, for there is no namespace ${namespace}`);
   return new NoAnswerError('CreateFailed', `its probe cannot be created: ${message}`);
 }

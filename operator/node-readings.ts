@@ -46,7 +46,14 @@ export class NodeReadings {
   async ask(request: ProbeRequest, signal?: AbortSignal): Promise<Reading> {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Reading>();
-    const asker: Asker = { request, group: request.services[0]?.namespace ?? '', resolve, reject, onGone: undefined, isGone: false };
+    const asker: Asker = {
+      request,
+      group: request.services[0]?.namespace ?? '',
+      resolve,
+      reject,
+      onGone: undefined,
+      isGone: false,
+    };
     const onAbort = (): void => {
       asker.isGone = true;
       reject(signal?.reason);
@@ -98,7 +105,10 @@ export class NodeReadings {
 
   async #read(askers: readonly Asker[], request: ProbeRequest): Promise<void> {
     const unwanted = new AbortController();
-    for (const asker of askers) asker.onGone = () => { if (askers.every(({ isGone }) => isGone)) unwanted.abort(new Error('nobody wants the answer any more')); };
+    for (const asker of askers)
+      asker.onGone = () => {
+        if (askers.every(({ isGone }) => isGone)) unwanted.abort(new Error('nobody wants the answer any more'));
+      };
     try {
       const reading = await this.#options.read(request, unwanted.signal);
       for (const { request: own, resolve } of askers) resolve({ ...reading, report: reportFor(reading.report, own) });
@@ -114,12 +124,19 @@ export class NodeReadings {
 
 function mergeAll(askers: readonly Asker[]): ProbeRequest | undefined {
   const [first, ...others] = askers;
-  return others.reduce<ProbeRequest | undefined>((merged, { request }) => (merged === undefined ? undefined : mergeProbeRequests(merged, request)), first?.request);
+  return others.reduce<ProbeRequest | undefined>(
+    (merged, { request }) => (merged === undefined ? undefined : mergeProbeRequests(merged, request)),
+    first?.request,
+  );
 }
 
 /** One of each group after the other, beginning with the group that comes after the one that was first the last time. */
 function inTurns(askers: readonly Asker[], last: string): Asker[] {
-  const groups = [...Map.groupBy(askers, ({ group }) => group).entries()].sort(([one], [other]) => Number(one === last) - Number(other === last));
+  const groups = [...Map.groupBy(askers, ({ group }) => group).entries()].sort(
+    ([one], [other]) => Number(one === last) - Number(other === last),
+  );
   const longest = Math.max(0, ...groups.map(([, each]) => each.length));
-  return Array.from({ length: longest }, (_, index) => groups.flatMap(([, each]) => each.slice(index, index + 1))).flat();
+  return Array.from({ length: longest }, (_, index) =>
+    groups.flatMap(([, each]) => each.slice(index, index + 1)),
+  ).flat();
 }

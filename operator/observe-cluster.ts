@@ -1,6 +1,27 @@
 /** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
-import type { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, V1Container, V1Endpoints, V1EndpointSlice, V1NetworkPolicy, V1NetworkPolicyPort, V1Node, V1Pod, V1Service } from '@kubernetes/client-node';
-import type { ClientFacts, ClusterFacts, ClusterNode, DnsServerFacts, EndpointsFacts, NetworkPolicyFacts, PodFacts, UnreadFacts } from '../core/cluster-facts.ts';
+import type {
+  CoreV1Api,
+  DiscoveryV1Api,
+  NetworkingV1Api,
+  V1Container,
+  V1Endpoints,
+  V1EndpointSlice,
+  V1NetworkPolicy,
+  V1NetworkPolicyPort,
+  V1Node,
+  V1Pod,
+  V1Service,
+} from '@kubernetes/client-node';
+import type {
+  ClientFacts,
+  ClusterFacts,
+  ClusterNode,
+  DnsServerFacts,
+  EndpointsFacts,
+  NetworkPolicyFacts,
+  PodFacts,
+  UnreadFacts,
+} from '../core/cluster-facts.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
 import { present } from '../core/present.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -49,8 +70,13 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
     const [namespace = '', labelSelector = ''] = key.split(' ');
     return listPods(core, namespace, labelSelector);
   });
-  const policyLists = cachedByKey(sharedFreshMilliseconds, async (namespace) => (await networking.listNamespacedNetworkPolicy({ namespace })).items);
-  const dnsServices = cachedByKey(sharedFreshMilliseconds, () => orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' })));
+  const policyLists = cachedByKey(
+    sharedFreshMilliseconds,
+    async (namespace) => (await networking.listNamespacedNetworkPolicy({ namespace })).items,
+  );
+  const dnsServices = cachedByKey(sharedFreshMilliseconds, () =>
+    orNull(core.readNamespacedService({ namespace: 'kube-system', name: 'kube-dns' })),
+  );
   // A server that ends is none any more at once, and is not to be asked.
   const dnsFacts = cachedByKey(podsFreshMilliseconds, async () => readDns(await dnsServices(''), discovery));
   const kubeProxyPods = cachedByKey(sharedFreshMilliseconds, async () => {
@@ -59,19 +85,28 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
   });
   /** By names, with commas between. */
   const kubeProxyConfigs = cachedByKey(sharedFreshMilliseconds, async (names) => {
-    const read = await Promise.allSettled(names.split(',').map((name) => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name }))));
-    const found = withConfiguration(read.flatMap((each) => (each.status === 'fulfilled' && each.value !== null ? [each.value] : [])));
+    const read = await Promise.allSettled(
+      names.split(',').map((name) => orNull(core.readNamespacedConfigMap({ namespace: 'kube-system', name }))),
+    );
+    const found = withConfiguration(
+      read.flatMap((each) => (each.status === 'fulfilled' && each.value !== null ? [each.value] : [])),
+    );
     const failed = read.find((each) => each.status === 'rejected');
     if (found === undefined && failed !== undefined) throw failed.reason;
     return found;
   });
 
   const read = async ({ service, slices, nodes, client }: ObserveRequest): Promise<ClusterFacts> => {
-    const pods = async (namespace: string, labelSelector: string): Promise<readonly V1Pod[]> => podLists(`${namespace} ${labelSelector}`);
+    const pods = async (namespace: string, labelSelector: string): Promise<readonly V1Pod[]> =>
+      podLists(`${namespace} ${labelSelector}`);
     const namespace = service.metadata?.namespace ?? '';
     const name = service.metadata?.name ?? '';
     const unread: UnreadFacts[] = [];
-    const part = async <Value>(what: string, right: NonNullable<UnreadFacts['forbidden']>, reading: () => Promise<Value>): Promise<Value | undefined> => {
+    const part = async <Value>(
+      what: string,
+      right: NonNullable<UnreadFacts['forbidden']>,
+      reading: () => Promise<Value>,
+    ): Promise<Value | undefined> => {
       try {
         return await reading();
       } catch (error) {
@@ -79,17 +114,40 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
         return undefined;
       }
     };
-    const readProxy = async (): Promise<{ proxyPods: readonly V1Pod[] | undefined; proxyConfig: Awaited<ReturnType<typeof kubeProxyConfigs>> }> => {
-      const proxyPods = await part('pods of kube-proxy in namespace kube-system', { verb: 'list', resource: 'pods', namespace: 'kube-system' }, () => kubeProxyPods(''));
+    const readProxy = async (): Promise<{
+      proxyPods: readonly V1Pod[] | undefined;
+      proxyConfig: Awaited<ReturnType<typeof kubeProxyConfigs>>;
+    }> => {
+      const proxyPods = await part(
+        'pods of kube-proxy in namespace kube-system',
+        { verb: 'list', resource: 'pods', namespace: 'kube-system' },
+        () => kubeProxyPods(''),
+      );
       const names = configMapNames(proxyPods ?? []);
-      const proxyConfig = await part(`configmap/${names.join(',')} of namespace kube-system`, { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names }, () => kubeProxyConfigs(names.join(',')));
+      const proxyConfig = await part(
+        `configmap/${names.join(',')} of namespace kube-system`,
+        { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names },
+        () => kubeProxyConfigs(names.join(',')),
+      );
       return { proxyPods, proxyConfig };
     };
     const [podsRead, endpoints, policies, dns, { proxyPods, proxyConfig }] = await Promise.all([
-      part(`pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () => readPods(core, service, slices, pods)),
-      part(`endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () => orNull(core.readNamespacedEndpoints({ namespace, name }))),
-      part(`networkpolicies of namespace ${namespace}`, { verb: 'list', resource: 'networkpolicies.networking.k8s.io', namespace }, () => policyLists(namespace)),
-      part('service/kube-dns of namespace kube-system', { verb: 'get,list', resource: 'services,endpointslices.discovery.k8s.io', namespace: 'kube-system' }, () => dnsFacts('')),
+      part(`pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () =>
+        readPods(core, service, slices, pods),
+      ),
+      part(`endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () =>
+        orNull(core.readNamespacedEndpoints({ namespace, name })),
+      ),
+      part(
+        `networkpolicies of namespace ${namespace}`,
+        { verb: 'list', resource: 'networkpolicies.networking.k8s.io', namespace },
+        () => policyLists(namespace),
+      ),
+      part(
+        'service/kube-dns of namespace kube-system',
+        { verb: 'get,list', resource: 'services,endpointslices.discovery.k8s.io', namespace: 'kube-system' },
+        () => dnsFacts(''),
+      ),
       readProxy(),
     ]);
     return {
@@ -99,7 +157,10 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
         pods: podsRead?.facts,
         endpointSlices: slices.map(sliceFacts).sort(byName),
         endpoints: endpoints === null || endpoints === undefined ? endpoints : endpointsFacts(endpoints),
-        networkPolicies: policies === undefined || podsRead === undefined ? undefined : policies.flatMap((policy) => policyFacts(policy, podsRead.raw)).sort(byName),
+        networkPolicies:
+          policies === undefined || podsRead === undefined
+            ? undefined
+            : policies.flatMap((policy) => policyFacts(policy, podsRead.raw)).sort(byName),
         nodes: nodes.map(nodeFacts).sort(byName),
         dns,
         kubeProxy:
@@ -112,7 +173,10 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
                     ...present({ node: spec?.nodeName, owner: ownerOf(metadata) }),
                     name: metadata?.name ?? '',
                     ready: isReady(status?.conditions),
-                    restarts: (status?.containerStatuses ?? []).reduce((sum, { restartCount }) => sum + restartCount, 0),
+                    restarts: (status?.containerStatuses ?? []).reduce(
+                      (sum, { restartCount }) => sum + restartCount,
+                      0,
+                    ),
                     image: spec?.containers[0]?.image ?? '',
                   }))
                   .sort(byName),
@@ -144,23 +208,46 @@ async function readPods(
   const terms = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
   const selected = terms.length === 0 ? [] : await list(namespace, terms.join(','));
   const known = new Set(selected.map(({ metadata }) => metadata?.name ?? ''));
-  const named = new Set(slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' && targetRef.name !== undefined && !known.has(targetRef.name) ? [targetRef.name] : []))));
+  const named = new Set(
+    slices.flatMap(({ endpoints }) =>
+      (endpoints ?? []).flatMap(({ targetRef }) =>
+        targetRef?.kind === 'Pod' && targetRef.name !== undefined && !known.has(targetRef.name) ? [targetRef.name] : [],
+      ),
+    ),
+  );
   // Where nothing is selected, the pods whose labels are nearest tell of a typo.
   const isNoneSelected = selected.length === 0 && terms.length > 0;
   const all = isNoneSelected || named.size > maxSinglePods ? await list(namespace, '') : undefined;
-  const others = all === undefined
-    ? (await Promise.all([...named].map((name) => orNull(core.readNamespacedPod({ namespace, name }))))).flatMap((pod) => pod ?? [])
-    : all.filter(({ metadata }) => named.has(metadata?.name ?? ''));
-  const near = isNoneSelected ? nearestPods(selector, all ?? []).filter(({ metadata }) => !named.has(metadata?.name ?? '')) : [];
+  const others =
+    all === undefined
+      ? (await Promise.all([...named].map((name) => orNull(core.readNamespacedPod({ namespace, name }))))).flatMap(
+          (pod) => pod ?? [],
+        )
+      : all.filter(({ metadata }) => named.has(metadata?.name ?? ''));
+  const near = isNoneSelected
+    ? nearestPods(selector, all ?? []).filter(({ metadata }) => !named.has(metadata?.name ?? ''))
+    : [];
   return {
-    facts: [...selected.map((pod) => podFacts(pod, true)), ...[...others, ...near].map((pod) => podFacts(pod, false))].sort(byName),
+    facts: [
+      ...selected.map((pod) => podFacts(pod, true)),
+      ...[...others, ...near].map((pod) => podFacts(pod, false)),
+    ].sort(byName),
     raw: selected,
   };
 }
 
 /** Those that have some label of the selector, or one of its values under another key; of one set of labels, one. */
 function nearestPods(selector: Readonly<Record<string, string>>, pods: readonly V1Pod[]): V1Pod[] {
-  const byLabels = new Map(pods.map((pod) => [JSON.stringify(Object.entries(pod.metadata?.labels ?? {}).filter(([key]) => key !== 'pod-template-hash').sort()), pod]));
+  const byLabels = new Map(
+    pods.map((pod) => [
+      JSON.stringify(
+        Object.entries(pod.metadata?.labels ?? {})
+          .filter(([key]) => key !== 'pod-template-hash')
+          .sort(),
+      ),
+      pod,
+    ]),
+  );
   return [...byLabels.values()]
     .filter(({ metadata }) => isNear(selector, metadata?.labels ?? {}))
     .map((pod) => ({ pod, far: labelDistance(selector, pod.metadata?.labels ?? {}) }))
@@ -184,14 +271,24 @@ function serviceFacts({ metadata, spec, status }: V1Service): NonNullable<Cluste
 /** Policies isolate egress where policyTypes says so, or, left out, where there is a rule (networking/v1 NetworkPolicySpec). */
 function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1NetworkPolicy[] | undefined): ClientFacts {
   const labels = metadata?.labels ?? {};
-  const isolating = policies?.filter((policy) => matchesLabels(labels, policy.spec?.podSelector ?? {}) && (policy.spec?.policyTypes?.includes('Egress') ?? (policy.spec?.egress ?? []).length > 0));
+  const isolating = policies?.filter(
+    (policy) =>
+      matchesLabels(labels, policy.spec?.podSelector ?? {}) &&
+      (policy.spec?.policyTypes?.includes('Egress') ?? (policy.spec?.egress ?? []).length > 0),
+  );
   return {
     ...present({
       node: spec?.nodeName,
       dnsPolicy: spec?.dnsPolicy,
       dnsConfig: dnsConfigOf(spec),
       egressPolicies: isolating
-        ?.map((policy) => ({ name: policy.metadata?.name ?? '', egress: (policy.spec?.egress ?? []).map(({ to, ports }) => ({ to: to ?? [], ports: (ports ?? []).map(policyPort) })) }))
+        ?.map((policy) => ({
+          name: policy.metadata?.name ?? '',
+          egress: (policy.spec?.egress ?? []).map(({ to, ports }) => ({
+            to: to ?? [],
+            ports: (ports ?? []).map(policyPort),
+          })),
+        }))
         .sort(byName),
     }),
     pod: metadata?.name ?? '',
@@ -204,7 +301,11 @@ function clientFacts({ metadata, spec, status }: V1Pod, policies: readonly V1Net
 function dnsConfigOf(spec: V1Pod['spec']): PodFacts['dnsConfig'] {
   if (spec?.dnsConfig === undefined) return undefined;
   const { nameservers = [], searches = [], options = [] } = spec.dnsConfig;
-  return { nameservers, searches, options: options.map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)) };
+  return {
+    nameservers,
+    searches,
+    options: options.map(({ name, value }) => (value === undefined ? (name ?? '') : `${name ?? ''}:${value}`)),
+  };
 }
 
 /** As many labels of a pod are kept: more say nothing. */
@@ -213,7 +314,8 @@ const maxLabels = 64;
 function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFacts {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   // A pod that no node was found for has no condition Ready.
-  const failing = ready ?? status?.conditions?.find(({ type, status: value }) => type === 'PodScheduled' && value !== 'True');
+  const failing =
+    ready ?? status?.conditions?.find(({ type, status: value }) => type === 'PodScheduled' && value !== 'True');
   const sidecars = (spec?.initContainers ?? []).filter(({ restartPolicy }) => restartPolicy === 'Always');
   const containers = [...(spec?.containers ?? []), ...sidecars];
   // Sidecars end after the containers that serve; where no port is declared, any container may serve.
@@ -224,7 +326,10 @@ function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFact
     ...present({
       owner: ownerOf(metadata),
       node: spec?.nodeName,
-      notReady: failing === undefined || failing.status === 'True' ? undefined : `${failing.reason ?? 'NotReady'}${failing.message === undefined || failing.message === '' ? '' : `: ${failing.message}`}`,
+      notReady:
+        failing === undefined || failing.status === 'True'
+          ? undefined
+          : `${failing.reason ?? 'NotReady'}${failing.message === undefined || failing.message === '' ? '' : `: ${failing.message}`}`,
       createdAt: timeOf(metadata?.creationTimestamp),
       readySince: ready?.status === 'True' ? timeOf(ready.lastTransitionTime) : undefined,
       notReadySince: ready === undefined || ready.status === 'True' ? undefined : timeOf(ready.lastTransitionTime),
@@ -242,20 +347,39 @@ function podFacts({ metadata, spec, status }: V1Pod, selected: boolean): PodFact
     hasPreStop: serving.length > 0 && serving.every(({ lifecycle }) => lifecycle?.preStop !== undefined),
     addresses: (status?.podIPs ?? []).map(({ ip }) => ip),
     hostNetwork: spec?.hostNetwork === true,
-    containers: containers.map((container) => containerFacts(container, statuses.find(({ name }) => name === container.name))),
+    containers: containers.map((container) =>
+      containerFacts(
+        container,
+        statuses.find(({ name }) => name === container.name),
+      ),
+    ),
   };
 }
 
-function containerFacts({ name, ports }: V1Container, status: NonNullable<NonNullable<V1Pod['status']>['containerStatuses']>[number] | undefined): PodFacts['containers'][number] {
+function containerFacts(
+  { name, ports }: V1Container,
+  status: NonNullable<NonNullable<V1Pod['status']>['containerStatuses']>[number] | undefined,
+): PodFacts['containers'][number] {
   const end = status?.lastState?.terminated;
   return {
     ...present({
       waiting: status?.state?.waiting?.reason,
       startedAt: timeOf(status?.state?.running?.startedAt),
-      lastEnd: end === undefined ? undefined : { ...present({ finishedAt: timeOf(end.finishedAt) }), reason: end.reason ?? 'unknown', exitCode: end.exitCode },
+      lastEnd:
+        end === undefined
+          ? undefined
+          : {
+              ...present({ finishedAt: timeOf(end.finishedAt) }),
+              reason: end.reason ?? 'unknown',
+              exitCode: end.exitCode,
+            },
     }),
     name,
-    ports: (ports ?? []).map((port) => ({ ...present({ name: port.name }), port: port.containerPort, protocol: protocolOf(port.protocol) })),
+    ports: (ports ?? []).map((port) => ({
+      ...present({ name: port.name }),
+      port: port.containerPort,
+      protocol: protocolOf(port.protocol),
+    })),
     restarts: status?.restartCount ?? 0,
   };
 }
@@ -263,7 +387,11 @@ function containerFacts({ name, ports }: V1Container, status: NonNullable<NonNul
 function sliceFacts(slice: V1EndpointSlice): NonNullable<ClusterFacts['endpointSlices']>[number] {
   const { metadata } = slice;
   return {
-    ...present({ managedBy: metadata?.labels?.['endpointslice.kubernetes.io/managed-by'], createdAt: timeOf(metadata?.creationTimestamp), resourceVersion: metadata?.resourceVersion }),
+    ...present({
+      managedBy: metadata?.labels?.['endpointslice.kubernetes.io/managed-by'],
+      createdAt: timeOf(metadata?.creationTimestamp),
+      resourceVersion: metadata?.resourceVersion,
+    }),
     name: metadata?.name ?? '',
     bytes: Buffer.byteLength(JSON.stringify(slice)),
   };
@@ -271,12 +399,19 @@ function sliceFacts(slice: V1EndpointSlice): NonNullable<ClusterFacts['endpointS
 
 function endpointsFacts(endpoints: V1Endpoints): EndpointsFacts {
   return {
-    ...present({ resourceVersion: endpoints.metadata?.resourceVersion, overCapacity: endpoints.metadata?.annotations?.['endpoints.kubernetes.io/over-capacity'] }),
+    ...present({
+      resourceVersion: endpoints.metadata?.resourceVersion,
+      overCapacity: endpoints.metadata?.annotations?.['endpoints.kubernetes.io/over-capacity'],
+    }),
     bytes: Buffer.byteLength(JSON.stringify(endpoints)),
     subsets: (endpoints.subsets ?? []).map(({ addresses, notReadyAddresses, ports }) => ({
       addresses: (addresses ?? []).map(({ ip }) => ip),
       notReadyAddresses: (notReadyAddresses ?? []).map(({ ip }) => ip),
-      ports: (ports ?? []).map(({ name, port, protocol }) => ({ ...present({ name }), port, protocol: protocolOf(protocol) })),
+      ports: (ports ?? []).map(({ name, port, protocol }) => ({
+        ...present({ name }),
+        port,
+        protocol: protocolOf(protocol),
+      })),
     })),
   };
 }
@@ -285,7 +420,9 @@ function endpointsFacts(endpoints: V1Endpoints): EndpointsFacts {
 function policyFacts({ metadata, spec }: V1NetworkPolicy, pods: readonly V1Pod[]): NetworkPolicyFacts[] {
   if (spec?.policyTypes?.includes('Ingress') === false) return [];
   const selector = spec?.podSelector ?? {};
-  const isolated = pods.filter((pod) => pod.spec?.hostNetwork !== true && matchesLabels(pod.metadata?.labels ?? {}, selector));
+  const isolated = pods.filter(
+    (pod) => pod.spec?.hostNetwork !== true && matchesLabels(pod.metadata?.labels ?? {}, selector),
+  );
   if (isolated.length === 0) return [];
   return [
     {
@@ -299,14 +436,28 @@ function policyFacts({ metadata, spec }: V1NetworkPolicy, pods: readonly V1Pod[]
   ];
 }
 
-function policyPort({ port, protocol, endPort }: V1NetworkPolicyPort): NetworkPolicyFacts['ingress'][number]['ports'][number] {
-  return { ...present({ port: typeof port === 'string' || typeof port === 'number' ? port : undefined, endPort }), protocol: protocolOf(protocol) };
+function policyPort({
+  port,
+  protocol,
+  endPort,
+}: V1NetworkPolicyPort): NetworkPolicyFacts['ingress'][number]['ports'][number] {
+  return {
+    ...present({ port: typeof port === 'string' || typeof port === 'number' ? port : undefined, endPort }),
+    protocol: protocolOf(protocol),
+  };
 }
 
-function matchesLabels(labels: Readonly<Record<string, string>>, { matchLabels, matchExpressions }: NonNullable<NonNullable<V1NetworkPolicy['spec']>['podSelector']>): boolean {
+function matchesLabels(
+  labels: Readonly<Record<string, string>>,
+  { matchLabels, matchExpressions }: NonNullable<NonNullable<V1NetworkPolicy['spec']>['podSelector']>,
+): boolean {
   return matchesSelector(labels, {
     ...present({ matchLabels }),
-    matchExpressions: (matchExpressions ?? []).map(({ key, operator, values }) => ({ ...present({ values }), key, operator: operatorOf(operator) })),
+    matchExpressions: (matchExpressions ?? []).map(({ key, operator, values }) => ({
+      ...present({ values }),
+      key,
+      operator: operatorOf(operator),
+    })),
   });
 }
 
@@ -318,7 +469,10 @@ function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   return {
     ...present({
-      notReady: ready?.status === 'True' ? undefined : `${ready?.reason ?? 'Unknown'}${ready?.message === undefined ? '' : `: ${ready.message}`}`,
+      notReady:
+        ready?.status === 'True'
+          ? undefined
+          : `${ready?.reason ?? 'Unknown'}${ready?.message === undefined ? '' : `: ${ready.message}`}`,
       zone: metadata?.labels?.['topology.kubernetes.io/zone'],
       kubeletVersion: status?.nodeInfo?.kubeletVersion,
       kernel: status?.nodeInfo?.kernelVersion,
@@ -332,7 +486,10 @@ function nodeFacts({ metadata, spec, status }: V1Node): ClusterNode {
 
 async function readDns(service: V1Service | null, discovery: DiscoveryV1Api): Promise<ClusterFacts['dns'] | null> {
   if (service === null) return null;
-  const { items } = await discovery.listNamespacedEndpointSlice({ namespace: 'kube-system', labelSelector: 'kubernetes.io/service-name=kube-dns' });
+  const { items } = await discovery.listNamespacedEndpointSlice({
+    namespace: 'kube-system',
+    labelSelector: 'kubernetes.io/service-name=kube-dns',
+  });
   const servers = items.filter(({ addressType }) => addressType === items[0]?.addressType).flatMap(dnsServers);
   return {
     clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None'),
@@ -345,7 +502,14 @@ async function readDns(service: V1Service | null, discovery: DiscoveryV1Api): Pr
 function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
   const port = (ports ?? []).find(({ protocol }) => protocol === 'UDP')?.port ?? 53;
   return (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) =>
-    addresses.slice(0, 1).map((address) => ({ ...present({ pod: targetRef?.name, node: nodeName }), address, port, ready: conditions?.ready !== false })),
+    addresses
+      .slice(0, 1)
+      .map((address) => ({
+        ...present({ pod: targetRef?.name, node: nodeName }),
+        address,
+        port,
+        ready: conditions?.ready !== false,
+      })),
   );
 }
 

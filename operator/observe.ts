@@ -3,7 +3,13 @@ import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node
 import * as z from 'zod';
 import { present } from '../core/present.ts';
 import type { DesiredService, Protocol } from '../core/service.ts';
-import type { EndpointSliceStatus, EndpointStatus, NodesSpec, ServicePortStatus, ServiceStatus } from '../core/service-trace.ts';
+import type {
+  EndpointSliceStatus,
+  EndpointStatus,
+  NodesSpec,
+  ServicePortStatus,
+  ServiceStatus,
+} from '../core/service-trace.ts';
 
 /** The annotation of an EndpointSlice with the time of the pod or Service change that it shows. */
 const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
@@ -25,14 +31,23 @@ export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1
  * it writes for another reason, such as a pod that was deleted. When it wrote stands in managedFields, in whole seconds.
  */
 function changesOf({ metadata }: V1EndpointSlice): string[] {
-  const written = (metadata?.managedFields ?? []).flatMap(({ time }) => (time === undefined ? [] : [new Date(time).toISOString()]));
-  return [...written, ...(metadata?.annotations?.[changeAnnotation] === undefined ? [] : [metadata.annotations[changeAnnotation]])];
+  const written = (metadata?.managedFields ?? []).flatMap(({ time }) =>
+    time === undefined ? [] : [new Date(time).toISOString()],
+  );
+  return [
+    ...written,
+    ...(metadata?.annotations?.[changeAnnotation] === undefined ? [] : [metadata.annotations[changeAnnotation]]),
+  ];
 }
 
 /** Its annotations, which others may write all the time, change nothing that is compared; what else a manager owns has one time for all of it. */
 function serviceChanges({ metadata }: V1Service): string[] {
-  const written = (metadata?.managedFields ?? []).filter(({ fieldsV1 }) => ownsMoreThanAnnotations(fieldsV1)).map(({ time }) => time);
-  return [metadata?.creationTimestamp, ...written].flatMap((time) => (time === undefined ? [] : [new Date(time).toISOString()]));
+  const written = (metadata?.managedFields ?? [])
+    .filter(({ fieldsV1 }) => ownsMoreThanAnnotations(fieldsV1))
+    .map(({ time }) => time);
+  return [metadata?.creationTimestamp, ...written].flatMap((time) =>
+    time === undefined ? [] : [new Date(time).toISOString()],
+  );
 }
 
 /** By structured-merge-diff's names: `{"f:spec": …, "f:metadata": {"f:annotations": …}}`. */
@@ -50,8 +65,11 @@ function newest(times: readonly string[]): string | undefined {
 }
 
 export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceStatus {
-  const clusterIPs = spec?.clusterIPs ?? (spec?.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP]);
-  const loadBalancerIPs = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) => (ip === undefined || ipMode === 'Proxy' ? [] : [ip]));
+  const clusterIPs =
+    spec?.clusterIPs ?? (spec?.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP]);
+  const loadBalancerIPs = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip === undefined || ipMode === 'Proxy' ? [] : [ip],
+  );
   const notProxied = notProxiedReason(spec?.type, clusterIPs, metadata?.labels);
   return {
     type: spec?.type ?? 'ClusterIP',
@@ -84,15 +102,25 @@ export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceS
 }
 
 /** pkg/proxy/util/utils.go ShouldSkipService, and the label that kube-proxy's informers select by. */
-function notProxiedReason(type: string | undefined, clusterIPs: readonly string[], labels: Readonly<Record<string, string>> | undefined): string | undefined {
+function notProxiedReason(
+  type: string | undefined,
+  clusterIPs: readonly string[],
+  labels: Readonly<Record<string, string>> | undefined,
+): string | undefined {
   const proxy = labels?.['service.kubernetes.io/service-proxy-name'];
-  if (proxy !== undefined) return `its label service.kubernetes.io/service-proxy-name gives it to another proxy (${proxy})`;
+  if (proxy !== undefined)
+    return `its label service.kubernetes.io/service-proxy-name gives it to another proxy (${proxy})`;
   if (type === 'ExternalName') return 'it is of type ExternalName, an alias in DNS';
   if (clusterIPs.length === 0 || clusterIPs[0] === 'None') return 'it is headless (clusterIP: None)';
   return undefined;
 }
 
-export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints }: V1EndpointSlice): EndpointSliceStatus {
+export function endpointSliceStatusOf({
+  metadata,
+  addressType,
+  ports,
+  endpoints,
+}: V1EndpointSlice): EndpointSliceStatus {
   return {
     name: metadata?.name ?? '',
     addressType: addressType === 'IPv6' || addressType === 'FQDN' ? addressType : 'IPv4',
@@ -101,32 +129,34 @@ export function endpointSliceStatusOf({ metadata, addressType, ports, endpoints 
       protocol: protocolOf(protocol),
       ...(port === undefined ? {} : { port }),
     })),
-    endpoints: (endpoints ?? []).map(({ addresses, conditions, nodeName, hostname, zone, hints, targetRef }): EndpointStatus => {
-      // discovery/v1 EndpointConditions: nil ready is true, nil serving is what ready is, nil terminating is false.
-      const ready = conditions?.ready ?? true;
-      const zones = (hints?.forZones ?? []).map(({ name }) => name);
-      const nodes = (hints?.forNodes ?? []).map(({ name }) => name);
-      return {
-        addresses,
-        ready,
-        serving: conditions?.serving ?? ready,
-        terminating: conditions?.terminating ?? false,
-        ...(nodeName === undefined ? {} : { nodeName }),
-        ...(hostname === undefined ? {} : { hostname }),
-        ...(zone === undefined ? {} : { zone }),
-        ...(zones.length === 0 ? {} : { hints: zones }),
-        ...(nodes.length === 0 ? {} : { nodeHints: nodes }),
-        ...(targetRef === undefined
-          ? {}
-          : {
-              targetRef: {
-                ...(targetRef.kind === undefined ? {} : { kind: targetRef.kind }),
-                ...(targetRef.name === undefined ? {} : { name: targetRef.name }),
-                ...(targetRef.uid === undefined ? {} : { uid: targetRef.uid }),
-              },
-            }),
-      };
-    }),
+    endpoints: (endpoints ?? []).map(
+      ({ addresses, conditions, nodeName, hostname, zone, hints, targetRef }): EndpointStatus => {
+        // discovery/v1 EndpointConditions: nil ready is true, nil serving is what ready is, nil terminating is false.
+        const ready = conditions?.ready ?? true;
+        const zones = (hints?.forZones ?? []).map(({ name }) => name);
+        const nodes = (hints?.forNodes ?? []).map(({ name }) => name);
+        return {
+          addresses,
+          ready,
+          serving: conditions?.serving ?? ready,
+          terminating: conditions?.terminating ?? false,
+          ...(nodeName === undefined ? {} : { nodeName }),
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(zone === undefined ? {} : { zone }),
+          ...(zones.length === 0 ? {} : { hints: zones }),
+          ...(nodes.length === 0 ? {} : { nodeHints: nodes }),
+          ...(targetRef === undefined
+            ? {}
+            : {
+                targetRef: {
+                  ...(targetRef.kind === undefined ? {} : { kind: targetRef.kind }),
+                  ...(targetRef.name === undefined ? {} : { name: targetRef.name }),
+                  ...(targetRef.uid === undefined ? {} : { uid: targetRef.uid }),
+                },
+              }),
+        };
+      },
+    ),
   };
 }
 
@@ -151,7 +181,10 @@ export interface NodeSelection {
 
 /** The nodes that a trace asks: Linux nodes, chosen by name or label, in the order of their names, at most `max`. */
 export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefined): NodeSelection {
-  const linux = nodes.filter(({ status, metadata }) => (status?.nodeInfo?.operatingSystem ?? metadata?.labels?.['kubernetes.io/os'] ?? 'linux') === 'linux');
+  const linux = nodes.filter(
+    ({ status, metadata }) =>
+      (status?.nodeInfo?.operatingSystem ?? metadata?.labels?.['kubernetes.io/os'] ?? 'linux') === 'linux',
+  );
   const names = spec?.names;
   const chosen = linux
     .filter(({ metadata }) => names === undefined || names.includes(metadata?.name ?? ''))
@@ -175,7 +208,10 @@ function tracedNodeOf({ metadata, status }: V1Node): TracedNode {
 }
 
 /** apimachinery's LabelSelector: all of matchLabels and of matchExpressions. */
-export function matchesSelector(labels: Readonly<Record<string, string>>, selector: NonNullable<NodesSpec['selector']>): boolean {
+export function matchesSelector(
+  labels: Readonly<Record<string, string>>,
+  selector: NonNullable<NodesSpec['selector']>,
+): boolean {
   const byLabels = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
   return (
     byLabels &&

@@ -43,7 +43,14 @@ export class ProbeExecError extends Error {
  */
 export async function execProbe(kubeConfig: KubeConfig, exec: ProbeExec): Promise<string> {
   const chunks: Buffer[] = [];
-  await runProbe(kubeConfig, { ...exec, maxBytes: maxReportBytes, command: probeCommand, onChunk: (chunk) => { chunks.push(chunk); } });
+  await runProbe(kubeConfig, {
+    ...exec,
+    maxBytes: maxReportBytes,
+    command: probeCommand,
+    onChunk: (chunk) => {
+      chunks.push(chunk);
+    },
+  });
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -72,21 +79,33 @@ interface ProbeRun extends ProbeExec {
   readonly onChunk: (chunk: Buffer) => void;
 }
 
-async function runProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeoutMilliseconds, signal, command, maxBytes, onChunk }: ProbeRun): Promise<void> {
+async function runProbe(
+  kubeConfig: KubeConfig,
+  { namespace, pod, request, timeoutMilliseconds, signal, command, maxBytes, onChunk }: ProbeRun,
+): Promise<void> {
   if (signal?.aborted === true) throw new ProbeExecError('Aborted', 'the collection was ended');
   let bytes = 0;
   let problem = '';
   const stdin = new PassThrough();
   let finish: (error?: ProbeExecError) => void = () => undefined;
   const finished = new Promise<void>((resolve, reject) => {
-    finish = (error) => { if (error === undefined) resolve(); else reject(error); };
+    finish = (error) => {
+      if (error === undefined) resolve();
+      else reject(error);
+    };
   });
   // A failure before anybody waits is told by the await below.
   finished.catch(() => undefined);
   const stdout = new Writable({
     write(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
-      if (bytes > maxBytes) finish(new ProbeExecError('ReportTooLarge', `its probe printed more than ${String(Math.ceil(maxBytes / 1024 / 1024))} MiB`));
+      if (bytes > maxBytes)
+        finish(
+          new ProbeExecError(
+            'ReportTooLarge',
+            `its probe printed more than ${String(Math.ceil(maxBytes / 1024 / 1024))} MiB`,
+          ),
+        );
       else onChunk(chunk);
       done();
     },
@@ -97,20 +116,52 @@ async function runProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeo
       done();
     },
   });
-  const timer = setTimeout(() => { finish(new ProbeExecError('TimedOut', `its probe did not answer within ${String(timeoutMilliseconds / 1000)} s`, bytes > 0)); }, timeoutMilliseconds);
-  const onAbort = (): void => { finish(new ProbeExecError('Aborted', 'the collection was ended')); };
+  const timer = setTimeout(() => {
+    finish(
+      new ProbeExecError(
+        'TimedOut',
+        `its probe did not answer within ${String(timeoutMilliseconds / 1000)} s`,
+        bytes > 0,
+      ),
+    );
+  }, timeoutMilliseconds);
+  const onAbort = (): void => {
+    finish(new ProbeExecError('Aborted', 'the collection was ended'));
+  };
   signal?.addEventListener('abort', onAbort, { once: true });
   let isOver = false;
   let socket: Awaited<ReturnType<Exec['exec']>> | undefined;
   try {
-    const opening = new Exec(kubeConfig).exec(namespace, pod, probeContainer, [...command], stdout, stderr, stdin, false, (status) => {
-      if (status.status === 'Success') finish();
-      else finish(new ProbeExecError('ProbeFailed', `its probe failed: ${firstLine(problem) || (status.message ?? 'no reason given')}`));
-    });
+    const opening = new Exec(kubeConfig).exec(
+      namespace,
+      pod,
+      probeContainer,
+      [...command],
+      stdout,
+      stderr,
+      stdin,
+      false,
+      (status) => {
+        if (status.status === 'Success') finish();
+        else
+          finish(
+            new ProbeExecError(
+              'ProbeFailed',
+              `its probe failed: ${firstLine(problem) || (status.message ?? 'no reason given')}`,
+            ),
+          );
+      },
+    );
     // Where the time runs out while the stream is being opened, it is closed as soon as it is there.
-    opening.then((late) => { if (isOver) late.close(); }).catch(() => undefined);
+    opening
+      .then((late) => {
+        if (isOver) late.close();
+      })
+      .catch(() => undefined);
     socket = await Promise.race([opening, finished.then(() => opening)]);
-    socket.addEventListener('close', () => { finish(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke before the report was whole')); });
+    socket.addEventListener('close', () => {
+      finish(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke before the report was whole'));
+    });
     stdin.write(`${request}\n`);
     await finished;
   } catch (error) {
@@ -126,15 +177,24 @@ async function runProbe(kubeConfig: KubeConfig, { namespace, pod, request, timeo
 }
 
 function firstLine(text: string): string {
-  return text.split('\n').find((line) => line.trim() !== '')?.trim() ?? '';
+  return (
+    text
+      .split('\n')
+      .find((line) => line.trim() !== '')
+      ?.trim() ?? ''
+  );
 }
 
 /** A refused upgrade comes as an event or an error, whose message tells the HTTP status. */
 export function openingError(error: unknown, namespace: string): ProbeExecError {
-  const hasMessage = typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';
+  const hasMessage =
+    typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';
   const message = hasMessage ? String(error.message) : String(error);
   if (/\b(401|403)$/.test(message)) {
-    return new ProbeExecError('ExecForbidden', `its probe may not be asked: the verbs get and create of pods/exec are needed in namespace ${namespace} (kubectl create role svctrace-exec --verb=get,create --resource=pods/exec -n ${namespace}, and a rolebinding of it to who asks)`);
+    return new ProbeExecError(
+      'ExecForbidden',
+      `its probe may not be asked: the verbs get and create of pods/exec are needed in namespace ${namespace} (kubectl create role svctrace-exec --verb=get,create --resource=pods/exec -n ${namespace}, and a rolebinding of it to who asks)`,
+    );
   }
   return new ProbeExecError('ExecFailed', `its probe cannot be reached through the API server: ${message}`);
 }

@@ -47,7 +47,18 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
       labels: probeLabels(instance),
       ...(owner === undefined
         ? {}
-        : { ownerReferences: [{ apiVersion: 'v1', kind: 'Pod', name: owner.name, uid: owner.uid, controller: true, blockOwnerDeletion: false }] }),
+        : {
+            ownerReferences: [
+              {
+                apiVersion: 'v1',
+                kind: 'Pod',
+                name: owner.name,
+                uid: owner.uid,
+                controller: true,
+                blockOwnerDeletion: false,
+              },
+            ],
+          }),
     },
     spec: {
       nodeName: node,
@@ -88,13 +99,16 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
 /** Why a pod that once ran cannot be used any more; undefined where it can. */
 export function unusableReason({ metadata, status }: V1Pod): string | undefined {
   if (metadata?.deletionTimestamp !== undefined) return 'it is being deleted';
-  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return `it has ended (${status.reason ?? status.phase})`;
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded')
+    return `it has ended (${status.reason ?? status.phase})`;
   return undefined;
 }
 
 /** What somebody between this process and the API server's store made of a probe's pod; undefined where it is as it was sent. */
 export function alteration({ spec }: V1Pod): string | undefined {
-  const others = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])].map(({ name }) => name).filter((name) => name !== probeContainer);
+  const others = [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+    .map(({ name }) => name)
+    .filter((name) => name !== probeContainer);
   if (others.length > 0) return `it has more containers: ${others.join(', ')}`;
   if (spec?.hostNetwork !== true) return 'it is not in the network of its node';
   // The image may come from a mirror; the program may not be another one.
@@ -111,10 +125,16 @@ export function startProblem(pod: V1Pod): { readonly reason: string; readonly me
     const message = waiting.message ?? 'the container does not start';
     return {
       reason: waiting.reason,
-      message: isImage ? `its probe's image ${pod.spec?.containers[0]?.image ?? ''} cannot be pulled there: ${message}` : `its probe does not start: ${message}`,
+      message: isImage
+        ? `its probe's image ${pod.spec?.containers[0]?.image ?? ''} cannot be pulled there: ${message}`
+        : `its probe does not start: ${message}`,
     };
   }
-  if (unscheduled !== undefined) return { reason: unscheduled.reason ?? 'Unschedulable', message: `its probe cannot run there: ${unscheduled.message ?? ''}` };
+  if (unscheduled !== undefined)
+    return {
+      reason: unscheduled.reason ?? 'Unschedulable',
+      message: `its probe cannot run there: ${unscheduled.message ?? ''}`,
+    };
   if (pod.status?.phase === 'Failed') {
     const terminated = pod.status.containerStatuses?.[0]?.state?.terminated;
     return {
@@ -126,9 +146,15 @@ export function startProblem(pod: V1Pod): { readonly reason: string; readonly me
 }
 
 /** The newest event of a pod that does not run yet: what the kubelet is doing, or why it cannot. */
-export function startEvent(events: readonly CoreV1Event[]): { readonly reason: string; readonly message: string } | undefined {
-  const timeOf = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number => (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
+export function startEvent(
+  events: readonly CoreV1Event[],
+): { readonly reason: string; readonly message: string } | undefined {
+  const timeOf = ({ lastTimestamp, eventTime, metadata }: CoreV1Event): number =>
+    (lastTimestamp ?? eventTime ?? metadata.creationTimestamp)?.getTime() ?? 0;
   const newest = [...events].sort((one, other) => timeOf(one) - timeOf(other)).at(-1);
   if (newest?.message === undefined) return undefined;
-  return { reason: newest.reason ?? 'ProbeStarting', message: `${newest.type === 'Warning' ? 'its probe does not start' : 'its probe is starting'}: ${newest.message}` };
+  return {
+    reason: newest.reason ?? 'ProbeStarting',
+    message: `${newest.type === 'Warning' ? 'its probe does not start' : 'its probe is starting'}: ${newest.message}`,
+  };
 }

@@ -94,7 +94,8 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
   await tellTransition(trace, status, store);
   const untilExpiry = Number.isFinite(expires) ? Math.max(expires - now(), 0) : Infinity;
   if (trace.spec.mode === 'Watch') {
-    const isSyncing = status.conditions?.some(({ type, reason }) => type === 'Converged' && reason === 'Syncing') === true;
+    const isSyncing =
+      status.conditions?.some(({ type, reason }) => type === 'Converged' && reason === 'Syncing') === true;
     if (isRefused(status)) return { again: Math.min(retryAfter(status, now()), untilExpiry) };
     return { again: Math.min(isSyncing ? syncingMilliseconds : Infinity, intervalOf(trace), untilExpiry) };
   }
@@ -103,7 +104,11 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
 }
 
 /** The new status; undefined where the collection was ended. What keeps it from being made is told in the old one. */
-async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): Promise<{ status: ServiceTraceStatus; hasProgress: boolean } | undefined> {
+async function collect(
+  key: string,
+  trace: ServiceTrace,
+  deps: ReconcileDeps,
+): Promise<{ status: ServiceTraceStatus; hasProgress: boolean } | undefined> {
   const { engine, store, signal } = deps;
   const generation = trace.metadata.generation === undefined ? {} : { generation: trace.metadata.generation };
   const progress = progressWriter(trace, deps);
@@ -131,8 +136,17 @@ async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): P
     const hasProgress = await end();
     if (signal?.aborted === true) return undefined;
     const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
-    const status = notReady({ ...trace.status, ...observed }, 'CollectionFailed', messageOf(error), new Date(deps.now()).toISOString());
-    if (hasProgress || JSON.stringify(trace.status?.conditions?.find(({ type }) => type === 'Ready')) !== JSON.stringify(status.conditions?.[0])) {
+    const status = notReady(
+      { ...trace.status, ...observed },
+      'CollectionFailed',
+      messageOf(error),
+      new Date(deps.now()).toISOString(),
+    );
+    if (
+      hasProgress ||
+      JSON.stringify(trace.status?.conditions?.find(({ type }) => type === 'Ready')) !==
+        JSON.stringify(status.conditions?.[0])
+    ) {
       await tellTransition(trace, await writeStatus(key, trace, status, deps), store);
     }
     throw error;
@@ -140,7 +154,11 @@ async function collect(key: string, trace: ServiceTrace, deps: ReconcileDeps): P
 }
 
 /** The result without the nodes that take long. Where it cannot be had or written, the whole one still comes. */
-async function writePartial(trace: ServiceTrace, soFar: () => Promise<ServiceTraceStatus | undefined>, { store, now, signal }: ReconcileDeps): Promise<boolean> {
+async function writePartial(
+  trace: ServiceTrace,
+  soFar: () => Promise<ServiceTraceStatus | undefined>,
+  { store, now, signal }: ReconcileDeps,
+): Promise<boolean> {
   try {
     const status = await soFar();
     if (status === undefined || signal?.aborted === true || !isWorthWriting(trace, status, now())) return false;
@@ -153,10 +171,20 @@ async function writePartial(trace: ServiceTrace, soFar: () => Promise<ServiceTra
 }
 
 /** A namespace has as many traces of mode Watch as it may: this one waits until another one goes. */
-async function refuseWatch(key: string, trace: ServiceTrace, watches: number, deps: ReconcileDeps): Promise<{ again?: number }> {
+async function refuseWatch(
+  key: string,
+  trace: ServiceTrace,
+  watches: number,
+  deps: ReconcileDeps,
+): Promise<{ again?: number }> {
   const message = `namespace ${trace.metadata.namespace ?? ''} has ${plural(watches, 'trace')} of mode Watch, as many as the operator's MAX_WATCHES_PER_NAMESPACE admits; this one is not collected until an older one is deleted or suspended`;
   const observed = trace.metadata.generation === undefined ? {} : { observedGeneration: trace.metadata.generation };
-  const status = notReady({ ...trace.status, ...observed }, 'TooManyWatches', message, new Date(deps.now()).toISOString());
+  const status = notReady(
+    { ...trace.status, ...observed },
+    'TooManyWatches',
+    message,
+    new Date(deps.now()).toISOString(),
+  );
   const before = trace.status?.conditions?.find(({ type }) => type === 'Ready');
   if (before?.reason !== 'TooManyWatches' || before.observedGeneration !== trace.metadata.generation) {
     await tellTransition(trace, await writeStatus(key, trace, status, deps), deps.store);
@@ -165,7 +193,12 @@ async function refuseWatch(key: string, trace: ServiceTrace, watches: number, de
 }
 
 /** With the condition that says whether results come at their interval: of mode Watch alone. */
-function withSchedule(key: string, trace: ServiceTrace, status: ServiceTraceStatus, { schedule, now }: ReconcileDeps): ServiceTraceStatus {
+function withSchedule(
+  key: string,
+  trace: ServiceTrace,
+  status: ServiceTraceStatus,
+  { schedule, now }: ReconcileDeps,
+): ServiceTraceStatus {
   if (trace.spec.mode !== 'Watch') return status;
   const interval = intervalOf(trace);
   const times = Math.floor(schedule.done(key, interval));
@@ -181,7 +214,10 @@ function withSchedule(key: string, trace: ServiceTrace, status: ServiceTraceStat
         type: 'OnSchedule',
         status: value,
         reason: behind === undefined ? 'AtInterval' : 'FellBehind',
-        message: behind === undefined ? 'results come at their interval' : `results are at least ${String(behind)} times as far apart as the interval of ${String(interval / 1000)} s: the operator has more to do than it can, or a node is slow`,
+        message:
+          behind === undefined
+            ? 'results come at their interval'
+            : `results are at least ${String(behind)} times as far apart as the interval of ${String(interval / 1000)} s: the operator has more to do than it can, or a node is slow`,
         lastTransitionTime: before?.status === value ? before.lastTransitionTime : new Date(now()).toISOString(),
         ...(status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration }),
       },
@@ -190,7 +226,12 @@ function withSchedule(key: string, trace: ServiceTrace, status: ServiceTraceStat
 }
 
 /** What was written: where the API server refuses the status, the least that says so. @throws where that is refused, too */
-async function writeStatus(key: string, trace: ServiceTrace, status: ServiceTraceStatus, { store, now, log }: ReconcileDeps): Promise<ServiceTraceStatus> {
+async function writeStatus(
+  key: string,
+  trace: ServiceTrace,
+  status: ServiceTraceStatus,
+  { store, now, log }: ReconcileDeps,
+): Promise<ServiceTraceStatus> {
   try {
     await store.writeStatus(trace, status);
     return status;
@@ -198,10 +239,24 @@ async function writeStatus(key: string, trace: ServiceTrace, status: ServiceTrac
     if (!(error instanceof StatusRefusedError)) throw error;
     log(`${key}: the API server refuses its status: ${boundedText(error.message)}`);
     const { observedGeneration, summary } = status;
-    const rest = { ...(observedGeneration === undefined ? {} : { observedGeneration }), ...(summary === undefined ? {} : { summary }) };
+    const rest = {
+      ...(observedGeneration === undefined ? {} : { observedGeneration }),
+      ...(summary === undefined ? {} : { summary }),
+    };
     const time = new Date(now()).toISOString();
-    const ready = notReady({ ...rest, conditions: trace.status?.conditions ?? [] }, refusedReason, `the API server refuses the status of this trace: ${error.message}; choose fewer nodes with spec.nodes`, time).conditions?.[0];
-    const least: ServiceTraceStatus = { ...rest, collectedAt: time, conditions: ready === undefined ? [] : [ready], nodes: [], findings: [] };
+    const ready = notReady(
+      { ...rest, conditions: trace.status?.conditions ?? [] },
+      refusedReason,
+      `the API server refuses the status of this trace: ${error.message}; choose fewer nodes with spec.nodes`,
+      time,
+    ).conditions?.[0];
+    const least: ServiceTraceStatus = {
+      ...rest,
+      collectedAt: time,
+      conditions: ready === undefined ? [] : [ready],
+      nodes: [],
+      findings: [],
+    };
     await store.writeStatus(trace, least);
     return least;
   }
@@ -234,7 +289,12 @@ export interface TraceState {
 
 /** A trace of mode Once that did its work for this generation. */
 export function isFinished({ spec, metadata, status }: TraceState): boolean {
-  return spec.mode !== 'Watch' && status !== undefined && status.observedGeneration === metadata.generation && readyOf(status) === 'True';
+  return (
+    spec.mode !== 'Watch' &&
+    status !== undefined &&
+    status.observedGeneration === metadata.generation &&
+    readyOf(status) === 'True'
+  );
 }
 
 export function isActive(trace: TraceState): boolean {
@@ -273,16 +333,26 @@ export function intervalOf({ spec }: ServiceTrace): number {
 }
 
 /** Writes how far a collection is, ever more seldom, and works out only what it writes. */
-function progressWriter(trace: ServiceTrace, { store, signal }: ReconcileDeps): { write: (now: () => ServiceTraceStatus) => void; end: () => Promise<boolean> } {
+function progressWriter(
+  trace: ServiceTrace,
+  { store, signal }: ReconcileDeps,
+): { write: (now: () => ServiceTraceStatus) => void; end: () => Promise<boolean> } {
   // A whole status of an earlier collection says more than one that waits.
   const nodes = trace.status?.nodes ?? [];
-  const isWhole = nodes.length > 0 && nodes.every(({ probe }) => probe.state !== 'Waiting') && trace.status?.observedGeneration === trace.metadata.generation;
+  const isWhole =
+    nodes.length > 0 &&
+    nodes.every(({ probe }) => probe.state !== 'Waiting') &&
+    trace.status?.observedGeneration === trace.metadata.generation;
   const ended = new AbortController();
   let hasProgress = false;
   let writing: Promise<void> | undefined;
   let next: (() => ServiceTraceStatus) | undefined;
   const writeAll = async (): Promise<void> => {
-    for (let pause = firstProgressMilliseconds; next !== undefined && signal?.aborted !== true; pause = Math.min(pause * 2, lastProgressMilliseconds)) {
+    for (
+      let pause = firstProgressMilliseconds;
+      next !== undefined && signal?.aborted !== true;
+      pause = Math.min(pause * 2, lastProgressMilliseconds)
+    ) {
       const status = next();
       next = undefined;
       hasProgress = true;
@@ -333,7 +403,9 @@ function withoutTimes(status: ServiceTraceStatus): object {
 function sortKeys(value: unknown): object {
   return JSON.parse(
     JSON.stringify(value, (_key, each: unknown) =>
-      typeof each === 'object' && each !== null && !Array.isArray(each) ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1))) : each,
+      typeof each === 'object' && each !== null && !Array.isArray(each)
+        ? Object.fromEntries(Object.entries(each).sort(([one], [other]) => (one < other ? -1 : 1)))
+        : each,
     ),
   ) as object;
 }
@@ -341,6 +413,11 @@ function sortKeys(value: unknown): object {
 async function tellTransition(trace: ServiceTrace, status: ServiceTraceStatus, store: TraceStore): Promise<void> {
   const before = trace.status?.conditions?.find(({ type }) => type === 'Ready');
   const after = status.conditions?.find(({ type }) => type === 'Ready');
-  if (after === undefined || after.status === 'Unknown' || (before?.status === after.status && before.reason === after.reason)) return;
+  if (
+    after === undefined ||
+    after.status === 'Unknown' ||
+    (before?.status === after.status && before.reason === after.reason)
+  )
+    return;
   await store.tell(trace, after.status === 'True' ? 'Normal' : 'Warning', after.reason, after.message);
 }

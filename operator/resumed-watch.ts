@@ -12,7 +12,11 @@ export interface ResumedWatch {
   stop(): void;
 }
 
-const objectSchema = z.object({ metadata: z.object({ resourceVersion: z.string().optional() }).optional(), code: z.number().optional(), message: z.string().optional() });
+const objectSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string().optional() }).optional(),
+  code: z.number().optional(),
+  message: z.string().optional(),
+});
 
 const pauses = { first: 400, last: 30_000 };
 /** Where there is no such path, its CustomResourceDefinition may come at any time: that costs little to ask. */
@@ -59,7 +63,8 @@ export function resumedWatch(
       if (over || stopped) return;
       over = true;
       // The client ends a quiet watch after half a minute, the server one of some minutes: that is no failure.
-      const isQuiet = error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
+      const isQuiet =
+        error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
       failures = isQuiet ? 0 : failures + 1;
       let isAbsent = false;
       if (!isQuiet) {
@@ -67,7 +72,10 @@ export function resumedWatch(
         isAbsent = code === 404;
         if (isAbsent) isGone = true;
         if (code === 410) restart();
-        else sayOnce(`watch of ${path}: ${isAbsent ? 'there is no such path; it is looked for until there is' : error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`);
+        else
+          sayOnce(
+            `watch of ${path}: ${isAbsent ? 'there is no such path; it is looked for until there is' : error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`,
+          );
       }
       timer = setTimeout(start, isAbsent ? pauseAfter(failures, absentPauses) : pauseAfter(failures, pauses));
     };

@@ -8,7 +8,12 @@ import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { plural } from '../core/plural.ts';
-import { serviceTraceGroup, serviceTracePlural, serviceTraceVersion, type ServiceTrace } from '../core/service-trace.ts';
+import {
+  serviceTraceGroup,
+  serviceTracePlural,
+  serviceTraceVersion,
+  type ServiceTrace,
+} from '../core/service-trace.ts';
 import { messageOf } from './api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';
 import { reconcile } from './reconcile.ts';
@@ -54,9 +59,19 @@ function kubernetesObject(object: unknown, { metadata }: z.infer<typeof metadata
 }
 
 const traceSchema = z.object({
-  spec: z.object({ serviceRef: z.object({ name: z.string() }), mode: z.string().optional(), suspend: z.boolean().optional() }),
+  spec: z.object({
+    serviceRef: z.object({ name: z.string() }),
+    mode: z.string().optional(),
+    suspend: z.boolean().optional(),
+  }),
   // One that another version wrote is as good as none: reconcile says so, and writes it anew.
-  status: z.object({ observedGeneration: z.number().optional(), conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional() }).optional().catch(undefined),
+  status: z
+    .object({
+      observedGeneration: z.number().optional(),
+      conditions: z.array(z.object({ type: z.string(), status: z.string() })).optional(),
+    })
+    .optional()
+    .catch(undefined),
 });
 
 /** Traces that are collected at the same time: enough that one reading of a node is for many of them. */
@@ -86,17 +101,26 @@ export class ServiceTraceOperator extends Operator {
   readonly #fellBehind = new Map<string, number>();
   #behindTimer: NodeJS.Timeout | undefined;
 
-  constructor(createEngine: (kubeConfig: KubeConfig) => TraceEngine, logger: OperatorLogger, { maxWatchesPerNamespace }: ServiceTraceOperatorOptions) {
+  constructor(
+    createEngine: (kubeConfig: KubeConfig) => TraceEngine,
+    logger: OperatorLogger,
+    { maxWatchesPerNamespace }: ServiceTraceOperatorOptions,
+  ) {
     super(logger);
     this.#engine = createEngine(this.kubeConfig);
-    const store = kubernetesStore(this.kubeConfig, (message) => { logger.warn(message); });
+    const store = kubernetesStore(this.kubeConfig, (message) => {
+      logger.warn(message);
+    });
     const deps = {
       engine: this.#engine,
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
-      log: (message: string) => { logger.warn(message); },
-      watchesBefore: (key: string) => (this.#index.watchesBefore(key) < maxWatchesPerNamespace ? undefined : maxWatchesPerNamespace),
+      log: (message: string) => {
+        logger.warn(message);
+      },
+      watchesBefore: (key: string) =>
+        this.#index.watchesBefore(key) < maxWatchesPerNamespace ? undefined : maxWatchesPerNamespace,
       schedule: { done: (key: string, interval: number) => this.#done(key, interval) },
     };
     this.#maxWatches = maxWatchesPerNamespace;
@@ -108,12 +132,18 @@ export class ServiceTraceOperator extends Operator {
         const controller = new AbortController();
         this.#running.set(key, controller);
         try {
-          return await reconcile(key, { ...deps, onHeldUp: giveUpPlace, signal: AbortSignal.any([this.#stopping.signal, controller.signal]) });
+          return await reconcile(key, {
+            ...deps,
+            onHeldUp: giveUpPlace,
+            signal: AbortSignal.any([this.#stopping.signal, controller.signal]),
+          });
         } finally {
           this.#running.delete(key);
         }
       },
-      onFailure: (key, error, retry) => { logger.error(`${key}: ${messageOf(error)}; again in ${String(retry / 1000)} s`); },
+      onFailure: (key, error, retry) => {
+        logger.error(`${key}: ${messageOf(error)}; again in ${String(retry / 1000)} s`);
+      },
     });
   }
 
@@ -130,17 +160,28 @@ export class ServiceTraceOperator extends Operator {
 
   protected override async init(): Promise<void> {
     this.#engine.keepClean();
-    this.#behindTimer = setInterval(() => { this.#tellBehind(); }, behindMilliseconds);
+    this.#behindTimer = setInterval(() => {
+      this.#tellBehind();
+    }, behindMilliseconds);
     this.#behindTimer.unref();
-    await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => { this.#onTrace(event); });
-    await this.watchResource('', 'v1', 'services', async ({ object }) => { this.#onService(object.metadata?.namespace, object.metadata?.name); });
+    await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => {
+      this.#onTrace(event);
+    });
+    await this.watchResource('', 'v1', 'services', async ({ object }) => {
+      this.#onService(object.metadata?.namespace, object.metadata?.name);
+    });
     await this.watchResource('discovery.k8s.io', 'v1', 'endpointslices', async ({ object }) => {
       this.#onService(object.metadata?.namespace, object.metadata?.labels?.['kubernetes.io/service-name']);
     });
   }
 
   /** The base class reads `basePath` of the client, which is gone since its version 1. */
-  protected override getCustomResourceApiUri(group: string, version: string, plural: string, namespace?: string): string {
+  protected override getCustomResourceApiUri(
+    group: string,
+    version: string,
+    plural: string,
+    namespace?: string,
+  ): string {
     return `${this.kubeConfig.getCurrentCluster()?.server ?? ''}${resourcePath(group, version, plural, namespace)}`;
   }
 
@@ -160,24 +201,38 @@ export class ServiceTraceOperator extends Operator {
           const parsed = metadataSchema.safeParse(object);
           if (!parsed.success) return;
           const { apiVersion = '', kind = '', metadata } = parsed.data;
-          const meta = { id: `${plural}.${version}`, name: metadata.name, resourceVersion: metadata.resourceVersion ?? '', apiVersion, kind };
+          const meta = {
+            id: `${plural}.${version}`,
+            name: metadata.name,
+            resourceVersion: metadata.resourceVersion ?? '',
+            apiVersion,
+            kind,
+          };
           const event = {
             meta: metadata.namespace === undefined ? meta : { ...meta, namespace: metadata.namespace },
             type: operatorModule.ResourceEventType[eventNames[type]],
             object: kubernetesObject(object, parsed.data),
           };
-          onEvent(event).catch((error: unknown) => { this.logger.error(`event of ${path}: ${messageOf(error)}`); });
+          onEvent(event).catch((error: unknown) => {
+            this.logger.error(`event of ${path}: ${messageOf(error)}`);
+          });
         },
-        (message) => { this.logger.warn(message); },
+        (message) => {
+          this.logger.warn(message);
+        },
         // What was deleted in between is told by nobody: each trace is looked at again.
-        () => { for (const key of this.#index.keys()) this.#queue.add(key); },
+        () => {
+          for (const key of this.#index.keys()) this.#queue.add(key);
+        },
       ),
     );
     this.logger.info(`watching ${path}`);
   }
 
   #onTrace({ type, object, meta }: ResourceEvent): void {
-    const key = keyOf({ metadata: { name: meta.name, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) } });
+    const key = keyOf({
+      metadata: { name: meta.name, ...(meta.namespace === undefined ? {} : { namespace: meta.namespace }) },
+    });
     const wasActive = this.#index.isAnyActive();
     const namespace = meta.namespace ?? '';
     const watches = this.#index.watchesOf(namespace).length;
@@ -186,7 +241,9 @@ export class ServiceTraceOperator extends Operator {
     else {
       const parsed = traceSchema.safeParse(object);
       if (!parsed.success) {
-        this.logger.error(`${key}: this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`);
+        this.logger.error(
+          `${key}: this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`,
+        );
         return;
       }
       const { uid, generation, creationTimestamp, deletionTimestamp } = object.metadata ?? {};
@@ -209,7 +266,8 @@ export class ServiceTraceOperator extends Operator {
     // Writing a status is an event too, with nothing to do.
     if (isChanged || type === operatorModule.ResourceEventType.Added) this.#queue.add(key);
     // One that had to wait may take the place of one that went.
-    if (watches > this.#maxWatches && this.#index.watchesOf(namespace).length < watches) for (const other of this.#index.watchesOf(namespace)) this.#queue.add(other);
+    if (watches > this.#maxWatches && this.#index.watchesOf(namespace).length < watches)
+      for (const other of this.#index.watchesOf(namespace)) this.#queue.add(other);
     // The last of several traces that finish at the same time.
     if (wasActive && !this.#index.isAnyActive()) void this.#engine.release();
   }
@@ -227,8 +285,18 @@ export class ServiceTraceOperator extends Operator {
   #tellBehind(): void {
     const [first] = [...this.#fellBehind].sort(([, one], [, other]) => other - one);
     const { keys, milliseconds } = this.#queue.backlog();
-    const waiting = milliseconds < behindMilliseconds ? [] : [`${plural(keys, 'trace')} ${keys === 1 ? 'waits' : 'wait'} for a turn, the first for ${String(Math.round(milliseconds / 1000))} s`];
-    const behind = first === undefined ? [] : [`${plural(this.#fellBehind.size, 'trace')} of mode Watch fell behind; the results of ${first[0]} are ${first[1].toFixed(1)} times as far apart as its interval`];
+    const waiting =
+      milliseconds < behindMilliseconds
+        ? []
+        : [
+            `${plural(keys, 'trace')} ${keys === 1 ? 'waits' : 'wait'} for a turn, the first for ${String(Math.round(milliseconds / 1000))} s`,
+          ];
+    const behind =
+      first === undefined
+        ? []
+        : [
+            `${plural(this.#fellBehind.size, 'trace')} of mode Watch fell behind; the results of ${first[0]} are ${first[1].toFixed(1)} times as far apart as its interval`,
+          ];
     if (behind.length + waiting.length > 0) this.logger.warn([...behind, ...waiting].join('; '));
   }
 

@@ -8,8 +8,12 @@ import type { NodeAnswer } from '../core/node-report.ts';
 import type { ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
 
-export type StatusRequest = { readonly id: number } & ({ readonly answer: NodeAnswer } | { readonly input: Omit<StatusInput, 'answers'> });
-export type StatusReply = { readonly id: number } & ({ readonly status: ServiceTraceStatus } | { readonly error: string });
+export type StatusRequest = { readonly id: number } & (
+  { readonly answer: NodeAnswer } | { readonly input: Omit<StatusInput, 'answers'> }
+);
+export type StatusReply = { readonly id: number } & (
+  { readonly status: ServiceTraceStatus } | { readonly error: string }
+);
 
 /** Works out what a trace's status is. Rejects where that failed; the message says why. */
 export type Judge = (input: StatusInput) => Promise<ServiceTraceStatus>;
@@ -45,16 +49,25 @@ export function statusThread(): { readonly judge: Judge; close(): Promise<void> 
   const start = (): Worker => {
     // The bundle has it beside the operator; from a checkout it is run as it is written.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
-    const started = new Worker(new URL(`./status-worker.${extension}`, import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: maxHeapMebibytes } });
+    const started = new Worker(new URL(`./status-worker.${extension}`, import.meta.url), {
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMebibytes },
+    });
     started.on('message', (reply: StatusReply) => {
       const job = jobs.get(reply.id);
       jobs.delete(reply.id);
-      if (jobs.size === 0) idle = setTimeout(() => { void started.terminate(); }, idleMilliseconds).unref();
+      if (jobs.size === 0)
+        idle = setTimeout(() => {
+          void started.terminate();
+        }, idleMilliseconds).unref();
       if ('status' in reply) job?.resolve(reply.status);
       else job?.reject(new Error(reply.error));
     });
-    started.on('error', (error) => { if (worker === started) failAll(error instanceof Error ? error.message : String(error)); });
-    started.on('exit', (code) => { if (worker === started) failAll(`exit code ${String(code)}`); });
+    started.on('error', (error) => {
+      if (worker === started) failAll(error instanceof Error ? error.message : String(error));
+    });
+    started.on('exit', (code) => {
+      if (worker === started) failAll(`exit code ${String(code)}`);
+    });
     started.unref();
     return started;
   };
@@ -65,11 +78,15 @@ export function statusThread(): { readonly judge: Judge; close(): Promise<void> 
     lastId += 1;
     const id = lastId;
     const { answers, ...rest } = input;
-    const result = new Promise<ServiceTraceStatus>((resolve, reject) => { jobs.set(id, { resolve, reject }); });
+    const result = new Promise<ServiceTraceStatus>((resolve, reject) => {
+      jobs.set(id, { resolve, reject });
+    });
     worker ??= start();
     const own = worker;
     own.ref();
-    const send = (request: StatusRequest): void => { own.postMessage(request); };
+    const send = (request: StatusRequest): void => {
+      own.postMessage(request);
+    };
     try {
       // To hand over one node's report takes milliseconds; other work has its turn between two.
       for (const answer of answers) {

@@ -18,7 +18,9 @@ port.on('message', (request: StatusRequest) => {
     return;
   }
   answersOf.delete(id);
-  const reply = (message: StatusReply): void => { port.postMessage(message); };
+  const reply = (message: StatusReply): void => {
+    port.postMessage(message);
+  };
   try {
     reply({ id, status: buildStatus({ ...request.input, answers }) });
   } catch (error) {

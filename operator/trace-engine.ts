@@ -1,6 +1,14 @@
 /** One collection of one trace, from the API server and the nodes to a status. The operator and --standalone run it. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoreV1Api, DiscoveryV1Api, NetworkingV1Api, type KubeConfig, type V1EndpointSlice, type V1Pod, type V1Service } from '@kubernetes/client-node';
+import {
+  CoreV1Api,
+  DiscoveryV1Api,
+  NetworkingV1Api,
+  type KubeConfig,
+  type V1EndpointSlice,
+  type V1Pod,
+  type V1Service,
+} from '@kubernetes/client-node';
 import { distance } from 'fastest-levenshtein';
 import { boundCondition } from '../core/bound-status.ts';
 import type { CaptureRequest } from '../core/capture-request.ts';
@@ -133,7 +141,12 @@ const maxLooks = 3;
 const slicesFreshMilliseconds = 1000;
 
 /** @param makeProbes replaced where many Services are asked about at once */
-export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...args: ConstructorParameters<typeof NodeProbes>) => Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> = (...args) => new NodeProbes(...args)): TraceEngine {
+export function createTraceEngine(
+  options: TraceEngineOptions,
+  makeProbes: (
+    ...args: ConstructorParameters<typeof NodeProbes>
+  ) => Pick<NodeProbes, 'ask' | 'capture' | 'keepClean' | 'release' | 'close'> = (...args) => new NodeProbes(...args),
+): TraceEngine {
   const { kubeConfig, judge = judgeHere } = options;
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const discovery = kubeConfig.makeApiClient(DiscoveryV1Api);
@@ -141,7 +154,8 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
   const observer = clusterObserver({ core, discovery, networking });
   const holders = addressHolders(core);
   const { conntrackLimit = 'Entries' } = options;
-  const bounded = (answer: NodeAnswer): NodeAnswer => ('report' in answer && conntrackLimit !== 'Entries' ? { ...answer, report: withoutClients(answer.report) } : answer);
+  const bounded = (answer: NodeAnswer): NodeAnswer =>
+    'report' in answer && conntrackLimit !== 'Entries' ? { ...answer, report: withoutClients(answer.report) } : answer;
   const probes = makeProbes(kubeConfig, {
     namespace: options.probeNamespace,
     image: options.probeImage,
@@ -153,25 +167,47 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     ...present({ owner: options.owner, endTimeoutMilliseconds: options.endTimeoutMilliseconds }),
   });
 
-  const nodeCache = cachedByKey(nodesFreshMilliseconds, async () => (await core.listNode({ resourceVersion: '0' })).items);
+  const nodeCache = cachedByKey(
+    nodesFreshMilliseconds,
+    async () => (await core.listNode({ resourceVersion: '0' })).items,
+  );
 
   /** What the Services were at their last collection, by `namespace/name`. */
   const seen: SeenServices = new Map();
   /** How often the nodes were asked for a Service, by `namespace/name`. */
   const collections = new Map<string, number>();
 
-  const capture = async ({ nodes: names, maxNodes, capture: asked, onWaiting, onLine, signal }: EngineCaptureRequest): Promise<CaptureEnd[]> => {
+  const capture = async ({
+    nodes: names,
+    maxNodes,
+    capture: asked,
+    onWaiting,
+    onLine,
+    signal,
+  }: EngineCaptureRequest): Promise<CaptureEnd[]> => {
     const { nodes, unknown } = selectNodes(await nodeCache(''), names.length === 0 ? undefined : { names: [...names] });
-    if (unknown.length > 0) throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
-    if (nodes.length > maxNodes) throw new NodeChoiceError(`${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`);
+    if (unknown.length > 0)
+      throw new NodeChoiceError(`the cluster has no Linux node ${unknown.join(', ')}; kubectl get nodes lists them`);
+    if (nodes.length > maxNodes)
+      throw new NodeChoiceError(
+        `${String(nodes.length)} nodes are more than ${String(maxNodes)}; choose some of them with --node`,
+      );
     const maxBytes = Math.max(1, Math.floor(asked.maxBytes / nodes.length));
     return Promise.all(
       nodes.map(async (node) => {
-        const problem = await probes.capture(node, { ...asked, version: 1, node: node.name, maxBytes }, {
-          onWaiting: (_reason, message) => { onWaiting(node.name, message); },
-          onLine: (line) => { onLine(node.name, line); },
-          ...(signal === undefined ? {} : { signal }),
-        });
+        const problem = await probes.capture(
+          node,
+          { ...asked, version: 1, node: node.name, maxBytes },
+          {
+            onWaiting: (_reason, message) => {
+              onWaiting(node.name, message);
+            },
+            onLine: (line) => {
+              onLine(node.name, line);
+            },
+            ...(signal === undefined ? {} : { signal }),
+          },
+        );
         return { node: node.name, ...(problem === undefined ? {} : { problem }) };
       }),
     );
@@ -192,37 +228,79 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
     if (service === undefined) {
       seen.delete(`${namespace}/${name}`);
       const { items } = await core.listNamespacedService({ namespace });
-      const similarServices = nearNames(name, items.flatMap(({ metadata }) => metadata?.name ?? []));
+      const similarServices = nearNames(
+        name,
+        items.flatMap(({ metadata }) => metadata?.name ?? []),
+      );
       const status = await judge(input({ desired: undefined, answers: [], similarServices }));
-      return { result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }, believing: () => Promise.resolve(status) };
+      return {
+        result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] },
+        believing: () => Promise.resolve(status),
+      };
     }
     const askedDetail = spec.collect?.conntrack ?? 'Summary';
     const conntrack = limitedDetail(askedDetail, conntrackLimit);
-    const readSlices = async (): Promise<readonly V1EndpointSlice[]> => (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` })).items;
+    const readSlices = async (): Promise<readonly V1EndpointSlice[]> =>
+      (await discovery.listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` }))
+        .items;
     const readAt = Date.now();
-    const [firstRead, nodeList, dns] = await Promise.all([readSlices(), nodeCache(''), spec.collect?.dns === false ? undefined : clusterDns(observer)]);
+    const [firstRead, nodeList, dns] = await Promise.all([
+      readSlices(),
+      nodeCache(''),
+      spec.collect?.dns === false ? undefined : clusterDns(observer),
+    ]);
     const whose = await holders.classify(desiredServiceOf(service, firstRead), nodeList);
-    const desiredOf = (slices: readonly V1EndpointSlice[]): DesiredService => ({ ...desiredServiceOf(service, slices), externalAddresses: whose.addresses });
+    const desiredOf = (slices: readonly V1EndpointSlice[]): DesiredService => ({
+      ...desiredServiceOf(service, slices),
+      externalAddresses: whose.addresses,
+    });
     let desired = desiredOf(firstRead);
     const { nodes, unknown } = selectNodes(nodeList, spec.nodes);
     const allNodes = selectNodes(nodeList, undefined).nodes;
     const client = await clientOf(core, namespace, spec.from, nodes, allNodes);
-    const nodeZones = Object.fromEntries(allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])));
+    const nodeZones = Object.fromEntries(
+      allNodes.flatMap((node) => (node.zone === undefined ? [] : [[node.name, node.zone] as const])),
+    );
     const answers = new Map<string, NodeAnswer>([
-      ...unknown.map((node): [string, NodeAnswer] => [node, { node, state: 'Failed', reason: 'NoSuchNode', message: 'the cluster has no Linux node of this name; kubectl get nodes lists them' }]),
-      ...nodes.map((node): [string, NodeAnswer] => [node.name, { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' }]),
+      ...unknown.map((node): [string, NodeAnswer] => [
+        node,
+        {
+          node,
+          state: 'Failed',
+          reason: 'NoSuchNode',
+          message: 'the cluster has no Linux node of this name; kubectl get nodes lists them',
+        },
+      ]),
+      ...nodes.map((node): [string, NodeAnswer] => [
+        node.name,
+        { node: node.name, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' },
+      ]),
     ]);
-    const status = async (cluster: ClusterFacts, foundBefore?: readonly FindingStatus[], all: readonly NodeAnswer[] = [...answers.values()]): Promise<ServiceTraceStatus> => {
-      const built = await judge(input({ desired, answers: all, nodeZones, walkFrom: client.walkFrom, cluster, ...present({ foundBefore }) }));
+    const status = async (
+      cluster: ClusterFacts,
+      foundBefore?: readonly FindingStatus[],
+      all: readonly NodeAnswer[] = [...answers.values()],
+    ): Promise<ServiceTraceStatus> => {
+      const built = await judge(
+        input({ desired, answers: all, nodeZones, walkFrom: client.walkFrom, cluster, ...present({ foundBefore }) }),
+      );
       const isWaiting = all.some(isWaitedFor);
-      return client.problem === undefined || isWaiting ? built : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
+      return client.problem === undefined || isWaiting
+        ? built
+        : notReady(built, 'ClientNotFound', client.problem, new Date().toISOString());
     };
     const collected = collections.get(`${namespace}/${name}`) ?? 0;
     if (kept === undefined) collections.set(`${namespace}/${name}`, collected + 1);
     // What is looked for again has to quote the rules.
     const dispatch = kept === undefined ? dispatchReading(spec.mode, collected, request.previous) : 'Rules';
     const soFar = (): ServiceTraceStatus =>
-      progressStatus({ generation: request.generation, previous: request.previous, now: new Date().toISOString(), desired, answers: [...answers.values()] });
+      progressStatus({
+        generation: request.generation,
+        previous: request.previous,
+        now: new Date().toISOString(),
+        desired,
+        answers: [...answers.values()],
+      });
     const progress = atMostEvery(progressMilliseconds, () => request.onProgress?.(soFar));
     const slow = new Set<string>();
     let isHeldUp = false;
@@ -236,7 +314,11 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       request.onHeldUp(async () => {
         if (![...answers.values()].some((each) => 'report' in each)) return undefined;
         // What is found for the first time is believed when it is found again.
-        return status(await observe(), request.previous?.findings ?? [], asBefore([...answers.values()], request.previous));
+        return status(
+          await observe(),
+          request.previous?.findings ?? [],
+          asBefore([...answers.values()], request.previous),
+        );
       });
     };
     /** The cluster around the Service, and the Service as it is now. */
@@ -247,8 +329,19 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       const facts = await observer.observe({ service, slices, nodes: nodeList, ...present({ client: client.pod }) });
       const changed = changedSlices(firstRead, slices);
       const noticedChange = notice(seen, service, slices);
-      desired = { ...desiredOf(slices), ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }), ...present({ noticedChange }) };
-      return { ...facts, ...present({ connectRefusal: refusal, conntrackLimit: conntrack === askedDetail ? undefined : { asked: askedDetail, shown: conntrack } }), unread: [...facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])] };
+      desired = {
+        ...desiredOf(slices),
+        ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }),
+        ...present({ noticedChange }),
+      };
+      return {
+        ...facts,
+        ...present({
+          connectRefusal: refusal,
+          conntrackLimit: conntrack === askedDetail ? undefined : { asked: askedDetail, shown: conntrack },
+        }),
+        unread: [...facts.unread, ...(whose.unread === undefined ? [] : [whose.unread])],
+      };
     };
     try {
       await Promise.all(
@@ -257,28 +350,55 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
             if (isSlow) slow.add(node.name);
             answered({ node: node.name, state: 'Waiting', reason, message });
           };
-          answered(kept?.get(node.name) ?? bounded(await probes.ask(node, probeRequest(node, desired, spec, { dns, dispatch, conntrack }), onWaiting, request.signal)));
+          answered(
+            kept?.get(node.name) ??
+              bounded(
+                await probes.ask(
+                  node,
+                  probeRequest(node, desired, spec, { dns, dispatch, conntrack }),
+                  onWaiting,
+                  request.signal,
+                ),
+              ),
+          );
         }),
       );
     } finally {
       progress.stop();
     }
     const connect = spec.collect?.connect ?? 'None';
-    const refusal = connect === 'None' || request.signal?.aborted === true ? undefined : await connectFromNodes({
-      core,
-      http: connect === 'HTTP',
-      readDesired: async () => {
-        const [again, slicesAgain] = await Promise.all([orUndefined(core.readNamespacedService({ namespace, name })), readSlices()]);
-        if (again === undefined) return undefined;
-        const anew = desiredServiceOf(again, slicesAgain);
-        return { ...anew, externalAddresses: (await holders.classify(anew, nodeList)).addresses };
-      },
-      serviceOf: probeRequestService,
-      ask: (node, asked) => probes.ask(node, asked, () => undefined, request.signal),
-    }, nodes.filter((node) => kept?.has(node.name) !== true), answers);
+    const refusal =
+      connect === 'None' || request.signal?.aborted === true
+        ? undefined
+        : await connectFromNodes(
+            {
+              core,
+              http: connect === 'HTTP',
+              readDesired: async () => {
+                const [again, slicesAgain] = await Promise.all([
+                  orUndefined(core.readNamespacedService({ namespace, name })),
+                  readSlices(),
+                ]);
+                if (again === undefined) return undefined;
+                const anew = desiredServiceOf(again, slicesAgain);
+                return { ...anew, externalAddresses: (await holders.classify(anew, nodeList)).addresses };
+              },
+              serviceOf: probeRequestService,
+              ask: (node, asked) => probes.ask(node, asked, () => undefined, request.signal),
+            },
+            nodes.filter((node) => kept?.has(node.name) !== true),
+            answers,
+          );
     const cluster = await observe(refusal);
     return {
-      result: { status: await status(cluster), desired, answers: [...answers.values()], cluster, nodeZones, walkFrom: client.walkFrom },
+      result: {
+        status: await status(cluster),
+        desired,
+        answers: [...answers.values()],
+        cluster,
+        nodeZones,
+        walkFrom: client.walkFrom,
+      },
       believing: (found) => status(cluster, found),
     };
   };
@@ -293,16 +413,32 @@ export function createTraceEngine(options: TraceEngineOptions, makeProbes: (...a
       if (doubted.length === 0 || request.signal?.aborted === true) return last.result;
       if (count === maxLooks) return { ...last.result, status: await last.believing(found) };
       found.push(...all);
-      await sleep(options.againMilliseconds ?? usualAgainMilliseconds, undefined, request.signal === undefined ? {} : { signal: request.signal }).catch(() => undefined);
+      await sleep(
+        options.againMilliseconds ?? usualAgainMilliseconds,
+        undefined,
+        request.signal === undefined ? {} : { signal: request.signal },
+      ).catch(() => undefined);
       // Nodes of which nothing is doubted need not be asked again.
       const asked = new Set(doubted.flatMap(({ node }) => node ?? []));
-      const isOfAll = doubted.some(({ node, where }) => node === undefined && !/^(?:service|endpointslice|endpoints)\//.test(where));
-      const kept = new Map(last.result.answers.filter(({ node }) => !isOfAll && !asked.has(node)).map((answer) => [answer.node, answer]));
+      const isOfAll = doubted.some(
+        ({ node, where }) => node === undefined && !/^(?:service|endpointslice|endpoints)\//.test(where),
+      );
+      const kept = new Map(
+        last.result.answers.filter(({ node }) => !isOfAll && !asked.has(node)).map((answer) => [answer.node, answer]),
+      );
       last = await look(quiet, kept);
     }
   };
 
-  return { trace, capture, keepClean: () => { probes.keepClean(); }, release: () => probes.release(), close: () => probes.close() };
+  return {
+    trace,
+    capture,
+    keepClean: () => {
+      probes.keepClean();
+    },
+    release: () => probes.release(),
+    close: () => probes.close(),
+  };
 }
 
 /** A second look is not seen by anybody before its end. */
@@ -316,10 +452,19 @@ function isWaitedFor(answer: NodeAnswer): boolean {
 
 /** A node that is waited for, and did not answer the last time, has not answered until now. */
 function asBefore(answers: readonly NodeAnswer[], previous: ServiceTraceStatus | undefined): NodeAnswer[] {
-  const failed = new Map((previous?.nodes ?? []).flatMap(({ name, probe }) => (probe.state === 'Failed' ? [[name, probe] as const] : [])));
+  const failed = new Map(
+    (previous?.nodes ?? []).flatMap(({ name, probe }) => (probe.state === 'Failed' ? [[name, probe] as const] : [])),
+  );
   return answers.map((answer) => {
     const before = isWaitedFor(answer) ? failed.get(answer.node) : undefined;
-    return before === undefined ? answer : { node: answer.node, state: 'Failed', reason: before.reason ?? 'NodeSlow', message: before.message ?? 'it has not answered' };
+    return before === undefined
+      ? answer
+      : {
+          node: answer.node,
+          state: 'Failed',
+          reason: before.reason ?? 'NodeSlow',
+          message: before.message ?? 'it has not answered',
+        };
   });
 }
 
@@ -331,14 +476,25 @@ interface Look {
   readonly believing: (foundBefore: readonly FindingStatus[]) => Promise<ServiceTraceStatus>;
 }
 
-type SeenServices = Map<string, { readonly service: string; readonly written: string | undefined; readonly slices: readonly string[]; readonly noticed: string | undefined }>;
+type SeenServices = Map<
+  string,
+  {
+    readonly service: string;
+    readonly written: string | undefined;
+    readonly slices: readonly string[];
+    readonly noticed: string | undefined;
+  }
+>;
 
 /** When a change was first seen that has no time of its own: an EndpointSlice that is gone, or a field that nobody owns any more. */
 function notice(seen: SeenServices, service: V1Service, slices: readonly V1EndpointSlice[]): string | undefined {
   const { namespace, name, service: status, serviceChange: written } = desiredServiceOf(service, []);
   const before = seen.get(`${namespace}/${name}`);
   const now = { service: JSON.stringify(status), written, slices: slices.map(({ metadata }) => metadata?.name ?? '') };
-  const isChanged = before !== undefined && ((before.service !== now.service && before.written === written) || before.slices.some((slice) => !now.slices.includes(slice)));
+  const isChanged =
+    before !== undefined &&
+    ((before.service !== now.service && before.written === written) ||
+      before.slices.some((slice) => !now.slices.includes(slice)));
   const noticed = isChanged ? new Date().toISOString() : before?.noticed;
   seen.set(`${namespace}/${name}`, { ...now, noticed });
   return noticed;
@@ -346,9 +502,12 @@ function notice(seen: SeenServices, service: V1Service, slices: readonly V1Endpo
 
 /** Names of the slices that were made, changed or deleted between two readings. */
 function changedSlices(before: readonly V1EndpointSlice[], after: readonly V1EndpointSlice[]): string[] {
-  const versions = (slices: readonly V1EndpointSlice[]): Map<string, string | undefined> => new Map(slices.map(({ metadata }) => [metadata?.name ?? '', metadata?.resourceVersion]));
+  const versions = (slices: readonly V1EndpointSlice[]): Map<string, string | undefined> =>
+    new Map(slices.map(({ metadata }) => [metadata?.name ?? '', metadata?.resourceVersion]));
   const [old, now] = [versions(before), versions(after)];
-  return [...new Set([...old.keys(), ...now.keys()])].filter((name) => !old.has(name) || !now.has(name) || old.get(name) !== now.get(name)).sort();
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((name) => !old.has(name) || !now.has(name) || old.get(name) !== now.get(name))
+    .sort();
 }
 
 /** The status with Ready False for a reason that lies outside of the nodes. */
@@ -356,15 +515,28 @@ export function notReady(status: ServiceTraceStatus, reason: string, message: st
   const before = status.conditions?.find(({ type }) => type === 'Ready');
   const others = (status.conditions ?? []).filter(({ type }) => type !== 'Ready');
   const lastTransitionTime = before?.status === 'False' ? before.lastTransitionTime : now;
-  const observedGeneration = status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
-  return { ...status, conditions: [boundCondition({ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }), ...others] };
+  const observedGeneration =
+    status.observedGeneration === undefined ? {} : { observedGeneration: status.observedGeneration };
+  return {
+    ...status,
+    conditions: [
+      boundCondition({ type: 'Ready', status: 'False', reason, message, lastTransitionTime, ...observedGeneration }),
+      ...others,
+    ],
+  };
 }
 
 /** A Service with its EndpointSlices as they are now; undefined where it is not there. */
-export async function readDesiredService(kubeConfig: KubeConfig, namespace: string, name: string): Promise<DesiredService | undefined> {
+export async function readDesiredService(
+  kubeConfig: KubeConfig,
+  namespace: string,
+  name: string,
+): Promise<DesiredService | undefined> {
   const service = await orUndefined(kubeConfig.makeApiClient(CoreV1Api).readNamespacedService({ namespace, name }));
   if (service === undefined) return undefined;
-  const { items } = await kubeConfig.makeApiClient(DiscoveryV1Api).listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
+  const { items } = await kubeConfig
+    .makeApiClient(DiscoveryV1Api)
+    .listNamespacedEndpointSlice({ namespace, labelSelector: `kubernetes.io/service-name=${name}` });
   return desiredServiceOf(service, items);
 }
 
@@ -391,7 +563,11 @@ function probeRequest(
   node: TracedNode,
   desired: DesiredService,
   spec: ServiceTraceSpec,
-  { dns, dispatch, conntrack }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; conntrack: ConntrackDetail },
+  {
+    dns,
+    dispatch,
+    conntrack,
+  }: { dns: DnsServers | undefined; dispatch: ReturnType<typeof dispatchReading>; conntrack: ConntrackDetail },
 ): ProbeRequest {
   return {
     version: 1,
@@ -416,7 +592,8 @@ function probeRequest(
 export function probeRequestService(desired: DesiredService): ProbeRequest['services'][number] {
   const { service, namespace, name } = desired;
   const isProxied = service.notProxied === undefined;
-  const asked = (addresses: readonly string[]): string[] => (isProxied ? addresses.filter((address) => isAddressAsked(desired, address)) : []);
+  const asked = (addresses: readonly string[]): string[] =>
+    isProxied ? addresses.filter((address) => isAddressAsked(desired, address)) : [];
   return {
     namespace,
     name,
@@ -430,7 +607,9 @@ export function probeRequestService(desired: DesiredService): ProbeRequest['serv
       port,
       ...(nodePort === undefined || !isProxied ? {} : { nodePort }),
     })),
-    ...(service.healthCheckNodePort === undefined || !isProxied ? {} : { healthCheckNodePort: service.healthCheckNodePort }),
+    ...(service.healthCheckNodePort === undefined || !isProxied
+      ? {}
+      : { healthCheckNodePort: service.healthCheckNodePort }),
   };
 }
 
@@ -449,17 +628,25 @@ async function clusterDns(observer: ClusterObserver): Promise<DnsServers | undef
   const dns = await unlessForbidden(observer.dns());
   if (dns !== undefined) return dns ?? undefined;
   const service = await unlessForbidden(observer.dnsService());
-  return service === undefined || service === null ? undefined : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
+  return service === undefined || service === null
+    ? undefined
+    : { clusterIPs: (service.spec?.clusterIPs ?? []).filter((address) => address !== 'None') };
 }
 
 /** CoreDNS runs with two replicas, or with a few more; past so many, the first speak for the rest. */
 const maxDnsEndpoints = 10;
 
-function dnsRequest(desired: DesiredService, { clusterIPs, servers }: DnsServers): NonNullable<ProbeRequest['collect']['dns']> {
+function dnsRequest(
+  desired: DesiredService,
+  { clusterIPs, servers }: DnsServers,
+): NonNullable<ProbeRequest['collect']['dns']> {
   const service = `${desired.namespace}/${desired.name}`;
   return {
     servers: clusterIPs.slice(0, 2),
-    endpoints: (servers ?? []).filter(({ ready }) => ready).slice(0, maxDnsEndpoints).map(({ address, port }) => ({ address, port })),
+    endpoints: (servers ?? [])
+      .filter(({ ready }) => ready)
+      .slice(0, maxDnsEndpoints)
+      .map(({ address, port }) => ({ address, port })),
     health: healthQuestion(defaultClusterDomain),
     questions: expectedAnswers(desired, defaultClusterDomain).map(({ name, type }) => ({ service, name, type })),
   };
@@ -475,15 +662,24 @@ async function clientOf(
 ): Promise<{ walkFrom: NonNullable<StatusInput['walkFrom']>; pod?: V1Pod; problem?: string }> {
   if (from?.pod !== undefined) {
     const pod = await orUndefined(core.readNamespacedPod({ namespace, name: from.pod }));
-    if (pod === undefined) return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
+    if (pod === undefined)
+      return { walkFrom: [], problem: `spec.from.pod: there is no pod ${from.pod} in namespace ${namespace}` };
     const node = pod.spec?.nodeName;
     const addresses = (pod.status?.podIPs ?? []).map(({ ip }) => ip);
-    if (node === undefined || addresses.length === 0) return { walkFrom: [], problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}` };
+    if (node === undefined || addresses.length === 0)
+      return {
+        walkFrom: [],
+        problem: `spec.from.pod: the pod ${from.pod} has no address yet; it is ${pod.status?.phase ?? 'Pending'}`,
+      };
     return { walkFrom: addresses.map((address) => ({ node, address })), pod };
   }
   if (from?.node !== undefined) {
     const node = allNodes.find(({ name }) => name === from.node);
-    if (node === undefined) return { walkFrom: [], problem: `spec.from.node: the cluster has no Linux node ${from.node}; kubectl get nodes lists them` };
+    if (node === undefined)
+      return {
+        walkFrom: [],
+        problem: `spec.from.node: the cluster has no Linux node ${from.node}; kubectl get nodes lists them`,
+      };
     return { walkFrom: node.internalIPs.map((address) => ({ node: node.name, address })) };
   }
   const { ip } = from ?? {};
@@ -503,9 +699,11 @@ async function orUndefined<Value>(read: Promise<Value>): Promise<Value | undefin
 export function nearNames(name: string, names: readonly string[]): string[] {
   return names
     .map((candidate) => ({ candidate, far: distance(name, candidate) }))
-    .filter(({ candidate, far }) => far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate))
+    .filter(
+      ({ candidate, far }) =>
+        far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate),
+    )
     .sort((one, other) => one.far - other.far)
     .slice(0, 5)
     .map(({ candidate }) => candidate);
 }
-

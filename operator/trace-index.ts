@@ -3,7 +3,11 @@ import { isActive, type TraceState } from './reconcile.ts';
 
 export interface IndexedTrace extends TraceState {
   readonly spec: TraceState['spec'] & { readonly serviceRef: { readonly name: string } };
-  readonly metadata: TraceState['metadata'] & { readonly uid?: string; readonly namespace?: string; readonly creationTimestamp?: string };
+  readonly metadata: TraceState['metadata'] & {
+    readonly uid?: string;
+    readonly namespace?: string;
+    readonly creationTimestamp?: string;
+  };
 }
 
 interface Entry {

@@ -58,7 +58,10 @@ export class WorkQueue {
 
   /** How many keys wait for their turn, and for how long the first of them has, in milliseconds. */
   backlog(): { readonly keys: number; readonly milliseconds: number } {
-    const since = [...this.#waiting.values()].flatMap(({ once, recurring }) => [...once.values(), ...recurring.values()]);
+    const since = [...this.#waiting.values()].flatMap(({ once, recurring }) => [
+      ...once.values(),
+      ...recurring.values(),
+    ]);
     return { keys: since.length, milliseconds: since.length === 0 ? 0 : Date.now() - Math.min(...since) };
   }
 
@@ -68,7 +71,10 @@ export class WorkQueue {
     this.#waiting.clear();
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
-    if (this.#running.size > 0) await new Promise<void>((resolve) => { this.#idle = resolve; });
+    if (this.#running.size > 0)
+      await new Promise<void>((resolve) => {
+        this.#idle = resolve;
+      });
   }
 
   #wait(key: string): void {
@@ -131,7 +137,13 @@ export class WorkQueue {
       return;
     }
     if (this.#dirty.delete(key)) this.#wait(key);
-    else if (again !== undefined) this.#timers.set(key, setTimeout(() => { this.add(key); }, again));
+    else if (again !== undefined)
+      this.#timers.set(
+        key,
+        setTimeout(() => {
+          this.add(key);
+        }, again),
+      );
     giveUpPlace();
     this.#next();
   }

@@ -23,7 +23,12 @@ export async function askDns(request: DnsRequest, services: readonly string[], e
   await Promise.all([...servers.map((server) => askServer(server, request, services, emit)), readResolvConf(emit)]);
 }
 
-async function askServer(server: Server, { health, questions }: DnsRequest, services: readonly string[], emit: Emit): Promise<void> {
+async function askServer(
+  server: Server,
+  { health, questions }: DnsRequest,
+  services: readonly string[],
+  emit: Emit,
+): Promise<void> {
   const ask = async (question: DnsRequest['health']): Promise<Omit<RecordOf<'dnsAnswer'>, 'kind' | 'service'>> => {
     const began = performance.now();
     const query = (): Promise<DnsReply> => queryDns({ address: server.server, port: server.port }, question);
@@ -32,14 +37,26 @@ async function askServer(server: Server, { health, questions }: DnsRequest, serv
       await sleep(againMilliseconds);
       reply = await query();
     }
-    return { ...server, name: question.name, type: question.type, ...reply, milliseconds: Math.round((performance.now() - began) * 10) / 10 };
+    return {
+      ...server,
+      name: question.name,
+      type: question.type,
+      ...reply,
+      milliseconds: Math.round((performance.now() - began) * 10) / 10,
+    };
   };
   const healthy = await ask(health);
   for (const service of services) emit({ kind: 'dnsAnswer', service, ...healthy });
   if (healthy.error !== undefined) return;
   const asked = server.role === 'Service' ? questions : questions.filter(({ type }) => type !== 'SRV');
   const limit = pLimit(maxConcurrent);
-  await Promise.all(asked.map(({ service, name, type }) => limit(async () => { emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) }); })));
+  await Promise.all(
+    asked.map(({ service, name, type }) =>
+      limit(async () => {
+        emit({ kind: 'dnsAnswer', service, ...(await ask({ name, type })) });
+      }),
+    ),
+  );
 }
 
 /** A server that starts or ends refuses, or fails, for a moment. One that does not answer was asked several times already. */
@@ -55,6 +72,10 @@ async function readResolvConf(emit: Emit): Promise<void> {
   try {
     emit({ kind: 'resolvConf', text: (await readFile('/etc/resolv.conf', 'utf8')).slice(0, 4096) });
   } catch (error) {
-    emit({ kind: 'unread', what: "the node's resolv.conf", reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      what: "the node's resolv.conf",
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }

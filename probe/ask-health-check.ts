@@ -14,13 +14,20 @@ const bodySchema = z.object({ localEndpoints: z.number().int(), serviceProxyHeal
  * The answer of the first address that gives one; never rejects.
  * @param addresses of the node, on which others reach it
  */
-export async function askHealthCheck({ namespace, name }: ProbeRequestService, port: number, addresses: readonly string[]): Promise<RecordOf<'healthCheck'>> {
+export async function askHealthCheck(
+  { namespace, name }: ProbeRequestService,
+  port: number,
+  addresses: readonly string[],
+): Promise<RecordOf<'healthCheck'>> {
   const errors: string[] = [];
   const record = { kind: 'healthCheck', service: `${namespace}/${name}`, port, errors } as const;
   for (const address of ['127.0.0.1', ...addresses].slice(0, maxAddresses)) {
     try {
       // Whoever answers in kube-proxy's place must not send the probe elsewhere.
-      const response = await fetch(`http://${hostPort(address, port)}/`, { signal: AbortSignal.timeout(timeoutMilliseconds), redirect: 'manual' });
+      const response = await fetch(`http://${hostPort(address, port)}/`, {
+        signal: AbortSignal.timeout(timeoutMilliseconds),
+        redirect: 'manual',
+      });
       const body = bodySchema.safeParse(parseJson(await response.text()));
       // The port is what a tenant has chosen: of another program that has it, nothing is told.
       if (!body.success) {
@@ -28,7 +35,13 @@ export async function askHealthCheck({ namespace, name }: ProbeRequestService, p
         continue;
       }
       const { localEndpoints, serviceProxyHealthy } = body.data;
-      return { ...record, address, status: response.status, localEndpoints, ...(serviceProxyHealthy === undefined ? {} : { serviceProxyHealthy }) };
+      return {
+        ...record,
+        address,
+        status: response.status,
+        localEndpoints,
+        ...(serviceProxyHealthy === undefined ? {} : { serviceProxyHealthy }),
+      };
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       errors.push(`${hostPort(address, port)}: ${cause instanceof Error ? cause.message : String(cause)}`);

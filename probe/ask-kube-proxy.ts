@@ -21,7 +21,15 @@ export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
   return {
     kind: 'kubeProxy',
     ...(mode?.status === 200 ? { proxyMode: mode.body } : {}),
-    ...(health === undefined ? {} : { livez: { path: live?.status === 404 ? '/healthz' : '/livez', status: health.status, body: health.body.slice(0, 4096) } }),
+    ...(health === undefined
+      ? {}
+      : {
+          livez: {
+            path: live?.status === 404 ? '/healthz' : '/livez',
+            status: health.status,
+            body: health.body.slice(0, 4096),
+          },
+        }),
     ...(metrics?.status === 200 ? { metrics: relevantMetrics(metrics.body.split('\n')) } : {}),
     ...(configz?.status === 200 && configz.body.length <= maxConfigLength ? { configz: configz.body } : {}),
     errors,

@@ -10,7 +10,16 @@ import { ownAddresses } from './own-addresses.ts';
 export async function capture(request: CaptureRequest, emit: (record: CaptureRecord) => void): Promise<void> {
   const { durationSeconds, maxBytes, snapLength } = request;
   const filter = captureFilter(request.places);
-  emit({ kind: 'captureStart', version: 1, node: request.node, startedAt: new Date().toISOString(), filter, snapLength, addresses: ownAddresses(), interfaces: await interfaceNames() });
+  emit({
+    kind: 'captureStart',
+    version: 1,
+    node: request.node,
+    startedAt: new Date().toISOString(),
+    filter,
+    snapLength,
+    addresses: ownAddresses(),
+    interfaces: await interfaceNames(),
+  });
   let packets = 0;
   let bytes = 0;
   let problem: string | undefined;
@@ -23,11 +32,33 @@ export async function capture(request: CaptureRequest, emit: (record: CaptureRec
     if (isFull) return;
     bytes += data.length;
     packets += 1;
-    emit({ kind: 'packet', time, length, data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64') });
+    emit({
+      kind: 'packet',
+      time,
+      length,
+      data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
+    });
   });
   const program = startProgram(
     // -p: no promiscuous mode; -P: classic pcap; the filter is one argument, and has nothing but addresses and ports.
-    ['dumpcap', '-q', '-p', '-P', '-i', 'any', '-y', 'LINUX_SLL2', '-s', String(snapLength), '-a', `duration:${String(durationSeconds)}`, '-f', filter, '-w', '-'],
+    [
+      'dumpcap',
+      '-q',
+      '-p',
+      '-P',
+      '-i',
+      'any',
+      '-y',
+      'LINUX_SLL2',
+      '-s',
+      String(snapLength),
+      '-a',
+      `duration:${String(durationSeconds)}`,
+      '-f',
+      filter,
+      '-w',
+      '-',
+    ],
     (chunk) => {
       try {
         if (problem === undefined) reader.push(chunk);
@@ -38,11 +69,19 @@ export async function capture(request: CaptureRequest, emit: (record: CaptureRec
     },
   );
   // dumpcap ends by itself; it is ended all the same where it does not.
-  const timer = setTimeout(() => { program.stop(); }, (durationSeconds + 2) * 1000);
+  const timer = setTimeout(
+    () => {
+      program.stop();
+    },
+    (durationSeconds + 2) * 1000,
+  );
   const { status, errors } = await program.finished;
   clearTimeout(timer);
-  const dropped = errors.flatMap((line) => /received\/dropped on interface .*: \d+\/(\d+)/.exec(line)?.[1] ?? []).map(Number)[0];
-  if (problem === undefined && status !== 0 && !isFull && packets === 0) problem = errors.find((line) => !line.includes('cap_set_proc')) ?? `dumpcap ended with status ${String(status)}`;
+  const dropped = errors
+    .flatMap((line) => /received\/dropped on interface .*: \d+\/(\d+)/.exec(line)?.[1] ?? [])
+    .map(Number)[0];
+  if (problem === undefined && status !== 0 && !isFull && packets === 0)
+    problem = errors.find((line) => !line.includes('cap_set_proc')) ?? `dumpcap ended with status ${String(status)}`;
   emit({
     kind: 'captureEnd',
     reason: problem !== undefined ? 'failed' : isFull ? 'bytes' : 'duration',
@@ -54,7 +93,8 @@ export async function capture(request: CaptureRequest, emit: (record: CaptureRec
 
 /** By number. /sys would show another network's where it was mounted in it; these files are always the process's own. */
 async function interfaceNames(): Promise<Record<string, string>> {
-  const read = async (file: string): Promise<string[]> => (await readFile(`/proc/net/${file}`, 'utf8').catch(() => '')).split('\n');
+  const read = async (file: string): Promise<string[]> =>
+    (await readFile(`/proc/net/${file}`, 'utf8').catch(() => '')).split('\n');
   const [igmp, multicast, ipv6] = await Promise.all([read('igmp'), read('dev_mcast'), read('if_inet6')]);
   return Object.fromEntries([
     // `2	eth0      :     1      V3`; its groups stand in lines that begin with a blank.

@@ -12,7 +12,13 @@ import { rulesOfReport } from '../core/report-rules.ts';
 import { familyOf } from '../core/service.ts';
 import type { Commands } from './commands.ts';
 import type { Emit } from './emit.ts';
-import { tryConnections, type ConnectRequest, type ConnectionCheck, type LocalEnd, type Target } from './try-connections.ts';
+import {
+  tryConnections,
+  type ConnectRequest,
+  type ConnectionCheck,
+  type LocalEnd,
+  type Target,
+} from './try-connections.ts';
 
 export interface CheckedNode {
   readonly node: string;
@@ -22,9 +28,19 @@ export interface CheckedNode {
 }
 
 /** Emits one record for each target; one that is not the Service's own is `untried`, with the reason. */
-export async function connectChecked(connect: ConnectRequest, services: ProbeRequest['services'], commands: Commands, { node, addresses, readRules }: CheckedNode, emit: Emit): Promise<void> {
-  const records: NodeReportRecord[] = [{ kind: 'start', version: 1, node, startedAt: '', kernel: '', probeVersion: '', addresses: [...addresses] }];
-  await readRules((record) => { records.push(record); });
+export async function connectChecked(
+  connect: ConnectRequest,
+  services: ProbeRequest['services'],
+  commands: Commands,
+  { node, addresses, readRules }: CheckedNode,
+  emit: Emit,
+): Promise<void> {
+  const records: NodeReportRecord[] = [
+    { kind: 'start', version: 1, node, startedAt: '', kernel: '', probeVersion: '', addresses: [...addresses] },
+  ];
+  await readRules((record) => {
+    records.push(record);
+  });
   const report: NodeReport = { node, records, complete: true };
   const allowed: Target[] = [];
   for (const target of connect.targets) {
@@ -36,7 +52,13 @@ export async function connectChecked(connect: ConnectRequest, services: ProbeReq
 }
 
 /** Why a target may not be connected to, as far as the node knows; undefined where it may. */
-function refusalOf(target: Target, { backends }: ConnectRequest, services: ProbeRequest['services'], report: NodeReport, addresses: readonly string[]): string | undefined {
+function refusalOf(
+  target: Target,
+  { backends }: ConnectRequest,
+  services: ProbeRequest['services'],
+  report: NodeReport,
+  addresses: readonly string[],
+): string | undefined {
   const service = services.find(({ namespace, name }) => `${namespace}/${name}` === target.service);
   if (service === undefined || !isOwnTarget(target, service, backends, addresses)) return "it is not the Service's own";
   if (target.hop === 'Endpoint') return undefined;
@@ -44,20 +66,38 @@ function refusalOf(target: Target, { backends }: ConnectRequest, services: Probe
   const rules = rulesOfReport(report, target.service, family);
   const [source] = reachableAddresses(addresses, family);
   if (rules === undefined) return "the node's rules for it could not be read";
-  const { leaves } = rules.walk({ source: source ?? target.address, destination: target.address, destinationPort: target.port, protocol: target.protocol, entersAt: 'OUTPUT' });
-  const isElsewhere = leaves.some(({ dnat }) => dnat !== undefined && !backends.some((backend) => isSameTarget(backend, dnat)));
+  const { leaves } = rules.walk({
+    source: source ?? target.address,
+    destination: target.address,
+    destinationPort: target.port,
+    protocol: target.protocol,
+    entersAt: 'OUTPUT',
+  });
+  const isElsewhere = leaves.some(
+    ({ dnat }) => dnat !== undefined && !backends.some((backend) => isSameTarget(backend, dnat)),
+  );
   return isElsewhere ? 'the rules of the node lead it to what is no endpoint of the Service' : undefined;
 }
 
-function isOwnTarget({ hop, address, port, protocol }: Target, service: ProbeRequestService, backends: ConnectRequest['backends'], addresses: readonly string[]): boolean {
+function isOwnTarget(
+  { hop, address, port, protocol }: Target,
+  service: ProbeRequestService,
+  backends: ConnectRequest['backends'],
+  addresses: readonly string[],
+): boolean {
   const isPort = service.ports.some((each) => each.protocol === protocol && each.port === port);
   switch (hop) {
     case 'ClusterIP':
       return isPort && addressSet(service.clusterIPs).has(address);
     case 'NodePort':
-      return addressSet(addresses).has(address) && service.ports.some((each) => each.protocol === protocol && each.nodePort === port);
+      return (
+        addressSet(addresses).has(address) &&
+        service.ports.some((each) => each.protocol === protocol && each.nodePort === port)
+      );
     case 'LoadBalancerIP':
-      return isPort && addressSet(service.loadBalancerIPs).has(address) && addressSet(service.ownIPs ?? []).has(address);
+      return (
+        isPort && addressSet(service.loadBalancerIPs).has(address) && addressSet(service.ownIPs ?? []).has(address)
+      );
     case 'ExternalIP':
       return false;
     case 'Endpoint':
@@ -70,7 +110,10 @@ function checkOf(target: Target, { backends }: ConnectRequest, commands: Command
   return async (local, hasAnswered) => {
     const answering = local === undefined ? undefined : await replySource(target, local, commands);
     // A packet that a rule of the node refused or dropped has no entry; an endpoint that is connected to past all rules needs none.
-    if (answering === undefined) return hasAnswered && target.hop !== 'Endpoint' ? `conntrack does not say who answered for ${hostPort(target.address, target.port)}` : undefined;
+    if (answering === undefined)
+      return hasAnswered && target.hop !== 'Endpoint'
+        ? `conntrack does not say who answered for ${hostPort(target.address, target.port)}`
+        : undefined;
     if (backends.some((backend) => isSameTarget(backend, answering))) return undefined;
     // No rule led it elsewhere: to nobody, or to a load balancer outside of the cluster; on a node port, to a program of the node.
     const isPastRules = isSameTarget(answering, target);
@@ -79,10 +122,27 @@ function checkOf(target: Target, { backends }: ConnectRequest, commands: Command
   };
 }
 
-async function replySource({ address, port, protocol }: Target, local: LocalEnd, commands: Commands): Promise<{ readonly address: string; readonly port: number } | undefined> {
+async function replySource(
+  { address, port, protocol }: Target,
+  local: LocalEnd,
+  commands: Commands,
+): Promise<{ readonly address: string; readonly port: number } | undefined> {
   const lines: string[] = [];
   await commands.stream(
-    ['conntrack', '-G', '-p', protocol.toLowerCase(), '-s', local.address, '-d', address, '--sport', String(local.port), '--dport', String(port)],
+    [
+      'conntrack',
+      '-G',
+      '-p',
+      protocol.toLowerCase(),
+      '-s',
+      local.address,
+      '-d',
+      address,
+      '--sport',
+      String(local.port),
+      '--dport',
+      String(port),
+    ],
     (line) => lines.push(line),
   );
   const [entry] = lines.flatMap((line) => parseConntrackLine(line) ?? []);

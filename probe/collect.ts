@@ -23,19 +23,60 @@ import { ownAddresses } from './own-addresses.ts';
 export async function collect(request: ProbeRequest, commands: Commands, version: string, emit: Emit): Promise<void> {
   const started = Date.now();
   const addresses = ownAddresses();
-  emit({ kind: 'start', version: 1, node: request.node, startedAt: new Date(started).toISOString(), kernel: release(), probeVersion: version, addresses });
+  emit({
+    kind: 'start',
+    version: 1,
+    node: request.node,
+    startedAt: new Date(started).toISOString(),
+    kernel: release(),
+    probeVersion: version,
+    addresses,
+  });
   const { system = false } = request.collect;
   const statistics = system ? await readConntrackStatistics(commands, emit) : undefined;
   await Promise.all([
-    ...(system ? [readSystem(emit), readInterfaces(emit), readSockets(request.services, emit), ...askHealthChecks(request, addresses, emit)] : []),
+    ...(system
+      ? [
+          readSystem(emit),
+          readInterfaces(emit),
+          readSockets(request.services, emit),
+          ...askHealthChecks(request, addresses, emit),
+        ]
+      : []),
     readAsked(request, commands, addresses, emit),
     request.collect.conntrack === 'None' ? undefined : readConntrack(commands, request, addresses, emit),
     request.collect.connect === undefined
       ? undefined
-      : connectChecked(request.collect.connect, request.services, commands, { node: request.node, addresses, readRules: (keep) => readAsked({ ...request, collect: { ...request.collect, rules: true, kubeProxy: false, system: false, dispatch: 'Rules' } }, commands, addresses, keep) }, emit),
-    request.collect.dns === undefined ? undefined : askDns(request.collect.dns, request.services.map(({ namespace, name }) => `${namespace}/${name}`), emit),
+      : connectChecked(
+          request.collect.connect,
+          request.services,
+          commands,
+          {
+            node: request.node,
+            addresses,
+            readRules: (keep) =>
+              readAsked(
+                {
+                  ...request,
+                  collect: { ...request.collect, rules: true, kubeProxy: false, system: false, dispatch: 'Rules' },
+                },
+                commands,
+                addresses,
+                keep,
+              ),
+          },
+          emit,
+        ),
+    request.collect.dns === undefined
+      ? undefined
+      : askDns(
+          request.collect.dns,
+          request.services.map(({ namespace, name }) => `${namespace}/${name}`),
+          emit,
+        ),
   ]);
-  if (statistics !== undefined) emitStatistics(statistics, (await readConntrackStatistics(commands, emit)) ?? statistics, emit);
+  if (statistics !== undefined)
+    emitStatistics(statistics, (await readConntrackStatistics(commands, emit)) ?? statistics, emit);
   const finished = Date.now();
   emit({ kind: 'end', finishedAt: new Date(finished).toISOString(), durationMilliseconds: finished - started });
 }
@@ -49,15 +90,30 @@ function askHealthChecks(request: ProbeRequest, addresses: readonly string[], em
 }
 
 /** kube-proxy's own word for its mode decides what is read; where it gives none, everything that is there is. */
-async function readAsked(request: ProbeRequest, commands: Commands, addresses: readonly string[], emit: Emit): Promise<void> {
+async function readAsked(
+  request: ProbeRequest,
+  commands: Commands,
+  addresses: readonly string[],
+  emit: Emit,
+): Promise<void> {
   const { rules, kubeProxy, system } = request.collect;
-  const [proxy, tables] = await Promise.all([kubeProxy || rules ? askKubeProxy() : undefined, rules ? readTables(commands, emit) : undefined]);
-  if (proxy !== undefined) emit(kubeProxy ? proxy : { kind: 'kubeProxy', ...(proxy.proxyMode === undefined ? {} : { proxyMode: proxy.proxyMode }), errors: [] });
+  const [proxy, tables] = await Promise.all([
+    kubeProxy || rules ? askKubeProxy() : undefined,
+    rules ? readTables(commands, emit) : undefined,
+  ]);
+  if (proxy !== undefined)
+    emit(
+      kubeProxy
+        ? proxy
+        : { kind: 'kubeProxy', ...(proxy.proxyMode === undefined ? {} : { proxyMode: proxy.proxyMode }), errors: [] },
+    );
   if (tables === undefined) return;
   const mode = parseProxyMode(proxy?.proxyMode);
   await Promise.all([
     readRules(request, commands, { tables, mode, addresses }, emit),
     system === true && (mode === 'ipvs' || tables.ipvs) ? readLocalAddresses(request.services, emit) : undefined,
-    system === true && mode !== undefined && mode !== 'unknown' ? readOtherModes(commands, mode, tables, request.services, emit) : undefined,
+    system === true && mode !== undefined && mode !== 'unknown'
+      ? readOtherModes(commands, mode, tables, request.services, emit)
+      : undefined,
   ]);
 }

@@ -19,7 +19,11 @@ export interface Commands {
    * Gives each line of standard output to `onLine`, and waits for the end. Never rejects.
    * @param input for standard input; without it, there is none. A stream may be written while the program runs
    */
-  stream(argv: readonly [string, ...string[]], onLine: (line: string) => void, input?: string | Readable): Promise<Finished>;
+  stream(
+    argv: readonly [string, ...string[]],
+    onLine: (line: string) => void,
+    input?: string | Readable,
+  ): Promise<Finished>;
 }
 
 const defaultPath = '/usr/sbin:/usr/bin:/sbin:/bin';
@@ -59,7 +63,9 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
           clearTimeout(timer);
           lines.end();
           const errors = errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
-          const problem = late ? `${program} took more than ${String(timeoutMilliseconds / 1000)} s` : (errors[0] ?? '');
+          const problem = late
+            ? `${program} took more than ${String(timeoutMilliseconds / 1000)} s`
+            : (errors[0] ?? '');
           resolve({ status: late ? 124 : (status ?? 1), problem, errors });
         });
       }),
@@ -78,17 +84,32 @@ export interface StartedProgram {
 /** Starts a program whose output is bytes, and which runs for as long as it is wanted. */
 export function startProgram(argv: readonly [string, ...string[]], onChunk: (chunk: Buffer) => void): StartedProgram {
   const [program, ...args] = argv;
-  const child = spawn(program, args, { env: { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(program, args, {
+    env: { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const { promise: finished, resolve } = Promise.withResolvers<Pick<Finished, 'status' | 'errors'>>();
   let errorText = '';
   child.stdout.on('data', onChunk);
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => { if (errorText.length < maxErrorText) errorText += chunk; });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    if (errorText.length < maxErrorText) errorText += chunk;
+  });
   child.once('error', (error) => {
     const missing = 'code' in error && error.code === 'ENOENT';
     resolve({ status: missing ? 127 : 126, errors: [missing ? `${program} is not installed` : error.message] });
   });
-  child.once('close', (status) => { resolve({ status: status ?? 1, errors: errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()])) }); });
-  return { stop: () => { child.kill('SIGINT'); }, finished };
+  child.once('close', (status) => {
+    resolve({
+      status: status ?? 1,
+      errors: errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()])),
+    });
+  });
+  return {
+    stop: () => {
+      child.kill('SIGINT');
+    },
+    finished,
+  };
 }
 
 /** Cuts text that comes in chunks into lines: node:readline takes several times as long for a dump of 20 MB. */
@@ -123,7 +144,9 @@ function lockFile(): string {
   } catch {
     // Where all may write, a name that nobody can guess; it goes with this process.
     const directory = mkdtempSync(join(tmpdir(), 'svctrace-'));
-    process.once('exit', () => { rmSync(directory, { recursive: true, force: true }); });
+    process.once('exit', () => {
+      rmSync(directory, { recursive: true, force: true });
+    });
     return join(directory, 'xtables.lock');
   }
 }

@@ -31,19 +31,36 @@ const absentMessage = /No chain\/target\/match by that name|does not exist|incom
 const batches = 2;
 
 /** @param program `iptables-nft` or `ip6tables-nft` */
-export async function listChains(commands: Commands, program: string, table: string, questions: readonly ChainQuestion[]): Promise<Listing> {
+export async function listChains(
+  commands: Commands,
+  program: string,
+  table: string,
+  questions: readonly ChainQuestion[],
+): Promise<Listing> {
   const perBatch = Math.max(4, Math.ceil(questions.length / batches));
-  const groups = Array.from({ length: Math.ceil(questions.length / perBatch) }, (_, index) => questions.slice(index * perBatch, (index + 1) * perBatch));
+  const groups = Array.from({ length: Math.ceil(questions.length / perBatch) }, (_, index) =>
+    questions.slice(index * perBatch, (index + 1) * perBatch),
+  );
   const listings = await Promise.all(groups.map((group) => listBatch(commands, program, table, group)));
   const problem = listings.find((listing) => listing.problem !== undefined)?.problem;
-  return { chains: new Map(listings.flatMap(({ chains }) => [...chains])), ...(problem === undefined ? {} : { problem }) };
+  return {
+    chains: new Map(listings.flatMap(({ chains }) => [...chains])),
+    ...(problem === undefined ? {} : { problem }),
+  };
 }
 
-async function listBatch(commands: Commands, program: string, table: string, questions: readonly ChainQuestion[]): Promise<Listing> {
+async function listBatch(
+  commands: Commands,
+  program: string,
+  table: string,
+  questions: readonly ChainQuestion[],
+): Promise<Listing> {
   const chains = new Map<string, ListedChain>();
   const { status, problem, errors } = await commands.stream(
     ['xargs', '-0', '-n', '2', program, '-w', '5', '-t', table, '-v'],
-    (line) => { readLine(chains, line); },
+    (line) => {
+      readLine(chains, line);
+    },
     questionWords(questions).join('\0'),
   );
   const missing = questions.filter(({ chain, references }) => {
@@ -54,10 +71,24 @@ async function listBatch(commands: Commands, program: string, table: string, que
   // xargs gives 123 where a run of the tool failed, as it does for a chain that is not there.
   const notices = errors.filter((line) => !line.startsWith('#'));
   const other = notices.find((line) => !absentMessage.test(line));
-  if ((status !== 0 && status !== 123) || other !== undefined) return { chains, problem: other ?? (problem === '' ? `xargs ${program} ended with ${String(status)}` : problem) };
-  if (missing.length > notices.length) return { chains, problem: `${program} printed nothing of chain ${missing[0]?.chain ?? ''}` };
-  const foreign = notices.some((line) => line.includes('incompatible')) ? await chainsOfNft(commands, program, table, missing.map(({ chain }) => chain)) : [];
-  return { chains, ...(foreign[0] === undefined ? {} : { problem: `nf_tables holds chain ${foreign[0]}, and ${program} cannot read it` }) };
+  if ((status !== 0 && status !== 123) || other !== undefined)
+    return { chains, problem: other ?? (problem === '' ? `xargs ${program} ended with ${String(status)}` : problem) };
+  if (missing.length > notices.length)
+    return { chains, problem: `${program} printed nothing of chain ${missing[0]?.chain ?? ''}` };
+  const foreign = notices.some((line) => line.includes('incompatible'))
+    ? await chainsOfNft(
+        commands,
+        program,
+        table,
+        missing.map(({ chain }) => chain),
+      )
+    : [];
+  return {
+    chains,
+    ...(foreign[0] === undefined
+      ? {}
+      : { problem: `nf_tables holds chain ${foreign[0]}, and ${program} cannot read it` }),
+  };
 }
 
 /** The arguments of each run, two by two. `-nL` prints the references, `-S` the rules as they would be written. */
@@ -79,7 +110,12 @@ export function readLine(chains: Map<string, ListedChain>, line: string): void {
 }
 
 /** Those of the chains that nf_tables holds: iptables-nft calls a chain that it cannot read by the same word as one that is not there. */
-async function chainsOfNft(commands: Commands, program: string, table: string, names: readonly string[]): Promise<string[]> {
+async function chainsOfNft(
+  commands: Commands,
+  program: string,
+  table: string,
+  names: readonly string[],
+): Promise<string[]> {
   const found: string[] = [];
   await commands.stream(
     ['xargs', '-0', '-n', '1', 'nft', 'list', 'chain', program === 'ip6tables-nft' ? 'ip6' : 'ip', table],

@@ -29,7 +29,9 @@ async function readRequest<Request>(schema: ZodType<Request>): Promise<Request> 
     const request = schema.safeParse(value);
     if (request.success) return request.data;
     const issue = request.error.issues[0];
-    throw new BadRequestError(`the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`);
+    throw new BadRequestError(
+      `the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`,
+    );
   }
   throw new BadRequestError('standard input ended without a request; give one line of JSON');
 }
@@ -43,7 +45,9 @@ function wait(): void {
 if (process.argv[2] === 'wait') wait();
 else {
   try {
-    const print = (record: object): void => { process.stdout.write(`${JSON.stringify(record)}\n`); };
+    const print = (record: object): void => {
+      process.stdout.write(`${JSON.stringify(record)}\n`);
+    };
     // A reader that is gone wants no more: what was started for it ends with this process.
     process.stdout.on('error', () => process.exit(1));
     if (process.argv[2] === 'capture') await capture(await readRequest(captureRequestSchema), print);

@@ -54,7 +54,13 @@ export class NetlinkSocket {
   #waiting: Waiting | undefined;
 
   constructor(commands: Commands) {
-    const finished = commands.stream(netlinkProgram, (line) => { this.#line(line); }, this.#input);
+    const finished = commands.stream(
+      netlinkProgram,
+      (line) => {
+        this.#line(line);
+      },
+      this.#input,
+    );
     this.#failed = finished.then(({ problem }) => {
       throw this.#broken ?? new NetlinkError(problem === '' ? 'perl ended before it had answered' : problem);
     });
@@ -65,7 +71,9 @@ export class NetlinkSocket {
   /** What the kernel answered to each message. Rejects with NetlinkError where it could not be asked, or answered what is no message. One call at a time. */
   async ask(messages: readonly Uint8Array[]): Promise<NetlinkMessage[][]> {
     if (messages.length === 0) return [];
-    const answers = new Promise<NetlinkMessage[][]>((resolve) => { this.#waiting = { answers: [], count: messages.length, resolve }; });
+    const answers = new Promise<NetlinkMessage[][]>((resolve) => {
+      this.#waiting = { answers: [], count: messages.length, resolve };
+    });
     this.#input.write(messages.map((message) => `${Buffer.from(message).toString('hex')}\n`).join(''));
     return Promise.race([answers, this.#failed]);
   }

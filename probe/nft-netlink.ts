@@ -2,7 +2,15 @@
  * kube-proxy's nftables table, asked over netlink for what some Services have: what it costs does not grow with the
  * cluster, as a listing does (docs/decisions/043-netlink-for-nftables.md).
  */
-import { errorNumber, flagInterrupted, messageDone, messageError, NetlinkAttributes, NetlinkError, type NetlinkMessage } from '../core/netlink-message.ts';
+import {
+  errorNumber,
+  flagInterrupted,
+  messageDone,
+  messageError,
+  NetlinkAttributes,
+  NetlinkError,
+  type NetlinkMessage,
+} from '../core/netlink-message.ts';
 import { nftQuestionMessage, parseNftAnswer, type NftQuestion } from '../core/nft-netlink-question.ts';
 import { jumpsOfStatement } from '../core/nft-targets.ts';
 import { parseNftRules } from '../core/parse/nft-json.ts';
@@ -45,12 +53,16 @@ export class NetlinkNftTable implements NftTable {
     await this.#requireTable();
     await this.#readSets(keys.map(({ name }) => name));
     // Several Services may ask for one key: it is asked for once.
-    const questions = [...new Map(keys.map((each) => [`${each.name} ${each.key.join(' . ')}`, each])).values()].flatMap(({ name, key }) => {
-      const set = this.#sets.get(name);
-      if (set?.hasIntervals === true) throw new NetlinkError(`the set ${name} has intervals`);
-      const bytes = set === undefined ? undefined : keyBytes(set.key, key);
-      return set === undefined || bytes === undefined ? [] : [{ set, question: { ask: 'element', set: name, key: bytes } as const }];
-    });
+    const questions = [...new Map(keys.map((each) => [`${each.name} ${each.key.join(' . ')}`, each])).values()].flatMap(
+      ({ name, key }) => {
+        const set = this.#sets.get(name);
+        if (set?.hasIntervals === true) throw new NetlinkError(`the set ${name} has intervals`);
+        const bytes = set === undefined ? undefined : keyBytes(set.key, key);
+        return set === undefined || bytes === undefined
+          ? []
+          : [{ set, question: { ask: 'element', set: name, key: bytes } as const }];
+      },
+    );
     const answers = await this.#ask(questions.map(({ question }) => question));
     const found = new Map<string, unknown[]>(keys.map(({ name }) => [name, []]));
     questions.forEach(({ set }, index) => found.get(set.name)?.push(...netlinkElementsJson(set, answers[index] ?? [])));
@@ -70,13 +82,20 @@ export class NetlinkNftTable implements NftTable {
   async chains(names: readonly string[]): Promise<Map<string, NftObjects | undefined>> {
     await this.#requireTable();
     const found = new Map<string, NftObjects | undefined>();
-    for (let wanted = [...new Set(names)]; wanted.length > 0; ) {
-      const answers = await this.#ask(wanted.flatMap((chain): NftQuestion[] => [{ ask: 'chain', chain }, { ask: 'rules', chain }]));
+    for (let wanted = [...new Set(names)]; wanted.length > 0;) {
+      const answers = await this.#ask(
+        wanted.flatMap((chain): NftQuestion[] => [
+          { ask: 'chain', chain },
+          { ask: 'rules', chain },
+        ]),
+      );
       const declarations = answers.filter((_, index) => index % 2 === 0);
       const rules = answers.filter((_, index) => index % 2 === 1).map((answer) => answer ?? []);
       await this.#readSets(rules.flat().flatMap(setsOfNetlinkRule));
       wanted.forEach((name, index) => found.set(name, this.#chain(name, declarations[index], rules[index] ?? [])));
-      const jumps = wanted.flatMap((name) => parseNftRules(found.get(name) ?? []).flatMap(({ statements }) => statements.flatMap(jumpsOfStatement)));
+      const jumps = wanted.flatMap((name) =>
+        parseNftRules(found.get(name) ?? []).flatMap(({ statements }) => statements.flatMap(jumpsOfStatement)),
+      );
       wanted = [...new Set(jumps)].filter((name) => !found.has(name));
     }
     return found;
@@ -84,15 +103,18 @@ export class NetlinkNftTable implements NftTable {
 
   async timeouts(names: readonly string[]): Promise<Map<string, number>> {
     await this.#readSets(names);
-    return new Map(names.flatMap((name) => {
-      const timeout = this.#sets.get(name)?.timeout;
-      return timeout === undefined ? [] : [[name, timeout] as const];
-    }));
+    return new Map(
+      names.flatMap((name) => {
+        const timeout = this.#sets.get(name)?.timeout;
+        return timeout === undefined ? [] : [[name, timeout] as const];
+      }),
+    );
   }
 
   #chain(name: string, declarations: Answer, rules: readonly NetlinkAttributes[]): NftObjects | undefined {
     const [declaration] = declarations ?? [];
-    if ((declaration !== undefined && declaration.string(3) !== name) || rules.some((rule) => rule.string(2) !== name)) throw new NetlinkError(`the kernel answered with another chain than ${name}`);
+    if ((declaration !== undefined && declaration.string(3) !== name) || rules.some((rule) => rule.string(2) !== name))
+      throw new NetlinkError(`the kernel answered with another chain than ${name}`);
     if (declaration === undefined) return undefined;
     const sets = new Map([...this.#sets].flatMap(([each, set]) => (set === undefined ? [] : [[each, set] as const])));
     const context = { family: this.#family, table: this.#table, sets, elements: this.#elements };
@@ -112,7 +134,8 @@ export class NetlinkNftTable implements NftTable {
     const answers = await this.#ask(unread.map((set) => ({ ask: 'set', set })));
     const sets = unread.flatMap((name, index) => {
       const [set] = (answers[index] ?? []).map(parseNetlinkSet);
-      if (set !== undefined && set.name !== name) throw new NetlinkError(`the kernel answered with another set than ${name}`);
+      if (set !== undefined && set.name !== name)
+        throw new NetlinkError(`the kernel answered with another set than ${name}`);
       this.#sets.set(name, set);
       return set === undefined ? [] : [set];
     });
@@ -128,8 +151,14 @@ export class NetlinkNftTable implements NftTable {
   /** Asks all at once, and then for the generation: the answers before belong to it where it is that of the first of them. */
   async #ask(questions: readonly NftQuestion[]): Promise<readonly Answer[]> {
     if (questions.length === 0) return [];
-    const all: readonly NftQuestion[] = [...(this.#generation === undefined ? [{ ask: 'generation' } as const] : []), ...questions, { ask: 'generation' }];
-    const received = await this.#socket.ask(all.map((question, index) => nftQuestionMessage(question, this.#family, this.#table, index + 1)));
+    const all: readonly NftQuestion[] = [
+      ...(this.#generation === undefined ? [{ ask: 'generation' } as const] : []),
+      ...questions,
+      { ask: 'generation' },
+    ];
+    const received = await this.#socket.ask(
+      all.map((question, index) => nftQuestionMessage(question, this.#family, this.#table, index + 1)),
+    );
     const answers = all.map(({ ask }, index) => this.#answer(ask, index + 1, received[index] ?? []));
     return answers.slice(-1 - questions.length, -1);
   }
@@ -145,7 +174,10 @@ export class NetlinkNftTable implements NftTable {
       if (message.type === messageError || message.type === messageDone) {
         const number = errorNumber(message);
         if (number === interrupted) throw new ChangedError('the rules changed while they were read');
-        if (number !== 0 && number !== noEntry) throw new NetlinkError(`the kernel refused a question over netlink (${ask}, error ${String(number)}${number === notPermitted ? ', not permitted' : ''})`);
+        if (number !== 0 && number !== noEntry)
+          throw new NetlinkError(
+            `the kernel refused a question over netlink (${ask}, error ${String(number)}${number === notPermitted ? ', not permitted' : ''})`,
+          );
         isAbsent ||= number === noEntry;
         continue;
       }

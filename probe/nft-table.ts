@@ -40,7 +40,12 @@ const attempts = 3;
  * @param read asks for all that is wanted; it is begun anew where the table changed, and its result is taken whole
  * @returns why it could not be read, where the listing fails as well
  */
-export async function readNftTable<Result>(commands: Commands, family: Family, table: string, read: (table: NftTable) => Promise<Result>): Promise<{ readonly result: Result } | { readonly problem: string }> {
+export async function readNftTable<Result>(
+  commands: Commands,
+  family: Family,
+  table: string,
+  read: (table: NftTable) => Promise<Result>,
+): Promise<{ readonly result: Result } | { readonly problem: string }> {
   const socket = new NetlinkSocket(commands);
   try {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
@@ -75,7 +80,10 @@ export class NftTableListing implements NftTable {
   /** @param text of `nft -j list table` */
   constructor(text: string) {
     for (const object of splitObjects(text)) {
-      const [, kind, name] = /^\{"(set|map|chain|rule)": ?\{"family": ?"[^"]*", ?(?:"table": ?"[^"]*", ?)?"(?:name|chain)": ?"([^"]*)"/.exec(object) ?? [];
+      const [, kind, name] =
+        /^\{"(set|map|chain|rule)": ?\{"family": ?"[^"]*", ?(?:"table": ?"[^"]*", ?)?"(?:name|chain)": ?"([^"]*)"/.exec(
+          object,
+        ) ?? [];
       if (name === undefined) continue;
       if (kind === 'set' || kind === 'map') this.#sets.set(name, object);
       else {
@@ -87,7 +95,9 @@ export class NftTableListing implements NftTable {
   }
 
   async elements(keys: readonly NftKey[]): Promise<Map<string, unknown[]>> {
-    return new Map([...new Set(keys.map(({ name }) => name))].map((name) => [name, [...(this.#set(name)?.elem ?? [])]]));
+    return new Map(
+      [...new Set(keys.map(({ name }) => name))].map((name) => [name, [...(this.#set(name)?.elem ?? [])]]),
+    );
   }
 
   async allElements(names: readonly string[]): Promise<Map<string, readonly unknown[]>> {
@@ -100,16 +110,19 @@ export class NftTableListing implements NftTable {
     for (const name of wanted) {
       const objects = this.#chain(name);
       found.set(name, objects);
-      for (const { statements } of parseNftRules(objects ?? [])) for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
+      for (const { statements } of parseNftRules(objects ?? []))
+        for (const jump of statements.flatMap(jumpsOfStatement)) wanted.add(jump);
     }
     return found;
   }
 
   async timeouts(names: readonly string[]): Promise<Map<string, number>> {
-    return new Map(names.flatMap((name) => {
-      const timeout = this.#set(name)?.timeout;
-      return timeout === undefined ? [] : [[name, timeout] as const];
-    }));
+    return new Map(
+      names.flatMap((name) => {
+        const timeout = this.#set(name)?.timeout;
+        return timeout === undefined ? [] : [[name, timeout] as const];
+      }),
+    );
   }
 
   #chain(name: string): NftObjects | undefined {
@@ -127,9 +140,16 @@ export class NftTableListing implements NftTable {
 }
 
 /** Lists kube-proxy's table of one family, or says why it could not be listed. */
-export async function listNftTable(commands: Commands, family: Family, table: string): Promise<NftTableListing | { readonly problem: string }> {
+export async function listNftTable(
+  commands: Commands,
+  family: Family,
+  table: string,
+): Promise<NftTableListing | { readonly problem: string }> {
   const pieces: string[] = [];
-  const { status, problem } = await commands.stream(['nft', '-j', 'list', 'table', family === 'IPv4' ? 'ip' : 'ip6', table], (line) => pieces.push(line));
+  const { status, problem } = await commands.stream(
+    ['nft', '-j', 'list', 'table', family === 'IPv4' ? 'ip' : 'ip6', table],
+    (line) => pieces.push(line),
+  );
   if (status !== 0) return { problem };
   const text = pieces.join('');
   if (!text.startsWith('{"nftables":')) return { problem: 'nft -j printed no JSON of the known form' };

@@ -64,7 +64,20 @@ function queryPacket(id: number, { name, type, withEdns }: Query): Packet {
     // Recursion desired, as a client asks: of a name outside of the cluster, only the answer matters.
     flags: 0x100,
     questions: [{ type, name }],
-    additionals: withEdns ? [{ type: 'OPT', name: '.', udpPayloadSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false }] : [],
+    additionals: withEdns
+      ? [
+          {
+            type: 'OPT',
+            name: '.',
+            udpPayloadSize,
+            flags: 0,
+            options: [],
+            extendedRcode: 0,
+            ednsVersion: 0,
+            flag_do: false,
+          },
+        ]
+      : [],
   };
 }
 
@@ -73,7 +86,9 @@ function overUdp({ address, port }: Server, query: Query, milliseconds: number):
   const { promise, resolve, reject } = Promise.withResolvers<Packet>();
   const id = randomInt(65536);
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, milliseconds);
+  const timer = setTimeout(() => {
+    reject(new DnsTimeoutError());
+  }, milliseconds);
   socket.on('error', reject);
   socket.on('message', (message) => {
     const packet = parsePacket(message);
@@ -81,7 +96,10 @@ function overUdp({ address, port }: Server, query: Query, milliseconds: number):
   });
   socket.connect(port, address, (error?: unknown) => {
     if (error instanceof Error) reject(error);
-    else socket.send(encode(queryPacket(id, query)), (failure) => { if (failure !== null) reject(failure); });
+    else
+      socket.send(encode(queryPacket(id, query)), (failure) => {
+        if (failure !== null) reject(failure);
+      });
   });
   return promise.finally(() => {
     clearTimeout(timer);
@@ -97,10 +115,16 @@ function overTcp({ address, port }: Server, question: Query): Promise<Packet> {
   const length = Buffer.alloc(2);
   length.writeUInt16BE(message.length);
   let received = Buffer.alloc(0);
-  const socket = createConnection({ host: address, port }, () => { socket.write(Buffer.concat([length, message])); });
-  const timer = setTimeout(() => { reject(new DnsTimeoutError()); }, tcpMilliseconds);
+  const socket = createConnection({ host: address, port }, () => {
+    socket.write(Buffer.concat([length, message]));
+  });
+  const timer = setTimeout(() => {
+    reject(new DnsTimeoutError());
+  }, tcpMilliseconds);
   socket.on('error', reject);
-  socket.on('close', () => { reject(new Error('ECONNRESET')); });
+  socket.on('close', () => {
+    reject(new Error('ECONNRESET'));
+  });
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     const whole = received.length < 2 ? Infinity : 2 + received.readUInt16BE(0);
@@ -126,13 +150,19 @@ function parsePacket(message: Buffer): Packet | undefined {
 
 function readReply(packet: Packet, { name, type }: DnsQuestion): DnsReply {
   const records = (packet.answers ?? []).slice(0, maxAnswers);
-  const alias = records.flatMap((record) => (record.type === 'CNAME' && record.name.toLowerCase() === name ? [record.data.toLowerCase()] : []))[0];
-  const answers = records.filter((record) => record.type === type).map(answerText).sort();
+  const alias = records.flatMap((record) =>
+    record.type === 'CNAME' && record.name.toLowerCase() === name ? [record.data.toLowerCase()] : [],
+  )[0];
+  const answers = records
+    .filter((record) => record.type === type)
+    .map(answerText)
+    .sort();
   return { answers, ...(alias === undefined ? {} : { alias }), responseCode: responseCodeOf(packet) };
 }
 
 function answerText(record: Answer): string {
-  if (record.type === 'SRV') return [record.data.priority, record.data.weight, record.data.port, record.data.target.toLowerCase()].join(' ');
+  if (record.type === 'SRV')
+    return [record.data.priority, record.data.weight, record.data.port, record.data.target.toLowerCase()].join(' ');
   return record.type === 'A' || record.type === 'AAAA' ? record.data : '';
 }
 

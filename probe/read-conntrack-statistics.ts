@@ -22,7 +22,11 @@ export async function readConntrackStatistics(commands: Commands, emit: Emit): P
   const { status, problem } = await commands.stream(['conntrack', '-S'], (line) => lines.push(line));
   const counters = status === 0 ? parseConntrackStatistics(lines.join('\n')) : undefined;
   if (counters !== undefined) return { source: 'conntrack -S', at: Date.now(), counters };
-  emit({ kind: 'unread', what: 'statistics of conntrack', reason: status === 0 ? `conntrack -S printed: ${(lines[0] ?? 'nothing').slice(0, 120)}` : problem });
+  emit({
+    kind: 'unread',
+    what: 'statistics of conntrack',
+    reason: status === 0 ? `conntrack -S printed: ${(lines[0] ?? 'nothing').slice(0, 120)}` : problem,
+  });
   return undefined;
 }
 

@@ -28,29 +28,53 @@ interface Tally {
 }
 
 /** One pass over the table for each family that the Services have; an entry belongs to the frontend that it was sent to. */
-export async function readConntrack(commands: Commands, request: ProbeRequest, nodeAddresses: readonly string[], emit: Emit): Promise<void> {
-  const tallies = request.services.map((service): Tally => ({ service, groups: new Map(), lines: [], otherPorts: new Map(), matched: 0 }));
+export async function readConntrack(
+  commands: Commands,
+  request: ProbeRequest,
+  nodeAddresses: readonly string[],
+  emit: Emit,
+): Promise<void> {
+  const tallies = request.services.map((service): Tally => ({
+    service,
+    groups: new Map(),
+    lines: [],
+    otherPorts: new Map(),
+    matched: 0,
+  }));
   const families = new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.map(familyOf)));
   const problems: string[] = [];
-  await Promise.all([...families].map(async (family) => {
-    const { status, problem } = await commands.stream(['conntrack', '-L', '-f', family.toLowerCase(), '-o', 'extended'], (line) => {
-      for (const tally of tallies) {
-        // Most entries of a node are of other Services: a look at the text saves parsing them.
-        if (!mayConcern(line, tally.service)) continue;
-        const entry = parseConntrackLine(line);
-        if (entry === undefined) continue;
-        if (concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
-        else if (isToOtherPort(entry, tally.service)) addOtherPort(tally, entry);
-      }
-    });
-    if (status !== 0) problems.push(`${family}: ${problem}`);
-  }));
+  await Promise.all(
+    [...families].map(async (family) => {
+      const { status, problem } = await commands.stream(
+        ['conntrack', '-L', '-f', family.toLowerCase(), '-o', 'extended'],
+        (line) => {
+          for (const tally of tallies) {
+            // Most entries of a node are of other Services: a look at the text saves parsing them.
+            if (!mayConcern(line, tally.service)) continue;
+            const entry = parseConntrackLine(line);
+            if (entry === undefined) continue;
+            if (concerns(entry, tally.service, nodeAddresses)) add(tally, entry, line, request);
+            else if (isToOtherPort(entry, tally.service)) addOtherPort(tally, entry);
+          }
+        },
+      );
+      if (status !== 0) problems.push(`${family}: ${problem}`);
+    }),
+  );
   if (problems.length > 0) {
-    for (const { namespace, name } of request.services) emit({ kind: 'unread', service: `${namespace}/${name}`, what: 'conntrack entries', reason: problems.join('; ') });
+    for (const { namespace, name } of request.services)
+      emit({ kind: 'unread', service: `${namespace}/${name}`, what: 'conntrack entries', reason: problems.join('; ') });
   } else {
     for (const { service, groups, lines, matched, otherPorts } of tallies) {
       const others = [...otherPorts.values()].sort((one, other) => other.entries - one.entries).slice(0, maxOtherPorts);
-      emit({ kind: 'conntrack', service: `${service.namespace}/${service.name}`, matched, groups: [...groups.values()].map(({ group, clients }) => ({ ...group, clients: clients.size })), lines, ...(others.length === 0 ? {} : { otherPorts: others }) });
+      emit({
+        kind: 'conntrack',
+        service: `${service.namespace}/${service.name}`,
+        matched,
+        groups: [...groups.values()].map(({ group, clients }) => ({ ...group, clients: clients.size })),
+        lines,
+        ...(others.length === 0 ? {} : { otherPorts: others }),
+      });
     }
   }
   await readTableSize(emit);
@@ -68,25 +92,43 @@ function mayConcern(line: string, service: ProbeRequestService): boolean {
  * writes into externalIPs may be of the world outside, where others have been connected to before: there, an entry counts
  * only where it was led elsewhere, as kube-proxy's rules of this Service do it.
  */
-function concerns(entry: ConntrackEntry, { clusterIPs, ownIPs = [], ports }: ProbeRequestService, nodeAddresses: readonly string[]): boolean {
+function concerns(
+  entry: ConntrackEntry,
+  { clusterIPs, ownIPs = [], ports }: ProbeRequestService,
+  nodeAddresses: readonly string[],
+): boolean {
   const { destination, destinationPort } = entry.original;
   const isTo = (address: string): boolean => isSameAddress(address, destination);
   return ports.some(({ protocol, port, nodePort }) => {
     if (protocol.toLowerCase() !== entry.protocol) return false;
-    if (destinationPort === port && (clusterIPs.some(isTo) || (!isSameAddress(entry.reply.source, destination) && ownIPs.some(isTo)))) return true;
+    if (
+      destinationPort === port &&
+      (clusterIPs.some(isTo) || (!isSameAddress(entry.reply.source, destination) && ownIPs.some(isTo)))
+    )
+      return true;
     return destinationPort === nodePort && nodeAddresses.some((address) => isSameAddress(address, destination));
   });
 }
 
 function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRequest): void {
   tally.matched += 1;
-  if (request.collect.conntrack === 'Entries' && tally.lines.length < request.maxConntrackEntries) tally.lines.push(line);
+  if (request.collect.conntrack === 'Entries' && tally.lines.length < request.maxConntrackEntries)
+    tally.lines.push(line);
   const family: Family = entry.family;
   const { destination, destinationPort } = entry.original;
   const { source: replySource, sourcePort: replySourcePort } = entry.reply;
   const assured = entry.state === 'CLOSE' ? entry.assured : undefined;
   const timeout = entry.state === 'SYN_SENT' && entry.unreplied ? entry.timeout : undefined;
-  const key = [entry.protocol, entry.state, entry.unreplied, assured, destination, destinationPort, replySource, replySourcePort].join(' ');
+  const key = [
+    entry.protocol,
+    entry.state,
+    entry.unreplied,
+    assured,
+    destination,
+    destinationPort,
+    replySource,
+    replySourcePort,
+  ].join(' ');
   const { source } = entry.original;
   const known = tally.groups.get(key);
   if (known !== undefined) {
@@ -115,9 +157,16 @@ function add(tally: Tally, entry: ConntrackEntry, line: string, request: ProbeRe
  * A cluster IP is of one Service alone: what comes there on another port was meant for it. Other addresses may be shared.
  * An entry whose destination was changed is of a port that the Service had.
  */
-function isToOtherPort({ original, reply, protocol }: ConntrackEntry, { clusterIPs, ports }: ProbeRequestService): boolean {
+function isToOtherPort(
+  { original, reply, protocol }: ConntrackEntry,
+  { clusterIPs, ports }: ProbeRequestService,
+): boolean {
   if (protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp') return false;
-  if (!clusterIPs.some((address) => isSameAddress(address, original.destination)) || !isSameAddress(reply.source, original.destination)) return false;
+  if (
+    !clusterIPs.some((address) => isSameAddress(address, original.destination)) ||
+    !isSameAddress(reply.source, original.destination)
+  )
+    return false;
   return !ports.some((each) => each.protocol.toLowerCase() === protocol && each.port === original.destinationPort);
 }
 
@@ -125,7 +174,8 @@ function addOtherPort({ otherPorts }: Tally, { family, protocol, original }: Con
   const { source, destination, destinationPort } = original;
   const key = `${protocol} ${destination} ${destinationPort}`;
   const present = otherPorts.get(key);
-  if (present === undefined) otherPorts.set(key, { family, protocol, destination, destinationPort, entries: 1, sources: [source] });
+  if (present === undefined)
+    otherPorts.set(key, { family, protocol, destination, destinationPort, entries: 1, sources: [source] });
   else {
     present.entries += 1;
     if (present.sources.length < maxSources && !present.sources.includes(source)) present.sources.push(source);
@@ -135,10 +185,16 @@ function addOtherPort({ otherPorts }: Tally, { family, protocol, original }: Con
 async function readTableSize(emit: Emit): Promise<void> {
   try {
     const [count, max] = await Promise.all(
-      ['nf_conntrack_count', 'nf_conntrack_max'].map(async (name) => Number(await readFile(`/proc/sys/net/netfilter/${name}`, 'utf8'))),
+      ['nf_conntrack_count', 'nf_conntrack_max'].map(async (name) =>
+        Number(await readFile(`/proc/sys/net/netfilter/${name}`, 'utf8')),
+      ),
     );
     if (count !== undefined && max !== undefined) emit({ kind: 'conntrackTable', count, max });
   } catch (error) {
-    emit({ kind: 'unread', what: 'size of the conntrack table', reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      what: 'size of the conntrack table',
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }

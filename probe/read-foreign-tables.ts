@@ -13,19 +13,34 @@ const mostCharacters = 2 * 1024 * 1024;
 const mostTables = 20;
 
 const listingSchema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
-const hookedSchema = z.object({ chain: z.object({ hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']) }) });
+const hookedSchema = z.object({
+  chain: z.object({ hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']) }),
+});
 
-export async function readForeignTables(commands: Commands, tables: NonNullable<RecordOf<'tables'>['nftables']>, emit: Emit): Promise<void> {
-  const foreign = tables.filter(({ family, name }) => families.has(family) && !((family === 'ip' || family === 'ip6') && (name === 'kube-proxy' || tablesOfIptables.has(name))));
+export async function readForeignTables(
+  commands: Commands,
+  tables: NonNullable<RecordOf<'tables'>['nftables']>,
+  emit: Emit,
+): Promise<void> {
+  const foreign = tables.filter(
+    ({ family, name }) =>
+      families.has(family) &&
+      !((family === 'ip' || family === 'ip6') && (name === 'kube-proxy' || tablesOfIptables.has(name))),
+  );
   for (const [index, { family, name }] of foreign.entries()) {
     const own = { kind: 'foreignTable' as const, family, name };
     if (family === 'netdev') emit({ ...own, objects: [], omitted: 'tables of the family netdev are not read' });
-    else if (index >= mostTables) emit({ ...own, objects: [], omitted: `only ${String(mostTables)} tables of other programs are read` });
+    else if (index >= mostTables)
+      emit({ ...own, objects: [], omitted: `only ${String(mostTables)} tables of other programs are read` });
     else await readTable(commands, own, emit);
   }
 }
 
-async function readTable(commands: Commands, own: { readonly kind: 'foreignTable'; readonly family: string; readonly name: string }, emit: Emit): Promise<void> {
+async function readTable(
+  commands: Commands,
+  own: { readonly kind: 'foreignTable'; readonly family: string; readonly name: string },
+  emit: Emit,
+): Promise<void> {
   let text = '';
   let length = 0;
   const { status, problem } = await commands.stream(['nft', '-j', 'list', 'table', own.family, own.name], (line) => {
@@ -33,7 +48,8 @@ async function readTable(commands: Commands, own: { readonly kind: 'foreignTable
     if (length <= mostCharacters) text += line;
   });
   if (status !== 0) emit({ ...own, objects: [], omitted: `it was not read: ${problem}` });
-  else if (length > mostCharacters) emit({ ...own, objects: [], omitted: `it is longer than ${String(mostCharacters)} characters` });
+  else if (length > mostCharacters)
+    emit({ ...own, objects: [], omitted: `it is longer than ${String(mostCharacters)} characters` });
   else {
     const objects = objectsOf(text);
     if (objects === undefined) emit({ ...own, objects: [], omitted: 'what nft printed of it is no listing' });

@@ -21,9 +21,15 @@ export async function readInterfaces(emit: Emit): Promise<void> {
     const defaults = await settingsOf('default');
     const interfaces = await Promise.all(
       names.slice(0, maxInterfaces).map(async (name): Promise<Interface> => {
-        const addresses = [...(up[name] ?? []).map(({ address }) => address), ...inet6.filter((each) => each.name === name).map(({ address }) => address)];
+        const addresses = [
+          ...(up[name] ?? []).map(({ address }) => address),
+          ...inet6.filter((each) => each.name === name).map(({ address }) => address),
+        ];
         const { rpFilter, forwarding } = await settingsOf(name);
-        const others = { ...different('IPv4', forwarding.IPv4, defaults.forwarding.IPv4), ...different('IPv6', forwarding.IPv6, defaults.forwarding.IPv6) };
+        const others = {
+          ...different('IPv4', forwarding.IPv4, defaults.forwarding.IPv4),
+          ...different('IPv6', forwarding.IPv6, defaults.forwarding.IPv6),
+        };
         return {
           name,
           addresses: [...new Set(addresses.map((address) => canonicalAddress(address) ?? address))],
@@ -47,7 +53,12 @@ export async function readLocalAddresses(services: readonly ProbeRequestService[
     for (const { namespace, name, clusterIPs, externalIPs, loadBalancerIPs } of services) {
       const own = [...clusterIPs, ...externalIPs, ...loadBalancerIPs].filter((address) => address !== 'None');
       const isLocal = (address: string): boolean => local.has(canonicalAddress(address) ?? address);
-      emit({ kind: 'localAddresses', service: `${namespace}/${name}`, local: own.filter(isLocal), missing: own.filter((address) => !isLocal(address)) });
+      emit({
+        kind: 'localAddresses',
+        service: `${namespace}/${name}`,
+        local: own.filter(isLocal),
+        missing: own.filter((address) => !isLocal(address)),
+      });
     }
   } catch (error) {
     emit({ kind: 'unread', what: 'local addresses', reason: error instanceof Error ? error.message : String(error) });
@@ -56,11 +67,20 @@ export async function readLocalAddresses(services: readonly ProbeRequestService[
 
 /** Two lines of heading, then `  eth0: 1234 …` for each interface. */
 function interfaceNames(dev: string): string[] {
-  return dev.split('\n').slice(2).flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
+  return dev
+    .split('\n')
+    .slice(2)
+    .flatMap((line) => /^\s*(\S+):/.exec(line)?.[1] ?? []);
 }
 
-async function settingsOf(name: string): Promise<{ rpFilter: number | undefined; forwarding: { IPv4: number | undefined; IPv6: number | undefined } }> {
-  const [rpFilter, v4, v6] = await Promise.all([`ipv4/conf/${name}/rp_filter`, `ipv4/conf/${name}/forwarding`, `ipv6/conf/${name}/forwarding`].map(async (path) => numberOf(await readSysctl(`net/${path}`))));
+async function settingsOf(
+  name: string,
+): Promise<{ rpFilter: number | undefined; forwarding: { IPv4: number | undefined; IPv6: number | undefined } }> {
+  const [rpFilter, v4, v6] = await Promise.all(
+    [`ipv4/conf/${name}/rp_filter`, `ipv4/conf/${name}/forwarding`, `ipv6/conf/${name}/forwarding`].map(async (path) =>
+      numberOf(await readSysctl(`net/${path}`)),
+    ),
+  );
   return { rpFilter, forwarding: { IPv4: v4, IPv6: v6 } };
 }
 
@@ -68,7 +88,11 @@ function numberOf(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
-function different<Key extends string>(key: Key, value: number | undefined, usual: number | undefined): { [Each in Key]?: number } {
+function different<Key extends string>(
+  key: Key,
+  value: number | undefined,
+  usual: number | undefined,
+): { [Each in Key]?: number } {
   return value === undefined || value === usual ? {} : ({ [key]: value } as { [Each in Key]?: number });
 }
 

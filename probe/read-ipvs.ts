@@ -20,14 +20,25 @@ const absentMessage = /No such service|Service not defined/i;
  * @param backend whose tables hold kube-proxy's chains
  * @param servers all of the node, as far as what is there beside the Service's own is asked for
  */
-export async function readIpvs(commands: Commands, family: Family, backend: IptablesBackend, services: readonly ProbeRequestService[], nodeAddresses: readonly string[], servers: readonly ProcVirtualServer[], emit: Emit): Promise<void> {
+export async function readIpvs(
+  commands: Commands,
+  family: Family,
+  backend: IptablesBackend,
+  services: readonly ProbeRequestService[],
+  nodeAddresses: readonly string[],
+  servers: readonly ProcVirtualServer[],
+  emit: Emit,
+): Promise<void> {
   for (const service of services) {
     const name = `${service.namespace}/${service.name}`;
     const lines: string[] = [];
     const frontends = frontendsOf(service, family, nodeAddresses);
     for (const { flag, address, port } of [...frontends, ...straysOf(service, family, servers, frontends)]) {
       for (const extra of [[], ['--stats']]) {
-        const { status, problem } = await commands.stream(['ipvsadm', '-L', '-n', '--exact', ...extra, flag, hostPort(address, port)], (line) => lines.push(line));
+        const { status, problem } = await commands.stream(
+          ['ipvsadm', '-L', '-n', '--exact', ...extra, flag, hostPort(address, port)],
+          (line) => lines.push(line),
+        );
         if (status !== 0 && !absentMessage.test(problem)) {
           emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, virtual servers', reason: problem });
           return;
@@ -47,18 +58,32 @@ interface ServerAddress {
 }
 
 /** Virtual servers of its cluster IPs, which are its alone, on ports that it does not have. */
-function straysOf({ clusterIPs }: ProbeRequestService, family: Family, servers: readonly ProcVirtualServer[], known: readonly ServerAddress[]): ServerAddress[] {
+function straysOf(
+  { clusterIPs }: ProbeRequestService,
+  family: Family,
+  servers: readonly ProcVirtualServer[],
+  known: readonly ServerAddress[],
+): ServerAddress[] {
   return servers
     .map(({ protocol, address, port }) => ({ flag: serviceFlags[protocol], address, port }))
-    .filter(({ flag, address, port }) => familyOf(address) === family && clusterIPs.some((own) => isSameAddress(own, address)) && !known.some((each) => each.flag === flag && each.port === port && isSameAddress(each.address, address)));
+    .filter(
+      ({ flag, address, port }) =>
+        familyOf(address) === family &&
+        clusterIPs.some((own) => isSameAddress(own, address)) &&
+        !known.some((each) => each.flag === flag && each.port === port && isSameAddress(each.address, address)),
+    );
 }
 
 function frontendsOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): ServerAddress[] {
-  const own = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].filter((address) => familyOf(address) === family);
+  const own = [...service.clusterIPs, ...service.externalIPs, ...service.loadBalancerIPs].filter(
+    (address) => familyOf(address) === family,
+  );
   const node = reachableAddresses(nodeAddresses, family);
   return service.ports.flatMap(({ protocol, port, nodePort }) => [
     ...own.map((address) => ({ flag: serviceFlags[protocol], address, port })),
-    ...(nodePort === undefined || nodePort === 0 ? [] : node.map((address) => ({ flag: serviceFlags[protocol], address, port: nodePort }))),
+    ...(nodePort === undefined || nodePort === 0
+      ? []
+      : node.map((address) => ({ flag: serviceFlags[protocol], address, port: nodePort }))),
   ]);
 }
 
@@ -75,12 +100,17 @@ function realServers(lines: readonly string[]): string[] {
  * node port by its number, and `endpoint,protocol:port,endpoint` of the set of hairpins by a real server. An endpoint may
  * be written by hand, and be another Service's address: it is looked for in that one set alone, with its port.
  */
-function ownElements(service: ProbeRequestService, endpoints: readonly string[]): (set: string, element: string) => boolean {
+function ownElements(
+  service: ProbeRequestService,
+  endpoints: readonly string[],
+): (set: string, element: string) => boolean {
   const servers = new Set(endpoints);
   const proven = new Set(provenAddresses(service).map(comparableAddress));
   const shared = new Set([...service.externalIPs, ...service.loadBalancerIPs].map(comparableAddress));
   const ports = new Set(service.ports.map(({ protocol, port }) => `${protocol.toLowerCase()}:${String(port)}`));
-  const nodePorts = new Set(service.ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [String(nodePort)])));
+  const nodePorts = new Set(
+    service.ports.flatMap(({ nodePort }) => (nodePort === undefined || nodePort === 0 ? [] : [String(nodePort)])),
+  );
   return (set, element) => {
     const [first = '', second] = element.split(',');
     if (second === undefined) return nodePorts.has(first.replace(/^\w+:/, ''));
@@ -101,13 +131,21 @@ function isNodePortSet(set: string): boolean {
 }
 
 /** The elements of kube-proxy's sets that name the Service (pkg/proxy/ipvs/ipset.go); its sets of IPv6 begin with KUBE-6-. */
-async function readSets(commands: Commands, family: Family, service: ProbeRequestService, endpoints: readonly string[], emit: Emit): Promise<void> {
+async function readSets(
+  commands: Commands,
+  family: Family,
+  service: ProbeRequestService,
+  endpoints: readonly string[],
+  emit: Emit,
+): Promise<void> {
   const name = `${service.namespace}/${service.name}`;
   const names: string[] = [];
   const listed = await commands.stream(['ipset', 'list', '-n'], (line) => {
     if (line.startsWith('KUBE-') && line.startsWith('KUBE-6-') === (family === 'IPv6')) names.push(line.trim());
   });
-  const unread = (problem: string): void => { emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, sets of ipset', reason: problem }); };
+  const unread = (problem: string): void => {
+    emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, sets of ipset', reason: problem });
+  };
   if (listed.status !== 0) {
     unread(listed.problem);
     return;
@@ -126,7 +164,13 @@ async function readSets(commands: Commands, family: Family, service: ProbeReques
 
 const hooks: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
 
-async function readRules(commands: Commands, family: Family, backend: IptablesBackend, service: string, emit: Emit): Promise<void> {
+async function readRules(
+  commands: Commands,
+  family: Family,
+  backend: IptablesBackend,
+  service: string,
+  emit: Emit,
+): Promise<void> {
   const program = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}-save`;
   for (const table of ['nat', 'filter']) {
     const chains = new Map<string, string[]>();
@@ -138,7 +182,10 @@ async function readRules(commands: Commands, family: Family, backend: IptablesBa
       chains.set(chain, rules);
       if (declared === undefined) rules.push(line);
     });
-    if (status !== 0) emit({ kind: 'unread', service, family, what: `rules of ${program}, table ${table}`, reason: problem });
-    else for (const [chain, lines] of chains) emit({ kind: 'iptablesChain', service, backend, family, table, chain, scope: 'all', absent: false, lines });
+    if (status !== 0)
+      emit({ kind: 'unread', service, family, what: `rules of ${program}, table ${table}`, reason: problem });
+    else
+      for (const [chain, lines] of chains)
+        emit({ kind: 'iptablesChain', service, backend, family, table, chain, scope: 'all', absent: false, lines });
   }
 }

@@ -21,26 +21,47 @@ export interface ProbedNode {
   readonly addresses: readonly string[];
 }
 
-export async function readRules(request: Pick<ProbeRequest, 'services' | 'collect'>, commands: Commands, { tables, mode, addresses }: ProbedNode, emit: Emit): Promise<void> {
+export async function readRules(
+  request: Pick<ProbeRequest, 'services' | 'collect'>,
+  commands: Commands,
+  { tables, mode, addresses }: ProbedNode,
+  emit: Emit,
+): Promise<void> {
   await readForeignTables(commands, tables.nftables ?? [], emit);
-  const families = [...new Set(request.services.flatMap(({ clusterIPs }) => clusterIPs.filter((address) => address !== 'None').map(familyOf)))];
+  const families = [
+    ...new Set(
+      request.services.flatMap(({ clusterIPs }) => clusterIPs.filter((address) => address !== 'None').map(familyOf)),
+    ),
+  ];
   await Promise.all(
     families.map(async (family) => {
-      const services = request.services.filter(({ clusterIPs }) => clusterIPs.some((address) => familyOf(address) === family));
+      const services = request.services.filter(({ clusterIPs }) =>
+        clusterIPs.some((address) => familyOf(address) === family),
+      );
       const nft = nftTables(tables, family);
       await readHookChains(commands, family, 'nf_tables', nft, mode === 'nftables', emit);
       await readHookChains(commands, family, 'legacy', new Set(tables.legacy[family]), mode === 'nftables', emit);
-      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs') await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
+      if (nft.has('kube-proxy') && mode !== 'iptables' && mode !== 'ipvs')
+        await readNftables(commands, family, services, addresses, request.collect.dispatch, emit);
       else if (mode === 'nftables' && tables.nftables !== undefined) emitMissingTable(family, services, emit);
       if (mode === 'nftables') return;
       const legacy = new Set(tables.legacy[family]);
       if (mode === 'ipvs' || (mode === undefined && tables.ipvs)) {
-        await readIpvs(commands, family, nft.has('nat') ? 'nf_tables' : 'legacy', services, addresses, request.collect.dispatch === 'References' ? [] : await allVirtualServers(), emit);
+        await readIpvs(
+          commands,
+          family,
+          nft.has('nat') ? 'nf_tables' : 'legacy',
+          services,
+          addresses,
+          request.collect.dispatch === 'References' ? [] : await allVirtualServers(),
+          emit,
+        );
         if (mode === 'ipvs') return;
       }
       if (legacy.has('nat')) await readLegacyBackend(commands, family, legacy, services, emit);
       // Where neither backend has the table, this says so chain by chain, for nothing is there to be read.
-      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables')) await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
+      if (nft.has('nat') || (!legacy.has('nat') && mode === 'iptables'))
+        await readNftBackend(commands, family, nft, services, request.collect.dispatch, emit);
     }),
   );
 }

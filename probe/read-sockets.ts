@@ -18,24 +18,47 @@ export async function readSockets(services: readonly ProbeRequestService[], emit
   const all = new Set(asked.flatMap(({ ports }) => [...ports]));
   const found: Listening[] = [];
   try {
-    for (const [file, protocol] of [['tcp', 'TCP'], ['tcp6', 'TCP'], ['udp', 'UDP'], ['udp6', 'UDP']] as const) await readFileOf(file, protocol, all, found);
+    for (const [file, protocol] of [
+      ['tcp', 'TCP'],
+      ['tcp6', 'TCP'],
+      ['udp', 'UDP'],
+      ['udp6', 'UDP'],
+    ] as const)
+      await readFileOf(file, protocol, all, found);
   } catch (error) {
     emit({ kind: 'unread', what: 'sockets', reason: error instanceof Error ? error.message : String(error) });
     return;
   }
   for (const { service, ports } of asked) {
-    emit({ kind: 'sockets', service: `${service.namespace}/${service.name}`, listening: found.filter(({ protocol, port }) => ports.has(`${protocol} ${String(port)}`)) });
+    emit({
+      kind: 'sockets',
+      service: `${service.namespace}/${service.name}`,
+      listening: found.filter(({ protocol, port }) => ports.has(`${protocol} ${String(port)}`)),
+    });
   }
 }
 
 function portsOf({ ports, healthCheckNodePort }: ProbeRequestService): Set<string> {
-  const nodePorts = ports.flatMap(({ protocol, nodePort }) => (nodePort === undefined || nodePort === 0 || protocol === 'SCTP' ? [] : [`${protocol} ${String(nodePort)}`]));
-  return new Set([...nodePorts, ...(healthCheckNodePort === undefined || healthCheckNodePort === 0 ? [] : [`TCP ${String(healthCheckNodePort)}`])]);
+  const nodePorts = ports.flatMap(({ protocol, nodePort }) =>
+    nodePort === undefined || nodePort === 0 || protocol === 'SCTP' ? [] : [`${protocol} ${String(nodePort)}`],
+  );
+  return new Set([
+    ...nodePorts,
+    ...(healthCheckNodePort === undefined || healthCheckNodePort === 0 ? [] : [`TCP ${String(healthCheckNodePort)}`]),
+  ]);
 }
 
 /** The file is not there where the kernel has no IPv6. */
-async function readFileOf(file: string, protocol: 'TCP' | 'UDP', ports: ReadonlySet<string>, found: Listening[]): Promise<void> {
-  const stream = createReadStream(`/proc/net/${file}`, { encoding: 'utf8', signal: AbortSignal.timeout(timeoutMilliseconds) });
+async function readFileOf(
+  file: string,
+  protocol: 'TCP' | 'UDP',
+  ports: ReadonlySet<string>,
+  found: Listening[],
+): Promise<void> {
+  const stream = createReadStream(`/proc/net/${file}`, {
+    encoding: 'utf8',
+    signal: AbortSignal.timeout(timeoutMilliseconds),
+  });
   try {
     for await (const line of createInterface({ input: stream })) {
       const socket = parseListeningSocket(line, protocol, endianness());

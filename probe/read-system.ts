@@ -44,7 +44,12 @@ export async function readSystem(emit: Emit): Promise<void> {
     }),
   );
   if (problems.length > 0) emit({ kind: 'unread', what: 'sysctls', reason: problems.join('; ') });
-  emit({ kind: 'system', sysctls: Object.fromEntries(Object.entries(sysctls).sort(([one], [other]) => (one < other ? -1 : 1))), cpus: cpus().length, hostname: hostname() });
+  emit({
+    kind: 'system',
+    sysctls: Object.fromEntries(Object.entries(sysctls).sort(([one], [other]) => (one < other ? -1 : 1))),
+    cpus: cpus().length,
+    hostname: hostname(),
+  });
 }
 
 /**
@@ -55,7 +60,8 @@ export async function readSysctl(path: string): Promise<string | undefined> {
   try {
     return (await readFile(`/proc/sys/${path}`, 'utf8')).trim();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined;
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR'))
+      return undefined;
     throw error;
   }
 }

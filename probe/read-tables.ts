@@ -13,7 +13,12 @@ export async function readTables(commands: Commands, emit: Emit): Promise<Record
     tableNames('/proc/net/ip6_tables_names', emit),
     hasVirtualServers(),
   ]);
-  const record: RecordOf<'tables'> = { kind: 'tables', ...(nftables === undefined ? {} : { nftables }), legacy: { IPv4: ipv4, IPv6: ipv6 }, ipvs };
+  const record: RecordOf<'tables'> = {
+    kind: 'tables',
+    ...(nftables === undefined ? {} : { nftables }),
+    legacy: { IPv4: ipv4, IPv6: ipv6 },
+    ipvs,
+  };
   emit(record);
   return record;
 }
@@ -45,7 +50,11 @@ async function tableNames(file: string, emit: Emit): Promise<string[]> {
     return (await readFile(file, 'utf8')).split('\n').filter((name) => name !== '');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    emit({ kind: 'unread', what: `rules of the legacy tables: ${file}`, reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      what: `rules of the legacy tables: ${file}`,
+      reason: error instanceof Error ? error.message : String(error),
+    });
     return [];
   }
 }

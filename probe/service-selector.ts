@@ -35,12 +35,16 @@ export function provenAddresses({ clusterIPs, ownIPs = [] }: ProbeRequestService
 }
 
 export function selectorOf(request: ProbeRequestService): ServiceSelector {
-  const names = request.ports.map(({ name, protocol }) => iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }));
+  const names = request.ports.map(({ name, protocol }) =>
+    iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }),
+  );
   const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(allChains)]);
   const addresses = new Set(provenAddresses(request).map((address) => canonicalAddress(address) ?? address));
   // Of a port that the Service no longer has, the comment alone tells whose it is.
   const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
-  const nodePorts = new Set(request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])));
+  const nodePorts = new Set(
+    request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])),
+  );
   return {
     request,
     service: `${request.namespace}/${request.name}`,
@@ -50,7 +54,11 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
       if (named.test(line)) return true;
       if (targets.has(/ -[jg] (\S+)/.exec(line)?.[1] ?? '')) return true;
       const destination = / -d ([0-9a-fA-F.:]+)(?:\/(?:32|128))?(?: |$)/.exec(line)?.[1];
-      if (destination !== undefined) return addresses.has(destination) || (destination.includes(':') && addresses.has(canonicalAddress(destination) ?? destination));
+      if (destination !== undefined)
+        return (
+          addresses.has(destination) ||
+          (destination.includes(':') && addresses.has(canonicalAddress(destination) ?? destination))
+        );
       return nodePorts.has(/ --dport (\d+)(?: |$)/.exec(line)?.[1] ?? '');
     },
   };
@@ -60,11 +68,15 @@ const notOwn = new Set([...sharedNatChains, ...sharedFilterChains, ...commonChai
 
 /** The chains that rules lead to, each once, in their order; those that all Services share left out. */
 export function ownJumps(lines: readonly string[]): string[] {
-  return [...new Set(lines.flatMap((line) => {
-    const rule = parseIptablesRule(line);
-    const chain = rule === undefined ? undefined : jumpOf(rule);
-    return chain === undefined || notOwn.has(chain) ? [] : [chain];
-  }))];
+  return [
+    ...new Set(
+      lines.flatMap((line) => {
+        const rule = parseIptablesRule(line);
+        const chain = rule === undefined ? undefined : jumpOf(rule);
+        return chain === undefined || notOwn.has(chain) ? [] : [chain];
+      }),
+    ),
+  ];
 }
 
 /** The chains that can be reached from some, these first, as far as `linesOf` knows them. */
@@ -83,5 +95,15 @@ export function chainRecord(
   scope: 'all' | 'matching',
   lines: readonly string[] | undefined,
 ): RecordOf<'iptablesChain'> {
-  return { kind: 'iptablesChain', service, backend, family, table, chain, scope, absent: lines === undefined, lines: [...(lines ?? [])] };
+  return {
+    kind: 'iptablesChain',
+    service,
+    backend,
+    family,
+    table,
+    chain,
+    scope,
+    absent: lines === undefined,
+    lines: [...(lines ?? [])],
+  };
 }

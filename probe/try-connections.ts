@@ -30,14 +30,23 @@ const datagramMilliseconds = 500;
 const maxConcurrent = 25;
 
 /** Emits one record for each target; a connection is closed as soon as it is there, and checked. */
-export async function tryConnections({ http, targets }: ConnectRequest, checkOf: (target: Target) => ConnectionCheck, emit: Emit): Promise<void> {
+export async function tryConnections(
+  { http, targets }: ConnectRequest,
+  checkOf: (target: Target) => ConnectionCheck,
+  emit: Emit,
+): Promise<void> {
   const limit = pLimit(maxConcurrent);
   await Promise.all(
     targets.map((target) =>
       limit(async () => {
         const began = performance.now();
         const result = await tryTarget(target, http, checkOf(target));
-        emit({ kind: 'connection', ...target, ...result, milliseconds: Math.round((performance.now() - began) * 10) / 10 });
+        emit({
+          kind: 'connection',
+          ...target,
+          ...result,
+          milliseconds: Math.round((performance.now() - began) * 10) / 10,
+        });
       }),
     ),
   );
@@ -62,15 +71,24 @@ async function connectTcp({ address, port }: Target, http: boolean, check: Conne
   let checked: Promise<string | undefined> | undefined;
   const socket = createConnection({ host: address, port });
   // The kernel chooses the port as it sends the first packet, which is right after this event.
-  socket.on('connectionAttempt', () => { process.nextTick(() => { local ??= localEnd(socket.localAddress, socket.localPort); }); });
-  const timer = setTimeout(() => { resolve(isConnected ? { outcome: 'connected', error: 'no answer to the HTTP request' } : { outcome: 'timeout' }); }, timeoutMilliseconds);
+  socket.on('connectionAttempt', () => {
+    process.nextTick(() => {
+      local ??= localEnd(socket.localAddress, socket.localPort);
+    });
+  });
+  const timer = setTimeout(() => {
+    resolve(isConnected ? { outcome: 'connected', error: 'no answer to the HTTP request' } : { outcome: 'timeout' });
+  }, timeoutMilliseconds);
   socket.on('connect', () => {
     isConnected = true;
     local ??= localEnd(socket.localAddress, socket.localPort);
     checked = check(local, true);
     void checked.then((problem) => {
       if (problem !== undefined || !http) resolve({ outcome: 'connected' });
-      else socket.write(`GET / HTTP/1.1\r\nHost: ${hostPort(address, port)}\r\nUser-Agent: svctrace\r\nConnection: close\r\n\r\n`);
+      else
+        socket.write(
+          `GET / HTTP/1.1\r\nHost: ${hostPort(address, port)}\r\nUser-Agent: svctrace\r\nConnection: close\r\n\r\n`,
+        );
     });
   });
   socket.on('data', (chunk: Buffer) => {
@@ -80,8 +98,12 @@ async function connectTcp({ address, port }: Target, http: boolean, check: Conne
     if (status !== undefined) resolve({ outcome: 'answered', status: Number(status) });
     else if (received.length >= 16) resolve({ outcome: 'connected', error: 'what answers does not speak HTTP' });
   });
-  socket.on('error', (error) => { resolve(isConnected ? { outcome: 'connected', error: codeOf(error) } : outcomeOf(error)); });
-  socket.on('close', () => { resolve({ outcome: isConnected ? 'connected' : 'failed', error: 'the connection was closed' }); });
+  socket.on('error', (error) => {
+    resolve(isConnected ? { outcome: 'connected', error: codeOf(error) } : outcomeOf(error));
+  });
+  socket.on('close', () => {
+    resolve({ outcome: isConnected ? 'connected' : 'failed', error: 'the connection was closed' });
+  });
   try {
     const result = await promise;
     const problem = await (checked ?? check(local, false));
@@ -96,16 +118,24 @@ async function sendDatagram({ address, port }: Target, check: ConnectionCheck): 
   const { promise, resolve } = Promise.withResolvers<Result>();
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   let local: LocalEnd | undefined;
-  const timer = setTimeout(() => { resolve({ outcome: 'noReply' }); }, datagramMilliseconds);
-  socket.on('error', (error) => { resolve(outcomeOf(error)); });
-  socket.on('message', () => { resolve({ outcome: 'answered' }); });
+  const timer = setTimeout(() => {
+    resolve({ outcome: 'noReply' });
+  }, datagramMilliseconds);
+  socket.on('error', (error) => {
+    resolve(outcomeOf(error));
+  });
+  socket.on('message', () => {
+    resolve({ outcome: 'answered' });
+  });
   socket.connect(port, address, (problem?: unknown) => {
     if (problem instanceof Error) {
       resolve(outcomeOf(problem));
       return;
     }
     local = socket.address();
-    socket.send('', (error) => { if (error !== null) resolve(outcomeOf(error)); });
+    socket.send('', (error) => {
+      if (error !== null) resolve(outcomeOf(error));
+    });
   });
   try {
     const result = await promise;

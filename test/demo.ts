@@ -42,9 +42,13 @@ function replay(missing: readonly string[]): number {
 }
 
 async function live(signal: AbortSignal): Promise<number> {
-  say('Starting a real Kubernetes cluster with three nodes, in network namespaces of its own. The first time, it is compiled from its Go modules.');
+  say(
+    'Starting a real Kubernetes cluster with three nodes, in network namespaces of its own. The first time, it is compiled from its Go modules.',
+  );
   const cluster = await startCluster({ name, onProgress: progressPrinter('  '), signal });
-  say('Building and loading the images of the operator and the probe; kubectl apply -k config/default; auth-service with three replicas.');
+  say(
+    'Building and loading the images of the operator and the probe; kubectl apply -k config/default; auth-service with three replicas.',
+  );
   await loadProjectImages(cluster);
   signal.throwIfAborted();
   await Promise.all([deployOperator(cluster), deployAuthService(cluster)]);
@@ -53,7 +57,10 @@ async function live(signal: AbortSignal): Promise<number> {
   say('$ kubectl svctrace auth-service');
   const path = [`${root}dist`, cluster.programs.kubernetesDirectory, fullPath()].join(delimiter);
   const status = run('kubectl', ['svctrace', 'auth-service'], { PATH: path, KUBECONFIG: cluster.kubeconfigPath });
-  if (keep) say(`The cluster goes on. To use it:\nexport KUBECONFIG=${cluster.kubeconfigPath} PATH=${root}dist:${cluster.programs.kubernetesDirectory}:$PATH\nTo end it: npm run cluster -- down --name ${name}`);
+  if (keep)
+    say(
+      `The cluster goes on. To use it:\nexport KUBECONFIG=${cluster.kubeconfigPath} PATH=${root}dist:${cluster.programs.kubernetesDirectory}:$PATH\nTo end it: npm run cluster -- down --name ${name}`,
+    );
   return status;
 }
 
@@ -61,7 +68,17 @@ async function live(signal: AbortSignal): Promise<number> {
 async function makeConnections(cluster: Cluster): Promise<void> {
   await Promise.all(
     ['client-a', 'client-b', 'client-c'].map((client, index) =>
-      cluster.kubectl(['exec', client, '--', '/testpod', 'connect', '--count', String(30 + 10 * index), '--to', 'auth-service:80']),
+      cluster.kubectl([
+        'exec',
+        client,
+        '--',
+        '/testpod',
+        'connect',
+        '--count',
+        String(30 + 10 * index),
+        '--to',
+        'auth-service:80',
+      ]),
     ),
   );
 }
@@ -70,7 +87,10 @@ async function main(): Promise<number> {
   const missing = prepare();
   if (missing.length > 0) return replay(missing);
   const abort = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => { abort.abort(new Error(`ended by ${signal}`)); });
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      abort.abort(new Error(`ended by ${signal}`));
+    });
   try {
     return await live(abort.signal);
   } catch (error) {

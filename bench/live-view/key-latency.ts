@@ -22,7 +22,11 @@ const moving = [down, down, up, 'j', 'k', 'J', 'K', pageDown, 'f', 'b', 'G', 'k'
 /** By view: its digit, and the keys that are pressed in it. */
 const views: readonly [string, string, readonly string[]][] = [
   ['path', '1', [...moving, ' ', ' ', ...filtering]],
-  ['nodes', '2', [...moving, 'o', 'o', 'o', 'o', 'o', 'o', 'O', 'p', 'j', 'p', '/', ...'node-00', backspace, enter, escape]],
+  [
+    'nodes',
+    '2',
+    [...moving, 'o', 'o', 'o', 'o', 'o', 'o', 'O', 'p', 'j', 'p', '/', ...'node-00', backspace, enter, escape],
+  ],
   ['rules', '3', [...moving, 'g', down, enter, ' ', 'z', 'j', 'z', ...filtering]],
   ['conntrack', '4', [...moving, 'e', 'j', 'e', ...filtering]],
   ['findings', '5', [...moving, enter, 'j', enter, 'z', 'z', ...filtering]],
@@ -34,10 +38,21 @@ const views: readonly [string, string, readonly string[]][] = [
 const rounds = 5;
 
 let give: (event: TraceEvent) => void = () => undefined;
-const source: TraceSource = { origin: 'operator', follow: (onEvent) => new Promise(() => { give = onEvent; }), close: async () => undefined };
+const source: TraceSource = {
+  origin: 'operator',
+  follow: (onEvent) =>
+    new Promise(() => {
+      give = onEvent;
+    }),
+  close: async () => undefined,
+};
 const terminal = fakeTerminal(120, 40);
 await loadExplainers();
-render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), { ...renderOptions, stdin: terminal.stdin, stdout: terminal.stdout });
+render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), {
+  ...renderOptions,
+  stdin: terminal.stdin,
+  stdout: terminal.stdout,
+});
 await sleep(100);
 
 interface Latency {
@@ -92,24 +107,47 @@ for (let round = 0; round < rounds; round += 1) {
     // What this bench throws away is no part of a key.
     globalThis.gc?.();
     for (const { key, taken } of ofView) {
-      const { wait, cpu } = await latency(() => { terminal.press(key); });
+      const { wait, cpu } = await latency(() => {
+        terminal.press(key);
+      });
       // ink waits so long after Esc, whether more of a sequence comes.
       taken.push({ wait: key === escape ? wait - 20 : wait, cpu });
     }
   }
 }
 
-const titles = ['view', 'keys', 'wait, best of 5: median', 'p99', 'max', 'wait, each time: median', 'p99', 'max', 'CPU, best of 5: median', 'p99', 'max', 'slowest keys'];
+const titles = [
+  'view',
+  'keys',
+  'wait, best of 5: median',
+  'p99',
+  'max',
+  'wait, each time: median',
+  'p99',
+  'max',
+  'CPU, best of 5: median',
+  'p99',
+  'max',
+  'slowest keys',
+];
 process.stdout.write(`${titles.join(' | ')}\n`);
 for (const [index, [view]] of views.entries()) writeRow(view, measured[index] ?? []);
 writeRow('all', measured.flat());
-writeResult('is shown after', results.flatMap(({ until }) => until ?? []));
-writeResult('keeps keys waiting for at most', results.map(({ longest }) => longest));
+writeResult(
+  'is shown after',
+  results.flatMap(({ until }) => until ?? []),
+);
+writeResult(
+  'keeps keys waiting for at most',
+  results.map(({ longest }) => longest),
+);
 process.exit(0);
 
 function writeResult(what: string, milliseconds: readonly number[]): void {
   const sorted = milliseconds.toSorted((one, other) => one - other);
-  process.stdout.write(`a new result, with all its counters changed, ${what} ${quantile(sorted, 0.5)} ms (median), ${quantile(sorted, 1)} ms (most)\n`);
+  process.stdout.write(
+    `a new result, with all its counters changed, ${what} ${quantile(sorted, 0.5)} ms (median), ${quantile(sorted, 1)} ms (most)\n`,
+  );
 }
 
 function writeRow(view: string, keys: readonly Measured[]): void {
@@ -118,8 +156,13 @@ function writeRow(view: string, keys: readonly Measured[]): void {
   const all = sorted(keys.flatMap(({ taken }) => taken.map(({ wait }) => wait)));
   const cpuOf = ({ taken }: Measured): number => Math.min(...taken.map(({ cpu }) => cpu));
   const cpu = sorted(keys.map(cpuOf));
-  const slowest = keys.toSorted((one, other) => cpuOf(other) - cpuOf(one)).slice(0, 3).map((each) => `${JSON.stringify(each.key)} ${cpuOf(each).toFixed(0)}`);
-  process.stdout.write(`${[view, String(keys.length), ...[best, all, cpu].flatMap((numbers) => [0.5, 0.99, 1].map((share) => quantile(numbers, share))), slowest.join(' ')].join(' | ')}\n`);
+  const slowest = keys
+    .toSorted((one, other) => cpuOf(other) - cpuOf(one))
+    .slice(0, 3)
+    .map((each) => `${JSON.stringify(each.key)} ${cpuOf(each).toFixed(0)}`);
+  process.stdout.write(
+    `${[view, String(keys.length), ...[best, all, cpu].flatMap((numbers) => [0.5, 0.99, 1].map((share) => quantile(numbers, share))), slowest.join(' ')].join(' | ')}\n`,
+  );
 }
 
 function quantile(sorted: readonly number[], share: number): string {

@@ -66,7 +66,10 @@ function Page({ content }: { readonly content: ReportContent }): ReactElement {
     <html lang="en">
       <head>
         <meta charSet="utf-8" />
-        <meta httpEquiv="Content-Security-Policy" content={`default-src 'none'; style-src 'sha256-${createHash('sha256').update(reportStyle).digest('base64')}'`} />
+        <meta
+          httpEquiv="Content-Security-Policy"
+          content={`default-src 'none'; style-src 'sha256-${createHash('sha256').update(reportStyle).digest('base64')}'`}
+        />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
         <meta name="referrer" content="no-referrer" />
@@ -77,7 +80,13 @@ function Page({ content }: { readonly content: ReportContent }): ReactElement {
       <body>
         <Head content={content} status={status} name={name} namespace={namespace} />
         <nav aria-label="Sections">
-          <ul>{sections.map(({ id, title }) => <li key={id}><a href={`#${id}`}>{title}</a></li>)}</ul>
+          <ul>
+            {sections.map(({ id, title }) => (
+              <li key={id}>
+                <a href={`#${id}`}>{title}</a>
+              </li>
+            ))}
+          </ul>
         </nav>
         <main>
           {sections.map(({ id, title, body }) => (
@@ -107,25 +116,60 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
   const { findings, nodes = [], walks = [], truncated = [] } = status;
   const connections = connectionsTable(status);
   return [
-    { id: 'findings', title: `Findings${findings === undefined ? '' : ` (${String(findings.length)})`}`, body: <Findings status={status} /> },
+    {
+      id: 'findings',
+      title: `Findings${findings === undefined ? '' : ` (${String(findings.length)})`}`,
+      body: <Findings status={status} />,
+    },
     { id: 'picture', title: 'Picture', body: <Picture content={content} /> },
-    ...(way === undefined ? [] : [{ id: 'way', title: `The way of ${way.client}`, body: <Way journeys={way.journeys} notProxied={status.service?.notProxied} /> }]),
-    { id: 'nodes', title: `Nodes (${String(nodes.length)})`, body: <><Table label="Nodes" table={nodesTable(trace, status, true)} /><Notes lines={nodeReasons(status)} /></> },
+    ...(way === undefined
+      ? []
+      : [
+          {
+            id: 'way',
+            title: `The way of ${way.client}`,
+            body: <Way journeys={way.journeys} notProxied={status.service?.notProxied} />,
+          },
+        ]),
+    {
+      id: 'nodes',
+      title: `Nodes (${String(nodes.length)})`,
+      body: (
+        <>
+          <Table label="Nodes" table={nodesTable(trace, status, true)} />
+          <Notes lines={nodeReasons(status)} />
+        </>
+      ),
+    },
     { id: 'targets', title: 'DNAT targets', body: <Targets status={status} /> },
     { id: 'rules', title: 'Rules', body: <Programs programs={programs} notProxied={status.service?.notProxied} /> },
     { id: 'endpoints', title: 'EndpointSlices', body: <Endpoints status={status} /> },
-    ...(status.comparison === undefined ? [] : [{ id: 'comparison', title: 'Comparison', body: <Comparison comparison={status.comparison} /> }]),
+    ...(status.comparison === undefined
+      ? []
+      : [{ id: 'comparison', title: 'Comparison', body: <Comparison comparison={status.comparison} /> }]),
     { id: 'conntrack', title: 'Conntrack', body: <Conntrack status={status} /> },
-    ...(connections.rows.length === 0 ? [] : [{ id: 'connections', title: 'Connections made by --connect', body: <Table label="Connections made by --connect" table={connections} /> }]),
+    ...(connections.rows.length === 0
+      ? []
+      : [
+          {
+            id: 'connections',
+            title: 'Connections made by --connect',
+            body: <Table label="Connections made by --connect" table={connections} />,
+          },
+        ]),
     // A way says all that a walk does.
-    ...(walks.length === 0 || (way?.journeys ?? []).length > 0 ? [] : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
+    ...(walks.length === 0 || (way?.journeys ?? []).length > 0
+      ? []
+      : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
     { id: 'versions', title: 'Versions', body: <Table label="Versions" table={versions} /> },
     ...(truncated.length === 0 ? [] : [{ id: 'cut', title: 'Cut', body: <Notes lines={truncated} /> }]),
   ];
 }
 
 function Comparison({ comparison }: { readonly comparison: ComparisonStatus }): ReactElement {
-  const said = comparison.rows.flatMap(({ address, port, disagreements }) => disagreements.map((words) => `${hostPort(address, port)}: ${words}`));
+  const said = comparison.rows.flatMap(({ address, port, disagreements }) =>
+    disagreements.map((words) => `${hostPort(address, port)}: ${words}`),
+  );
   return (
     <>
       <p>{comparisonSummary(comparison)}.</p>
@@ -135,22 +179,58 @@ function Comparison({ comparison }: { readonly comparison: ComparisonStatus }): 
   );
 }
 
-function Head({ content, status, name, namespace }: { readonly content: ReportContent; readonly status: ServiceTraceStatus; readonly name: string; readonly namespace: string }): ReactElement {
+function Head({
+  content,
+  status,
+  name,
+  namespace,
+}: {
+  readonly content: ReportContent;
+  readonly status: ServiceTraceStatus;
+  readonly name: string;
+  readonly namespace: string;
+}): ReactElement {
   const { service, conditions = [] } = status;
   const verdict = verdictCell(status);
   return (
     <header>
       <p className="kind">{`Service in ${namespace}`}</p>
       <h1>{name}</h1>
-      <p className={`verdict ${verdict.tone}`}><Mark tone={verdict.tone} />{verdict.text}</p>
-      <p className="path">{pathText(status, { marks }).map((each, index) => <Toned key={index} cell={each} />)}</p>
-      <p>{service === undefined ? 'unknown' : [service.type, ...service.clusterIPs].join(' ')}{service === undefined ? '' : `; ${serviceFacts(service).join('; ')}`}</p>
-      {service?.notProxied === undefined ? null : <p className="warning"><Mark tone="warning" />{`kube-proxy writes no rules for it, because ${service.notProxied}`}</p>}
+      <p className={`verdict ${verdict.tone}`}>
+        <Mark tone={verdict.tone} />
+        {verdict.text}
+      </p>
+      <p className="path">
+        {pathText(status, { marks }).map((each, index) => (
+          <Toned key={index} cell={each} />
+        ))}
+      </p>
+      <p>
+        {service === undefined ? 'unknown' : [service.type, ...service.clusterIPs].join(' ')}
+        {service === undefined ? '' : `; ${serviceFacts(service).join('; ')}`}
+      </p>
+      {service?.notProxied === undefined ? null : (
+        <p className="warning">
+          <Mark tone="warning" />
+          {`kube-proxy writes no rules for it, because ${service.notProxied}`}
+        </p>
+      )}
       <p className="age">{`Collected at ${timeText(status.collectedAt)}, ${ageText(status.collectedAt, Date.parse(content.writtenAt))} before this report was written.`}</p>
       <dl className="conditions">
         {conditions.map((condition) => {
           const word = conditionCell(condition);
-          return <div key={condition.type}><dt>{condition.type}</dt><dd><span className={word.tone}><Mark tone={word.tone} />{word.text}</span> {condition.message}</dd></div>;
+          return (
+            <div key={condition.type}>
+              <dt>{condition.type}</dt>
+              <dd>
+                <span className={word.tone}>
+                  <Mark tone={word.tone} />
+                  {word.text}
+                </span>{' '}
+                {condition.message}
+              </dd>
+            </div>
+          );
         })}
       </dl>
     </header>
@@ -160,14 +240,33 @@ function Head({ content, status, name, namespace }: { readonly content: ReportCo
 /** 2026-11-24 11:27:47 UTC */
 function timeText(time: string | undefined): string {
   const milliseconds = Date.parse(time ?? '');
-  return Number.isFinite(milliseconds) ? `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} UTC` : 'an unknown time';
+  return Number.isFinite(milliseconds)
+    ? `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`
+    : 'an unknown time';
 }
 
 function Findings({ status }: { readonly status: ServiceTraceStatus }): ReactElement {
   const { findings } = status;
-  if (findings === undefined) return <p className="warning"><Mark tone="warning" />unknown</p>;
-  if (findings.length === 0) return <p><Toned cell={noFindingCell(status)} /></p>;
-  return <>{findings.map((finding, index) => <Finding key={index} finding={finding} />)}</>;
+  if (findings === undefined)
+    return (
+      <p className="warning">
+        <Mark tone="warning" />
+        unknown
+      </p>
+    );
+  if (findings.length === 0)
+    return (
+      <p>
+        <Toned cell={noFindingCell(status)} />
+      </p>
+    );
+  return (
+    <>
+      {findings.map((finding, index) => (
+        <Finding key={index} finding={finding} />
+      ))}
+    </>
+  );
 }
 
 function Finding({ finding }: { readonly finding: FindingStatus }): ReactElement {
@@ -175,17 +274,36 @@ function Finding({ finding }: { readonly finding: FindingStatus }): ReactElement
   const kind = catalogue.find((each) => each.id === id);
   return (
     <article className={`finding ${severity}`}>
-      <h3><span className={severityTones[severity]}><Mark tone={severityTones[severity]} />{severity.toUpperCase()}</span> {id} <span className="where">{where}</span></h3>
-      <p className="message"><Coded text={message} /></p>
+      <h3>
+        <span className={severityTones[severity]}>
+          <Mark tone={severityTones[severity]} />
+          {severity.toUpperCase()}
+        </span>{' '}
+        {id} <span className="where">{where}</span>
+      </h3>
+      <p className="message">
+        <Coded text={message} />
+      </p>
       {evidence.length === 0 ? null : (
         <>
           <h4>Evidence</h4>
-          <ul className="evidence">{evidence.map((text, index) => <li key={index}>{text}</li>)}</ul>
+          <ul className="evidence">
+            {evidence.map((text, index) => (
+              <li key={index}>{text}</li>
+            ))}
+          </ul>
         </>
       )}
       <h4>What to do</h4>
-      <p className="message"><Coded text={advice} /></p>
-      {commands.map((command, index) => <pre key={index} className="command" tabIndex={0}><span className="prompt">{`${commandPrompt(command.node)} `}</span><code>{command.run}</code></pre>)}
+      <p className="message">
+        <Coded text={advice} />
+      </p>
+      {commands.map((command, index) => (
+        <pre key={index} className="command" tabIndex={0}>
+          <span className="prompt">{`${commandPrompt(command.node)} `}</span>
+          <code>{command.run}</code>
+        </pre>
+      ))}
       {kind === undefined ? null : (
         <details>
           <summary>{`What ${id} means`}</summary>
@@ -200,15 +318,40 @@ function Finding({ finding }: { readonly finding: FindingStatus }): ReactElement
 
 /** What stands between backquotes is to be typed. */
 function Coded({ text }: { readonly text: string }): ReactElement {
-  return <>{text.split('`').map((part, index, all) => (index % 2 === 1 && index < all.length - 1 ? <code key={index}>{part}</code> : <Fragment key={index}>{part}</Fragment>))}</>;
+  return (
+    <>
+      {text
+        .split('`')
+        .map((part, index, all) =>
+          index % 2 === 1 && index < all.length - 1 ? (
+            <code key={index}>{part}</code>
+          ) : (
+            <Fragment key={index}>{part}</Fragment>
+          ),
+        )}
+    </>
+  );
 }
 
 function Picture({ content: { picture, pictureNotes } }: { readonly content: ReportContent }): ReactElement {
   return (
     <figure>
-      <p className="fit"><label><input type="checkbox" /> Fit it to the width of the page</label></p>
-      <div className="scroll picture" role="group" aria-label="Picture" tabIndex={0} dangerouslySetInnerHTML={{ __html: picture }} />
-      <figcaption>From the name in DNS over the addresses and the rules of the nodes to the EndpointSlices and the pods. The tables below say the same.</figcaption>
+      <p className="fit">
+        <label>
+          <input type="checkbox" /> Fit it to the width of the page
+        </label>
+      </p>
+      <div
+        className="scroll picture"
+        role="group"
+        aria-label="Picture"
+        tabIndex={0}
+        dangerouslySetInnerHTML={{ __html: picture }}
+      />
+      <figcaption>
+        From the name in DNS over the addresses and the rules of the nodes to the EndpointSlices and the pods. The
+        tables below say the same.
+      </figcaption>
       <Notes lines={pictureNotes} />
     </figure>
   );
@@ -226,9 +369,19 @@ function Targets({ status }: { readonly status: ServiceTraceStatus }): ReactElem
         return (
           <Fragment key={path.title}>
             <h3>{path.title}</h3>
-            <ul className="lines">{frontendLines(path, names).map((line, index) => <li key={index}>{line}</li>)}</ul>
-            {table.rows.length === 0 ? <p className="dim">no DNAT target on any node that was read</p> : <Table label={`DNAT targets of ${path.title}`} table={table} />}
-            {table.rows.length === 0 ? null : <p className="dim">{isPerNode ? targetLegends.perNode : targetLegends.summed}</p>}
+            <ul className="lines">
+              {frontendLines(path, names).map((line, index) => (
+                <li key={index}>{line}</li>
+              ))}
+            </ul>
+            {table.rows.length === 0 ? (
+              <p className="dim">no DNAT target on any node that was read</p>
+            ) : (
+              <Table label={`DNAT targets of ${path.title}`} table={table} />
+            )}
+            {table.rows.length === 0 ? null : (
+              <p className="dim">{isPerNode ? targetLegends.perNode : targetLegends.summed}</p>
+            )}
           </Fragment>
         );
       })}
@@ -236,17 +389,44 @@ function Targets({ status }: { readonly status: ServiceTraceStatus }): ReactElem
   );
 }
 
-function Programs({ programs, notProxied }: { readonly programs: readonly ProgramContent[]; readonly notProxied: string | undefined }): ReactElement {
-  if (programs.length === 0) return <p className="warning"><Mark tone="warning" />no node answered, so no rule is known</p>;
+function Programs({
+  programs,
+  notProxied,
+}: {
+  readonly programs: readonly ProgramContent[];
+  readonly notProxied: string | undefined;
+}): ReactElement {
+  if (programs.length === 0)
+    return (
+      <p className="warning">
+        <Mark tone="warning" />
+        no node answered, so no rule is known
+      </p>
+    );
   return (
     <>
       {programs.map(({ node, twins, proxyMode, backend, proxyModeSource, families, unread }) => (
         <details key={node} className="program">
-          <summary><h3>{`${node}${twinsText(twins)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`}</h3></summary>
+          <summary>
+            <h3>{`${node}${twinsText(twins)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`}</h3>
+          </summary>
           <p className="dim">{proxyModeSource}</p>
-          {unread.map(({ what, reason }, index) => <p key={index} className="warning"><Mark tone="warning" />{`not read: ${what}: ${reason}`}</p>)}
-          {families.map((family) => <Family key={family.family} family={family} />)}
-          {families.length === 0 ? <p className={notProxied === undefined ? 'warning' : 'dim'}>{notProxied === undefined ? 'no rules of the Service are known on this node' : `kube-proxy writes no rules for it, because ${notProxied}`}</p> : null}
+          {unread.map(({ what, reason }, index) => (
+            <p key={index} className="warning">
+              <Mark tone="warning" />
+              {`not read: ${what}: ${reason}`}
+            </p>
+          ))}
+          {families.map((family) => (
+            <Family key={family.family} family={family} />
+          ))}
+          {families.length === 0 ? (
+            <p className={notProxied === undefined ? 'warning' : 'dim'}>
+              {notProxied === undefined
+                ? 'no rules of the Service are known on this node'
+                : `kube-proxy writes no rules for it, because ${notProxied}`}
+            </p>
+          ) : null}
         </details>
       ))}
     </>
@@ -262,8 +442,15 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
           <h5>{title}</h5>
           {chains.map(({ table, chain, purpose, hooks, rules }) => (
             <Fragment key={`${table} ${chain}`}>
-              <h6><code>{`${table} ${chain}`}</code>{`${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`}</h6>
-              <ol className="rules">{rules.map((rule, index) => <Rule key={index} rule={rule} facts={factsOf(rule)} />)}</ol>
+              <h6>
+                <code>{`${table} ${chain}`}</code>
+                {`${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`}
+              </h6>
+              <ol className="rules">
+                {rules.map((rule, index) => (
+                  <Rule key={index} rule={rule} facts={factsOf(rule)} />
+                ))}
+              </ol>
             </Fragment>
           ))}
         </Fragment>
@@ -273,24 +460,50 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
 }
 
 /** What `explain --from` says, a folded part for each frontend; the first is open. */
-function Way({ journeys, notProxied }: { readonly journeys: readonly Journey[]; readonly notProxied: string | undefined }): ReactElement {
-  if (journeys.length === 0) return <p className="warning"><Mark tone="warning" />{notProxied === undefined ? 'unknown: no node whose rules its packets meet has told them' : `kube-proxy writes no rules for it, because ${notProxied}: its name leads to the pods themselves.`}</p>;
+function Way({
+  journeys,
+  notProxied,
+}: {
+  readonly journeys: readonly Journey[];
+  readonly notProxied: string | undefined;
+}): ReactElement {
+  if (journeys.length === 0)
+    return (
+      <p className="warning">
+        <Mark tone="warning" />
+        {notProxied === undefined
+          ? 'unknown: no node whose rules its packets meet has told them'
+          : `kube-proxy writes no rules for it, because ${notProxied}: its name leads to the pods themselves.`}
+      </p>
+    );
   return (
     <>
       {journeys.map((journey, place) => (
         <details key={place} className="program" open={place === 0}>
-          <summary><h3>{journeyTitle(journey)}</h3></summary>
+          <summary>
+            <h3>{journeyTitle(journey)}</h3>
+          </summary>
           {journey.steps.map(({ letter, title, sentences, rules, outcome }) => (
             <Fragment key={letter}>
               <h4>{`Step ${letter}: ${title}`}</h4>
-              {sentences.map((sentence, index) => <p key={index}>{sentence}</p>)}
+              {sentences.map((sentence, index) => (
+                <p key={index}>{sentence}</p>
+              ))}
               {[...Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)].map(([chain, own]) => (
                 <Fragment key={chain}>
-                  <h5><code>{chain}</code></h5>
-                  <ol className="rules">{own.map((rule, index) => <Rule key={index} rule={rule} facts={journeyFacts(rule)} />)}</ol>
+                  <h5>
+                    <code>{chain}</code>
+                  </h5>
+                  <ol className="rules">
+                    {own.map((rule, index) => (
+                      <Rule key={index} rule={rule} facts={journeyFacts(rule)} />
+                    ))}
+                  </ol>
                 </Fragment>
               ))}
-              {outcome.map((sentence, index) => <p key={index}>{sentence}</p>)}
+              {outcome.map((sentence, index) => (
+                <p key={index}>{sentence}</p>
+              ))}
             </Fragment>
           ))}
           <Notes lines={journey.unknown.map((text) => `${notKnown}: ${text}`)} />
@@ -300,28 +513,59 @@ function Way({ journeys, notProxied }: { readonly journeys: readonly Journey[]; 
   );
 }
 
-function Rule({ rule, facts }: { readonly rule: Pick<RuleExplanation, 'sentence' | 'lines' | 'text' | 'unknown'>; readonly facts: readonly string[] }): ReactElement {
+function Rule({
+  rule,
+  facts,
+}: {
+  readonly rule: Pick<RuleExplanation, 'sentence' | 'lines' | 'text' | 'unknown'>;
+  readonly facts: readonly string[];
+}): ReactElement {
   const { sentence, lines, text, unknown } = rule;
   return (
     <li>
-      <p className={unknown.length > 0 ? 'warning' : undefined}>{unknown.length > 0 ? <Mark tone="warning" /> : null}{sentence}</p>
-      {lines.length === 0 ? null : <ul>{lines.map((line, index) => <li key={index}>{line.sentence}</li>)}</ul>}
+      <p className={unknown.length > 0 ? 'warning' : undefined}>
+        {unknown.length > 0 ? <Mark tone="warning" /> : null}
+        {sentence}
+      </p>
+      {lines.length === 0 ? null : (
+        <ul>
+          {lines.map((line, index) => (
+            <li key={index}>{line.sentence}</li>
+          ))}
+        </ul>
+      )}
       <p className="dim">{facts.join('; ')}</p>
-      <p><code>{text}</code></p>
+      <p>
+        <code>{text}</code>
+      </p>
     </li>
   );
 }
 
 function Endpoints({ status }: { readonly status: ServiceTraceStatus }): ReactElement {
   const { endpointSlices: slices } = status;
-  if (slices === undefined) return <p className="warning"><Mark tone="warning" />unknown</p>;
-  if (slices.length === 0) return <p className="error"><Mark tone="error" />none</p>;
+  if (slices === undefined)
+    return (
+      <p className="warning">
+        <Mark tone="warning" />
+        unknown
+      </p>
+    );
+  if (slices.length === 0)
+    return (
+      <p className="error">
+        <Mark tone="error" />
+        none
+      </p>
+    );
   const cost = costTable(status);
   return (
     <>
       <p>{endpointSlicesSummary(status)}</p>
       <Table label="EndpointSlices" table={endpointSlicesTable(status, true)} />
-      {cost === undefined ? null : <Table label="What the Service costs as EndpointSlices and as legacy Endpoints" table={cost} />}
+      {cost === undefined ? null : (
+        <Table label="What the Service costs as EndpointSlices and as legacy Endpoints" table={cost} />
+      )}
     </>
   );
 }
@@ -341,46 +585,104 @@ function Conntrack({ status }: { readonly status: ServiceTraceStatus }): ReactEl
 }
 
 function Walk({ walk }: { readonly walk: WalkStatus }): ReactElement {
-  const { source, node, destination, destinationPort, protocol, verdict, destinations, masquerade, path, unknown } = walk;
-  const ends = destinations.map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`).join(', ');
+  const { source, node, destination, destinationPort, protocol, verdict, destinations, masquerade, path, unknown } =
+    walk;
+  const ends = destinations
+    .map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`)
+    .join(', ');
   return (
     <>
       <h3>{`A packet from ${source} on ${node} to ${hostPort(destination, destinationPort)}/${protocol}`}</h3>
       <p>{`${verdict}${ends === '' ? '' : ` to ${ends}`}${masquerade ? ', masqueraded' : ', its source stays'}`}</p>
-      <ol className="rules">{path.map(({ table, chain, rule, effect }, index) => <li key={index}><p>{`${table} ${chain}: ${effect}`}</p><p><code>{rule}</code></p></li>)}</ol>
+      <ol className="rules">
+        {path.map(({ table, chain, rule, effect }, index) => (
+          <li key={index}>
+            <p>{`${table} ${chain}: ${effect}`}</p>
+            <p>
+              <code>{rule}</code>
+            </p>
+          </li>
+        ))}
+      </ol>
       <Notes lines={unknown.map((text) => `not understood, so nothing is said beyond it: ${text}`)} />
     </>
   );
 }
 
-function Table({ label, table: { columns, rows } }: { readonly label: string; readonly table: ResultTable }): ReactElement {
+function Table({
+  label,
+  table: { columns, rows },
+}: {
+  readonly label: string;
+  readonly table: ResultTable;
+}): ReactElement {
   const side = (index: number): string | undefined => (columns[index]?.align === 'right' ? 'right' : undefined);
-  const look = (index: number, { text }: Cell): string | undefined => [side(index) ?? [], text.length <= mostWholeLetters ? 'whole' : []].flat().join(' ') || undefined;
+  const look = (index: number, { text }: Cell): string | undefined =>
+    [side(index) ?? [], text.length <= mostWholeLetters ? 'whole' : []].flat().join(' ') || undefined;
   const table = (
     <div className="scroll" role="group" aria-label={label} tabIndex={0}>
       <table>
-        <thead><tr>{columns.map(({ title }, index) => <th key={index} scope="col" className={side(index)}>{title}</th>)}</tr></thead>
+        <thead>
+          <tr>
+            {columns.map(({ title }, index) => (
+              <th key={index} scope="col" className={side(index)}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
         <tbody>
           {rows.map((row, number) => (
             <tr key={number}>
-              {row.map((each, index) => (index === 0 ? <th key={index} scope="row" className={look(index, each)}><Toned cell={each} /></th> : <td key={index} className={look(index, each)}><Toned cell={each} /></td>))}
+              {row.map((each, index) =>
+                index === 0 ? (
+                  <th key={index} scope="row" className={look(index, each)}>
+                    <Toned cell={each} />
+                  </th>
+                ) : (
+                  <td key={index} className={look(index, each)}>
+                    <Toned cell={each} />
+                  </td>
+                ),
+              )}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
   );
-  return rows.length <= mostOpenRows ? table : <details><summary>{`${label}: ${plural(rows.length, 'row')}`}</summary>{table}</details>;
+  return rows.length <= mostOpenRows ? (
+    table
+  ) : (
+    <details>
+      <summary>{`${label}: ${plural(rows.length, 'row')}`}</summary>
+      {table}
+    </details>
+  );
 }
 
 function Notes({ lines }: { readonly lines: readonly string[] }): ReactElement | null {
-  return lines.length === 0 ? null : <ul className="notes">{lines.map((line, index) => <li key={index} className="warning"><Mark tone="warning" />{line}</li>)}</ul>;
+  return lines.length === 0 ? null : (
+    <ul className="notes">
+      {lines.map((line, index) => (
+        <li key={index} className="warning">
+          <Mark tone="warning" />
+          {line}
+        </li>
+      ))}
+    </ul>
+  );
 }
 
 /** A colour never says something alone: a mark or the word itself says it too. */
 function Toned({ cell: { text, tone } }: { readonly cell: Cell }): ReactElement {
   if (tone === 'plain') return <>{text}</>;
-  return <span className={tone}>{text.startsWith(markOf(tone) ?? text) ? null : <Mark tone={tone} />}{text}</span>;
+  return (
+    <span className={tone}>
+      {text.startsWith(markOf(tone) ?? text) ? null : <Mark tone={tone} />}
+      {text}
+    </span>
+  );
 }
 
 function Mark({ tone }: { readonly tone: Tone }): ReactElement | null {

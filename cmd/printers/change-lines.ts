@@ -14,11 +14,18 @@ const timeWidth = 20;
 const kindWidth = 8;
 
 export function changeTitle({ paint, nodeWidth }: LineOptions): string {
-  return paint('heading', `${'TIME'.padEnd(timeWidth)}  ${'NODE'.padEnd(nodeWidth)}  ${'WHAT'.padEnd(kindWidth)}  CHANGE`);
+  return paint(
+    'heading',
+    `${'TIME'.padEnd(timeWidth)}  ${'NODE'.padEnd(nodeWidth)}  ${'WHAT'.padEnd(kindWidth)}  CHANGE`,
+  );
 }
 
 const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
-const signs: Readonly<Record<StatusChange['mood'], string>> = { bad: `${marks.error} `, good: `${marks.ok} `, neutral: '' };
+const signs: Readonly<Record<StatusChange['mood'], string>> = {
+  bad: `${marks.error} `,
+  good: `${marks.ok} `,
+  neutral: '',
+};
 
 /** Never cut: a line is for a log, or for grep. The node has its column, so the text need not begin with it. */
 export function changeLine({ at, kind, mood, node, text }: StatusChange, { paint, nodeWidth }: LineOptions): string {

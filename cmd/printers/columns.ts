@@ -16,15 +16,22 @@ export interface Column {
 const gap = 2;
 
 /** The lines of a table; `width` Infinity cuts nothing. */
-export function printColumns(columns: readonly Column[], rows: readonly (readonly Cell[])[], { width, paint, indent = 0 }: { width: number; paint: Paint; indent?: number }): string[] {
-  const natural = columns.map(({ title }, index) => Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[index]?.text ?? ''))));
+export function printColumns(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  { width, paint, indent = 0 }: { width: number; paint: Paint; indent?: number },
+): string[] {
+  const natural = columns.map(({ title }, index) =>
+    Math.max(stringWidth(title), ...rows.map((row) => stringWidth(row[index]?.text ?? ''))),
+  );
   const widths = fit(columns, natural, width - indent);
   const header = columns.map(({ title }) => cell(title, 'heading'));
   return [header, ...rows].map((row) => {
     const cells = columns.map((column, index) => {
       const own = row[index] ?? cell('');
       const room = widths[index] ?? 0;
-      const text = stringWidth(own.text) > room ? cliTruncate(own.text, room, { position: column.cut ?? 'end' }) : own.text;
+      const text =
+        stringWidth(own.text) > room ? cliTruncate(own.text, room, { position: column.cut ?? 'end' }) : own.text;
       const padding = ' '.repeat(Math.max(0, room - stringWidth(text)));
       const painted = paintCell(paint, { ...own, text });
       return column.align === 'right' ? padding + painted : painted + padding;

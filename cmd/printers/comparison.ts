@@ -6,7 +6,10 @@ import type { Paint } from './paint.ts';
 import { wrapped } from './wrapped.ts';
 
 /** Empty where there is nothing to compare. */
-export function comparisonLines(comparison: ComparisonStatus | undefined, { width, paint }: { readonly width: number; readonly paint: Paint }): string[] {
+export function comparisonLines(
+  comparison: ComparisonStatus | undefined,
+  { width, paint }: { readonly width: number; readonly paint: Paint },
+): string[] {
   if (comparison === undefined) return [];
   const { rows, omitted, outliers } = comparison;
   const heading = paint('heading', 'Comparison');
@@ -16,7 +19,10 @@ export function comparisonLines(comparison: ComparisonStatus | undefined, { widt
   return [
     ...wrapped(`${heading}  ${comparisonSummary(comparison)}`, width),
     ...(rows.length === 0 ? [] : [title]),
-    ...rows.flatMap(({ disagreements }, index) => [lines[index] ?? '', ...disagreements.flatMap((words) => wrapped(words, width, 4).map((line) => paint('warning', line)))]),
+    ...rows.flatMap(({ disagreements }, index) => [
+      lines[index] ?? '',
+      ...disagreements.flatMap((words) => wrapped(words, width, 4).map((line) => paint('warning', line))),
+    ]),
     ...(omitted === 0 ? [] : [`${String(omitted)} more are not listed`]),
     ...outlierLines(comparison).flatMap((words) => wrapped(words, width).map((line) => paint('warning', line))),
   ];

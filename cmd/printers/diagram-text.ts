@@ -27,13 +27,28 @@ export function printDiagramText(diagram: Diagram, options: DiagramTextOptions):
     }
     // Both families beside each other are wider than one.
     const families = (['IPv4', 'IPv6'] as const).filter((family) => part.boxes.some((box) => box.family === family));
-    const pictures = families.map((family) => drawLayers(reached(partOf(part.boxes, part.arrows, (box) => box.family === undefined || box.family === family)), options));
-    if (families.length > 1 && pictures.every((picture) => picture !== undefined)) pictures.forEach((picture, index) => lines.push(...(index === 0 ? [] : ['']), paint('heading', families[index] ?? ''), ...picture));
+    const pictures = families.map((family) =>
+      drawLayers(
+        reached(partOf(part.boxes, part.arrows, (box) => box.family === undefined || box.family === family)),
+        options,
+      ),
+    );
+    if (families.length > 1 && pictures.every((picture) => picture !== undefined))
+      pictures.forEach((picture, index) =>
+        lines.push(...(index === 0 ? [] : ['']), paint('heading', families[index] ?? ''), ...picture),
+      );
     else lines.push(...drawTree(part, options));
   }
-  const tones: Readonly<Record<Diagram['findings'][number]['severity'], Tone>> = { error: 'error', warning: 'warning', info: 'dim' };
+  const tones: Readonly<Record<Diagram['findings'][number]['severity'], Tone>> = {
+    error: 'error',
+    warning: 'warning',
+    info: 'dim',
+  };
   if (findings.length > 0 || notes.length > 0) lines.push('');
-  lines.push(...findings.flatMap(({ severity, text }) => wrapped(text, width).map((line) => paint(tones[severity], line))), ...notes.flatMap((text) => wrapped(text, width)));
+  lines.push(
+    ...findings.flatMap(({ severity, text }) => wrapped(text, width).map((line) => paint(tones[severity], line))),
+    ...notes.flatMap((text) => wrapped(text, width)),
+  );
   return lines.map((line) => `${line.trimEnd()}\n`).join('');
 }
 
@@ -42,7 +57,11 @@ interface Part {
   readonly arrows: readonly DiagramArrow[];
 }
 
-function partOf(boxes: readonly DiagramBox[], arrows: readonly DiagramArrow[], isIn: (box: DiagramBox) => boolean): Part {
+function partOf(
+  boxes: readonly DiagramBox[],
+  arrows: readonly DiagramArrow[],
+  isIn: (box: DiagramBox) => boolean,
+): Part {
   const own = boxes.filter(isIn);
   const ids = new Set(own.map(({ id }) => id));
   return { boxes: own, arrows: arrows.filter(({ from, to }) => ids.has(from) && ids.has(to)) };
@@ -77,7 +96,11 @@ const leastBox = 22;
 function drawLayers({ boxes, arrows }: Part, { width, paint }: DiagramTextOptions): string[] | undefined {
   const used = layers.filter((layer) => boxes.some((box) => box.layer === layer));
   const rowOf = new Map(boxes.map(({ id, layer }) => [id, used.indexOf(layer)]));
-  const rows = used.map((layer): Slot[] => boxes.filter((box) => box.layer === layer).map((box) => ({ id: box.id, box, width: naturalWidth(box), x: 0, bottom: 0 })));
+  const rows = used.map((layer): Slot[] =>
+    boxes
+      .filter((box) => box.layer === layer)
+      .map((box) => ({ id: box.id, box, width: naturalWidth(box), x: 0, bottom: 0 })),
+  );
   const links: Link[] = [];
   for (const { from, to, label } of arrows) {
     const [start, end] = [rowOf.get(from) ?? 0, rowOf.get(to) ?? 0];
@@ -87,14 +110,17 @@ function drawLayers({ boxes, arrows }: Part, { width, paint }: DiagramTextOption
     for (let row = start + 1; row < end; row += 1) {
       // Arrows of one box that pass the same row share the way.
       const id = `${from} past ${String(row)} to ${[...new Set(arrows.filter((each) => each.from === from && (rowOf.get(each.to) ?? 0) > row).map((each) => each.to))].join(' ')}`;
-      if (rows[row]?.some((slot) => slot.id === id) === false) rows[row]?.push({ id, box: undefined, width: 1, x: 0, bottom: 0 });
+      if (rows[row]?.some((slot) => slot.id === id) === false)
+        rows[row]?.push({ id, box: undefined, width: 1, x: 0, bottom: 0 });
       if (!links.some((link) => link.from === last && link.to === id)) links.push({ from: last, to: id });
       last = id;
     }
     links.push({ from: last, to, ...(label === undefined ? {} : { label }) });
   }
   for (const row of rows) if (!place(row, width)) return undefined;
-  rows.forEach((row, index) => { if (index > 0) order(row, rows[index - 1] ?? [], links); });
+  rows.forEach((row, index) => {
+    if (index > 0) order(row, rows[index - 1] ?? [], links);
+  });
   for (const row of rows) place(row, width);
   const canvas = new Canvas(width);
   let y = 0;
@@ -116,7 +142,10 @@ function naturalWidth({ title, lines }: DiagramBox): number {
 function place(row: readonly Slot[], width: number): boolean {
   const total = (): number => row.reduce((sum, slot) => sum + slot.width, 0) + gap * (row.length - 1);
   while (total() > width) {
-    const widest = row.reduce<Slot | undefined>((best, slot) => (slot.width > (best?.width ?? leastBox) ? slot : best), undefined);
+    const widest = row.reduce<Slot | undefined>(
+      (best, slot) => (slot.width > (best?.width ?? leastBox) ? slot : best),
+      undefined,
+    );
     if (widest === undefined) return false;
     widest.width -= 1;
   }
@@ -135,7 +164,9 @@ function middleOf({ x, width }: Slot): number {
 /** Puts slots under those that lead to them. */
 function order(row: Slot[], above: readonly Slot[], links: readonly Link[]): void {
   const weight = (slot: Slot): number => {
-    const sources = links.filter(({ to }) => to === slot.id).flatMap(({ from }) => above.filter(({ id }) => id === from).map(middleOf));
+    const sources = links
+      .filter(({ to }) => to === slot.id)
+      .flatMap(({ from }) => above.filter(({ id }) => id === from).map(middleOf));
     return sources.length === 0 ? middleOf(slot) : sources.reduce((sum, each) => sum + each, 0) / sources.length;
   };
   const weights = new Map(row.map((slot) => [slot.id, weight(slot)]));
@@ -156,9 +187,15 @@ function drawBox(canvas: Canvas, slot: Slot, y: number, height: number): void {
   slot.bottom = bottom;
   canvas.text(x, y, `┌${'─'.repeat(width - 2)}┐`, tone);
   [box.title, ...box.lines].forEach((line, index) => {
-    const text = stringWidth(line) > room ? cliTruncate(line, room, { position: index === 0 ? 'middle' : 'end' }) : line;
+    const text =
+      stringWidth(line) > room ? cliTruncate(line, room, { position: index === 0 ? 'middle' : 'end' }) : line;
     canvas.text(x, y + 1 + index, '│', tone);
-    canvas.text(x + 2, y + 1 + index, text, index === 0 ? 'heading' : line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain');
+    canvas.text(
+      x + 2,
+      y + 1 + index,
+      text,
+      index === 0 ? 'heading' : line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain',
+    );
     canvas.text(x + width - 1, y + 1 + index, '│', tone);
   });
   canvas.text(x, bottom, `└${'─'.repeat(width - 2)}┘`, tone);
@@ -174,8 +211,16 @@ interface Net {
 }
 
 /** Draws the lines between two rows. @returns where the next row begins */
-function drawLinks(canvas: Canvas, above: readonly Slot[], below: readonly Slot[], links: readonly Link[], top: number): number {
-  const between = links.filter(({ from, to }) => above.some(({ id }) => id === from) && below.some(({ id }) => id === to));
+function drawLinks(
+  canvas: Canvas,
+  above: readonly Slot[],
+  below: readonly Slot[],
+  links: readonly Link[],
+  top: number,
+): number {
+  const between = links.filter(
+    ({ from, to }) => above.some(({ id }) => id === from) && below.some(({ id }) => id === to),
+  );
   const nets = new Map<string, Net>();
   for (const slot of above) {
     const targets = below.filter(({ id }) => between.some((link) => link.from === slot.id && link.to === id));
@@ -187,12 +232,26 @@ function drawLinks(canvas: Canvas, above: readonly Slot[], below: readonly Slot[
     net.from.push(slot.bottom);
   }
   const all = [...nets.values()];
-  const spans = all.map(({ sources, targets }) => [Math.min(...sources, ...targets), Math.max(...sources, ...targets)] as const);
-  const areApart = spans.every(([from, to], index) => spans.every(([otherFrom, otherTo], other) => other === index || otherTo < from || otherFrom > to));
+  const spans = all.map(
+    ({ sources, targets }) => [Math.min(...sources, ...targets), Math.max(...sources, ...targets)] as const,
+  );
+  const areApart = spans.every(([from, to], index) =>
+    spans.every(([otherFrom, otherTo], other) => other === index || otherTo < from || otherFrom > to),
+  );
   // What goes straight down needs no track; where lines meet, targets are a little aside of sources.
   const aside = areApart ? 0 : 2;
-  const tracked = all.filter(({ sources, targets }) => !(sources.length === 1 && targets.length === 1 && Math.abs((sources[0] ?? 0) - (targets[0] ?? 0)) <= 2));
-  const labels = new Map(below.map((slot) => [slot.id, [...new Set(between.flatMap(({ to, label }) => (to === slot.id && label !== undefined ? [label] : [])))].join(' / ')]));
+  const tracked = all.filter(
+    ({ sources, targets }) =>
+      !(sources.length === 1 && targets.length === 1 && Math.abs((sources[0] ?? 0) - (targets[0] ?? 0)) <= 2),
+  );
+  const labels = new Map(
+    below.map((slot) => [
+      slot.id,
+      [...new Set(between.flatMap(({ to, label }) => (to === slot.id && label !== undefined ? [label] : [])))].join(
+        ' / ',
+      ),
+    ]),
+  );
   const hasLabels = [...labels.values()].some((label) => label !== '');
   const firstTrack = top;
   const bottom = firstTrack + (areApart ? Math.min(1, tracked.length) : tracked.length);
@@ -207,7 +266,9 @@ function drawLinks(canvas: Canvas, above: readonly Slot[], below: readonly Slot[
     const y = firstTrack + (areApart ? 0 : track);
     const ends = targets.map((x) => x + aside);
     canvas.horizontal(Math.min(...sources, ...ends), Math.max(...sources, ...ends), y, name);
-    sources.forEach((x, index) => { canvas.vertical(x, net.from[index] ?? top, y, name); });
+    sources.forEach((x, index) => {
+      canvas.vertical(x, net.from[index] ?? top, y, name);
+    });
     for (const x of ends) canvas.vertical(x, y, end, name);
   }
   // Lines of several nets to one target join at its column.
@@ -222,7 +283,8 @@ function drawLinks(canvas: Canvas, above: readonly Slot[], below: readonly Slot[
     const [x] = columns;
     if (x === undefined) continue;
     if (slot.box !== undefined) for (const column of columns) canvas.text(column, end, '▼', 'plain');
-    else if (x !== middleOf(slot)) canvas.horizontal(Math.min(x, middleOf(slot)), Math.max(x, middleOf(slot)), end, incoming[0]?.name ?? '');
+    else if (x !== middleOf(slot))
+      canvas.horizontal(Math.min(x, middleOf(slot)), Math.max(x, middleOf(slot)), end, incoming[0]?.name ?? '');
     const label = labels.get(slot.id) ?? '';
     if (label === '') continue;
     const room = Math.max(6, slot.width);
@@ -234,9 +296,21 @@ function drawLinks(canvas: Canvas, above: readonly Slot[], below: readonly Slot[
 
 const [up, down, left, right] = [1, 2, 4, 8];
 const corners: ReadonlyMap<number, string> = new Map([
-  [up, '│'], [down, '│'], [up | down, '│'], [left, '─'], [right, '─'], [left | right, '─'],
-  [down | right, '┌'], [down | left, '┐'], [up | right, '└'], [up | left, '┘'],
-  [up | down | right, '├'], [up | down | left, '┤'], [left | right | down, '┬'], [left | right | up, '┴'], [up | down | left | right, '┼'],
+  [up, '│'],
+  [down, '│'],
+  [up | down, '│'],
+  [left, '─'],
+  [right, '─'],
+  [left | right, '─'],
+  [down | right, '┌'],
+  [down | left, '┐'],
+  [up | right, '└'],
+  [up | left, '┘'],
+  [up | down | right, '├'],
+  [up | down | left, '┤'],
+  [left | right | down, '┬'],
+  [left | right | up, '┴'],
+  [up | down | left | right, '┼'],
 ]);
 
 interface Square {
@@ -293,7 +367,12 @@ class Canvas {
     }
     const isCrossing = before !== undefined && before.owner !== owner;
     const upright = (each: number): number => each & (up | down);
-    const joined = before === undefined ? ways : isCrossing && (upright(before.ways) | upright(ways)) === (up | down) ? up | down : before.ways | ways;
+    const joined =
+      before === undefined
+        ? ways
+        : isCrossing && (upright(before.ways) | upright(ways)) === (up | down)
+          ? up | down
+          : before.ways | ways;
     row[x] = { text: '', tone: 'plain', ways: joined, owner: before?.owner ?? owner };
   }
 
@@ -337,11 +416,19 @@ function drawTree({ boxes, arrows }: Part, { width, paint }: DiagramTextOptions)
     lines.push(paintLine(cut(`${lead}${head}${again ? ' (as above)' : ''}`), box.tone));
     if (drawn.has(box.id)) return;
     drawn.add(box.id);
-    const children = arrows.filter(({ from }) => from === box.id).flatMap(({ to, label: text }) => {
-      const child = known.get(to);
-      return child === undefined ? [] : [{ child, text }];
-    });
-    for (const line of only === undefined ? box.lines : []) lines.push(paintLine(cut(`${follow}${children.length > 0 ? '│ ' : '  '}${line}`), line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain'));
+    const children = arrows
+      .filter(({ from }) => from === box.id)
+      .flatMap(({ to, label: text }) => {
+        const child = known.get(to);
+        return child === undefined ? [] : [{ child, text }];
+      });
+    for (const line of only === undefined ? box.lines : [])
+      lines.push(
+        paintLine(
+          cut(`${follow}${children.length > 0 ? '│ ' : '  '}${line}`),
+          line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain',
+        ),
+      );
     children.forEach(({ child, text }, index) => {
       const isLast = index === children.length - 1;
       draw(child, text, `${follow}${isLast ? '└─▶ ' : '├─▶ '}`, `${follow}${isLast ? '    ' : '│   '}`);

@@ -1,5 +1,11 @@
 /** -o text of `explain`: the rules of a node line by line, and one client's way over it. */
-import { clientKinds, type ChainExplanation, type ClientKind, type FamilyExplanation, type RuleExplanation } from '../../core/explain/explain-program.ts';
+import {
+  clientKinds,
+  type ChainExplanation,
+  type ClientKind,
+  type FamilyExplanation,
+  type RuleExplanation,
+} from '../../core/explain/explain-program.ts';
 import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/plural.ts';
 import { percentText } from '../words.ts';
@@ -17,8 +23,15 @@ export function printFamily({ family, frontends, stages }: FamilyExplanation, { 
   for (const { title, chains } of stages) {
     lines.push('', ...wrapped(title, width).map((line) => paint('heading', line)));
     for (const { table, chain, purpose, hooks, rules } of chains) {
-      lines.push('', ...wrapped(`${table} ${chain}${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`, width, 2).map((line) => paint('heading', line)));
-      rules.forEach((rule, index) => { lines.push(...ruleLines(rule, factsOf(rule), index + 1, { width, paint })); });
+      lines.push(
+        '',
+        ...wrapped(`${table} ${chain}${hooksText(hooks)}${purpose === undefined ? '' : `, ${purpose}`}`, width, 2).map(
+          (line) => paint('heading', line),
+        ),
+      );
+      rules.forEach((rule, index) => {
+        lines.push(...ruleLines(rule, factsOf(rule), index + 1, { width, paint }));
+      });
     }
   }
   return lines;
@@ -34,14 +47,26 @@ export function printJourney(journey: Journey, { width, paint }: TextOptions): s
   const { steps, unknown } = journey;
   const lines = wrapped(journeyTitle(journey), width).map((line) => paint('heading', line));
   for (const { letter, title, sentences, rules, outcome } of steps) {
-    lines.push('', paint('heading', `Step ${letter}: ${title}`), ...sentences.flatMap((sentence) => wrapped(sentence, width, 2)));
+    lines.push(
+      '',
+      paint('heading', `Step ${letter}: ${title}`),
+      ...sentences.flatMap((sentence) => wrapped(sentence, width, 2)),
+    );
     for (const [chain, own] of Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)) {
       lines.push(...wrapped(chain, width, 2).map((line) => paint('heading', line)));
-      own.forEach((rule, index) => { lines.push(...ruleLines(rule, journeyFacts(rule), index + 1, { width, paint })); });
+      own.forEach((rule, index) => {
+        lines.push(...ruleLines(rule, journeyFacts(rule), index + 1, { width, paint }));
+      });
     }
     lines.push(...outcome.flatMap((sentence) => wrapped(sentence, width, 2)));
   }
-  if (unknown.length > 0) lines.push('', ...[`${notKnown}:`, ...unknown].flatMap((text, index) => wrapped(text, width, index === 0 ? 0 : 2)).map((line) => paint('warning', line)));
+  if (unknown.length > 0)
+    lines.push(
+      '',
+      ...[`${notKnown}:`, ...unknown]
+        .flatMap((text, index) => wrapped(text, width, index === 0 ? 0 : 2))
+        .map((line) => paint('warning', line)),
+    );
   return lines;
 }
 
@@ -51,7 +76,12 @@ export function journeyTitle({ node, client, frontend, verdict }: Journey): stri
   return `${client.pod === undefined ? client.address : `pod ${client.pod} (${client.address})`} to ${frontend} over ${node}: ${verdict}`;
 }
 
-function ruleLines({ text, sentence, lines, unknown }: Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown'>, facts: readonly string[], number: number, { width, paint }: TextOptions): string[] {
+function ruleLines(
+  { text, sentence, lines, unknown }: Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown'>,
+  facts: readonly string[],
+  number: number,
+  { width, paint }: TextOptions,
+): string[] {
   const [first = '', ...rest] = wrapped(sentence, width - 6);
   const tone = unknown.length > 0 ? 'warning' : 'plain';
   const indented = (line: string): string => ' '.repeat(6) + line.trimStart();
@@ -75,22 +105,35 @@ export function journeyFacts(rule: JourneyRule): string[] {
 }
 
 function countersOf({ counters, countsAll }: Pick<RuleExplanation, 'counters' | 'countsAll'>): string[] {
-  return counters === undefined ? [] : [`${plural(counters.packets, 'packet')}, ${plural(counters.bytes, 'byte')}${countsAll ? ' of all Services together' : ''}`];
+  return counters === undefined
+    ? []
+    : [
+        `${plural(counters.packets, 'packet')}, ${plural(counters.bytes, 'byte')}${countsAll ? ' of all Services together' : ''}`,
+      ];
 }
 
-const kindWords: Readonly<Record<ClientKind, string>> = { pod: 'other pods', node: 'the node itself', outside: 'clients outside', endpoint: "the node's own endpoints" };
+const kindWords: Readonly<Record<ClientKind, string>> = {
+  pod: 'other pods',
+  node: 'the node itself',
+  outside: 'clients outside',
+  endpoint: "the node's own endpoints",
+};
 
 /** Who meets the rule, and with which share of their connections. */
 function metText(shares: RuleExplanation['shares']): string {
   const isForAll = (['pod', 'node', 'outside'] as const).every((kind) => (shares[kind] ?? 0) > 0);
   const tried = clientKinds.filter((kind) => shares[kind] !== undefined);
   const [first] = tried.map((kind) => percentText(shares[kind]));
-  if (first !== undefined && isForAll && tried.every((kind) => percentText(shares[kind]) === first)) return `${first} of the connections from any client`;
+  if (first !== undefined && isForAll && tried.every((kind) => percentText(shares[kind]) === first))
+    return `${first} of the connections from any client`;
   const byShare = new Map<string, ClientKind[]>();
   for (const kind of clientKinds) {
     const share = shares[kind];
-    if (share !== undefined && share > 0) byShare.set(percentText(share), [...(byShare.get(percentText(share)) ?? []), kind]);
+    if (share !== undefined && share > 0)
+      byShare.set(percentText(share), [...(byShare.get(percentText(share)) ?? []), kind]);
   }
   if (byShare.size === 0) return 'no connection to these frontends meets its conditions here';
-  return [...byShare].map(([share, kinds]) => `${share} of the connections from ${kinds.map((kind) => kindWords[kind]).join(', ')}`).join('; ');
+  return [...byShare]
+    .map(([share, kinds]) => `${share} of the connections from ${kinds.map((kind) => kindWords[kind]).join(', ')}`)
+    .join('; ');
 }

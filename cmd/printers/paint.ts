@@ -10,7 +10,13 @@ type Style = Parameters<typeof styleText>[0];
 /** The 16 colours are what the terminal's theme makes of them; of 256, those past the first 16 are the same everywhere. */
 export type Palette = 16 | 256;
 
-const styles: Readonly<Record<Exclude<Tone, 'plain'>, Style>> = { ok: 'green', warning: 'yellow', error: 'red', dim: 'dim', heading: 'bold' };
+const styles: Readonly<Record<Exclude<Tone, 'plain'>, Style>> = {
+  ok: 'green',
+  warning: 'yellow',
+  error: 'red',
+  dim: 'dim',
+  heading: 'bold',
+};
 
 /** Of 256 colours, those of the tones: to be read on black and on white (docs/decisions/032). */
 const indexes: Readonly<Partial<Record<Tone, number>>> = { ok: 28, warning: 130, error: 196 };
@@ -40,7 +46,11 @@ export function paintCell(paint: Paint, { tone, text }: Cell): string {
 }
 
 /** https://no-color.org: any value that is not empty; a flag of the user comes first. */
-export function wantsColor(mode: ColorMode, isTerminal: boolean, env: Readonly<Record<string, string | undefined>>): boolean {
+export function wantsColor(
+  mode: ColorMode,
+  isTerminal: boolean,
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
   if (mode !== 'auto') return mode === 'always';
   const noColor = env['NO_COLOR'];
   return isTerminal && (noColor === undefined || noColor === '') && env['TERM'] !== 'dumb';

@@ -1,6 +1,12 @@
 /** -o table and -o wide: one trace as text, from the whole to the detail. */
 import { hostPort } from '../../core/address.ts';
-import type { CommandStatus, FindingStatus, ServiceTrace, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
+import type {
+  CommandStatus,
+  FindingStatus,
+  ServiceTrace,
+  ServiceTraceStatus,
+  WalkStatus,
+} from '../../core/service-trace.ts';
 import { plural } from '../../core/plural.ts';
 import { pathsOf, type Path } from '../path-table.ts';
 import {
@@ -40,9 +46,21 @@ export function printTable(trace: ServiceTrace, options: TableOptions): string {
   if (status !== undefined) {
     sections.push(conditions(status, options), nodes(trace, status, options));
     for (const path of pathsOf(status)) sections.push(pathSection(path, status, options));
-    sections.push(endpointSlices(status, options), ...(options.isWide ? [comparisonLines(status.comparison, tableWidth(options))] : []), conntrack(status, options), connections(status, options), walks(status, options), findings(status, options), cuts(status, options));
+    sections.push(
+      endpointSlices(status, options),
+      ...(options.isWide ? [comparisonLines(status.comparison, tableWidth(options))] : []),
+      conntrack(status, options),
+      connections(status, options),
+      walks(status, options),
+      findings(status, options),
+      cuts(status, options),
+    );
   }
-  return sections.filter((lines) => lines.length > 0).map((lines) => lines.join('\n')).join('\n\n').concat('\n');
+  return sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+    .concat('\n');
 }
 
 function header({ metadata, spec, status }: ServiceTrace, { paint, width }: TableOptions): string[] {
@@ -50,8 +68,15 @@ function header({ metadata, spec, status }: ServiceTrace, { paint, width }: Tabl
   const name = `${metadata.namespace ?? 'default'}/${spec.serviceRef.name}`;
   const title = `${paint('heading', `Service ${name}`)}  ${service === undefined ? 'unknown' : [service.type, ...service.clusterIPs].join(' ')}`;
   if (service === undefined) return [title];
-  const notProxied = service.notProxied === undefined ? [] : [paint('warning', `kube-proxy writes no rules for it, because ${service.notProxied}`)];
-  return [title, ...wrapped(serviceFacts(service).join('; '), width), ...notProxied.flatMap((line) => wrapped(line, width))];
+  const notProxied =
+    service.notProxied === undefined
+      ? []
+      : [paint('warning', `kube-proxy writes no rules for it, because ${service.notProxied}`)];
+  return [
+    title,
+    ...wrapped(serviceFacts(service).join('; '), width),
+    ...notProxied.flatMap((line) => wrapped(line, width)),
+  ];
 }
 
 function conditions(status: ServiceTraceStatus, { paint, width }: TableOptions): string[] {
@@ -68,7 +93,10 @@ function conditions(status: ServiceTraceStatus, { paint, width }: TableOptions):
 function nodes(trace: ServiceTrace, status: ServiceTraceStatus, options: TableOptions): string[] {
   const { columns, rows } = nodesTable(trace, status, options.isWide);
   if (rows.length === 0) return [];
-  return [...printColumns(columns, rows, tableWidth(options)), ...nodeReasons(status).flatMap((line) => wrapped(line, options.width, 2))];
+  return [
+    ...printColumns(columns, rows, tableWidth(options)),
+    ...nodeReasons(status).flatMap((line) => wrapped(line, options.width, 2)),
+  ];
 }
 
 function pathSection(path: Path, status: ServiceTraceStatus, options: TableOptions): string[] {
@@ -78,14 +106,23 @@ function pathSection(path: Path, status: ServiceTraceStatus, options: TableOptio
   const isPerNode = options.isWide || fits(perNode.columns, perNode.rows, options.width);
   const table = isPerNode ? perNode : targetsSummed(path, status);
   const legend = isPerNode ? targetLegends.perNode : `${targetLegends.summed}; -o wide shows each node`;
-  const frontends = frontendLines(path, (status.nodes ?? []).map(({ name }) => name)).flatMap((line) => wrapped(line, options.width));
+  const frontends = frontendLines(
+    path,
+    (status.nodes ?? []).map(({ name }) => name),
+  ).flatMap((line) => wrapped(line, options.width));
   if (table.rows.length === 0) return [heading, ...frontends, paint('dim', 'no DNAT target on any node that was read')];
-  return [heading, ...frontends, ...printColumns(table.columns, table.rows, tableWidth(options)), ...wrapped(legend, options.width).map((line) => paint('dim', line))];
+  return [
+    heading,
+    ...frontends,
+    ...printColumns(table.columns, table.rows, tableWidth(options)),
+    ...wrapped(legend, options.width).map((line) => paint('dim', line)),
+  ];
 }
 
 function endpointSlices(status: ServiceTraceStatus, options: TableOptions): string[] {
   const slices = status.endpointSlices;
-  if (slices === undefined) return [`${options.paint('heading', 'EndpointSlices')}  ${options.paint('warning', 'unknown')}`];
+  if (slices === undefined)
+    return [`${options.paint('heading', 'EndpointSlices')}  ${options.paint('warning', 'unknown')}`];
   if (slices.length === 0) return [`${options.paint('heading', 'EndpointSlices')}  ${options.paint('error', 'none')}`];
   const { columns, rows } = endpointSlicesTable(status, options.isWide);
   const title = `${options.paint('heading', 'EndpointSlices')}  ${endpointSlicesSummary(status)}`;
@@ -107,15 +144,26 @@ function conntrack(status: ServiceTraceStatus, options: TableOptions): string[] 
   const { columns, rows } = conntrackEntries(status);
   if (rows.length === 0) return [];
   const omitted = omittedEntries(status);
-  return [options.paint('heading', 'Conntrack entries'), ...printColumns(columns, rows, tableWidth(options)), ...(omitted === 0 ? [] : [`${omitted} more entries are not listed`])];
+  return [
+    options.paint('heading', 'Conntrack entries'),
+    ...printColumns(columns, rows, tableWidth(options)),
+    ...(omitted === 0 ? [] : [`${omitted} more entries are not listed`]),
+  ];
 }
 
 function connections(status: ServiceTraceStatus, options: TableOptions): string[] {
   const { columns, rows } = connectionsTable(status);
   if (rows.length === 0) return [];
   const { by, pod = '', untried } = status.client ?? {};
-  const notes = [...(by === undefined ? [] : [`those of pod ${pod} were made by ${by}`]), ...(untried === undefined ? [] : [`connections from pod ${pod} not tried: ${untried}`])];
-  return [options.paint('heading', 'Connections made by --connect'), ...printColumns(columns, rows, tableWidth(options)), ...notes.flatMap((text) => wrapped(text, options.width)).map((line) => options.paint('dim', line))];
+  const notes = [
+    ...(by === undefined ? [] : [`those of pod ${pod} were made by ${by}`]),
+    ...(untried === undefined ? [] : [`connections from pod ${pod} not tried: ${untried}`]),
+  ];
+  return [
+    options.paint('heading', 'Connections made by --connect'),
+    ...printColumns(columns, rows, tableWidth(options)),
+    ...notes.flatMap((text) => wrapped(text, options.width)).map((line) => options.paint('dim', line)),
+  ];
 }
 
 function walks({ walks: all = [] }: ServiceTraceStatus, options: TableOptions): string[] {
@@ -123,14 +171,20 @@ function walks({ walks: all = [] }: ServiceTraceStatus, options: TableOptions): 
 }
 
 function walkLines(walk: WalkStatus, { paint, width }: TableOptions): string[] {
-  const destinations = walk.destinations.map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`).join(', ');
+  const destinations = walk.destinations
+    .map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`)
+    .join(', ');
   const title = `${paint('heading', `Walk of a packet from ${walk.source}`)} on ${walk.node} to ${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol}`;
   const end = `${walk.verdict}${destinations === '' ? '' : ` to ${destinations}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;
   return [
     title,
     ...wrapped(end, width, 2),
-    ...walk.path.flatMap(({ table, chain, rule, effect }) => wrapped(`${table} ${chain}: ${rule} ⇒ ${effect}`, width, 4)),
-    ...walk.unknown.flatMap((text) => wrapped(`not understood, so nothing is said beyond it: ${text}`, width, 4).map((line) => paint('warning', line))),
+    ...walk.path.flatMap(({ table, chain, rule, effect }) =>
+      wrapped(`${table} ${chain}: ${rule} ⇒ ${effect}`, width, 4),
+    ),
+    ...walk.unknown.flatMap((text) =>
+      wrapped(`not understood, so nothing is said beyond it: ${text}`, width, 4).map((line) => paint('warning', line)),
+    ),
   ];
 }
 
@@ -138,8 +192,12 @@ function findings(status: ServiceTraceStatus, options: TableOptions): string[] {
   const { findings: all } = status;
   if (all === undefined) return [];
   const untried = options.paint('dim', untriedEnd(status));
-  if (all.length === 0) return [`${options.paint('heading', 'Findings')}  ${paintCell(options.paint, noFindingCell(status))}${untried}`];
-  return [`${options.paint('heading', 'Findings')}  ${all.length}: ${findingsSummary(status)}${untried}`, ...all.flatMap((finding) => findingLines(finding, options))];
+  if (all.length === 0)
+    return [`${options.paint('heading', 'Findings')}  ${paintCell(options.paint, noFindingCell(status))}${untried}`];
+  return [
+    `${options.paint('heading', 'Findings')}  ${all.length}: ${findingsSummary(status)}${untried}`,
+    ...all.flatMap((finding) => findingLines(finding, options)),
+  ];
 }
 
 export function findingTitle({ severity, id, where }: FindingStatus, { paint }: Pick<TableOptions, 'paint'>): string {
@@ -148,7 +206,10 @@ export function findingTitle({ severity, id, where }: FindingStatus, { paint }: 
 
 /** A command stands on a line of its own, however long it is: so it can be selected and pasted. */
 export function findingLines(finding: FindingStatus, options: Pick<TableOptions, 'paint' | 'width'>): string[] {
-  return [...findingText(finding, options), ...(finding.commands ?? []).map((command) => `    ${commandText(command)}`)];
+  return [
+    ...findingText(finding, options),
+    ...(finding.commands ?? []).map((command) => `    ${commandText(command)}`),
+  ];
 }
 
 /** The lines before the commands. */
@@ -173,7 +234,9 @@ export function commandPrompt(node: string | undefined): string {
 
 function cuts({ truncated = [] }: ServiceTraceStatus, { paint, width }: TableOptions): string[] {
   if (truncated.length === 0) return [];
-  return wrapped(`Cut, so that the object stays small: ${truncated.join('; ')}`, width).map((line) => paint('warning', line));
+  return wrapped(`Cut, so that the object stays small: ${truncated.join('; ')}`, width).map((line) =>
+    paint('warning', line),
+  );
 }
 
 function tableWidth({ width, paint, isWide }: TableOptions): { width: number; paint: Paint } {

@@ -11,7 +11,11 @@ const hiddenCharacters = new RegExp(`[${hidden}]`, 'gu');
 /** Colours and weights as paint.ts and log-colors.ts write them, the end of a line, and tabs, which log lines have: what printed text may hold. */
 const ownOrHidden = new RegExp(String.raw`(\u001b\[(?:1|2|22|3[1-69]|38;5;\d{1,3})m)|([\n\t])|[${hidden}]`, 'gu');
 
-const named: ReadonlyMap<string, string> = new Map([['\n', String.raw`\n`], ['\r', String.raw`\r`], ['\t', String.raw`\t`]]);
+const named: ReadonlyMap<string, string> = new Map([
+  ['\n', String.raw`\n`],
+  ['\r', String.raw`\r`],
+  ['\t', String.raw`\t`],
+]);
 
 /** One line, whatever it was. */
 export function visibleText(text: string): string {
@@ -34,20 +38,34 @@ function visibleValue(value: unknown): unknown {
     const shown = value.map(visibleValue);
     return shown.every((each, index) => each === value[index]) ? value : shown;
   }
-  if (typeof value !== 'object' || value === null || (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)) return value;
+  if (
+    typeof value !== 'object' ||
+    value === null ||
+    (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)
+  )
+    return value;
   const entries = Object.entries(value);
   const shown = entries.map(([key, each]) => [visibleText(key), visibleValue(each)] as const);
-  return shown.every(([key, each], index) => key === entries[index]?.[0] && each === entries[index][1]) ? value : Object.fromEntries(shown);
+  return shown.every(([key, each], index) => key === entries[index]?.[0] && each === entries[index][1])
+    ? value
+    : Object.fromEntries(shown);
 }
 
 /** Printed lines with nothing in them but text, our own colours and the ends of lines: the net below all printers. */
 export function ownText(text: string): string {
-  return hiddenCharacter.test(text) ? text.replace(ownOrHidden, (character, color?: string, space?: string) => color ?? space ?? escaped(character)) : text;
+  return hiddenCharacter.test(text)
+    ? text.replace(ownOrHidden, (character, color?: string, space?: string) => color ?? space ?? escaped(character))
+    : text;
 }
 
 /** The same of one line: an end of a line within it is shown. */
 export function ownLine(text: string): string {
-  return hiddenCharacter.test(text) ? text.replace(ownOrHidden, (character, color?: string, space?: string) => color ?? (space === '\t' ? space : escaped(character))) : text;
+  return hiddenCharacter.test(text)
+    ? text.replace(
+        ownOrHidden,
+        (character, color?: string, space?: string) => color ?? (space === '\t' ? space : escaped(character)),
+      )
+    : text;
 }
 
 function escaped(character: string): string {

@@ -18,7 +18,10 @@ export interface BodyOptions {
 /** What Enter, Space and y do to a row. */
 export interface RowMeaning {
   /** Enter. */
-  readonly open?: { readonly kind: 'node'; readonly node: string } | { readonly kind: 'row'; readonly row: number } | { readonly kind: 'fold'; readonly key: string };
+  readonly open?:
+    | { readonly kind: 'node'; readonly node: string }
+    | { readonly kind: 'row'; readonly row: number }
+    | { readonly kind: 'fold'; readonly key: string };
   /** Space. */
   readonly fold?: string;
   /** y. */
@@ -39,7 +42,21 @@ export interface Body {
 }
 
 /** What a body is made of: where none of it changed, the body is the same. */
-export type BodyState = Pick<LiveState, 'trace' | 'rates' | 'history' | 'timeline' | 'selectedNode' | 'view' | 'filters' | 'order' | 'isGrouped' | 'folded' | 'isByBackend' | 'logs'>;
+export type BodyState = Pick<
+  LiveState,
+  | 'trace'
+  | 'rates'
+  | 'history'
+  | 'timeline'
+  | 'selectedNode'
+  | 'view'
+  | 'filters'
+  | 'order'
+  | 'isGrouped'
+  | 'folded'
+  | 'isByBackend'
+  | 'logs'
+>;
 
 export function bodyOf(state: BodyState, options: BodyOptions): Body {
   return bodies[state.view](state, options);

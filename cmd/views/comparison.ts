@@ -26,5 +26,9 @@ export function* comparing({ trace: former, rates, history }: Shown, { status }:
   yield undefined;
   const compared = compareCounters(rates, former?.status, status);
   yield undefined;
-  return { changes, rates: compared, history: status === undefined ? history : yield* extendHistory(history, former?.status, status) };
+  return {
+    changes,
+    rates: compared,
+    history: status === undefined ? history : yield* extendHistory(history, former?.status, status),
+  };
 }

@@ -44,17 +44,39 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const summary = `${plural(table.matched, 'entry', 'entries')} of this Service${table.unreplied === undefined || table.unreplied === 0 ? '' : `, ${String(table.unreplied)} without a reply`}; the whole table: ${room}`;
   const states = Object.entries(table.states ?? {}).sort(([one], [other]) => (one < other ? -1 : 1));
   const stateLines = states.length === 0 ? [] : [states.map(([name, count]) => `${name} ${String(count)}`).join(', ')];
-  if ((table.entries ?? []).length === 0) return countedBackends(node, { above: [summary, ...stateLines], below: table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [] }, options);
+  if ((table.entries ?? []).length === 0)
+    return countedBackends(
+      node,
+      {
+        above: [summary, ...stateLines],
+        below: table.matched > 0 ? [paint('dim', '--conntrack entries lists them one by one.')] : [],
+      },
+      options,
+    );
   const filter = filterOf(state);
   const isShown = rowFilter(filter);
-  const entries = filter === '' ? (table.entries ?? []) : (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
-  const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
+  const entries =
+    filter === '' ? (table.entries ?? []) : (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
+  const omitted =
+    (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
   const fixed = [summary, ...stateLines, ...omitted];
   const endpoints: Endpoints = status.endpointSlices === undefined ? undefined : endpointsByAddress(status);
   if (state.isByBackend) {
     const backends = byBackend(entries);
-    const lazy = lazyTable(backendColumns, lazyRows(backendColumns, backends.map((backend) => backendRow(backend, endpoints))), { width, paint });
-    return { fixed: [...fixed, lazy.title], count: backends.length, line: lazy.line, meaning: (index) => ({ copy: backends[index]?.backend ?? '' }) };
+    const lazy = lazyTable(
+      backendColumns,
+      lazyRows(
+        backendColumns,
+        backends.map((backend) => backendRow(backend, endpoints)),
+      ),
+      { width, paint },
+    );
+    return {
+      fixed: [...fixed, lazy.title],
+      count: backends.length,
+      line: lazy.line,
+      meaning: (index) => ({ copy: backends[index]?.backend ?? '' }),
+    };
   }
   const lazy = lazyTable(entryColumns, entryRows(entries, endpoints), { width, paint });
   return {
@@ -70,7 +92,15 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
 
 /** What a filter looks at. */
 function textOf(entry: ConntrackEntryStatus): string {
-  return [entry.protocol, entry.state ?? '', entry.unreplied === true ? 'unreplied' : '', entry.pod ?? '', hostPort(entry.original.source, entry.original.sourcePort), hostPort(entry.original.destination, entry.original.destinationPort), hostPort(entry.reply.source, entry.reply.sourcePort)].join(' ');
+  return [
+    entry.protocol,
+    entry.state ?? '',
+    entry.unreplied === true ? 'unreplied' : '',
+    entry.pod ?? '',
+    hostPort(entry.original.source, entry.original.sourcePort),
+    hostPort(entry.original.destination, entry.original.destinationPort),
+    hostPort(entry.reply.source, entry.reply.sourcePort),
+  ].join(' ');
 }
 
 function entryRows(entries: readonly ConntrackEntryStatus[], endpoints: Endpoints): LazyRows {
@@ -150,12 +180,32 @@ const countedColumns: readonly Column[] = [
 ];
 
 /** Where entries are only counted, the targets of the node's rules tell how many each answers. */
-function countedBackends(node: NodeStatus, { above, below }: { readonly above: readonly string[]; readonly below: readonly string[] }, { width, theme }: BodyOptions): Body {
-  const rows = node.ports.flatMap((port) => port.dnatTargets.flatMap(({ address, port: number, pod, connections }) =>
-    connections === undefined ? [] : [[cell(port.frontend === 'NodePort' ? `NodePort ${String(port.port)}` : hostPort(port.address, port.port)), cell(hostPort(address, number)), cell(pod ?? '-'), cell(String(connections))]]));
+function countedBackends(
+  node: NodeStatus,
+  { above, below }: { readonly above: readonly string[]; readonly below: readonly string[] },
+  { width, theme }: BodyOptions,
+): Body {
+  const rows = node.ports.flatMap((port) =>
+    port.dnatTargets.flatMap(({ address, port: number, pod, connections }) =>
+      connections === undefined
+        ? []
+        : [
+            [
+              cell(port.frontend === 'NodePort' ? `NodePort ${String(port.port)}` : hostPort(port.address, port.port)),
+              cell(hostPort(address, number)),
+              cell(pod ?? '-'),
+              cell(String(connections)),
+            ],
+          ],
+    ),
+  );
   if (rows.length === 0) return textBody([...above, ...below]);
   const table = lazyTable(countedColumns, lazyRows(countedColumns, rows), { width, paint: theme.paint, indent: 2 });
-  return { fixed: [...above, table.title], count: rows.length + below.length, line: (index) => (index < rows.length ? table.line(index) : (below[index - rows.length] ?? '')) };
+  return {
+    fixed: [...above, table.title],
+    count: rows.length + below.length,
+    line: (index) => (index < rows.length ? table.line(index) : (below[index - rows.length] ?? '')),
+  };
 }
 
 function deletion({ protocol, original, reply }: ConntrackEntryStatus): string {

@@ -13,7 +13,11 @@ export async function loadExplainers(): Promise<void> {
 const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
 
 /** @throws where `loadExplainers` was not waited for */
-export function explainerOf(program: ProgramStatus, { ports }: Pick<NodeStatus, 'ports'>, trace: ServiceTrace | undefined): ProgramExplainer {
+export function explainerOf(
+  program: ProgramStatus,
+  { ports }: Pick<NodeStatus, 'ports'>,
+  trace: ServiceTrace | undefined,
+): ProgramExplainer {
   if (explain === undefined) throw new Error('a result is shown before what explains its rules was loaded');
   const { service, endpointSlices = [] } = trace?.status ?? {};
   const desired = {

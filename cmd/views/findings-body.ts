@@ -24,19 +24,33 @@ export function findingsBody(state: BodyState, options: BodyOptions): Body {
   if (all.length === 0) return textBody([`Findings: ${paintCell(paint, noFindingCell(status))}`]);
   const keys = keysOf(all);
   const isShown = rowFilter(filterOf(state));
-  const shown = all.filter((finding) => isShown([finding.id, finding.severity, finding.where, finding.message].join(' ')));
+  const shown = all.filter((finding) =>
+    isShown([finding.id, finding.severity, finding.where, finding.message].join(' ')),
+  );
   // Few findings are shown whole at once; of many, those that are opened.
   const isOpen = (finding: FindingStatus): boolean => state.folded.has(keys.get(finding) ?? '') !== shown.length <= 3;
   const rows = shown.flatMap((finding): Row[] =>
-    isOpen(finding) ? openRows(finding, options) : [{ text: `${findingTitle(finding, { paint })}  ${finding.message}`, finding, copy: finding.commands?.[0]?.run }]);
+    isOpen(finding)
+      ? openRows(finding, options)
+      : [
+          {
+            text: `${findingTitle(finding, { paint })}  ${finding.message}`,
+            finding,
+            copy: finding.commands?.[0]?.run,
+          },
+        ],
+  );
   return {
-    fixed: shown.length === all.length ? [] : [paint('dim', `${String(shown.length)} of ${String(all.length)} findings`)],
+    fixed:
+      shown.length === all.length ? [] : [paint('dim', `${String(shown.length)} of ${String(all.length)} findings`)],
     count: rows.length,
     line: (index) => rows[index]?.text ?? '',
     meaning: (index) => {
       const row = rows[index];
       const key = row === undefined ? undefined : keys.get(row.finding);
-      return row === undefined || key === undefined ? {} : { open: { kind: 'fold', key }, fold: key, ...(row.copy === undefined ? {} : { copy: row.copy }) };
+      return row === undefined || key === undefined
+        ? {}
+        : { open: { kind: 'fold', key }, fold: key, ...(row.copy === undefined ? {} : { copy: row.copy }) };
     },
     foldable: shown.flatMap((finding) => keys.get(finding) ?? []),
   };
@@ -44,7 +58,11 @@ export function findingsBody(state: BodyState, options: BodyOptions): Body {
 
 /** What is open stays so when the text of a finding changes; those of one kind at one place are told apart by their order. */
 function keysOf(findings: readonly FindingStatus[]): ReadonlyMap<FindingStatus, string> {
-  return new Map([...Map.groupBy(findings, findingKey)].flatMap(([key, alike]) => alike.map((finding, index) => [finding, `finding ${key} ${String(index)}`] as const)));
+  return new Map(
+    [...Map.groupBy(findings, findingKey)].flatMap(([key, alike]) =>
+      alike.map((finding, index) => [finding, `finding ${key} ${String(index)}`] as const),
+    ),
+  );
 }
 
 /** A line copies the command that it shows; those before copy the first. */
@@ -52,6 +70,8 @@ function openRows(finding: FindingStatus, { width, theme: { paint } }: BodyOptio
   const commands = finding.commands ?? [];
   return [
     ...findingText(finding, { paint, width }).map((text) => ({ text, finding, copy: commands[0]?.run })),
-    ...commands.flatMap((command) => wrapped(commandText(command), width, 4).map((text) => ({ text, finding, copy: command.run }))),
+    ...commands.flatMap((command) =>
+      wrapped(commandText(command), width, 4).map((text) => ({ text, finding, copy: command.run })),
+    ),
   ];
 }

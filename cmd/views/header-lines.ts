@@ -17,12 +17,15 @@ export function headerLines(state: LiveState, theme: Theme, width: number): stri
   const { paint } = theme;
   // An old result is not shown in the colours of a fresh one.
   const isOld = isOldResult(state);
-  const join = (cells: readonly Cell[]): string => cells.map((each) => paintCell(paint, isOld ? cell(each.text, 'dim') : each)).join('');
+  const join = (cells: readonly Cell[]): string =>
+    cells.map((each) => paintCell(paint, isOld ? cell(each.text, 'dim') : each)).join('');
   const trouble = troubleOf(state);
   return [
     ...(status?.service === undefined ? [] : [join(pathText(status, theme))]),
     ...(status === undefined ? [] : withUntried(join(conditionCells(status, theme)), status, theme, width)),
-    ...(trouble === undefined ? [] : atMost(wrapped(trouble.text, width), mostTroubleLines).map((line) => paint(trouble.tone, line))),
+    ...(trouble === undefined
+      ? []
+      : atMost(wrapped(trouble.text, width), mostTroubleLines).map((line) => paint(trouble.tone, line))),
   ];
 }
 
@@ -31,7 +34,9 @@ function withUntried(conditions: string, status: ServiceTraceStatus, { paint }: 
   const text = untriedOf(status).join('; ');
   if (text === '') return [conditions];
   const line = `   ${text}`;
-  return stringWidth(conditions) + line.length <= width ? [conditions + paint('dim', line)] : [conditions, ...wrapped(text, width).map((each) => paint('dim', each))];
+  return stringWidth(conditions) + line.length <= width
+    ? [conditions + paint('dim', line)]
+    : [conditions, ...wrapped(text, width).map((each) => paint('dim', each))];
 }
 
 const mostTroubleLines = 5;
@@ -44,7 +49,11 @@ function atMost(lines: readonly string[], most: number): string[] {
 /** What the user should know first; while not all is known, the condition Ready says what is waited for. */
 function troubleOf({ connection, notice, origin, trace }: LiveState): Cell | undefined {
   if (connection.state === 'silent') return cell(connection.reason, 'error');
-  if (connection.state === 'lost') return cell(`The API server does not answer (${connection.reason}); it is asked again and again${trace?.status === undefined ? '' : ', and what stands here is from before'}.`, 'error');
+  if (connection.state === 'lost')
+    return cell(
+      `The API server does not answer (${connection.reason}); it is asked again and again${trace?.status === undefined ? '' : ', and what stands here is from before'}.`,
+      'error',
+    );
   if (connection.state === 'ended' && !origin.startsWith('recorded')) return cell(connection.reason, 'warning');
   if (notice !== undefined) return cell(notice, 'warning');
   const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
@@ -54,14 +63,21 @@ function troubleOf({ connection, notice, origin, trace }: LiveState): Cell | und
 }
 
 /** How the connection stands and how old the result is; the mark says what the colour says. */
-export function connectionText({ connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>, { marks }: Theme): Cell {
+export function connectionText(
+  { connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>,
+  { marks }: Theme,
+): Cell {
   const age = ageText(trace?.status?.collectedAt, now);
   switch (connection.state) {
     case 'connecting':
-      if (trace === undefined) return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
+      if (trace === undefined)
+        return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
       return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
     case 'lost':
-      return cell(`${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
+      return cell(
+        `${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}${trace?.status === undefined ? '' : `, result ${age} old`}`,
+        'error',
+      );
     case 'silent':
       return cell(`${marks.error} no answer${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
     case 'ended':
@@ -74,14 +90,25 @@ export function connectionText({ connection, trace, origin, now }: Pick<LiveStat
       if (ready?.status === 'Unknown') return cell(`${marks.warning} collecting, ${share}, ${age} ago`, 'warning');
       if (isStale({ trace, origin, now })) return cell(`${marks.warning} stale, ${age} old`, 'warning');
       const finished = isFinished({ trace, origin });
-      return answered < nodes.length ? cell(`${marks.warning} ${finished ? 'finished, ' : ''}partial, ${share}, ${age} ago`, 'warning') : cell(`${marks.ok} ${finished ? 'finished' : 'live'}, ${age} ago`, 'ok');
+      return answered < nodes.length
+        ? cell(`${marks.warning} ${finished ? 'finished, ' : ''}partial, ${share}, ${age} ago`, 'warning')
+        : cell(`${marks.ok} ${finished ? 'finished' : 'live'}, ${age} ago`, 'ok');
     }
   }
 }
 
 /** Whether what is shown may not be so any more. A recorded trace is what it is. */
-function isOldResult({ connection, trace, origin, now }: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>): boolean {
-  return connection.state === 'lost' || connection.state === 'silent' || (connection.state === 'live' && isStale({ trace, origin, now }));
+function isOldResult({
+  connection,
+  trace,
+  origin,
+  now,
+}: Pick<LiveState, 'connection' | 'trace' | 'origin' | 'now'>): boolean {
+  return (
+    connection.state === 'lost' ||
+    connection.state === 'silent' ||
+    (connection.state === 'live' && isStale({ trace, origin, now }))
+  );
 }
 
 function isFinished({ trace, origin }: Pick<LiveState, 'trace' | 'origin'>): boolean {
@@ -89,8 +116,13 @@ function isFinished({ trace, origin }: Pick<LiveState, 'trace' | 'origin'>): boo
 }
 
 function isStale({ trace, origin, now }: Pick<LiveState, 'trace' | 'origin' | 'now'>): boolean {
-  const isCollecting = trace?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'Unknown') === true;
-  return !isFinished({ trace, origin }) && !isCollecting && now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval);
+  const isCollecting =
+    trace?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'Unknown') === true;
+  return (
+    !isFinished({ trace, origin }) &&
+    !isCollecting &&
+    now - Date.parse(trace?.status?.collectedAt ?? '') > staleMilliseconds(trace?.spec.interval)
+  );
 }
 
 /** A collection takes seconds on a big cluster: a result is stale after some missed intervals, not after one. */
@@ -107,28 +139,55 @@ export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'mar
   const nodesCell =
     service.notProxied !== undefined
       ? cell('no rules asked', 'dim')
-      : cell(`rules right on ${convergence?.convergedNodes ?? 'unknown'}/${convergence?.totalNodes ?? nodes.length}`, convergence !== undefined && convergence.convergedNodes === convergence.totalNodes ? 'ok' : 'warning');
+      : cell(
+          `rules right on ${convergence?.convergedNodes ?? 'unknown'}/${convergence?.totalNodes ?? nodes.length}`,
+          convergence !== undefined && convergence.convergedNodes === convergence.totalNodes ? 'ok' : 'warning',
+        );
   const [ready = '', all = ''] = endpointsText(status).split('/');
-  const endpoints = cell(`${endpointsText(status)} ready`, ready === all && all !== '0' && all !== '' ? 'ok' : 'warning');
-  const parts = [dnsCell(status), cell(ports), nodesCell, cell(plural((status.endpointSlices ?? []).length, 'slice')), endpoints, cell(plural(podCount(status), 'pod'))];
+  const endpoints = cell(
+    `${endpointsText(status)} ready`,
+    ready === all && all !== '0' && all !== '' ? 'ok' : 'warning',
+  );
+  const parts = [
+    dnsCell(status),
+    cell(ports),
+    nodesCell,
+    cell(plural((status.endpointSlices ?? []).length, 'slice')),
+    endpoints,
+    cell(plural(podCount(status), 'pod')),
+  ];
   return parts.flatMap((part, index) => (index === 0 ? [part] : [cell(` ${marks.arrow} `, 'dim'), part]));
 }
 
 /** The header is painted with every frame, and there may be thousands of pods, and of nodes. */
-const podCount = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): number =>
-  new Set(endpointSlices.flatMap((slice) => slice.endpoints).flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : []))).size);
+const podCount = oncePer(
+  ({ endpointSlices = [] }: ServiceTraceStatus): number =>
+    new Set(
+      endpointSlices
+        .flatMap((slice) => slice.endpoints)
+        .flatMap(({ targetRef }) => (targetRef?.kind === 'Pod' ? [targetRef.name ?? ''] : [])),
+    ).size,
+);
 
 const dnsCell = oncePer(({ nodes = [], service }: ServiceTraceStatus): Cell => {
   const asked = nodes.flatMap(({ dns }) => dns ?? []);
-  if (asked.length === 0) return nodes.some(({ probe }) => probe.state === 'Collected') ? cell('DNS not asked', 'dim') : cell('DNS unknown', 'warning');
+  if (asked.length === 0)
+    return nodes.some(({ probe }) => probe.state === 'Collected')
+      ? cell('DNS not asked', 'dim')
+      : cell('DNS unknown', 'warning');
   const failed = asked.filter(({ error, answers }) => error !== undefined || !isSame(answers, service));
-  if (failed.length === 0 && asked.length < nodes.length) return cell(`DNS ok on ${asked.length}/${nodes.length}`, 'warning');
-  return failed.length === 0 ? cell('DNS ok', 'ok') : cell(`DNS wrong on ${failed.length}/${asked.length} nodes`, 'error');
+  if (failed.length === 0 && asked.length < nodes.length)
+    return cell(`DNS ok on ${asked.length}/${nodes.length}`, 'warning');
+  return failed.length === 0
+    ? cell('DNS ok', 'ok')
+    : cell(`DNS wrong on ${failed.length}/${asked.length} nodes`, 'error');
 });
 
 function isSame(answers: readonly string[], service: ServiceStatus | undefined): boolean {
   const wanted = service?.clusterIPs ?? [];
-  return wanted.length === 0 || (answers.length === wanted.length && wanted.every((address) => answers.includes(address)));
+  return (
+    wanted.length === 0 || (answers.length === wanted.length && wanted.every((address) => answers.includes(address)))
+  );
 }
 
 function conditionCells({ conditions = [] }: ServiceTraceStatus, { marks }: Theme): Cell[] {

@@ -7,11 +7,22 @@ import { Line } from './line.tsx';
 import type { LiveState } from './live-state.ts';
 import type { Theme } from './theme.ts';
 
-export function Header({ state, lines, theme }: { readonly state: LiveState; readonly lines: readonly string[]; readonly theme: Theme }): ReactElement {
+export function Header({
+  state,
+  lines,
+  theme,
+}: {
+  readonly state: LiveState;
+  readonly lines: readonly string[];
+  readonly theme: Theme;
+}): ReactElement {
   const { trace } = state;
   const { paint } = theme;
   const service = trace?.status?.service;
-  const name = trace === undefined ? paint('heading', state.subject) : `${paint('heading', trace.spec.serviceRef.name)} in ${trace.metadata.namespace ?? 'default'}`;
+  const name =
+    trace === undefined
+      ? paint('heading', state.subject)
+      : `${paint('heading', trace.spec.serviceRef.name)} in ${trace.metadata.namespace ?? 'default'}`;
   const addresses = service === undefined ? '' : `  ${[service.type, ...service.clusterIPs].join(' ')}`;
   return (
     <Box flexDirection="column">

@@ -4,7 +4,13 @@ import { views, type LiveAction, type View } from './live-state.ts';
 
 /** What a key asks for; how far a pane goes, and what a row means, the view knows. */
 export type KeyAction =
-  | Exclude<LiveAction, { type: 'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' | 'logs' | 'setTail' }>
+  | Exclude<
+      LiveAction,
+      {
+        type:
+          'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' | 'logs' | 'setTail';
+      }
+    >
   | { readonly type: 'move'; readonly rows: number }
   | { readonly type: 'movePanes'; readonly panes: number }
   | { readonly type: 'moveToEnd'; readonly end: 'first' | 'last' }
@@ -43,10 +49,49 @@ export const keyHelp: readonly (readonly [string, string])[] = [
   ['q, Ctrl-C', 'quit'],
 ];
 
-export type Pressed = Pick<Key, 'upArrow' | 'downArrow' | 'leftArrow' | 'rightArrow' | 'pageUp' | 'pageDown' | 'home' | 'end' | 'tab' | 'shift' | 'escape' | 'ctrl' | 'return' | 'backspace' | 'delete'>;
+export type Pressed = Pick<
+  Key,
+  | 'upArrow'
+  | 'downArrow'
+  | 'leftArrow'
+  | 'rightArrow'
+  | 'pageUp'
+  | 'pageDown'
+  | 'home'
+  | 'end'
+  | 'tab'
+  | 'shift'
+  | 'escape'
+  | 'ctrl'
+  | 'return'
+  | 'backspace'
+  | 'delete'
+>;
 
-const noKey: Pressed = { upArrow: false, downArrow: false, leftArrow: false, rightArrow: false, pageUp: false, pageDown: false, home: false, end: false, tab: false, shift: false, escape: false, ctrl: false, return: false, backspace: false, delete: false };
-const controls: ReadonlyMap<string, Partial<Pressed>> = new Map([['\r', { return: true }], ['\n', { return: true }], ['\t', { tab: true }], ['\u007f', { backspace: true }], ['\b', { backspace: true }]]);
+const noKey: Pressed = {
+  upArrow: false,
+  downArrow: false,
+  leftArrow: false,
+  rightArrow: false,
+  pageUp: false,
+  pageDown: false,
+  home: false,
+  end: false,
+  tab: false,
+  shift: false,
+  escape: false,
+  ctrl: false,
+  return: false,
+  backspace: false,
+  delete: false,
+};
+const controls: ReadonlyMap<string, Partial<Pressed>> = new Map([
+  ['\r', { return: true }],
+  ['\n', { return: true }],
+  ['\t', { tab: true }],
+  ['\u007f', { backspace: true }],
+  ['\b', { backspace: true }],
+]);
 
 /** Keys that are pressed fast, over a slow line, or pasted, arrive in one piece: one after the other, as they were pressed. */
 export function pressesOf(text: string, key: Pressed): readonly { readonly text: string; readonly key: Pressed }[] {
@@ -59,7 +104,11 @@ export function pressesOf(text: string, key: Pressed): readonly { readonly text:
 }
 
 /** A key after Esc may arrive as Alt and that key; it means the same. */
-export function actionOf(input: string, key: Pressed, { isHelpOpen, view }: { readonly isHelpOpen: boolean; readonly view: View }): KeyAction | undefined {
+export function actionOf(
+  input: string,
+  key: Pressed,
+  { isHelpOpen, view }: { readonly isHelpOpen: boolean; readonly view: View },
+): KeyAction | undefined {
   if ((key.ctrl && input === 'c') || input === 'q') return { type: 'quit' };
   if (input === '?') return { type: 'toggleHelp' };
   if (key.escape) return isHelpOpen ? { type: 'closeHelp' } : { type: 'leave' };
@@ -92,8 +141,19 @@ function letters(view: View): ReadonlyMap<string, KeyAction> {
     ['x', { type: 'toggleExplanation' }],
     ['y', { type: 'copy' }],
     ['s', { type: 'save' }],
-    ...(view === 'nodes' ? ([['o', { type: 'sortNext' }], ['O', { type: 'reverse' }], ['p', { type: 'toggleGrouping' }]] as const) : []),
-    ...(view === 'logs' ? ([['f', { type: 'toggleTail' }], ['r', { type: 'retryLogs' }]] as const) : []),
+    ...(view === 'nodes'
+      ? ([
+          ['o', { type: 'sortNext' }],
+          ['O', { type: 'reverse' }],
+          ['p', { type: 'toggleGrouping' }],
+        ] as const)
+      : []),
+    ...(view === 'logs'
+      ? ([
+          ['f', { type: 'toggleTail' }],
+          ['r', { type: 'retryLogs' }],
+        ] as const)
+      : []),
     ...(view === 'conntrack' ? ([['e', { type: 'toggleByBackend' }]] as const) : []),
   ]);
 }

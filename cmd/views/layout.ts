@@ -26,10 +26,15 @@ export function answerLines({ answer, input }: Pick<LiveState, 'answer' | 'input
 }
 
 /** In the path, the nodes get up to a third of what the header leaves. */
-export function layOut({ rows, columns }: Size, state: Pick<LiveState, 'trace' | 'view' | 'input' | 'answer'>, headerLines: number): Layout {
+export function layOut(
+  { rows, columns }: Size,
+  state: Pick<LiveState, 'trace' | 'view' | 'input' | 'answer'>,
+  headerLines: number,
+): Layout {
   const room = Math.max(2, rows - fixedLines - headerLines - Math.max(1, answerLines(state, columns).length));
   const paletteRows = state.input?.kind === 'command' ? Math.max(1, Math.min(10, Math.floor(room / 2))) : 0;
-  if (state.view !== 'path' || nodesOf(state).length === 0) return { nodeRows: 0, bodyRows: Math.max(1, room - paletteRows), paletteRows };
+  if (state.view !== 'path' || nodesOf(state).length === 0)
+    return { nodeRows: 0, bodyRows: Math.max(1, room - paletteRows), paletteRows };
   // A blank line and the titles stand above the rows.
   const left = room - 2 - paletteRows;
   const nodeRows = Math.max(1, Math.min(nodesOf(state).length, Math.ceil(left / 3)));

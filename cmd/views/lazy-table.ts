@@ -24,7 +24,9 @@ export interface LazyTableOptions {
 
 export function lazyTable(columns: readonly Column[], rows: LazyRows, options: LazyTableOptions): LazyTable {
   // One row that is as wide as the widest of each column gives every row the same columns.
-  const widest = columns.map(({ title }, column) => cell('x'.repeat(Math.max(stringWidth(title), rows.widths[column] ?? 0, 1))));
+  const widest = columns.map(({ title }, column) =>
+    cell('x'.repeat(Math.max(stringWidth(title), rows.widths[column] ?? 0, 1))),
+  );
   const lines = (row: readonly Cell[]): string[] => printColumns(columns, [widest, row], options);
   return {
     title: lines([])[0] ?? '',
@@ -40,7 +42,12 @@ export interface Widths {
 
 export function growingWidths(columns: readonly Column[]): Widths {
   const widths = columns.map(() => 1);
-  return { widths, widen: (column, length) => { if (length > (widths[column] ?? 0)) widths[column] = length; } };
+  return {
+    widths,
+    widen: (column, length) => {
+      if (length > (widths[column] ?? 0)) widths[column] = length;
+    },
+  };
 }
 
 /** Of rows whose cells are there already: making cells is cheap, measuring and painting them is not. */

@@ -7,7 +7,15 @@ import { headerLines } from './header-lines.ts';
 import { actionOf, pressesOf, type KeyAction, type Pressed } from './keys.ts';
 import { layOut } from './layout.ts';
 import { bodyWindow, LiveView, useBody } from './live-view.tsx';
-import { initialState, openedInput, reduceLive, type Input, type LiveAction, type LiveStart, type LiveState } from './live-state.ts';
+import {
+  initialState,
+  openedInput,
+  reduceLive,
+  type Input,
+  type LiveAction,
+  type LiveStart,
+  type LiveState,
+} from './live-state.ts';
 import { matchCommands } from './palette.ts';
 import { createIntake } from './result-intake.ts';
 import type { Theme } from './theme.ts';
@@ -31,12 +39,18 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
 
   useEffect(() => {
     const stop = new AbortController();
-    const take = createIntake((event, comparison) => { dispatch({ type: 'event', event, at: Date.now(), ...(comparison === undefined ? {} : { comparison }) }); }, stop.signal);
+    const take = createIntake((event, comparison) => {
+      dispatch({ type: 'event', event, at: Date.now(), ...(comparison === undefined ? {} : { comparison }) });
+    }, stop.signal);
     source
       .follow(take, stop.signal)
       // What going on has no sense for is told on the plain terminal.
-      .catch((error: unknown) => { if (!stop.signal.aborted) exit(error instanceof Error ? error : new Error(String(error))); });
-    const clock = setInterval(() => { dispatch({ type: 'tick', at: Date.now() }); }, 1000);
+      .catch((error: unknown) => {
+        if (!stop.signal.aborted) exit(error instanceof Error ? error : new Error(String(error)));
+      });
+    const clock = setInterval(() => {
+      dispatch({ type: 'tick', at: Date.now() });
+    }, 1000);
     return () => {
       clearInterval(clock);
       stop.abort();
@@ -53,18 +67,31 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
     }
     const stop = new AbortController();
     source
-      .logs((event) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event }); }, stop.signal)
-      .catch((error: unknown) => { if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: textOf(error) } }); });
-    return () => { stop.abort(); };
+      .logs((event) => {
+        if (!stop.signal.aborted) dispatch({ type: 'logs', event });
+      }, stop.signal)
+      .catch((error: unknown) => {
+        if (!stop.signal.aborted) dispatch({ type: 'logs', event: { kind: 'failed', reason: textOf(error) } });
+      });
+    return () => {
+      stop.abort();
+    };
   }, [source, attempt]);
 
   /** Tells what becomes of a wish that takes its time. */
   const wish = (doing: string, promise: Promise<string>): void => {
     dispatch({ type: 'say', text: doing });
-    promise.then((text) => { dispatch({ type: 'say', text }); }, (error: unknown) => {
-      // Loaded where it is needed: the first frame does not wait for it.
-      void import('../explain.ts').then(({ explainError }) => { dispatch({ type: 'say', text: textOf(explainError(error)) }); });
-    });
+    promise.then(
+      (text) => {
+        dispatch({ type: 'say', text });
+      },
+      (error: unknown) => {
+        // Loaded where it is needed: the first frame does not wait for it.
+        void import('../explain.ts').then(({ explainError }) => {
+          dispatch({ type: 'say', text: textOf(explainError(error)) });
+        });
+      },
+    );
   };
 
   const act = (action: KeyAction): void => {
@@ -90,7 +117,11 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
       }
       case 'save':
         if (source.save === undefined) dispatch({ type: 'say', text: `nothing to save: this is ${state.origin}` });
-        else wish('saving a bundle…', source.save().then((file) => `saved to ${file}; show it with --bundle ${file}`));
+        else
+          wish(
+            'saving a bundle…',
+            source.save().then((file) => `saved to ${file}; show it with --bundle ${file}`),
+          );
         return;
       case 'open':
         open(row, state, dispatch);
@@ -113,10 +144,14 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
       if (command !== undefined) act(command.action);
     }
     if (input.kind === 'client' && input.text !== '') {
-      if (source.walkFrom === undefined) dispatch({ type: 'say', text: `a packet cannot be walked: this is ${state.origin}` });
+      if (source.walkFrom === undefined)
+        dispatch({ type: 'say', text: `a packet cannot be walked: this is ${state.origin}` });
       else {
         dispatch({ type: 'show', view: 'walk' });
-        wish(`walking the packet of ${input.text}…`, source.walkFrom(input.text).then(() => `the packet of ${input.text}`));
+        wish(
+          `walking the packet of ${input.text}…`,
+          source.walkFrom(input.text).then(() => `the packet of ${input.text}`),
+        );
       }
     }
   };
@@ -128,7 +163,12 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
     for (const { text, key } of pressesOf(all, allKeys)) {
       const typing = line.current;
       if (typing !== undefined) {
-        line.current = typeKey(typing, text, key, { dispatch, take, offered: () => matchCommands(state, typing.text).length, quit: exit });
+        line.current = typeKey(typing, text, key, {
+          dispatch,
+          take,
+          offered: () => matchCommands(state, typing.text).length,
+          quit: exit,
+        });
         continue;
       }
       const action = actionOf(text, key, state);
@@ -174,17 +214,29 @@ function open(row: RowMeaning | undefined, state: LiveState, dispatch: Dispatch)
 }
 
 /** In the path, rows are nodes, and pages are those of the pane below. */
-function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'save' | 'open' | 'foldRow' | 'foldEverything' }>, state: LiveState, body: Body, rows: number, dispatch: Dispatch): void {
+function move(
+  action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'save' | 'open' | 'foldRow' | 'foldEverything' }>,
+  state: LiveState,
+  body: Body,
+  rows: number,
+  dispatch: Dispatch,
+): void {
   const isPath = state.view === 'path';
   const page = Math.max(1, rows - 1);
   const lastLine = Math.max(0, body.count - rows);
   const lastRow = body.meaning === undefined ? lastLine : Math.max(0, body.count - 1);
   switch (action.type) {
     case 'move':
-      dispatch(isPath ? { type: 'selectBy', nodes: action.rows } : { type: 'moveCursor', by: action.rows, last: lastRow });
+      dispatch(
+        isPath ? { type: 'selectBy', nodes: action.rows } : { type: 'moveCursor', by: action.rows, last: lastRow },
+      );
       return;
     case 'movePanes':
-      dispatch(isPath ? { type: 'scrollBy', lines: action.panes * page, last: lastLine } : { type: 'moveCursor', by: action.panes * page, last: lastRow });
+      dispatch(
+        isPath
+          ? { type: 'scrollBy', lines: action.panes * page, last: lastLine }
+          : { type: 'moveCursor', by: action.panes * page, last: lastRow },
+      );
       return;
     case 'moveToEnd':
       if (isPath) dispatch({ type: action.end === 'first' ? 'selectFirst' : 'selectLast' });
@@ -198,7 +250,11 @@ function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'sa
       dispatch({ type: 'logs', event: { kind: 'retried' } });
       return;
     case 'scroll':
-      dispatch(isPath ? { type: 'scrollBy', lines: action.lines, last: lastLine } : { type: 'moveCursor', by: action.lines, last: lastRow });
+      dispatch(
+        isPath
+          ? { type: 'scrollBy', lines: action.lines, last: lastLine }
+          : { type: 'moveCursor', by: action.lines, last: lastRow },
+      );
       return;
     case 'scrollPanes':
       dispatch({ type: 'scrollBy', lines: action.panes * page, last: lastLine });
@@ -209,12 +265,24 @@ function move(action: Exclude<KeyAction, { type: 'quit' | 'leave' | 'copy' | 'sa
 }
 
 /** The line as it is after the key; undefined where it is closed. */
-function typeKey(input: Input, text: string, key: Pressed, { dispatch, take, offered, quit }: { dispatch: Dispatch; take: (input: Input) => void; offered: () => number; quit: () => void }): Input | undefined {
+function typeKey(
+  input: Input,
+  text: string,
+  key: Pressed,
+  {
+    dispatch,
+    take,
+    offered,
+    quit,
+  }: { dispatch: Dispatch; take: (input: Input) => void; offered: () => number; quit: () => void },
+): Input | undefined {
   const type = (typed: string, chosen = 0): Input => {
     dispatch({ type: 'type', text: typed, chosen });
     return { ...input, text: typed, chosen };
   };
-  const close = (): undefined => { dispatch({ type: 'closeInput', isKept: false }); };
+  const close = (): undefined => {
+    dispatch({ type: 'closeInput', isKept: false });
+  };
   if (key.ctrl && text === 'c') {
     quit();
     return undefined;

@@ -151,13 +151,19 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
     case 'moveCursor':
       // The newest line is followed until the user looks at an older one.
       if (isTailing(state) && action.by > 0) return state;
-      return withCursor(withTail(state, false), Math.max(0, Math.min(Math.min(cursorOf(state), action.last) + action.by, action.last)));
+      return withCursor(
+        withTail(state, false),
+        Math.max(0, Math.min(Math.min(cursorOf(state), action.last) + action.by, action.last)),
+      );
     case 'setCursor':
       return withCursor(withTail(state, false), action.row);
     case 'selectBy':
       return select(state, indexOfSelected(state) + action.nodes);
     case 'selectNode':
-      return select(state, nodesOf(state).findIndex(({ name }) => name === action.node));
+      return select(
+        state,
+        nodesOf(state).findIndex(({ name }) => name === action.node),
+      );
     case 'selectFirst':
       return select(state, 0);
     case 'selectLast':
@@ -178,11 +184,22 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
       return typed(state, action.text, action.chosen ?? 0);
     case 'closeInput':
       // A filter that is not kept goes; one that is empty was none.
-      return state.input?.kind === 'filter' && (!action.isKept || state.input.text === '') ? { ...withFilter(state, undefined), input: undefined } : { ...state, input: undefined };
+      return state.input?.kind === 'filter' && (!action.isKept || state.input.text === '')
+        ? { ...withFilter(state, undefined), input: undefined }
+        : { ...state, input: undefined };
     case 'sortNext':
-      return { ...state, order: { ...state.order, column: nodeSorts[(nodeSorts.indexOf(state.order.column) + 1) % nodeSorts.length] ?? 'name' } };
+      return {
+        ...state,
+        order: {
+          ...state.order,
+          column: nodeSorts[(nodeSorts.indexOf(state.order.column) + 1) % nodeSorts.length] ?? 'name',
+        },
+      };
     case 'sortBy':
-      return { ...show(state, 'nodes'), order: { column: action.column, isReversed: state.order.column === action.column && !state.order.isReversed } };
+      return {
+        ...show(state, 'nodes'),
+        order: { column: action.column, isReversed: state.order.column === action.column && !state.order.isReversed },
+      };
     case 'reverse':
       return { ...state, order: { ...state.order, isReversed: !state.order.isReversed } };
     case 'toggleGrouping':
@@ -195,7 +212,10 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
       return { ...state, folded };
     }
     case 'foldAll':
-      return { ...withCursor(state, 0), folded: action.keys.every((key) => state.folded.has(key)) ? new Set() : new Set(action.keys) };
+      return {
+        ...withCursor(state, 0),
+        folded: action.keys.every((key) => state.folded.has(key)) ? new Set() : new Set(action.keys),
+      };
     case 'logs':
       return withLogs(state, reduceLogs(state.logs ?? openedLogs, action.event));
     case 'setTail':
@@ -230,18 +250,39 @@ function reduceEvent(state: LiveState, event: TraceEvent, comparison: Comparison
         history,
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
         selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],
-        answer: isThere ? state.answer : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
-        connection: isAnswered ? { state: 'live' } : state.connection.state === 'silent' ? state.connection : { state: 'connecting' },
+        answer: isThere
+          ? state.answer
+          : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
+        connection: isAnswered
+          ? { state: 'live' }
+          : state.connection.state === 'silent'
+            ? state.connection
+            : { state: 'connecting' },
         notice: isAnswered ? undefined : state.notice,
       };
     }
     case 'notice':
       return { ...state, notice: event.message };
     case 'lost':
-      return { ...state, connection: { state: 'lost', reason: event.reason, since: state.now }, timeline: [...state.timeline, linkChange(state, 'bad', `the connection to the API server is lost: ${event.reason}`)].slice(-maxTimeline) };
+      return {
+        ...state,
+        connection: { state: 'lost', reason: event.reason, since: state.now },
+        timeline: [
+          ...state.timeline,
+          linkChange(state, 'bad', `the connection to the API server is lost: ${event.reason}`),
+        ].slice(-maxTimeline),
+      };
     case 'resumed': {
-      const text = state.connection.state === 'lost' ? `connected again after ${String(Math.round((state.now - state.connection.since) / 1000))} s; what happened in between is not known step by step` : 'connected again';
-      return { ...state, connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' }, notice: text, timeline: [...state.timeline, linkChange(state, 'good', text)].slice(-maxTimeline) };
+      const text =
+        state.connection.state === 'lost'
+          ? `connected again after ${String(Math.round((state.now - state.connection.since) / 1000))} s; what happened in between is not known step by step`
+          : 'connected again';
+      return {
+        ...state,
+        connection: state.trace?.status === undefined ? { state: 'connecting' } : { state: 'live' },
+        notice: text,
+        timeline: [...state.timeline, linkChange(state, 'good', text)].slice(-maxTimeline),
+      };
     }
     case 'silent':
       return { ...state, connection: { state: 'silent', reason: event.message } };
@@ -264,7 +305,10 @@ export function nodesOf({ trace }: Pick<LiveState, 'trace'>): readonly NodeStatu
 }
 
 export function indexOfSelected(state: Pick<LiveState, 'trace' | 'selectedNode'>): number {
-  return Math.max(0, nodesOf(state).findIndex(({ name }) => name === state.selectedNode));
+  return Math.max(
+    0,
+    nodesOf(state).findIndex(({ name }) => name === state.selectedNode),
+  );
 }
 
 export function selectedNode(state: Pick<LiveState, 'trace' | 'selectedNode'>): NodeStatus | undefined {
@@ -281,14 +325,21 @@ function isTailing({ view, logs }: Pick<LiveState, 'view' | 'logs'>): boolean {
 }
 
 function withTail(state: LiveState, isOn: boolean): LiveState {
-  return state.view !== 'logs' || state.logs === undefined || state.logs.isTailing === isOn ? state : { ...state, logs: { ...state.logs, isTailing: isOn } };
+  return state.view !== 'logs' || state.logs === undefined || state.logs.isTailing === isOn
+    ? state
+    : { ...state, logs: { ...state.logs, isTailing: isOn } };
 }
 
 /** The cursor stays on its line while older ones leave. */
 function withLogs(state: LiveState, logs: LogsState): LiveState {
   const { cursors } = state;
-  if (state.logs === undefined || cursors.logs === undefined || logs.left === state.logs.left) return { ...state, logs };
-  return { ...state, logs, cursors: { ...cursors, logs: Math.max(0, cursors.logs - leavingRows(state.logs, logs, state.filters.logs ?? '')) } };
+  if (state.logs === undefined || cursors.logs === undefined || logs.left === state.logs.left)
+    return { ...state, logs };
+  return {
+    ...state,
+    logs,
+    cursors: { ...cursors, logs: Math.max(0, cursors.logs - leavingRows(state.logs, logs, state.filters.logs ?? '')) },
+  };
 }
 
 export function filterOf({ view, filters }: Pick<LiveState, 'view' | 'filters'>): string {
@@ -301,7 +352,10 @@ function withCursor(state: LiveState, row: number): LiveState {
 
 function withFilter(state: LiveState, text: string | undefined): LiveState {
   const others = without(state.filters, state.view);
-  return { ...withCursor(state, 0), filters: text === undefined || text === '' ? others : { ...others, [state.view]: text } };
+  return {
+    ...withCursor(state, 0),
+    filters: text === undefined || text === '' ? others : { ...others, [state.view]: text },
+  };
 }
 
 /** Rows are filtered while the filter is typed. */
@@ -313,7 +367,13 @@ function typed(state: LiveState, text: string, chosen: number): LiveState {
 
 function show(state: LiveState, view: View): LiveState {
   if (view === state.view) return state;
-  return { ...state, ...(view === 'logs' && state.logs === undefined ? { logs: openedLogs } : {}), view, visited: [...state.visited.filter((each) => each !== view), state.view].slice(-views.length), scroll: 0 };
+  return {
+    ...state,
+    ...(view === 'logs' && state.logs === undefined ? { logs: openedLogs } : {}),
+    view,
+    visited: [...state.visited.filter((each) => each !== view), state.view].slice(-views.length),
+    scroll: 0,
+  };
 }
 
 function select(state: LiveState, index: number): LiveState {
@@ -324,7 +384,10 @@ function select(state: LiveState, index: number): LiveState {
   return { ...state, selectedNode: chosen, scroll: 0, cursors: without(state.cursors, 'rules', 'conntrack', 'walk') };
 }
 
-function without<Value>(of: Readonly<Partial<Record<View, Value>>>, ...gone: readonly View[]): Partial<Record<View, Value>> {
+function without<Value>(
+  of: Readonly<Partial<Record<View, Value>>>,
+  ...gone: readonly View[]
+): Partial<Record<View, Value>> {
   const rest = { ...of };
   for (const view of gone) delete rest[view];
   return rest;

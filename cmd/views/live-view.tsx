@@ -21,8 +21,27 @@ export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body
   // Lines that come while another view is shown change nothing of it.
   const logs = view === 'logs' ? state.logs : undefined;
   return useMemo(
-    () => bodyOf({ trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs }, { width: columns - 2, theme }),
-    [trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs, columns, theme],
+    () =>
+      bodyOf(
+        { trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend, logs },
+        { width: columns - 2, theme },
+      ),
+    [
+      trace,
+      rates,
+      history,
+      timeline,
+      selectedNode,
+      view,
+      filters,
+      order,
+      isGrouped,
+      folded,
+      isByBackend,
+      logs,
+      columns,
+      theme,
+    ],
   );
 }
 
@@ -35,9 +54,19 @@ export interface LiveViewProps {
 }
 
 /** The rows of the body that are shown: the cursor is among them, or it is scrolled. */
-export function bodyWindow(state: LiveState, body: Body, bodyRows: number): { readonly start: number; readonly rows: number; readonly cursor: number | undefined; /** Lines of the pane below the rows. */ readonly detailRows: number } {
+export function bodyWindow(
+  state: LiveState,
+  body: Body,
+  bodyRows: number,
+): {
+  readonly start: number;
+  readonly rows: number;
+  readonly cursor: number | undefined;
+  /** Lines of the pane below the rows. */ readonly detailRows: number;
+} {
   const room = Math.max(1, bodyRows - body.fixed.length);
-  const detailRows = body.detail === undefined || !state.isExplained || room < 4 ? 0 : Math.min(mostDetailRows, Math.floor(room * 0.6));
+  const detailRows =
+    body.detail === undefined || !state.isExplained || room < 4 ? 0 : Math.min(mostDetailRows, Math.floor(room * 0.6));
   const rows = room - detailRows;
   if (body.meaning === undefined) {
     const scrolled = state.view === 'path' ? state.scroll : cursorOf(state);
@@ -54,10 +83,14 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
   const { nodeRows, bodyRows, paletteRows } = layOut(size, state, header.length);
   const { start, rows, cursor, detailRows } = bodyWindow(state, body, bodyRows);
   const shown = Array.from({ length: Math.max(0, Math.min(rows, body.count - start)) }, (_, index) => start + index);
-  const position = body.count > rows ? `${String(start + 1)}-${String(Math.min(start + rows, body.count))} of ${String(body.count)}` : '';
+  const position =
+    body.count > rows
+      ? `${String(start + 1)}-${String(Math.min(start + rows, body.count))} of ${String(body.count)}`
+      : '';
   const isOfNode = view === 'path' || view === 'rules' || view === 'conntrack';
   const filter = filterOf(state);
-  const place = `${isOfNode && state.selectedNode !== undefined ? `of ${state.selectedNode}` : ''}${filter === '' ? '' : ` /${filter}`}`.trim();
+  const place =
+    `${isOfNode && state.selectedNode !== undefined ? `of ${state.selectedNode}` : ''}${filter === '' ? '' : ` /${filter}`}`.trim();
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflowY="hidden">
       <Box flexDirection="column" flexShrink={0}>
@@ -71,12 +104,26 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
         <>
           {trace !== undefined && nodeRows > 0 && (
             <Box flexShrink={0} marginTop={1} flexDirection="column">
-              <NodeTable trace={trace} selected={indexOfSelected(state)} rows={nodeRows} width={size.columns} theme={theme} />
+              <NodeTable
+                trace={trace}
+                selected={indexOfSelected(state)}
+                rows={nodeRows}
+                width={size.columns}
+                theme={theme}
+              />
             </Box>
           )}
           {trace?.status !== undefined && (
             <Box flexShrink={0} flexDirection="column">
-              <TabBar shown={view} findings={findingsCount(trace.status)} changes={state.timeline.length} place={place} position={position} width={size.columns} theme={theme} />
+              <TabBar
+                shown={view}
+                findings={findingsCount(trace.status)}
+                changes={state.timeline.length}
+                place={place}
+                position={position}
+                width={size.columns}
+                theme={theme}
+              />
             </Box>
           )}
           <Box flexDirection="column" flexGrow={1} overflowY="hidden">
@@ -84,10 +131,24 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
               <Line key={`fixed ${String(index)}`} text={body.meaning === undefined ? line : `  ${line}`} />
             ))}
             {shown.map((index) => (
-              <Line key={index - start} text={body.meaning === undefined ? body.line(index) : `${index === cursor ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${body.line(index)}`} />
+              <Line
+                key={index - start}
+                text={
+                  body.meaning === undefined
+                    ? body.line(index)
+                    : `${index === cursor ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${body.line(index)}`
+                }
+              />
             ))}
           </Box>
-          {detailRows > 0 && <Detail lines={cursor === undefined ? [] : (body.detail?.(cursor) ?? [])} rows={detailRows} width={size.columns} theme={theme} />}
+          {detailRows > 0 && (
+            <Detail
+              lines={cursor === undefined ? [] : (body.detail?.(cursor) ?? [])}
+              rows={detailRows}
+              width={size.columns}
+              theme={theme}
+            />
+          )}
           {paletteRows > 0 && <Palette state={state} rows={paletteRows} theme={theme} />}
         </>
       )}
@@ -107,9 +168,22 @@ function findingsCount(status: ServiceTraceStatus): string | undefined {
 }
 
 /** As high as it is given, whatever it says: the rows above must not move with the cursor. */
-function Detail({ lines, rows, width, theme }: { readonly lines: readonly string[]; readonly rows: number; readonly width: number; readonly theme: Theme }): ReactElement {
+function Detail({
+  lines,
+  rows,
+  width,
+  theme,
+}: {
+  readonly lines: readonly string[];
+  readonly rows: number;
+  readonly width: number;
+  readonly theme: Theme;
+}): ReactElement {
   const room = rows - 1;
-  const shown = lines.length > room ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${String(lines.length - room + 1)} more lines`)] : lines;
+  const shown =
+    lines.length > room
+      ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${String(lines.length - room + 1)} more lines`)]
+      : lines;
   return (
     <Box flexDirection="column" flexShrink={0} height={rows} overflowY="hidden">
       <Line text={theme.paint('dim', '─'.repeat(width))} />
@@ -120,7 +194,15 @@ function Detail({ lines, rows, width, theme }: { readonly lines: readonly string
   );
 }
 
-function Palette({ state, rows, theme }: { readonly state: LiveState; readonly rows: number; readonly theme: Theme }): ReactElement {
+function Palette({
+  state,
+  rows,
+  theme,
+}: {
+  readonly state: LiveState;
+  readonly rows: number;
+  readonly theme: Theme;
+}): ReactElement {
   const chosen = state.input?.chosen ?? 0;
   const commands = matchCommands(state, state.input?.text ?? '');
   const start = windowStart(chosen, commands.length, rows);
@@ -130,7 +212,10 @@ function Palette({ state, rows, theme }: { readonly state: LiveState; readonly r
     <Box flexDirection="column" flexShrink={0} height={rows} overflowY="hidden">
       {shown.length === 0 && <Line text={theme.paint('warning', '  no command has these letters')} />}
       {shown.map(({ name, meaning }, index) => (
-        <Line key={name} text={`${start + index === chosen ? theme.paint('heading', `${theme.marks.selected} ${name.padEnd(room)}`) : `  ${name.padEnd(room)}`}  ${theme.paint('dim', meaning)}`} />
+        <Line
+          key={name}
+          text={`${start + index === chosen ? theme.paint('heading', `${theme.marks.selected} ${name.padEnd(room)}`) : `  ${name.padEnd(room)}`}  ${theme.paint('dim', meaning)}`}
+        />
       ))}
     </Box>
   );
@@ -145,4 +230,3 @@ function footerLines(state: LiveState, { columns }: Size, { paint }: Theme): str
   const answer = answerLines(state, columns);
   return answer.length === 0 ? [paint('dim', footerOf(view))] : answer.map((line) => paint('heading', line));
 }
-

@@ -29,18 +29,38 @@ const kept = 5000;
 /** Of one line; a longer one is cut. */
 const keptCharacters = 1000;
 
-export const openedLogs: LogsState = { lines: [], left: 0, isTailing: true, pods: undefined, waiting: [], notice: undefined, failure: undefined, absence: undefined, attempt: 1 };
+export const openedLogs: LogsState = {
+  lines: [],
+  left: 0,
+  isTailing: true,
+  pods: undefined,
+  waiting: [],
+  notice: undefined,
+  failure: undefined,
+  absence: undefined,
+  attempt: 1,
+};
 
 export type LogsEvent = LogEvent | { readonly kind: 'failed'; readonly reason: string } | { readonly kind: 'retried' };
 
 export function reduceLogs(state: LogsState, event: LogsEvent): LogsState {
   switch (event.kind) {
     case 'pods':
-      return { ...state, pods: event.pods, waiting: event.waiting, notice: event.pods === 0 ? `${event.none} Waiting for one.` : state.pods === 0 ? undefined : state.notice };
+      return {
+        ...state,
+        pods: event.pods,
+        waiting: event.waiting,
+        notice: event.pods === 0 ? `${event.none} Waiting for one.` : state.pods === 0 ? undefined : state.notice,
+      };
     case 'lines': {
       const lines = [...state.lines, ...event.lines.slice(-kept).map(shownLine)];
       const leaving = Math.max(0, lines.length - kept);
-      return { ...state, lines: leaving === 0 ? lines : lines.slice(leaving), left: state.left + leaving, notice: event.lines.every(isNews) ? state.notice : undefined };
+      return {
+        ...state,
+        lines: leaving === 0 ? lines : lines.slice(leaving),
+        left: state.left + leaving,
+        notice: event.lines.every(isNews) ? state.notice : undefined,
+      };
     }
     case 'notice':
       return { ...state, notice: event.message };
@@ -71,7 +91,9 @@ export function isNews({ news }: LogLine): boolean {
 
 /** What a program writes to its log must not move the cursor, or change the colours, of this terminal. */
 function shownLine(line: LogLine): LogLine {
-  const text = stripVTControlCharacters(line.text).replaceAll('\t', '    ').replaceAll(/\p{Cc}/gu, '');
+  const text = stripVTControlCharacters(line.text)
+    .replaceAll('\t', '    ')
+    .replaceAll(/\p{Cc}/gu, '');
   const more = text.length - keptCharacters;
   return { ...line, text: more > 0 ? `${text.slice(0, keptCharacters)}… (${String(more)} more characters)` : text };
 }

@@ -20,7 +20,18 @@ export interface NodeGroup {
 /** Worst first where it is sorted by health, sync, drift or conntrack; nodes that are equal are in the order of their names. */
 export function orderNodes(trace: ServiceTrace, filter: string, { column, isReversed }: NodeOrder): NodeStatus[] {
   const isShown = rowFilter(filter);
-  const nodes = (trace.status?.nodes ?? []).filter((node) => isShown([node.name, node.proxyMode, node.backend ?? '', node.probe.state, node.probe.reason ?? '', node.program ?? ''].join(' ')));
+  const nodes = (trace.status?.nodes ?? []).filter((node) =>
+    isShown(
+      [
+        node.name,
+        node.proxyMode,
+        node.backend ?? '',
+        node.probe.state,
+        node.probe.reason ?? '',
+        node.program ?? '',
+      ].join(' '),
+    ),
+  );
   const keys = new Map(nodes.map((node) => [node.name, keyOf(node, trace, column)]));
   const direction = isReversed ? -1 : 1;
   return nodes.sort((one, other) => {
@@ -38,7 +49,9 @@ export function groupByProgram(nodes: readonly NodeStatus[]): NodeGroup[] {
     groups.set(node.program ?? '', group);
     group.push(node);
   }
-  return [...groups].map(([program, members]) => ({ program, nodes: members })).sort((one, other) => other.nodes.length - one.nodes.length);
+  return [...groups]
+    .map(([program, members]) => ({ program, nodes: members }))
+    .sort((one, other) => other.nodes.length - one.nodes.length);
 }
 
 export interface Trouble {
@@ -51,7 +64,10 @@ const troubles = oncePer(({ findings = [] }: ServiceTraceStatus): ReadonlyMap<st
   for (const { node, severity } of findings) {
     if (node === undefined) continue;
     const { errors, warnings } = byNode.get(node) ?? noTrouble;
-    byNode.set(node, { errors: errors + (severity === 'error' ? 1 : 0), warnings: warnings + (severity === 'warning' ? 1 : 0) });
+    byNode.set(node, {
+      errors: errors + (severity === 'error' ? 1 : 0),
+      warnings: warnings + (severity === 'warning' ? 1 : 0),
+    });
   }
   return byNode;
 });

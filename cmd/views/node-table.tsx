@@ -21,19 +21,34 @@ export interface NodeTableProps {
 export function NodeTable({ trace, selected, rows, width, theme }: NodeTableProps): ReactElement {
   const nodes = trace.status?.nodes ?? [];
   const start = windowStart(selected, nodes.length, rows);
-  const longest = useMemo(() => Math.max(0, ...(trace.status?.nodes ?? []).map(({ name }) => stringWidth(name))), [trace]);
+  const longest = useMemo(
+    () => Math.max(0, ...(trace.status?.nodes ?? []).map(({ name }) => stringWidth(name))),
+    [trace],
+  );
   const lines = useMemo(() => {
     const shown = (trace.status?.nodes ?? []).slice(start, start + rows);
     // The names' column keeps its width while the window moves.
-    const columns: Column[] = nodeColumns.map((title, index) => (index === 0 ? { title: title.padEnd(longest), least: 12, cut: 'middle' } : title === 'PROBE' ? { title, least: 9 } : { title }));
+    const columns: Column[] = nodeColumns.map((title, index) =>
+      index === 0
+        ? { title: title.padEnd(longest), least: 12, cut: 'middle' }
+        : title === 'PROBE'
+          ? { title, least: 9 }
+          : { title },
+    );
     const now = Date.parse(trace.status?.collectedAt ?? '');
-    return printColumns(columns, shown.map((node) => nodeRow(node, trace, now)), { width: width - 2, paint: theme.paint });
+    return printColumns(
+      columns,
+      shown.map((node) => nodeRow(node, trace, now)),
+      { width: width - 2, paint: theme.paint },
+    );
   }, [trace, start, rows, longest, width, theme]);
   return (
     <Box flexDirection="column">
       {lines.map((line, index) => {
         const isSelected = index - 1 + start === selected && index > 0;
-        return <Line key={index} text={`${isSelected ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${line}`} />;
+        return (
+          <Line key={index} text={`${isSelected ? theme.paint('heading', `${theme.marks.selected} `) : '  '}${line}`} />
+        );
       })}
     </Box>
   );

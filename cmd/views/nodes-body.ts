@@ -11,21 +11,44 @@ import { groupByProgram, orderNodes, troubleOf } from './node-order.ts';
 import type { Theme } from './theme.ts';
 
 const columns: readonly Column[] = [
-  ...nodeColumns.flatMap((title): Column[] => (title === 'NODE' ? [{ title, least: 12, cut: 'middle' }, { title: 'HEALTH' }] : [title === 'PROBE' ? { title, least: 9 } : { title }])),
+  ...nodeColumns.flatMap((title): Column[] =>
+    title === 'NODE'
+      ? [{ title, least: 12, cut: 'middle' }, { title: 'HEALTH' }]
+      : [title === 'PROBE' ? { title, least: 9 } : { title }],
+  ),
 ];
 
 export function nodesBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { trace } = state;
-  if (trace?.status?.nodes === undefined || trace.status.nodes.length === 0) return textBody([theme.paint('dim', 'No node answered yet.')]);
+  if (trace?.status?.nodes === undefined || trace.status.nodes.length === 0)
+    return textBody([theme.paint('dim', 'No node answered yet.')]);
   const nodes = orderNodes(trace, filterOf(state), state.order);
   const collected = Date.parse(trace.status.collectedAt ?? '');
   const rows: { readonly node?: NodeStatus; readonly title?: string }[] = state.isGrouped
-    ? groupByProgram(nodes).flatMap((group) => [{ title: `${group.program === '' ? 'rules unknown' : `program ${group.program}`}: ${plural(group.nodes.length, 'node')}` }, ...group.nodes.map((node) => ({ node }))])
+    ? groupByProgram(nodes).flatMap((group) => [
+        {
+          title: `${group.program === '' ? 'rules unknown' : `program ${group.program}`}: ${plural(group.nodes.length, 'node')}`,
+        },
+        ...group.nodes.map((node) => ({ node })),
+      ])
     : nodes.map((node) => ({ node }));
-  const table = lazyTable(columns, lazyRows(columns, rows.map(({ node }) => (node === undefined ? [] : rowOf(node, trace, collected, theme)))), { width, paint: theme.paint });
+  const table = lazyTable(
+    columns,
+    lazyRows(
+      columns,
+      rows.map(({ node }) => (node === undefined ? [] : rowOf(node, trace, collected, theme))),
+    ),
+    { width, paint: theme.paint },
+  );
   const sorted = `sorted by ${state.order.column}${state.order.isReversed ? ', reversed' : ''}`;
   return {
-    fixed: [theme.paint('dim', `${nodes.length === trace.status.nodes.length ? plural(nodes.length, 'node') : `${String(nodes.length)} of ${plural(trace.status.nodes.length, 'node')}`}, ${sorted}`), table.title],
+    fixed: [
+      theme.paint(
+        'dim',
+        `${nodes.length === trace.status.nodes.length ? plural(nodes.length, 'node') : `${String(nodes.length)} of ${plural(trace.status.nodes.length, 'node')}`}, ${sorted}`,
+      ),
+      table.title,
+    ],
     count: rows.length,
     line: (index) => {
       const title = rows[index]?.title;
@@ -49,5 +72,7 @@ function healthCell(node: NodeStatus, trace: ServiceTrace, { marks }: Theme): Ce
   if (errors > 0) return cell(`${marks.error} ${plural(errors, 'error')}`, 'error');
   if (node.probe.state !== 'Collected') return cell(`${marks.warning} unknown`, 'warning');
   if (warnings > 0) return cell(`${marks.warning} ${plural(warnings, 'warning')}`, 'warning');
-  return (node.probe.unread ?? []).length > 0 ? cell(`${marks.warning} not all read`, 'warning') : cell(`${marks.ok} ok`, 'ok');
+  return (node.probe.unread ?? []).length > 0
+    ? cell(`${marks.warning} not all read`, 'warning')
+    : cell(`${marks.ok} ok`, 'ok');
 }

@@ -31,18 +31,34 @@ const meanings: Readonly<Record<(typeof views)[number], string>> = {
 function commandsOf(state: Pick<LiveState, 'trace'>): PaletteCommand[] {
   return [
     ...views.map((view): PaletteCommand => ({ name: view, meaning: meanings[view], action: { type: 'show', view } })),
-    ...nodeSorts.map((column): PaletteCommand => ({ name: `sort ${column}`, meaning: `nodes by ${column}; again: the other way round`, action: { type: 'sortBy', column } })),
+    ...nodeSorts.map((column): PaletteCommand => ({
+      name: `sort ${column}`,
+      meaning: `nodes by ${column}; again: the other way round`,
+      action: { type: 'sortBy', column },
+    })),
     { name: 'group', meaning: 'nodes with the same program together', action: { type: 'toggleGrouping' } },
     { name: 'backends', meaning: 'conntrack: one row for each backend', action: { type: 'toggleByBackend' } },
     { name: 'fold all', meaning: 'fold or open everything', action: { type: 'foldEverything' } },
-    { name: 'explain', meaning: 'rules: show or hide what the chosen rule does', action: { type: 'toggleExplanation' } },
-    { name: 'client', meaning: 'choose the client whose packet is walked', action: { type: 'openInput', kind: 'client' } },
+    {
+      name: 'explain',
+      meaning: 'rules: show or hide what the chosen rule does',
+      action: { type: 'toggleExplanation' },
+    },
+    {
+      name: 'client',
+      meaning: 'choose the client whose packet is walked',
+      action: { type: 'openInput', kind: 'client' },
+    },
     { name: 'filter', meaning: 'filter the rows of this view', action: { type: 'openInput', kind: 'filter' } },
     { name: 'follow', meaning: 'logs: follow the newest line, or stay', action: { type: 'toggleTail' } },
     { name: 'copy', meaning: 'copy the row', action: { type: 'copy' } },
     { name: 'save', meaning: 'save what is seen to a bundle', action: { type: 'save' } },
     { name: 'help', meaning: 'the keys', action: { type: 'toggleHelp' } },
     { name: 'quit', meaning: 'leave', action: { type: 'quit' } },
-    ...nodesOf(state).map(({ name }): PaletteCommand => ({ name: `node ${name}`, meaning: 'choose this node', action: { type: 'selectNode', node: name } })),
+    ...nodesOf(state).map(({ name }): PaletteCommand => ({
+      name: `node ${name}`,
+      meaning: 'choose this node',
+      action: { type: 'selectNode', node: name },
+    })),
   ];
 }

@@ -3,7 +3,13 @@ import { plural } from '../../core/plural.ts';
 import { hostPort } from '../../core/address.ts';
 import type { DesiredTarget } from '../../core/desired-targets.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
-import type { DnatTargetStatus, EndpointStatus, NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
+import type {
+  DnatTargetStatus,
+  EndpointStatus,
+  NodePortStatus,
+  NodeStatus,
+  ServiceTrace,
+} from '../../core/service-trace.ts';
 import { missingTargets } from '../node-row.ts';
 import { endpointState, frontendText } from '../path-table.ts';
 import type { Column } from '../printers/columns.ts';
@@ -50,7 +56,8 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
   const { width, theme } = options;
   const { paint } = theme;
   const facts = nodeFacts(node, trace, options);
-  if (node.ports.length === 0 && node.probe.state === 'Collected') facts.push(paint('dim', 'This node has no frontend of the Service.'));
+  if (node.ports.length === 0 && node.probe.state === 'Collected')
+    facts.push(paint('dim', 'This node has no frontend of the Service.'));
   const sections: Section[] = [];
   let [line, row] = [facts.length, 0];
   for (const port of node.ports) {
@@ -60,7 +67,11 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
     row += count;
     line += 1 + (count === 0 ? 0 : 1 + count);
   }
-  const table = lazyTable(targetColumns, targetRows(sections, endpointsByAddress(trace.status ?? {}), rates), { width, paint, indent: 2 });
+  const table = lazyTable(targetColumns, targetRows(sections, endpointsByAddress(trace.status ?? {}), rates), {
+    width,
+    paint,
+    indent: 2,
+  });
   return {
     fixed: [],
     count: line,
@@ -75,8 +86,17 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
 }
 
 function headOf(port: NodePortStatus, rate: number | undefined, { theme: { paint } }: BodyOptions): string {
-  const counted = port.packets === undefined ? '' : `  ${plural(port.packets, 'packet')}${rate === undefined ? '' : `, ${rateText(rate)}`}`;
-  const verdict = port.verdict === 'DNAT' ? port.verdict : paint('warning', port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict);
+  const counted =
+    port.packets === undefined
+      ? ''
+      : `  ${plural(port.packets, 'packet')}${rate === undefined ? '' : `, ${rateText(rate)}`}`;
+  const verdict =
+    port.verdict === 'DNAT'
+      ? port.verdict
+      : paint(
+          'warning',
+          port.verdict === 'None' ? 'no rule' : port.verdict === 'Unknown' ? 'unknown: not read' : port.verdict,
+        );
   const routing = routingText(port);
   return `${paint('heading', `${port.portName ?? ''} ${frontendText(port)}/${port.protocol}`.trim())}  ${verdict}${counted}${routing === '' ? '' : `  ${routing}`}`;
 }
@@ -98,7 +118,8 @@ function targetRows(sections: readonly Section[], endpoints: Endpoints, rates: N
       if (target.probability === undefined) widen(4, percentText(undefined).length);
       else if (target.probability > most.share) most.share = target.probability;
       if (target.packets !== undefined && target.packets > most.packets) most.packets = target.packets;
-      if (target.connections !== undefined && target.connections > most.connections) most.connections = target.connections;
+      if (target.connections !== undefined && target.connections > most.connections)
+        most.connections = target.connections;
     }
     if (dnatTargets.length > 0) {
       widen(4, percentText(most.share).length);
@@ -120,7 +141,9 @@ function targetRows(sections: readonly Section[], endpoints: Endpoints, rates: N
       if (section === undefined) return [];
       const index = row - section.firstRow;
       const target = section.port.dnatTargets[index];
-      return target === undefined ? missingRow(section.missing[index - section.port.dnatTargets.length]) : presentRow(target, endpoints.get(target.address), rates.target(section.port, index));
+      return target === undefined
+        ? missingRow(section.missing[index - section.port.dnatTargets.length])
+        : presentRow(target, endpoints.get(target.address), rates.target(section.port, index));
     },
   };
 }
@@ -142,17 +165,41 @@ function presentRow(target: DnatTargetStatus, endpoint: EndpointStatus | undefin
 const absent = cell('absent', 'error');
 
 function missingRow(target: DesiredTarget | undefined): Cell[] {
-  return target === undefined ? [] : [cell(hostPort(target.address, target.port)), cell(target.pod ?? '-'), cell(target.nodeName ?? '-'), absent, ...[1, 2, 3, 4].map(() => cell('-'))];
+  return target === undefined
+    ? []
+    : [
+        cell(hostPort(target.address, target.port)),
+        cell(target.pod ?? '-'),
+        cell(target.nodeName ?? '-'),
+        absent,
+        ...[1, 2, 3, 4].map(() => cell('-')),
+      ];
 }
 
 /** What is wrong with, or known of, the node itself. */
 function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: { paint } }: BodyOptions): string[] {
   const { probe, kubeProxy, dns } = node;
   const lines: string[] = [];
-  if (probe.state !== 'Collected') lines.push(...wrapped(`${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`, width).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)));
-  for (const { what, reason } of probe.unread ?? []) lines.push(...wrapped(`not read: ${what}: ${reason}`, width).map((line) => paint('warning', line)));
-  if (kubeProxy?.healthy === false) lines.push(...wrapped(`kube-proxy is not healthy: ${kubeProxy.message ?? 'it does not say why'}`, width).map((line) => paint('error', line)));
-  if (dns?.error !== undefined) lines.push(...wrapped(`DNS: ${dns.name} asked of ${dns.server}: ${dns.error}`, width).map((line) => paint('warning', line)));
-  for (const difference of status?.comparison?.outliers.find(({ node: name }) => name === node.name)?.differences ?? []) lines.push(...wrapped(`differs from its peers: ${difference}`, width).map((line) => paint('warning', line)));
+  if (probe.state !== 'Collected')
+    lines.push(
+      ...wrapped(
+        `${node.name} is ${probe.state === 'Failed' ? 'not answering' : 'waited for'}: ${[probe.reason, probe.message].filter((text) => text !== undefined).join(': ')}`,
+        width,
+      ).map((line) => paint(probe.state === 'Failed' ? 'error' : 'warning', line)),
+    );
+  for (const { what, reason } of probe.unread ?? [])
+    lines.push(...wrapped(`not read: ${what}: ${reason}`, width).map((line) => paint('warning', line)));
+  if (kubeProxy?.healthy === false)
+    lines.push(
+      ...wrapped(`kube-proxy is not healthy: ${kubeProxy.message ?? 'it does not say why'}`, width).map((line) =>
+        paint('error', line),
+      ),
+    );
+  if (dns?.error !== undefined)
+    lines.push(
+      ...wrapped(`DNS: ${dns.name} asked of ${dns.server}: ${dns.error}`, width).map((line) => paint('warning', line)),
+    );
+  for (const difference of status?.comparison?.outliers.find(({ node: name }) => name === node.name)?.differences ?? [])
+    lines.push(...wrapped(`differs from its peers: ${difference}`, width).map((line) => paint('warning', line)));
   return lines;
 }

@@ -31,7 +31,12 @@ export function reducePicker(state: PickerState, action: PickerAction): PickerSt
   switch (action.type) {
     case 'listed': {
       const chosenName = keyOf(matching(state)[state.chosen]);
-      const next: PickerState = { typed: state.typed, chosen: state.chosen, isEverywhere: state.isEverywhere, ...action.listed };
+      const next: PickerState = {
+        typed: state.typed,
+        chosen: state.chosen,
+        isEverywhere: state.isEverywhere,
+        ...action.listed,
+      };
       // What was chosen stays chosen while others come and go.
       const at = matching(next).findIndex((service) => keyOf(service) === chosenName);
       return { ...next, chosen: Math.max(0, at) };
@@ -43,14 +48,21 @@ export function reducePicker(state: PickerState, action: PickerAction): PickerSt
     case 'move':
       return { ...state, chosen: Math.max(0, Math.min(state.chosen + action.rows, matching(state).length - 1)) };
     case 'toggleEverywhere':
-      return { typed: state.typed, isEverywhere: !state.isEverywhere, chosen: 0, ...(state.namespace === undefined ? {} : { namespace: state.namespace }) };
+      return {
+        typed: state.typed,
+        isEverywhere: !state.isEverywhere,
+        chosen: 0,
+        ...(state.namespace === undefined ? {} : { namespace: state.namespace }),
+      };
   }
 }
 
 /** The Services that have the typed letters in their order, the best first; all where nothing is typed. */
 export function matching({ services = [], typed }: Pick<PickerState, 'services' | 'typed'>): readonly ServiceChoice[] {
   if (typed.trim() === '') return services;
-  return fuzzysort.go(typed.trim(), services, { key: (service) => `${service.namespace}/${service.name}`, threshold: 0 }).map(({ obj }) => obj);
+  return fuzzysort
+    .go(typed.trim(), services, { key: (service) => `${service.namespace}/${service.name}`, threshold: 0 })
+    .map(({ obj }) => obj);
 }
 
 export function keyOf(service: ServiceChoice | undefined): string {

@@ -33,8 +33,13 @@ export function Picker({ isEverywhere, list, onChoice, theme }: PickerProps): Re
     let isOver = false;
     const read = (): void => {
       list(state.isEverywhere).then(
-        (listed) => { if (!isOver) dispatch({ type: 'listed', listed: visible(listed) }); },
-        (error: unknown) => { if (!isOver) dispatch({ type: 'failed', problem: visibleText(error instanceof Error ? error.message : String(error)) }); },
+        (listed) => {
+          if (!isOver) dispatch({ type: 'listed', listed: visible(listed) });
+        },
+        (error: unknown) => {
+          if (!isOver)
+            dispatch({ type: 'failed', problem: visibleText(error instanceof Error ? error.message : String(error)) });
+        },
       );
     };
     read();
@@ -86,32 +91,59 @@ const columns: readonly Column[] = [
   { title: 'HEALTH' },
 ];
 
-export function PickerView({ state, size, theme }: { readonly state: PickerState; readonly size: Size; readonly theme: Theme }): ReactElement {
+export function PickerView({
+  state,
+  size,
+  theme,
+}: {
+  readonly state: PickerState;
+  readonly size: Size;
+  readonly theme: Theme;
+}): ReactElement {
   const { paint, marks } = theme;
   const shown = useMemo(() => matching(state), [state]);
   const table = useMemo(
     () =>
       lazyTable(
         columns,
-        lazyRows(columns, shown.map((service) => [
-          cell(service.namespace),
-          cell(service.name),
-          cell(service.type),
-          cell(service.clusterIP ?? '-', service.clusterIP === undefined ? 'dim' : 'plain'),
-          cell(service.ports.length === 0 ? '-' : service.ports.join(',')),
-          cell(service.endpoints === undefined || service.readyEndpoints === undefined ? 'unknown' : `${String(service.readyEndpoints)}/${String(service.endpoints)}`),
-          healthCell(service),
-        ])),
+        lazyRows(
+          columns,
+          shown.map((service) => [
+            cell(service.namespace),
+            cell(service.name),
+            cell(service.type),
+            cell(service.clusterIP ?? '-', service.clusterIP === undefined ? 'dim' : 'plain'),
+            cell(service.ports.length === 0 ? '-' : service.ports.join(',')),
+            cell(
+              service.endpoints === undefined || service.readyEndpoints === undefined
+                ? 'unknown'
+                : `${String(service.readyEndpoints)}/${String(service.endpoints)}`,
+            ),
+            healthCell(service),
+          ]),
+        ),
         { width: size.columns - 2, paint },
       ),
     [shown, size.columns, paint],
   );
   // A refusal with the role that gives it takes some lines.
-  const problem = state.problem === undefined ? [] : wrapped(`${marks.error} ${state.problem}`, size.columns).slice(0, Math.max(1, size.rows - 6));
+  const problem =
+    state.problem === undefined
+      ? []
+      : wrapped(`${marks.error} ${state.problem}`, size.columns).slice(0, Math.max(1, size.rows - 6));
   const rows = Math.max(1, size.rows - 3 - Math.max(1, problem.length));
   const start = windowStart(state.chosen, shown.length, rows);
-  const where = state.isEverywhere ? 'all namespaces' : state.namespace === undefined ? 'the namespace' : `namespace ${state.namespace}`;
-  const count = state.services === undefined ? 'being listed' : shown.length === state.services.length ? String(shown.length) : `${String(shown.length)} of ${String(state.services.length)}`;
+  const where = state.isEverywhere
+    ? 'all namespaces'
+    : state.namespace === undefined
+      ? 'the namespace'
+      : `namespace ${state.namespace}`;
+  const count =
+    state.services === undefined
+      ? 'being listed'
+      : shown.length === state.services.length
+        ? String(shown.length)
+        : `${String(shown.length)} of ${String(state.services.length)}`;
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflowY="hidden">
       <Line text={`${paint('heading', 'Which Service?')} ${state.typed}█`} />
@@ -122,9 +154,19 @@ export function PickerView({ state, size, theme }: { readonly state: PickerState
       <Line text={`  ${table.title}`} />
       <Box flexDirection="column" flexGrow={1} overflowY="hidden">
         {Array.from({ length: Math.max(0, Math.min(rows, shown.length - start)) }, (_, index) => (
-          <Line key={index} text={`${start + index === state.chosen ? paint('heading', `${marks.selected} `) : '  '}${table.line(start + index)}`} />
+          <Line
+            key={index}
+            text={`${start + index === state.chosen ? paint('heading', `${marks.selected} `) : '  '}${table.line(start + index)}`}
+          />
         ))}
-        {state.services !== undefined && shown.length === 0 && <Line text={paint('warning', state.typed === '' ? `  there is no Service in ${where}` : `  no Service of ${where} has these letters`)} />}
+        {state.services !== undefined && shown.length === 0 && (
+          <Line
+            text={paint(
+              'warning',
+              state.typed === '' ? `  there is no Service in ${where}` : `  no Service of ${where} has these letters`,
+            )}
+          />
+        )}
       </Box>
       <Line text={paint('dim', 'type to search  ↑↓ choose  Enter open  Tab all namespaces  Esc leave')} />
     </Box>

@@ -19,7 +19,11 @@ export interface NodeRates {
 }
 
 /** Rates of a node that was not collected anew stay as they were. */
-export function compareCounters(previous: Rates, before: ServiceTraceStatus | undefined, after: ServiceTraceStatus | undefined): Rates {
+export function compareCounters(
+  previous: Rates,
+  before: ServiceTraceStatus | undefined,
+  after: ServiceTraceStatus | undefined,
+): Rates {
   const compared = new Map<string, Compared>();
   const olds = new Map((before?.nodes ?? []).map((node) => [node.name, node]));
   for (const node of after?.nodes ?? []) {
@@ -52,7 +56,9 @@ const measure = oncePer(({ before, after }: Compared): NodeRates => {
     target(port, index) {
       const target = port.dnatTargets[index];
       const former = formers.get(port);
-      return target === undefined || former === undefined ? undefined : rate(formerTarget(former, target, index)?.packets, target.packets);
+      return target === undefined || former === undefined
+        ? undefined
+        : rate(formerTarget(former, target, index)?.packets, target.packets);
     },
   };
 });
@@ -60,10 +66,15 @@ const measure = oncePer(({ before, after }: Compared): NodeRates => {
 /** Mostly the rules are as they were, and a target where it was. */
 function formerTarget(former: NodePortStatus, target: DnatTargetStatus, index: number): DnatTargetStatus | undefined {
   const same = former.dnatTargets[index];
-  return same?.address === target.address && same.port === target.port ? same : targetsOf(former).get(targetKey(target));
+  return same?.address === target.address && same.port === target.port
+    ? same
+    : targetsOf(former).get(targetKey(target));
 }
 
-const targetsOf = oncePer(({ dnatTargets }: NodePortStatus): ReadonlyMap<string, DnatTargetStatus> => new Map(dnatTargets.map((target) => [targetKey(target), target])));
+const targetsOf = oncePer(
+  ({ dnatTargets }: NodePortStatus): ReadonlyMap<string, DnatTargetStatus> =>
+    new Map(dnatTargets.map((target) => [targetKey(target), target])),
+);
 
 function targetKey({ address, port }: DnatTargetStatus): string {
   return `${address} ${String(port)}`;

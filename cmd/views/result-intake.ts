@@ -17,7 +17,10 @@ import { growTree } from './rules-tree.ts';
 const longestPiece = 3;
 
 /** @returns what takes the source's events; `show` gets them in their order, but of results that wait for one another only the last */
-export function createIntake(show: (event: TraceEvent, comparison?: Comparison) => void, signal: AbortSignal): (event: TraceEvent) => void {
+export function createIntake(
+  show: (event: TraceEvent, comparison?: Comparison) => void,
+  signal: AbortSignal,
+): (event: TraceEvent) => void {
   const waiting: TraceEvent[] = [];
   let shown: Shown = nothingShown;
   let pieces: Pieces<Comparison> | undefined;
@@ -54,7 +57,8 @@ export function createIntake(show: (event: TraceEvent, comparison?: Comparison) 
 
 /** @param from the first event that is not being worked on */
 function dropOlderResults(waiting: TraceEvent[], from: number): void {
-  for (let index = waiting.length - 1; index >= from; index -= 1) if (waiting[index]?.kind === 'trace') waiting.splice(index, 1);
+  for (let index = waiting.length - 1; index >= from; index -= 1)
+    if (waiting[index]?.kind === 'trace') waiting.splice(index, 1);
 }
 
 /** What changed, and all that the views keep of a result once it was asked for. */

@@ -25,18 +25,53 @@ const wheelOff = '\u001b[?1007l';
  * Whoever comes here has a terminal on both ends; by itself, ink would draw nothing where the environment has CI. A key
  * that comes just after a frame waits for the next one: at ink's own 30 frames a second, that would be 33 ms.
  */
-export const renderOptions = { alternateScreen: true, exitOnCtrlC: false, incrementalRendering: true, interactive: true, maxFps: 100 } as const;
+export const renderOptions = {
+  alternateScreen: true,
+  exitOnCtrlC: false,
+  incrementalRendering: true,
+  interactive: true,
+  maxFps: 100,
+} as const;
 
 /** The Service that the user chooses; undefined where the user leaves. */
-export async function pickService(props: Omit<PickerProps, 'theme' | 'onChoice'>, { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal }): Promise<ServiceChoice | undefined> {
+export async function pickService(
+  props: Omit<PickerProps, 'theme' | 'onChoice'>,
+  { useColor, signal }: { readonly useColor: boolean; readonly signal: AbortSignal },
+): Promise<ServiceChoice | undefined> {
   let choice: ServiceChoice | undefined;
-  await shown(<Picker {...props} theme={themeOf(useColor)} onChoice={(service) => { choice = service; }} />, signal);
+  await shown(
+    <Picker
+      {...props}
+      theme={themeOf(useColor)}
+      onChoice={(service) => {
+        choice = service;
+      }}
+    />,
+    signal,
+  );
   return choice;
 }
 
 /** @throws what the source throws, after the terminal is given back */
-export async function showLive(source: TraceSource, { useColor, signal, start }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> }): Promise<void> {
-  await shown(<LiveApp source={source} theme={themeOf(useColor)} copy={(text) => { process.stdout.write(copySequence(text)); }} {...(start === undefined ? {} : { start })} />, signal);
+export async function showLive(
+  source: TraceSource,
+  {
+    useColor,
+    signal,
+    start,
+  }: { readonly useColor: boolean; readonly signal: AbortSignal; readonly start?: NonNullable<LiveAppProps['start']> },
+): Promise<void> {
+  await shown(
+    <LiveApp
+      source={source}
+      theme={themeOf(useColor)}
+      copy={(text) => {
+        process.stdout.write(copySequence(text));
+      }}
+      {...(start === undefined ? {} : { start })}
+    />,
+    signal,
+  );
 }
 
 function themeOf(useColor: boolean): Theme {
@@ -45,12 +80,16 @@ function themeOf(useColor: boolean): Theme {
 
 async function shown(screen: ReactElement, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
-  const giveWheelBack = (): void => { process.stdout.write(wheelOff); };
+  const giveWheelBack = (): void => {
+    process.stdout.write(wheelOff);
+  };
   // Also where this process ends in the midst of it.
   process.once('exit', giveWheelBack);
   process.stdout.write(wheelAsArrows);
   const app = render(screen, renderOptions);
-  const stop = (): void => { app.unmount(); };
+  const stop = (): void => {
+    app.unmount();
+  };
   // ink writes the lines that changed since its last frame; a terminal that changed its size meanwhile has moved the others.
   let settling: NodeJS.Timeout | undefined;
   const repaint = (): void => {

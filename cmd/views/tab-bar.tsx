@@ -20,17 +20,25 @@ export interface TabBarProps {
 }
 
 export function TabBar({ shown, findings, changes, place, position, width, theme }: TabBarProps): ReactElement {
-  const counts: Readonly<Partial<Record<View, string | number | undefined>>> = { findings, timeline: changes === 0 ? undefined : changes };
+  const counts: Readonly<Partial<Record<View, string | number | undefined>>> = {
+    findings,
+    timeline: changes === 0 ? undefined : changes,
+  };
   const count = (view: View): string => (counts[view] === undefined ? '' : `(${String(counts[view])})`);
   const long = views.map((view, index) => `${String(index + 1)} ${view}${count(view) === '' ? '' : ` ${count(view)}`}`);
-  const isShort = long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(position) + 2 > width;
+  const isShort =
+    long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(position) + 2 >
+    width;
   const titles = isShort ? views.map((view) => `${view}${count(view)}`) : long;
   // Where there is little room, the brackets take the place of the blanks.
   const cells = titles.flatMap((title, index): Cell[] => {
     const isShown = views[index] === shown;
     if (!isShort) return [isShown ? cell(`[${title}]`, 'heading') : cell(` ${title} `, 'dim')];
     const isNext = views[index - 1] === shown;
-    return [cell(isShown ? '' : index === 0 || isNext ? '' : ' '), isShown ? cell(`[${title}]`, 'heading') : cell(title, 'dim')];
+    return [
+      cell(isShown ? '' : index === 0 || isNext ? '' : ' '),
+      isShown ? cell(`[${title}]`, 'heading') : cell(title, 'dim'),
+    ];
   });
   const where = isShort ? [place.replace(/^of /, ''), position.replace(' of ', '/')] : [place, position];
   return <CellLine cells={[...cells, cell(` ${where[0] ?? ''} `), cell(where[1] ?? '', 'dim')]} theme={theme} />;

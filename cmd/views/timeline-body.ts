@@ -12,7 +12,14 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
   const isShown = rowFilter(filterOf(state));
   const shown = state.timeline.filter(({ kind, text }) => isShown(`${kind} ${text}`));
   if (shown.length === 0) {
-    return textBody(wrapped(state.timeline.length === 0 ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.' : 'No change has these words.', width).map((line) => paint('dim', line)));
+    return textBody(
+      wrapped(
+        state.timeline.length === 0
+          ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.'
+          : 'No change has these words.',
+        width,
+      ).map((line) => paint('dim', line)),
+    );
   }
   const mark: Readonly<Record<TimelineChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
   return {
@@ -26,7 +33,10 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
     meaning: (index) => {
       const change = shown.at(-1 - index);
       if (change === undefined) return {};
-      return { ...(change.node === undefined ? {} : { open: { kind: 'node', node: change.node } }), copy: `${change.at} ${change.text}` };
+      return {
+        ...(change.node === undefined ? {} : { open: { kind: 'node', node: change.node } }),
+        copy: `${change.at} ${change.text}`,
+      };
     },
   };
 }

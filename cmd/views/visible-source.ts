@@ -7,7 +7,17 @@ export function visibleSource(source: TraceSource): TraceSource {
   return {
     ...source,
     origin: visibleText(source.origin),
-    follow: async (onEvent, signal) => source.follow((event) => { onEvent(visible(event)); }, signal),
-    ...(source.logs === undefined ? {} : { logs: async (onEvent, signal) => source.logs?.((event) => { onEvent(visible(event)); }, signal) }),
+    follow: async (onEvent, signal) =>
+      source.follow((event) => {
+        onEvent(visible(event));
+      }, signal),
+    ...(source.logs === undefined
+      ? {}
+      : {
+          logs: async (onEvent, signal) =>
+            source.logs?.((event) => {
+              onEvent(visible(event));
+            }, signal),
+        }),
   };
 }

@@ -19,5 +19,8 @@ export function isChanging(desired: DesiredService, now: string): boolean {
 
 /** When the Service or its EndpointSlices last changed, as far as that is known: RFC 3339. */
 export function newestChange({ lastChange, serviceChange, noticedChange }: DesiredService): string | undefined {
-  return [lastChange, serviceChange, noticedChange].filter((time) => time !== undefined).sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
+  return [lastChange, serviceChange, noticedChange]
+    .filter((time) => time !== undefined)
+    .sort((one, other) => Date.parse(one) - Date.parse(other))
+    .at(-1);
 }

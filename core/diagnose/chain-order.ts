@@ -23,7 +23,8 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
   const isPostrouting = postroutingChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
   const isLeadingOn = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
-  const ends = (view: RuleView): boolean => view.dnat.length > 0 || view.masquerades || view.returns || view.drops || isLeadingOn(view);
+  const ends = (view: RuleView): boolean =>
+    view.dnat.length > 0 || view.masquerades || view.returns || view.drops || isLeadingOn(view);
   // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
   const taking: RuleView[] = [];
   const firstOfRank = new Map<number, RuleView>();
@@ -38,19 +39,49 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
       if (!firstOfRank.has(rankOf(last))) firstOfRank.set(rankOf(last), last);
     }
     const shadowing = taking.find((each) => each.text !== late.text);
-    if (shadowing !== undefined && (ends(late) || late.marks || late.records)) return { chain, fault: 'a rule stands behind one that takes every packet, so that it is never met', rules: [late.text, shadowing.text] };
+    if (shadowing !== undefined && (ends(late) || late.marks || late.records))
+      return {
+        chain,
+        fault: 'a rule stands behind one that takes every packet, so that it is never met',
+        rules: [late.text, shadowing.text],
+      };
     if (isPostrouting) {
       const early = firstAbove(rankOf(late));
-      if (early !== undefined) return { chain, fault: 'rules stand in another order than kube-proxy writes them', rules: [late.text, early.text] };
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'rules stand in another order than kube-proxy writes them',
+          rules: [late.text, early.text],
+        };
     } else if (kind === 'external') {
-      const early = late.marks ? before.find((each) => isLeadingOn(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined) : undefined;
-      if (early !== undefined) return { chain, fault: 'packets are sent on before they are marked for masquerading', rules: [late.text, early.text] };
+      const early = late.marks
+        ? before.find(
+            (each) =>
+              isLeadingOn(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined,
+          )
+        : undefined;
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'packets are sent on before they are marked for masquerading',
+          rules: [late.text, early.text],
+        };
     } else if (kind === 'cluster' || kind === 'local' || kind === 'endpoint') {
       const early = firstAbove(rankOf(late));
-      if (early !== undefined) return { chain, fault: 'rules stand in another order than kube-proxy writes them', rules: [late.text, early.text] };
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'rules stand in another order than kube-proxy writes them',
+          rules: [late.text, early.text],
+        };
     }
   }
-  return kind === 'cluster' || kind === 'local' ? shareFault(chain, views.filter((view) => isLeadingOn(view) && view.remembers === undefined)) : undefined;
+  return kind === 'cluster' || kind === 'local'
+    ? shareFault(
+        chain,
+        views.filter((view) => isLeadingOn(view) && view.remembers === undefined),
+      )
+    : undefined;
 }
 
 const postroutingChains: ReadonlySet<string> = new Set(['KUBE-POSTROUTING', 'masquerading']);
@@ -71,9 +102,16 @@ function rank(view: RuleView, isLeadingOn: (view: RuleView) => boolean): number 
 function shareFault(chain: string, choosing: readonly RuleView[]): OrderFault | undefined {
   const have = choosing.map(({ probability }) => probability ?? 1);
   const want = choosing.map((_, index) => 1 / (choosing.length - index));
-  const isSame = (one: readonly number[], other: readonly number[]): boolean => one.every((value, index) => Math.abs(value - (other[index] ?? 0)) < 1e-6);
+  const isSame = (one: readonly number[], other: readonly number[]): boolean =>
+    one.every((value, index) => Math.abs(value - (other[index] ?? 0)) < 1e-6);
   const at = have.findIndex((value, index) => Math.abs(value - (want[index] ?? 0)) >= 1e-6);
   if (at < 0 || !isSame([...have].sort(), [...want].sort())) return undefined;
   const [late, early] = [choosing[at], choosing[have.findIndex((value) => Math.abs(value - (want[at] ?? 0)) < 1e-6)]];
-  return late === undefined || early === undefined ? undefined : { chain, fault: 'the probabilities 1/n, 1/(n-1) … stand in another order, which changes the shares', rules: [early.text, late.text] };
+  return late === undefined || early === undefined
+    ? undefined
+    : {
+        chain,
+        fault: 'the probabilities 1/n, 1/(n-1) … stand in another order, which changes the shares',
+        rules: [early.text, late.text],
+      };
 }

@@ -24,10 +24,17 @@ export function clientResolvConf({ desired, nodes, cluster }: Facts): ClientReso
   if (cluster?.client === undefined || clusterDns === undefined) return undefined;
   // A trace's client is of its own namespace.
   const client = { ...cluster.client, namespace: desired.namespace };
-  const clusterDomain = nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
-  const made = podResolvConf(client, clusterDns, clusterDomain, nodes.find(({ node }) => node === client.node)?.read?.resolvConf);
+  const clusterDomain =
+    nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
+  const made = podResolvConf(
+    client,
+    clusterDns,
+    clusterDomain,
+    nodes.find(({ node }) => node === client.node)?.read?.resolvConf,
+  );
   const rest = { client, base: made.base, clusterDns, clusterDomain };
-  if (client.resolvConf === undefined) return { ...rest, conf: made, source: 'made from its spec', isPartial: made.isPartial };
+  if (client.resolvConf === undefined)
+    return { ...rest, conf: made, source: 'made from its spec', isPartial: made.isPartial };
   return { ...rest, conf: parseResolvConf(client.resolvConf), source: 'read in the pod', isPartial: false };
 }
 

@@ -35,6 +35,12 @@ export function alsoLook(sentence: string, { advice, commands = [] }: Action): A
 function shellWord(word: string): string {
   if (/^[\w@%+=:,./-]+$/.test(word)) return word;
   if (/^[ -~]*$/.test(word)) return `'${word.replaceAll("'", String.raw`'\''`)}'`;
-  const quoted = Array.from(new TextEncoder().encode(word), (byte) => (byte < 0x20 || byte > 0x7e ? String.raw`\x${byte.toString(16).padStart(2, '0')}` : byte === 0x27 || byte === 0x5c ? `\\${String.fromCharCode(byte)}` : String.fromCharCode(byte)));
+  const quoted = Array.from(new TextEncoder().encode(word), (byte) =>
+    byte < 0x20 || byte > 0x7e
+      ? String.raw`\x${byte.toString(16).padStart(2, '0')}`
+      : byte === 0x27 || byte === 0x5c
+        ? `\\${String.fromCharCode(byte)}`
+        : String.fromCharCode(byte),
+  );
   return `$'${quoted.join('')}'`;
 }

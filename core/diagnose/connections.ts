@@ -63,9 +63,14 @@ export interface FailedEndpoint extends EndpointConnections {
 
 /** Each endpoint that some node did not reach, and what is to blame. */
 export function failedEndpoints(facts: Facts): FailedEndpoint[] {
-  const all = endpointConnections(facts).map((each) => ({ ...each, home: endpointOf(facts.desired, each.endpoint.address)?.nodeName }));
+  const all = endpointConnections(facts).map((each) => ({
+    ...each,
+    home: endpointOf(facts.desired, each.endpoint.address)?.nodeName,
+  }));
   const nodesOfCluster = Math.max(facts.nodes.length, facts.cluster?.nodes?.length ?? 0);
-  return all.filter(({ failed }) => failed.length > 0).map((each) => ({ ...each, blames: blamesOf(each, all, nodesOfCluster) }));
+  return all
+    .filter(({ failed }) => failed.length > 0)
+    .map((each) => ({ ...each, blames: blamesOf(each, all, nodesOfCluster) }));
 }
 
 type Placed = Omit<FailedEndpoint, 'blames'>;
@@ -79,17 +84,31 @@ function blamesOf({ home, reachedFrom, failed }: Placed, all: readonly Placed[],
     return [isToldApart ? { suspect: 'pod' } : { suspect: 'path', node: first.node.node }];
   }
   const isReachedFromElsewhere = home === undefined || reachedFrom.some(({ node }) => node !== home);
-  if (isReachedFromElsewhere) return failed.map(({ node }) => ({ suspect: 'node', node: node.node, why: 'itsConnections' }));
+  if (isReachedFromElsewhere)
+    return failed.map(({ node }) => ({ suspect: 'node', node: node.node, why: 'itsConnections' }));
   if (failed.length > 1) return [{ suspect: 'node', node: home, why: 'itsEndpoints' }];
   // One node against the endpoint's own: what that node does with endpoints of others decides.
   const others = all.filter((each) => each.home !== home && each.home !== first.node.node);
-  if (others.some((each) => each.reachedFrom.some(({ node }) => node === first.node.node))) return [{ suspect: 'node', node: home, why: 'itsEndpoints' }];
-  if (others.some((each) => each.failed.some(({ node }) => node.node === first.node.node) && each.reachedFrom.length > 0)) return [{ suspect: 'node', node: first.node.node, why: 'itsConnections' }];
+  if (others.some((each) => each.reachedFrom.some(({ node }) => node === first.node.node)))
+    return [{ suspect: 'node', node: home, why: 'itsEndpoints' }];
+  if (
+    others.some((each) => each.failed.some(({ node }) => node.node === first.node.node) && each.reachedFrom.length > 0)
+  )
+    return [{ suspect: 'node', node: first.node.node, why: 'itsConnections' }];
   return [{ suspect: 'path', node: first.node.node }];
 }
 
-export function connectionTo({ read }: NodeFacts, { address, port, protocol }: Pick<ConnectTarget, 'address' | 'port' | 'protocol'>): Connection | undefined {
-  return read?.connections?.find((connection) => connection.hop === 'Endpoint' && connection.port === port && connection.protocol === protocol && isSameAddress(connection.address, address));
+export function connectionTo(
+  { read }: NodeFacts,
+  { address, port, protocol }: Pick<ConnectTarget, 'address' | 'port' | 'protocol'>,
+): Connection | undefined {
+  return read?.connections?.find(
+    (connection) =>
+      connection.hop === 'Endpoint' &&
+      connection.port === port &&
+      connection.protocol === protocol &&
+      isSameAddress(connection.address, address),
+  );
 }
 
 /** `10.96.0.7:80/TCP: timeout after 2000 ms` */
@@ -98,7 +117,10 @@ export function connectionText({ address, port, protocol, outcome, error, millis
 }
 
 /** `10.244.1.2:8080 (pod auth-2 on node-b)` */
-export function endpointText(desired: DesiredService, { address, port }: Pick<ConnectTarget, 'address' | 'port'>): string {
+export function endpointText(
+  desired: DesiredService,
+  { address, port }: Pick<ConnectTarget, 'address' | 'port'>,
+): string {
   const endpoint = endpointOf(desired, address);
   const pod = endpoint?.targetRef?.kind === 'Pod' ? endpoint.targetRef.name : undefined;
   return `${hostPort(address, port)}${pod === undefined ? '' : ` (pod ${pod}${endpoint?.nodeName === undefined ? '' : ` on ${endpoint.nodeName}`})`}`;
@@ -107,9 +129,16 @@ export function endpointText(desired: DesiredService, { address, port }: Pick<Co
 /** Where a finding about an endpoint is: its pod, where it has one. */
 export function endpointPlace(desired: DesiredService, { address }: Pick<ConnectTarget, 'address'>): string {
   const endpoint = endpointOf(desired, address);
-  return endpoint?.targetRef?.kind === 'Pod' && endpoint.targetRef.name !== undefined ? `pod/${endpoint.targetRef.name}` : `endpoint/${address}`;
+  return endpoint?.targetRef?.kind === 'Pod' && endpoint.targetRef.name !== undefined
+    ? `pod/${endpoint.targetRef.name}`
+    : `endpoint/${address}`;
 }
 
-function endpointOf({ endpointSlices }: DesiredService, address: string): DesiredService['endpointSlices'][number]['endpoints'][number] | undefined {
-  return endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((each) => isSameAddress(each, address)));
+function endpointOf(
+  { endpointSlices }: DesiredService,
+  address: string,
+): DesiredService['endpointSlices'][number]['endpoints'][number] | undefined {
+  return endpointSlices
+    .flatMap(({ endpoints }) => endpoints)
+    .find(({ addresses }) => addresses.some((each) => isSameAddress(each, address)));
 }

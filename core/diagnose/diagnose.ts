@@ -12,7 +12,10 @@ export function diagnose(facts: Facts): FindingStatus[] {
   return inOrder(found);
 }
 
-export function findingOf({ id, severity }: Pick<FindingKind, 'id' | 'severity'>, { where, node, message, evidence, rule, advice, commands = [], severity: own }: Occurrence): FindingStatus {
+export function findingOf(
+  { id, severity }: Pick<FindingKind, 'id' | 'severity'>,
+  { where, node, message, evidence, rule, advice, commands = [], severity: own }: Occurrence,
+): FindingStatus {
   return {
     id,
     severity: own ?? severity,

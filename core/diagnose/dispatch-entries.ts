@@ -46,28 +46,54 @@ export function isFrontendOf(entry: DispatchEntry, desired: DesiredService): boo
   });
 }
 
-const protocols = new Map<string, Protocol>([['tcp', 'TCP'], ['udp', 'UDP'], ['sctp', 'SCTP']]);
+const protocols = new Map<string, Protocol>([
+  ['tcp', 'TCP'],
+  ['udp', 'UDP'],
+  ['sctp', 'SCTP'],
+]);
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS']);
 
 function iptablesEntries(report: NodeReport, desired: DesiredService): DispatchEntry[] {
   const id = `${desired.namespace}/${desired.name}`;
   const backend = readProxyMode(report).backend;
-  const own = new Set(desired.service.ports.flatMap(({ name, protocol }) => allChains(iptablesChainNames({ namespace: desired.namespace, name: desired.name, portName: name, protocol }))));
+  const own = new Set(
+    desired.service.ports.flatMap(({ name, protocol }) =>
+      allChains(iptablesChainNames({ namespace: desired.namespace, name: desired.name, portName: name, protocol })),
+    ),
+  );
   const clusterIPs = clusterIPsOf(desired);
   return recordsOf(report, 'iptablesChain')
-    .filter((record) => record.service === id && record.backend === backend && record.table === 'nat' && dispatchChains.has(record.chain))
+    .filter(
+      (record) =>
+        record.service === id &&
+        record.backend === backend &&
+        record.table === 'nat' &&
+        dispatchChains.has(record.chain),
+    )
     .flatMap(({ family, table, chain, lines }) =>
       lines.flatMap((line): DispatchEntry[] => {
         const rule = parseIptablesRule(line);
         if (rule === undefined || rule.destination?.negated === true || rule.protocol === undefined) return [];
         const protocol = protocols.get(rule.protocol.protocol);
         const [ports] = portsOf(rule, 'destination')?.ranges ?? [];
-        const address = chain === 'KUBE-NODEPORTS' ? undefined : canonicalAddress(rule.destination?.prefix.split('/')[0] ?? '');
-        if (protocol === undefined || ports === undefined || (chain === 'KUBE-SERVICES' && address === undefined)) return [];
+        const address =
+          chain === 'KUBE-NODEPORTS' ? undefined : canonicalAddress(rule.destination?.prefix.split('/')[0] ?? '');
+        if (protocol === undefined || ports === undefined || (chain === 'KUBE-SERVICES' && address === undefined))
+          return [];
         const comment = commentOf(rule) ?? '';
         const isNamed = comment === id || comment.startsWith(`${id} `) || comment.startsWith(`${id}:`);
         if (!own.has(jumpOf(rule) ?? '') && !isNamed && (address === undefined || !clusterIPs.has(address))) return [];
-        return [{ family, ...(address === undefined ? {} : { address }), protocol, port: ports.from, table, chain, rule: printIptablesRule(rule) }];
+        return [
+          {
+            family,
+            ...(address === undefined ? {} : { address }),
+            protocol,
+            port: ports.from,
+            table,
+            chain,
+            rule: printIptablesRule(rule),
+          },
+        ];
       }),
     );
 }
@@ -76,7 +102,13 @@ function clusterIPsOf({ service }: DesiredService): Set<string> {
   return new Set(service.clusterIPs.map((address) => canonicalAddress(address) ?? address));
 }
 
-const serviceMaps = new Set(['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports', 'firewall-ips']);
+const serviceMaps = new Set([
+  'service-ips',
+  'service-nodeports',
+  'no-endpoint-services',
+  'no-endpoint-nodeports',
+  'firewall-ips',
+]);
 
 function nftEntries(report: NodeReport, desired: DesiredService): DispatchEntry[] {
   const id = `${desired.namespace}/${desired.name}`;
@@ -88,9 +120,22 @@ function nftEntries(report: NodeReport, desired: DesiredService): DispatchEntry[
         const protocol = protocols.get(key.at(-2) ?? '');
         const address = key.length === 3 ? canonicalAddress(key[0] ?? '') : undefined;
         if (protocol === undefined || key.length > 3 || (key.length === 3 && address === undefined)) return [];
-        const isNamed = comment === id || comment?.startsWith(`${id}:`) === true || ('chain' in verdict && nftablesChainService(verdict.chain) === id);
+        const isNamed =
+          comment === id ||
+          comment?.startsWith(`${id}:`) === true ||
+          ('chain' in verdict && nftablesChainService(verdict.chain) === id);
         if (!isNamed && (address === undefined || !clusterIPs.has(address))) return [];
-        return [{ family, ...(address === undefined ? {} : { address }), protocol, port: Number(key.at(-1)), table, chain: `map ${name}`, rule: `${key.join(' . ')} : ${printNftVerdict(verdict)}` }];
+        return [
+          {
+            family,
+            ...(address === undefined ? {} : { address }),
+            protocol,
+            port: Number(key.at(-1)),
+            table,
+            chain: `map ${name}`,
+            rule: `${key.join(' . ')} : ${printNftVerdict(verdict)}`,
+          },
+        ];
       }),
     );
 }
@@ -102,10 +147,23 @@ function ipvsEntries(report: NodeReport, desired: DesiredService): DispatchEntry
   return recordsOf(report, 'ipvs')
     .filter(({ service }) => service === id)
     .flatMap(({ family, lines }) =>
-      parseIpvsadm(lines.join('\n')).result.virtualServers.flatMap(({ address: written, port, protocol }): DispatchEntry[] => {
-        const address = canonicalAddress(written ?? '');
-        if (address === undefined || port === undefined || protocol === undefined || !clusterIPs.has(address)) return [];
-        return [{ family, address, protocol, port, table: 'ipvs', chain: 'virtual servers', rule: `${protocol} ${address}:${String(port)}` }];
-      }),
+      parseIpvsadm(lines.join('\n')).result.virtualServers.flatMap(
+        ({ address: written, port, protocol }): DispatchEntry[] => {
+          const address = canonicalAddress(written ?? '');
+          if (address === undefined || port === undefined || protocol === undefined || !clusterIPs.has(address))
+            return [];
+          return [
+            {
+              family,
+              address,
+              protocol,
+              port,
+              table: 'ipvs',
+              chain: 'virtual servers',
+              rule: `${protocol} ${address}:${String(port)}`,
+            },
+          ];
+        },
+      ),
     );
 }

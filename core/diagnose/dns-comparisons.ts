@@ -23,7 +23,8 @@ export function dnsComparisons({ read }: NodeFacts, desired: DesiredService): Dn
   const domain = askedDomain(answers, desired);
   if (domain === undefined || read === undefined) return [];
   const { lastChange, serviceChange, noticedChange } = desired;
-  const isYoung = (...times: readonly (string | undefined)[]): boolean => times.some((time) => isWithin(time, cacheMilliseconds, read.collectedAt));
+  const isYoung = (...times: readonly (string | undefined)[]): boolean =>
+    times.some((time) => isWithin(time, cacheMilliseconds, read.collectedAt));
   // A Service that was made, or made another one, a moment ago may rightly be answered as it was before.
   if (isYoung(serviceChange, noticedChange)) return [];
   const changed = isYoung(lastChange);

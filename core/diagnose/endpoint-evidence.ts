@@ -26,7 +26,10 @@ export interface EndpointEvidence {
 
 const none: EndpointEvidence = { isAnswered: false, failures: [] };
 
-export function endpointEvidence(nodes: readonly NodeFacts[], { address, port, protocol }: EndpointPort): EndpointEvidence {
+export function endpointEvidence(
+  nodes: readonly NodeFacts[],
+  { address, port, protocol }: EndpointPort,
+): EndpointEvidence {
   return evidenceByEndpoint(nodes).get(keyOf(address, port, protocol)) ?? none;
 }
 
@@ -40,14 +43,18 @@ const evidenceByEndpoint = oncePer((nodes: readonly NodeFacts[]): ReadonlyMap<st
   };
   for (const { node, read } of nodes) {
     for (const connection of read?.connections ?? []) {
-      if (connection.hop === 'Endpoint' && isReached(connection) === true) at(keyOf(connection.address, connection.port, connection.protocol)).isAnswered = true;
+      if (connection.hop === 'Endpoint' && isReached(connection) === true)
+        at(keyOf(connection.address, connection.port, connection.protocol)).isAnswered = true;
     }
     for (const group of read?.conntrack?.groups ?? []) {
       const answer = answerOf(group);
       const { protocol, replySource, replySourcePort } = group;
       const own = at(keyOf(replySource, replySourcePort, protocol));
       if (answer === 'answered') own.isAnswered = true;
-      else if (answer !== undefined && protocol === 'tcp') own.failures.push(`conntrack of ${node}: ${String(group.entries)} x tcp ${group.state ?? ''} to ${hostPort(replySource, replySourcePort)}, ${answer === 'reset' ? 'reset before it was a connection' : 'not answered'}`);
+      else if (answer !== undefined && protocol === 'tcp')
+        own.failures.push(
+          `conntrack of ${node}: ${String(group.entries)} x tcp ${group.state ?? ''} to ${hostPort(replySource, replySourcePort)}, ${answer === 'reset' ? 'reset before it was a connection' : 'not answered'}`,
+        );
     }
   }
   return found;

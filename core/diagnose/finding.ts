@@ -64,7 +64,10 @@ export interface FindingKind {
 }
 
 /** `info; error where clients are seen` */
-export function severityText({ severity, otherSeverities = {} }: Pick<FindingKind, 'severity' | 'otherSeverities'>): string {
+export function severityText({
+  severity,
+  otherSeverities = {},
+}: Pick<FindingKind, 'severity' | 'otherSeverities'>): string {
   return [severity, ...Object.entries(otherSeverities).map(([other, when]) => `${other} ${when}`)].join('; ');
 }
 

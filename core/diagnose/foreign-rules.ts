@@ -56,8 +56,15 @@ export interface AskedPacket {
 }
 
 /** Undefined where a node's report holds no rules of other programs. */
-export function foreignHooks(facts: NodeFacts, { namespace, name }: DesiredService, family: Family, cluster: ClusterFacts | undefined): AllHooks | undefined {
-  return facts.read === undefined ? undefined : readAllHooks(facts.read.report, `${namespace}/${name}`, family, bridgesBeside(facts.read.report, cluster));
+export function foreignHooks(
+  facts: NodeFacts,
+  { namespace, name }: DesiredService,
+  family: Family,
+  cluster: ClusterFacts | undefined,
+): AllHooks | undefined {
+  return facts.read === undefined
+    ? undefined
+    : readAllHooks(facts.read.report, `${namespace}/${name}`, family, bridgesBeside(facts.read.report, cluster));
 }
 
 /** With what could not be followed on the way. */
@@ -92,7 +99,11 @@ export class ForeignJudge {
    * What becomes of packets to the frontend that enter this node, and of the answers that come back over it.
    * @param onNode the endpoints on this node
    */
-  frontend(frontend: FrontendProgram, asked: readonly AskedPacket[], onNode: ReturnType<typeof addressSet>): ForeignFound {
+  frontend(
+    frontend: FrontendProgram,
+    asked: readonly AskedPacket[],
+    onNode: ReturnType<typeof addressSet>,
+  ): ForeignFound {
     return this.#judge(frontend, asked, (each) => this.#ofFrontend(frontend, each, onNode));
   }
 
@@ -101,11 +112,18 @@ export class ForeignJudge {
     return this.#judge(frontend, asked, ({ packet }) => {
       const leaves = this.#walk(packet);
       const found = leaves.flatMap((leaf): Found[] => {
-        if (leaf.verdict === 'DROP' || leaf.verdict === 'REJECT') return isKubeStop(leaf) ? [] : [{ leaf, kind: 'stops', step: stoppingStep(leaf) }];
-        if (leaf.dnat !== undefined) return isKubeStep(leaf.dnat.by) ? [] : [{ leaf, kind: 'diverts', step: leaf.dnat.by, to: hostPort(leaf.dnat.address, leaf.dnat.port) }];
+        if (leaf.verdict === 'DROP' || leaf.verdict === 'REJECT')
+          return isKubeStop(leaf) ? [] : [{ leaf, kind: 'stops', step: stoppingStep(leaf) }];
+        if (leaf.dnat !== undefined)
+          return isKubeStep(leaf.dnat.by)
+            ? []
+            : [{ leaf, kind: 'diverts', step: leaf.dnat.by, to: hostPort(leaf.dnat.address, leaf.dnat.port) }];
         return [];
       });
-      return { found: [...found, ...this.#answers(packet, withoutFound(leaves, found))], isWhole: found.length === leaves.length };
+      return {
+        found: [...found, ...this.#answers(packet, withoutFound(leaves, found))],
+        isWhole: found.length === leaves.length,
+      };
     });
   }
 
@@ -117,7 +135,11 @@ export class ForeignJudge {
     return walked.leaves;
   }
 
-  #judge(frontend: FrontendProgram, asked: readonly AskedPacket[], ask: (asked: AskedPacket) => { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined): ForeignFound {
+  #judge(
+    frontend: FrontendProgram,
+    asked: readonly AskedPacket[],
+    ask: (asked: AskedPacket) => { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined,
+  ): ForeignFound {
     const unfollowed = new Set<string>();
     const faults = asked.flatMap((each): ForeignFault[] => {
       this.#unknown = new Set();
@@ -126,45 +148,66 @@ export class ForeignJudge {
       for (const text of unknown) unfollowed.add(text);
       const isSure = found.some(({ leaf: { assumed } }) => assumed === undefined) && unknown.length === 0;
       const isAll = isWhole && unknown.length === 0;
-      return found
-        // What is surely so needs no second rule that may be so as well.
-        .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
-        .map(({ leaf, kind, step, to }): ForeignFault => {
-          const order = kind === 'diverts' || kind === 'hides' || kind === 'unmasks' ? this.#orderDoubt(step) : [];
-          const assumed = isAll ? [] : (leaf.assumed ?? []).filter(({ of }) => of === 'condition').map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
-          return {
-            client: each.client,
-            frontend,
-            kind,
-            rule: step === undefined ? `${leaf.decidedBy ?? ''} is DROP, and no rule accepts the packets before` : `${step.table}: ${step.rule}`,
-            ...(step === undefined ? {} : { place: { table: step.table, chain: step.chain, rule: step.rule } }),
-            owner: ownerOf(leaf, step),
-            unless: [...assumed, ...order, ...unknown],
-            ...(to === undefined ? {} : { to }),
-          };
-        });
+      return (
+        found
+          // What is surely so needs no second rule that may be so as well.
+          .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
+          .map(({ leaf, kind, step, to }): ForeignFault => {
+            const order = kind === 'diverts' || kind === 'hides' || kind === 'unmasks' ? this.#orderDoubt(step) : [];
+            const assumed = isAll
+              ? []
+              : (leaf.assumed ?? [])
+                  .filter(({ of }) => of === 'condition')
+                  .map(({ rule, holds }) => `whether it ${holds ? 'meets' : 'does not meet'} ${rule}`);
+            return {
+              client: each.client,
+              frontend,
+              kind,
+              rule:
+                step === undefined
+                  ? `${leaf.decidedBy ?? ''} is DROP, and no rule accepts the packets before`
+                  : `${step.table}: ${step.rule}`,
+              ...(step === undefined ? {} : { place: { table: step.table, chain: step.chain, rule: step.rule } }),
+              owner: ownerOf(leaf, step),
+              unless: [...assumed, ...order, ...unknown],
+              ...(to === undefined ? {} : { to }),
+            };
+          })
+      );
     });
     return { faults, unfollowed: [...unfollowed] };
   }
 
   #orderDoubt(step: Step | undefined): string[] {
-    return this.#hooks.isBeside(step?.table ?? '') ? [`whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`] : [];
+    return this.#hooks.isBeside(step?.table ?? '')
+      ? [`whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`]
+      : [];
   }
 
-  #ofFrontend(frontend: FrontendProgram, { packet: asked, isOnNode }: AskedPacket, onNode: ReturnType<typeof addressSet>): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
+  #ofFrontend(
+    frontend: FrontendProgram,
+    { packet: asked, isOnNode }: AskedPacket,
+    onNode: ReturnType<typeof addressSet>,
+  ): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
     const packet: Packet = { sourcePort: clientPort, ...asked };
     const own = this.#hooks.walkOwn(asked).leaves;
     if (!own.some(({ verdict }) => verdict === 'DNAT')) return undefined;
     // NodeLocal DNSCache has the cluster IP itself, and keeps its packets from kube-proxy's rules on purpose.
     const isServedHere = frontend.frontend === 'ClusterIP' && isOwnAddress(this.#hooks.machine, packet.destination);
     const leaves = this.#walk(packet);
-    const isHere = (leaf: Leaf): boolean => leaf.dnat !== undefined && (isOwnAddress(this.#hooks.machine, leaf.dnat.address) || onNode.has(leaf.dnat.address));
+    const isHere = (leaf: Leaf): boolean =>
+      leaf.dnat !== undefined &&
+      (isOwnAddress(this.#hooks.machine, leaf.dnat.address) || onNode.has(leaf.dnat.address));
     const found = leaves.flatMap((leaf): Found[] => {
-      const fault = firstFault(leaf, own, isServedHere) ?? (this.#hooks.knowsSourceNat && !isHere(leaf) ? unmasked(leaf, own) : undefined);
+      const fault =
+        firstFault(leaf, own, isServedHere) ??
+        (this.#hooks.knowsSourceNat && !isHere(leaf) ? unmasked(leaf, own) : undefined);
       return fault === undefined ? [] : [{ leaf, ...fault }];
     });
     // The answer to a packet that goes on under the client's own address need not come back over this node.
-    const sent = withoutFound(leaves, found).filter((leaf) => leaf.verdict === 'DNAT' && (isOnNode || leaf.masquerade || isHere(leaf)));
+    const sent = withoutFound(leaves, found).filter(
+      (leaf) => leaf.verdict === 'DNAT' && (isOnNode || leaf.masquerade || isHere(leaf)),
+    );
     return { found: [...found, ...this.#answers(packet, sent)], isWhole: found.length === leaves.length };
   }
 
@@ -173,7 +216,13 @@ export class ForeignJudge {
     const one = new Map<string, Leaf>();
     for (const leaf of sent) {
       const { dnat, masquerade, connection, assumed } = leaf;
-      const key = [this.#hooks.segments.keyOf(dnat?.address ?? packet.destination), dnat?.port, masquerade, connection === undefined ? '' : textOf(connection), assumed === undefined ? '' : textOf(assumed)].join(' ');
+      const key = [
+        this.#hooks.segments.keyOf(dnat?.address ?? packet.destination),
+        dnat?.port,
+        masquerade,
+        connection === undefined ? '' : textOf(connection),
+        assumed === undefined ? '' : textOf(assumed),
+      ].join(' ');
       if (!one.has(key)) one.set(key, leaf);
     }
     return [...one.values()].flatMap((first): Found[] => {
@@ -195,7 +244,9 @@ export class ForeignJudge {
 }
 
 /** Leaves of endpoints that were walked together share these. */
-const textOf = oncePer((shared: NonNullable<Leaf['connection'] | Leaf['assumed']>): string => JSON.stringify('map' in shared ? shared.map(({ rule, holds }) => [rule, holds]) : shared));
+const textOf = oncePer((shared: NonNullable<Leaf['connection'] | Leaf['assumed']>): string =>
+  JSON.stringify('map' in shared ? shared.map(({ rule, holds }) => [rule, holds]) : shared),
+);
 
 function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonly Leaf[] {
   const known = new Set(found.map(({ leaf }) => leaf));
@@ -207,7 +258,9 @@ const endingsOf = oncePer((own: readonly Leaf[]) => ({
   /** `verdict chain` */
   refusals: new Set(own.map(({ verdict, decidedBy = '' }) => `${verdict} ${decidedBy}`)),
   /** Where packets are sent to under another source address. */
-  masqueraded: new Set(own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : []))),
+  masqueraded: new Set(
+    own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : [])),
+  ),
   /** Some branch is neither sent on nor refused. */
   leavesAlone: own.some(({ verdict }) => verdict === 'NONE' || verdict === 'ACCEPT'),
 }));
@@ -223,7 +276,8 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
     return { kind: 'stops', step: stoppingStep(leaf) };
   }
   if (isServedHere || verdict === 'UNKNOWN') return undefined;
-  if (dnat !== undefined) return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
+  if (dnat !== undefined)
+    return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
   if (endingsOf(own).leavesAlone) return undefined;
   const step = path.findLast((each) => !isKubeStep(each) && (isPassing(each) || isUntracking(each)));
   return step === undefined ? undefined : { kind: 'hides', step };
@@ -274,10 +328,25 @@ export function isKubeStep({ table, chain }: Step): boolean {
 
 /** Programs by the beginning of their chains' names. */
 const owners: readonly (readonly [RegExp, string])[] = [
-  [/^DOCKER/, 'Docker'], [/^cali-/, 'Calico'], [/^CILIUM_/, 'Cilium'], [/^ISTIO_/, 'Istio'], [/^ufw6?-/, 'ufw'], [/^(?:FWD[IO]?|IN|PRE|POST)_|^(?:INPUT|FORWARD|OUTPUT)_(?:direct|ZONES|POLICIES)|^firewalld$/, 'firewalld'], [/^FLANNEL-/, 'flannel'], [/^f2b-/, 'fail2ban'], [/^CNI-/, 'a CNI plugin'], [/^LIBVIRT_|^libvirt_/, 'libvirt'], [/^WEAVE-/, 'Weave'],
+  [/^DOCKER/, 'Docker'],
+  [/^cali-/, 'Calico'],
+  [/^CILIUM_/, 'Cilium'],
+  [/^ISTIO_/, 'Istio'],
+  [/^ufw6?-/, 'ufw'],
+  [/^(?:FWD[IO]?|IN|PRE|POST)_|^(?:INPUT|FORWARD|OUTPUT)_(?:direct|ZONES|POLICIES)|^firewalld$/, 'firewalld'],
+  [/^FLANNEL-/, 'flannel'],
+  [/^f2b-/, 'fail2ban'],
+  [/^CNI-/, 'a CNI plugin'],
+  [/^LIBVIRT_|^libvirt_/, 'libvirt'],
+  [/^WEAVE-/, 'Weave'],
 ];
 
 function ownerOf({ decidedBy = '', path }: Leaf, step: Step | undefined): string {
-  const names = [step?.table ?? '', step?.chain ?? '', decidedBy, ...path.flatMap(({ table, chain }) => [table, chain])];
+  const names = [
+    step?.table ?? '',
+    step?.chain ?? '',
+    decidedBy,
+    ...path.flatMap(({ table, chain }) => [table, chain]),
+  ];
   return owners.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1] ?? 'another program';
 }

@@ -76,7 +76,12 @@ function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] 
 /** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read; one that nobody asked for says nothing. */
 export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Converged' | 'Different' | 'Unknown' {
   if (facts.read === undefined) return 'Unknown';
-  if (facts.read.program.frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address))) return 'Unknown';
+  if (
+    facts.read.program.frontends.some(
+      ({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address),
+    )
+  )
+    return 'Unknown';
   const drifts = frontendDrifts(facts, desired);
   return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
 }
@@ -86,13 +91,18 @@ function keyOf({ address, port }: { readonly address: string; readonly port: num
 }
 
 /** Such as "ClusterIP 10.96.12.7:80/TCP" or "NodePort 30080/TCP (IPv4)". */
-export function frontendText(frontend: Pick<FrontendProgram, 'frontend' | 'address' | 'port' | 'protocol' | 'family'>): string {
+export function frontendText(
+  frontend: Pick<FrontendProgram, 'frontend' | 'address' | 'port' | 'protocol' | 'family'>,
+): string {
   return frontend.frontend === 'NodePort'
     ? `NodePort ${frontend.port}/${frontend.protocol} (${frontend.family})`
     : `${frontend.frontend} ${hostPort(frontend.address, frontend.port)}/${frontend.protocol}`;
 }
 
 export function targetText(target: DesiredTarget): string {
-  const pod = target.pod === undefined ? '' : ` (pod ${target.pod}${target.nodeName === undefined ? '' : ` on ${target.nodeName}`})`;
+  const pod =
+    target.pod === undefined
+      ? ''
+      : ` (pod ${target.pod}${target.nodeName === undefined ? '' : ` on ${target.nodeName}`})`;
   return `${hostPort(target.address, target.port)}${pod}`;
 }

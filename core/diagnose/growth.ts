@@ -22,23 +22,33 @@ export function conntrackGrowth(facts: Facts, node: NodeFacts, names: readonly s
   const record = node.read?.conntrackStatistics;
   if (record === undefined) return undefined;
   const before = statusBefore(facts, node);
-  const grew = (old: Readonly<Record<string, number>>): number => names.reduce((sum, name) => sum + Math.max(0, (record.last[name] ?? 0) - (old[name] ?? record.last[name] ?? 0)), 0);
+  const grew = (old: Readonly<Record<string, number>>): number =>
+    names.reduce((sum, name) => sum + Math.max(0, (record.last[name] ?? 0) - (old[name] ?? record.last[name] ?? 0)), 0);
   const old = before?.status.conntrackStatistics;
   // A node that started anew counts from 0.
-  const isSameCount = old !== undefined && Object.entries(old).every(([name, count]) => (record.last[name] ?? count) >= count);
+  const isSameCount =
+    old !== undefined && Object.entries(old).every(([name, count]) => (record.last[name] ?? count) >= count);
   if (before !== undefined && isSameCount) return { count: grew(old), seconds: before.seconds };
   return record.milliseconds > 0 ? { count: grew(record.first), seconds: record.milliseconds / 1000 } : undefined;
 }
 
 /** Of a counter of kube-proxy since the collection before; undefined where there was none, or kube-proxy started anew. */
-export function kubeProxyGrowth(facts: Facts, node: NodeFacts, now: number | undefined, field: 'fullSyncs' | 'failures' | 'apiErrors' | 'invalidPackets'): Growth | undefined {
+export function kubeProxyGrowth(
+  facts: Facts,
+  node: NodeFacts,
+  now: number | undefined,
+  field: 'fullSyncs' | 'failures' | 'apiErrors' | 'invalidPackets',
+): Growth | undefined {
   const before = statusBefore(facts, node);
   const old = before?.status.kubeProxy?.[field];
   if (before === undefined || old === undefined || now === undefined || now < old) return undefined;
   return { count: now - old, seconds: before.seconds };
 }
 
-function statusBefore({ previous }: Facts, node: NodeFacts): { readonly status: NodeStatus; readonly seconds: number } | undefined {
+function statusBefore(
+  { previous }: Facts,
+  node: NodeFacts,
+): { readonly status: NodeStatus; readonly seconds: number } | undefined {
   const status = previous?.nodes?.find(({ name }) => name === node.node);
   const seconds = (Date.parse(node.read?.collectedAt ?? '') - Date.parse(status?.probe.collectedAt ?? '')) / 1000;
   return status !== undefined && seconds > 0 && seconds <= maxSeconds ? { status, seconds } : undefined;

@@ -14,16 +14,29 @@ export interface LegacyComparison {
 }
 
 /** Undefined where there is no Endpoints object, or the slices are not the ones that a controller makes from the same source. */
-export function legacyComparison(desired: DesiredService, cluster: ClusterFacts | undefined): LegacyComparison | undefined {
+export function legacyComparison(
+  desired: DesiredService,
+  cluster: ClusterFacts | undefined,
+): LegacyComparison | undefined {
   const { endpoints, endpointSlices } = cluster ?? {};
-  if (endpoints === null || endpoints === undefined || endpointSlices === undefined || desired.service.type === 'ExternalName') return undefined;
+  if (
+    endpoints === null ||
+    endpoints === undefined ||
+    endpointSlices === undefined ||
+    desired.service.type === 'ExternalName'
+  )
+    return undefined;
   const controllers = new Set(endpointSlices.map(({ managedBy }) => managedBy));
-  if ([...controllers].some((each) => each !== sliceController && each !== mirrorController) || controllers.size !== 1) return undefined;
+  if ([...controllers].some((each) => each !== sliceController && each !== mirrorController) || controllers.size !== 1)
+    return undefined;
   const legacy = new Set(endpoints.subsets.flatMap(({ addresses }) => addresses));
   const notReady = new Set(endpoints.subsets.flatMap(({ notReadyAddresses }) => notReadyAddresses));
   const [first] = [...legacy, ...notReady];
   // Endpoints has the family of the first cluster IP; headless Services name it in ipFamilies.
-  const family = desired.service.clusterIPs[0] === undefined ? (desired.service.ipFamilies?.[0] ?? (first === undefined ? 'IPv4' : familyOf(first))) : familyOf(desired.service.clusterIPs[0]);
+  const family =
+    desired.service.clusterIPs[0] === undefined
+      ? (desired.service.ipFamilies?.[0] ?? (first === undefined ? 'IPv4' : familyOf(first)))
+      : familyOf(desired.service.clusterIPs[0]);
   const hasPorts = desired.service.ports.length > 0;
   const slices = new Set(
     desired.endpointSlices
@@ -33,6 +46,8 @@ export function legacyComparison(desired: DesiredService, cluster: ClusterFacts 
       .filter(({ ready }) => ready)
       .flatMap(({ addresses }) => addresses[0] ?? []),
   );
-  const isTruncated = endpoints.overCapacity === 'truncated' || (legacy.size + notReady.size >= maxAddresses && slices.size > legacy.size);
+  const isTruncated =
+    endpoints.overCapacity === 'truncated' ||
+    (legacy.size + notReady.size >= maxAddresses && slices.size > legacy.size);
   return { legacy, slices, isTruncated };
 }

@@ -11,7 +11,10 @@ export function listed(lines: readonly string[]): string[] {
 /** `10.0.0.1:80, 10.0.0.2:80`, or the first ten and how many more there are; empty for none. */
 export function placesText(places: readonly { readonly address: string; readonly port: number }[]): string {
   const { length } = places;
-  return [...places.slice(0, most).map(({ address, port }) => hostPort(address, port)), ...(length > most ? [`and ${String(length - most)} more`] : [])].join(', ');
+  return [
+    ...places.slice(0, most).map(({ address, port }) => hostPort(address, port)),
+    ...(length > most ? [`and ${String(length - most)} more`] : []),
+  ].join(', ');
 }
 
 /** `one`, `one, two`, or the first three and how many more there are. */

@@ -20,9 +20,20 @@ export function labelDifferences(selector: Labels, labels: Labels): LabelDiffere
     if (there === value) return [];
     const sameKey = there === undefined ? undefined : { key, value: there };
     // The value stands under a key that is spelt in another way, or the letters of both differ a little.
-    const near = sameKey ?? [...own].map(([otherKey, otherValue]) => ({ key: otherKey, value: otherValue })).find((label) => label.value === value && isNear(key, label.key));
+    const near =
+      sameKey ??
+      [...own]
+        .map(([otherKey, otherValue]) => ({ key: otherKey, value: otherValue }))
+        .find((label) => label.value === value && isNear(key, label.key));
     if (near === undefined) return [{ key, value, isTypo: false }];
-    return [{ key, value, nearest: near, isTypo: isNear(`${key}=${value}`, `${near.key}=${near.value}`, Math.min(value.length, near.value.length)) }];
+    return [
+      {
+        key,
+        value,
+        nearest: near,
+        isTypo: isNear(`${key}=${value}`, `${near.key}=${near.value}`, Math.min(value.length, near.value.length)),
+      },
+    ];
   });
 }
 
@@ -30,7 +41,14 @@ export function labelDifferences(selector: Labels, labels: Labels): LabelDiffere
 export function labelDistance(selector: Labels, labels: Labels): number {
   return labelDifferences(selector, labels).reduce((sum, { key, value, nearest }) => {
     if (nearest === undefined) return sum + 1;
-    return sum + Math.min(0.9, distance(`${key}=${value}`, `${nearest.key}=${nearest.value}`) / Math.max(value.length, nearest.value.length, 1));
+    return (
+      sum +
+      Math.min(
+        0.9,
+        distance(`${key}=${value}`, `${nearest.key}=${nearest.value}`) /
+          Math.max(value.length, nearest.value.length, 1),
+      )
+    );
   }, 0);
 }
 

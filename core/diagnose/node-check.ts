@@ -34,7 +34,11 @@ export interface FamilyCheck {
   readonly family: Family;
   readonly rules: NodeRules;
   /** Chains of nat that do not lead packets to kube-proxy's dispatch chain, with what they hold. */
-  readonly missingJumps: readonly { readonly chain: string; readonly dispatch: string; readonly holds: readonly string[] }[];
+  readonly missingJumps: readonly {
+    readonly chain: string;
+    readonly dispatch: string;
+    readonly holds: readonly string[];
+  }[];
   readonly orderFaults: readonly OrderFault[];
 }
 
@@ -80,7 +84,11 @@ export interface PolicyFault {
  * @returns undefined where nothing can be said: the rules were not read, kube-proxy leaves the Service out, or an
  * EndpointSlice, or the Service, changed so shortly before that the rules may rightly be older
  */
-export function checkNode(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): NodeCheck | undefined {
+export function checkNode(
+  facts: NodeFacts,
+  desired: DesiredService,
+  cluster: ClusterFacts | undefined,
+): NodeCheck | undefined {
   const known = checks.get(facts);
   if (known?.desired === desired && known.cluster === cluster) return known.check;
   const check = makeCheck(facts, desired, cluster);
@@ -89,11 +97,23 @@ export function checkNode(facts: NodeFacts, desired: DesiredService, cluster: Cl
 }
 
 /** All findings of rules ask the same. */
-const checks = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly cluster: ClusterFacts | undefined; readonly check: NodeCheck | undefined }>();
+const checks = new WeakMap<
+  NodeFacts,
+  {
+    readonly desired: DesiredService;
+    readonly cluster: ClusterFacts | undefined;
+    readonly check: NodeCheck | undefined;
+  }
+>();
 
-function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): NodeCheck | undefined {
+function makeCheck(
+  facts: NodeFacts,
+  desired: DesiredService,
+  cluster: ClusterFacts | undefined,
+): NodeCheck | undefined {
   const { read } = facts;
-  if (read === undefined || desired.service.notProxied !== undefined || isSyncing(facts, desired, cluster)) return undefined;
+  if (read === undefined || desired.service.notProxied !== undefined || isSyncing(facts, desired, cluster))
+    return undefined;
   const drifts = frontendDrifts(facts, desired);
   const families = [...new Set(drifts.map(({ frontend }) => frontend.family))].flatMap((family): FamilyCheck[] => {
     const rules = rulesOfReport(read.report, `${desired.namespace}/${desired.name}`, family);
@@ -101,31 +121,73 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
   });
   const isIpvs = read.program.proxyMode === 'ipvs';
   const addresses = recordsOf(read.report, 'start')[0]?.addresses ?? [];
-  const walked = drifts.map((drift) => ({ drift, ...walksOf(drift.frontend, families.find(({ family }) => family === drift.frontend.family)?.rules, addresses, podAddress(facts, cluster, drift.frontend.family)) }))
+  const walked = drifts
+    .map((drift) => ({
+      drift,
+      ...walksOf(
+        drift.frontend,
+        families.find(({ family }) => family === drift.frontend.family)?.rules,
+        addresses,
+        podAddress(facts, cluster, drift.frontend.family),
+      ),
+    }))
     // A virtual server of IPVS is the same for all clients.
     .map((each) => (isIpvs ? { ...each, fromNode: [], fromPod: [] } : each));
-  const clientsOf = (family: Family): Record<'outside' | 'node' | 'pod', string | undefined> => ({ outside: outsideClients[family][0], node: reachableAddresses(addresses, family)[0], pod: podAddress(facts, cluster, family) });
+  const clientsOf = (family: Family): Record<'outside' | 'node' | 'pod', string | undefined> => ({
+    outside: outsideClients[family][0],
+    node: reachableAddresses(addresses, family)[0],
+    pod: podAddress(facts, cluster, family),
+  });
   const complete = families.map((family): FamilyCheck => {
     const own = walked.filter(({ drift }) => drift.frontend.family === family.family);
     const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), 'KUBE-POSTROUTING', 'masquerading'];
     return {
       ...family,
-      missingJumps: isIpvs ? [] : missingJumps(family.rules, read.program.proxyMode === 'nftables', own.flatMap(({ outside, fromNode }) => [...outside, ...fromNode])),
+      missingJumps: isIpvs
+        ? []
+        : missingJumps(
+            family.rules,
+            read.program.proxyMode === 'nftables',
+            own.flatMap(({ outside, fromNode }) => [...outside, ...fromNode]),
+          ),
       orderFaults: chains.flatMap((chain) => orderFault(family.rules, chain) ?? []),
     };
   });
   const foreignUnread = new Set<string>();
-  const judges = new Map(families.flatMap(({ family }) => {
-    const hooks = foreignHooks(facts, desired, family, cluster);
-    for (const text of hooks?.unread ?? []) foreignUnread.add(text);
-    return hooks === undefined ? [] : [[family, { judge: new ForeignJudge(hooks, reachableAddresses(addresses, family)[0] ?? ''), hooks }] as const];
-  }));
+  const judges = new Map(
+    families.flatMap(({ family }) => {
+      const hooks = foreignHooks(facts, desired, family, cluster);
+      for (const text of hooks?.unread ?? []) foreignUnread.add(text);
+      return hooks === undefined
+        ? []
+        : [
+            [
+              family,
+              { judge: new ForeignJudge(hooks, reachableAddresses(addresses, family)[0] ?? ''), hooks },
+            ] as const,
+          ];
+    }),
+  );
   const foreignOf = ({ drift: { frontend }, destination }: Walked): readonly ForeignFault[] => {
     const own = judges.get(frontend.family);
     if (own === undefined || destination === undefined) return [];
     const { outside, node, pod } = clientsOf(frontend.family);
-    const clients = [['clients outside', frontend.sourceRanges?.value[0]?.split(/[/-]/)[0] ?? outside, 'PREROUTING', false], ['the node itself', node, 'OUTPUT', true], ['pods', pod, 'PREROUTING', true]] as const;
-    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): AskedPacket[] => (source === undefined ? [] : [{ client, isOnNode, packet: { source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt } }]));
+    const clients = [
+      ['clients outside', frontend.sourceRanges?.value[0]?.split(/[/-]/)[0] ?? outside, 'PREROUTING', false],
+      ['the node itself', node, 'OUTPUT', true],
+      ['pods', pod, 'PREROUTING', true],
+    ] as const;
+    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): AskedPacket[] =>
+      source === undefined
+        ? []
+        : [
+            {
+              client,
+              isOnNode,
+              packet: { source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt },
+            },
+          ],
+    );
     const onNode = servingTargets(desired, frontend).filter(({ nodeName }) => nodeName === facts.node);
     const found = [
       own.judge.frontend(frontend, asked, addressSet(onNode.map(({ address }) => address))),
@@ -134,7 +196,15 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
     for (const text of found.flatMap(({ unfollowed }) => unfollowed)) foreignUnread.add(text);
     return found.flatMap(({ faults }) => faults);
   };
-  const frontends = walked.map((each) => checkFrontend(each, complete.find(({ family }) => family === each.drift.frontend.family), facts, desired, foreignOf(each)));
+  const frontends = walked.map((each) =>
+    checkFrontend(
+      each,
+      complete.find(({ family }) => family === each.drift.frontend.family),
+      facts,
+      desired,
+      foreignOf(each),
+    ),
+  );
   return {
     node: facts.node,
     facts,
@@ -149,17 +219,34 @@ function makeCheck(facts: NodeFacts, desired: DesiredService, cluster: ClusterFa
  * Packets that other nodes have sent on to endpoints on this one, as they come to it: from pods there, and from the nodes
  * themselves, which stand for all whom they masquerade. Of clients and endpoints that no rule tells apart, one.
  */
-function arrivals({ frontend, family, protocol }: FrontendProgram, onNode: readonly DesiredTarget[], facts: NodeFacts, { service }: DesiredService, cluster: ClusterFacts | undefined, segments: AddressSegments): AskedPacket[] {
+function arrivals(
+  { frontend, family, protocol }: FrontendProgram,
+  onNode: readonly DesiredTarget[],
+  facts: NodeFacts,
+  { service }: DesiredService,
+  cluster: ClusterFacts | undefined,
+  segments: AddressSegments,
+): AskedPacket[] {
   if ((frontend === 'ClusterIP' ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local') return [];
   const others = (cluster?.nodes ?? []).filter(({ name }) => name !== facts.node);
   const isOwn = (address: string): boolean => familyOf(address) === family;
   const clients = [
-    ...others.flatMap(({ podCIDRs }) => lastButOne(podCIDRs.find(isOwn)) ?? []).map((source) => ({ client: 'pods of other nodes', source })),
-    ...others.flatMap(({ internalIPs }) => internalIPs.find(isOwn) ?? []).map((source) => ({ client: 'other nodes', source })),
+    ...others
+      .flatMap(({ podCIDRs }) => lastButOne(podCIDRs.find(isOwn)) ?? [])
+      .map((source) => ({ client: 'pods of other nodes', source })),
+    ...others
+      .flatMap(({ internalIPs }) => internalIPs.find(isOwn) ?? [])
+      .map((source) => ({ client: 'other nodes', source })),
   ];
   const told = oneOfEach(clients, ({ client, source }) => `${client} ${segments.keyOf(source)}`);
   const targets = oneOfEach(onNode, ({ address, port }) => `${segments.keyOf(address)} ${String(port)}`);
-  return told.flatMap(({ client, source }) => targets.map(({ address, port }): AskedPacket => ({ client, isOnNode: false, packet: { source, destination: address, destinationPort: port, protocol, entersAt: 'PREROUTING' } })));
+  return told.flatMap(({ client, source }) =>
+    targets.map(({ address, port }): AskedPacket => ({
+      client,
+      isOnNode: false,
+      packet: { source, destination: address, destinationPort: port, protocol, entersAt: 'PREROUTING' },
+    })),
+  );
 }
 
 function oneOfEach<Value>(values: readonly Value[], keyOf: (value: Value) => string): Value[] {
@@ -176,14 +263,26 @@ interface Walked {
 }
 
 /** A client that is neither a pod nor a node, of the networks for documentation (RFC 5737, RFC 3849). */
-const outsideClients: Readonly<Record<Family, readonly string[]>> = { IPv4: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '100.64.0.1'], IPv6: ['2001:db8::1', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:ffff::1'] };
+const outsideClients: Readonly<Record<Family, readonly string[]>> = {
+  IPv4: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '100.64.0.1'],
+  IPv6: ['2001:db8::1', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:ffff::1'],
+};
 
-function walksOf(frontend: FrontendProgram, rules: NodeRules | undefined, addresses: readonly string[], pod: string | undefined): Omit<Walked, 'drift'> {
+function walksOf(
+  frontend: FrontendProgram,
+  rules: NodeRules | undefined,
+  addresses: readonly string[],
+  pod: string | undefined,
+): Omit<Walked, 'drift'> {
   const { family, address, port, protocol } = frontend;
   const own = reachableAddresses(addresses, family);
   if (rules === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
-  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] => rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
-  const clients = [outsideClients[family][0] ?? '', ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? '')];
+  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] =>
+    rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
+  const clients = [
+    outsideClients[family][0] ?? '',
+    ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? ''),
+  ];
   const tried = (address === '' ? own : [address]).map((destination) => {
     const walks = clients.map((client) => walk(client, destination, 'PREROUTING'));
     return { destination, outside: walks.find((leaves) => leaves.some(isSent)) ?? walks[0] ?? [] };
@@ -204,7 +303,9 @@ function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
   const steps = new Set(leaves.flatMap(({ path }) => path));
   const entered = [...steps].flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []);
   const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
-  for (const chain of reached) for (const view of rules.chain(chain) ?? []) for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
+  for (const chain of reached)
+    for (const view of rules.chain(chain) ?? [])
+      for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
   return [...reached];
 }
 
@@ -218,39 +319,77 @@ function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Le
     if (views?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
     // Another rule may lead there in its place; only packets of PREROUTING can have come from the other hook.
     const isLedOtherwise = index === 0 && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
-    return isLedOtherwise && views !== undefined && views.length > 0 ? [] : [{ chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
+    return isLedOtherwise && views !== undefined && views.length > 0
+      ? []
+      : [{ chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
   });
 }
 
-function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: NodeFacts, desired: DesiredService, foreign: readonly ForeignFault[]): FrontendCheck {
+function checkFrontend(
+  walked: Walked,
+  family: FamilyCheck | undefined,
+  facts: NodeFacts,
+  desired: DesiredService,
+  foreign: readonly ForeignFault[],
+): FrontendCheck {
   const { drift, fromNode, chains } = walked;
   const { frontend } = drift;
-  const isEntryLost = family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
+  const isEntryLost =
+    family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
   const isNodeEntryLost = family !== undefined && family.missingJumps.length > 0;
   const policy = policyFault(walked, family?.rules, desired, facts);
   // What was not understood may be what asks for the ranges, as the sets of 1.29's nftables mode, which no probe reads.
   const ranges = (facts.read?.program.unrecognized.length ?? 0) > 0 ? [] : rangeFaults(walked, family?.rules, desired);
   const explainedBy = isEntryLost
     ? 'jump'
-    // What another program's rule does to packets before they come to kube-proxy's rules is no fault of these.
-    : foreign.some(({ kind, unless }) => (kind === 'diverts' || kind === 'hides') && unless.length === 0)
+    : // What another program's rule does to packets before they come to kube-proxy's rules is no fault of these.
+      foreign.some(({ kind, unless }) => (kind === 'diverts' || kind === 'hides') && unless.length === 0)
       ? 'foreign'
       : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true
         ? 'order'
         : policy !== undefined
           ? 'policy'
-          : ranges.length > 0 && frontend.verdict !== 'DNAT' ? 'ranges' : undefined;
+          : ranges.length > 0 && frontend.verdict !== 'DNAT'
+            ? 'ranges'
+            : undefined;
   // Under an external policy Local, packets of the node itself may go to any endpoint.
-  const isGuarded = frontend.frontend === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0;
-  const isExternalLocal = frontend.frontend !== 'ClusterIP' && !isGuarded && desired.service.externalTrafficPolicy === 'Local' && family !== undefined && fromNode.length > 0 && !isNodeEntryLost && !isCheckedEarly(walked) && explainedBy === undefined;
+  const isGuarded =
+    frontend.frontend === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0;
+  const isExternalLocal =
+    frontend.frontend !== 'ClusterIP' &&
+    !isGuarded &&
+    desired.service.externalTrafficPolicy === 'Local' &&
+    family !== undefined &&
+    fromNode.length > 0 &&
+    !isNodeEntryLost &&
+    !isCheckedEarly(walked) &&
+    explainedBy === undefined;
   const forNode = isExternalLocal
-    ? desiredTargets({ ...desired, service: { ...desired.service, externalTrafficPolicy: 'Cluster' } }, frontend, { node: facts.node, traffic: 'external', ...(facts.zone === undefined ? {} : { zone: facts.zone }) })
+    ? desiredTargets({ ...desired, service: { ...desired.service, externalTrafficPolicy: 'Cluster' } }, frontend, {
+        node: facts.node,
+        traffic: 'external',
+        ...(facts.zone === undefined ? {} : { zone: facts.zone }),
+      })
     : [];
   const sent = sentTargets(fromNode);
-  const isUnreached = (forNode.length > 0 && sent.length === 0) || (drift.desired.length > 0 && explainedBy === undefined && isDroppedByFirewall(frontend));
-  const stale = [...drift.stale, ...(isExternalLocal ? frontendTargets(fromNode).filter((target) => ![forNode, drift.desired, drift.stale].some((each) => has(each, target))) : [])];
-  const missing = [...drift.missing, ...(isUnreached ? [] : forNode.filter((target) => !has(sent, target) && !has(drift.missing, target)))];
-  const wantedByAddress = new Map([...forNode.toReversed(), ...drift.desired.toReversed()].map((each) => [comparableAddress(each.address), each]));
+  const isUnreached =
+    (forNode.length > 0 && sent.length === 0) ||
+    (drift.desired.length > 0 && explainedBy === undefined && isDroppedByFirewall(frontend));
+  const stale = [
+    ...drift.stale,
+    ...(isExternalLocal
+      ? frontendTargets(fromNode).filter(
+          (target) => ![forNode, drift.desired, drift.stale].some((each) => has(each, target)),
+        )
+      : []),
+  ];
+  const missing = [
+    ...drift.missing,
+    ...(isUnreached ? [] : forNode.filter((target) => !has(sent, target) && !has(drift.missing, target))),
+  ];
+  const wantedByAddress = new Map(
+    [...forNode.toReversed(), ...drift.desired.toReversed()].map((each) => [comparableAddress(each.address), each]),
+  );
   const wrongPorts = stale.flatMap((target) => {
     const wanted = wantedByAddress.get(comparableAddress(target.address));
     return wanted === undefined || wanted.port === target.port ? [] : [{ target, wanted }];
@@ -267,7 +406,10 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
     ranges,
     wrongPorts,
     isUnreached,
-    duplicates: explainedBy === undefined && family !== undefined && frontend.verdict === 'DNAT' ? duplicatesOf(family.rules, chains) : [],
+    duplicates:
+      explainedBy === undefined && family !== undefined && frontend.verdict === 'DNAT'
+        ? duplicatesOf(family.rules, chains)
+        : [],
     missingTargets: explainedBy === undefined ? missing.filter(({ address }) => !wrongAddresses.has(address)) : [],
     staleTargets: explainedBy === undefined ? stale.filter((target) => !wrongTargets.has(target)) : [],
   };
@@ -276,10 +418,15 @@ function checkFrontend(walked: Walked, family: FamilyCheck | undefined, facts: N
 /** Until 1.32, the nftables mode drops what has no endpoint for clients outside before DNAT, and so the node's own packets with it. */
 function isCheckedEarly({ outside, fromNode }: Walked): boolean {
   const meetsServices = ({ path }: Leaf): boolean => path.some(({ chain }) => chain === 'services');
-  return fromNode.every(({ verdict }) => verdict === 'DROP') && !fromNode.some(meetsServices) && outside.some(meetsServices);
+  return (
+    fromNode.every(({ verdict }) => verdict === 'DROP') && !fromNode.some(meetsServices) && outside.some(meetsServices)
+  );
 }
 
-function has(targets: readonly { readonly address: string; readonly port: number }[], target: { readonly address: string; readonly port: number }): boolean {
+function has(
+  targets: readonly { readonly address: string; readonly port: number }[],
+  target: { readonly address: string; readonly port: number },
+): boolean {
   return placesOf(targets).has(placeOf(target));
 }
 
@@ -287,39 +434,80 @@ function placeOf({ address, port }: { readonly address: string; readonly port: n
   return `${comparableAddress(address)} ${String(port)}`;
 }
 
-const placesOf = oncePer((targets: readonly { readonly address: string; readonly port: number }[]): ReadonlySet<string> => new Set(targets.map(placeOf)));
+const placesOf = oncePer(
+  (targets: readonly { readonly address: string; readonly port: number }[]): ReadonlySet<string> =>
+    new Set(targets.map(placeOf)),
+);
 
 function frontendTargets(leaves: readonly Leaf[]): DnatTarget[] {
-  return leaves.flatMap(({ dnat }) => (dnat === undefined ? [] : [{ address: dnat.address, port: dnat.port, by: { table: dnat.by.table, chain: dnat.by.chain, rule: dnat.by.rule } }]));
+  return leaves.flatMap(({ dnat }) =>
+    dnat === undefined
+      ? []
+      : [
+          {
+            address: dnat.address,
+            port: dnat.port,
+            by: { table: dnat.by.table, chain: dnat.by.chain, rule: dnat.by.rule },
+          },
+        ],
+  );
 }
 
 /**
  * The rules follow another policy where they say so, or where they have exactly the endpoints of the other one. Under an
  * external policy Local, packets of the node and of pods may still go to any endpoint.
  */
-function policyFault({ drift, fromNode, fromPod, chains }: Walked, rules: NodeRules | undefined, desired: DesiredService, facts: NodeFacts): PolicyFault | undefined {
+function policyFault(
+  { drift, fromNode, fromPod, chains }: Walked,
+  rules: NodeRules | undefined,
+  desired: DesiredService,
+  facts: NodeFacts,
+): PolicyFault | undefined {
   const { frontend } = drift;
   const { service } = desired;
   const { trafficPolicy, verdict, dnatTargets } = frontend;
   if (verdict === 'None' || verdict === 'REJECT') return undefined;
   const isInternal = frontend.frontend === 'ClusterIP';
-  const spec = (isInternal ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local' ? 'Local' : 'Cluster';
+  const spec =
+    (isInternal ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local' ? 'Local' : 'Cluster';
   const other = spec === 'Local' ? 'Cluster' : 'Local';
-  const evidence = trafficPolicy === undefined ? dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule])) : [trafficPolicy.by.rule];
-  if (trafficPolicy !== undefined && trafficPolicy.value !== spec) return { spec, rules: other, clients: 'clients', evidence };
+  const evidence =
+    trafficPolicy === undefined
+      ? dnatTargets.flatMap(({ by }) => (by === undefined ? [] : [by.rule]))
+      : [trafficPolicy.by.rule];
+  if (trafficPolicy !== undefined && trafficPolicy.value !== spec)
+    return { spec, rules: other, clients: 'clients', evidence };
   const under = (policy: 'Cluster' | 'Local'): DesiredTarget[] =>
-    desiredTargets({ ...desired, service: { ...service, internalTrafficPolicy: policy } }, frontend, { node: facts.node, traffic: 'internal', ...(facts.zone === undefined ? {} : { zone: facts.zone }) });
+    desiredTargets({ ...desired, service: { ...service, internalTrafficPolicy: policy } }, frontend, {
+      node: facts.node,
+      traffic: 'internal',
+      ...(facts.zone === undefined ? {} : { zone: facts.zone }),
+    });
   const [own, others] = [under(spec), under(other)];
   if (isSameTargets(own, others)) return undefined;
   // Fewer endpoints than asked for may have another reason; more of them, and just these, have none.
-  if (spec === 'Local' && verdict === 'DNAT' && isSameTargets(dnatTargets, others)) return { spec, rules: other, clients: 'clients', evidence };
+  if (spec === 'Local' && verdict === 'DNAT' && isSameTargets(dnatTargets, others))
+    return { spec, rules: other, clients: 'clients', evidence };
   if (isInternal || spec === 'Cluster' || rules === undefined) return undefined;
-  for (const [clients, leaves] of [['the node itself', fromNode], ['pods', fromPod]] as const) {
+  for (const [clients, leaves] of [
+    ['the node itself', fromNode],
+    ['pods', fromPod],
+  ] as const) {
     const sent = sentTargets(leaves);
     const isDropped = sent.length === 0 && leaves.some(({ verdict: each }) => each === 'DROP' || each === 'NONE');
     const leadsOn = isForNodeItself(clients, chains, rules);
-    if (leaves.length > 0 && !leadsOn && ((sent.length > 0 && isSameTargets(sent, own)) || (isDropped && own.length === 0 && chains.some((chain) => rules.kindOf(chain) === 'external')))) {
-      return { spec: 'Cluster', rules: 'Local', clients, evidence: leaves.flatMap(({ path }) => path.map(({ rule }) => rule)).slice(0, 6) };
+    if (
+      leaves.length > 0 &&
+      !leadsOn &&
+      ((sent.length > 0 && isSameTargets(sent, own)) ||
+        (isDropped && own.length === 0 && chains.some((chain) => rules.kindOf(chain) === 'external')))
+    ) {
+      return {
+        spec: 'Cluster',
+        rules: 'Local',
+        clients,
+        evidence: leaves.flatMap(({ path }) => path.map(({ rule }) => rule)).slice(0, 6),
+      };
     }
   }
   return undefined;
@@ -330,42 +518,83 @@ function isForNodeItself(clients: PolicyFault['clients'], chains: readonly strin
   return chains
     .filter((chain) => rules.kindOf(chain) === 'external')
     .flatMap((chain) => rules.chain(chain) ?? [])
-    .some((view) => view.chains.some((to) => rules.kindOf(to) === 'cluster') && (clients === 'pods' ? view.sources?.negated === false : view.isForLocalSource));
+    .some(
+      (view) =>
+        view.chains.some((to) => rules.kindOf(to) === 'cluster') &&
+        (clients === 'pods' ? view.sources?.negated === false : view.isForLocalSource),
+    );
 }
 
 function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
   return leaves.flatMap(({ dnat }) => dnat ?? []);
 }
 
-function isSameTargets(one: readonly { address: string; port: number }[], other: readonly { address: string; port: number }[]): boolean {
-  const text = (targets: typeof one): string => [...new Set(targets.map(({ address, port }) => `${address} ${String(port)}`))].sort().join();
+function isSameTargets(
+  one: readonly { address: string; port: number }[],
+  other: readonly { address: string; port: number }[],
+): boolean {
+  const text = (targets: typeof one): string =>
+    [...new Set(targets.map(({ address, port }) => `${address} ${String(port)}`))].sort().join();
   return text(one) === text(other);
 }
 
 /** loadBalancerSourceRanges, which hold for load balancer IPs alone. */
-function rangeFaults({ drift, destination, chains }: Walked, rules: NodeRules | undefined, desired: DesiredService): string[] {
+function rangeFaults(
+  { drift, destination, chains }: Walked,
+  rules: NodeRules | undefined,
+  desired: DesiredService,
+): string[] {
   const { frontend } = drift;
-  if (frontend.frontend !== 'LoadBalancerIP' || rules === undefined || destination === undefined || (frontend.verdict !== 'DNAT' && frontend.verdict !== 'DROP' && frontend.verdict !== 'None')) return [];
+  if (
+    frontend.frontend !== 'LoadBalancerIP' ||
+    rules === undefined ||
+    destination === undefined ||
+    (frontend.verdict !== 'DNAT' && frontend.verdict !== 'DROP' && frontend.verdict !== 'None')
+  )
+    return [];
   // Without endpoints the iptables mode has no rules of ranges, for it refuses all; nor has it where only local ones are missing.
-  if (desiredTargets(desired, frontend, { node: '', traffic: 'internal' }).length === 0 && drift.known.every(({ ready }) => !ready)) return [];
+  if (
+    desiredTargets(desired, frontend, { node: '', traffic: 'internal' }).length === 0 &&
+    drift.known.every(({ ready }) => !ready)
+  )
+    return [];
   const everything = frontend.family === 'IPv4' ? ['0.0.0.0/0'] : ['::/0'];
-  const spec = (desired.service.loadBalancerSourceRanges ?? []).map((range) => range.trim()).filter((range) => familyOf(range) === frontend.family);
+  const spec = (desired.service.loadBalancerSourceRanges ?? [])
+    .map((range) => range.trim())
+    .filter((range) => familyOf(range) === frontend.family);
   const have = frontend.sourceRanges?.value;
   const isDropping = isDroppedByFirewall(frontend);
   // Dropped as every packet of the address that no other rule takes: its own rule is not there.
   if (have === undefined && frontend.verdict === 'DROP' && (!isDropping || chains.length === 0)) return [];
-  const { onlyOne: missing, onlyOther: extra } = rangeDifference(frontend.family, spec.length === 0 ? everything : spec, have ?? (isDropping ? [] : everything));
+  const { onlyOne: missing, onlyOther: extra } = rangeDifference(
+    frontend.family,
+    spec.length === 0 ? everything : spec,
+    have ?? (isDropping ? [] : everything),
+  );
   // Where the node's own addresses are among the ranges, kube-proxy lets the load balancer IP itself in: the node uses it as its source.
   const foreign = extra.filter((range) => range !== destination);
-  if (have === undefined && spec.length > 0 && !isDropping) return frontend.verdict === 'None' ? [] : [`every client may come in, where the Service lets in ${spec.join(', ')} alone`];
+  if (have === undefined && spec.length > 0 && !isDropping)
+    return frontend.verdict === 'None'
+      ? []
+      : [`every client may come in, where the Service lets in ${spec.join(', ')} alone`];
   const faults = [
     ...(missing.length === 0 ? [] : [`${missing.join(', ')} may not come in, and should`]),
     ...(foreign.length === 0 ? [] : [`${foreign.join(', ')} may come in, and should not`]),
   ];
-  const stranger = outsideClients[frontend.family].find((client) => rangeDifference(frontend.family, [client], [...spec, ...(have ?? [])]).onlyOne.length > 0);
+  const stranger = outsideClients[frontend.family].find(
+    (client) => rangeDifference(frontend.family, [client], [...spec, ...(have ?? [])]).onlyOne.length > 0,
+  );
   if (faults.length > 0 || spec.length === 0 || stranger === undefined || frontend.verdict !== 'DNAT') return faults;
-  const leaves = rules.walk({ source: stranger, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt: 'PREROUTING' }).leaves;
-  return leaves.every(({ verdict }) => verdict === 'DROP' || verdict === 'REJECT') ? [] : [`packets of ${stranger}, which is in no range, are not dropped`];
+  const leaves = rules.walk({
+    source: stranger,
+    destination,
+    destinationPort: frontend.port,
+    protocol: frontend.protocol,
+    entersAt: 'PREROUTING',
+  }).leaves;
+  return leaves.every(({ verdict }) => verdict === 'DROP' || verdict === 'REJECT')
+    ? []
+    : [`packets of ${stranger}, which is in no range, are not dropped`];
 }
 
 /** Where packets from outside of the source ranges are dropped. */
@@ -378,7 +607,9 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
   const twice = chains
     .filter((chain) => rules.kindOf(chain) === 'cluster' || rules.kindOf(chain) === 'local')
     .flatMap((chain) => {
-      const leads = (rules.chain(chain) ?? []).filter(({ remembers }) => remembers === undefined).flatMap((view) => [...view.dnat, ...view.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
+      const leads = (rules.chain(chain) ?? [])
+        .filter(({ remembers }) => remembers === undefined)
+        .flatMap((view) => [...view.dnat, ...view.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
       const seen = new Set<string>();
       return leads.filter((each) => seen.size === seen.add(each).size);
     });
@@ -387,7 +618,12 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
 
 /** Whether the packets of a branch were marked for masquerading, by kube-proxy's own rules. */
 export function markedBy({ path }: Leaf): Step | undefined {
-  return path.find(({ chain, effect }) => chain !== 'KUBE-POSTROUTING' && chain !== 'masquerading' && (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))));
+  return path.find(
+    ({ chain, effect }) =>
+      chain !== 'KUBE-POSTROUTING' &&
+      chain !== 'masquerading' &&
+      (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))),
+  );
 }
 
 /**
@@ -396,14 +632,19 @@ export function markedBy({ path }: Leaf): Step | undefined {
  */
 function podAddress(facts: NodeFacts, cluster: ClusterFacts | undefined, family: Family): string | undefined {
   if (!knowsPods(facts, cluster, family)) return undefined;
-  const ranges = [...(cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs ?? []), ...(kubeProxyConfigOf(facts, cluster)?.config.clusterCIDRs ?? [])];
+  const ranges = [
+    ...(cluster?.nodes?.find(({ name }) => name === facts.node)?.podCIDRs ?? []),
+    ...(kubeProxyConfigOf(facts, cluster)?.config.clusterCIDRs ?? []),
+  ];
   return lastButOne(ranges.find((prefix) => familyOf(prefix) === family));
 }
 
 /** Of the range's addresses the last one but one. */
 function lastButOne(range: string | undefined): string | undefined {
   const network = range === undefined ? undefined : parseNetwork(range);
-  return network === undefined ? undefined : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
+  return network === undefined
+    ? undefined
+    : addressText((network.network | (((1n << BigInt(network.bits)) - 1n) ^ network.mask)) - 1n, network.bits);
 }
 
 /** Whether kube-proxy is told which packets come from pods, so that it masquerades others that go to a cluster IP. */
@@ -420,7 +661,8 @@ export function limitsNodePorts(node: NodeFacts, cluster: ClusterFacts | undefin
 
 /** Branches that leave the node for another machine: what is delivered to the node itself passes no POSTROUTING. */
 export function leavingBranches(check: NodeCheck, leaves: readonly Leaf[]): Leaf[] {
-  const addresses = check.facts.read === undefined ? [] : (recordsOf(check.facts.read.report, 'start')[0]?.addresses ?? []);
+  const addresses =
+    check.facts.read === undefined ? [] : (recordsOf(check.facts.read.report, 'start')[0]?.addresses ?? []);
   return leaves.filter(({ dnat }) => dnat !== undefined && !isOwnAddress({ addresses }, dnat.address));
 }
 

@@ -10,16 +10,23 @@ export interface OnOneNode {
 }
 
 /** @param text of the nodes (`node-a`, or `3 nodes`) and the reason */
-export function onNodesAlike(found: readonly OnOneNode[], text: (who: string, reason: string) => Pick<Occurrence, 'message' | 'advice' | 'commands'>): Occurrence[] {
+export function onNodesAlike(
+  found: readonly OnOneNode[],
+  text: (who: string, reason: string) => Pick<Occurrence, 'message' | 'advice' | 'commands'>,
+): Occurrence[] {
   return [...new Set(found.map(({ reason }) => reason))].map((reason) => {
     const own = found.filter((each) => each.reason === reason);
     const [first] = own;
-    if (first !== undefined && own.length === 1) return onNode(first.node, { ...text(first.node, reason), evidence: first.evidence });
+    if (first !== undefined && own.length === 1)
+      return onNode(first.node, { ...text(first.node, reason), evidence: first.evidence });
     const names = own.map(({ node }) => node);
     return {
       where: 'nodes',
       ...text(`${plural(own.length, 'node')}`, reason),
-      evidence: [...(first?.evidence ?? []), `on ${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`],
+      evidence: [
+        ...(first?.evidence ?? []),
+        `on ${names.slice(0, 10).join(', ')}${names.length > 10 ? ` and ${names.length - 10} more` : ''}`,
+      ],
     };
   });
 }

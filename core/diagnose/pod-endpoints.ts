@@ -28,11 +28,17 @@ export function staleEndpoints(desired: DesiredService, { pods }: Pick<ClusterFa
   });
 }
 
-function staleReason(pod: PodFacts | undefined, uid: string | undefined, addresses: readonly string[]): string | undefined {
+function staleReason(
+  pod: PodFacts | undefined,
+  uid: string | undefined,
+  addresses: readonly string[],
+): string | undefined {
   if (pod === undefined) return 'which is not there';
-  if (uid !== undefined && uid !== pod.uid) return `which is another pod of the same name now (uid ${pod.uid}, the EndpointSlice says ${uid})`;
+  if (uid !== undefined && uid !== pod.uid)
+    return `which is another pod of the same name now (uid ${pod.uid}, the EndpointSlice says ${uid})`;
   if (hasEnded(pod)) return `which has ended (${pod.phase})`;
-  if (pod.addresses.length > 0 && addresses[0] !== undefined && !hasAddress(pod.addresses, addresses[0])) return `whose address is ${pod.addresses.join(', ')} now`;
+  if (pod.addresses.length > 0 && addresses[0] !== undefined && !hasAddress(pod.addresses, addresses[0]))
+    return `whose address is ${pod.addresses.join(', ')} now`;
   return undefined;
 }
 
@@ -59,13 +65,21 @@ export function missingPods(desired: DesiredService, cluster: ClusterFacts, now:
   const { service, endpointSlices } = desired;
   if (service.type === 'ExternalName') return [];
   const families = service.ipFamilies ?? endpointSlices.map(({ addressType }) => addressType);
-  const present = new Set(endpointSlices.flatMap(({ endpoints }) => endpoints).flatMap((endpoint) => endpoint.addresses).map((address) => canonicalAddress(address) ?? address));
+  const present = new Set(
+    endpointSlices
+      .flatMap(({ endpoints }) => endpoints)
+      .flatMap((endpoint) => endpoint.addresses)
+      .map((address) => canonicalAddress(address) ?? address),
+  );
   // The controller leaves out a pod whose Node object is not there.
   const nodes = cluster.nodes === undefined ? undefined : new Set(cluster.nodes.map(({ name }) => name));
   return (livePods(cluster) ?? []).flatMap((pod) => {
-    if (!pod.ready || pod.deletionTimestamp !== undefined || isWithin(pod.readySince, controllerGraceMilliseconds, now)) return [];
+    if (!pod.ready || pod.deletionTimestamp !== undefined || isWithin(pod.readySince, controllerGraceMilliseconds, now))
+      return [];
     if (pod.node !== undefined && nodes?.has(pod.node) === false) return [];
-    const addresses = pod.addresses.filter((address) => families.includes(familyOf(address)) && !present.has(canonicalAddress(address) ?? address));
+    const addresses = pod.addresses.filter(
+      (address) => families.includes(familyOf(address)) && !present.has(canonicalAddress(address) ?? address),
+    );
     return addresses.length === 0 ? [] : [{ pod, addresses }];
   });
 }
@@ -84,7 +98,12 @@ export function readyDifferences(desired: DesiredService, cluster: ClusterFacts,
     slice.endpoints.flatMap((endpoint) => {
       const pod = byUid.get(endpoint.targetRef?.uid ?? '');
       if (pod === undefined || endpoint.ready === (pod.ready && pod.deletionTimestamp === undefined)) return [];
-      if ([pod.readySince, pod.notReadySince, pod.createdAt, deletedAt(pod)].some((time) => isWithin(time, controllerGraceMilliseconds, now))) return [];
+      if (
+        [pod.readySince, pod.notReadySince, pod.createdAt, deletedAt(pod)].some((time) =>
+          isWithin(time, controllerGraceMilliseconds, now),
+        )
+      )
+        return [];
       return [{ slice, endpoint, pod }];
     }),
   );
@@ -98,7 +117,9 @@ export function ownSlices({ endpointSlices }: DesiredService, cluster: ClusterFa
 
 /** When its deletion was asked for: the API has only the time at which it is to be gone. */
 export function deletedAt({ deletionTimestamp, terminationGracePeriodSeconds = 0 }: PodFacts): string | undefined {
-  return deletionTimestamp === undefined ? undefined : new Date(Date.parse(deletionTimestamp) - terminationGracePeriodSeconds * 1000).toISOString();
+  return deletionTimestamp === undefined
+    ? undefined
+    : new Date(Date.parse(deletionTimestamp) - terminationGracePeriodSeconds * 1000).toISOString();
 }
 
 export interface DuplicateEndpoint {
@@ -108,7 +129,10 @@ export interface DuplicateEndpoint {
 }
 
 /** One address and port more than once; pods that share their node's address are different endpoints all the same. */
-export function duplicateEndpoints({ endpointSlices }: DesiredService, { pods }: Pick<ClusterFacts, 'pods'>): DuplicateEndpoint[] {
+export function duplicateEndpoints(
+  { endpointSlices }: DesiredService,
+  { pods }: Pick<ClusterFacts, 'pods'>,
+): DuplicateEndpoint[] {
   const hostPods = new Set((pods ?? []).filter(({ hostNetwork }) => hostNetwork).map(({ uid }) => uid));
   const owners = new Map<string, DuplicateEndpoint['owners'][number][]>();
   const places = new Map<string, { address: string; port: number }>();
@@ -126,7 +150,9 @@ export function duplicateEndpoints({ endpointSlices }: DesiredService, { pods }:
   }
   return [...places].flatMap(([key, place]) => {
     const all = owners.get(key) ?? [];
-    const isShared = all.every(({ endpoint }) => hostPods.has(endpoint.targetRef?.uid ?? '')) && new Set(all.map(({ endpoint }) => endpoint.targetRef?.uid)).size === all.length;
+    const isShared =
+      all.every(({ endpoint }) => hostPods.has(endpoint.targetRef?.uid ?? '')) &&
+      new Set(all.map(({ endpoint }) => endpoint.targetRef?.uid)).size === all.length;
     return all.length < 2 || isShared ? [] : [{ ...place, owners: all }];
   });
 }
@@ -134,9 +160,17 @@ export function duplicateEndpoints({ endpointSlices }: DesiredService, { pods }:
 /** Slices that were mirrored from an Endpoints object, beside a selector that makes slices of its own. */
 export function leftoverMirrors(desired: DesiredService, cluster: ClusterFacts, now: string): EndpointSliceStatus[] {
   if (Object.keys(desired.service.selector ?? {}).length === 0) return [];
-  const mirrored = new Map(cluster.endpointSlices?.filter(({ managedBy }) => managedBy === mirrorController).map((slice) => [slice.name, slice]));
+  const mirrored = new Map(
+    cluster.endpointSlices
+      ?.filter(({ managedBy }) => managedBy === mirrorController)
+      .map((slice) => [slice.name, slice]),
+  );
   return desired.endpointSlices.filter(({ name, endpoints }) => {
     const slice = mirrored.get(name);
-    return slice !== undefined && endpoints.length > 0 && ![slice.createdAt, desired.serviceChange].some((time) => isWithin(time, controllerGraceMilliseconds, now));
+    return (
+      slice !== undefined &&
+      endpoints.length > 0 &&
+      ![slice.createdAt, desired.serviceChange].some((time) => isWithin(time, controllerGraceMilliseconds, now))
+    );
   });
 }

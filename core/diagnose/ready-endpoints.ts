@@ -3,7 +3,9 @@ import type { DesiredService, Family } from '../service.ts';
 import type { EndpointStatus } from '../service-trace.ts';
 
 /** Families without a ready endpoint are left out; an endpoint without a port is none for kube-proxy. */
-export function readyByFamily({ endpointSlices }: DesiredService): { readonly family: Family; readonly endpoints: readonly EndpointStatus[] }[] {
+export function readyByFamily({
+  endpointSlices,
+}: DesiredService): { readonly family: Family; readonly endpoints: readonly EndpointStatus[] }[] {
   return (['IPv4', 'IPv6'] as const).flatMap((family) => {
     const endpoints = endpointSlices
       .filter(({ addressType, ports }) => addressType === family && ports.length > 0)

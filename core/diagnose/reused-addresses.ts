@@ -8,10 +8,20 @@ import { hasEnded } from './selected-pods.ts';
  * The pod of the namespace that got the address after the EndpointSlices last changed: it was never an endpoint with it.
  * Pods of other namespaces are not read.
  */
-export function reusedBy(address: string, desired: DesiredService, cluster: ClusterFacts | undefined): PodFacts | undefined {
+export function reusedBy(
+  address: string,
+  desired: DesiredService,
+  cluster: ClusterFacts | undefined,
+): PodFacts | undefined {
   const { lastChange } = desired;
   if (lastChange === undefined) return undefined;
   return cluster?.pods?.find(
-    (pod) => !pod.selected && !pod.hostNetwork && !hasEnded(pod) && pod.createdAt !== undefined && Date.parse(pod.createdAt) > Date.parse(lastChange) && pod.addresses.some((each) => isSameAddress(each, address)),
+    (pod) =>
+      !pod.selected &&
+      !pod.hostNetwork &&
+      !hasEnded(pod) &&
+      pod.createdAt !== undefined &&
+      Date.parse(pod.createdAt) > Date.parse(lastChange) &&
+      pod.addresses.some((each) => isSameAddress(each, address)),
   );
 }

@@ -14,7 +14,9 @@ export function hasEnded({ phase }: PodFacts): boolean {
 
 /** `app=auth,tier=web`; empty where the Service has no selector. */
 export function selectorText({ service }: DesiredService): string {
-  return Object.entries(service.selector ?? {}).map(([key, value]) => `${key}=${value}`).join(',');
+  return Object.entries(service.selector ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
 }
 
 /** Where a finding about these pods belongs: the one pod, or the Service. */

@@ -22,17 +22,31 @@ export interface ServiceFlow {
 /** Entries of frontends that the Service still has. */
 export function serviceFlows({ read }: NodeFacts, desired: DesiredService): ServiceFlow[] {
   if (read?.conntrack === undefined) return [];
-  const targets = new Map<FrontendProgram, { readonly serving: readonly DesiredTarget[]; readonly isServing: ReadonlySet<string>; readonly isKnown: ReadonlySet<string> }>();
+  const targets = new Map<
+    FrontendProgram,
+    {
+      readonly serving: readonly DesiredTarget[];
+      readonly isServing: ReadonlySet<string>;
+      readonly isKnown: ReadonlySet<string>;
+    }
+  >();
   return read.conntrack.groups.flatMap((group): ServiceFlow[] => {
     const frontend = read.program.frontends.find(
       ({ protocol, family, port, address }) =>
-        protocol === group.protocol.toUpperCase() && family === group.family && port === group.destinationPort && (address === group.destination || address === ''),
+        protocol === group.protocol.toUpperCase() &&
+        family === group.family &&
+        port === group.destinationPort &&
+        (address === group.destination || address === ''),
     );
     if (frontend === undefined) return [];
     let own = targets.get(frontend);
     if (own === undefined) {
       const serving = servingTargets(desired, frontend);
-      own = { serving, isServing: new Set(serving.map(placeOf)), isKnown: new Set(knownTargets(desired, frontend).map(placeOf)) };
+      own = {
+        serving,
+        isServing: new Set(serving.map(placeOf)),
+        isKnown: new Set(knownTargets(desired, frontend).map(placeOf)),
+      };
       targets.set(frontend, own);
     }
     const answering = placeOf({ address: group.replySource, port: group.replySourcePort });
@@ -61,9 +75,24 @@ export function flowText({ group }: ServiceFlow): string {
 
 /** Deletes the entries of a flow. */
 export function flowDeletion(node: string, { group }: ServiceFlow): Command {
-  return shellOn(node, 'conntrack', '-D', '-p', group.protocol, '--orig-dst', group.destination, '--orig-port-dst', String(group.destinationPort), '--reply-src', group.replySource);
+  return shellOn(
+    node,
+    'conntrack',
+    '-D',
+    '-p',
+    group.protocol,
+    '--orig-dst',
+    group.destination,
+    '--orig-port-dst',
+    String(group.destinationPort),
+    '--reply-src',
+    group.replySource,
+  );
 }
 
 export function deleteFlow(node: string, flow: ServiceFlow): Action {
-  return { advice: `Delete the entries on ${node}: the next packet of each client makes a new one.`, commands: [flowDeletion(node, flow)] };
+  return {
+    advice: `Delete the entries on ${node}: the next packet of each client makes a new one.`,
+    commands: [flowDeletion(node, flow)],
+  };
 }

@@ -26,11 +26,25 @@ export function ingressVerdicts({ desired, cluster, from }: Facts): PolicyVerdic
     const isolating = policies.filter(({ pods }) => pods.includes(pod.name));
     // A node always reaches its own pods: else the kubelet could not ask whether they are well.
     if (isolating.length === 0 || (from?.node !== undefined && from.node === pod.node)) return [];
-    const rules = isolating.flatMap(({ ingress }): PolicyRule[] => ingress.map(({ from: peers, ports }) => ({ peers, ports })));
+    const rules = isolating.flatMap(({ ingress }): PolicyRule[] =>
+      ingress.map(({ from: peers, ports }) => ({ peers, ports })),
+    );
     const place = { pod, port: target, protocol: port.protocol };
     const covering = rules.filter(({ ports }) => covers(ports, place));
-    const answer = from === undefined ? forAnybody(covering) : allows(rules, clientPeer(cluster?.client, from, desired.namespace), place);
-    return [{ port, pod, target, policies: isolating.map(({ name }) => name), answer, peers: [...new Set(covering.flatMap(({ peers }) => peers.map(peerText)))] }];
+    const answer =
+      from === undefined
+        ? forAnybody(covering)
+        : allows(rules, clientPeer(cluster?.client, from, desired.namespace), place);
+    return [
+      {
+        port,
+        pod,
+        target,
+        policies: isolating.map(({ name }) => name),
+        answer,
+        peers: [...new Set(covering.flatMap(({ peers }) => peers.map(peerText)))],
+      },
+    ];
   });
 }
 
@@ -42,12 +56,24 @@ export function egressVerdicts({ desired, cluster, from }: Facts): PolicyVerdict
   const rules = policies.flatMap(({ egress }): PolicyRule[] => egress.map(({ to, ports }) => ({ peers: to, ports })));
   return portsOfPods(desired.service.ports, livePods(cluster) ?? []).map(({ port, pod, target }) => {
     const place = { pod, port: target, protocol: port.protocol };
-    const peer = pod.hostNetwork ? { addresses: pod.addresses, isAddressUncertain: true } : { addresses: pod.addresses, labels: pod.labels, namespace: desired.namespace, isAddressUncertain: false };
-    return { port, pod, target, policies: policies.map(({ name }) => name), answer: allows(rules, peer, place), peers: [] };
+    const peer = pod.hostNetwork
+      ? { addresses: pod.addresses, isAddressUncertain: true }
+      : { addresses: pod.addresses, labels: pod.labels, namespace: desired.namespace, isAddressUncertain: false };
+    return {
+      port,
+      pod,
+      target,
+      policies: policies.map(({ name }) => name),
+      answer: allows(rules, peer, place),
+      peers: [],
+    };
   });
 }
 
-function portsOfPods(ports: readonly ServicePortStatus[], pods: readonly PodFacts[]): { port: ServicePortStatus; pod: PodFacts; target: number }[] {
+function portsOfPods(
+  ports: readonly ServicePortStatus[],
+  pods: readonly PodFacts[],
+): { port: ServicePortStatus; pod: PodFacts; target: number }[] {
   return ports.flatMap((port) =>
     pods.flatMap((pod) => {
       const target = targetPortOf(pod, port);

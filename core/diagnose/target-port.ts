@@ -25,5 +25,9 @@ export function servicePortText({ name, port, protocol }: ServicePortStatus): st
 
 /** `web 8080/TCP` for each port that a pod's containers declare; `no port` where they declare none. */
 export function declaredPortsText(pod: PodFacts): string {
-  return containerPorts(pod).map(({ name, port, protocol }) => `${name === undefined ? '' : `${name} `}${port}/${protocol}`).join(', ') || 'no port';
+  return (
+    containerPorts(pod)
+      .map(({ name, port, protocol }) => `${name === undefined ? '' : `${name} `}${port}/${protocol}`)
+      .join(', ') || 'no port'
+  );
 }

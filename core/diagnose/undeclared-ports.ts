@@ -30,13 +30,30 @@ export function undeclaredPorts({ desired, cluster, nodes }: Facts): UndeclaredP
   return desired.service.ports.flatMap((port) => {
     if (port.targetPort === undefined || targetPortName(port) !== undefined) return [];
     const target = Number(port.targetPort);
-    const evidenceOf = (pod: PodFacts): ReturnType<typeof endpointEvidence>[] => pod.addresses.map((address) => endpointEvidence(nodes, { address, port: target, protocol: port.protocol }));
+    const evidenceOf = (pod: PodFacts): ReturnType<typeof endpointEvidence>[] =>
+      pod.addresses.map((address) => endpointEvidence(nodes, { address, port: target, protocol: port.protocol }));
     // In another protocol is SVC-PROTO's.
-    const lacking = pods.filter((pod) => pod.containers.length > 0 && pod.containers.every(({ ports }) => ports.length > 0) && !containerPorts(pod).some((declared) => declared.port === target));
+    const lacking = pods.filter(
+      (pod) =>
+        pod.containers.length > 0 &&
+        pod.containers.every(({ ports }) => ports.length > 0) &&
+        !containerPorts(pod).some((declared) => declared.port === target),
+    );
     if (lacking.length === 0) return [];
-    const answering = new Set(pods.filter((pod) => evidenceOf(pod).some(({ isAnswered }) => isAnswered)).map(workloadText));
+    const answering = new Set(
+      pods.filter((pod) => evidenceOf(pod).some(({ isAnswered }) => isAnswered)).map(workloadText),
+    );
     const without = lacking.filter((pod) => !answering.has(workloadText(pod)));
     if (without.length === 0) return [];
-    return [{ port, target, pods, without, isWhole: without.length === pods.length, failures: without.flatMap((pod) => evidenceOf(pod).flatMap(({ failures }) => failures)) }];
+    return [
+      {
+        port,
+        target,
+        pods,
+        without,
+        isWhole: without.length === pods.length,
+        failures: without.flatMap((pod) => evidenceOf(pod).flatMap(({ failures }) => failures)),
+      },
+    ];
   });
 }

@@ -40,5 +40,9 @@ export function workloadText({ owner, labels }: PodFacts): string {
 
 /** `8080/TCP, 9090/TCP`: every port that some pod of the workload declares; `no port`. */
 export function workloadPortsText({ pods }: Workload): string {
-  return [...new Set(pods.flatMap((pod) => containerPorts(pod).map(({ port, protocol }) => `${String(port)}/${protocol}`)))].sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10)).join(', ') || 'no port';
+  return (
+    [...new Set(pods.flatMap((pod) => containerPorts(pod).map(({ port, protocol }) => `${String(port)}/${protocol}`)))]
+      .sort((one, other) => Number.parseInt(one, 10) - Number.parseInt(other, 10))
+      .join(', ') || 'no port'
+  );
 }

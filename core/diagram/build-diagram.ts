@@ -1,7 +1,16 @@
 /** From a trace's status to its picture. */
 import { hostPort } from '../address.ts';
 import { iptablesChainNames } from '../chain-names.ts';
-import type { ChainStatus, DnatTargetStatus, EndpointStatus, FindingStatus, NodePortStatus, NodeStatus, ProgramStatus, ServiceTraceStatus } from '../service-trace.ts';
+import type {
+  ChainStatus,
+  DnatTargetStatus,
+  EndpointStatus,
+  FindingStatus,
+  NodePortStatus,
+  NodeStatus,
+  ProgramStatus,
+  ServiceTraceStatus,
+} from '../service-trace.ts';
 import { parseIptablesRule } from '../parse/iptables-rules.ts';
 import { percent } from '../explain/sentence.ts';
 import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
@@ -37,9 +46,18 @@ export function buildDiagram(status: ServiceTraceStatus, options: DiagramOptions
 
 /** Status by program, each with the nodes that have it; nodes without any are not drawn. */
 export function groupsOf(status: ServiceTraceStatus, wanted: readonly string[]): Group[] {
-  const nodes = (status.nodes ?? []).filter(({ name, probe }) => probe.state === 'Collected' && (wanted.length === 0 || wanted.includes(name)));
-  const byProgram = Map.groupBy(nodes, ({ program, proxyMode, ports }) => program ?? `${proxyMode} ${ports.map(({ verdict }) => verdict).join(' ')}`);
-  return [...byProgram].map(([fingerprint, own], index) => ({ id: `p${String(index)}`, nodes: own, program: status.programs?.find((program) => program.fingerprint === fingerprint) }));
+  const nodes = (status.nodes ?? []).filter(
+    ({ name, probe }) => probe.state === 'Collected' && (wanted.length === 0 || wanted.includes(name)),
+  );
+  const byProgram = Map.groupBy(
+    nodes,
+    ({ program, proxyMode, ports }) => program ?? `${proxyMode} ${ports.map(({ verdict }) => verdict).join(' ')}`,
+  );
+  return [...byProgram].map(([fingerprint, own], index) => ({
+    id: `p${String(index)}`,
+    nodes: own,
+    program: status.programs?.find((program) => program.fingerprint === fingerprint),
+  }));
 }
 
 class Picture {
@@ -60,22 +78,31 @@ class Picture {
     const { service, truncated = [], findings = [] } = this.#status;
     const { namespace, name, nodes } = this.#options;
     this.#dns();
-    for (const group of this.#groups) for (const frontend of group.nodes[0]?.ports ?? []) this.#frontend(group, frontend);
+    for (const group of this.#groups)
+      for (const frontend of group.nodes[0]?.ports ?? []) this.#frontend(group, frontend);
     const shown = this.#endpoints();
     if (service?.notProxied !== undefined) {
       this.#notes.push(`kube-proxy writes no rules for it, because ${service.notProxied}`);
       for (const box of [...this.#boxes.values()]) if (box.layer === 'endpointSlice') this.#arrow('dns', box.id);
     }
-    for (const { name: node, probe } of this.#status.nodes ?? []) if (probe.state !== 'Collected' && (nodes.length === 0 || nodes.includes(node))) this.#notes.push(`${node} is not in the picture: ${probe.message ?? probe.state}`);
+    for (const { name: node, probe } of this.#status.nodes ?? [])
+      if (probe.state !== 'Collected' && (nodes.length === 0 || nodes.includes(node)))
+        this.#notes.push(`${node} is not in the picture: ${probe.message ?? probe.state}`);
     this.#notes.push(...truncated.map((what) => `not in the picture: ${what}`));
     const relevant = findings.filter(({ node }) => node === undefined || nodes.length === 0 || nodes.includes(node));
     for (const finding of relevant) this.#mark(finding, shown);
     return {
       title: `Service ${namespace}/${name}`,
-      groups: this.#groups.map(({ id, nodes: own }) => ({ id, title: `${own.map((node) => node.name).join(', ')}: ${modeText(own[0])}` })),
+      groups: this.#groups.map(({ id, nodes: own }) => ({
+        id,
+        title: `${own.map((node) => node.name).join(', ')}: ${modeText(own[0])}`,
+      })),
       boxes: [...this.#boxes.values()],
       arrows: [...this.#arrows.values()],
-      findings: relevant.map(({ severity, id, where, message }) => ({ severity, text: `${severity} ${id} ${where}: ${message}` })),
+      findings: relevant.map(({ severity, id, where, message }) => ({
+        severity,
+        text: `${severity} ${id} ${where}: ${message}`,
+      })),
       notes: this.#notes,
     };
   }
@@ -87,7 +114,8 @@ class Picture {
 
   #arrow(from: string, to: string, label?: string): void {
     const key = `${from}\n${to}`;
-    if (from !== to && !this.#arrows.has(key)) this.#arrows.set(key, { from, to, ...(label === undefined ? {} : { label }) });
+    if (from !== to && !this.#arrows.has(key))
+      this.#arrows.set(key, { from, to, ...(label === undefined ? {} : { label }) });
   }
 
   #dns(): void {
@@ -103,7 +131,9 @@ class Picture {
       title: 'DNS',
       lines: [
         first?.name ?? `${name}.${namespace}.svc.cluster.local`,
-        ...(first === undefined ? [`should answer ${expected.join(', ') || "its pods' addresses"}`] : [`${first.server} answers ${answers.join(', ') || 'no address'}`]),
+        ...(first === undefined
+          ? [`should answer ${expected.join(', ') || "its pods' addresses"}`]
+          : [`${first.server} answers ${answers.join(', ') || 'no address'}`]),
         ...errors.map((error) => `! ${error}`),
       ],
       tone: errors.length > 0 ? 'error' : 'plain',
@@ -113,14 +143,26 @@ class Picture {
   /** The frontend, and its way through the program's chains. */
   #frontend(group: Group, frontend: NodePortStatus): void {
     const { frontend: kind, address, port, protocol, portName, family, verdict } = frontend;
-    const own = group.nodes.flatMap(({ ports }) => ports.filter((each) => each.frontend === kind && each.address === address && each.port === port && each.protocol === protocol && each.family === family));
+    const own = group.nodes.flatMap(({ ports }) =>
+      ports.filter(
+        (each) =>
+          each.frontend === kind &&
+          each.address === address &&
+          each.port === port &&
+          each.protocol === protocol &&
+          each.family === family,
+      ),
+    );
     const id = `f ${family} ${kind} ${address} ${String(port)} ${protocol}`;
     const text = address === '' ? `any node, port ${String(port)}` : hostPort(address, port);
     this.#box({
       id,
       layer: 'frontend',
       title: kind,
-      lines: [`${text}/${protocol}${portName === undefined ? '' : ` ${portName}`}${kind === 'NodePort' ? ` ${family}` : ''}`, ...frontendFacts(frontend)],
+      lines: [
+        `${text}/${protocol}${portName === undefined ? '' : ` ${portName}`}${kind === 'NodePort' ? ` ${family}` : ''}`,
+        ...frontendFacts(frontend),
+      ],
       tone: 'plain',
       family,
     });
@@ -128,7 +170,15 @@ class Picture {
     const packets = sumOfKnown(own.map((each) => each.packets));
     const label = packets === undefined ? undefined : plural(packets, 'packet');
     if (verdict !== 'DNAT') {
-      const end = this.#box({ id: `${group.id} ${verdict} ${family}`, layer: 'service', title: verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'not known' : verdict, lines: [endTexts[verdict] ?? ''], tone: verdict === 'None' ? 'error' : 'warning', group: group.id, family });
+      const end = this.#box({
+        id: `${group.id} ${verdict} ${family}`,
+        layer: 'service',
+        title: verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'not known' : verdict,
+        lines: [endTexts[verdict] ?? ''],
+        tone: verdict === 'None' ? 'error' : 'warning',
+        group: group.id,
+        family,
+      });
       this.#arrow(id, end, label);
       return;
     }
@@ -136,20 +186,53 @@ class Picture {
     const entry = entryOf(chains, frontend) ?? this.#computedEntry(chains, frontend);
     let last: string[];
     if (entry === undefined) {
-      last = [this.#box({ id: `${group.id} rules ${family} ${portName ?? ''} ${protocol}`, layer: 'service', title: `rules of ${modeText(group.nodes[0])}`, lines: this.#choices(frontend, own, []), tone: 'plain', group: group.id, family })];
+      last = [
+        this.#box({
+          id: `${group.id} rules ${family} ${portName ?? ''} ${protocol}`,
+          layer: 'service',
+          title: `rules of ${modeText(group.nodes[0])}`,
+          lines: this.#choices(frontend, own, []),
+          tone: 'plain',
+          group: group.id,
+          family,
+        }),
+      ];
       this.#arrow(id, last[0] ?? '', label);
     } else {
       let from = id;
       if (entry.dispatch !== undefined) {
-        from = this.#box({ id: `${group.id} ${family} ${entry.dispatch}`, layer: 'entry', title: entry.dispatch, lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])], tone: 'plain', group: group.id, family });
+        from = this.#box({
+          id: `${group.id} ${family} ${entry.dispatch}`,
+          layer: 'entry',
+          title: entry.dispatch,
+          lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])],
+          tone: 'plain',
+          group: group.id,
+          family,
+        });
         this.#arrow(id, from, label);
       }
-      last = this.#chain(group, chains, entry.chain, from, frontend, own, entry.dispatch === undefined ? label : this.#dispatchLabel(frontend), new Set());
+      last = this.#chain(
+        group,
+        chains,
+        entry.chain,
+        from,
+        frontend,
+        own,
+        entry.dispatch === undefined ? label : this.#dispatchLabel(frontend),
+        new Set(),
+      );
     }
     for (const chain of last) for (const slice of this.#slicesOf(frontend, own)) this.#arrow(chain, slice);
     for (const target of unique(own.flatMap(({ dnatTargets }) => dnatTargets))) {
       if (this.#endpointOf(target.address) !== undefined) continue;
-      const stale = this.#box({ id: `pod ${target.address}`, layer: 'pod', title: `${hostPort(target.address, target.port)}`, lines: ['! in no EndpointSlice'], tone: 'error' });
+      const stale = this.#box({
+        id: `pod ${target.address}`,
+        layer: 'pod',
+        title: `${hostPort(target.address, target.port)}`,
+        lines: ['! in no EndpointSlice'],
+        tone: 'error',
+      });
       for (const chain of last) this.#arrow(chain, stale, shareText(own, target));
     }
   }
@@ -157,9 +240,15 @@ class Picture {
   /** Where KUBE-SERVICES was not listed, the names of the Service's chains tell where it leads to. */
   #computedEntry(chains: readonly ChainStatus[], { frontend, portName, protocol }: NodePortStatus): Entry | undefined {
     const { namespace, name } = this.#options;
-    if (!chains.some((chain) => chain.name.startsWith('KUBE-SVC-') || chain.name.startsWith('KUBE-SVL-'))) return undefined;
+    if (!chains.some((chain) => chain.name.startsWith('KUBE-SVC-') || chain.name.startsWith('KUBE-SVL-')))
+      return undefined;
     const names = iptablesChainNames({ namespace, name, portName, protocol });
-    const candidates = frontend === 'ClusterIP' ? [names.cluster, names.local] : frontend === 'LoadBalancerIP' ? [names.firewall, names.external] : [names.external];
+    const candidates =
+      frontend === 'ClusterIP'
+        ? [names.cluster, names.local]
+        : frontend === 'LoadBalancerIP'
+          ? [names.firewall, names.external]
+          : [names.external];
     const chain = candidates.find((each) => chains.some((own) => own.name === each));
     return chain === undefined ? undefined : { dispatch: 'nat KUBE-SERVICES', chain, isComputed: true };
   }
@@ -167,11 +256,22 @@ class Picture {
   /** Which of several frontends an arrow out of the dispatch is for. */
   #dispatchLabel({ frontend, port, protocol }: NodePortStatus): string | undefined {
     const isClear = frontend === 'ClusterIP' && (this.#status.service?.ports.length ?? 0) < 2;
-    return isClear ? undefined : `${frontend === 'ClusterIP' || frontend === 'NodePort' ? '' : `${frontend} `}${String(port)}/${protocol}`;
+    return isClear
+      ? undefined
+      : `${frontend === 'ClusterIP' || frontend === 'NodePort' ? '' : `${frontend} `}${String(port)}/${protocol}`;
   }
 
   /** The chain with those that it leads to. @returns the boxes from which packets go to endpoints */
-  #chain(group: Group, chains: readonly ChainStatus[], name: string, from: string, frontend: NodePortStatus, own: readonly NodePortStatus[], label: string | undefined, seen: ReadonlySet<string>): string[] {
+  #chain(
+    group: Group,
+    chains: readonly ChainStatus[],
+    name: string,
+    from: string,
+    frontend: NodePortStatus,
+    own: readonly NodePortStatus[],
+    label: string | undefined,
+    seen: ReadonlySet<string>,
+  ): string[] {
     const chain = chains.find((each) => each.name === name);
     if (seen.has(name)) return [];
     const layer = layerOf(name);
@@ -187,15 +287,28 @@ class Picture {
       family: frontend.family,
     });
     this.#arrow(from, id, label);
-    return isLast ? [id] : [...new Set(next)].flatMap((to) => this.#chain(group, chains, to, id, frontend, own, undefined, new Set([...seen, name])));
+    return isLast
+      ? [id]
+      : [...new Set(next)].flatMap((to) =>
+          this.#chain(group, chains, to, id, frontend, own, undefined, new Set([...seen, name])),
+        );
   }
 
   /** A line for each DNAT target: `33.3 % → 10.244.1.4:8080, 3 packets`. */
   #choices(frontend: NodePortStatus, own: readonly NodePortStatus[], rules: ChainStatus['rules']): string[] {
     const { dnatTargets } = frontend;
     const shown = dnatTargets.slice(0, mostChoices).map((target) => {
-      const via = rules.flatMap(({ text }) => (text.includes('KUBE-SEP-') && text.includes(`-> ${hostPort(target.address, target.port)}"`) ? (/KUBE-SEP-\S+$/.exec(text)?.[0] ?? []) : []))[0];
-      const packets = sumOfKnown(own.map(({ dnatTargets: targets }) => targets.find(({ address, port }) => address === target.address && port === target.port)?.packets));
+      const via = rules.flatMap(({ text }) =>
+        text.includes('KUBE-SEP-') && text.includes(`-> ${hostPort(target.address, target.port)}"`)
+          ? (/KUBE-SEP-\S+$/.exec(text)?.[0] ?? [])
+          : [],
+      )[0];
+      const packets = sumOfKnown(
+        own.map(
+          ({ dnatTargets: targets }) =>
+            targets.find(({ address, port }) => address === target.address && port === target.port)?.packets,
+        ),
+      );
       return `${target.probability === undefined ? '?' : percent(target.probability)} → ${hostPort(target.address, target.port)}${target.weight === 0 ? ' (drains)' : ''}${packets === undefined ? '' : `, ${plural(packets, 'packet')}`}${via === undefined ? '' : `, ${via}`}`;
     });
     return dnatTargets.length > mostChoices ? [...shown, `… ${String(dnatTargets.length - mostChoices)} more`] : shown;
@@ -203,11 +316,19 @@ class Picture {
 
   #slicesOf({ family }: NodePortStatus, own: readonly NodePortStatus[]): string[] {
     const addresses = new Set(own.flatMap(({ dnatTargets }) => dnatTargets.map(({ address }) => address)));
-    return (this.#status.endpointSlices ?? []).filter(({ addressType, endpoints }) => addressType === family && endpoints.some((endpoint) => endpoint.addresses.some((address) => addresses.has(address)))).map(({ name }) => `slice ${name}`);
+    return (this.#status.endpointSlices ?? [])
+      .filter(
+        ({ addressType, endpoints }) =>
+          addressType === family &&
+          endpoints.some((endpoint) => endpoint.addresses.some((address) => addresses.has(address))),
+      )
+      .map(({ name }) => `slice ${name}`);
   }
 
   #endpointOf(address: string): EndpointStatus | undefined {
-    return (this.#status.endpointSlices ?? []).flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address));
+    return (this.#status.endpointSlices ?? [])
+      .flatMap(({ endpoints }) => endpoints)
+      .find(({ addresses }) => addresses.includes(address));
   }
 
   /** Slices and their pods. @returns the names of pods that have a box of their own */
@@ -215,16 +336,25 @@ class Picture {
     const slices = this.#status.endpointSlices ?? [];
     const all = [...new Set(slices.flatMap(({ endpoints }) => endpoints.map(podKey)))];
     // Those that are not well are never folded away before those that are.
-    const state = (key: string): number => (slices.some(({ endpoints }) => endpoints.some((endpoint) => podKey(endpoint) === key && !endpoint.ready)) ? 0 : 1);
-    const ordered = all.map((key, index) => ({ key, index })).sort((one, other) => state(one.key) - state(other.key) || one.index - other.index);
-    const kept = new Set(ordered.slice(0, all.length > this.#options.mostEndpoints ? this.#options.mostEndpoints - 1 : all.length).map(({ key }) => key));
+    const state = (key: string): number =>
+      slices.some(({ endpoints }) => endpoints.some((endpoint) => podKey(endpoint) === key && !endpoint.ready)) ? 0 : 1;
+    const ordered = all
+      .map((key, index) => ({ key, index }))
+      .sort((one, other) => state(one.key) - state(other.key) || one.index - other.index);
+    const kept = new Set(
+      ordered
+        .slice(0, all.length > this.#options.mostEndpoints ? this.#options.mostEndpoints - 1 : all.length)
+        .map(({ key }) => key),
+    );
     const folded = all.filter((key) => !kept.has(key));
     for (const { name, endpoints, addressType, ports } of slices) {
       const id = this.#box({
         id: `slice ${name}`,
         layer: 'endpointSlice',
         title: `EndpointSlice ${name}`,
-        lines: [`${addressType}, ${String(endpoints.filter(({ ready }) => ready).length)} of ${String(endpoints.length)} ready${ports.length === 0 ? '' : `, ${ports.map(({ port, protocol }) => `${String(port ?? 'any')}/${protocol ?? 'TCP'}`).join(' ')}`}`],
+        lines: [
+          `${addressType}, ${String(endpoints.filter(({ ready }) => ready).length)} of ${String(endpoints.length)} ready${ports.length === 0 ? '' : `, ${ports.map(({ port, protocol }) => `${String(port ?? 'any')}/${protocol ?? 'TCP'}`).join(' ')}`}`,
+        ],
         tone: endpoints.length === 0 ? 'warning' : 'plain',
         ...(addressType === 'FQDN' ? {} : { family: addressType }),
       });
@@ -234,15 +364,30 @@ class Picture {
         else this.#arrow(id, this.#pod(key), this.#share(endpoint));
       }
     }
-    if (folded.length > 0) this.#box({ id: 'pod …', layer: 'pod', title: `… ${String(folded.length)} more`, lines: ['all ready'].filter(() => folded.every((key) => state(key) === 1)), tone: 'plain' });
+    if (folded.length > 0)
+      this.#box({
+        id: 'pod …',
+        layer: 'pod',
+        title: `… ${String(folded.length)} more`,
+        lines: ['all ready'].filter(() => folded.every((key) => state(key) === 1)),
+        tone: 'plain',
+      });
     return kept;
   }
 
   #pod(key: string): string {
-    const own = (this.#status.endpointSlices ?? []).flatMap(({ endpoints }) => endpoints.filter((endpoint) => podKey(endpoint) === key));
+    const own = (this.#status.endpointSlices ?? []).flatMap(({ endpoints }) =>
+      endpoints.filter((endpoint) => podKey(endpoint) === key),
+    );
     const [first] = own;
-    const problems = own.some(({ ready }) => !ready) ? [...new Set(own.filter(({ ready }) => !ready).map(stateText))] : [];
-    const missing = this.#groups.flatMap(({ nodes }) => nodes.filter((node) => own.some((endpoint) => endpoint.ready && isMissing(node, endpoint, this.#status))).map(({ name }) => name));
+    const problems = own.some(({ ready }) => !ready)
+      ? [...new Set(own.filter(({ ready }) => !ready).map(stateText))]
+      : [];
+    const missing = this.#groups.flatMap(({ nodes }) =>
+      nodes
+        .filter((node) => own.some((endpoint) => endpoint.ready && isMissing(node, endpoint, this.#status)))
+        .map(({ name }) => name),
+    );
     return this.#box({
       id: `pod ${key}`,
       layer: 'pod',
@@ -260,15 +405,28 @@ class Picture {
   /** Of the connections that the rules send to the endpoint, over all frontends that do. */
   #share({ addresses }: EndpointStatus): string | undefined {
     const [address = ''] = addresses;
-    const targets = this.#groups.flatMap(({ nodes }) => nodes.flatMap(({ ports }) => ports.flatMap(({ dnatTargets }) => dnatTargets.filter((target) => target.address === address))));
-    const shares = [...new Set(targets.flatMap(({ probability }) => (probability === undefined ? [] : [percent(probability)])))];
+    const targets = this.#groups.flatMap(({ nodes }) =>
+      nodes.flatMap(({ ports }) =>
+        ports.flatMap(({ dnatTargets }) => dnatTargets.filter((target) => target.address === address)),
+      ),
+    );
+    const shares = [
+      ...new Set(targets.flatMap(({ probability }) => (probability === undefined ? [] : [percent(probability)]))),
+    ];
     return shares.length === 0 ? undefined : shares.length === 1 ? shares[0] : 'differs';
   }
 
   /** The rule of another program that a finding is about: no box of kube-proxy's does it. */
   #foreignRule(group: Group, { table, chain, rule }: NonNullable<FindingStatus['rule']>): DiagramBox | undefined {
     const id = `${group.id} rule ${table} ${chain} ${rule}`;
-    this.#box({ id, layer: 'entry', title: `${table} ${chain}`, lines: ['of another program', rule], tone: 'error', group: group.id });
+    this.#box({
+      id,
+      layer: 'entry',
+      title: `${table} ${chain}`,
+      lines: ['of another program', rule],
+      tone: 'error',
+      group: group.id,
+    });
     for (const box of [...this.#boxes.values()]) if (box.layer === 'frontend') this.#arrow(box.id, id);
     return this.#boxes.get(id);
   }
@@ -281,15 +439,24 @@ class Picture {
     const found =
       (rule === undefined || group === undefined ? undefined : this.#foreignRule(group, rule)) ??
       this.#boxes.get(`slice ${name}`) ??
-      (kind === 'pod' ? boxes.find((box) => box.layer === 'pod' && (box.title === name || (pods.size > 0 && box.id === `pod ${name}`))) : undefined) ??
+      (kind === 'pod'
+        ? boxes.find(
+            (box) => box.layer === 'pod' && (box.title === name || (pods.size > 0 && box.id === `pod ${name}`)),
+          )
+        : undefined) ??
       (id.startsWith('DNS-') ? this.#boxes.get('dns') : undefined) ??
       (group === undefined ? undefined : boxes.find((box) => box.group === group.id)) ??
       boxes.find(({ layer }) => layer === 'frontend') ??
       this.#boxes.get('dns');
     if (found === undefined) return;
     const line = `! ${id}`;
-    const tone = severity === 'error' || found.tone === 'error' ? 'error' : severity === 'warning' ? 'warning' : found.tone;
-    this.#boxes.set(found.id, { ...found, tone, lines: found.lines.includes(line) ? found.lines : [...found.lines, line] });
+    const tone =
+      severity === 'error' || found.tone === 'error' ? 'error' : severity === 'warning' ? 'warning' : found.tone;
+    this.#boxes.set(found.id, {
+      ...found,
+      tone,
+      lines: found.lines.includes(line) ? found.lines : [...found.lines, line],
+    });
   }
 }
 
@@ -318,19 +485,38 @@ function jumpsOf(text: string): string[] {
 }
 
 /** Undefined where the program does not list it. */
-function entryOf(chains: readonly ChainStatus[], { frontend, address, port, protocol }: NodePortStatus): Entry | undefined {
-  const virtual = chains.find(({ table, name }) => table === 'ipvs' && name.startsWith(`${protocol} `) && (frontend === 'NodePort' ? name.endsWith(`:${String(port)}`) : name === `${protocol} ${hostPort(address, port)}`));
+function entryOf(
+  chains: readonly ChainStatus[],
+  { frontend, address, port, protocol }: NodePortStatus,
+): Entry | undefined {
+  const virtual = chains.find(
+    ({ table, name }) =>
+      table === 'ipvs' &&
+      name.startsWith(`${protocol} `) &&
+      (frontend === 'NodePort' ? name.endsWith(`:${String(port)}`) : name === `${protocol} ${hostPort(address, port)}`),
+  );
   if (virtual !== undefined) return { chain: virtual.name };
-  const names = frontend === 'NodePort' ? ['KUBE-NODEPORTS', 'map service-nodeports'] : ['KUBE-SERVICES', 'map service-ips'];
+  const names =
+    frontend === 'NodePort' ? ['KUBE-NODEPORTS', 'map service-nodeports'] : ['KUBE-SERVICES', 'map service-ips'];
   for (const dispatch of chains.filter(({ name, table }) => names.includes(name) && table !== 'filter')) {
     const isOwn = ({ text }: { readonly text: string }): boolean => {
-      if (dispatch.name.startsWith('map ')) return text.startsWith(`${frontend === 'NodePort' ? '' : `${address} . `}${protocol.toLowerCase()} . ${String(port)} :`);
+      if (dispatch.name.startsWith('map '))
+        return text.startsWith(
+          `${frontend === 'NodePort' ? '' : `${address} . `}${protocol.toLowerCase()} . ${String(port)} :`,
+        );
       const rule = parseIptablesRule(text);
       const isPort = text.includes(`--dport ${String(port)} `) && rule?.protocol?.protocol === protocol.toLowerCase();
-      return isPort && (frontend === 'NodePort' ? rule.destination === undefined : rule.destination?.prefix.split('/')[0] === address);
+      return (
+        isPort &&
+        (frontend === 'NodePort' ? rule.destination === undefined : rule.destination?.prefix.split('/')[0] === address)
+      );
     };
     const chain = dispatch.rules.filter(isOwn).flatMap(({ text }) => jumpsOf(text))[0];
-    if (chain !== undefined) return { dispatch: dispatch.name.startsWith('map ') ? dispatch.name : `${dispatch.table} ${dispatch.name}`, chain };
+    if (chain !== undefined)
+      return {
+        dispatch: dispatch.name.startsWith('map ') ? dispatch.name : `${dispatch.table} ${dispatch.name}`,
+        chain,
+      };
   }
   return undefined;
 }
@@ -356,10 +542,21 @@ function stateText({ serving, terminating }: EndpointStatus): string {
 }
 
 /** Whether a ready endpoint should be among the node's targets by the policy Cluster, and is not; hints and the policy Local choose fewer on purpose. */
-function isMissing({ ports }: NodeStatus, { addresses, hints, nodeHints }: EndpointStatus, { service }: ServiceTraceStatus): boolean {
+function isMissing(
+  { ports }: NodeStatus,
+  { addresses, hints, nodeHints }: EndpointStatus,
+  { service }: ServiceTraceStatus,
+): boolean {
   if (hints !== undefined || nodeHints !== undefined || service?.internalTrafficPolicy === 'Local') return false;
-  const own = ports.filter(({ frontend, verdict, dnatTargets }) => frontend === 'ClusterIP' && verdict === 'DNAT' && dnatTargets.some(({ address }) => address.includes(':') === (addresses[0] ?? '').includes(':')));
-  return own.length > 0 && !own.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address)));
+  const own = ports.filter(
+    ({ frontend, verdict, dnatTargets }) =>
+      frontend === 'ClusterIP' &&
+      verdict === 'DNAT' &&
+      dnatTargets.some(({ address }) => address.includes(':') === (addresses[0] ?? '').includes(':')),
+  );
+  return (
+    own.length > 0 && !own.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address)))
+  );
 }
 
 function unique(targets: readonly DnatTargetStatus[]): DnatTargetStatus[] {
@@ -367,7 +564,9 @@ function unique(targets: readonly DnatTargetStatus[]): DnatTargetStatus[] {
 }
 
 function shareText(own: readonly NodePortStatus[], { address, port }: DnatTargetStatus): string | undefined {
-  const share = own.flatMap(({ dnatTargets }) => dnatTargets.filter((target) => target.address === address && target.port === port))[0]?.probability;
+  const share = own.flatMap(({ dnatTargets }) =>
+    dnatTargets.filter((target) => target.address === address && target.port === port),
+  )[0]?.probability;
   return share === undefined ? undefined : percent(share);
 }
 

@@ -4,7 +4,8 @@ import type { Diagram, DiagramBox } from './diagram.ts';
 export function printDot({ title, groups, boxes, arrows, findings, notes }: Diagram): string {
   const box = ({ id, title: heading, lines, tone }: DiagramBox): string => {
     const label = `<B>${escape(heading)}</B>${lines.map((line) => `<BR ALIGN="LEFT"/>${escape(line)}`).join('')}<BR ALIGN="LEFT"/>`;
-    const look = tone === 'error' ? ', color="#cc0000", penwidth=3' : tone === 'warning' ? ', color="#bb6600", style=dashed' : '';
+    const look =
+      tone === 'error' ? ', color="#cc0000", penwidth=3' : tone === 'warning' ? ', color="#bb6600", style=dashed' : '';
     return `${quote(id)} [label=<${label}>${look}];`;
   };
   const below = [...findings.map(({ text }) => text), ...notes];
@@ -19,9 +20,16 @@ export function printDot({ title, groups, boxes, arrows, findings, notes }: Diag
   ];
   for (const { id, title: heading } of groups) {
     const own = boxes.filter(({ group }) => group === id);
-    if (own.length > 0) lines.push(`  subgraph ${quote(`cluster_${id}`)} {`, `    label=${quote(heading)};`, ...own.map((each) => `    ${box(each)}`), '  }');
+    if (own.length > 0)
+      lines.push(
+        `  subgraph ${quote(`cluster_${id}`)} {`,
+        `    label=${quote(heading)};`,
+        ...own.map((each) => `    ${box(each)}`),
+        '  }',
+      );
   }
-  for (const { from, to, label } of arrows) lines.push(`  ${quote(from)} -> ${quote(to)}${label === undefined ? '' : ` [label=${quote(label)}]`};`);
+  for (const { from, to, label } of arrows)
+    lines.push(`  ${quote(from)} -> ${quote(to)}${label === undefined ? '' : ` [label=${quote(label)}]`};`);
   return `${[...lines, '}'].join('\n')}\n`;
 }
 

@@ -77,9 +77,15 @@ class Collector {
     } else if (typeof value === 'object' && value !== null) {
       for (const [key, each] of Object.entries(value)) {
         if (key === 'prefix' && isPrefix(each)) this.#prefix(`${each.addr}/${String(each.len)}`);
-        else if (key === 'range' && Array.isArray(each) && each.every((end) => typeof end === 'string')) this.#range(each[0] ?? '', each[1] ?? '');
+        else if (key === 'range' && Array.isArray(each) && each.every((end) => typeof end === 'string'))
+          this.#range(each[0] ?? '', each[1] ?? '');
         else {
-          if ((key === '&' || key === '|' || key === '^') && Array.isArray(each) && each.some((part) => typeof part === 'string' && addressNumber(part) !== undefined)) this.isDivided = true;
+          if (
+            (key === '&' || key === '|' || key === '^') &&
+            Array.isArray(each) &&
+            each.some((part) => typeof part === 'string' && addressNumber(part) !== undefined)
+          )
+            this.isDivided = true;
           this.json(each);
         }
       }
@@ -107,5 +113,12 @@ class Collector {
 }
 
 function isPrefix(value: unknown): value is { readonly addr: string; readonly len: number } {
-  return typeof value === 'object' && value !== null && 'addr' in value && 'len' in value && typeof value.addr === 'string' && typeof value.len === 'number';
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'addr' in value &&
+    'len' in value &&
+    typeof value.addr === 'string' &&
+    typeof value.len === 'number'
+  );
 }

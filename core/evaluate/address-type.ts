@@ -16,7 +16,9 @@ import type { Machine } from './walk.ts';
 export function isOfAddressType(machine: Machine, address: string, types: readonly string[]): boolean | undefined {
   const number = addressNumber(address);
   if (number === undefined) return undefined;
-  return number.bits === 32 ? isOfType4(machine, address, number.value, types) : isOfType6(machine, address, number.value, types);
+  return number.bits === 32
+    ? isOfType4(machine, address, number.value, types)
+    : isOfType6(machine, address, number.value, types);
 }
 
 function isOfType4(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {
@@ -59,7 +61,11 @@ export function addressTypesOf(machine: Machine, address: string): readonly stri
   const number = addressNumber(address);
   if (number === undefined) return [];
   if (number.bits === 32) return typesOf4(machine, address, number.value);
-  return [isOwnAddress(machine, address) ? 'LOCAL' : '', number.value >> 120n === 0xffn ? 'MULTICAST' : '', number.value === 0n ? 'UNSPEC' : ''];
+  return [
+    isOwnAddress(machine, address) ? 'LOCAL' : '',
+    number.value >> 120n === 0xffn ? 'MULTICAST' : '',
+    number.value === 0n ? 'UNSPEC' : '',
+  ];
 }
 
 function isOfType6(machine: Machine, address: string, value: bigint, types: readonly string[]): boolean | undefined {
@@ -67,7 +73,8 @@ function isOfType6(machine: Machine, address: string, value: bigint, types: read
   if (types.includes('MULTICAST') && !isMulticast) return false;
   if (types.includes('UNICAST') && (isMulticast || value === 0n)) return false;
   if (types.includes('UNSPEC') && value !== 0n) return false;
-  if (types.some((type) => !['MULTICAST', 'UNICAST', 'UNSPEC', 'LOCAL', 'ANYCAST', 'UNREACHABLE'].includes(type))) return undefined;
+  if (types.some((type) => !['MULTICAST', 'UNICAST', 'UNSPEC', 'LOCAL', 'ANYCAST', 'UNREACHABLE'].includes(type)))
+    return undefined;
   if (types.includes('LOCAL') && isOwnAddress(machine, address)) return true;
   if (types.includes('ANYCAST') || types.includes('UNREACHABLE')) return undefined;
   return !types.includes('LOCAL');

@@ -8,7 +8,12 @@ import type { Leaf, Machine, Packet } from './walk.ts';
  * that it had then.
  * @param own the address that the machine puts in where it masquerades
  */
-export function answerTo(packet: Packet, { dnat, masquerade, connection }: Leaf, machine: Machine, own: string): Packet {
+export function answerTo(
+  packet: Packet,
+  { dnat, masquerade, connection }: Leaf,
+  machine: Machine,
+  own: string,
+): Packet {
   const source = dnat?.address ?? packet.destination;
   return {
     source,
@@ -32,5 +37,9 @@ export function fateOf(first: Packet, answer: Packet, { verdict, turned, dnat }:
   if (verdict === 'UNKNOWN') return 'unknown';
   const source = turned?.source ?? { address: answer.source, port: answer.sourcePort };
   const destination = dnat ?? turned?.destination ?? { address: answer.destination };
-  return isSameAddress(source.address, first.destination) && source.port === first.destinationPort && isSameAddress(destination.address, first.source) ? 'arrives' : 'lost';
+  return isSameAddress(source.address, first.destination) &&
+    source.port === first.destinationPort &&
+    isSameAddress(destination.address, first.source)
+    ? 'arrives'
+    : 'lost';
 }

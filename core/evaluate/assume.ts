@@ -12,7 +12,9 @@ export const mostBranches = 20_000;
  */
 export function waysOf(branches: readonly Branch[]): number {
   if (branches.length <= mostAssumed) return branches.length;
-  return new Set(branches.map(({ assumed }) => (assumed ?? []).map(({ rule, holds }) => `${String(holds)} ${rule}`).join('\n'))).size;
+  return new Set(
+    branches.map(({ assumed }) => (assumed ?? []).map(({ rule, holds }) => `${String(holds)} ${rule}`).join('\n')),
+  ).size;
 }
 
 /** Whether the branch may assume one thing more, beside so many other ways. */
@@ -21,7 +23,13 @@ export function mayAssume(branch: Branch, ways: number): boolean {
 }
 
 /** @param rule as the branch is to tell it; @param step the rule with what is not known of it */
-export function assume(branch: Branch, rule: string, holds: boolean, step: Step, of: Assumption['of'] = 'condition'): Branch {
+export function assume(
+  branch: Branch,
+  rule: string,
+  holds: boolean,
+  step: Step,
+  of: Assumption['of'] = 'condition',
+): Branch {
   return { ...branch, assumed: [...(branch.assumed ?? []), { of, rule, holds, step, before: branch.met }] };
 }
 
@@ -43,7 +51,10 @@ export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Br
  * The same for anything that assumes something.
  * @param stateOf all that must be the same of two that differ in one assumption, and are then one
  */
-export function withoutIdle<Each extends { readonly assumed?: readonly Assumption[] }>(all: readonly Each[], stateText: (each: Each) => string): readonly Each[] {
+export function withoutIdle<Each extends { readonly assumed?: readonly Assumption[] }>(
+  all: readonly Each[],
+  stateText: (each: Each) => string,
+): readonly Each[] {
   if (all.length < 2 || all.every(({ assumed }) => assumed === undefined)) return all;
   /** Those that may be one, in the order in which the first of them came. */
   const groups = new Map<string, Each[]>();
@@ -61,17 +72,25 @@ function add<Each extends { readonly assumed?: readonly Assumption[] }>(group: E
   let each = one;
   for (;;) {
     let idle: number | undefined;
-    const twin = group.findIndex((other) => (idle = idleAssumption(each.assumed ?? [], other.assumed ?? [])) !== undefined);
+    const twin = group.findIndex(
+      (other) => (idle = idleAssumption(each.assumed ?? [], other.assumed ?? [])) !== undefined,
+    );
     const other = group[twin];
     if (other === undefined || idle === undefined) break;
     const at = idle;
     group.splice(twin, 1);
-    each = withAssumptions(other, (each.assumed ?? []).filter((_, index) => index !== at));
+    each = withAssumptions(
+      other,
+      (each.assumed ?? []).filter((_, index) => index !== at),
+    );
   }
   group.push(each);
 }
 
-function withAssumptions<Each extends { readonly assumed?: readonly Assumption[] }>({ assumed: _assumed, ...rest }: Each, assumed: readonly Assumption[]): Each {
+function withAssumptions<Each extends { readonly assumed?: readonly Assumption[] }>(
+  { assumed: _assumed, ...rest }: Each,
+  assumed: readonly Assumption[],
+): Each {
   return (assumed.length === 0 ? rest : { ...rest, assumed }) as Each;
 }
 
@@ -95,8 +114,38 @@ const states = new WeakMap<Branch, string>();
 function stateOf(branch: Branch): string {
   const known = states.get(branch);
   if (known !== undefined) return known;
-  const { mark, isMarkUnknown, connectionMark, isConnectionMarkUnknown, remembered, dnat, accepted, masqueradedBy, untracked, zone, turned, recentLists, probability } = branch;
-  const state = JSON.stringify([mark, isMarkUnknown ?? false, connectionMark ?? 0, isConnectionMarkUnknown ?? false, [...(remembered ?? [])], dnat?.address ?? '', dnat?.port ?? 0, accepted ?? '', masqueradedBy?.rule ?? '', untracked ?? false, zone?.original ?? 0, zone?.reply ?? 0, turned ?? 0, recentLists ?? [], probability]);
+  const {
+    mark,
+    isMarkUnknown,
+    connectionMark,
+    isConnectionMarkUnknown,
+    remembered,
+    dnat,
+    accepted,
+    masqueradedBy,
+    untracked,
+    zone,
+    turned,
+    recentLists,
+    probability,
+  } = branch;
+  const state = JSON.stringify([
+    mark,
+    isMarkUnknown ?? false,
+    connectionMark ?? 0,
+    isConnectionMarkUnknown ?? false,
+    [...(remembered ?? [])],
+    dnat?.address ?? '',
+    dnat?.port ?? 0,
+    accepted ?? '',
+    masqueradedBy?.rule ?? '',
+    untracked ?? false,
+    zone?.original ?? 0,
+    zone?.reply ?? 0,
+    turned ?? 0,
+    recentLists ?? [],
+    probability,
+  ]);
   states.set(branch, state);
   return state;
 }

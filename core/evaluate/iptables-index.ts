@@ -75,14 +75,22 @@ function singleAddress({ destination }: IptablesRule): string | undefined {
 function singlePort(rule: IptablesRule): number | undefined {
   const ports = portsOf(rule, 'destination');
   const [only, more] = ports?.ranges ?? [];
-  return ports?.negated === true || only === undefined || more !== undefined || only.from !== only.to ? undefined : only.from;
+  return ports?.negated === true || only === undefined || more !== undefined || only.from !== only.to
+    ? undefined
+    : only.from;
 }
 
-function* select(rules: readonly IptablesRule[], { byAddress, byPort, others }: Index, goals: readonly Goal[]): Generator<IptablesRule> {
+function* select(
+  rules: readonly IptablesRule[],
+  { byAddress, byPort, others }: Index,
+  goals: readonly Goal[],
+): Generator<IptablesRule> {
   const found = new Set<number>();
-  for (const address of new Set(goals.map((goal) => canonicalAddress(goal.address) ?? goal.address))) for (const at of byAddress.get(address) ?? []) found.add(at);
+  for (const address of new Set(goals.map((goal) => canonicalAddress(goal.address) ?? goal.address)))
+    for (const at of byAddress.get(address) ?? []) found.add(at);
   for (const port of new Set(goals.map((goal) => goal.port))) {
-    for (const own of port === undefined ? byPort.values() : [byPort.get(port) ?? []]) for (const at of own) found.add(at);
+    for (const own of port === undefined ? byPort.values() : [byPort.get(port) ?? []])
+      for (const at of own) found.add(at);
   }
   const wanted = [...found].sort((one, other) => one - other);
   // Both lists are in order: the next rule is the lower of their next ones.

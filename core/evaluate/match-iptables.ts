@@ -4,7 +4,14 @@
  */
 import { addressNumber, parseNetwork, type Network } from '../address.ts';
 import { ipSetContains } from '../ip-set-contains.ts';
-import type { End, IptablesInterface, IptablesMatch, IptablesOption, IptablesRule, PortRange } from '../iptables-rule.ts';
+import type {
+  End,
+  IptablesInterface,
+  IptablesMatch,
+  IptablesOption,
+  IptablesRule,
+  PortRange,
+} from '../iptables-rule.ts';
 import { oncePer } from '../once-per.ts';
 import { printMatch } from '../parse/print-iptables.ts';
 import { present } from '../present.ts';
@@ -58,8 +65,11 @@ export class PacketMatch {
   /** The conditions that are not known, as the rule has them: `-i eth0`, `-m time --timestart 01:00:00`. */
   unknownParts(rule: IptablesRule, branch: Branch, before: Before): string[] {
     const parts: string[] = [];
-    for (const own of ownConditions) if (this.#own(own, rule, branch, before.at) === undefined) parts.push(ownText(own, rule));
-    for (const match of rule.matches) if (this.#match(match, branch, before) === undefined) parts.push(printMatch(match).trim() || 'a line that is torn');
+    for (const own of ownConditions)
+      if (this.#own(own, rule, branch, before.at) === undefined) parts.push(ownText(own, rule));
+    for (const match of rule.matches)
+      if (this.#match(match, branch, before) === undefined)
+        parts.push(printMatch(match).trim() || 'a line that is torn');
     return parts;
   }
 
@@ -77,15 +87,24 @@ export class PacketMatch {
   #own(condition: OwnCondition, rule: IptablesRule, branch: Branch, at: At): boolean | undefined {
     switch (condition) {
       case 'source':
-        return rule.source === undefined ? true : negate(inNetwork(networkOf(rule.source), this.#number(this.#sourceOf(branch))), rule.source.negated);
+        return rule.source === undefined
+          ? true
+          : negate(inNetwork(networkOf(rule.source), this.#number(this.#sourceOf(branch))), rule.source.negated);
       case 'destination':
-        return rule.destination === undefined ? true : negate(inNetwork(networkOf(rule.destination), this.#number(this.#destinationOf(branch))), rule.destination.negated);
+        return rule.destination === undefined
+          ? true
+          : negate(
+              inNetwork(networkOf(rule.destination), this.#number(this.#destinationOf(branch))),
+              rule.destination.negated,
+            );
       case 'inInterface':
         return rule.inInterface === undefined ? true : isInterface(rule.inInterface, at.inInterface, this.#machine);
       case 'outInterface':
         return rule.outInterface === undefined ? true : isInterface(rule.outInterface, at.outInterface, this.#machine);
       case 'protocol':
-        return rule.protocol === undefined ? true : negate(isProtocol(rule.protocol.protocol, this.#packet.protocol), rule.protocol.negated);
+        return rule.protocol === undefined
+          ? true
+          : negate(isProtocol(rule.protocol.protocol, this.#packet.protocol), rule.protocol.negated);
       case 'fragment':
         // The first packet of a connection is whole, or its first fragment.
         return rule.fragment === undefined ? true : rule.fragment.negated;
@@ -116,15 +135,27 @@ export class PacketMatch {
         // Rules for other protocols than a Service has.
         return 0;
       case 'multiport':
-        return all(options, (option) => (option.kind === 'multiport' ? negate(this.#multiport(option.end, option.ranges, branch), option.negated) : undefined));
+        return all(options, (option) =>
+          option.kind === 'multiport'
+            ? negate(this.#multiport(option.end, option.ranges, branch), option.negated)
+            : undefined,
+        );
       case 'statistic':
         return statistic(options);
       case 'mark':
-        return all(options, (option) => (option.kind === 'mark' && !isHidden(branch.isMarkUnknown, option.mask) ? ((branch.mark & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+        return all(options, (option) =>
+          option.kind === 'mark' && !isHidden(branch.isMarkUnknown, option.mask)
+            ? ((branch.mark & option.mask) >>> 0 === option.value) !== option.negated
+            : undefined,
+        );
       case 'connmark':
         // xt_connmark.c connmark_mt: without a connection it never matches, negated or not.
         if (!this.#isTracked(branch, before)) return 0;
-        return all(options, (option) => (option.kind === 'mark' && !isHidden(branch.isConnectionMarkUnknown, option.mask) ? (((branch.connectionMark ?? 0) & option.mask) >>> 0 === option.value) !== option.negated : undefined));
+        return all(options, (option) =>
+          option.kind === 'mark' && !isHidden(branch.isConnectionMarkUnknown, option.mask)
+            ? (((branch.connectionMark ?? 0) & option.mask) >>> 0 === option.value) !== option.negated
+            : undefined,
+        );
       case 'addrtype':
         return this.#addressTypes(options, branch);
       case 'conntrack':
@@ -137,11 +168,25 @@ export class PacketMatch {
       case 'iprange':
         return all(options, (option) => {
           if (option.kind !== 'addressRange') return undefined;
-          return negate(isBetween(option, this.#number(option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch))), option.negated);
+          return negate(
+            isBetween(
+              option,
+              this.#number(option.end === 'source' ? this.#sourceOf(branch) : this.#destinationOf(branch)),
+            ),
+            option.negated,
+          );
         });
       case 'limit':
         // xt_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
-        return options.length > 0 && options.every((option) => option.kind === 'kept' && (option.name === '--limit' || option.name === '--limit-burst') && !option.negated) ? 1 : undefined;
+        return options.length > 0 &&
+          options.every(
+            (option) =>
+              option.kind === 'kept' &&
+              (option.name === '--limit' || option.name === '--limit-burst') &&
+              !option.negated,
+          )
+          ? 1
+          : undefined;
       case 'hashlimit':
         return hashlimit(options);
       case 'connlimit':
@@ -150,10 +195,18 @@ export class PacketMatch {
         return this.#answered(branch) === undefined ? connbytes(options) : undefined;
       case 'helper':
         // xt_helper.c helper_mt: a connection that no other one expected has no helper.
-        return all(options, (option) => (option.kind === 'kept' && option.name === '--helper' ? option.negated : undefined));
+        return all(options, (option) =>
+          option.kind === 'kept' && option.name === '--helper' ? option.negated : undefined,
+        );
       case 'pkttype':
         // ip_rcv drops what is for another host; to one address alone, no packet is a broadcast.
-        return isToMany(this.#packet.destination) ? undefined : all(options, (option) => (option.kind === 'kept' && option.name === '--pkt-type' ? (option.values[0] === 'unicast' || option.values[0] === 'host') !== option.negated : undefined));
+        return isToMany(this.#packet.destination)
+          ? undefined
+          : all(options, (option) =>
+              option.kind === 'kept' && option.name === '--pkt-type'
+                ? (option.values[0] === 'unicast' || option.values[0] === 'host') !== option.negated
+                : undefined,
+            );
       case 'cgroup':
         // xt_cgroup.c: a packet without a socket never matches, negated or not.
         return this.#packet.entersAt === 'OUTPUT' ? undefined : 0;
@@ -161,11 +214,17 @@ export class PacketMatch {
         return this.#owner(options);
       case 'rpfilter':
         // ipt_rpfilter.c: what comes by lo passes.
-        if (before.at.inInterface !== 'lo' || options.some((option) => option.kind !== 'kept' || option.negated)) return undefined;
+        if (before.at.inInterface !== 'lo' || options.some((option) => option.kind !== 'kept' || option.negated))
+          return undefined;
         return options.some((option) => option.kind === 'kept' && option.name === '--invert') ? 0 : 1;
       case 'nfacct':
         // xt_nfacct.c: an object without a quota matches always; kube-proxy makes its own without one.
-        return options.length === 1 && options[0]?.kind === 'kept' && !options[0].negated && kubeProxyAccounts.has(options[0].values[0] ?? '') ? 1 : undefined;
+        return options.length === 1 &&
+          options[0]?.kind === 'kept' &&
+          !options[0].negated &&
+          kubeProxyAccounts.has(options[0].values[0] ?? '')
+          ? 1
+          : undefined;
       default:
         return undefined;
     }
@@ -179,7 +238,10 @@ export class PacketMatch {
         return negate(isPort(option, this.#portOf(branch)), option.negated);
       case 'tcpFlags':
         // A connection begins with SYN alone, and the answer to it is SYN and ACK.
-        return (((this.#packet.answers === undefined ? synFlag : synFlag | ackFlag) & option.mask) === option.set) !== option.negated;
+        return (
+          (((this.#packet.answers === undefined ? synFlag : synFlag | ackFlag) & option.mask) === option.set) !==
+          option.negated
+        );
       default:
         return undefined;
     }
@@ -240,11 +302,33 @@ export class PacketMatch {
         return negate(isProtocol(option.protocol, protocol), option.negated);
       case 'connectionAddress': {
         // A reply comes from where the packet goes, and goes to where it seems to come from.
-        const address = option.direction === 'original' ? (option.end === 'source' ? source : destination) : connection !== undefined ? (option.end === 'source' ? this.#packet.source : this.#packet.destination) : option.end === 'source' ? this.#destinationOf(branch) : this.#sourceOf(branch);
+        const address =
+          option.direction === 'original'
+            ? option.end === 'source'
+              ? source
+              : destination
+            : connection !== undefined
+              ? option.end === 'source'
+                ? this.#packet.source
+                : this.#packet.destination
+              : option.end === 'source'
+                ? this.#destinationOf(branch)
+                : this.#sourceOf(branch);
         return negate(inNetwork(networkOf(option), this.#number(address)), option.negated);
       }
       case 'connectionPort': {
-        const port = option.direction === 'original' ? (option.end === 'source' ? sourcePort : destinationPort) : connection !== undefined ? (option.end === 'source' ? this.#packet.sourcePort : undefined) : option.end === 'source' ? this.#portOf(branch) : this.#sourcePortOf(branch);
+        const port =
+          option.direction === 'original'
+            ? option.end === 'source'
+              ? sourcePort
+              : destinationPort
+            : connection !== undefined
+              ? option.end === 'source'
+                ? this.#packet.sourcePort
+                : undefined
+              : option.end === 'source'
+                ? this.#portOf(branch)
+                : this.#sourcePortOf(branch);
         return negate(isPort(option, port), option.negated);
       }
       case 'direction':
@@ -257,13 +341,16 @@ export class PacketMatch {
   #hasState(states: readonly string[], branch: Branch): boolean | undefined {
     const connection = this.#answered(branch);
     if (connection !== undefined) {
-      if (states.includes('ESTABLISHED') || (states.includes('DNAT') && isTranslated(connection, this.#packet))) return true;
+      if (states.includes('ESTABLISHED') || (states.includes('DNAT') && isTranslated(connection, this.#packet)))
+        return true;
       if (states.includes('SNAT') && connection.isMasqueraded) return undefined;
       return states.every((state) => knownStates.has(state)) ? false : undefined;
     }
     if (states.includes('NEW')) return true;
     // nf_nat_core.c nf_nat_setup_info: the bit is set where the address or the port changes.
-    const isRewritten = branch.dnat !== undefined && (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
+    const isRewritten =
+      branch.dnat !== undefined &&
+      (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
     if (states.includes('DNAT') && isRewritten) return true;
     // Whether masquerading changed anything depends on the address that the kernel chose.
     if (states.includes('SNAT') && branch.masqueradedBy !== undefined) return undefined;
@@ -276,7 +363,9 @@ export class PacketMatch {
     if (statuses.includes('CONFIRMED') && (isAnswer || this.#isReturned(before))) return true;
     // The kernel notes it as it looks the answer up (nf_conntrack_core.c nf_conntrack_in).
     if (statuses.includes('SEEN_REPLY') && isAnswer) return true;
-    const isRewritten = branch.dnat !== undefined && (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
+    const isRewritten =
+      branch.dnat !== undefined &&
+      (branch.dnat.address !== this.#packet.destination || branch.dnat.port !== this.#packet.destinationPort);
     if (isAnswer && (statuses.includes('DNAT') || statuses.includes('SNAT'))) return undefined;
     if (statuses.includes('DNAT') && isRewritten) return true;
     if (statuses.includes('SNAT') && branch.masqueradedBy !== undefined) return undefined;
@@ -292,7 +381,9 @@ export class PacketMatch {
 
   /** The connection that the packet answers, where conntrack finds it. */
   #answered(branch: Branch): Connection | undefined {
-    return this.#packet.answers !== undefined && trackedAs(this.#packet, branch) === 'answer' ? this.#packet.answers.connection : undefined;
+    return this.#packet.answers !== undefined && trackedAs(this.#packet, branch) === 'answer'
+      ? this.#packet.answers.connection
+      : undefined;
   }
 
   /** The packet was sent by the node to itself and comes back by lo, with its connection. */
@@ -302,7 +393,9 @@ export class PacketMatch {
 
   /** xt_set.c: the sets are asked; options on counters change no answer unless they compare them. */
   #set(options: readonly IptablesOption[], branch: Branch, { changedSets }: Before): number | undefined {
-    const returnNomatch = options.some((option) => option.kind === 'kept' && option.name === '--return-nomatch' && !option.negated);
+    const returnNomatch = options.some(
+      (option) => option.kind === 'kept' && option.name === '--return-nomatch' && !option.negated,
+    );
     return all(options, (option) => {
       if (option.kind === 'kept') return plainSetOptions.has(option.name) ? true : undefined;
       if (option.kind !== 'matchSet') return undefined;
@@ -316,14 +409,19 @@ export class PacketMatch {
         sourcePort: this.#sourcePortOf(branch),
         destinationPort: this.#portOf(branch),
       });
-      return negate(ipSetContains(set, option.flags, packet, { returnNomatch, sets: this.#machine.ipSets }), option.negated);
+      return negate(
+        ipSetContains(set, option.flags, packet, { returnNomatch, sets: this.#machine.ipSets }),
+        option.negated,
+      );
     });
   }
 
   /** xt_owner.c: a packet that the node only forwards has no socket, and then only what is negated holds. */
   #owner(options: readonly IptablesOption[]): number | undefined {
     if (this.#packet.entersAt === 'OUTPUT' || options.length === 0) return undefined;
-    return all(options, (option) => (option.kind === 'kept' && option.name !== '--suppl-groups' ? option.negated : undefined));
+    return all(options, (option) =>
+      option.kind === 'kept' && option.name !== '--suppl-groups' ? option.negated : undefined,
+    );
   }
 
   #sourceOf(branch: Branch): string | undefined {
@@ -349,7 +447,14 @@ function isTranslated({ original }: Connection, { source, sourcePort }: Packet):
 }
 
 type OwnCondition = 'source' | 'destination' | 'inInterface' | 'outInterface' | 'protocol' | 'fragment';
-const ownConditions: readonly OwnCondition[] = ['destination', 'protocol', 'source', 'inInterface', 'outInterface', 'fragment'];
+const ownConditions: readonly OwnCondition[] = [
+  'destination',
+  'protocol',
+  'source',
+  'inInterface',
+  'outInterface',
+  'fragment',
+];
 
 function ownText(condition: OwnCondition, rule: IptablesRule): string {
   const text = (flag: string, value: string, negated: boolean): string => `${negated ? '! ' : ''}${flag} ${value}`;
@@ -371,18 +476,40 @@ function ownText(condition: OwnCondition, rule: IptablesRule): string {
 
 const synFlag = 0x02;
 const ackFlag = 0x10;
-const knownStates: ReadonlySet<string> = new Set(['INVALID', 'NEW', 'RELATED', 'ESTABLISHED', 'UNTRACKED', 'SNAT', 'DNAT']);
-const knownStatuses: ReadonlySet<string> = new Set(['NONE', 'EXPECTED', 'SEEN_REPLY', 'ASSURED', 'CONFIRMED', 'SNAT', 'DNAT']);
+const knownStates: ReadonlySet<string> = new Set([
+  'INVALID',
+  'NEW',
+  'RELATED',
+  'ESTABLISHED',
+  'UNTRACKED',
+  'SNAT',
+  'DNAT',
+]);
+const knownStatuses: ReadonlySet<string> = new Set([
+  'NONE',
+  'EXPECTED',
+  'SEEN_REPLY',
+  'ASSURED',
+  'CONFIRMED',
+  'SNAT',
+  'DNAT',
+]);
 const plainSetOptions: ReadonlySet<string> = new Set(['--return-nomatch', '--update-counters', '--update-subcounters']);
 /** pkg/proxy/metrics/metrics.go, 1.31 to 1.37. */
-const kubeProxyAccounts: ReadonlySet<string> = new Set(['ct_state_invalid_dropped_pkts', 'localhost_nps_accepted_pkts']);
+const kubeProxyAccounts: ReadonlySet<string> = new Set([
+  'ct_state_invalid_dropped_pkts',
+  'localhost_nps_accepted_pkts',
+]);
 
 function negate(holds: boolean | undefined, negated: boolean): boolean | undefined {
   return holds === undefined ? undefined : holds !== negated;
 }
 
 /** 0 where any option surely does not hold, 1 where all do. */
-function all(options: readonly IptablesOption[], holds: (option: IptablesOption) => boolean | undefined): number | undefined {
+function all(
+  options: readonly IptablesOption[],
+  holds: (option: IptablesOption) => boolean | undefined,
+): number | undefined {
   let answer: number | undefined = 1;
   for (const option of options) {
     const each = holds(option);
@@ -404,7 +531,10 @@ function inNetwork(network: Network | undefined, number: AddressNumber): boolean
   return number.bits === network.bits && (number.value & network.mask) === network.network;
 }
 
-const endsOf = oncePer(({ from, to }: { readonly from: string; readonly to: string }) => ({ from: addressNumber(from), to: addressNumber(to) }));
+const endsOf = oncePer(({ from, to }: { readonly from: string; readonly to: string }) => ({
+  from: addressNumber(from),
+  to: addressNumber(to),
+}));
 
 function isBetween(range: { readonly from: string; readonly to: string }, number: AddressNumber): boolean | undefined {
   const { from, to } = endsOf(range);
@@ -413,7 +543,11 @@ function isBetween(range: { readonly from: string; readonly to: string }, number
 }
 
 /** An unknown name is any but lo's. */
-function isInterface({ name, negated }: IptablesInterface, actual: string | undefined, { otherInterfaces }: Machine): boolean | undefined {
+function isInterface(
+  { name, negated }: IptablesInterface,
+  actual: string | undefined,
+  { otherInterfaces }: Machine,
+): boolean | undefined {
   if (name === '' || name === '+') return !negated;
   const isBeginning = name.endsWith('+');
   if (actual === undefined) return name === 'lo' || otherInterfaces?.has(name) === true ? negated : undefined;
@@ -428,7 +562,9 @@ function isPort({ from, to }: PortRange, port: number | undefined): boolean | un
 const protocolNumbers: Readonly<Record<Protocol, string>> = { TCP: '6', UDP: '17', SCTP: '132' };
 /** Of /etc/protocols and iptables itself (libxtables/xtables.c xtables_chain_protos), beside those of Services. */
 const otherProtocols: ReadonlySet<string> = new Set(
-  'ip icmp igmp ggp ipencap ipv4 st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 ipv6-route ipv6-frag idrp rsvp gre esp ipv6-esp ah ipv6-auth skip icmpv6 ipv6-icmp ipv6-nonxt ipv6-opts rspf vmtp eigrp ospf ax.25 ipip etherip encap pim ipcomp vrrp l2tp isis fc mobility-header ipv6-mh mh udplite mpls-in-ip manet hip shim6 wesp rohc ethernet'.split(' '),
+  'ip icmp igmp ggp ipencap ipv4 st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 ipv6-route ipv6-frag idrp rsvp gre esp ipv6-esp ah ipv6-auth skip icmpv6 ipv6-icmp ipv6-nonxt ipv6-opts rspf vmtp eigrp ospf ax.25 ipip etherip encap pim ipcomp vrrp l2tp isis fc mobility-header ipv6-mh mh udplite mpls-in-ip manet hip shim6 wesp rohc ethernet'.split(
+    ' ',
+  ),
 );
 
 function isProtocol(asked: string, protocol: Protocol): boolean | undefined {
@@ -444,15 +580,30 @@ const statistic = oncePer((options: readonly IptablesOption[]): number | undefin
   let chance: number | undefined;
   for (const option of options) {
     if (option.kind === 'statisticMode') mode = option.mode;
-    else if (option.kind === 'probability') chance = option.negated ? 1 - option.of2To31 / 2 ** 31 : option.of2To31 / 2 ** 31;
+    else if (option.kind === 'probability')
+      chance = option.negated ? 1 - option.of2To31 / 2 ** 31 : option.of2To31 / 2 ** 31;
     else if (option.kind === 'every') chance = option.negated ? 1 - 1 / option.count : 1 / option.count;
     else if (option.kind !== 'packet') return undefined;
   }
-  const isWhole = mode === 'random' ? options.some(({ kind }) => kind === 'probability') : options.some(({ kind }) => kind === 'every');
-  return mode !== undefined && isWhole && options.filter(({ kind }) => kind === 'probability' || kind === 'every').length === 1 ? chance : undefined;
+  const isWhole =
+    mode === 'random'
+      ? options.some(({ kind }) => kind === 'probability')
+      : options.some(({ kind }) => kind === 'every');
+  return mode !== undefined &&
+    isWhole &&
+    options.filter(({ kind }) => kind === 'probability' || kind === 'every').length === 1
+    ? chance
+    : undefined;
 });
 
-const recentOptions: ReadonlySet<string> = new Set(['--seconds', '--reap', '--rttl', '--mask', '--rsource', '--hitcount']);
+const recentOptions: ReadonlySet<string> = new Set([
+  '--seconds',
+  '--reap',
+  '--rttl',
+  '--mask',
+  '--rsource',
+  '--hitcount',
+]);
 
 /**
  * xt_recent.c recent_mt: to be put into a list always succeeds. The client is taken for a new one, that is in a list
@@ -495,10 +646,11 @@ function hashlimit(options: readonly IptablesOption[]): number | undefined {
 function connlimit(options: readonly IptablesOption[]): number | undefined {
   return all(options, (option) => {
     if (option.kind !== 'kept') return undefined;
-    if (option.name !== '--connlimit-above' && option.name !== '--connlimit-upto') return option.negated ? undefined : true;
+    if (option.name !== '--connlimit-above' && option.name !== '--connlimit-upto')
+      return option.negated ? undefined : true;
     const most = Number(option.values[0]);
     if (!Number.isInteger(most)) return undefined;
-    return (option.name === '--connlimit-above') === (most < 1) !== option.negated;
+    return ((option.name === '--connlimit-above') === most < 1) !== option.negated;
   });
 }
 
@@ -507,7 +659,8 @@ const packetBytes = { least: 28, most: 65_535 } as const;
 
 /** xt_connbytes.c connbytes_mt: of a connection's first packet, it alone is counted, in its own direction. */
 function connbytes(options: readonly IptablesOption[]): number | undefined {
-  const word = (name: string): readonly string[] | undefined => options.flatMap((option) => (option.kind === 'kept' && option.name === name ? [option.values] : []))[0];
+  const word = (name: string): readonly string[] | undefined =>
+    options.flatMap((option) => (option.kind === 'kept' && option.name === name ? [option.values] : []))[0];
   const range = options.find((option) => option.kind === 'kept' && option.name === '--connbytes');
   const [mode] = word('--connbytes-mode') ?? [];
   const [direction] = word('--connbytes-dir') ?? [];

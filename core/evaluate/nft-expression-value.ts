@@ -63,14 +63,20 @@ export function valuesOf(expression: NftExpression, types: readonly string[], as
       let values: readonly Weighted[] = certainly([]);
       expression.parts.forEach((part, index) => {
         const next = valuesOf(part, [types[index] ?? ''], asked);
-        values = values.flatMap(({ share, parts }) => next.map((each) => ({ share: share * each.share, parts: [...parts, ...each.parts] })));
+        values = values.flatMap(({ share, parts }) =>
+          next.map((each) => ({ share: share * each.share, parts: [...parts, ...each.parts] })),
+        );
       });
       return values;
     }
     case 'map':
       return lookUp(expression.key, expression.data, asked).flatMap(({ share, found }): readonly Weighted[] => {
-        if (found.kind !== 'element' || found.element.value === undefined) return [{ share, parts: [found.kind === 'none' ? absent : unknownReading] }];
-        return valuesOf(found.element.value, types, asked).map((value) => ({ share: share * value.share, parts: value.parts }));
+        if (found.kind !== 'element' || found.element.value === undefined)
+          return [{ share, parts: [found.kind === 'none' ? absent : unknownReading] }];
+        return valuesOf(found.element.value, types, asked).map((value) => ({
+          share: share * value.share,
+          parts: value.parts,
+        }));
       });
     case 'binary':
       return binaryValues(expression.operator, expression.operands, types, asked);
@@ -78,17 +84,32 @@ export function valuesOf(expression: NftExpression, types: readonly string[], as
       const reading = readPacket(expression, asked.packet, asked.branch, asked.at, asked.machine);
       if (reading !== undefined) return certainly([reading]);
       const ranges = rangesOf(expression, types);
-      return certainly(ranges === undefined ? [unknownReading] : ranges.map(({ from, to }): Reading => (from === to ? { kind: 'atom', atom: from } : unknownReading)));
+      return certainly(
+        ranges === undefined
+          ? [unknownReading]
+          : ranges.map(({ from, to }): Reading => (from === to ? { kind: 'atom', atom: from } : unknownReading)),
+      );
     }
   }
 }
 
-function binaryValues(operator: string, operands: readonly NftExpression[], types: readonly string[], asked: Asked): readonly Weighted[] {
+function binaryValues(
+  operator: string,
+  operands: readonly NftExpression[],
+  types: readonly string[],
+  asked: Asked,
+): readonly Weighted[] {
   const own = operands.map(nftTypesOf).find(([type]) => type !== '' && type !== undefined) ?? types;
   let values: readonly Weighted[] | undefined;
   for (const operand of operands) {
     const next = valuesOf(operand, own, asked);
-    values = values?.flatMap((left) => next.map((right) => ({ share: left.share * right.share, parts: [combine(operator, left.parts[0] ?? unknownReading, right.parts[0] ?? unknownReading)] }))) ?? next;
+    values =
+      values?.flatMap((left) =>
+        next.map((right) => ({
+          share: left.share * right.share,
+          parts: [combine(operator, left.parts[0] ?? unknownReading, right.parts[0] ?? unknownReading)],
+        })),
+      ) ?? next;
   }
   return values ?? certainly([unknownReading]);
 }
@@ -100,7 +121,10 @@ function combine(operator: string, left: Reading, right: Reading): Reading {
   switch (operator) {
     case '&':
       // A bit that is surely 0 on one side is 0, whatever the other is.
-      return bitsReading(one.bits & other.bits, (one.unknown | other.unknown) & (one.bits | one.unknown) & (other.bits | other.unknown));
+      return bitsReading(
+        one.bits & other.bits,
+        (one.unknown | other.unknown) & (one.bits | one.unknown) & (other.bits | other.unknown),
+      );
     case '|': {
       const set = one.bits | other.bits;
       return bitsReading(set, (one.unknown | other.unknown) & ~set);
@@ -109,14 +133,17 @@ function combine(operator: string, left: Reading, right: Reading): Reading {
       return bitsReading((one.bits ^ other.bits) & ~(one.unknown | other.unknown), one.unknown | other.unknown);
     default: {
       if (other.unknown !== 0 || other.bits > 31) return unknownReading;
-      return operator === '<<' ? bitsReading(one.bits << other.bits, one.unknown << other.bits) : bitsReading(one.bits >>> other.bits, one.unknown >>> other.bits);
+      return operator === '<<'
+        ? bitsReading(one.bits << other.bits, one.unknown << other.bits)
+        : bitsReading(one.bits >>> other.bits, one.unknown >>> other.bits);
     }
   }
 }
 
 /** Of IPv6 addresses: they are wider than a number's bits. */
 function combineWide(operator: string, left: Reading, right: Reading): Reading {
-  if (left.kind !== 'atom' || right.kind !== 'atom' || typeof left.atom !== 'bigint' || typeof right.atom !== 'bigint') return unknownReading;
+  if (left.kind !== 'atom' || right.kind !== 'atom' || typeof left.atom !== 'bigint' || typeof right.atom !== 'bigint')
+    return unknownReading;
   if (operator === '&') return { kind: 'atom', atom: left.atom & right.atom };
   if (operator === '|') return { kind: 'atom', atom: left.atom | right.atom };
   return operator === '^' ? { kind: 'atom', atom: left.atom ^ right.atom } : unknownReading;
@@ -138,7 +165,9 @@ function bitsOf(reading: Reading): { readonly bits: number; readonly unknown: nu
 }
 
 function bitsReading(bits: number, unknownBits: number): Reading {
-  return unknownBits === 0 ? { kind: 'atom', atom: bits >>> 0 } : { kind: 'bits', bits: bits >>> 0, unknown: unknownBits >>> 0 };
+  return unknownBits === 0
+    ? { kind: 'atom', atom: bits >>> 0 }
+    : { kind: 'bits', bits: bits >>> 0, unknown: unknownBits >>> 0 };
 }
 
 /** What a set or map holds for the key. */
@@ -150,8 +179,21 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
     elements = data.elements;
   } else if (data.kind === 'setReference') {
     const set = asked.set(data.name);
-    if (set === undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read`, mayBeNone: true } }];
-    if (set.unrecognized !== undefined) return [{ share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, of which lines are not understood`, mayBeNone: true } }];
+    if (set === undefined)
+      return [
+        { share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read`, mayBeNone: true } },
+      ];
+    if (set.unrecognized !== undefined)
+      return [
+        {
+          share: 1,
+          found: {
+            kind: 'unknown',
+            why: `set or map ${data.name}, of which lines are not understood`,
+            mayBeNone: true,
+          },
+        },
+      ];
     elements = set.elements;
     changed = asked.branch.remembered?.get(data.name);
   } else {
@@ -163,7 +205,10 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
     const found = late === undefined ? [] : findIn(late, parts);
     const isFound = found.some((each) => each.found.kind !== 'none');
     if (!isFound && changed?.isUnknown === true) return [{ share, found: notKnown }];
-    return (isFound ? found : findIn(index, parts)).map((each) => ({ share: share * each.share, found: isGone(each.found, changed) ? { kind: 'none' } : each.found }));
+    return (isFound ? found : findIn(index, parts)).map((each) => ({
+      share: share * each.share,
+      found: isGone(each.found, changed) ? { kind: 'none' } : each.found,
+    }));
   });
 }
 
@@ -177,7 +222,10 @@ function elementsOf(changed: RememberedElements): readonly NftElement[] {
 }
 
 function isGone(found: Found, changed: RememberedElements | undefined): boolean {
-  return found.kind === 'element' && changed?.elements.some((each) => each.element === found.element && each.isGone === true) === true;
+  return (
+    found.kind === 'element' &&
+    changed?.elements.some((each) => each.element === found.element && each.isGone === true) === true
+  );
 }
 
 function findIn(index: NftSetIndex, parts: readonly Reading[]): readonly WeightedFound[] {
@@ -198,7 +246,12 @@ function findIn(index: NftSetIndex, parts: readonly Reading[]): readonly Weighte
   if (possible.length === 0) return [{ share: 1, found: foundOf(index.catchAll) }];
   const all = index.catchAll === undefined ? possible : [...possible, index.catchAll];
   const isFollowed = all.length <= mostPossible && !all.some(({ statements }) => statements?.some(isStateful) === true);
-  return [{ share: 1, found: { kind: 'unknown', mayBeNone: index.catchAll === undefined, ...(isFollowed ? { possible: all } : {}) } }];
+  return [
+    {
+      share: 1,
+      found: { kind: 'unknown', mayBeNone: index.catchAll === undefined, ...(isFollowed ? { possible: all } : {}) },
+    },
+  ];
 }
 
 const notKnown: Found = { kind: 'unknown', mayBeNone: true };
@@ -226,9 +279,18 @@ function isPossible(reading: Reading, range: AtomRange): boolean {
     case 'unknown':
       return range.from !== range.to || !reading.not.includes(range.from);
     case 'uniform':
-      return typeof range.from === 'number' && typeof range.to === 'number' && range.to >= reading.from && range.from < reading.from + reading.count;
+      return (
+        typeof range.from === 'number' &&
+        typeof range.to === 'number' &&
+        range.to >= reading.from &&
+        range.from < reading.from + reading.count
+      );
     case 'bits':
-      return range.from !== range.to || typeof range.from !== 'number' || (range.from & ~reading.unknown) >>> 0 === reading.bits;
+      return (
+        range.from !== range.to ||
+        typeof range.from !== 'number' ||
+        (range.from & ~reading.unknown) >>> 0 === reading.bits
+      );
   }
 }
 
@@ -237,7 +299,14 @@ export function answerOf({ operator, left, right }: Extract<NftStatement, { kind
   const isNegated = operator === '!=';
   if (right.kind === 'set' || right.kind === 'setReference') {
     if (operator !== '==' && operator !== 'in' && !isNegated) return unknown;
-    return sum(lookUp(left, right, asked).map(({ share, found }) => [share, found.kind === 'unknown' ? unknown : (found.kind === 'element') === isNegated ? no : yes]), left, asked);
+    return sum(
+      lookUp(left, right, asked).map(({ share, found }) => [
+        share,
+        found.kind === 'unknown' ? unknown : (found.kind === 'element') === isNegated ? no : yes,
+      ]),
+      left,
+      asked,
+    );
   }
   const types = nftTypesOf(left);
   const ranges = rangesOf(right, types);
@@ -247,16 +316,29 @@ export function answerOf({ operator, left, right }: Extract<NftStatement, { kind
       if (ranges !== undefined) return [[share, compareParts(operator, parts, ranges)]];
       // Both sides are read of the packet.
       return valuesOf(right, types, asked).map((other): readonly [number, Answer] => {
-        const exact = other.parts.map((part): AtomRange | undefined => (part.kind === 'atom' ? { from: part.atom, to: part.atom } : undefined));
+        const exact = other.parts.map((part): AtomRange | undefined =>
+          part.kind === 'atom' ? { from: part.atom, to: part.atom } : undefined,
+        );
         const isKnown = exact.every((range) => range !== undefined);
-        return [share * other.share, other.parts.some(({ kind }) => kind === 'absent') ? no : isKnown ? compareParts(operator, parts, exact) : unknown];
+        return [
+          share * other.share,
+          other.parts.some(({ kind }) => kind === 'absent')
+            ? no
+            : isKnown
+              ? compareParts(operator, parts, exact)
+              : unknown,
+        ];
       });
     }),
   );
 }
 
 /** @param left of a match with a set: a key that the packet does not have breaks the rule, also for `!=` */
-function sum(answers: readonly (readonly [share: number, answer: Answer])[], left?: NftExpression, asked?: Asked): Answer {
+function sum(
+  answers: readonly (readonly [share: number, answer: Answer])[],
+  left?: NftExpression,
+  asked?: Asked,
+): Answer {
   if (left !== undefined && asked !== undefined && isAbsent(left, asked)) return no;
   const total = { yes: 0, no: 0, unknown: 0 };
   for (const [share, answer] of answers) {
@@ -277,8 +359,13 @@ function compareParts(operator: string, parts: readonly Reading[], ranges: reado
     if (parts.length !== ranges.length) return unknown;
     const answers = parts.map((part, index) => isWithin(part, ranges[index]));
     const [only] = answers;
-    if (answers.length === 1 && only !== undefined) return operator === '==' ? only : { yes: only.no, no: only.yes, unknown: only.unknown };
-    const all = answers.some((answer) => answer.no === 1) ? no : answers.every((answer) => answer.yes === 1) ? yes : unknown;
+    if (answers.length === 1 && only !== undefined)
+      return operator === '==' ? only : { yes: only.no, no: only.yes, unknown: only.unknown };
+    const all = answers.some((answer) => answer.no === 1)
+      ? no
+      : answers.every((answer) => answer.yes === 1)
+        ? yes
+        : unknown;
     return operator === '==' ? all : { yes: all.no, no: all.yes, unknown: all.unknown };
   }
   const [part = unknownReading] = parts;
@@ -292,7 +379,10 @@ function isWithin(reading: Reading, range: AtomRange | undefined): Answer {
   if (range === undefined) return unknown;
   if (reading.kind === 'atom') return holds(range, reading.atom) ? yes : no;
   if (reading.kind === 'uniform' && typeof range.from === 'number' && typeof range.to === 'number') {
-    const slots = Math.max(0, Math.min(range.to, reading.from + reading.count - 1) - Math.max(range.from, reading.from) + 1);
+    const slots = Math.max(
+      0,
+      Math.min(range.to, reading.from + reading.count - 1) - Math.max(range.from, reading.from) + 1,
+    );
     return { yes: slots / reading.count, no: 1 - slots / reading.count, unknown: 0 };
   }
   return isPossible(reading, range) ? unknown : no;
@@ -309,11 +399,21 @@ function hasFlags(reading: Reading, { from, to }: AtomRange, isAny: boolean): An
 function isOrdered(reading: Reading, operator: string, limit: Atom): Answer {
   if (reading.kind === 'uniform' && typeof limit === 'number') {
     const { from, count } = reading;
-    const below = Math.min(count, Math.max(0, (operator === '<' || operator === '>=' ? limit : limit + 1) - from)) / count;
-    return operator === '<' || operator === '<=' ? { yes: below, no: 1 - below, unknown: 0 } : { yes: 1 - below, no: below, unknown: 0 };
+    const below =
+      Math.min(count, Math.max(0, (operator === '<' || operator === '>=' ? limit : limit + 1) - from)) / count;
+    return operator === '<' || operator === '<='
+      ? { yes: below, no: 1 - below, unknown: 0 }
+      : { yes: 1 - below, no: below, unknown: 0 };
   }
   if (reading.kind !== 'atom' || typeof reading.atom !== typeof limit) return unknown;
   const { atom } = reading;
-  const isTrue = operator === '<' ? atom < limit : operator === '<=' ? atom <= limit : operator === '>' ? atom > limit : atom >= limit;
+  const isTrue =
+    operator === '<'
+      ? atom < limit
+      : operator === '<='
+        ? atom <= limit
+        : operator === '>'
+          ? atom > limit
+          : atom >= limit;
   return isTrue ? yes : no;
 }

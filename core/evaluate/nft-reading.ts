@@ -33,7 +33,13 @@ export interface Place extends At {
 const protocolNumbers = { TCP: 6, UDP: 17, SCTP: 132 } as const;
 
 /** Reads one expression that asks the packet itself; undefined for one of another kind. */
-export function readPacket(expression: NftExpression, packet: Packet, branch: Branch, at: Place, machine: Machine): Reading | undefined {
+export function readPacket(
+  expression: NftExpression,
+  packet: Packet,
+  branch: Branch,
+  at: Place,
+  machine: Machine,
+): Reading | undefined {
   switch (expression.kind) {
     case 'payload':
       return readPayload(expression.protocol, expression.field, packet, branch);
@@ -47,7 +53,9 @@ export function readPacket(expression: NftExpression, packet: Packet, branch: Br
       return { kind: 'uniform', from: expression.offset, count: expression.modulus };
     case 'rawPayload':
       if (expression.base !== 'th' || expression.length !== 16) return unknownReading;
-      return expression.offset === 0 || expression.offset === 16 ? readPayload('th', expression.offset === 0 ? 'sport' : 'dport', packet, branch) : unknownReading;
+      return expression.offset === 0 || expression.offset === 16
+        ? readPayload('th', expression.offset === 0 ? 'sport' : 'dport', packet, branch)
+        : unknownReading;
     case 'header':
     case 'rawTcpOption':
     case 'rt':
@@ -123,11 +131,15 @@ function readMeta(key: string, packet: Packet, branch: Branch, at: Place): Readi
       return interfaceReading(at.outInterface);
     case 'pkttype':
       // ip_rcv drops what is for another host before the hooks; a packet of the node itself is PACKET_HOST too.
-      return isMulticast(packet.destination) || packet.destination === '255.255.255.255' ? unknownReading : atomReading(0);
+      return isMulticast(packet.destination) || packet.destination === '255.255.255.255'
+        ? unknownReading
+        : atomReading(0);
     case 'skuid':
     case 'skgid':
     case 'cgroup':
-      return packet.entersAt === 'OUTPUT' && (at.hook === 'output' || at.hook === 'postrouting') ? unknownReading : absent;
+      return packet.entersAt === 'OUTPUT' && (at.hook === 'output' || at.hook === 'postrouting')
+        ? unknownReading
+        : absent;
     case 'random':
       return { kind: 'uniform', from: 0, count: 2 ** 32 };
     default:
@@ -140,7 +152,13 @@ function interfaceReading(name: string | undefined): Reading {
 }
 
 /** nft_ct.c, nft_ct_get_eval: without a connection, only the state has a value. */
-function readConnection(key: string, direction: string | undefined, packet: Packet, branch: Branch, at: Place): Reading {
+function readConnection(
+  key: string,
+  direction: string | undefined,
+  packet: Packet,
+  branch: Branch,
+  at: Place,
+): Reading {
   const tracked = at.isBeforeTracking && branch.untracked !== true ? 'invalid' : trackedAs(packet, branch);
   if (key === 'state') return atomReading(stateBits[tracked]);
   if (tracked === 'invalid' || tracked === 'untracked') return absent;
@@ -148,16 +166,31 @@ function readConnection(key: string, direction: string | undefined, packet: Pack
   const connection = tracked === 'answer' ? packet.answers?.connection : undefined;
   const { original = packet } = connection ?? {};
   // The answer comes from where the packet goes to, and goes to where it comes from.
-  const answer = connection === undefined
-    ? { source: branch.dnat?.address ?? packet.destination, sourcePort: branch.dnat?.port ?? packet.destinationPort, destination: sourceOf(packet, branch), destinationPort: sourcePortOf(packet, branch) }
-    : { source: packet.source, sourcePort: packet.sourcePort, destination: packet.destination, destinationPort: destinationPortOf(packet, { ...branch, turned: {} }) };
+  const answer =
+    connection === undefined
+      ? {
+          source: branch.dnat?.address ?? packet.destination,
+          sourcePort: branch.dnat?.port ?? packet.destinationPort,
+          destination: sourceOf(packet, branch),
+          destinationPort: sourcePortOf(packet, branch),
+        }
+      : {
+          source: packet.source,
+          sourcePort: packet.sourcePort,
+          destination: packet.destination,
+          destinationPort: destinationPortOf(packet, { ...branch, turned: {} }),
+        };
   switch (key) {
     case 'status': {
       const isTranslated = answer.source !== original.destination || answer.sourcePort !== original.destinationPort;
       const isMasqueraded = connection?.isMasqueraded ?? branch.masqueradedBy !== undefined;
       // Confirmed once it has left the first time: as it comes back by lo; SEEN_REPLY from its answer on.
       const confirmed = connection === undefined ? (at.inInterface === 'lo' ? 8 : 0) : 8 | 2;
-      return atomReading((connection === undefined ? (branch.dnat === undefined ? 0 : 32) : isTranslated ? 32 : 0) | (isMasqueraded ? 16 : 0) | confirmed);
+      return atomReading(
+        (connection === undefined ? (branch.dnat === undefined ? 0 : 32) : isTranslated ? 32 : 0) |
+          (isMasqueraded ? 16 : 0) |
+          confirmed,
+      );
     }
     case 'direction':
       return atomReading(connection === undefined ? 0 : 1);
@@ -194,7 +227,13 @@ function readConnection(key: string, direction: string | undefined, packet: Pack
 const stateBits = { new: 8, answer: 2, invalid: 1, untracked: 64 } as const;
 
 /** Types of addresses: RTN_LOCAL 2, RTN_MULTICAST 5 (linux/rtnetlink.h). */
-function readRoute(result: string, flags: readonly string[], packet: Packet, branch: Branch, machine: Machine): Reading {
+function readRoute(
+  result: string,
+  flags: readonly string[],
+  packet: Packet,
+  branch: Branch,
+  machine: Machine,
+): Reading {
   if (result !== 'type') return unknownReading;
   const address = flags.includes('saddr') ? sourceOf(packet, branch) : destinationOf(packet, branch);
   if (address === undefined) return unknownReading;

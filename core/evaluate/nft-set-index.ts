@@ -109,7 +109,9 @@ export class NftSetIndex {
 
   /** The elements that could hold for a key of which not all parts are known, `*` left aside. */
   possible(isPossible: (part: number, range: AtomRange) => boolean): NftElement[] {
-    return this.#entries.filter(({ ranges }) => ranges.every((range, part) => isPossible(part, range))).map(({ element }) => element);
+    return this.#entries
+      .filter(({ ranges }) => ranges.every((range, part) => isPossible(part, range)))
+      .map(({ element }) => element);
   }
 
   /** How the numbers from..from + count - 1 fall on the elements: one part alone. */

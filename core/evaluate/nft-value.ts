@@ -108,25 +108,69 @@ export function ipv4Of(text: string): number | undefined {
 
 export function ipv6Of(text: string): bigint | undefined {
   if (!ipaddr.IPv6.isValid(text)) return undefined;
-  return ipaddr.IPv6.parse(text).toByteArray().reduce((address, byte) => (address << 8n) | BigInt(byte), 0n);
+  return ipaddr.IPv6.parse(text)
+    .toByteArray()
+    .reduce((address, byte) => (address << 8n) | BigInt(byte), 0n);
 }
 
 /** The address as text, in its canonical form. */
 export function addressText(atom: Atom): string | undefined {
   if (typeof atom === 'number') return [24, 16, 8, 0].map((shift) => String((atom >>> shift) & 255)).join('.');
   if (typeof atom !== 'bigint') return undefined;
-  return new ipaddr.IPv6(Array.from({ length: 16 }, (_, index) => Number((atom >> BigInt(8 * (15 - index))) & 255n))).toString();
+  return new ipaddr.IPv6(
+    Array.from({ length: 16 }, (_, index) => Number((atom >> BigInt(8 * (15 - index))) & 255n)),
+  ).toString();
 }
 
 /** Symbols of nft, by type (nft describe; include/linux/netfilter/nf_conntrack_common.h, linux/rtnetlink.h). */
-const names: ReadonlyMap<string, Readonly<Record<string, number>>> = new Map(Object.entries<Readonly<Record<string, number>>>({
-  inet_proto: { ip: 0, icmp: 1, igmp: 2, ipencap: 4, ipv4: 4, tcp: 6, udp: 17, dccp: 33, ipv6: 41, 'ipv6-route': 43, 'ipv6-frag': 44, gre: 47, esp: 50, ah: 51, 'ipv6-icmp': 58, icmpv6: 58, 'ipv6-nonxt': 59, 'ipv6-opts': 60, ospf: 89, ipip: 94, pim: 103, comp: 108, ipcomp: 108, vrrp: 112, l2tp: 115, sctp: 132, udplite: 136 },
-  ct_state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
-  ct_status: { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32, dying: 512 },
-  ct_dir: { original: 0, reply: 1 },
-  fib_addrtype: { unspec: 0, unicast: 1, local: 2, broadcast: 3, anycast: 4, multicast: 5, blackhole: 6, unreachable: 7, prohibit: 8 },
-  nf_proto: { ipv4: 2, ipv6: 10 },
-  ether_type: { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, vlan: 0x8100, '8021q': 0x8100, '8021ad': 0x88a8 },
-  pkt_type: { host: 0, unicast: 0, broadcast: 1, multicast: 2, other: 3, otherhost: 3 },
-  tcp_flag: { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ecn: 64, cwr: 128 },
-}));
+const names: ReadonlyMap<string, Readonly<Record<string, number>>> = new Map(
+  Object.entries<Readonly<Record<string, number>>>({
+    inet_proto: {
+      ip: 0,
+      icmp: 1,
+      igmp: 2,
+      ipencap: 4,
+      ipv4: 4,
+      tcp: 6,
+      udp: 17,
+      dccp: 33,
+      ipv6: 41,
+      'ipv6-route': 43,
+      'ipv6-frag': 44,
+      gre: 47,
+      esp: 50,
+      ah: 51,
+      'ipv6-icmp': 58,
+      icmpv6: 58,
+      'ipv6-nonxt': 59,
+      'ipv6-opts': 60,
+      ospf: 89,
+      ipip: 94,
+      pim: 103,
+      comp: 108,
+      ipcomp: 108,
+      vrrp: 112,
+      l2tp: 115,
+      sctp: 132,
+      udplite: 136,
+    },
+    ct_state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
+    ct_status: { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32, dying: 512 },
+    ct_dir: { original: 0, reply: 1 },
+    fib_addrtype: {
+      unspec: 0,
+      unicast: 1,
+      local: 2,
+      broadcast: 3,
+      anycast: 4,
+      multicast: 5,
+      blackhole: 6,
+      unreachable: 7,
+      prohibit: 8,
+    },
+    nf_proto: { ipv4: 2, ipv6: 10 },
+    ether_type: { ip: 0x0800, arp: 0x0806, ip6: 0x86dd, vlan: 0x8100, '8021q': 0x8100, '8021ad': 0x88a8 },
+    pkt_type: { host: 0, unicast: 0, broadcast: 1, multicast: 2, other: 3, otherhost: 3 },
+    tcp_flag: { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ecn: 64, cwr: 128 },
+  }),
+);

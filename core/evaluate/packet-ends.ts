@@ -27,10 +27,14 @@ export const defaultZone: Zone = { original: 0, reply: 0 };
  * put the two into different zones or kept one of them from conntrack, is a new connection of its own, or none at all:
  * TCP and SCTP do not begin with an answer (nf_conntrack_proto_tcp.c tcp_new, nf_conntrack_proto_sctp.c sctp_new).
  */
-export function trackedAs({ answers, protocol }: Packet, { untracked, zone }: Branch): 'new' | 'answer' | 'invalid' | 'untracked' {
+export function trackedAs(
+  { answers, protocol }: Packet,
+  { untracked, zone }: Branch,
+): 'new' | 'answer' | 'invalid' | 'untracked' {
   if (untracked === true) return 'untracked';
   if (answers === undefined) return 'new';
   // The key of a lookup is the zone for that direction (nf_conntrack_core.c nf_ct_key_equal).
-  if (answers.connection !== undefined && answers.connection.zone.reply === (zone ?? defaultZone).reply) return 'answer';
+  if (answers.connection !== undefined && answers.connection.zone.reply === (zone ?? defaultZone).reply)
+    return 'answer';
   return protocol === 'UDP' ? 'new' : 'invalid';
 }

@@ -62,16 +62,28 @@ export function scheduleIpvs(virtualServers: readonly VirtualServer[], packet: I
   const isPersistent = virtualServer.persistence !== undefined || virtualServer.persistenceTicks !== undefined;
   if (virtualServer.firewallMark === undefined && virtualServer.port !== packet.destinationPort && !isPersistent) {
     // FTP's data connections come to the server of port 21; they are let through where they are not its business.
-    if (virtualServer.port === ftpPort) return { kind: 'passed', reason: `the virtual server of FTP leaves ${target} alone` };
-    return { kind: 'refused', virtualServer, reason: 'a virtual server of all ports schedules nothing without persistence' };
+    if (virtualServer.port === ftpPort)
+      return { kind: 'passed', reason: `the virtual server of FTP leaves ${target} alone` };
+    return {
+      kind: 'refused',
+      virtualServer,
+      reason: 'a virtual server of all ports schedules nothing without persistence',
+    };
   }
   const usable = virtualServer.realServers.filter(({ weight }) => weight > 0);
   if (usable.length === 0) {
     const count = virtualServer.realServers.length;
-    return { kind: 'refused', virtualServer, reason: count === 0 ? 'the virtual server has no real server' : `all ${count} real servers have weight 0` };
+    return {
+      kind: 'refused',
+      virtualServer,
+      reason: count === 0 ? 'the virtual server has no real server' : `all ${count} real servers have weight 0`,
+    };
   }
   const { shares, mayRefuse, reason } = chooseBy(virtualServer, usable);
-  const reasons = [reason, isPersistent ? 'a client that came before stays with its real server while the persistence lasts' : undefined].filter((text) => text !== undefined);
+  const reasons = [
+    reason,
+    isPersistent ? 'a client that came before stays with its real server while the persistence lasts' : undefined,
+  ].filter((text) => text !== undefined);
   return {
     kind: 'scheduled',
     virtualServer,
@@ -92,12 +104,18 @@ const ftpDataPort = 20;
 const firstFreePort = 1024;
 
 /** In this order: the firewall mark, the exact port, FTP's data connections, the server of all ports. */
-function findVirtualServer(virtualServers: readonly VirtualServer[], { destination, destinationPort, protocol, mark }: IpvsPacket): VirtualServer | undefined {
+function findVirtualServer(
+  virtualServers: readonly VirtualServer[],
+  { destination, destinationPort, protocol, mark }: IpvsPacket,
+): VirtualServer | undefined {
   if (mark !== 0) {
     const marked = virtualServers.find((server) => server.firewallMark === mark && isOfMark(server, destination));
     if (marked !== undefined) return marked;
   }
-  const same = virtualServers.filter((server) => server.protocol === protocol && server.address !== undefined && isSameAddress(server.address, destination));
+  const same = virtualServers.filter(
+    (server) =>
+      server.protocol === protocol && server.address !== undefined && isSameAddress(server.address, destination),
+  );
   const ofPort = (port: number): VirtualServer | undefined => same.find((server) => server.port === port);
   const mayBeFtpData = protocol === 'TCP' && (destinationPort === ftpDataPort || destinationPort >= firstFreePort);
   return ofPort(destinationPort) ?? (mayBeFtpData ? ofPort(ftpPort) : undefined) ?? ofPort(0);
@@ -124,13 +142,23 @@ interface Choice {
 /** Schedulers that take the least loaded: the load is the kernel's count of connections at that moment. */
 const byLoad = new Set(['lc', 'wlc', 'sed', 'nq', 'ovf', 'twos']);
 /** Schedulers that keep a client or a destination on one server by a hash. */
-const byHash = new Map([['sh', "the client's address"], ['dh', 'the destination address'], ['mh', "the client's address"]]);
+const byHash = new Map([
+  ['sh', "the client's address"],
+  ['dh', 'the destination address'],
+  ['mh', "the client's address"],
+]);
 /** Schedulers that remember for a destination where it went. */
 const byMemory = new Set(['lblc', 'lblcr']);
 
 function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usable: readonly RealServer[]): Choice {
-  const overload = realServers.some(({ others }) => others.some((option) => /^(-x|-y|--u-threshold|--l-threshold) /.test(option)));
-  if (overload) return { mayRefuse: true, reason: 'real servers have thresholds of connections, and one that is over its own gets none' };
+  const overload = realServers.some(({ others }) =>
+    others.some((option) => /^(-x|-y|--u-threshold|--l-threshold) /.test(option)),
+  );
+  if (overload)
+    return {
+      mayRefuse: true,
+      reason: 'real servers have thresholds of connections, and one that is over its own gets none',
+    };
   const hashed = byHash.get(scheduler);
   if (hashed !== undefined) {
     // Weight 0 keeps its places in the table (ip_vs_sh_reassign; last_weight in ip_vs_mh.c), and who falls on one is refused.
@@ -151,7 +179,8 @@ function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usa
     case 'fo': {
       const highest = Math.max(...usable.map(({ weight }) => weight));
       const atTop = usable.filter(({ weight }) => weight === highest);
-      if (atTop.length === 1) return { shares: usable.map(({ weight }) => (weight === highest ? 1 : 0)), mayRefuse: false };
+      if (atTop.length === 1)
+        return { shares: usable.map(({ weight }) => (weight === highest ? 1 : 0)), mayRefuse: false };
       return { mayRefuse: false, reason: 'fo takes the first real server of the highest weight, and several have it' };
     }
     default:
@@ -161,6 +190,7 @@ function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usa
 
 function reasonOf(scheduler: string): string {
   if (byLoad.has(scheduler)) return `${scheduler} chooses by the connections that each real server has at that moment`;
-  if (byMemory.has(scheduler)) return `${scheduler} chooses by where earlier connections to the same destination went, and by load`;
+  if (byMemory.has(scheduler))
+    return `${scheduler} chooses by where earlier connections to the same destination went, and by load`;
   return `how the scheduler ${scheduler} chooses is not known`;
 }

@@ -14,7 +14,10 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
   const met = new Set([...known, ...merged].flatMap(knownPath));
   return {
     // Of one branch there is a leaf for each way that was assumed: what is left to 1 is theirs.
-    leaves: open === undefined ? known : [...known, { probability: Math.max(0, left), verdict: 'UNKNOWN', masquerade: false, path: knownPath(open) }],
+    leaves:
+      open === undefined
+        ? known
+        : [...known, { probability: Math.max(0, left), verdict: 'UNKNOWN', masquerade: false, path: knownPath(open) }],
     steps: steps.filter((step) => met.has(step) || step.isUnknown === true),
     unknown: [...assumed, ...unknown],
     assumed: [],
@@ -23,7 +26,9 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
 
 /** Two branches are one where the packet fares the same. */
 function outcomeOf({ verdict, dnat, masquerade, probability }: Leaf): string {
-  return [verdict, dnat?.address ?? '', String(dnat?.port ?? ''), String(masquerade), probability.toFixed(12)].join(' ');
+  return [verdict, dnat?.address ?? '', String(dnat?.port ?? ''), String(masquerade), probability.toFixed(12)].join(
+    ' ',
+  );
 }
 
 /** Up to the first rule of which something is not known, and with it. */

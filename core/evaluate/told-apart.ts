@@ -28,7 +28,10 @@ export class ToldApart {
   readonly #end: End;
   readonly #machine: Machine;
   /** Where another answer may begin, by the width of the address; sorted when it is first asked for. */
-  readonly #addresses: Record<Bits, { points: Set<bigint>; sorted?: readonly bigint[] }> = { 32: { points: new Set() }, 128: { points: new Set() } };
+  readonly #addresses: Record<Bits, { points: Set<bigint>; sorted?: readonly bigint[] }> = {
+    32: { points: new Set() },
+    128: { points: new Set() },
+  };
   readonly #ports = new Set<number>();
   #sortedPorts: readonly number[] | undefined;
   /** Masks with holes: no range of numbers. */
@@ -60,7 +63,10 @@ export class ToldApart {
         if (option.kind === `${end}Port`) this.#port(option);
         return;
       case 'multiport':
-        if (option.end === end || option.end === 'either') option.ranges.forEach((range) => { this.#port(range); });
+        if (option.end === end || option.end === 'either')
+          option.ranges.forEach((range) => {
+            this.#port(range);
+          });
         return;
       case 'addressRange': {
         if (option.end !== end) return;
@@ -80,7 +86,8 @@ export class ToldApart {
         if (option.end === end) this.#asksTypes = true;
         return;
       case 'matchSet':
-        if (option.flags.includes(end === 'destination' ? 'dst' : 'src')) this.#ipSet(this.#machine.ipSets.get(option.set), true);
+        if (option.flags.includes(end === 'destination' ? 'dst' : 'src'))
+          this.#ipSet(this.#machine.ipSets.get(option.set), true);
         return;
       default:
     }
@@ -90,7 +97,8 @@ export class ToldApart {
   #ipSet(set: IpSet | undefined, mayHoldSets: boolean): void {
     if (set === undefined) return;
     if (set.type === 'list:set') {
-      if (mayHoldSets) for (const { parts } of set.elements) this.#ipSet(this.#machine.ipSets.get(parts[0] ?? ''), false);
+      if (mayHoldSets)
+        for (const { parts } of set.elements) this.#ipSet(this.#machine.ipSets.get(parts[0] ?? ''), false);
       return;
     }
     const contents = ipSetContents(set);
@@ -170,11 +178,15 @@ export class ToldApart {
     if (reads.every((read) => read === undefined)) return;
     if (reads.includes('type')) this.#asksTypes = true;
     const types = nftTypesOf(left);
-    const other = parts.findIndex((part) => readsEnd(part, this.#end === 'destination' ? 'source' : 'destination') === 'address');
+    const other = parts.findIndex(
+      (part) => readsEnd(part, this.#end === 'destination' ? 'source' : 'destination') === 'address',
+    );
     if (right.kind === 'set' || right.kind === 'setReference') {
       // A set that was not read has no answer, whatever it is asked.
-      const elements: readonly NftElement[] = right.kind === 'set' ? right.elements : (sets(right.name)?.elements ?? []);
-      for (const { key } of elements) if (key.kind !== 'value' || key.value !== '*') this.#key(key, types, reads, other);
+      const elements: readonly NftElement[] =
+        right.kind === 'set' ? right.elements : (sets(right.name)?.elements ?? []);
+      for (const { key } of elements)
+        if (key.kind !== 'value' || key.value !== '*') this.#key(key, types, reads, other);
     } else this.#key(right, types, reads, -1);
   }
 
@@ -189,9 +201,11 @@ export class ToldApart {
       if (source !== undefined && source.from === source.to) {
         this.#pair(source.from, { part: read, range });
       } else if (read === 'port') {
-        if (typeof range.from === 'number' && typeof range.to === 'number') this.#port({ from: range.from, to: range.to });
+        if (typeof range.from === 'number' && typeof range.to === 'number')
+          this.#port({ from: range.from, to: range.to });
       } else if (typeof range.from === 'bigint' && typeof range.to === 'bigint') this.#range(128, range.from, range.to);
-      else if (typeof range.from === 'number' && typeof range.to === 'number') this.#range(32, BigInt(range.from), BigInt(range.to));
+      else if (typeof range.from === 'number' && typeof range.to === 'number')
+        this.#range(32, BigInt(range.from), BigInt(range.to));
     });
   }
 
@@ -271,8 +285,17 @@ export class ToldApart {
     const own = this.#addresses[bits];
     own.sorted ??= [...own.points].sort((one, other) => (one < other ? -1 : one > other ? 1 : 0));
     this.#sortedPorts ??= [...this.#ports].sort((one, other) => one - other);
-    const masks = this.#masks.map((mask) => (mask.bits === bits && (value & mask.mask) === mask.network ? 1 : 0)).join('');
-    return [bits, placeIn(own.sorted, value), placeIn(this.#sortedPorts, port), masks, isOwnAddress(this.#machine, address) ? 'own' : '', this.#asksTypes ? addressTypesOf(this.#machine, address).join() : ''].join(' ');
+    const masks = this.#masks
+      .map((mask) => (mask.bits === bits && (value & mask.mask) === mask.network ? 1 : 0))
+      .join('');
+    return [
+      bits,
+      placeIn(own.sorted, value),
+      placeIn(this.#sortedPorts, port),
+      masks,
+      isOwnAddress(this.#machine, address) ? 'own' : '',
+      this.#asksTypes ? addressTypesOf(this.#machine, address).join() : '',
+    ].join(' ');
   }
 }
 
@@ -283,13 +306,25 @@ function readsEnd(expression: NftExpression, end: End): Read | undefined {
   const [address, port] = end === 'destination' ? ['daddr', 'dport'] : ['saddr', 'sport'];
   switch (expression.kind) {
     case 'payload':
-      return expression.field === address && expression.protocol !== 'ether' ? 'address' : expression.field === port ? 'port' : undefined;
+      return expression.field === address && expression.protocol !== 'ether'
+        ? 'address'
+        : expression.field === port
+          ? 'port'
+          : undefined;
     case 'rawPayload':
-      return expression.base === 'th' && expression.length === 16 && expression.offset === (end === 'destination' ? 16 : 0) ? 'port' : undefined;
+      return expression.base === 'th' &&
+        expression.length === 16 &&
+        expression.offset === (end === 'destination' ? 16 : 0)
+        ? 'port'
+        : undefined;
     case 'ct': {
       const isReply = expression.direction === 'reply';
-      if (expression.key.endsWith('addr')) return expression.key.endsWith('daddr') === (end === 'destination') !== isReply ? 'address' : undefined;
-      return expression.key.startsWith('proto-') && (expression.key === 'proto-dst') === (end === 'destination') !== isReply ? 'port' : undefined;
+      if (expression.key.endsWith('addr'))
+        return (expression.key.endsWith('daddr') === (end === 'destination')) !== isReply ? 'address' : undefined;
+      return expression.key.startsWith('proto-') &&
+        ((expression.key === 'proto-dst') === (end === 'destination')) !== isReply
+        ? 'port'
+        : undefined;
     }
     case 'fib':
       return expression.flags.includes(address) ? 'type' : undefined;

@@ -20,7 +20,10 @@ export interface Twins {
  * The branches, of which those that differ in their destination alone are one.
  * @param classOf the same for destinations that no later rule tells apart
  */
-export function mergeTwins(branches: readonly Branch[], classOf: (address: string, port: number) => string): readonly Branch[] {
+export function mergeTwins(
+  branches: readonly Branch[],
+  classOf: (address: string, port: number) => string,
+): readonly Branch[] {
   if (branches.length < 2) return branches;
   const groups = new Map<string, { branch: Branch; place: number }[][]>();
   // What was not rewritten, or goes on for others already, stays as it is.
@@ -46,7 +49,8 @@ export function mergeTwins(branches: readonly Branch[], classOf: (address: strin
     if (!Array.isArray(each)) return each;
     const [first] = each;
     if (first === undefined) return [];
-    const probability = each.length === 1 ? first.branch.probability : each.reduce((sum, { branch }) => sum + branch.probability, 0);
+    const probability =
+      each.length === 1 ? first.branch.probability : each.reduce((sum, { branch }) => sum + branch.probability, 0);
     return { ...first.branch, probability, twins: { members: each, probability, met: first.branch.met } };
   });
 }
@@ -55,9 +59,18 @@ export function mergeTwins(branches: readonly Branch[], classOf: (address: strin
  * What a branch is beside its state: its share, its destination and its way, how the chain before ended for it, and the
  * lists of `recent` that it is in, for each endpoint has its own and only the chains before the DNAT ask for those.
  */
-const ownParts: ReadonlySet<string> = new Set<keyof Ended>(['probability', 'dnat', 'met', 'verdict', 'chain', 'recentLists']);
+const ownParts: ReadonlySet<string> = new Set<keyof Ended>([
+  'probability',
+  'dnat',
+  'met',
+  'verdict',
+  'chain',
+  'recentLists',
+]);
 
-const statesOf = oncePer((branch: Branch): readonly (readonly [string, unknown])[] => Object.entries(branch).filter(([part, value]) => !ownParts.has(part) && value !== undefined));
+const statesOf = oncePer((branch: Branch): readonly (readonly [string, unknown])[] =>
+  Object.entries(branch).filter(([part, value]) => !ownParts.has(part) && value !== undefined),
+);
 
 function isSameState(one: Branch, other: Branch): boolean {
   const [states, others] = [statesOf(one), statesOf(other)];
@@ -88,17 +101,22 @@ export class Endings {
     for (const { branch, place } of twins.members) {
       const { probability, dnat, met: before } = branch;
       const own: Leaf = { ...leaf, probability: probability * share, path: [...pathOf(before), ...together] };
-      this.#endings.push({ leaf: leaf.dnat === undefined || dnat === undefined ? own : { ...own, dnat, decidedBy: dnat.by.chain }, place, last });
+      this.#endings.push({
+        leaf: leaf.dnat === undefined || dnat === undefined ? own : { ...own, dnat, decidedBy: dnat.by.chain },
+        place,
+        last,
+      });
     }
   }
 
   leaves(): Leaf[] {
     const leaves: Leaf[] = [];
-    for (let from = 0; from < this.#endings.length; ) {
+    for (let from = 0; from < this.#endings.length;) {
       const first = this.#endings[from];
       let to = from + 1;
       for (let next = this.#endings[to]; next !== undefined && isAlike(next, first); next = this.#endings[to]) to += 1;
-      for (const { leaf } of this.#endings.slice(from, to).sort((one, other) => one.place - other.place)) if (leaf.probability > 0) leaves.push(leaf);
+      for (const { leaf } of this.#endings.slice(from, to).sort((one, other) => one.place - other.place))
+        if (leaf.probability > 0) leaves.push(leaf);
       from = to;
     }
     return leaves;
@@ -107,5 +125,11 @@ export class Endings {
 
 /** Whether two ended by the same rules: then they stand as they stood before. */
 function isAlike(one: Ending, other: Ending | undefined): boolean {
-  return other !== undefined && one.place >= 0 && other.place >= 0 && one.last === other.last && one.leaf.verdict === other.leaf.verdict;
+  return (
+    other !== undefined &&
+    one.place >= 0 &&
+    other.place >= 0 &&
+    one.last === other.last &&
+    one.leaf.verdict === other.leaf.verdict
+  );
 }

@@ -4,7 +4,20 @@ import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
 import type { ToldApart } from './told-apart.ts';
 import { Endings, mergeTwins } from './twins.ts';
-import { pathOf, type At, type Branch, type ChainOutcome, type Connection, type Hook, type Leaf, type Machine, type Packet, type PacketEnd, type Trail, type WalkResult } from './walk.ts';
+import {
+  pathOf,
+  type At,
+  type Branch,
+  type ChainOutcome,
+  type Connection,
+  type Hook,
+  type Leaf,
+  type Machine,
+  type Packet,
+  type PacketEnd,
+  type Trail,
+  type WalkResult,
+} from './walk.ts';
 
 /** Something that hangs on a hook: a base chain, or a part of one. */
 export interface HookedChain {
@@ -24,7 +37,16 @@ export interface HookedChain {
 }
 
 /** nf_ip_hook_priorities of linux/netfilter_ipv4.h. */
-export const priorities = { raw: -300, mangle: -150, destinationNat: -100, ipvsOutput: -98, filter: 0, security: 50, ipvsInput: 99, sourceNat: 100 } as const;
+export const priorities = {
+  raw: -300,
+  mangle: -150,
+  destinationNat: -100,
+  ipvsOutput: -98,
+  filter: 0,
+  security: 50,
+  ipvsInput: 99,
+  sourceNat: 100,
+} as const;
 
 /**
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
@@ -32,13 +54,24 @@ export const priorities = { raw: -300, mangle: -150, destinationNat: -100, ipvsO
  * turns it back where its nat would rewrite the first packet of a connection.
  * @param apart by which destinations of these chains are walked together where none of them tells them apart
  */
-export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machine: Machine, trail: Trail, apart?: ToldApart): WalkResult {
-  const chains = [...hooked, ...turningBack(packet)].sort((one, other) => positionOf(one) - positionOf(other) || one.priority - other.priority);
+export function walkHooks(
+  hooked: readonly HookedChain[],
+  packet: Packet,
+  machine: Machine,
+  trail: Trail,
+  apart?: ToldApart,
+): WalkResult {
+  const chains = [...hooked, ...turningBack(packet)].sort(
+    (one, other) => positionOf(one) - positionOf(other) || one.priority - other.priority,
+  );
   const endings = new Endings();
-  const end = (branch: Branch, leaf: Leaf): void => { endings.add(branch, leaf); };
+  const end = (branch: Branch, leaf: Leaf): void => {
+    endings.add(branch, leaf);
+  };
   const { source, destination, destinationPort } = packet;
   /** Rules may also ask whether the destination was rewritten at all. */
-  const classOf = (address: string, port: number): string => `${apart?.classOf(address, port, source) ?? ''}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+  const classOf = (address: string, port: number): string =>
+    `${apart?.classOf(address, port, source) ?? ''}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
 
@@ -46,16 +79,25 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
   const pass = (at: At, entering: readonly Branch[], isConfirmed = false): readonly Branch[] => {
     let live = entering;
     for (const chain of chains) {
-      if (chain.hook !== at.hook || live.length === 0 || (isConfirmed && (chain.isNat || chain.isIpvs === true))) continue;
-      const isDone = (branch: Branch): boolean => chain.isNat && (trackedAs(packet, branch) !== 'new' || (isSourceHook(chain.hook) ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
-      const { through, ended } = chain.run(live.filter((branch) => !isDone(branch)), at);
+      if (chain.hook !== at.hook || live.length === 0 || (isConfirmed && (chain.isNat || chain.isIpvs === true)))
+        continue;
+      const isDone = (branch: Branch): boolean =>
+        chain.isNat &&
+        (trackedAs(packet, branch) !== 'new' ||
+          (isSourceHook(chain.hook) ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
+      const { through, ended } = chain.run(
+        live.filter((branch) => !isDone(branch)),
+        at,
+      );
       const next: Branch[] = live.filter(isDone);
       for (const branch of ended) {
         if (chain.isIpvs === true && branch.verdict === 'DNAT') scheduled.push(branch);
-        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT' || branch.verdict === 'UNKNOWN') end(branch, leafOf(branch, packet, branch.verdict, branch.chain));
+        else if (branch.verdict === 'DROP' || branch.verdict === 'REJECT' || branch.verdict === 'UNKNOWN')
+          end(branch, leafOf(branch, packet, branch.verdict, branch.chain));
         else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
-      if (chain.isDropPolicy) for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
+      if (chain.isDropPolicy)
+        for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
       const merged = apart === undefined ? next : mergeTwins(next, classOf);
       live = trail.followsUnknown ? withoutIdleAssumptions(merged) : merged;
@@ -72,27 +114,46 @@ export function walkHooks(hooked: readonly HookedChain[], packet: Packet, machin
     const taken = scheduled;
     scheduled = [];
     const { outInterface } = packet;
-    return pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, pass({ hook: 'output', inInterface: '', outInterface }, taken, true));
+    return pass(
+      { hook: 'postrouting', inInterface: cameBy, outInterface },
+      pass({ hook: 'output', inInterface: '', outInterface }, taken, true),
+    );
   };
 
   const isForNode = (branch: Branch): boolean => isOwnAddress(machine, destinationOf(packet, branch));
   const { connection } = packet.answers ?? {};
-  const start: readonly Branch[] = [{ probability: 1, mark: 0, ...(connection === undefined ? {} : { connectionMark: connection.mark, isConnectionMarkUnknown: connection.isMarkUnknown === true }) }];
+  const start: readonly Branch[] = [
+    {
+      probability: 1,
+      mark: 0,
+      ...(connection === undefined
+        ? {}
+        : { connectionMark: connection.mark, isConnectionMarkUnknown: connection.isMarkUnknown === true }),
+    },
+  ];
   if (packet.entersAt === 'OUTPUT') {
     const isLoop = isOwnAddress(machine, packet.destination);
     const sent = pass({ hook: 'output', inInterface: '', outInterface: isLoop ? 'lo' : packet.outInterface }, start);
     for (const branch of sendOn()) end(branch, finalLeaf(branch, packet));
-    const there = pass({ hook: 'postrouting', inInterface: '', outInterface: packet.outInterface }, sent.filter((branch) => !isForNode(branch)));
+    const there = pass(
+      { hook: 'postrouting', inInterface: '', outInterface: packet.outInterface },
+      sent.filter((branch) => !isForNode(branch)),
+    );
     const back = pass({ hook: 'postrouting', inInterface: '', outInterface: 'lo' }, sent.filter(isForNode));
     const again = pass({ hook: 'prerouting', inInterface: 'lo', outInterface: '' }, back, true);
-    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)]) end(branch, finalLeaf(branch, packet));
+    for (const branch of [...there, ...pass({ hook: 'input', inInterface: 'lo', outInterface: '' }, again, true)])
+      end(branch, finalLeaf(branch, packet));
   } else {
     const { inInterface, outInterface } = packet;
     const routed = pass({ hook: 'prerouting', inInterface, outInterface: '' }, start);
     const received = pass({ hook: 'input', inInterface, outInterface: '' }, routed.filter(isForNode));
     for (const branch of sendOn()) end(branch, finalLeaf(branch, packet));
-    const forwarded = pass({ hook: 'forward', inInterface, outInterface }, routed.filter((branch) => !isForNode(branch)));
-    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, forwarded)]) end(branch, finalLeaf(branch, packet));
+    const forwarded = pass(
+      { hook: 'forward', inInterface, outInterface },
+      routed.filter((branch) => !isForNode(branch)),
+    );
+    for (const branch of [...received, ...pass({ hook: 'postrouting', inInterface: cameBy, outInterface }, forwarded)])
+      end(branch, finalLeaf(branch, packet));
   }
   return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown], assumed: [...trail.assumed] };
 }
@@ -138,10 +199,21 @@ function turningBack(packet: Packet): HookedChain[] {
     priority,
     isNat: false,
     isDropPolicy: false,
-    run: (branches) => ({ through: branches.map((branch) => (trackedAs(packet, branch) === 'answer' ? turned(branch) : branch)), ended: [] }),
+    run: (branches) => ({
+      through: branches.map((branch) => (trackedAs(packet, branch) === 'answer' ? turned(branch) : branch)),
+      ended: [],
+    }),
   });
-  const back = (hook: Hook): HookedChain => turn(hook, priorities.destinationNat, (branch) => ({ ...branch, turned: { ...branch.turned, destination: endOf(original.source, original.sourcePort) } }));
-  const forth = (hook: Hook): HookedChain => turn(hook, priorities.sourceNat, (branch) => ({ ...branch, turned: { ...branch.turned, source: endOf(original.destination, original.destinationPort) } }));
+  const back = (hook: Hook): HookedChain =>
+    turn(hook, priorities.destinationNat, (branch) => ({
+      ...branch,
+      turned: { ...branch.turned, destination: endOf(original.source, original.sourcePort) },
+    }));
+  const forth = (hook: Hook): HookedChain =>
+    turn(hook, priorities.sourceNat, (branch) => ({
+      ...branch,
+      turned: { ...branch.turned, source: endOf(original.destination, original.destinationPort) },
+    }));
   return [...(isMasqueraded ? [back('prerouting'), back('output')] : []), forth('input'), forth('postrouting')];
 }
 
@@ -151,7 +223,9 @@ function endOf(address: string, port: number | undefined): PacketEnd {
 
 function finalLeaf(branch: Branch, packet: Packet): Leaf {
   if (branch.dnat !== undefined) return leafOf(branch, packet, 'DNAT', branch.dnat.by.chain);
-  return branch.accepted === undefined ? leafOf(branch, packet, 'NONE') : leafOf(branch, packet, 'ACCEPT', branch.accepted);
+  return branch.accepted === undefined
+    ? leafOf(branch, packet, 'NONE')
+    : leafOf(branch, packet, 'ACCEPT', branch.accepted);
 }
 
 function leafOf(branch: Branch, packet: Packet, verdict: Leaf['verdict'], decidedBy?: string): Leaf {

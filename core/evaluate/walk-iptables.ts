@@ -7,7 +7,19 @@ import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumpt
 import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
 import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
-import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type Step, type Trail } from './walk.ts';
+import {
+  ChainLoopError,
+  maxDepth,
+  withProbability,
+  type At,
+  type Branch,
+  type ChainOutcome,
+  type Ended,
+  type Machine,
+  type Packet,
+  type Step,
+  type Trail,
+} from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
 export type ChainLookup = (table: string, chain: string) => readonly IptablesRule[] | undefined;
@@ -51,7 +63,13 @@ export class IptablesWalk {
   #questions = 0;
   #isGivenUp = false;
 
-  constructor(lookup: ChainLookup, packet: Packet, machine: Machine, trail: Trail, { selectRules = indexedRules }: IptablesWalkOptions = {}) {
+  constructor(
+    lookup: ChainLookup,
+    packet: Packet,
+    machine: Machine,
+    trail: Trail,
+    { selectRules = indexedRules }: IptablesWalkOptions = {},
+  ) {
     this.#lookup = lookup;
     this.#packet = packet;
     this.#machine = machine;
@@ -66,13 +84,23 @@ export class IptablesWalk {
    * @throws ChainLoopError
    */
   chain(table: string, name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
-    if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${loopOf(above, name)}`);
+    if (above.includes(name) || above.length > maxDepth)
+      throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${loopOf(above, name)}`);
     const rules = this.#lookup(table, name);
     if (rules === undefined) {
       const why = `chain ${name} of table ${table}, which was not read`;
       this.#trail.unknown.add(why);
       if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
-      return endUnknown(branches, this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: `:${name}`, effect: `unknown: ${why}` }), name);
+      return endUnknown(
+        branches,
+        this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), {
+          table,
+          chain: name,
+          rule: `:${name}`,
+          effect: `unknown: ${why}`,
+        }),
+        name,
+      );
     }
     const chains = [...above, name];
     let live = branches;
@@ -83,7 +111,12 @@ export class IptablesWalk {
       if (live.length === 0) break;
       if (this.#givesUp(table, name, live.length + through.length + ended.length)) {
         if (!this.#trail.followsUnknown) break;
-        const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), { table, chain: name, rule: iptablesRuleText(rule), effect: 'unknown: what follows' });
+        const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), {
+          table,
+          chain: name,
+          rule: iptablesRuleText(rule),
+          effect: 'unknown: what follows',
+        });
         const { through: on, ended: given } = endUnknown(live, step, name);
         live = on;
         for (const branch of given) ended.push(branch);
@@ -92,7 +125,11 @@ export class IptablesWalk {
       if (rule.refused !== undefined && this.#trail.followsUnknown) {
         const text = iptablesRuleText(rule);
         this.#trail.unknown.add(`${text} (${rule.refused})`);
-        const { through: on, ended: lost } = endUnknown(live, this.#trail.unknownStep(rule, { table, chain: name, rule: text, effect: `unknown: ${rule.refused}` }), name);
+        const { through: on, ended: lost } = endUnknown(
+          live,
+          this.#trail.unknownStep(rule, { table, chain: name, rule: text, effect: `unknown: ${rule.refused}` }),
+          name,
+        );
         live = on;
         for (const branch of lost) ended.push(branch);
         continue;
@@ -113,26 +150,42 @@ export class IptablesWalk {
 
   /** DNAT ends a chain, so that no branch changes its goal within it. */
   #goalsOf(branches: readonly Branch[]): Goal[] {
-    return branches.map((branch) => ({ address: destinationOf(this.#packet, branch), port: destinationPortOf(this.#packet, branch) }));
+    return branches.map((branch) => ({
+      address: destinationOf(this.#packet, branch),
+      port: destinationPortOf(this.#packet, branch),
+    }));
   }
 
   #givesUp(table: string, chain: string, branches: number): boolean {
     if (this.#isGivenUp) return true;
     if (this.#questions <= mostQuestions && branches <= mostBranches) return false;
     this.#isGivenUp = true;
-    this.#trail.unknown.add(`what follows in chain ${chain} of table ${table}: its rules divide the packet's way more than ${String(mostBranches)} times, or ask more than ${String(mostQuestions)} questions`);
+    this.#trail.unknown.add(
+      `what follows in chain ${chain} of table ${table}: its rules divide the packet's way more than ${String(mostBranches)} times, or ask more than ${String(mostQuestions)} questions`,
+    );
     return true;
   }
 
   /** Which branches the rule matches, and which go on to the next one; a random choice makes two of one. */
-  #divide(table: string, chain: string, rule: IptablesRule, live: readonly Branch[], at: At): { readonly taken: readonly Branch[]; readonly passed: readonly Branch[]; readonly ended?: readonly Ended[] } {
+  #divide(
+    table: string,
+    chain: string,
+    rule: IptablesRule,
+    live: readonly Branch[],
+    at: At,
+  ): { readonly taken: readonly Branch[]; readonly passed: readonly Branch[]; readonly ended?: readonly Ended[] } {
     this.#questions += live.length;
     let unfollowed: Ended[] | undefined;
     let taken: Branch[] | undefined;
     let passed: Branch[] | undefined;
     let ways: number | undefined;
     for (const [index, branch] of live.entries()) {
-      const before = { table, at, changedSets: this.#changedSets, wasSeen: (list: string) => branch.recentLists?.includes(list) === true };
+      const before = {
+        table,
+        at,
+        changedSets: this.#changedSets,
+        wasSeen: (list: string) => branch.recentLists?.includes(list) === true,
+      };
       const probability = this.#match.rule(rule, branch, before);
       if (probability === 0) {
         passed?.push(branch);
@@ -152,7 +205,9 @@ export class IptablesWalk {
             (taken ??= []).push(assume(branch, text, true, unknown));
             passed.push(assume(branch, text, false, unknown));
           } else {
-            this.#trail.unknown.add(`what follows in chain ${chain} of table ${table}: its rules ask too much that is not known`);
+            this.#trail.unknown.add(
+              `what follows in chain ${chain} of table ${table}: its rules ask too much that is not known`,
+            );
             (unfollowed ??= []).push({ ...assume(branch, text, true, unknown), verdict: 'UNKNOWN', chain });
           }
         }
@@ -162,7 +217,11 @@ export class IptablesWalk {
       taken.push(probability === 1 ? branch : { ...branch, probability: branch.probability * probability });
       if (probability < 1) passed.push({ ...branch, probability: branch.probability * (1 - probability) });
     }
-    return { taken: taken ?? nothing, passed: passed ?? live, ...(unfollowed === undefined ? {} : { ended: unfollowed }) };
+    return {
+      taken: taken ?? nothing,
+      passed: passed ?? live,
+      ...(unfollowed === undefined ? {} : { ended: unfollowed }),
+    };
   }
 
   #passUnknown(rule: IptablesRule, branch: Branch, parts: readonly string[], step: Step): Branch {
@@ -172,7 +231,11 @@ export class IptablesWalk {
       key = {};
       this.#unknownRules.set(rule, key);
     }
-    return this.#trail.meet(key, { ...step, effect: `${step.effect} (taken as not matching)`, isUnknown: true }, [branch])[0] ?? branch;
+    return (
+      this.#trail.meet(key, { ...step, effect: `${step.effect} (taken as not matching)`, isUnknown: true }, [
+        branch,
+      ])[0] ?? branch
+    );
   }
 
   /** One object for each chain that is not followed to its end. */
@@ -182,16 +245,34 @@ export class IptablesWalk {
     return known;
   }
 
-  #apply(table: string, rule: IptablesRule, entering: readonly Branch[], chains: readonly string[], at: At, chance: number): Applied {
+  #apply(
+    table: string,
+    rule: IptablesRule,
+    entering: readonly Branch[],
+    chains: readonly string[],
+    at: At,
+    chance: number,
+  ): Applied {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
     const { text, effect, lists } = said(rule);
     const met: Step = { table, chain, rule: text, effect: `${effect}${withProbability(chance)}`, ...countersOf(rule) };
-    const seen = lists.length === 0 ? entering : entering.map((branch) => ({ ...branch, recentLists: [...(branch.recentLists ?? []), ...lists] }));
+    const seen =
+      lists.length === 0
+        ? entering
+        : entering.map((branch) => ({ ...branch, recentLists: [...(branch.recentLists ?? []), ...lists] }));
     const taken = this.#trail.meet(rule, met, seen);
     const step = taken[0]?.met?.step ?? met;
-    const on = (each: (branch: Branch) => Branch): Applied => ({ on: taken.map(each), returned: nothing, ended: nothing });
-    const end = (each: (branch: Branch) => Ended): Applied => ({ on: nothing, returned: nothing, ended: taken.map(each) });
+    const on = (each: (branch: Branch) => Branch): Applied => ({
+      on: taken.map(each),
+      returned: nothing,
+      ended: nothing,
+    });
+    const end = (each: (branch: Branch) => Ended): Applied => ({
+      on: nothing,
+      returned: nothing,
+      ended: taken.map(each),
+    });
     if (target === undefined) return on((branch) => branch);
     switch (target.kind) {
       case 'jump': {
@@ -211,22 +292,46 @@ export class IptablesWalk {
         return end((branch) => ({ ...branch, verdict, chain }));
       }
       case 'MARK':
-        return on((branch) => withMark(branch, changed(branch.mark, target.clear, target.value), branch.isMarkUnknown === true && target.clear >>> 0 !== everyBit));
+        return on((branch) =>
+          withMark(
+            branch,
+            changed(branch.mark, target.clear, target.value),
+            branch.isMarkUnknown === true && target.clear >>> 0 !== everyBit,
+          ),
+        );
       case 'CONNMARK':
         return on((branch) => markConnection(branch, target));
       case 'CT':
       case 'NOTRACK':
         return on((branch) => (this.#isDecided(branch, at) ? branch : { ...branch, untracked: true }));
       case 'DNAT':
-        return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations(target.to, branch, isRandom(target.flags)), isRandom(target.flags));
+        return this.#rewrite(
+          rule,
+          step,
+          chain,
+          taken,
+          (branch) => this.#destinations(target.to, branch, isRandom(target.flags)),
+          isRandom(target.flags),
+        );
       case 'REDIRECT': {
         const address = this.#ownAddress(at);
         if (address === undefined) return this.#unknown(step, taken, printTarget(target).trim());
-        const range: NatRange = { addresses: { from: address, to: address }, ...(target.ports === undefined ? {} : { ports: target.ports }) };
-        return this.#rewrite(rule, step, chain, taken, (branch) => this.#destinations([range], branch, isRandom(target.flags)), isRandom(target.flags));
+        const range: NatRange = {
+          addresses: { from: address, to: address },
+          ...(target.ports === undefined ? {} : { ports: target.ports }),
+        };
+        return this.#rewrite(
+          rule,
+          step,
+          chain,
+          taken,
+          (branch) => this.#destinations([range], branch, isRandom(target.flags)),
+          isRandom(target.flags),
+        );
       }
       case 'NETMAP':
-        if (at.hook === 'postrouting' || at.hook === 'input') return end((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain }));
+        if (at.hook === 'postrouting' || at.hook === 'input')
+          return end((branch) => ({ ...branch, masqueradedBy: step, verdict: 'ACCEPT', chain }));
         return this.#rewrite(rule, step, chain, taken, (branch) => this.#mapped(target.to, branch), false);
       case 'SNAT':
       case 'MASQUERADE':
@@ -238,24 +343,39 @@ export class IptablesWalk {
       case 'extension':
         if (target.name === 'CT') {
           const zones = taken.map((branch) => (this.#isDecided(branch, at) ? branch : inZone(branch, target.options)));
-          return zones.every((branch) => branch !== undefined) ? { on: zones, returned: nothing, ended: nothing } : this.#unknown(step, taken, printTarget(target).trim());
+          return zones.every((branch) => branch !== undefined)
+            ? { on: zones, returned: nothing, ended: nothing }
+            : this.#unknown(step, taken, printTarget(target).trim());
         }
-        if (target.name === 'SET') for (const { values } of target.options) if (values[0] !== undefined) this.#changedSets.add(values[0]);
-        return doesGoOn(target.name, target.options) ? on((branch) => branch) : this.#unknown(step, taken, whyUnknown(target));
+        if (target.name === 'SET')
+          for (const { values } of target.options) if (values[0] !== undefined) this.#changedSets.add(values[0]);
+        return doesGoOn(target.name, target.options)
+          ? on((branch) => branch)
+          : this.#unknown(step, taken, whyUnknown(target));
     }
   }
 
   /** xt_CT.c xt_ct_target: a packet that has its connection, as one that lo gave back, or for which a rule before has decided, keeps it. */
   #isDecided(branch: Branch, at: At): boolean {
-    return (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo') || branch.untracked === true || branch.zone !== undefined;
+    return (
+      (this.#packet.entersAt === 'OUTPUT' && at.inInterface === 'lo') ||
+      branch.untracked === true ||
+      branch.zone !== undefined
+    );
   }
 
   /** A target whose doing is not known is named: it may end the packet's way, or do nothing. */
   #unknown(met: Step, taken: readonly Branch[], why: string): Applied {
     this.#trail.unknown.add(why);
     if (!this.#trail.followsUnknown) return { on: taken, returned: nothing, ended: nothing };
-    const untouched = taken.map(({ met: own, ...branch }): Branch => (own?.before === undefined ? branch : { ...branch, met: own.before }));
-    const { through, ended } = endUnknown(untouched, this.#trail.unknownStep(met, { ...met, effect: `unknown: ${why}` }), met.chain);
+    const untouched = taken.map(({ met: own, ...branch }): Branch =>
+      own?.before === undefined ? branch : { ...branch, met: own.before },
+    );
+    const { through, ended } = endUnknown(
+      untouched,
+      this.#trail.unknownStep(met, { ...met, effect: `unknown: ${why}` }),
+      met.chain,
+    );
     return { on: through, returned: nothing, ended };
   }
 
@@ -278,7 +398,10 @@ export class IptablesWalk {
         continue;
       }
       const isHashed = !hasRandomPort || destinations.some(({ address }) => address !== destinations[0]?.address);
-      if (destinations.length > 1 && isHashed) this.#trail.unknown.add(`how ${step.rule} divides connections: the kernel takes a hash of their addresses, and each destination is said to get the same share`);
+      if (destinations.length > 1 && isHashed)
+        this.#trail.unknown.add(
+          `how ${step.rule} divides connections: the kernel takes a hash of their addresses, and each destination is said to get the same share`,
+        );
       for (const { address, port } of destinations) {
         const dnat = { address, port, ...countersOf(rule), by: step };
         ended.push({ ...branch, probability: branch.probability / destinations.length, dnat, verdict: 'DNAT', chain });
@@ -292,8 +415,15 @@ export class IptablesWalk {
    * and none is to be drawn (nf_nat_core.c get_unique_tuple); shifted ports keep their distance from the base.
    * @returns undefined for more than can be told apart
    */
-  #destinations(ranges: readonly NatRange[], branch: Branch, hasRandomPort: boolean): { readonly address: string; readonly port: number }[] | undefined {
-    const { address: oldAddress, port: oldPort } = branch.dnat ?? { address: this.#packet.destination, port: this.#packet.destinationPort };
+  #destinations(
+    ranges: readonly NatRange[],
+    branch: Branch,
+    hasRandomPort: boolean,
+  ): { readonly address: string; readonly port: number }[] | undefined {
+    const { address: oldAddress, port: oldPort } = branch.dnat ?? {
+      address: this.#packet.destination,
+      port: this.#packet.destinationPort,
+    };
     const destinations: { address: string; port: number }[] = [];
     for (const { addresses, ports, base } of ranges) {
       const all = addresses === undefined ? [oldAddress] : addressesOf(addresses);
@@ -301,7 +431,7 @@ export class IptablesWalk {
       let choices = [oldPort];
       if (ports !== undefined) {
         const size = ports.to - ports.from + 1;
-        if (base !== undefined) choices = [ports.from + (((oldPort - base) % 65536) + 65536) % 65536 % size];
+        if (base !== undefined) choices = [ports.from + (((((oldPort - base) % 65536) + 65536) % 65536) % size)];
         else if (hasRandomPort || oldPort < ports.from || oldPort > ports.to) {
           if (size > mostDestinations) return undefined;
           choices = Array.from({ length: size }, (_, each) => ports.from + each);
@@ -339,7 +469,9 @@ function loopOf(above: readonly string[], name: string): string {
 /** A target as printed, with why nobody can say what it does. */
 function whyUnknown(target: IptablesTarget & { readonly kind: 'extension' }): string {
   const text = printTarget(target).trim();
-  return natTargets.has(target.name) ? `${text}: no kernel has such a target, so that an iptables printed it that cannot read what a newer one wrote; make the dump with the newer one` : text;
+  return natTargets.has(target.name)
+    ? `${text}: no kernel has such a target, so that an iptables printed it that cannot read what a newer one wrote; make the dump with the newer one`
+    : text;
 }
 
 /** The kernel has one range for each of these since 2.6.11 (struct nf_nat_range2), and neither port 0 nor 0.0.0.0 is one. */
@@ -356,7 +488,11 @@ function countersOf({ counters }: IptablesRule): { readonly counters?: NonNullab
 }
 
 /** What is the same of a rule whenever a packet meets it. */
-const said = oncePer((rule: IptablesRule) => ({ text: iptablesRuleText(rule), effect: effectOf(rule.target), lists: listsOf(rule) }));
+const said = oncePer((rule: IptablesRule) => ({
+  text: iptablesRuleText(rule),
+  effect: effectOf(rule.target),
+  lists: listsOf(rule),
+}));
 
 /** The lists of `recent` in which the rule puts the packet's source. */
 function listsOf({ matches }: IptablesRule): readonly string[] {
@@ -380,14 +516,26 @@ function markConnection(branch: Branch, target: IptablesTarget & { readonly kind
   const isUnknown = branch.isConnectionMarkUnknown === true;
   switch (target.action) {
     case 'set':
-      return withConnectionMark(branch, changed(connectionMark, target.clear, target.value), isUnknown && target.clear >>> 0 !== everyBit);
+      return withConnectionMark(
+        branch,
+        changed(connectionMark, target.clear, target.value),
+        isUnknown && target.clear >>> 0 !== everyBit,
+      );
     case 'save': {
       const isSavedUnknown = branch.isMarkUnknown === true && target.nfmask !== 0;
-      return withConnectionMark(branch, changed(connectionMark, target.ctmask, branch.mark & target.nfmask), isSavedUnknown || (isUnknown && target.ctmask >>> 0 !== everyBit));
+      return withConnectionMark(
+        branch,
+        changed(connectionMark, target.ctmask, branch.mark & target.nfmask),
+        isSavedUnknown || (isUnknown && target.ctmask >>> 0 !== everyBit),
+      );
     }
     case 'restore': {
       const isRestoredUnknown = isUnknown && target.ctmask !== 0;
-      return withMark(branch, changed(branch.mark, target.nfmask, connectionMark & target.ctmask), isRestoredUnknown || (branch.isMarkUnknown === true && target.nfmask >>> 0 !== everyBit));
+      return withMark(
+        branch,
+        changed(branch.mark, target.nfmask, connectionMark & target.ctmask),
+        isRestoredUnknown || (branch.isMarkUnknown === true && target.nfmask >>> 0 !== everyBit),
+      );
     }
   }
 }
@@ -399,15 +547,44 @@ function withMark(branch: Branch, mark: number, isMarkUnknown: boolean): Branch 
 }
 
 function withConnectionMark(branch: Branch, connectionMark: number, isConnectionMarkUnknown: boolean): Branch {
-  return isConnectionMarkUnknown || branch.isConnectionMarkUnknown === true ? { ...branch, connectionMark, isConnectionMarkUnknown } : { ...branch, connectionMark };
+  return isConnectionMarkUnknown || branch.isConnectionMarkUnknown === true
+    ? { ...branch, connectionMark, isConnectionMarkUnknown }
+    : { ...branch, connectionMark };
 }
 
 /** Targets that leave the packet, its mark and its way as they are, as far as any rule asks for them. */
 const passiveTargets: ReadonlySet<string> = new Set([
-  'AUDIT', 'CHECKSUM', 'CLASSIFY', 'CONNSECMARK', 'DSCP', 'ECN', 'HL', 'IDLETIMER', 'LED', 'LOG', 'NFLOG', 'RATEEST', 'SECMARK', 'SET', 'TCPMSS', 'TCPOPTSTRIP', 'TEE', 'TOS', 'TTL', 'ULOG',
+  'AUDIT',
+  'CHECKSUM',
+  'CLASSIFY',
+  'CONNSECMARK',
+  'DSCP',
+  'ECN',
+  'HL',
+  'IDLETIMER',
+  'LED',
+  'LOG',
+  'NFLOG',
+  'RATEEST',
+  'SECMARK',
+  'SET',
+  'TCPMSS',
+  'TCPOPTSTRIP',
+  'TEE',
+  'TOS',
+  'TTL',
+  'ULOG',
 ]);
 /** CT without --notrack: how the connection is kept, and not whether. */
-const connectionOptions: ReadonlySet<string> = new Set(['--helper', '--timeout', '--ctevents', '--expevents', '--zone', '--zone-orig', '--zone-reply']);
+const connectionOptions: ReadonlySet<string> = new Set([
+  '--helper',
+  '--timeout',
+  '--ctevents',
+  '--expevents',
+  '--zone',
+  '--zone-orig',
+  '--zone-reply',
+]);
 
 function doesGoOn(name: string, options: readonly KeptOption[]): boolean {
   if (name === 'CT') return options.every((option) => connectionOptions.has(option.name));
@@ -443,8 +620,17 @@ function addressesBetween(fromText: string, toText: string): string[] | undefine
   if (fromText === toText) return addressNumber(fromText) === undefined ? undefined : [fromText];
   const from = addressNumber(fromText);
   const to = addressNumber(toText);
-  if (from === undefined || to === undefined || from.bits !== to.bits || to.value < from.value || to.value - from.value >= BigInt(mostDestinations)) return undefined;
-  return Array.from({ length: Number(to.value - from.value) + 1 }, (_, each) => addressText(from.value + BigInt(each), from.bits));
+  if (
+    from === undefined ||
+    to === undefined ||
+    from.bits !== to.bits ||
+    to.value < from.value ||
+    to.value - from.value >= BigInt(mostDestinations)
+  )
+    return undefined;
+  return Array.from({ length: Number(to.value - from.value) + 1 }, (_, each) =>
+    addressText(from.value + BigInt(each), from.bits),
+  );
 }
 
 function effectOf(target: IptablesTarget | undefined): string {

@@ -3,7 +3,15 @@ import { hostPort } from '../address.ts';
 import type { RealServer, VirtualServer } from '../virtual-server.ts';
 import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
-import { withProbability, type Branch, type ChainOutcome, type Ended, type Packet, type Step, type Trail } from './walk.ts';
+import {
+  withProbability,
+  type Branch,
+  type ChainOutcome,
+  type Ended,
+  type Packet,
+  type Step,
+  type Trail,
+} from './walk.ts';
 
 /** The table by which the steps of IPVS are named. */
 export const ipvsTable = 'ipvs';
@@ -12,7 +20,12 @@ export const ipvsTable = 'ipvs';
  * What IPVS does with branches that reach one of its hooks: those that a virtual server takes end here, with a real
  * server as their DNAT target or refused; the others go on.
  */
-export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packet, trail: Trail, branches: readonly Branch[]): ChainOutcome {
+export function walkIpvs(
+  virtualServers: readonly VirtualServer[],
+  packet: Packet,
+  trail: Trail,
+  branches: readonly Branch[],
+): ChainOutcome {
   const through: Branch[] = [];
   const ended: Ended[] = [];
   for (const branch of branches) {
@@ -20,14 +33,26 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
     const isMarkUnknown = branch.isMarkUnknown === true;
     const byMark = isMarkUnknown ? virtualServers.find((server) => isOfMark(server, destination)) : undefined;
     if (byMark !== undefined) {
-      for (const server of virtualServers) if (isOfMark(server, destination)) trail.unknown.add(`${virtualServerText(server)}: whether the packet has its mark${trail.followsUnknown ? '' : ' (taken as not)'}`);
+      for (const server of virtualServers)
+        if (isOfMark(server, destination))
+          trail.unknown.add(
+            `${virtualServerText(server)}: whether the packet has its mark${trail.followsUnknown ? '' : ' (taken as not)'}`,
+          );
       if (trail.followsUnknown) {
         // Whether it is this server's, another's or nobody's packet hangs on the mark.
-        ended.push(...endUnknown([branch], unknownStep(trail, byMark, 'whether the packet has its mark'), ipvsChainName(byMark)).ended);
+        ended.push(
+          ...endUnknown([branch], unknownStep(trail, byMark, 'whether the packet has its mark'), ipvsChainName(byMark))
+            .ended,
+        );
         continue;
       }
     }
-    const outcome = scheduleIpvs(virtualServers, { destination, destinationPort: branch.dnat?.port ?? packet.destinationPort, protocol: packet.protocol, mark: isMarkUnknown ? 0 : branch.mark });
+    const outcome = scheduleIpvs(virtualServers, {
+      destination,
+      destinationPort: branch.dnat?.port ?? packet.destinationPort,
+      protocol: packet.protocol,
+      mark: isMarkUnknown ? 0 : branch.mark,
+    });
     if (outcome.kind === 'passed') {
       through.push(branch);
       continue;
@@ -43,7 +68,10 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
     }
     const { candidates, reason, mayRefuse } = outcome;
     const isExact = candidates.every(({ probability }) => probability !== undefined);
-    if (!isExact) trail.unknown.add(`${text}: ${reason ?? 'the shares of the real servers are not known'}; their shares are shown as equal`);
+    if (!isExact)
+      trail.unknown.add(
+        `${text}: ${reason ?? 'the shares of the real servers are not known'}; their shares are shown as equal`,
+      );
     if (mayRefuse) {
       const why = `${text}: some clients may be refused`;
       trail.unknown.add(why);
@@ -59,28 +87,49 @@ export function walkIpvs(virtualServers: readonly VirtualServer[], packet: Packe
         chain,
         rule: realServerText(realServer),
         effect: `DNAT to ${address}:${String(port)}${withProbability(probability)}`,
-        ...(realServer.stats === undefined ? {} : { counters: { packets: realServer.stats.connections, bytes: realServer.stats.inBytes } }),
+        ...(realServer.stats === undefined
+          ? {}
+          : { counters: { packets: realServer.stats.connections, bytes: realServer.stats.inBytes } }),
       };
       const [sent = taken] = trail.meet(realServer, by, [taken]);
-      ended.push({ ...sent, probability: branch.probability * probability, verdict: 'DNAT', chain, dnat: { address, port, by, ...(by.counters === undefined ? {} : { counters: by.counters }) } });
+      ended.push({
+        ...sent,
+        probability: branch.probability * probability,
+        verdict: 'DNAT',
+        chain,
+        dnat: { address, port, by, ...(by.counters === undefined ? {} : { counters: by.counters }) },
+      });
     }
   }
   return { through, ended };
 }
 
 function unknownStep(trail: Trail, server: VirtualServer, why: string): Step {
-  return trail.unknownStep(server, { table: ipvsTable, chain: ipvsChainName(server), rule: virtualServerText(server), effect: `unknown: ${why}` });
+  return trail.unknownStep(server, {
+    table: ipvsTable,
+    chain: ipvsChainName(server),
+    rule: virtualServerText(server),
+    effect: `unknown: ${why}`,
+  });
 }
 
 /** `TCP 10.96.0.7:80`, as `ipvsadm -Ln` lists it. */
 export function ipvsChainName({ protocol, address, port, firewallMark }: VirtualServer): string {
-  return firewallMark === undefined ? `${protocol ?? ''} ${hostPort(address ?? '', port ?? 0)}` : `FWM ${String(firewallMark)}`;
+  return firewallMark === undefined
+    ? `${protocol ?? ''} ${hostPort(address ?? '', port ?? 0)}`
+    : `FWM ${String(firewallMark)}`;
 }
 
 /** `TCP 10.96.0.7:80 rr persistent 10800`. */
 export function virtualServerText(server: VirtualServer): string {
   const { scheduler, schedulerFlags, persistence, isOnePacket } = server;
-  return [ipvsChainName(server), scheduler, ...(schedulerFlags.length === 0 ? [] : [`(${schedulerFlags.join(',')})`]), ...(persistence === undefined ? [] : [`persistent ${String(persistence)}`]), ...(isOnePacket ? ['ops'] : [])].join(' ');
+  return [
+    ipvsChainName(server),
+    scheduler,
+    ...(schedulerFlags.length === 0 ? [] : [`(${schedulerFlags.join(',')})`]),
+    ...(persistence === undefined ? [] : [`persistent ${String(persistence)}`]),
+    ...(isOnePacket ? ['ops'] : []),
+  ].join(' ');
 }
 
 /** `-> 10.244.1.2:8080 Masq 1`. */

@@ -4,7 +4,14 @@
  */
 import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
 import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
-import { nftByteUnits, type NftNat, type NftQuota, type NftRule, type NftSetUpdate, type NftStatement } from '../nft-statement.ts';
+import {
+  nftByteUnits,
+  type NftNat,
+  type NftQuota,
+  type NftRule,
+  type NftSetUpdate,
+  type NftStatement,
+} from '../nft-statement.ts';
 import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import type { Counters } from '../program.ts';
@@ -13,7 +20,20 @@ import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumpt
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import type { Place, Reading } from './nft-reading.ts';
 import { addressText } from './nft-value.ts';
-import { ChainLoopError, maxDepth, withProbability, type At, type Branch, type ChainOutcome, type Ended, type Machine, type Packet, type RememberedElement, type Step, type Trail } from './walk.ts';
+import {
+  ChainLoopError,
+  maxDepth,
+  withProbability,
+  type At,
+  type Branch,
+  type ChainOutcome,
+  type Ended,
+  type Machine,
+  type Packet,
+  type RememberedElement,
+  type Step,
+  type Trail,
+} from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */
 export interface NftTable {
@@ -66,13 +86,23 @@ export class NftWalk {
   }
 
   #chain(name: string, branches: readonly Branch[], at: Place, above: readonly string[]): ChainOutcome {
-    if (above.includes(name) || above.length > maxDepth) throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
+    if (above.includes(name) || above.length > maxDepth)
+      throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
     const rules = this.#table.chain(name)?.rules;
     if (rules === undefined) {
       const why = `chain ${name}, which was not read`;
       this.#trail.unknown.add(why);
       if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
-      return endUnknown(branches, this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: `chain ${name}`, effect: `unknown: ${why}` }), name);
+      return endUnknown(
+        branches,
+        this.#trail.unknownStep(this.#unreadChain(name), {
+          table: this.#table.name,
+          chain: name,
+          rule: `chain ${name}`,
+          effect: `unknown: ${why}`,
+        }),
+        name,
+      );
     }
     const through: Branch[] = [];
     const ended: Ended[] = [];
@@ -83,15 +113,26 @@ export class NftWalk {
       for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
       live = this.#trail.followsUnknown ? withoutIdleAssumptions(outcome.on) : outcome.on;
       const ways = this.#trail.followsUnknown ? waysOf(live) : 0;
-      if (this.#trail.followsUnknown && (live.length > mostBranches || !live.every((branch) => mayAssume(branch, ways)))) {
+      if (
+        this.#trail.followsUnknown &&
+        (live.length > mostBranches || !live.every((branch) => mayAssume(branch, ways)))
+      ) {
         const why = `what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`;
         this.#trail.unknown.add(why);
-        const step = this.#trail.unknownStep(this.#unreadChain(name), { table: this.#table.name, chain: name, rule: nftRuleText(rule), effect: `unknown: ${why}` });
+        const step = this.#trail.unknownStep(this.#unreadChain(name), {
+          table: this.#table.name,
+          chain: name,
+          rule: nftRuleText(rule),
+          effect: `unknown: ${why}`,
+        });
         ended.push(...endUnknown(live, step, name).ended);
         live = [];
       }
     }
-    return { through: this.#trail.followsUnknown ? withoutIdleAssumptions([...through, ...live]) : [...through, ...live], ended };
+    return {
+      through: this.#trail.followsUnknown ? withoutIdleAssumptions([...through, ...live]) : [...through, ...live],
+      ended,
+    };
   }
 
   /** One object for each chain that is not followed to its end. */
@@ -184,7 +225,9 @@ class RuleRun {
       case 'reset':
         return next;
       case 'object':
-        return statement.object === 'quota' || statement.object === 'limit' || statement.object === 'synproxy' ? this.#unknown(statement, progress) : next;
+        return statement.object === 'quota' || statement.object === 'limit' || statement.object === 'synproxy'
+          ? this.#unknown(statement, progress)
+          : next;
       case 'quota': {
         const isOver = overQuota(statement);
         if (isOver === undefined) return this.#unknown(statement, progress);
@@ -213,11 +256,14 @@ class RuleRun {
         return this.#setUpdate(statement, progress, next);
       case 'notrack':
         // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
-        return this.#at.isBeforeTracking && branch.zone === undefined ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] } : next;
+        return this.#at.isBeforeTracking && branch.zone === undefined
+          ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] }
+          : next;
       // What they do depends on traffic before, on sockets, or on a program that reads the queue.
       case 'limit': {
         // nft_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
-        if (statement.rateUnit !== undefined && nftByteUnits.has(statement.rateUnit)) return this.#unknown(statement, progress);
+        if (statement.rateUnit !== undefined && nftByteUnits.has(statement.rateUnit))
+          return this.#unknown(statement, progress);
         if (!statement.isOver) return next;
         this.#on(progress);
         return undefined;
@@ -248,7 +294,9 @@ class RuleRun {
   }
 
   #part(progress: Progress, share: number): Progress {
-    return share === 1 ? progress : { ...progress, branch: { ...progress.branch, probability: progress.branch.probability * share } };
+    return share === 1
+      ? progress
+      : { ...progress, branch: { ...progress.branch, probability: progress.branch.probability * share } };
   }
 
   /** The branch goes to the next rule, with what this one has done to it. */
@@ -257,9 +305,20 @@ class RuleRun {
   }
 
   /** The rule is among what the branch met; its effects are those so far and this one. */
-  #meet({ branch, effects, counters }: Progress, effect?: string, { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule }): Branch {
+  #meet(
+    { branch, effects, counters }: Progress,
+    effect?: string,
+    { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule },
+  ): Branch {
     const all = effect === undefined ? effects : [...effects, effect];
-    const step: Step = { table: this.#context.table.name, chain: this.#chain, rule: nftRuleText(this.#rule), effect: all.join(', '), ...(counters === undefined ? {} : { counters }), ...(isUnknown === undefined ? {} : { isUnknown }) };
+    const step: Step = {
+      table: this.#context.table.name,
+      chain: this.#chain,
+      rule: nftRuleText(this.#rule),
+      effect: all.join(', '),
+      ...(counters === undefined ? {} : { counters }),
+      ...(isUnknown === undefined ? {} : { isUnknown }),
+    };
     return this.#context.trail.meet(key, step, [branch])[0] ?? branch;
   }
 
@@ -280,7 +339,12 @@ class RuleRun {
     const rule = nftRuleText(this.#rule);
     if (!trail.followsUnknown) {
       trail.unknown.add(rule);
-      this.#outcome.on.push(this.#meet(progress, `unknown: ${why} (taken as not matching)`, { key: this.#rule.statements, isUnknown: true }));
+      this.#outcome.on.push(
+        this.#meet(progress, `unknown: ${why} (taken as not matching)`, {
+          key: this.#rule.statements,
+          isUnknown: true,
+        }),
+      );
       return undefined;
     }
     const { branch } = progress;
@@ -297,7 +361,12 @@ class RuleRun {
   }
 
   #unknownStep(key: object, why: string): Step {
-    return this.#context.trail.unknownStep(key, { table: this.#context.table.name, chain: this.#chain, rule: nftRuleText(this.#rule), effect: `unknown: ${why}` });
+    return this.#context.trail.unknownStep(key, {
+      table: this.#context.table.name,
+      chain: this.#chain,
+      rule: nftRuleText(this.#rule),
+      effect: `unknown: ${why}`,
+    });
   }
 
   /** The branch ends, for it is not known what becomes of it; and it goes on, as if the rest of the rule did nothing. */
@@ -358,7 +427,8 @@ class RuleRun {
         this.#context.trail.unknown.add(why);
         if (this.#context.trail.followsUnknown) this.#endUnknown(part, this.#unknownStep(statement, why));
         else this.#on(part);
-      } else if (each.kind === 'unknown' && each.possible !== undefined && this.#context.trail.followsUnknown) this.#followPossible(statement, part, each.possible, each.mayBeNone);
+      } else if (each.kind === 'unknown' && each.possible !== undefined && this.#context.trail.followsUnknown)
+        this.#followPossible(statement, part, each.possible, each.mayBeNone);
       else if (value?.kind !== 'verdict') this.#unknown(statement, part);
       else if (value.verdict.kind === 'continue') going = { ...part, next: progress.next + 1 };
       else this.#verdict(value.verdict, this.#meet(part, isChoice ? choice : printNftVerdict(value.verdict)));
@@ -367,7 +437,12 @@ class RuleRun {
   }
 
   /** A key that is not known may be any of these elements, one after the other assumed to be it, or none. */
-  #followPossible(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress, possible: readonly NftElement[], mayBeNone: boolean): void {
+  #followPossible(
+    statement: Extract<NftStatement, { kind: 'vmap' }>,
+    progress: Progress,
+    possible: readonly NftElement[],
+    mayBeNone: boolean,
+  ): void {
     const { trail } = this.#context;
     const rule = nftRuleText(this.#rule);
     const step = this.#unknownStep(statement, printNftStatement(statement));
@@ -396,7 +471,9 @@ class RuleRun {
     const isMark = (key.kind === 'meta' || key.kind === 'ct') && key.key === 'mark';
     if (!isMark) {
       // Another address or port by hand, behind conntrack's back, is not followed; no rule's fate hangs on the rest.
-      const isRewrite = key.kind === 'rawPayload' || (key.kind === 'payload' && /^(?:saddr|daddr|sport|dport|protocol|nexthdr)$/.test(key.field));
+      const isRewrite =
+        key.kind === 'rawPayload' ||
+        (key.kind === 'payload' && /^(?:saddr|daddr|sport|dport|protocol|nexthdr)$/.test(key.field));
       if (isRewrite) return this.#unknown({ kind: 'mangle', key, value }, progress);
       return { ...next, effects: [...progress.effects, `${printNftExpression(key)} set`] };
     }
@@ -423,23 +500,41 @@ class RuleRun {
   }
 
   /** nft_ct_set_zone_eval: the zone in which conntrack will look the packet up, unless it has done so. */
-  #zone(key: NftExpression & { readonly kind: 'ct' }, value: NftExpression, progress: Progress, next: Progress): Progress | undefined {
+  #zone(
+    key: NftExpression & { readonly kind: 'ct' },
+    value: NftExpression,
+    progress: Progress,
+    next: Progress,
+  ): Progress | undefined {
     const { branch, effects } = progress;
     if (!this.#at.isBeforeTracking || branch.zone !== undefined) return next;
     const [only, ...more] = valuesOf(value, ['integer'], this.#asked(branch));
     const [part] = only?.parts ?? [];
-    if (more.length > 0 || part?.kind !== 'atom' || typeof part.atom !== 'number') return this.#unknown({ kind: 'mangle', key, value }, progress);
-    const zone = { original: key.direction === 'reply' ? 0 : part.atom, reply: key.direction === 'original' ? 0 : part.atom };
+    if (more.length > 0 || part?.kind !== 'atom' || typeof part.atom !== 'number')
+      return this.#unknown({ kind: 'mangle', key, value }, progress);
+    const zone = {
+      original: key.direction === 'reply' ? 0 : part.atom,
+      reply: key.direction === 'original' ? 0 : part.atom,
+    };
     return { ...next, branch: { ...branch, zone }, effects: [...effects, `zone ${String(part.atom)}`] };
   }
 
-  #marked(isConnection: boolean, reading: Reading | undefined, { branch, effects }: Progress): { branch: Branch; effects: readonly string[] } {
+  #marked(
+    isConnection: boolean,
+    reading: Reading | undefined,
+    { branch, effects }: Progress,
+  ): { branch: Branch; effects: readonly string[] } {
     const atom = reading?.kind === 'atom' && typeof reading.atom === 'number' ? reading.atom >>> 0 : undefined;
     const name = isConnection ? 'connection mark' : 'mark';
     if (atom === undefined) {
-      return { branch: isConnection ? { ...branch, isConnectionMarkUnknown: true } : { ...branch, isMarkUnknown: true }, effects: [...effects, `${name} unknown`] };
+      return {
+        branch: isConnection ? { ...branch, isConnectionMarkUnknown: true } : { ...branch, isMarkUnknown: true },
+        effects: [...effects, `${name} unknown`],
+      };
     }
-    const marked = isConnection ? { ...branch, connectionMark: atom, isConnectionMarkUnknown: false } : { ...branch, mark: atom, isMarkUnknown: false };
+    const marked = isConnection
+      ? { ...branch, connectionMark: atom, isConnectionMarkUnknown: false }
+      : { ...branch, mark: atom, isMarkUnknown: false };
     return { branch: marked, effects: [...effects, `${name} 0x${atom.toString(16)}`] };
   }
 
@@ -455,7 +550,8 @@ class RuleRun {
     }
     const set = this.#context.table.set(name) ?? this.#context.table.map(name);
     // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
-    if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size) return this.#unknown(statement, progress);
+    if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size)
+      return this.#unknown(statement, progress);
     const effects = [...progress.effects, operation === 'delete' ? `forget in set ${name}` : `remember in set ${name}`];
     const key = constantOf(value.parts, types);
     const remembered = new Map(progress.branch.remembered);
@@ -474,13 +570,17 @@ class RuleRun {
     if (operation === 'delete') return changes({ element: { key }, isGone: true });
     if (element.value === undefined) return changes({ element: { key } });
     // add leaves an element as it is that is there already (nft_dynset_eval, nft_set_do_lookup first).
-    const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#asked(progress.branch)).some(({ found }) => found.kind !== 'none');
+    const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#asked(progress.branch)).some(
+      ({ found }) => found.kind !== 'none',
+    );
     if (operation === 'add' && isThere) return { ...next, effects };
     if (element.value.kind === 'verdict') return changes({ element: { key, value: element.value } });
     if (isConstant(element.value)) return changes({ element: { key, value: element.value } });
     const [mapped, more] = valuesOf(element.value, set?.data ?? [], this.#asked(progress.branch));
     const constant = mapped === undefined || more !== undefined ? undefined : constantOf(mapped.parts, set?.data ?? []);
-    return changes({ element: { key, value: constant ?? { kind: 'unrecognized', text: printNftExpression(element.value) } } });
+    return changes({
+      element: { key, value: constant ?? { kind: 'unrecognized', text: printNftExpression(element.value) } },
+    });
   }
 
   /** TCP's reset answers TCP alone; a message of ICMP goes with its own family. */
@@ -500,7 +600,12 @@ class RuleRun {
     switch (nat.type) {
       case 'masquerade':
       case 'snat': {
-        const now = this.#meet(progress, nat.type === 'masquerade' ? 'MASQUERADE' : `SNAT to ${nat.address === undefined ? '' : printNftExpression(nat.address)}`);
+        const now = this.#meet(
+          progress,
+          nat.type === 'masquerade'
+            ? 'MASQUERADE'
+            : `SNAT to ${nat.address === undefined ? '' : printNftExpression(nat.address)}`,
+        );
         this.#outcome.ended.push({ ...now, masqueradedBy: stepOf(now), verdict: 'ACCEPT', chain: this.#chain });
         return undefined;
       }
@@ -513,8 +618,14 @@ class RuleRun {
   #destinationNat(nat: NftNat, addressType: string, progress: Progress): undefined {
     const { packet } = this.#context;
     const asked = this.#asked(progress.branch);
-    const addresses: readonly Weighted[] = nat.address === undefined ? [{ share: 1, parts: [] }] : valuesOf(nat.address, [addressType, 'inet_service'], asked).flatMap(enumerated);
-    const ports: readonly Weighted[] = nat.port === undefined ? [{ share: 1, parts: [] }] : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
+    const addresses: readonly Weighted[] =
+      nat.address === undefined
+        ? [{ share: 1, parts: [] }]
+        : valuesOf(nat.address, [addressType, 'inet_service'], asked).flatMap(enumerated);
+    const ports: readonly Weighted[] =
+      nat.port === undefined
+        ? [{ share: 1, parts: [] }]
+        : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
     const targets: { address: string; port: number; share: number }[] = [];
     for (const one of addresses) {
       for (const other of ports) {
@@ -526,19 +637,41 @@ class RuleRun {
           this.#on(part);
           continue;
         }
-        const address = nat.type === 'redirect' ? this.#redirectAddress() : addressPart === undefined ? (progress.branch.dnat?.address ?? packet.destination) : addressPart.kind === 'atom' ? addressText(addressPart.atom) : undefined;
-        const port = portPart === undefined ? (progress.branch.dnat?.port ?? packet.destinationPort) : portPart.kind === 'atom' ? Number(portPart.atom) : undefined;
+        const address =
+          nat.type === 'redirect'
+            ? this.#redirectAddress()
+            : addressPart === undefined
+              ? (progress.branch.dnat?.address ?? packet.destination)
+              : addressPart.kind === 'atom'
+                ? addressText(addressPart.atom)
+                : undefined;
+        const port =
+          portPart === undefined
+            ? (progress.branch.dnat?.port ?? packet.destinationPort)
+            : portPart.kind === 'atom'
+              ? Number(portPart.atom)
+              : undefined;
         if (address === undefined || port === undefined) this.#unknown(nat, part);
         else targets.push({ address, port, share });
       }
     }
     if (targets.length === 0) return undefined;
     const total = targets.reduce((sum, { share }) => sum + share, 0);
-    const now = this.#meet(progress, `DNAT to ${targets.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`);
+    const now = this.#meet(
+      progress,
+      `DNAT to ${targets.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`,
+    );
     for (const { address, port, share } of targets) {
       // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
-      const own = progress.counters !== undefined && targets.length === 1 && total === 1 ? { counters: progress.counters } : {};
-      this.#outcome.ended.push({ ...now, probability: now.probability * share, dnat: { address, port, ...own, by: stepOf(now) }, verdict: 'DNAT', chain: this.#chain });
+      const own =
+        progress.counters !== undefined && targets.length === 1 && total === 1 ? { counters: progress.counters } : {};
+      this.#outcome.ended.push({
+        ...now,
+        probability: now.probability * share,
+        dnat: { address, port, ...own, by: stepOf(now) },
+        verdict: 'DNAT',
+        chain: this.#chain,
+      });
     }
     return undefined;
   }
@@ -554,7 +687,10 @@ class RuleRun {
 }
 
 function isConstant(expression: NftExpression): boolean {
-  return expression.kind === 'value' || (expression.kind === 'concatenation' && expression.parts.every(({ kind }) => kind === 'value'));
+  return (
+    expression.kind === 'value' ||
+    (expression.kind === 'concatenation' && expression.parts.every(({ kind }) => kind === 'value'))
+  );
 }
 
 /** A value that was read of the packet, as an element would have it; undefined where a part of it is not known. */
@@ -564,7 +700,10 @@ function constantOf(readings: readonly Reading[], types: readonly string[]): Nft
     if (reading.kind !== 'atom') return undefined;
     const { atom } = reading;
     const isAddress = types[index] === 'ipv4_addr' || types[index] === 'ipv6_addr';
-    parts.push({ kind: 'value', value: (isAddress ? addressText(atom) : undefined) ?? (typeof atom === 'number' ? atom : String(atom)) });
+    parts.push({
+      kind: 'value',
+      value: (isAddress ? addressText(atom) : undefined) ?? (typeof atom === 'number' ? atom : String(atom)),
+    });
   }
   const [only] = parts;
   return parts.length === 1 && only !== undefined ? only : { kind: 'concatenation', parts };
@@ -572,12 +711,20 @@ function constantOf(readings: readonly Reading[], types: readonly string[]): Nft
 
 /** Conditions end a rule or not, and change nothing. */
 function isCondition(statement: NftStatement): boolean {
-  return ['match', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && (statement.object === 'quota' || statement.object === 'limit')) || (statement.kind === 'xt' && statement.type === 'match');
+  return (
+    ['match', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) ||
+    (statement.kind === 'object' && (statement.object === 'quota' || statement.object === 'limit')) ||
+    (statement.kind === 'xt' && statement.type === 'match')
+  );
 }
 
 /** Whether the packet is the same behind it, and no rule asks for what it does. */
 function isWithoutConsequence(statement: NftStatement): boolean {
-  return ['match', 'counter', 'log', 'last', 'dup', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) || (statement.kind === 'object' && statement.object !== 'synproxy') || (statement.kind === 'verdict' && statement.verdict.kind === 'continue');
+  return (
+    ['match', 'counter', 'log', 'last', 'dup', 'limit', 'quota', 'connectionLimit'].includes(statement.kind) ||
+    (statement.kind === 'object' && statement.object !== 'synproxy') ||
+    (statement.kind === 'verdict' && statement.verdict.kind === 'continue')
+  );
 }
 
 const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 }));
@@ -597,7 +744,10 @@ function enumerated(value: Weighted): readonly Weighted[] {
   const [reading] = value.parts;
   if (reading?.kind !== 'uniform' || value.parts.length > 1) return [value];
   if (reading.count > 256) return [{ share: value.share, parts: [{ kind: 'unknown', not: [] }] }];
-  return Array.from({ length: reading.count }, (_, index): Weighted => ({ share: value.share / reading.count, parts: [{ kind: 'atom', atom: reading.from + index }] }));
+  return Array.from({ length: reading.count }, (_, index): Weighted => ({
+    share: value.share / reading.count,
+    parts: [{ kind: 'atom', atom: reading.from + index }],
+  }));
 }
 
 /** The rule that the branch met last. */

@@ -36,7 +36,14 @@ export interface WalkDestination {
  * @param cluster by which it is known of some interfaces that no packet of a Service comes by them
  */
 export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet, cluster?: ClusterFacts): Walk {
-  return summarize(walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? { leaves: [], steps: [], unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`], assumed: [] });
+  return summarize(
+    walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? {
+      leaves: [],
+      steps: [],
+      unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`],
+      assumed: [],
+    },
+  );
 }
 
 const verdictOrder = ['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT', 'NONE'] as const;
@@ -51,7 +58,8 @@ export function summarize(walked: WalkResult): Walk {
     if (dnat === undefined) continue;
     const key = `${dnat.address} ${String(dnat.port)}`;
     const present = destinations.get(key);
-    if (present === undefined) destinations.set(key, { address: dnat.address, port: dnat.port, probability, masquerade });
+    if (present === undefined)
+      destinations.set(key, { address: dnat.address, port: dnat.port, probability, masquerade });
     else {
       present.probability += probability;
       present.masquerade ||= masquerade;

@@ -22,11 +22,18 @@ import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './
 export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: readonly string[]): WalkResult {
   const trail = new Trail(true);
   const problems = ruleset.problems.filter(({ isNote }) => isNote !== true);
-  for (const { line, table, message } of problems) trail.unknown.add(table === undefined ? `line ${String(line)}: ${message}` : `table ${table}, which was not read: line ${String(line)}: ${message}`);
+  for (const { line, table, message } of problems)
+    trail.unknown.add(
+      table === undefined
+        ? `line ${String(line)}: ${message}`
+        : `table ${table}, which was not read: line ${String(line)}: ${message}`,
+    );
   const family = familyOf(packet.destination);
   const machine = machineOf(ruleset, nodeAddresses);
   const chains = [
-    ...ruleset.iptables.filter((each) => each.family === family).flatMap((each) => iptablesHooks(each, packet, machine, trail)),
+    ...ruleset.iptables
+      .filter((each) => each.family === family)
+      .flatMap((each) => iptablesHooks(each, packet, machine, trail)),
     ...ruleset.nftables
       .filter((table) => table.family === 'inet' || table.family === (family === 'IPv4' ? 'ip' : 'ip6'))
       .filter((table) => !isCopyOfIptables(table, ruleset))
@@ -35,34 +42,77 @@ export function walkRuleset(ruleset: Ruleset, packet: Packet, nodeAddresses: rea
     ...problems.flatMap((problem) => unreadHooks(problem, ruleset, family, trail)),
   ];
   const part = partOfDump(ruleset);
-  if (part !== undefined) return { leaves: [{ probability: 1, verdict: 'UNKNOWN', masquerade: false, path: [] }], steps: [], unknown: [part, ...trail.unknown], assumed: [] };
+  if (part !== undefined)
+    return {
+      leaves: [{ probability: 1, verdict: 'UNKNOWN', masquerade: false, path: [] }],
+      steps: [],
+      unknown: [part, ...trail.unknown],
+      assumed: [],
+    };
   return settle(walkHooks(chains, packet, machine, trail));
 }
 
 /** The addresses of virtual servers are the node's own: kube-proxy puts them on kube-ipvs0, or no packet would come to IPVS. */
-function machineOf({ ipSets, virtualServers }: Pick<Ruleset, 'ipSets' | 'virtualServers'>, nodeAddresses: readonly string[]): Machine {
+function machineOf(
+  { ipSets, virtualServers }: Pick<Ruleset, 'ipSets' | 'virtualServers'>,
+  nodeAddresses: readonly string[],
+): Machine {
   const sets = new Map(ipSets.map((set) => [set.name, set]));
   return { addresses: [...nodeAddresses, ...virtualServers.flatMap(({ address }) => address ?? [])], ipSets: sets };
 }
 
 /** Where IPVS hangs (ip_vs_ops of net/netfilter/ipvs/ip_vs_core.c); nowhere on a machine without virtual servers. */
 export function ipvsHooks(virtualServers: readonly VirtualServer[], packet: Packet, trail: Trail): HookedChain[] {
-  const chain = (hook: Hook, priority: number): HookedChain => ({ hook, priority, isNat: false, isDropPolicy: false, isIpvs: true, run: (branches) => walkIpvs(virtualServers, packet, trail, branches) });
-  return virtualServers.length === 0 ? [] : [chain('input', priorities.ipvsInput), chain('output', priorities.ipvsOutput)];
+  const chain = (hook: Hook, priority: number): HookedChain => ({
+    hook,
+    priority,
+    isNat: false,
+    isDropPolicy: false,
+    isIpvs: true,
+    run: (branches) => walkIpvs(virtualServers, packet, trail, branches),
+  });
+  return virtualServers.length === 0
+    ? []
+    : [chain('input', priorities.ipvsInput), chain('output', priorities.ipvsOutput)];
 }
 
-const builtInHooks: Readonly<Record<string, Hook>> = { PREROUTING: 'prerouting', INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output', POSTROUTING: 'postrouting' };
+const builtInHooks: Readonly<Record<string, Hook>> = {
+  PREROUTING: 'prerouting',
+  INPUT: 'input',
+  FORWARD: 'forward',
+  OUTPUT: 'output',
+  POSTROUTING: 'postrouting',
+};
 /** The tables of iptables in their order at a hook. */
-const tablePriorities = new Map(Object.entries({ raw: priorities.raw, mangle: priorities.mangle, nat: priorities.destinationNat, filter: priorities.filter, security: priorities.security }));
+const tablePriorities = new Map(
+  Object.entries({
+    raw: priorities.raw,
+    mangle: priorities.mangle,
+    nat: priorities.destinationNat,
+    filter: priorities.filter,
+    security: priorities.security,
+  }),
+);
 
 function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new IptablesWalk((table, chain) => ruleset.tables.get(table)?.get(chain)?.rules, packet, machine, trail);
   return [...ruleset.tables].flatMap(([table, chains]) =>
     Object.entries(builtInHooks).flatMap(([name, hook]): HookedChain[] => {
       const chain = chains.get(name);
-      const priority = table === 'nat' && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : tablePriorities.get(table);
+      const priority =
+        table === 'nat' && (hook === 'postrouting' || hook === 'input')
+          ? priorities.sourceNat
+          : tablePriorities.get(table);
       if (chain === undefined || priority === undefined) return [];
-      return [{ hook, priority, isNat: table === 'nat', isDropPolicy: chain.policy === 'DROP', run: (branches, at) => walk.chain(table, name, branches, at) }];
+      return [
+        {
+          hook,
+          priority,
+          isNat: table === 'nat',
+          isDropPolicy: chain.policy === 'DROP',
+          run: (branches, at) => walk.chain(table, name, branches, at),
+        },
+      ];
     }),
   );
 }
@@ -70,7 +120,12 @@ function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machin
 /** What a table hangs on hooks of IPv4 and IPv6. */
 export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(
-    { name: table.name, chain: (name) => table.chains.get(name), map: (name) => table.maps.get(name), set: (name) => table.sets.get(name) },
+    {
+      name: table.name,
+      chain: (name) => table.chains.get(name),
+      map: (name) => table.maps.get(name),
+      set: (name) => table.sets.get(name),
+    },
     packet,
     machine,
     trail,
@@ -80,7 +135,15 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
   return baseChains(table).flatMap(({ name, base }): HookedChain[] => {
     const hook = Object.values(builtInHooks).find((each) => each === base.hook);
     if (hook === undefined) return [];
-    return [{ hook, priority: base.priority, isNat: base.type === 'nat', isDropPolicy: base.policy === 'drop', run: (branches, at) => walk.chain(name, branches, at) }];
+    return [
+      {
+        hook,
+        priority: base.priority,
+        isNat: base.type === 'nat',
+        isDropPolicy: base.policy === 'drop',
+        run: (branches, at) => walk.chain(name, branches, at),
+      },
+    ];
   });
 }
 
@@ -88,28 +151,48 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
  * A table that was not read may have hung anywhere, and done anything. One that iptables-save could not show is known where
  * nft's listing has it.
  */
-function unreadHooks({ table, line, message }: DumpProblem, { nftables }: Ruleset, family: Family, trail: Trail): HookedChain[] {
-  if (table === undefined || nftables.some((each) => each.name === table || `${each.family} ${each.name}` === table)) return [];
+function unreadHooks(
+  { table, line, message }: DumpProblem,
+  { nftables }: Ruleset,
+  family: Family,
+  trail: Trail,
+): HookedChain[] {
+  if (table === undefined || nftables.some((each) => each.name === table || `${each.family} ${each.name}` === table))
+    return [];
   const words = table.split(' ');
   if (words.length > 1 && words[0] !== 'inet' && words[0] !== (family === 'IPv4' ? 'ip' : 'ip6')) return [];
   const name = words.at(-1) ?? '';
   const key = {};
   const isNat = name === 'nat';
   const priority = tablePriorities.get(name) ?? priorities.mangle;
-  return Object.values(builtInHooks).filter((hook) => !isNat || hook !== 'forward').map((hook): HookedChain => ({
-    hook,
-    priority: isNat && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : priority,
-    isNat,
-    isDropPolicy: false,
-    run: (branches) => endUnknown(branches, trail.unknownStep(key, { table: name, chain: '', rule: `line ${String(line)}: ${message}`, effect: `unknown: table ${table} was not read` }), ''),
-  }));
+  return Object.values(builtInHooks)
+    .filter((hook) => !isNat || hook !== 'forward')
+    .map((hook): HookedChain => ({
+      hook,
+      priority: isNat && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : priority,
+      isNat,
+      isDropPolicy: false,
+      run: (branches) =>
+        endUnknown(
+          branches,
+          trail.unknownStep(key, {
+            table: name,
+            chain: '',
+            rule: `line ${String(line)}: ${message}`,
+            effect: `unknown: table ${table} was not read`,
+          }),
+          '',
+        ),
+    }));
 }
 
 const basesOfTables = new WeakMap<NftRulesetTable, readonly { readonly name: string; readonly base: NftBase }[]>();
 
 /** The handful of chains that hang on a hook, among those of all Services; looked for once. */
 function baseChains(table: NftRulesetTable): readonly { readonly name: string; readonly base: NftBase }[] {
-  const known = basesOfTables.get(table) ?? [...table.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }]));
+  const known =
+    basesOfTables.get(table) ??
+    [...table.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }]));
   basesOfTables.set(table, known);
   return known;
 }

@@ -6,7 +6,11 @@ import { commonNftChains } from '../nft-node-rules.ts';
  * @param portOf the ServicePort whose chain it is, `default/auth-service:http`; undefined where it is another Service's
  * @param targetOf where the chain of one endpoint sends packets to
  */
-export function chainPurpose(name: string, portOf: (chain: string) => string | undefined, targetOf: (chain: string) => string | undefined): string | undefined {
+export function chainPurpose(
+  name: string,
+  portOf: (chain: string) => string | undefined,
+  targetOf: (chain: string) => string | undefined,
+): string | undefined {
   const common = chains.get(name);
   if (common !== undefined) return common;
   if (commonNftChains.has(name)) return undefined;

@@ -1,5 +1,12 @@
 /** One rule of iptables in plain words: each kind of condition and target (iptables(8), iptables-extensions(8)). */
-import type { IptablesMatch, IptablesOption, IptablesRule, IptablesTarget, KeptOption, PortRange } from '../iptables-rule.ts';
+import type {
+  IptablesMatch,
+  IptablesOption,
+  IptablesRule,
+  IptablesTarget,
+  KeptOption,
+  PortRange,
+} from '../iptables-rule.ts';
 import { printMatch, printNatRange, printTarget } from '../parse/print-iptables.ts';
 import { tcpFlagBits } from '../parse/iptables-modules.ts';
 import { chainText, notKnown, withPod, type Explained, type Names, type Standing } from './explained.ts';
@@ -33,10 +40,14 @@ class About {
       else this.subject.protocol = protocol.protocol.toUpperCase();
     }
     if (source !== undefined) where.push(`from ${source.negated ? 'outside of ' : ''}${hostText(source.prefix)}`);
-    if (destination !== undefined) where.push(`to ${destination.negated ? 'anything but ' : ''}${hostText(destination.prefix)}`);
-    if (inInterface !== undefined) conditions.push(`that ${inInterface.negated ? 'do not come' : 'come'} in by ${interfaceText(inInterface.name)}`);
-    if (outInterface !== undefined) conditions.push(`that ${outInterface.negated ? 'do not leave' : 'leave'} by ${interfaceText(outInterface.name)}`);
-    if (fragment !== undefined) conditions.push(fragment.negated ? 'that are no later fragments' : 'that are later fragments');
+    if (destination !== undefined)
+      where.push(`to ${destination.negated ? 'anything but ' : ''}${hostText(destination.prefix)}`);
+    if (inInterface !== undefined)
+      conditions.push(`that ${inInterface.negated ? 'do not come' : 'come'} in by ${interfaceText(inInterface.name)}`);
+    if (outInterface !== undefined)
+      conditions.push(`that ${outInterface.negated ? 'do not leave' : 'leave'} by ${interfaceText(outInterface.name)}`);
+    if (fragment !== undefined)
+      conditions.push(fragment.negated ? 'that are no later fragments' : 'that are later fragments');
     for (const match of matches) this.#match(match);
   }
 
@@ -53,7 +64,8 @@ class About {
         this.#recent(options, match);
         return;
       case 'addrtype':
-        for (const option of options) if (option.kind !== 'addressType' && option.kind !== 'limitInterface') this.#unknownMatch(match);
+        for (const option of options)
+          if (option.kind !== 'addressType' && option.kind !== 'limitInterface') this.#unknownMatch(match);
         this.#addressTypes(options);
         return;
     }
@@ -89,7 +101,9 @@ class About {
     const { where } = this.subject;
     switch (option.kind) {
       case 'sourcePort':
-        return option.negated ? `whose source port is not ${portText(option)}` : `whose source port is ${portText(option)}`;
+        return option.negated
+          ? `whose source port is not ${portText(option)}`
+          : `whose source port is ${portText(option)}`;
       case 'destinationPort':
         if (option.negated) return `to any port but ${portText(option)}`;
         where.push(portAfter(where, portText(option)));
@@ -101,7 +115,10 @@ class About {
       case 'mark':
         return markText(module === 'connmark' ? 'connection mark' : 'mark', option);
       case 'connectionState':
-        return `whose connection is ${option.negated ? 'not ' : ''}${list(option.states.map((state) => stateWords.get(state) ?? state), 'or')}`;
+        return `whose connection is ${option.negated ? 'not ' : ''}${list(
+          option.states.map((state) => stateWords.get(state) ?? state),
+          'or',
+        )}`;
       case 'connectionStatus':
         return `whose connection has ${option.negated ? 'not ' : ''}the status ${list(option.statuses, 'or')}`;
       case 'connectionProtocol':
@@ -115,11 +132,15 @@ class About {
       case 'matchSet':
         return this.#inSet(option);
       case 'addressRange':
-        where.push(`${option.end === 'source' ? 'from' : 'to'} ${option.negated ? 'outside of ' : ''}${option.from} to ${option.to}`);
+        where.push(
+          `${option.end === 'source' ? 'from' : 'to'} ${option.negated ? 'outside of ' : ''}${option.from} to ${option.to}`,
+        );
         return '';
       case 'kept':
         // Options of sets that change how an element is looked at, and no answer for most.
-        return module === 'set' && !option.negated ? `(${option.name}${option.values.map((value) => ` ${value}`).join('')})` : undefined;
+        return module === 'set' && !option.negated
+          ? `(${option.name}${option.values.map((value) => ` ${value}`).join('')})`
+          : undefined;
       default:
         return undefined;
     }
@@ -127,20 +148,27 @@ class About {
 
   #inSet({ set, flags, negated }: IptablesOption & { readonly kind: 'matchSet' }): string {
     const type = this.#names.ipSet(set)?.type.split(':')[1]?.split(',') ?? [];
-    const parts = flags.map((flag, index) => `${flag === 'src' ? 'source' : 'destination'} ${partWords.get(type[index] ?? '') ?? (index === 0 ? 'address' : index === 1 && flag === flags[0] ? 'port' : 'address')}`);
+    const parts = flags.map(
+      (flag, index) =>
+        `${flag === 'src' ? 'source' : 'destination'} ${partWords.get(type[index] ?? '') ?? (index === 0 ? 'address' : index === 1 && flag === flags[0] ? 'port' : 'address')}`,
+    );
     const purpose = setPurpose(set);
     return `whose ${list(parts, 'and')} ${parts.length > 1 ? 'are' : 'is'} ${negated ? 'not ' : ''}in set ${set}${purpose === undefined ? '' : ` (${purpose})`}`;
   }
 
   #addressTypes(options: readonly IptablesOption[]): void {
     const limit = options.find((option) => option.kind === 'limitInterface');
-    const ofInterface = limit === undefined ? '' : ` of the interface by which they ${limit.side === 'in' ? 'come' : 'leave'}`;
+    const ofInterface =
+      limit === undefined ? '' : ` of the interface by which they ${limit.side === 'in' ? 'come' : 'leave'}`;
     for (const option of options) {
       if (option.kind !== 'addressType') continue;
       const types = option.types.map((type) => type.toUpperCase());
       const own = types.length === 1 && types[0] === 'LOCAL';
-      const words = own ? `${option.negated ? 'an address that is not one of this node' : 'an address of this node'}` : `an address that is ${option.negated ? 'not ' : ''}of type ${list(types, 'or')}`;
-      if (option.end === 'source' && own) this.subject.where.push(option.negated ? 'from elsewhere than this node' : 'from this node itself');
+      const words = own
+        ? `${option.negated ? 'an address that is not one of this node' : 'an address of this node'}`
+        : `an address that is ${option.negated ? 'not ' : ''}of type ${list(types, 'or')}`;
+      if (option.end === 'source' && own)
+        this.subject.where.push(option.negated ? 'from elsewhere than this node' : 'from this node itself');
       else this.subject.where.push(`${option.end === 'source' ? 'from' : 'to'} ${words}${ofInterface}`);
     }
   }
@@ -152,15 +180,24 @@ class About {
       const share = probability.of2To31 / 2 ** 31;
       this.subject.share = `${percent(probability.negated ? 1 - share : share)} (drawn at random)`;
     } else if (every !== undefined) {
-      this.subject.share = every.negated ? `all but one of each ${String(every.count)}` : `one of each ${String(every.count)}`;
+      this.subject.share = every.negated
+        ? `all but one of each ${String(every.count)}`
+        : `one of each ${String(every.count)}`;
     } else this.#unknownMatch(match);
   }
 
   #recent(options: readonly IptablesOption[], match: IptablesMatch): void {
     const action = options.find((option) => option.kind === 'recent');
     const name = options.find((option) => option.kind === 'recentList')?.name ?? 'DEFAULT';
-    const kept = new Map(options.flatMap((option) => (option.kind === 'kept' && !option.negated ? [[option.name, option.values[0] ?? '']] : [])));
-    if (action === undefined || options.some((option) => option.kind === 'kept' && (option.negated || !recentOptions.has(option.name)))) {
+    const kept = new Map(
+      options.flatMap((option) =>
+        option.kind === 'kept' && !option.negated ? [[option.name, option.values[0] ?? '']] : [],
+      ),
+    );
+    if (
+      action === undefined ||
+      options.some((option) => option.kind === 'kept' && (option.negated || !recentOptions.has(option.name)))
+    ) {
       this.#unknownMatch(match);
       return;
     }
@@ -209,22 +246,34 @@ class About {
       case 'REJECT':
         return [`are refused: the client gets ${target.with ?? 'icmp-port-unreachable'}`];
       case 'DNAT': {
-        const to = target.to.map((range) => (range.addresses === undefined || range.addresses.from !== range.addresses.to ? printNatRange(range) : withPod(printNatRange(range), range.addresses.from, this.#names)));
+        const to = target.to.map((range) =>
+          range.addresses === undefined || range.addresses.from !== range.addresses.to
+            ? printNatRange(range)
+            : withPod(printNatRange(range), range.addresses.from, this.#names),
+        );
         return [`get another destination (DNAT): ${list(to, 'or')}${flagsText(target.flags)}`];
       }
       case 'SNAT':
         return [`get another source (SNAT): ${list(target.to.map(printNatRange), 'or')}${flagsText(target.flags)}`];
       case 'MASQUERADE':
-        return [`get the address of the interface by which they leave as their source (masquerade)${target.ports === undefined ? '' : `, with a port of ${portText(target.ports)}`}${flagsText(target.flags)}`];
+        return [
+          `get the address of the interface by which they leave as their source (masquerade)${target.ports === undefined ? '' : `, with a port of ${portText(target.ports)}`}${flagsText(target.flags)}`,
+        ];
       case 'REDIRECT':
-        return [`are sent to this node itself${target.ports === undefined ? '' : `, port ${portText(target.ports)}`}${flagsText(target.flags)}`];
+        return [
+          `are sent to this node itself${target.ports === undefined ? '' : `, port ${portText(target.ports)}`}${flagsText(target.flags)}`,
+        ];
       case 'NETMAP':
         return [`get the network part of ${target.to} in their address`];
       case 'MARK':
         return [markEffect('mark', target.value, target.clear)];
       case 'CONNMARK':
         if (target.action === 'set') return [markEffect('connection mark', target.value, target.clear)];
-        return [target.action === 'save' ? 'have their mark kept as the mark of the connection' : 'get back the mark of their connection'];
+        return [
+          target.action === 'save'
+            ? 'have their mark kept as the mark of the connection'
+            : 'get back the mark of their connection',
+        ];
       case 'extension': {
         const words = extensionWords.get(target.name)?.(target.options);
         if (words !== undefined) return [words];
@@ -237,54 +286,109 @@ class About {
 }
 
 const transportModules = new Set(['tcp', 'udp', 'udplite', 'sctp', 'dccp']);
-const partWords = new Map([['ip', 'address'], ['net', 'address'], ['port', 'port'], ['mac', 'hardware address'], ['mark', 'mark'], ['iface', 'interface']]);
+const partWords = new Map([
+  ['ip', 'address'],
+  ['net', 'address'],
+  ['port', 'port'],
+  ['mac', 'hardware address'],
+  ['mark', 'mark'],
+  ['iface', 'interface'],
+]);
 const recentOptions = new Set(['--seconds', '--reap', '--hitcount', '--rttl', '--mask', '--rsource', '--rdest']);
 
 /** xt_conntrack.h. */
 const stateWords: ReadonlyMap<string, string> = new Map([
-  ['NEW', 'new'], ['ESTABLISHED', 'established'], ['RELATED', 'related to another one'], ['INVALID', 'invalid'],
-  ['UNTRACKED', 'untracked'], ['SNAT', 'one with a rewritten source'], ['DNAT', 'one with a rewritten destination'],
+  ['NEW', 'new'],
+  ['ESTABLISHED', 'established'],
+  ['RELATED', 'related to another one'],
+  ['INVALID', 'invalid'],
+  ['UNTRACKED', 'untracked'],
+  ['SNAT', 'one with a rewritten source'],
+  ['DNAT', 'one with a rewritten destination'],
 ]);
 
 /** What modules ask whose options are kept by their words. */
 const keptWords: ReadonlyMap<string, (options: readonly KeptOption[]) => string | undefined> = new Map([
   ['nfacct', (options: readonly KeptOption[]) => only(options, '--nfacct-name', (name) => `are counted as ${name}`)],
-  ['limit', (options) => {
-    const rate = valueOf(options, '--limit');
-    return rate === undefined ? undefined : `as long as they are no more than ${rate}`;
-  }],
-  ['owner', (options) => {
-    const words = options.map(({ name, values, negated }) => `${negated ? 'not ' : ''}${name.replace(/^--/, '').replace('-owner', '')} ${values.join(' ')}`.trim());
-    return `that a program of ${list(words, 'and')} sends`;
-  }],
-  ['physdev', (options) => {
-    const words = options.map(({ name, values, negated }) => `${negated ? 'do not ' : ''}${name.endsWith('out') ? 'leave by' : name.endsWith('in') ? 'come in by' : 'pass'} ${values.length === 0 ? 'a port of a bridge' : `port ${values.join(' ')} of a bridge`}`);
-    return `that ${list(words, 'and')}`;
-  }],
+  [
+    'limit',
+    (options) => {
+      const rate = valueOf(options, '--limit');
+      return rate === undefined ? undefined : `as long as they are no more than ${rate}`;
+    },
+  ],
+  [
+    'owner',
+    (options) => {
+      const words = options.map(({ name, values, negated }) =>
+        `${negated ? 'not ' : ''}${name.replace(/^--/, '').replace('-owner', '')} ${values.join(' ')}`.trim(),
+      );
+      return `that a program of ${list(words, 'and')} sends`;
+    },
+  ],
+  [
+    'physdev',
+    (options) => {
+      const words = options.map(
+        ({ name, values, negated }) =>
+          `${negated ? 'do not ' : ''}${name.endsWith('out') ? 'leave by' : name.endsWith('in') ? 'come in by' : 'pass'} ${values.length === 0 ? 'a port of a bridge' : `port ${values.join(' ')} of a bridge`}`,
+      );
+      return `that ${list(words, 'and')}`;
+    },
+  ],
   ['icmp', (options) => typed(options, '--icmp-type', 'ICMP')],
   ['icmp6', (options) => typed(options, '--icmpv6-type', 'ICMPv6')],
   ['icmpv6', (options) => typed(options, '--icmpv6-type', 'ICMPv6')],
   ['pkttype', (options) => typed(options, '--pkt-type', 'link')],
   ['length', (options) => typed(options, '--length', 'a length of bytes, and')],
   ['mac', (options) => only(options, '--mac-source', (address) => `from the hardware address ${address}`)],
-  ['socket', (options) => `for which a program of this node has a${options.some(({ name }) => name === '--transparent') ? ' transparent' : ''} socket`],
-  ['rpfilter', (options) => (options.some(({ name }) => name === '--invert') ? 'that come by another interface than the answer would take' : 'that come by the interface that the answer would take')],
-  ['connlimit', (options) => {
-    const above = valueOf(options, '--connlimit-above');
-    const upto = valueOf(options, '--connlimit-upto');
-    return above === undefined && upto === undefined ? undefined : `whose client has ${above === undefined ? `at most ${upto ?? ''}` : `more than ${above}`} connections`;
-  }],
-  ['hashlimit', (options) => {
-    const above = valueOf(options, '--hashlimit-above');
-    const upto = valueOf(options, '--hashlimit-upto') ?? valueOf(options, '--hashlimit');
-    return above === undefined && upto === undefined ? undefined : above === undefined ? `as long as they are no more than ${upto ?? ''}` : `beyond ${above}`;
-  }],
+  [
+    'socket',
+    (options) =>
+      `for which a program of this node has a${options.some(({ name }) => name === '--transparent') ? ' transparent' : ''} socket`,
+  ],
+  [
+    'rpfilter',
+    (options) =>
+      options.some(({ name }) => name === '--invert')
+        ? 'that come by another interface than the answer would take'
+        : 'that come by the interface that the answer would take',
+  ],
+  [
+    'connlimit',
+    (options) => {
+      const above = valueOf(options, '--connlimit-above');
+      const upto = valueOf(options, '--connlimit-upto');
+      return above === undefined && upto === undefined
+        ? undefined
+        : `whose client has ${above === undefined ? `at most ${upto ?? ''}` : `more than ${above}`} connections`;
+    },
+  ],
+  [
+    'hashlimit',
+    (options) => {
+      const above = valueOf(options, '--hashlimit-above');
+      const upto = valueOf(options, '--hashlimit-upto') ?? valueOf(options, '--hashlimit');
+      return above === undefined && upto === undefined
+        ? undefined
+        : above === undefined
+          ? `as long as they are no more than ${upto ?? ''}`
+          : `beyond ${above}`;
+    },
+  ],
 ]);
 
 /** Targets that change nothing of what rules ask for; what they do beside. */
 const extensionWords: ReadonlyMap<string, (options: readonly KeptOption[]) => string | undefined> = new Map([
-  ['LOG', (options: readonly KeptOption[]) => `are written to the kernel's log${prefixOf(options, '--log-prefix')}, and go on with the next rule`],
-  ['NFLOG', (options) => `are given to a logging program${prefixOf(options, '--nflog-prefix')}, and go on with the next rule`],
+  [
+    'LOG',
+    (options: readonly KeptOption[]) =>
+      `are written to the kernel's log${prefixOf(options, '--log-prefix')}, and go on with the next rule`,
+  ],
+  [
+    'NFLOG',
+    (options) => `are given to a logging program${prefixOf(options, '--nflog-prefix')}, and go on with the next rule`,
+  ],
   ['TCPMSS', () => 'get another maximum segment size, and go on with the next rule'],
   ['CHECKSUM', () => 'get their checksum filled in, and go on with the next rule'],
   ['DSCP', () => 'get another DSCP field, and go on with the next rule'],
@@ -293,14 +397,23 @@ const extensionWords: ReadonlyMap<string, (options: readonly KeptOption[]) => st
   ['HL', () => 'get another hop limit, and go on with the next rule'],
   ['TEE', () => 'are copied to another machine, and go on with the next rule'],
   ['CLASSIFY', () => 'get a traffic class, and go on with the next rule'],
-  ['TPROXY', (options) => `are given to a program of this node that listens on port ${valueOf(options, '--on-port') ?? 'of their own'} (TPROXY)`],
+  [
+    'TPROXY',
+    (options) =>
+      `are given to a program of this node that listens on port ${valueOf(options, '--on-port') ?? 'of their own'} (TPROXY)`,
+  ],
   ['AUDIT', () => 'are told to the audit log, and go on with the next rule'],
-  ['SET', (options) => {
-    const [option] = options;
-    const [set = '', flags = ''] = option?.values ?? [];
-    if (option?.name === '--add-set') return `are remembered in set ${set} (${flags}), and go on with the next rule`;
-    return option?.name === '--del-set' ? `are taken out of set ${set} (${flags}), and go on with the next rule` : undefined;
-  }],
+  [
+    'SET',
+    (options) => {
+      const [option] = options;
+      const [set = '', flags = ''] = option?.values ?? [];
+      if (option?.name === '--add-set') return `are remembered in set ${set} (${flags}), and go on with the next rule`;
+      return option?.name === '--del-set'
+        ? `are taken out of set ${set} (${flags}), and go on with the next rule`
+        : undefined;
+    },
+  ],
 ]);
 
 function prefixOf(options: readonly KeptOption[], name: string): string {
@@ -319,7 +432,9 @@ function only(options: readonly KeptOption[], name: string, words: (value: strin
 
 function typed(options: readonly KeptOption[], name: string, kind: string): string | undefined {
   const [option] = options;
-  return options.length !== 1 || option?.name !== name ? undefined : `that are ${option.negated ? 'not ' : ''}of ${kind} type ${option.values[0] ?? ''}`;
+  return options.length !== 1 || option?.name !== name
+    ? undefined
+    : `that are ${option.negated ? 'not ' : ''}of ${kind} type ${option.values[0] ?? ''}`;
 }
 
 /** A prefix of one address is the address. */
@@ -335,9 +450,13 @@ function portText({ from, to }: PortRange): string {
   return from === to ? String(from) : `${String(from)} to ${String(to)}`;
 }
 
-function markText(name: string, { value, mask, negated }: { readonly value: number; readonly mask: number; readonly negated: boolean }): string {
+function markText(
+  name: string,
+  { value, mask, negated }: { readonly value: number; readonly mask: number; readonly negated: boolean },
+): string {
   const isFlag = value === mask && (value & (value - 1)) === 0;
-  if (isFlag || (value === 0 && (mask & (mask - 1)) === 0)) return `${(value === 0) === negated ? 'with' : 'without'} the ${name} ${hex(mask)}`;
+  if (isFlag || (value === 0 && (mask & (mask - 1)) === 0))
+    return `${(value === 0) === negated ? 'with' : 'without'} the ${name} ${hex(mask)}`;
   return `whose ${name}${mask >>> 0 === 0xffffffff ? '' : ` under ${hex(mask)}`} is ${negated ? 'not ' : ''}${hex(value)}`;
 }
 
@@ -351,13 +470,17 @@ function markEffect(name: string, value: number, clear: number): string {
 }
 
 function tcpFlagsText(mask: number, set: number, negated: boolean): string {
-  const names = (bits: number): string[] => [...tcpFlagBits].flatMap(([name, bit]) => ((bits & bit) === 0 ? [] : [name]));
+  const names = (bits: number): string[] =>
+    [...tcpFlagBits].flatMap(([name, bit]) => ((bits & bit) === 0 ? [] : [name]));
   if (mask === 0x17 && set === 0x02) return negated ? 'that do not open a connection' : 'that open a connection (SYN)';
   return `of whose TCP flags ${list(names(mask), 'and')} ${negated ? 'not just' : 'just'} ${names(set).length === 0 ? 'none' : list(names(set), 'and')} ${names(set).length > 1 ? 'are' : 'is'} set`;
 }
 
 function flagsText(flags: readonly string[]): string {
-  return [...(flags.some((flag) => flag.startsWith('random') || flag.startsWith('fully')) ? [', with a random port'] : []), ...(flags.includes('persistent') ? [', the same for the same client'] : [])].join('');
+  return [
+    ...(flags.some((flag) => flag.startsWith('random') || flag.startsWith('fully')) ? [', with a random port'] : []),
+    ...(flags.includes('persistent') ? [', the same for the same client'] : []),
+  ].join('');
 }
 
 function hex(value: number): string {

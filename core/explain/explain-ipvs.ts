@@ -6,17 +6,42 @@ import { notKnown, withPod, type Explained, type Names } from './explained.ts';
 import { percent } from './sentence.ts';
 
 /** @param shareOf of the new connections that the real server gets; undefined where it is not known */
-export function explainVirtualServer(server: VirtualServer, names: Names, shareOf: (server: RealServer) => number | undefined): Explained {
-  const { protocol = '', address, port, firewallMark, scheduler, persistence, persistenceMask, isOnePacket, realServers, others } = server;
-  const subject = firewallMark === undefined ? `${protocol} connections to ${address ?? ''}${port === 0 ? ', any port that no other virtual server has' : ` port ${String(port)}`}` : `Packets with the firewall mark ${String(firewallMark)}`;
+export function explainVirtualServer(
+  server: VirtualServer,
+  names: Names,
+  shareOf: (server: RealServer) => number | undefined,
+): Explained {
+  const {
+    protocol = '',
+    address,
+    port,
+    firewallMark,
+    scheduler,
+    persistence,
+    persistenceMask,
+    isOnePacket,
+    realServers,
+    others,
+  } = server;
+  const subject =
+    firewallMark === undefined
+      ? `${protocol} connections to ${address ?? ''}${port === 0 ? ', any port that no other virtual server has' : ` port ${String(port)}`}`
+      : `Packets with the firewall mark ${String(firewallMark)}`;
   const words = schedulers.get(scheduler);
   const unknown = [...(words === undefined ? [`scheduler ${scheduler}`] : []), ...others];
   const extras = [
-    ...(persistence === undefined ? [] : [`a client${persistenceMask === undefined ? '' : ` (by the mask ${persistenceMask})`} stays with its real server for ${String(persistence)} seconds`]),
+    ...(persistence === undefined
+      ? []
+      : [
+          `a client${persistenceMask === undefined ? '' : ` (by the mask ${persistenceMask})`} stays with its real server for ${String(persistence)} seconds`,
+        ]),
     ...(isOnePacket ? ['each packet is scheduled by itself'] : []),
     ...unknown.map(notKnown),
   ];
-  const to = realServers.length === 0 ? 'are refused, for it has no real server' : `get one of its ${String(realServers.length)} real servers as their destination: ${scheduler}, ${words ?? 'a scheduler of its own'}`;
+  const to =
+    realServers.length === 0
+      ? 'are refused, for it has no real server'
+      : `get one of its ${String(realServers.length)} real servers as their destination: ${scheduler}, ${words ?? 'a scheduler of its own'}`;
   return {
     sentence: `${subject} are taken by IPVS, and ${to}${extras.map((each) => `; ${each}`).join('')}.`,
     lines: realServers.map((real) => explainRealServer(real, names, shareOf(real))),
@@ -25,12 +50,25 @@ export function explainVirtualServer(server: VirtualServer, names: Names, shareO
 }
 
 /** @param share of the new connections; undefined where it is not known */
-export function explainRealServer(real: RealServer, names: Names, share: number | undefined): Explained['lines'][number] {
+export function explainRealServer(
+  real: RealServer,
+  names: Names,
+  share: number | undefined,
+): Explained['lines'][number] {
   const target = withPod(hostPort(real.address, real.port), real.address, names);
   const forward = forwards.get(real.forward) ?? notKnown(`forwarding ${real.forward}`);
   const text = realServerText(real);
-  if (real.weight === 0) return { text, sentence: `${target} gets no new connection (weight 0, it drains); those that it has go on.`, share: 0 };
-  return { text, sentence: `${share === undefined ? 'A share that is not known' : percent(share)}: to ${target}, ${forward}, weight ${String(real.weight)}.`, ...(share === undefined ? {} : { share }) };
+  if (real.weight === 0)
+    return {
+      text,
+      sentence: `${target} gets no new connection (weight 0, it drains); those that it has go on.`,
+      share: 0,
+    };
+  return {
+    text,
+    sentence: `${share === undefined ? 'A share that is not known' : percent(share)}: to ${target}, ${forward}, weight ${String(real.weight)}.`,
+    ...(share === undefined ? {} : { share }),
+  };
 }
 
 const forwards: ReadonlyMap<string, string> = new Map([

@@ -3,14 +3,26 @@ import { hostPort } from '../address.ts';
 import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
 import { printNftElement, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
 import type { NftMatchOperator, NftNat, NftRule, NftStatement } from '../nft-statement.ts';
-import { chainText, notKnown, withPod, type Explained, type ExplainedLine, type Names, type Standing } from './explained.ts';
+import {
+  chainText,
+  notKnown,
+  withPod,
+  type Explained,
+  type ExplainedLine,
+  type Names,
+  type Standing,
+} from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
 import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
 
 export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst }: Standing): Explained {
   const about = new About(noun, names);
   for (const statement of statements) about.statement(statement);
-  return { sentence: sentenceOf(about.subject.text(isFirst), about.effects), lines: about.lines, unknown: about.unknown };
+  return {
+    sentence: sentenceOf(about.subject.text(isFirst), about.effects),
+    lines: about.lines,
+    unknown: about.unknown,
+  };
 }
 
 /** An element of a set or map by itself, as the Service has it. */
@@ -57,27 +69,39 @@ class About {
         this.#nat(statement);
         return;
       case 'reject':
-        this.effects.push(`are refused: the client gets ${statement.type === 'tcp reset' ? 'a reset of the TCP connection' : statement.code === undefined ? 'an ICMP error' : `the ICMP error ${printNftExpression(statement.code)}`}`);
+        this.effects.push(
+          `are refused: the client gets ${statement.type === 'tcp reset' ? 'a reset of the TCP connection' : statement.code === undefined ? 'an ICMP error' : `the ICMP error ${printNftExpression(statement.code)}`}`,
+        );
         return;
       case 'setUpdate': {
         const key = describe(statement.element.key) ?? printNftExpression(statement.element.key);
-        this.effects.push(`have their ${key} ${statement.operation === 'delete' ? 'taken out of' : 'remembered in'} the set ${withPurpose(statement.set)}`);
+        this.effects.push(
+          `have their ${key} ${statement.operation === 'delete' ? 'taken out of' : 'remembered in'} the set ${withPurpose(statement.set)}`,
+        );
         return;
       }
       case 'log':
-        this.effects.push(`are written to the log${statement.prefix === undefined ? '' : ` with the prefix "${statement.prefix}"`}`);
+        this.effects.push(
+          `are written to the log${statement.prefix === undefined ? '' : ` with the prefix "${statement.prefix}"`}`,
+        );
         return;
       case 'notrack':
         this.effects.push('are not tracked by conntrack, so that no nat rule sees them');
         return;
       case 'limit':
-        this.#condition(`${statement.isOver ? 'beyond' : 'as long as they are no more than'} ${String(statement.rate)} ${statement.rateUnit ?? 'packets'} a ${statement.per}`);
+        this.#condition(
+          `${statement.isOver ? 'beyond' : 'as long as they are no more than'} ${String(statement.rate)} ${statement.rateUnit ?? 'packets'} a ${statement.per}`,
+        );
         return;
       case 'quota':
-        this.#condition(`${statement.isOver ? 'beyond' : 'within'} the quota of ${String(statement.value)} ${statement.unit}`);
+        this.#condition(
+          `${statement.isOver ? 'beyond' : 'within'} the quota of ${String(statement.value)} ${statement.unit}`,
+        );
         return;
       case 'connectionLimit':
-        this.#condition(`as long as there are ${statement.isOver ? 'more' : 'no more'} than ${String(statement.count)} connections`);
+        this.#condition(
+          `as long as there are ${statement.isOver ? 'more' : 'no more'} than ${String(statement.count)} connections`,
+        );
         return;
       case 'object':
         this.#object(statement.object, printNftExpression(statement.name));
@@ -86,14 +110,20 @@ class About {
         this.#condition(`within what meter ${statement.name} allows (${printNftStatement(statement.statement)})`);
         return;
       case 'queue':
-        this.effects.push(`are given to a program that decides about them${statement.number === undefined ? '' : ` (queue ${printNftExpression(statement.number)})`}`);
+        this.effects.push(
+          `are given to a program that decides about them${statement.number === undefined ? '' : ` (queue ${printNftExpression(statement.number)})`}`,
+        );
         return;
       case 'tproxy':
-        this.effects.push(`are given to a program of this node${statement.port === undefined ? '' : ` that listens on port ${printNftExpression(statement.port)}`} (tproxy)`);
+        this.effects.push(
+          `are given to a program of this node${statement.port === undefined ? '' : ` that listens on port ${printNftExpression(statement.port)}`} (tproxy)`,
+        );
         return;
       case 'dup':
       case 'fwd':
-        this.effects.push(`are ${statement.kind === 'dup' ? 'copied' : 'sent on'} to ${[statement.address, statement.device].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' by ')}`);
+        this.effects.push(
+          `are ${statement.kind === 'dup' ? 'copied' : 'sent on'} to ${[statement.address, statement.device].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' by ')}`,
+        );
         return;
       case 'synproxy':
         this.effects.push('are answered by the kernel in place of the server until the connection stands (synproxy)');
@@ -134,19 +164,32 @@ class About {
     const isNegated = operator === '!=' || operator === '!';
     const isPlain = operator === '==' || operator === 'in' || isNegated;
     const { subject } = this;
-    if (left.kind === 'meta' && left.key === 'l4proto' && right.kind === 'value' && operator === '==' && this.effects.length === 0) {
+    if (
+      left.kind === 'meta' &&
+      left.key === 'l4proto' &&
+      right.kind === 'value' &&
+      operator === '==' &&
+      this.effects.length === 0
+    ) {
       subject.protocol = String(right.value).toUpperCase();
       return;
     }
-    if (isPlain && left.kind === 'payload' && (left.field === 'saddr' || left.field === 'daddr') && left.protocol.startsWith('ip')) {
+    if (
+      isPlain &&
+      left.kind === 'payload' &&
+      (left.field === 'saddr' || left.field === 'daddr') &&
+      left.protocol.startsWith('ip')
+    ) {
       const isSource = left.field === 'saddr';
       const end = isSource ? 'from' : 'to';
-      if (right.kind === 'setReference') this.#where(`${end} an address ${isNegated ? 'that is not ' : ''}in set ${withPurpose(right.name)}`);
+      if (right.kind === 'setReference')
+        this.#where(`${end} an address ${isNegated ? 'that is not ' : ''}in set ${withPurpose(right.name)}`);
       else this.#where(`${end} ${isNegated ? (isSource ? 'outside of ' : 'anything but ') : ''}${valueText(right)}`);
       return;
     }
     if (left.kind === 'payload' && left.field === 'dport' && isPlain && right.kind !== 'unrecognized') {
-      if (left.protocol !== 'th' && subject.protocol === '' && this.effects.length === 0) subject.protocol = left.protocol.toUpperCase();
+      if (left.protocol !== 'th' && subject.protocol === '' && this.effects.length === 0)
+        subject.protocol = left.protocol.toUpperCase();
       this.#where(isNegated ? `to any port but ${valueText(right)}` : portAfter(subject.where, valueText(right)));
       return;
     }
@@ -154,8 +197,12 @@ class About {
       const isSource = left.flags.includes('saddr');
       const isLocal = right.value === 'local';
       if (isSource && isLocal) this.#where(isNegated ? 'from elsewhere than this node' : 'from this node itself');
-      else if (isLocal) this.#where(isNegated ? 'to an address that is not one of this node' : 'to an address of this node');
-      else this.#where(`${isSource ? 'from' : 'to'} an address that is ${isNegated ? 'not ' : ''}of type ${String(right.value)}`);
+      else if (isLocal)
+        this.#where(isNegated ? 'to an address that is not one of this node' : 'to an address of this node');
+      else
+        this.#where(
+          `${isSource ? 'from' : 'to'} an address that is ${isNegated ? 'not ' : ''}of type ${String(right.value)}`,
+        );
       return;
     }
     const mark = flagOf(operator, left, right);
@@ -168,12 +215,26 @@ class About {
       this.#unknown(printNftStatement(statement));
       return;
     }
-    if (left.kind === 'ct' && left.key === 'state' && isPlain) this.#condition(`whose connection is ${isNegated ? 'not ' : ''}${stateText(right)}`);
-    else if (left.kind === 'ct' && left.key === 'status' && isPlain && right.kind === 'value' && (right.value === 'dnat' || right.value === 'snat')) {
-      this.#condition(`whose connection has ${isNegated ? 'no ' : 'a '}rewritten ${right.value === 'dnat' ? 'destination' : 'source'}`);
-    } else if (left.kind === 'meta' && (left.key === 'iifname' || left.key === 'iif') && isPlain) this.#condition(`that ${isNegated ? 'do not come' : 'come'} in by ${valueText(right)}`);
-    else if (left.kind === 'meta' && (left.key === 'oifname' || left.key === 'oif') && isPlain) this.#condition(`that ${isNegated ? 'do not leave' : 'leave'} by ${valueText(right)}`);
-    else if (right.kind === 'setReference') this.#condition(`whose ${name} ${left.kind === 'concatenation' ? 'are' : 'is'} ${isNegated ? 'not ' : ''}in set ${withPurpose(right.name)}`);
+    if (left.kind === 'ct' && left.key === 'state' && isPlain)
+      this.#condition(`whose connection is ${isNegated ? 'not ' : ''}${stateText(right)}`);
+    else if (
+      left.kind === 'ct' &&
+      left.key === 'status' &&
+      isPlain &&
+      right.kind === 'value' &&
+      (right.value === 'dnat' || right.value === 'snat')
+    ) {
+      this.#condition(
+        `whose connection has ${isNegated ? 'no ' : 'a '}rewritten ${right.value === 'dnat' ? 'destination' : 'source'}`,
+      );
+    } else if (left.kind === 'meta' && (left.key === 'iifname' || left.key === 'iif') && isPlain)
+      this.#condition(`that ${isNegated ? 'do not come' : 'come'} in by ${valueText(right)}`);
+    else if (left.kind === 'meta' && (left.key === 'oifname' || left.key === 'oif') && isPlain)
+      this.#condition(`that ${isNegated ? 'do not leave' : 'leave'} by ${valueText(right)}`);
+    else if (right.kind === 'setReference')
+      this.#condition(
+        `whose ${name} ${left.kind === 'concatenation' ? 'are' : 'is'} ${isNegated ? 'not ' : ''}in set ${withPurpose(right.name)}`,
+      );
     else this.#condition(`whose ${name} is ${operatorText(operator)}${valueText(right)}`);
   }
 
@@ -194,11 +255,26 @@ class About {
       const shares = data.elements.length;
       for (const element of data.elements) {
         const share = isChoice ? shareOf(element.key, key.modulus) : undefined;
-        const verdict = element.value?.kind === 'verdict' ? verdictText(element.value.verdict, this.#names, this.subject.noun) : element.value === undefined ? '' : printNftExpression(element.value);
+        const verdict =
+          element.value?.kind === 'verdict'
+            ? verdictText(element.value.verdict, this.#names, this.subject.noun)
+            : element.value === undefined
+              ? ''
+              : printNftExpression(element.value);
         const text = `${printNftExpression(element.key)} : ${element.value === undefined ? '' : printValue(element.value)}`;
-        this.lines.push({ text, sentence: isChoice ? `${share === undefined ? 'Some' : percent(share)}: ${verdict}.` : `${printNftExpression(element.key)}: ${verdict}.`, ...(share === undefined ? {} : { share }) });
+        this.lines.push({
+          text,
+          sentence: isChoice
+            ? `${share === undefined ? 'Some' : percent(share)}: ${verdict}.`
+            : `${printNftExpression(element.key)}: ${verdict}.`,
+          ...(share === undefined ? {} : { share }),
+        });
       }
-      this.effects.push(isChoice ? `are divided ${key.mode === 'inc' ? 'in turn' : 'at random'} among ${String(shares)}` : `are told apart by ${describe(key) ?? printNftExpression(key)}`);
+      this.effects.push(
+        isChoice
+          ? `are divided ${key.mode === 'inc' ? 'in turn' : 'at random'} among ${String(shares)}`
+          : `are told apart by ${describe(key) ?? printNftExpression(key)}`,
+      );
       return;
     }
     const by = describe(key) ?? printNftExpression(key);
@@ -207,9 +283,14 @@ class About {
       return;
     }
     const map = this.#names.set(data.name);
-    this.effects.push(`are looked up by ${by} in the map ${withPurpose(data.name)}${map === undefined ? '' : map.elements.length === 0 ? ', which holds nothing of this Service' : ''}`);
+    this.effects.push(
+      `are looked up by ${by} in the map ${withPurpose(data.name)}${map === undefined ? '' : map.elements.length === 0 ? ', which holds nothing of this Service' : ''}`,
+    );
     for (const element of map?.elements ?? []) {
-      this.lines.push({ text: printNftElement({ type: [], data: ['verdict'], ...map }, element), sentence: explainNftElement(element, this.#names) });
+      this.lines.push({
+        text: printNftElement({ type: [], data: ['verdict'], ...map }, element),
+        sentence: explainNftElement(element, this.#names),
+      });
     }
   }
 
@@ -221,8 +302,17 @@ class About {
     }
     const [first, second] = value.kind === 'binary' ? value.operands : [];
     const isOwn = first !== undefined && printNftExpression(first) === printNftExpression(key);
-    if (value.kind === 'binary' && isOwn && second?.kind === 'value' && (value.operator === '|' || value.operator === '^')) {
-      this.effects.push(value.operator === '|' ? `get the ${name} ${numberText(second)}` : `have the ${name} ${numberText(second)} flipped: those that had it lose it`);
+    if (
+      value.kind === 'binary' &&
+      isOwn &&
+      second?.kind === 'value' &&
+      (value.operator === '|' || value.operator === '^')
+    ) {
+      this.effects.push(
+        value.operator === '|'
+          ? `get the ${name} ${numberText(second)}`
+          : `have the ${name} ${numberText(second)} flipped: those that had it lose it`,
+      );
     } else this.effects.push(`get the ${name} ${valueText(value)}`);
   }
 
@@ -233,10 +323,14 @@ class About {
         this.effects.push(`get the address of the interface by which they leave as their source (masquerade)${flags}`);
         return;
       case 'snat':
-        this.effects.push(`get another source (SNAT): ${nat.address === undefined ? '' : printNftExpression(nat.address)}${flags}`);
+        this.effects.push(
+          `get another source (SNAT): ${nat.address === undefined ? '' : printNftExpression(nat.address)}${flags}`,
+        );
         return;
       case 'redirect':
-        this.effects.push(`are sent to this node itself${nat.port === undefined ? '' : `, port ${printNftExpression(nat.port)}`}${flags}`);
+        this.effects.push(
+          `are sent to this node itself${nat.port === undefined ? '' : `, port ${printNftExpression(nat.port)}`}${flags}`,
+        );
         return;
       case 'dnat':
         this.#destination(nat, flags);
@@ -255,19 +349,28 @@ class About {
       for (const element of data.elements) {
         const share = shareOf(element.key, key.modulus);
         const target = element.value === undefined ? undefined : this.#target(element.value, port);
-        this.lines.push({ text: `${printNftExpression(element.key)} : ${element.value === undefined ? '' : printNftExpression(element.value)}`, sentence: `${share === undefined ? 'Some' : percent(share)}: to ${target ?? 'nowhere'}.`, ...(share === undefined ? {} : { share }) });
+        this.lines.push({
+          text: `${printNftExpression(element.key)} : ${element.value === undefined ? '' : printNftExpression(element.value)}`,
+          sentence: `${share === undefined ? 'Some' : percent(share)}: to ${target ?? 'nowhere'}.`,
+          ...(share === undefined ? {} : { share }),
+        });
       }
-      this.effects.push(`get another destination (DNAT), drawn ${key.mode === 'inc' ? 'in turn' : 'at random'} among ${String(data.elements.length)}${flags}`);
+      this.effects.push(
+        `get another destination (DNAT), drawn ${key.mode === 'inc' ? 'in turn' : 'at random'} among ${String(data.elements.length)}${flags}`,
+      );
       return;
     }
-    this.effects.push(`get another destination (DNAT): ${address === undefined ? `port ${port === undefined ? '' : printNftExpression(port)}` : this.#target(address, port)}${flags}`);
+    this.effects.push(
+      `get another destination (DNAT): ${address === undefined ? `port ${port === undefined ? '' : printNftExpression(port)}` : this.#target(address, port)}${flags}`,
+    );
   }
 
   /** `10.244.1.4:8080 (pod auth-service-x2x)`. */
   #target(address: NftExpression, port: NftExpression | undefined): string {
     const parts = address.kind === 'concatenation' ? address.parts : [address, ...(port === undefined ? [] : [port])];
     const [host, number] = parts;
-    if (host?.kind !== 'value' || (number !== undefined && number.kind !== 'value')) return [address, port].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' port ');
+    if (host?.kind !== 'value' || (number !== undefined && number.kind !== 'value'))
+      return [address, port].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' port ');
     const text = String(host.value);
     return withPod(number === undefined ? text : hostPort(text, Number(number.value)), text, this.#names);
   }
@@ -280,7 +383,9 @@ function verdictText(verdict: NftVerdict, names: Names, noun: Subject['noun']): 
     case 'goto':
       return `go to ${chainText(verdict.chain, names)}, and do not come back to this chain`;
     case 'accept':
-      return noun === 'connections' ? 'are left as they are: no further rule of this hook changes their addresses' : 'pass';
+      return noun === 'connections'
+        ? 'are left as they are: no further rule of this hook changes their addresses'
+        : 'pass';
     case 'drop':
       return 'are dropped: the client gets no answer';
     case 'return':
@@ -296,7 +401,8 @@ function printValue(value: NftExpression): string {
 
 function shareOf(key: NftExpression, modulus: number): number | undefined {
   if (key.kind === 'value' && typeof key.value === 'number') return 1 / modulus;
-  if (key.kind === 'range' && key.from.kind === 'value' && key.to.kind === 'value') return (Number(key.to.value) - Number(key.from.value) + 1) / modulus;
+  if (key.kind === 'range' && key.from.kind === 'value' && key.to.kind === 'value')
+    return (Number(key.to.value) - Number(key.from.value) + 1) / modulus;
   return undefined;
 }
 
@@ -309,17 +415,26 @@ function withPurpose(set: string): string {
 function describe(expression: NftExpression): string | undefined {
   switch (expression.kind) {
     case 'payload':
-      return fields.get(expression.field) === undefined ? `${expression.protocol} ${expression.field}` : `${expression.protocol === 'th' || expression.protocol.startsWith('ip') ? '' : `${expression.protocol.toUpperCase()} `}${fields.get(expression.field) ?? ''}`;
+      return fields.get(expression.field) === undefined
+        ? `${expression.protocol} ${expression.field}`
+        : `${expression.protocol === 'th' || expression.protocol.startsWith('ip') ? '' : `${expression.protocol.toUpperCase()} `}${fields.get(expression.field) ?? ''}`;
     case 'meta':
       return metaNames.get(expression.key) ?? `meta ${expression.key}`;
     case 'ct':
       return `connection's ${expression.direction === undefined ? '' : `${expression.direction} `}${expression.key}`;
     case 'concatenation': {
       const parts = expression.parts.map(describe);
-      return parts.some((part) => part === undefined) ? undefined : list(parts.map((part) => part ?? ''), 'and');
+      return parts.some((part) => part === undefined)
+        ? undefined
+        : list(
+            parts.map((part) => part ?? ''),
+            'and',
+          );
     }
     case 'fib':
-      return expression.result === 'type' ? `type of ${expression.flags.includes('saddr') ? 'source' : 'destination'} address` : `way by the routing table (${printNftExpression(expression)})`;
+      return expression.result === 'type'
+        ? `type of ${expression.flags.includes('saddr') ? 'source' : 'destination'} address`
+        : `way by the routing table (${printNftExpression(expression)})`;
     case 'numgen':
       return expression.mode === 'random' ? 'random number' : 'number in turn';
     case 'jhash':
@@ -344,11 +459,37 @@ function describe(expression: NftExpression): string | undefined {
   }
 }
 
-const fields = new Map([['saddr', 'source address'], ['daddr', 'destination address'], ['sport', 'source port'], ['dport', 'destination port'], ['protocol', 'protocol'], ['nexthdr', 'protocol']]);
-const metaNames = new Map([['l4proto', 'protocol'], ['mark', 'mark'], ['iifname', 'interface of arrival'], ['oifname', 'interface of departure'], ['nfproto', 'IP family'], ['protocol', 'IP family'], ['pkttype', 'kind of link packet'], ['skuid', "sender's user"], ['skgid', "sender's group"]]);
+const fields = new Map([
+  ['saddr', 'source address'],
+  ['daddr', 'destination address'],
+  ['sport', 'source port'],
+  ['dport', 'destination port'],
+  ['protocol', 'protocol'],
+  ['nexthdr', 'protocol'],
+]);
+const metaNames = new Map([
+  ['l4proto', 'protocol'],
+  ['mark', 'mark'],
+  ['iifname', 'interface of arrival'],
+  ['oifname', 'interface of departure'],
+  ['nfproto', 'IP family'],
+  ['protocol', 'IP family'],
+  ['pkttype', 'kind of link packet'],
+  ['skuid', "sender's user"],
+  ['skgid', "sender's group"],
+]);
 
 function operatorText(operator: NftMatchOperator): string {
-  const words: Readonly<Record<NftMatchOperator, string>> = { '==': '', '!=': 'not ', '<': 'less than ', '>': 'more than ', '<=': 'at most ', '>=': 'at least ', in: 'one of ', '!': 'none of ' };
+  const words: Readonly<Record<NftMatchOperator, string>> = {
+    '==': '',
+    '!=': 'not ',
+    '<': 'less than ',
+    '>': 'more than ',
+    '<=': 'at most ',
+    '>=': 'at least ',
+    in: 'one of ',
+    '!': 'none of ',
+  };
   return words[operator];
 }
 
@@ -357,7 +498,10 @@ function valueText(value: NftExpression): string {
     case 'setReference':
       return `what set ${withPurpose(value.name)} holds`;
     case 'set':
-      return list(value.elements.map(({ key }) => printNftExpression(key)), 'or');
+      return list(
+        value.elements.map(({ key }) => printNftExpression(key)),
+        'or',
+      );
     case 'list':
       return list(value.items.map(printNftExpression), 'or');
     case 'range':
@@ -368,13 +512,29 @@ function valueText(value: NftExpression): string {
 }
 
 function stateText(value: NftExpression): string {
-  const items = value.kind === 'list' ? value.items : value.kind === 'set' ? value.elements.map(({ key }) => key) : [value];
-  return list(items.map((item) => (item.kind === 'value' && item.value === 'related' ? 'related to another one' : printNftExpression(item))), 'or');
+  const items =
+    value.kind === 'list' ? value.items : value.kind === 'set' ? value.elements.map(({ key }) => key) : [value];
+  return list(
+    items.map((item) =>
+      item.kind === 'value' && item.value === 'related' ? 'related to another one' : printNftExpression(item),
+    ),
+    'or',
+  );
 }
 
 /** `meta mark & 0x4000 != 0`, and what means the same. */
-function flagOf(operator: NftMatchOperator, left: NftExpression, right: NftExpression): { readonly name: string; readonly flag: string; readonly isSet: boolean } | undefined {
-  if (left.kind !== 'binary' || left.operator !== '&' || right.kind !== 'value' || (operator !== '==' && operator !== '!=')) return undefined;
+function flagOf(
+  operator: NftMatchOperator,
+  left: NftExpression,
+  right: NftExpression,
+): { readonly name: string; readonly flag: string; readonly isSet: boolean } | undefined {
+  if (
+    left.kind !== 'binary' ||
+    left.operator !== '&' ||
+    right.kind !== 'value' ||
+    (operator !== '==' && operator !== '!=')
+  )
+    return undefined;
   const [of, mask] = left.operands;
   if (of?.kind !== 'meta' && of?.kind !== 'ct') return undefined;
   if (of.key !== 'mark' || mask?.kind !== 'value') return undefined;
@@ -390,5 +550,8 @@ function numberText(value: NftExpression & { readonly kind: 'value' }): string {
 }
 
 function hasUnrecognized(value: NftExpression): boolean {
-  return value.kind === 'unrecognized' || (value.kind === 'set' && value.elements.some(({ key }) => key.kind === 'unrecognized'));
+  return (
+    value.kind === 'unrecognized' ||
+    (value.kind === 'set' && value.elements.some(({ key }) => key.kind === 'unrecognized'))
+  );
 }

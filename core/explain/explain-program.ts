@@ -70,11 +70,17 @@ export type FrontendFilter = (frontend: Frontend) => boolean;
 /**
  * @returns one for each family of the Service; empty where kube-proxy writes no rules for it, or the node's rules are not known
  */
-export function explainProgram(report: NodeReport, desired: DesiredService, wants: FrontendFilter = () => true, cluster?: ClusterFacts): FamilyExplanation[] {
+export function explainProgram(
+  report: NodeReport,
+  desired: DesiredService,
+  wants: FrontendFilter = () => true,
+  cluster?: ClusterFacts,
+): FamilyExplanation[] {
   const all = askedFrontends(desired);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
-    const rules = frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
+    const rules =
+      frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
     if (rules === undefined) return [];
     const isAll = frontends.length === all.filter((frontend) => frontend.family === family).length;
     const program = new Program(report, desired, rules, frontends, isAll, cluster);
@@ -83,7 +89,12 @@ export function explainProgram(report: NodeReport, desired: DesiredService, want
 }
 
 /** `ClusterIP 10.96.0.1:80/TCP`, `NodePort 30080/TCP`. */
-export function frontendName({ frontend, address, port, protocol }: Pick<Frontend, 'frontend' | 'address' | 'port' | 'protocol'>): string {
+export function frontendName({
+  frontend,
+  address,
+  port,
+  protocol,
+}: Pick<Frontend, 'frontend' | 'address' | 'port' | 'protocol'>): string {
   return `${frontend} ${address === '' ? String(port) : hostPort(address, port)}/${protocol}`;
 }
 
@@ -104,8 +115,16 @@ export function namesOf(desired: DesiredService, rules: ReportRules): Names {
       const range = target?.kind === 'DNAT' ? target.to[0] : undefined;
       return range?.addresses === undefined ? undefined : withPod(printNatRange(range), range.addresses.from, names);
     }
-    const [target] = (rules.table.chain(chain)?.rules ?? []).flatMap(({ statements }) => statements.flatMap(dnatTargetsOfStatement));
-    return target === undefined ? undefined : withPod(target.port === undefined ? target.address : hostPort(target.address, target.port), target.address, names);
+    const [target] = (rules.table.chain(chain)?.rules ?? []).flatMap(({ statements }) =>
+      statements.flatMap(dnatTargetsOfStatement),
+    );
+    return target === undefined
+      ? undefined
+      : withPod(
+          target.port === undefined ? target.address : hostPort(target.address, target.port),
+          target.address,
+          names,
+        );
   }
 }
 
@@ -132,22 +151,36 @@ class Program {
   /** Rules of other programs that some packet meets, each once. */
   readonly #foreign = new Map<string, Step>();
 
-  constructor(report: NodeReport, desired: DesiredService, rules: ReportRules, frontends: readonly Frontend[], isAll: boolean, cluster: ClusterFacts | undefined) {
+  constructor(
+    report: NodeReport,
+    desired: DesiredService,
+    rules: ReportRules,
+    frontends: readonly Frontend[],
+    isAll: boolean,
+    cluster: ClusterFacts | undefined,
+  ) {
     this.#rules = rules;
     this.#desired = desired;
     this.#frontends = frontends;
     this.#isAll = isAll;
     this.#names = namesOf(desired, rules);
     this.#own = recordsOf(report, 'start')[0]?.addresses ?? [];
-    const walk = (packet: Packet): WalkResult => walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? walkReportRules(rules, packet);
-    for (const { kind, result } of frontends.flatMap((frontend) => walkClients(walk, desired, frontend, { node: report.node, addresses: this.#own }))) this.#count(kind, result);
+    const walk = (packet: Packet): WalkResult =>
+      walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? walkReportRules(rules, packet);
+    for (const { kind, result } of frontends.flatMap((frontend) =>
+      walkClients(walk, desired, frontend, { node: report.node, addresses: this.#own }),
+    ))
+      this.#count(kind, result);
   }
 
   #count(kind: ClientKind, { leaves, steps }: WalkResult): void {
-    for (const step of steps) if (!isKubeStep(step) && step.table !== ipvsTable) this.#foreign.set(keyOf(step.table, step.chain, step.rule), step);
+    for (const step of steps)
+      if (!isKubeStep(step) && step.table !== ipvsTable)
+        this.#foreign.set(keyOf(step.table, step.chain, step.rule), step);
     const own = new Map<string, number>();
     for (const { path, probability } of leaves) {
-      for (const key of new Set(path.map(({ table, chain, rule }) => keyOf(table, chain, rule)))) own.set(key, (own.get(key) ?? 0) + probability);
+      for (const key of new Set(path.map(({ table, chain, rule }) => keyOf(table, chain, rule))))
+        own.set(key, (own.get(key) ?? 0) + probability);
     }
     for (const [key, share] of own) {
       const shares = this.#shares.get(key) ?? {};
@@ -167,37 +200,68 @@ class Program {
       }
       const chains: ChainExplanation[] = [];
       const next: { table: string; chain: string; isNat: boolean }[] = [];
-      for (const [first, ...others] of [...roots.values()]) if (first !== undefined) chains.push(...this.#visit(first, [first, ...others].map(({ hook }) => hook), seen, next));
+      for (const [first, ...others] of [...roots.values()])
+        if (first !== undefined)
+          chains.push(
+            ...this.#visit(
+              first,
+              [first, ...others].map(({ hook }) => hook),
+              seen,
+              next,
+            ),
+          );
       for (const each of next) chains.push(...this.#visit(each, [], seen, next));
       return { title, chains };
     };
     const stages = [
-      stage('Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself', ({ hook, priority }) => hook === 'prerouting' || (hook === 'output' && priority < 0)),
-      stage('After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends', ({ hook, priority }) => hook === 'input' || hook === 'forward' || (hook === 'output' && priority >= 0)),
+      stage(
+        'Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself',
+        ({ hook, priority }) => hook === 'prerouting' || (hook === 'output' && priority < 0),
+      ),
+      stage(
+        'After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends',
+        ({ hook, priority }) => hook === 'input' || hook === 'forward' || (hook === 'output' && priority >= 0),
+      ),
       ...this.#ipvs(),
       stage('As packets leave: POSTROUTING', ({ hook }) => hook === 'postrouting'),
     ];
-    const shown = new Set(stages.flatMap(({ chains }) => chains.flatMap(({ table, chain, rules }) => rules.map(({ text }) => keyOf(table, chain, text)))));
+    const shown = new Set(
+      stages.flatMap(({ chains }) =>
+        chains.flatMap(({ table, chain, rules }) => rules.map(({ text }) => keyOf(table, chain, text))),
+      ),
+    );
     return [this.#foreignStage(shown), ...stages].filter(({ chains }) => chains.length > 0);
   }
 
   /** What other programs have on the way, in the order in which packets come to it: it may end their way before the rules below have them, or behind those. */
   #foreignStage(shown: ReadonlySet<string>): StageExplanation {
     const steps = [...this.#foreign].flatMap(([key, step]) => (shown.has(key) ? [] : [step]));
-    const chains = [...Map.groupBy(steps, ({ table, chain }) => `${table}\n${chain}`).values()].flatMap((own): ChainExplanation[] => {
-      const [first] = own;
-      if (first === undefined) return [];
-      const rules = own.map(({ table, chain, rule, effect, counters }) => this.#explanation(table, chain, rule, { sentence: `${effect}.`, lines: [], unknown: [] }, counters, true));
-      return [{ table: first.table, chain: first.chain, hooks: [], rules }];
-    });
+    const chains = [...Map.groupBy(steps, ({ table, chain }) => `${table}\n${chain}`).values()].flatMap(
+      (own): ChainExplanation[] => {
+        const [first] = own;
+        if (first === undefined) return [];
+        const rules = own.map(({ table, chain, rule, effect, counters }) =>
+          this.#explanation(table, chain, rule, { sentence: `${effect}.`, lines: [], unknown: [] }, counters, true),
+        );
+        return [{ table: first.table, chain: first.chain, hooks: [], rules }];
+      },
+    );
     return { title: 'Rules of other programs that these packets meet, at any hook', chains };
   }
 
   /** The chain, once; what it leads to is put behind what waits already. */
-  #visit({ table, chain, isNat }: { readonly table: string; readonly chain: string; readonly isNat: boolean }, hooks: readonly Hook[], seen: Set<string>, next: { table: string; chain: string; isNat: boolean }[]): ChainExplanation[] {
+  #visit(
+    { table, chain, isNat }: { readonly table: string; readonly chain: string; readonly isNat: boolean },
+    hooks: readonly Hook[],
+    seen: Set<string>,
+    next: { table: string; chain: string; isNat: boolean }[],
+  ): ChainExplanation[] {
     const key = `${table} ${chain}`;
     if (seen.has(key)) return [];
-    const found = this.#rules.kind === 'iptables' ? this.#iptablesChain(this.#rules, table, chain, isNat) : this.#nftChain(this.#rules, chain, isNat);
+    const found =
+      this.#rules.kind === 'iptables'
+        ? this.#iptablesChain(this.#rules, table, chain, isNat)
+        : this.#nftChain(this.#rules, chain, isNat);
     if (found === undefined) return [];
     seen.add(key);
     const { rules, to } = found;
@@ -207,32 +271,68 @@ class Program {
     return [{ table, chain, ...(purpose === undefined ? {} : { purpose }), hooks, rules }];
   }
 
-  #iptablesChain({ lookup }: ReportRules & { readonly kind: 'iptables' }, table: string, chain: string, isNat: boolean): { rules: RuleExplanation[]; to: string[] } | undefined {
+  #iptablesChain(
+    { lookup }: ReportRules & { readonly kind: 'iptables' },
+    table: string,
+    chain: string,
+    isNat: boolean,
+  ): { rules: RuleExplanation[]; to: string[] } | undefined {
     const all = lookup(table, chain);
     if (all === undefined) return undefined;
-    const own = all.filter((rule) => this.#isAll || !tellsFrontend(rule) || this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) || !dispatching.has(chain));
-    const choosing = own.filter((rule) => (rule.target?.kind === 'jump' || rule.target?.kind === 'goto') && rule.target.chain.startsWith('KUBE-SEP-'));
+    const own = all.filter(
+      (rule) =>
+        this.#isAll ||
+        !tellsFrontend(rule) ||
+        this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) ||
+        !dispatching.has(chain),
+    );
+    const choosing = own.filter(
+      (rule) =>
+        (rule.target?.kind === 'jump' || rule.target?.kind === 'goto') && rule.target.chain.startsWith('KUBE-SEP-'),
+    );
     const chosen = choosing.flatMap(({ counters }) => counters?.packets ?? []).reduce((sum, each) => sum + each, 0);
     const rules = own.map((rule): RuleExplanation => {
       const text = printIptablesRule(rule);
-      const explained = explainIptablesRule(rule, this.#names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] });
+      const explained = explainIptablesRule(rule, this.#names, {
+        noun: isNat ? 'connections' : 'packets',
+        isFirst: rule === all[0],
+      });
       const countsAll = this.#names.chain(chain) === undefined || countsOthers(rule, chain);
       return {
         ...this.#explanation(table, chain, text, explained, rule.counters, countsAll),
-        ...(choosing.includes(rule) && chosen > 0 && rule.counters !== undefined ? { measured: rule.counters.packets / chosen } : {}),
+        ...(choosing.includes(rule) && chosen > 0 && rule.counters !== undefined
+          ? { measured: rule.counters.packets / chosen }
+          : {}),
       };
     });
-    return { rules, to: own.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])) };
+    return {
+      rules,
+      to: own.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])),
+    };
   }
 
-  #nftChain({ table }: ReportRules & { readonly kind: 'nftables' }, chain: string, isNat: boolean): { rules: RuleExplanation[]; to: string[] } | undefined {
+  #nftChain(
+    { table }: ReportRules & { readonly kind: 'nftables' },
+    chain: string,
+    isNat: boolean,
+  ): { rules: RuleExplanation[]; to: string[] } | undefined {
     const all = table.chain(chain)?.rules;
     if (all === undefined) return undefined;
     const names: Names = { ...this.#names, set: (name) => this.#ownElements(name) };
     const rules = all.map((rule): RuleExplanation => {
       const counter = rule.statements.find((statement) => statement.kind === 'counter');
-      const counters = counter?.packets === undefined || counter.bytes === undefined ? undefined : { packets: counter.packets, bytes: counter.bytes };
-      return this.#explanation(table.name, chain, printNftRule(rule), explainNftRule(rule, names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] }), counters, false);
+      const counters =
+        counter?.packets === undefined || counter.bytes === undefined
+          ? undefined
+          : { packets: counter.packets, bytes: counter.bytes };
+      return this.#explanation(
+        table.name,
+        chain,
+        printNftRule(rule),
+        explainNftRule(rule, names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] }),
+        counters,
+        false,
+      );
     });
     return { rules, to: all.flatMap((rule) => this.#nftJumps(rule)) };
   }
@@ -240,20 +340,32 @@ class Program {
   #nftJumps({ statements }: NftRule): string[] {
     return statements.flatMap((statement) => {
       if (statement.kind !== 'vmap' || statement.data.kind !== 'setReference') return jumpsOfStatement(statement);
-      return (this.#ownElements(statement.data.name)?.elements ?? []).flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []));
+      return (this.#ownElements(statement.data.name)?.elements ?? []).flatMap(({ value }) =>
+        value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : [],
+      );
     });
   }
 
   /** Of a map, the elements of the frontends that are asked for. */
   #ownElements(name: string): ReturnType<Names['set']> {
     const set = this.#names.set(name);
-    if (set === undefined || this.#isAll || set.data === undefined && !set.elements.some(({ value }) => value !== undefined)) return set;
-    return { ...set, elements: set.elements.filter((element) => this.#frontends.some((frontend) => isElementOf(element, frontend))) };
+    if (
+      set === undefined ||
+      this.#isAll ||
+      (set.data === undefined && !set.elements.some(({ value }) => value !== undefined))
+    )
+      return set;
+    return {
+      ...set,
+      elements: set.elements.filter((element) => this.#frontends.some((frontend) => isElementOf(element, frontend))),
+    };
   }
 
   #ipvs(): StageExplanation[] {
     if (this.#rules.kind !== 'iptables' || this.#rules.servers.length === 0) return [];
-    const servers = this.#rules.servers.filter((server) => this.#isAll || this.#shares.has(keyOf(ipvsTable, ipvsChainName(server), virtualServerText(server))));
+    const servers = this.#rules.servers.filter(
+      (server) => this.#isAll || this.#shares.has(keyOf(ipvsTable, ipvsChainName(server), virtualServerText(server))),
+    );
     const chains = servers.map((server): ChainExplanation => {
       const chain = ipvsChainName(server);
       const connections = server.realServers.flatMap(({ stats }) => stats?.connections ?? []);
@@ -262,23 +374,56 @@ class Program {
         const shares = Object.values(this.#shares.get(keyOf(ipvsTable, chain, realServerText(real))) ?? {});
         return shares.length === 0 ? undefined : Math.max(...shares);
       });
-      const counters = server.stats === undefined ? undefined : { packets: server.stats.connections, bytes: server.stats.inBytes };
+      const counters =
+        server.stats === undefined ? undefined : { packets: server.stats.connections, bytes: server.stats.inBytes };
       const total = connections.reduce((sum, each) => sum + each, 0);
       const rules = [
         this.#explanation(ipvsTable, chain, text, { ...explained, lines: [] }, counters, false),
         ...server.realServers.map((real, index): RuleExplanation => {
-          const own = real.stats === undefined ? undefined : { packets: real.stats.connections, bytes: real.stats.inBytes };
+          const own =
+            real.stats === undefined ? undefined : { packets: real.stats.connections, bytes: real.stats.inBytes };
           const line = explained.lines[index];
-          return { ...this.#explanation(ipvsTable, chain, realServerText(real), { sentence: line?.sentence ?? '', lines: [], unknown: [] }, own, false), ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}) };
+          return {
+            ...this.#explanation(
+              ipvsTable,
+              chain,
+              realServerText(real),
+              { sentence: line?.sentence ?? '', lines: [], unknown: [] },
+              own,
+              false,
+            ),
+            ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}),
+          };
         }),
       ];
       return { table: ipvsTable, chain, purpose: 'a virtual server', hooks: [], rules };
     });
-    return [{ title: 'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING', chains }];
+    return [
+      {
+        title:
+          'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING',
+        chains,
+      },
+    ];
   }
 
-  #explanation(table: string, chain: string, text: string, { sentence, lines, unknown }: Explained, counters: Counters | undefined, countsAll: boolean): RuleExplanation {
-    return { text, sentence, lines, unknown, ...(counters === undefined ? {} : { counters }), countsAll, shares: this.#shares.get(keyOf(table, chain, text)) ?? {} };
+  #explanation(
+    table: string,
+    chain: string,
+    text: string,
+    { sentence, lines, unknown }: Explained,
+    counters: Counters | undefined,
+    countsAll: boolean,
+  ): RuleExplanation {
+    return {
+      text,
+      sentence,
+      lines,
+      unknown,
+      ...(counters === undefined ? {} : { counters }),
+      countsAll,
+      shares: this.#shares.get(keyOf(table, chain, text)) ?? {},
+    };
   }
 }
 
@@ -295,18 +440,34 @@ export function countsOthers(rule: IptablesRule, chain: string): boolean {
 }
 
 function isElementOf({ key }: NftElement, { address, port, protocol }: Frontend): boolean {
-  const parts = key.kind === 'concatenation' ? key.parts.map((part) => (part.kind === 'value' ? String(part.value) : '')) : [];
+  const parts =
+    key.kind === 'concatenation' ? key.parts.map((part) => (part.kind === 'value' ? String(part.value) : '')) : [];
   const [name, number] = parts.slice(-2);
-  return name === protocol.toLowerCase() && number === String(port) && (address === '' ? parts.length === 2 : isSameAddress(parts[0] ?? '', address));
+  return (
+    name === protocol.toLowerCase() &&
+    number === String(port) &&
+    (address === '' ? parts.length === 2 : isSameAddress(parts[0] ?? '', address))
+  );
 }
 
 /** The clients whose packets show what the rules do with a frontend. */
-export function walkClients(walkPacket: (packet: Packet) => WalkResult, desired: DesiredService, frontend: Frontend, { node, addresses }: { readonly node: string; readonly addresses: readonly string[] }): Walked[] {
+export function walkClients(
+  walkPacket: (packet: Packet) => WalkResult,
+  desired: DesiredService,
+  frontend: Frontend,
+  { node, addresses }: { readonly node: string; readonly addresses: readonly string[] },
+): Walked[] {
   const { family, protocol, port } = frontend;
   const own = reachableAddresses(addresses, family);
   const destinations = frontend.address === '' ? own : [frontend.address];
   const walk = (kind: ClientKind, source: string, destination: string): Walked => {
-    const packet: Packet = { source, destination, destinationPort: port, protocol, entersAt: kind === 'node' ? 'OUTPUT' : 'PREROUTING' };
+    const packet: Packet = {
+      source,
+      destination,
+      destinationPort: port,
+      protocol,
+      entersAt: kind === 'node' ? 'OUTPUT' : 'PREROUTING',
+    };
     return { kind, packet, result: walkPacket(packet) };
   };
   const outside = destinations.map((destination) => walk('outside', outsideClient[family], destination));
@@ -314,14 +475,24 @@ export function walkClients(walkPacket: (packet: Packet) => WalkResult, desired:
   const chosen = outside.find(({ result }) => result.leaves.some(({ verdict }) => verdict === 'DNAT')) ?? outside[0];
   if (chosen === undefined) return [];
   const { destination } = chosen.packet;
-  const endpoints = desired.endpointSlices.filter(({ addressType }) => addressType === family).flatMap((slice) => slice.endpoints);
-  const pod = otherPod(endpoints.flatMap((endpoint) => endpoint.addresses), addresses);
+  const endpoints = desired.endpointSlices
+    .filter(({ addressType }) => addressType === family)
+    .flatMap((slice) => slice.endpoints);
+  const pod = otherPod(
+    endpoints.flatMap((endpoint) => endpoint.addresses),
+    addresses,
+  );
   return [
     ...(pod === undefined ? [] : [walk('pod', pod, destination)]),
     ...own.slice(0, 1).map((source) => walk('node', source, destination)),
     chosen,
     // Only a pod of this node comes to its rules.
-    ...endpoints.filter(({ nodeName }) => nodeName === node).slice(0, mostEndpoints).flatMap((endpoint) => endpoint.addresses.slice(0, 1)).filter((address) => familyOf(address) === family && !addresses.includes(address)).map((source) => walk('endpoint', source, destination)),
+    ...endpoints
+      .filter(({ nodeName }) => nodeName === node)
+      .slice(0, mostEndpoints)
+      .flatMap((endpoint) => endpoint.addresses.slice(0, 1))
+      .filter((address) => familyOf(address) === family && !addresses.includes(address))
+      .map((source) => walk('endpoint', source, destination)),
   ];
 }
 
@@ -342,7 +513,11 @@ function otherPod(taken: readonly string[], nodes: readonly string[]): string | 
 }
 
 /** Whether a frontend is the one that the user writes as a port, an address and port, or `NodePort`. */
-export function frontendMatches({ address, port }: Pick<FrontendProgram, 'address' | 'port'>, wanted: { readonly address?: string; readonly port: number }, nodeAddresses: readonly string[]): boolean {
+export function frontendMatches(
+  { address, port }: Pick<FrontendProgram, 'address' | 'port'>,
+  wanted: { readonly address?: string; readonly port: number },
+  nodeAddresses: readonly string[],
+): boolean {
   if (port !== wanted.port) return false;
   if (wanted.address === undefined) return true;
   const asked = wanted.address;

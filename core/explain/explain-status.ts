@@ -50,7 +50,11 @@ type Parsed =
   | { readonly kind: 'unknown' };
 
 /** @param ports of a node that has the program */
-export function explainStatusProgram(program: ProgramStatus, desired: DesiredService, ports: readonly NodePortStatus[]): ProgramExplainer {
+export function explainStatusProgram(
+  program: ProgramStatus,
+  desired: DesiredService,
+  ports: readonly NodePortStatus[],
+): ProgramExplainer {
   const { port, pod } = serviceNames(desired);
   const chains = new Map(program.chains.map((chain) => [keyOf(chain), chain]));
   const parsed = new Map<ChainStatus, (Parsed | undefined)[]>();
@@ -66,12 +70,14 @@ export function explainStatusProgram(program: ProgramStatus, desired: DesiredSer
     }
     return (known[index] ??= parseRule(rule.text, chain, program));
   };
-  const rulesOf = (chain: ChainStatus): readonly Parsed[] => chain.rules.flatMap((_, index) => ruleOf(chain, index) ?? []);
+  const rulesOf = (chain: ChainStatus): readonly Parsed[] =>
+    chain.rules.flatMap((_, index) => ruleOf(chain, index) ?? []);
   const near = (chain: ChainStatus, name: string): ChainStatus[] => {
     const found = chains.get(keyOf({ ...chain, name }));
     return found === undefined ? [] : [found];
   };
-  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] => namesAfter(ruleOf(chain, index)).flatMap((name) => near(chain, name));
+  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] =>
+    namesAfter(ruleOf(chain, index)).flatMap((name) => near(chain, name));
 
   /** Addresses and ports that packets get as their destination behind the rule, `10.244.1.4 8080`. */
   const targetsOf = (chain: ChainStatus, index: number): ReadonlySet<string> => {
@@ -81,27 +87,54 @@ export function explainStatusProgram(program: ProgramStatus, desired: DesiredSer
     // A set is walked with what is added to it on the way.
     for (const each of behind) {
       for (const target of rulesOf(each).flatMap(ownTargets)) targets.add(target);
-      each.rules.forEach((_, at) => { for (const next of leadsTo(each, at)) behind.add(next); });
+      each.rules.forEach((_, at) => {
+        for (const next of leadsTo(each, at)) behind.add(next);
+      });
     }
     return targets;
   };
 
   const namesIn = (chain: ChainStatus): Names => ({
-    chain: (name) => chainPurpose(name, port, (endpoint) => near(chain, endpoint).flatMap((found) => rulesOf(found).flatMap(targetText))[0]),
+    chain: (name) =>
+      chainPurpose(
+        name,
+        port,
+        (endpoint) => near(chain, endpoint).flatMap((found) => rulesOf(found).flatMap(targetText))[0],
+      ),
     pod,
     // Of kube-proxy's maps, a program has the elements of the Service; one without any is not in it.
     set: (name) => {
       const [map] = near(chain, `map ${name}`);
-      const isEmpty = map === undefined && programMaps.has(name) && ports.some(({ family, verdict }) => family === chain.family && verdict !== 'Unknown');
+      const isEmpty =
+        map === undefined &&
+        programMaps.has(name) &&
+        ports.some(({ family, verdict }) => family === chain.family && verdict !== 'Unknown');
       if (map === undefined && !isEmpty) return undefined;
-      return { name, type: [], flags: [], data: ['verdict'], elements: map === undefined ? [] : rulesOf(map).flatMap((each) => (each.kind === 'element' ? [each.element] : [])) };
+      return {
+        name,
+        type: [],
+        flags: [],
+        data: ['verdict'],
+        elements:
+          map === undefined ? [] : rulesOf(map).flatMap((each) => (each.kind === 'element' ? [each.element] : [])),
+      };
     },
     ipSet: () => undefined,
   });
   const targetText = (rule: Parsed): string[] => {
-    if (rule.kind === 'iptables' && rule.rule.target?.kind === 'DNAT') return rule.rule.target.to.slice(0, 1).flatMap((range) => (range.addresses === undefined ? [] : [withPod(printNatRange(range), range.addresses.from, { pod })]));
+    if (rule.kind === 'iptables' && rule.rule.target?.kind === 'DNAT')
+      return rule.rule.target.to
+        .slice(0, 1)
+        .flatMap((range) =>
+          range.addresses === undefined ? [] : [withPod(printNatRange(range), range.addresses.from, { pod })],
+        );
     if (rule.kind !== 'nftables') return [];
-    return rule.rule.statements.flatMap(dnatTargetsOfStatement).slice(0, 1).map(({ address, port: number }) => withPod(number === undefined ? address : hostPort(address, number), address, { pod }));
+    return rule.rule.statements
+      .flatMap(dnatTargetsOfStatement)
+      .slice(0, 1)
+      .map(({ address, port: number }) =>
+        withPod(number === undefined ? address : hostPort(address, number), address, { pod }),
+      );
   };
 
   const shareOf = (chain: ChainStatus, targets: ReadonlySet<string>): number | undefined => {
@@ -110,13 +143,20 @@ export function explainStatusProgram(program: ProgramStatus, desired: DesiredSer
       .flatMap(({ dnatTargets }) => {
         const behind = dnatTargets.filter(({ address, port: number }) => targets.has(targetKey(address, number)));
         // One share that is not known makes the sum unknown.
-        return behind.length === 0 || behind.some(({ probability }) => probability === undefined) ? [] : [behind.reduce((sum, { probability = 0 }) => sum + probability, 0)];
+        return behind.length === 0 || behind.some(({ probability }) => probability === undefined)
+          ? []
+          : [behind.reduce((sum, { probability = 0 }) => sum + probability, 0)];
       });
     return shares.length === 0 ? undefined : Math.min(1, Math.max(...shares));
   };
 
   return {
-    purpose: (chain) => (chain.table === 'ipvs' ? 'a virtual server' : chain.name.startsWith('map ') ? undefined : namesIn(chain).chain(chain.name)),
+    purpose: (chain) =>
+      chain.table === 'ipvs'
+        ? 'a virtual server'
+        : chain.name.startsWith('map ')
+          ? undefined
+          : namesIn(chain).chain(chain.name),
     leadsTo,
     rule(chain, index) {
       const rules = rulesOf(chain);
@@ -127,14 +167,25 @@ export function explainStatusProgram(program: ProgramStatus, desired: DesiredSer
       const next = leadsTo(chain, index);
       const own = chain.rules[index]?.packets;
       // Rules of one chain that lead to endpoints take connections from one another; a chain before them sends all to one.
-      const choosing = chain.rules.flatMap((each, at) => (each.packets === undefined || sendsTo(rules[at], leadsTo(chain, at)) === undefined ? [] : [{ at, packets: each.packets }]));
+      const choosing = chain.rules.flatMap((each, at) =>
+        each.packets === undefined || sendsTo(rules[at], leadsTo(chain, at)) === undefined
+          ? []
+          : [{ at, packets: each.packets }],
+      );
       const chosen = choosing.reduce((sum, { packets }) => sum + packets, 0);
       const isChoice = choosing.length > 1 && choosing.some(({ at }) => at === index);
-      const writer = ruleWriter(program.proxyMode, { table: chain.table, chain: chain.name, sendsTo: sendsTo(rule, next), target: targetNameOf(rule) });
+      const writer = ruleWriter(program.proxyMode, {
+        table: chain.table,
+        chain: chain.name,
+        sendsTo: sendsTo(rule, next),
+        target: targetNameOf(rule),
+      });
       return {
         ...explain(rule, text, chain, index, namesIn(chain), share),
         leadsTo: next,
-        countsAll: rule.kind === 'iptables' && (namesIn(chain).chain(chain.name) === undefined || countsOthers(rule.rule, chain.name)),
+        countsAll:
+          rule.kind === 'iptables' &&
+          (namesIn(chain).chain(chain.name) === undefined || countsOthers(rule.rule, chain.name)),
         ...(share === undefined ? {} : { share }),
         ...(isChoice && chosen > 0 && own !== undefined ? { measured: own / chosen } : {}),
         ...(writer === undefined ? {} : { writer }),
@@ -160,7 +211,8 @@ function parseRule(text: string, { family, table, name }: ChainStatus, { proxyMo
     const rule = parseIptablesRule(text);
     return rule === undefined ? { kind: 'unknown' } : { kind: 'iptables', rule };
   }
-  if (!name.startsWith('map ')) return { kind: 'nftables', rule: parseNftRuleText(text, name, family === 'IPv4' ? 'ip' : 'ip6') };
+  if (!name.startsWith('map '))
+    return { kind: 'nftables', rule: parseNftRuleText(text, name, family === 'IPv4' ? 'ip' : 'ip6') };
   // The elements of a named map are written as those of a map in a rule.
   const [statement] = parseNftRuleText(`meta mark vmap { ${text} }`, name, family === 'IPv4' ? 'ip' : 'ip6').statements;
   const element = statement?.kind === 'vmap' && statement.data.kind === 'set' ? statement.data.elements[0] : undefined;
@@ -169,10 +221,13 @@ function parseRule(text: string, { family, table, name }: ChainStatus, { proxyMo
 
 /** `-> 10.244.1.2:8080 Masq 1`, as `realServerText` prints it. */
 function realServerOf(text: string): RealServer | undefined {
-  const [, bracketed, plain, port, forward, weight] = /^-> (?:\[([^\]]+)\]|([^:]+)):(\d+) (\w+) (\d+)$/.exec(text) ?? [];
+  const [, bracketed, plain, port, forward, weight] =
+    /^-> (?:\[([^\]]+)\]|([^:]+)):(\d+) (\w+) (\d+)$/.exec(text) ?? [];
   const address = bracketed ?? plain;
   const known = (['Masq', 'Route', 'Tunnel', 'Local'] as const).find((each) => each === forward) ?? 'unknown';
-  return address === undefined ? undefined : { address, port: Number(port), forward: known, weight: Number(weight), others: [] };
+  return address === undefined
+    ? undefined
+    : { address, port: Number(port), forward: known, weight: Number(weight), others: [] };
 }
 
 /** The chains and maps that a rule names. */
@@ -181,7 +236,11 @@ function namesAfter(rule: Parsed | undefined): string[] {
     case 'iptables':
       return rule.rule.target?.kind === 'jump' || rule.rule.target?.kind === 'goto' ? [rule.rule.target.chain] : [];
     case 'nftables':
-      return rule.rule.statements.flatMap((statement) => (statement.kind === 'vmap' && statement.data.kind === 'setReference' ? [`map ${statement.data.name}`] : jumpsOfStatement(statement)));
+      return rule.rule.statements.flatMap((statement) =>
+        statement.kind === 'vmap' && statement.data.kind === 'setReference'
+          ? [`map ${statement.data.name}`]
+          : jumpsOfStatement(statement),
+      );
     case 'element':
       return rule.element.value?.kind === 'verdict' ? chainOfVerdict(rule.element.value.verdict) : [];
     default:
@@ -192,7 +251,11 @@ function namesAfter(rule: Parsed | undefined): string[] {
 function ownTargets(rule: Parsed): string[] {
   switch (rule.kind) {
     case 'iptables':
-      return rule.rule.target?.kind === 'DNAT' ? rule.rule.target.to.flatMap(({ addresses, ports }) => (addresses === undefined ? [] : [targetKey(addresses.from, ports?.from)])) : [];
+      return rule.rule.target?.kind === 'DNAT'
+        ? rule.rule.target.to.flatMap(({ addresses, ports }) =>
+            addresses === undefined ? [] : [targetKey(addresses.from, ports?.from)],
+          )
+        : [];
     case 'nftables':
       return rule.rule.statements.flatMap(dnatTargetsOfStatement).map(({ address, port }) => targetKey(address, port));
     case 'server':
@@ -214,7 +277,14 @@ function targetNameOf(rule: Parsed): string | undefined {
   return target.kind === 'jump' || target.kind === 'goto' ? target.chain : target.kind;
 }
 
-function explain(rule: Parsed, text: string, { table, name }: ChainStatus, index: number, names: Names, share: number | undefined): Explained {
+function explain(
+  rule: Parsed,
+  text: string,
+  { table, name }: ChainStatus,
+  index: number,
+  names: Names,
+  share: number | undefined,
+): Explained {
   const isFirst = index === 0;
   switch (rule.kind) {
     case 'iptables':
@@ -232,5 +302,11 @@ function explain(rule: Parsed, text: string, { table, name }: ChainStatus, index
 
 /** Chains of the nftables mode that hang on filter hooks, or are reached from there (pkg/proxy/nftables/proxier.go nftablesJumpChains, 1.37). */
 function isFilterChain(name: string): boolean {
-  return name.endsWith('-check') || name.startsWith('firewall-') || name.startsWith('filter-') || name === 'reject-chain' || name === 'forward';
+  return (
+    name.endsWith('-check') ||
+    name.startsWith('firewall-') ||
+    name.startsWith('filter-') ||
+    name === 'reject-chain' ||
+    name === 'forward'
+  );
 }

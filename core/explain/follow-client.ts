@@ -23,7 +23,10 @@ export interface Client {
   readonly pod?: string;
 }
 
-export interface JourneyRule extends Pick<RuleExplanation, 'text' | 'sentence' | 'lines' | 'unknown' | 'counters' | 'countsAll'> {
+export interface JourneyRule extends Pick<
+  RuleExplanation,
+  'text' | 'sentence' | 'lines' | 'unknown' | 'counters' | 'countsAll'
+> {
   readonly table: string;
   readonly chain: string;
   /** Of this client's connections. */
@@ -57,30 +60,76 @@ export interface Journey {
  * The way of one client's connection to one frontend over one node.
  * @returns undefined where the node's rules are not known, or the node has no address for the NodePort
  */
-export function followClient(bundle: Bundle, report: NodeReport, client: Client, frontend: Frontend): Journey | undefined {
+export function followClient(
+  bundle: Bundle,
+  report: NodeReport,
+  client: Client,
+  frontend: Frontend,
+): Journey | undefined {
   const { desired } = bundle;
   const rules = readReportRules(report, `${desired.namespace}/${desired.name}`, frontend.family);
   const own = recordsOf(report, 'start')[0]?.addresses ?? [];
-  const destination = frontend.address === '' ? own.find((address) => address.includes(':') === (frontend.family === 'IPv6') && !/^(?:127\.|::1$|fe80:)/i.test(address)) : frontend.address;
+  const destination =
+    frontend.address === ''
+      ? own.find(
+          (address) =>
+            address.includes(':') === (frontend.family === 'IPv6') && !/^(?:127\.|::1$|fe80:)/i.test(address),
+        )
+      : frontend.address;
   if (rules === undefined || destination === undefined) return undefined;
   const entersAt = entryOf(own, client.address);
-  const packet: Packet = { source: client.address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt };
-  const result = walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, bundle.cluster) ?? walkReportRules(rules, packet);
+  const packet: Packet = {
+    source: client.address,
+    destination,
+    destinationPort: frontend.port,
+    protocol: frontend.protocol,
+    entersAt,
+  };
+  const result =
+    walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, bundle.cluster) ??
+    walkReportRules(rules, packet);
   const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
   const met = rulesMet(report, bundle, frontend, result);
   return {
     node: report.node,
     client: { ...client, entersAt },
     frontend: frontendName(frontend),
-    verdict: (['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) => result.leaves.some((leaf) => leaf.verdict === verdict)) ?? 'NONE',
+    verdict:
+      (['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT'] as const).find((verdict) =>
+        result.leaves.some((leaf) => leaf.verdict === verdict),
+      ) ?? 'NONE',
     steps: [
       { letter: 'A', title: 'the name becomes an address', sentences: way.dns(frontend), rules: [], outcome: [] },
-      { letter: 'B', title: 'the client connects', sentences: way.connect(frontend), rules: [], outcome: way.triedFrontend(frontend) },
-      { letter: 'C', title: "kube-proxy's rules choose an endpoint", sentences: way.entry(), rules: met.choosing, outcome: way.choice() },
+      {
+        letter: 'B',
+        title: 'the client connects',
+        sentences: way.connect(frontend),
+        rules: [],
+        outcome: way.triedFrontend(frontend),
+      },
+      {
+        letter: 'C',
+        title: "kube-proxy's rules choose an endpoint",
+        sentences: way.entry(),
+        rules: met.choosing,
+        outcome: way.choice(),
+      },
       ...(result.leaves.some(({ verdict }) => verdict === 'DNAT')
         ? [
-            { letter: 'D' as const, title: 'conntrack, routing and the source address', sentences: way.conntrack(), rules: met.leaving, outcome: way.routing() },
-            { letter: 'E' as const, title: 'the pod, and the way back', sentences: way.back(), rules: [], outcome: [...way.triedEndpoints(), ...way.entries()] },
+            {
+              letter: 'D' as const,
+              title: 'conntrack, routing and the source address',
+              sentences: way.conntrack(),
+              rules: met.leaving,
+              outcome: way.routing(),
+            },
+            {
+              letter: 'E' as const,
+              title: 'the pod, and the way back',
+              sentences: way.back(),
+              rules: [],
+              outcome: [...way.triedEndpoints(), ...way.entries()],
+            },
           ]
         : []),
     ],
@@ -90,20 +139,60 @@ export function followClient(bundle: Bundle, report: NodeReport, client: Client,
 }
 
 /** The rules of the walk with their sentences, before the destination is chosen and after it. */
-function rulesMet(report: NodeReport, { desired }: Bundle, frontend: Frontend, { steps, leaves }: WalkResult): { choosing: JourneyRule[]; leaving: JourneyRule[] } {
-  const stages = explainProgram(report, desired, (each) => each === frontend || frontendName(each) === frontendName(frontend)).find(({ family }) => family === frontend.family)?.stages ?? [];
-  const known = new Map(stages.flatMap(({ chains }, stage) => chains.flatMap(({ table, chain, rules }) => rules.map((rule) => [`${table}\n${chain}\n${rule.text}`, { rule, stage }] as const))));
+function rulesMet(
+  report: NodeReport,
+  { desired }: Bundle,
+  frontend: Frontend,
+  { steps, leaves }: WalkResult,
+): { choosing: JourneyRule[]; leaving: JourneyRule[] } {
+  const stages =
+    explainProgram(report, desired, (each) => each === frontend || frontendName(each) === frontendName(frontend)).find(
+      ({ family }) => family === frontend.family,
+    )?.stages ?? [];
+  const known = new Map(
+    stages.flatMap(({ chains }, stage) =>
+      chains.flatMap(({ table, chain, rules }) =>
+        rules.map((rule) => [`${table}\n${chain}\n${rule.text}`, { rule, stage }] as const),
+      ),
+    ),
+  );
   const choosing: JourneyRule[] = [];
   const leaving: JourneyRule[] = [];
   let isChosen = false;
   for (const step of steps) {
     const { table, chain, rule: text, counters, effect } = step;
     const found = known.get(`${table}\n${chain}\n${text}`);
-    const share = Math.min(1, leaves.filter(({ path }) => path.includes(step)).reduce((sum, { probability }) => sum + probability, 0));
-    const own = found?.rule ?? { text, sentence: `${effect}.`, lines: [], unknown: [], countsAll: false, ...(counters === undefined ? {} : { counters }) };
+    const share = Math.min(
+      1,
+      leaves.filter(({ path }) => path.includes(step)).reduce((sum, { probability }) => sum + probability, 0),
+    );
+    const own = found?.rule ?? {
+      text,
+      sentence: `${effect}.`,
+      lines: [],
+      unknown: [],
+      countsAll: false,
+      ...(counters === undefined ? {} : { counters }),
+    };
     const { sentence, lines, unknown, countsAll } = own;
-    const met: JourneyRule = { table, chain, text, sentence, lines, unknown, countsAll, share, ...(own.counters === undefined ? {} : { counters: own.counters }) };
-    isChosen ||= found === undefined ? false : stages[found.stage]?.title.startsWith('As packets leave') === true || (stages[found.stage]?.title.startsWith('After routing') === true && leaves.some(({ verdict }) => verdict === 'DNAT') && table !== 'ipvs');
+    const met: JourneyRule = {
+      table,
+      chain,
+      text,
+      sentence,
+      lines,
+      unknown,
+      countsAll,
+      share,
+      ...(own.counters === undefined ? {} : { counters: own.counters }),
+    };
+    isChosen ||=
+      found === undefined
+        ? false
+        : stages[found.stage]?.title.startsWith('As packets leave') === true ||
+          (stages[found.stage]?.title.startsWith('After routing') === true &&
+            leaves.some(({ verdict }) => verdict === 'DNAT') &&
+            table !== 'ipvs');
     (isChosen ? leaving : choosing).push(met);
   }
   return { choosing, leaving };
@@ -118,7 +207,14 @@ class Way {
   readonly #result: WalkResult;
   readonly #names: ReturnType<typeof namesOf>;
 
-  constructor(bundle: Bundle, report: NodeReport, client: Client, packet: Packet, result: WalkResult, names: ReturnType<typeof namesOf>) {
+  constructor(
+    bundle: Bundle,
+    report: NodeReport,
+    client: Client,
+    packet: Packet,
+    result: WalkResult,
+    names: ReturnType<typeof namesOf>,
+  ) {
     this.#bundle = bundle;
     this.#report = report;
     this.#client = client;
@@ -137,17 +233,35 @@ class Way {
     const answers = readDnsAnswers(this.#report, `${desired.namespace}/${desired.name}`);
     const name = serviceDomain(desired, askedDomain(answers, desired) ?? defaultClusterDomain);
     // A and AAAA are asked at the same time, and either may be answered first.
-    const heard = answers.filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV').toSorted((one, other) => one.type.localeCompare(other.type));
+    const heard = answers
+      .filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV')
+      .toSorted((one, other) => one.type.localeCompare(other.type));
     const policy = cluster?.pods?.find((pod) => pod.name === this.#client.pod)?.dnsPolicy;
     const dns = cluster?.dns;
     const servers = dns?.clusterIPs.join(', ') ?? heard[0]?.server;
-    if (frontend.frontend !== 'ClusterIP') return [`The name ${name} leads to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`];
-    const asker = this.#packet.entersAt === 'OUTPUT'
-      ? `${this.#who()} is the node itself: its own /etc/resolv.conf need not know cluster names.`
-      : `${this.#who()} asks for ${name}${this.#client.pod === undefined ? ', if it is a pod; a client outside of the cluster has to know the address' : ''}: ${policy === undefined || policy === 'ClusterFirst' ? `/etc/resolv.conf of a pod with the dnsPolicy ClusterFirst names the cluster's DNS${servers === undefined ? '' : `, ${servers}`}` : `its dnsPolicy is ${policy}`}.`;
-    const state = dns === undefined ? [] : dns === null ? ['There is no Service kube-system/kube-dns.'] : [`${String(dns.readyEndpoints)} of ${String(dns.endpoints)} endpoints of the cluster's DNS are ready.`];
-    const wanted = desired.service.clusterIPs.length === 0 ? 'the addresses of its pods, as the Service has no cluster IP' : `its cluster IP${desired.service.clusterIPs.length === 1 ? '' : 's'} ${desired.service.clusterIPs.join(' and ')}`;
-    return [asker, ...state, `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(heard)}.`];
+    if (frontend.frontend !== 'ClusterIP')
+      return [
+        `The name ${name} leads to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`,
+      ];
+    const asker =
+      this.#packet.entersAt === 'OUTPUT'
+        ? `${this.#who()} is the node itself: its own /etc/resolv.conf need not know cluster names.`
+        : `${this.#who()} asks for ${name}${this.#client.pod === undefined ? ', if it is a pod; a client outside of the cluster has to know the address' : ''}: ${policy === undefined || policy === 'ClusterFirst' ? `/etc/resolv.conf of a pod with the dnsPolicy ClusterFirst names the cluster's DNS${servers === undefined ? '' : `, ${servers}`}` : `its dnsPolicy is ${policy}`}.`;
+    const state =
+      dns === undefined
+        ? []
+        : dns === null
+          ? ['There is no Service kube-system/kube-dns.']
+          : [`${String(dns.readyEndpoints)} of ${String(dns.endpoints)} endpoints of the cluster's DNS are ready.`];
+    const wanted =
+      desired.service.clusterIPs.length === 0
+        ? 'the addresses of its pods, as the Service has no cluster IP'
+        : `its cluster IP${desired.service.clusterIPs.length === 1 ? '' : 's'} ${desired.service.clusterIPs.join(' and ')}`;
+    return [
+      asker,
+      ...state,
+      `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(heard)}.`,
+    ];
   }
 
   /** What the node was told when it asked for the name itself. */
@@ -163,18 +277,25 @@ class Way {
   connect(frontend: Frontend): string[] {
     const { destination, destinationPort, protocol, entersAt } = this.#packet;
     const how = `${this.#who()} opens a ${protocol} connection to ${hostPort(destination, destinationPort)} (${frontendName(frontend)}).`;
-    const way = entersAt === 'OUTPUT'
-      ? `The node ${this.#report.node} sends it itself, so that it meets the rules at OUTPUT.`
-      : this.#client.pod === undefined
-        ? `It comes to ${this.#report.node} by one of its interfaces, so that it meets the rules at PREROUTING.`
-        : `It leaves the pod's network namespace and comes to ${this.#report.node} by the pod's interface, so that it meets the rules at PREROUTING.`;
+    const way =
+      entersAt === 'OUTPUT'
+        ? `The node ${this.#report.node} sends it itself, so that it meets the rules at OUTPUT.`
+        : this.#client.pod === undefined
+          ? `It comes to ${this.#report.node} by one of its interfaces, so that it meets the rules at PREROUTING.`
+          : `It leaves the pod's network namespace and comes to ${this.#report.node} by the pod's interface, so that it meets the rules at PREROUTING.`;
     return [how, way];
   }
 
   /** What became of the active check at this hop; nothing where it was not asked for. */
   triedFrontend({ frontend, protocol, port }: Frontend): string[] {
     const { destination } = this.#packet;
-    const found = this.#connections().filter((each) => each.hop === frontend && each.protocol === protocol && each.port === port && isSameAddress(each.address, destination));
+    const found = this.#connections().filter(
+      (each) =>
+        each.hop === frontend &&
+        each.protocol === protocol &&
+        each.port === port &&
+        isSameAddress(each.address, destination),
+    );
     return found.map((each) => `Really tried from the node ${this.#report.node} itself: ${connectionText(each)}.`);
   }
 
@@ -182,25 +303,36 @@ class Way {
     const { protocol } = this.#packet;
     const targets = this.#destinations();
     const found = this.#connections().flatMap((each) => {
-      const target = each.hop === 'Endpoint' && each.protocol === protocol ? targets.find(({ target: own }) => own === hostPort(each.address, each.port)) : undefined;
+      const target =
+        each.hop === 'Endpoint' && each.protocol === protocol
+          ? targets.find(({ target: own }) => own === hostPort(each.address, each.port))
+          : undefined;
       return target === undefined ? [] : [each];
     });
-    return found.map((each) => `Really tried from the node ${this.#report.node} itself, past the rules: ${connectionText(each)}.`);
+    return found.map(
+      (each) => `Really tried from the node ${this.#report.node} itself, past the rules: ${connectionText(each)}.`,
+    );
   }
 
   #connections(): RecordOf<'connection'>[] {
-    return recordsOf(this.#report, 'connection').filter(({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`);
+    return recordsOf(this.#report, 'connection').filter(
+      ({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`,
+    );
   }
 
   entry(): string[] {
-    return this.#result.steps.length === 0 ? ['No rule of this Service matches it.'] : ['The first packet is asked; conntrack does the same to all others of the connection.'];
+    return this.#result.steps.length === 0
+      ? ['No rule of this Service matches it.']
+      : ['The first packet is asked; conntrack does the same to all others of the connection.'];
   }
 
   /** What the rules made of the destination. */
   choice(): string[] {
     const { destination, destinationPort } = this.#packet;
     const from = hostPort(destination, destinationPort);
-    const lines = this.#destinations().map(({ text, share }) => `${from} → DNAT → ${text}: ${percent(share)} of the connections.`);
+    const lines = this.#destinations().map(
+      ({ text, share }) => `${from} → DNAT → ${text}: ${percent(share)} of the connections.`,
+    );
     const others = new Map<string, number>();
     for (const leaf of this.#result.leaves) {
       if (leaf.verdict === 'DNAT') continue;
@@ -213,13 +345,26 @@ class Way {
 
   conntrack(): string[] {
     const { source, destination, destinationPort } = this.#packet;
-    const back = this.#destinations().slice(0, 1).map(({ target, masquerade }) => `${target} → ${masquerade ? 'the address that the node put in' : source}`)[0] ?? '';
-    return [`conntrack keeps both directions of the connection: ${source} → ${hostPort(destination, destinationPort)} as the client sent it, and ${back} as the answer is to come${this.#destinations().length > 1 ? ' (with the endpoint that was chosen)' : ''}.`];
+    const back =
+      this.#destinations()
+        .slice(0, 1)
+        .map(
+          ({ target, masquerade }) => `${target} → ${masquerade ? 'the address that the node put in' : source}`,
+        )[0] ?? '';
+    return [
+      `conntrack keeps both directions of the connection: ${source} → ${hostPort(destination, destinationPort)} as the client sent it, and ${back} as the answer is to come${this.#destinations().length > 1 ? ' (with the endpoint that was chosen)' : ''}.`,
+    ];
   }
 
   routing(): string[] {
     const { node } = this.#report;
-    const places = this.#destinations().map(({ text, node: on }) => (on === undefined ? `${text}: its node is not known; the routing table decides.` : on === node ? `${text} is on this node: the packet goes to the pod's interface.` : `${text} is on ${on}: the node sends it there by the pod network.`));
+    const places = this.#destinations().map(({ text, node: on }) =>
+      on === undefined
+        ? `${text}: its node is not known; the routing table decides.`
+        : on === node
+          ? `${text} is on this node: the packet goes to the pod's interface.`
+          : `${text} is on ${on}: the node sends it there by the pod network.`,
+    );
     return [...places, ...this.#sourceSentences()];
   }
 
@@ -233,7 +378,9 @@ class Way {
     const note = policy === undefined ? '' : ` (externalTrafficPolicy is ${policy})`;
     if (share === 0) return [`The source stays ${this.#packet.source}: no rule masquerades it${note}.`];
     const rule = by === undefined ? '' : `, by the rule ${by.rule} of ${by.table} ${by.chain}`;
-    return [`The source becomes an address of ${this.#report.node} (masquerade) for ${percent(share)} of the connections${rule}${note}: the pod does not see ${this.#packet.source}, and its answers come back over this node.`];
+    return [
+      `The source becomes an address of ${this.#report.node} (masquerade) for ${percent(share)} of the connections${rule}${note}: the pod does not see ${this.#packet.source}, and its answers come back over this node.`,
+    ];
   }
 
   back(): string[] {
@@ -241,8 +388,16 @@ class Way {
     const fates = this.#destinations().map((each) => ({ ...each, fate: this.#fateOf(each) }));
     const isTurned = fates.some(({ fate }) => fate === undefined);
     return [
-      ...fates.map(({ text, masquerade, fate }) => (fate === undefined ? `${text} receives the connection from ${masquerade ? `${this.#report.node}, which stands for ${source}` : source}, and answers it.` : fate.sentence)),
-      ...(isTurned ? [`On ${this.#report.node}, conntrack finds the answer by its reply direction and turns it back: the client sees ${hostPort(destination, destinationPort)} answer.`] : []),
+      ...fates.map(({ text, masquerade, fate }) =>
+        fate === undefined
+          ? `${text} receives the connection from ${masquerade ? `${this.#report.node}, which stands for ${source}` : source}, and answers it.`
+          : fate.sentence,
+      ),
+      ...(isTurned
+        ? [
+            `On ${this.#report.node}, conntrack finds the answer by its reply direction and turns it back: the client sees ${hostPort(destination, destinationPort)} answer.`,
+          ]
+        : []),
     ];
   }
 
@@ -254,10 +409,12 @@ class Way {
       if (text !== undefined) shares.set(text, (shares.get(text) ?? 0) + leaf.probability);
     }
     const here = [...shares].map(([text, share]) => `${percent(share)} of the connections are ${text}.`);
-    const behind = this.#destinations().filter(({ leaf: { dnat } }) => dnat !== undefined && !isForeignDnat(dnat)).flatMap((each) => {
-      const fate = this.#fateOf(each);
-      return fate === undefined || fate.isUnknown ? [] : [fate.sentence];
-    });
+    const behind = this.#destinations()
+      .filter(({ leaf: { dnat } }) => dnat !== undefined && !isForeignDnat(dnat))
+      .flatMap((each) => {
+        const fate = this.#fateOf(each);
+        return fate === undefined || fate.isUnknown ? [] : [fate.sentence];
+      });
     return [...new Set([...here, ...behind])];
   }
 
@@ -265,39 +422,90 @@ class Way {
   #fateOf({ leaf, text, node }: Destination): Fate | undefined {
     const { dnat } = leaf;
     if (dnat === undefined) return undefined;
-    if (isForeignDnat(dnat)) return { isUnknown: false, sentence: `The connection goes to ${text} and not to an endpoint of the Service, by ${ruleText(dnat.by)}.` };
+    if (isForeignDnat(dnat))
+      return {
+        isUnknown: false,
+        sentence: `The connection goes to ${text} and not to an endpoint of the Service, by ${ruleText(dnat.by)}.`,
+      };
     const { source, protocol } = this.#packet;
     const [own = source] = this.#ownAddresses(this.#report);
-    const there = node === undefined || node === this.#report.node ? undefined : this.#bundle.answers.find((answer) => answer.node === node);
+    const there =
+      node === undefined || node === this.#report.node
+        ? undefined
+        : this.#bundle.answers.find((answer) => answer.node === node);
     if (there !== undefined && 'report' in there) {
-      const sent: Packet = { source: leaf.masquerade ? own : source, destination: dnat.address, destinationPort: dnat.port, protocol, entersAt: 'PREROUTING' };
+      const sent: Packet = {
+        source: leaf.masquerade ? own : source,
+        destination: dnat.address,
+        destinationPort: dnat.port,
+        protocol,
+        entersAt: 'PREROUTING',
+      };
       const arrived = this.#walk(there.report, sent);
-      const stopped = arrived.find(({ verdict, dnat: away }) => verdict === 'DROP' || verdict === 'REJECT' || away !== undefined) ?? arrived.find(({ verdict }) => verdict === 'UNKNOWN');
-      if (stopped !== undefined) return { isUnknown: stopped.verdict === 'UNKNOWN', sentence: stopped.verdict === 'UNKNOWN' ? `Whether ${text} receives the connection is not known: it hangs on rules of ${node ?? ''}${endedBy(stopped)}.` : `${text} does not receive the connection: on ${node ?? ''}, it is ${stopped.verdict === 'DNAT' ? 'sent elsewhere' : stopped.verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(stopped)}.` };
+      const stopped =
+        arrived.find(({ verdict, dnat: away }) => verdict === 'DROP' || verdict === 'REJECT' || away !== undefined) ??
+        arrived.find(({ verdict }) => verdict === 'UNKNOWN');
+      if (stopped !== undefined)
+        return {
+          isUnknown: stopped.verdict === 'UNKNOWN',
+          sentence:
+            stopped.verdict === 'UNKNOWN'
+              ? `Whether ${text} receives the connection is not known: it hangs on rules of ${node ?? ''}${endedBy(stopped)}.`
+              : `${text} does not receive the connection: on ${node ?? ''}, it is ${stopped.verdict === 'DNAT' ? 'sent elsewhere' : stopped.verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(stopped)}.`,
+        };
       const [first] = arrived;
       const answered = first === undefined ? undefined : this.#answerOn(there.report, sent, first, text);
       if (answered !== undefined) return answered;
     }
-    const comesBack = leaf.masquerade || this.#packet.entersAt === 'OUTPUT' || this.#client.pod !== undefined || node === undefined || node === this.#report.node;
+    const comesBack =
+      leaf.masquerade ||
+      this.#packet.entersAt === 'OUTPUT' ||
+      this.#client.pod !== undefined ||
+      node === undefined ||
+      node === this.#report.node;
     return comesBack ? this.#answerOn(this.#report, this.#packet, leaf, text) : undefined;
   }
 
   /** What becomes of the endpoint's answer on one node. */
   #answerOn(report: NodeReport, first: Packet, leaf: Leaf, text: string): Fate | undefined {
     const addresses = this.#ownAddresses(report);
-    const answer = answerTo(first, leaf, { addresses: recordsOf(report, 'start')[0]?.addresses ?? [], ipSets: new Map() }, addresses[0] ?? first.source);
+    const answer = answerTo(
+      first,
+      leaf,
+      { addresses: recordsOf(report, 'start')[0]?.addresses ?? [], ipSets: new Map() },
+      addresses[0] ?? first.source,
+    );
     const fates = this.#walk(report, answer).map((each) => ({ each, fate: fateOf(first, answer, each) }));
-    const bad = fates.find(({ fate }) => fate === 'stopped' || fate === 'lost') ?? fates.find(({ fate }) => fate === 'unknown');
+    const bad =
+      fates.find(({ fate }) => fate === 'stopped' || fate === 'lost') ?? fates.find(({ fate }) => fate === 'unknown');
     if (bad === undefined) return undefined;
     const asked = hostPort(this.#packet.destination, this.#packet.destinationPort);
-    if (bad.fate === 'unknown') return { isUnknown: true, sentence: `${text} receives the connection; whether its answer comes to the client is not known: it hangs on rules of ${report.node}${endedBy(bad.each)}.` };
-    if (bad.fate === 'stopped') return { isUnknown: false, sentence: `${text} receives the connection, and its answer does not come to the client: on ${report.node}, it is dropped${endedBy(bad.each)}.` };
+    if (bad.fate === 'unknown')
+      return {
+        isUnknown: true,
+        sentence: `${text} receives the connection; whether its answer comes to the client is not known: it hangs on rules of ${report.node}${endedBy(bad.each)}.`,
+      };
+    if (bad.fate === 'stopped')
+      return {
+        isUnknown: false,
+        sentence: `${text} receives the connection, and its answer does not come to the client: on ${report.node}, it is dropped${endedBy(bad.each)}.`,
+      };
     const by = trackingStep(bad.each) ?? trackingStep(leaf);
-    return { isUnknown: false, sentence: `${text} receives the connection, and the client has no use for its answer: conntrack of ${report.node} does not know it${by === undefined ? '' : ` (by ${ruleText(by)})`}, so that it does not come from ${asked}.` };
+    return {
+      isUnknown: false,
+      sentence: `${text} receives the connection, and the client has no use for its answer: conntrack of ${report.node} does not know it${by === undefined ? '' : ` (by ${ruleText(by)})`}, so that it does not come from ${asked}.`,
+    };
   }
 
   #walk(report: NodeReport, packet: Packet): readonly Leaf[] {
-    return walkAllRules(report, `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`, packet, this.#bundle.cluster)?.leaves ?? [];
+    return (
+      walkAllRules(
+        report,
+        `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`,
+        packet,
+        this.#bundle.cluster,
+      )?.leaves ?? []
+    );
   }
 
   #ownAddresses(report: NodeReport): string[] {
@@ -307,12 +515,31 @@ class Way {
   /** Connections of this client that conntrack held. */
   entries(): string[] {
     const { source, destination, destinationPort } = this.#packet;
-    const record = recordsOf(this.#report, 'conntrack').find(({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`);
+    const record = recordsOf(this.#report, 'conntrack').find(
+      ({ service }) => service === `${this.#bundle.desired.namespace}/${this.#bundle.desired.name}`,
+    );
     if (record === undefined || record.lines.length === 0) return [];
-    const own = record.lines.flatMap((line) => parseConntrackLine(line) ?? []).filter(({ original }) => isSameAddress(original.source, source) && isSameAddress(original.destination, destination) && original.destinationPort === destinationPort);
-    if (own.length === 0) return [`conntrack of ${this.#report.node} holds no connection of ${source} to ${hostPort(destination, destinationPort)} now.`];
-    const shown = own.slice(0, mostEntries).map(({ state, original, reply, unreplied }) => `conntrack now: ${state === undefined ? '' : `${state} `}${hostPort(original.source, original.sourcePort)} → ${hostPort(original.destination, original.destinationPort)}, ${unreplied ? 'not answered: an answer is expected from' : 'answered by'} ${withPod(hostPort(reply.source, reply.sourcePort), reply.source, this.#names)} to ${hostPort(reply.destination, reply.destinationPort)}.`);
-    return own.length <= mostEntries ? shown : [...shown, `conntrack now: ${String(own.length - mostEntries)} more of this client.`];
+    const own = record.lines
+      .flatMap((line) => parseConntrackLine(line) ?? [])
+      .filter(
+        ({ original }) =>
+          isSameAddress(original.source, source) &&
+          isSameAddress(original.destination, destination) &&
+          original.destinationPort === destinationPort,
+      );
+    if (own.length === 0)
+      return [
+        `conntrack of ${this.#report.node} holds no connection of ${source} to ${hostPort(destination, destinationPort)} now.`,
+      ];
+    const shown = own
+      .slice(0, mostEntries)
+      .map(
+        ({ state, original, reply, unreplied }) =>
+          `conntrack now: ${state === undefined ? '' : `${state} `}${hostPort(original.source, original.sourcePort)} → ${hostPort(original.destination, original.destinationPort)}, ${unreplied ? 'not answered: an answer is expected from' : 'answered by'} ${withPod(hostPort(reply.source, reply.sourcePort), reply.source, this.#names)} to ${hostPort(reply.destination, reply.destinationPort)}.`,
+      );
+    return own.length <= mostEntries
+      ? shown
+      : [...shown, `conntrack now: ${String(own.length - mostEntries)} more of this client.`];
   }
 
   #destinations(): Destination[] {
@@ -326,8 +553,17 @@ class Way {
         before.share += probability;
         continue;
       }
-      const endpoint = this.#bundle.desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.some((address) => isSameAddress(address, dnat.address)));
-      found.set(target, { text: withPod(target, dnat.address, this.#names), target, share: probability, node: endpoint?.nodeName, masquerade, leaf });
+      const endpoint = this.#bundle.desired.endpointSlices
+        .flatMap(({ endpoints }) => endpoints)
+        .find(({ addresses }) => addresses.some((address) => isSameAddress(address, dnat.address)));
+      found.set(target, {
+        text: withPod(target, dnat.address, this.#names),
+        target,
+        share: probability,
+        node: endpoint?.nodeName,
+        masquerade,
+        leaf,
+      });
     }
     return [...found.values()];
   }
@@ -358,10 +594,13 @@ function foreignEnd(leaf: Leaf): string | undefined {
   const { verdict, dnat, path, decidedBy } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
     const last = path.at(-1);
-    const isForeign = decidedBy?.startsWith('policy of ') === true || (last !== undefined && !isKubeStep(last) && last.table !== ipvsTable);
+    const isForeign =
+      decidedBy?.startsWith('policy of ') === true ||
+      (last !== undefined && !isKubeStep(last) && last.table !== ipvsTable);
     return isForeign ? `${verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(leaf)}` : undefined;
   }
-  if (dnat !== undefined) return !isForeignDnat(dnat) ? undefined : `sent to ${hostPort(dnat.address, dnat.port)}, by ${ruleText(dnat.by)}`;
+  if (dnat !== undefined)
+    return !isForeignDnat(dnat) ? undefined : `sent to ${hostPort(dnat.address, dnat.port)}, by ${ruleText(dnat.by)}`;
   const untracking = trackingStep(leaf);
   return verdict === 'UNKNOWN' || untracking === undefined ? undefined : `not rewritten, by ${ruleText(untracking)}`;
 }

@@ -21,12 +21,14 @@ export function ruleWriter(mode: ProxyMode, rule: WrittenRule): string | undefin
 
 const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule) => string | undefined>> = {
   iptables: ({ chain, sendsTo, target }) => {
-    if (builtInChains.has(chain)) return target?.startsWith('KUBE-') === true ? 'syncProxyRules (iptablesJumpChains)' : undefined;
+    if (builtInChains.has(chain))
+      return target?.startsWith('KUBE-') === true ? 'syncProxyRules (iptablesJumpChains)' : undefined;
     if (!isKubeProxys(chain)) return undefined;
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointRules' : 'syncProxyRules';
   },
   nftables: ({ chain, sendsTo }) => {
-    if (chain.startsWith('map ') || /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain)) return 'syncProxyRules';
+    if (chain.startsWith('map ') || /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain))
+      return 'syncProxyRules';
     if (!/^(?:service|local)-(?!endpoints-check)/.test(chain)) return 'setupNFTables';
     if (sendsTo === 'endpoint') return 'writeServiceToEndpointDNATs';
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointJumps' : 'syncProxyRules';

@@ -26,7 +26,10 @@ export class Subject {
     const share = this.share === undefined ? '' : `${this.share} of the `;
     const body = [name, ...this.where].join(' ');
     if (this.conditions.length > 0) return capital(`${share}${body} ${this.conditions.join(' and ')}`);
-    if (!this.isEmpty()) return capital(`${share}${body}${this.share !== undefined && this.protocol === '' && this.where.length === 0 ? ' that come this far' : ''}`);
+    if (!this.isEmpty())
+      return capital(
+        `${share}${body}${this.share !== undefined && this.protocol === '' && this.where.length === 0 ? ' that come this far' : ''}`,
+      );
     return isFirst ? `All ${this.noun}` : `All ${this.noun} that come this far`;
   }
 }

@@ -10,14 +10,26 @@ export interface ServiceNames {
   readonly pod: (address: string) => string | undefined;
 }
 
-export function serviceNames({ namespace, name: service, service: { ports: servicePorts }, endpointSlices }: DesiredService): ServiceNames {
+export function serviceNames({
+  namespace,
+  name: service,
+  service: { ports: servicePorts },
+  endpointSlices,
+}: DesiredService): ServiceNames {
   const ports = new Map<string, string>();
   for (const { name, protocol } of servicePorts) {
     const port: ServicePortId = { namespace, name: service, portName: name, protocol };
     const text = servicePortName(namespace, service, name);
-    for (const names of [iptablesChainNames(port), nftablesChainNames(port)]) for (const chain of [names.cluster, names.local, names.external, names.firewall]) ports.set(chain, text);
+    for (const names of [iptablesChainNames(port), nftablesChainNames(port)])
+      for (const chain of [names.cluster, names.local, names.external, names.firewall]) ports.set(chain, text);
   }
-  const pods = new Map(endpointSlices.flatMap(({ endpoints }) => endpoints.flatMap(({ addresses, targetRef }) => addresses.flatMap((address) => (targetRef?.name === undefined ? [] : [[address, targetRef.name] as const])))));
+  const pods = new Map(
+    endpointSlices.flatMap(({ endpoints }) =>
+      endpoints.flatMap(({ addresses, targetRef }) =>
+        addresses.flatMap((address) => (targetRef?.name === undefined ? [] : [[address, targetRef.name] as const])),
+      ),
+    ),
+  );
   return {
     port: (chain) => ports.get(chain),
     pod: (address) => pods.get(address) ?? [...pods].find(([other]) => isSameAddress(other, address))?.[1],

@@ -14,12 +14,17 @@ export interface ChainCycle {
 }
 
 /** The first circle that a packet can come to from one of the starts. */
-export function findChainCycle(starts: Iterable<string>, jumpsOf: (chain: string) => readonly Jump[]): ChainCycle | undefined {
+export function findChainCycle(
+  starts: Iterable<string>,
+  jumpsOf: (chain: string) => readonly Jump[],
+): ChainCycle | undefined {
   const done = new Set<string>();
   for (const start of starts) {
     if (done.has(start)) continue;
     /** The chains on the way down, and how many of each one's jumps were followed. */
-    const way: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [{ chain: start, jumps: jumpsOf(start), next: 0 }];
+    const way: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [
+      { chain: start, jumps: jumpsOf(start), next: 0 },
+    ];
     const onWay = new Set([start]);
     for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
       const jump = top.jumps[top.next];

@@ -20,7 +20,9 @@ export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
 
   constructor() {
     this.#lines = new DumpLines(
-      (text, line) => { this.#read(text, line); },
+      (text, line) => {
+        this.#read(text, line);
+      },
       (problem) => this.#problems.push(problem),
     );
   }
@@ -42,7 +44,11 @@ export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
     // What the tool itself adds, on another stream, to its entries.
     else if (text !== '' && !/^conntrack v\S+ \(conntrack-tools\): \d+ flow entries have been shown\.$/.test(text)) {
       const entry = parseConntrackLine(text);
-      if (entry === undefined) this.#problem(line, `is no line of conntrack -L or /proc/net/nf_conntrack: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`);
+      if (entry === undefined)
+        this.#problem(
+          line,
+          `is no line of conntrack -L or /proc/net/nf_conntrack: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`,
+        );
       else this.#entries.push(entry);
     }
   }
@@ -55,10 +61,13 @@ export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
     this.#xml = readConntrackXml(
       (fields, line) => {
         const entry = conntrackEntryOf(fields);
-        if (entry === undefined) this.#problem(line, 'a flow that ends here has no addresses, or numbers that are none; make the dump anew');
+        if (entry === undefined)
+          this.#problem(line, 'a flow that ends here has no addresses, or numbers that are none; make the dump anew');
         else this.#entries.push(entry);
       },
-      (line, message) => { this.#problem(line, message); },
+      (line, message) => {
+        this.#problem(line, message);
+      },
     );
   }
 

@@ -28,7 +28,8 @@ function ofTool(lines: readonly string[]): Map<string, number> | undefined {
   const sums = new Map<string, number>();
   for (const line of lines) {
     if (!/^cpu=\d+(?:\s+[a-z_]+=\d+)*\s*$/.test(line)) return undefined;
-    for (const [, name = '', value] of line.matchAll(/\s([a-z_]+)=(\d+)/g)) sums.set(name, (sums.get(name) ?? 0) + Number(value));
+    for (const [, name = '', value] of line.matchAll(/\s([a-z_]+)=(\d+)/g))
+      sums.set(name, (sums.get(name) ?? 0) + Number(value));
   }
   return sums;
 }

@@ -21,7 +21,10 @@ interface OpenFlow {
  * Takes the lines of a dump one after the other. Where the XML is broken, it goes on with the next line that begins a
  * flow, and says which lines it left out.
  */
-export function readConntrackXml(onFlow: (fields: ConntrackFields, line: number) => void, onProblem: (line: number, message: string) => void): { line(text: string, line: number): void; end(line: number): void } {
+export function readConntrackXml(
+  onFlow: (fields: ConntrackFields, line: number) => void,
+  onProblem: (line: number, message: string) => void,
+): { line(text: string, line: number): void; end(line: number): void } {
   let current = 0;
   let broken = false;
   let isEnding = false;
@@ -39,7 +42,12 @@ export function readConntrackXml(onFlow: (fields: ConntrackFields, line: number)
     opened.onerror = (error) => {
       if (broken) return;
       broken = true;
-      onProblem(current, isEnding ? 'the dump ends before </conntrack>: it is torn; make it anew' : `the XML is broken here (${firstLine(error.message)}); what stands before the next flow is left out`);
+      onProblem(
+        current,
+        isEnding
+          ? 'the dump ends before </conntrack>: it is torn; make it anew'
+          : `the XML is broken here (${firstLine(error.message)}); what stands before the next flow is left out`,
+      );
     };
     opened.onopentag = ({ name, attributes }) => {
       if (broken) return;
@@ -51,7 +59,8 @@ export function readConntrackXml(onFlow: (fields: ConntrackFields, line: number)
       path.push(name);
       text = '';
       if (name === 'flow') flowLine = current;
-      if (name === 'flow') flow = { direction: undefined, original: new Map(), reply: new Map(), both: new Map(), flags: [], others: [] };
+      if (name === 'flow')
+        flow = { direction: undefined, original: new Map(), reply: new Map(), both: new Map(), flags: [], others: [] };
       else if (flow !== undefined && name === 'meta') flow.direction = textOf(attributes['direction']);
       else if (flow !== undefined && name === 'layer4') {
         flow.protocol = textOf(attributes['protoname']);
@@ -94,7 +103,8 @@ export function readConntrackXml(onFlow: (fields: ConntrackFields, line: number)
         parser = open('<conntrack>');
       } else if (broken) {
         if (!isFlow(text)) {
-          if (text.trim() !== '' && text.trim() !== '</conntrack>') onProblem(line, 'is left out, for the XML before it is broken');
+          if (text.trim() !== '' && text.trim() !== '</conntrack>')
+            onProblem(line, 'is left out, for the XML before it is broken');
           return;
         }
         broken = false;
@@ -120,7 +130,12 @@ function textOf(attribute: string | sax.QualifiedAttribute | undefined): string 
 /** Elements that hold others, and say nothing themselves. */
 const containers = new Set(['meta', 'layer3', 'layer4', 'counters', 'timestamp', 'labels']);
 const ofBoth = new Set(['mark', 'zone', 'id', 'use', 'state', 'timeout']);
-const flagNames = new Map([['unreplied', 'UNREPLIED'], ['assured', 'ASSURED'], ['offload', 'OFFLOAD'], ['hw_offload', 'HW_OFFLOAD']]);
+const flagNames = new Map([
+  ['unreplied', 'UNREPLIED'],
+  ['assured', 'ASSURED'],
+  ['offload', 'OFFLOAD'],
+  ['hw_offload', 'HW_OFFLOAD'],
+]);
 
 function keep(flow: OpenFlow, name: string, value: string): void {
   if (containers.has(name)) return;
@@ -136,7 +151,15 @@ function keep(flow: OpenFlow, name: string, value: string): void {
  * The tool prints the state of SCTP and DCCP with the names of TCP's states in XML (conntrack 1.4.7 says FIN_WAIT for
  * an established SCTP association): it is kept as it stands, and not taken for the state.
  */
-function fieldsOf({ protocol = '', protocolNumber = '', original, reply, both, flags, others }: OpenFlow): ConntrackFields {
+function fieldsOf({
+  protocol = '',
+  protocolNumber = '',
+  original,
+  reply,
+  both,
+  flags,
+  others,
+}: OpenFlow): ConntrackFields {
   const state = both.get('state');
   const timeout = both.get('timeout');
   return {

@@ -68,7 +68,20 @@ export function parseConntrackLine(line: string): ConntrackEntry | undefined {
   return fields === undefined ? undefined : conntrackEntryOf(fields);
 }
 
-const tupleKeys = new Set(['src', 'dst', 'sport', 'dport', 'type', 'code', 'srckey', 'dstkey', 'packets', 'bytes', 'zone-orig', 'zone-reply']);
+const tupleKeys = new Set([
+  'src',
+  'dst',
+  'sport',
+  'dport',
+  'type',
+  'code',
+  'srckey',
+  'dstkey',
+  'packets',
+  'bytes',
+  'zone-orig',
+  'zone-reply',
+]);
 
 /** A time in brackets has spaces. */
 const words = /\[[^\]]*\]|\S+/g;
@@ -90,7 +103,8 @@ function readLine(line: string): ConntrackFields | undefined {
       const value = word.slice(at + 1);
       if (key === 'src') tuples.push(new Map());
       const tuple = tuples.at(-1);
-      if (tuple !== undefined && (tupleKeys.has(key) || (key === 'id' && isIcmpId(tuple)))) tuple.set(key.startsWith('zone-') ? 'zone' : key, value);
+      if (tuple !== undefined && (tupleKeys.has(key) || (key === 'id' && isIcmpId(tuple))))
+        tuple.set(key.startsWith('zone-') ? 'zone' : key, value);
       else if (both.has(key) || !entryKeys.has(key)) others.push(word);
       else both.set(key, value);
     }
@@ -99,7 +113,14 @@ function readLine(line: string): ConntrackFields | undefined {
   const start = plain[0] === 'ipv4' || plain[0] === 'ipv6' ? 2 : 0;
   const [protocol, protocolNumber, ...rest] = plain.slice(start);
   const [original, reply] = tuples;
-  if (protocol === undefined || protocolNumber === undefined || original === undefined || reply === undefined || tuples.length > 2) return undefined;
+  if (
+    protocol === undefined ||
+    protocolNumber === undefined ||
+    original === undefined ||
+    reply === undefined ||
+    tuples.length > 2
+  )
+    return undefined;
   const timeout = /^\d+$/.test(rest[0] ?? '') ? rest.shift() : undefined;
   const state = /^[A-Z][A-Z0-9_]+$/.test(rest[0] ?? '') ? rest.shift() : undefined;
   return {
@@ -124,11 +145,26 @@ const entryKeys = new Set(['mark', 'zone', 'id', 'use']);
 const knownFlags = new Set(['UNREPLIED', 'ASSURED', 'OFFLOAD', 'HW_OFFLOAD']);
 
 /** undefined where an address or a number is none. */
-export function conntrackEntryOf({ protocol, protocolNumber, state, timeout, flags, original: originalFields, reply: replyFields, both, others }: ConntrackFields): ConntrackEntry | undefined {
+export function conntrackEntryOf({
+  protocol,
+  protocolNumber,
+  state,
+  timeout,
+  flags,
+  original: originalFields,
+  reply: replyFields,
+  both,
+  others,
+}: ConntrackFields): ConntrackEntry | undefined {
   const original = tupleOf(originalFields);
   const reply = tupleOf(replyFields);
   const numbers = [protocolNumber, timeout, both.get('mark'), both.get('zone'), both.get('id'), both.get('use')];
-  if (original === undefined || reply === undefined || numbers.some((number) => number !== undefined && !/^\d+$/.test(number))) return undefined;
+  if (
+    original === undefined ||
+    reply === undefined ||
+    numbers.some((number) => number !== undefined && !/^\d+$/.test(number))
+  )
+    return undefined;
   const offload = flags.includes('HW_OFFLOAD') ? 'hardware' : flags.includes('OFFLOAD') ? 'software' : undefined;
   const rest = [...flags.filter((flag) => !knownFlags.has(flag)).map((flag) => `[${flag}]`), ...others];
   const zone = both.get('zone');
@@ -162,15 +198,28 @@ function tupleOf(fields: ReadonlyMap<string, string>): Tuple | undefined {
   const [type, code, id] = [fields.get('type'), fields.get('code'), fields.get('id')];
   const [packets, bytes, zone] = [fields.get('packets'), fields.get('bytes'), fields.get('zone')];
   const isNumber = (text: string | undefined): boolean => text === undefined || /^\d+$/.test(text);
-  if (source === undefined || destination === undefined || sourcePort === undefined || destinationPort === undefined || ![type, code, id, packets, bytes, zone].every(isNumber)) return undefined;
-  const others = [...fields].filter(([key]) => key === 'srckey' || key === 'dstkey').map(([key, value]) => `${key}=${value}`);
+  if (
+    source === undefined ||
+    destination === undefined ||
+    sourcePort === undefined ||
+    destinationPort === undefined ||
+    ![type, code, id, packets, bytes, zone].every(isNumber)
+  )
+    return undefined;
+  const others = [...fields]
+    .filter(([key]) => key === 'srckey' || key === 'dstkey')
+    .map(([key, value]) => `${key}=${value}`);
   return {
     source,
     sourcePort,
     destination,
     destinationPort,
-    ...(type === undefined || code === undefined ? {} : { icmp: { type: Number(type), code: Number(code), id: Number(id ?? 0) } }),
-    ...(packets === undefined || bytes === undefined ? {} : { counters: { packets: Number(packets), bytes: Number(bytes) } }),
+    ...(type === undefined || code === undefined
+      ? {}
+      : { icmp: { type: Number(type), code: Number(code), id: Number(id ?? 0) } }),
+    ...(packets === undefined || bytes === undefined
+      ? {}
+      : { counters: { packets: Number(packets), bytes: Number(bytes) } }),
     ...(zone === undefined || zone === '0' ? {} : { zone: Number(zone) }),
     ...(others.length === 0 ? {} : { others }),
   };

@@ -50,7 +50,10 @@ export class DumpLines {
     if (this.#isUtf16) return;
     if (this.#line === 0 && this.#rest === '' && typeof chunk !== 'string' && isUtf16(chunk)) {
       this.#isUtf16 = true;
-      this.#onProblem({ line: 1, message: 'the dump is UTF-16 text; save it as UTF-8 (of PowerShell: Out-File -Encoding utf8)' });
+      this.#onProblem({
+        line: 1,
+        message: 'the dump is UTF-16 text; save it as UTF-8 (of PowerShell: Out-File -Encoding utf8)',
+      });
       return;
     }
     this.#add(typeof chunk === 'string' ? chunk : this.#decoder.decode(chunk, { stream: true }));
@@ -85,7 +88,10 @@ export class DumpLines {
     this.#line += 1;
     if (this.#skipping || text.length > maxLineLength) {
       this.#skipping = false;
-      this.#onProblem({ line: this.#line, message: `the line is longer than ${String(maxLineLength)} characters, which no tool prints; it is left out` });
+      this.#onProblem({
+        line: this.#line,
+        message: `the line is longer than ${String(maxLineLength)} characters, which no tool prints; it is left out`,
+      });
       return;
     }
     // The decoder puts this sign where bytes are no UTF-8.
@@ -100,5 +106,9 @@ export class DumpLines {
 /** A byte order mark of UTF-16, or ASCII with a zero byte beside each character. */
 function isUtf16(chunk: Uint8Array): boolean {
   const [first, second] = chunk;
-  return (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff) || (chunk.length > 3 && second === 0 && chunk[3] === 0);
+  return (
+    (first === 0xff && second === 0xfe) ||
+    (first === 0xfe && second === 0xff) ||
+    (chunk.length > 3 && second === 0 && chunk[3] === 0)
+  );
 }

@@ -6,7 +6,22 @@ import type { IpSet, IpSetElement } from '../ip-set.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
 
 /** Options of `create` that have a value; the others are words of their own (counters, comment, skbinfo, forceadd). */
-const createOptionsWithValue = new Set(['family', 'hashsize', 'maxelem', 'bucketsize', 'initval', 'timeout', 'netmask', 'bitmask', 'range', 'size', 'markmask', 'probes', 'resize', 'gc']);
+const createOptionsWithValue = new Set([
+  'family',
+  'hashsize',
+  'maxelem',
+  'bucketsize',
+  'initval',
+  'timeout',
+  'netmask',
+  'bitmask',
+  'range',
+  'size',
+  'markmask',
+  'probes',
+  'resize',
+  'gc',
+]);
 
 /** Options of an element that have a value and no field of their own. */
 const otherOptionsWithValue = new Set(['skbmark', 'skbprio', 'skbqueue']);
@@ -81,7 +96,11 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
     } else if (command === 'add' && subject !== '') {
       const set = this.#sets.get(name);
       if (set !== undefined) this.#addElement(set, subject, afterWords(text, 3), line);
-      else if (!this.#left.has(name)) this.#problem(line, `no create line before it makes the set ${name}: the dump begins too late; make it anew with ipset save`);
+      else if (!this.#left.has(name))
+        this.#problem(
+          line,
+          `no create line before it makes the set ${name}: the dump begins too late; make it anew with ipset save`,
+        );
     } else {
       this.#problem(line, `is no line of ipset save or ipset list: ${excerpt(text)}`);
     }
@@ -99,7 +118,8 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
     else if (key === 'Header') set.options = createOptions(value);
     else if (key === 'Members') listed.hasMembers = true;
     else if (key === 'Number of entries' && /^\d+$/.test(value)) listed.entries = Number(value);
-    else if (key !== 'Revision' && key !== 'Size in memory' && key !== 'References') this.#problem(line, `is no line of ipset save or ipset list: ${excerpt(text)}`);
+    else if (key !== 'Revision' && key !== 'Size in memory' && key !== 'References')
+      this.#problem(line, `is no line of ipset save or ipset list: ${excerpt(text)}`);
   }
 
   /** What a listed set lacks, it lacks because the dump was cut or made without its members: it is not taken for empty. */
@@ -109,10 +129,24 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
     if (set?.listed === undefined) return;
     const { hasMembers, entries } = set.listed;
     const mayExpire = set.options.some((option) => option.startsWith('timeout '));
-    if (set.type === '') this.#leave(set.name, line, `the set ${set.name} of line ${set.line} has no Type: the dump is torn; make it anew`);
-    else if (!hasMembers) this.#leave(set.name, line, `the set ${set.name} of line ${set.line} is listed without its members; use ipset save, or ipset list without -terse`);
+    if (set.type === '')
+      this.#leave(
+        set.name,
+        line,
+        `the set ${set.name} of line ${set.line} has no Type: the dump is torn; make it anew`,
+      );
+    else if (!hasMembers)
+      this.#leave(
+        set.name,
+        line,
+        `the set ${set.name} of line ${set.line} is listed without its members; use ipset save, or ipset list without -terse`,
+      );
     else if (entries !== undefined && entries > set.elements.length && !mayExpire) {
-      this.#leave(set.name, line, `the set ${set.name} of line ${set.line} has ${entries} entries, of which ${set.elements.length} could be read: the dump is torn; make it anew`);
+      this.#leave(
+        set.name,
+        line,
+        `the set ${set.name} of line ${set.line} has ${entries} entries, of which ${set.elements.length} could be read: the dump is torn; make it anew`,
+      );
     }
   }
 
@@ -125,7 +159,10 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
   #open(name: string, type: string, options: readonly string[], line: number): OpenSet | undefined {
     const earlier = this.#sets.get(name);
     if (earlier !== undefined) {
-      this.#problem(line, `the set ${name} is there already, from line ${earlier.line}: the text holds two dumps; give one`);
+      this.#problem(
+        line,
+        `the set ${name} is there already, from line ${earlier.line}: the text holds two dumps; give one`,
+      );
       return undefined;
     }
     const set: OpenSet = { name, type, options, elements: [], line };
@@ -135,9 +172,15 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
 
   #addElement(set: OpenSet, element: string, options: string, line: number): void {
     const read = parseElement(element, options);
-    if (read === undefined) this.#problem(line, `the element ${element} of the set ${set.name} has options that cannot be told apart: ${excerpt(options)}`);
+    if (read === undefined)
+      this.#problem(
+        line,
+        `the element ${element} of the set ${set.name} has options that cannot be told apart: ${excerpt(options)}`,
+      );
     // The element is in the set all the same.
-    set.elements.push(read ?? { parts: element.split(','), isException: /\bnomatch\b/.test(options), others: [options] });
+    set.elements.push(
+      read ?? { parts: element.split(','), isException: /\bnomatch\b/.test(options), others: [options] },
+    );
   }
 
   #problem(line: number, message: string): void {

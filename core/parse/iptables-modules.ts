@@ -33,20 +33,44 @@ export function implicitModule(protocol: string): string | undefined {
 }
 
 const implicit: ReadonlyMap<string, string> = new Map([
-  ['tcp', 'tcp'], ['6', 'tcp'], ['udp', 'udp'], ['17', 'udp'], ['sctp', 'sctp'], ['132', 'sctp'], ['dccp', 'dccp'], ['33', 'dccp'], ['udplite', 'udplite'], ['136', 'udplite'],
-  ['icmp', 'icmp'], ['1', 'icmp'], ['icmpv6', 'icmp6'], ['ipv6-icmp', 'icmp6'], ['58', 'icmp6'], ['ah', 'ah'], ['51', 'ah'], ['esp', 'esp'], ['50', 'esp'],
+  ['tcp', 'tcp'],
+  ['6', 'tcp'],
+  ['udp', 'udp'],
+  ['17', 'udp'],
+  ['sctp', 'sctp'],
+  ['132', 'sctp'],
+  ['dccp', 'dccp'],
+  ['33', 'dccp'],
+  ['udplite', 'udplite'],
+  ['136', 'udplite'],
+  ['icmp', 'icmp'],
+  ['1', 'icmp'],
+  ['icmpv6', 'icmp6'],
+  ['ipv6-icmp', 'icmp6'],
+  ['58', 'icmp6'],
+  ['ah', 'ah'],
+  ['51', 'ah'],
+  ['esp', 'esp'],
+  ['50', 'esp'],
 ]);
 
 /** `from=1 icase rateest-bps=any`: an option with a word, one without, and one that may have any. */
 function kept(text: string): [string, OptionGrammar][] {
-  return text.split(' ').filter((each) => each !== '').map((each) => {
-    const [name = '', words] = each.split('=');
-    return [`--${name}`, { words: words === 'any' ? words : Number(words ?? 0) }];
-  });
+  return text
+    .split(' ')
+    .filter((each) => each !== '')
+    .map((each) => {
+      const [name = '', words] = each.split('=');
+      return [`--${name}`, { words: words === 'any' ? words : Number(words ?? 0) }];
+    });
 }
 
 /** An option under all its names. */
-function option(names: string, words: number, read: (word: string, negated: boolean, second: string) => IptablesOption | undefined): [string, OptionGrammar][] {
+function option(
+  names: string,
+  words: number,
+  read: (word: string, negated: boolean, second: string) => IptablesOption | undefined,
+): [string, OptionGrammar][] {
   const grammar: OptionGrammar = { words, read: (all, at, negated) => read(all[at] ?? '', negated, all[at + 1] ?? '') };
   return names.split(' ').map((name) => [`--${name}`, grammar]);
 }
@@ -56,29 +80,37 @@ function ofPorts(options: [string, OptionGrammar][]): [string, OptionGrammar][] 
 }
 
 /** An option that is never negated. */
-function plain(names: string, words: number, read: (word: string) => IptablesOption | undefined): [string, OptionGrammar][] {
+function plain(
+  names: string,
+  words: number,
+  read: (word: string) => IptablesOption | undefined,
+): [string, OptionGrammar][] {
   return option(names, words, (word, negated) => (negated ? undefined : read(word)));
 }
 
 function port(kind: 'sourcePort' | 'destinationPort', names: string): [string, OptionGrammar][] {
-  return ofPorts(option(names, 1, (text, negated) => {
-    const range = readPorts(text, ':');
-    return range === undefined ? undefined : { kind, from: range.from, to: range.to, negated };
-  }));
+  return ofPorts(
+    option(names, 1, (text, negated) => {
+      const range = readPorts(text, ':');
+      return range === undefined ? undefined : { kind, from: range.from, to: range.to, negated };
+    }),
+  );
 }
 
 const transport = [...port('sourcePort', 'sport source-port'), ...port('destinationPort', 'dport destination-port')];
 
 function multiport(end: End | 'either', names: string): [string, OptionGrammar][] {
-  return ofPorts(option(names, 1, (text, negated) => {
-    const ranges: PortRange[] = [];
-    for (const part of text.split(',')) {
-      const range = readPorts(part, ':');
-      if (range === undefined) return undefined;
-      ranges.push(range);
-    }
-    return { kind: 'multiport', end, ranges, negated };
-  }));
+  return ofPorts(
+    option(names, 1, (text, negated) => {
+      const ranges: PortRange[] = [];
+      for (const part of text.split(',')) {
+        const range = readPorts(part, ':');
+        if (range === undefined) return undefined;
+        ranges.push(range);
+      }
+      return { kind: 'multiport', end, ranges, negated };
+    }),
+  );
 }
 
 const mark = option('mark', 1, (text, negated) => {
@@ -90,7 +122,11 @@ function addressType(end: End, names: string): [string, OptionGrammar][] {
   return option(names, 1, (text, negated) => ({ kind: 'addressType', end, types: text.split(','), negated }));
 }
 
-const states = option('ctstate state', 1, (text, negated) => ({ kind: 'connectionState', states: text.split(','), negated }));
+const states = option('ctstate state', 1, (text, negated) => ({
+  kind: 'connectionState',
+  states: text.split(','),
+  negated,
+}));
 
 function connectionAddress(direction: Direction, end: End, name: string): [string, OptionGrammar][] {
   return option(name, 1, (prefix, negated) => ({ kind: 'connectionAddress', direction, end, prefix, negated }));
@@ -99,7 +135,9 @@ function connectionAddress(direction: Direction, end: End, name: string): [strin
 function connectionPort(direction: Direction, end: End, name: string): [string, OptionGrammar][] {
   return option(name, 1, (text, negated) => {
     const range = readPorts(text, ':');
-    return range === undefined ? undefined : { kind: 'connectionPort', direction, end, from: range.from, to: range.to, negated };
+    return range === undefined
+      ? undefined
+      : { kind: 'connectionPort', direction, end, from: range.from, to: range.to, negated };
   });
 }
 
@@ -110,86 +148,139 @@ function recent(action: 'rcheck' | 'update' | 'set' | 'remove'): [string, Option
 function addressRange(end: End, name: string): [string, OptionGrammar][] {
   return option(name, 1, (text, negated) => {
     const [from = '', to = from, more] = text.split('-');
-    return more !== undefined || !isAddressText(from) || !isAddressText(to) ? undefined : { kind: 'addressRange', end, from, to, negated };
+    return more !== undefined || !isAddressText(from) || !isAddressText(to)
+      ? undefined
+      : { kind: 'addressRange', end, from, to, negated };
   });
 }
 
 /** The bits of a TCP header's flags (RFC 9293, 3.1), in the order in which iptables prints them. */
-export const tcpFlagBits: ReadonlyMap<string, number> = new Map([['FIN', 1], ['SYN', 2], ['RST', 4], ['PSH', 8], ['ACK', 16], ['URG', 32]]);
+export const tcpFlagBits: ReadonlyMap<string, number> = new Map([
+  ['FIN', 1],
+  ['SYN', 2],
+  ['RST', 4],
+  ['PSH', 8],
+  ['ACK', 16],
+  ['URG', 32],
+]);
 
 const matches: ReadonlyMap<string, ModuleGrammar> = new Map<string, ModuleGrammar>([
-  ['tcp', new Map([
-    ...transport,
-    ...option('tcp-flags', 2, (maskText, negated, setText) => {
-      const mask = readTcpFlags(maskText);
-      const set = readTcpFlags(setText);
-      return mask === undefined || set === undefined ? undefined : { kind: 'tcpFlags', mask, set, negated };
-    }),
-    // FIN, SYN, RST and ACK asked for; SYN alone set.
-    ...option('syn', 0, (_word, negated) => ({ kind: 'tcpFlags', mask: 0x17, set: 0x02, negated })),
-    ...kept('tcp-option=1'),
-  ])],
+  [
+    'tcp',
+    new Map([
+      ...transport,
+      ...option('tcp-flags', 2, (maskText, negated, setText) => {
+        const mask = readTcpFlags(maskText);
+        const set = readTcpFlags(setText);
+        return mask === undefined || set === undefined ? undefined : { kind: 'tcpFlags', mask, set, negated };
+      }),
+      // FIN, SYN, RST and ACK asked for; SYN alone set.
+      ...option('syn', 0, (_word, negated) => ({ kind: 'tcpFlags', mask: 0x17, set: 0x02, negated })),
+      ...kept('tcp-option=1'),
+    ]),
+  ],
   ['udp', new Map(transport)],
   ['udplite', new Map(transport)],
   ['sctp', new Map([...transport, ...kept('chunk-types=2')])],
   ['dccp', new Map([...transport, ...kept('dccp-types=1 dccp-option=1')])],
-  ['multiport', new Map([...multiport('source', 'sports source-ports'), ...multiport('destination', 'dports destination-ports'), ...multiport('either', 'ports')])],
-  ['statistic', new Map([
-    ...plain('mode', 1, (mode) => (mode === 'random' || mode === 'nth' ? { kind: 'statisticMode', mode, negated: false } : undefined)),
-    ...option('probability', 1, (text, negated) => {
-      // strtod(3) takes exponents; of nan, which it takes too, the kernel would make some number.
-      const probability = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : NaN;
-      return probability >= 0 && probability <= 1 ? { kind: 'probability', of2To31: Math.round(probability * 2 ** 31), negated } : undefined;
-    }),
-    ...option('every', 1, (text, negated) => {
-      const count = readNumber(text);
-      return count === undefined || count < 1 ? undefined : { kind: 'every', count, negated };
-    }),
-    ...plain('packet', 1, (text) => {
-      const number = readNumber(text);
-      return number === undefined ? undefined : { kind: 'packet', number, negated: false };
-    }),
-  ])],
+  [
+    'multiport',
+    new Map([
+      ...multiport('source', 'sports source-ports'),
+      ...multiport('destination', 'dports destination-ports'),
+      ...multiport('either', 'ports'),
+    ]),
+  ],
+  [
+    'statistic',
+    new Map([
+      ...plain('mode', 1, (mode) =>
+        mode === 'random' || mode === 'nth' ? { kind: 'statisticMode', mode, negated: false } : undefined,
+      ),
+      ...option('probability', 1, (text, negated) => {
+        // strtod(3) takes exponents; of nan, which it takes too, the kernel would make some number.
+        const probability = /^(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/.test(text) ? Number(text) : NaN;
+        return probability >= 0 && probability <= 1
+          ? { kind: 'probability', of2To31: Math.round(probability * 2 ** 31), negated }
+          : undefined;
+      }),
+      ...option('every', 1, (text, negated) => {
+        const count = readNumber(text);
+        return count === undefined || count < 1 ? undefined : { kind: 'every', count, negated };
+      }),
+      ...plain('packet', 1, (text) => {
+        const number = readNumber(text);
+        return number === undefined ? undefined : { kind: 'packet', number, negated: false };
+      }),
+    ]),
+  ],
   ['mark', new Map(mark)],
   ['connmark', new Map(mark)],
-  ['addrtype', new Map([
-    ...addressType('source', 'src-type'),
-    ...addressType('destination', 'dst-type'),
-    ...plain('limit-iface-in', 0, () => ({ kind: 'limitInterface', side: 'in', negated: false })),
-    ...plain('limit-iface-out', 0, () => ({ kind: 'limitInterface', side: 'out', negated: false })),
-  ])],
-  ['conntrack', new Map([
-    ...states,
-    ...option('ctstatus', 1, (text, negated) => ({ kind: 'connectionStatus', statuses: text.split(','), negated })),
-    ...option('ctproto', 1, (text, negated) => ({ kind: 'connectionProtocol', protocol: text.toLowerCase(), negated })),
-    ...connectionAddress('original', 'source', 'ctorigsrc'),
-    ...connectionAddress('original', 'destination', 'ctorigdst'),
-    ...connectionAddress('reply', 'source', 'ctreplsrc'),
-    ...connectionAddress('reply', 'destination', 'ctrepldst'),
-    ...connectionPort('original', 'source', 'ctorigsrcport'),
-    ...connectionPort('original', 'destination', 'ctorigdstport'),
-    ...connectionPort('reply', 'source', 'ctreplsrcport'),
-    ...connectionPort('reply', 'destination', 'ctrepldstport'),
-    ...option('ctdir', 1, (text, negated) => (text === 'ORIGINAL' ? { kind: 'direction', direction: 'original', negated } : text === 'REPLY' ? { kind: 'direction', direction: 'reply', negated } : undefined)),
-    ...kept('ctexpire=1'),
-  ])],
+  [
+    'addrtype',
+    new Map([
+      ...addressType('source', 'src-type'),
+      ...addressType('destination', 'dst-type'),
+      ...plain('limit-iface-in', 0, () => ({ kind: 'limitInterface', side: 'in', negated: false })),
+      ...plain('limit-iface-out', 0, () => ({ kind: 'limitInterface', side: 'out', negated: false })),
+    ]),
+  ],
+  [
+    'conntrack',
+    new Map([
+      ...states,
+      ...option('ctstatus', 1, (text, negated) => ({ kind: 'connectionStatus', statuses: text.split(','), negated })),
+      ...option('ctproto', 1, (text, negated) => ({
+        kind: 'connectionProtocol',
+        protocol: text.toLowerCase(),
+        negated,
+      })),
+      ...connectionAddress('original', 'source', 'ctorigsrc'),
+      ...connectionAddress('original', 'destination', 'ctorigdst'),
+      ...connectionAddress('reply', 'source', 'ctreplsrc'),
+      ...connectionAddress('reply', 'destination', 'ctrepldst'),
+      ...connectionPort('original', 'source', 'ctorigsrcport'),
+      ...connectionPort('original', 'destination', 'ctorigdstport'),
+      ...connectionPort('reply', 'source', 'ctreplsrcport'),
+      ...connectionPort('reply', 'destination', 'ctrepldstport'),
+      ...option('ctdir', 1, (text, negated) =>
+        text === 'ORIGINAL'
+          ? { kind: 'direction', direction: 'original', negated }
+          : text === 'REPLY'
+            ? { kind: 'direction', direction: 'reply', negated }
+            : undefined,
+      ),
+      ...kept('ctexpire=1'),
+    ]),
+  ],
   ['state', new Map(states)],
-  ['set', new Map([
-    ...option('match-set set', 2, (set, negated, text) => {
-      const flags: ('src' | 'dst')[] = [];
-      for (const flag of text.split(',')) {
-        if (flag !== 'src' && flag !== 'dst') return undefined;
-        flags.push(flag);
-      }
-      return { kind: 'matchSet', set, flags, negated };
-    }),
-    ...kept('return-nomatch update-counters update-subcounters packets-eq=1 packets-lt=1 packets-gt=1 bytes-eq=1 bytes-lt=1 bytes-gt=1'),
-  ])],
-  ['recent', new Map([
-    ...recent('rcheck'), ...recent('update'), ...recent('set'), ...recent('remove'),
-    ...plain('name', 1, (name) => ({ kind: 'recentList', name, negated: false })),
-    ...kept('seconds=1 reap hitcount=1 rttl mask=1 rsource rdest'),
-  ])],
+  [
+    'set',
+    new Map([
+      ...option('match-set set', 2, (set, negated, text) => {
+        const flags: ('src' | 'dst')[] = [];
+        for (const flag of text.split(',')) {
+          if (flag !== 'src' && flag !== 'dst') return undefined;
+          flags.push(flag);
+        }
+        return { kind: 'matchSet', set, flags, negated };
+      }),
+      ...kept(
+        'return-nomatch update-counters update-subcounters packets-eq=1 packets-lt=1 packets-gt=1 bytes-eq=1 bytes-lt=1 bytes-gt=1',
+      ),
+    ]),
+  ],
+  [
+    'recent',
+    new Map([
+      ...recent('rcheck'),
+      ...recent('update'),
+      ...recent('set'),
+      ...recent('remove'),
+      ...plain('name', 1, (name) => ({ kind: 'recentList', name, negated: false })),
+      ...kept('seconds=1 reap hitcount=1 rttl mask=1 rsource rdest'),
+    ]),
+  ],
   ['comment', new Map(plain('comment', 1, (text) => ({ kind: 'comment', text, negated: false })))],
   ['iprange', new Map([...addressRange('source', 'src-range'), ...addressRange('destination', 'dst-range')])],
   ...Object.entries({
@@ -236,8 +327,7 @@ const matches: ReadonlyMap<string, ModuleGrammar> = new Map<string, ModuleGramma
     rpfilter: 'loose validmark accept-local invert',
     rt: 'rt-type=1 rt-segsleft=1 rt-len=1 rt-0-res rt-0-addrs=1 rt-0-not-strict',
     socket: 'transparent nowildcard restore-skmark',
-    srh:
-      'srh-next-hdr=1 srh-hdr-len-eq=1 srh-hdr-len-gt=1 srh-hdr-len-lt=1 srh-segs-left-eq=1 srh-segs-left-gt=1 srh-segs-left-lt=1 srh-last-entry-eq=1 srh-last-entry-gt=1 srh-last-entry-lt=1 srh-tag=1 srh-psid=1 srh-nsid=1 srh-lsid=1',
+    srh: 'srh-next-hdr=1 srh-hdr-len-eq=1 srh-hdr-len-gt=1 srh-hdr-len-lt=1 srh-segs-left-eq=1 srh-segs-left-gt=1 srh-segs-left-lt=1 srh-last-entry-eq=1 srh-last-entry-gt=1 srh-last-entry-lt=1 srh-tag=1 srh-psid=1 srh-nsid=1 srh-lsid=1',
     string: 'from=1 to=1 algo=1 string=1 hex-string=1 icase',
     tcpmss: 'mss=1',
     time: 'datestart=1 datestop=1 timestart=1 timestop=1 weekdays=1 monthdays=1 contiguous kerneltz localtz utc',
@@ -258,7 +348,8 @@ const targets: ReadonlyMap<string, ModuleGrammar> = new Map(
     CHECKSUM: 'checksum-fill',
     CLASSIFY: 'set-class=1',
     CLUSTERIP: 'new hashmode=1 clustermac=1 total-nodes=1 local-node=1 hash-init=1',
-    CONNMARK: 'set-xmark=1 set-mark=1 and-mark=1 or-mark=1 xor-mark=1 save-mark restore-mark left-shift-mark=1 right-shift-mark=1 ctmask=1 nfmask=1 mask=1',
+    CONNMARK:
+      'set-xmark=1 set-mark=1 and-mark=1 or-mark=1 xor-mark=1 save-mark restore-mark left-shift-mark=1 right-shift-mark=1 ctmask=1 nfmask=1 mask=1',
     CONNSECMARK: 'save restore',
     CT: 'notrack helper=1 timeout=1 ctevents=1 expevents=1 zone=1 zone-orig=1 zone-reply=1',
     DNAT: 'to-destination=1 random random-fully persistent',

@@ -4,7 +4,13 @@
  */
 import type { IptablesMatch, IptablesOption, IptablesRule, KeptOption } from '../iptables-rule.ts';
 import type { Counters } from '../program.ts';
-import { implicitModule, matchGrammar, targetGrammar, type ModuleGrammar, type OptionGrammar } from './iptables-modules.ts';
+import {
+  implicitModule,
+  matchGrammar,
+  targetGrammar,
+  type ModuleGrammar,
+  type OptionGrammar,
+} from './iptables-modules.ts';
 import { readTarget } from './iptables-target.ts';
 
 /**
@@ -45,8 +51,30 @@ type Mutable<Type> = { -readonly [Key in keyof Type]: Type[Key] };
 
 /** What every rule may have, whatever its modules are. */
 const ownOptions: ReadonlySet<string> = new Set([
-  '-s', '--source', '--src', '-d', '--destination', '--dst', '-i', '--in-interface', '-o', '--out-interface', '-p', '--protocol', '--proto', '-f', '--fragment', '--fragments',
-  '-m', '--match', '-j', '--jump', '-g', '--goto', '-c', '--set-counters',
+  '-s',
+  '--source',
+  '--src',
+  '-d',
+  '--destination',
+  '--dst',
+  '-i',
+  '--in-interface',
+  '-o',
+  '--out-interface',
+  '-p',
+  '--protocol',
+  '--proto',
+  '-f',
+  '--fragment',
+  '--fragments',
+  '-m',
+  '--match',
+  '-j',
+  '--jump',
+  '-g',
+  '--goto',
+  '-c',
+  '--set-counters',
 ]);
 
 /** Reads the words of one rule from left to right. */
@@ -76,7 +104,12 @@ class RuleReader {
         this.#rule.remark = raws.slice(this.#at).join(' ');
         break;
       }
-      const negated = texts[this.#at] === '!' && quoted[this.#at] === false && this.#at + 1 < end && isOption(this.#words, this.#at + 1) && texts[this.#at + 1] !== '!';
+      const negated =
+        texts[this.#at] === '!' &&
+        quoted[this.#at] === false &&
+        this.#at + 1 < end &&
+        isOption(this.#words, this.#at + 1) &&
+        texts[this.#at + 1] !== '!';
       if (negated) this.#at += 1;
       this.#option(negated);
     }
@@ -86,7 +119,10 @@ class RuleReader {
       this.#rule.target = readTarget(this.#target.name, options);
     }
     if (tornAt >= 0) this.#keepStray({ kind: 'torn', text: raws[tornAt] ?? '', negated: false });
-    const refused = this.#refused ?? this.#badAddress('-s', this.#rule.source?.prefix) ?? this.#badAddress('-d', this.#rule.destination?.prefix);
+    const refused =
+      this.#refused ??
+      this.#badAddress('-s', this.#rule.source?.prefix) ??
+      this.#badAddress('-d', this.#rule.destination?.prefix);
     if (refused !== undefined) this.#rule.refused = refused;
     return this.#rule;
   }
@@ -105,19 +141,31 @@ class RuleReader {
       this.#at = start;
     }
     this.#at += 1;
-    const option: KeptOption = { kind: 'kept', name: this.#words.raws[start] ?? word, values: this.#wordsToNextOption(), negated };
+    const option: KeptOption = {
+      kind: 'kept',
+      name: this.#words.raws[start] ?? word,
+      values: this.#wordsToNextOption(),
+      negated,
+    };
     const last = this.#opened.at(-1);
     if (last !== undefined && isPlain && !ownOptions.has(word)) {
       last.options.push(option);
       return;
     }
     this.#keepStray(option);
-    this.#refused ??= isPlain && ownOptions.has(word) ? (option.values.some((value) => value.includes(',')) ? `${word} has several addresses, of which iptables makes one rule each` : `${word} lacks its value, or is there twice`) : `the word ${option.name} is no option`;
+    this.#refused ??=
+      isPlain && ownOptions.has(word)
+        ? option.values.some((value) => value.includes(','))
+          ? `${word} has several addresses, of which iptables makes one rule each`
+          : `${word} lacks its value, or is there twice`
+        : `the word ${option.name} is no option`;
   }
 
   /** A name is one that iptables asks DNS for, as it loads the rule; anything else must be an address. */
   #badAddress(option: string, prefix: string | undefined): string | undefined {
-    return prefix === undefined || prefix.includes(':') || ipv4Prefix.test(prefix) || hostName.test(prefix) ? undefined : `${prefix} behind ${option} is no address`;
+    return prefix === undefined || prefix.includes(':') || ipv4Prefix.test(prefix) || hostName.test(prefix)
+      ? undefined
+      : `${prefix} behind ${option} is no address`;
   }
 
   /** The options of every rule; false where this is none of them, is there twice, or lacks its words. */
@@ -179,7 +227,8 @@ class RuleReader {
         return true;
       case '-j':
       case '--jump': {
-        const name = this.#target !== undefined || rule.target !== undefined || negatedBefore ? undefined : this.#take();
+        const name =
+          this.#target !== undefined || rule.target !== undefined || negatedBefore ? undefined : this.#take();
         if (name === undefined || name === '') return false;
         const options: IptablesOption[] = [];
         this.#target = { name, options };
@@ -188,7 +237,8 @@ class RuleReader {
       }
       case '-g':
       case '--goto': {
-        const chain = this.#target !== undefined || rule.target !== undefined || negatedBefore ? undefined : this.#take();
+        const chain =
+          this.#target !== undefined || rule.target !== undefined || negatedBefore ? undefined : this.#take();
         if (chain === undefined || chain === '') return false;
         rule.target = { kind: 'goto', chain };
         return true;
@@ -245,7 +295,12 @@ class RuleReader {
     const read = grammar.read?.(this.#words.texts, from, negated);
     const value = this.#words.texts[from] ?? '';
     // Names of ports and octal numbers are taken by iptables, which prints none.
-    if (grammar.read !== undefined && read === undefined && !(grammar.isPort === true ? /^(?:[a-z]|0\d)/i : /^0\d/).test(value)) this.#refused ??= `${value} is no value of ${word}`;
+    if (
+      grammar.read !== undefined &&
+      read === undefined &&
+      !(grammar.isPort === true ? /^(?:[a-z]|0\d)/i : /^0\d/).test(value)
+    )
+      this.#refused ??= `${value} is no value of ${word}`;
     options.push(read ?? { kind: 'kept', name: word, values: this.#words.raws.slice(from, to), negated });
     return true;
   }
@@ -305,7 +360,10 @@ const hostName = /^[A-Za-z][\w.-]*(?:\/[\d.]+)?$/;
 function isOption({ texts, quoted }: Words, at: number): boolean {
   const text = texts[at] ?? '';
   if (quoted[at] === true) return false;
-  return text === '!' || (text.charCodeAt(0) === hyphen && !(text.charCodeAt(1) <= nine && text.charCodeAt(1) >= zero) && text.length > 1);
+  return (
+    text === '!' ||
+    (text.charCodeAt(0) === hyphen && !(text.charCodeAt(1) <= nine && text.charCodeAt(1) >= zero) && text.length > 1)
+  );
 }
 
 /** `[30:1800] -A …`; undefined where it is not of that form. */

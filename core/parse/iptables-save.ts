@@ -15,7 +15,10 @@ export interface IptablesSaveOptions {
 }
 
 /** A dump that is at hand as one text. */
-export function parseIptablesSave(text: string): { readonly result: IptablesRuleset[]; readonly problems: readonly DumpProblem[] } {
+export function parseIptablesSave(text: string): {
+  readonly result: IptablesRuleset[];
+  readonly problems: readonly DumpProblem[];
+} {
   const dump = new IptablesSaveDump();
   dump.push(text);
   return dump.end();
@@ -48,7 +51,8 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   readonly #options: IptablesSaveOptions;
   readonly #lines: DumpLines;
   readonly #problems: DumpProblem[] = [];
-  readonly #rulesets: { readonly family: Family; readonly tables: Map<string, ReadonlyMap<string, IptablesChain>> }[] = [];
+  readonly #rulesets: { readonly family: Family; readonly tables: Map<string, ReadonlyMap<string, IptablesChain>> }[] =
+    [];
   #announced: Family | undefined;
   #table: OpenTable | undefined;
   /** The chain of the rule before: most rules are of the same one. */
@@ -60,8 +64,12 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   constructor(options: IptablesSaveOptions = {}) {
     this.#options = options;
     this.#lines = new DumpLines(
-      (text, line) => { this.#read(text.trim(), line); },
-      ({ line, message }) => { this.#refuse(line, message); },
+      (text, line) => {
+        this.#read(text.trim(), line);
+      },
+      ({ line, message }) => {
+        this.#refuse(line, message);
+      },
     );
   }
 
@@ -71,9 +79,16 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
 
   end(): { readonly result: IptablesRuleset[]; readonly problems: readonly DumpProblem[] } {
     const { lines } = this.#lines.end();
-    if (this.#table !== undefined) this.#refuse(lines, `the dump ends before COMMIT closes table ${this.#table.name} of line ${String(this.#table.line)}: it is torn; make it anew`);
+    if (this.#table !== undefined)
+      this.#refuse(
+        lines,
+        `the dump ends before COMMIT closes table ${this.#table.name} of line ${String(this.#table.line)}: it is torn; make it anew`,
+      );
     const note = this.#firstRemark;
-    if (note !== undefined) this.#problems.push(this.#remarks === 1 ? note : { ...note, message: `${note.message} (and of ${String(this.#remarks - 1)} more)` });
+    if (note !== undefined)
+      this.#problems.push(
+        this.#remarks === 1 ? note : { ...note, message: `${note.message} (and of ${String(this.#remarks - 1)} more)` },
+      );
     return { result: this.#rulesets, problems: this.#problems };
   }
 
@@ -94,7 +109,13 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
         return;
       default:
         if (line === 'COMMIT' && this.#table !== undefined) this.#close(this.#table);
-        else if (line !== '') this.#refuse(number, this.#table === undefined ? `it is outside of any table: ${line.slice(0, 60)}` : `it is no rule of a dump: ${line.slice(0, 60)}`);
+        else if (line !== '')
+          this.#refuse(
+            number,
+            this.#table === undefined
+              ? `it is outside of any table: ${line.slice(0, 60)}`
+              : `it is no rule of a dump: ${line.slice(0, 60)}`,
+          );
     }
   }
 
@@ -114,10 +135,18 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
       this.#refuse(number, `a quote is not closed: the line is torn; make the dump anew: ${line.slice(0, 60)}`);
       return;
     }
-    if (rule.refused !== undefined) this.#problems.push({ line: number, message: `iptables-restore takes no such line, for ${rule.refused}: ${line.slice(0, 60)}` });
+    if (rule.refused !== undefined)
+      this.#problems.push({
+        line: number,
+        message: `iptables-restore takes no such line, for ${rule.refused}: ${line.slice(0, 60)}`,
+      });
     if (rule.remark !== undefined) {
       this.#remarks += 1;
-      this.#firstRemark ??= { line: number, isNote: true, message: `what follows # is left aside as a remark, which iptables-restore would not take: ${rule.remark.slice(0, 60)}` };
+      this.#firstRemark ??= {
+        line: number,
+        isNote: true,
+        message: `what follows # is left aside as a remark, which iptables-restore would not take: ${rule.remark.slice(0, 60)}`,
+      };
     }
     if (!table.isIPv6 && isOfIPv6(rule)) table.isIPv6 = true;
     if (this.#chain?.name !== rule.chain) this.#chain = { name: rule.chain, rules: this.#rulesOf(table, rule.chain) };
@@ -152,8 +181,18 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (table.isBroken) return;
     const [name = '', policy = '-', counted, more] = line.slice(1).split(/\s+/);
     const colon = counted?.indexOf(':') ?? -1;
-    const counters = counted === undefined ? undefined : counted.startsWith('[') && counted.endsWith(']') ? readCounters(counted.slice(1, colon), counted.slice(colon + 1, -1)) : undefined;
-    if (name === '' || (policy !== '-' && policy !== 'ACCEPT' && policy !== 'DROP') || (counted !== undefined && counters === undefined) || more !== undefined) {
+    const counters =
+      counted === undefined
+        ? undefined
+        : counted.startsWith('[') && counted.endsWith(']')
+          ? readCounters(counted.slice(1, colon), counted.slice(colon + 1, -1))
+          : undefined;
+    if (
+      name === '' ||
+      (policy !== '-' && policy !== 'ACCEPT' && policy !== 'DROP') ||
+      (counted !== undefined && counters === undefined) ||
+      more !== undefined
+    ) {
       this.#refuse(number, `it is no declaration of a chain: ${line.slice(0, 60)}`);
       return;
     }
@@ -162,12 +201,20 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
       this.#refuse(number, `chain ${name} is declared a second time: the dump is torn; make it anew`);
       return;
     }
-    table.chains.set(name, { ...(policy === '-' ? undefined : { policy }), ...(counters === undefined ? undefined : { counters }), rules: [] });
+    table.chains.set(name, {
+      ...(policy === '-' ? undefined : { policy }),
+      ...(counters === undefined ? undefined : { counters }),
+      rules: [],
+    });
   }
 
   #open(name: string, number: number): void {
     const before = this.#table;
-    if (before !== undefined) this.#refuse(number, `table ${name} begins before COMMIT closes table ${before.name} of line ${String(before.line)}: the dump is torn; make it anew`);
+    if (before !== undefined)
+      this.#refuse(
+        number,
+        `table ${name} begins before COMMIT closes table ${before.name} of line ${String(before.line)}: the dump is torn; make it anew`,
+      );
     this.#table = { name, line: number, chains: new Map(), jumps: new Map(), isIPv6: false, isBroken: false };
     this.#chain = undefined;
     this.#isOutside = false;
@@ -177,7 +224,11 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   #close(table: OpenTable): void {
     const builtIns = [...table.chains].flatMap(([name, { policy }]) => (policy === undefined ? [] : [name]));
     const cycle = table.isBroken ? undefined : findChainCycle(builtIns, (chain) => table.jumps.get(chain) ?? []);
-    if (cycle !== undefined) this.#refuse(cycle.line, `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes: the dump was altered; make it anew`);
+    if (cycle !== undefined)
+      this.#refuse(
+        cycle.line,
+        `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes: the dump was altered; make it anew`,
+      );
     this.#table = undefined;
     this.#chain = undefined;
     if (table.isBroken) return;
@@ -195,9 +246,20 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (tool !== undefined && this.#table === undefined) this.#announced = tool === 'ip6tables' ? 'IPv6' : 'IPv4';
     // iptables-nft-save says so of what it cannot show (iptables/xtables-save.c).
     const incompatible = /^# Table [`'](.+)' is incompatible/.exec(line)?.[1];
-    if (incompatible !== undefined) this.#problems.push({ line: number, table: incompatible, message: 'iptables-save cannot show this table, for nft wrote some of its rules; add what nft list ruleset prints' });
+    if (incompatible !== undefined)
+      this.#problems.push({
+        line: number,
+        table: incompatible,
+        message:
+          'iptables-save cannot show this table, for nft wrote some of its rules; add what nft list ruleset prints',
+      });
     const legacy = /^# Warning: (\S+) tables present/.exec(line)?.[1];
-    if (legacy !== undefined) this.#problems.push({ line: number, legacyTables: legacy.startsWith('ip6') ? 'IPv6' : 'IPv4', message: `the node has ${legacy} tables too, which this dump does not hold; add what ${legacy}-save prints` });
+    if (legacy !== undefined)
+      this.#problems.push({
+        line: number,
+        legacyTables: legacy.startsWith('ip6') ? 'IPv6' : 'IPv4',
+        message: `the node has ${legacy} tables too, which this dump does not hold; add what ${legacy}-save prints`,
+      });
   }
 
   /** Tells a problem: once for each table, and once for lines in a row that are outside of any. */
@@ -223,5 +285,8 @@ function isTorn({ matches }: IptablesRule): boolean {
 /** Where the dump does not say its family: by any address of the rule. */
 function isOfIPv6({ source, destination, target }: IptablesRule): boolean {
   if (source?.prefix.includes(':') === true || destination?.prefix.includes(':') === true) return true;
-  return (target?.kind === 'DNAT' || target?.kind === 'SNAT') && target.to.some(({ addresses }) => addresses?.from.includes(':') === true);
+  return (
+    (target?.kind === 'DNAT' || target?.kind === 'SNAT') &&
+    target.to.some(({ addresses }) => addresses?.from.includes(':') === true)
+  );
 }

@@ -4,9 +4,15 @@ import { isAddressText, readMask, readNumber, readPorts, targetGrammar } from '.
 
 /** A target whose options are not all understood is an `extension`, with all of them; a name that is no target is a chain. */
 export function readTarget(name: string, options: readonly KeptOption[]): IptablesTarget {
-  const known = targetGrammar(name) === undefined || options.some(({ negated, values }) => negated || values.some((value) => value.includes('"'))) ? undefined : readKnown(name, options);
+  const known =
+    targetGrammar(name) === undefined ||
+    options.some(({ negated, values }) => negated || values.some((value) => value.includes('"')))
+      ? undefined
+      : readKnown(name, options);
   if (known !== undefined) return known;
-  return options.length === 0 && targetGrammar(name) === undefined ? { kind: 'jump', chain: name } : { kind: 'extension', name, options };
+  return options.length === 0 && targetGrammar(name) === undefined
+    ? { kind: 'jump', chain: name }
+    : { kind: 'extension', name, options };
 }
 
 function readKnown(name: string, options: readonly KeptOption[]): IptablesTarget | undefined {
@@ -21,7 +27,9 @@ function readKnown(name: string, options: readonly KeptOption[]): IptablesTarget
     case 'REJECT': {
       const [only, more] = options;
       if (only === undefined) return { kind: 'REJECT', with: undefined };
-      return only.name === '--reject-with' && more === undefined && only.values[0] !== undefined ? { kind: 'REJECT', with: only.values[0] } : undefined;
+      return only.name === '--reject-with' && more === undefined && only.values[0] !== undefined
+        ? { kind: 'REJECT', with: only.values[0] }
+        : undefined;
     }
     case 'DNAT':
     case 'SNAT':
@@ -31,7 +39,9 @@ function readKnown(name: string, options: readonly KeptOption[]): IptablesTarget
       return readPortNat(name, options);
     case 'NETMAP': {
       const [only, more] = options;
-      return only?.name === '--to' && more === undefined && only.values[0] !== undefined ? { kind: 'NETMAP', to: only.values[0] } : undefined;
+      return only?.name === '--to' && more === undefined && only.values[0] !== undefined
+        ? { kind: 'NETMAP', to: only.values[0] }
+        : undefined;
     }
     case 'MARK': {
       const [only, more] = options;
@@ -47,7 +57,11 @@ function readKnown(name: string, options: readonly KeptOption[]): IptablesTarget
   }
 }
 
-const natFlags: ReadonlyMap<string, NatFlag> = new Map([['--random', 'random'], ['--random-fully', 'random-fully'], ['--persistent', 'persistent']]);
+const natFlags: ReadonlyMap<string, NatFlag> = new Map([
+  ['--random', 'random'],
+  ['--random-fully', 'random-fully'],
+  ['--persistent', 'persistent'],
+]);
 
 function readNat(kind: 'DNAT' | 'SNAT', toName: string, options: readonly KeptOption[]): IptablesTarget | undefined {
   const to: NatRange[] = [];
@@ -107,14 +121,20 @@ function parseNatRange(text: string): NatRange | undefined {
   if (slash >= 0 && (base === undefined || base > 65535)) return undefined;
   // There is no port 0 to send to: xtables_parse_port of extensions/libxt_NAT.c takes none.
   if (ports.from === 0) return undefined;
-  return { ...(addresses === undefined ? undefined : { addresses }), ports, ...(base === undefined ? undefined : { base }) };
+  return {
+    ...(addresses === undefined ? undefined : { addresses }),
+    ports,
+    ...(base === undefined ? undefined : { base }),
+  };
 }
 
 function readAddresses(text: string): { readonly from: string; readonly to: string } | undefined {
   const hyphen = text.indexOf('-');
   const from = hyphen < 0 ? text : text.slice(0, hyphen);
   const to = hyphen < 0 ? text : text.slice(hyphen + 1);
-  return isAddressText(from) && isAddressText(to) && !isUnspecified(from) && !isUnspecified(to) ? { from, to } : undefined;
+  return isAddressText(from) && isAddressText(to) && !isUnspecified(from) && !isUnspecified(to)
+    ? { from, to }
+    : undefined;
 }
 
 /** `0.0.0.0` and `::` are no address that a packet could be sent to. */
@@ -162,5 +182,10 @@ function readConnectionMark(options: readonly KeptOption[]): IptablesTarget | un
     else if (name === '--mask' && nfmask === undefined && ctmask === undefined) nfmask = ctmask = bits;
     else return undefined;
   }
-  return { kind: 'CONNMARK', action: first.name === '--save-mark' ? 'save' : 'restore', nfmask: nfmask ?? 0xffffffff, ctmask: ctmask ?? 0xffffffff };
+  return {
+    kind: 'CONNMARK',
+    action: first.name === '--save-mark' ? 'save' : 'restore',
+    nfmask: nfmask ?? 0xffffffff,
+    ctmask: ctmask ?? 0xffffffff,
+  };
 }

@@ -87,7 +87,9 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
   readonly #lines: DumpLines;
   readonly #problems: DumpProblem[] = [];
   readonly #servers = new Map<string, OpenServer>();
-  readonly #rows: (IpvsTrafficRow & { readonly realServers: { address: string; port: number; traffic: IpvsTraffic }[] })[] = [];
+  readonly #rows: (IpvsTrafficRow & {
+    readonly realServers: { address: string; port: number; traffic: IpvsTraffic }[];
+  })[] = [];
   #form: Form | undefined;
   /** Whose real servers follow in a list. */
   #current: OpenServer | 'skipped' | undefined;
@@ -96,7 +98,9 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
 
   constructor() {
     this.#lines = new DumpLines(
-      (text, line) => { this.#read(text, line); },
+      (text, line) => {
+        this.#read(text, line);
+      },
       (problem) => this.#problems.push(problem),
     );
   }
@@ -107,7 +111,10 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
 
   end(): { readonly result: IpvsTable; readonly problems: readonly DumpProblem[] } {
     this.#lines.end();
-    const servers = [...this.#servers.values()].map(({ server, realServers }) => ({ ...server, realServers: [...realServers.values()] }));
+    const servers = [...this.#servers.values()].map(({ server, realServers }) => ({
+      ...server,
+      realServers: [...realServers.values()],
+    }));
     return { result: mergeIpvsTraffic(servers, this.#rows), problems: this.#problems };
   }
 
@@ -121,7 +128,11 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     else if (first === '->' && words[1] === 'RemoteAddress:Port') this.#readSecondHeading(raw, words, line);
     else if (first === '-A' || first === '--add-service') this.#readSavedServer(words.slice(1), text, line);
     else if (first === '-a' || first === '--add-server') this.#readSavedRealServer(words.slice(1), text, line);
-    else if (this.#form === 'not known') this.#problem(line, `stands in a list that is not known (that of --thresholds, --persistent-conn or -c); give ipvsadm -Ln: ${excerpt(text)}`);
+    else if (this.#form === 'not known')
+      this.#problem(
+        line,
+        `stands in a list that is not known (that of --thresholds, --persistent-conn or -c); give ipvsadm -Ln: ${excerpt(text)}`,
+      );
     else if (first === '->') this.#readRealServer(words.slice(1), text, line);
     else this.#readServer(words, text, line);
   }
@@ -143,7 +154,8 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
 
   #readServer(words: readonly string[], text: string, line: number): void {
     this.#current = 'skipped';
-    const named = this.#form === 'stats' || this.#form === 'rate' ? readListName(words, false) : this.#readName(words, text, line);
+    const named =
+      this.#form === 'stats' || this.#form === 'rate' ? readListName(words, false) : this.#readName(words, text, line);
     if (named === 'told') return;
     if (named === undefined) {
       this.#problem(line, `is no line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: ${excerpt(text)}`);
@@ -153,7 +165,8 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     this.#form ??= named.isHex ? 'proc' : 'list';
     if (this.#form === 'stats' || this.#form === 'rate') {
       const traffic = readTraffic(rest);
-      if (traffic === undefined) this.#problem(line, `has other columns than a list of --${this.#form}: ${excerpt(text)}`);
+      if (traffic === undefined)
+        this.#problem(line, `has other columns than a list of --${this.#form}: ${excerpt(text)}`);
       else {
         this.#rows.push({ server: name, kind: this.#form, traffic, realServers: [], line });
         this.#current = undefined;
@@ -171,7 +184,10 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     const listed = readListName(words, false);
     const proc = readListName(words, true);
     if (listed !== undefined && proc !== undefined) {
-      this.#problem(line, `can be a line of ipvsadm -Ln or of /proc/net/ip_vs, which has hexadecimal numbers; give the list with its heading: ${excerpt(text)}`);
+      this.#problem(
+        line,
+        `can be a line of ipvsadm -Ln or of /proc/net/ip_vs, which has hexadecimal numbers; give the list with its heading: ${excerpt(text)}`,
+      );
       return 'told';
     }
     return listed ?? proc;
@@ -184,16 +200,21 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     } else if (row !== undefined) {
       const endpoint = readEndpoint(words[0] ?? '', false);
       const traffic = readTraffic(words.slice(1));
-      if (endpoint === undefined || traffic === undefined) this.#problem(line, `is no real server of a list of --${row.kind}: ${excerpt(text)}`);
+      if (endpoint === undefined || traffic === undefined)
+        this.#problem(line, `is no real server of a list of --${row.kind}: ${excerpt(text)}`);
       else row.realServers.push({ ...endpoint, traffic });
     } else if (this.#current === undefined) {
-      this.#problem(line, `is a real server with no virtual server before it: the list begins too late; make it anew: ${excerpt(text)}`);
+      this.#problem(
+        line,
+        `is a real server with no virtual server before it: the list begins too late; make it anew: ${excerpt(text)}`,
+      );
     } else {
       const { realServers } = this.#current;
       const real = readListedRealServer(words, this.#form === 'proc');
       if (real === undefined) this.#problem(line, `is no real server of a list of virtual servers: ${excerpt(text)}`);
       else {
-        if (real.forward === 'unknown') this.#problem(line, `has a way of forwarding that is not known: ${excerpt(text)}`);
+        if (real.forward === 'unknown')
+          this.#problem(line, `has a way of forwarding that is not known: ${excerpt(text)}`);
         addRealServer(realServers, real);
       }
     }
@@ -214,8 +235,13 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
   #readSavedRealServer(words: readonly string[], text: string, line: number): void {
     const saved = readSavedName(words);
     const open = saved === undefined ? undefined : this.#servers.get(keyOf(saved.name));
-    if (saved === undefined) this.#problem(line, `names no virtual server as ipvsadm -Sn does (make the dump with -n): ${excerpt(text)}`);
-    else if (open === undefined) this.#problem(line, `is a real server of a virtual server that no -A line before it adds: the dump begins too late; make it anew: ${excerpt(text)}`);
+    if (saved === undefined)
+      this.#problem(line, `names no virtual server as ipvsadm -Sn does (make the dump with -n): ${excerpt(text)}`);
+    else if (open === undefined)
+      this.#problem(
+        line,
+        `is a real server of a virtual server that no -A line before it adds: the dump begins too late; make it anew: ${excerpt(text)}`,
+      );
     else {
       const real = readSavedRealServer(saved.rest, saved.name.port ?? 0);
       if (typeof real === 'string') this.#problem(line, `${real}: ${excerpt(text)}`);
@@ -232,7 +258,11 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
       this.#seen.add(key);
       return opened;
     }
-    if (this.#seen.has(key)) this.#problem(line, `declares the virtual server of line ${open.server.line} again; their real servers are taken together`);
+    if (this.#seen.has(key))
+      this.#problem(
+        line,
+        `declares the virtual server of line ${open.server.line} again; their real servers are taken together`,
+      );
     this.#seen.add(key);
     // Another list of the same servers: what only one of the two says is kept.
     open.server = {
@@ -266,7 +296,17 @@ function formOfHeading(columns: readonly string[]): Form {
 
 function addRealServer(realServers: Map<string, RealServer>, real: RealServer): void {
   const earlier = realServers.get(endpointOf(real));
-  realServers.set(endpointOf(real), earlier === undefined ? real : { ...earlier, ...real, forward: mergedForward(earlier, real), others: [...new Set([...earlier.others, ...real.others])] });
+  realServers.set(
+    endpointOf(real),
+    earlier === undefined
+      ? real
+      : {
+          ...earlier,
+          ...real,
+          forward: mergedForward(earlier, real),
+          others: [...new Set([...earlier.others, ...real.others])],
+        },
+  );
 }
 
 /** -Sn cannot say Local. */
@@ -275,14 +315,20 @@ function mergedForward(earlier: RealServer, later: RealServer): RealServer['forw
 }
 
 function keyOf({ protocol, address, port, firewallMark, family }: VirtualServerName): string {
-  return firewallMark === undefined ? `${protocol ?? ''} ${address ?? ''} ${port ?? ''}` : `mark ${firewallMark} ${family ?? ''}`;
+  return firewallMark === undefined
+    ? `${protocol ?? ''} ${address ?? ''} ${port ?? ''}`
+    : `mark ${firewallMark} ${family ?? ''}`;
 }
 
 function endpointOf({ address, port }: { readonly address: string; readonly port: number }): string {
   return `${address} ${port}`;
 }
 
-const protocols = new Map<string, Protocol>([['TCP', 'TCP'], ['UDP', 'UDP'], ['SCTP', 'SCTP']]);
+const protocols = new Map<string, Protocol>([
+  ['TCP', 'TCP'],
+  ['UDP', 'UDP'],
+  ['SCTP', 'SCTP'],
+]);
 
 interface ListName {
   readonly name: VirtualServerName;
@@ -302,7 +348,9 @@ function readListName(words: readonly string[], isHex: boolean): ListName | unde
   }
   const protocol = protocols.get(kind);
   const endpoint = readEndpoint(subject, isHex);
-  return protocol === undefined || endpoint === undefined ? undefined : { name: { protocol, ...endpoint }, rest: words.slice(2), isHex };
+  return protocol === undefined || endpoint === undefined
+    ? undefined
+    : { name: { protocol, ...endpoint }, rest: words.slice(2), isHex };
 }
 
 /** ipvsadm prints a mark as a signed number. */
@@ -323,7 +371,8 @@ function readEndpoint(text: string, isHex: boolean): { readonly address: string;
     const address = endpoint === undefined ? undefined : canonicalAddress(endpoint.address);
     return endpoint === undefined || address === undefined ? undefined : { address, port: endpoint.port };
   }
-  const [, v6, v4 = '', portText = ''] = /^(?:\[((?:[0-9a-f]{4}:){7}[0-9a-f]{4})\]|([0-9A-F]{8})):([0-9A-F]{4})$/.exec(text) ?? [];
+  const [, v6, v4 = '', portText = ''] =
+    /^(?:\[((?:[0-9a-f]{4}:){7}[0-9a-f]{4})\]|([0-9A-F]{8})):([0-9A-F]{4})$/.exec(text) ?? [];
   const port = readHex(portText, 4);
   const value = readHex(v4, 8);
   if (port === undefined) return undefined;
@@ -336,11 +385,22 @@ function dotted(value: number): string {
 }
 
 /** Behind the name: `SCHEDULER [(FLAGS)] [persistent N [mask M] [pe NAME]] [ops]`; in /proc: `SCHEDULER [ops] [persistent TICKS MASK]`. */
-function readListed(name: VirtualServerName, words: readonly string[], isHex: boolean, line: number): Omit<VirtualServer, 'realServers'> | string {
+function readListed(
+  name: VirtualServerName,
+  words: readonly string[],
+  isHex: boolean,
+  line: number,
+): Omit<VirtualServer, 'realServers'> | string {
   const [scheduler, ...rest] = words;
   if (scheduler === undefined || !/^[a-z]+$/.test(scheduler)) return 'has no scheduler where it is expected';
   const others: string[] = [];
-  const found: { schedulerFlags?: string[]; isOnePacket?: boolean; persistence?: number; persistenceTicks?: number; persistenceMask?: string } = {};
+  const found: {
+    schedulerFlags?: string[];
+    isOnePacket?: boolean;
+    persistence?: number;
+    persistenceTicks?: number;
+    persistenceMask?: string;
+  } = {};
   for (let index = 0; index < rest.length; index += 1) {
     const word = rest[index] ?? '';
     const value = rest[index + 1];
@@ -354,7 +414,8 @@ function readListed(name: VirtualServerName, words: readonly string[], isHex: bo
         const mask = readHex(rest[index + 1] ?? '', 8);
         if (mask === undefined) return 'has no mask of persistence where /proc/net/ip_vs has it';
         index += 1;
-        const shown = name.address?.includes(':') === true ? prefixOfProc(mask) : mask === 0xffffffff ? undefined : dotted(mask);
+        const shown =
+          name.address?.includes(':') === true ? prefixOfProc(mask) : mask === 0xffffffff ? undefined : dotted(mask);
         if (shown !== undefined) found.persistenceMask = shown;
       }
     } else if (word === 'mask' && value !== undefined) {
@@ -378,18 +439,45 @@ function flagsOf(text: string): string[] {
   return text.split(',').filter((flag) => flag !== '');
 }
 
-const forwards = new Map<string, RealServer['forward']>([['Masq', 'Masq'], ['Route', 'Route'], ['Tunnel', 'Tunnel'], ['Local', 'Local']]);
+const forwards = new Map<string, RealServer['forward']>([
+  ['Masq', 'Masq'],
+  ['Route', 'Route'],
+  ['Tunnel', 'Tunnel'],
+  ['Local', 'Local'],
+]);
 
 /** `10.244.0.2:6443 Masq 1 3 0`. */
 function readListedRealServer(words: readonly string[], isHex: boolean): RealServer | undefined {
   const [subject = '', forward = '', ...numbers] = words;
   const endpoint = readEndpoint(subject, isHex);
-  const [weight, activeConnections, inactiveConnections] = numbers.map((number) => (/^-?\d+$/.test(number) ? Number(number) : undefined));
-  if (endpoint === undefined || numbers.length !== 3 || weight === undefined || activeConnections === undefined || inactiveConnections === undefined) return undefined;
-  return { ...endpoint, forward: forwards.get(forward) ?? 'unknown', weight, activeConnections, inactiveConnections, others: forwards.has(forward) ? [] : [forward] };
+  const [weight, activeConnections, inactiveConnections] = numbers.map((number) =>
+    /^-?\d+$/.test(number) ? Number(number) : undefined,
+  );
+  if (
+    endpoint === undefined ||
+    numbers.length !== 3 ||
+    weight === undefined ||
+    activeConnections === undefined ||
+    inactiveConnections === undefined
+  )
+    return undefined;
+  return {
+    ...endpoint,
+    forward: forwards.get(forward) ?? 'unknown',
+    weight,
+    activeConnections,
+    inactiveConnections,
+    others: forwards.has(forward) ? [] : [forward],
+  };
 }
 
-const magnitudes = new Map([['', 1], ['K', 1e3], ['M', 1e6], ['G', 1e9], ['T', 1e12]]);
+const magnitudes = new Map([
+  ['', 1],
+  ['K', 1e3],
+  ['M', 1e6],
+  ['G', 1e9],
+  ['T', 1e12],
+]);
 
 function readTraffic(words: readonly string[]): IpvsTraffic | undefined {
   const numbers = words.map((word) => {
@@ -397,36 +485,74 @@ function readTraffic(words: readonly string[]): IpvsTraffic | undefined {
     return digits === undefined ? undefined : Number(digits) * (magnitudes.get(letter) ?? 1);
   });
   const [connections, inPackets, outPackets, inBytes, outBytes] = numbers;
-  if (words.length !== 5 || connections === undefined || inPackets === undefined || outPackets === undefined || inBytes === undefined || outBytes === undefined) return undefined;
-  return { connections, inPackets, outPackets, inBytes, outBytes, isRounded: words.some((word) => /[KMGT]$/.test(word)) };
+  if (
+    words.length !== 5 ||
+    connections === undefined ||
+    inPackets === undefined ||
+    outPackets === undefined ||
+    inBytes === undefined ||
+    outBytes === undefined
+  )
+    return undefined;
+  return {
+    connections,
+    inPackets,
+    outPackets,
+    inBytes,
+    outBytes,
+    isRounded: words.some((word) => /[KMGT]$/.test(word)),
+  };
 }
 
-const serviceOptions = new Map<string, Protocol>([['-t', 'TCP'], ['--tcp-service', 'TCP'], ['-u', 'UDP'], ['--udp-service', 'UDP'], ['--sctp-service', 'SCTP']]);
+const serviceOptions = new Map<string, Protocol>([
+  ['-t', 'TCP'],
+  ['--tcp-service', 'TCP'],
+  ['-u', 'UDP'],
+  ['--udp-service', 'UDP'],
+  ['--sctp-service', 'SCTP'],
+]);
 
 /** `-t 10.96.0.1:443 …` or `-f 1 [-6] …`. */
-function readSavedName(words: readonly string[]): { readonly name: VirtualServerName; readonly rest: readonly string[] } | undefined {
+function readSavedName(
+  words: readonly string[],
+): { readonly name: VirtualServerName; readonly rest: readonly string[] } | undefined {
   const [option = '', subject = ''] = words;
   if (option === '-f' || option === '--fwmark-service') {
     const firewallMark = readMark(subject);
     const isIpv6 = words[2] === '-6' || words[2] === '--ipv6';
-    return firewallMark === undefined ? undefined : { name: { firewallMark, family: isIpv6 ? 'IPv6' : 'IPv4' }, rest: words.slice(isIpv6 ? 3 : 2) };
+    return firewallMark === undefined
+      ? undefined
+      : { name: { firewallMark, family: isIpv6 ? 'IPv6' : 'IPv4' }, rest: words.slice(isIpv6 ? 3 : 2) };
   }
   const protocol = serviceOptions.get(option);
   const endpoint = readEndpoint(subject, false);
-  return protocol === undefined || endpoint === undefined ? undefined : { name: { protocol, ...endpoint }, rest: words.slice(2) };
+  return protocol === undefined || endpoint === undefined
+    ? undefined
+    : { name: { protocol, ...endpoint }, rest: words.slice(2) };
 }
 
 /** ipvsadm(8): wlc where -s is not given, 300 seconds where -p has no number. */
-function readSavedOptions(name: VirtualServerName, words: readonly string[], line: number): Omit<VirtualServer, 'realServers'> | string {
+function readSavedOptions(
+  name: VirtualServerName,
+  words: readonly string[],
+  line: number,
+): Omit<VirtualServer, 'realServers'> | string {
   const others: string[] = [];
-  const found: { scheduler?: string; schedulerFlags?: string[]; isOnePacket?: boolean; persistence?: number; persistenceMask?: string } = {};
+  const found: {
+    scheduler?: string;
+    schedulerFlags?: string[];
+    isOnePacket?: boolean;
+    persistence?: number;
+    persistenceMask?: string;
+  } = {};
   for (let index = 0; index < words.length; index += 1) {
     const option = words[index] ?? '';
     const value = words[index + 1]?.startsWith('-') === true ? undefined : words[index + 1];
     if (value !== undefined && option !== '-o' && option !== '--ops') index += 1;
     if ((option === '-s' || option === '--scheduler') && value !== undefined) found.scheduler = value;
     else if (option === '-p' || option === '--persistent') {
-      if (value !== undefined && !/^\d+$/.test(value)) return `has a persistence that is no number of seconds, "${value}"`;
+      if (value !== undefined && !/^\d+$/.test(value))
+        return `has a persistence that is no number of seconds, "${value}"`;
       found.persistence = value === undefined ? 300 : Number(value);
     } else if ((option === '-M' || option === '--netmask') && value !== undefined) found.persistenceMask = value;
     else if (option === '-o' || option === '--ops') found.isOnePacket = true;
@@ -437,7 +563,14 @@ function readSavedOptions(name: VirtualServerName, words: readonly string[], lin
   return { ...name, scheduler: 'wlc', schedulerFlags: [], isOnePacket: false, ...found, others, line };
 }
 
-const forwardOptions = new Map<string, RealServer['forward']>([['-m', 'Masq'], ['--masquerading', 'Masq'], ['-i', 'Tunnel'], ['--ipip', 'Tunnel'], ['-g', 'Route'], ['--gatewaying', 'Route']]);
+const forwardOptions = new Map<string, RealServer['forward']>([
+  ['-m', 'Masq'],
+  ['--masquerading', 'Masq'],
+  ['-i', 'Tunnel'],
+  ['--ipip', 'Tunnel'],
+  ['-g', 'Route'],
+  ['--gatewaying', 'Route'],
+]);
 
 /** ipvsadm(8): Route where no way is given, weight 1, and the virtual server's port. */
 function readSavedRealServer(words: readonly string[], port: number): RealServer | string {
@@ -461,7 +594,9 @@ function readSavedRealServer(words: readonly string[], port: number): RealServer
     } else if (!option.startsWith('-')) return `has a word that belongs to no option, "${option}"`;
     else others.push(value === undefined ? option : `${option} ${value}`);
   }
-  return endpoint === undefined ? 'names no real server by its address (make the dump with -n)' : { ...endpoint, forward: 'Route', weight: 1, ...found, others };
+  return endpoint === undefined
+    ? 'names no real server by its address (make the dump with -n)'
+    : { ...endpoint, forward: 'Route', weight: 1, ...found, others };
 }
 
 function readAddressAlone(text: string, port: number): { readonly address: string; readonly port: number } | undefined {
@@ -479,8 +614,14 @@ function saveEndpoint(address: string, port: number): string {
   return familyOf(address) === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-function saveServer(name: string, { scheduler, schedulerFlags, isOnePacket, persistence, persistenceTicks, persistenceMask, others }: VirtualServer): string {
-  if (persistence === undefined && persistenceTicks !== undefined) throw new RangeError(`the persistence of ${name} is known as ${persistenceTicks} ticks of the kernel, not in seconds`);
+function saveServer(
+  name: string,
+  { scheduler, schedulerFlags, isOnePacket, persistence, persistenceTicks, persistenceMask, others }: VirtualServer,
+): string {
+  if (persistence === undefined && persistenceTicks !== undefined)
+    throw new RangeError(
+      `the persistence of ${name} is known as ${persistenceTicks} ticks of the kernel, not in seconds`,
+    );
   return [
     `-A ${name} -s ${scheduler}`,
     ...(persistence === undefined ? [] : [`-p ${persistence}`]),

@@ -66,7 +66,8 @@ export function parseKubeProxyConfigz(body: string): KubeProxyConfig {
     throw new KubeProxyConfigError(`/configz answers with no JSON: ${body.slice(0, 80)}`);
   }
   const configz = z.object({ 'kubeproxy.config.k8s.io': z.unknown() }).safeParse(value);
-  if (!configz.success || configz.data['kubeproxy.config.k8s.io'] === undefined) throw new KubeProxyConfigError('/configz has no kubeproxy.config.k8s.io: another component answers there');
+  if (!configz.success || configz.data['kubeproxy.config.k8s.io'] === undefined)
+    throw new KubeProxyConfigError('/configz has no kubeproxy.config.k8s.io: another component answers there');
   return readConfiguration(configz.data['kubeproxy.config.k8s.io'], '/configz');
 }
 
@@ -76,8 +77,12 @@ export function parseKubeProxyConfigz(body: string): KubeProxyConfig {
  * @throws KubeProxyConfigError
  */
 export function parseKubeProxyConfigMap(data: Readonly<Record<string, string>>): KubeProxyConfig {
-  const named = data['config.conf'] ?? Object.values(data).find((text) => /^\s*"?kind"?:\s*"?KubeProxyConfiguration/m.test(text));
-  if (named === undefined) throw new KubeProxyConfigError(`the ConfigMap has no config.conf, and no other text of the kind KubeProxyConfiguration; it has ${Object.keys(data).join(', ') || 'nothing'}`);
+  const named =
+    data['config.conf'] ?? Object.values(data).find((text) => /^\s*"?kind"?:\s*"?KubeProxyConfiguration/m.test(text));
+  if (named === undefined)
+    throw new KubeProxyConfigError(
+      `the ConfigMap has no config.conf, and no other text of the kind KubeProxyConfiguration; it has ${Object.keys(data).join(', ') || 'nothing'}`,
+    );
   return parseKubeProxyConfiguration(named);
 }
 
@@ -90,7 +95,9 @@ export function parseKubeProxyConfiguration(text: string): KubeProxyConfig {
   try {
     value = parse(text, { logLevel: 'error' });
   } catch (error) {
-    throw new KubeProxyConfigError(`kube-proxy's configuration is no YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`);
+    throw new KubeProxyConfigError(
+      `kube-proxy's configuration is no YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`,
+    );
   }
   return readConfiguration(value, "kube-proxy's configuration");
 }
@@ -104,14 +111,21 @@ const duration = z
   .string()
   .transform((written, context) => {
     const seconds = secondsOf(written);
-    if (seconds === undefined) context.addIssue({ code: 'custom', message: `"${written.slice(0, 40)}" is no duration such as 30s or 1m0s` });
+    if (seconds === undefined)
+      context.addIssue({ code: 'custom', message: `"${written.slice(0, 40)}" is no duration such as 30s or 1m0s` });
     return seconds ?? 0;
   })
   .optional();
 
 const masquerade = { masqueradeall: flag, masqueradebit: number, syncperiod: duration, minsyncperiod: duration };
 const conntrackSchema = z.looseObject({
-  maxpercore: number, min: number, tcpbeliberal: flag, tcpestablishedtimeout: duration, tcpclosewaittimeout: duration, udptimeout: duration, udpstreamtimeout: duration,
+  maxpercore: number,
+  min: number,
+  tcpbeliberal: flag,
+  tcpestablishedtimeout: duration,
+  tcpclosewaittimeout: duration,
+  udptimeout: duration,
+  udpstreamtimeout: duration,
 });
 
 /** By names in lower case. */
@@ -124,7 +138,18 @@ const schema = z.looseObject({
   detectlocal: z.looseObject({ bridgeinterface: text, interfacenameprefix: text, clustercidrs: list }).optional(),
   iptables: z.looseObject({ ...masquerade, localhostnodeports: flag }).optional(),
   nftables: z.looseObject(masquerade).optional(),
-  ipvs: z.looseObject({ syncperiod: duration, minsyncperiod: duration, scheduler: text, strictarp: flag, excludecidrs: list, tcptimeout: duration, tcpfintimeout: duration, udptimeout: duration }).optional(),
+  ipvs: z
+    .looseObject({
+      syncperiod: duration,
+      minsyncperiod: duration,
+      scheduler: text,
+      strictarp: flag,
+      excludecidrs: list,
+      tcptimeout: duration,
+      tcpfintimeout: duration,
+      udptimeout: duration,
+    })
+    .optional(),
   conntrack: conntrackSchema.optional(),
   linux: z.looseObject({ conntrack: conntrackSchema.optional(), masqueradeall: flag }).optional(),
   syncperiod: duration,
@@ -142,13 +167,18 @@ const sections = ['detectlocal', 'iptables', 'nftables', 'ipvs', 'conntrack', 'l
 
 function readConfiguration(value: unknown, from: string): KubeProxyConfig {
   const object = z.record(z.string(), z.unknown()).safeParse(value);
-  if (!object.success) throw new KubeProxyConfigError(`${from} holds no settings, but ${value === null || value === undefined ? 'nothing' : Array.isArray(value) ? 'a list' : `a ${typeof value}`}`);
+  if (!object.success)
+    throw new KubeProxyConfigError(
+      `${from} holds no settings, but ${value === null || value === undefined ? 'nothing' : Array.isArray(value) ? 'a list' : `a ${typeof value}`}`,
+    );
   const names = new Map<string, string>();
   const parsed = schema.safeParse(withLowerNames(object.data, '', names));
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue?.path.join('.') ?? '';
-    throw new KubeProxyConfigError(`${from} has a wrong ${names.get(path) ?? path}: ${issue?.message ?? 'it is not understood'}`);
+    throw new KubeProxyConfigError(
+      `${from} has a wrong ${names.get(path) ?? path}: ${issue?.message ?? 'it is not understood'}`,
+    );
   }
   const config = parsed.data;
   const own = config.mode === 'nftables' ? config.nftables : config.iptables;
@@ -156,9 +186,17 @@ function readConfiguration(value: unknown, from: string): KubeProxyConfig {
   const conntrack = config.linux?.conntrack ?? config.conntrack;
   return compact({
     mode: config.mode,
-    clusterCIDRs: config.detectlocal?.clustercidrs ?? (config.clustercidr ?? '').split(',').map((prefix) => prefix.trim()).filter((prefix) => prefix !== ''),
+    clusterCIDRs:
+      config.detectlocal?.clustercidrs ??
+      (config.clustercidr ?? '')
+        .split(',')
+        .map((prefix) => prefix.trim())
+        .filter((prefix) => prefix !== ''),
     detectLocalMode: config.detectlocalmode,
-    detectLocal: compact({ bridgeInterface: config.detectlocal?.bridgeinterface, interfaceNamePrefix: config.detectlocal?.interfacenameprefix }),
+    detectLocal: compact({
+      bridgeInterface: config.detectlocal?.bridgeinterface,
+      interfaceNamePrefix: config.detectlocal?.interfacenameprefix,
+    }),
     masqueradeAll: config.linux?.masqueradeall ?? own?.masqueradeall,
     masqueradeBit: own?.masqueradebit,
     syncPeriod: config.syncperiod ?? periods?.syncperiod,
@@ -192,7 +230,11 @@ function readConfiguration(value: unknown, from: string): KubeProxyConfig {
 }
 
 /** What is null is not set. */
-function withLowerNames(object: Readonly<Record<string, unknown>>, path: string, names: Map<string, string>): Record<string, unknown> {
+function withLowerNames(
+  object: Readonly<Record<string, unknown>>,
+  path: string,
+  names: Map<string, string>,
+): Record<string, unknown> {
   const entries = Object.entries(object).flatMap(([name, value]): [string, unknown][] => {
     if (value === null) return [];
     const lower = name.toLowerCase();
@@ -210,7 +252,15 @@ function othersOf(config: z.infer<typeof schema>, names: ReadonlyMap<string, str
   const others: [string, unknown][] = [];
   for (const [path, name] of names) {
     if (known.has(path)) continue;
-    const value = path.split('.').reduce<unknown>((object, key) => (typeof object === 'object' && object !== null ? Object.getOwnPropertyDescriptor(object, key)?.value : undefined), config);
+    const value = path
+      .split('.')
+      .reduce<unknown>(
+        (object, key) =>
+          typeof object === 'object' && object !== null
+            ? Object.getOwnPropertyDescriptor(object, key)?.value
+            : undefined,
+        config,
+      );
     others.push([name, value]);
   }
   return Object.fromEntries(others);
@@ -220,24 +270,47 @@ function isKnown(path: string): boolean {
   const [first = '', second, third] = path.split('.');
   if (!Object.hasOwn(schema.shape, first)) return false;
   if (second === undefined) return true;
-  const section = { detectlocal: schema.shape.detectlocal, iptables: schema.shape.iptables, nftables: schema.shape.nftables, ipvs: schema.shape.ipvs, conntrack: schema.shape.conntrack, linux: schema.shape.linux }[first];
+  const section = {
+    detectlocal: schema.shape.detectlocal,
+    iptables: schema.shape.iptables,
+    nftables: schema.shape.nftables,
+    ipvs: schema.shape.ipvs,
+    conntrack: schema.shape.conntrack,
+    linux: schema.shape.linux,
+  }[first];
   if (section === undefined || !Object.hasOwn(section.unwrap().shape, second)) return false;
   return third === undefined || Object.hasOwn(conntrackSchema.shape, third);
 }
 
-type Compact<Value> = { [Key in keyof Value as undefined extends Value[Key] ? never : Key]: Value[Key] } & { [Key in keyof Value as undefined extends Value[Key] ? Key : never]?: Exclude<Value[Key], undefined> };
+type Compact<Value> = { [Key in keyof Value as undefined extends Value[Key] ? never : Key]: Value[Key] } & {
+  [Key in keyof Value as undefined extends Value[Key] ? Key : never]?: Exclude<Value[Key], undefined>;
+};
 
 /** Without what is not set: an empty text is Go's way to say so. */
 function compact<Value extends object>(value: Value): Compact<Value> {
-  return Object.fromEntries(Object.entries(value).filter(([, setting]) => setting !== undefined && setting !== '')) as Compact<Value>;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, setting]) => setting !== undefined && setting !== ''),
+  ) as Compact<Value>;
 }
 
-const unitSeconds = new Map([['h', 3600], ['m', 60], ['s', 1], ['ms', 1e-3], ['us', 1e-6], ['µs', 1e-6], ['μs', 1e-6], ['ns', 1e-9]]);
+const unitSeconds = new Map([
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+  ['ms', 1e-3],
+  ['us', 1e-6],
+  ['µs', 1e-6],
+  ['μs', 1e-6],
+  ['ns', 1e-9],
+]);
 
 function secondsOf(written: string): number | undefined {
   if (written === '0') return 0;
   const [, sign, parts = ''] = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)$/.exec(written) ?? [];
   if (sign === undefined) return undefined;
-  const seconds = [...parts.matchAll(/(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)/g)].reduce((sum, [, amount, unit]) => sum + Number(amount) * (unitSeconds.get(unit ?? '') ?? 0), 0);
+  const seconds = [...parts.matchAll(/(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)/g)].reduce(
+    (sum, [, amount, unit]) => sum + Number(amount) * (unitSeconds.get(unit ?? '') ?? 0),
+    0,
+  );
   return sign === '-' ? -seconds : seconds;
 }

@@ -83,7 +83,9 @@ const ofAll = new Map([
   ['iptables_localhost_nodeports_accepted_packets_total', 'localhostNodePortPackets'],
 ] as const);
 
-type Values<Names extends ReadonlyMap<string, string>, Value> = { -readonly [key in Names extends ReadonlyMap<string, infer Name extends string> ? Name : never]?: Value };
+type Values<Names extends ReadonlyMap<string, string>, Value> = {
+  -readonly [key in Names extends ReadonlyMap<string, infer Name extends string> ? Name : never]?: Value;
+};
 
 interface OpenDurations {
   count?: number;
@@ -99,7 +101,10 @@ interface OpenSync extends Values<typeof gauges, number> {
 }
 
 /** Histograms whose buckets tell something: how late the rules are, and how long writing them takes. */
-const withBuckets = ['kubeproxy_network_programming_duration_seconds_bucket{', 'kubeproxy_sync_proxy_rules_duration_seconds_bucket{'];
+const withBuckets = [
+  'kubeproxy_network_programming_duration_seconds_bucket{',
+  'kubeproxy_sync_proxy_rules_duration_seconds_bucket{',
+];
 /** Metrics of Kubernetes' and Go's libraries that kube-proxy has too. */
 const ofLibraries = ['rest_client_requests_total{', 'process_start_time_seconds ', 'kubernetes_build_info{'];
 
@@ -120,7 +125,10 @@ export function relevantMetrics(lines: readonly string[]): string[] {
 }
 
 /** Reads the lines of /metrics, or those of them that `relevantMetrics` keeps. */
-export function parseKubeProxyMetrics(lines: readonly string[]): { readonly metrics: KubeProxyMetrics; readonly problems: readonly DumpProblem[] } {
+export function parseKubeProxyMetrics(lines: readonly string[]): {
+  readonly metrics: KubeProxyMetrics;
+  readonly problems: readonly DumpProblem[];
+} {
   const { samples, problems } = parsePrometheusText(lines);
   const families = new Map<string, OpenSync>();
   const all: Values<typeof ofAll, number> = {};
@@ -133,7 +141,8 @@ export function parseKubeProxyMetrics(lines: readonly string[]): { readonly metr
     const { labels, value } = sample;
     if (sample.name === 'rest_client_requests_total') addTo(apiRequests, labels.get('code') ?? '', value);
     else if (sample.name === 'process_start_time_seconds') process = { ...process, startedAt: value };
-    else if (sample.name === 'kubernetes_build_info' && labels.has('git_version')) process = { ...process, version: labels.get('git_version') ?? '' };
+    else if (sample.name === 'kubernetes_build_info' && labels.has('git_version'))
+      process = { ...process, version: labels.get('git_version') ?? '' };
     if (!sample.name.startsWith('kubeproxy_')) continue;
     const name = sample.name.slice('kubeproxy_'.length);
     const base = name.replace(/_(sum|count|bucket)$/, '');
@@ -147,16 +156,25 @@ export function parseKubeProxyMetrics(lines: readonly string[]): { readonly metr
     } else if (histogram !== undefined && base !== name) {
       const durations = syncOf(families, labels).durations;
       const open = durations.get(histogram);
-      if (!name.endsWith('_bucket')) durations.set(histogram, { ...open, [name.endsWith('_sum') ? 'sum' : 'count']: value });
-      else durations.set(histogram, { ...open, buckets: [...(open?.buckets ?? []), ...bucketOf(labels.get('le'), value)] });
+      if (!name.endsWith('_bucket'))
+        durations.set(histogram, { ...open, [name.endsWith('_sum') ? 'sum' : 'count']: value });
+      else
+        durations.set(histogram, {
+          ...open,
+          buckets: [...(open?.buckets ?? []), ...bucketOf(labels.get('le'), value)],
+        });
     } else if (name === 'sync_proxy_rules_iptables_total' || name === 'sync_proxy_rules_iptables_last') {
       const { rules } = syncOf(families, labels);
       const table = labels.get('table') ?? '';
       rules.set(table, { ...rules.get(table), [name.endsWith('_total') ? 'total' : 'lastSync']: value });
-    } else if (name === 'sync_proxy_rules_no_local_endpoints_total') syncOf(families, labels).withoutLocalEndpoints.set(labels.get('traffic_policy') ?? '', value);
+    } else if (name === 'sync_proxy_rules_no_local_endpoints_total')
+      syncOf(families, labels).withoutLocalEndpoints.set(labels.get('traffic_policy') ?? '', value);
     else others.push(sample);
   }
-  return { metrics: { syncs: [...families.values()].map(finish), ...all, healthz, livez, apiRequests, ...process, others }, problems };
+  return {
+    metrics: { syncs: [...families.values()].map(finish), ...all, healthz, livez, apiRequests, ...process, others },
+    problems,
+  };
 }
 
 function addTo(sums: Map<string, number>, key: string, value: number): void {
@@ -177,7 +195,12 @@ function syncOf(families: Map<string, OpenSync>, labels: ReadonlyMap<string, str
   const family = labels.get('ip_family');
   const known = families.get(family ?? '');
   if (known !== undefined) return known;
-  const sync: OpenSync = { ...(family === 'IPv4' || family === 'IPv6' ? { family } : {}), durations: new Map(), rules: new Map(), withoutLocalEndpoints: new Map() };
+  const sync: OpenSync = {
+    ...(family === 'IPv4' || family === 'IPv6' ? { family } : {}),
+    durations: new Map(),
+    rules: new Map(),
+    withoutLocalEndpoints: new Map(),
+  };
   families.set(family ?? '', sync);
   return sync;
 }
@@ -185,7 +208,16 @@ function syncOf(families: Map<string, OpenSync>, labels: ReadonlyMap<string, str
 function finish({ durations, ...sync }: OpenSync): KubeProxySync {
   const complete = [...durations].flatMap(([name, { count, sum, buckets }]) => {
     if (count === undefined || sum === undefined) return [];
-    return [[name, { count, sum, ...(buckets === undefined ? {} : { buckets: [...buckets].sort((one, other) => one.atMost - other.atMost) }) }] as const];
+    return [
+      [
+        name,
+        {
+          count,
+          sum,
+          ...(buckets === undefined ? {} : { buckets: [...buckets].sort((one, other) => one.atMost - other.atMost) }),
+        },
+      ] as const,
+    ];
   });
   return { ...sync, ...Object.fromEntries(complete) };
 }

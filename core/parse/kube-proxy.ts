@@ -61,7 +61,8 @@ function configOf(configz: string | undefined): Pick<KubeProxyState, 'config' | 
 /** A connection that is refused has nobody behind it; one that is taken and not served has (pkg/proxy/healthcheck, server.go). */
 function silenceOf({ proxyMode, livez, metrics, errors }: RecordOf<'kubeProxy'>): KubeProxyState['silence'] {
   if (proxyMode !== undefined || livez !== undefined || metrics !== undefined) return undefined;
-  const isOf = (port: number, words: RegExp): boolean => errors.some((error) => error.startsWith(`127.0.0.1:${String(port)}/`) && words.test(error));
+  const isOf = (port: number, words: RegExp): boolean =>
+    errors.some((error) => error.startsWith(`127.0.0.1:${String(port)}/`) && words.test(error));
   if (isOf(10249, /ECONNREFUSED/) && isOf(10256, /ECONNREFUSED/)) return 'refused';
   return isOf(10249, /timeout/i) && isOf(10256, /timeout/i) ? 'late' : undefined;
 }
@@ -83,7 +84,8 @@ function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): strin
     return `${livez.path} answers ${String(livez.status)}: ${livez.body.slice(0, 120)}`;
   }
   const health = healthSchema.safeParse(body);
-  const since = health.success && health.data.lastUpdated !== undefined ? `: last updated ${health.data.lastUpdated}` : '';
+  const since =
+    health.success && health.data.lastUpdated !== undefined ? `: last updated ${health.data.lastUpdated}` : '';
   return `${livez.path} answers ${String(livez.status)}${since}`;
 }
 
@@ -91,6 +93,8 @@ function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): strin
 export function parseLastSync(metrics: readonly string[]): string | undefined {
   // A status asks this of each node: the other lines are not read for it.
   const lines = metrics.filter((line) => line.startsWith('kubeproxy_sync_proxy_rules_last_timestamp_seconds'));
-  const seconds = parseKubeProxyMetrics(lines).metrics.syncs.flatMap(({ lastSync }) => (lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync]));
+  const seconds = parseKubeProxyMetrics(lines).metrics.syncs.flatMap(({ lastSync }) =>
+    lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync],
+  );
   return seconds.length === 0 ? undefined : new Date(Math.min(...seconds) * 1000).toISOString();
 }

@@ -5,15 +5,27 @@ import { chainOfVerdict, jumpsOfStatement } from '../nft-targets.ts';
 import { findChainCycle, type ChainCycle, type Jump } from './chain-cycle.ts';
 
 /** A circle that can be reached from a base chain, by the verdicts of named maps too. */
-export function findNftCycle({ chains, maps }: NftRulesetTable, lineOf: (rule: NftRule) => number): ChainCycle | undefined {
+export function findNftCycle(
+  { chains, maps }: NftRulesetTable,
+  lineOf: (rule: NftRule) => number,
+): ChainCycle | undefined {
   const jumpsOf = (name: string): Jump[] =>
     (chains.get(name)?.rules ?? []).flatMap((rule) =>
       rule.statements.flatMap((statement) => {
-        const named = statement.kind === 'vmap' && statement.data.kind === 'setReference' ? (maps.get(statement.data.name)?.elements ?? []) : [];
-        return [...jumpsOfStatement(statement), ...named.flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : []))].map((to) => ({ to, line: lineOf(rule) }));
+        const named =
+          statement.kind === 'vmap' && statement.data.kind === 'setReference'
+            ? (maps.get(statement.data.name)?.elements ?? [])
+            : [];
+        return [
+          ...jumpsOfStatement(statement),
+          ...named.flatMap(({ value }) => (value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : [])),
+        ].map((to) => ({ to, line: lineOf(rule) }));
       }),
     );
-  return findChainCycle([...chains].flatMap(([name, { base }]) => (base === undefined ? [] : [name])), jumpsOf);
+  return findChainCycle(
+    [...chains].flatMap(([name, { base }]) => (base === undefined ? [] : [name])),
+    jumpsOf,
+  );
 }
 
 export function cycleText({ chains }: ChainCycle): string {

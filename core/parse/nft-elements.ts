@@ -32,7 +32,9 @@ export function parseNftMapElements(elements: readonly unknown[]): NftMapElement
     const words = Array.isArray(json) ? keyWords((json as readonly unknown[])[0]) : undefined;
     if (element?.value?.kind !== 'verdict' || words === undefined) return [];
     const { comment } = element;
-    return [{ key: withProtocolName(words), verdict: element.value.verdict, ...(comment === undefined ? {} : { comment }) }];
+    return [
+      { key: withProtocolName(words), verdict: element.value.verdict, ...(comment === undefined ? {} : { comment }) },
+    ];
   });
 }
 
@@ -49,7 +51,8 @@ export function withProtocolName(words: readonly string[]): readonly string[] {
 export function keyWords(key: unknown): readonly string[] | undefined {
   if (typeof key === 'string' || typeof key === 'number') return [String(key)];
   if (isObject(key) && isObject(key['elem'])) return keyWords(key['elem']['val']);
-  if (isObject(key) && isObject(key['prefix']) && typeof key['prefix']['addr'] === 'string') return [`${key['prefix']['addr']}/${String(key['prefix']['len'])}`];
+  if (isObject(key) && isObject(key['prefix']) && typeof key['prefix']['addr'] === 'string')
+    return [`${key['prefix']['addr']}/${String(key['prefix']['len'])}`];
   if (isObject(key) && Array.isArray(key['concat'])) {
     const words = (key['concat'] as readonly unknown[]).map(keyWords);
     return words.every((word) => word !== undefined) ? words.flat() : undefined;

@@ -2,8 +2,23 @@
  * Expressions, statements and rules of nftables as `nft -j` prints them (libnftables-json(5)). What is not understood,
  * a field of a newer nft among them, stays in the model as unrecognized, with its JSON.
  */
-import type { NftBinaryOperator, NftElement, NftExpression, NftHeader, NftUnrecognized, NftVerdict } from '../nft-expression.ts';
-import { isNftBurstUnit, nftByteUnits, type NftLog, type NftMatchOperator, type NftObjectKind, type NftRule, type NftStatement } from '../nft-statement.ts';
+import type {
+  NftBinaryOperator,
+  NftElement,
+  NftExpression,
+  NftHeader,
+  NftUnrecognized,
+  NftVerdict,
+} from '../nft-expression.ts';
+import {
+  isNftBurstUnit,
+  nftByteUnits,
+  type NftLog,
+  type NftMatchOperator,
+  type NftObjectKind,
+  type NftRule,
+  type NftStatement,
+} from '../nft-statement.ts';
 import { present } from '../present.ts';
 import { defaultReject, withProtocolNames } from './nft-normal-form.ts';
 import { parseNftStatementText } from './nft-statement-text.ts';
@@ -33,10 +48,22 @@ export function parseNftRule(rule: unknown): NftRule | undefined {
   const { chain, handle, comment, family, expr = [] } = rule;
   // What is not understood of the rule itself may be a condition: it stands before the others.
   const others = Object.entries(rule).filter(([field]) => !ruleFields.has(field));
-  const isKnown = typeof chain === 'string' && Array.isArray(expr) && expr.length + others.length > 0 && (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) && (comment === undefined || typeof comment === 'string');
+  const isKnown =
+    typeof chain === 'string' &&
+    Array.isArray(expr) &&
+    expr.length + others.length > 0 &&
+    (handle === undefined || (typeof handle === 'number' && Number.isInteger(handle))) &&
+    (comment === undefined || typeof comment === 'string');
   if (!isKnown) return undefined;
-  const statements = (expr as readonly unknown[]).map((each) => parseNftStatement(each, typeof family === 'string' ? family : 'inet'));
-  return present({ chain, handle, comment, statements: others.length === 0 ? statements : [unrecognizedJson(Object.fromEntries(others)), ...statements] });
+  const statements = (expr as readonly unknown[]).map((each) =>
+    parseNftStatement(each, typeof family === 'string' ? family : 'inet'),
+  );
+  return present({
+    chain,
+    handle,
+    comment,
+    statements: others.length === 0 ? statements : [unrecognizedJson(Object.fromEntries(others)), ...statements],
+  });
 }
 
 export function unrecognizedJson(json: unknown): NftUnrecognized {
@@ -86,7 +113,9 @@ class Fields {
   words(name: string): readonly string[] | undefined {
     return this.#take(name, (value) => {
       const words: unknown = typeof value === 'string' ? [value] : value;
-      return Array.isArray(words) && words.every((each) => typeof each === 'string' && isKeyword(each)) ? words : undefined;
+      return Array.isArray(words) && words.every((each) => typeof each === 'string' && isKeyword(each))
+        ? words
+        : undefined;
     });
   }
 
@@ -131,22 +160,32 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
       const operator = matchOperators.find((each) => each === fields.string('op'));
       const left = fields.expression('left');
       const right = fields.expression('right');
-      return operator === undefined || left === undefined || right === undefined ? undefined : fields.whole({ kind: 'match', operator, left, right: withProtocolNames(left, right) });
+      return operator === undefined || left === undefined || right === undefined
+        ? undefined
+        : fields.whole({ kind: 'match', operator, left, right: withProtocolNames(left, right) });
     }
     case 'vmap': {
       const key = fields.expression('key');
       const data = fields.expression('data');
-      return key === undefined || data === undefined ? undefined : fields.whole({ kind: 'vmap', key, data: withProtocolNames(key, data) });
+      return key === undefined || data === undefined
+        ? undefined
+        : fields.whole({ kind: 'vmap', key, data: withProtocolNames(key, data) });
     }
     case 'counter':
-      return fields.whole(present({ kind: 'counter', packets: fields.number('packets'), bytes: fields.number('bytes') }));
+      return fields.whole(
+        present({ kind: 'counter', packets: fields.number('packets'), bytes: fields.number('bytes') }),
+      );
     case 'last':
       return fields.whole(present({ kind: 'last', used: fields.number('used') }));
     case 'quota': {
       const value = fields.number('val');
       const unit = fields.word('val_unit') ?? 'bytes';
       const usedUnit = fields.word('used_unit');
-      return value === undefined || ![unit, usedUnit ?? 'bytes'].every((each) => nftByteUnits.has(each)) ? undefined : fields.whole(present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit, isOver: fields.flag('inv') }));
+      return value === undefined || ![unit, usedUnit ?? 'bytes'].every((each) => nftByteUnits.has(each))
+        ? undefined
+        : fields.whole(
+            present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit, isOver: fields.flag('inv') }),
+          );
     }
     case 'limit': {
       const rate = fields.number('rate');
@@ -155,11 +194,25 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
       const burst = fields.number('burst');
       const burstUnit = fields.word('burst_unit');
       const isDefault = burst === (rateUnit === undefined ? 5 : 0);
-      return rate === undefined || (burstUnit !== undefined && !isNftBurstUnit(burstUnit, rateUnit)) ? undefined : fields.whole(present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault ? undefined : burstUnit, isOver: fields.flag('inv') }));
+      return rate === undefined || (burstUnit !== undefined && !isNftBurstUnit(burstUnit, rateUnit))
+        ? undefined
+        : fields.whole(
+            present({
+              kind: 'limit',
+              rate,
+              per,
+              rateUnit,
+              burst: isDefault ? undefined : burst,
+              burstUnit: isDefault ? undefined : burstUnit,
+              isOver: fields.flag('inv'),
+            }),
+          );
     }
     case 'ct count': {
       const count = fields.number('val');
-      return count === undefined ? undefined : fields.whole({ kind: 'connectionLimit', count, isOver: fields.flag('inv') });
+      return count === undefined
+        ? undefined
+        : fields.whole({ kind: 'connectionLimit', count, isOver: fields.flag('inv') });
     }
     case 'log': {
       const log: NftLog = present({
@@ -205,22 +258,49 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
       const meter = fields.string('name');
       const key = elementOf(fields.json('key'));
       const statement = parseNftStatement(fields.json('stmt'), family);
-      return meter === undefined || key === undefined ? undefined : fields.whole(present({ kind: 'meter', name: meter, size: fields.number('size'), key, statement }));
+      return meter === undefined || key === undefined
+        ? undefined
+        : fields.whole(present({ kind: 'meter', name: meter, size: fields.number('size'), key, statement }));
     }
     case 'notrack':
       return isEmpty ? { kind: 'notrack' } : undefined;
     case 'queue':
-      return fields.whole(present({ kind: 'queue', number: fields.expression('num'), flags: fields.words('flags') ?? [] }));
+      return fields.whole(
+        present({ kind: 'queue', number: fields.expression('num'), flags: fields.words('flags') ?? [] }),
+      );
     case 'tproxy':
-      return fields.whole(present({ kind: 'tproxy', family: fields.string('family'), address: fields.expression('addr'), port: fields.expression('port') }));
+      return fields.whole(
+        present({
+          kind: 'tproxy',
+          family: fields.string('family'),
+          address: fields.expression('addr'),
+          port: fields.expression('port'),
+        }),
+      );
     case 'dup':
     case 'fwd':
-      return fields.whole(present({ kind: name, family: fields.string('family'), address: fields.expression('addr'), device: fields.expression('dev') }));
+      return fields.whole(
+        present({
+          kind: name,
+          family: fields.string('family'),
+          address: fields.expression('addr'),
+          device: fields.expression('dev'),
+        }),
+      );
     case 'synproxy':
-      return fields.whole(present({ kind: 'synproxy', mss: fields.number('mss'), windowScale: fields.number('wscale'), flags: fields.words('flags') ?? [] }));
+      return fields.whole(
+        present({
+          kind: 'synproxy',
+          mss: fields.number('mss'),
+          windowScale: fields.number('wscale'),
+          flags: fields.words('flags') ?? [],
+        }),
+      );
     case 'flow': {
       const flowtable = fields.string('flowtable');
-      return fields.string('op') !== 'add' || flowtable === undefined ? undefined : fields.whole({ kind: 'flow', flowtable: flowtable.replace(/^@/, '') });
+      return fields.string('op') !== 'add' || flowtable === undefined
+        ? undefined
+        : fields.whole({ kind: 'flow', flowtable: flowtable.replace(/^@/, '') });
     }
     case 'reset': {
       const option = parseNftExpression(body);
@@ -229,7 +309,9 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
     case 'xt': {
       const type = fields.string('type');
       const extension = fields.string('name');
-      return type === undefined || extension === undefined ? undefined : fields.whole({ kind: 'xt', type, name: extension });
+      return type === undefined || extension === undefined
+        ? undefined
+        : fields.whole({ kind: 'xt', type, name: extension });
     }
     default:
       return objectStatement(name, body);
@@ -237,14 +319,26 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
 }
 
 const matchOperators: readonly NftMatchOperator[] = ['==', '!=', '<', '>', '<=', '>=', 'in', '!'];
-const objectKinds: readonly NftObjectKind[] = ['counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel'];
+const objectKinds: readonly NftObjectKind[] = [
+  'counter',
+  'quota',
+  'limit',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+  'synproxy',
+  'secmark',
+  'tunnel',
+];
 
 /** `{"counter": "name"}`; the name may be a map's answer. */
 function objectStatement(name: string, body: unknown): NftStatement | undefined {
   const object = objectKinds.find((kind) => kind === name);
   if (object === undefined || body === null) return undefined;
   const expression = parseNftExpression(body);
-  return expression.kind === 'unrecognized' || expression.kind === 'list' ? undefined : { kind: 'object', object, name: expression };
+  return expression.kind === 'unrecognized' || expression.kind === 'list'
+    ? undefined
+    : { kind: 'object', object, name: expression };
 }
 
 function setUpdate(fields: Fields, family: string): NftStatement | undefined {
@@ -253,7 +347,8 @@ function setUpdate(fields: Fields, family: string): NftStatement | undefined {
   const element = elementOf(fields.json('elem'));
   const data = fields.expression('data');
   const statements = fields.json('stmt') ?? [];
-  if (operation === undefined || set === undefined || set === '' || element === undefined || !Array.isArray(statements)) return undefined;
+  if (operation === undefined || set === undefined || set === '' || element === undefined || !Array.isArray(statements))
+    return undefined;
   return fields.whole({
     kind: 'setUpdate',
     operation,
@@ -268,13 +363,15 @@ function parseVerdict(json: Json): NftVerdict | undefined {
   for (const kind of ['accept', 'drop', 'return', 'continue'] as const) if (json[kind] === null) return { kind };
   for (const kind of ['jump', 'goto'] as const) {
     const target = json[kind];
-    if (isObject(target) && typeof target['target'] === 'string' && Object.keys(target).length === 1) return { kind, chain: target['target'] };
+    if (isObject(target) && typeof target['target'] === 'string' && Object.keys(target).length === 1)
+      return { kind, chain: target['target'] };
   }
   return undefined;
 }
 
 export function parseNftExpression(json: unknown): NftExpression {
-  if (typeof json === 'string') return json.startsWith('@') ? { kind: 'setReference', name: json.slice(1) } : { kind: 'value', value: json };
+  if (typeof json === 'string')
+    return json.startsWith('@') ? { kind: 'setReference', name: json.slice(1) } : { kind: 'value', value: json };
   if (typeof json === 'number' || typeof json === 'boolean') return { kind: 'value', value: json };
   if (Array.isArray(json)) {
     const items = (json as readonly unknown[]).map(parseNftExpression);
@@ -297,17 +394,28 @@ function knownExpression(json: Json): NftExpression | undefined {
     case 'prefix': {
       const address = fields.expression('addr');
       const length = fields.number('len');
-      return address?.kind !== 'value' || !/^[0-9a-f.:]+$/i.test(String(address.value)) || length === undefined ? undefined : fields.whole({ kind: 'prefix', address, length });
+      return address?.kind !== 'value' || !/^[0-9a-f.:]+$/i.test(String(address.value)) || length === undefined
+        ? undefined
+        : fields.whole({ kind: 'prefix', address, length });
     }
     case 'payload': {
       const base = fields.word('base');
-      const [offset, length, protocol, field] = [fields.number('offset'), fields.number('len'), fields.word('protocol'), fields.word('field')];
-      if (protocol !== undefined && field !== undefined) return base === undefined ? fields.whole({ kind: 'payload', protocol, field }) : undefined;
-      return base === undefined || offset === undefined || length === undefined ? undefined : fields.whole({ kind: 'rawPayload', base, offset, length });
+      const [offset, length, protocol, field] = [
+        fields.number('offset'),
+        fields.number('len'),
+        fields.word('protocol'),
+        fields.word('field'),
+      ];
+      if (protocol !== undefined && field !== undefined)
+        return base === undefined ? fields.whole({ kind: 'payload', protocol, field }) : undefined;
+      return base === undefined || offset === undefined || length === undefined
+        ? undefined
+        : fields.whole({ kind: 'rawPayload', base, offset, length });
     }
     case 'tcp option': {
       const [option, offset, length] = [fields.number('base'), fields.number('offset'), fields.number('len')];
-      if (option !== undefined && offset !== undefined && length !== undefined) return fields.whole({ kind: 'rawTcpOption', option, offset, length });
+      if (option !== undefined && offset !== undefined && length !== undefined)
+        return fields.whole({ kind: 'rawTcpOption', option, offset, length });
       return header(name, fields);
     }
     case 'exthdr':
@@ -322,7 +430,15 @@ function knownExpression(json: Json): NftExpression | undefined {
     case 'ct': {
       const [key, family] = [fields.word('key'), fields.word('family')];
       // The family is a field of its own in older versions, and part of the key in newer ones (`ip saddr`).
-      return key === undefined ? undefined : fields.whole(present({ kind: 'ct', key: family === undefined ? key : `${family} ${key}`, direction: fields.word('dir') }));
+      return key === undefined
+        ? undefined
+        : fields.whole(
+            present({
+              kind: 'ct',
+              key: family === undefined ? key : `${family} ${key}`,
+              direction: fields.word('dir'),
+            }),
+          );
     }
     case 'fib': {
       const [result, flags] = [fields.word('result'), fields.words('flags')];
@@ -334,7 +450,9 @@ function knownExpression(json: Json): NftExpression | undefined {
     }
     case 'socket': {
       const key = fields.word('key');
-      return key === undefined ? undefined : fields.whole(present({ kind: 'socket', key, level: fields.number('level') }));
+      return key === undefined
+        ? undefined
+        : fields.whole(present({ kind: 'socket', key, level: fields.number('level') }));
     }
     case 'osf': {
       const key = fields.word('key');
@@ -342,7 +460,17 @@ function knownExpression(json: Json): NftExpression | undefined {
     }
     case 'ipsec': {
       const [key, direction, number] = [fields.word('key'), fields.word('dir'), fields.number('spnum')];
-      return key === undefined || direction === undefined ? undefined : fields.whole(present({ kind: 'ipsec', key, direction, number: number === 0 ? undefined : number, family: fields.word('family') }));
+      return key === undefined || direction === undefined
+        ? undefined
+        : fields.whole(
+            present({
+              kind: 'ipsec',
+              key,
+              direction,
+              number: number === 0 ? undefined : number,
+              family: fields.word('family'),
+            }),
+          );
     }
     case 'tunnel': {
       const key = fields.word('key');
@@ -352,21 +480,31 @@ function knownExpression(json: Json): NftExpression | undefined {
       const mode = (['random', 'inc'] as const).find((each) => each === fields.word('mode'));
       const modulus = fields.number('mod');
       const offset = fields.number('offset') ?? 0;
-      return mode === undefined || modulus === undefined || modulus < 1 ? undefined : fields.whole({ kind: 'numgen', mode, modulus, offset });
+      return mode === undefined || modulus === undefined || modulus < 1
+        ? undefined
+        : fields.whole({ kind: 'numgen', mode, modulus, offset });
     }
     case 'jhash': {
       const modulus = fields.number('mod');
       const of = fields.expression('expr');
-      return modulus === undefined || of === undefined ? undefined : fields.whole(present({ kind: 'jhash', modulus, offset: fields.number('offset'), seed: fields.number('seed'), of }));
+      return modulus === undefined || of === undefined
+        ? undefined
+        : fields.whole(
+            present({ kind: 'jhash', modulus, offset: fields.number('offset'), seed: fields.number('seed'), of }),
+          );
     }
     case 'symhash': {
       const modulus = fields.number('mod');
-      return modulus === undefined ? undefined : fields.whole(present({ kind: 'symhash', modulus, offset: fields.number('offset') }));
+      return modulus === undefined
+        ? undefined
+        : fields.whole(present({ kind: 'symhash', modulus, offset: fields.number('offset') }));
     }
     case 'map': {
       const key = fields.expression('key');
       const data = fields.expression('data');
-      return key === undefined || data === undefined ? undefined : fields.whole({ kind: 'map', key, data: withProtocolNames(key, data) });
+      return key === undefined || data === undefined
+        ? undefined
+        : fields.whole({ kind: 'map', key, data: withProtocolNames(key, data) });
     }
     default:
       return undefined;
@@ -377,7 +515,9 @@ function header(kind: NftHeader, fields: Fields): NftExpression | undefined {
   const name = fields.word('name');
   const field = fields.word('field');
   const offset = fields.number('offset');
-  return name === undefined ? undefined : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
+  return name === undefined
+    ? undefined
+    : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
 }
 
 const binaryOperators: readonly NftBinaryOperator[] = ['|', '&', '^', '<<', '>>'];
@@ -391,7 +531,10 @@ function compound(name: string, body: readonly unknown[]): NftExpression | undef
   if (parts.some(({ kind }) => kind === 'unrecognized')) return undefined;
   if (name === 'concat') return { kind: 'concatenation', parts };
   const [from, to] = parts;
-  if (name === 'range') return parts.length === 2 && from !== undefined && to !== undefined && !parts.some(isNothing) ? { kind: 'range', from, to } : undefined;
+  if (name === 'range')
+    return parts.length === 2 && from !== undefined && to !== undefined && !parts.some(isNothing)
+      ? { kind: 'range', from, to }
+      : undefined;
   const operator = binaryOperators.find((each) => each === name);
   return operator === undefined || parts.length < 2 ? undefined : { kind: 'binary', operator, operands: parts };
 }
@@ -447,7 +590,11 @@ function elementOf(json: unknown): NftElement | undefined {
   }
   const { val, timeout, expires, comment, ...others } = inner;
   const key = parseNftExpression(val);
-  if ([timeout, expires].some((each) => each !== undefined && (typeof each !== 'number' || !isNftCount(each))) || (comment !== undefined && typeof comment !== 'string')) return undefined;
+  if (
+    [timeout, expires].some((each) => each !== undefined && (typeof each !== 'number' || !isNftCount(each))) ||
+    (comment !== undefined && typeof comment !== 'string')
+  )
+    return undefined;
   const statements = Object.entries(others).map(([name, body]) => parseNftStatement({ [name]: body }, 'inet'));
   if (!isKey(key) || statements.some(({ kind }) => kind === 'unrecognized')) return undefined;
   return {

@@ -7,7 +7,15 @@
 import { bigEndian, NetlinkAttributes, NetlinkError } from '../netlink-message.ts';
 import type { Family } from '../service.ts';
 import { commentOf, type NetlinkSet } from './nft-netlink-set.ts';
-import { flagsJson, hostNumber, lengthOf, lengthOfTypes, valueJson, verdictJson, type NftValueType } from './nft-netlink-value.ts';
+import {
+  flagsJson,
+  hostNumber,
+  lengthOf,
+  lengthOfTypes,
+  valueJson,
+  verdictJson,
+  type NftValueType,
+} from './nft-netlink-value.ts';
 
 export interface NetlinkRuleContext {
   readonly family: Family;
@@ -19,8 +27,19 @@ export interface NetlinkRuleContext {
 }
 
 /** Of NFT_MSG_NEWCHAIN: its name, and where it hangs. */
-export function netlinkChainJson(attributes: NetlinkAttributes, { family, table }: Pick<NetlinkRuleContext, 'family' | 'table'>): { [key: string]: unknown } {
-  return { chain: { family: familyName(family), table, name: attributes.string(3), handle: attributes.number(2), ...baseJson(attributes) } };
+export function netlinkChainJson(
+  attributes: NetlinkAttributes,
+  { family, table }: Pick<NetlinkRuleContext, 'family' | 'table'>,
+): { [key: string]: unknown } {
+  return {
+    chain: {
+      family: familyName(family),
+      table,
+      name: attributes.string(3),
+      handle: attributes.number(2),
+      ...baseJson(attributes),
+    },
+  };
 }
 
 function baseJson(attributes: NetlinkAttributes): object {
@@ -29,7 +48,8 @@ function baseJson(attributes: NetlinkAttributes): object {
   hook.requireOnly([1, 2]);
   const [number, priority, policy] = [hook.number(1), hook.number(2), attributes.number(5)];
   const name = hooks[number ?? NaN];
-  if (name === undefined || priority === undefined || (policy !== 0 && policy !== 1)) throw new NetlinkError(`a chain's hook ${String(number)} is not known`);
+  if (name === undefined || priority === undefined || (policy !== 0 && policy !== 1))
+    throw new NetlinkError(`a chain's hook ${String(number)} is not known`);
   return { type: attributes.string(7), hook: name, prio: priority | 0, policy: policy === 0 ? 'drop' : 'accept' };
 }
 
@@ -38,11 +58,16 @@ const hooks = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
 
 /** The names of the sets that a rule of NFT_MSG_NEWRULE looks up or fills. */
 export function setsOfNetlinkRule(attributes: NetlinkAttributes): string[] {
-  return expressionsOf(attributes).flatMap(({ name, data }) => (name === 'lookup' || name === 'dynset' ? (data.string(1) ?? []) : []));
+  return expressionsOf(attributes).flatMap(({ name, data }) =>
+    name === 'lookup' || name === 'dynset' ? (data.string(1) ?? []) : [],
+  );
 }
 
 /** Of NFT_MSG_NEWRULE. */
-export function netlinkRuleJson(attributes: NetlinkAttributes, context: NetlinkRuleContext): { [key: string]: unknown } {
+export function netlinkRuleJson(
+  attributes: NetlinkAttributes,
+  context: NetlinkRuleContext,
+): { [key: string]: unknown } {
   // Table, chain, handle, expressions, the place before it, what nft keeps with it, padding.
   attributes.requireOnly([1, 2, 3, 4, 6, 7, 8]);
   const comment = commentOf(attributes.bytes(7));
@@ -54,7 +79,14 @@ export function netlinkRuleJson(attributes: NetlinkAttributes, context: NetlinkR
     known.read(reader, data);
   }
   return {
-    rule: { family: familyName(context.family), table: context.table, chain: attributes.string(2), handle: attributes.number(3), ...(comment === undefined ? {} : { comment }), expr: reader.statements },
+    rule: {
+      family: familyName(context.family),
+      table: context.table,
+      chain: attributes.string(2),
+      handle: attributes.number(3),
+      ...(comment === undefined ? {} : { comment }),
+      expr: reader.statements,
+    },
   };
 }
 
@@ -110,7 +142,8 @@ class RuleReader {
     const from = slotOf(register);
     const to = from + slots(value.length);
     // A value of which a part is overwritten is none any more.
-    for (const [at, { length }] of this.#registers) if (at < to && from < at + slots(length)) this.#registers.delete(at);
+    for (const [at, { length }] of this.#registers)
+      if (at < to && from < at + slots(length)) this.#registers.delete(at);
     this.#registers.set(from, value);
   }
 
@@ -124,7 +157,8 @@ class RuleReader {
   #operand(register: number | undefined, type: NftValueType): unknown {
     const { constant, json, types, length, mask } = this.#value(register);
     if (constant !== undefined) return valueJson([type], constant);
-    if (types.length !== 1 || types[0] !== type || mask !== undefined || length !== (lengthOf(type) ?? length)) throw new NetlinkError(`a value that is no ${type} is used as one`);
+    if (types.length !== 1 || types[0] !== type || mask !== undefined || length !== (lengthOf(type) ?? length))
+      throw new NetlinkError(`a value that is no ${type} is used as one`);
     return json;
   }
 
@@ -133,7 +167,14 @@ class RuleReader {
     let slot = slotOf(register);
     const parts = types.map((type) => {
       const value = this.#registers.get(slot);
-      if (value === undefined || value.constant !== undefined || value.mask !== undefined || value.types.length !== 1 || value.types[0] !== type) throw new NetlinkError(`a value that is no ${type} is looked up as one`);
+      if (
+        value === undefined ||
+        value.constant !== undefined ||
+        value.mask !== undefined ||
+        value.types.length !== 1 ||
+        value.types[0] !== type
+      )
+        throw new NetlinkError(`a value that is no ${type} is looked up as one`);
       if (value.length !== (lengthOf(type) ?? value.length)) throw new NetlinkError('a key is shorter than its type');
       slot += slots(value.length);
       return value.json;
@@ -145,22 +186,43 @@ class RuleReader {
     const [register, base, offset, length] = [data.number(1), data.number(2), data.number(3), data.number(4)];
     const isTransport = base === 2 && length === 2 && (offset === 0 || offset === 2);
     if (isTransport) return this.#port(register, offset === 0 ? 'sport' : 'dport');
-    const field = base === 1 ? networkFields[this.#context.family].find((each) => each.offset === offset && (each.length === length || (each.length >= 4 && length !== undefined && length > 0 && length < each.length))) : undefined;
-    if (field === undefined || length === undefined) throw new NetlinkError(`the field of a header at ${String(base)}, ${String(offset)}, ${String(length)} is not known`);
-    this.#load(register, { json: { payload: { protocol: familyName(this.#context.family), field: field.name } }, types: [field.length === 1 ? 'inet_proto' : this.#address], length });
+    const field =
+      base === 1
+        ? networkFields[this.#context.family].find(
+            (each) =>
+              each.offset === offset &&
+              (each.length === length ||
+                (each.length >= 4 && length !== undefined && length > 0 && length < each.length)),
+          )
+        : undefined;
+    if (field === undefined || length === undefined)
+      throw new NetlinkError(
+        `the field of a header at ${String(base)}, ${String(offset)}, ${String(length)} is not known`,
+      );
+    this.#load(register, {
+      json: { payload: { protocol: familyName(this.#context.family), field: field.name } },
+      types: [field.length === 1 ? 'inet_proto' : this.#address],
+      length,
+    });
   }
 
   #port(register: number | undefined, field: string): void {
-    if (this.#protocol !== undefined && !protocolsWithPorts.has(this.#protocol)) throw new NetlinkError(`${this.#protocol} has no ports`);
+    if (this.#protocol !== undefined && !protocolsWithPorts.has(this.#protocol))
+      throw new NetlinkError(`${this.#protocol} has no ports`);
     if (this.#dependency !== undefined) this.statements.splice(this.statements.indexOf(this.#dependency), 1);
     this.#dependency = undefined;
-    this.#load(register, { json: { payload: { protocol: this.#protocol ?? 'th', field } }, types: ['inet_service'], length: 2 });
+    this.#load(register, {
+      json: { payload: { protocol: this.#protocol ?? 'th', field } },
+      types: ['inet_service'],
+      length: 2,
+    });
   }
 
   meta(data: NetlinkAttributes): void {
     const [target, key, source] = [data.number(1), data.number(2), data.number(3)];
     const known = metaKeys.get(key ?? NaN);
-    if (known === undefined || (target === undefined) === (source === undefined)) throw new NetlinkError(`meta ${String(key)} is not known`);
+    if (known === undefined || (target === undefined) === (source === undefined))
+      throw new NetlinkError(`meta ${String(key)} is not known`);
     const json = { meta: { key: known.name } };
     if (source === undefined) return this.#load(target, { json, types: [known.type], length: known.length });
     this.statements.push({ mangle: { key: json, value: this.#operand(source, known.type) } });
@@ -175,15 +237,21 @@ class RuleReader {
 
   fib(data: NetlinkAttributes): void {
     const [result, flags] = [data.number(2), data.number(3)];
-    if (result !== 3 || flags === undefined || flags >= 32) throw new NetlinkError(`fib ${String(result)} is not known`);
+    if (result !== 3 || flags === undefined || flags >= 32)
+      throw new NetlinkError(`fib ${String(result)} is not known`);
     const words = ['saddr', 'daddr', 'mark', 'iif', 'oif'].filter((_, bit) => (flags & (1 << bit)) !== 0);
     this.#load(data.number(1), { json: { fib: { result: 'type', flags: words } }, types: ['fib_addrtype'], length: 4 });
   }
 
   numgen(data: NetlinkAttributes): void {
     const [mod, type, offset] = [data.number(2), data.number(3), data.number(4)];
-    if (mod === undefined || offset === undefined || (type !== 0 && type !== 1)) throw new NetlinkError(`numgen ${String(type)} is not known`);
-    this.#load(data.number(1), { json: { numgen: { mode: type === 1 ? 'random' : 'inc', mod, offset } }, types: ['integer'], length: 4 });
+    if (mod === undefined || offset === undefined || (type !== 0 && type !== 1))
+      throw new NetlinkError(`numgen ${String(type)} is not known`);
+    this.#load(data.number(1), {
+      json: { numgen: { mode: type === 1 ? 'random' : 'inc', mod, offset } },
+      types: ['integer'],
+      length: 4,
+    });
   }
 
   /** (value & mask) ^ xor, as an and, an exclusive or and an or. */
@@ -191,10 +259,16 @@ class RuleReader {
     const [target, maskBytes, xorBytes] = [data.number(2), data.nested(4)?.bytes(1), data.nested(5)?.bytes(1)];
     const value = this.#value(data.number(1));
     const [type] = value.types;
-    const isPlain = (data.number(6) ?? 0) === 0 && value.types.length === 1 && value.mask === undefined && data.number(3) === value.length;
-    if (!isPlain || type === undefined || maskBytes?.length !== value.length || xorBytes?.length !== value.length) throw new NetlinkError('a bitwise operation of this kind is not known');
+    const isPlain =
+      (data.number(6) ?? 0) === 0 &&
+      value.types.length === 1 &&
+      value.mask === undefined &&
+      data.number(3) === value.length;
+    if (!isPlain || type === undefined || maskBytes?.length !== value.length || xorBytes?.length !== value.length)
+      throw new NetlinkError('a bitwise operation of this kind is not known');
     const [mask, xor] = [hostNumber(maskBytes), hostNumber(xorBytes)];
-    if (type === this.#address && xor === 0n && value.length === lengthOf(type)) return this.#load(target, { ...value, mask: bigEndian(maskBytes) });
+    if (type === this.#address && xor === 0n && value.length === lengthOf(type))
+      return this.#load(target, { ...value, mask: bigEndian(maskBytes) });
     if ((type === 'ct_state' || type === 'ct_status') && xor === 0n) return this.#load(target, { ...value, mask });
     if (type !== 'mark') throw new NetlinkError(`a bitwise operation on ${type} is not known`);
     const or = (mask & xor) ^ xor;
@@ -218,12 +292,15 @@ class RuleReader {
     // nft makes one range out of two comparisons by order, which no rule of kube-proxy's has.
     const [op, constant] = [(['==', '!='] as const)[data.number(2) ?? NaN], data.nested(3)?.bytes(1)];
     const [type] = value.types;
-    if (op === undefined || type === undefined || value.types.length !== 1 || constant?.length !== value.length) throw new NetlinkError('a comparison of this kind is not known');
+    if (op === undefined || type === undefined || value.types.length !== 1 || constant?.length !== value.length)
+      throw new NetlinkError('a comparison of this kind is not known');
     if (type === 'ct_state' || type === 'ct_status') {
-      if (value.mask === undefined || constant.some((byte) => byte !== 0)) throw new NetlinkError('a comparison of flags of this kind is not known');
+      if (value.mask === undefined || constant.some((byte) => byte !== 0))
+        throw new NetlinkError('a comparison of flags of this kind is not known');
       return void this.#match(op === '!=' ? 'in' : '!', value.json, flagsJson(type, Number(value.mask)));
     }
-    if (type === this.#address && (value.mask !== undefined || value.length !== lengthOf(type))) return this.#matchPrefix(op, value, constant);
+    if (type === this.#address && (value.mask !== undefined || value.length !== lengthOf(type)))
+      return this.#matchPrefix(op, value, constant);
     const right = valueJson([type], constant);
     const statement = this.#match(op, value.json, right);
     if (op === '==' && isL4Protocol(value.json)) [this.#protocol, this.#dependency] = [String(right), statement];
@@ -243,7 +320,15 @@ class RuleReader {
     const { types, json, mask } = this.#value(data.number(1));
     const [op, from, to] = [data.number(2), data.nested(3)?.bytes(1), data.nested(4)?.bytes(1)];
     const [type] = types;
-    if (from === undefined || to === undefined || mask !== undefined || type === undefined || !orderedTypes.has(type) || (op !== 0 && op !== 1)) throw new NetlinkError('a range of this kind is not known');
+    if (
+      from === undefined ||
+      to === undefined ||
+      mask !== undefined ||
+      type === undefined ||
+      !orderedTypes.has(type) ||
+      (op !== 0 && op !== 1)
+    )
+      throw new NetlinkError('a range of this kind is not known');
     this.#match(op === 1 ? '!=' : '==', json, { range: [valueJson(types, from), valueJson(types, to)] });
   }
 
@@ -252,10 +337,13 @@ class RuleReader {
     const key = this.#key(data.number(2), set.key);
     const content = this.#contentOf(set);
     const [target, flags] = [data.number(3), data.number(5)];
-    if (flags !== 0 && (flags !== 1 || target !== undefined)) throw new NetlinkError('a look-up of this kind is not known');
-    if (target === undefined && set.data === undefined) return void this.#match(flags === 1 ? '!=' : '==', key, content);
+    if (flags !== 0 && (flags !== 1 || target !== undefined))
+      throw new NetlinkError('a look-up of this kind is not known');
+    if (target === undefined && set.data === undefined)
+      return void this.#match(flags === 1 ? '!=' : '==', key, content);
     const isVerdict = set.data?.[0] === 'verdict';
-    if (target === undefined || set.data === undefined || isVerdict !== (target === 0)) throw new NetlinkError(`the set ${set.name} is looked up as a map of another kind`);
+    if (target === undefined || set.data === undefined || isVerdict !== (target === 0))
+      throw new NetlinkError(`the set ${set.name} is looked up as a map of another kind`);
     if (isVerdict) return void this.statements.push({ vmap: { key, data: content } });
     const length = lengthOfTypes(set.data);
     if (length === undefined) throw new NetlinkError(`what the map ${set.name} holds has no known length`);
@@ -266,7 +354,14 @@ class RuleReader {
   dynset(data: NetlinkAttributes): void {
     const set = this.#set(data.string(1));
     const op = ['add', 'update', 'delete'][data.number(3) ?? NaN];
-    if (op === undefined || set.isAnonymous || set.data !== undefined || (data.number(6) ?? 0) !== 0 || (data.number(9) ?? 0) !== 0) throw new NetlinkError('an update of a set of this kind is not known');
+    if (
+      op === undefined ||
+      set.isAnonymous ||
+      set.data !== undefined ||
+      (data.number(6) ?? 0) !== 0 ||
+      (data.number(9) ?? 0) !== 0
+    )
+      throw new NetlinkError('an update of a set of this kind is not known');
     this.statements.push({ set: { op, elem: this.#key(data.number(4), set.key), set: `@${set.name}` } });
   }
 
@@ -274,7 +369,8 @@ class RuleReader {
     const [register, content] = [data.number(1), data.nested(2)];
     content?.requireOnly([1, 2]);
     const [constant, verdict] = [content?.bytes(1), content?.nested(2)];
-    if ((constant === undefined) === (verdict === undefined) || (verdict !== undefined) !== (register === 0)) throw new NetlinkError('an immediate value of this kind is not known');
+    if ((constant === undefined) === (verdict === undefined) || (verdict !== undefined) !== (register === 0))
+      throw new NetlinkError('an immediate value of this kind is not known');
     if (verdict !== undefined) this.statements.push(verdictJson(verdict));
     else if (constant !== undefined) this.#load(register, { constant, types: [], length: constant.length });
   }
@@ -283,13 +379,28 @@ class RuleReader {
     const type = ['snat', 'dnat'][data.number(1) ?? NaN];
     const [address, addressEnd, port, portEnd] = [data.number(3), data.number(4), data.number(5), data.number(6)];
     const isOwnFamily = data.number(2) === (this.#context.family === 'IPv4' ? 2 : 10);
-    if (type === undefined || !isOwnFamily || address === undefined || (addressEnd ?? address) !== address || (portEnd ?? port) !== port) throw new NetlinkError('a translation of this kind is not known');
+    if (
+      type === undefined ||
+      !isOwnFamily ||
+      address === undefined ||
+      (addressEnd ?? address) !== address ||
+      (portEnd ?? port) !== port
+    )
+      throw new NetlinkError('a translation of this kind is not known');
     const flags = natFlags(data.number(7));
     const value = this.#value(address);
-    if (value.types.length <= 1) return void this.statements.push({ [type]: { addr: this.#operand(address, this.#address), ...(port === undefined ? {} : { port: this.#operand(port, 'inet_service') }), ...flags } });
+    if (value.types.length <= 1)
+      return void this.statements.push({
+        [type]: {
+          addr: this.#operand(address, this.#address),
+          ...(port === undefined ? {} : { port: this.#operand(port, 'inet_service') }),
+          ...flags,
+        },
+      });
     // An address and a port out of one map.
     const isPair = value.types.length === 2 && value.types[0] === this.#address && value.types[1] === 'inet_service';
-    if (!isPair || port === undefined || slotOf(port) !== slotOf(address) + slots(lengthOf(this.#address) ?? 0)) throw new NetlinkError('a translation to a concatenation of this kind is not known');
+    if (!isPair || port === undefined || slotOf(port) !== slotOf(address) + slots(lengthOf(this.#address) ?? 0))
+      throw new NetlinkError('a translation to a concatenation of this kind is not known');
     this.statements.push({ [type]: { family: familyName(this.#context.family), addr: value.json, ...flags } });
   }
 
@@ -332,28 +443,160 @@ class RuleReader {
 }
 
 /** Every expression that is known, by the kernel's name for it, with all attributes of it that are read or say nothing (padding, numbers of an object's own). */
-const expressions = new Map<string, { readonly attributes: readonly number[]; readonly read: (rule: RuleReader, data: NetlinkAttributes) => void }>([
-  ['payload', { attributes: [1, 2, 3, 4], read: (rule, data) => { rule.payload(data); } }],
-  ['meta', { attributes: [1, 2, 3], read: (rule, data) => { rule.meta(data); } }],
-  ['ct', { attributes: [1, 2], read: (rule, data) => { rule.ct(data); } }],
-  ['fib', { attributes: [1, 2, 3], read: (rule, data) => { rule.fib(data); } }],
-  ['numgen', { attributes: [1, 2, 3, 4], read: (rule, data) => { rule.numgen(data); } }],
-  ['bitwise', { attributes: [1, 2, 3, 4, 5, 6], read: (rule, data) => { rule.bitwise(data); } }],
-  ['byteorder', { attributes: [1, 2, 3, 4, 5], read: (rule, data) => { rule.byteorder(data); } }],
-  ['cmp', { attributes: [1, 2, 3], read: (rule, data) => { rule.cmp(data); } }],
-  ['range', { attributes: [1, 2, 3, 4], read: (rule, data) => { rule.range(data); } }],
-  ['lookup', { attributes: [1, 2, 3, 4, 5], read: (rule, data) => { rule.lookup(data); } }],
-  ['dynset', { attributes: [1, 2, 3, 4, 6, 8, 9], read: (rule, data) => { rule.dynset(data); } }],
-  ['immediate', { attributes: [1, 2], read: (rule, data) => { rule.immediate(data); } }],
-  ['nat', { attributes: [1, 2, 3, 4, 5, 6, 7], read: (rule, data) => { rule.nat(data); } }],
-  ['masq', { attributes: [1], read: (rule, data) => { rule.masq(data); } }],
-  ['reject', { attributes: [1, 2], read: (rule, data) => { rule.reject(data); } }],
-  ['counter', { attributes: [1, 2, 3], read: (rule, data) => { rule.counter(data); } }],
+const expressions = new Map<
+  string,
+  { readonly attributes: readonly number[]; readonly read: (rule: RuleReader, data: NetlinkAttributes) => void }
+>([
+  [
+    'payload',
+    {
+      attributes: [1, 2, 3, 4],
+      read: (rule, data) => {
+        rule.payload(data);
+      },
+    },
+  ],
+  [
+    'meta',
+    {
+      attributes: [1, 2, 3],
+      read: (rule, data) => {
+        rule.meta(data);
+      },
+    },
+  ],
+  [
+    'ct',
+    {
+      attributes: [1, 2],
+      read: (rule, data) => {
+        rule.ct(data);
+      },
+    },
+  ],
+  [
+    'fib',
+    {
+      attributes: [1, 2, 3],
+      read: (rule, data) => {
+        rule.fib(data);
+      },
+    },
+  ],
+  [
+    'numgen',
+    {
+      attributes: [1, 2, 3, 4],
+      read: (rule, data) => {
+        rule.numgen(data);
+      },
+    },
+  ],
+  [
+    'bitwise',
+    {
+      attributes: [1, 2, 3, 4, 5, 6],
+      read: (rule, data) => {
+        rule.bitwise(data);
+      },
+    },
+  ],
+  [
+    'byteorder',
+    {
+      attributes: [1, 2, 3, 4, 5],
+      read: (rule, data) => {
+        rule.byteorder(data);
+      },
+    },
+  ],
+  [
+    'cmp',
+    {
+      attributes: [1, 2, 3],
+      read: (rule, data) => {
+        rule.cmp(data);
+      },
+    },
+  ],
+  [
+    'range',
+    {
+      attributes: [1, 2, 3, 4],
+      read: (rule, data) => {
+        rule.range(data);
+      },
+    },
+  ],
+  [
+    'lookup',
+    {
+      attributes: [1, 2, 3, 4, 5],
+      read: (rule, data) => {
+        rule.lookup(data);
+      },
+    },
+  ],
+  [
+    'dynset',
+    {
+      attributes: [1, 2, 3, 4, 6, 8, 9],
+      read: (rule, data) => {
+        rule.dynset(data);
+      },
+    },
+  ],
+  [
+    'immediate',
+    {
+      attributes: [1, 2],
+      read: (rule, data) => {
+        rule.immediate(data);
+      },
+    },
+  ],
+  [
+    'nat',
+    {
+      attributes: [1, 2, 3, 4, 5, 6, 7],
+      read: (rule, data) => {
+        rule.nat(data);
+      },
+    },
+  ],
+  [
+    'masq',
+    {
+      attributes: [1],
+      read: (rule, data) => {
+        rule.masq(data);
+      },
+    },
+  ],
+  [
+    'reject',
+    {
+      attributes: [1, 2],
+      read: (rule, data) => {
+        rule.reject(data);
+      },
+    },
+  ],
+  [
+    'counter',
+    {
+      attributes: [1, 2, 3],
+      read: (rule, data) => {
+        rule.counter(data);
+      },
+    },
+  ],
 ]);
 
 /** Registers of four bytes; the numbers below 8 are of sixteen (enum nft_registers). 0 is the verdict, and holds no value. */
 function slotOf(register: number | undefined): number {
-  if (register === undefined || register < 1 || register > 23 || (register > 4 && register < 8)) throw new NetlinkError(`there is no register ${String(register)}`);
+  if (register === undefined || register < 1 || register > 23 || (register > 4 && register < 8))
+    throw new NetlinkError(`there is no register ${String(register)}`);
   return register >= 8 ? register - 8 : (register - 1) * 4;
 }
 
@@ -370,8 +613,16 @@ interface HeaderField {
 }
 
 const networkFields: Readonly<Record<Family, readonly HeaderField[]>> = {
-  IPv4: [{ name: 'protocol', offset: 9, length: 1 }, { name: 'saddr', offset: 12, length: 4 }, { name: 'daddr', offset: 16, length: 4 }],
-  IPv6: [{ name: 'nexthdr', offset: 6, length: 1 }, { name: 'saddr', offset: 8, length: 16 }, { name: 'daddr', offset: 24, length: 16 }],
+  IPv4: [
+    { name: 'protocol', offset: 9, length: 1 },
+    { name: 'saddr', offset: 12, length: 4 },
+    { name: 'daddr', offset: 16, length: 4 },
+  ],
+  IPv6: [
+    { name: 'nexthdr', offset: 6, length: 1 },
+    { name: 'saddr', offset: 8, length: 16 },
+    { name: 'daddr', offset: 24, length: 16 },
+  ],
 };
 
 const protocolsWithPorts = new Set(['tcp', 'udp', 'sctp', 'dccp', 'udplite']);
@@ -392,18 +643,43 @@ const metaKeys = new Map<number, KernelKey & { readonly length: number }>([
   [16, { name: 'l4proto', type: 'inet_proto', length: 1 }],
 ]);
 /** enum nft_ct_keys */
-const ctKeys = new Map<number, KernelKey>([[0, { name: 'state', type: 'ct_state' }], [2, { name: 'status', type: 'ct_status' }], [3, { name: 'mark', type: 'mark' }]]);
+const ctKeys = new Map<number, KernelKey>([
+  [0, { name: 'state', type: 'ct_state' }],
+  [2, { name: 'status', type: 'ct_status' }],
+  [3, { name: 'mark', type: 'mark' }],
+]);
 
 /** What `reject with icmp` and `with icmpv6` say for a code. */
 const rejectCodes: Readonly<Record<Family, ReadonlyMap<number, string>>> = {
-  IPv4: new Map([[0, 'net-unreachable'], [1, 'host-unreachable'], [2, 'prot-unreachable'], [3, 'port-unreachable'], [9, 'net-prohibited'], [10, 'host-prohibited'], [13, 'admin-prohibited']]),
-  IPv6: new Map([[0, 'no-route'], [1, 'admin-prohibited'], [3, 'addr-unreachable'], [4, 'port-unreachable'], [5, 'policy-fail'], [6, 'reject-route']]),
+  IPv4: new Map([
+    [0, 'net-unreachable'],
+    [1, 'host-unreachable'],
+    [2, 'prot-unreachable'],
+    [3, 'port-unreachable'],
+    [9, 'net-prohibited'],
+    [10, 'host-prohibited'],
+    [13, 'admin-prohibited'],
+  ]),
+  IPv6: new Map([
+    [0, 'no-route'],
+    [1, 'admin-prohibited'],
+    [3, 'addr-unreachable'],
+    [4, 'port-unreachable'],
+    [5, 'policy-fail'],
+    [6, 'reject-route'],
+  ]),
 };
 
 /** linux/netfilter/nf_nat.h; that there is an address and a port (1 and 2) is not said by a word. */
 function natFlags(flags = 0): { readonly flags?: unknown } {
   if ((flags & ~0x1f) !== 0) throw new NetlinkError(`the flags ${String(flags)} of a translation are not known`);
-  const words = ([[4, 'random'], [16, 'fully-random'], [8, 'persistent']] as const).flatMap(([bit, word]) => ((flags & bit) === 0 ? [] : [word]));
+  const words = (
+    [
+      [4, 'random'],
+      [16, 'fully-random'],
+      [8, 'persistent'],
+    ] as const
+  ).flatMap(([bit, word]) => ((flags & bit) === 0 ? [] : [word]));
   return words.length === 0 ? {} : { flags: words.length === 1 ? words[0] : words };
 }
 

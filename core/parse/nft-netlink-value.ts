@@ -1,22 +1,57 @@
 /** Values of nf_tables' registers and elements, by their type: from the kernel's bytes to JSON of libnftables-json(5), and keys back. */
 import { addressNumber, addressText } from '../address.ts';
-import { bigEndian, bigEndianBytes, isLittleEndian, NetlinkError, padded, zeroTerminated, type NetlinkAttributes } from '../netlink-message.ts';
+import {
+  bigEndian,
+  bigEndianBytes,
+  isLittleEndian,
+  NetlinkError,
+  padded,
+  zeroTerminated,
+  type NetlinkAttributes,
+} from '../netlink-message.ts';
 import { concatenatedKey } from '../nft-netlink-question.ts';
 import { protocolName, protocolNumber } from './nft-normal-form.ts';
 
 /** Types of nft, by the numbers that it stores with a set (include/datatype.h of nftables, enum datatypes). */
 const typesByNumber = new Map<number, NftValueType>([
-  [4, 'integer'], [5, 'string'], [7, 'ipv4_addr'], [8, 'ipv6_addr'], [12, 'inet_proto'], [13, 'inet_service'], [19, 'mark'], [26, 'ct_state'], [28, 'ct_status'],
+  [4, 'integer'],
+  [5, 'string'],
+  [7, 'ipv4_addr'],
+  [8, 'ipv6_addr'],
+  [12, 'inet_proto'],
+  [13, 'inet_service'],
+  [19, 'mark'],
+  [26, 'ct_state'],
+  [28, 'ct_status'],
 ]);
 
-export type NftValueType = 'integer' | 'string' | 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'inet_service' | 'mark' | 'ct_state' | 'ct_status' | 'fib_addrtype' | 'verdict';
+export type NftValueType =
+  | 'integer'
+  | 'string'
+  | 'ipv4_addr'
+  | 'ipv6_addr'
+  | 'inet_proto'
+  | 'inet_service'
+  | 'mark'
+  | 'ct_state'
+  | 'ct_status'
+  | 'fib_addrtype'
+  | 'verdict';
 
 /** NFT_DATA_VERDICT */
 const verdictType = 0xffffff00;
 
 /** Lengths in bytes; texts are as long as where they come from. */
 const lengths = new Map<NftValueType, number>([
-  ['integer', 4], ['ipv4_addr', 4], ['ipv6_addr', 16], ['inet_proto', 1], ['inet_service', 2], ['mark', 4], ['ct_state', 4], ['ct_status', 4], ['fib_addrtype', 4],
+  ['integer', 4],
+  ['ipv4_addr', 4],
+  ['ipv6_addr', 16],
+  ['inet_proto', 1],
+  ['inet_service', 2],
+  ['mark', 4],
+  ['ct_state', 4],
+  ['ct_status', 4],
+  ['fib_addrtype', 4],
 ]);
 
 /** The types of a set's key or data: six bits for each part of a concatenation. Throws NetlinkError for one that is not known here. */
@@ -25,7 +60,8 @@ export function valueTypesOf(number: number): readonly NftValueType[] {
   const types: NftValueType[] = [];
   for (let rest = number; rest > 0; rest = Math.floor(rest / 64)) {
     const type = typesByNumber.get(rest % 64);
-    if (type === undefined) throw new NetlinkError(`the type ${String(rest % 64)} of a set's key or value is not known`);
+    if (type === undefined)
+      throw new NetlinkError(`the type ${String(rest % 64)} of a set's key or value is not known`);
     types.unshift(type);
   }
   if (types.length === 0) throw new NetlinkError("a set's key or value has no type");
@@ -54,7 +90,8 @@ export function lengthOfTypes(types: readonly NftValueType[]): number | undefine
 export function valueJson(types: readonly NftValueType[], bytes: Uint8Array): unknown {
   const [only] = types;
   if (types.length === 1 && only !== undefined) return singleValueJson(only, bytes);
-  if (bytes.length !== lengthOfTypes(types)) throw new NetlinkError(`a value of ${String(bytes.length)} bytes is not one of ${types.join(' . ')}`);
+  if (bytes.length !== lengthOfTypes(types))
+    throw new NetlinkError(`a value of ${String(bytes.length)} bytes is not one of ${types.join(' . ')}`);
   let at = 0;
   const parts = types.map((type) => {
     const length = lengthOf(type) ?? 0;
@@ -67,7 +104,8 @@ export function valueJson(types: readonly NftValueType[], bytes: Uint8Array): un
 
 function singleValueJson(type: NftValueType, bytes: Uint8Array): unknown {
   const length = lengthOf(type);
-  if (length !== undefined && bytes.length !== length) throw new NetlinkError(`a value of ${String(bytes.length)} bytes is no ${type}`);
+  if (length !== undefined && bytes.length !== length)
+    throw new NetlinkError(`a value of ${String(bytes.length)} bytes is no ${type}`);
   switch (type) {
     case 'ipv4_addr':
       return addressText(bigEndian(bytes), 32);
@@ -112,7 +150,9 @@ function fieldBytes(type: NftValueType, word: string): Uint8Array | undefined {
     case 'ipv4_addr':
     case 'ipv6_addr': {
       const address = addressNumber(word);
-      return address?.bits === (type === 'ipv4_addr' ? 32 : 128) ? bigEndianBytes(address.value, address.bits / 8) : undefined;
+      return address?.bits === (type === 'ipv4_addr' ? 32 : 128)
+        ? bigEndianBytes(address.value, address.bits / 8)
+        : undefined;
     }
     case 'inet_proto': {
       const number = protocolNumber(word);
@@ -131,12 +171,36 @@ export function hostNumber(bytes: Uint8Array): bigint {
 }
 
 /** linux/rtnetlink.h, RTN_ */
-const addressTypes = ['unspec', 'unicast', 'local', 'broadcast', 'anycast', 'multicast', 'blackhole', 'unreachable', 'prohibit'];
+const addressTypes = [
+  'unspec',
+  'unicast',
+  'local',
+  'broadcast',
+  'anycast',
+  'multicast',
+  'blackhole',
+  'unreachable',
+  'prohibit',
+];
 
 /** Names by bit; NF_CT_STATE_BIT and enum ip_conntrack_status. */
 const flagNames: Readonly<Record<'ct_state' | 'ct_status', readonly (readonly [number, string])[]>> = {
-  ct_state: [[1, 'invalid'], [2, 'established'], [4, 'related'], [8, 'new'], [64, 'untracked']],
-  ct_status: [[1, 'expected'], [2, 'seen-reply'], [4, 'assured'], [8, 'confirmed'], [16, 'snat'], [32, 'dnat'], [512, 'dying']],
+  ct_state: [
+    [1, 'invalid'],
+    [2, 'established'],
+    [4, 'related'],
+    [8, 'new'],
+    [64, 'untracked'],
+  ],
+  ct_status: [
+    [1, 'expected'],
+    [2, 'seen-reply'],
+    [4, 'assured'],
+    [8, 'confirmed'],
+    [16, 'snat'],
+    [32, 'dnat'],
+    [512, 'dying'],
+  ],
 };
 
 /** One name or a list of names; the number where a bit has none. */
@@ -148,7 +212,14 @@ export function flagsJson(type: 'ct_state' | 'ct_status', value: number): unknow
 }
 
 /** enum nft_verdicts; negative numbers as they stand in 32 bits. */
-const verdicts = new Map([[0, 'drop'], [1, 'accept'], [0xffffffff, 'continue'], [0xfffffffd, 'jump'], [0xfffffffc, 'goto'], [0xfffffffb, 'return']]);
+const verdicts = new Map([
+  [0, 'drop'],
+  [1, 'accept'],
+  [0xffffffff, 'continue'],
+  [0xfffffffd, 'jump'],
+  [0xfffffffc, 'goto'],
+  [0xfffffffb, 'return'],
+]);
 
 /** `{"goto": {"target": "services"}}` of NFTA_DATA_VERDICT. */
 export function verdictJson(verdict: NetlinkAttributes): object {
@@ -158,7 +229,8 @@ export function verdictJson(verdict: NetlinkAttributes): object {
   const name = code === undefined ? undefined : verdicts.get(code);
   if (name === undefined) throw new NetlinkError(`the verdict ${String(code)} is not known`);
   const isJump = name === 'jump' || name === 'goto';
-  if (isJump !== (chain !== undefined)) throw new NetlinkError(`the verdict ${name} names ${chain === undefined ? 'no' : 'a'} chain`);
+  if (isJump !== (chain !== undefined))
+    throw new NetlinkError(`the verdict ${name} names ${chain === undefined ? 'no' : 'a'} chain`);
   return { [name]: isJump ? { target: chain } : null };
 }
 
@@ -169,6 +241,7 @@ export function intervalJson(type: 'ipv4_addr' | 'ipv6_addr' | 'inet_service', f
   if (from === to) return one(from);
   const size = to - from + 1n;
   const isPrefix = (size & (size - 1n)) === 0n && (from & (size - 1n)) === 0n;
-  if (isPrefix && type !== 'inet_service') return { prefix: { addr: one(from), len: bits - (size.toString(2).length - 1) } };
+  if (isPrefix && type !== 'inet_service')
+    return { prefix: { addr: one(from), len: bits - (size.toString(2).length - 1) } };
   return { range: [one(from), one(to)] };
 }

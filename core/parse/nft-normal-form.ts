@@ -4,7 +4,21 @@ import type { NftStatement } from '../nft-statement.ts';
 import { nftTypesOf } from '../nft-type.ts';
 
 /** Numbers that nft prints where the image has no /etc/protocols. */
-const protocolNames = new Map(Object.entries({ 1: 'icmp', 2: 'igmp', 6: 'tcp', 17: 'udp', 33: 'dccp', 47: 'gre', 50: 'esp', 51: 'ah', 58: 'ipv6-icmp', 132: 'sctp', 136: 'udplite' }));
+const protocolNames = new Map(
+  Object.entries({
+    1: 'icmp',
+    2: 'igmp',
+    6: 'tcp',
+    17: 'udp',
+    33: 'dccp',
+    47: 'gre',
+    50: 'esp',
+    51: 'ah',
+    58: 'ipv6-icmp',
+    132: 'sctp',
+    136: 'udplite',
+  }),
+);
 
 /** The name of a protocol that was printed as a number; any other word as it is. */
 export function protocolName(word: string): string {
@@ -24,16 +38,26 @@ export function withProtocolNames(key: NftExpression, value: NftExpression): Nft
 }
 
 /** Elements of a set of these types, with the names of protocols. */
-export function elementsWithProtocolNames(types: readonly string[], elements: readonly NftElement[]): readonly NftElement[] {
-  return types.includes('inet_proto') ? elements.map((element) => ({ ...element, key: named(types, element.key) })) : elements;
+export function elementsWithProtocolNames(
+  types: readonly string[],
+  elements: readonly NftElement[],
+): readonly NftElement[] {
+  return types.includes('inet_proto')
+    ? elements.map((element) => ({ ...element, key: named(types, element.key) }))
+    : elements;
 }
 
 function named(types: readonly string[], value: NftExpression): NftExpression {
   switch (value.kind) {
     case 'value':
-      return types[0] === 'inet_proto' && typeof value.value === 'number' ? { kind: 'value', value: protocolNames.get(String(value.value)) ?? value.value } : value;
+      return types[0] === 'inet_proto' && typeof value.value === 'number'
+        ? { kind: 'value', value: protocolNames.get(String(value.value)) ?? value.value }
+        : value;
     case 'set':
-      return { kind: 'set', elements: value.elements.map((element) => ({ ...element, key: named(types, element.key) })) };
+      return {
+        kind: 'set',
+        elements: value.elements.map((element) => ({ ...element, key: named(types, element.key) })),
+      };
     case 'concatenation':
       return { kind: 'concatenation', parts: value.parts.map((part, index) => named([types[index] ?? ''], part)) };
     case 'range':
@@ -45,20 +69,39 @@ function named(types: readonly string[], value: NftExpression): NftExpression {
 }
 
 /** ICMP's types (nft describe icmp_type). */
-const icmpTypes = new Map(Object.entries({
-  'echo-reply': 0, 'destination-unreachable': 3, 'source-quench': 4, redirect: 5, 'echo-request': 8, 'router-advertisement': 9, 'router-solicitation': 10, 'time-exceeded': 11,
-  'parameter-problem': 12, 'timestamp-request': 13, 'timestamp-reply': 14, 'info-request': 15, 'info-reply': 16, 'address-mask-request': 17, 'address-mask-reply': 18,
-}));
+const icmpTypes = new Map(
+  Object.entries({
+    'echo-reply': 0,
+    'destination-unreachable': 3,
+    'source-quench': 4,
+    redirect: 5,
+    'echo-request': 8,
+    'router-advertisement': 9,
+    'router-solicitation': 10,
+    'time-exceeded': 11,
+    'parameter-problem': 12,
+    'timestamp-request': 13,
+    'timestamp-reply': 14,
+    'info-request': 15,
+    'info-reply': 16,
+    'address-mask-request': 17,
+    'address-mask-reply': 18,
+  }),
+);
 
 function numbered(end: NftExpression): NftExpression {
   return end.kind === 'value' ? { kind: 'value', value: icmpTypes.get(String(end.value)) ?? end.value } : end;
 }
 
 /** What `reject` alone sends (nft(8), "Reject statement"). */
-const rejectTypes = new Map(Object.entries({ ip: 'icmp', ip6: 'icmpv6', inet: 'icmpx', bridge: 'icmpx', netdev: 'icmpx' }));
+const rejectTypes = new Map(
+  Object.entries({ ip: 'icmp', ip6: 'icmpv6', inet: 'icmpx', bridge: 'icmpx', netdev: 'icmpx' }),
+);
 
 /** A rejection without its type and code where they are what the table's family sends by itself. */
 export function defaultReject(reject: Extract<NftStatement, { kind: 'reject' }>, family: string): NftStatement {
   const { type, code } = reject;
-  return type === rejectTypes.get(family) && code?.kind === 'value' && code.value === 'port-unreachable' ? { kind: 'reject' } : reject;
+  return type === rejectTypes.get(family) && code?.kind === 'value' && code.value === 'port-unreachable'
+    ? { kind: 'reject' }
+    : reject;
 }

@@ -66,7 +66,11 @@ function readField(kind: NftObjectKind, tokens: NftTokens, fields: Fields): bool
       fields['flags'] = [...(Array.isArray(fields['flags']) ? (fields['flags'] as readonly unknown[]) : []), word];
       return true;
     default:
-      return kind === 'quota' && /^\d+$/.test(word) ? readQuota(tokens, Number(word), 'bytes', fields) : kind === 'secmark' ? readContext(word, fields) : false;
+      return kind === 'quota' && /^\d+$/.test(word)
+        ? readQuota(tokens, Number(word), 'bytes', fields)
+        : kind === 'secmark'
+          ? readContext(word, fields)
+          : false;
   }
 }
 
@@ -83,7 +87,8 @@ function readRate(tokens: NftTokens, fields: Fields): boolean {
   if (tokens.take('over')) fields['inv'] = true;
   const first = tokens.next()?.text ?? '';
   const [, inPackets, per] = /^(\d+)\/([a-z]+)$/.exec(first) ?? [];
-  const [, unit, unitPer] = inPackets === undefined ? (/^([a-z]+)\/([a-z]+)$/.exec(tokens.next()?.text ?? '') ?? []) : [];
+  const [, unit, unitPer] =
+    inPackets === undefined ? (/^([a-z]+)\/([a-z]+)$/.exec(tokens.next()?.text ?? '') ?? []) : [];
   if ((per === undefined && unitPer === undefined) || !/^\d+$/.test(inPackets ?? first)) return false;
   fields['rate'] = Number(inPackets ?? first);
   fields['per'] = per ?? unitPer;

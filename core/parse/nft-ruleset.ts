@@ -11,16 +11,37 @@ import { nftTypesOf } from '../nft-type.ts';
 import type { NftRule } from '../nft-statement.ts';
 import type { DumpParser, DumpProblem } from './dump-lines.ts';
 import { cycleText, findNftCycle } from './nft-cycle.ts';
-import { isNftCount, isObject, parseNftElements, parseNftExpression, parseNftRule, parseNftStatement, unrecognizedJson, type Json } from './nft-json.ts';
+import {
+  isNftCount,
+  isObject,
+  parseNftElements,
+  parseNftExpression,
+  parseNftRule,
+  parseNftStatement,
+  unrecognizedJson,
+  type Json,
+} from './nft-json.ts';
 import { elementsWithProtocolNames } from './nft-normal-form.ts';
 import { NftTableBuilder, tornText } from './nft-table-builder.ts';
 
 const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string()).min(1)]);
 const isTypes = (types: readonly string[]): boolean => types.every((type) => /^\w+$/.test(type));
 const keywordSchema = z.string().regex(/^\w+$/);
-const ownerSchema = z.looseObject({ family: z.string(), table: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional() });
+const ownerSchema = z.looseObject({
+  family: z.string(),
+  table: z.string(),
+  name: z.string(),
+  handle: z.int().optional(),
+  comment: z.string().optional(),
+});
 const flagsSchema = wordsSchema.refine((flags) => flags.every((flag) => /^[\w-]+$/.test(flag)));
-const tableSchema = z.looseObject({ family: z.string(), name: z.string(), handle: z.int().optional(), comment: z.string().optional(), flags: flagsSchema.optional() });
+const tableSchema = z.looseObject({
+  family: z.string(),
+  name: z.string(),
+  handle: z.int().optional(),
+  comment: z.string().optional(),
+  flags: flagsSchema.optional(),
+});
 const chainSchema = ownerSchema.extend({
   type: keywordSchema.optional(),
   hook: keywordSchema.optional(),
@@ -31,7 +52,12 @@ const chainSchema = ownerSchema.extend({
 });
 const setSchema = ownerSchema.extend({
   type: z.union([wordsSchema.refine(isTypes), z.strictObject({ typeof: z.unknown() })]),
-  map: z.union([wordsSchema.transform((types) => types.flatMap((type) => type.split(' . '))).refine(isTypes), z.strictObject({ typeof: z.unknown() })]).optional(),
+  map: z
+    .union([
+      wordsSchema.transform((types) => types.flatMap((type) => type.split(' . '))).refine(isTypes),
+      z.strictObject({ typeof: z.unknown() }),
+    ])
+    .optional(),
   flags: wordsSchema.refine((flags) => flags.every((flag) => nftSetFlags.has(flag))).optional(),
   timeout: z.int().nonnegative().optional(),
   'gc-interval': z.int().nonnegative().optional(),
@@ -41,23 +67,66 @@ const setSchema = ownerSchema.extend({
   elem: z.array(z.unknown()).optional(),
   stmt: z.array(z.unknown()).optional(),
 });
-const flowtableSchema = ownerSchema.extend({ hook: keywordSchema, prio: z.int(), dev: wordsSchema.optional(), flags: flagsSchema.optional(), counter: z.unknown().optional() });
+const flowtableSchema = ownerSchema.extend({
+  hook: keywordSchema,
+  prio: z.int(),
+  dev: wordsSchema.optional(),
+  flags: flagsSchema.optional(),
+  counter: z.unknown().optional(),
+});
 const tableFields = new Set(Object.keys(tableSchema.shape));
 const chainFields = new Set(Object.keys(chainSchema.shape));
 const setFields = new Set(Object.keys(setSchema.shape));
 const flowtableFields = new Set(Object.keys(flowtableSchema.shape));
-const hasOnly = (body: Json, fields: ReadonlySet<string>): boolean => Object.keys(body).every((field) => fields.has(field));
+const hasOnly = (body: Json, fields: ReadonlySet<string>): boolean =>
+  Object.keys(body).every((field) => fields.has(field));
 
 const countSchema = z.number().refine(isNftCount);
 /** What objects hold (libnftables-json(5), "COUNTER" and so on). */
-const objectSchemas: ReadonlyMap<NftObject['kind'], z.ZodType<NftObject['fields']>> = new Map<NftObject['kind'], z.ZodType<NftObject['fields']>>([
+const objectSchemas: ReadonlyMap<NftObject['kind'], z.ZodType<NftObject['fields']>> = new Map<
+  NftObject['kind'],
+  z.ZodType<NftObject['fields']>
+>([
   ['counter', z.strictObject({ packets: countSchema, bytes: countSchema })],
   ['quota', z.strictObject({ bytes: countSchema, used: countSchema.optional(), inv: z.boolean().optional() })],
-  ['limit', z.strictObject({ rate: countSchema, per: keywordSchema.optional(), burst: countSchema.optional(), rate_unit: keywordSchema.optional(), burst_unit: keywordSchema.optional(), inv: z.boolean().optional() })],
+  [
+    'limit',
+    z.strictObject({
+      rate: countSchema,
+      per: keywordSchema.optional(),
+      burst: countSchema.optional(),
+      rate_unit: keywordSchema.optional(),
+      burst_unit: keywordSchema.optional(),
+      inv: z.boolean().optional(),
+    }),
+  ],
   ['ct helper', z.strictObject({ type: z.string(), protocol: keywordSchema, l3proto: keywordSchema.optional() })],
-  ['ct timeout', z.strictObject({ protocol: keywordSchema, l3proto: keywordSchema.optional(), policy: z.record(z.string(), countSchema) })],
-  ['ct expectation', z.strictObject({ protocol: keywordSchema, dport: countSchema, timeout: countSchema, size: countSchema, l3proto: keywordSchema.optional() })],
-  ['synproxy', z.strictObject({ mss: countSchema.optional(), wscale: countSchema.optional(), flags: z.union([z.string(), z.array(z.string())]).optional() })],
+  [
+    'ct timeout',
+    z.strictObject({
+      protocol: keywordSchema,
+      l3proto: keywordSchema.optional(),
+      policy: z.record(z.string(), countSchema),
+    }),
+  ],
+  [
+    'ct expectation',
+    z.strictObject({
+      protocol: keywordSchema,
+      dport: countSchema,
+      timeout: countSchema,
+      size: countSchema,
+      l3proto: keywordSchema.optional(),
+    }),
+  ],
+  [
+    'synproxy',
+    z.strictObject({
+      mss: countSchema.optional(),
+      wscale: countSchema.optional(),
+      flags: z.union([z.string(), z.array(z.string())]).optional(),
+    }),
+  ],
   ['secmark', z.strictObject({ context: z.string() })],
 ]);
 
@@ -96,7 +165,7 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
 
   push(chunk: Uint8Array | string): void {
     // Line by line, so that a break has the number of its line.
-    for (let from = 0; from < chunk.length; ) {
+    for (let from = 0; from < chunk.length;) {
       const newline = typeof chunk === 'string' ? chunk.indexOf('\n', from) : chunk.indexOf(10, from);
       const end = newline < 0 ? chunk.length : newline + 1;
       this.#piece(typeof chunk === 'string' ? chunk.slice(from, end) : chunk.subarray(from, end));
@@ -143,7 +212,10 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   #notAListing(): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
-    this.#problems.push({ line: this.#line, message: 'the JSON is not that of nft -j list ruleset: it has no list "nftables"' });
+    this.#problems.push({
+      line: this.#line,
+      message: 'the JSON is not that of nft -j list ruleset: it has no list "nftables"',
+    });
   }
 
   #broken(why: string): void {
@@ -151,8 +223,15 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     this.#isBroken = true;
     const table = this.#last;
     if (table !== undefined) this.#tables.delete(table);
-    const left = table === undefined ? '' : `; table ${table} may not be whole and is left out, and so is all that came after`;
-    this.#problems.push(present({ line: this.#line, table, message: `the JSON of nft cannot be read any further (${why})${left}: the dump may be torn; make it anew` }));
+    const left =
+      table === undefined ? '' : `; table ${table} may not be whole and is left out, and so is all that came after`;
+    this.#problems.push(
+      present({
+        line: this.#line,
+        table,
+        message: `the JSON of nft cannot be read any further (${why})${left}: the dump may be torn; make it anew`,
+      }),
+    );
   }
 
   #tableOf(family: string, name: string): NftTableBuilder {
@@ -177,8 +256,17 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     if (kind === 'metainfo' && more.length === 0) return;
     const family = isObject(body) ? body['family'] : undefined;
     const owner = isObject(body) ? (kind === 'table' ? body['name'] : body['table']) : undefined;
-    if (kind === undefined || !isObject(body) || typeof family !== 'string' || !nftFamilies.has(family) || typeof owner !== 'string') {
-      this.#problems.push({ line: this.#line, message: `an object of the listing is of no known table and is left out: ${JSON.stringify(value).slice(0, 120)}` });
+    if (
+      kind === undefined ||
+      !isObject(body) ||
+      typeof family !== 'string' ||
+      !nftFamilies.has(family) ||
+      typeof owner !== 'string'
+    ) {
+      this.#problems.push({
+        line: this.#line,
+        message: `an object of the listing is of no known table and is left out: ${JSON.stringify(value).slice(0, 120)}`,
+      });
       return;
     }
     if (this.#torn.has(`${family} ${owner}`)) return;
@@ -186,8 +274,19 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     const isNew = more.length > 0 ? undefined : this.#add(table, kind, body, family);
     if (isNew === undefined) {
       table.addUnrecognized(unrecognizedJson(value));
-      this.#problems.push({ line: this.#line, message: `a part of table ${family} ${owner} is not understood, and kept as it stands: ${JSON.stringify(value).slice(0, 80)}` });
-    } else if (!isNew) this.#tear(family, owner, this.#line, kind === 'table' ? 'it is listed a second time, and both are left out, for they need not be of one moment' : `${kind} ${String(body['name'])} is there a second time`);
+      this.#problems.push({
+        line: this.#line,
+        message: `a part of table ${family} ${owner} is not understood, and kept as it stands: ${JSON.stringify(value).slice(0, 80)}`,
+      });
+    } else if (!isNew)
+      this.#tear(
+        family,
+        owner,
+        this.#line,
+        kind === 'table'
+          ? 'it is listed a second time, and both are left out, for they need not be of one moment'
+          : `${kind} ${String(body['name'])} is there a second time`,
+      );
   }
 
   /** @returns false where the table has such a thing of that name already; undefined where it is not understood */
@@ -219,12 +318,24 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
         const parsed = flowtableSchema.safeParse(body);
         if (!parsed.success || !hasOnly(body, flowtableFields)) return undefined;
         const { name, handle, hook, prio, dev, flags, counter } = parsed.data;
-        return table.addFlowtable(present({ name, handle, hook, priority: prio, devices: dev ?? [], flags, hasCounter: counter === undefined ? undefined : true }));
+        return table.addFlowtable(
+          present({
+            name,
+            handle,
+            hook,
+            priority: prio,
+            devices: dev ?? [],
+            flags,
+            hasCounter: counter === undefined ? undefined : true,
+          }),
+        );
       }
       default: {
         const [known, schema] = [...objectSchemas].find(([each]) => each === kind) ?? [];
         const parsed = ownerSchema.safeParse(body);
-        const fields = schema?.safeParse(Object.fromEntries(Object.entries(body).filter(([field]) => !Object.hasOwn(ownerSchema.shape, field))));
+        const fields = schema?.safeParse(
+          Object.fromEntries(Object.entries(body).filter(([field]) => !Object.hasOwn(ownerSchema.shape, field))),
+        );
         if (known === undefined || !parsed.success || fields?.success !== true) return undefined;
         const { name, handle, comment } = parsed.data;
         return table.addObject(present({ kind: known, name, handle, comment, fields: fields.data }));
@@ -237,7 +348,10 @@ function addChain(table: NftTableBuilder, body: Json): boolean | undefined {
   const parsed = chainSchema.safeParse(body);
   if (!parsed.success || !hasOnly(body, chainFields)) return undefined;
   const { name, handle, comment, flags, type, hook, prio, policy, dev } = parsed.data;
-  const base = type === undefined || hook === undefined || prio === undefined ? undefined : present({ type, hook, priority: prio, policy: policy ?? 'accept', devices: dev });
+  const base =
+    type === undefined || hook === undefined || prio === undefined
+      ? undefined
+      : present({ type, hook, priority: prio, policy: policy ?? 'accept', devices: dev });
   // Half a hook is none, and where the chain hangs is not to be guessed.
   if (base === undefined && [type, hook, prio, policy, dev].some((each) => each !== undefined)) return undefined;
   return table.addChain(name, present({ base, handle, comment, flags }));
@@ -267,10 +381,15 @@ export function parseNftSet(body: unknown, family: string): NftSet | undefined {
     comment,
     handle,
     statements: stmt?.map((each) => parseNftStatement(each, family)),
-    elements: elementsWithProtocolNames(types, (elem ?? []).map((each): NftElement => {
-      const element = parseNftElements([each])?.[0];
-      return element === undefined || !isOfTypes(types, element.key) ? { key: unrecognizedJson(each) satisfies NftExpression } : element;
-    })),
+    elements: elementsWithProtocolNames(
+      types,
+      (elem ?? []).map((each): NftElement => {
+        const element = parseNftElements([each])?.[0];
+        return element === undefined || !isOfTypes(types, element.key)
+          ? { key: unrecognizedJson(each) satisfies NftExpression }
+          : element;
+      }),
+    ),
   });
 }
 
@@ -281,5 +400,7 @@ function isOfTypes(types: readonly string[], key: NftExpression): boolean {
 }
 
 function isBlank(chunk: Uint8Array | string): boolean {
-  return typeof chunk === 'string' ? chunk.trim() === '' : chunk.every((byte) => byte === 10 || byte === 13 || byte === 32 || byte === 9);
+  return typeof chunk === 'string'
+    ? chunk.trim() === ''
+    : chunk.every((byte) => byte === 10 || byte === 13 || byte === 32 || byte === 9);
 }

@@ -1,6 +1,16 @@
 /** Statements of a rule in nft's own words, as `nft list` of version 0.9 to 1.1 prints them (nft(8), "Statements"). */
 import type { NftElement, NftExpression } from '../nft-expression.ts';
-import { isNftBurstUnit, nftByteUnits, type NftLimit, type NftLog, type NftNat, type NftObjectKind, type NftQuota, type NftRule, type NftStatement } from '../nft-statement.ts';
+import {
+  isNftBurstUnit,
+  nftByteUnits,
+  type NftLimit,
+  type NftLog,
+  type NftNat,
+  type NftObjectKind,
+  type NftQuota,
+  type NftRule,
+  type NftStatement,
+} from '../nft-statement.ts';
 import { nftFlagTypes, nftTypesOf } from '../nft-type.ts';
 import { millisecondsOf, readData, readElement, readKey, readValue, readVerdict } from './nft-expression-text.ts';
 import { present } from '../present.ts';
@@ -30,7 +40,11 @@ export function parseNftRuleText(line: string, chain: string, family: string): N
 export function parseNftStatementText(text: string, family: string): NftStatement {
   const { statements } = parseNftRuleText(text, '', family);
   const [statement] = statements;
-  return statement === undefined || statements.length > 1 ? { kind: 'unrecognized', text, json: text } : statement.kind === 'unrecognized' ? { ...statement, json: text } : statement;
+  return statement === undefined || statements.length > 1
+    ? { kind: 'unrecognized', text, json: text }
+    : statement.kind === 'unrecognized'
+      ? { ...statement, json: text }
+      : statement;
 }
 
 /** A statement of an element or a set: a counter, a limit, a quota. */
@@ -41,7 +55,14 @@ export function readElementStatement(tokens: NftTokens): NftStatement | undefine
 /** `nft -a` prints the handle behind a sign of comment. */
 function takeHandle(tokens: NftTokens): number | undefined {
   const [number, word, sign] = [tokens.fromEnd(0), tokens.fromEnd(1), tokens.fromEnd(2)];
-  if (sign?.text !== '#' || sign.isQuoted || word?.text !== 'handle' || number === undefined || !/^\d+$/.test(number.text)) return undefined;
+  if (
+    sign?.text !== '#' ||
+    sign.isQuoted ||
+    word?.text !== 'handle' ||
+    number === undefined ||
+    !/^\d+$/.test(number.text)
+  )
+    return undefined;
   tokens.cut(3);
   return Number(number.text);
 }
@@ -55,7 +76,9 @@ function takeComment(tokens: NftTokens): string | undefined {
 
 const natFlags = ['random', 'fully-random', 'persistent', 'netmap'] as const;
 const queueFlags = ['bypass', 'fanout'] as const;
-const namedObjects: ReadonlyMap<string, NftObjectKind> = new Map(Object.entries<NftObjectKind>({ helper: 'ct helper', timeout: 'ct timeout', expectation: 'ct expectation' }));
+const namedObjects: ReadonlyMap<string, NftObjectKind> = new Map(
+  Object.entries<NftObjectKind>({ helper: 'ct helper', timeout: 'ct timeout', expectation: 'ct expectation' }),
+);
 const setOperations = ['add', 'update', 'delete'] as const;
 
 class StatementReader {
@@ -101,7 +124,9 @@ class StatementReader {
 
   #stateful(): NftStatement | undefined {
     const tokens = this.#tokens;
-    const object = (['counter', 'quota', 'limit', 'synproxy'] as const).find((kind) => tokens.word() === kind && tokens.word(1) === 'name');
+    const object = (['counter', 'quota', 'limit', 'synproxy'] as const).find(
+      (kind) => tokens.word() === kind && tokens.word(1) === 'name',
+    );
     if (object !== undefined) {
       tokens.next();
       tokens.next();
@@ -153,7 +178,10 @@ class StatementReader {
     const first = tokens.word();
     const inPackets = /^(\d+)\/([a-z]+)$/.exec(first);
     const inBytes = /^\d+$/.test(first) ? /^([a-z]+)\/([a-z]+)$/.exec(tokens.word(1)) : null;
-    const [rate, rateUnit, per] = inPackets !== null ? [Number(inPackets[1]), undefined, inPackets[2]] : [Number(first), inBytes?.[1], inBytes?.[2]];
+    const [rate, rateUnit, per] =
+      inPackets !== null
+        ? [Number(inPackets[1]), undefined, inPackets[2]]
+        : [Number(first), inBytes?.[1], inBytes?.[2]];
     if (per === undefined) return undefined;
     tokens.next();
     if (inBytes !== null) tokens.next();
@@ -162,59 +190,69 @@ class StatementReader {
     const unit = tokens.name();
     if (burst === undefined || unit === undefined || !isNftBurstUnit(unit, rateUnit)) return undefined;
     const isDefault = burst === (rateUnit === undefined ? 5 : 0);
-    return present({ kind: 'limit', rate, per, rateUnit, burst: isDefault ? undefined : burst, burstUnit: isDefault || unit === 'packets' ? undefined : unit, isOver });
+    return present({
+      kind: 'limit',
+      rate,
+      per,
+      rateUnit,
+      burst: isDefault ? undefined : burst,
+      burstUnit: isDefault || unit === 'packets' ? undefined : unit,
+      isOver,
+    });
   }
 
   /** By the first word, which is taken already. */
-  readonly #readers: ReadonlyMap<string, () => NftStatement | undefined> = new Map(Object.entries<() => NftStatement | undefined>({
-    reject: () => this.#reject(),
-    log: () => this.#log(),
-    notrack: () => ({ kind: 'notrack' }),
-    queue: () => this.#queue(),
-    tproxy: () => {
-      const family = this.#tokens.takeOneOf(['ip', 'ip6']);
-      const target = this.#tokens.take('to') ? this.#target() : undefined;
-      return target === undefined ? undefined : present({ kind: 'tproxy', family, ...target });
-    },
-    dup: () => this.#copy('dup'),
-    fwd: () => this.#copy('fwd'),
-    synproxy: () => this.#synproxy(),
-    flow: () => {
-      if (!this.#tokens.take('add') && !this.#tokens.take('offload')) return undefined;
-      const name = this.#tokens.name();
-      return name?.startsWith('@') === true ? { kind: 'flow', flowtable: name.slice(1) } : undefined;
-    },
-    meter: () => this.#meter(),
-    reset: () => {
-      const option = readKey(this.#tokens, readElementStatement);
-      return option === undefined ? undefined : { kind: 'reset', option };
-    },
-    xt: () => {
-      const type = this.#tokens.takeOneOf(['match', 'target', 'watcher']);
-      const name = this.#tokens.name();
-      return type === undefined || name === undefined ? undefined : { kind: 'xt', type, name };
-    },
-    // `# xt_conntrack`: as nft without libxtables shows it.
-    '#': () => {
-      const name = this.#tokens.word();
-      if (!name.startsWith('xt_')) return undefined;
-      this.#tokens.next();
-      return { kind: 'xt', type: 'extension', name: name.slice(3) };
-    },
-    // `ct helper set "ftp"`: an object of the table.
-    ct: () => {
-      const object = namedObjects.get(this.#tokens.word());
-      if (object === undefined || this.#tokens.word(1) !== 'set') return undefined;
-      this.#tokens.next();
-      this.#tokens.next();
-      const name = this.#valueOf([]);
-      return name === undefined ? undefined : { kind: 'object', object, name };
-    },
-    meta: () => {
-      if (!this.#tokens.take('secmark', 'set') || this.#tokens.peek()?.isQuoted !== true) return undefined;
-      return { kind: 'object', object: 'secmark', name: { kind: 'value', value: this.#tokens.next()?.text ?? '' } };
-    },
-  }));
+  readonly #readers: ReadonlyMap<string, () => NftStatement | undefined> = new Map(
+    Object.entries<() => NftStatement | undefined>({
+      reject: () => this.#reject(),
+      log: () => this.#log(),
+      notrack: () => ({ kind: 'notrack' }),
+      queue: () => this.#queue(),
+      tproxy: () => {
+        const family = this.#tokens.takeOneOf(['ip', 'ip6']);
+        const target = this.#tokens.take('to') ? this.#target() : undefined;
+        return target === undefined ? undefined : present({ kind: 'tproxy', family, ...target });
+      },
+      dup: () => this.#copy('dup'),
+      fwd: () => this.#copy('fwd'),
+      synproxy: () => this.#synproxy(),
+      flow: () => {
+        if (!this.#tokens.take('add') && !this.#tokens.take('offload')) return undefined;
+        const name = this.#tokens.name();
+        return name?.startsWith('@') === true ? { kind: 'flow', flowtable: name.slice(1) } : undefined;
+      },
+      meter: () => this.#meter(),
+      reset: () => {
+        const option = readKey(this.#tokens, readElementStatement);
+        return option === undefined ? undefined : { kind: 'reset', option };
+      },
+      xt: () => {
+        const type = this.#tokens.takeOneOf(['match', 'target', 'watcher']);
+        const name = this.#tokens.name();
+        return type === undefined || name === undefined ? undefined : { kind: 'xt', type, name };
+      },
+      // `# xt_conntrack`: as nft without libxtables shows it.
+      '#': () => {
+        const name = this.#tokens.word();
+        if (!name.startsWith('xt_')) return undefined;
+        this.#tokens.next();
+        return { kind: 'xt', type: 'extension', name: name.slice(3) };
+      },
+      // `ct helper set "ftp"`: an object of the table.
+      ct: () => {
+        const object = namedObjects.get(this.#tokens.word());
+        if (object === undefined || this.#tokens.word(1) !== 'set') return undefined;
+        this.#tokens.next();
+        this.#tokens.next();
+        const name = this.#valueOf([]);
+        return name === undefined ? undefined : { kind: 'object', object, name };
+      },
+      meta: () => {
+        if (!this.#tokens.take('secmark', 'set') || this.#tokens.peek()?.isQuoted !== true) return undefined;
+        return { kind: 'object', object: 'secmark', name: { kind: 'value', value: this.#tokens.next()?.text ?? '' } };
+      },
+    }),
+  );
 
   #valueOf(types: readonly string[]): NftExpression | undefined {
     return readValue(this.#tokens, types.length === 0 ? [''] : types, readElementStatement);
@@ -242,16 +280,40 @@ class StatementReader {
     if (tokens.take('/')) {
       // `tcp flags syn / fin,syn`: the flags among those behind the stroke.
       const mask = this.#valueOf(types);
-      return mask === undefined ? undefined : { kind: 'match', operator: operator ?? '==', left: { kind: 'binary', operator: '&', operands: [key, mask] }, right };
+      return mask === undefined
+        ? undefined
+        : {
+            kind: 'match',
+            operator: operator ?? '==',
+            left: { kind: 'binary', operator: '&', operands: [key, mask] },
+            right,
+          };
     }
-    const asksForFlags = operator === undefined && key.kind !== 'binary' && nftFlagTypes.has(types[0] ?? '') && types.length === 1 && right.kind !== 'set' && right.kind !== 'setReference';
-    return { kind: 'match', operator: operator ?? (asksForFlags ? 'in' : '=='), left: key, right: withProtocolNames(key, right) };
+    const asksForFlags =
+      operator === undefined &&
+      key.kind !== 'binary' &&
+      nftFlagTypes.has(types[0] ?? '') &&
+      types.length === 1 &&
+      right.kind !== 'set' &&
+      right.kind !== 'setReference';
+    return {
+      kind: 'match',
+      operator: operator ?? (asksForFlags ? 'in' : '=='),
+      left: key,
+      right: withProtocolNames(key, right),
+    };
   }
 
   #nat(type: NftNat['type']): NftStatement | undefined {
     const tokens = this.#tokens;
     const family = tokens.word() === 'ip' || tokens.word() === 'ip6' ? tokens.next()?.text : undefined;
-    const typeFlags = tokens.take('addr', '.', 'port') ? ['concat'] : tokens.take('interval') ? ['interval'] : tokens.take('prefix') ? ['prefix'] : undefined;
+    const typeFlags = tokens.take('addr', '.', 'port')
+      ? ['concat']
+      : tokens.take('interval')
+        ? ['interval']
+        : tokens.take('prefix')
+          ? ['prefix']
+          : undefined;
     let target: Target | undefined = {};
     if (tokens.take('to')) target = this.#target();
     if (target === undefined) return undefined;
@@ -263,7 +325,9 @@ class StatementReader {
   #flagList<Flag extends string>(known: readonly Flag[]): Flag[] {
     const flags: Flag[] = [];
     for (;;) {
-      const flag = known.find((each) => each === this.#tokens.word(flags.length > 0 && this.#tokens.word() === ',' ? 1 : 0));
+      const flag = known.find(
+        (each) => each === this.#tokens.word(flags.length > 0 && this.#tokens.word() === ',' ? 1 : 0),
+      );
       if (flag === undefined) return flags;
       if (flags.length > 0) this.#tokens.take(',');
       this.#tokens.next();
@@ -288,7 +352,9 @@ class StatementReader {
     const address = this.#valueOf([]);
     // A constant that is no address.
     if (address === undefined || address.kind === 'value') return undefined;
-    return tokens.word().startsWith(':') && tokens.peek()?.isGlued === true ? this.#portBehindColon({ address }) : { address };
+    return tokens.word().startsWith(':') && tokens.peek()?.isGlued === true
+      ? this.#portBehindColon({ address })
+      : { address };
   }
 
   #portBehindColon(target: Target): Target | undefined {
@@ -304,7 +370,9 @@ class StatementReader {
     const type = tokens.takeOneOf(['icmp', 'icmpv6', 'icmpx']);
     tokens.take('type');
     const code = this.#valueOf([]);
-    return type === undefined || code === undefined ? undefined : defaultReject({ kind: 'reject', type, code }, this.#family);
+    return type === undefined || code === undefined
+      ? undefined
+      : defaultReject({ kind: 'reject', type, code }, this.#family);
   }
 
   #log(): NftStatement | undefined {
@@ -382,7 +450,9 @@ class StatementReader {
     const size = tokens.numberAfter('size');
     const body = this.#elementBody();
     const [statement] = body?.statements ?? [];
-    return name === undefined || body === undefined || statement === undefined || body.statements.length > 1 ? undefined : present({ kind: 'meter', name, size, key: body.element, statement });
+    return name === undefined || body === undefined || statement === undefined || body.statements.length > 1
+      ? undefined
+      : present({ kind: 'meter', name, size, key: body.element, statement });
   }
 
   #setUpdate(operation: (typeof setOperations)[number]): NftStatement | undefined {
@@ -424,7 +494,10 @@ function targetOf(word: string): { address: NftExpression; port?: NftExpression 
   const [, from, to, port] = bracketed ?? plain ?? bare ?? [];
   if (from === undefined) return undefined;
   const address: NftExpression = { kind: 'value', value: from };
-  return present({ address: to === undefined ? address : { kind: 'range', from: address, to: { kind: 'value', value: to } }, port: port === undefined ? undefined : portsOf(port) });
+  return present({
+    address: to === undefined ? address : { kind: 'range', from: address, to: { kind: 'value', value: to } },
+    port: port === undefined ? undefined : portsOf(port),
+  });
 }
 
 function portsOf(text: string): NftExpression {

@@ -5,7 +5,14 @@
 import type { NftElement } from '../nft-expression.ts';
 import { printNftStatement } from '../nft-print-text.ts';
 import type { NftRule } from '../nft-statement.ts';
-import { nftSetFlags, type NftBase, type NftFlowtable, type NftObject, type NftRulesetTable, type NftSet } from '../nft-table.ts';
+import {
+  nftSetFlags,
+  type NftBase,
+  type NftFlowtable,
+  type NftObject,
+  type NftRulesetTable,
+  type NftSet,
+} from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
 import { cycleText, findNftCycle } from './nft-cycle.ts';
@@ -18,7 +25,21 @@ import { NftTableBuilder, tornText } from './nft-table-builder.ts';
 import { objectFields } from './nft-object-text.ts';
 import { NftTokens } from './nft-tokens.ts';
 
-const blockKinds = ['chain', 'set', 'map', 'counter', 'quota', 'limit', 'ct helper', 'ct timeout', 'ct expectation', 'synproxy', 'secmark', 'tunnel', 'flowtable'] as const;
+const blockKinds = [
+  'chain',
+  'set',
+  'map',
+  'counter',
+  'quota',
+  'limit',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+  'synproxy',
+  'secmark',
+  'tunnel',
+  'flowtable',
+] as const;
 type BlockKind = (typeof blockKinds)[number] | 'unknown';
 
 interface Block {
@@ -71,7 +92,12 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
           return;
         }
         this.#interrupted += text.slice(0, warning.index);
-        this.#firstWarning ??= { line, isNote: true, lacksTargets: true, message: `this nft cannot print the matches and targets of iptables (${warning[1] ?? ''}); add what iptables-save prints` };
+        this.#firstWarning ??= {
+          line,
+          isNote: true,
+          lacksTargets: true,
+          message: `this nft cannot print the matches and targets of iptables (${warning[1] ?? ''}); add what iptables-save prints`,
+        };
       },
       (problem) => {
         if (this.#table === undefined) this.#problems.push(problem);
@@ -86,21 +112,33 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
 
   end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
     const { lines } = this.#lines.end();
-    if (this.#table !== undefined) this.#torn(lines, `the listing ends before ${this.#block === undefined ? 'the table' : this.#block.head} is closed`);
-    return { result: [...this.#tables.values()], problems: [...this.#problems, ...(this.#firstWarning === undefined ? [] : [this.#firstWarning])] };
+    if (this.#table !== undefined)
+      this.#torn(
+        lines,
+        `the listing ends before ${this.#block === undefined ? 'the table' : this.#block.head} is closed`,
+      );
+    return {
+      result: [...this.#tables.values()],
+      problems: [...this.#problems, ...(this.#firstWarning === undefined ? [] : [this.#firstWarning])],
+    };
   }
 
   #line(raw: string, line: number): void {
     const text = raw.trim();
     const table = /^table\s+(?:(ip|ip6|inet|arp|bridge|netdev)\s+)?(\S+)\s*\{(?:\s*#\s*(.*))?$/.exec(raw);
     if (table !== null) {
-      if (this.#table !== undefined) this.#torn(line, `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`);
+      if (this.#table !== undefined)
+        this.#torn(
+          line,
+          `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`,
+        );
       this.#isSkipping = false;
       this.#isOutsideTold = false;
       this.#table = new NftTableBuilder(table[1] ?? 'ip', table[2] ?? '');
       this.#table.handle = handleOf(table[3]);
       const name = `${this.#table.family} ${this.#table.name}`;
-      if (this.#names.has(name)) this.#torn(line, 'it is listed a second time, and both are left out, for they need not be of one moment');
+      if (this.#names.has(name))
+        this.#torn(line, 'it is listed a second time, and both are left out, for they need not be of one moment');
       this.#names.add(name);
       return;
     }
@@ -114,7 +152,13 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     // "# Warning: table ip nat is managed by iptables-nft, do not touch!"
     if (text.startsWith('#') || this.#isOutsideTold) return;
     this.#isOutsideTold = true;
-    this.#problems.push({ line, message: text === '}' ? 'a brace is closed that was not opened' : `this line is in no table, as nft prints none, and is left out: ${text.slice(0, 80)}` });
+    this.#problems.push({
+      line,
+      message:
+        text === '}'
+          ? 'a brace is closed that was not opened'
+          : `this line is in no table, as nft prints none, and is left out: ${text.slice(0, 80)}`,
+    });
   }
 
   /** One sentence for a table; what is left of it is passed over. */
@@ -159,7 +203,17 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     if (head?.[1] !== undefined) {
       const kind = blockKinds.find((each) => head[1]?.startsWith(`${each} `) === true);
       const name = kind === undefined ? '' : head[1].slice(kind.length + 1).trim();
-      this.#block = { kind: kind === undefined || /\s/.test(name) ? 'unknown' : kind, head: head[1], name, handle: handleOf(head[2]), line, depth: 0, lines: [], set: {}, elements: undefined };
+      this.#block = {
+        kind: kind === undefined || /\s/.test(name) ? 'unknown' : kind,
+        head: head[1],
+        name,
+        handle: handleOf(head[2]),
+        line,
+        depth: 0,
+        lines: [],
+        set: {},
+        elements: undefined,
+      };
       return;
     }
     const comment = /^comment "([^"]*)"$/.exec(text);
@@ -218,7 +272,8 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       return;
     }
     if (!isBalanced(text)) {
-      if (text.startsWith('}') || countOf(text, '}') > countOf(text, '{')) this.#torn(line, `a line of ${block.head} is broken (${text.slice(0, 40)})`);
+      if (text.startsWith('}') || countOf(text, '}') > countOf(text, '{'))
+        this.#torn(line, `a line of ${block.head} is broken (${text.slice(0, 40)})`);
       else this.#pending = text;
       return;
     }
@@ -228,7 +283,8 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
         break;
       case 'set':
       case 'map':
-        if (!setLine(block.set, text.replace(/;$/, ''), block.kind === 'map')) this.#keepOfSet(table, block, text, line);
+        if (!setLine(block.set, text.replace(/;$/, ''), block.kind === 'map'))
+          this.#keepOfSet(table, block, text, line);
         break;
       default:
         block.lines.push(text);
@@ -239,7 +295,9 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     const before = elements.elements.length;
     const behind = elements.add(text);
     if (behind !== '') this.#keepOfSet(table, block, behind, line);
-    for (const { key } of elements.elements.slice(before)) if (key.kind === 'unrecognized') this.#notUnderstood(line, `an element of ${block.head} of table ${table.family} ${table.name}`, key.text);
+    for (const { key } of elements.elements.slice(before))
+      if (key.kind === 'unrecognized')
+        this.#notUnderstood(line, `an element of ${block.head} of table ${table.family} ${table.name}`, key.text);
   }
 
   #keepOfSet(table: NftTableBuilder, block: Block, text: string, line: number): void {
@@ -282,9 +340,25 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       case 'map': {
         const { type = [], data, ...rest } = block.set;
         const elements: readonly NftElement[] = block.elements?.elements ?? [];
-        if (block.set.type === undefined) this.#notUnderstood(block.line, `${block.head} of table ${table.family} ${table.name}, which has no type,`, block.head);
+        if (block.set.type === undefined)
+          this.#notUnderstood(
+            block.line,
+            `${block.head} of table ${table.family} ${table.name}, which has no type,`,
+            block.head,
+          );
         const unknown = lines.length > 0 ? lines : undefined;
-        return table.addSet(present({ ...rest, name, type, data: kind === 'map' ? (data ?? []) : undefined, flags: rest.flags ?? [], handle, elements: elementsWithProtocolNames(type, elements), unrecognized: unknown }));
+        return table.addSet(
+          present({
+            ...rest,
+            name,
+            type,
+            data: kind === 'map' ? (data ?? []) : undefined,
+            flags: rest.flags ?? [],
+            handle,
+            elements: elementsWithProtocolNames(type, elements),
+            unrecognized: unknown,
+          }),
+        );
       }
       case 'flowtable': {
         const flowtable = flowtableOf(name, handle, lines, table.family);
@@ -292,8 +366,18 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       }
       default: {
         const comments = lines.flatMap((each) => /^comment "([^"]*)"$/.exec(each)?.[1] ?? []);
-        const fields = comments.length > 1 ? undefined : objectFields(kind, lines.filter((each) => !/^comment "[^"]*"$/.test(each)));
-        return fields === undefined ? unrecognized() : table.addObject(present({ kind: kind satisfies NftObject['kind'], name, handle, comment: comments[0], fields }));
+        const fields =
+          comments.length > 1
+            ? undefined
+            : objectFields(
+                kind,
+                lines.filter((each) => !/^comment "[^"]*"$/.test(each)),
+              );
+        return fields === undefined
+          ? unrecognized()
+          : table.addObject(
+              present({ kind: kind satisfies NftObject['kind'], name, handle, comment: comments[0], fields }),
+            );
       }
     }
   }
@@ -305,7 +389,9 @@ function handleOf(comment: string | undefined): number | undefined {
 }
 
 function isHead(text: string): boolean {
-  return /^(?:chain|set|map|counter|quota|limit|ct helper|ct timeout|ct expectation|synproxy|secmark|tunnel|flowtable) [^\s{]+ \{(?:\s*#.*)?$/.test(text);
+  return /^(?:chain|set|map|counter|quota|limit|ct helper|ct timeout|ct expectation|synproxy|secmark|tunnel|flowtable) [^\s{]+ \{(?:\s*#.*)?$/.test(
+    text,
+  );
 }
 
 function countOf(text: string, sign: string): number {
@@ -324,16 +410,28 @@ function isBalanced(text: string): boolean {
 
 /** `type nat hook prerouting device "eth0" priority dstnat - 5; policy accept;` */
 function baseOf(text: string, family: string): NftBase | undefined {
-  const match = /^type (\S+) hook (\S+) (?:device "?([^"\s]+)"? |devices = \{ ([^}]*) \} )?priority ([^;]+);(?: policy (\w+);)?$/.exec(text);
+  const match =
+    /^type (\S+) hook (\S+) (?:device "?([^"\s]+)"? |devices = \{ ([^}]*) \} )?priority ([^;]+);(?: policy (\w+);)?$/.exec(
+      text,
+    );
   const priority = nftPriorityOf(match?.[5] ?? '', family);
   const policy = match?.[6] ?? 'accept';
-  if (match?.[1] === undefined || match[2] === undefined || priority === undefined || (policy !== 'accept' && policy !== 'drop')) return undefined;
-  const devices = match[3] === undefined ? match[4]?.split(',').map((each) => each.trim().replaceAll('"', '')) : [match[3]];
+  if (
+    match?.[1] === undefined ||
+    match[2] === undefined ||
+    priority === undefined ||
+    (policy !== 'accept' && policy !== 'drop')
+  )
+    return undefined;
+  const devices =
+    match[3] === undefined ? match[4]?.split(',').map((each) => each.trim().replaceAll('"', '')) : [match[3]];
   return present({ type: match[1], hook: match[2], priority, policy, devices });
 }
 
 /** Names of priorities (nft(8), "Standard priority names"). */
-const priorities = new Map(Object.entries({ raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 }));
+const priorities = new Map(
+  Object.entries({ raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 }),
+);
 const bridgePriorities = new Map(Object.entries({ dstnat: -300, filter: -200, out: 100, srcnat: 300 }));
 
 /** `-100`, `dstnat`, `dstnat - 10`. */
@@ -357,7 +455,13 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
   switch (word) {
     case 'type': {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
-      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || ![key, withoutInterval(data ?? 'verdict')].every((types) => /^\w+(?: \. \w+)*$/.test(types))) return false;
+      if (
+        set.type !== undefined ||
+        (data !== undefined) !== isMap ||
+        more.length > 0 ||
+        ![key, withoutInterval(data ?? 'verdict')].every((types) => /^\w+(?: \. \w+)*$/.test(types))
+      )
+        return false;
       set.type = key.split(' . ');
       if (data === undefined) return true;
       set.data = withoutInterval(data).split(' . ');
@@ -368,7 +472,14 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
       const [key = '', data, ...more] = rest.split(/\s+:\s+/);
       const typeOf = wholeKey(key);
       const dataTypeOf = data === undefined || data === 'verdict' ? undefined : wholeKey(withoutInterval(data));
-      if (set.type !== undefined || (data !== undefined) !== isMap || more.length > 0 || typeOf === undefined || (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)) return false;
+      if (
+        set.type !== undefined ||
+        (data !== undefined) !== isMap ||
+        more.length > 0 ||
+        typeOf === undefined ||
+        (data !== undefined && data !== 'verdict' && dataTypeOf === undefined)
+      )
+        return false;
       set.typeOf = typeOf;
       set.type = nftTypesOf(typeOf);
       if (data === 'verdict') set.data = ['verdict'];
@@ -380,7 +491,11 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
     }
     case 'flags': {
       const flags = rest.split(/, ?/);
-      return set.flags === undefined && flags.every((flag) => nftSetFlags.has(flag)) && assign(flags, (known) => (set.flags = known));
+      return (
+        set.flags === undefined &&
+        flags.every((flag) => nftSetFlags.has(flag)) &&
+        assign(flags, (known) => (set.flags = known))
+      );
     }
     case 'timeout':
       return set.timeout === undefined && assign(secondsOf(rest), (seconds) => (set.timeout = seconds));
@@ -388,9 +503,15 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
       return set.gcInterval === undefined && assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
     case 'size':
       // Newer versions tell how many elements there are: `size 65535 # count 3`.
-      return set.size === undefined && assign(/^(\d{1,10})(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)));
+      return (
+        set.size === undefined &&
+        assign(/^(\d{1,10})(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)))
+      );
     case 'policy':
-      return set.policy === undefined && assign(/^(?:memory|performance)$/.exec(rest)?.[0], (policy) => (set.policy = policy));
+      return (
+        set.policy === undefined &&
+        assign(/^(?:memory|performance)$/.exec(rest)?.[0], (policy) => (set.policy = policy))
+      );
     case 'auto-merge':
       return set.autoMerge === undefined && rest === '' && assign(true, (autoMerge) => (set.autoMerge = autoMerge));
     case 'comment':
@@ -417,7 +538,12 @@ function wholeKey(text: string): NftSet['typeOf'] {
   return tokens.isDone ? key : undefined;
 }
 
-function flowtableOf(name: string, handle: number | undefined, lines: readonly string[], family: string): NftFlowtable | undefined {
+function flowtableOf(
+  name: string,
+  handle: number | undefined,
+  lines: readonly string[],
+  family: string,
+): NftFlowtable | undefined {
   let hook: string | undefined;
   let priority: number | undefined;
   let devices: readonly string[] | undefined;
@@ -431,10 +557,13 @@ function flowtableOf(name: string, handle: number | undefined, lines: readonly s
     if (hooked !== null && hook === undefined) {
       hook = hooked[1];
       priority = nftPriorityOf(hooked[2] ?? '', family);
-    } else if (named !== null && devices === undefined) devices = (named[1] ?? '').split(',').map((each) => each.trim().replaceAll('"', ''));
+    } else if (named !== null && devices === undefined)
+      devices = (named[1] ?? '').split(',').map((each) => each.trim().replaceAll('"', ''));
     else if (flagged !== null && flags === undefined) flags = flagged[1]?.split(',');
     else if (line === 'counter') hasCounter = true;
     else return undefined;
   }
-  return hook === undefined || priority === undefined ? undefined : present({ name, handle, hook, priority, devices: devices ?? [], flags, hasCounter });
+  return hook === undefined || priority === undefined
+    ? undefined
+    : present({ name, handle, hook, priority, devices: devices ?? [], flags, hasCounter });
 }

@@ -142,7 +142,13 @@ function tokensOf(text: string): NftToken[] {
     if (character === '"') {
       const end = text.indexOf('"', at + 1);
       at = end < 0 ? text.length : end + 1;
-      tokens.push({ text: text.slice(start + 1, end < 0 ? text.length : end), isQuoted: true, isGlued, start, end: at });
+      tokens.push({
+        text: text.slice(start + 1, end < 0 ? text.length : end),
+        isQuoted: true,
+        isGlued,
+        start,
+        end: at,
+      });
     } else {
       at = signs.has(character) ? at + 1 : '<>=!'.includes(character) ? operatorEnd(text, at) : wordEnd(text, at);
       tokens.push({ text: text.slice(start, at), isQuoted: false, isGlued, start, end: at });

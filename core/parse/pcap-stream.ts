@@ -49,7 +49,9 @@ export function createPcapReader(onPacket: (packet: PcapPacket) => void): { push
         const end = at + packetHeaderBytes + captured;
         if (bytes.length < end) break;
         onPacket({
-          time: view.getUint32(at, littleEndian) * 1_000_000 + Math.floor(view.getUint32(at + 4, littleEndian) / unitsPerMicrosecond),
+          time:
+            view.getUint32(at, littleEndian) * 1_000_000 +
+            Math.floor(view.getUint32(at + 4, littleEndian) / unitsPerMicrosecond),
           length: view.getUint32(at + 12, littleEndian),
           data: bytes.slice(at + packetHeaderBytes, end),
         });

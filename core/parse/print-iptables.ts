@@ -1,5 +1,14 @@
 /** Rules and whole dumps as iptables-save prints them, made from the model alone. */
-import type { IptablesMatch, IptablesOption, IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange, PortRange } from '../iptables-rule.ts';
+import type {
+  IptablesMatch,
+  IptablesOption,
+  IptablesRule,
+  IptablesTarget,
+  KeptOption,
+  NatFlag,
+  NatRange,
+  PortRange,
+} from '../iptables-rule.ts';
 import { oncePer } from '../once-per.ts';
 import type { IptablesRuleset } from '../ruleset.ts';
 import { tcpFlagBits } from './iptables-modules.ts';
@@ -31,9 +40,17 @@ export function printIptablesSave(ruleset: IptablesRuleset, { counters }: { read
   const lines: string[] = [];
   for (const [table, chains] of ruleset.tables) {
     lines.push(`*${table}`);
-    for (const [name, chain] of chains) lines.push(`:${name} ${chain.policy ?? '-'} [${String(chain.counters?.packets ?? 0)}:${String(chain.counters?.bytes ?? 0)}]`);
+    for (const [name, chain] of chains)
+      lines.push(
+        `:${name} ${chain.policy ?? '-'} [${String(chain.counters?.packets ?? 0)}:${String(chain.counters?.bytes ?? 0)}]`,
+      );
     for (const { rules } of chains.values()) {
-      for (const rule of rules) lines.push(counters ? `[${String(rule.counters?.packets ?? 0)}:${String(rule.counters?.bytes ?? 0)}] ${printIptablesRule(rule)}` : printIptablesRule(rule));
+      for (const rule of rules)
+        lines.push(
+          counters
+            ? `[${String(rule.counters?.packets ?? 0)}:${String(rule.counters?.bytes ?? 0)}] ${printIptablesRule(rule)}`
+            : printIptablesRule(rule),
+        );
     }
     lines.push('COMMIT');
   }
@@ -87,7 +104,12 @@ export function printTarget(target: IptablesTarget): string {
 
 /** `10.0.0.1:80`: what stands behind --to-destination. */
 export function printNatRange({ addresses, ports, base }: NatRange): string {
-  const span = addresses === undefined ? '' : addresses.from === addresses.to ? addresses.from : `${addresses.from}-${addresses.to}`;
+  const span =
+    addresses === undefined
+      ? ''
+      : addresses.from === addresses.to
+        ? addresses.from
+        : `${addresses.from}-${addresses.to}`;
   if (ports === undefined) return span;
   return `${span.includes(':') ? `[${span}]` : span}:${printPorts(ports, '-')}${base === undefined ? '' : `/${String(base)}`}`;
 }
@@ -170,7 +192,10 @@ function printFlags(flags: readonly NatFlag[]): string {
 
 function printTcpFlags(bits: number): string {
   if (bits === 0) return 'NONE';
-  return [...tcpFlagBits].filter(([, bit]) => (bits & bit) !== 0).map(([name]) => name).join(',');
+  return [...tcpFlagBits]
+    .filter(([, bit]) => (bits & bit) !== 0)
+    .map(([name]) => name)
+    .join(',');
 }
 
 /** In double quotes unless it is of plain characters alone (libxtables/xtables.c xtables_save_string). */

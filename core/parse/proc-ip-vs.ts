@@ -15,9 +15,17 @@ export interface ProcVirtualServer {
 /** Those by address; servers by firewall mark, and real servers, are left out. */
 export function parseProcVirtualServers(text: string): ProcVirtualServer[] {
   return text.split('\n').flatMap((line) => {
-    const [, protocol, v4, v6, port] = /^(TCP|UDP|SCTP)\s+(?:([0-9A-F]{8})|\[([0-9a-f:]+)\]):([0-9A-F]{4})\s/.exec(`${line} `) ?? [];
-    const address = canonicalAddress(v4 === undefined ? (v6 ?? '') : (v4.match(/../g) ?? []).map((byte) => String(parseInt(byte, 16))).join('.'));
-    if (address === undefined || port === undefined || (protocol !== 'TCP' && protocol !== 'UDP' && protocol !== 'SCTP')) return [];
+    const [, protocol, v4, v6, port] =
+      /^(TCP|UDP|SCTP)\s+(?:([0-9A-F]{8})|\[([0-9a-f:]+)\]):([0-9A-F]{4})\s/.exec(`${line} `) ?? [];
+    const address = canonicalAddress(
+      v4 === undefined ? (v6 ?? '') : (v4.match(/../g) ?? []).map((byte) => String(parseInt(byte, 16))).join('.'),
+    );
+    if (
+      address === undefined ||
+      port === undefined ||
+      (protocol !== 'TCP' && protocol !== 'UDP' && protocol !== 'SCTP')
+    )
+      return [];
     return [{ protocol, address, port: parseInt(port, 16) }];
   });
 }

@@ -15,8 +15,15 @@ const listening = { TCP: '0A', UDP: '07' } as const;
  * A socket that waits for packets from anybody; undefined for any other line.
  * @param byteOrder of the node's CPU
  */
-export function parseListeningSocket(line: string, protocol: 'TCP' | 'UDP', byteOrder: 'LE' | 'BE'): ProcSocket | undefined {
-  const [, words, port, state, uid] = /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ [0-9A-F]+\s+(\d+)\s/.exec(line) ?? [];
+export function parseListeningSocket(
+  line: string,
+  protocol: 'TCP' | 'UDP',
+  byteOrder: 'LE' | 'BE',
+): ProcSocket | undefined {
+  const [, words, port, state, uid] =
+    /^\s*\d+: ([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4}) [0-9A-F]+:[0-9A-F]{4} ([0-9A-F]{2}) [0-9A-F]+:[0-9A-F]+ [0-9A-F]+:[0-9A-F]+ [0-9A-F]+\s+(\d+)\s/.exec(
+      line,
+    ) ?? [];
   if (words === undefined || port === undefined || state !== listening[protocol]) return undefined;
   const address = addressOf(words, byteOrder);
   return address === undefined ? undefined : { address, port: parseInt(port, 16), uid: Number(uid) };

@@ -9,14 +9,21 @@ export interface Sample {
 }
 
 /** Reads sample lines; comments (# HELP, # TYPE) and empty lines say nothing here. Any other line is a problem. */
-export function parsePrometheusText(lines: readonly string[]): { readonly samples: readonly Sample[]; readonly problems: readonly DumpProblem[] } {
+export function parsePrometheusText(lines: readonly string[]): {
+  readonly samples: readonly Sample[];
+  readonly problems: readonly DumpProblem[];
+} {
   const samples: Sample[] = [];
   const problems: DumpProblem[] = [];
   lines.forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
     const sample = readSample(line);
-    if (sample === undefined) problems.push({ line: index + 1, message: `is no line of metrics: ${line.length > 80 ? `${line.slice(0, 80)}…` : line}` });
+    if (sample === undefined)
+      problems.push({
+        line: index + 1,
+        message: `is no line of metrics: ${line.length > 80 ? `${line.slice(0, 80)}…` : line}`,
+      });
     else samples.push(sample);
   });
   return { samples, problems };
@@ -44,7 +51,8 @@ function readSample(line: string): Sample | undefined {
     if (!end.test(rest)) return undefined;
     rest = rest.slice(end.lastIndex);
   }
-  const [, text] = /^\s+(\S+)(?:\s+-?\d+)?$/.exec(rest) ?? /^\s*(\S+)(?:\s+-?\d+)?$/.exec(labels.size > 0 ? rest : '') ?? [];
+  const [, text] =
+    /^\s+(\S+)(?:\s+-?\d+)?$/.exec(rest) ?? /^\s*(\S+)(?:\s+-?\d+)?$/.exec(labels.size > 0 ? rest : '') ?? [];
   const value = text === undefined ? undefined : numberOf(text);
   return value === undefined ? undefined : { name, labels, value };
 }

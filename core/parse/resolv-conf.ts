@@ -17,7 +17,8 @@ export function parseResolvConf(text: string): ResolvConf {
     if (/^\s*[;#]/.test(line)) continue;
     const [keyword, ...words] = line.trim().split(/\s+/);
     if (keyword === 'nameserver' && words[0] !== undefined) nameservers.push(words[0]);
-    if (keyword === 'search' || keyword === 'domain') searches = words.map((word) => (word === '.' ? word : word.replace(/\.$/, '')));
+    if (keyword === 'search' || keyword === 'domain')
+      searches = words.map((word) => (word === '.' ? word : word.replace(/\.$/, '')));
     if (keyword === 'options') options.push(...words);
   }
   return { nameservers, searches, options };

@@ -31,11 +31,20 @@ export function parseServiceTrace(value: unknown): ServiceTrace {
  * is written anew.
  * @throws InvalidServiceTraceError where the rest is not a ServiceTrace
  */
-export function parseServiceTraceToWrite(value: unknown): { readonly trace: ServiceTrace; readonly statusProblem?: string } {
+export function parseServiceTraceToWrite(value: unknown): {
+  readonly trace: ServiceTrace;
+  readonly statusProblem?: string;
+} {
   try {
     return { trace: parseServiceTrace(value) };
   } catch (error) {
-    if (!(error instanceof InvalidServiceTraceError) || typeof value !== 'object' || value === null || !('status' in value)) throw error;
+    if (
+      !(error instanceof InvalidServiceTraceError) ||
+      typeof value !== 'object' ||
+      value === null ||
+      !('status' in value)
+    )
+      throw error;
     return { trace: parseServiceTrace(withoutStatus(value)), statusProblem: error.message };
   }
 }

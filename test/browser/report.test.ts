@@ -15,7 +15,8 @@ import { driftedBundle, recordedBundle } from '../cmd/drifted-bundle.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
 const chromium = findProgram('chromium');
-const unavailable = chromium === undefined ? 'chromium is not installed (node test/setup/packages.ts installs it)' : undefined;
+const unavailable =
+  chromium === undefined ? 'chromium is not installed (node test/setup/packages.ts installs it)' : undefined;
 const written = { writtenAt: '2026-11-24T12:27:30Z', writtenBy: '9.9.9' };
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -27,8 +28,15 @@ async function crowded(): Promise<ReportContent> {
   const [finding] = trace.status?.findings ?? [];
   if (node === undefined || finding === undefined) throw new Error('no node or no finding');
   const severities: readonly FindingStatus['severity'][] = ['error', 'warning', 'info'];
-  const nodes = Array.from({ length: 60 }, (_, index) => ({ ...node, name: `worker-${String(index)}.${'long-name.'.repeat(8)}example` }));
-  const findings = Array.from({ length: 30 }, (_, index): FindingStatus => ({ ...finding, severity: severities[index % 3] ?? 'info', message: `finding number ${String(index)} ${'x'.repeat(300)}` }));
+  const nodes = Array.from({ length: 60 }, (_, index) => ({
+    ...node,
+    name: `worker-${String(index)}.${'long-name.'.repeat(8)}example`,
+  }));
+  const findings = Array.from({ length: 30 }, (_, index): FindingStatus => ({
+    ...finding,
+    severity: severities[index % 3] ?? 'info',
+    message: `finding number ${String(index)} ${'x'.repeat(300)}`,
+  }));
   return { ...content, trace: { ...trace, status: { ...trace.status, nodes, findings } } };
 }
 
@@ -50,7 +58,11 @@ let browser: Browser | undefined;
 beforeAll(async () => {
   if (chromium === undefined) return;
   // Root, which containers run tests as, has no sandbox in Chromium.
-  browser = await launch({ executablePath: chromium, headless: true, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+  browser = await launch({
+    executablePath: chromium,
+    headless: true,
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
 });
 
 afterAll(async () => {
@@ -69,16 +81,26 @@ interface Opened {
   readonly complaints: readonly string[];
 }
 
-async function inBrowser(content: ReportContent, look: (opened: Opened) => Promise<void>, { width = 1280, scheme = 'light' }: { width?: number; scheme?: string } = {}): Promise<void> {
+async function inBrowser(
+  content: ReportContent,
+  look: (opened: Opened) => Promise<void>,
+  { width = 1280, scheme = 'light' }: { width?: number; scheme?: string } = {},
+): Promise<void> {
   if (browser === undefined) throw new Error('no browser');
   const file = join(folder, 'report.html');
   writeFileSync(file, printReportPage(content));
   const page = await browser.newPage();
   const requests: string[] = [];
   const complaints: string[] = [];
-  page.on('request', (request) => { requests.push(request.url()); });
-  page.on('console', (message) => { complaints.push(message.text()); });
-  page.on('pageerror', (error) => { complaints.push(String(error)); });
+  page.on('request', (request) => {
+    requests.push(request.url());
+  });
+  page.on('console', (message) => {
+    complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => {
+    complaints.push(String(error));
+  });
   try {
     await page.setOfflineMode(true);
     await page.setViewport({ width, height: 900 });
@@ -115,27 +137,44 @@ describe.each(reports)('a report of %s', (name, make) => {
       expect(requests).toEqual([page.url()]);
       expect(complaints).toEqual([]);
       // The policy lets the page have its own style.
-      expect(await ask(page, "getComputedStyle(document.querySelector('.verdict')).borderTopWidth", z.string())).toBe('2px');
+      expect(await ask(page, "getComputedStyle(document.querySelector('.verdict')).borderTopWidth", z.string())).toBe(
+        '2px',
+      );
     });
   });
 
-  for (const width of [1280, 400]) browserTest(`is no wider than a window of ${String(width)} pixels, and tables scroll in themselves`, async () => {
-    await inBrowser(await make(), async ({ page }) => {
-      await page.evaluate(openAll);
-      expect(await ask(page, 'document.documentElement.scrollWidth', z.number())).toBeLessThanOrEqual(width);
-      const outside = "[...document.querySelectorAll('body *')].filter((each) => each.closest('.scroll') === null || each.matches('.scroll')).filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5).map((each) => each.outerHTML.slice(0, 200))";
-      expect(await ask(page, outside, z.array(z.string()))).toEqual([]);
-    }, { width });
-  });
+  for (const width of [1280, 400])
+    browserTest(`is no wider than a window of ${String(width)} pixels, and tables scroll in themselves`, async () => {
+      await inBrowser(
+        await make(),
+        async ({ page }) => {
+          await page.evaluate(openAll);
+          expect(await ask(page, 'document.documentElement.scrollWidth', z.number())).toBeLessThanOrEqual(width);
+          const outside =
+            "[...document.querySelectorAll('body *')].filter((each) => each.closest('.scroll') === null || each.matches('.scroll')).filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5).map((each) => each.outerHTML.slice(0, 200))";
+          expect(await ask(page, outside, z.array(z.string()))).toEqual([]);
+        },
+        { width },
+      );
+    });
 
-  for (const scheme of name === crowdedName ? ['light', 'dark'] : ['light']) browserTest(`is accessible when it is ${scheme}`, async () => {
-    await inBrowser(await make(), async ({ page }) => {
-      await page.evaluate(openAll);
-      await page.evaluate(axe);
-      const result = await ask(page, 'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html.slice(0, 200), nodes[0].failureSummary]))', z.array(z.array(z.string())));
-      expect(result).toEqual([]);
-    }, { scheme });
-  });
+  for (const scheme of name === crowdedName ? ['light', 'dark'] : ['light'])
+    browserTest(`is accessible when it is ${scheme}`, async () => {
+      await inBrowser(
+        await make(),
+        async ({ page }) => {
+          await page.evaluate(openAll);
+          await page.evaluate(axe);
+          const result = await ask(
+            page,
+            'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, nodes[0].html.slice(0, 200), nodes[0].failureSummary]))',
+            z.array(z.array(z.string())),
+          );
+          expect(result).toEqual([]);
+        },
+        { scheme },
+      );
+    });
 
   browserTest('prints with every finding, every folded part, and no table cut', async () => {
     const content = await make();
@@ -143,13 +182,31 @@ describe.each(reports)('a report of %s', (name, make) => {
       const { text, pages } = await printedText(page);
       expect(pages).toBeGreaterThan(1);
       const { findings = [], nodes = [] } = content.trace.status ?? {};
-      for (const { id, where, message, advice, commands = [], evidence } of findings) for (const words of [id, where, message, advice.replaceAll('`', ''), ...commands.map(({ run }) => run), ...evidence]) expect(text).toContain(squeezed(words));
+      for (const { id, where, message, advice, commands = [], evidence } of findings)
+        for (const words of [
+          id,
+          where,
+          message,
+          advice.replaceAll('`', ''),
+          ...commands.map(({ run }) => run),
+          ...evidence,
+        ])
+          expect(text).toContain(squeezed(words));
       for (const { name } of nodes) expect(text).toContain(name);
-      for (const { families } of content.programs) for (const rule of families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)))) expect(text).toContain(squeezed(rule.sentence));
-      for (const { sentences, rules, outcome } of (content.way?.journeys ?? []).flatMap(({ steps }) => steps)) for (const words of [...sentences, ...rules.map(({ sentence }) => sentence), ...outcome]) expect(text).toContain(squeezed(words));
+      for (const { families } of content.programs)
+        for (const rule of families.flatMap(({ stages }) =>
+          stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)),
+        ))
+          expect(text).toContain(squeezed(rule.sentence));
+      for (const { sentences, rules, outcome } of (content.way?.journeys ?? []).flatMap(({ steps }) => steps))
+        for (const words of [...sentences, ...rules.map(({ sentence }) => sentence), ...outcome])
+          expect(text).toContain(squeezed(words));
       // On paper nothing scrolls: what is wider than it is cut. A4 is 210 mm wide, with 12 mm at each side; 297 with 10 where it lies.
       await page.emulateMediaType('print');
-      for (const [millimetres, within] of [[297 - 20, '#picture, #nodes'], [210 - 24, 'section:not(#picture, #nodes)']] as const) {
+      for (const [millimetres, within] of [
+        [297 - 20, '#picture, #nodes'],
+        [210 - 24, 'section:not(#picture, #nodes)'],
+      ] as const) {
         await page.setViewport({ width: Math.floor((millimetres / 25.4) * 96), height: 900 });
         const wide = `[...document.querySelectorAll(${JSON.stringify(within)})].flatMap((each) => [...each.querySelectorAll('*')]).filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5).map((each) => each.outerHTML.slice(0, 200))`;
         expect(await ask(page, wide, z.array(z.string()))).toEqual([]);
@@ -160,16 +217,21 @@ describe.each(reports)('a report of %s', (name, make) => {
 
 browserTest('is dark where the reader wants that, and light on paper', async () => {
   const background = 'getComputedStyle(document.documentElement).backgroundColor';
-  await inBrowser(await buildReport(driftedBundle(), written), async ({ page }) => {
-    expect(await ask(page, background, z.string())).toBe('rgb(17, 21, 26)');
-    await page.emulateMediaType('print');
-    expect(await ask(page, background, z.string())).toBe('rgb(255, 255, 255)');
-  }, { scheme: 'dark' });
+  await inBrowser(
+    await buildReport(driftedBundle(), written),
+    async ({ page }) => {
+      expect(await ask(page, background, z.string())).toBe('rgb(17, 21, 26)');
+      await page.emulateMediaType('print');
+      expect(await ask(page, background, z.string())).toBe('rgb(255, 255, 255)');
+    },
+    { scheme: 'dark' },
+  );
 });
 
 browserTest('shows the whole picture at once where the reader wants that', async () => {
   await inBrowser(await buildReport(recordedBundle('many-ports'), written), async ({ page }) => {
-    const hidden = "(() => { const { scrollWidth, clientWidth } = document.querySelector('.picture'); return scrollWidth - clientWidth; })()";
+    const hidden =
+      "(() => { const { scrollWidth, clientWidth } = document.querySelector('.picture'); return scrollWidth - clientWidth; })()";
     expect(await ask(page, hidden, z.number())).toBeGreaterThan(0);
     await page.click('.fit input');
     expect(await ask(page, hidden, z.number())).toBe(0);
@@ -178,8 +240,15 @@ browserTest('shows the whole picture at once where the reader wants that', async
 
 browserTest('is a page whose policy stops a script, even if one came into it', async () => {
   const content = await buildReport(driftedBundle(), written);
-  await inBrowser({ ...content, picture: '<img src="http://127.0.0.1:9/x" onerror="document.title=\'taken\'"><script>document.title = "taken"</script>' }, async ({ page, complaints }) => {
-    expect(await page.title()).toBe('auth-service in default: 1 error, 0 warnings');
-    expect(complaints.join('\n')).toContain('Content Security Policy');
-  });
+  await inBrowser(
+    {
+      ...content,
+      picture:
+        '<img src="http://127.0.0.1:9/x" onerror="document.title=\'taken\'"><script>document.title = "taken"</script>',
+    },
+    async ({ page, complaints }) => {
+      expect(await page.title()).toBe('auth-service in default: 1 error, 0 warnings');
+      expect(complaints.join('\n')).toContain('Content Security Policy');
+    },
+  );
 });

@@ -17,13 +17,24 @@ export interface Action {
   readonly run: (bench: Workbench) => Promise<void>;
 }
 
-export async function kubectl({ cluster }: Pick<Workbench, 'cluster'>, args: readonly string[], input?: string): Promise<string> {
-  const { stdout } = await cluster.kubectl(['-n', namespace, ...args], { timeout: 120_000, ...(input === undefined ? {} : { input }) });
+export async function kubectl(
+  { cluster }: Pick<Workbench, 'cluster'>,
+  args: readonly string[],
+  input?: string,
+): Promise<string> {
+  const { stdout } = await cluster.kubectl(['-n', namespace, ...args], {
+    timeout: 120_000,
+    ...(input === undefined ? {} : { input }),
+  });
   return stdout;
 }
 
 export async function apply(bench: Pick<Workbench, 'cluster'>, objects: readonly KubernetesObject[]): Promise<void> {
-  await kubectl(bench, ['apply', '--validate=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  await kubectl(
+    bench,
+    ['apply', '--validate=false', '-f', '-'],
+    JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+  );
 }
 
 /** Ends early where the run does. */
@@ -65,7 +76,9 @@ function movePort(what: string, port: object): Action {
     run: async (bench) => {
       const { spec } = serviceNamed('moved');
       const ports = typeof spec === 'object' && spec !== null && 'ports' in spec ? spec.ports : undefined;
-      await patch(bench, 'moved', { spec: { ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP', ...port }] } });
+      await patch(bench, 'moved', {
+        spec: { ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP', ...port }] },
+      });
       await pause(bench, 4 + bench.dice.below(12));
       await patch(bench, 'moved', { spec: { ports } });
     },
@@ -77,7 +90,11 @@ export const actions: readonly Action[] = [
   renew('renewed-headless'),
   switchType('NodePort', {}, {}),
   switchType('LoadBalancer', {}, {}),
-  switchType('ExternalName', { externalName: 'auth.example.com', clusterIP: null, clusterIPs: null }, { externalName: null }),
+  switchType(
+    'ExternalName',
+    { externalName: 'auth.example.com', clusterIP: null, clusterIPs: null },
+    { externalName: null },
+  ),
   movePort('port', { port: 81 }),
   movePort('target port', { targetPort: 9090 }),
   movePort("port's name", { name: 'web' }),
@@ -90,11 +107,20 @@ export const actions: readonly Action[] = [
       await kubectl(bench, ['label', 'service', 'quiet', 'churn.example/seen-']);
     },
   },
-  ...['calm', 'web'].map((app): Action => ({ name: `roll ${app}`, run: async (bench) => { await kubectl(bench, ['rollout', 'restart', `deployment/${app}`]); } })),
+  ...['calm', 'web'].map((app): Action => ({
+    name: `roll ${app}`,
+    run: async (bench) => {
+      await kubectl(bench, ['rollout', 'restart', `deployment/${app}`]);
+    },
+  })),
   {
     name: 'reschedule a pod of calm',
     run: async (bench) => {
-      const names = (await kubectl(bench, ['get', 'pods', '-l', 'app=calm', '-o', 'jsonpath={.items[*].metadata.name}'])).split(' ').filter((name) => name !== '');
+      const names = (
+        await kubectl(bench, ['get', 'pods', '-l', 'app=calm', '-o', 'jsonpath={.items[*].metadata.name}'])
+      )
+        .split(' ')
+        .filter((name) => name !== '');
       if (names.length >= 2) await kubectl(bench, ['delete', 'pod', bench.dice.of(names), '--wait=false']);
     },
   },
@@ -114,7 +140,9 @@ export async function scaleUpAndDown(bench: Workbench, most: number, log: (line:
 
 /** Takes all of the machine's CPUs, and one more. */
 export async function burnCpu(seconds: number, cpus: number, signal: AbortSignal): Promise<void> {
-  const burning = Array.from({ length: cpus + 1 }, () => spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' }));
+  const burning = Array.from({ length: cpus + 1 }, () =>
+    spawn(process.execPath, ['-e', 'for (;;) {}'], { stdio: 'ignore' }),
+  );
   try {
     await sleep(seconds * 1000, undefined, { signal }).catch(() => undefined);
   } finally {

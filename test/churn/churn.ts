@@ -69,7 +69,16 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfigPath);
   let probes: SharedProbes | undefined;
-  const engine = createTraceEngine({ kubeConfig, probeNamespace: 'kube-system', probeImage, instance: `churn-${process.pid.toString(36)}`, probeIdleSeconds: 600 }, (...args) => (probes = new SharedProbes(...args)));
+  const engine = createTraceEngine(
+    {
+      kubeConfig,
+      probeNamespace: 'kube-system',
+      probeImage,
+      instance: `churn-${process.pid.toString(36)}`,
+      probeIdleSeconds: 600,
+    },
+    (...args) => (probes = new SharedProbes(...args)),
+  );
   const stop = new AbortController();
   const bench: Workbench = { cluster, dice: new Dice(seed, 0), signal: stop.signal };
   const done: { readonly at: number; readonly name: string }[] = [];
@@ -84,7 +93,11 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
   const broken: { from: number; to: number; isFound: boolean }[] = [];
   const isMeant = (service: string, { id }: FindingStatus): boolean => {
     if (trueOfCollection.has(id) || meantAlways.get(service)?.includes(id) === true) return true;
-    return service === brokenService && meantWhileBroken.includes(id) && broken.some(({ from, to }) => Date.now() >= from && Date.now() <= to + lingerMilliseconds);
+    return (
+      service === brokenService &&
+      meantWhileBroken.includes(id) &&
+      broken.some(({ from, to }) => Date.now() >= from && Date.now() <= to + lingerMilliseconds)
+    );
   };
 
   const states = new Map<string, ServiceTraceStatus>();
@@ -92,18 +105,36 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
   const collect = async (service: string): Promise<void> => {
     const previous = states.get(service);
     try {
-      const { status } = await engine.trace({ namespace, spec: { serviceRef: { name: service }, mode: 'Watch' }, ...(previous === undefined ? {} : { previous }) });
+      const { status } = await engine.trace({
+        namespace,
+        spec: { serviceRef: { name: service }, mode: 'Watch' },
+        ...(previous === undefined ? {} : { previous }),
+      });
       collections += 1;
       states.set(service, status);
       const known = new Set((previous?.findings ?? []).map(findingKey));
       for (const finding of status.findings ?? []) {
-        if (service === brokenService) for (const window of broken) if (meantWhileBroken.includes(finding.id) && Date.now() >= window.from && Date.now() <= window.to + lingerMilliseconds) window.isFound = true;
+        if (service === brokenService)
+          for (const window of broken)
+            if (
+              meantWhileBroken.includes(finding.id) &&
+              Date.now() >= window.from &&
+              Date.now() <= window.to + lingerMilliseconds
+            )
+              window.isFound = true;
         if (known.has(findingKey(finding))) continue;
-        const appearance = { at: new Date().toISOString(), service, finding, after: done.filter(({ at }) => at > Date.now() - 30_000).map(({ name }) => name) };
+        const appearance = {
+          at: new Date().toISOString(),
+          service,
+          finding,
+          after: done.filter(({ at }) => at > Date.now() - 30_000).map(({ name }) => name),
+        };
         appeared.push(appearance);
         if (isMeant(service, finding)) continue;
         wrong.push(appearance);
-        log(`NOT MEANT: ${service}: ${finding.id} ${finding.where}: ${finding.message} [${finding.evidence.slice(0, 4).join(' | ')}]`);
+        log(
+          `NOT MEANT: ${service}: ${finding.id} ${finding.where}: ${finding.message} [${finding.evidence.slice(0, 4).join(' | ')}]`,
+        );
       }
     } catch (error) {
       failed.push(`${service}: ${error instanceof Error ? error.message.slice(0, 300) : String(error)}`);
@@ -111,7 +142,8 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
   };
   const collectAll = async (): Promise<void> => {
     const names = services.map(({ metadata }) => metadata.name);
-    for (let start = 0; start < names.length; start += servicesOfRound) await probes?.round(names.slice(start, start + servicesOfRound).map((name) => async () => collect(name)));
+    for (let start = 0; start < names.length; start += servicesOfRound)
+      await probes?.round(names.slice(start, start + servicesOfRound).map((name) => async () => collect(name)));
   };
   const watch = async (): Promise<void> => {
     while (!stop.signal.aborted || broken.some(({ to }) => to === Infinity)) {
@@ -134,8 +166,15 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
     note('take the selector of broken to nobody');
     const window = { from: Date.now(), to: Infinity, isFound: false };
     broken.push(window);
-    await kubectl(bench, ['patch', 'service', brokenService, '--type=merge', '--patch', JSON.stringify({ spec: { selector: { app: 'nobody' } } })]);
-    for (const end = Date.now() + brokenSeconds * 1000; Date.now() < end && !window.isFound; ) await sleep(500);
+    await kubectl(bench, [
+      'patch',
+      'service',
+      brokenService,
+      '--type=merge',
+      '--patch',
+      JSON.stringify({ spec: { selector: { app: 'nobody' } } }),
+    ]);
+    for (const end = Date.now() + brokenSeconds * 1000; Date.now() < end && !window.isFound;) await sleep(500);
     await apply(bench, [serviceNamed(brokenService)]);
     window.to = Date.now();
   };
@@ -151,9 +190,19 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
     await cluster.kubectl(['create', 'namespace', namespace]);
     await eventually(async () => kubectl(bench, ['get', 'serviceaccount', 'default']), 30);
     await apply(bench, [...deployments, ...services]);
-    for (const { metadata } of deployments) await kubectl(bench, ['rollout', 'status', `deployment/${metadata.name}`, '--timeout=110s']);
-    const end = setTimeout(() => { stop.abort(); }, seconds * 1000);
-    const running = [watch(), move(), scaleUpAndDown(bench, most, note), burn(), breakOnce(seconds * 0.1), ...(seconds > 300 ? [breakOnce(seconds * 0.7)] : [])];
+    for (const { metadata } of deployments)
+      await kubectl(bench, ['rollout', 'status', `deployment/${metadata.name}`, '--timeout=110s']);
+    const end = setTimeout(() => {
+      stop.abort();
+    }, seconds * 1000);
+    const running = [
+      watch(),
+      move(),
+      scaleUpAndDown(bench, most, note),
+      burn(),
+      breakOnce(seconds * 0.1),
+      ...(seconds > 300 ? [breakOnce(seconds * 0.7)] : []),
+    ];
     try {
       await Promise.all(running);
     } finally {
@@ -165,20 +214,37 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
     log('nothing is changed any more');
     await apply(bench, services);
     await kubectl(bench, ['scale', 'deployment/web', '--replicas=2']);
-    for (const { metadata } of deployments) await kubectl(bench, ['rollout', 'status', `deployment/${metadata.name}`, '--timeout=110s']);
+    for (const { metadata } of deployments)
+      await kubectl(bench, ['rollout', 'status', `deployment/${metadata.name}`, '--timeout=110s']);
     await sleep(15_000);
     // A machine that was busy may need a while until every node answers in time.
     await eventually(async () => {
       await collectAll();
-      const lasting = [...states.values()].flatMap(({ findings = [] }) => findings).find(({ id }) => trueOfCollection.has(id));
-      if (lasting !== undefined) throw new Error(`${lasting.id} is found though nothing is changed any more: ${lasting.message}`);
+      const lasting = [...states.values()]
+        .flatMap(({ findings = [] }) => findings)
+        .find(({ id }) => trueOfCollection.has(id));
+      if (lasting !== undefined)
+        throw new Error(`${lasting.id} is found though nothing is changed any more: ${lasting.message}`);
     }, 120);
     for (const [service, { findings = [] }] of states) {
-      for (const finding of findings) if (!isMeant(service, finding) && !wrong.some((each) => each.service === service && findingKey(each.finding) === findingKey(finding))) wrong.push({ at: new Date().toISOString(), service, finding, after: ['nothing is changed any more'] });
+      for (const finding of findings)
+        if (
+          !isMeant(service, finding) &&
+          !wrong.some((each) => each.service === service && findingKey(each.finding) === findingKey(finding))
+        )
+          wrong.push({ at: new Date().toISOString(), service, finding, after: ['nothing is changed any more'] });
     }
   } finally {
     await engine.close();
     await cluster.kubectl(['delete', 'namespace', namespace, '--wait=false'], { reject: false });
   }
-  return { collections, actions: done.length, appeared: appeared.length, unanswered: appeared.filter(({ finding }) => finding.id === 'DATA-NODE-MISSING').length, wrong, missed: broken.filter(({ isFound }) => !isFound).map(({ from }) => new Date(from).toISOString()), failed };
+  return {
+    collections,
+    actions: done.length,
+    appeared: appeared.length,
+    unanswered: appeared.filter(({ finding }) => finding.id === 'DATA-NODE-MISSING').length,
+    wrong,
+    missed: broken.filter(({ isFound }) => !isFound).map(({ from }) => new Date(from).toISOString()),
+    failed,
+  };
 }

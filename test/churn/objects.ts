@@ -26,8 +26,17 @@ function deployment(name: string, replicas: number): KubernetesObject {
               image: testpodImage,
               imagePullPolicy: 'Never',
               args: ['serve', '--port', '8080', '--port', '9090', '--udp-port', '5353'],
-              ports: [{ name: 'http', containerPort: 8080 }, { name: 'admin', containerPort: 9090 }, { name: 'udp', containerPort: 5353, protocol: 'UDP' }],
-              readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 3 },
+              ports: [
+                { name: 'http', containerPort: 8080 },
+                { name: 'admin', containerPort: 9090 },
+                { name: 'udp', containerPort: 5353, protocol: 'UDP' },
+              ],
+              readinessProbe: {
+                httpGet: { path: '/healthz', port: 8080 },
+                periodSeconds: 2,
+                timeoutSeconds: 5,
+                failureThreshold: 3,
+              },
               lifecycle: { preStop: { sleep: { seconds: 4 } } },
             },
           ],
@@ -38,7 +47,16 @@ function deployment(name: string, replicas: number): KubernetesObject {
 }
 
 function service(name: string, spec: Spec = {}): KubernetesObject {
-  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec: { selector: { app: 'calm' }, ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }], ...spec } };
+  return {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name, namespace },
+    spec: {
+      selector: { app: 'calm' },
+      ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }],
+      ...spec,
+    },
+  };
 }
 
 const dualStack = { ipFamilyPolicy: 'PreferDualStack' };
@@ -50,7 +68,13 @@ export const deployments: readonly KubernetesObject[] = [deployment('web', 2), d
 export const services: readonly KubernetesObject[] = [
   service('scaled', { ...ofWeb, ...dualStack }),
   service('scaled-node-port', { ...ofWeb, type: 'NodePort' }),
-  service('scaled-udp', { ...ofWeb, ports: [{ name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' }, { name: 'udp', port: 53, targetPort: 'udp', protocol: 'UDP' }] }),
+  service('scaled-udp', {
+    ...ofWeb,
+    ports: [
+      { name: 'http', port: 80, targetPort: 'http', protocol: 'TCP' },
+      { name: 'udp', port: 53, targetPort: 'udp', protocol: 'UDP' },
+    ],
+  }),
   service('scaled-headless', { ...ofWeb, clusterIP: 'None' }),
   service('quiet', dualStack),
   service('sticky', { sessionAffinity: 'ClientIP' }),

@@ -48,7 +48,11 @@ export class ApiClient {
    */
   async write(path: string, { method, body }: Writing): Promise<string> {
     const type = method === 'PATCH' ? 'application/merge-patch+json' : 'application/json';
-    return this.#ask(path, { method, agent: this.#connections, timeout: 30_000, headers: { 'content-type': type } }, body && JSON.stringify(body));
+    return this.#ask(
+      path,
+      { method, agent: this.#connections, timeout: 30_000, headers: { 'content-type': type } },
+      body && JSON.stringify(body),
+    );
   }
 
   /** Ends the connections that writing has left open. */
@@ -69,12 +73,17 @@ export class ApiClient {
           response.on('end', () => {
             const body = Buffer.concat(chunks).toString('utf8');
             if (response.statusCode === 200 || response.statusCode === 201) resolve(body);
-            else reject(new Error(`The API server answered ${path} with ${String(response.statusCode)}: ${body.slice(0, 300)}`));
+            else
+              reject(
+                new Error(`The API server answered ${path} with ${String(response.statusCode)}: ${body.slice(0, 300)}`),
+              );
           });
         },
       );
       const seconds = (options.timeout ?? 0) / 1000;
-      asking.on('timeout', () => asking.destroy(new Error(`The API server did not answer ${path} within ${String(seconds)} seconds.`)));
+      asking.on('timeout', () =>
+        asking.destroy(new Error(`The API server did not answer ${path} within ${String(seconds)} seconds.`)),
+      );
       asking.on('error', reject);
       asking.end(sent);
     });

@@ -25,14 +25,23 @@ function requests(): CertificateRequest[] {
       ],
       ipAddresses: ['127.0.0.1', network.kubernetesServiceIp, network.controlPlaneIp, network.controlPlaneIpv6],
     },
-    { file: 'apiserver-kubelet-client', commonName: 'kube-apiserver-kubelet-client', organizations: ['system:masters'] },
+    {
+      file: 'apiserver-kubelet-client',
+      commonName: 'kube-apiserver-kubelet-client',
+      organizations: ['system:masters'],
+    },
     { file: 'front-proxy-client', commonName: 'front-proxy-client' },
     { file: 'controller-manager', commonName: 'system:kube-controller-manager' },
     { file: 'scheduler', commonName: 'system:kube-scheduler' },
     { file: 'kube-proxy', commonName: 'system:kube-proxy' },
     ...nodePlans.flatMap((plan) => [
       { file: `${plan.name}.kubelet-client`, commonName: `system:node:${plan.name}`, organizations: ['system:nodes'] },
-      { file: `${plan.name}.kubelet-server`, commonName: plan.name, dnsNames: [plan.name], ipAddresses: [plan.ip, plan.ipv6] },
+      {
+        file: `${plan.name}.kubelet-server`,
+        commonName: plan.name,
+        dnsNames: [plan.name],
+        ipAddresses: [plan.ip, plan.ipv6],
+      },
     ]),
   ];
 }

@@ -66,7 +66,8 @@ function handOnControllers(directory: string): void {
   const wordsOf = (file: string): string[] => readFileSync(join(directory, file), 'utf8').trim().split(' ');
   const handedOn = wordsOf('cgroup.subtree_control');
   for (const controller of wordsOf('cgroup.controllers')) {
-    if (controller && !handedOn.includes(controller)) writeFileSync(join(directory, 'cgroup.subtree_control'), `+${controller}`);
+    if (controller && !handedOn.includes(controller))
+      writeFileSync(join(directory, 'cgroup.subtree_control'), `+${controller}`);
   }
 }
 
@@ -100,7 +101,9 @@ function descendants(directory: string): string[] {
   } catch {
     return []; // It went away meanwhile, or was never there.
   }
-  const below = entries.filter((entry) => entry.isDirectory()).flatMap((entry) => descendants(join(directory, entry.name)));
+  const below = entries
+    .filter((entry) => entry.isDirectory())
+    .flatMap((entry) => descendants(join(directory, entry.name)));
   return [...below, directory];
 }
 
@@ -141,7 +144,8 @@ export async function removeGroups(name: string): Promise<void> {
     }
     const left = existingGroups(name);
     if (left.length === 0) return;
-    if (Date.now() > deadline) throw new Error(`The control group ${left[0] ?? ''} cannot be removed.`, { cause: last });
+    if (Date.now() > deadline)
+      throw new Error(`The control group ${left[0] ?? ''} cannot be removed.`, { cause: last });
     await sleep(30);
   }
 }

@@ -87,9 +87,13 @@ export function findLeftovers(name: string): Leftovers {
 
 /** Whether nothing is left. */
 export function isNothing(leftovers: Leftovers): boolean {
-  return [leftovers.processes, leftovers.mounts, leftovers.networkNamespaces, leftovers.cgroups, leftovers.directories].every(
-    (list) => list.length === 0,
-  );
+  return [
+    leftovers.processes,
+    leftovers.mounts,
+    leftovers.networkNamespaces,
+    leftovers.cgroups,
+    leftovers.directories,
+  ].every((list) => list.length === 0);
 }
 
 /** Ends the cluster's processes, those that they start meanwhile too. */
@@ -123,7 +127,9 @@ export async function removeCluster(name: string): Promise<void> {
   const status = lstatSync(directory, { throwIfNoEntry: false });
   if (!status) return;
   if (!status.isDirectory() || status.uid !== process.getuid?.()) {
-    throw new Error(`${directory} is not a directory of this user, so it is left alone; remove it, or use another name.`);
+    throw new Error(
+      `${directory} is not a directory of this user, so it is left alone; remove it, or use another name.`,
+    );
   }
   // The kernel takes a dead namespace's mounts away on its own time.
   rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });

@@ -20,8 +20,12 @@ async function up(name: string): Promise<void> {
   }
   const started = Date.now();
   const cluster = await startCluster({ name, onProgress: progressPrinter(), signal: abort.signal });
-  process.stderr.write(`The cluster "${name}" is up, after ${((Date.now() - started) / 1000).toFixed(1)} s. To use it:\n`);
-  process.stdout.write(`export KUBECONFIG=${cluster.kubeconfigPath} PATH=${cluster.programs.kubernetesDirectory}:$PATH\n`);
+  process.stderr.write(
+    `The cluster "${name}" is up, after ${((Date.now() - started) / 1000).toFixed(1)} s. To use it:\n`,
+  );
+  process.stdout.write(
+    `export KUBECONFIG=${cluster.kubeconfigPath} PATH=${cluster.programs.kubernetesDirectory}:$PATH\n`,
+  );
 }
 
 async function down(name: string): Promise<void> {

@@ -61,7 +61,9 @@ function machine(): string {
 
 /** Starts the command line's `up` and resolves as soon as it has started the nodes. */
 async function startUp(): Promise<{ kill: (signal: NodeJS.Signals) => Promise<number | null> }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'cli.ts'), 'up', '--name', name], { stdio: 'ignore' });
+  const child = spawn(process.execPath, [join(import.meta.dirname, 'cli.ts'), 'up', '--name', name], {
+    stdio: 'ignore',
+  });
   const components = new Components(name, stateDirectory(name));
   while (components.find('node-b.containerd') === undefined) {
     if (child.exitCode !== null) throw new Error(`"up" ended with status ${child.exitCode}.`);
@@ -148,7 +150,14 @@ describe.skipIf(!ok)(`a cluster's life${ok ? '' : ` (needs ${missing.join('; ')}
     };
     await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(pod) });
     await cluster.kubectl(['wait', '--for=condition=Ready', 'pod/own-image', '--timeout=30s']);
-    const { stdout } = await cluster.kubectl(['exec', 'own-image', '--', '/also-testpod', 'resolve', 'kubernetes.default']);
+    const { stdout } = await cluster.kubectl([
+      'exec',
+      'own-image',
+      '--',
+      '/also-testpod',
+      'resolve',
+      'kubernetes.default',
+    ]);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, addresses: ['10.96.0.1'] });
   });
 

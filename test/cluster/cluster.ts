@@ -143,7 +143,10 @@ function readState(name: string): State | undefined {
   return stateSchema.parse(JSON.parse(readFileSync(stateFile(name), 'utf8')));
 }
 
-async function run(argv: readonly string[], options: CommandOptions & { cwd?: string; path?: string }): Promise<CommandResult> {
+async function run(
+  argv: readonly string[],
+  options: CommandOptions & { cwd?: string; path?: string },
+): Promise<CommandResult> {
   const [program = '', ...args] = argv;
   const result = await execa(program, args, {
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
@@ -169,7 +172,8 @@ function describeNode(name: string, plan: NodePlan, pid: number): ClusterNode {
     pid,
     netns: `/proc/${String(pid)}/ns/net`,
     containerdSocket: containerdSocket(pid),
-    exec: async (argv, commandOptions = {}) => run(enterCommand(pid, true, argv), { ...commandOptions, path: nodePath() }),
+    exec: async (argv, commandOptions = {}) =>
+      run(enterCommand(pid, true, argv), { ...commandOptions, path: nodePath() }),
     pauseKubeProxy: () => {
       signal('SIGSTOP');
     },
@@ -225,7 +229,11 @@ function describeCluster(name: string, state: State): Cluster {
         ...options,
         path: [...pluginDirectories, state.programs.kubernetesDirectory, fullPath()].join(delimiter),
         // Discovery is cached by address, and each start has another: the user's own cache would only grow.
-        env: { KUBECONFIG: userKubeconfig(directory, user), KUBECACHEDIR: join(directory, 'kubectl-cache'), ...options.env },
+        env: {
+          KUBECONFIG: userKubeconfig(directory, user),
+          KUBECACHEDIR: join(directory, 'kubectl-cache'),
+          ...options.env,
+        },
       }),
     loadImage: async (tar, names) => {
       const chosen = names?.map(node) ?? nodes;
@@ -258,9 +266,12 @@ async function isHealthy(name: string): Promise<boolean> {
  */
 export async function attachCluster(name = defaultName): Promise<Cluster> {
   const state = readState(name);
-  if (!state) throw new Error(`No cluster "${name}" runs here; start it with: node test/cluster/cli.ts up --name ${name}`);
+  if (!state)
+    throw new Error(`No cluster "${name}" runs here; start it with: node test/cluster/cli.ts up --name ${name}`);
   if (!(await isHealthy(name))) {
-    throw new Error(`Not all of the cluster "${name}" runs; start it anew with: node test/cluster/cli.ts up --name ${name}`);
+    throw new Error(
+      `Not all of the cluster "${name}" runs; start it anew with: node test/cluster/cli.ts up --name ${name}`,
+    );
   }
   return describeCluster(name, state);
 }
@@ -287,7 +298,8 @@ async function create(
   { onProgress, signal }: StartOptions,
 ): Promise<Cluster> {
   const started = Date.now();
-  const tell = (line: string): void => onProgress?.(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}`);
+  const tell = (line: string): void =>
+    onProgress?.(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}`);
   const directory = stateDirectory(name);
   mkdirSync(directory, { mode: 0o700 });
   createGroups(
@@ -311,7 +323,13 @@ async function create(
   tell('etcd and the API server are starting');
 
   const prepareNode = async (plan: NodePlan): Promise<NodeOptions> => {
-    const namespacePid = await createNodeNamespace(components, plan, directory, controlPlanePid, nodePrograms(programs));
+    const namespacePid = await createNodeNamespace(
+      components,
+      plan,
+      directory,
+      controlPlanePid,
+      nodePrograms(programs),
+    );
     const options: NodeOptions = { name, plan, components, stateDirectory: directory, namespacePid };
     await startContainerd(options);
     installCredentials(options);
@@ -334,7 +352,11 @@ async function create(
   const imagesLoaded = nodes.map((node) => inBackground(loadImages(node)));
 
   const api = new ApiClient(userKubeconfig(directory, 'admin'));
-  await components.waitUntil('the API server', async () => api.isReady(), { timeout: 60_000, signal, blame: 'kube-apiserver' });
+  await components.waitUntil('the API server', async () => api.isReady(), {
+    timeout: 60_000,
+    signal,
+    blame: 'kube-apiserver',
+  });
   tell('the API server is ready');
   await startControllers(controlPlane);
   for (const node of nodes) {
@@ -358,10 +380,17 @@ async function create(
       }
       return seen.size === nodePlans.length;
     },
-    { timeout: 60_000, signal, interval: 200, blame: () => `${nodePlans.find((plan) => !seen.has(plan.name))?.name ?? 'node-a'}.kubelet` },
+    {
+      timeout: 60_000,
+      signal,
+      interval: 200,
+      blame: () => `${nodePlans.find((plan) => !seen.has(plan.name))?.name ?? 'node-a'}.kubelet`,
+    },
   );
   // Not before: its pods would all go to the node that is Ready first.
-  await cluster.kubectl(['apply', '--validate=false', '-f', join(import.meta.dirname, 'coredns.yaml')], { ...(signal && { signal }) });
+  await cluster.kubectl(['apply', '--validate=false', '-f', join(import.meta.dirname, 'coredns.yaml')], {
+    ...(signal && { signal }),
+  });
   await components.waitUntil(
     'CoreDNS to be available',
     async () => {
@@ -429,7 +458,9 @@ export async function startCluster(options: StartOptions = {}): Promise<Cluster>
         await removeCluster(name); // Of what was made between the two, for instance a directory.
         if (!(error instanceof Error) || logs === undefined) throw error;
         const message = error.message.replaceAll(join(stateDirectory(name), 'logs'), logs);
-        throw new ComponentFailedError(`${message}\nAll logs of the start that failed are in ${logs}.`, { cause: error });
+        throw new ComponentFailedError(`${message}\nAll logs of the start that failed are in ${logs}.`, {
+          cause: error,
+        });
       }
     },
     { signal, onWait: () => onProgress?.(`waiting for another process that starts or ends the cluster "${name}"`) },

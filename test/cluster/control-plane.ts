@@ -32,7 +32,12 @@ export function userKubeconfig(stateDirectory: string, user: UserName): string {
 const forwardFile = (stateDirectory: string): string => join(stateDirectory, 'api-server.address');
 
 /** Starts etcd; its ports are in the control plane's network namespace, which nobody else is in. */
-export async function startEtcd({ components, programs, stateDirectory, namespacePid }: ControlPlaneOptions): Promise<void> {
+export async function startEtcd({
+  components,
+  programs,
+  stateDirectory,
+  namespacePid,
+}: ControlPlaneOptions): Promise<void> {
   await components.start({
     name: 'etcd',
     namespaces: { pid: namespacePid, mount: false },
@@ -132,7 +137,12 @@ export async function startApiServer(options: ControlPlaneOptions): Promise<void
 }
 
 /** Starts the controllers and the scheduler; the API server must be ready. */
-export async function startControllers({ components, programs, stateDirectory, namespacePid }: ControlPlaneOptions): Promise<void> {
+export async function startControllers({
+  components,
+  programs,
+  stateDirectory,
+  namespacePid,
+}: ControlPlaneOptions): Promise<void> {
   const pki = pkiDirectory(stateDirectory);
   const kubeconfigOf = (component: string): string => {
     const path = join(pki, `${component}.kubeconfig`);

@@ -61,7 +61,10 @@ export interface ImageSpec {
 const ownLayerFrom = 4 * 1024 * 1024;
 
 /** Debian keeps programs and libraries below /usr, and reaches them by these links as well. */
-const mergedUsrLinks: readonly ImageLink[] = ['bin', 'sbin', 'lib', 'lib64'].map((name) => ({ path: `/${name}`, target: `usr/${name}` }));
+const mergedUsrLinks: readonly ImageLink[] = ['bin', 'sbin', 'lib', 'lib64'].map((name) => ({
+  path: `/${name}`,
+  target: `usr/${name}`,
+}));
 
 /** The same path with the links of the merged /usr followed. */
 function inMergedUsr(path: string): string {
@@ -76,7 +79,8 @@ export async function collectExecutable(program: string): Promise<ImageContent> 
   const target = realpathSync(program);
   const files: ImageFile[] = [{ path: inMergedUsr(target), from: target }];
   const symlinks: ImageLink[] = [...mergedUsrLinks];
-  if (inMergedUsr(program) !== inMergedUsr(target)) symlinks.push({ path: inMergedUsr(program), target: inMergedUsr(target) });
+  if (inMergedUsr(program) !== inMergedUsr(target))
+    symlinks.push({ path: inMergedUsr(program), target: inMergedUsr(target) });
   const { stdout, exitCode } = await execa('ldd', [target], { reject: false });
   if (exitCode === 0) {
     // `name => /path (address)`, or `/path (address)` for the loader itself.
@@ -161,7 +165,8 @@ async function addFile(tar: Pack, file: ResolvedFile): Promise<void> {
 function parents(paths: readonly string[]): string[] {
   const found = new Set<string>();
   for (const path of paths) {
-    for (let directory = posix.dirname(path); directory !== '/'; directory = posix.dirname(directory)) found.add(directory);
+    for (let directory = posix.dirname(path); directory !== '/'; directory = posix.dirname(directory))
+      found.add(directory);
   }
   return [...found].sort();
 }
@@ -174,7 +179,8 @@ async function buildLayer(files: readonly ResolvedFile[], symlinks: readonly Ima
   const directory = join(cacheDirectory(), 'layers');
   const key = shortHash(parts);
   const cached = existsSync(directory) ? readdirSync(directory).find((file) => file.startsWith(`${key}-`)) : undefined;
-  if (cached !== undefined) return { path: join(directory, cached), digest: cached.slice(key.length + 1, -'.tar'.length) };
+  if (cached !== undefined)
+    return { path: join(directory, cached), digest: cached.slice(key.length + 1, -'.tar'.length) };
 
   mkdirSync(directory, { recursive: true });
   const partial = join(directory, `.${key}-${randomUUID()}.part`);
@@ -197,7 +203,8 @@ async function buildLayer(files: readonly ResolvedFile[], symlinks: readonly Ima
     if (!linked.has(parent))
       tar.entry({ ...fixed, name: `${parent.slice(1)}/`, type: 'directory', mode: parent === '/tmp' ? 0o1777 : 0o755 });
   }
-  for (const link of symlinks) tar.entry({ ...fixed, name: link.path.slice(1), type: 'symlink', linkname: link.target });
+  for (const link of symlinks)
+    tar.entry({ ...fixed, name: link.path.slice(1), type: 'symlink', linkname: link.target });
   for (const file of files) await addFile(tar, file);
   tar.finalize();
   await written;

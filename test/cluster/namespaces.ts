@@ -54,7 +54,9 @@ function nodeSetup(plan: NodePlan, disk: string, programs: readonly NodeProgram[
     'mount -n --make-rprivate /',
     'mount -n --make-rshared /',
     `hostname ${plan.name}`,
-    ...Object.keys(kubeletSysctls).map((key) => bind(join(disk, 'sysctl', key.replaceAll('/', '.')), `/proc/sys/${key}`)),
+    ...Object.keys(kubeletSysctls).map((key) =>
+      bind(join(disk, 'sysctl', key.replaceAll('/', '.')), `/proc/sys/${key}`),
+    ),
     ...programs.map(({ name, path }) => bind(path, join(disk, 'run/svctrace/bin', name))),
     bind(join(disk, 'var-log'), '/var/log'),
     bind(join(disk, 'var-lib'), '/var/lib'),
@@ -70,7 +72,8 @@ function createDisk(plan: NodePlan, disk: string, programs: readonly NodeProgram
   for (const directory of ['run/svctrace/bin', 'run/lock', 'var-lib', 'var-log', 'sysctl']) {
     mkdirSync(join(disk, directory), { recursive: true });
   }
-  for (const [key, value] of Object.entries(kubeletSysctls)) writeFileSync(join(disk, 'sysctl', key.replaceAll('/', '.')), `${value}\n`);
+  for (const [key, value] of Object.entries(kubeletSysctls))
+    writeFileSync(join(disk, 'sysctl', key.replaceAll('/', '.')), `${value}\n`);
   for (const { name } of programs) writeFileSync(join(disk, 'run/svctrace/bin', name), '', { mode: 0o755 });
 }
 
@@ -88,12 +91,16 @@ export const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net
  * each destination. The namespace's limit for all of them together (icmp_msgs_burst, 50) has no switch of its own, but no
  * message counts that no mask names.
  */
-const noIcmpLimit = "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratemask=''";
+const noIcmpLimit =
+  "sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0 net.ipv4.icmp_ratemask=0 net.ipv6.icmp.ratemask=''";
 
 /** Starts the process that keeps the control plane's network namespace; returns its pid. */
 export async function createControlPlaneNamespace(components: Components): Promise<number> {
   const { pid } = await components.start({ name: 'control-plane', command: ['unshare', '--net', 'sleep', 'infinity'] });
-  await components.waitUntil('the network namespace of the control plane', () => differsFromOwn(pid), { timeout: 10_000, interval: 5 });
+  await components.waitUntil('the network namespace of the control plane', () => differsFromOwn(pid), {
+    timeout: 10_000,
+    interval: 5,
+  });
   await runInNetwork(pid, [
     noAddressDetection,
     noIcmpLimit,

@@ -135,7 +135,11 @@ function kubeletConfig({ name, plan }: NodeOptions): string {
   return stringify({
     apiVersion: 'kubelet.config.k8s.io/v1beta1',
     kind: 'KubeletConfiguration',
-    authentication: { anonymous: { enabled: false }, webhook: { enabled: true }, x509: { clientCAFile: inNode('ca.crt') } },
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: true },
+      x509: { clientCAFile: inNode('ca.crt') },
+    },
     authorization: { mode: 'Webhook' },
     cgroupDriver: 'cgroupfs',
     cgroupRoot: nodeGroup(name, plan.name),
@@ -144,7 +148,12 @@ function kubeletConfig({ name, plan }: NodeOptions): string {
     containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
     enforceNodeAllocatable: [],
     // The machine's disk may be rather full; that is its owner's business, and not a pod's end.
-    evictionHard: { 'memory.available': '50Mi', 'nodefs.available': '0%', 'nodefs.inodesFree': '0%', 'imagefs.available': '0%' },
+    evictionHard: {
+      'memory.available': '50Mi',
+      'nodefs.available': '0%',
+      'nodefs.inodesFree': '0%',
+      'imagefs.available': '0%',
+    },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,
     failCgroupV1: false,
@@ -217,7 +226,8 @@ export function installCredentials({ plan, stateDirectory }: NodeOptions): void 
   const pki = pkiDirectory(stateDirectory);
   const target = (file: string): string => nodeConfigPath(stateDirectory, plan.name, file);
   copyFileSync(join(pki, 'ca.crt'), target('ca.crt'));
-  for (const kind of ['crt', 'key']) copyFileSync(join(pki, `${plan.name}.kubelet-server.${kind}`), target(`kubelet-server.${kind}`));
+  for (const kind of ['crt', 'key'])
+    copyFileSync(join(pki, `${plan.name}.kubelet-server.${kind}`), target(`kubelet-server.${kind}`));
   for (const [user, certificate] of [
     ['kubelet', `${plan.name}.kubelet-client`],
     ['kube-proxy', 'kube-proxy'],

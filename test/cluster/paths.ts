@@ -25,7 +25,9 @@ export function cacheDirectory(): string {
  */
 export function stateDirectory(name: string): string {
   if (!/^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/.test(name)) {
-    throw new Error(`"${name}" cannot be a cluster's name: use at most 32 lower case letters, digits and inner dashes.`);
+    throw new Error(
+      `"${name}" cannot be a cluster's name: use at most 32 lower case letters, digits and inner dashes.`,
+    );
   }
   return join(tmpdir(), `svctrace-cluster-${name}`);
 }

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, utimesSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
@@ -41,7 +51,9 @@ const modules: readonly ProgramModule[] = [
   { name: 'etcd', packages: ['go.etcd.io/etcd/server/v3'] },
   {
     name: 'containerd',
-    packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((name) => `github.com/containerd/containerd/v2/cmd/${name}`),
+    packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(
+      (name) => `github.com/containerd/containerd/v2/cmd/${name}`,
+    ),
     tags: 'no_btrfs no_devmapper no_zfs',
     linkerFlags: [`-X github.com/containerd/containerd/v2/version.Version=${containerdVersion?.[1] ?? 'unknown'}`],
   },
@@ -100,7 +112,11 @@ function buildKey(module: ProgramModule, goVersion: string): string {
   const sources = readdirSync(directory)
     .filter((file) => file.endsWith('.go') || file === 'go.mod' || file === 'go.sum')
     .sort();
-  return shortHash([goVersion, JSON.stringify(module), ...sources.flatMap((file) => [file, readFileSync(join(directory, file), 'utf8')])]);
+  return shortHash([
+    goVersion,
+    JSON.stringify(module),
+    ...sources.flatMap((file) => [file, readFileSync(join(directory, file), 'utf8')]),
+  ]);
 }
 
 /** Removes builds of the module that nothing has used for a while. */
@@ -137,23 +153,39 @@ async function compile(
   let compiled = 0;
   let packages = 0;
   const report = (): void => {
-    onProgress?.({ program: module.name, ...position, seconds: Math.round((Date.now() - started) / 1000), compiled, packages });
+    onProgress?.({
+      program: module.name,
+      ...position,
+      seconds: Math.round((Date.now() - started) / 1000),
+      compiled,
+      packages,
+    });
   };
   report();
   const ticking = setInterval(report, 1000);
   const said: string[] = [];
   try {
     packages = await countPackages(module, signal);
-    const flags = ['-trimpath', '-buildvcs=false', '-v', '-ldflags', ['-s -w', ...(module.linkerFlags ?? [])].join(' ')];
+    const flags = [
+      '-trimpath',
+      '-buildvcs=false',
+      '-v',
+      '-ldflags',
+      ['-s -w', ...(module.linkerFlags ?? [])].join(' '),
+    ];
     if (module.tags !== undefined) flags.push('-tags', module.tags);
     const single = module.packages.length === 1;
-    const building = execa('go', ['build', ...flags, '-o', single ? join(partial, module.name) : `${partial}/`, ...module.packages], {
-      cwd: sourceDirectory(module),
-      env: buildEnvironment,
-      stdout: 'ignore',
-      reject: false,
-      ...(signal && { cancelSignal: signal }),
-    });
+    const building = execa(
+      'go',
+      ['build', ...flags, '-o', single ? join(partial, module.name) : `${partial}/`, ...module.packages],
+      {
+        cwd: sourceDirectory(module),
+        env: buildEnvironment,
+        stdout: 'ignore',
+        reject: false,
+        ...(signal && { cancelSignal: signal }),
+      },
+    );
     for await (const line of createInterface({ input: building.stderr })) {
       // With -v there is a line with the import path of each package when its compilation starts.
       if (/^\S+$/.test(line)) compiled += 1;
@@ -195,7 +227,8 @@ export async function buildPrograms(options: BuildOptions = {}): Promise<Program
     await withLock(
       `program-${module.name}`,
       async () => {
-        if (!existsSync(directory)) await compile(module, directory, { number: index + 1, of: missing.length }, options);
+        if (!existsSync(directory))
+          await compile(module, directory, { number: index + 1, of: missing.length }, options);
       },
       { signal: options.signal },
     );

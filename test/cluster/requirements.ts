@@ -52,7 +52,9 @@ export function findProgram(name: string): string | undefined {
 
 /** The directory with the CNI plugins that the nodes use, or undefined. */
 export function findCniDirectory(): string | undefined {
-  return cniDirectories.find((directory) => existsSync(join(directory, 'ptp')) && existsSync(join(directory, 'host-local')));
+  return cniDirectories.find(
+    (directory) => existsSync(join(directory, 'ptp')) && existsSync(join(directory, 'host-local')),
+  );
 }
 
 /** Debian packages that are not installed and needed, each with the reason. */
@@ -90,5 +92,8 @@ export function clusterRequirements(): { ok: boolean; missing: string[] } {
 /** @throws {ClusterUnavailableError} when clusterRequirements() finds something missing */
 export function requireCluster(): void {
   const { ok, missing } = clusterRequirements();
-  if (!ok) throw new ClusterUnavailableError(`The test cluster cannot run here, because this is missing: ${missing.join('; ')}.`);
+  if (!ok)
+    throw new ClusterUnavailableError(
+      `The test cluster cannot run here, because this is missing: ${missing.join('; ')}.`,
+    );
 }

@@ -24,13 +24,17 @@ export async function startApiServer(answer: Answer): Promise<ApiServer> {
   const server = createServer((request, response) => {
     void readBody(request).then((body) => {
       const raw = request.rawHeaders;
-      const headers = raw.flatMap((name, index): [string, string][] => (index % 2 === 0 ? [[name, raw[index + 1] ?? '']] : []));
+      const headers = raw.flatMap((name, index): [string, string][] =>
+        index % 2 === 0 ? [[name, raw[index + 1] ?? '']] : [],
+      );
       const recorded = { method: request.method ?? '', url: request.url ?? '', headers, body };
       requests.push(recorded);
       answer(recorded, response);
     });
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   const { port } = server.address() as AddressInfo;
   return {
     address: `http://127.0.0.1:${port}`,
@@ -38,7 +42,9 @@ export async function startApiServer(answer: Answer): Promise<ApiServer> {
     close: () =>
       new Promise((resolve) => {
         server.closeAllConnections();
-        server.close(() => { resolve(); });
+        server.close(() => {
+          resolve();
+        });
       }),
   };
 }
@@ -54,10 +60,23 @@ export function sendJson(response: ServerResponse, code: number, body: unknown):
 }
 
 /** A Status object, as the API server refuses. */
-export function refuse(response: ServerResponse, code: number, reason: string, message: string, details: object = {}): void {
+export function refuse(
+  response: ServerResponse,
+  code: number,
+  reason: string,
+  message: string,
+  details: object = {},
+): void {
   sendJson(response, code, { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message, details });
 }
 
 export function flagsFor(server: string, flags: Partial<ClusterFlags> = {}): ClusterFlags {
-  return { server, asGroups: [], insecureSkipTlsVerify: false, requestTimeoutMilliseconds: 2000, verbosity: 0, ...flags };
+  return {
+    server,
+    asGroups: [],
+    insecureSkipTlsVerify: false,
+    requestTimeoutMilliseconds: 2000,
+    verbosity: 0,
+    ...flags,
+  };
 }

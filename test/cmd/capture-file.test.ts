@@ -9,7 +9,9 @@ describe('the file of a capture', () => {
   it('takes no place of another, unless that is asked for', async () => {
     const file = join(await mkdtemp(join(tmpdir(), 'svctrace-capture-')), 'auth.pcapng');
     await writeFile(file, 'what was captured before');
-    await expect(openFile({ file, overwrite: false })).rejects.toThrow(new UsageError(`--to ${file} is there already; choose another name, or replace it with --overwrite.`));
+    await expect(openFile({ file, overwrite: false })).rejects.toThrow(
+      new UsageError(`--to ${file} is there already; choose another name, or replace it with --overwrite.`),
+    );
     expect(await readFile(file, 'utf8')).toBe('what was captured before');
     await (await openFile({ file, overwrite: true })).close();
     expect(await readFile(file, 'utf8')).toBe('');

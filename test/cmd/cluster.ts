@@ -17,20 +17,28 @@ export interface FakeCluster {
 }
 
 /** `onCreated` plays the operator. */
-export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { onCreated?: (name: string, cluster: FakeCluster) => void } = {}): FakeCluster {
+export function fakeCluster({
+  onCreated,
+  ...own
+}: Partial<ClusterClient> & { onCreated?: (name: string, cluster: FakeCluster) => void } = {}): FakeCluster {
   const traces: ServiceTrace[] = [];
   const log: string[] = [];
   const watchers = new Set<(event: WatchEvent) => void>();
   let version = 1;
   const find = (name: string): ServiceTrace => {
     const found = traces.find(({ metadata }) => metadata.name === name);
-    if (found === undefined) throw new ApiError(404, 'NotFound', `servicetraces.svctrace.io "${name}" not found`, 'servicetraces');
+    if (found === undefined)
+      throw new ApiError(404, 'NotFound', `servicetraces.svctrace.io "${name}" not found`, 'servicetraces');
     return found;
   };
   const replace = (trace: ServiceTrace): void => {
     version += 1;
     const next = { ...trace, metadata: { ...trace.metadata, resourceVersion: String(version) } };
-    traces.splice(traces.findIndex(({ metadata }) => metadata.name === trace.metadata.name), 1, next);
+    traces.splice(
+      traces.findIndex(({ metadata }) => metadata.name === trace.metadata.name),
+      1,
+      next,
+    );
     for (const tell of watchers) tell({ kind: 'trace', trace: next });
   };
   const cluster: FakeCluster = {
@@ -58,7 +66,19 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       readLog: async () => undefined,
       async createTrace({ namespace, generateName, annotations, spec }) {
         const name = `${generateName}${traces.length + 1}`;
-        const trace: ServiceTrace = { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name, namespace, uid: `uid-${name}`, generation: 1, resourceVersion: String(version), annotations: { ...annotations } }, spec };
+        const trace: ServiceTrace = {
+          apiVersion: 'svctrace.io/v1alpha1',
+          kind: 'ServiceTrace',
+          metadata: {
+            name,
+            namespace,
+            uid: `uid-${name}`,
+            generation: 1,
+            resourceVersion: String(version),
+            annotations: { ...annotations },
+          },
+          spec,
+        };
         traces.push(trace);
         log.push(`create ${name}`);
         onCreated?.(name, cluster);
@@ -67,7 +87,11 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       readTrace: async (_namespace, name) => find(name),
       listTraces: async () => traces,
       async watchTrace(_namespace, name, _version, onEvent, signal) {
-        const ended = new Promise<void>((resolve) => { signal.addEventListener('abort', () => { resolve(); }); });
+        const ended = new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => {
+            resolve();
+          });
+        });
         const tell = (event: WatchEvent): void => {
           if (event.kind === 'trace' && event.trace.metadata.name !== name) return;
           onEvent(event);
@@ -77,7 +101,9 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
         await ended;
         watchers.delete(tell);
       },
-      annotateTrace: async (_namespace, name) => { log.push(`annotate ${name}`); },
+      annotateTrace: async (_namespace, name) => {
+        log.push(`annotate ${name}`);
+      },
       async deleteTrace(_namespace, name, uid) {
         log.push(`delete ${name} ${uid ?? ''}`);
         traces.splice(traces.indexOf(find(name)), 1);
@@ -85,7 +111,9 @@ export function fakeCluster({ onCreated, ...own }: Partial<ClusterClient> & { on
       readOperator: async () => ({ image: 'operator:1', availableReplicas: 1, message: '' }),
       readCrd: async () => 'established',
       mayI: async () => true,
-      apply: async ({ kind, metadata }) => { log.push(`apply ${kind}/${metadata.name}`); },
+      apply: async ({ kind, metadata }) => {
+        log.push(`apply ${kind}/${metadata.name}`);
+      },
       has: async () => false,
       async remove({ kind, metadata }) {
         log.push(`remove ${kind}/${metadata.name}`);
@@ -109,13 +137,23 @@ export function testIo(env: Record<string, string> = { COLUMNS: '80' }): TestIo 
   let out = '';
   let err = '';
   return {
-    stdout: { write: (text) => { out += text; } },
-    stderr: { write: (text) => { err += text; } },
+    stdout: {
+      write: (text) => {
+        out += text;
+      },
+    },
+    stderr: {
+      write: (text) => {
+        err += text;
+      },
+    },
     stdin: {},
     env,
     signal: stop.signal,
     out: () => out,
     err: () => err,
-    interrupt: (reason) => { stop.abort(reason); },
+    interrupt: (reason) => {
+      stop.abort(reason);
+    },
   };
 }

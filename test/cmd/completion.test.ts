@@ -4,10 +4,37 @@ import { readCompletionRequest } from '../../cmd/options.ts';
 import { testIo } from './cluster.ts';
 
 const cluster = async (_words: readonly string[], kind: string): Promise<string[]> =>
-  ({ services: ['auth-service', 'kubernetes'], namespaces: ['default', 'kube-system'], nodes: ['node-a'], pods: ['client-a'], traces: ['by-gitops'] })[kind] ?? [];
+  ({
+    services: ['auth-service', 'kubernetes'],
+    namespaces: ['default', 'kube-system'],
+    nodes: ['node-a'],
+    pods: ['client-a'],
+    traces: ['by-gitops'],
+  })[kind] ?? [];
 
 const rows: [string[], string[], number][] = [
-  [[''], ['explain', 'diagram', 'report', 'dns', 'logs', 'capture', 'simulate', 'record', 'findings', 'install', 'uninstall', 'status', 'version', 'completion', 'auth-service', 'kubernetes'], 4],
+  [
+    [''],
+    [
+      'explain',
+      'diagram',
+      'report',
+      'dns',
+      'logs',
+      'capture',
+      'simulate',
+      'record',
+      'findings',
+      'install',
+      'uninstall',
+      'status',
+      'version',
+      'completion',
+      'auth-service',
+      'kubernetes',
+    ],
+    4,
+  ],
   [['au'], ['auth-service'], 4],
   [['trace', ''], ['auth-service', 'kubernetes'], 4],
   [['auth-service', ''], [], 4],

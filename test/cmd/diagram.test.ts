@@ -12,7 +12,11 @@ import { testIo } from './cluster.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
 
-async function diagram(columns: number, bundle: string, ...words: string[]): Promise<{ output: string; status: number }> {
+async function diagram(
+  columns: number,
+  bundle: string,
+  ...words: string[]
+): Promise<{ output: string; status: number }> {
   const parsed = await parseCommandLine(['diagram', '--bundle', fixture(bundle), ...words], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== 'diagram') throw new Error('no diagram request');
   const io = testIo({ COLUMNS: String(columns) });
@@ -20,7 +24,18 @@ async function diagram(columns: number, bundle: string, ...words: string[]): Pro
   return { output: io.out(), status };
 }
 
-const bundles = ['auth-service', 'external-ip', 'headless', 'internal-local', 'many-ports', 'nobody-home', 'node-port', 'node-port-local', 'only-ipv6', 'sticky'];
+const bundles = [
+  'auth-service',
+  'external-ip',
+  'headless',
+  'internal-local',
+  'many-ports',
+  'nobody-home',
+  'node-port',
+  'node-port-local',
+  'only-ipv6',
+  'sticky',
+];
 
 describe('kubectl svctrace diagram', () => {
   it.each([
@@ -35,10 +50,13 @@ describe('kubectl svctrace diagram', () => {
     await expect(output).toMatchFileSnapshot(`screens/diagram-${bundle}-${String(columns)}.txt`);
   });
 
-  it.each(bundles.flatMap((bundle) => [60, 80, 120].map((columns) => [bundle, columns] as const)))('%s fits %d columns', async (bundle, columns) => {
-    const { output } = await diagram(columns, bundle);
-    for (const line of output.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
-  });
+  it.each(bundles.flatMap((bundle) => [60, 80, 120].map((columns) => [bundle, columns] as const)))(
+    '%s fits %d columns',
+    async (bundle, columns) => {
+      const { output } = await diagram(columns, bundle);
+      for (const line of output.split('\n')) expect(stringWidth(line)).toBeLessThanOrEqual(columns);
+    },
+  );
 
   it('exits with 1 for a finding, as trace does', async () => {
     expect((await diagram(80, 'nobody-home')).status).toBe(1);
@@ -46,7 +64,9 @@ describe('kubectl svctrace diagram', () => {
   });
 
   it('refuses a node that the trace does not have', async () => {
-    await expect(diagram(80, 'auth-service', '--node', 'node-z')).rejects.toThrow('--node node-z: there is no such node in the trace; it has node-a, node-b, node-c.');
+    await expect(diagram(80, 'auth-service', '--node', 'node-z')).rejects.toThrow(
+      '--node node-z: there is no such node in the trace; it has node-a, node-b, node-c.',
+    );
   });
 
   it.each(['mermaid', 'dot', 'svg'])('prints the same as trace -o %s', async (format) => {
@@ -59,12 +79,30 @@ describe('kubectl svctrace diagram', () => {
 });
 
 describe('the picture in letters', () => {
-  const box = (id: string, layer: Diagram['boxes'][number]['layer'], tone: Diagram['boxes'][number]['tone'] = 'plain'): Diagram['boxes'][number] => ({ id, layer, title: `box ${id}`, lines: [], tone });
-  const draw = (boxes: Diagram['boxes'], arrows: Diagram['arrows'], width = 70, useColor = false): string => printDiagramText({ title: 'T', groups: [], boxes, arrows, findings: [], notes: [] }, { width, paint: createPaint(useColor) });
+  const box = (
+    id: string,
+    layer: Diagram['boxes'][number]['layer'],
+    tone: Diagram['boxes'][number]['tone'] = 'plain',
+  ): Diagram['boxes'][number] => ({ id, layer, title: `box ${id}`, lines: [], tone });
+  const draw = (boxes: Diagram['boxes'], arrows: Diagram['arrows'], width = 70, useColor = false): string =>
+    printDiagramText(
+      { title: 'T', groups: [], boxes, arrows, findings: [], notes: [] },
+      { width, paint: createPaint(useColor) },
+    );
 
   it('lets lines that do not belong together cross, and those that do join', () => {
     const boxes = [box('a', 'dns'), box('b', 'dns'), box('c', 'pod'), box('d', 'pod')];
-    expect(`\n${draw(boxes, [{ from: 'a', to: 'c' }, { from: 'a', to: 'd' }, { from: 'b', to: 'd' }], 30)}`).toMatchInlineSnapshot(`
+    expect(
+      `\n${draw(
+        boxes,
+        [
+          { from: 'a', to: 'c' },
+          { from: 'a', to: 'd' },
+          { from: 'b', to: 'd' },
+        ],
+        30,
+      )}`,
+    ).toMatchInlineSnapshot(`
       "
       T
            ┌───────┐  ┌───────┐
@@ -81,7 +119,13 @@ describe('the picture in letters', () => {
 
   it('is a tree where a layer is too wide', () => {
     const many = Array.from({ length: 9 }, (_, index) => box(String(index), 'pod'));
-    expect(`\n${draw([box('a', 'dns'), ...many.slice(0, 3).map((each) => ({ ...each, title: 'x'.repeat(30) }))], many.slice(0, 3).map(({ id }) => ({ from: 'a', to: id, label: '33.3 %' })), 60)}`).toMatchInlineSnapshot(`
+    expect(
+      `\n${draw(
+        [box('a', 'dns'), ...many.slice(0, 3).map((each) => ({ ...each, title: 'x'.repeat(30) }))],
+        many.slice(0, 3).map(({ id }) => ({ from: 'a', to: id, label: '33.3 %' })),
+        60,
+      )}`,
+    ).toMatchInlineSnapshot(`
       "
       T
       box a
@@ -95,6 +139,8 @@ describe('the picture in letters', () => {
   it('colours what is wrong, and says it too', () => {
     const colored = draw([{ ...box('a', 'dns', 'error'), lines: ['! wrong'] }], [], 40, true);
     expect(colored).toContain('\u001b[31m');
-    expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(draw([{ ...box('a', 'dns', 'error'), lines: ['! wrong'] }], [], 40));
+    expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(
+      draw([{ ...box('a', 'dns', 'error'), lines: ['! wrong'] }], [], 40),
+    );
   });
 });

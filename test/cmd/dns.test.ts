@@ -26,8 +26,24 @@ const heard: NodeReportRecord[] = [
 ];
 
 function answer(node: string, records: NodeReportRecord[]): Bundle['answers'][number] {
-  const start: NodeReportRecord = { kind: 'start', version: 1, node, startedAt: collectedAt, kernel: '6', probeVersion: '1', addresses: [] };
-  return { node, collectedAt, report: { node, complete: true, records: [start, ...records, { kind: 'end', finishedAt: collectedAt, durationMilliseconds: 1 }] } };
+  const start: NodeReportRecord = {
+    kind: 'start',
+    version: 1,
+    node,
+    startedAt: collectedAt,
+    kernel: '6',
+    probeVersion: '1',
+    addresses: [],
+  };
+  return {
+    node,
+    collectedAt,
+    report: {
+      node,
+      complete: true,
+      records: [start, ...records, { kind: 'end', finishedAt: collectedAt, durationMilliseconds: 1 }],
+    },
+  };
 }
 
 const bundle: Bundle = {
@@ -38,8 +54,21 @@ const bundle: Bundle = {
   desired: desiredService(),
   answers: [answer('node-a', heard), answer('node-b', heard)],
   cluster: {
-    dns: { clusterIPs: ['10.96.0.10'], endpoints: 1, readyEndpoints: 1, servers: [{ address: '10.244.0.2', port: 1053, ready: true, pod: 'coredns-1' }] },
-    client: { pod: 'client-a', labels: {}, addresses: [], node: 'node-a', hostNetwork: false, dnsPolicy: 'ClusterFirst', resolvConf: 'nameserver 10.96.0.10\nsearch svc.cluster.local\noptions ndots:5\n' },
+    dns: {
+      clusterIPs: ['10.96.0.10'],
+      endpoints: 1,
+      readyEndpoints: 1,
+      servers: [{ address: '10.244.0.2', port: 1053, ready: true, pod: 'coredns-1' }],
+    },
+    client: {
+      pod: 'client-a',
+      labels: {},
+      addresses: [],
+      node: 'node-a',
+      hostNetwork: false,
+      dnsPolicy: 'ClusterFirst',
+      resolvConf: 'nameserver 10.96.0.10\nsearch svc.cluster.local\noptions ndots:5\n',
+    },
     unread: [],
   },
 };
@@ -73,20 +102,39 @@ describe('dns', () => {
       service: 'auth-service',
       clusterDomain: 'cluster.local',
       client: { pod: 'client-a', source: 'read in the pod', asks: ['auth-service.svc.cluster.local', 'auth-service'] },
-      findings: [{ id: 'DNS-WRONG-IP', node: 'node-a' }, { id: 'DNS-WRONG-IP', node: 'node-b' }, { id: 'DNS-SEARCH', where: 'pod/client-a' }],
+      findings: [
+        { id: 'DNS-WRONG-IP', node: 'node-a' },
+        { id: 'DNS-WRONG-IP', node: 'node-b' },
+        { id: 'DNS-SEARCH', where: 'pod/client-a' },
+      ],
     });
-    expect(report).toHaveProperty('questions.1', { nodes: ['node-a', 'node-b'], server: '10.96.0.10', port: 53, role: 'Service', name, type: 'A', answer: '10.96.0.8', expected: '10.96.0.7', result: 'wrong', milliseconds: 0.4 });
+    expect(report).toHaveProperty('questions.1', {
+      nodes: ['node-a', 'node-b'],
+      server: '10.96.0.10',
+      port: 53,
+      role: 'Service',
+      name,
+      type: 'A',
+      answer: '10.96.0.8',
+      expected: '10.96.0.7',
+      result: 'wrong',
+      milliseconds: 0.4,
+    });
   });
 
   it('reads what an earlier version recorded', async () => {
-    const { status, out } = await run(`dns --bundle ${fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url))} -o yaml`);
+    const { status, out } = await run(
+      `dns --bundle ${fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url))} -o yaml`,
+    );
     expect(status).toBe(0);
     expect(out).toContain('result: right');
     expect(out).not.toContain('result: wrong');
   });
 
   it('says where nothing was asked', async () => {
-    const { status, out, err } = await run(`dns --bundle ${await fileOf({ ...bundle, answers: [answer('node-a', [])], nodes: ['node-a'] })}`);
+    const { status, out, err } = await run(
+      `dns --bundle ${await fileOf({ ...bundle, answers: [answer('node-a', [])], nodes: ['node-a'] })}`,
+    );
     expect(out).toContain('Findings');
     expect(err).toMatch(/holds no answer of DNS/);
     expect(status).toBe(1);

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { parseBundle, type Bundle } from '../../core/bundle.ts';
 import type { NodeReportRecord } from '../../core/node-report.ts';
 
-export const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
+export const fixture = (name: string): string =>
+  fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
 
 export function recordedBundle(name: string): Bundle {
   return parseBundle(readFileSync(fixture(name), 'utf8'));
@@ -12,7 +13,8 @@ export function recordedBundle(name: string): Bundle {
 
 export function driftedBundle(): Bundle {
   const bundle = recordedBundle('auth-service');
-  const isChoice = (record: NodeReportRecord): record is NodeReportRecord & { kind: 'iptablesChain' } => record.kind === 'iptablesChain' && record.family === 'IPv4' && record.chain.startsWith('KUBE-SVC-');
+  const isChoice = (record: NodeReportRecord): record is NodeReportRecord & { kind: 'iptablesChain' } =>
+    record.kind === 'iptablesChain' && record.family === 'IPv4' && record.chain.startsWith('KUBE-SVC-');
   const withoutOne = (record: NodeReportRecord): NodeReportRecord => {
     if (!isChoice(record)) return record;
     const lost = record.lines.filter((line) => line.includes('-j KUBE-SEP-'))[1];
@@ -20,6 +22,10 @@ export function driftedBundle(): Bundle {
   };
   return {
     ...bundle,
-    answers: bundle.answers.map((answer) => ('report' in answer && answer.node === 'node-c' ? { ...answer, report: { ...answer.report, records: answer.report.records.map(withoutOne) } } : answer)),
+    answers: bundle.answers.map((answer) =>
+      'report' in answer && answer.node === 'node-c'
+        ? { ...answer, report: { ...answer.report, records: answer.report.records.map(withoutOne) } }
+        : answer,
+    ),
   };
 }

@@ -4,7 +4,14 @@ import { exitStatusOfError, exitStatusOfTrace, type FailOn } from '../../cmd/exi
 import type { FindingStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { nodeA, nodeC, withStatus } from './example-trace.ts';
 
-const finding = (id: string, severity: FindingStatus['severity']): FindingStatus => ({ id, severity, where: '', message: '', evidence: [], advice: '' });
+const finding = (id: string, severity: FindingStatus['severity']): FindingStatus => ({
+  id,
+  severity,
+  where: '',
+  message: '',
+  evidence: [],
+  advice: '',
+});
 const trace = (nodes: NodeStatus[], findings: FindingStatus[]): ServiceTrace => withStatus({ nodes, findings });
 
 const rows: [string, ServiceTrace, FailOn, number][] = [
@@ -14,7 +21,12 @@ const rows: [string, ServiceTrace, FailOn, number][] = [
   ['a warning, --fail-on warning', trace([nodeA], [finding('KP-UNHEALTHY', 'warning')]), 'warning', 1],
   ['an info, --fail-on warning', trace([nodeA], [finding('RULE-ORPHAN', 'info')]), 'warning', 0],
   ['a node that did not answer', trace([nodeA, nodeC], [finding('DATA-NODE-MISSING', 'warning')]), 'warning', 5],
-  ['a node that did not answer, and an error elsewhere', trace([nodeA, nodeC], [finding('RULE-EP-STALE', 'error')]), 'error', 1],
+  [
+    'a node that did not answer, and an error elsewhere',
+    trace([nodeA, nodeC], [finding('RULE-EP-STALE', 'error')]),
+    'error',
+    1,
+  ],
   ['a node that is still waited for', trace([nodeA, { ...nodeC, probe: { state: 'Waiting' } }], []), 'error', 5],
   ['no status', { ...withStatus({}), status: {} }, 'error', 5],
 ];
@@ -26,6 +38,13 @@ describe('exit status of a trace', () => {
 });
 
 it('of an error', () => {
-  const errors = [new UsageError(), new ClusterError(), new NotFoundError(), new InterruptedError('SIGINT'), new InterruptedError('SIGTERM'), new Error('bug')];
+  const errors = [
+    new UsageError(),
+    new ClusterError(),
+    new NotFoundError(),
+    new InterruptedError('SIGINT'),
+    new InterruptedError('SIGTERM'),
+    new Error('bug'),
+  ];
   expect(errors.map(exitStatusOfError)).toEqual([2, 3, 4, 130, 143, undefined]);
 });

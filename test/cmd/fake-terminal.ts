@@ -15,17 +15,26 @@ export interface FakeTerminal {
 export function fakeTerminal(columns: number, rows: number): FakeTerminal {
   let written: string[] = [];
   let last = 0;
-  const stdout = Object.assign(new Writable({
-    decodeStrings: false,
-    write(chunk, _encoding, done) {
-      // ink writes nothing to learn when everything is out.
-      if (String(chunk) !== '') last = performance.now();
-      written.push(String(chunk));
-      done();
-    },
-  }), { isTTY: true, columns, rows });
+  const stdout = Object.assign(
+    new Writable({
+      decodeStrings: false,
+      write(chunk, _encoding, done) {
+        // ink writes nothing to learn when everything is out.
+        if (String(chunk) !== '') last = performance.now();
+        written.push(String(chunk));
+        done();
+      },
+    }),
+    { isTTY: true, columns, rows },
+  );
   const keys = new PassThrough();
-  const stdin = Object.assign(keys, { isTTY: true, isRaw: false, setRawMode: () => keys, ref: () => keys, unref: () => keys });
+  const stdin = Object.assign(keys, {
+    isTTY: true,
+    isRaw: false,
+    setRawMode: () => keys,
+    ref: () => keys,
+    unref: () => keys,
+  });
   return {
     // ink asks of the two no more than is here.
     stdin: stdin as unknown as NodeJS.ReadStream,

@@ -23,29 +23,61 @@ interface Running {
 }
 
 let stop: () => void = () => undefined;
-afterEach(() => { stop(); });
+afterEach(() => {
+  stop();
+});
 
 async function open(): Promise<Running> {
   await loadExplainers();
   let listener: ((event: TraceEvent) => void) | undefined;
-  const source: TraceSource = { origin: 'servicetrace/x', follow: (onEvent) => new Promise(() => { listener = onEvent; }), close: async () => undefined };
+  const source: TraceSource = {
+    origin: 'servicetrace/x',
+    follow: (onEvent) =>
+      new Promise(() => {
+        listener = onEvent;
+      }),
+    close: async () => undefined,
+  };
   const terminal = fakeTerminal(80, 24);
-  const app = render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), { ...renderOptions, stdin: terminal.stdin, stdout: terminal.stdout, patchConsole: false });
-  stop = () => { app.unmount(); };
+  const app = render(createElement(LiveApp, { source, theme: createTheme(true), copy: () => undefined }), {
+    ...renderOptions,
+    stdin: terminal.stdin,
+    stdout: terminal.stdout,
+    patchConsole: false,
+  });
+  stop = () => {
+    app.unmount();
+  };
   const written = async (cause: () => void): Promise<string> => {
     cause();
     // Input comes by the stream, an update by React's scheduler: both are over after some turns, and then it is flushed.
-    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => { setImmediate(resolve); });
+    for (let turn = 0; turn < 20; turn += 1)
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
     await app.waitUntilRenderFlush();
     return terminal.taken();
   };
-  await eventually(async () => { expect(listener).toBeDefined(); });
-  await written(() => { listener?.({ kind: 'trace', trace: exampleTrace }); });
+  await eventually(async () => {
+    expect(listener).toBeDefined();
+  });
+  await written(() => {
+    listener?.({ kind: 'trace', trace: exampleTrace });
+  });
   return {
     terminal,
-    give: (event) => written(() => { listener?.(event); }),
-    press: (keys) => written(() => { terminal.press(keys); }),
-    resize: (columns, rows) => written(() => { terminal.resize(columns, rows); }),
+    give: (event) =>
+      written(() => {
+        listener?.(event);
+      }),
+    press: (keys) =>
+      written(() => {
+        terminal.press(keys);
+      }),
+    resize: (columns, rows) =>
+      written(() => {
+        terminal.resize(columns, rows);
+      }),
   };
 }
 
@@ -53,7 +85,12 @@ async function open(): Promise<Running> {
 const counted = (packets: number): TraceEvent => {
   const [port] = nodeA.ports;
   if (port === undefined) throw new Error('the example has no port');
-  return { kind: 'trace', trace: withStatus({ nodes: [{ ...nodeA, ports: [{ ...port, packets }] }, ...(exampleTrace.status?.nodes ?? []).slice(1)] }) };
+  return {
+    kind: 'trace',
+    trace: withStatus({
+      nodes: [{ ...nodeA, ports: [{ ...port, packets }] }, ...(exampleTrace.status?.nodes ?? []).slice(1)],
+    }),
+  };
 };
 
 describe('an update', () => {
@@ -76,7 +113,13 @@ describe('an update', () => {
 });
 
 describe('a key', () => {
-  it.each([['the next row', 'j'], ['another view', '2'], ['the help', '?'], ['the palette', ':'], ['a filter', '/']])('for %s clears nothing, and is one synchronized write', async (_name, key) => {
+  it.each([
+    ['the next row', 'j'],
+    ['another view', '2'],
+    ['the help', '?'],
+    ['the palette', ':'],
+    ['a filter', '/'],
+  ])('for %s clears nothing, and is one synchronized write', async (_name, key) => {
     const { press } = await open();
     const written = await press(key);
     expect(clears(written)).toBe(0);
@@ -90,7 +133,12 @@ describe('a key', () => {
 });
 
 describe('another size', () => {
-  it.each([['larger', 120, 40], ['smaller', 60, 20], ['narrower', 60, 24], ['lower', 80, 15]])('%s is painted whole', async (_name, columns, rows) => {
+  it.each([
+    ['larger', 120, 40],
+    ['smaller', 60, 20],
+    ['narrower', 60, 24],
+    ['lower', 80, 15],
+  ])('%s is painted whole', async (_name, columns, rows) => {
     const { resize, give } = await open();
     const written = await resize(columns, rows);
     expect(written).toContain('node-a');

@@ -7,7 +7,10 @@ import type { TraceEvent } from '../../cmd/source.ts';
 import { exampleTrace } from './example-trace.ts';
 import type { ServiceTrace } from '../../core/service-trace.ts';
 
-const at = (resourceVersion: string): ServiceTrace => ({ ...exampleTrace, metadata: { ...exampleTrace.metadata, resourceVersion } });
+const at = (resourceVersion: string): ServiceTrace => ({
+  ...exampleTrace,
+  metadata: { ...exampleTrace.metadata, resourceVersion },
+});
 
 /** Each read and each watch takes the next of these; a watch gives its events, then throws or ends. */
 interface Script {
@@ -36,7 +39,9 @@ async function follow({ reads, watches }: Script): Promise<{ events: string[]; e
       },
     },
     { namespace: 'default', name: 'x' },
-    (event: TraceEvent) => { events.push(event.kind === 'trace' ? `trace ${event.trace.metadata.resourceVersion ?? ''}` : event.kind); },
+    (event: TraceEvent) => {
+      events.push(event.kind === 'trace' ? `trace ${event.trace.metadata.resourceVersion ?? ''}` : event.kind);
+    },
     { signal: stop.signal, firstWaitMilliseconds: 1 },
   ).catch((error: unknown) => error);
   return { events, end, versions };
@@ -46,25 +51,43 @@ const lost = new UnreachableError('https://api', 'ECONNRESET');
 
 describe('follow', () => {
   it('reads, then watches from there', async () => {
-    expect(await follow({ reads: ['5'], watches: [{ events: [{ kind: 'trace', trace: at('6') }] }] })).toEqual({ events: ['trace 5', 'trace 6'], end: 'aborted', versions: ['5', '6'] });
+    expect(await follow({ reads: ['5'], watches: [{ events: [{ kind: 'trace', trace: at('6') }] }] })).toEqual({
+      events: ['trace 5', 'trace 6'],
+      end: 'aborted',
+      versions: ['5', '6'],
+    });
   });
 
   it('goes on from a bookmark where the server ends a watch', async () => {
-    expect(await follow({ reads: ['5'], watches: [{ events: [{ kind: 'bookmark', resourceVersion: '9' }] }] })).toMatchObject({ versions: ['5', '9'] });
+    expect(
+      await follow({ reads: ['5'], watches: [{ events: [{ kind: 'bookmark', resourceVersion: '9' }] }] }),
+    ).toMatchObject({ versions: ['5', '9'] });
   });
 
   it('reads anew where the watch is too old', async () => {
-    expect(await follow({ reads: ['5', '20'], watches: [{ error: new ApiError(410, 'Expired', 'too old', undefined) }] })).toMatchObject({ events: ['trace 5', 'trace 20'], versions: ['5', '20'] });
+    expect(
+      await follow({ reads: ['5', '20'], watches: [{ error: new ApiError(410, 'Expired', 'too old', undefined) }] }),
+    ).toMatchObject({ events: ['trace 5', 'trace 20'], versions: ['5', '20'] });
   });
 
   it('says that the connection is lost once, and that it is back', async () => {
-    const { events } = await follow({ reads: ['5', lost, new ApiError(503, '', 'starting', undefined), '7'], watches: [{ error: lost }] });
+    const { events } = await follow({
+      reads: ['5', lost, new ApiError(503, '', 'starting', undefined), '7'],
+      watches: [{ error: lost }],
+    });
     expect(events).toEqual(['trace 5', 'lost', 'resumed', 'trace 7']);
   });
 
   it('ends where the object is deleted, or was while nobody looked', async () => {
-    expect(await follow({ reads: ['5'], watches: [{ events: [{ kind: 'deleted' }] }] })).toMatchObject({ end: 'deleted' });
-    expect(await follow({ reads: ['5', new ApiError(404, 'NotFound', 'gone', 'servicetraces')], watches: [{ error: lost }] })).toMatchObject({ end: 'deleted' });
+    expect(await follow({ reads: ['5'], watches: [{ events: [{ kind: 'deleted' }] }] })).toMatchObject({
+      end: 'deleted',
+    });
+    expect(
+      await follow({
+        reads: ['5', new ApiError(404, 'NotFound', 'gone', 'servicetraces')],
+        watches: [{ error: lost }],
+      }),
+    ).toMatchObject({ end: 'deleted' });
   });
 
   it('ends with what asking again would not change', async () => {

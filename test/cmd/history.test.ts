@@ -7,10 +7,24 @@ const chain = { family: 'IPv4', table: 'nat', name: 'KUBE-SVC-X' } as const;
 const key = ruleKey('p', chain, 0);
 const at = (seconds: number, packets: number | undefined, nodes = ['node-a']): ServiceTraceStatus => ({
   collectedAt: new Date(seconds * 1000).toISOString(),
-  programs: [{ fingerprint: 'p', proxyMode: 'iptables', nodes, chains: [{ ...chain, rules: [{ text: '-A KUBE-SVC-X -j KUBE-SEP-X', ...(packets === undefined ? {} : { packets }) }] }] }],
+  programs: [
+    {
+      fingerprint: 'p',
+      proxyMode: 'iptables',
+      nodes,
+      chains: [
+        { ...chain, rules: [{ text: '-A KUBE-SVC-X -j KUBE-SEP-X', ...(packets === undefined ? {} : { packets }) }] },
+      ],
+    },
+  ],
 });
 const ratesOf = (...statuses: ServiceTraceStatus[]): readonly (number | undefined)[] | undefined =>
-  statuses.reduce<{ history: History; before: ServiceTraceStatus | undefined }>(({ history, before }, status) => ({ history: wholeOf(extendHistory(history, before, status)), before: status }), { history: new Map(), before: undefined }).history.get(key);
+  statuses
+    .reduce<{ history: History; before: ServiceTraceStatus | undefined }>(
+      ({ history, before }, status) => ({ history: wholeOf(extendHistory(history, before, status)), before: status }),
+      { history: new Map(), before: undefined },
+    )
+    .history.get(key);
 
 describe('the history of a rule', () => {
   it('is packets a second, the newest last', () => {

@@ -57,8 +57,8 @@ const attacks: Readonly<Record<string, string>> = {
   'C1 OSC': '\u009d0;owned\u009c',
   'carriage return overwrites the line': 'bad\rgood',
   'backspace overwrites letters': 'bad\b\b\bgood',
-  'bell': '\u0007',
-  'DEL': '\u007f',
+  bell: '\u0007',
+  DEL: '\u007f',
   'newline makes a line of its own': 'x\nNotice: all is well',
   'vertical tab and form feed': '\u000b\u000c',
   'shift out changes the letters': '\u000e',
@@ -76,7 +76,12 @@ const withoutLines = all.replaceAll('\n', '');
 /** What a text holds that a terminal would obey or hide, past our own colours. */
 function obeyed(text: string, allowed: RegExp = /\n/g): string[] {
   const own = /\u001b\[(?:1|2|22|3[1-6]|39|38;5;\d{1,3})m/g;
-  return text.replace(own, '').replace(allowed, '').match(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu) ?? [];
+  return (
+    text
+      .replace(own, '')
+      .replace(allowed, '')
+      .match(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu) ?? []
+  );
 }
 
 /** Every colour that is opened is closed: none of an attack stays. */
@@ -92,18 +97,26 @@ JSON.stringify(serviceTraceSchema, (key, value: unknown) => {
 const isTime = /^\d{4}-\d\d-\d\dT/;
 
 /** Every text of the value with the attack behind it, but those that its schema fixes. */
-function poisoned<Value>(value: Value, attack: string, isFixed: (text: string, key: string) => boolean, key = ''): Value {
+function poisoned<Value>(
+  value: Value,
+  attack: string,
+  isFixed: (text: string, key: string) => boolean,
+  key = '',
+): Value {
   const into = (each: unknown, name: string): unknown => {
     if (typeof each === 'string') return isFixed(each, name) ? each : each + attack;
     if (Array.isArray(each)) return each.map((one) => into(one, name));
-    if (typeof each === 'object' && each !== null) return Object.fromEntries(Object.entries(each).map(([own, one]) => [own, into(one, own)]));
+    if (typeof each === 'object' && each !== null)
+      return Object.fromEntries(Object.entries(each).map(([own, one]) => [own, into(one, own)]));
     return each;
   };
   return into(value, key) as Value;
 }
 
 const isFixedInTrace = (text: string): boolean => enumValues.has(text) || isTime.test(text);
-const traces: readonly ServiceTrace[] = [exampleTrace, disagreeingTrace].map((trace) => poisoned(trace, all, isFixedInTrace));
+const traces: readonly ServiceTrace[] = [exampleTrace, disagreeingTrace].map((trace) =>
+  poisoned(trace, all, isFixedInTrace),
+);
 
 interface Captured extends Io {
   readonly out: () => string;
@@ -114,25 +127,94 @@ interface Captured extends Io {
 function captured(): Captured {
   let out = '';
   let err = '';
-  const stream = (add: (text: string) => void): OutputStream => ({ isTTY: false, columns: 100, write: (text) => { add(text); return true; } });
-  return { stdout: stream((text) => { out += text; }), stderr: stream((text) => { err += text; }), stdin: {}, env: {}, signal: new AbortController().signal, out: () => out, err: () => err };
+  const stream = (add: (text: string) => void): OutputStream => ({
+    isTTY: false,
+    columns: 100,
+    write: (text) => {
+      add(text);
+      return true;
+    },
+  });
+  return {
+    stdout: stream((text) => {
+      out += text;
+    }),
+    stderr: stream((text) => {
+      err += text;
+    }),
+    stdin: {},
+    env: {},
+    signal: new AbortController().signal,
+    out: () => out,
+    err: () => err,
+  };
 }
 
-async function requestOf<Command extends Request['command']>(command: Command, ...words: string[]): Promise<Extract<Request, { command: Command }>> {
+async function requestOf<Command extends Request['command']>(
+  command: Command,
+  ...words: string[]
+): Promise<Extract<Request, { command: Command }>> {
   const parsed = await parseCommandLine([command, ...words], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== command) throw new Error(`no request for ${command}`);
   return parsed.request as Extract<Request, { command: Command }>;
 }
 
 /** Of records, what decides how the others are read. */
-const fixedKeys = new Set(['apiVersion', 'kind', 'scope', 'mode', 'outcome', 'use', 'family', 'protocol', 'type', 'addressType', 'role', 'hop', 'state', 'phase', 'backend', 'version', 'format', 'trafficPolicy', 'internalTrafficPolicy', 'externalTrafficPolicy', 'sessionAffinity', 'ipFamilies', 'ipFamilyPolicy', 'clusterIPs', 'addresses', 'name', 'node', 'namespace', 'service', 'chain', 'table', 'proxyMode']);
+const fixedKeys = new Set([
+  'apiVersion',
+  'kind',
+  'scope',
+  'mode',
+  'outcome',
+  'use',
+  'family',
+  'protocol',
+  'type',
+  'addressType',
+  'role',
+  'hop',
+  'state',
+  'phase',
+  'backend',
+  'version',
+  'format',
+  'trafficPolicy',
+  'internalTrafficPolicy',
+  'externalTrafficPolicy',
+  'sessionAffinity',
+  'ipFamilies',
+  'ipFamilyPolicy',
+  'clusterIPs',
+  'addresses',
+  'name',
+  'node',
+  'namespace',
+  'service',
+  'chain',
+  'table',
+  'proxyMode',
+]);
 
 const folder = await mkdtemp(join(tmpdir(), 'svctrace-hostile-'));
 
 /** A bundle whose texts hold the attack; of the second kind, its names do too, and it may be refused. */
 async function hostileBundle(name: string, attack: string, isWhole: boolean): Promise<string> {
   const file = join(folder, `${name}-${String(attack.length)}-${String(isWhole)}.svctrace`);
-  const lines = (await readFile(fixture(name), 'utf8')).trimEnd().split('\n').map((line) => JSON.stringify(poisoned(JSON.parse(line) as unknown, attack, (text, key) => isTime.test(text) || enumValues.has(text) || (isWhole ? ['kind', 'family', 'format'].includes(key) : fixedKeys.has(key)))));
+  const lines = (await readFile(fixture(name), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) =>
+      JSON.stringify(
+        poisoned(
+          JSON.parse(line) as unknown,
+          attack,
+          (text, key) =>
+            isTime.test(text) ||
+            enumValues.has(text) ||
+            (isWhole ? ['kind', 'family', 'format'].includes(key) : fixedKeys.has(key)),
+        ),
+      ),
+    );
   await writeFile(file, `${listingItsNodes(lines).join('\n')}\n`);
   return file;
 }
@@ -150,19 +232,52 @@ function listingItsNodes(lines: readonly string[]): string[] {
 /** What the command says, whether it succeeds or not: its error is told as main.ts tells it. */
 async function said(run: (io: Captured) => Promise<unknown>): Promise<Captured> {
   const io = captured();
-  await run(io).catch((error: unknown) => { messageStream(io.stderr).write(`${error instanceof Error ? error.message : String(error)}\n`); });
+  await run(io).catch((error: unknown) => {
+    messageStream(io.stderr).write(`${error instanceof Error ? error.message : String(error)}\n`);
+  });
   return io;
 }
 
 type Run = (file: string, output: string, io: Captured) => Promise<unknown>;
 
 /** Of commands that show a bundle: their formats, and how they are run. */
-const ofBundle: Readonly<Partial<Record<(typeof commandNames)[number], { readonly formats: readonly string[]; readonly run: Run }>>> = {
-  trace: { formats: outputFormats, run: async (file, output, io) => runTrace(await requestOf('trace', '--bundle', file, '-o', output), io) },
-  explain: { formats: ['text', 'json', 'yaml'], run: async (file, output, io) => runExplain(await requestOf('explain', '--bundle', file, '-o', output), io) },
-  diagram: { formats: ['text', 'mermaid', 'dot', 'svg'], run: async (file, output, io) => runDiagram(await requestOf('diagram', '--bundle', file, '-o', output), io) },
-  dns: { formats: ['table', 'json', 'yaml'], run: async (file, output, io) => runDns(await requestOf('dns', '--bundle', file, '-o', output), io) },
-  simulate: { formats: ['text', 'json', 'yaml'], run: async (file, output, io) => runSimulate(await requestOf('simulate', '--bundle', file, '--from', '10.244.1.3', '--to', await frontendOf(file), '-o', output), io) },
+const ofBundle: Readonly<
+  Partial<Record<(typeof commandNames)[number], { readonly formats: readonly string[]; readonly run: Run }>>
+> = {
+  trace: {
+    formats: outputFormats,
+    run: async (file, output, io) => runTrace(await requestOf('trace', '--bundle', file, '-o', output), io),
+  },
+  explain: {
+    formats: ['text', 'json', 'yaml'],
+    run: async (file, output, io) => runExplain(await requestOf('explain', '--bundle', file, '-o', output), io),
+  },
+  diagram: {
+    formats: ['text', 'mermaid', 'dot', 'svg'],
+    run: async (file, output, io) => runDiagram(await requestOf('diagram', '--bundle', file, '-o', output), io),
+  },
+  dns: {
+    formats: ['table', 'json', 'yaml'],
+    run: async (file, output, io) => runDns(await requestOf('dns', '--bundle', file, '-o', output), io),
+  },
+  simulate: {
+    formats: ['text', 'json', 'yaml'],
+    run: async (file, output, io) =>
+      runSimulate(
+        await requestOf(
+          'simulate',
+          '--bundle',
+          file,
+          '--from',
+          '10.244.1.3',
+          '--to',
+          await frontendOf(file),
+          '-o',
+          output,
+        ),
+        io,
+      ),
+  },
   report: {
     formats: ['html'],
     run: async (file, _output, io) => {
@@ -188,12 +303,29 @@ afterEach(async () => {
 async function hostileServer(): Promise<ApiServer> {
   const server = await startApiServer((request, response) => {
     const { pathname } = new URL(request.url, 'http://api');
-    const pod = { metadata: { name: `auth-1${all.replace('\ud800', '')}`, uid: 'u', resourceVersion: '1' }, spec: { nodeName: 'node-a', containers: [{ name: 'app' }] }, status: { containerStatuses: [{ name: 'app', restartCount: 0, state: { running: {} } }] } };
-    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: `auth-service${pathname.endsWith('/auth-service') ? '' : all}`, namespace: 'default' }, spec: { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], selector: { app: 'auth' }, ports: [{ port: 80, protocol: 'TCP' }] } };
-    if (pathname.endsWith('/log')) response.writeHead(200, { 'Content-Type': 'text/plain' }).end(`2026-11-24T10:00:00Z one\ttwo ${withoutLines}\n`);
+    const pod = {
+      metadata: { name: `auth-1${all.replace('\ud800', '')}`, uid: 'u', resourceVersion: '1' },
+      spec: { nodeName: 'node-a', containers: [{ name: 'app' }] },
+      status: { containerStatuses: [{ name: 'app', restartCount: 0, state: { running: {} } }] },
+    };
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: `auth-service${pathname.endsWith('/auth-service') ? '' : all}`, namespace: 'default' },
+      spec: {
+        clusterIP: '10.96.0.7',
+        clusterIPs: ['10.96.0.7'],
+        selector: { app: 'auth' },
+        ports: [{ port: 80, protocol: 'TCP' }],
+      },
+    };
+    if (pathname.endsWith('/log'))
+      response.writeHead(200, { 'Content-Type': 'text/plain' }).end(`2026-11-24T10:00:00Z one\ttwo ${withoutLines}\n`);
     else if (pathname.endsWith('/services/auth-service')) sendJson(response, 200, service);
-    else if (pathname.endsWith('/services')) sendJson(response, 200, { kind: 'ServiceList', apiVersion: 'v1', metadata: {}, items: [service] });
-    else if (pathname.endsWith('/pods')) sendJson(response, 200, { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items: [pod] });
+    else if (pathname.endsWith('/services'))
+      sendJson(response, 200, { kind: 'ServiceList', apiVersion: 'v1', metadata: {}, items: [service] });
+    else if (pathname.endsWith('/pods'))
+      sendJson(response, 200, { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: '1' }, items: [pod] });
     else sendJson(response, 200, { kind: 'List', apiVersion: 'v1', metadata: {}, items: [] });
   });
   servers.push(server);
@@ -202,23 +334,39 @@ async function hostileServer(): Promise<ApiServer> {
 
 async function logsOf(...words: string[]): Promise<Captured> {
   const server = await hostileServer();
-  return said(async (io) => runLogs({ ...(await requestOf('logs', 'auth-service', ...words)), flags: flagsFor(server.address) }, io, connect));
+  return said(async (io) =>
+    runLogs({ ...(await requestOf('logs', 'auth-service', ...words)), flags: flagsFor(server.address) }, io, connect),
+  );
 }
 
 /** The others: what each can show of others' texts. */
 const others = {
   logs: async () => logsOf(),
-  status: async () => said(async (io) => {
-    const { client } = fakeCluster({ server: `https://api${all}`, namespace: `default${all}`, readOperator: async () => ({ image: `image${all}`, availableReplicas: 0, message: `message${all}` }) });
-    await runStatus(await requestOf('status'), io, client);
-  }),
+  status: async () =>
+    said(async (io) => {
+      const { client } = fakeCluster({
+        server: `https://api${all}`,
+        namespace: `default${all}`,
+        readOperator: async () => ({ image: `image${all}`, availableReplicas: 0, message: `message${all}` }),
+      });
+      await runStatus(await requestOf('status'), io, client);
+    }),
   findings: async () => said(async (io) => runFindings(await requestOf('findings'), io)),
   version: async () => said(async (io) => runVersion(await requestOf('version'), io)),
-  completion: async () => said(async (io) => {
-    runCompletion(await requestOf('completion', 'fish'), io);
-    const server = await hostileServer();
-    await runComplete({ ...(await parseCommandLine(['__complete', '--server', server.address, 'trace', ''], 100).then((parsed) => { if (parsed.kind !== 'request' || parsed.request.command !== '__complete') throw new Error('no completion'); return parsed.request; })) }, io);
-  }),
+  completion: async () =>
+    said(async (io) => {
+      runCompletion(await requestOf('completion', 'fish'), io);
+      const server = await hostileServer();
+      await runComplete(
+        {
+          ...(await parseCommandLine(['__complete', '--server', server.address, 'trace', ''], 100).then((parsed) => {
+            if (parsed.kind !== 'request' || parsed.request.command !== '__complete') throw new Error('no completion');
+            return parsed.request;
+          })),
+        },
+        io,
+      );
+    }),
   // They write bundles, packets and manifests as they are; what they say goes through the progress, and their errors as others do.
   record: async () => progressOf(),
   capture: async () => progressOf(),
@@ -231,7 +379,13 @@ const ofBundleNames = { trace: 0, explain: 0, diagram: 0, dns: 0, simulate: 0, r
 
 async function progressOf(): Promise<Captured> {
   const io = captured();
-  const progress = createProgress(io.stderr, (() => { let time = 0; return () => (time += 5000); })());
+  const progress = createProgress(
+    io.stderr,
+    (() => {
+      let time = 0;
+      return () => (time += 5000);
+    })(),
+  );
   progress.say(`Notice: ${all}`);
   progress.update(`waiting for ${all}`);
   progress.say(waitingText(traces[0] ?? exampleTrace));
@@ -240,7 +394,14 @@ async function progressOf(): Promise<Captured> {
 }
 
 describe('what a trace holds', () => {
-  it.each(outputFormats.filter((format): format is Exclude<OutputFormat, 'mermaid' | 'dot' | 'svg'> => !['mermaid', 'dot', 'svg'].includes(format)).flatMap((format) => [true, false].map((useColor) => [format, useColor] as const)))('is shown, not obeyed, as %s (colour %s)', (format, useColor) => {
+  it.each(
+    outputFormats
+      .filter(
+        (format): format is Exclude<OutputFormat, 'mermaid' | 'dot' | 'svg'> =>
+          !['mermaid', 'dot', 'svg'].includes(format),
+      )
+      .flatMap((format) => [true, false].map((useColor) => [format, useColor] as const)),
+  )('is shown, not obeyed, as %s (colour %s)', (format, useColor) => {
     for (const trace of traces) {
       const text = printTrace(trace, format, { width: 100, useColor });
       expectSafe(text);
@@ -255,7 +416,9 @@ describe('what a trace holds', () => {
 
   it('is whole for programs', () => {
     for (const trace of traces) {
-      expect(JSON.parse(printTrace(trace, 'json', { width: 100, useColor: false }))).toEqual(JSON.parse(JSON.stringify(trace)));
+      expect(JSON.parse(printTrace(trace, 'json', { width: 100, useColor: false }))).toEqual(
+        JSON.parse(JSON.stringify(trace)),
+      );
       const yaml: unknown = parse(printTrace(trace, 'yaml', { width: 100, useColor: false }));
       expect(yaml).toMatchObject({ metadata: trace.metadata });
     }
@@ -268,20 +431,34 @@ describe('what a bundle holds', () => {
     expect([...Object.keys(ofBundle), ...Object.keys(others)].sort()).toEqual([...commandNames].sort());
   });
 
-  it.each(Object.entries(ofBundle).flatMap(([command, { formats, run }]) => formats.map((format) => [command, format, run] as const)))('is shown, not obeyed, by %s -o %s', async (_command, format, run) => {
-    for (const bundle of ['auth-service', 'sticky']) {
-      for (const isWhole of [false, true]) {
-        const io = await said(async (own) => run(await hostileBundle(bundle, isWhole ? all : withoutLines, isWhole), format, own));
-        expectSafe(io.out());
-        // What the commands themselves write to stderr, main.ts passes through the stream of messages.
-        let messages = '';
-        const stream = messageStream({ write: (text) => { messages += text; } });
-        for (const line of io.err().split('\n')) stream.write(`${line}\n`);
-        expectSafe(messages);
-        if (!isWhole) expect(`${io.out() === '' ? io.err() : ''}`).toBe('');
+  it.each(
+    Object.entries(ofBundle).flatMap(([command, { formats, run }]) =>
+      formats.map((format) => [command, format, run] as const),
+    ),
+  )(
+    'is shown, not obeyed, by %s -o %s',
+    async (_command, format, run) => {
+      for (const bundle of ['auth-service', 'sticky']) {
+        for (const isWhole of [false, true]) {
+          const io = await said(async (own) =>
+            run(await hostileBundle(bundle, isWhole ? all : withoutLines, isWhole), format, own),
+          );
+          expectSafe(io.out());
+          // What the commands themselves write to stderr, main.ts passes through the stream of messages.
+          let messages = '';
+          const stream = messageStream({
+            write: (text) => {
+              messages += text;
+            },
+          });
+          for (const line of io.err().split('\n')) stream.write(`${line}\n`);
+          expectSafe(messages);
+          if (!isWhole) expect(`${io.out() === '' ? io.err() : ''}`).toBe('');
+        }
       }
-    }
-  }, 120_000);
+    },
+    120_000,
+  );
 });
 
 describe('what a cluster says', () => {
@@ -302,8 +479,13 @@ describe('what a cluster says', () => {
 
   it('is shown of an error in one line', async () => {
     let told = '';
-    const stream = messageStream({ write: (text) => { told += text; } });
-    for (const code of [400, 403, 404, 500]) stream.write(`${(explainError(new ApiError(code, 'Reason', `message ${all}`, 'pods')) as Error).message}\n`);
+    const stream = messageStream({
+      write: (text) => {
+        told += text;
+      },
+    });
+    for (const code of [400, 403, 404, 500])
+      stream.write(`${(explainError(new ApiError(code, 'Reason', `message ${all}`, 'pods')) as Error).message}\n`);
     expectSafe(told);
     expect(told.trimEnd().split('\n')).toHaveLength(4);
   });
@@ -315,57 +497,104 @@ describe('what a cluster says', () => {
 });
 
 describe('the live view', () => {
-  const settle = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 30); });
+  const settle = (): Promise<void> =>
+    new Promise((resolve) => {
+      setTimeout(resolve, 30);
+    });
 
-  it.each(viewNames.flatMap((view) => traces.map((trace, index) => [view, index, trace] as const)))('shows, and does not obey, in %s (trace %i)', async (view, _index, trace) => {
-    await loadExplainers();
-    const frames: string[] = [];
-    let give: (event: TraceEvent) => void = () => undefined;
-    const source = {
-      origin: `operator${all}`,
-      follow: async (onEvent: (event: TraceEvent) => void, signal: AbortSignal) => { give = onEvent; await new Promise((resolve) => { signal.addEventListener('abort', resolve); }); },
-      logs: async (onEvent: (event: LogEvent) => void, signal: AbortSignal) => {
-        onEvent({ kind: 'pods', pods: 1, waiting: [`auth${all}`], none: '' });
-        onEvent({ kind: 'lines', lines: [{ from: `auth${all}/app`, time: '2026-11-24T11:00:01.1Z', text: `line ${all}`, node: `node${all}` }] });
-        onEvent({ kind: 'notice', message: `notice ${all}` });
-        await new Promise((resolve) => { signal.addEventListener('abort', resolve); });
-      },
-      walkFrom: async () => { throw new Error(`no way ${all}`); },
-      save: async () => `file${all}`,
-      close: async () => undefined,
-    };
-    const copied: string[] = [];
-    const app = render(<LiveApp source={source} theme={createTheme(true)} copy={(text) => { copied.push(text); }} start={{ view }} />);
-    await settle();
-    give({ kind: 'trace', trace });
-    await settle();
-    give({ kind: 'notice', message: `notice ${all}` });
-    give({ kind: 'lost', reason: `lost ${all}` });
-    give({ kind: 'resumed' });
-    for (const key of ['\r', 'e', 'y', 's', 'x', '\u001b[B', '\u001b[B', 'y', '?', '?']) {
-      app.stdin.write(key);
+  it.each(viewNames.flatMap((view) => traces.map((trace, index) => [view, index, trace] as const)))(
+    'shows, and does not obey, in %s (trace %i)',
+    async (view, _index, trace) => {
+      await loadExplainers();
+      const frames: string[] = [];
+      let give: (event: TraceEvent) => void = () => undefined;
+      const source = {
+        origin: `operator${all}`,
+        follow: async (onEvent: (event: TraceEvent) => void, signal: AbortSignal) => {
+          give = onEvent;
+          await new Promise((resolve) => {
+            signal.addEventListener('abort', resolve);
+          });
+        },
+        logs: async (onEvent: (event: LogEvent) => void, signal: AbortSignal) => {
+          onEvent({ kind: 'pods', pods: 1, waiting: [`auth${all}`], none: '' });
+          onEvent({
+            kind: 'lines',
+            lines: [
+              { from: `auth${all}/app`, time: '2026-11-24T11:00:01.1Z', text: `line ${all}`, node: `node${all}` },
+            ],
+          });
+          onEvent({ kind: 'notice', message: `notice ${all}` });
+          await new Promise((resolve) => {
+            signal.addEventListener('abort', resolve);
+          });
+        },
+        walkFrom: async () => {
+          throw new Error(`no way ${all}`);
+        },
+        save: async () => `file${all}`,
+        close: async () => undefined,
+      };
+      const copied: string[] = [];
+      const app = render(
+        <LiveApp
+          source={source}
+          theme={createTheme(true)}
+          copy={(text) => {
+            copied.push(text);
+          }}
+          start={{ view }}
+        />,
+      );
       await settle();
-    }
-    give({ kind: 'trace', trace: { ...trace, status: { ...trace.status, collectedAt: '2026-11-24T11:00:05Z', findings: [] } } });
-    await settle();
-    frames.push(...app.frames);
-    expect(frames.length).toBeGreaterThan(2);
-    for (const frame of frames) {
-      expectSafe(frame);
-      expect(frame.split('\n').length).toBeLessThanOrEqual(100);
-    }
-    // What is copied is pasted into a shell.
-    for (const text of copied) expectSafe(text, /(?!)/g);
-  }, 60_000);
+      give({ kind: 'trace', trace });
+      await settle();
+      give({ kind: 'notice', message: `notice ${all}` });
+      give({ kind: 'lost', reason: `lost ${all}` });
+      give({ kind: 'resumed' });
+      for (const key of ['\r', 'e', 'y', 's', 'x', '\u001b[B', '\u001b[B', 'y', '?', '?']) {
+        app.stdin.write(key);
+        await settle();
+      }
+      give({
+        kind: 'trace',
+        trace: { ...trace, status: { ...trace.status, collectedAt: '2026-11-24T11:00:05Z', findings: [] } },
+      });
+      await settle();
+      frames.push(...app.frames);
+      expect(frames.length).toBeGreaterThan(2);
+      for (const frame of frames) {
+        expectSafe(frame);
+        expect(frame.split('\n').length).toBeLessThanOrEqual(100);
+      }
+      // What is copied is pasted into a shell.
+      for (const text of copied) expectSafe(text, /(?!)/g);
+    },
+    60_000,
+  );
 
   it('shows, and does not obey, where Services are chosen', async () => {
-    const list = async () => ({ namespace: `default${all}`, services: [{ namespace: `default${all}`, name: `auth${all}`, type: `ClusterIP${all}`, ports: [`80${all}`] }] });
-    const app = render(<Picker isEverywhere={false} list={list as never} theme={createTheme(true)} onChoice={() => undefined} />);
+    const list = async () => ({
+      namespace: `default${all}`,
+      services: [{ namespace: `default${all}`, name: `auth${all}`, type: `ClusterIP${all}`, ports: [`80${all}`] }],
+    });
+    const app = render(
+      <Picker isEverywhere={false} list={list as never} theme={createTheme(true)} onChoice={() => undefined} />,
+    );
     await settle();
     await settle();
     expect(stripVTControlCharacters(app.lastFrame() ?? '')).toContain(String.raw`auth\x`);
     for (const frame of app.frames) expectSafe(frame);
-    const failing = render(<Picker isEverywhere={false} list={async () => { throw new Error(`no ${all}`); }} theme={createTheme(true)} onChoice={() => undefined} />);
+    const failing = render(
+      <Picker
+        isEverywhere={false}
+        list={async () => {
+          throw new Error(`no ${all}`);
+        }}
+        theme={createTheme(true)}
+        onChoice={() => undefined}
+      />,
+    );
     await settle();
     for (const frame of failing.frames) expectSafe(frame);
   });
@@ -380,7 +609,9 @@ describe('visible text', () => {
   });
 
   it('says what was there', () => {
-    expect(visibleText('a\u001b[2J\u009b\u007f\r\n\t\u202e\u{e0041}z')).toBe(String.raw`a\x1b[2J\x9b\x7f\r\n\t\u202e\u{e0041}z`);
+    expect(visibleText('a\u001b[2J\u009b\u007f\r\n\t\u202e\u{e0041}z')).toBe(
+      String.raw`a\x1b[2J\x9b\x7f\r\n\t\u202e\u{e0041}z`,
+    );
     expect(visibleText('żółw 日本語 é 👍')).toBe('żółw 日本語 é 👍');
   });
 
@@ -396,12 +627,20 @@ describe('visible text', () => {
     const painted = '\u001b[1mService\u001b[22m \u001b[38;5;196mbad\u001b[39m\n';
     expect(ownText(painted)).toBe(painted);
     let text = '';
-    const stream = textStream({ write: (piece) => { text += piece; } });
+    const stream = textStream({
+      write: (piece) => {
+        text += piece;
+      },
+    });
     stream.write(`${painted}\u001b[5mblink`);
     stream.writeRaw?.('\u001b[5m');
     expect(text).toBe(`${painted}${String.raw`\x1b[5m`}blink\u001b[5m`);
     let messages = '';
-    const told = messageStream({ write: (piece) => { messages += piece; } });
+    const told = messageStream({
+      write: (piece) => {
+        messages += piece;
+      },
+    });
     told.write(eraseLine);
     told.write('one\ntwo\n');
     told.write(`${eraseLine}three\n`);
@@ -409,15 +648,18 @@ describe('visible text', () => {
   });
 
   it('is safe, whatever the text, and for programs the same text', () => {
-    fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
-      expectSafe(visibleText(text), /(?!)/g);
-      expectSafe(ownText(text), /[\n\t]/g);
-      const json = jsonText({ text });
-      expectSafe(json);
-      expect(JSON.parse(json)).toEqual({ text });
-      const yaml = yamlText({ text, [`key${text}`]: [text] });
-      expectSafe(yaml, /[\n\t]/g);
-      expect(parse(yaml)).toEqual({ text, [`key${text}`]: [text] });
-    }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (text) => {
+        expectSafe(visibleText(text), /(?!)/g);
+        expectSafe(ownText(text), /[\n\t]/g);
+        const json = jsonText({ text });
+        expectSafe(json);
+        expect(JSON.parse(json)).toEqual({ text });
+        const yaml = yamlText({ text, [`key${text}`]: [text] });
+        expectSafe(yaml, /[\n\t]/g);
+        expect(parse(yaml)).toEqual({ text, [`key${text}`]: [text] });
+      }),
+      { numRuns: 300 },
+    );
   });
 });

@@ -24,19 +24,31 @@ metadata: { name: svctrace-operator, namespace: svctrace-system }
 describe('install', () => {
   it('applies all in order, and waits for the operator', async () => {
     let asked = 0;
-    const cluster = fakeCluster({ readOperator: async () => ({ image: 'o:1', availableReplicas: asked++ === 0 ? 0 : 1, message: 'starting' }) });
+    const cluster = fakeCluster({
+      readOperator: async () => ({ image: 'o:1', availableReplicas: asked++ === 0 ? 0 : 1, message: 'starting' }),
+    });
     const io = testIo();
     expect(await runInstall(readInstallRequest({}), io, manifests, cluster.client)).toBe(0);
-    expect(cluster.log).toEqual(['apply Namespace/svctrace-system', 'apply CustomResourceDefinition/servicetraces.svctrace.io', 'apply Deployment/svctrace-operator']);
+    expect(cluster.log).toEqual([
+      'apply Namespace/svctrace-system',
+      'apply CustomResourceDefinition/servicetraces.svctrace.io',
+      'apply Deployment/svctrace-operator',
+    ]);
     expect(io.out()).toBe('');
     expect(io.err()).toContain('applied deployment/svctrace-operator in namespace svctrace-system\n');
     expect(asked).toBe(2);
   });
 
   it('gives up with the reason', async () => {
-    const cluster = fakeCluster({ readOperator: async () => ({ image: 'o:1', availableReplicas: 0, message: 'ImagePullBackOff' }) });
-    await expect(runInstall(readInstallRequest({ timeout: '1ms' }), testIo(), manifests, cluster.client)).rejects.toThrow(
-      new ClusterError('Gave up waiting: deployment/svctrace-operator in namespace svctrace-system is not available: ImagePullBackOff (kubectl describe pods -n svctrace-system).'),
+    const cluster = fakeCluster({
+      readOperator: async () => ({ image: 'o:1', availableReplicas: 0, message: 'ImagePullBackOff' }),
+    });
+    await expect(
+      runInstall(readInstallRequest({ timeout: '1ms' }), testIo(), manifests, cluster.client),
+    ).rejects.toThrow(
+      new ClusterError(
+        'Gave up waiting: deployment/svctrace-operator in namespace svctrace-system is not available: ImagePullBackOff (kubectl describe pods -n svctrace-system).',
+      ),
     );
   });
 
@@ -60,20 +72,28 @@ describe('uninstall', () => {
   it('removes the CRD while the operator runs, then the rest in reverse', async () => {
     const cluster = fakeCluster();
     expect(await runUninstall(readUninstallRequest({ yes: true }), testIo(), manifests, cluster.client)).toBe(0);
-    expect(cluster.log).toEqual(['remove CustomResourceDefinition/servicetraces.svctrace.io', 'remove Deployment/svctrace-operator', 'remove Namespace/svctrace-system']);
+    expect(cluster.log).toEqual([
+      'remove CustomResourceDefinition/servicetraces.svctrace.io',
+      'remove Deployment/svctrace-operator',
+      'remove Namespace/svctrace-system',
+    ]);
   });
 
   it('needs a yes', async () => {
     const cluster = fakeCluster();
     await expect(runUninstall(readUninstallRequest({}), testIo(), manifests, cluster.client)).rejects.toThrow(
-      new UsageError('uninstall removes the operator, the CRD and all ServiceTraces; without a terminal to ask on, say --yes.'),
+      new UsageError(
+        'uninstall removes the operator, the CRD and all ServiceTraces; without a terminal to ask on, say --yes.',
+      ),
     );
     expect(cluster.log).toEqual([]);
   });
 
   it('says what is still there', async () => {
     const cluster = fakeCluster({ has: async () => true });
-    await expect(runUninstall(readUninstallRequest({ yes: true, timeout: '1ms' }), testIo(), manifests, cluster.client)).rejects.toThrow(
+    await expect(
+      runUninstall(readUninstallRequest({ yes: true, timeout: '1ms' }), testIo(), manifests, cluster.client),
+    ).rejects.toThrow(
       new ClusterError('Gave up waiting: customresourcedefinition/servicetraces.svctrace.io is still being removed.'),
     );
   });
@@ -88,7 +108,11 @@ describe('status', () => {
 
   it('says what is missing', async () => {
     const io = testIo({ COLUMNS: '160' });
-    const cluster = fakeCluster({ readCrd: async () => 'absent', readOperator: async () => undefined, mayI: async ({ verb }) => verb !== 'create' });
+    const cluster = fakeCluster({
+      readCrd: async () => 'absent',
+      readOperator: async () => undefined,
+      mayI: async ({ verb }) => verb !== 'create',
+    });
     expect(await runStatus(readStatusRequest({}), io, cluster.client)).toBe(3);
     await expect(io.out()).toMatchFileSnapshot('screens/status-missing.txt');
   });
@@ -96,6 +120,12 @@ describe('status', () => {
   it('as JSON', async () => {
     const io = testIo();
     await runStatus(readStatusRequest({ output: 'json' }), io, fakeCluster().client);
-    expect(JSON.parse(io.out())).toMatchObject({ server: 'https://api.test', crd: 'established', operator: 'available', operatorImage: 'operator:1', missingForTraces: [] });
+    expect(JSON.parse(io.out())).toMatchObject({
+      server: 'https://api.test',
+      crd: 'established',
+      operator: 'available',
+      operatorImage: 'operator:1',
+      missingForTraces: [],
+    });
   });
 });

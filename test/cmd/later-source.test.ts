@@ -8,8 +8,12 @@ function openedSource(more: Partial<TraceSource> = {}): { source: TraceSource; l
   const log: string[] = [];
   const source: TraceSource = {
     origin: 'recorded 2026-11-24 11:00 UTC',
-    async follow(onEvent) { onEvent({ kind: 'trace', trace: exampleTrace }); },
-    async close() { log.push('close'); },
+    async follow(onEvent) {
+      onEvent({ kind: 'trace', trace: exampleTrace });
+    },
+    async close() {
+      log.push('close');
+    },
     ...more,
   };
   return { source, log };
@@ -22,17 +26,27 @@ describe('a source that is opened later', () => {
   it('is opened once, when it is followed, and says where it comes from first', async () => {
     let opened = 0;
     const { source, log } = openedSource();
-    const later = openLater('recorded', async () => { opened += 1; return source; });
+    const later = openLater('recorded', async () => {
+      opened += 1;
+      return source;
+    });
     expect([opened, later.origin]).toEqual([0, 'recorded']);
     const events: TraceEvent[] = [];
-    await later.follow((event) => { events.push(event); }, live());
-    expect(events).toEqual([{ kind: 'opened', origin: 'recorded 2026-11-24 11:00 UTC' }, { kind: 'trace', trace: exampleTrace }]);
+    await later.follow((event) => {
+      events.push(event);
+    }, live());
+    expect(events).toEqual([
+      { kind: 'opened', origin: 'recorded 2026-11-24 11:00 UTC' },
+      { kind: 'trace', trace: exampleTrace },
+    ]);
     await later.close();
     expect([opened, log]).toEqual([1, ['close']]);
   });
 
   it('tells why it cannot be opened, and closes all the same', async () => {
-    const later = openLater('operator', async () => { throw new Error('no such Service'); });
+    const later = openLater('operator', async () => {
+      throw new Error('no such Service');
+    });
     await expect(later.follow(() => undefined, live())).rejects.toThrow('no such Service');
     await later.close();
   });
@@ -41,17 +55,29 @@ describe('a source that is opened later', () => {
     const later = openLater('operator', never, 5);
     void later.follow(() => undefined, live());
     await later.close();
-    await openLater('operator', async () => { throw new Error('it was opened'); }).close();
+    await openLater('operator', async () => {
+      throw new Error('it was opened');
+    }).close();
   });
 
   it('is closed where the user left while it was being opened', async () => {
     const { source, log } = openedSource();
     let give: (source: TraceSource) => void = () => undefined;
-    const later = openLater('operator', () => new Promise((resolve) => { give = resolve; }));
+    const later = openLater(
+      'operator',
+      () =>
+        new Promise((resolve) => {
+          give = resolve;
+        }),
+    );
     const stop = new AbortController();
     const events: TraceEvent[] = [];
-    const following = later.follow((event) => { events.push(event); }, stop.signal);
-    await new Promise((resolve) => { setImmediate(resolve); });
+    const following = later.follow((event) => {
+      events.push(event);
+    }, stop.signal);
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
     stop.abort();
     const closing = later.close();
     give(source);
@@ -61,15 +87,39 @@ describe('a source that is opened later', () => {
 
   it('has the logs of the opened one, and is opened for them', async () => {
     const events: LogEvent[] = [];
-    const able = openLater('operator', async () => openedSource({ logs: async (onEvent) => { onEvent({ kind: 'pods', pods: 3, waiting: [], none: '' }); } }).source);
-    await able.logs?.((event) => { events.push(event); }, live());
-    await openLater('recorded', async () => openedSource().source).logs?.((event) => { events.push(event); }, live());
-    expect(events).toEqual([{ kind: 'pods', pods: 3, waiting: [], none: '' }, { kind: 'absent', reason: 'this is recorded 2026-11-24 11:00 UTC' }]);
+    const able = openLater(
+      'operator',
+      async () =>
+        openedSource({
+          logs: async (onEvent) => {
+            onEvent({ kind: 'pods', pods: 3, waiting: [], none: '' });
+          },
+        }).source,
+    );
+    await able.logs?.((event) => {
+      events.push(event);
+    }, live());
+    await openLater('recorded', async () => openedSource().source).logs?.((event) => {
+      events.push(event);
+    }, live());
+    expect(events).toEqual([
+      { kind: 'pods', pods: 3, waiting: [], none: '' },
+      { kind: 'absent', reason: 'this is recorded 2026-11-24 11:00 UTC' },
+    ]);
   });
 
   it('saves and walks as the opened one does, and says why where it does not', async () => {
     const walked: string[] = [];
-    const able = openLater('operator', async () => openedSource({ save: async () => 'a.svctrace', walkFrom: async (client) => { walked.push(client); } }).source);
+    const able = openLater(
+      'operator',
+      async () =>
+        openedSource({
+          save: async () => 'a.svctrace',
+          walkFrom: async (client) => {
+            walked.push(client);
+          },
+        }).source,
+    );
     await able.follow(() => undefined, live());
     await able.walkFrom?.('client-a');
     expect([await able.save?.(), walked]).toEqual(['a.svctrace', ['client-a']]);
@@ -77,6 +127,8 @@ describe('a source that is opened later', () => {
     await expect(unable.save?.()).rejects.toThrow('nothing to save: this is not opened yet');
     await unable.follow(() => undefined, live());
     await expect(unable.save?.()).rejects.toThrow('nothing to save: this is recorded 2026-11-24 11:00 UTC');
-    await expect(unable.walkFrom?.('client-a')).rejects.toThrow('a packet cannot be walked: this is recorded 2026-11-24 11:00 UTC');
+    await expect(unable.walkFrom?.('client-a')).rejects.toThrow(
+      'a packet cannot be walked: this is recorded 2026-11-24 11:00 UTC',
+    );
   });
 });

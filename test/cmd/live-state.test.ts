@@ -1,19 +1,40 @@
 import { describe, expect, it } from 'vitest';
-import { initialState, reduceLive, selectedNode, windowStart, type LiveAction, type LiveState } from '../../cmd/views/live-state.ts';
+import {
+  initialState,
+  reduceLive,
+  selectedNode,
+  windowStart,
+  type LiveAction,
+  type LiveState,
+} from '../../cmd/views/live-state.ts';
 import { ratesOf, rateText } from '../../cmd/views/rates.ts';
 import type { NodePortStatus, NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
 import { exampleTrace, nodeA, nodeB, nodeC, targets, withStatus } from './example-trace.ts';
 
 const shown = (trace = exampleTrace, at = 0): LiveAction => ({ type: 'event', event: { kind: 'trace', trace }, at });
 /** As the API server gives it back when it was just created. */
-const created: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
+const created: ServiceTrace = {
+  apiVersion: exampleTrace.apiVersion,
+  kind: exampleTrace.kind,
+  metadata: exampleTrace.metadata,
+  spec: exampleTrace.spec,
+};
 const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', 0));
 
 it('says of a node that was asked for, or chosen, that it is not there', () => {
   const asked = reduceLive(initialState('operator', 0, { node: 'node-z' }), shown());
-  expect(asked).toMatchObject({ selectedNode: 'node-a', answer: 'node-z is not among the nodes of this trace; node-a is shown' });
-  expect(reduceLive(initialState('operator', 0, { node: 'node-z' }), shown(created))).toMatchObject({ selectedNode: 'node-z', answer: undefined });
-  expect(run(shown(), { type: 'selectNode', node: 'node-b' }, shown())).toMatchObject({ selectedNode: 'node-b', answer: undefined });
+  expect(asked).toMatchObject({
+    selectedNode: 'node-a',
+    answer: 'node-z is not among the nodes of this trace; node-a is shown',
+  });
+  expect(reduceLive(initialState('operator', 0, { node: 'node-z' }), shown(created))).toMatchObject({
+    selectedNode: 'node-z',
+    answer: undefined,
+  });
+  expect(run(shown(), { type: 'selectNode', node: 'node-b' }, shown())).toMatchObject({
+    selectedNode: 'node-b',
+    answer: undefined,
+  });
 });
 
 describe('connection', () => {
@@ -30,7 +51,10 @@ describe('connection', () => {
     const resumed = reduceLive(lost, { type: 'event', event: { kind: 'resumed' }, at: 6000 });
     expect(resumed.connection.state).toBe('live');
     expect(resumed.notice).toBe('connected again after 1 s; what happened in between is not known step by step');
-    expect(resumed.timeline.map(({ kind, mood }) => [kind, mood])).toEqual([['link', 'bad'], ['link', 'good']]);
+    expect(resumed.timeline.map(({ kind, mood }) => [kind, mood])).toEqual([
+      ['link', 'bad'],
+      ['link', 'good'],
+    ]);
     expect(reduceLive(resumed, shown()).notice).toBeUndefined();
   });
 
@@ -58,14 +82,31 @@ describe('selection', () => {
     expect(scrolled.scroll).toBe(4);
     expect(reduceLive(scrolled, { type: 'selectBy', nodes: 1 }).scroll).toBe(0);
     expect(reduceLive(scrolled, { type: 'turn', by: -1 })).toMatchObject({ view: 'logs', scroll: 0 });
-    const inFindings = run(shown(), { type: 'show', view: 'findings' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
+    const inFindings = run(
+      shown(),
+      { type: 'show', view: 'findings' },
+      { type: 'moveCursor', by: 3, last: 9 },
+      { type: 'selectBy', nodes: 1 },
+    );
     expect(inFindings.cursors).toEqual({ findings: 3 });
-    const inRules = run(shown(), { type: 'show', view: 'rules' }, { type: 'moveCursor', by: 3, last: 9 }, { type: 'selectBy', nodes: 1 });
+    const inRules = run(
+      shown(),
+      { type: 'show', view: 'rules' },
+      { type: 'moveCursor', by: 3, last: 9 },
+      { type: 'selectBy', nodes: 1 },
+    );
     expect(inRules.cursors).toEqual({});
   });
 
   it('windows keep the selected row inside', () => {
-    expect([[0, 1000, 5], [500, 1000, 5], [999, 1000, 5], [1, 3, 5]].map(([selected = 0, total = 0, size = 0]) => windowStart(selected, total, size))).toEqual([0, 498, 995, 0]);
+    expect(
+      [
+        [0, 1000, 5],
+        [500, 1000, 5],
+        [999, 1000, 5],
+        [1, 3, 5],
+      ].map(([selected = 0, total = 0, size = 0]) => windowStart(selected, total, size)),
+    ).toEqual([0, 498, 995, 0]);
   });
 });
 
@@ -74,8 +115,21 @@ describe('rates', () => {
     const [port] = node.ports;
     if (port === undefined) throw new Error('no frontend');
     const { family, frontend, address, portName = '', protocol, port: number, verdict } = port;
-    const uncounted: NodePortStatus = { family, frontend, address, portName, protocol, port: number, verdict, dnatTargets: [] };
-    return { ...node, probe: { ...node.probe, collectedAt: time }, ports: [{ ...uncounted, ...(entry === undefined ? {} : { packets: entry }), dnatTargets: targets(packets, []) }] };
+    const uncounted: NodePortStatus = {
+      family,
+      frontend,
+      address,
+      portName,
+      protocol,
+      port: number,
+      verdict,
+      dnatTargets: [],
+    };
+    return {
+      ...node,
+      probe: { ...node.probe, collectedAt: time },
+      ports: [{ ...uncounted, ...(entry === undefined ? {} : { packets: entry }), dnatTargets: targets(packets, []) }],
+    };
   };
   const ratesAfter = (...nodes: NodeStatus[]): (number | undefined)[] => {
     const state = run(...nodes.map((node) => shown(withStatus({ nodes: [node] }))));
@@ -86,13 +140,24 @@ describe('rates', () => {
   };
 
   it('are packets a second between two collections', () => {
-    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15))).toEqual([2.5, 2, 0, 0.5]);
+    expect(
+      ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15)),
+    ).toEqual([2.5, 2, 0, 0.5]);
   });
 
   it('are not known after one collection, without a counter, or where a counter went back', () => {
-    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual([undefined, undefined, undefined, undefined]);
-    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10))).toEqual([0, undefined, 0, 0]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      undefined,
+    ]);
+    expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [], undefined), at(nodeA, '2026-11-24T11:00:02Z', []))).toEqual(
+      [undefined, undefined, undefined, undefined],
+    );
+    expect(
+      ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [9, 4, 7], 10), at(nodeA, '2026-11-24T11:00:02Z', [1, 4, 7], 10)),
+    ).toEqual([0, undefined, 0, 0]);
   });
 
   it('stay while a node is not collected anew', () => {

@@ -26,15 +26,37 @@ import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-tra
 
 await loadExplainers();
 // On a busy machine, the first screen may take long.
-afterEach(() => { cleanup(); }, 60_000);
+afterEach(() => {
+  cleanup();
+}, 60_000);
 
 const now = Date.parse('2026-11-24T11:00:03Z');
-const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({ type: 'event', event: { kind: 'trace', trace }, at: now });
+const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({
+  type: 'event',
+  event: { kind: 'trace', trace },
+  at: now,
+});
 const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', now));
 
-function Screen({ shown, size, palette }: { readonly shown: LiveState; readonly size: Size; readonly palette?: Palette | undefined }): React.ReactElement {
+function Screen({
+  shown,
+  size,
+  palette,
+}: {
+  readonly shown: LiveState;
+  readonly size: Size;
+  readonly palette?: Palette | undefined;
+}): React.ReactElement {
   const theme = createTheme(palette !== undefined, palette);
-  return <LiveView state={shown} size={size} theme={theme} header={headerLines(shown, theme, size.columns)} body={useBody(shown, size, theme)} />;
+  return (
+    <LiveView
+      state={shown}
+      size={size}
+      theme={theme}
+      header={headerLines(shown, theme, size.columns)}
+      body={useBody(shown, size, theme)}
+    />
+  );
 }
 
 function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, palette?: Palette): string {
@@ -43,14 +65,26 @@ function screenOf(shown: LiveState, size: Size = { columns: 80, rows: 24 }, pale
 
 const small = { columns: 80, rows: 24 };
 const large = { columns: 100, rows: 40 };
-const thousand = withStatus({ nodes: Array.from({ length: 1000 }, (_, index) => ({ ...nodeA, name: `worker-${String(index).padStart(4, '0')}` })) });
-const notYet: ServiceTrace = { apiVersion: exampleTrace.apiVersion, kind: exampleTrace.kind, metadata: exampleTrace.metadata, spec: exampleTrace.spec };
+const thousand = withStatus({
+  nodes: Array.from({ length: 1000 }, (_, index) => ({ ...nodeA, name: `worker-${String(index).padStart(4, '0')}` })),
+});
+const notYet: ServiceTrace = {
+  apiVersion: exampleTrace.apiVersion,
+  kind: exampleTrace.kind,
+  metadata: exampleTrace.metadata,
+  spec: exampleTrace.spec,
+};
 
 /** The trace of a bundle, as the live view gets it. */
 async function traceOfBundle(name: string): Promise<ServiceTrace> {
-  const source = await openBundle(fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url)), { service: undefined, namespace: undefined });
+  const source = await openBundle(fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url)), {
+    service: undefined,
+    namespace: undefined,
+  });
   let found: ServiceTrace | undefined;
-  await source.follow((event) => { if (event.kind === 'trace') found = event.trace; }, new AbortController().signal);
+  await source.follow((event) => {
+    if (event.kind === 'trace') found = event.trace;
+  }, new AbortController().signal);
   if (found === undefined) throw new Error(`${name} gave no trace`);
   return found;
 }
@@ -61,27 +95,82 @@ function traceWith(answers: readonly NodeAnswer[]): ServiceTrace {
   const bundle = parseBundle(readFileSync(new URL('../fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
   const given = new Map(answers.map((answer) => [answer.node, answer]));
   const { spec, desired, recordedAt } = bundle;
-  const status = buildStatus({ spec, generation: undefined, desired, answers: bundle.answers.map((answer) => given.get(answer.node) ?? answer), previous: undefined, now: recordedAt });
+  const status = buildStatus({
+    spec,
+    generation: undefined,
+    desired,
+    answers: bundle.answers.map((answer) => given.get(answer.node) ?? answer),
+    previous: undefined,
+    now: recordedAt,
+  });
   return { ...recorded, status: { ...status, collectedAt: '2026-11-24T11:00:00Z' } };
 }
-const pulling: NodeAnswer = { node: 'node-a', state: 'Waiting', reason: 'ImagePullBackOff', message: "its probe's image svctrace/probe:v0.1.0 cannot be pulled there: Back-off pulling image" };
-const tainted: NodeAnswer = { node: 'node-b', state: 'Waiting', reason: 'Unschedulable', message: 'its probe cannot run there: 0/3 nodes are available: 1 node(s) had untolerated taint(s)' };
-const refused: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'PodSecurity', message: 'PodSecurity refuses probes in namespace svctrace-system; label it: kubectl label namespace svctrace-system pod-security.kubernetes.io/enforce=privileged' };
-const overQuota: NodeAnswer = { node: 'node-c', state: 'Failed', reason: 'QuotaExceeded', message: 'a quota of namespace svctrace-system refuses its probe: exceeded quota: pods' };
-const mayNot = 'User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default && kubectl create rolebinding svctrace-get-pods-log --role=svctrace-get-pods-log --user=jane -n default.';
+const pulling: NodeAnswer = {
+  node: 'node-a',
+  state: 'Waiting',
+  reason: 'ImagePullBackOff',
+  message: "its probe's image svctrace/probe:v0.1.0 cannot be pulled there: Back-off pulling image",
+};
+const tainted: NodeAnswer = {
+  node: 'node-b',
+  state: 'Waiting',
+  reason: 'Unschedulable',
+  message: 'its probe cannot run there: 0/3 nodes are available: 1 node(s) had untolerated taint(s)',
+};
+const refused: NodeAnswer = {
+  node: 'node-c',
+  state: 'Failed',
+  reason: 'PodSecurity',
+  message:
+    'PodSecurity refuses probes in namespace svctrace-system; label it: kubectl label namespace svctrace-system pod-security.kubernetes.io/enforce=privileged',
+};
+const overQuota: NodeAnswer = {
+  node: 'node-c',
+  state: 'Failed',
+  reason: 'QuotaExceeded',
+  message: 'a quota of namespace svctrace-system refuses its probe: exceeded quota: pods',
+};
+const mayNot =
+  'User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default && kubectl create rolebinding svctrace-get-pods-log --role=svctrace-get-pods-log --user=jane -n default.';
 
 const logLines = [
   { from: 'auth-service-5995955cd8-4tml7/app', time: '2026-11-24T11:00:01.1Z', text: 'GET /login 200 in 12 ms' },
   { from: 'auth-service-5995955cd8-kbz6c/app', time: '2026-11-24T11:00:01.2Z', text: 'GET /login 200 in 9 ms' },
-  { from: 'auth-service-5995955cd8-kbz6c/proxy', time: '2026-11-24T11:00:02Z', text: 'upstream connect error or disconnect before headers; reset reason: connection failure; transport failure reason: delayed connect error: 111' },
+  {
+    from: 'auth-service-5995955cd8-kbz6c/proxy',
+    time: '2026-11-24T11:00:02Z',
+    text: 'upstream connect error or disconnect before headers; reset reason: connection failure; transport failure reason: delayed connect error: 111',
+  },
   { from: 'auth-service-5995955cd8-4tml7/app', time: '', text: '    at main (server.js:12)' },
 ];
 /** A pod that crashes, and one that comes. */
 const restarting: readonly LogLine[] = [
-  { from: 'auth-service-5995955cd8-4tml7/app', node: 'node-a', time: '2026-11-24T11:00:01.1Z', text: 'panic: no connection to the database' },
-  { from: 'auth-service-5995955cd8-4tml7/app', node: 'node-a', time: '2026-11-24T11:00:01Z', text: 'ended with exit code 2', news: 'bad' },
-  { from: 'auth-service-5995955cd8-kbz6c', node: 'ip-10-0-12-34.eu-west-1.compute.internal', time: '2026-11-24T11:00:02Z', text: 'a new pod', news: 'good' },
-  { from: 'auth-service-5995955cd8-kbz6c/app', node: 'ip-10-0-12-34.eu-west-1.compute.internal', time: '2026-11-24T11:00:04Z', text: 'listening on 8080' },
+  {
+    from: 'auth-service-5995955cd8-4tml7/app',
+    node: 'node-a',
+    time: '2026-11-24T11:00:01.1Z',
+    text: 'panic: no connection to the database',
+  },
+  {
+    from: 'auth-service-5995955cd8-4tml7/app',
+    node: 'node-a',
+    time: '2026-11-24T11:00:01Z',
+    text: 'ended with exit code 2',
+    news: 'bad',
+  },
+  {
+    from: 'auth-service-5995955cd8-kbz6c',
+    node: 'ip-10-0-12-34.eu-west-1.compute.internal',
+    time: '2026-11-24T11:00:02Z',
+    text: 'a new pod',
+    news: 'good',
+  },
+  {
+    from: 'auth-service-5995955cd8-kbz6c/app',
+    node: 'ip-10-0-12-34.eu-west-1.compute.internal',
+    time: '2026-11-24T11:00:04Z',
+    text: 'listening on 8080',
+  },
 ];
 
 const screens: [string, LiveState, Size][] = [
@@ -92,35 +181,179 @@ const screens: [string, LiveState, Size][] = [
   ['live-node-without-counters', state(traced(), { type: 'selectBy', nodes: 1 }), small],
   ['live-node-failed', state(traced(), { type: 'selectLast' }), small],
   ['live-nodes', state(traced(), { type: 'show', view: 'nodes' }), small],
-  ['live-nodes-grouped', state(traced(), { type: 'show', view: 'nodes' }, { type: 'toggleGrouping' }, { type: 'sortBy', column: 'health' }), small],
+  [
+    'live-nodes-grouped',
+    state(traced(), { type: 'show', view: 'nodes' }, { type: 'toggleGrouping' }, { type: 'sortBy', column: 'health' }),
+    small,
+  ],
   ['live-rules', state(traced(), { type: 'show', view: 'rules' }), small],
-  ['live-rules-filtered', state(traced(), { type: 'show', view: 'rules' }, { type: 'openInput', kind: 'filter' }, { type: 'type', text: 'dnat' }), small],
-  ['live-rules-explained', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), small],
-  ['live-rules-explained-nftables', state(traced(recorded), { type: 'selectNode', node: 'node-b' }, { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }), { columns: 120, rows: 40 }],
-  ['live-rules-without-pane', state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'toggleExplanation' }), small],
+  [
+    'live-rules-filtered',
+    state(
+      traced(),
+      { type: 'show', view: 'rules' },
+      { type: 'openInput', kind: 'filter' },
+      { type: 'type', text: 'dnat' },
+    ),
+    small,
+  ],
+  [
+    'live-rules-explained',
+    state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'setCursor', row: 9 }),
+    small,
+  ],
+  [
+    'live-rules-explained-nftables',
+    state(
+      traced(recorded),
+      { type: 'selectNode', node: 'node-b' },
+      { type: 'show', view: 'rules' },
+      { type: 'setCursor', row: 9 },
+    ),
+    { columns: 120, rows: 40 },
+  ],
+  [
+    'live-rules-without-pane',
+    state(traced(recorded), { type: 'show', view: 'rules' }, { type: 'toggleExplanation' }),
+    small,
+  ],
   ['live-conntrack', state(traced(), { type: 'show', view: 'conntrack' }), small],
   ['live-findings', state(traced(), { type: 'show', view: 'findings' }), small],
-  ['live-timeline', state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), { type: 'show', view: 'timeline' }), small],
+  [
+    'live-timeline',
+    state(traced(), traced(withStatus({ collectedAt: '2026-11-24T11:00:05Z', findings: [] })), {
+      type: 'show',
+      view: 'timeline',
+    }),
+    small,
+  ],
   ['live-walk-without-client', state(traced(), { type: 'show', view: 'walk' }), small],
-  ['live-walk-awaited', state(traced({ ...exampleTrace, spec: { ...exampleTrace.spec, from: { pod: 'client-c' } } }), { type: 'show', view: 'walk' }), small],
-  ['live-logs', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 2, waiting: [], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines } }, { type: 'moveCursor', by: -1, last: 3 }, { type: 'fold', key: 'log 2' }), small],
-  ['live-logs-restart', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: restarting } }), small],
-  ['live-logs-none', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 0, waiting: [], none: 'Service "auth-service" has no pod (app=auth) in namespace "default".' } }), small],
-  ['live-palette', state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }), small],
+  [
+    'live-walk-awaited',
+    state(traced({ ...exampleTrace, spec: { ...exampleTrace.spec, from: { pod: 'client-c' } } }), {
+      type: 'show',
+      view: 'walk',
+    }),
+    small,
+  ],
+  [
+    'live-logs',
+    state(
+      traced(),
+      { type: 'show', view: 'logs' },
+      { type: 'logs', event: { kind: 'pods', pods: 2, waiting: [], none: '' } },
+      { type: 'logs', event: { kind: 'lines', lines: logLines } },
+      { type: 'moveCursor', by: -1, last: 3 },
+      { type: 'fold', key: 'log 2' },
+    ),
+    small,
+  ],
+  [
+    'live-logs-restart',
+    state(
+      traced(),
+      { type: 'show', view: 'logs' },
+      {
+        type: 'logs',
+        event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' },
+      },
+      { type: 'logs', event: { kind: 'lines', lines: restarting } },
+    ),
+    small,
+  ],
+  [
+    'live-logs-none',
+    state(
+      traced(),
+      { type: 'show', view: 'logs' },
+      {
+        type: 'logs',
+        event: {
+          kind: 'pods',
+          pods: 0,
+          waiting: [],
+          none: 'Service "auth-service" has no pod (app=auth) in namespace "default".',
+        },
+      },
+    ),
+    small,
+  ],
+  [
+    'live-palette',
+    state(traced(), { type: 'openInput', kind: 'command' }, { type: 'type', text: 'nb', chosen: 1 }),
+    small,
+  ],
   ['live-help', state(traced(), { type: 'toggleHelp' }), small],
-  ['live-lost', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
-  ['live-lost-before-an-answer', state({ type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: no answer within 30 s' }, at: now }, { type: 'tick', at: now + 12_000 }), small],
-  ['live-resumed', state(traced(), { type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: read ECONNRESET' }, at: now }, { type: 'event', event: { kind: 'resumed' }, at: now + 12_000 }, { type: 'show', view: 'timeline' }), small],
+  [
+    'live-lost',
+    state(
+      traced(),
+      { type: 'event', event: { kind: 'lost', reason: 'the connection went silent' }, at: now },
+      { type: 'tick', at: now + 12_000 },
+    ),
+    small,
+  ],
+  [
+    'live-lost-before-an-answer',
+    state(
+      { type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: no answer within 30 s' }, at: now },
+      { type: 'tick', at: now + 12_000 },
+    ),
+    small,
+  ],
+  [
+    'live-resumed',
+    state(
+      traced(),
+      { type: 'event', event: { kind: 'lost', reason: 'https://10.0.0.1:6443: read ECONNRESET' }, at: now },
+      { type: 'event', event: { kind: 'resumed' }, at: now + 12_000 },
+      { type: 'show', view: 'timeline' },
+    ),
+    small,
+  ],
   ['live-waiting-for-probes', state(traced(traceWith([pulling, tainted, refused]))), small],
-  ['live-waiting-for-probes-nodes', state(traced(traceWith([pulling, tainted, refused])), { type: 'show', view: 'nodes' }), small],
+  [
+    'live-waiting-for-probes-nodes',
+    state(traced(traceWith([pulling, tainted, refused])), { type: 'show', view: 'nodes' }),
+    small,
+  ],
   ['live-partial', state(traced(traceWith([overQuota])), { type: 'selectNode', node: 'node-c' }), small],
-  ['live-logs-forbidden', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
-  ['live-logs-broken', state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' } }, { type: 'logs', event: { kind: 'lines', lines: logLines.slice(0, 1) } }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }), small],
+  [
+    'live-logs-forbidden',
+    state(traced(), { type: 'show', view: 'logs' }, { type: 'logs', event: { kind: 'failed', reason: mayNot } }),
+    small,
+  ],
+  [
+    'live-logs-broken',
+    state(
+      traced(),
+      { type: 'show', view: 'logs' },
+      {
+        type: 'logs',
+        event: { kind: 'pods', pods: 3, waiting: ['auth-service-5995955cd8-4tml7 (CrashLoopBackOff)'], none: '' },
+      },
+      { type: 'logs', event: { kind: 'lines', lines: logLines.slice(0, 1) } },
+      { type: 'logs', event: { kind: 'failed', reason: mayNot } },
+    ),
+    small,
+  ],
   ['live-wish-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
-  ['live-silent', state(traced(notYet), { type: 'event', event: { kind: 'silent', message: 'The svctrace operator does not run.' }, at: now }), small],
+  [
+    'live-silent',
+    state(traced(notYet), {
+      type: 'event',
+      event: { kind: 'silent', message: 'The svctrace operator does not run.' },
+      at: now,
+    }),
+    small,
+  ],
   ['live-stale', state(traced(), { type: 'tick', at: now + 60_000 }), small],
   ['live-1000-nodes', state(traced(thousand), { type: 'selectBy', nodes: 500 }), small],
-  ['live-1000-nodes-table', state(traced(thousand), { type: 'show', view: 'nodes' }, { type: 'setCursor', row: 500 }), small],
+  [
+    'live-1000-nodes-table',
+    state(traced(thousand), { type: 'show', view: 'nodes' }, { type: 'setCursor', row: 500 }),
+    small,
+  ],
 ];
 
 describe('screen', () => {
@@ -133,20 +366,26 @@ describe('screen', () => {
   });
 
   it('says of the selected node alone that it differs from its peers', () => {
-    expect(screenOf(state(traced(disagreeingTrace)), large)).toContain('differs from its peers: packets of clients outside keep their source');
-    expect(screenOf(state(traced(disagreeingTrace), { type: 'selectBy', nodes: 1 }), large)).not.toContain('differs from its peers');
+    expect(screenOf(state(traced(disagreeingTrace)), large)).toContain(
+      'differs from its peers: packets of clients outside keep their source',
+    );
+    expect(screenOf(state(traced(disagreeingTrace), { type: 'selectBy', nodes: 1 }), large)).not.toContain(
+      'differs from its peers',
+    );
   });
 });
 
 describe('colour', () => {
   let frames: { name: string; palette: Palette; frame: string; plain: string }[] = [];
   beforeAll(() => {
-    frames = ([16, 256] as const).flatMap((palette) => screens.map(([name, shown, size]) => {
-      const frame = { name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) };
-      // One after the other: each goes on painting until it is ended.
-      cleanup();
-      return frame;
-    }));
+    frames = ([16, 256] as const).flatMap((palette) =>
+      screens.map(([name, shown, size]) => {
+        const frame = { name, palette, frame: screenOf(shown, size, palette), plain: screenOf(shown, size) };
+        // One after the other: each goes on painting until it is ended.
+        cleanup();
+        return frame;
+      }),
+    );
   }, 60_000);
   const codesOf = (frame: string): string[] => [...frame.matchAll(/\u001b\[([\d;]*)m/g)].map(([, code = '']) => code);
 
@@ -159,7 +398,8 @@ describe('colour', () => {
   });
 
   it('is one that can be read on a dark and on a light terminal', () => {
-    const codes = (palette: Palette): Set<string> => new Set(frames.filter((each) => each.palette === palette).flatMap(({ frame }) => codesOf(frame)));
+    const codes = (palette: Palette): Set<string> =>
+      new Set(frames.filter((each) => each.palette === palette).flatMap(({ frame }) => codesOf(frame)));
     // Bold, dim and their ends; no black, no white, none of the bright ones (90 to 97), no background.
     const styles = ['0', '1', '2', '22', '39'];
     expect([...codes(16)].filter((code) => !styles.includes(code) && !/^3[1-6]$/.test(code))).toEqual([]);
@@ -200,12 +440,19 @@ function luminance(index: number): number {
 }
 
 /** A source whose events the test gives. */
-function openSource(): { source: TraceSource; give: (event: TraceEvent) => void; isFollowed: () => boolean; fail: (error: Error) => void } {
+function openSource(): {
+  source: TraceSource;
+  give: (event: TraceEvent) => void;
+  isFollowed: () => boolean;
+  fail: (error: Error) => void;
+} {
   let listener: ((event: TraceEvent) => void) | undefined;
   let reject: (error: Error) => void = () => undefined;
   return {
     give: (event) => listener?.(event),
-    fail: (error) => { reject(error); },
+    fail: (error) => {
+      reject(error);
+    },
     isFollowed: () => listener !== undefined,
     source: {
       origin: 'operator',
@@ -223,7 +470,10 @@ function openSource(): { source: TraceSource; give: (event: TraceEvent) => void;
   };
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 40); });
+const settle = (): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, 40);
+  });
 
 it.each([
   [{ TERM: 'xterm' }, 16],
@@ -247,7 +497,16 @@ describe('keys', () => {
   async function open(more: Partial<TraceSource> = {}, start: { view?: View; node?: string } = {}): Promise<Opened> {
     const { source, give, isFollowed } = openSource();
     const copied: string[] = [];
-    const app = render(<LiveApp source={{ ...source, ...more }} theme={createTheme(false)} copy={(text) => { copied.push(text); }} start={start} />);
+    const app = render(
+      <LiveApp
+        source={{ ...source, ...more }}
+        theme={createTheme(false)}
+        copy={(text) => {
+          copied.push(text);
+        }}
+        start={start}
+      />,
+    );
     await settle();
     give({ kind: 'trace', trace: exampleTrace });
     await settle();
@@ -308,7 +567,11 @@ describe('keys', () => {
 
   it('means each of the keys that come in one piece', async () => {
     const clients: string[] = [];
-    const { screen, press } = await open({ walkFrom: async (client) => { clients.push(client); } });
+    const { screen, press } = await open({
+      walkFrom: async (client) => {
+        clients.push(client);
+      },
+    });
     await press('jj');
     expect(screen()).toContain('▸ node-c');
     await press('c10.244.0.7\r');
@@ -356,9 +619,17 @@ describe('keys', () => {
     const { screen, press, give } = await open({}, { view: 'rules' });
     const [program] = exampleTrace.status?.programs ?? [];
     const [services, endpoint] = program?.chains ?? [];
-    if (program === undefined || services === undefined || endpoint === undefined) throw new Error('the example has no chains');
-    const middle = { ...services, name: 'KUBE-SVC-MUEJEZ6DR7OLMVAV', rules: [{ text: `-A KUBE-SVC-MUEJEZ6DR7OLMVAV -j ${endpoint.name}`, packets: 4, bytes: 240 }] };
-    await give({ kind: 'trace', trace: withStatus({ programs: [{ ...program, chains: [services, middle, endpoint] }] }) });
+    if (program === undefined || services === undefined || endpoint === undefined)
+      throw new Error('the example has no chains');
+    const middle = {
+      ...services,
+      name: 'KUBE-SVC-MUEJEZ6DR7OLMVAV',
+      rules: [{ text: `-A KUBE-SVC-MUEJEZ6DR7OLMVAV -j ${endpoint.name}`, packets: 4, bytes: 240 }],
+    };
+    await give({
+      kind: 'trace',
+      trace: withStatus({ programs: [{ ...program, chains: [services, middle, endpoint] }] }),
+    });
     const jump = '-d 10.96.216.123/32 -p tcp';
     expect(services.rules[0]?.text).toContain(jump);
     expect(screen()).toContain(jump);
@@ -373,7 +644,9 @@ describe('keys', () => {
     const { screen, press, give } = await open({}, { view: 'rules' });
     await give({ kind: 'trace', trace: recorded });
     await press('g', down, down, down);
-    expect(screen()).toContain('TCP connections to 10.96.2.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO, which chooses');
+    expect(screen()).toContain(
+      'TCP connections to 10.96.2.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO, which chooses',
+    );
     expect(screen()).toContain('100.0% of the connections end at endpoints behind it');
     expect(screen()).toContain('Enter: KUBE-SVC-FCQA5OQTFYIPVXUO');
     expect(screen()).toContain('written by syncProxyRules in pkg/proxy/iptables/proxier.go (Kubernetes 1.37)');
@@ -411,9 +684,15 @@ describe('keys', () => {
     const saving = await open({ save: async () => 'auth-service-1.svctrace' });
     await saving.press('s');
     expect(saving.screen()).toContain('saved to auth-service-1.svctrace');
-    const failing = await open({ save: async () => { throw new Error('you may not create pods'); } });
+    const failing = await open({
+      save: async () => {
+        throw new Error('you may not create pods');
+      },
+    });
     await failing.press('s');
-    await vi.waitFor(() => { expect(failing.screen()).not.toContain('saving a bundle'); });
+    await vi.waitFor(() => {
+      expect(failing.screen()).not.toContain('saving a bundle');
+    });
     expect(failing.screen()).toContain('you may not create pods');
     const without = await open();
     await without.press('s');
@@ -422,28 +701,53 @@ describe('keys', () => {
 
   it('c asks for a client, and walks its packet', async () => {
     const clients: string[] = [];
-    const { screen, press, give } = await open({ walkFrom: async (client) => { clients.push(client); } });
+    const { screen, press, give } = await open({
+      walkFrom: async (client) => {
+        clients.push(client);
+      },
+    });
     await press('c', '10.244.0.7', enter);
     expect(clients).toEqual(['10.244.0.7']);
     expect(screen()).toContain('[7 walk]');
-    const walk = { node: 'node-a', source: '10.244.0.7', destination: '10.96.0.7', destinationPort: 80, protocol: 'TCP' as const, verdict: 'DNAT' as const, masquerade: false, destinations: [{ address: '10.244.1.2', port: 8080, probability: 1 }], path: [{ table: 'nat', chain: 'KUBE-SERVICES', rule: '-A KUBE-SERVICES -j KUBE-SVC-X', effect: 'jumps to KUBE-SVC-X' }], unknown: [] };
+    const walk = {
+      node: 'node-a',
+      source: '10.244.0.7',
+      destination: '10.96.0.7',
+      destinationPort: 80,
+      protocol: 'TCP' as const,
+      verdict: 'DNAT' as const,
+      masquerade: false,
+      destinations: [{ address: '10.244.1.2', port: 8080, probability: 1 }],
+      path: [
+        { table: 'nat', chain: 'KUBE-SERVICES', rule: '-A KUBE-SERVICES -j KUBE-SVC-X', effect: 'jumps to KUBE-SVC-X' },
+      ],
+      unknown: [],
+    };
     await give({ kind: 'trace', trace: withStatus({ walks: [walk] }) });
     expect(screen()).toContain('1  nat KUBE-SERVICES: jumps to KUBE-SVC-X');
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
   });
 
   it('each step of a walk is told in plain words', async () => {
-    const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), { service: undefined, namespace: undefined });
+    const bundle = await openBundle(fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url)), {
+      service: undefined,
+      namespace: undefined,
+    });
     const { screen, press, give, copied } = await open({}, { view: 'walk' });
     let walked: ServiceTrace | undefined;
-    await bundle.follow((event) => { if (event.kind === 'trace') walked = event.trace; }, new AbortController().signal);
+    await bundle.follow((event) => {
+      if (event.kind === 'trace') walked = event.trace;
+    }, new AbortController().signal);
     await bundle.walkFrom?.('10.244.1.77');
     if (walked === undefined) throw new Error('the bundle gave no trace');
     await give({ kind: 'trace', trace: walked });
     await press('g', 'y');
     const command = copied.at(-1) ?? '';
     expect(command).toBe('kubectl svctrace simulate auth-service -n default --from 10.244.1.77 --to 10.96.2.60:80/tcp');
-    expect(await parseCommandLine(command.split(' ').slice(2), 100)).toMatchObject({ kind: 'request', request: { command: 'simulate', origin: { kind: 'service', service: 'auth-service' } } });
+    expect(await parseCommandLine(command.split(' ').slice(2), 100)).toMatchObject({
+      kind: 'request',
+      request: { command: 'simulate', origin: { kind: 'service', service: 'auth-service' } },
+    });
     await press('g', down, down, down);
     expect(screen()).toContain('▸ 2  nat KUBE-SERVICES');
     expect(screen()).toMatch(/TCP connections to 10\.96\.2\.60 port 80 go to chain KUBE-SVC-FCQA5OQTFYIPVXUO/);
@@ -464,7 +768,14 @@ describe('keys', () => {
     await press('8');
     expect(screen()).toContain('asking for the pods of the Service');
     give({ kind: 'pods', pods: 2, waiting: [], none: 'none' });
-    give({ kind: 'lines', lines: Array.from({ length: 60 }, (_, index) => ({ from: `auth-${String(index % 2)}/app`, time: '2026-11-24T10:00:01Z', text: `line ${String(index)}` })) });
+    give({
+      kind: 'lines',
+      lines: Array.from({ length: 60 }, (_, index) => ({
+        from: `auth-${String(index % 2)}/app`,
+        time: '2026-11-24T10:00:01Z',
+        text: `line ${String(index)}`,
+      })),
+    });
     await settle();
     expect(screen()).toContain('2 pods, 60 lines, times in UTC; the newest is followed');
     expect(screen()).toMatch(/▸ 10:00:01 auth-1 line 59/);
@@ -484,7 +795,15 @@ describe('keys', () => {
 
   it('r asks for the logs again where they were refused', async () => {
     let times = 0;
-    const { screen, press } = await open({ logs: async () => { times += 1; throw new Error('User "jane" may not get pods/log'); } }, { view: 'logs' });
+    const { screen, press } = await open(
+      {
+        logs: async () => {
+          times += 1;
+          throw new Error('User "jane" may not get pods/log');
+        },
+      },
+      { view: 'logs' },
+    );
     expect(screen()).toContain('✖ no logs: User "jane" may not get pods/log (r tries again)');
     await press('r');
     expect(times).toBe(2);
@@ -517,7 +836,11 @@ describe('keys', () => {
     expect(isFollowed()).toBe(false);
   });
 
-  it.each([['Ctrl-C', '\u0003'], ['Esc', '\u001b'], ['Esc and q in one piece', '\u001bq']])('%s quits', async (_name, keys) => {
+  it.each([
+    ['Ctrl-C', '\u0003'],
+    ['Esc', '\u001b'],
+    ['Esc and q in one piece', '\u001bq'],
+  ])('%s quits', async (_name, keys) => {
     const { press, isFollowed } = await open();
     await press(keys);
     await settle();

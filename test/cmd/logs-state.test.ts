@@ -5,8 +5,10 @@ import { openedLogs, reduceLogs, type LogsEvent } from '../../cmd/views/logs-sta
 
 const line = (text: string, from = 'auth-1/app'): LogLine => ({ from, time: '2026-11-24T10:00:01Z', text });
 const given = (...lines: LogLine[]): LiveAction => ({ type: 'logs', event: { kind: 'lines', lines } });
-const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', 0, { view: 'logs' }));
-const numbered = (from: number, to: number): LogLine[] => Array.from({ length: to - from }, (_, index) => line(`line ${String(from + index)}`));
+const run = (...actions: LiveAction[]): LiveState =>
+  actions.reduce(reduceLive, initialState('operator', 0, { view: 'logs' }));
+const numbered = (from: number, to: number): LogLine[] =>
+  Array.from({ length: to - from }, (_, index) => line(`line ${String(from + index)}`));
 
 describe('logs', () => {
   it('are closed until their view is shown', () => {
@@ -24,11 +26,16 @@ describe('logs', () => {
     expect(second.lines.at(-1)?.text).toBe('line 7999');
     expect(second.lines[0]?.text).toBe('line 3000');
     expect(second.left).toBe(3000);
-    expect(reduceLogs(openedLogs, { kind: 'lines', lines: [line('x'.repeat(1500))] }).lines[0]?.text).toBe(`${'x'.repeat(1000)}… (500 more characters)`);
+    expect(reduceLogs(openedLogs, { kind: 'lines', lines: [line('x'.repeat(1500))] }).lines[0]?.text).toBe(
+      `${'x'.repeat(1000)}… (500 more characters)`,
+    );
   });
 
   it('do not reach the terminal with their control characters', () => {
-    const [shown] = reduceLogs(openedLogs, { kind: 'lines', lines: [line('\u001b[31mred\u001b[0m\u001b[2J\tand\u0007 \u0008more\r')] }).lines;
+    const [shown] = reduceLogs(openedLogs, {
+      kind: 'lines',
+      lines: [line('\u001b[31mred\u001b[0m\u001b[2J\tand\u0007 \u0008more\r')],
+    }).lines;
     expect(shown?.text).toBe('red    and more');
   });
 
@@ -46,7 +53,13 @@ describe('logs', () => {
   it('keep the cursor on its line while older ones leave, whatever is filtered', () => {
     const full = run(given(...numbered(0, 5000)), { type: 'setCursor', row: 4000 });
     expect(cursorOf(reduceLive(full, given(...numbered(5000, 5100))))).toBe(3900);
-    const filtered = run(given(...numbered(0, 5000)), { type: 'openInput', kind: 'filter' }, { type: 'type', text: '7' }, { type: 'closeInput', isKept: true }, { type: 'setCursor', row: 500 });
+    const filtered = run(
+      given(...numbered(0, 5000)),
+      { type: 'openInput', kind: 'filter' },
+      { type: 'type', text: '7' },
+      { type: 'closeInput', isKept: true },
+      { type: 'setCursor', row: 500 },
+    );
     // Of the first 100 lines, 19 have a 7.
     expect(cursorOf(reduceLive(filtered, given(...numbered(5000, 5100))))).toBe(481);
   });
@@ -56,7 +69,9 @@ describe('logs', () => {
     const none = reduceLogs(reduceLogs(openedLogs, pods(1)), pods(0));
     expect(none.notice).toBe('There is no pod. Waiting for one.');
     // What becomes of a pod is no line of a log.
-    expect(reduceLogs(none, { kind: 'lines', lines: [{ ...line('the pod is gone'), news: 'good' }] }).notice).toBe('There is no pod. Waiting for one.');
+    expect(reduceLogs(none, { kind: 'lines', lines: [{ ...line('the pod is gone'), news: 'good' }] }).notice).toBe(
+      'There is no pod. Waiting for one.',
+    );
     expect(reduceLogs(none, pods(1)).notice).toBeUndefined();
   });
 
@@ -65,6 +80,9 @@ describe('logs', () => {
     expect(reduceLive(going, { type: 'logs', event: { kind: 'retried' } }).logs).toBe(going.logs);
     const failed = reduceLive(going, { type: 'logs', event: { kind: 'failed', reason: 'forbidden' } });
     expect(failed.logs?.lines).toHaveLength(1);
-    expect(reduceLive(failed, { type: 'logs', event: { kind: 'retried' } }).logs).toEqual({ ...openedLogs, attempt: 2 });
+    expect(reduceLive(failed, { type: 'logs', event: { kind: 'retried' } }).logs).toEqual({
+      ...openedLogs,
+      attempt: 2,
+    });
   });
 });

@@ -13,7 +13,9 @@ import { flagsFor, refuse, sendJson, startApiServer, type ApiServer, type Record
 import { testIo, type TestIo } from './cluster.ts';
 
 const servers: ApiServer[] = [];
-afterEach(async () => { await Promise.all(servers.splice(0).map((server) => server.close())); });
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
 
 type Log = string | ((response: ServerResponse, query: URLSearchParams) => void);
 
@@ -27,16 +29,34 @@ interface PodExtra {
   isEnding?: boolean;
 }
 
-function pod(name: string, { containers = ['app'], node = 'node-a', restarts = 0, state = { running: {} }, lastState = {}, isEnding = false }: PodExtra = {}): object {
+function pod(
+  name: string,
+  {
+    containers = ['app'],
+    node = 'node-a',
+    restarts = 0,
+    state = { running: {} },
+    lastState = {},
+    isEnding = false,
+  }: PodExtra = {},
+): object {
   return {
-    metadata: { name, uid: `uid-${name}`, resourceVersion: '5', ...(isEnding ? { deletionTimestamp: '2026-11-24T10:01:00Z' } : {}) },
+    metadata: {
+      name,
+      uid: `uid-${name}`,
+      resourceVersion: '5',
+      ...(isEnding ? { deletionTimestamp: '2026-11-24T10:01:00Z' } : {}),
+    },
     spec: { ...(node === '' ? {} : { nodeName: node }), containers: containers.map((each) => ({ name: each })) },
     status: { containerStatuses: containers.map((each) => ({ name: each, restartCount: restarts, state, lastState })) },
   };
 }
 
-const crashed = (exitCode: number, reason = 'Error'): object => ({ terminated: { exitCode, reason, finishedAt: '2026-11-24T10:00:05Z' } });
-const change = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): string => `${JSON.stringify({ type, object })}\n`;
+const crashed = (exitCode: number, reason = 'Error'): object => ({
+  terminated: { exitCode, reason, finishedAt: '2026-11-24T10:00:05Z' },
+});
+const change = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): string =>
+  `${JSON.stringify({ type, object })}\n`;
 
 interface World {
   readonly pods: object[];
@@ -51,12 +71,35 @@ async function start({ pods, logs, selector = { app: 'auth' }, onWatch = () => u
     const url = new URL(request.url, 'http://api');
     const log = /\/pods\/([^/]+)\/log$/.exec(url.pathname)?.[1];
     if (url.pathname.endsWith('/services/auth-service')) {
-      sendJson(response, 200, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'auth-service', namespace: 'default' }, spec: { clusterIP: '10.96.0.7', clusterIPs: ['10.96.0.7'], selector, ports: [{ name: 'http', port: 80, protocol: 'TCP' }] } });
+      sendJson(response, 200, {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'auth-service', namespace: 'default' },
+        spec: {
+          clusterIP: '10.96.0.7',
+          clusterIPs: ['10.96.0.7'],
+          selector,
+          ports: [{ name: 'http', port: 80, protocol: 'TCP' }],
+        },
+      });
     } else if (url.pathname.endsWith('/endpointslices')) {
-      sendJson(response, 200, { apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSliceList', metadata: {}, items: [{ metadata: { name: 'auth-service-x' }, addressType: 'IPv4', ports: [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints: [{ addresses: ['10.244.1.2'], targetRef: { kind: 'Pod', name: 'auth-1' } }] }] });
+      sendJson(response, 200, {
+        apiVersion: 'discovery.k8s.io/v1',
+        kind: 'EndpointSliceList',
+        metadata: {},
+        items: [
+          {
+            metadata: { name: 'auth-service-x' },
+            addressType: 'IPv4',
+            ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+            endpoints: [{ addresses: ['10.244.1.2'], targetRef: { kind: 'Pod', name: 'auth-1' } }],
+          },
+        ],
+      });
     } else if (log !== undefined) {
       const own = logs[`${log}/${url.searchParams.get('container') ?? ''}`];
-      if (own === undefined) refuse(response, 400, 'BadRequest', `container "app" in pod "${log}" is waiting to start: ContainerCreating`);
+      if (own === undefined)
+        refuse(response, 400, 'BadRequest', `container "app" in pod "${log}" is waiting to start: ContainerCreating`);
       else if (typeof own === 'string') response.writeHead(200, { 'Content-Type': 'text/plain' }).end(own);
       else own(response, url.searchParams);
     } else if (url.searchParams.has('watch')) {
@@ -85,14 +128,25 @@ const at = (second: string, text: string): string => `2026-11-24T10:00:${second}
 /** As an API server refuses a log. */
 const forbidden: Log = (response) => {
   response.statusCode = 403;
-  response.end(JSON.stringify({ kind: 'Status', reason: 'Forbidden', message: 'pods "auth-1" is forbidden: User "jane" cannot get resource "pods/log" in API group "" in the namespace "default"' }));
+  response.end(
+    JSON.stringify({
+      kind: 'Status',
+      reason: 'Forbidden',
+      message:
+        'pods "auth-1" is forbidden: User "jane" cannot get resource "pods/log" in API group "" in the namespace "default"',
+    }),
+  );
 };
 
 describe('logs', () => {
   it('puts the lines of all pods in the order of their times, each with its pod', async () => {
     const server = await start({
       pods: [pod('auth-1'), pod('auth-2', { containers: ['app', 'proxy'] })],
-      logs: { 'auth-1/app': at('01.1', 'one') + at('03', 'four'), 'auth-2/app': at('01.12', 'two') + at('02', 'three'), 'auth-2/proxy': at('04', 'five') },
+      logs: {
+        'auth-1/app': at('01.1', 'one') + at('03', 'four'),
+        'auth-2/app': at('01.12', 'two') + at('02', 'three'),
+        'auth-2/proxy': at('04', 'five'),
+      },
     });
     const { io, done } = await begin('logs auth-service', server);
     expect(await done).toBe(0);
@@ -110,11 +164,17 @@ describe('logs', () => {
     expect(io.err()).toContain('auth-2/app: container "app" in pod "auth-2" is waiting to start: ContainerCreating');
     const asked = server.requests.map(({ url }) => decodeURIComponent(url));
     expect(asked).toContain('/api/v1/namespaces/default/pods?labelSelector=app=auth,tier=web');
-    expect(asked).toContain('/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&previous=true&sinceSeconds=90&tailLines=5');
+    expect(asked).toContain(
+      '/api/v1/namespaces/default/pods/auth-1/log?container=app&timestamps=true&previous=true&sinceSeconds=90&tailLines=5',
+    );
   });
 
   it('takes the pods of the EndpointSlices where the Service has no selector', async () => {
-    const server = await start({ pods: [pod('auth-1'), pod('stranger')], logs: { 'auth-1/app': at('01', 'one') }, selector: {} });
+    const server = await start({
+      pods: [pod('auth-1'), pod('stranger')],
+      logs: { 'auth-1/app': at('01', 'one') },
+      selector: {},
+    });
     const { io, done } = await begin('logs auth-service', server);
     expect(await done).toBe(0);
     expect(io.out()).toBe('auth-1/app one\n');
@@ -122,7 +182,9 @@ describe('logs', () => {
 
   it('refuses a container that no pod has', async () => {
     const server = await start({ pods: [pod('auth-1')], logs: {} });
-    await expect((await begin('logs auth-service -c nginx', server)).done).rejects.toThrow('-c nginx: no pod has a container of this name; they have app.');
+    await expect((await begin('logs auth-service -c nginx', server)).done).rejects.toThrow(
+      '-c nginx: no pod has a container of this name; they have app.',
+    );
   });
 
   it('follows lines, new pods and new runs of a container until it is ended', async () => {
@@ -130,16 +192,24 @@ describe('logs', () => {
     const server = await start({
       pods: [pod('auth-1')],
       logs: {
-        'auth-1/app': (response) => { response.write(at('01', 'first run')); },
-        'auth-2/app': (response) => { response.write(at('02', 'new pod')); },
+        'auth-1/app': (response) => {
+          response.write(at('01', 'first run'));
+        },
+        'auth-2/app': (response) => {
+          response.write(at('02', 'new pod'));
+        },
       },
-      onWatch: (response) => { watch = response; },
+      onWatch: (response) => {
+        watch = response;
+      },
     });
     const { io, done } = await begin('logs auth-service -f', server);
     await until(io, 'first run');
     watch?.write(`${JSON.stringify({ type: 'ADDED', object: pod('auth-2') })}\n`);
     await until(io, 'new pod');
-    watch?.write(`${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n`);
+    watch?.write(
+      `${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n${JSON.stringify({ type: 'MODIFIED', object: pod('auth-1', { restarts: 1 }) })}\n`,
+    );
     while (io.out().split('first run').length < 3) await sleep(10);
     io.interrupt(new InterruptedError('SIGINT'));
     await expect(done).rejects.toThrow('ended by SIGINT');
@@ -158,7 +228,10 @@ describe('logs', () => {
       pods: [pod('auth-1')],
       logs: {
         'auth-1/app': (response, query) => {
-          if (query.get('sinceTime') === null) response.write(at('01.5', 'one') + at('01.55', 'two'), () => { response.destroy(); });
+          if (query.get('sinceTime') === null)
+            response.write(at('01.5', 'one') + at('01.55', 'two'), () => {
+              response.destroy();
+            });
           else response.write(at('01.5', 'one') + at('01.55', 'two') + at('01.6', 'three'));
         },
       },
@@ -168,19 +241,43 @@ describe('logs', () => {
     io.interrupt(new InterruptedError('SIGINT'));
     await expect(done).rejects.toThrow('ended by SIGINT');
     expect(io.out()).toBe('auth-1/app one\nauth-1/app two\nauth-1/app three\n');
-    expect(server.requests.map(({ url }) => decodeURIComponent(url)).find((url) => url.includes('sinceTime'))).toContain('sinceTime=2026-11-24T10:00:01.55Z');
+    expect(
+      server.requests.map(({ url }) => decodeURIComponent(url)).find((url) => url.includes('sinceTime')),
+    ).toContain('sinceTime=2026-11-24T10:00:01.55Z');
   });
 
   it("marks the lines of kube-proxies that concern the Service, and no other's", async () => {
-    const { cluster: chain } = iptablesChainNames({ namespace: 'default', name: 'auth-service', portName: 'http', protocol: 'TCP' });
+    const { cluster: chain } = iptablesChainNames({
+      namespace: 'default',
+      name: 'auth-service',
+      portName: 'http',
+      protocol: 'TCP',
+    });
     const server = await start({
-      pods: [pod('kube-proxy-a', { containers: ['kube-proxy'] }), pod('kube-proxy-b', { containers: ['kube-proxy'], node: 'node-b' })],
-      logs: { 'kube-proxy-a/kube-proxy': at('01', 'Adding "default/auth-service:http"') + at('02', 'Adding "default/auth-service-2:http"') + at('03', `unknown chain ${chain}.`) + at('04', 'stale 10.244.1.20') + at('05', 'stale 10.244.1.2:8080') },
+      pods: [
+        pod('kube-proxy-a', { containers: ['kube-proxy'] }),
+        pod('kube-proxy-b', { containers: ['kube-proxy'], node: 'node-b' }),
+      ],
+      logs: {
+        'kube-proxy-a/kube-proxy':
+          at('01', 'Adding "default/auth-service:http"') +
+          at('02', 'Adding "default/auth-service-2:http"') +
+          at('03', `unknown chain ${chain}.`) +
+          at('04', 'stale 10.244.1.20') +
+          at('05', 'stale 10.244.1.2:8080'),
+      },
     });
     const { io, done } = await begin('logs auth-service --kube-proxy --node node-a', server);
     expect(await done).toBe(0);
-    expect(io.out().split('\n').map((line) => line.slice(0, 2))).toEqual(['> ', '  ', '> ', '  ', '> ', '']);
-    expect(server.requests.map(({ url }) => decodeURIComponent(url))).toContain('/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app=kube-proxy');
+    expect(
+      io
+        .out()
+        .split('\n')
+        .map((line) => line.slice(0, 2)),
+    ).toEqual(['> ', '  ', '> ', '  ', '> ', '']);
+    expect(server.requests.map(({ url }) => decodeURIComponent(url))).toContain(
+      '/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app=kube-proxy',
+    );
   });
 
   it('ends where a log may not be read, instead of waiting for it', async () => {
@@ -190,46 +287,83 @@ describe('logs', () => {
 
   it('says where kube-proxy is no pod', async () => {
     const server = await start({ pods: [], logs: {} });
-    await expect((await begin('logs auth-service --kube-proxy', server)).done).rejects.toThrow('where it is no pod, its log is on the node');
+    await expect((await begin('logs auth-service --kube-proxy', server)).done).rejects.toThrow(
+      'where it is no pod, its log is on the node',
+    );
   });
 });
 
 describe('logs of the live view', () => {
-  async function follow(server: ApiServer, nodes: readonly string[] = []): Promise<{ events: LogEvent[]; done: Promise<void>; stop: () => void }> {
+  async function follow(
+    server: ApiServer,
+    nodes: readonly string[] = [],
+  ): Promise<{ events: LogEvent[]; done: Promise<void>; stop: () => void }> {
     const events: LogEvent[] = [];
     const stop = new AbortController();
     const client = connect(flagsFor(server.address), { HOME: '/nonexistent' }, () => undefined);
-    const done = followServiceLogs(client, { namespace: 'default', service: 'auth-service', nodes }, (event) => { events.push(event); }, stop.signal);
-    return { events, done, stop: () => { stop.abort(); } };
+    const done = followServiceLogs(
+      client,
+      { namespace: 'default', service: 'auth-service', nodes },
+      (event) => {
+        events.push(event);
+      },
+      stop.signal,
+    );
+    return {
+      events,
+      done,
+      stop: () => {
+        stop.abort();
+      },
+    };
   }
-  const linesOf = (events: readonly LogEvent[]): string[] => events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ from, text }) => `${from} ${text}`) : []));
+  const linesOf = (events: readonly LogEvent[]): string[] =>
+    events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ from, text }) => `${from} ${text}`) : []));
 
   it('are those of the pods of the Service, on the chosen nodes, and end with the view', async () => {
     const server = await start({
       pods: [pod('auth-1'), pod('auth-2', { node: 'node-b' })],
-      logs: { 'auth-1/app': (response) => { response.write(at('02', 'two') + at('01', 'behind')); }, 'auth-2/app': (response) => { response.write(at('03', 'elsewhere')); } },
+      logs: {
+        'auth-1/app': (response) => {
+          response.write(at('02', 'two') + at('01', 'behind'));
+        },
+        'auth-2/app': (response) => {
+          response.write(at('03', 'elsewhere'));
+        },
+      },
     });
     const { events, done, stop } = await follow(server, ['node-a']);
     while (linesOf(events).length < 2) await sleep(10);
     stop();
     await done;
     expect(events[0]).toEqual({ kind: 'pods', pods: 1, waiting: [], none: expect.stringContaining('has no pod') });
-    expect(events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ node }) => node) : []))).toEqual(['node-a', 'node-a']);
+    expect(events.flatMap((event) => (event.kind === 'lines' ? event.lines.map(({ node }) => node) : []))).toEqual([
+      'node-a',
+      'node-a',
+    ]);
     expect(linesOf(events)).toEqual(['auth-1/app behind', 'auth-1/app two']);
   });
 
   it('tell the missing permission, and the role that gives it', async () => {
     const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
     const { done } = await follow(server);
-    await expect(done).rejects.toThrow('User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default');
+    await expect(done).rejects.toThrow(
+      'User "jane" may not get pods/log in namespace "default" (kubectl auth can-i get pods --subresource=log -n default); an administrator gives it with: kubectl create role svctrace-get-pods-log --verb=get --resource=pods/log -n default',
+    );
   });
 
   it('begin in the order of their times, however late a log answers', async () => {
     const server = await start({
       pods: [pod('auth-1'), pod('auth-2')],
       logs: {
-        'auth-1/app': (response) => { response.write(at('02', 'second')); },
-        'auth-2/app': (response) => { setTimeout(() => { response.write(at('01', 'first')); }, 400); },
+        'auth-1/app': (response) => {
+          response.write(at('02', 'second'));
+        },
+        'auth-2/app': (response) => {
+          setTimeout(() => {
+            response.write(at('01', 'first'));
+          }, 400);
+        },
       },
     });
     const { events, done, stop } = await follow(server);
@@ -242,7 +376,14 @@ describe('logs of the live view', () => {
   it('do not wait for a log that says nothing', async () => {
     const server = await start({
       pods: [pod('auth-1'), pod('auth-2')],
-      logs: { 'auth-1/app': (response) => { response.write(at('02', 'alone')); }, 'auth-2/app': (response) => { response.flushHeaders(); } },
+      logs: {
+        'auth-1/app': (response) => {
+          response.write(at('02', 'alone'));
+        },
+        'auth-2/app': (response) => {
+          response.flushHeaders();
+        },
+      },
     });
     const { events, done, stop } = await follow(server);
     while (linesOf(events).length < 1) await sleep(10);
@@ -258,23 +399,37 @@ describe('logs of the live view', () => {
       logs: {
         'auth-1/app': (() => {
           let runs = 0;
-          return (response: ServerResponse): void => { response.end(at('01', `run ${String(runs++)}`)); };
+          return (response: ServerResponse): void => {
+            response.end(at('01', `run ${String(runs++)}`));
+          };
         })(),
-        'auth-2/app': (response) => { response.write(at('06', 'hello')); },
+        'auth-2/app': (response) => {
+          response.write(at('06', 'hello'));
+        },
       },
-      onWatch: (response) => { watch = response; },
+      onWatch: (response) => {
+        watch = response;
+      },
     });
     const { events, done, stop } = await follow(server);
-    const until = async (text: string): Promise<void> => { while (!linesOf(events).includes(text)) await sleep(10); };
+    const until = async (text: string): Promise<void> => {
+      while (!linesOf(events).includes(text)) await sleep(10);
+    };
     await until('auth-1/app run 0');
     watch?.write(change('MODIFIED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled') })));
     await until('auth-1/app run 1');
     watch?.write(change('ADDED', pod('auth-2', { node: '', state: {} })));
-    watch?.write(change('MODIFIED', pod('auth-2', { node: 'node-b', state: { waiting: { reason: 'ContainerCreating' } } })));
+    watch?.write(
+      change('MODIFIED', pod('auth-2', { node: 'node-b', state: { waiting: { reason: 'ContainerCreating' } } })),
+    );
     watch?.write(change('MODIFIED', pod('auth-2', { node: 'node-b' })));
     await until('auth-2/app hello');
-    watch?.write(change('MODIFIED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })));
-    watch?.write(change('DELETED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })));
+    watch?.write(
+      change('MODIFIED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })),
+    );
+    watch?.write(
+      change('DELETED', pod('auth-1', { restarts: 1, lastState: crashed(137, 'OOMKilled'), isEnding: true })),
+    );
     await until('auth-1 the pod is gone');
     stop();
     await done;
@@ -289,7 +444,13 @@ describe('logs of the live view', () => {
       'auth-1 the pod is gone',
     ]);
     expect(events.flatMap((event) => (event.kind === 'pods' ? [[event.pods, ...event.waiting]] : []))).toEqual([
-      [1], [1], [2, 'auth-2 (not scheduled)'], [2, 'auth-2 (ContainerCreating)'], [2], [2], [1],
+      [1],
+      [1],
+      [2, 'auth-2 (not scheduled)'],
+      [2, 'auth-2 (ContainerCreating)'],
+      [2],
+      [2],
+      [1],
     ]);
   });
 
@@ -308,7 +469,17 @@ describe('logs of the live view', () => {
 
   it('of very many pods are followed up to a bound, and the rest is told', async () => {
     const many = Array.from({ length: 53 }, (_, index) => pod(`auth-${String(index)}`));
-    const server = await start({ pods: many, logs: Object.fromEntries(many.map((_, index) => [`auth-${String(index)}/app`, (response: ServerResponse) => { response.write(at('01', 'line')); }])) });
+    const server = await start({
+      pods: many,
+      logs: Object.fromEntries(
+        many.map((_, index) => [
+          `auth-${String(index)}/app`,
+          (response: ServerResponse) => {
+            response.write(at('01', 'line'));
+          },
+        ]),
+      ),
+    });
     const { events, done, stop } = await follow(server);
     while (linesOf(events).length < 50) await sleep(10);
     stop();

@@ -14,7 +14,10 @@ const place = { namespace: 'shop', pod: 'client' };
 const kubeConfig = new KubeConfig();
 
 /** A pod whose containers have these programs: `CONTAINER PROGRAM`. */
-function podWith(programs: readonly string[], output = '1 refused 3 ECONNREFUSED\n0 connected 7 \n'): { api: PodApi; ran: string[][] } {
+function podWith(
+  programs: readonly string[],
+  output = '1 refused 3 ECONNREFUSED\n0 connected 7 \n',
+): { api: PodApi; ran: string[][] } {
   const ran: string[][] = [];
   return {
     ran,
@@ -31,12 +34,27 @@ function podWith(programs: readonly string[], output = '1 refused 3 ECONNREFUSED
 
 it('are made by the first program that is there, in the first container that has one', async () => {
   const { api, ran } = podWith(['app sh', 'tools python3', 'tools bash']);
-  const empty: PodApi = { ...api, exec: async (command) => (command.container === 'app' && command.command[0] === 'sh' ? '' : api.exec(command)) };
-  const { connections, by, untried } = await connectFromPod(kubeConfig, { ...place, containers: ['app', 'tools'], targets }, empty);
+  const empty: PodApi = {
+    ...api,
+    exec: async (command) => (command.container === 'app' && command.command[0] === 'sh' ? '' : api.exec(command)),
+  };
+  const { connections, by, untried } = await connectFromPod(
+    kubeConfig,
+    { ...place, containers: ['app', 'tools'], targets },
+    empty,
+  );
   expect(by).toBe('python3 in container tools');
   expect(untried).toBeUndefined();
   expect(connections).toEqual([
-    { hop: 'ClusterIP', address: '10.96.0.7', port: 80, protocol: 'TCP', portName: 'http', outcome: 'connected', milliseconds: 7 },
+    {
+      hop: 'ClusterIP',
+      address: '10.96.0.7',
+      port: 80,
+      protocol: 'TCP',
+      portName: 'http',
+      outcome: 'connected',
+      milliseconds: 7,
+    },
     // The second time, it is the only one that is tried.
     { hop: 'Endpoint', address: 'fd00::2', port: 8080, protocol: 'TCP', outcome: 'connected', milliseconds: 7 },
   ]);
@@ -53,15 +71,27 @@ it('have failed where they fail twice', async () => {
 
 it('are not tried where no container has a program, none runs, or there is nothing to connect to', async () => {
   const { api } = podWith([]);
-  const untriedOf = async (containers: readonly string[], wanted = targets): Promise<string | undefined> => (await connectFromPod(kubeConfig, { ...place, containers, targets: wanted }, api)).untried;
+  const untriedOf = async (containers: readonly string[], wanted = targets): Promise<string | undefined> =>
+    (await connectFromPod(kubeConfig, { ...place, containers, targets: wanted }, api)).untried;
   expect(await untriedOf(['app'])).toBe('its containers have none of node, python3, bash, nc, curl');
   expect(await untriedOf([])).toBe('none of its containers runs');
   expect(await untriedOf(['app'], [])).toBe('no node connected to an address of a family that it has');
 });
 
 it('are not tried where the user may not, and it is said which right is missing', async () => {
-  const api: PodApi = { read: async () => ({}), exec: async () => { throw new ClusterError('node cannot be run in pod client of namespace shop: you may not: it needs the verbs get and create of pods/exec.'); } };
-  expect(await connectFromPod(kubeConfig, { ...place, containers: ['app'], targets }, api)).toEqual({ connections: [], untried: 'node cannot be run in pod client of namespace shop: you may not: it needs the verbs get and create of pods/exec' });
+  const api: PodApi = {
+    read: async () => ({}),
+    exec: async () => {
+      throw new ClusterError(
+        'node cannot be run in pod client of namespace shop: you may not: it needs the verbs get and create of pods/exec.',
+      );
+    },
+  };
+  expect(await connectFromPod(kubeConfig, { ...place, containers: ['app'], targets }, api)).toEqual({
+    connections: [],
+    untried:
+      'node cannot be run in pod client of namespace shop: you may not: it needs the verbs get and create of pods/exec',
+  });
 });
 
 it('are of the containers that run', async () => {
@@ -69,15 +99,42 @@ it('are of the containers that run', async () => {
     exec: async () => '',
     read: async () => ({
       spec: { nodeName: 'node-a', containers: [{ name: 'broken' }, { name: 'app' }] },
-      status: { podIPs: [{ ip: '10.244.1.9' }], containerStatuses: [{ name: 'app', image: '', imageID: '', ready: true, restartCount: 0, state: { running: {} } }, { name: 'broken', image: '', imageID: '', ready: false, restartCount: 3, state: { waiting: { reason: 'CrashLoopBackOff' } } }] },
+      status: {
+        podIPs: [{ ip: '10.244.1.9' }],
+        containerStatuses: [
+          { name: 'app', image: '', imageID: '', ready: true, restartCount: 0, state: { running: {} } },
+          {
+            name: 'broken',
+            image: '',
+            imageID: '',
+            ready: false,
+            restartCount: 3,
+            state: { waiting: { reason: 'CrashLoopBackOff' } },
+          },
+        ],
+      },
     }),
   };
-  expect(await readClientPod(kubeConfig, place, api)).toEqual({ node: 'node-a', addresses: ['10.244.1.9'], containers: ['app'] });
-  expect(await readClientPod(kubeConfig, place, { ...api, read: async () => { throw new Error('pods "client" not found.'); } })).toEqual({ problem: 'pods "client" not found' });
+  expect(await readClientPod(kubeConfig, place, api)).toEqual({
+    node: 'node-a',
+    addresses: ['10.244.1.9'],
+    containers: ['app'],
+  });
+  expect(
+    await readClientPod(kubeConfig, place, {
+      ...api,
+      read: async () => {
+        throw new Error('pods "client" not found.');
+      },
+    }),
+  ).toEqual({ problem: 'pods "client" not found' });
 });
 
 it('are read from the lines that the program is to print, and from no other', () => {
-  const read = (output: string): (string | undefined)[] => readConnections(output, targets, { name: 'bash' }).map(({ outcome, error }) => (error === undefined ? outcome : `${outcome}: ${error}`));
+  const read = (output: string): (string | undefined)[] =>
+    readConnections(output, targets, { name: 'bash' }).map(({ outcome, error }) =>
+      error === undefined ? outcome : `${outcome}: ${error}`,
+    );
   expect(read('Welcome to the image\n0 connected 7\r\n')).toEqual(['connected', 'untried: bash did not report it']);
   expect(read('0 owned 1\n 1 timeout 2000 \n7 connected 1\n')).toEqual(['untried: bash did not report it', 'timeout']);
 });

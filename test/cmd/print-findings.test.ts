@@ -10,7 +10,13 @@ async function printed(...args: string[]): Promise<string> {
   const parsed = await parseCommandLine(['findings', ...args], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== 'findings') throw new Error('not a request for findings');
   let text = '';
-  const io: Io = { stdout: { write: (more) => (text += more) }, stderr: { write: () => undefined }, stdin: {}, env: { COLUMNS: '80' }, signal: new AbortController().signal };
+  const io: Io = {
+    stdout: { write: (more) => (text += more) },
+    stderr: { write: () => undefined },
+    stdin: {},
+    env: { COLUMNS: '80' },
+    signal: new AbortController().signal,
+  };
   expect(runFindings(parsed.request, io)).toBe(0);
   return text;
 }
@@ -23,21 +29,32 @@ describe('findings', () => {
   });
 
   it('explains one, whatever its case', async () => {
-    expect(await printed('rule-ep-stale')).toMatch(/^RULE-EP-STALE \(error\)\nReported when: .+\nNot reported: .+\nSource: /);
+    expect(await printed('rule-ep-stale')).toMatch(
+      /^RULE-EP-STALE \(error\)\nReported when: .+\nNot reported: .+\nSource: /,
+    );
   });
 
   it('says why it does not look for one', async () => {
-    await expect(printed('sys-mtu')).rejects.toThrow('SYS-MTU is not looked for. Large packets are lost on the way to a pod');
+    await expect(printed('sys-mtu')).rejects.toThrow(
+      'SYS-MTU is not looked for. Large packets are lost on the way to a pod',
+    );
     expect(catalogue.filter(({ id }) => notLookedFor.some((each) => each.id === id))).toEqual([]);
   });
 
   it('prints the same as JSON', async () => {
     const [first] = catalogue;
     expect(JSON.parse(await printed('-o', 'json'))).toHaveLength(catalogue.length);
-    expect(JSON.parse(await printed(first?.id ?? '', '-o', 'json'))).toMatchObject({ id: first?.id, condition: first?.condition });
+    expect(JSON.parse(await printed(first?.id ?? '', '-o', 'json'))).toMatchObject({
+      id: first?.id,
+      condition: first?.condition,
+    });
   });
 
   it('names what is near an id that there is not', async () => {
-    await expect(printed('rule-ep-stail')).rejects.toThrow(new NotFoundError('There is no finding "rule-ep-stail"; near: RULE-EP-STALE; kubectl svctrace findings lists all.'));
+    await expect(printed('rule-ep-stail')).rejects.toThrow(
+      new NotFoundError(
+        'There is no finding "rule-ep-stail"; near: RULE-EP-STALE; kubectl svctrace findings lists all.',
+      ),
+    );
   });
 });

@@ -13,14 +13,32 @@ import type { ServiceTrace } from '../../core/service-trace.ts';
 import { disagreeingTrace, exampleTrace, nodeA, withStatus } from './example-trace.ts';
 
 /** More nodes than fit side by side. */
-const manyNodes: ServiceTrace = withStatus({ nodes: Array.from({ length: 12 }, (_, index) => ({ ...nodeA, name: `worker-${index + 1}` })) });
+const manyNodes: ServiceTrace = withStatus({
+  nodes: Array.from({ length: 12 }, (_, index) => ({ ...nodeA, name: `worker-${index + 1}` })),
+});
 const notYet: ServiceTrace = { ...exampleTrace, status: {} };
 const walked: ServiceTrace = withStatus({
   walks: [
     {
-      node: 'node-a', source: '10.244.1.9', destination: '10.96.216.123', destinationPort: 80, protocol: 'TCP', verdict: 'DNAT', masquerade: false,
-      destinations: [{ address: '10.244.1.3', port: 8080, probability: 0.5 }, { address: '10.244.2.4', port: 8080, probability: 0.5 }],
-      path: [{ table: 'nat', chain: 'KUBE-SERVICES', rule: '-A KUBE-SERVICES -d 10.96.216.123/32 -j KUBE-SVC-MUEJEZ6DR7OLMVAV', effect: 'jump to KUBE-SVC-MUEJEZ6DR7OLMVAV' }],
+      node: 'node-a',
+      source: '10.244.1.9',
+      destination: '10.96.216.123',
+      destinationPort: 80,
+      protocol: 'TCP',
+      verdict: 'DNAT',
+      masquerade: false,
+      destinations: [
+        { address: '10.244.1.3', port: 8080, probability: 0.5 },
+        { address: '10.244.2.4', port: 8080, probability: 0.5 },
+      ],
+      path: [
+        {
+          table: 'nat',
+          chain: 'KUBE-SERVICES',
+          rule: '-A KUBE-SERVICES -d 10.96.216.123/32 -j KUBE-SVC-MUEJEZ6DR7OLMVAV',
+          effect: 'jump to KUBE-SVC-MUEJEZ6DR7OLMVAV',
+        },
+      ],
       unknown: ['-m recent --rcheck'],
     },
   ],
@@ -40,12 +58,15 @@ describe('table', () => {
     const text = printTrace(trace, format, { width, useColor: false });
     await expect(text).toMatchFileSnapshot(`screens/${name}.txt`);
     expect(text).not.toContain('\u001b');
-    if (format === 'table') for (const line of text.split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(width);
+    if (format === 'table')
+      for (const line of text.split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(width);
   });
 
   it('tells in wide what the sources disagree on, and that they do not', () => {
     const wide = (trace: ServiceTrace): string => printTrace(trace, 'wide', { width: 100, useColor: false });
-    const section = wide(disagreeingTrace).split('\n\n').find((each) => each.startsWith('Comparison'));
+    const section = wide(disagreeingTrace)
+      .split('\n\n')
+      .find((each) => each.startsWith('Comparison'));
     expect(section?.split('\n')).toEqual([
       'Comparison  EndpointSlices, pods, rules or conntrack disagree on 5 addresses',
       'ADDRESS          SERVICE PORT      ENDPOINT     POD                                  ON NODES  CONNTRACK',
@@ -57,7 +78,9 @@ describe('table', () => {
       '3 more are not listed',
       'node-a differs: packets of clients outside keep their source; on 2 other nodes: they get another one',
     ]);
-    expect(wide(withStatus({ comparison: { rows: [], omitted: 0, outliers: [] } }))).toContain('Comparison  EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read');
+    expect(wide(withStatus({ comparison: { rows: [], omitted: 0, outliers: [] } }))).toContain(
+      'Comparison  EndpointSlices, pods, rules and conntrack contradict each other nowhere, as far as they were read',
+    );
     expect(printTrace(disagreeingTrace, 'table', { width: 100, useColor: false })).not.toContain('Comparison');
   });
 
@@ -76,16 +99,23 @@ describe('machine formats', () => {
   });
 
   it('yaml holds the same', () => {
-    expect(parseServiceTrace(parse(printTrace(exampleTrace, 'yaml', { width: 80, useColor: false })))).toEqual(exampleTrace);
+    expect(parseServiceTrace(parse(printTrace(exampleTrace, 'yaml', { width: 80, useColor: false })))).toEqual(
+      exampleTrace,
+    );
   });
 
   it('hides managedFields, as kubectl does', () => {
-    const managed = parseServiceTrace({ ...exampleTrace, metadata: { ...exampleTrace.metadata, managedFields: [{ manager: 'x' }] } });
+    const managed = parseServiceTrace({
+      ...exampleTrace,
+      metadata: { ...exampleTrace.metadata, managedFields: [{ manager: 'x' }] },
+    });
     expect(printTrace(managed, 'json', { width: 80, useColor: false })).not.toContain('managedFields');
   });
 
   it('name is what kubectl takes', () => {
-    expect(printTrace(exampleTrace, 'name', { width: 80, useColor: false })).toBe('servicetrace.svctrace.io/auth-service-x7k2p\n');
+    expect(printTrace(exampleTrace, 'name', { width: 80, useColor: false })).toBe(
+      'servicetrace.svctrace.io/auth-service-x7k2p\n',
+    );
   });
 });
 
@@ -104,11 +134,28 @@ describe('colour', () => {
 });
 
 it('columns are cut where they may be, and wide characters count as two', () => {
-  const columns = [{ title: 'NAME', least: 6, cut: 'middle' as const }, { title: 'N', align: 'right' as const }];
-  const rows = [[cell('日本語の名前'), cell('1')], [cell('auth-service-5995'), cell('22')]];
-  expect(printColumns(columns, rows, { width: 14, paint: createPaint(false) })).toEqual(['NAME         N', '日本…名前    1', 'auth-…5995  22']);
+  const columns = [
+    { title: 'NAME', least: 6, cut: 'middle' as const },
+    { title: 'N', align: 'right' as const },
+  ];
+  const rows = [
+    [cell('日本語の名前'), cell('1')],
+    [cell('auth-service-5995'), cell('22')],
+  ];
+  expect(printColumns(columns, rows, { width: 14, paint: createPaint(false) })).toEqual([
+    'NAME         N',
+    '日本…名前    1',
+    'auth-…5995  22',
+  ]);
 });
 
 it('a share of something is not told as none', () => {
-  expect([undefined, 0, 0.0002, 0.0005, 1 / 3, 1].map(percentText)).toEqual(['unknown', '0.0%', '<0.1%', '0.1%', '33.3%', '100.0%']);
+  expect([undefined, 0, 0.0002, 0.0005, 1 / 3, 1].map(percentText)).toEqual([
+    'unknown',
+    '0.0%',
+    '<0.1%',
+    '0.1%',
+    '33.3%',
+    '100.0%',
+  ]);
 });

@@ -17,11 +17,18 @@ interface Taken {
 function intake(): Taken {
   const stop = new AbortController();
   const shown: Taken['shown'] = [];
-  return { shown, stop, give: createIntake((event, comparison) => { shown.push({ event, comparison }); }, stop.signal) };
+  return {
+    shown,
+    stop,
+    give: createIntake((event, comparison) => {
+      shown.push({ event, comparison });
+    }, stop.signal),
+  };
 }
 
 const trace = (of: ServiceTrace): TraceEvent => ({ kind: 'trace', trace: of });
-const versions = ({ shown }: Taken): string[] => shown.map(({ event }) => (event.kind === 'trace' ? event.trace.metadata.resourceVersion ?? '' : event.kind));
+const versions = ({ shown }: Taken): string[] =>
+  shown.map(({ event }) => (event.kind === 'trace' ? (event.trace.metadata.resourceVersion ?? '') : event.kind));
 
 async function until(isTrue: () => boolean): Promise<number> {
   for (let turns = 0; turns < 100_000; turns += 1) {

@@ -7,7 +7,12 @@ import type { TraceEvent } from '../../cmd/source.ts';
 import type { TraceEngine } from '../../operator/trace-engine.ts';
 import { exampleTrace } from './example-trace.ts';
 
-const options = { namespace: 'default', spec: { serviceRef: { name: 'auth-service' } }, probeNamespace: 'svctrace-system', probeImage: 'probe:1' };
+const options = {
+  namespace: 'default',
+  spec: { serviceRef: { name: 'auth-service' } },
+  probeNamespace: 'svctrace-system',
+  probeImage: 'probe:1',
+};
 
 /** @param answers of one collection after the other; the last one stays */
 function engineOf(answers: readonly (() => void)[]): TraceEngine {
@@ -16,19 +21,32 @@ function engineOf(answers: readonly (() => void)[]): TraceEngine {
     trace: async () => {
       turn += 1;
       answers[Math.min(turn, answers.length) - 1]?.();
-      return { status: exampleTrace.status ?? {}, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
+      return {
+        status: exampleTrace.status ?? {},
+        desired: undefined,
+        answers: [],
+        cluster: undefined,
+        nodeZones: {},
+        walkFrom: [],
+      };
     },
     capture: async () => [],
     keepClean: () => undefined,
-  release: async () => undefined,
+    release: async () => undefined,
     close: async () => undefined,
   };
 }
 
-async function follow(answers: readonly (() => void)[], watch: boolean, enough: (events: readonly TraceEvent[]) => boolean): Promise<TraceEvent[]> {
+async function follow(
+  answers: readonly (() => void)[],
+  watch: boolean,
+  enough: (events: readonly TraceEvent[]) => boolean,
+): Promise<TraceEvent[]> {
   const events: TraceEvent[] = [];
   const stop = new AbortController();
-  const source = openStandalone({ kubeConfig: new KubeConfig() }, { ...options, watch, intervalMilliseconds: 1 }, () => engineOf(answers));
+  const source = openStandalone({ kubeConfig: new KubeConfig() }, { ...options, watch, intervalMilliseconds: 1 }, () =>
+    engineOf(answers),
+  );
   await source.follow((event) => {
     events.push(event);
     if (enough(events)) stop.abort();
@@ -36,12 +54,18 @@ async function follow(answers: readonly (() => void)[], watch: boolean, enough: 
   return events;
 }
 
-const fails = (error: Error) => (): void => { throw error; };
+const fails = (error: Error) => (): void => {
+  throw error;
+};
 const works = (): void => undefined;
 
 it('tells that the connection is lost, tries again, and tells that it is back', async () => {
   const gone = fails(new UnreachableError('https://api.test', 'connect ECONNREFUSED'));
-  const events = await follow([works, gone, gone, works], true, (all) => all.filter(({ kind }) => kind === 'trace').length === 2);
+  const events = await follow(
+    [works, gone, gone, works],
+    true,
+    (all) => all.filter(({ kind }) => kind === 'trace').length === 2,
+  );
   expect(events.map(({ kind }) => kind)).toEqual(['trace', 'lost', 'resumed', 'trace']);
   expect(events[1]).toEqual({ kind: 'lost', reason: 'https://api.test: connect ECONNREFUSED' });
 });

@@ -50,17 +50,23 @@ describe('loaded before it runs', () => {
   it('the command line needs yargs alone', () => {
     const packages = packagesOf('cmd/main.ts');
     expect(packages).toContain('yargs');
-    for (const heavy of ['ink', 'react', '@kubernetes/client-node', 'react-dom', 'zod', 'ajv', 'yaml']) expect(packages).not.toContain(heavy);
+    for (const heavy of ['ink', 'react', '@kubernetes/client-node', 'react-dom', 'zod', 'ajv', 'yaml'])
+      expect(packages).not.toContain(heavy);
   });
 
-  it.each(['cmd/explain-service.ts', 'cmd/diagram.ts'])('%s needs no client for a recorded trace, no ink, and the layout of SVG for SVG alone', (source) => {
-    const packages = packagesOf(source);
-    expect(packages).toContain('zod');
-    for (const heavy of ['ink', 'react', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre', 'react-dom']) expect(packages).not.toContain(heavy);
-  });
+  it.each(['cmd/explain-service.ts', 'cmd/diagram.ts'])(
+    '%s needs no client for a recorded trace, no ink, and the layout of SVG for SVG alone',
+    (source) => {
+      const packages = packagesOf(source);
+      expect(packages).toContain('zod');
+      for (const heavy of ['ink', 'react', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre', 'react-dom'])
+        expect(packages).not.toContain(heavy);
+    },
+  );
 
   it('a report needs no client for a recorded trace, no ink, and React for the page alone', () => {
-    for (const heavy of ['ink', 'react', 'react-dom', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre']) expect(packagesOf('cmd/report.ts')).not.toContain(heavy);
+    for (const heavy of ['ink', 'react', 'react-dom', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre'])
+      expect(packagesOf('cmd/report.ts')).not.toContain(heavy);
     const page = packagesOf('cmd/pages/report-page.tsx');
     expect(page).toContain('react-dom');
     for (const heavy of ['ink', 'yoga-layout', '@kubernetes/client-node']) expect(page).not.toContain(heavy);
@@ -75,6 +81,7 @@ describe('loaded before it runs', () => {
   it.each(['cmd/live.ts', 'cmd/views/show.tsx'])('%s, which the first frame waits for, needs no client', (source) => {
     const packages = packagesOf(source);
     // Importing node:http makes node load its whole HTTP client.
-    for (const heavy of ['@kubernetes/client-node', 'ajv', 'zod', 'yaml', 'undici', 'node:http', 'node:https']) expect(packages).not.toContain(heavy);
+    for (const heavy of ['@kubernetes/client-node', 'ajv', 'zod', 'yaml', 'undici', 'node:http', 'node:https'])
+      expect(packages).not.toContain(heavy);
   });
 });

@@ -20,20 +20,32 @@ function textsOf(svg: string): Text[] {
   const texts: Text[] = [];
   const parser = sax.parser(true);
   let isIn = false;
-  parser.onerror = (error) => { throw error; };
+  parser.onerror = (error) => {
+    throw error;
+  };
   parser.onopentag = ({ name, attributes }) => {
     isIn = name === 'text';
     const value = (of: string): string => {
       const own = attributes[of];
       return typeof own === 'string' ? own : '';
     };
-    if (isIn) texts.push({ x: Number(value('x')), y: Number(value('y')), look: value('class'), color: /fill:(.*)/.exec(value('style'))?.[1], width: Number(value('textLength')), text: '' });
+    if (isIn)
+      texts.push({
+        x: Number(value('x')),
+        y: Number(value('y')),
+        look: value('class'),
+        color: /fill:(.*)/.exec(value('style'))?.[1],
+        width: Number(value('textLength')),
+        text: '',
+      });
   };
   parser.ontext = (text) => {
     const last = texts.at(-1);
     if (isIn && last !== undefined) last.text += text;
   };
-  parser.onclosetag = () => { isIn = false; };
+  parser.onclosetag = () => {
+    isIn = false;
+  };
   parser.write(svg).close();
   return texts.slice(1);
 }
@@ -49,8 +61,15 @@ describe('a terminal as SVG', () => {
   });
 
   it('has the colours and weights of the escape sequences, and they end where they end', () => {
-    const texts = textsOf(printTerminalSvg('\u001b[31mred\u001b[39m plain \u001b[1mbold\u001b[0m\n\u001b[2mdim\u001b[22m', 't', size));
-    expect(texts.map(({ text, look, color }) => [text, look, color])).toEqual([['red', '', '#ff7b72'], ['plain', '', undefined], ['bold', 'b', undefined], ['dim', 'd', undefined]]);
+    const texts = textsOf(
+      printTerminalSvg('\u001b[31mred\u001b[39m plain \u001b[1mbold\u001b[0m\n\u001b[2mdim\u001b[22m', 't', size),
+    );
+    expect(texts.map(({ text, look, color }) => [text, look, color])).toEqual([
+      ['red', '', '#ff7b72'],
+      ['plain', '', undefined],
+      ['bold', 'b', undefined],
+      ['dim', 'd', undefined],
+    ]);
   });
 
   it('draws what is shown in reverse on its colour', () => {

@@ -30,17 +30,48 @@ const healthy: ServiceTraceStatus = {
   ...partial,
   nodes: [nodeA],
   findings: [],
-  conditions: [{ type: 'Ready', status: 'True', reason: 'Collected', message: 'collected from 1 of 1 nodes', lastTransitionTime: '2026-11-24T11:00:00Z' }],
+  conditions: [
+    {
+      type: 'Ready',
+      status: 'True',
+      reason: 'Collected',
+      message: 'collected from 1 of 1 nodes',
+      lastTransitionTime: '2026-11-24T11:00:00Z',
+    },
+  ],
 };
 const waiting: ServiceTraceStatus = {
   ...partial,
-  nodes: [nodeA, { name: 'node-c', probe: { state: 'Waiting', reason: 'ImagePullBackOff', message: 'the image cannot be pulled' }, proxyMode: 'unknown', ports: [] }],
+  nodes: [
+    nodeA,
+    {
+      name: 'node-c',
+      probe: { state: 'Waiting', reason: 'ImagePullBackOff', message: 'the image cannot be pulled' },
+      proxyMode: 'unknown',
+      ports: [],
+    },
+  ],
   findings: [],
-  conditions: [{ type: 'Ready', status: 'Unknown', reason: 'Collecting', message: 'waiting for node-c', lastTransitionTime: '2026-11-24T11:00:00Z' }],
+  conditions: [
+    {
+      type: 'Ready',
+      status: 'Unknown',
+      reason: 'Collecting',
+      message: 'waiting for node-c',
+      lastTransitionTime: '2026-11-24T11:00:00Z',
+    },
+  ],
 };
 /** An operator that answers a moment after a trace is created. */
 const answering = (status: ServiceTraceStatus, own: Parameters<typeof fakeCluster>[0] = {}): FakeCluster =>
-  fakeCluster({ ...own, onCreated: (name, cluster) => { setTimeout(() => { cluster.writeStatus(name, status); }, 5); } });
+  fakeCluster({
+    ...own,
+    onCreated: (name, cluster) => {
+      setTimeout(() => {
+        cluster.writeStatus(name, status);
+      }, 5);
+    },
+  });
 
 describe('one result', () => {
   it('is printed, and its trace is deleted', async () => {
@@ -54,16 +85,47 @@ describe('one result', () => {
 
   it('of --connect --from POD says why the pod did not connect, where it cannot, and is judged all the same', async () => {
     const io = testIo();
-    const tried = { ...nodeA, connections: [{ hop: 'ClusterIP' as const, address: '10.96.216.123', port: 80, protocol: 'TCP' as const, outcome: 'connected' as const, milliseconds: 1 }] };
-    expect(await run('auth-service --connect --from client-a', answering({ ...healthy, nodes: [tried] }, { listPods: async () => ['client-a'] }), io)).toBe(0);
+    const tried = {
+      ...nodeA,
+      connections: [
+        {
+          hop: 'ClusterIP' as const,
+          address: '10.96.216.123',
+          port: 80,
+          protocol: 'TCP' as const,
+          outcome: 'connected' as const,
+          milliseconds: 1,
+        },
+      ],
+    };
+    expect(
+      await run(
+        'auth-service --connect --from client-a',
+        answering({ ...healthy, nodes: [tried] }, { listPods: async () => ['client-a'] }),
+        io,
+      ),
+    ).toBe(0);
     expect(io.out().replaceAll(/\s+/g, ' ')).toContain('connections from pod client-a not tried: ');
   });
 
   it('is asked for in mode Once, and goes by itself where the plugin could not delete it', async () => {
     let spec: object | undefined;
     const cluster = answering(healthy);
-    await runTrace(await requestOf('auth-service --node node-a --from 10.0.0.9 --conntrack entries'), testIo(), () => ({ ...cluster.client, createTrace: (trace) => { spec = trace.spec; return cluster.client.createTrace(trace); } }));
-    expect(spec).toEqual({ serviceRef: { name: 'auth-service' }, mode: 'Once', ttlSecondsAfterFinished: 300, nodes: { names: ['node-a'] }, from: { ip: '10.0.0.9' }, collect: { conntrack: 'Entries' } });
+    await runTrace(await requestOf('auth-service --node node-a --from 10.0.0.9 --conntrack entries'), testIo(), () => ({
+      ...cluster.client,
+      createTrace: (trace) => {
+        spec = trace.spec;
+        return cluster.client.createTrace(trace);
+      },
+    }));
+    expect(spec).toEqual({
+      serviceRef: { name: 'auth-service' },
+      mode: 'Once',
+      ttlSecondsAfterFinished: 300,
+      nodes: { names: ['node-a'] },
+      from: { ip: '10.0.0.9' },
+      collect: { conntrack: 'Entries' },
+    });
   });
 
   it('has the same exit status in every format', async () => {
@@ -83,7 +145,9 @@ describe('one result', () => {
     const cluster = answering(healthy);
     const io = testIo();
     expect(await run('auth-service --keep', cluster, io)).toBe(0);
-    expect(cluster.traces.map(({ metadata, spec }) => [metadata.name, spec.ttlSecondsAfterFinished])).toEqual([['auth-service-1', undefined]]);
+    expect(cluster.traces.map(({ metadata, spec }) => [metadata.name, spec.ttlSecondsAfterFinished])).toEqual([
+      ['auth-service-1', undefined],
+    ]);
     expect(io.err()).toBe('Kept as servicetrace/auth-service-1\n');
   });
 
@@ -92,13 +156,19 @@ describe('one result', () => {
     const io = testIo();
     expect(await run('auth-service --timeout 60ms', cluster, io)).toBe(5);
     expect(io.out()).toMatch(/node-c .* waiting: ImagePull/);
-    expect(io.err()).toBe('Partial: 1 of 2 nodes did not answer: node-c (ImagePullBackOff: the image cannot be pulled) (waited 0.06 s; --timeout says how long)\n');
+    expect(io.err()).toBe(
+      'Partial: 1 of 2 nodes did not answer: node-c (ImagePullBackOff: the image cannot be pulled) (waited 0.06 s; --timeout says how long)\n',
+    );
     expect(cluster.traces).toEqual([]);
   });
 
   it('that never begins says that the operator does not answer', async () => {
     const cluster = fakeCluster();
-    await expect(run('auth-service --timeout 50ms', cluster)).rejects.toThrow(new ClusterError('The svctrace operator did not answer within 0.05 s; see whether it runs with `kubectl svctrace status`, or trace without it with --standalone.'));
+    await expect(run('auth-service --timeout 50ms', cluster)).rejects.toThrow(
+      new ClusterError(
+        'The svctrace operator did not answer within 0.05 s; see whether it runs with `kubectl svctrace status`, or trace without it with --standalone.',
+      ),
+    );
     expect(cluster.traces).toEqual([]);
   });
 
@@ -106,22 +176,35 @@ describe('one result', () => {
     const cluster = fakeCluster();
     const io = testIo();
     const running = run('auth-service', cluster, io);
-    setTimeout(() => { io.interrupt(new InterruptedError(signal)); }, 20);
+    setTimeout(() => {
+      io.interrupt(new InterruptedError(signal));
+    }, 20);
     await expect(running).rejects.toThrow(`ended by ${signal}`);
     expect(cluster.log.at(-1)).toBe('delete auth-service-1 uid-auth-service-1');
   });
 });
 
 describe('a Service that is not there', () => {
-  const services = [{ namespace: 'default', name: 'auth-service' }, { namespace: 'default', name: 'kubernetes' }, { namespace: 'shop', name: 'cart' }];
+  const services = [
+    { namespace: 'default', name: 'auth-service' },
+    { namespace: 'default', name: 'kubernetes' },
+    { namespace: 'shop', name: 'cart' },
+  ];
   const absent = (): FakeCluster =>
-    fakeCluster({ hasService: async () => false, listServices: async (namespace) => services.filter((service) => namespace === undefined || service.namespace === namespace) });
+    fakeCluster({
+      hasService: async () => false,
+      listServices: async (namespace) =>
+        services.filter((service) => namespace === undefined || service.namespace === namespace),
+    });
 
   it.each([
     ['auth-servic', 'Service "auth-servic" is not in namespace "default"; near: auth-service.'],
     ['auth', 'Service "auth" is not in namespace "default"; near: auth-service.'],
     ['cart', 'Service "cart" is not in namespace "default"; a Service of this name is in namespace shop: add -n shop.'],
-    ['nosuch', 'Service "nosuch" is not in namespace "default"; kubectl get services -n default lists those that are there.'],
+    [
+      'nosuch',
+      'Service "nosuch" is not in namespace "default"; kubectl get services -n default lists those that are there.',
+    ],
   ])('%s', async (name, sentence) => {
     const cluster = absent();
     await expect(run(name, cluster)).rejects.toThrow(new NotFoundError(sentence));
@@ -131,45 +214,87 @@ describe('a Service that is not there', () => {
   it('in a namespace that is not there', async () => {
     const cluster = absent();
     const client = { ...cluster.client, namespace: 'kube-sytem' };
-    await expect(runTrace(await requestOf('auth-service'), testIo(), () => client)).rejects.toThrow(new NotFoundError('There is no namespace "kube-sytem"; near: kube-system.'));
+    await expect(runTrace(await requestOf('auth-service'), testIo(), () => client)).rejects.toThrow(
+      new NotFoundError('There is no namespace "kube-sytem"; near: kube-system.'),
+    );
   });
 
   it('is told by the trace where the user may not read Services', async () => {
-    const forbidden = async (): Promise<never> => { throw new ApiError(403, 'Forbidden', 'no', undefined); };
-    const status: ServiceTraceStatus = { nodes: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service nosuch in the namespace of this trace; names near it: auth-service', lastTransitionTime: '2026-11-24T11:00:00Z' }] };
-    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(new NotFoundError('Service "nosuch" is not in namespace "default"; near: auth-service.'));
+    const forbidden = async (): Promise<never> => {
+      throw new ApiError(403, 'Forbidden', 'no', undefined);
+    };
+    const status: ServiceTraceStatus = {
+      nodes: [],
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'ServiceNotFound',
+          message: 'there is no Service nosuch in the namespace of this trace; names near it: auth-service',
+          lastTransitionTime: '2026-11-24T11:00:00Z',
+        },
+      ],
+    };
+    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(
+      new NotFoundError('Service "nosuch" is not in namespace "default"; near: auth-service.'),
+    );
   });
 
   it('-A finds the one namespace, and refuses to choose of several', async () => {
     const io = testIo();
-    const cluster = answering(healthy, { listServices: async () => [...services, { namespace: 'shop', name: 'kubernetes' }] });
+    const cluster = answering(healthy, {
+      listServices: async () => [...services, { namespace: 'shop', name: 'kubernetes' }],
+    });
     expect(await run('cart -A', cluster, io)).toBe(0);
     expect(io.out()).toContain('Service shop/cart');
-    await expect(run('kubernetes -A', cluster)).rejects.toThrow(new UsageError('Service "kubernetes" is in more than one namespace (default, shop): choose one with -n.'));
+    await expect(run('kubernetes -A', cluster)).rejects.toThrow(
+      new UsageError('Service "kubernetes" is in more than one namespace (default, shop): choose one with -n.'),
+    );
     await expect(run('nosuch -A', cluster)).rejects.toThrow(new NotFoundError('Service "nosuch" is in no namespace.'));
   });
 });
 
 it('--from names a pod that is there', async () => {
   const cluster = answering(healthy, { listPods: async () => ['client-a', 'client-b'] });
-  await expect(run('auth-service --from client-x', cluster)).rejects.toThrow(new UsageError('--from client-x: namespace "default" has no pod of this name; near: client-a, client-b.'));
+  await expect(run('auth-service --from client-x', cluster)).rejects.toThrow(
+    new UsageError('--from client-x: namespace "default" has no pod of this name; near: client-a, client-b.'),
+  );
   expect(await run('auth-service --from client-a', cluster)).toBe(0);
 });
 
 it('--trace shows one that is there, and leaves it', async () => {
   const cluster = fakeCluster();
-  cluster.traces.push({ ...exampleTrace, metadata: { name: 'by-gitops', namespace: 'default', generation: 1 }, status: healthy });
+  cluster.traces.push({
+    ...exampleTrace,
+    metadata: { name: 'by-gitops', namespace: 'default', generation: 1 },
+    status: healthy,
+  });
   const io = testIo();
   expect(await run('--trace by-gitops', cluster, io)).toBe(0);
   expect(io.out()).toContain('Service default/auth-service');
-  await expect(run('--trace by-gitop', cluster)).rejects.toThrow(new NotFoundError('ServiceTrace "by-gitop" is not in namespace "default"; near: by-gitops.'));
+  await expect(run('--trace by-gitop', cluster)).rejects.toThrow(
+    new NotFoundError('ServiceTrace "by-gitop" is not in namespace "default"; near: by-gitops.'),
+  );
   expect(cluster.traces).toHaveLength(1);
 });
 
 describe('--watch', () => {
-  const drifted: ServiceTraceStatus = { ...partial, nodes: [nodeA, nodeB], collectedAt: '2026-11-24T11:00:02Z', conditions: healthy.conditions ?? [] };
-  const allThere: ServiceTraceStatus = { ...drifted, nodes: [nodeA, { ...nodeB, ports: nodeB.ports.map((port) => ({ ...port, dnatTargets: targets([], [0, 2, 0]) })) }], collectedAt: '2026-11-24T11:00:00Z', findings: [] };
-  const later = (status: ServiceTraceStatus, seconds: number): ServiceTraceStatus => ({ ...status, collectedAt: `2026-11-24T11:00:0${String(seconds)}Z` });
+  const drifted: ServiceTraceStatus = {
+    ...partial,
+    nodes: [nodeA, nodeB],
+    collectedAt: '2026-11-24T11:00:02Z',
+    conditions: healthy.conditions ?? [],
+  };
+  const allThere: ServiceTraceStatus = {
+    ...drifted,
+    nodes: [nodeA, { ...nodeB, ports: nodeB.ports.map((port) => ({ ...port, dnatTargets: targets([], [0, 2, 0]) })) }],
+    collectedAt: '2026-11-24T11:00:00Z',
+    findings: [],
+  };
+  const later = (status: ServiceTraceStatus, seconds: number): ServiceTraceStatus => ({
+    ...status,
+    collectedAt: `2026-11-24T11:00:0${String(seconds)}Z`,
+  });
 
   /** What is printed while the operator writes one status after the other. */
   async function watched(line: string, statuses: readonly ServiceTraceStatus[], io = testIo()): Promise<string> {
@@ -190,19 +315,28 @@ describe('--watch', () => {
   }
 
   it('prints the first whole result as a table, then a line for each change, and deletes its trace', async () => {
-    const out = await watched('auth-service --watch', [waiting, allThere, allThere, drifted, later(drifted, 4), later(allThere, 6)]);
+    const out = await watched('auth-service --watch', [
+      waiting,
+      allThere,
+      allThere,
+      drifted,
+      later(drifted, 4),
+      later(allThere, 6),
+    ]);
     expect(out.match(/^Service default\/auth-service/gm)).toHaveLength(1);
     const [, lines = ''] = out.split(/\n(?=TIME)/);
-    expect(lines).toBe([
-      'TIME                  NODE    WHAT      CHANGE',
-      '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send no more to 10.244.3.3:8080',
-      '2026-11-24T11:00:02Z  node-b  finding   ✖ RULE-EP-MISSING: node-b sends no packet of ClusterIP 10.96.216.123:80/TCP to 10.244.3.3:8080, which is ready.',
-      '2026-11-24T11:00:02Z  node-c  finding   ✖ DATA-NODE-MISSING: node-c did not answer.',
-      '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send to 10.244.3.3:8080 now',
-      '2026-11-24T11:00:06Z  node-b  finding   ● RULE-EP-MISSING of node/node-b is gone',
-      '2026-11-24T11:00:06Z  node-c  finding   ● DATA-NODE-MISSING of node/node-c is gone',
-      '',
-    ].join('\n'));
+    expect(lines).toBe(
+      [
+        'TIME                  NODE    WHAT      CHANGE',
+        '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send no more to 10.244.3.3:8080',
+        '2026-11-24T11:00:02Z  node-b  finding   ✖ RULE-EP-MISSING: node-b sends no packet of ClusterIP 10.96.216.123:80/TCP to 10.244.3.3:8080, which is ready.',
+        '2026-11-24T11:00:02Z  node-c  finding   ✖ DATA-NODE-MISSING: node-c did not answer.',
+        '2026-11-24T11:00:00Z  node-b  rules     rules of ClusterIP 10.96.216.123:80/TCP send to 10.244.3.3:8080 now',
+        '2026-11-24T11:00:06Z  node-b  finding   ● RULE-EP-MISSING of node/node-b is gone',
+        '2026-11-24T11:00:06Z  node-c  finding   ● DATA-NODE-MISSING of node/node-c is gone',
+        '',
+      ].join('\n'),
+    );
   });
 
   it('prints nothing more where nothing changes', async () => {
@@ -212,8 +346,23 @@ describe('--watch', () => {
   });
 
   it('tells that the Service is deleted', async () => {
-    const gone: ServiceTraceStatus = { collectedAt: '2026-11-24T11:00:03Z', nodes: [], findings: [], conditions: [{ type: 'Ready', status: 'False', reason: 'ServiceNotFound', message: 'there is no Service auth-service', lastTransitionTime: '2026-11-24T11:00:03Z' }] };
-    expect(await watched('auth-service --watch', [allThere, gone])).toContain('\n2026-11-24T11:00:03Z  -     service   ✖ the Service is gone\n');
+    const gone: ServiceTraceStatus = {
+      collectedAt: '2026-11-24T11:00:03Z',
+      nodes: [],
+      findings: [],
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'ServiceNotFound',
+          message: 'there is no Service auth-service',
+          lastTransitionTime: '2026-11-24T11:00:03Z',
+        },
+      ],
+    };
+    expect(await watched('auth-service --watch', [allThere, gone])).toContain(
+      '\n2026-11-24T11:00:03Z  -     service   ✖ the Service is gone\n',
+    );
   });
 
   it('colours what a mark says too', async () => {
@@ -229,9 +378,14 @@ describe('--watch', () => {
     const objects = json.split(/(?<=^\}\n)/m).map((text) => parseServiceTrace(JSON.parse(text)).status?.collectedAt);
     expect(objects).toEqual([allThere.collectedAt, drifted.collectedAt]);
     const yaml = await watched('auth-service --watch -o yaml', statuses);
-    expect(parseAllDocuments(yaml).map((document) => parseServiceTrace(document.toJS()).status?.collectedAt)).toEqual([allThere.collectedAt, drifted.collectedAt]);
+    expect(parseAllDocuments(yaml).map((document) => parseServiceTrace(document.toJS()).status?.collectedAt)).toEqual([
+      allThere.collectedAt,
+      drifted.collectedAt,
+    ]);
     expect(yaml.match(/^---$/gm)).toHaveLength(1);
-    expect(await watched('auth-service --watch -o name', statuses)).toBe('servicetrace.svctrace.io/auth-service-1\n'.repeat(2));
+    expect(await watched('auth-service --watch -o name', statuses)).toBe(
+      'servicetrace.svctrace.io/auth-service-1\n'.repeat(2),
+    );
   });
 });
 
@@ -252,8 +406,17 @@ describe('a live view', () => {
 
   it('shares one whose spec the API server completed, and no other', async () => {
     const cluster = fakeCluster();
-    const completed = { ...spec, mode: 'Watch' as const, interval: '2s', suspend: false, collect: { rules: true, conntrack: 'Summary' as const, kubeProxy: true, dns: true } };
-    cluster.traces.push({ ...exampleTrace, metadata: { name: 'other' }, spec: { ...completed, interval: '30s' } }, { ...exampleTrace, metadata: { name: 'same' }, spec: completed });
+    const completed = {
+      ...spec,
+      mode: 'Watch' as const,
+      interval: '2s',
+      suspend: false,
+      collect: { rules: true, conntrack: 'Summary' as const, kubeProxy: true, dns: true },
+    };
+    cluster.traces.push(
+      { ...exampleTrace, metadata: { name: 'other' }, spec: { ...completed, interval: '30s' } },
+      { ...exampleTrace, metadata: { name: 'same' }, spec: completed },
+    );
     await (await openWatch(cluster.client, options)).close();
     expect(cluster.log).toEqual([]);
     await openWatch(cluster.client, { ...options, spec: { ...spec, nodes: { names: ['node-a'] } } });
@@ -266,9 +429,15 @@ describe('a live view', () => {
     const second = await openWatch(cluster.client, options);
     const stop = new AbortController();
     const events: string[] = [];
-    const following = second.follow((event) => { events.push(event.kind); }, stop.signal);
-    setTimeout(() => { cluster.remove('auth-service-1'); }, 5);
-    setTimeout(() => { stop.abort(); }, 30);
+    const following = second.follow((event) => {
+      events.push(event.kind);
+    }, stop.signal);
+    setTimeout(() => {
+      cluster.remove('auth-service-1');
+    }, 5);
+    setTimeout(() => {
+      stop.abort();
+    }, 30);
     await following;
     expect(events).toEqual(['trace', 'notice', 'trace']);
     expect(cluster.log).toEqual(['create auth-service-1', 'create auth-service-1']);
@@ -303,35 +472,80 @@ describe('a live view', () => {
   });
 
   it.each([
-    ['is not there', async () => undefined, 'silent', 'The svctrace operator does not run: there is no deployment/svctrace-operator in namespace svctrace-system; install it with `kubectl svctrace install`, or trace without it with --standalone.'],
-    ['is scaled down', async () => ({ image: '', availableReplicas: 0, message: 'it is scaled to 0 replicas' }), 'silent', 'The svctrace operator does not run (deployment/svctrace-operator in namespace svctrace-system: it is scaled to 0 replicas); start it, or trace without it with --standalone.'],
-    ['is slow', async () => ({ image: '', availableReplicas: 1, message: '' }), 'notice', 'the operator runs, but does not answer yet (kubectl logs -n svctrace-system deployment/svctrace-operator)'],
-    ['may not be seen', async () => { throw new ApiError(403, 'Forbidden', 'no', undefined); }, 'notice', 'the operator does not answer yet; you may not see whether it runs (deployment/svctrace-operator in namespace svctrace-system)'],
+    [
+      'is not there',
+      async () => undefined,
+      'silent',
+      'The svctrace operator does not run: there is no deployment/svctrace-operator in namespace svctrace-system; install it with `kubectl svctrace install`, or trace without it with --standalone.',
+    ],
+    [
+      'is scaled down',
+      async () => ({ image: '', availableReplicas: 0, message: 'it is scaled to 0 replicas' }),
+      'silent',
+      'The svctrace operator does not run (deployment/svctrace-operator in namespace svctrace-system: it is scaled to 0 replicas); start it, or trace without it with --standalone.',
+    ],
+    [
+      'is slow',
+      async () => ({ image: '', availableReplicas: 1, message: '' }),
+      'notice',
+      'the operator runs, but does not answer yet (kubectl logs -n svctrace-system deployment/svctrace-operator)',
+    ],
+    [
+      'may not be seen',
+      async () => {
+        throw new ApiError(403, 'Forbidden', 'no', undefined);
+      },
+      'notice',
+      'the operator does not answer yet; you may not see whether it runs (deployment/svctrace-operator in namespace svctrace-system)',
+    ],
   ])('says that the operator %s', async (_name, readOperator, kind, message) => {
     const cluster = fakeCluster({ readOperator });
     const source = await openWatch(cluster.client, { ...options, silenceMilliseconds: 5 });
     const stop = new AbortController();
     const events: object[] = [];
-    setTimeout(() => { stop.abort(); }, 30);
-    await source.follow((event) => { if (event.kind !== 'trace') events.push(event); }, stop.signal);
+    setTimeout(() => {
+      stop.abort();
+    }, 30);
+    await source.follow((event) => {
+      if (event.kind !== 'trace') events.push(event);
+    }, stop.signal);
     expect(events).toEqual([{ kind, message }]);
   });
 });
 
 it('a live view says that the operator has stopped, and is live again when it answers', async () => {
-  const cluster = fakeCluster({ onCreated: (name) => { setTimeout(() => { cluster.writeStatus(name, healthy); }, 2); }, readOperator: async () => undefined });
-  const source = await openWatch(cluster.client, { namespace: 'default', spec: { serviceRef: { name: 'auth-service' } }, silenceMilliseconds: 10 });
+  const cluster = fakeCluster({
+    onCreated: (name) => {
+      setTimeout(() => {
+        cluster.writeStatus(name, healthy);
+      }, 2);
+    },
+    readOperator: async () => undefined,
+  });
+  const source = await openWatch(cluster.client, {
+    namespace: 'default',
+    spec: { serviceRef: { name: 'auth-service' } },
+    silenceMilliseconds: 10,
+  });
   const stop = new AbortController();
   const events: string[] = [];
-  setTimeout(() => { cluster.writeStatus('auth-service-1', healthy); }, 60);
-  setTimeout(() => { stop.abort(); }, 70);
-  await source.follow((event) => { events.push(event.kind); }, stop.signal);
+  setTimeout(() => {
+    cluster.writeStatus('auth-service-1', healthy);
+  }, 60);
+  setTimeout(() => {
+    stop.abort();
+  }, 70);
+  await source.follow((event) => {
+    events.push(event.kind);
+  }, stop.signal);
   expect(events).toEqual(['trace', 'trace', 'silent', 'trace']);
 });
 
 describe('--bundle', () => {
   it('refuses what is no bundle, in one sentence', async () => {
-    await expect(run('--bundle /nonexistent', fakeCluster())).rejects.toThrow(/^--bundle \/nonexistent cannot be read: ENOENT/);
+    await expect(run('--bundle /nonexistent', fakeCluster())).rejects.toThrow(
+      /^--bundle \/nonexistent cannot be read: ENOENT/,
+    );
     await expect(run(`--bundle ${fileURLToPath(import.meta.url)}`, fakeCluster())).rejects.toThrow(UsageError);
   });
 });
@@ -342,22 +556,41 @@ describe('--bundle of a real cluster', () => {
 
   it.each(bundles)('%s is shown without a cluster', async (name) => {
     const io = testIo();
-    const status = await run(`--bundle ${fixtures}${name}`, fakeCluster({ hasService: async () => { throw new Error('no cluster is asked'); } }), io);
+    const status = await run(
+      `--bundle ${fixtures}${name}`,
+      fakeCluster({
+        hasService: async () => {
+          throw new Error('no cluster is asked');
+        },
+      }),
+      io,
+    );
     expect([0, 1]).toContain(status);
     expect(io.out()).toMatch(/^Service \S+\/\S+ {2}/);
     expect(io.err()).toBe('');
     // A command is one line, so that it can be pasted.
-    for (const line of io.out().split('\n').filter((each) => !/^ {4}(?:\$|\S+#) /.test(each))) expect(stringWidth(line), line).toBeLessThanOrEqual(80);
+    for (const line of io
+      .out()
+      .split('\n')
+      .filter((each) => !/^ {4}(?:\$|\S+#) /.test(each)))
+      expect(stringWidth(line), line).toBeLessThanOrEqual(80);
   });
 
   it('walks the packet of an address or a pod that it knows', async () => {
     const { openBundle } = await import('../../cmd/bundle-source.ts');
-    const source = await openBundle('test/fixtures/auth-service.svctrace', { service: undefined, namespace: undefined });
+    const source = await openBundle('test/fixtures/auth-service.svctrace', {
+      service: undefined,
+      namespace: undefined,
+    });
     const walked: (string | undefined)[] = [];
-    await source.follow((event) => { if (event.kind === 'trace') walked.push(event.trace.status?.walks?.[0]?.source); }, new AbortController().signal);
+    await source.follow((event) => {
+      if (event.kind === 'trace') walked.push(event.trace.status?.walks?.[0]?.source);
+    }, new AbortController().signal);
     await source.walkFrom?.('203.0.113.9');
     expect(walked.at(-1)).toBe('203.0.113.9');
-    await expect(source.walkFrom?.('no-such-pod')).rejects.toThrow(new UsageError('no-such-pod is no IP address, and the bundle knows no pod of this name'));
+    await expect(source.walkFrom?.('no-such-pod')).rejects.toThrow(
+      new UsageError('no-such-pod is no IP address, and the bundle knows no pod of this name'),
+    );
   });
 
   it('of another Service is refused', async () => {

@@ -21,7 +21,14 @@ describe('comparableAddress', () => {
     );
   });
 
-  it.each([['010.0.0.1', '8.0.0.1'], ['10.1', '10.0.0.1'], ['256.0.0.1', '256.0.0.1'], ['10.0.0.1.', '10.0.0.1.'], ['pod-1', 'pod-1'], ['', '']])('takes only plain IPv4 as it is: %s', (text, comparable) => {
+  it.each([
+    ['010.0.0.1', '8.0.0.1'],
+    ['10.1', '10.0.0.1'],
+    ['256.0.0.1', '256.0.0.1'],
+    ['10.0.0.1.', '10.0.0.1.'],
+    ['pod-1', 'pod-1'],
+    ['', ''],
+  ])('takes only plain IPv4 as it is: %s', (text, comparable) => {
     expect(comparableAddress(text)).toBe(comparable);
   });
 });

@@ -21,34 +21,65 @@ describe('a bundle that is cut', () => {
     expect(() => parseBundle(read(name))).not.toThrow();
     // A version that lists its nodes is told behind each report, too.
     const bundle = parseBundle(read(name));
-    const listed = printBundle({ ...bundle, nodes: bundle.answers.map(({ node }) => node) }).split('\n').slice(0, -1);
+    const listed = printBundle({ ...bundle, nodes: bundle.answers.map(({ node }) => node) })
+      .split('\n')
+      .slice(0, -1);
     expect(listed).toHaveLength(whole.length);
-    const silent = listed.map((_line, index) => index).slice(1).filter((count) => {
-      try {
-        parseBundle(`${listed.slice(0, count).join('\n')}\n`);
-        return true;
-      } catch (error) {
-        if (error instanceof InvalidBundleError && error.message.startsWith('the file is cut: it ends ')) return false;
-        throw error;
-      }
-    });
+    const silent = listed
+      .map((_line, index) => index)
+      .slice(1)
+      .filter((count) => {
+        try {
+          parseBundle(`${listed.slice(0, count).join('\n')}\n`);
+          return true;
+        } catch (error) {
+          if (error instanceof InvalidBundleError && error.message.startsWith('the file is cut: it ends '))
+            return false;
+          throw error;
+        }
+      });
     expect(silent).toEqual([]);
   });
 
-  it.each([[1, 'behind its header, and lacks node-a, node-b, node-c'], [2, 'within the report of node-a'], [20, 'within the report of node-a'], [34, 'within the report of node-a'], [35, 'behind the report of node-a, and lacks node-b, node-c'], [112, 'within the report of node-c']])('behind line %i ends %s', (count, where) => {
+  it.each([
+    [1, 'behind its header, and lacks node-a, node-b, node-c'],
+    [2, 'within the report of node-a'],
+    [20, 'within the report of node-a'],
+    [34, 'within the report of node-a'],
+    [35, 'behind the report of node-a, and lacks node-b, node-c'],
+    [112, 'within the report of node-c'],
+  ])('behind line %i ends %s', (count, where) => {
     expect(() => parseBundle(`${lines.slice(0, count).join('\n')}\n`)).toThrow(`the file is cut: it ends ${where}`);
   });
 
   it('within a line', () => {
-    expect(() => parseBundle(`${lines.slice(0, 20).join('\n').slice(0, -9)}`)).toThrow('the file is cut: it ends within the report of node-a');
+    expect(() => parseBundle(`${lines.slice(0, 20).join('\n').slice(0, -9)}`)).toThrow(
+      'the file is cut: it ends within the report of node-a',
+    );
   });
 });
 
 describe('a bundle that is altered', () => {
   it.each([
-    ['of a newer version', header((head) => { head['version'] = 2; }), 'written by a newer version'],
-    ['recorded yesterday', header((head) => { head['recordedAt'] = 'yesterday'; }), 'recordedAt is no time of RFC 3339: yesterday'],
-    ['with a cluster IP that is none', auth.replace(/"clusterIPs":\["[^"]*"/, '"clusterIPs":["999.1.1.1"'), '999.1.1.1 is no IP address'],
+    [
+      'of a newer version',
+      header((head) => {
+        head['version'] = 2;
+      }),
+      'written by a newer version',
+    ],
+    [
+      'recorded yesterday',
+      header((head) => {
+        head['recordedAt'] = 'yesterday';
+      }),
+      'recordedAt is no time of RFC 3339: yesterday',
+    ],
+    [
+      'with a cluster IP that is none',
+      auth.replace(/"clusterIPs":\["[^"]*"/, '"clusterIPs":["999.1.1.1"'),
+      '999.1.1.1 is no IP address',
+    ],
     ['with a node twice', [...lines, ...lines.slice(1, 35), ''].join('\n'), 'node-a is there a second time'],
     ['that begins with a shell prompt', '$ cat x\n', 'line 1 is no header of a bundle: $ cat x'],
     ['that is empty', '', 'the file is empty'],

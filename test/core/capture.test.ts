@@ -4,15 +4,22 @@ import { createHopTeller, readPacketHeader } from '../../core/packet-hop.ts';
 import { createPcapReader, type PcapPacket } from '../../core/parse/pcap-stream.ts';
 import { desiredService, endpoint } from './facts.ts';
 
-const desired = desiredService([endpoint('10.244.1.2'), endpoint('10.244.2.2')], { ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }] });
+const desired = desiredService([endpoint('10.244.1.2'), endpoint('10.244.2.2')], {
+  ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
+});
 
 describe('the filter', () => {
   it('takes the frontends and the endpoints of a Service, one term for each port', () => {
-    expect(captureFilter(capturePlaces(desired).places)).toBe('(tcp port 80 and (host 10.96.0.7)) or (tcp port 30080) or (tcp port 8080 and (host 10.244.1.2 or host 10.244.2.2))');
+    expect(captureFilter(capturePlaces(desired).places)).toBe(
+      '(tcp port 80 and (host 10.96.0.7)) or (tcp port 30080) or (tcp port 8080 and (host 10.244.1.2 or host 10.244.2.2))',
+    );
   });
 
   it('takes both families and protocols', () => {
-    const places: CapturePlace[] = [{ hop: 'ClusterIP', address: 'fd00::7', port: 53, protocol: 'UDP' }, { hop: 'ClusterIP', address: '10.96.0.7', port: 53, protocol: 'TCP' }];
+    const places: CapturePlace[] = [
+      { hop: 'ClusterIP', address: 'fd00::7', port: 53, protocol: 'UDP' },
+      { hop: 'ClusterIP', address: '10.96.0.7', port: 53, protocol: 'TCP' },
+    ];
     expect(captureFilter(places)).toBe('(udp port 53 and (host fd00::7)) or (tcp port 53 and (host 10.96.0.7))');
   });
 
@@ -24,16 +31,36 @@ describe('the filter', () => {
   });
 
   it('is made of nothing but addresses and ports', () => {
-    const request = { version: 1, node: 'a', durationSeconds: 1, maxBytes: 1, snapLength: 64, places: [{ hop: 'ClusterIP', address: '10.0.0.1', port: 80, protocol: 'TCP' }] };
+    const request = {
+      version: 1,
+      node: 'a',
+      durationSeconds: 1,
+      maxBytes: 1,
+      snapLength: 64,
+      places: [{ hop: 'ClusterIP', address: '10.0.0.1', port: 80, protocol: 'TCP' }],
+    };
     expect(captureRequestSchema.safeParse(request).success).toBe(true);
-    for (const place of [{ address: '10.0.0.1) or (host 1.1.1.1' }, { address: 'fe80::1%eth0' }, { port: '80 or tcp' }, { protocol: 'icmp or tcp' }]) {
-      expect(captureRequestSchema.safeParse({ ...request, places: [{ ...request.places[0], ...place }] }).success).toBe(false);
+    for (const place of [
+      { address: '10.0.0.1) or (host 1.1.1.1' },
+      { address: 'fe80::1%eth0' },
+      { port: '80 or tcp' },
+      { protocol: 'icmp or tcp' },
+    ]) {
+      expect(captureRequestSchema.safeParse({ ...request, places: [{ ...request.places[0], ...place }] }).success).toBe(
+        false,
+      );
     }
   });
 });
 
 /** A pcap file with one packet, in the asked order of bytes and unit of time. */
-function pcap(littleEndian: boolean, magic: number, fraction: number, data: readonly number[], linkType = 276): Uint8Array {
+function pcap(
+  littleEndian: boolean,
+  magic: number,
+  fraction: number,
+  data: readonly number[],
+  linkType = 276,
+): Uint8Array {
   const bytes = new Uint8Array(24 + 16 + data.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic, littleEndian);
@@ -55,7 +82,9 @@ describe('the pcap reader', () => {
   ])('reads a file of little-endian %s and magic %i in pieces of any size', (littleEndian, magic, fraction) => {
     for (let size = 1; size <= 45; size += 1) {
       const packets: PcapPacket[] = [];
-      const reader = createPcapReader((packet) => { packets.push(packet); });
+      const reader = createPcapReader((packet) => {
+        packets.push(packet);
+      });
       const file = pcap(littleEndian, magic, fraction, [1, 2, 3]);
       for (let at = 0; at < file.length; at += size) reader.push(file.slice(at, at + size));
       expect(packets).toEqual([{ time: 1_700_000_000_250_000, length: 1500, data: Uint8Array.from([1, 2, 3]) }]);
@@ -63,20 +92,36 @@ describe('the pcap reader', () => {
   });
 
   it('refuses what is no pcap file, another link type and an impossible length', () => {
-    const read = (file: Uint8Array): void => { createPcapReader(() => undefined).push(file); };
-    expect(() => { read(new Uint8Array(24)); }).toThrow('it does not begin as a pcap file does');
-    expect(() => { read(pcap(true, 0xa1b2c3d4, 0, [], 1)); }).toThrow('its link type is 1, not LINUX_SLL2');
+    const read = (file: Uint8Array): void => {
+      createPcapReader(() => undefined).push(file);
+    };
+    expect(() => {
+      read(new Uint8Array(24));
+    }).toThrow('it does not begin as a pcap file does');
+    expect(() => {
+      read(pcap(true, 0xa1b2c3d4, 0, [], 1));
+    }).toThrow('its link type is 1, not LINUX_SLL2');
     const torn = pcap(true, 0xa1b2c3d4, 0, [1]);
     new DataView(torn.buffer).setUint32(32, 0xffffffff, true);
-    expect(() => { read(torn); }).toThrow('a packet of 4294967295 bytes is none');
+    expect(() => {
+      read(torn);
+    }).toThrow('a packet of 4294967295 bytes is none');
   });
 });
 
 /** A packet of LINUX_SLL2 with ports and no more. */
-function packet(type: number, from: readonly number[], to: readonly number[], ports: readonly [number, number], protocol = 6): Uint8Array {
+function packet(
+  type: number,
+  from: readonly number[],
+  to: readonly number[],
+  ports: readonly [number, number],
+  protocol = 6,
+): Uint8Array {
   const isV6 = from.length === 16;
   const link = [...(isV6 ? [0x86, 0xdd] : [8, 0]), 0, 0, 0, 0, 0, 7, 0, 1, type, 6, 0, 0, 0, 0, 0, 0, 0, 0];
-  const network = isV6 ? [0x60, 0, 0, 0, 0, 4, protocol, 64, ...from, ...to] : [0x45, 0, 0, 24, 0, 0, 0, 0, 64, protocol, 0, 0, ...from, ...to];
+  const network = isV6
+    ? [0x60, 0, 0, 0, 0, 4, protocol, 64, ...from, ...to]
+    : [0x45, 0, 0, 24, 0, 0, 0, 0, 64, protocol, 0, 0, ...from, ...to];
   return Uint8Array.from([...link, ...network, ports[0] >> 8, ports[0] & 0xff, ports[1] >> 8, ports[1] & 0xff]);
 }
 
@@ -86,9 +131,22 @@ const pod = [10, 244, 1, 2];
 
 describe('where a packet is', () => {
   it('is read from its headers', () => {
-    expect(readPacketHeader(packet(4, client, vip, [40_000, 80]))).toEqual({ interfaceIndex: 7, direction: 'out', source: '10.0.0.9', destination: '10.96.0.7', protocol: 'TCP', sourcePort: 40_000, destinationPort: 80 });
+    expect(readPacketHeader(packet(4, client, vip, [40_000, 80]))).toEqual({
+      interfaceIndex: 7,
+      direction: 'out',
+      source: '10.0.0.9',
+      destination: '10.96.0.7',
+      protocol: 'TCP',
+      sourcePort: 40_000,
+      destinationPort: 80,
+    });
     const v6 = (last: number): number[] => [0xfd, ...Array.from({ length: 14 }, () => 0), last];
-    expect(readPacketHeader(packet(0, v6(1), v6(2), [53, 54], 17))).toMatchObject({ direction: 'in', source: 'fd00::1', destination: 'fd00::2', protocol: 'UDP' });
+    expect(readPacketHeader(packet(0, v6(1), v6(2), [53, 54], 17))).toMatchObject({
+      direction: 'in',
+      source: 'fd00::1',
+      destination: 'fd00::2',
+      protocol: 'UDP',
+    });
   });
 
   it('is not known of a fragment, a cut packet and another protocol', () => {
@@ -98,12 +156,16 @@ describe('where a packet is', () => {
     expect(readPacketHeader(fragment)).toBeUndefined();
     expect(readPacketHeader(whole.slice(0, 42))).toBeUndefined();
     expect(readPacketHeader(packet(0, client, vip, [1, 2], 1))).toBeUndefined();
-    for (let length = 0; length < whole.length; length += 1) expect(readPacketHeader(whole.slice(0, length))).toBeUndefined();
+    for (let length = 0; length < whole.length; length += 1)
+      expect(readPacketHeader(whole.slice(0, length))).toBeUndefined();
   });
 
   it('is told in the words of a Service', () => {
-    const teller = createHopTeller(capturePlaces(desired).places, ['172.30.0.11'], (address) => (address === '10.244.1.2' ? 'auth-2' : undefined));
-    const tell = (...args: Parameters<typeof packet>): string => teller.tell('node-a', 'veth1', readPacketHeader(packet(...args)));
+    const teller = createHopTeller(capturePlaces(desired).places, ['172.30.0.11'], (address) =>
+      address === '10.244.1.2' ? 'auth-2' : undefined,
+    );
+    const tell = (...args: Parameters<typeof packet>): string =>
+      teller.tell('node-a', 'veth1', readPacketHeader(packet(...args)));
     expect([
       tell(4, client, pod, [39_999, 8080]),
       tell(0, client, vip, [40_000, 80]),

@@ -7,6 +7,8 @@ const authService = { namespace: 'default', name: 'auth-service', portName: 'htt
 it('computes the names that kube-proxy gives', () => {
   expect(iptablesChainNames(authService).cluster).toBe('KUBE-SVC-FCQA5OQTFYIPVXUO');
   expect(iptablesEndpointChainName(authService, '10.244.0.11:8080')).toBe('KUBE-SEP-N4RAAUA2JXRMETJB');
-  expect(iptablesChainNames({ namespace: 'kube-system', name: 'kube-dns', portName: 'dns', protocol: 'UDP' }).cluster).toBe('KUBE-SVC-TCOU7JCQXEZGVUNU');
+  expect(
+    iptablesChainNames({ namespace: 'kube-system', name: 'kube-dns', portName: 'dns', protocol: 'UDP' }).cluster,
+  ).toBe('KUBE-SVC-TCOU7JCQXEZGVUNU');
   expect(nftablesChainNames(authService).cluster).toBe('service-HJCL7P3U-default/auth-service/tcp/http');
 });

@@ -29,15 +29,32 @@ export function pod(address: string, extra: Partial<PodFacts> = {}): PodFacts {
 export const bothPods: PodFacts[] = [pod('10.244.1.2'), pod('10.244.2.3', { node: 'node-b' })];
 
 export function clusterNode(name: string, extra: Partial<ClusterNode> = {}): ClusterNode {
-  return { name, ready: true, internalIPs: [`172.30.0.${name.charCodeAt(name.length - 1) - 86}`], podCIDRs: [], ...extra };
+  return {
+    name,
+    ready: true,
+    internalIPs: [`172.30.0.${name.charCodeAt(name.length - 1) - 86}`],
+    podCIDRs: [],
+    ...extra,
+  };
 }
 
 export function cluster(extra: Partial<ClusterFacts> = {}): ClusterFacts {
   return {
     service: { createdAt: '2026-11-24T08:00:00Z', loadBalancerIngress: [] },
     pods: bothPods,
-    endpointSlices: [{ name: 'auth-service-1', managedBy: sliceController, createdAt: '2026-11-24T08:00:00Z', bytes: 900 }],
-    endpoints: { bytes: 600, subsets: [{ addresses: ['10.244.1.2', '10.244.2.3'], notReadyAddresses: [], ports: [{ name: 'http', port: 8080, protocol: 'TCP' }] }] },
+    endpointSlices: [
+      { name: 'auth-service-1', managedBy: sliceController, createdAt: '2026-11-24T08:00:00Z', bytes: 900 },
+    ],
+    endpoints: {
+      bytes: 600,
+      subsets: [
+        {
+          addresses: ['10.244.1.2', '10.244.2.3'],
+          notReadyAddresses: [],
+          ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+        },
+      ],
+    },
     networkPolicies: [],
     nodes: [clusterNode('node-a'), clusterNode('node-b')],
     unread: [],
@@ -46,6 +63,9 @@ export function cluster(extra: Partial<ClusterFacts> = {}): ClusterFacts {
 }
 
 /** One that isolates the pod of node-a. */
-export function policy(ingress: NetworkPolicyFacts['ingress'], extra: Partial<NetworkPolicyFacts> = {}): NetworkPolicyFacts {
+export function policy(
+  ingress: NetworkPolicyFacts['ingress'],
+  extra: Partial<NetworkPolicyFacts> = {},
+): NetworkPolicyFacts {
   return { name: 'guard', pods: ['auth-2'], ingress, ...extra };
 }

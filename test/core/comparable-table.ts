@@ -5,11 +5,24 @@ import type { NftRulesetTable, NftSet } from '../../core/nft-table.ts';
  * The JSON of nft 1.0.6 leaves out the comments of tables and chains, auto-merge, typeof, that a map leads to ranges, the flag dynamic and l3proto's
  * order; its text the handles (without -a). Times until elements go differ with the moment of the listing.
  */
-export function comparableTable({ family, name, chains, sets, maps, objects, flowtables, unrecognized }: NftRulesetTable): unknown {
+export function comparableTable({
+  family,
+  name,
+  chains,
+  sets,
+  maps,
+  objects,
+  flowtables,
+  unrecognized,
+}: NftRulesetTable): unknown {
   return {
     family,
     name,
-    chains: [...chains].map(([chain, { base, rules }]) => [chain, base, rules.map(({ comment, statements }) => ({ comment, statements: statements.map(ordered) }))]),
+    chains: [...chains].map(([chain, { base, rules }]) => [
+      chain,
+      base,
+      rules.map(({ comment, statements }) => ({ comment, statements: statements.map(ordered) })),
+    ]),
     sets: [...sets.values()].map(comparableSet),
     maps: [...maps.values()].map(comparableSet),
     objects: objects.map(({ kind, name: object, comment, fields }) => ({ kind, name: object, comment, fields })),
@@ -18,8 +31,19 @@ export function comparableTable({ family, name, chains, sets, maps, objects, flo
   };
 }
 
-function comparableSet({ handle: _handle, autoMerge: _autoMerge, typeOf: _typeOf, dataTypeOf: _dataTypeOf, isDataInterval: _isDataInterval, ...set }: NftSet): unknown {
-  return { ...set, flags: set.flags.filter((flag) => flag !== 'dynamic'), elements: set.elements.map(({ expires: _expires, ...element }) => ordered(element)).sort(byText) };
+function comparableSet({
+  handle: _handle,
+  autoMerge: _autoMerge,
+  typeOf: _typeOf,
+  dataTypeOf: _dataTypeOf,
+  isDataInterval: _isDataInterval,
+  ...set
+}: NftSet): unknown {
+  return {
+    ...set,
+    flags: set.flags.filter((flag) => flag !== 'dynamic'),
+    elements: set.elements.map(({ expires: _expires, ...element }) => ordered(element)).sort(byText),
+  };
 }
 
 function byText(one: unknown, other: unknown): number {
@@ -30,6 +54,12 @@ function byText(one: unknown, other: unknown): number {
 function ordered(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(ordered);
   if (typeof value !== 'object' || value === null) return value;
-  const fields = Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)).map(([field, each]) => [field, ordered(each)]));
-  return fields['kind'] === 'set' && Array.isArray(fields['elements']) ? { ...fields, elements: [...(fields['elements'] as readonly unknown[])].sort(byText) } : fields;
+  const fields = Object.fromEntries(
+    Object.entries(value)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([field, each]) => [field, ordered(each)]),
+  );
+  return fields['kind'] === 'set' && Array.isArray(fields['elements'])
+    ? { ...fields, elements: [...(fields['elements'] as readonly unknown[])].sort(byText) }
+    : fields;
 }

@@ -11,18 +11,34 @@ import type { EndpointSliceStatus, ServiceStatus } from '../../core/service-trac
 /** Endpoints of one slice; the controller's own default is 100. */
 const maxEndpointsPerSlice = 2;
 
-export function controllersSay(service: ServiceStatus, pods: readonly PodFacts[], nodes: readonly string[]): { desired: DesiredService; endpoints: EndpointsFacts; endpointSlices: NonNullable<ClusterFacts['endpointSlices']> } {
-  const families = (service.ipFamilies ?? []).flatMap((family): Family[] => (family === 'IPv4' || family === 'IPv6' ? [family] : []));
+export function controllersSay(
+  service: ServiceStatus,
+  pods: readonly PodFacts[],
+  nodes: readonly string[],
+): { desired: DesiredService; endpoints: EndpointsFacts; endpointSlices: NonNullable<ClusterFacts['endpointSlices']> } {
+  const families = (service.ipFamilies ?? []).flatMap((family): Family[] =>
+    family === 'IPv4' || family === 'IPv6' ? [family] : [],
+  );
   const endpointSlices = families.flatMap((family) => slicesOf(family, service, pods, nodes));
   return {
     desired: { namespace: 'default', name: 'auth-service', service, endpointSlices },
     endpoints: endpointsOf(families[0] ?? 'IPv4', service, pods),
-    endpointSlices: endpointSlices.map(({ name }) => ({ name, managedBy: sliceController, createdAt: '2026-11-24T08:00:00Z', bytes: 900 })),
+    endpointSlices: endpointSlices.map(({ name }) => ({
+      name,
+      managedBy: sliceController,
+      createdAt: '2026-11-24T08:00:00Z',
+      bytes: 900,
+    })),
   };
 }
 
 /** reconcileByAddressType: one group of slices for each set of ports that pods have. */
-function slicesOf(family: Family, service: ServiceStatus, pods: readonly PodFacts[], nodes: readonly string[]): EndpointSliceStatus[] {
+function slicesOf(
+  family: Family,
+  service: ServiceStatus,
+  pods: readonly PodFacts[],
+  nodes: readonly string[],
+): EndpointSliceStatus[] {
   const groups = new Map<string, Pick<EndpointSliceStatus, 'ports' | 'endpoints'>>();
   const publish = service.publishNotReadyAddresses === true;
   for (const pod of pods) {
@@ -37,14 +53,28 @@ function slicesOf(family: Family, service: ServiceStatus, pods: readonly PodFact
     groups.set(key, group);
     const terminating = pod.deletionTimestamp !== undefined;
     if (addresses.length > 0) {
-      group.endpoints.push({ addresses, ready: publish || (pod.ready && !terminating), serving: pod.ready, terminating, targetRef: { kind: 'Pod', name: pod.name, uid: pod.uid }, ...(pod.node === undefined ? {} : { nodeName: pod.node }) });
+      group.endpoints.push({
+        addresses,
+        ready: publish || (pod.ready && !terminating),
+        serving: pod.ready,
+        terminating,
+        targetRef: { kind: 'Pod', name: pod.name, uid: pod.uid },
+        ...(pod.node === undefined ? {} : { nodeName: pod.node }),
+      });
     }
   }
   const chunks = [...groups.values()].flatMap(({ ports, endpoints }) =>
-    Array.from({ length: Math.ceil(endpoints.length / maxEndpointsPerSlice) }, (_, index) => ({ ports, endpoints: endpoints.slice(index * maxEndpointsPerSlice, (index + 1) * maxEndpointsPerSlice) })),
+    Array.from({ length: Math.ceil(endpoints.length / maxEndpointsPerSlice) }, (_, index) => ({
+      ports,
+      endpoints: endpoints.slice(index * maxEndpointsPerSlice, (index + 1) * maxEndpointsPerSlice),
+    })),
   );
   // Where there would be none, a placeholder is made.
-  return (chunks.length === 0 ? [{ ports: [], endpoints: [] }] : chunks).map((chunk, index) => ({ name: `auth-service-${family.toLowerCase()}-${index}`, addressType: family, ...chunk }));
+  return (chunks.length === 0 ? [{ ports: [], endpoints: [] }] : chunks).map((chunk, index) => ({
+    name: `auth-service-${family.toLowerCase()}-${index}`,
+    addressType: family,
+    ...chunk,
+  }));
 }
 
 /** syncService of the Endpoints controller: the first family alone. */
@@ -57,7 +87,13 @@ function endpointsOf(family: Family, service: ServiceStatus, pods: readonly PodF
       const target = targetPortOf(pod, port);
       if (target === undefined) return [];
       const isReady = publish || pod.ready;
-      return [{ addresses: isReady ? [address] : [], notReadyAddresses: isReady ? [] : [address], ports: [{ name: port.name ?? '', port: target, protocol: port.protocol }] }];
+      return [
+        {
+          addresses: isReady ? [address] : [],
+          notReadyAddresses: isReady ? [] : [address],
+          ports: [{ name: port.name ?? '', port: target, protocol: port.protocol }],
+        },
+      ];
     });
   });
   return { bytes: 600, subsets };
@@ -65,5 +101,10 @@ function endpointsOf(family: Family, service: ServiceStatus, pods: readonly PodF
 
 /** ShouldPodBeInEndpoints */
 function mayBeInEndpoints({ phase, addresses, deletionTimestamp }: PodFacts, includeTerminating: boolean): boolean {
-  return phase !== 'Succeeded' && phase !== 'Failed' && addresses.length > 0 && (includeTerminating || deletionTimestamp === undefined);
+  return (
+    phase !== 'Succeeded' &&
+    phase !== 'Failed' &&
+    addresses.length > 0 &&
+    (includeTerminating || deletionTimestamp === undefined)
+  );
 }

@@ -17,7 +17,20 @@ import { ipvsCases } from './ipvs-cases.ts';
 import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
 import { systemCases } from './finding-cases/system.ts';
 
-const cases = [...rulesCases, ...endpointsCases, ...serviceCases, ...podCases, ...networkPolicyCases, ...dnsCases, ...kubeProxyCases, ...conntrackCases, ...systemCases, ...connectionCases, ...latencyCases, ...dataCases];
+const cases = [
+  ...rulesCases,
+  ...endpointsCases,
+  ...serviceCases,
+  ...podCases,
+  ...networkPolicyCases,
+  ...dnsCases,
+  ...kubeProxyCases,
+  ...conntrackCases,
+  ...systemCases,
+  ...connectionCases,
+  ...latencyCases,
+  ...dataCases,
+];
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids, severities, where }) => {
@@ -28,31 +41,65 @@ describe('diagnose', () => {
   });
 
   it('has a case for every severity that a kind may have beside its own', () => {
-    const shown = new Set(cases.flatMap(({ ids, severities = [] }) => severities.map((severity, index) => `${ids[index] ?? ''} ${severity}`)));
-    expect(catalogue.flatMap(({ id, severity, otherSeverities }) => (otherSeverities === undefined ? [] : [severity, ...Object.keys(otherSeverities)].map((each) => `${id} ${each}`))).filter((each) => !shown.has(each))).toEqual([]);
+    const shown = new Set(
+      cases.flatMap(({ ids, severities = [] }) =>
+        severities.map((severity, index) => `${ids[index] ?? ''} ${severity}`),
+      ),
+    );
+    expect(
+      catalogue
+        .flatMap(({ id, severity, otherSeverities }) =>
+          otherSeverities === undefined
+            ? []
+            : [severity, ...Object.keys(otherSeverities)].map((each) => `${id} ${each}`),
+        )
+        .filter((each) => !shown.has(each)),
+    ).toEqual([]);
   });
 
   it('has a case for every kind of the catalogue', () => {
     // Those of rule-mutations.ts are judged in rule-findings.test.ts, those of the IPVS mode in ipvs-findings.test.ts.
-    const shown = new Set([...cases, ...iptablesMutations, ...nftablesMutations, ...ipvsCases].flatMap(({ ids }) => ids));
+    const shown = new Set(
+      [...cases, ...iptablesMutations, ...nftablesMutations, ...ipvsCases].flatMap(({ ids }) => ids),
+    );
     expect(catalogue.map(({ id }) => id).filter((id) => !shown.has(id))).toEqual([]);
     expect(new Set(catalogue.map(({ id }) => id)).size).toBe(catalogue.length);
   });
 
   it.each([
-    ['CT-UDP-STALE'], ['CT-UDP-NOEP'], ['CT-UDP-UNNATTED'], ['CT-TCP-ESTABLISHED-GONE'], ['HCNP'], ['LAT-NEVER'], ['KP-API-ERRORS'], ['PROBE-FAIL-RULES'], ['RULE-EP-STALE'],
+    ['CT-UDP-STALE'],
+    ['CT-UDP-NOEP'],
+    ['CT-UDP-UNNATTED'],
+    ['CT-TCP-ESTABLISHED-GONE'],
+    ['HCNP'],
+    ['LAT-NEVER'],
+    ['KP-API-ERRORS'],
+    ['PROBE-FAIL-RULES'],
+    ['RULE-EP-STALE'],
   ])('reports no %s while kube-proxy waits for its minSyncPeriod', (id) => {
     const shown = cases.find(({ ids }) => ids.includes(id))?.facts;
     if (shown === undefined) throw new Error(`no case gives ${id}`);
     const foundAfter = (seconds: number, minSyncPeriod: string): boolean => {
-      const desired = { ...shown.desired, lastChange: new Date(Date.parse(collectedAt) - seconds * 1000).toISOString() };
-      return diagnose({ now: collectedAt, ...shown, desired, cluster: { unread: [], ...shown.cluster, kubeProxy: waitingKubeProxy(minSyncPeriod) } }).some((finding) => finding.id === id);
+      const desired = {
+        ...shown.desired,
+        lastChange: new Date(Date.parse(collectedAt) - seconds * 1000).toISOString(),
+      };
+      return diagnose({
+        now: collectedAt,
+        ...shown,
+        desired,
+        cluster: { unread: [], ...shown.cluster, kubeProxy: waitingKubeProxy(minSyncPeriod) },
+      }).some((finding) => finding.id === id);
     };
     expect([foundAfter(25, '1s'), foundAfter(25, '20s'), foundAfter(35, '20s')]).toEqual([true, false, true]);
   });
 
   it('names the node, the endpoint and the evidence of a missing endpoint', () => {
-    const [finding] = diagnose({ desired: desiredService(), nodes: [nodeFacts('node-a', { program: nodeProgram([frontend(['10.244.1.2'])]) })], now: collectedAt });
+    const [finding] = diagnose({
+      desired: desiredService(),
+      nodes: [nodeFacts('node-a', { program: nodeProgram([frontend(['10.244.1.2'])]) })],
+      now: collectedAt,
+    });
     expect(finding).toMatchObject({ severity: 'error', node: 'node-a', where: 'node/node-a' });
     expect(finding?.message).toContain('10.244.2.2:8080 (pod auth-2 on node-b)');
     expect(finding?.evidence).toContain('the rules of node-a have: 10.244.1.2:8080');

@@ -38,7 +38,8 @@ export function parseDump(text: string): IptablesDump {
     if (line.startsWith('*')) {
       chains = new Map();
       dump.set(line.slice(1), chains);
-    } else if (declared !== null) chains.set(declared[1] ?? '', declared[2] === '-' ? { lines: [] } : { policy: declared[2] ?? '', lines: [] });
+    } else if (declared !== null)
+      chains.set(declared[1] ?? '', declared[2] === '-' ? { lines: [] } : { policy: declared[2] ?? '', lines: [] });
     else if (chain !== undefined) chains.get(chain)?.lines.push(line.replace(/^\[\d+:\d+\] /, ''));
   }
   return dump;
@@ -54,12 +55,27 @@ export function parseNftDump(json: string): NftObject[] {
 /** What a probe reports of the node. */
 export async function probe(node: DumpedNode, services: readonly ProbeRequestService[]): Promise<NodeReport> {
   const records: NodeReportRecord[] = [];
-  const emit = (record: NodeReportRecord): void => { records.push(record); };
+  const emit = (record: NodeReportRecord): void => {
+    records.push(record);
+  };
   const { name, mode, addresses } = node;
-  emit({ kind: 'start', version: 1, node: name, startedAt: '2026-11-24T10:00:00Z', kernel: '6.12', probeVersion: 'test', addresses: [...addresses] });
+  emit({
+    kind: 'start',
+    version: 1,
+    node: name,
+    startedAt: '2026-11-24T10:00:00Z',
+    kernel: '6.12',
+    probeVersion: 'test',
+    addresses: [...addresses],
+  });
   emit({ kind: 'kubeProxy', proxyMode: mode, errors: [] });
   const legacy = (family: Family): string[] => [...(node.iptables.legacy?.[family]?.keys() ?? [])];
-  const tables = { kind: 'tables' as const, nftables: nftTablesOf(node), legacy: { IPv4: legacy('IPv4'), IPv6: legacy('IPv6') }, ipvs: false };
+  const tables = {
+    kind: 'tables' as const,
+    nftables: nftTablesOf(node),
+    legacy: { IPv4: legacy('IPv4'), IPv6: legacy('IPv6') },
+    ipvs: false,
+  };
   emit(tables);
   const collect = { rules: true, conntrack: 'None' as const, kubeProxy: true };
   await readRules({ services: [...services], collect }, toolsOf(node), { tables, mode, addresses }, emit);
@@ -68,8 +84,15 @@ export async function probe(node: DumpedNode, services: readonly ProbeRequestSer
 }
 
 function nftTablesOf({ iptables, nftables }: DumpedNode): { family: string; name: string }[] {
-  const own = nftables.flatMap(({ table }) => (table === undefined ? [] : [{ family: String(table['family']), name: String(table['name']) }]));
-  const compatible = (['IPv4', 'IPv6'] as const).flatMap((family) => [...(iptables.nf_tables?.[family]?.keys() ?? [])].map((name) => ({ family: family === 'IPv4' ? 'ip' : 'ip6', name })));
+  const own = nftables.flatMap(({ table }) =>
+    table === undefined ? [] : [{ family: String(table['family']), name: String(table['name']) }],
+  );
+  const compatible = (['IPv4', 'IPv6'] as const).flatMap((family) =>
+    [...(iptables.nf_tables?.[family]?.keys() ?? [])].map((name) => ({
+      family: family === 'IPv4' ? 'ip' : 'ip6',
+      name,
+    })),
+  );
   return [...own, ...compatible];
 }
 
@@ -80,7 +103,10 @@ function toolsOf(node: DumpedNode): Commands {
   return {
     stream: (argv, onLine, input) => {
       const [program, ...args] = argv;
-      if (program === 'xargs' && args[3]?.endsWith('tables-nft') === true) return Promise.resolve(listChains(node, args[3], args[7] ?? '', (typeof input === 'string' ? input : '').split('\0'), onLine));
+      if (program === 'xargs' && args[3]?.endsWith('tables-nft') === true)
+        return Promise.resolve(
+          listChains(node, args[3], args[7] ?? '', (typeof input === 'string' ? input : '').split('\0'), onLine),
+        );
       if (program === 'xargs' && args[3] === 'nft') return Promise.resolve(done);
       // A dump answers no question over netlink: the listing is read.
       if (program === 'perl') return Promise.resolve({ status: 127, problem: 'perl is not installed', errors: [] });
@@ -91,12 +117,19 @@ function toolsOf(node: DumpedNode): Commands {
         return Promise.resolve(done);
       }
       if (/^ip6?tables-nft$/.test(program) && args.at(-1) === '-S') {
-        for (const line of printRules(node.iptables.nf_tables?.[program.startsWith('ip6') ? 'IPv6' : 'IPv4']?.get(args[3] ?? ''))) onLine(line);
+        for (const line of printRules(
+          node.iptables.nf_tables?.[program.startsWith('ip6') ? 'IPv6' : 'IPv4']?.get(args[3] ?? ''),
+        ))
+          onLine(line);
         return Promise.resolve(done);
       }
       if (program === 'nft' && args.includes('table')) {
         const [family, table] = args.slice(-2);
-        const objects = node.nftables.filter((object) => Object.entries(object).every(([kind, body]) => body['family'] === family && (kind === 'table' ? body['name'] : body['table']) === table));
+        const objects = node.nftables.filter((object) =>
+          Object.entries(object).every(
+            ([kind, body]) => body['family'] === family && (kind === 'table' ? body['name'] : body['table']) === table,
+          ),
+        );
         onLine(JSON.stringify({ nftables: [{ metainfo: { version: '1.0.9' } }, ...objects] }));
         return Promise.resolve(done);
       }
@@ -105,7 +138,13 @@ function toolsOf(node: DumpedNode): Commands {
   };
 }
 
-function listChains({ iptables }: DumpedNode, program: string, table: string, words: readonly string[], onLine: (line: string) => void): Finished {
+function listChains(
+  { iptables }: DumpedNode,
+  program: string,
+  table: string,
+  words: readonly string[],
+  onLine: (line: string) => void,
+): Finished {
   const chains = iptables.nf_tables?.[program.startsWith('ip6') ? 'IPv6' : 'IPv4']?.get(table);
   const errors: string[] = [];
   for (let at = 0; at + 1 < words.length; at += 2) {
@@ -114,7 +153,9 @@ function listChains({ iptables }: DumpedNode, program: string, table: string, wo
     if (chain === undefined) errors.push('iptables: No chain/target/match by that name.');
     else if (option === '-nL') {
       const rules = [...(chains?.values() ?? [])].flatMap(({ lines }) => lines);
-      onLine(`Chain ${name} (${String(rules.filter((line) => new RegExp(` -[jg] ${name}(?: |$)`).test(line)).length)} references)`);
+      onLine(
+        `Chain ${name} (${String(rules.filter((line) => new RegExp(` -[jg] ${name}(?: |$)`).test(line)).length)} references)`,
+      );
     } else {
       onLine(headOf(name, chain));
       for (const line of chain.lines) onLine(line);
@@ -129,10 +170,16 @@ function headOf(name: string, { policy }: DumpedChain): string {
 }
 
 function printRules(chains: ReadonlyMap<string, DumpedChain> | undefined): string[] {
-  return [...(chains ?? [])].map(([name, chain]) => headOf(name, chain)).concat([...(chains?.values() ?? [])].flatMap(({ lines }) => lines));
+  return [...(chains ?? [])]
+    .map(([name, chain]) => headOf(name, chain))
+    .concat([...(chains?.values() ?? [])].flatMap(({ lines }) => lines));
 }
 
 function printTable(chains: ReadonlyMap<string, DumpedChain> | undefined): string[] {
   if (chains === undefined) return [];
-  return [...[...chains].map(([name, { policy }]) => `:${name} ${policy ?? '-'} [0:0]`), ...[...chains.values()].flatMap(({ lines }) => lines.map((line) => `[0:0] ${line}`)), 'COMMIT'];
+  return [
+    ...[...chains].map(([name, { policy }]) => `:${name} ${policy ?? '-'} [0:0]`),
+    ...[...chains.values()].flatMap(({ lines }) => lines.map((line) => `[0:0] ${line}`)),
+    'COMMIT',
+  ];
 }

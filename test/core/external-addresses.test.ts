@@ -2,21 +2,56 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { askedFrontends } from '../../core/node-program.ts';
-import { classifyExternalAddresses, externalAddressesOf, isAddressAsked, maxExternalAddresses, ownExternalAddresses, unaskedAddresses, type AddressHolder, type OtherAddresses } from '../../core/external-addresses.ts';
+import {
+  classifyExternalAddresses,
+  externalAddressesOf,
+  isAddressAsked,
+  maxExternalAddresses,
+  ownExternalAddresses,
+  unaskedAddresses,
+  type AddressHolder,
+  type OtherAddresses,
+} from '../../core/external-addresses.ts';
 import type { DesiredService } from '../../core/service.ts';
 import { desiredService } from './facts.ts';
 
-const victim: AddressHolder = { namespace: 'victim', name: 'secret', clusterIPs: ['10.96.0.50', 'fd00:96::50'], external: ['203.0.113.9'], ports: [{ protocol: 'TCP', port: 80, nodePort: 30050 }, { protocol: 'UDP', port: 53 }] };
-const others: OtherAddresses = { services: [victim], nodes: ['172.30.0.11', 'fd00:172::11'], podCIDRs: ['10.244.1.0/24', 'fd00:10:244:1::/64'], pods: ['10.9.8.7'] };
+const victim: AddressHolder = {
+  namespace: 'victim',
+  name: 'secret',
+  clusterIPs: ['10.96.0.50', 'fd00:96::50'],
+  external: ['203.0.113.9'],
+  ports: [
+    { protocol: 'TCP', port: 80, nodePort: 30050 },
+    { protocol: 'UDP', port: 53 },
+  ],
+};
+const others: OtherAddresses = {
+  services: [victim],
+  nodes: ['172.30.0.11', 'fd00:172::11'],
+  podCIDRs: ['10.244.1.0/24', 'fd00:10:244:1::/64'],
+  pods: ['10.9.8.7'],
+};
 
 function usesOf(extra: Partial<DesiredService['service']>, known: Partial<OtherAddresses> = {}): string[] {
-  return classifyExternalAddresses(desiredService([], extra), { ...others, ...known }).map(({ address, use }) => `${address} ${use}`);
+  return classifyExternalAddresses(desiredService([], extra), { ...others, ...known }).map(
+    ({ address, use }) => `${address} ${use}`,
+  );
 }
 
-const taken = ['10.96.0.50', 'fd00:96::50', 'fd00:0096:0:0::0050', '203.0.113.9', '172.30.0.11', 'fd00:172::11', '10.244.1.200', 'fd00:10:244:1::5', '10.9.8.7'];
+const taken = [
+  '10.96.0.50',
+  'fd00:96::50',
+  'fd00:0096:0:0::0050',
+  '203.0.113.9',
+  '172.30.0.11',
+  'fd00:172::11',
+  '10.244.1.200',
+  'fd00:10:244:1::5',
+  '10.9.8.7',
+];
 
 describe('an external IP', () => {
-  it.each(taken)('that is somebody else\'s is taken, however it is written: %s', (address) => {
+  it.each(taken)("that is somebody else's is taken, however it is written: %s", (address) => {
     expect(usesOf({ externalIPs: [address] })).toEqual([expect.stringMatching(/ Taken$/)]);
   });
 
@@ -27,8 +62,12 @@ describe('an external IP', () => {
   it('is shared with who has it on other ports, and taken where any port and protocol is the same', () => {
     const ports = [{ name: 'other', protocol: 'TCP' as const, port: 8443 }];
     expect(usesOf({ externalIPs: ['203.0.113.9'], ports })).toEqual(['203.0.113.9 Shared']);
-    expect(usesOf({ externalIPs: ['203.0.113.9'], ports: [...ports, { name: 'dns', protocol: 'TCP', port: 53 }] })).toEqual(['203.0.113.9 Shared']);
-    expect(usesOf({ externalIPs: ['203.0.113.9'], ports: [...ports, { name: 'dns', protocol: 'UDP', port: 53 }] })).toEqual(['203.0.113.9 Taken']);
+    expect(
+      usesOf({ externalIPs: ['203.0.113.9'], ports: [...ports, { name: 'dns', protocol: 'TCP', port: 53 }] }),
+    ).toEqual(['203.0.113.9 Shared']);
+    expect(
+      usesOf({ externalIPs: ['203.0.113.9'], ports: [...ports, { name: 'dns', protocol: 'UDP', port: 53 }] }),
+    ).toEqual(['203.0.113.9 Taken']);
   });
 
   it('is not its own where Services of all namespaces may not be listed', () => {
@@ -41,11 +80,22 @@ describe('an external IP', () => {
 
   it('that is one of very many is beyond what is looked at', () => {
     const many = Array.from({ length: maxExternalAddresses + 3 }, (_, index) => `198.51.100.${String(index)}`);
-    expect(usesOf({ externalIPs: many }).slice(maxExternalAddresses - 1)).toEqual(['198.51.100.31 Own', '198.51.100.32 Beyond', '198.51.100.33 Beyond', '198.51.100.34 Beyond']);
+    expect(usesOf({ externalIPs: many }).slice(maxExternalAddresses - 1)).toEqual([
+      '198.51.100.31 Own',
+      '198.51.100.32 Beyond',
+      '198.51.100.33 Beyond',
+      '198.51.100.34 Beyond',
+    ]);
   });
 
   it("is not another's for the Service itself", () => {
-    const itself: AddressHolder = { namespace: 'default', name: 'auth-service', clusterIPs: ['10.96.0.7'], external: ['198.51.100.7'], ports: [{ protocol: 'TCP', port: 80 }] };
+    const itself: AddressHolder = {
+      namespace: 'default',
+      name: 'auth-service',
+      clusterIPs: ['10.96.0.7'],
+      external: ['198.51.100.7'],
+      ports: [{ protocol: 'TCP', port: 80 }],
+    };
     expect(usesOf({ externalIPs: ['198.51.100.7'] }, { services: [victim, itself] })).toEqual(['198.51.100.7 Own']);
   });
 });
@@ -53,7 +103,9 @@ describe('an external IP', () => {
 describe("a load balancer's address", () => {
   it("is shared where it is a node's, and taken where another Service's node port is its port", () => {
     expect(usesOf({ loadBalancerIPs: ['172.30.0.11'] })).toEqual(['172.30.0.11 Shared']);
-    expect(usesOf({ loadBalancerIPs: ['172.30.0.11'], ports: [{ protocol: 'TCP', port: 30050 }] })).toEqual(['172.30.0.11 Taken']);
+    expect(usesOf({ loadBalancerIPs: ['172.30.0.11'], ports: [{ protocol: 'TCP', port: 30050 }] })).toEqual([
+      '172.30.0.11 Taken',
+    ]);
     expect(usesOf({ loadBalancerIPs: ['172.30.0.11'], externalIPs: ['172.30.0.11'] })).toEqual(['172.30.0.11 Taken']);
   });
 
@@ -66,12 +118,27 @@ it('never asks for an address of others, whatever a tenant writes', () => {
   const address = fc.constantFrom(...taken, '198.51.100.7', '198.51.100.8', '10.96.0.7');
   fc.assert(
     fc.property(fc.array(address), fc.array(address), fc.boolean(), (externalIPs, loadBalancerIPs, isUnproxied) => {
-      const desired = desiredService([], { externalIPs, loadBalancerIPs, ...(isUnproxied ? { notProxied: 'its label gives it to another proxy' } : {}) });
+      const desired = desiredService([], {
+        externalIPs,
+        loadBalancerIPs,
+        ...(isUnproxied ? { notProxied: 'its label gives it to another proxy' } : {}),
+      });
       const known = { ...desired, externalAddresses: classifyExternalAddresses(desired, others) };
-      const asked = askedFrontends(known).filter(({ frontend }) => frontend === 'ExternalIP' || frontend === 'LoadBalancerIP');
-      for (const { frontend, address: each } of asked) expect(['198.51.100.7', '198.51.100.8', '10.96.0.7', ...(frontend === 'LoadBalancerIP' ? ['172.30.0.11', 'fd00:172::11'] : [])]).toContain(each);
-      expect(new Set([...ownExternalAddresses(known), ...taken]).size).toBe(ownExternalAddresses(known).length + taken.length);
-      for (const each of externalAddressesOf(known)) expect(unaskedAddresses(known).includes(each)).toBe(!isAddressAsked(known, each));
+      const asked = askedFrontends(known).filter(
+        ({ frontend }) => frontend === 'ExternalIP' || frontend === 'LoadBalancerIP',
+      );
+      for (const { frontend, address: each } of asked)
+        expect([
+          '198.51.100.7',
+          '198.51.100.8',
+          '10.96.0.7',
+          ...(frontend === 'LoadBalancerIP' ? ['172.30.0.11', 'fd00:172::11'] : []),
+        ]).toContain(each);
+      expect(new Set([...ownExternalAddresses(known), ...taken]).size).toBe(
+        ownExternalAddresses(known).length + taken.length,
+      );
+      for (const each of externalAddressesOf(known))
+        expect(unaskedAddresses(known).includes(each)).toBe(!isAddressAsked(known, each));
       if (isUnproxied) expect(askedFrontends(known)).toEqual([]);
     }),
   );

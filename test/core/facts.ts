@@ -37,7 +37,12 @@ export function desiredService(
       ...extra,
     },
     endpointSlices: [
-      { name: 'auth-service-1', addressType: 'IPv4', ports: [{ name: 'http', protocol: extra.ports?.[0]?.protocol ?? 'TCP', port: 8080 }], endpoints },
+      {
+        name: 'auth-service-1',
+        addressType: 'IPv4',
+        ports: [{ name: 'http', protocol: extra.ports?.[0]?.protocol ?? 'TCP', port: 8080 }],
+        endpoints,
+      },
     ],
   };
 }
@@ -57,20 +62,28 @@ export function frontend(addresses: readonly string[], extra: Partial<FrontendPr
 }
 
 export function nodeProgram(frontends: readonly FrontendProgram[], extra: Partial<NodeProgram> = {}): NodeProgram {
-  return { proxyMode: 'iptables', proxyModeSource: 'kube-proxy says so', backend: 'nf_tables', frontends, chains: [], unrecognized: [], ...extra };
+  return {
+    proxyMode: 'iptables',
+    proxyModeSource: 'kube-proxy says so',
+    backend: 'nf_tables',
+    frontends,
+    chains: [],
+    unrecognized: [],
+    ...extra,
+  };
 }
 
 /** A kube-proxy that waits so long between two writes, by the ConfigMap. */
 export function waitingKubeProxy(minSyncPeriod: string): NonNullable<ClusterFacts['kubeProxy']> {
-  return { config: { 'config.conf': `kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: ${minSyncPeriod}\n` }, pods: [] };
+  return {
+    config: { 'config.conf': `kind: KubeProxyConfiguration\niptables:\n  minSyncPeriod: ${minSyncPeriod}\n` },
+    pods: [],
+  };
 }
 
 const report: NodeReport = { node: 'node-a', records: [], complete: true };
 
-export function nodeFacts(
-  node = 'node-a',
-  read: Partial<NonNullable<NodeFacts['read']>> = {},
-): NodeFacts {
+export function nodeFacts(node = 'node-a', read: Partial<NonNullable<NodeFacts['read']>> = {}): NodeFacts {
   return {
     node,
     answer: { node, report, collectedAt },

@@ -14,7 +14,11 @@ async function dockerNode(addresses: string[]): Promise<NodeReport> {
   filter?.get('FORWARD')?.lines.unshift('-A FORWARD -j DOCKER');
   filter?.set('DOCKER', { lines: ['-A DOCKER ! -i docker0 -o docker0 -j DROP'] });
   const report = await probe(node, [requestOf(service)]);
-  const interfaces: RecordOf<'interfaces'> = { kind: 'interfaces', interfaces: [{ name: 'docker0', addresses, bridge: true }], omitted: 0 };
+  const interfaces: RecordOf<'interfaces'> = {
+    kind: 'interfaces',
+    interfaces: [{ name: 'docker0', addresses, bridge: true }],
+    omitted: 0,
+  };
   return { ...report, records: [...report.records, interfaces] };
 }
 
@@ -38,22 +42,73 @@ const [clusterIp = ''] = service.service.clusterIPs;
 
 describe('rules of other programs', () => {
   it.each([
-    ['drops what comes from pods', ['filter FORWARD -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j DROP'], 'stops answers to packets'],
-    ["drops what comes from the node's own pod to others", [`filter FORWARD -s ${here}/32 -d 10.244.2.0/24 -p tcp -m tcp --sport 8080 -j DROP`], 'stops answers to packets of pods of other nodes'],
-    ["drops what pods of other nodes send to the node's own pod", [`filter FORWARD -s 10.244.2.0/24 -d ${here}/32 -p tcp -m tcp --dport 8080 -j DROP`], 'stops packets of pods of other nodes'],
-    ['puts packets into a zone, and not their answers', [`raw PREROUTING -d ${clusterIp}/32 -j CT --zone 7`], 'keeps from conntrack, which would turn them back, answers to packets'],
-    ['puts answers into a zone, and not the packets', ['raw PREROUTING -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j CT --zone 7'], 'keeps from conntrack, which would turn them back, answers to packets'],
-    ['does not track answers', ['raw PREROUTING -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j CT --notrack'], 'keeps from conntrack, which would turn them back, answers to packets'],
-    ['does not track packets', [`raw PREROUTING -d ${clusterIp}/32 -j CT --notrack`], "keeps from kube-proxy's rules packets"],
-    ['clears the mark for masquerading', ['mangle POSTROUTING -j MARK --set-xmark 0x0/0xffffffff'], 'keeps from being masqueraded packets'],
-    ['accepts packets before KUBE-POSTROUTING', ['nat POSTROUTING -d 10.244.0.0/16 -j ACCEPT'], 'keeps from being masqueraded packets'],
-    ['returns packets before KUBE-POSTROUTING', ['nat POSTROUTING -p tcp -j RETURN'], 'keeps from being masqueraded packets'],
-    ["drops the node's own answers", ['filter INPUT -p tcp -m tcp --sport 8080 -j DROP'], 'stops answers to packets of the node itself'],
-    ['rejects what the node sends to pods', ['filter OUTPUT -d 10.244.0.0/16 -p tcp -j REJECT --reject-with icmp-port-unreachable'], 'stops packets of the node itself'],
+    [
+      'drops what comes from pods',
+      ['filter FORWARD -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j DROP'],
+      'stops answers to packets',
+    ],
+    [
+      "drops what comes from the node's own pod to others",
+      [`filter FORWARD -s ${here}/32 -d 10.244.2.0/24 -p tcp -m tcp --sport 8080 -j DROP`],
+      'stops answers to packets of pods of other nodes',
+    ],
+    [
+      "drops what pods of other nodes send to the node's own pod",
+      [`filter FORWARD -s 10.244.2.0/24 -d ${here}/32 -p tcp -m tcp --dport 8080 -j DROP`],
+      'stops packets of pods of other nodes',
+    ],
+    [
+      'puts packets into a zone, and not their answers',
+      [`raw PREROUTING -d ${clusterIp}/32 -j CT --zone 7`],
+      'keeps from conntrack, which would turn them back, answers to packets',
+    ],
+    [
+      'puts answers into a zone, and not the packets',
+      ['raw PREROUTING -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j CT --zone 7'],
+      'keeps from conntrack, which would turn them back, answers to packets',
+    ],
+    [
+      'does not track answers',
+      ['raw PREROUTING -s 10.244.0.0/16 -p tcp -m tcp --sport 8080 -j CT --notrack'],
+      'keeps from conntrack, which would turn them back, answers to packets',
+    ],
+    [
+      'does not track packets',
+      [`raw PREROUTING -d ${clusterIp}/32 -j CT --notrack`],
+      "keeps from kube-proxy's rules packets",
+    ],
+    [
+      'clears the mark for masquerading',
+      ['mangle POSTROUTING -j MARK --set-xmark 0x0/0xffffffff'],
+      'keeps from being masqueraded packets',
+    ],
+    [
+      'accepts packets before KUBE-POSTROUTING',
+      ['nat POSTROUTING -d 10.244.0.0/16 -j ACCEPT'],
+      'keeps from being masqueraded packets',
+    ],
+    [
+      'returns packets before KUBE-POSTROUTING',
+      ['nat POSTROUTING -p tcp -j RETURN'],
+      'keeps from being masqueraded packets',
+    ],
+    [
+      "drops the node's own answers",
+      ['filter INPUT -p tcp -m tcp --sport 8080 -j DROP'],
+      'stops answers to packets of the node itself',
+    ],
+    [
+      'rejects what the node sends to pods',
+      ['filter OUTPUT -d 10.244.0.0/16 -p tcp -j REJECT --reject-with icmp-port-unreachable'],
+      'stops packets of the node itself',
+    ],
   ] as const)('one %s', async (_name, rules, doing) => {
     for (const kind of ['iptables', 'iptables-legacy'] as const) {
       const found = findingsOf(service, [await nodeWith(kind, rules)]).filter(({ id }) => id.startsWith('RULE-'));
-      expect(found.map(({ id, node, message }) => [id, node, message.includes(doing)]), found.map(({ message }) => message).join('; ')).toEqual([['RULE-FOREIGN', 'node-a', true]]);
+      expect(
+        found.map(({ id, node, message }) => [id, node, message.includes(doing)]),
+        found.map(({ message }) => message).join('; '),
+      ).toEqual([['RULE-FOREIGN', 'node-a', true]]);
       expect(found[0]?.evidence).toEqual([rules[0].replace(/^(\S+) /, '$1: -A ')]);
     }
   });
@@ -64,11 +119,14 @@ describe('rules of other programs', () => {
     ['packets to the only endpoints that need no other source', [`nat POSTROUTING -d ${here}/32 -j ACCEPT`]],
     ['a mark that nobody heeds', ['mangle POSTROUTING -j MARK --set-xmark 0x8/0x8']],
   ] as const)('%s: nothing is wrong', async (_name, rules) => {
-    for (const kind of ['iptables', 'iptables-legacy'] as const) expect(findingsOf(service, [await nodeWith(kind, rules)]).filter(({ id }) => id.startsWith('RULE-'))).toEqual([]);
+    for (const kind of ['iptables', 'iptables-legacy'] as const)
+      expect(findingsOf(service, [await nodeWith(kind, rules)]).filter(({ id }) => id.startsWith('RULE-'))).toEqual([]);
   });
 
   it('are not in the way of Services on a bridge of neither pods nor nodes', async () => {
-    expect(findingsOf(service, [await dockerNode(['172.17.0.1'])]).filter(({ id }) => id.startsWith('RULE-'))).toEqual([]);
+    expect(findingsOf(service, [await dockerNode(['172.17.0.1'])]).filter(({ id }) => id.startsWith('RULE-'))).toEqual(
+      [],
+    );
   });
 
   it('may be in the way on the bridge of the pods, and the finding names the owner and what is not known', async () => {
@@ -81,10 +139,18 @@ describe('rules of other programs', () => {
   it('are told to be unread where there were too many on the way', async () => {
     const node = recordedNode(version, 'iptables');
     const filter = node.iptables.nf_tables?.IPv4?.get('filter');
-    filter?.set('BLOCKLIST', { lines: Array.from({ length: 250 }, (_, index) => `-A BLOCKLIST -s 203.0.113.${String(index)}/32 -j DROP`) });
-    const foreign = async (): Promise<unknown> => findingsOf(service, [await probe(node, [requestOf(service)])]).filter(({ id }) => id.startsWith('RULE-'));
+    filter?.set('BLOCKLIST', {
+      lines: Array.from({ length: 250 }, (_, index) => `-A BLOCKLIST -s 203.0.113.${String(index)}/32 -j DROP`),
+    });
+    const foreign = async (): Promise<unknown> =>
+      findingsOf(service, [await probe(node, [requestOf(service)])]).filter(({ id }) => id.startsWith('RULE-'));
     expect(await foreign()).toEqual([]);
     filter?.get('FORWARD')?.lines.push('-A FORWARD -j BLOCKLIST');
-    expect(await foreign()).toMatchObject([{ id: 'RULE-FOREIGN-UNKNOWN', evidence: ['the last 50 rules of chain BLOCKLIST of table filter, which were not read'] }]);
+    expect(await foreign()).toMatchObject([
+      {
+        id: 'RULE-FOREIGN-UNKNOWN',
+        evidence: ['the last 50 rules of chain BLOCKLIST of table filter, which were not read'],
+      },
+    ]);
   });
 });

@@ -5,7 +5,17 @@ import { Dice, fuzzTargets } from '../fuzz/targets.ts';
 const cases = 5_000;
 
 describe('altered dumps', () => {
-  it.each(fuzzTargets.map((target) => [target.name, target] as const))('of %s are read or refused, and never guessed', (_name, target) => {
-    for (let number = 0; number < cases; number += 1) expect(() => { target.run(new Dice(1, number)); }, `case ${String(number)}`).not.toThrow();
-  }, 120_000);
+  it.each(fuzzTargets.map((target) => [target.name, target] as const))(
+    'of %s are read or refused, and never guessed',
+    (_name, target) => {
+      for (let number = 0; number < cases; number += 1)
+        expect(
+          () => {
+            target.run(new Dice(1, number));
+          },
+          `case ${String(number)}`,
+        ).not.toThrow();
+    },
+    120_000,
+  );
 });

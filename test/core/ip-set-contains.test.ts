@@ -59,8 +59,15 @@ add FUTURE 10.0.0.1,brown
 );
 
 const packet = (text: string): IpSetPacket => {
-  const [, protocol = 'TCP', source = '', sourcePort, destination = '', port = ''] = /^(\w+) (\S+?)(?:#(\d+))? > (\S+)#(\d+)$/.exec(text) ?? [];
-  return { protocol: protocol as IpSetPacket['protocol'], source, destination, destinationPort: Number(port), ...(sourcePort === undefined ? {} : { sourcePort: Number(sourcePort) }) };
+  const [, protocol = 'TCP', source = '', sourcePort, destination = '', port = ''] =
+    /^(\w+) (\S+?)(?:#(\d+))? > (\S+)#(\d+)$/.exec(text) ?? [];
+  return {
+    protocol: protocol as IpSetPacket['protocol'],
+    source,
+    destination,
+    destinationPort: Number(port),
+    ...(sourcePort === undefined ? {} : { sourcePort: Number(sourcePort) }),
+  };
 };
 
 const rows: [string, string, string, boolean | undefined][] = [
@@ -132,12 +139,15 @@ describe('ipSetContains', () => {
   it('turns plain elements and those with nomatch round for --return-nomatch', () => {
     const set = sets.get('KUBE-LOAD-BALANCER-SOURCE-CIDR');
     if (set === undefined) throw new Error('no set');
-    const answer = (source: string): boolean | undefined => ipSetContains(set, ['dst', 'dst', 'src'], packet(`TCP ${source} > 198.51.100.1#80`), { returnNomatch: true });
+    const answer = (source: string): boolean | undefined =>
+      ipSetContains(set, ['dst', 'dst', 'src'], packet(`TCP ${source} > 198.51.100.1#80`), { returnNomatch: true });
     expect([answer('203.0.113.9'), answer('203.0.113.200'), answer('192.0.2.1')]).toEqual([false, true, false]);
   });
 
   it('reads no more than the prefix lengths that occur, however many elements there are', () => {
-    const large = parseIpset(`create S hash:ip,port family inet\n${Array.from({ length: 30000 }, (_, index) => `add S 10.${96 + (index >> 16)}.${(index >> 8) & 255}.${index & 255},tcp:80`).join('\n')}\n`).result[0];
+    const large = parseIpset(
+      `create S hash:ip,port family inet\n${Array.from({ length: 30000 }, (_, index) => `add S 10.${96 + (index >> 16)}.${(index >> 8) & 255}.${index & 255},tcp:80`).join('\n')}\n`,
+    ).result[0];
     if (large === undefined) throw new Error('no set');
     expect(ipSetContains(large, ['dst', 'dst'], packet('TCP 10.244.1.4 > 10.96.100.9#80'))).toBe(true);
     expect(ipSetContains(large, ['dst', 'dst'], packet('TCP 10.244.1.4 > 10.97.100.9#80'))).toBe(false);

@@ -37,22 +37,41 @@ function casesOf({ desired: { service }, proxiedIPs }: Manifest, node: NodePlan,
     { client: 'node', addresses: { IPv4: node.ip, IPv6: node.ipv6 } },
     { client: 'outside', addresses: { IPv4: '192.0.2.200', IPv6: '2001:db8:1::200' } },
   ];
-  const far: (typeof clients)[number] = { client: 'outside', addresses: { IPv4: '198.51.100.200', IPv6: '2001:db8:2::200' } };
+  const far: (typeof clients)[number] = {
+    client: 'outside',
+    addresses: { IPv4: '198.51.100.200', IPv6: '2001:db8:2::200' },
+  };
   const served = service.clusterIPs.map(familyOf).filter((family) => families.includes(family));
-  const of = (addresses: readonly string[] | undefined): readonly string[] => (addresses ?? []).filter((address) => served.includes(familyOf(address)));
+  const of = (addresses: readonly string[] | undefined): readonly string[] =>
+    (addresses ?? []).filter((address) => served.includes(familyOf(address)));
   return service.ports.flatMap(({ port, nodePort, protocol = 'TCP', name: portName }) => {
     const frontends: readonly Pick<Case, 'kind' | 'destination' | 'port'>[] = [
       ...of(service.clusterIPs).map((destination) => ({ kind: 'ClusterIP' as const, destination, port })),
-      ...(nodePort === undefined ? [] : of([node.ip, node.ipv6]).map((destination) => ({ kind: 'NodePort' as const, destination, port: nodePort }))),
+      ...(nodePort === undefined
+        ? []
+        : of([node.ip, node.ipv6]).map((destination) => ({ kind: 'NodePort' as const, destination, port: nodePort }))),
       ...of(service.externalIPs).map((destination) => ({ kind: 'ExternalIP' as const, destination, port })),
       ...of(service.loadBalancerIPs).map((destination) => ({ kind: 'LoadBalancerIP' as const, destination, port })),
       ...of(proxiedIPs).map((destination) => ({ kind: 'LoadBalancerIP (Proxy)' as const, destination, port })),
     ];
-    return frontends.flatMap((frontend) => [...clients, ...(frontend.kind === 'LoadBalancerIP' ? [far] : [])].map(({ client, addresses }) => ({ ...frontend, protocol, portName, client, source: addresses[familyOf(frontend.destination)] })));
+    return frontends.flatMap((frontend) =>
+      [...clients, ...(frontend.kind === 'LoadBalancerIP' ? [far] : [])].map(({ client, addresses }) => ({
+        ...frontend,
+        protocol,
+        portName,
+        client,
+        source: addresses[familyOf(frontend.destination)],
+      })),
+    );
   });
 }
 
-function wantedOutcome({ desired, sourceRanges }: Manifest, { kind, destination, protocol, portName, client, source }: Case, node: NodePlan, minor: number): Outcome {
+function wantedOutcome(
+  { desired, sourceRanges }: Manifest,
+  { kind, destination, protocol, portName, client, source }: Case,
+  node: NodePlan,
+  minor: number,
+): Outcome {
   if (kind === 'LoadBalancerIP (Proxy)') return { verdict: 'NONE', targets: [] };
   const family = familyOf(destination);
   const ranges = sourceRanges.filter((range) => familyOf(range) === family);
@@ -62,23 +81,43 @@ function wantedOutcome({ desired, sourceRanges }: Manifest, { kind, destination,
 }
 
 const outcomeText = ({ verdict, targets }: Pick<Expectation, 'verdict' | 'targets'>): string =>
-  [verdict, ...targets.map(({ address, port, probability, masquerade }) => `${hostPort(address, port)} ${probability.toFixed(3)}${masquerade ? ' masqueraded' : ''}`).sort()].join(', ');
+  [
+    verdict,
+    ...targets
+      .map(
+        ({ address, port, probability, masquerade }) =>
+          `${hostPort(address, port)} ${probability.toFixed(3)}${masquerade ? ' masqueraded' : ''}`,
+      )
+      .sort(),
+  ].join(', ');
 
 /** Evaluates every case of every Service; returns a line for each that is not as the manifest asks. */
-function compare(ruleset: Ruleset, node: NodePlan, version: string, families: readonly Family[], seen: (feature: string, verdict: string) => void): string[] {
+function compare(
+  ruleset: Ruleset,
+  node: NodePlan,
+  version: string,
+  families: readonly Family[],
+  seen: (feature: string, verdict: string) => void,
+): string[] {
   const nodeAddresses = [node.ip, node.ipv6, ...Object.values(gateway(node)), '127.0.0.1', '::1'];
   return manifests.flatMap((original) => {
     const manifest = forRelease(original, version);
     return casesOf(manifest, node, families).flatMap((subject) => {
       const { destination, port, protocol, source, client, kind } = subject;
       const wanted = wantedOutcome(manifest, subject, node, minorOf(version));
-      const evaluated = expectationOf(ruleset, { source, destination, port, protocol, entersAt: client === 'node' ? 'OUTPUT' : 'PREROUTING' }, nodeAddresses);
+      const evaluated = expectationOf(
+        ruleset,
+        { source, destination, port, protocol, entersAt: client === 'node' ? 'OUTPUT' : 'PREROUTING' },
+        nodeAddresses,
+      );
       seen(manifest.desired.name, wanted.verdict);
       const verdict = evaluated.verdict === 'ACCEPT' ? 'NONE' : evaluated.verdict;
       const [want, got] = [outcomeText(wanted), outcomeText({ ...evaluated, verdict })];
       if (want === got && evaluated.unknown.length === 0) return [];
       const unknown = evaluated.unknown.length === 0 ? '' : `, unknown: ${evaluated.unknown.join('; ')}`;
-      return [`${manifest.desired.name} ${kind} ${hostPort(destination, port)}/${protocol} from ${client} ${source}: wanted ${want}; evaluated ${got}${unknown}`];
+      return [
+        `${manifest.desired.name} ${kind} ${hostPort(destination, port)}/${protocol} from ${client} ${source}: wanted ${want}; evaluated ${got}${unknown}`,
+      ];
     });
   });
 }
@@ -115,12 +154,16 @@ describe('what kube-proxy wrote is what the manifest asks for', () => {
     const text = read(`${currentRelease.version}/iptables-large-cluster.txt`);
     expect(text).not.toMatch(/-A KUBE-SEP-.* --comment/);
     const seen = new Set<string>();
-    expect(compare(readDumps([text]), planOf('node-a'), currentRelease.version, ['IPv4'], (feature) => seen.add(feature))).toEqual([]);
+    expect(
+      compare(readDumps([text]), planOf('node-a'), currentRelease.version, ['IPv4'], (feature) => seen.add(feature)),
+    ).toEqual([]);
     expect(seen.size).toBeGreaterThan(30);
   });
 
   afterAll(() => {
-    const all = releases.flatMap(({ version }) => modes.flatMap(({ mode }) => featureNames.map((feature) => `${version} ${mode} ${feature}`)));
+    const all = releases.flatMap(({ version }) =>
+      modes.flatMap(({ mode }) => featureNames.map((feature) => `${version} ${mode} ${feature}`)),
+    );
     expect(all.filter((each) => !covered.has(each))).toEqual([]);
   });
 });

@@ -9,16 +9,25 @@ import { present } from '../../core/present.ts';
 describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many endpoints among others, %s', (mode) => {
   it('has nothing wrong, and every endpoint gets its share on every node', async () => {
     const { spec, desired, answers, cluster, nodeZones, recordedAt } = await manyEndpoints(mode, 40);
-    const status = buildStatus({ spec, generation: 1, desired, answers, previous: undefined, now: recordedAt, ...present({ cluster, nodeZones }) });
+    const status = buildStatus({
+      spec,
+      generation: 1,
+      desired,
+      answers,
+      previous: undefined,
+      now: recordedAt,
+      ...present({ cluster, nodeZones }),
+    });
     expect(status.findings?.filter(({ severity }) => severity !== 'info')).toEqual([]);
-    for (const { ports } of status.nodes ?? []) for (const { verdict, dnatTargets } of ports) {
-      expect(verdict).toBe('DNAT');
-      expect(dnatTargets).toHaveLength(40);
-      for (const { probability, connections } of dnatTargets) {
-        expect(probability).toBeCloseTo(1 / 40, 6);
-        expect(connections).toBeGreaterThanOrEqual(0);
+    for (const { ports } of status.nodes ?? [])
+      for (const { verdict, dnatTargets } of ports) {
+        expect(verdict).toBe('DNAT');
+        expect(dnatTargets).toHaveLength(40);
+        for (const { probability, connections } of dnatTargets) {
+          expect(probability).toBeCloseTo(1 / 40, 6);
+          expect(connections).toBeGreaterThanOrEqual(0);
+        }
       }
-    }
   });
 
   it('asks for each endpoint what its own chain asks, and rules of others once for all', async () => {
@@ -29,8 +38,21 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
       const hooks = readAllHooks(answer.report, 'default/many', 'IPv4', new Set());
       if (hooks === undefined) throw new Error('the node has rules of others');
       let count = 0;
-      const packet: Packet = { source: '192.0.2.1', destination: desired.service.clusterIPs[0] ?? '', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' };
-      const { leaves } = hooks.walk(new Proxy(packet, { get: (target, key) => { count += 1; return target[key as keyof Packet]; } }));
+      const packet: Packet = {
+        source: '192.0.2.1',
+        destination: desired.service.clusterIPs[0] ?? '',
+        destinationPort: 80,
+        protocol: 'TCP',
+        entersAt: 'PREROUTING',
+      };
+      const { leaves } = hooks.walk(
+        new Proxy(packet, {
+          get: (target, key) => {
+            count += 1;
+            return target[key as keyof Packet];
+          },
+        }),
+      );
       expect(new Set(leaves.flatMap(({ dnat }) => dnat?.address ?? [])).size).toBe(endpoints);
       return count;
     };
@@ -44,7 +66,13 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
     if (answer === undefined || !('report' in answer)) throw new Error('the node answered');
     const rules = readReportRules(answer.report, 'default/many', 'IPv4');
     if (rules === undefined) throw new Error('the rules were read');
-    const { leaves } = walkReportRules(rules, { source: '192.0.2.1', destination: '10.96.200.1', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' });
+    const { leaves } = walkReportRules(rules, {
+      source: '192.0.2.1',
+      destination: '10.96.200.1',
+      destinationPort: 80,
+      protocol: 'TCP',
+      entersAt: 'PREROUTING',
+    });
     expect(new Set(leaves.map(({ masqueradedBy }) => masqueradedBy)).size).toBe(1);
     expect(leaves.every(({ masquerade }) => masquerade)).toBe(true);
   });

@@ -5,7 +5,16 @@ import { summarize } from '../../core/evaluate/walk-packet.ts';
 import type { Packet } from '../../core/evaluate/walk.ts';
 import { parseRulesetFile } from '../../core/parse/ruleset-file.ts';
 
-const packet: Packet = { source: '10.244.1.7', sourcePort: 40000, destination: '10.96.0.7', destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING', inInterface: 'eth0', outInterface: 'eth1' };
+const packet: Packet = {
+  source: '10.244.1.7',
+  sourcePort: 40000,
+  destination: '10.96.0.7',
+  destinationPort: 80,
+  protocol: 'TCP',
+  entersAt: 'PREROUTING',
+  inInterface: 'eth0',
+  outInterface: 'eth1',
+};
 const answers = { DROP: 'yes', NONE: 'no', UNKNOWN: 'unknown' } as const;
 
 function ask(text: string): string {
@@ -13,11 +22,19 @@ function ask(text: string): string {
   return verdict in answers ? answers[verdict as keyof typeof answers] : verdict;
 }
 
-const iptables = (words: string): string => ask(`*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD ${words} -j DROP\nCOMMIT\n`);
-const nft = (words: string): string => ask(`table ip t {\n\tchain c {\n\t\ttype filter hook forward priority filter; policy accept;\n\t\t${words} drop\n\t}\n}\n`);
+const iptables = (words: string): string =>
+  ask(`*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD ${words} -j DROP\nCOMMIT\n`);
+const nft = (words: string): string =>
+  ask(
+    `table ip t {\n\tchain c {\n\t\ttype filter hook forward priority filter; policy accept;\n\t\t${words} drop\n\t}\n}\n`,
+  );
 
 /** undefined where a tool has no such question. */
-const rows: readonly (readonly [iptables: string | undefined, nft: string | undefined, answer: 'yes' | 'no' | 'unknown'])[] = [
+const rows: readonly (readonly [
+  iptables: string | undefined,
+  nft: string | undefined,
+  answer: 'yes' | 'no' | 'unknown',
+])[] = [
   ['-m limit --limit 10/min', 'limit rate 10/minute', 'yes'],
   [undefined, 'limit rate over 10/minute', 'no'],
   ['-m hashlimit --hashlimit-above 10/min --hashlimit-name x', 'limit rate over 10/minute', 'no'],

@@ -39,19 +39,28 @@ describe('SVC-SELECTOR-NOMATCH', () => {
       now: collectedAt,
       nodes: [],
       desired: desiredService([], { selector }),
-      cluster: cluster({ endpoints: null, pods: labels.map((each, index) => pod(`10.244.1.${index + 2}`, { selected: false, labels: each })) }),
+      cluster: cluster({
+        endpoints: null,
+        pods: labels.map((each, index) => pod(`10.244.1.${index + 2}`, { selected: false, labels: each })),
+      }),
     })[0];
 
   it('names the label that is misspelt, and the command that puts it right', () => {
     expect(found({ app: 'wbe', tier: 'front' }, { app: 'database' }, { app: 'web', tier: 'front' })).toMatchObject({
-      message: 'The selector app=wbe,tier=front of Service auth-service matches no pod: it asks for app=wbe, and pod auth-3 has app=web.',
-      evidence: ['pod auth-3: it has app=web instead of app=wbe', 'pod auth-2: it has app=database instead of app=wbe; it has no label tier, which is to be front'],
+      message:
+        'The selector app=wbe,tier=front of Service auth-service matches no pod: it asks for app=wbe, and pod auth-3 has app=web.',
+      evidence: [
+        'pod auth-3: it has app=web instead of app=wbe',
+        'pod auth-2: it has app=database instead of app=wbe; it has no label tier, which is to be front',
+      ],
       advice: 'Correct the selector, or give the pods the label that the Service asks for.',
       commands: [{ run: 'kubectl -n default set selector service/auth-service app=web,tier=front' }],
     });
   });
 
   it('does not take a slip for the reason where another label is missing', () => {
-    expect(found({ app: 'wbe', tier: 'front' }, { app: 'web' })?.message).toBe('The selector app=wbe,tier=front of Service auth-service matches no pod of namespace default.');
+    expect(found({ app: 'wbe', tier: 'front' }, { app: 'web' })?.message).toBe(
+      'The selector app=wbe,tier=front of Service auth-service matches no pod of namespace default.',
+    );
   });
 });

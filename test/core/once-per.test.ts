@@ -8,6 +8,12 @@ it('works out once for each value, also where nothing comes of it', () => {
     return key.name;
   });
   const [one, none] = [{ name: 'a' }, { name: undefined }];
-  expect([first(one), first(one), first(none), first(none), first({ ...one })]).toEqual(['a', 'a', undefined, undefined, 'a']);
+  expect([first(one), first(one), first(none), first(none), first({ ...one })]).toEqual([
+    'a',
+    'a',
+    undefined,
+    undefined,
+    'a',
+  ]);
   expect(asked).toHaveLength(3);
 });

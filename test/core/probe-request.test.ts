@@ -1,8 +1,21 @@
 import { expect, it } from 'vitest';
 import { probeRequestSchema } from '../../core/probe-request.ts';
 
-const service = { namespace: 'default', name: 'auth-service', clusterIPs: ['10.96.0.7', 'fd00::7'], externalIPs: [], loadBalancerIPs: [], ports: [{ name: 'http', protocol: 'TCP', port: 80 }] };
-const request = (change: object): unknown => ({ version: 1, node: 'node-a', services: [{ ...service, ...change }], collect: { rules: true, conntrack: 'None', kubeProxy: false }, maxConntrackEntries: 0 });
+const service = {
+  namespace: 'default',
+  name: 'auth-service',
+  clusterIPs: ['10.96.0.7', 'fd00::7'],
+  externalIPs: [],
+  loadBalancerIPs: [],
+  ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
+};
+const request = (change: object): unknown => ({
+  version: 1,
+  node: 'node-a',
+  services: [{ ...service, ...change }],
+  collect: { rules: true, conntrack: 'None', kubeProxy: false },
+  maxConntrackEntries: 0,
+});
 
 it('admits what the API server admits', () => {
   expect(probeRequestSchema.safeParse(request({})).success).toBe(true);

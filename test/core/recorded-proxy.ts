@@ -25,10 +25,19 @@ export const written: readonly Written[] = ['iptables', 'iptables-legacy', 'nfta
 export function recordedNode(version: string, kind: Written): DumpedNode {
   const plan = planOf(kind === 'nftables' ? 'node-b' : 'node-a');
   const read = (file: string): string => readFileSync(`${folder}${version}/${file}`, 'utf8');
-  const common = { name: plan.name, addresses: [plan.ip, plan.ipv6, ...Object.values(gateway(plan)), '127.0.0.1', '::1'] };
-  if (kind === 'nftables') return { ...common, mode: 'nftables', iptables: {}, nftables: parseNftDump(read('nftables.json')) };
+  const common = {
+    name: plan.name,
+    addresses: [plan.ip, plan.ipv6, ...Object.values(gateway(plan)), '127.0.0.1', '::1'],
+  };
+  if (kind === 'nftables')
+    return { ...common, mode: 'nftables', iptables: {}, nftables: parseNftDump(read('nftables.json')) };
   const dumps = { IPv4: parseDump(read('iptables.txt')), IPv6: parseDump(read('ip6tables.txt')) };
-  return { ...common, mode: 'iptables', iptables: kind === 'iptables' ? { nf_tables: dumps } : { legacy: dumps }, nftables: [] };
+  return {
+    ...common,
+    mode: 'iptables',
+    iptables: kind === 'iptables' ? { nf_tables: dumps } : { legacy: dumps },
+    nftables: [],
+  };
 }
 
 function planOf(name: string): NodePlan {
@@ -57,19 +66,46 @@ export function requestOf({ namespace, name, service }: DesiredService): ProbeRe
     clusterIPs,
     externalIPs,
     loadBalancerIPs,
-    ports: ports.map(({ name: portName, protocol, port, nodePort }) => ({ ...(portName === undefined ? {} : { name: portName }), protocol, port, ...(nodePort === undefined ? {} : { nodePort }) })),
+    ports: ports.map(({ name: portName, protocol, port, nodePort }) => ({
+      ...(portName === undefined ? {} : { name: portName }),
+      protocol,
+      port,
+      ...(nodePort === undefined ? {} : { nodePort }),
+    })),
   };
 }
 
 /** What the reports say is wrong with the Service. */
-export function findingsOf(desired: DesiredService, reports: readonly NodeReport[], cluster: ClusterFacts = recordedCluster): FindingStatus[] {
-  const nodes = reports.map((report) => readNodeFacts({ node: report.node, report, collectedAt: '2026-11-24T10:00:01Z' }, desired, planOf(report.node).zone));
+export function findingsOf(
+  desired: DesiredService,
+  reports: readonly NodeReport[],
+  cluster: ClusterFacts = recordedCluster,
+): FindingStatus[] {
+  const nodes = reports.map((report) =>
+    readNodeFacts(
+      { node: report.node, report, collectedAt: '2026-11-24T10:00:01Z' },
+      desired,
+      planOf(report.node).zone,
+    ),
+  );
   return diagnose({ desired, nodes, cluster, now: '2026-11-24T10:00:02Z' });
 }
 
 /** What the API server tells of the cluster of the recordings, as far as rules depend on it. */
 export const recordedCluster: ClusterFacts = {
-  nodes: nodePlans.map(({ name, ip, ipv6, zone, podCIDRs }) => ({ name, ready: true, zone, internalIPs: [ip, ipv6], podCIDRs: [...podCIDRs] })),
-  kubeProxy: { config: { 'config.conf': 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16,fd00:10:244::/48\n' }, pods: [] },
+  nodes: nodePlans.map(({ name, ip, ipv6, zone, podCIDRs }) => ({
+    name,
+    ready: true,
+    zone,
+    internalIPs: [ip, ipv6],
+    podCIDRs: [...podCIDRs],
+  })),
+  kubeProxy: {
+    config: {
+      'config.conf':
+        'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nclusterCIDR: 10.244.0.0/16,fd00:10:244::/48\n',
+    },
+    pods: [],
+  },
   unread: [],
 };

@@ -1,7 +1,12 @@
 /** Services of the node that test/fixtures/rulesets was recorded on, as a probe is asked for them. */
 import type { ProbeRequestService } from '../../core/probe-request.ts';
 
-function service(name: string, clusterIP: string, ports: ProbeRequestService['ports'], extra: Partial<ProbeRequestService> = {}): ProbeRequestService {
+function service(
+  name: string,
+  clusterIP: string,
+  ports: ProbeRequestService['ports'],
+  extra: Partial<ProbeRequestService> = {},
+): ProbeRequestService {
   return { namespace: 'kinds', name, clusterIPs: [clusterIP], externalIPs: [], loadBalancerIPs: [], ports, ...extra };
 }
 
@@ -13,8 +18,12 @@ export const recordedServices: readonly ProbeRequestService[] = [
   service('external-ip', '10.96.40.18', [{ protocol: 'TCP', port: 80 }], { externalIPs: ['198.51.100.7'] }),
   service('node-port', '10.96.198.84', [{ protocol: 'TCP', port: 80, nodePort: 30080 }]),
   service('node-port-local', '10.96.126.45', [{ protocol: 'TCP', port: 80, nodePort: 30081 }]),
-  service('load-balancer', '10.96.178.104', [{ protocol: 'TCP', port: 443, nodePort: 30443 }], { loadBalancerIPs: ['203.0.113.10'] }),
-  service('load-balancer-local', '10.96.212.246', [{ protocol: 'TCP', port: 443, nodePort: 30444 }], { loadBalancerIPs: ['203.0.113.11'] }),
+  service('load-balancer', '10.96.178.104', [{ protocol: 'TCP', port: 443, nodePort: 30443 }], {
+    loadBalancerIPs: ['203.0.113.10'],
+  }),
+  service('load-balancer-local', '10.96.212.246', [{ protocol: 'TCP', port: 443, nodePort: 30444 }], {
+    loadBalancerIPs: ['203.0.113.11'],
+  }),
   service('many-ports', '10.96.124.7', [
     { name: 'http', protocol: 'TCP', port: 80 },
     { name: 'admin', protocol: 'TCP', port: 81 },
@@ -24,4 +33,6 @@ export const recordedServices: readonly ProbeRequestService[] = [
 ];
 
 /** Its rules refuse it, and it has no chain of its own. */
-export const serviceWithoutEndpoints = service('nobody-home', '10.96.224.65', [{ protocol: 'TCP', port: 80, nodePort: 30082 }]);
+export const serviceWithoutEndpoints = service('nobody-home', '10.96.224.65', [
+  { protocol: 'TCP', port: 80, nodePort: 30082 },
+]);

@@ -15,7 +15,15 @@ const read = (file: string): string => readFileSync(folder + file, 'utf8');
 
 function statusOf(file: string): ServiceTraceStatus {
   const { spec, desired, answers, recordedAt, nodeZones } = parseBundle(read(file));
-  return buildStatus({ spec, generation: 1, desired, answers, previous: undefined, now: recordedAt, ...(nodeZones === undefined ? {} : { nodeZones }) });
+  return buildStatus({
+    spec,
+    generation: 1,
+    desired,
+    answers,
+    previous: undefined,
+    now: recordedAt,
+    ...(nodeZones === undefined ? {} : { nodeZones }),
+  });
 }
 
 /** One line for each frontend of each node: what the node does with it. */
@@ -33,8 +41,12 @@ const everywhere = (line: string): string[] => modes.map((mode) => `${mode} ${li
 
 /** What the cluster was made to do (test/cluster/service-kinds.yaml), and so what each recording must show. */
 const expected: Readonly<Record<string, readonly string[]>> = {
-  'auth-service': modes.flatMap((mode) => ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} TCP 80: DNAT to 3 x 0.333`)),
-  'external-ip': modes.flatMap((mode) => ['ClusterIP', 'ExternalIP'].map((frontend) => `${mode} ${frontend} IPv4 TCP 80: DNAT to 3 x 0.333`)),
+  'auth-service': modes.flatMap((mode) =>
+    ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} TCP 80: DNAT to 3 x 0.333`),
+  ),
+  'external-ip': modes.flatMap((mode) =>
+    ['ClusterIP', 'ExternalIP'].map((frontend) => `${mode} ${frontend} IPv4 TCP 80: DNAT to 3 x 0.333`),
+  ),
   headless: [],
   'internal-local': [
     'node-a iptables/nf_tables ClusterIP IPv4 TCP 80: DNAT to 2 x 0.500',
@@ -42,13 +54,25 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'node-c iptables/legacy ClusterIP IPv4 TCP 80: DROP',
   ],
   'many-ports': modes.flatMap((mode) =>
-    ['TCP 80', 'TCP 81', 'UDP 53', 'SCTP 3868'].flatMap((port) => ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} ${port}: DNAT to 3 x 0.333`)),
+    ['TCP 80', 'TCP 81', 'UDP 53', 'SCTP 3868'].flatMap((port) =>
+      ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} ${port}: DNAT to 3 x 0.333`),
+    ),
   ),
   'nobody-home': modes.flatMap((mode) =>
-    [['ClusterIP', '80'], ['NodePort', '30082']].flatMap(([frontend, port]) => ['IPv4', 'IPv6'].map((family) => `${mode} ${frontend ?? ''} ${family} TCP ${port ?? ''}: REJECT`)),
+    [
+      ['ClusterIP', '80'],
+      ['NodePort', '30082'],
+    ].flatMap(([frontend, port]) =>
+      ['IPv4', 'IPv6'].map((family) => `${mode} ${frontend ?? ''} ${family} TCP ${port ?? ''}: REJECT`),
+    ),
   ),
   'node-port': modes.flatMap((mode) =>
-    [['ClusterIP', '80'], ['NodePort', '30080']].flatMap(([frontend, port]) => ['IPv4', 'IPv6'].map((family) => `${mode} ${frontend ?? ''} ${family} TCP ${port ?? ''}: DNAT to 3 x 0.333`)),
+    [
+      ['ClusterIP', '80'],
+      ['NodePort', '30080'],
+    ].flatMap(([frontend, port]) =>
+      ['IPv4', 'IPv6'].map((family) => `${mode} ${frontend ?? ''} ${family} TCP ${port ?? ''}: DNAT to 3 x 0.333`),
+    ),
   ),
   'node-port-local': [
     ...everywhere('ClusterIP IPv4 TCP 80: DNAT to 2 x 0.500'),
@@ -57,7 +81,9 @@ const expected: Readonly<Record<string, readonly string[]>> = {
     'node-c iptables/legacy NodePort IPv4 TCP 30081: DROP',
   ],
   'only-ipv6': everywhere('ClusterIP IPv6 TCP 80: DNAT to 3 x 0.333'),
-  sticky: modes.flatMap((mode) => ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} TCP 80: DNAT to 3 x 0.333`)),
+  sticky: modes.flatMap((mode) =>
+    ['IPv4', 'IPv6'].map((family) => `${mode} ClusterIP ${family} TCP 80: DNAT to 3 x 0.333`),
+  ),
 };
 
 /** Healthy, or what is wrong with them on purpose. */
@@ -83,7 +109,13 @@ describe('a recorded bundle', () => {
   });
 
   it.each(files)('%s gives a status that its own CRD admits', (file) => {
-    const trace = { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name: 'x' }, spec: parseBundle(read(file)).spec, status: statusOf(file) };
+    const trace = {
+      apiVersion: 'svctrace.io/v1alpha1',
+      kind: 'ServiceTrace',
+      metadata: { name: 'x' },
+      spec: parseBundle(read(file)).spec,
+      status: statusOf(file),
+    };
     expect(() => parseServiceTrace(JSON.parse(JSON.stringify(trace)))).not.toThrow();
   });
 
@@ -111,17 +143,36 @@ describe('a recorded bundle', () => {
         walkPacket(answer.report, desired, { source, destination, destinationPort: 80, protocol: 'TCP', entersAt });
       expect(walk('10.244.1.200', 'PREROUTING')).toMatchObject({ verdict: 'DNAT', masquerade: false, unknown: [] });
       expect(walk('192.0.2.1', 'PREROUTING')).toMatchObject({ verdict: 'DNAT', masquerade: true, unknown: [] });
-      const itself = desired.endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ nodeName, addresses }) => nodeName === answer.node && !addresses[0]?.includes(':'));
-      expect(walk(itself?.addresses[0] ?? '', 'PREROUTING'), answer.node).toMatchObject({ verdict: 'DNAT', masquerade: true });
-      const total = walk('10.244.1.200', 'PREROUTING').destinations.reduce((sum, { probability }) => sum + probability, 0);
+      const itself = desired.endpointSlices
+        .flatMap(({ endpoints }) => endpoints)
+        .find(({ nodeName, addresses }) => nodeName === answer.node && !addresses[0]?.includes(':'));
+      expect(walk(itself?.addresses[0] ?? '', 'PREROUTING'), answer.node).toMatchObject({
+        verdict: 'DNAT',
+        masquerade: true,
+      });
+      const total = walk('10.244.1.200', 'PREROUTING').destinations.reduce(
+        (sum, { probability }) => sum + probability,
+        0,
+      );
       expect(total).toBeCloseTo(1, 9);
     }
   });
 
   it('that is torn is unknown, never healthy', () => {
     const bundle = parseBundle(read('auth-service.svctrace'));
-    const answers = bundle.answers.map((answer) => ('report' in answer && answer.node === 'node-a' ? { ...answer, report: { ...answer.report, records: answer.report.records.slice(0, 3), complete: false } } : answer));
-    const status = buildStatus({ spec: bundle.spec, generation: 1, desired: bundle.desired, answers, previous: undefined, now: bundle.recordedAt });
+    const answers = bundle.answers.map((answer) =>
+      'report' in answer && answer.node === 'node-a'
+        ? { ...answer, report: { ...answer.report, records: answer.report.records.slice(0, 3), complete: false } }
+        : answer,
+    );
+    const status = buildStatus({
+      spec: bundle.spec,
+      generation: 1,
+      desired: bundle.desired,
+      answers,
+      previous: undefined,
+      now: bundle.recordedAt,
+    });
     expect(status.nodes?.[0]?.ports.map(({ verdict }) => verdict)).toEqual(['Unknown', 'Unknown']);
     expect(status.findings?.map(({ id, node }) => [id, node])).toEqual([['DATA-UNREAD', 'node-a']]);
     expect(status.conditions?.find(({ type }) => type === 'Healthy')?.status).toBe('Unknown');
@@ -130,7 +181,11 @@ describe('a recorded bundle', () => {
 
   it('with a broken line says which', () => {
     const lines = read('headless.svctrace').split('\n');
-    for (const [line, words] of [[0, 'line 1'], [1, 'line 2'], [3, 'line 4']] as const) {
+    for (const [line, words] of [
+      [0, 'line 1'],
+      [1, 'line 2'],
+      [3, 'line 4'],
+    ] as const) {
       const broken = lines.map((text, index) => (index === line ? text.slice(0, -5) : text)).join('\n');
       expect(() => parseBundle(broken)).toThrow(InvalidBundleError);
       expect(() => parseBundle(broken)).toThrow(words);
@@ -146,12 +201,24 @@ describe('a recorded bundle', () => {
           if (!('report' in answer)) return answer;
           const records = answer.report.records.map((record, index) =>
             (record.kind === 'iptablesChain' || record.kind === 'conntrack') && (index + seed) % 3 === 0
-              ? { ...record, lines: record.lines.map((line, at) => ((at + seed) % 2 === 0 ? line.slice(0, seed % (line.length + 1)) + junk : line)) }
+              ? {
+                  ...record,
+                  lines: record.lines.map((line, at) =>
+                    (at + seed) % 2 === 0 ? line.slice(0, seed % (line.length + 1)) + junk : line,
+                  ),
+                }
               : record,
           );
           return { ...answer, report: { ...answer.report, records } };
         });
-        const status = buildStatus({ spec: bundle.spec, generation: 1, desired: bundle.desired, answers, previous: undefined, now: bundle.recordedAt });
+        const status = buildStatus({
+          spec: bundle.spec,
+          generation: 1,
+          desired: bundle.desired,
+          answers,
+          previous: undefined,
+          now: bundle.recordedAt,
+        });
         expect(status.nodes).toHaveLength(3);
       }),
       { numRuns: 200 },

@@ -6,7 +6,8 @@ import { findingsOf, recordedNode, recordedService, recordedServices, requestOf,
 import { iptablesMutations, nftablesMutations } from './rule-mutations.ts';
 
 /** What a policy Local drops, the rules drop rightly. */
-const isOfRules = (id: string): boolean => /^(?:RULE|IPVS|NODE-OUTLIER|DATA|SVC-AFFINITY)/.test(id) && id !== 'RULE-LOCAL-DROP';
+const isOfRules = (id: string): boolean =>
+  /^(?:RULE|IPVS|NODE-OUTLIER|DATA|SVC-AFFINITY)/.test(id) && id !== 'RULE-LOCAL-DROP';
 
 describe.each(written)('what kube-proxy wrote, %s', (kind) => {
   it.each(releases.map(({ version }) => version))('of %s is healthy', { timeout: 120_000 }, async (version) => {
@@ -15,20 +16,30 @@ describe.each(written)('what kube-proxy wrote, %s', (kind) => {
     const services = recordedServices(version);
     const report = await probe(recordedNode(version, kind), services.map(requestOf));
     const found = services.flatMap((desired) =>
-      findingsOf(desired, [report]).filter(({ severity, id }) => (severity !== 'info' || id === 'RULE-FOREIGN-UNKNOWN') && isOfRules(id) && !(id === 'DATA-UNPARSED' && isAlpha)).map(({ id, message, evidence }) => `${desired.name}: ${id} ${message} ${evidence.join(' | ')}`),
+      findingsOf(desired, [report])
+        .filter(
+          ({ severity, id }) =>
+            (severity !== 'info' || id === 'RULE-FOREIGN-UNKNOWN') &&
+            isOfRules(id) &&
+            !(id === 'DATA-UNPARSED' && isAlpha),
+        )
+        .map(({ id, message, evidence }) => `${desired.name}: ${id} ${message} ${evidence.join(' | ')}`),
     );
     expect(found).toEqual([]);
   });
 });
 
-describe.each([...iptablesMutations, ...nftablesMutations])('$mode, $service: $name', ({ mode, service, change, desired: changeSpec, ids }) => {
-  it(`gives ${ids.join(', ') || 'nothing'}`, async () => {
-    const { version } = currentRelease;
-    const node = recordedNode(version, mode);
-    const recorded = recordedService(version, service);
-    change?.(node, { clusterIP: recorded.service.clusterIPs[0] ?? '' });
-    const desired = changeSpec?.(recorded) ?? recorded;
-    const findings = findingsOf(desired, [await probe(node, [requestOf(desired)])]).filter(({ id }) => isOfRules(id));
-    expect([...new Set(findings.map(({ id }) => id))].sort(), JSON.stringify(findings, undefined, 1)).toEqual(ids);
-  });
-});
+describe.each([...iptablesMutations, ...nftablesMutations])(
+  '$mode, $service: $name',
+  ({ mode, service, change, desired: changeSpec, ids }) => {
+    it(`gives ${ids.join(', ') || 'nothing'}`, async () => {
+      const { version } = currentRelease;
+      const node = recordedNode(version, mode);
+      const recorded = recordedService(version, service);
+      change?.(node, { clusterIP: recorded.service.clusterIPs[0] ?? '' });
+      const desired = changeSpec?.(recorded) ?? recorded;
+      const findings = findingsOf(desired, [await probe(node, [requestOf(desired)])]).filter(({ id }) => isOfRules(id));
+      expect([...new Set(findings.map(({ id }) => id))].sort(), JSON.stringify(findings, undefined, 1)).toEqual(ids);
+    });
+  },
+);

@@ -15,7 +15,15 @@ function statusWith(cluster: ClusterFacts, extra: Partial<Bundle> = {}): Service
   // By way of the file, so that a bundle holds all of it.
   const bundle = parseBundle(printBundle({ ...recorded, ...extra, cluster }));
   const { spec, desired, answers, recordedAt: now, nodeZones, walkFrom } = bundle;
-  return buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now, ...present({ cluster: bundle.cluster, nodeZones, walkFrom }) });
+  return buildStatus({
+    spec,
+    generation: undefined,
+    desired,
+    answers,
+    previous: undefined,
+    now,
+    ...present({ cluster: bundle.cluster, nodeZones, walkFrom }),
+  });
 }
 
 const healthy = (status: ServiceTraceStatus): unknown => status.conditions?.find(({ type }) => type === 'Healthy');
@@ -23,28 +31,66 @@ const healthy = (status: ServiceTraceStatus): unknown => status.conditions?.find
 it('stays healthy where policies may not be read, and says so', () => {
   const status = statusWith({ endpointSlices: slices, unread: [unread] });
   expect(status.findings?.map(({ id, severity }) => `${severity} ${id}`)).toEqual(['info DATA-API-UNREAD']);
-  expect(healthy(status)).toMatchObject({ status: 'True', message: 'no finding of severity error among 1; not read: networkpolicies of namespace default; connections not tried: --connect' });
+  expect(healthy(status)).toMatchObject({
+    status: 'True',
+    message:
+      'no finding of severity error among 1; not read: networkpolicies of namespace default; connections not tried: --connect',
+  });
 });
 
 it('is not healthy where policies let nobody in', () => {
   const pods = recorded.desired.endpointSlices.flatMap(({ addressType, endpoints }) =>
     addressType === 'IPv4'
-      ? endpoints.map(({ addresses, targetRef, nodeName = '' }) => ({ name: targetRef?.name ?? '', uid: targetRef?.uid ?? '', selected: true, labels: {}, node: nodeName, phase: 'Running', ready: true, hasPreStop: false, addresses, hostNetwork: false, containers: [] }))
+      ? endpoints.map(({ addresses, targetRef, nodeName = '' }) => ({
+          name: targetRef?.name ?? '',
+          uid: targetRef?.uid ?? '',
+          selected: true,
+          labels: {},
+          node: nodeName,
+          phase: 'Running',
+          ready: true,
+          hasPreStop: false,
+          addresses,
+          hostNetwork: false,
+          containers: [],
+        }))
       : [],
   );
-  const status = statusWith({ pods, networkPolicies: [{ name: 'deny', pods: pods.map(({ name }) => name), ingress: [] }], unread: [] });
+  const status = statusWith({
+    pods,
+    networkPolicies: [{ name: 'deny', pods: pods.map(({ name }) => name), ingress: [] }],
+    unread: [],
+  });
   expect(healthy(status)).toMatchObject({ status: 'False', message: expect.stringContaining('NP-DENY') });
 });
 
 it('judges the client of spec.from by the address that its packet has', () => {
-  const service = { ...recorded.desired.service, type: 'LoadBalancer', loadBalancerIPs: ['203.0.113.10'], loadBalancerSourceRanges: ['192.0.2.0/24'] };
+  const service = {
+    ...recorded.desired.service,
+    type: 'LoadBalancer',
+    loadBalancerIPs: ['203.0.113.10'],
+    loadBalancerSourceRanges: ['192.0.2.0/24'],
+  };
   const from = (address: string): ServiceTraceStatus =>
-    statusWith({ service: { loadBalancerIngress: ['203.0.113.10'] }, unread: [] }, { desired: { ...recorded.desired, service }, spec: { ...recorded.spec, from: { ip: address } }, walkFrom: [{ node: 'node-a', address }, { node: 'node-b', address }] });
+    statusWith(
+      { service: { loadBalancerIngress: ['203.0.113.10'] }, unread: [] },
+      {
+        desired: { ...recorded.desired, service },
+        spec: { ...recorded.spec, from: { ip: address } },
+        walkFrom: [
+          { node: 'node-a', address },
+          { node: 'node-b', address },
+        ],
+      },
+    );
   expect(from('198.51.100.9').findings?.map(({ id }) => id)).toContain('SVC-LB-RANGES');
   expect(from('192.0.2.9').findings?.map(({ id }) => id)).not.toContain('SVC-LB-RANGES');
 });
 
 it('holds what the endpoints cost in both forms', () => {
   const endpoints = { bytes: 700, subsets: [{ addresses: ['10.244.1.3'], notReadyAddresses: [], ports: [] }] };
-  expect(statusWith({ endpointSlices: slices, endpoints, unread: [] }).endpoints).toMatchObject({ legacy: { changeBytes: 700 }, endpointSlices: { shards: slices.length, bytes: slices.length * 1000, changeBytes: 1000 } });
+  expect(statusWith({ endpointSlices: slices, endpoints, unread: [] }).endpoints).toMatchObject({
+    legacy: { changeBytes: 700 },
+    endpointSlices: { shards: slices.length, bytes: slices.length * 1000, changeBytes: 1000 },
+  });
 });

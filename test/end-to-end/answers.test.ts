@@ -19,7 +19,8 @@ async function podIp(name: string): Promise<string> {
 }
 
 async function clusterIp(): Promise<string> {
-  return (await (await cluster()).kubectl(['get', 'service', 'auth-service', '-o', 'jsonpath={.spec.clusterIP}'])).stdout;
+  return (await (await cluster()).kubectl(['get', 'service', 'auth-service', '-o', 'jsonpath={.spec.clusterIP}']))
+    .stdout;
 }
 
 describe('explain', () => {
@@ -64,13 +65,24 @@ describe('report', () => {
       const file = join(folder, 'report.html');
       expect(await answer('report', 'auth-service', '--to', file)).toBe('');
       const page = await readFile(file, 'utf8');
-      for (const text of [await clusterIp(), ...(await readyEndpoints('auth-service', 'IPv4')), ...running.nodes.map(({ name }) => name), 'KUBE-SVC-', 'service-ips', 'no finding']) expect(page).toContain(text);
+      for (const text of [
+        await clusterIp(),
+        ...(await readyEndpoints('auth-service', 'IPv4')),
+        ...running.nodes.map(({ name }) => name),
+        'KUBE-SVC-',
+        'service-ips',
+        'no finding',
+      ])
+        expect(page).toContain(text);
       // kube-proxy, the kubelet and the kernel of each node are known.
       const versions = page.slice(page.indexOf('id="versions"'));
       expect(versions).toContain('v1.');
       expect(versions).not.toContain('unknown');
       const again = await svctrace(['report', 'auth-service', '--to', file]);
-      expect([again.exitCode, again.stderr]).toEqual([2, `--to ${file} is there already; choose another name, or replace it with --overwrite.`]);
+      expect([again.exitCode, again.stderr]).toEqual([
+        2,
+        `--to ${file} is there already; choose another name, or replace it with --overwrite.`,
+      ]);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -84,10 +96,21 @@ describe('report', () => {
       const page = await readFile(file, 'utf8');
       const way = page.slice(page.indexOf('id="way"'), page.indexOf('id="nodes"'));
       expect(way).toContain(`to ClusterIP ${await clusterIp()}:80/TCP over node-b: DNAT`);
-      for (const endpoint of await readyEndpoints('auth-service', 'IPv4')) expect(way).toContain(`past the rules: ${endpoint}:8080/TCP: connected`);
+      for (const endpoint of await readyEndpoints('auth-service', 'IPv4'))
+        expect(way).toContain(`past the rules: ${endpoint}:8080/TCP: connected`);
       expect(page.slice(page.indexOf('id="connections"'))).toContain('node-a,node-b,node-c');
-      const { stderr, exitCode } = await svctrace(['report', 'auth-service', '--to', join(folder, 'none.html'), '--from', 'client-z']);
-      expect([exitCode, stderr]).toEqual([2, expect.stringMatching(/^--from client-z: namespace "default" has no pod of this name; near: client-a/)]);
+      const { stderr, exitCode } = await svctrace([
+        'report',
+        'auth-service',
+        '--to',
+        join(folder, 'none.html'),
+        '--from',
+        'client-z',
+      ]);
+      expect([exitCode, stderr]).toEqual([
+        2,
+        expect.stringMatching(/^--from client-z: namespace "default" has no pod of this name; near: client-a/),
+      ]);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -104,7 +127,15 @@ describe('dns', () => {
 
   clusterTest('shows what a client asks for, without running anything in it', async (running) => {
     const text = await answer('dns', 'auth-service', '--from', 'client-a');
-    const { stdout } = await running.kubectl(['-n', 'kube-system', 'get', 'service', 'kube-dns', '-o', 'jsonpath={.spec.clusterIP}']);
+    const { stdout } = await running.kubectl([
+      '-n',
+      'kube-system',
+      'get',
+      'service',
+      'kube-dns',
+      '-o',
+      'jsonpath={.spec.clusterIP}',
+    ]);
     expect(text).toContain(`nameserver ${stdout}`);
     expect(text).toContain('search default.svc.cluster.local');
   });
@@ -112,13 +143,22 @@ describe('dns', () => {
   clusterTest('with --exec says that the image of a pod has nothing to read its resolv.conf with', async () => {
     const { stderr, exitCode } = await svctrace(['dns', 'auth-service', '--from', 'client-a', '--exec']);
     expect(exitCode).toBe(3);
-    expect(stderr).toContain("cat /etc/resolv.conf cannot be run in pod client-a of namespace default: its image has no cat; without --exec it is shown as the pod's spec makes it.");
+    expect(stderr).toContain(
+      "cat /etc/resolv.conf cannot be run in pod client-a of namespace default: its image has no cat; without --exec it is shown as the pod's spec makes it.",
+    );
   });
 });
 
 describe('logs', () => {
   clusterTest('puts the logs of all pods behind the Service into one stream', async (running) => {
-    const { stdout } = await running.kubectl(['get', 'pods', '-l', 'app=auth-service', '-o', 'jsonpath={.items[*].metadata.name}']);
+    const { stdout } = await running.kubectl([
+      'get',
+      'pods',
+      '-l',
+      'app=auth-service',
+      '-o',
+      'jsonpath={.items[*].metadata.name}',
+    ]);
     const text = await answer('logs', 'auth-service', '--tail', '5');
     for (const pod of stdout.split(' ')) expect(text).toContain(pod);
   });
@@ -147,9 +187,20 @@ describe('capture', () => {
     try {
       const file = join(folder, 'auth.pcapng');
       const address = await clusterIp();
-      const capturing = svctrace(['capture', 'auth-service', '--node', 'node-a,node-b', '--duration', '12s', '--to', file]);
+      const capturing = svctrace([
+        'capture',
+        'auth-service',
+        '--node',
+        'node-a,node-b',
+        '--duration',
+        '12s',
+        '--to',
+        file,
+      ]);
       let isOver = false;
-      void capturing.finally(() => { isOver = true; });
+      void capturing.finally(() => {
+        isOver = true;
+      });
       await eventually(async () => {
         await connect('client-a', address, 80, 3);
         if (!isOver) throw new Error('the capture goes on');
@@ -157,11 +208,24 @@ describe('capture', () => {
       const { exitCode, stderr } = await capturing;
       expect(exitCode, stderr).toBe(0);
       expect((await readFile(file)).subarray(0, 4).toString('hex')).toBe('0a0d0d0a');
-      const { stdout } = await execa('tshark', ['-n', '-r', file, '-T', 'fields', '-e', 'ip.dst', '-e', 'frame.comment'], { env: { PATH: fullPath(), HOME: tmpdir() } });
+      const { stdout } = await execa(
+        'tshark',
+        ['-n', '-r', file, '-T', 'fields', '-e', 'ip.dst', '-e', 'frame.comment'],
+        { env: { PATH: fullPath(), HOME: tmpdir() } },
+      );
       const rows = stdout.split('\n').map((line) => line.split('\t'));
       const endpoints = await readyEndpoints('auth-service', 'IPv4');
-      expect(rows.some(([destination, comment]) => destination === address && comment?.startsWith('node-a ') === true && comment.includes('before DNAT'))).toBe(true);
-      expect(rows.some(([destination, comment]) => endpoints.includes(destination ?? '') && comment?.includes('after DNAT') === true)).toBe(true);
+      expect(
+        rows.some(
+          ([destination, comment]) =>
+            destination === address && comment?.startsWith('node-a ') === true && comment.includes('before DNAT'),
+        ),
+      ).toBe(true);
+      expect(
+        rows.some(
+          ([destination, comment]) => endpoints.includes(destination ?? '') && comment?.includes('after DNAT') === true,
+        ),
+      ).toBe(true);
     } finally {
       await rm(folder, { recursive: true });
     }

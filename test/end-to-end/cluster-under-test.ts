@@ -33,13 +33,21 @@ export async function cluster(): Promise<Cluster> {
 
 /** Runs `kubectl svctrace …` as kubectl finds it; never rejects for an exit status. */
 export async function svctrace(args: readonly string[], options: KubectlOptions = {}): Promise<CommandResult> {
-  return (await cluster()).kubectl(['svctrace', ...args], { reject: false, pluginDirectories: [dist], timeout: 120_000, ...options });
+  return (await cluster()).kubectl(['svctrace', ...args], {
+    reject: false,
+    pluginDirectories: [dist],
+    timeout: 120_000,
+    ...options,
+  });
 }
 
 /** The trace that `kubectl svctrace … -o json` printed. */
 export async function traceJson(args: readonly string[], options: KubectlOptions = {}): Promise<ServiceTrace> {
   const result = await svctrace([...args, '-o', 'json'], options);
-  if (result.stdout === '') throw new Error(`kubectl svctrace ${args.join(' ')} printed nothing and ended with ${String(result.exitCode)}: ${result.stderr}`);
+  if (result.stdout === '')
+    throw new Error(
+      `kubectl svctrace ${args.join(' ')} printed nothing and ended with ${String(result.exitCode)}: ${result.stderr}`,
+    );
   return parseServiceTrace(JSON.parse(result.stdout));
 }
 
@@ -51,7 +59,10 @@ export function nodeOf(trace: ServiceTrace, name: string): NodeStatus {
 
 export function portOf(node: NodeStatus, address: string): NodePortStatus {
   const port = node.ports.find((candidate) => candidate.address === address);
-  if (port === undefined) throw new Error(`${node.name} has no frontend ${address}; it has ${node.ports.map((candidate) => candidate.address).join(', ')}`);
+  if (port === undefined)
+    throw new Error(
+      `${node.name} has no frontend ${address}; it has ${node.ports.map((candidate) => candidate.address).join(', ')}`,
+    );
   return port;
 }
 
@@ -61,31 +72,47 @@ const connectionSchema = z.union([
 ]);
 
 /** Makes `count` new TCP connections, one after the other, from a client pod; returns who answered each. */
-export async function connect(client: string, address: string, port: number, count: number): Promise<{ answer: string; localPort: number }[]> {
+export async function connect(
+  client: string,
+  address: string,
+  port: number,
+  count: number,
+): Promise<{ answer: string; localPort: number }[]> {
   const to = address.includes(':') ? `[${address}]:${String(port)}` : `${address}:${String(port)}`;
-  const { stdout } = await (await cluster()).kubectl(['exec', client, '--', '/testpod', 'connect', '--count', String(count), '--to', to]);
-  return stdout.trim().split('\n').map((line) => {
-    const connection = connectionSchema.parse(JSON.parse(line));
-    if (!connection.ok) throw new Error(`${client} could not connect to ${to}: ${connection.error}`);
-    return connection;
-  });
+  const { stdout } = await (
+    await cluster()
+  ).kubectl(['exec', client, '--', '/testpod', 'connect', '--count', String(count), '--to', to]);
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const connection = connectionSchema.parse(JSON.parse(line));
+      if (!connection.ok) throw new Error(`${client} could not connect to ${to}: ${connection.error}`);
+      return connection;
+    });
 }
 
 /** The addresses of the ready endpoints of a Service, sorted. */
 export async function readyEndpoints(service: string, family: 'IPv4' | 'IPv6'): Promise<string[]> {
-  const { stdout } = await (await cluster()).kubectl(['get', 'endpointslices', '-l', `kubernetes.io/service-name=${service}`, '-o', 'json']);
+  const { stdout } = await (
+    await cluster()
+  ).kubectl(['get', 'endpointslices', '-l', `kubernetes.io/service-name=${service}`, '-o', 'json']);
   const list = z
     .object({
       items: z.array(
         z.object({
           addressType: z.string(),
-          endpoints: z.array(z.object({ addresses: z.array(z.string()), conditions: z.object({ ready: z.boolean() }) })),
+          endpoints: z.array(
+            z.object({ addresses: z.array(z.string()), conditions: z.object({ ready: z.boolean() }) }),
+          ),
         }),
       ),
     })
     .parse(JSON.parse(stdout));
   return list.items
     .filter(({ addressType }) => addressType === family)
-    .flatMap(({ endpoints }) => endpoints.filter(({ conditions }) => conditions.ready).flatMap(({ addresses }) => addresses))
+    .flatMap(({ endpoints }) =>
+      endpoints.filter(({ conditions }) => conditions.ready).flatMap(({ addresses }) => addresses),
+    )
     .sort();
 }

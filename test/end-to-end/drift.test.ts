@@ -14,7 +14,10 @@ async function restartKubeProxy(node: ClusterNode): Promise<void> {
 async function healthy(): Promise<ServiceTrace> {
   return eventually(async () => {
     const trace = await traceJson(['auth-service']);
-    expect(trace.status?.conditions?.find(({ type }) => type === 'Converged')?.status, JSON.stringify(trace.status?.findings)).toBe('True');
+    expect(
+      trace.status?.conditions?.find(({ type }) => type === 'Converged')?.status,
+      JSON.stringify(trace.status?.findings),
+    ).toBe('True');
     expect(trace.status?.findings).toEqual([]);
     // A difference counts as drift only 10 s after the last change of the EndpointSlices, which another test may have made.
     expect(Date.now() - Date.parse(trace.status?.convergence?.lastChange ?? '')).toBeGreaterThan(10_500);
@@ -26,7 +29,17 @@ async function healthy(): Promise<ServiceTrace> {
 async function iptablesRules(node: ClusterNode): Promise<{ chain: string; rules: string[] }> {
   const { stdout } = await node.exec(['iptables', '-t', 'nat', '-S']);
   const lines = stdout.split('\n');
-  const entry = lines.find((line) => line.startsWith('-A KUBE-SERVICES ') && line.includes('default/auth-service:http') && line.includes('-j KUBE-SVC-')) ?? lines.find((line) => line.startsWith('-A KUBE-SERVICES ') && line.includes('default/auth-service ') && line.includes('-j KUBE-SVC-'));
+  const entry =
+    lines.find(
+      (line) =>
+        line.startsWith('-A KUBE-SERVICES ') &&
+        line.includes('default/auth-service:http') &&
+        line.includes('-j KUBE-SVC-'),
+    ) ??
+    lines.find(
+      (line) =>
+        line.startsWith('-A KUBE-SERVICES ') && line.includes('default/auth-service ') && line.includes('-j KUBE-SVC-'),
+    );
   const chain = /-j (KUBE-SVC-\w+)/.exec(entry ?? '')?.[1];
   if (chain === undefined) throw new Error(`no entry rule on ${node.name}`);
   return { chain, rules: lines.filter((line) => line.startsWith(`-A ${chain} `) && line.includes('-j KUBE-SEP-')) };
@@ -49,14 +62,21 @@ describe('a rule deleted by hand', () => {
       const result = await svctrace(['auth-service', '-o', 'json']);
       const trace = await traceJson(['auth-service']);
       expect(result.exitCode, result.stderr).toBe(1);
-      expect(trace.status?.findings?.map(({ id, node: where }) => [id, where])).toEqual([['RULE-EP-MISSING', nodeName]]);
-      expect(trace.status?.conditions?.find(({ type }) => type === 'Converged')).toMatchObject({ status: 'False', reason: 'RulesDiffer' });
+      expect(trace.status?.findings?.map(({ id, node: where }) => [id, where])).toEqual([
+        ['RULE-EP-MISSING', nodeName],
+      ]);
+      expect(trace.status?.conditions?.find(({ type }) => type === 'Converged')).toMatchObject({
+        status: 'False',
+        reason: 'RulesDiffer',
+      });
       expect(trace.status?.conditions?.find(({ type }) => type === 'Healthy')).toMatchObject({ status: 'False' });
 
       // The finding names the endpoint that lost its rule: the one that is no longer among the targets.
       const address = before.status?.service?.clusterIPs[0] ?? '';
       const present = portOf(nodeOf(trace, nodeName), address).dnatTargets.map((target) => target.address);
-      const lost = portOf(nodeOf(before, nodeName), address).dnatTargets.map((target) => target.address).filter((target) => !present.includes(target));
+      const lost = portOf(nodeOf(before, nodeName), address)
+        .dnatTargets.map((target) => target.address)
+        .filter((target) => !present.includes(target));
       expect(lost).toHaveLength(1);
       expect(trace.status?.findings?.[0]?.message).toContain(lost[0]);
     });
@@ -73,12 +93,33 @@ describe('a rule deleted by hand', () => {
       const chain = /chain (\S+)/.exec(lines[start] ?? '')?.[1] ?? '';
       const rule = lines.slice(start).find((line) => line.includes('numgen random mod 3 map'));
       const handle = /# handle (\d+)/.exec(rule ?? '')?.[1] ?? '';
-      const targets = [...(rule ?? '').matchAll(/\d : (\S+) \. (\d+)/g)].map((match) => `${match[1] ?? ''} . ${match[2] ?? ''}`);
+      const targets = [...(rule ?? '').matchAll(/\d : (\S+) \. (\d+)/g)].map(
+        (match) => `${match[1] ?? ''} . ${match[2] ?? ''}`,
+      );
       expect(targets).toHaveLength(3);
-      await node.exec(['nft', 'replace', 'rule', 'ip', 'kube-proxy', chain, 'handle', handle, 'meta', 'l4proto', 'tcp', 'dnat', 'ip', 'to', `numgen random mod 2 map { 0 : ${targets[0] ?? ''}, 1 : ${targets[2] ?? ''} }`]);
+      await node.exec([
+        'nft',
+        'replace',
+        'rule',
+        'ip',
+        'kube-proxy',
+        chain,
+        'handle',
+        handle,
+        'meta',
+        'l4proto',
+        'tcp',
+        'dnat',
+        'ip',
+        'to',
+        `numgen random mod 2 map { 0 : ${targets[0] ?? ''}, 1 : ${targets[2] ?? ''} }`,
+      ]);
       return targets[1]?.split(' ')[0] ?? '';
     };
-    const isWrittenAnew = async (): Promise<boolean> => (await node.exec(['nft', 'list', 'table', 'ip', 'kube-proxy'])).stdout.split('chain service-').some((text) => text.includes('default/auth-service') && text.includes('numgen random mod 3 map'));
+    const isWrittenAnew = async (): Promise<boolean> =>
+      (await node.exec(['nft', 'list', 'table', 'ip', 'kube-proxy'])).stdout
+        .split('chain service-')
+        .some((text) => text.includes('default/auth-service') && text.includes('numgen random mod 3 map'));
     let left = await leaveOutOne();
     let trace = await traceJson(['auth-service']);
     if (await isWrittenAnew()) {
@@ -93,7 +134,14 @@ describe('a rule deleted by hand', () => {
     await healthy();
     running.node('node-a').pauseKubeProxy();
     try {
-      await running.kubectl(['delete', 'pod', '-l', 'app=auth-service', '--field-selector=spec.nodeName=node-b', '--wait=true']);
+      await running.kubectl([
+        'delete',
+        'pod',
+        '-l',
+        'app=auth-service',
+        '--field-selector=spec.nodeName=node-b',
+        '--wait=true',
+      ]);
       await running.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=60s']);
       const trace = await eventually(async () => {
         const found = await traceJson(['auth-service']);

@@ -14,7 +14,9 @@ describe('where the operator is not installed', () => {
 
   clusterTest('config/install.yaml is what config/default builds', async ({ kubectl }) => {
     const { stdout } = await kubectl(['kustomize', `${root}config/default`]);
-    expect(readFileSync(`${root}config/install.yaml`, 'utf8').trim(), 'run `npm run generate:install`').toBe(stdout.trim());
+    expect(readFileSync(`${root}config/install.yaml`, 'utf8').trim(), 'run `npm run generate:install`').toBe(
+      stdout.trim(),
+    );
   });
 
   clusterTest('status says that it runs', async () => {
@@ -24,7 +26,19 @@ describe('where the operator is not installed', () => {
 
   clusterTest('an operator that does not run is said in one sentence', async ({ kubectl }) => {
     await kubectl(['-n', 'svctrace-system', 'scale', 'deployment/svctrace-operator', '--replicas=0']);
-    await kubectl(['-n', 'svctrace-system', 'wait', '--for=delete', 'pod', '-l', 'app.kubernetes.io/component=operator', '--timeout=60s'], { reject: false });
+    await kubectl(
+      [
+        '-n',
+        'svctrace-system',
+        'wait',
+        '--for=delete',
+        'pod',
+        '-l',
+        'app.kubernetes.io/component=operator',
+        '--timeout=60s',
+      ],
+      { reject: false },
+    );
     const result = await svctrace(['auth-service', '--timeout', '20s']);
     expect(result.exitCode).toBe(3);
     expect(result.stderr).toContain('operator');

@@ -46,7 +46,13 @@ describe('kubectl svctrace', () => {
   });
 
   clusterTest('works with the rights of the ClusterRole for users, and no more', async ({ kubectl }) => {
-    await kubectl(['create', 'rolebinding', 'developer-traces', '--clusterrole=svctrace-servicetrace-editor', '--user=developer']);
+    await kubectl([
+      'create',
+      'rolebinding',
+      'developer-traces',
+      '--clusterrole=svctrace-servicetrace-editor',
+      '--user=developer',
+    ]);
     await kubectl(['create', 'rolebinding', 'developer-view', '--clusterrole=view', '--user=developer']);
     try {
       const result = await eventually(async () => {

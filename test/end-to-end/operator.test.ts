@@ -19,20 +19,38 @@ import { clusterTest } from './cluster-under-test.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 function manifest(name: string, spec: object, namespace = 'default'): string {
-  return JSON.stringify({ apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name, namespace }, spec: { serviceRef: { name: 'auth-service' }, ...spec } });
+  return JSON.stringify({
+    apiVersion: 'svctrace.io/v1alpha1',
+    kind: 'ServiceTrace',
+    metadata: { name, namespace },
+    spec: { serviceRef: { name: 'auth-service' }, ...spec },
+  });
 }
 
 async function readTrace({ kubectl }: Cluster, name: string): Promise<ServiceTrace> {
   return parseServiceTrace(JSON.parse((await kubectl(['get', 'svct', name, '-o', 'json'])).stdout));
 }
 
-const readyOf = (trace: ServiceTrace): string => trace.status?.conditions?.flatMap(({ type, status, reason }) => (type === 'Ready' ? [`${status} ${reason}`] : []))[0] ?? 'no status';
-const nodesOf = (trace: ServiceTrace): string[] => (trace.status?.nodes ?? []).map(({ name, probe }) => `${name} ${probe.state}`);
+const readyOf = (trace: ServiceTrace): string =>
+  trace.status?.conditions?.flatMap(({ type, status, reason }) =>
+    type === 'Ready' ? [`${status} ${reason}`] : [],
+  )[0] ?? 'no status';
+const nodesOf = (trace: ServiceTrace): string[] =>
+  (trace.status?.nodes ?? []).map(({ name, probe }) => `${name} ${probe.state}`);
 
 const podList = z.object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }) })) });
 
 async function probesOf({ kubectl }: Cluster): Promise<string[]> {
-  const { stdout } = await kubectl(['get', 'pods', '-n', 'svctrace-system', '-l', 'app.kubernetes.io/component=probe', '-o', 'json']);
+  const { stdout } = await kubectl([
+    'get',
+    'pods',
+    '-n',
+    'svctrace-system',
+    '-l',
+    'app.kubernetes.io/component=probe',
+    '-o',
+    'json',
+  ]);
   return podList.parse(JSON.parse(stdout)).items.map(({ metadata }) => metadata.name);
 }
 
@@ -60,74 +78,161 @@ async function whileStopped(cluster: Cluster, component: string, test: () => Pro
 describe('the operator', () => {
   clusterTest('reads a node once for twelve traces at the same time, and each has its result', async (cluster) => {
     const names = Array.from({ length: 12 }, (_, index) => `many-${String(index)}`);
-    await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: names.map((name, index) => JSON.parse(manifest(name, index % 3 === 0 ? { collect: { conntrack: 'Entries' } } : {})) as object) }) });
+    await cluster.kubectl(['apply', '-f', '-'], {
+      input: JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'List',
+        items: names.map(
+          (name, index) =>
+            JSON.parse(manifest(name, index % 3 === 0 ? { collect: { conntrack: 'Entries' } } : {})) as object,
+        ),
+      }),
+    });
     try {
-      await cluster.kubectl(['wait', '--for=condition=Ready', ...names.map((name) => `servicetrace/${name}`), '--timeout=120s'], { timeout: 130_000 });
-      for (const name of names) expect(nodesOf(await readTrace(cluster, name)), name).toEqual(['node-a Collected', 'node-b Collected', 'node-c Collected']);
+      await cluster.kubectl(
+        ['wait', '--for=condition=Ready', ...names.map((name) => `servicetrace/${name}`), '--timeout=120s'],
+        { timeout: 130_000 },
+      );
+      for (const name of names)
+        expect(nodesOf(await readTrace(cluster, name)), name).toEqual([
+          'node-a Collected',
+          'node-b Collected',
+          'node-c Collected',
+        ]);
     } finally {
       await cluster.kubectl(['delete', 'servicetrace', ...names, '--timeout=60s'], { timeout: 70_000 });
     }
   });
 
   clusterTest('gives a trace of 5,000 nodes that are not there a status, which says so', async (cluster) => {
-    const names = Array.from({ length: 5000 }, (_, index) => `no-such-node-${String(index)}.of-a-long-name.example.com`);
+    const names = Array.from(
+      { length: 5000 },
+      (_, index) => `no-such-node-${String(index)}.of-a-long-name.example.com`,
+    );
     await cluster.kubectl(['create', '-f', '-'], { input: manifest('unknown-nodes', { nodes: { names } }) });
     try {
-      await eventually(async () => { expect(readyOf(await readTrace(cluster, 'unknown-nodes'))).toMatch(/^False (NodesDidNotAnswer|StatusRefused)$/); }, 90);
+      await eventually(async () => {
+        expect(readyOf(await readTrace(cluster, 'unknown-nodes'))).toMatch(/^False (NodesDidNotAnswer|StatusRefused)$/);
+      }, 90);
     } finally {
       await cluster.kubectl(['delete', 'servicetrace', 'unknown-nodes', '--timeout=60s'], { timeout: 70_000 });
     }
   });
 
-  clusterTest('shows the results of the other nodes where a kubelet hangs, and that node when it is back', async (cluster) => {
-    await cluster.kubectl(['apply', '-f', '-'], { input: manifest('hangs', { mode: 'Watch', interval: '2s' }) });
-    try {
-      await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/hangs', '--timeout=60s'], { timeout: 70_000 });
-      const before = (await readTrace(cluster, 'hangs')).status?.nodes?.find(({ name }) => name === 'node-a')?.probe.collectedAt ?? '';
-      await whileStopped(cluster, 'node-c.kubelet', async () => {
-        await eventually(async () => { expect(nodesOf(await readTrace(cluster, 'hangs'))).toEqual(['node-a Collected', 'node-b Collected', expect.stringMatching(/^node-c (Waiting|Failed)$/)]); });
-        const since = (await readTrace(cluster, 'hangs')).status?.nodes?.find(({ name }) => name === 'node-a')?.probe.collectedAt ?? '';
-        expect(Date.parse(since)).toBeGreaterThan(Date.parse(before));
-        // Another trace is not held up by it.
-        await cluster.kubectl(['apply', '-f', '-'], { input: manifest('beside', { nodes: { names: ['node-a', 'node-b'] } }) });
-        await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/beside', '--timeout=30s'], { timeout: 40_000 });
-        await eventually(async () => { expect(nodesOf(await readTrace(cluster, 'hangs'))[2]).toBe('node-c Failed'); });
-      });
-      await eventually(async () => { expect(nodesOf(await readTrace(cluster, 'hangs'))).toEqual(['node-a Collected', 'node-b Collected', 'node-c Collected']); }, 120);
-    } finally {
-      await cluster.kubectl(['delete', 'servicetrace', 'hangs', 'beside', '--ignore-not-found', '--timeout=60s'], { timeout: 70_000 });
-    }
-  });
+  clusterTest(
+    'shows the results of the other nodes where a kubelet hangs, and that node when it is back',
+    async (cluster) => {
+      await cluster.kubectl(['apply', '-f', '-'], { input: manifest('hangs', { mode: 'Watch', interval: '2s' }) });
+      try {
+        await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/hangs', '--timeout=60s'], {
+          timeout: 70_000,
+        });
+        const before =
+          (await readTrace(cluster, 'hangs')).status?.nodes?.find(({ name }) => name === 'node-a')?.probe.collectedAt ??
+          '';
+        await whileStopped(cluster, 'node-c.kubelet', async () => {
+          await eventually(async () => {
+            expect(nodesOf(await readTrace(cluster, 'hangs'))).toEqual([
+              'node-a Collected',
+              'node-b Collected',
+              expect.stringMatching(/^node-c (Waiting|Failed)$/),
+            ]);
+          });
+          const since =
+            (await readTrace(cluster, 'hangs')).status?.nodes?.find(({ name }) => name === 'node-a')?.probe
+              .collectedAt ?? '';
+          expect(Date.parse(since)).toBeGreaterThan(Date.parse(before));
+          // Another trace is not held up by it.
+          await cluster.kubectl(['apply', '-f', '-'], {
+            input: manifest('beside', { nodes: { names: ['node-a', 'node-b'] } }),
+          });
+          await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/beside', '--timeout=30s'], {
+            timeout: 40_000,
+          });
+          await eventually(async () => {
+            expect(nodesOf(await readTrace(cluster, 'hangs'))[2]).toBe('node-c Failed');
+          });
+        });
+        await eventually(async () => {
+          expect(nodesOf(await readTrace(cluster, 'hangs'))).toEqual([
+            'node-a Collected',
+            'node-b Collected',
+            'node-c Collected',
+          ]);
+        }, 120);
+      } finally {
+        await cluster.kubectl(['delete', 'servicetrace', 'hangs', 'beside', '--ignore-not-found', '--timeout=60s'], {
+          timeout: 70_000,
+        });
+      }
+    },
+  );
 
   clusterTest('deletes probes that a killed process left, with no trace there', async (cluster) => {
     await cluster.kubectl(['apply', '-f', '-'], { input: manifest('left', { mode: 'Watch' }) });
     await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/left', '--timeout=60s'], { timeout: 70_000 });
     const probes = await threeProbes(cluster);
     // Process 1 of the container takes no SIGKILL from inside: from the node it does.
-    const { stdout } = await cluster.kubectl(['get', 'pods', '-n', 'svctrace-system', '-l', 'app.kubernetes.io/component=operator', '-o', 'jsonpath={.items[0].spec.nodeName} {.items[0].status.containerStatuses[0].containerID}']);
+    const { stdout } = await cluster.kubectl([
+      'get',
+      'pods',
+      '-n',
+      'svctrace-system',
+      '-l',
+      'app.kubernetes.io/component=operator',
+      '-o',
+      'jsonpath={.items[0].spec.nodeName} {.items[0].status.containerStatuses[0].containerID}',
+    ]);
     const [node = '', id = ''] = stdout.split(' ');
-    await execa(cluster.programs.ctr, ['--address', cluster.node(node).containerdSocket, '--namespace', 'k8s.io', 'task', 'kill', '--signal', 'SIGKILL', id.replace('containerd://', '')]);
+    await execa(cluster.programs.ctr, [
+      '--address',
+      cluster.node(node).containerdSocket,
+      '--namespace',
+      'k8s.io',
+      'task',
+      'kill',
+      '--signal',
+      'SIGKILL',
+      id.replace('containerd://', ''),
+    ]);
     await cluster.kubectl(['delete', 'servicetrace', 'left', '--timeout=60s'], { timeout: 70_000 });
-    await eventually(async () => { expect((await probesOf(cluster)).filter((name) => probes.includes(name))).toEqual([]); }, 90);
-    await cluster.kubectl(['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'], { timeout: 130_000 });
+    await eventually(async () => {
+      expect((await probesOf(cluster)).filter((name) => probes.includes(name))).toEqual([]);
+    }, 90);
+    await cluster.kubectl(
+      ['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'],
+      { timeout: 130_000 },
+    );
   });
 
   clusterTest('deletes its probes though the API server was away when it had to', async (cluster) => {
     await cluster.kubectl(['apply', '-f', '-'], { input: manifest('away', { mode: 'Watch' }) });
-    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/away', '--timeout=90s'], { timeout: 100_000 });
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/away', '--timeout=90s'], {
+      timeout: 100_000,
+    });
     await threeProbes(cluster);
     // The trace is gone, and the API server with it.
     await cluster.kubectl(['delete', 'servicetrace', 'away', '--wait=false']);
-    await whileStopped(cluster, 'kube-apiserver', async () => { await new Promise((resolve) => { setTimeout(resolve, 15_000); }); });
-    await eventually(async () => { expect(await probesOf(cluster)).toEqual([]); }, 90);
+    await whileStopped(cluster, 'kube-apiserver', async () => {
+      await new Promise((resolve) => {
+        setTimeout(resolve, 15_000);
+      });
+    });
+    await eventually(async () => {
+      expect(await probesOf(cluster)).toEqual([]);
+    }, 90);
   });
 
   clusterTest('serves traces again after its CustomResourceDefinition was deleted and made anew', async (cluster) => {
     const file = join(root, 'crds/servicetraces.yaml');
     await cluster.kubectl(['delete', '-f', file, '--timeout=60s'], { timeout: 70_000 });
     await cluster.kubectl(['apply', '-f', file]);
-    await cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=60s'], { timeout: 70_000 });
-    await eventually(async () => { await cluster.kubectl(['apply', '-f', '-'], { input: manifest('anew', {}) }); }, 30);
+    await cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=60s'], {
+      timeout: 70_000,
+    });
+    await eventually(async () => {
+      await cluster.kubectl(['apply', '-f', '-'], { input: manifest('anew', {}) });
+    }, 30);
     await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/anew', '--timeout=60s'], { timeout: 70_000 });
     await cluster.kubectl(['delete', 'servicetrace', 'anew', '--timeout=60s'], { timeout: 70_000 });
   });

@@ -10,7 +10,16 @@ const request = (node: string): string =>
   `${JSON.stringify({
     version: 1,
     node,
-    services: [{ namespace: 'default', name: 'auth-service', clusterIPs: ['10.96.0.10'], externalIPs: [], loadBalancerIPs: [], ports: [{ name: 'http', protocol: 'TCP', port: 80 }] }],
+    services: [
+      {
+        namespace: 'default',
+        name: 'auth-service',
+        clusterIPs: ['10.96.0.10'],
+        externalIPs: [],
+        loadBalancerIPs: [],
+        ports: [{ name: 'http', protocol: 'TCP', port: 80 }],
+      },
+    ],
     collect: { rules: true, conntrack: 'Summary', kubeProxy: true },
     maxConntrackEntries: 10,
   })}\n`;
@@ -36,17 +45,33 @@ async function unreadWith(cluster: Cluster, node: string, capabilities: readonly
           imagePullPolicy: 'Never',
           args: ['wait'],
           volumeMounts: [{ name: 'run', mountPath: '/run' }],
-          securityContext: { runAsUser: 0, readOnlyRootFilesystem: true, allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'], add: capabilities }, seccompProfile: { type: 'RuntimeDefault' } },
+          securityContext: {
+            runAsUser: 0,
+            readOnlyRootFilesystem: true,
+            allowPrivilegeEscalation: false,
+            capabilities: { drop: ['ALL'], add: capabilities },
+            seccompProfile: { type: 'RuntimeDefault' },
+          },
         },
       ],
     },
   };
   await cluster.kubectl(['apply', '-f', '-'], { input: JSON.stringify(pod) });
   try {
-    await cluster.kubectl(['-n', 'svctrace-system', 'wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s'], { timeout: 70_000 });
-    const { stdout } = await cluster.kubectl(['-n', 'svctrace-system', 'exec', '-i', name, '--', '/usr/local/bin/node', '/probe.mjs'], { input: request(node) });
+    await cluster.kubectl(['-n', 'svctrace-system', 'wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s'], {
+      timeout: 70_000,
+    });
+    const { stdout } = await cluster.kubectl(
+      ['-n', 'svctrace-system', 'exec', '-i', name, '--', '/usr/local/bin/node', '/probe.mjs'],
+      { input: request(node) },
+    );
     const record = z.object({ kind: z.string(), what: z.string().optional() });
-    return stdout.trim().split('\n').map((line) => record.parse(JSON.parse(line))).filter(({ kind }) => kind === 'unread').map(({ what }) => what ?? '');
+    return stdout
+      .trim()
+      .split('\n')
+      .map((line) => record.parse(JSON.parse(line)))
+      .filter(({ kind }) => kind === 'unread')
+      .map(({ what }) => what ?? '');
   } finally {
     await cluster.kubectl(['-n', 'svctrace-system', 'delete', 'pod', name, '--wait=false']);
   }
@@ -76,10 +101,22 @@ describe('the capabilities of a probe', () => {
     };
     await kubectl(['apply', '-f', '-'], { input: JSON.stringify(trace) });
     try {
-      await kubectl(['wait', '--for=condition=Ready', 'servicetrace/look-at-probes', '--timeout=60s'], { timeout: 70_000 });
+      await kubectl(['wait', '--for=condition=Ready', 'servicetrace/look-at-probes', '--timeout=60s'], {
+        timeout: 70_000,
+      });
       const { stdout } = await kubectl(['get', 'pods', '-A', '-l', 'app.kubernetes.io/component=probe', '-o', 'json']);
       const { items } = z
-        .object({ items: z.array(z.object({ metadata: z.object({ namespace: z.string() }), spec: z.looseObject({ nodeName: z.string(), containers: z.array(z.looseObject({ securityContext: z.unknown(), ports: z.unknown().optional() })) }) })) })
+        .object({
+          items: z.array(
+            z.object({
+              metadata: z.object({ namespace: z.string() }),
+              spec: z.looseObject({
+                nodeName: z.string(),
+                containers: z.array(z.looseObject({ securityContext: z.unknown(), ports: z.unknown().optional() })),
+              }),
+            }),
+          ),
+        })
         .parse(JSON.parse(stdout));
       expect(items.map(({ spec }) => spec.nodeName).sort()).toEqual(['node-a', 'node-b', 'node-c']);
       for (const { metadata, spec } of items) {
@@ -89,10 +126,16 @@ describe('the capabilities of a probe', () => {
         expect(JSON.stringify(spec['volumes'])).not.toMatch(/hostPath|serviceAccountToken|secret/i);
         for (const container of spec.containers) {
           expect(container.ports).toBeUndefined();
-          expect(container.securityContext).toMatchObject({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] }, seccompProfile: { type: 'RuntimeDefault' } });
+          expect(container.securityContext).toMatchObject({
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'], add: ['NET_ADMIN', 'NET_RAW'] },
+            seccompProfile: { type: 'RuntimeDefault' },
+          });
         }
       }
-      for (const word of ['auth-service', 'tenant-word', 'client-a', 'look-at-probes']) expect(stdout).not.toContain(word);
+      for (const word of ['auth-service', 'tenant-word', 'client-a', 'look-at-probes'])
+        expect(stdout).not.toContain(word);
     } finally {
       await kubectl(['delete', 'servicetrace', 'look-at-probes']);
     }

@@ -15,7 +15,10 @@ const answerSchema = z.object({
   unknown: z.array(z.string()).optional(),
   nodes: z.array(z.string()),
 });
-const resultSchema = z.union([z.object({ answers: z.array(answerSchema) }).transform(({ answers }) => answers), answerSchema.transform((answer) => [answer])]);
+const resultSchema = z.union([
+  z.object({ answers: z.array(answerSchema) }).transform(({ answers }) => answers),
+  answerSchema.transform((answer) => [answer]),
+]);
 
 async function simulate(args: readonly string[]): Promise<z.infer<typeof answerSchema>[]> {
   const { stdout, stderr, exitCode } = await svctrace(['simulate', ...args, '-o', 'json']);
@@ -58,11 +61,25 @@ clusterTest('walks the packet of a node on that node alone, from OUTPUT, and mas
   const clusterIP = await addressOf('service', 'auth-service', '{.spec.clusterIP}');
   const node = (await cluster()).node('node-b').ip;
   const answers = await simulate(['auth-service', '--from', node, '--to', `${clusterIP}:80`]);
-  expect(answers.map(({ nodes, verdict, masquerade, path }) => [nodes, verdict, masquerade, path.find(({ chain }) => chain.startsWith('nat-'))?.chain])).toEqual([[['node-b'], 'DNAT', true, 'nat-output']]);
+  expect(
+    answers.map(({ nodes, verdict, masquerade, path }) => [
+      nodes,
+      verdict,
+      masquerade,
+      path.find(({ chain }) => chain.startsWith('nat-'))?.chain,
+    ]),
+  ).toEqual([[['node-b'], 'DNAT', true, 'nat-output']]);
 });
 
 clusterTest('refuses a packet of another Service, whose rules nobody read', async () => {
-  const { stderr, exitCode } = await svctrace(['simulate', 'auth-service', '--from', '10.244.1.77', '--to', '10.96.0.10:53/udp']);
+  const { stderr, exitCode } = await svctrace([
+    'simulate',
+    'auth-service',
+    '--from',
+    '10.244.1.77',
+    '--to',
+    '10.96.0.10:53/udp',
+  ]);
   expect(exitCode).toBe(2);
   expect(stderr).toContain("is no address of Service auth-service, and a trace holds no other's rules");
 });

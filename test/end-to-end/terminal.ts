@@ -29,7 +29,11 @@ export interface Terminal {
 /** Starts `command` (a shell line; empty for none) in a terminal of the given size; the shell stays when the command ends. */
 export async function openTerminal(
   command: string,
-  { columns = 120, rows = 40, env = {} }: { columns?: number; rows?: number; env?: Readonly<Record<string, string>> } = {},
+  {
+    columns = 120,
+    rows = 40,
+    env = {},
+  }: { columns?: number; rows?: number; env?: Readonly<Record<string, string>> } = {},
 ): Promise<Terminal> {
   const folder = mkdtempSync(join(tmpdir(), 'svctrace-terminal-'));
   const tmux = async (...args: readonly string[]): Promise<string> =>
@@ -47,9 +51,13 @@ export async function openTerminal(
     let before: string | undefined;
     for (;;) {
       const now = await screen();
-      if ((typeof text === 'string' ? now.includes(text) : text.test(now)) && (!isSettled || now === before)) return now;
+      if ((typeof text === 'string' ? now.includes(text) : text.test(now)) && (!isSettled || now === before))
+        return now;
       before = now;
-      if (Date.now() > end) throw new Error(`${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`);
+      if (Date.now() > end)
+        throw new Error(
+          `${String(text)} did not come to the screen within ${String(seconds)} s; the screen is:\n${now}`,
+        );
       await sleep(100);
     }
   };

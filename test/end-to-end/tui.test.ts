@@ -10,9 +10,17 @@ import { openTerminal, type Terminal } from './terminal.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 
-async function inTerminal(cluster: Cluster, args: string, size: { columns: number; rows: number }, look: (terminal: Terminal) => Promise<void>): Promise<void> {
+async function inTerminal(
+  cluster: Cluster,
+  args: string,
+  size: { columns: number; rows: number },
+  look: (terminal: Terminal) => Promise<void>,
+): Promise<void> {
   const path = `${dist}:${cluster.programs.kubernetesDirectory}:${process.env['PATH'] ?? ''}`;
-  const terminal = await openTerminal(`kubectl svctrace ${args}`, { ...size, env: { KUBECONFIG: cluster.kubeconfigPath, PATH: path } });
+  const terminal = await openTerminal(`kubectl svctrace ${args}`, {
+    ...size,
+    env: { KUBECONFIG: cluster.kubeconfigPath, PATH: path },
+  });
   try {
     await look(terminal);
   } finally {
@@ -21,25 +29,31 @@ async function inTerminal(cluster: Cluster, args: string, size: { columns: numbe
 }
 
 describe('kubectl svctrace auth-service on a terminal', () => {
-  for (const size of [{ columns: 80, rows: 24 }, { columns: 120, rows: 40 }]) {
-    clusterTest(`shows the nodes live at ${String(size.columns)}x${String(size.rows)}, and gives the terminal back`, async (running) => {
-      await inTerminal(running, 'auth-service', size, async (terminal) => {
-        const first = await terminal.waitFor(/node-a[\s\S]*node-b[\s\S]*node-c/);
-        expect(first).toContain('auth-service');
-        const screen = await terminal.waitFor(/nftables/);
-        for (const line of screen.split('\n')) expect(line.length).toBeLessThanOrEqual(size.columns);
-        await terminal.press('?');
-        await terminal.waitFor(/quit/i);
-        await terminal.press('Escape');
-        await terminal.press('q');
-        const after = await terminal.waitFor(/shell> *$/m);
-        expect(after).not.toContain('nftables');
-      });
-      await eventually(async () => {
-        const { stdout } = await running.kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
-        expect(stdout).toBe('');
-      });
-    });
+  for (const size of [
+    { columns: 80, rows: 24 },
+    { columns: 120, rows: 40 },
+  ]) {
+    clusterTest(
+      `shows the nodes live at ${String(size.columns)}x${String(size.rows)}, and gives the terminal back`,
+      async (running) => {
+        await inTerminal(running, 'auth-service', size, async (terminal) => {
+          const first = await terminal.waitFor(/node-a[\s\S]*node-b[\s\S]*node-c/);
+          expect(first).toContain('auth-service');
+          const screen = await terminal.waitFor(/nftables/);
+          for (const line of screen.split('\n')) expect(line.length).toBeLessThanOrEqual(size.columns);
+          await terminal.press('?');
+          await terminal.waitFor(/quit/i);
+          await terminal.press('Escape');
+          await terminal.press('q');
+          const after = await terminal.waitFor(/shell> *$/m);
+          expect(after).not.toContain('nftables');
+        });
+        await eventually(async () => {
+          const { stdout } = await running.kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
+          expect(stdout).toBe('');
+        });
+      },
+    );
   }
 
   clusterTest('follows connections as they are made', async (running) => {
@@ -85,48 +99,70 @@ describe('kubectl svctrace auth-service on a terminal', () => {
     });
   });
 
-  clusterTest('shows the lines of all pods with their nodes as they are written, and what becomes of the pods', async (running) => {
-    await inTerminal(running, 'auth-service --view logs', { columns: 120, rows: 40 }, async (terminal) => {
-      await terminal.waitFor(/\[8 logs\]\n +3 pods, \d+ lines, times in UTC; the newest is followed/);
-      const { stdout: address } = await running.kubectl(['get', 'service', 'auth-service', '-o', 'jsonpath={.spec.clusterIP}']);
-      const pods = z
-        .object({ items: z.array(z.object({ metadata: z.object({ name: z.string() }), spec: z.object({ nodeName: z.string() }) })) })
-        .parse(JSON.parse((await running.kubectl(['get', 'pods', '-l', 'app=auth-service', '-o', 'json'])).stdout)).items.map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName }));
-      const { stdout: client } = await running.kubectl(['get', 'pod', 'client-a', '-o', 'jsonpath={.status.podIP}']);
-      const answers = await connect('client-a', address, 80, 20);
-      for (const { answer, localPort } of [answers[0], answers.at(-1)].flatMap((each) => each ?? [])) {
-        await terminal.waitFor(new RegExp(`${pods.find(({ name }) => name === answer)?.node ?? 'no node'} +${answer} GET / from ${client}:${String(localPort)}`));
-      }
+  clusterTest(
+    'shows the lines of all pods with their nodes as they are written, and what becomes of the pods',
+    async (running) => {
+      await inTerminal(running, 'auth-service --view logs', { columns: 120, rows: 40 }, async (terminal) => {
+        await terminal.waitFor(/\[8 logs\]\n +3 pods, \d+ lines, times in UTC; the newest is followed/);
+        const { stdout: address } = await running.kubectl([
+          'get',
+          'service',
+          'auth-service',
+          '-o',
+          'jsonpath={.spec.clusterIP}',
+        ]);
+        const pods = z
+          .object({
+            items: z.array(
+              z.object({ metadata: z.object({ name: z.string() }), spec: z.object({ nodeName: z.string() }) }),
+            ),
+          })
+          .parse(JSON.parse((await running.kubectl(['get', 'pods', '-l', 'app=auth-service', '-o', 'json'])).stdout))
+          .items.map(({ metadata, spec }) => ({ name: metadata.name, node: spec.nodeName }));
+        const { stdout: client } = await running.kubectl(['get', 'pod', 'client-a', '-o', 'jsonpath={.status.podIP}']);
+        const answers = await connect('client-a', address, 80, 20);
+        for (const { answer, localPort } of [answers[0], answers.at(-1)].flatMap((each) => each ?? [])) {
+          await terminal.waitFor(
+            new RegExp(
+              `${pods.find(({ name }) => name === answer)?.node ?? 'no node'} +${answer} GET / from ${client}:${String(localPort)}`,
+            ),
+          );
+        }
 
-      // Whoever looks at an older line keeps it, and G goes back to the newest.
-      await terminal.press('k');
-      const chosen = /^▸.*$/m.exec(await terminal.waitFor(/stays here \(f follows the newest\)/))?.[0] ?? 'no line is chosen';
-      const [next] = await connect('client-b', address, 80, 1);
-      const after = await terminal.waitFor(new RegExp(`GET / from \\S+:${String(next?.localPort)}`));
-      expect(after).toContain(chosen);
-      await terminal.press('G');
-      await terminal.waitFor(new RegExp(`the newest is followed[^]*\n▸ .*:${String(next?.localPort)}$`, 'm'));
+        // Whoever looks at an older line keeps it, and G goes back to the newest.
+        await terminal.press('k');
+        const chosen =
+          /^▸.*$/m.exec(await terminal.waitFor(/stays here \(f follows the newest\)/))?.[0] ?? 'no line is chosen';
+        const [next] = await connect('client-b', address, 80, 1);
+        const after = await terminal.waitFor(new RegExp(`GET / from \\S+:${String(next?.localPort)}`));
+        expect(after).toContain(chosen);
+        await terminal.press('G');
+        await terminal.waitFor(new RegExp(`the newest is followed[^]*\n▸ .*:${String(next?.localPort)}$`, 'm'));
 
-      await terminal.press('/');
-      await terminal.press(...'node-b');
-      await terminal.press('Enter');
-      const filtered = await terminal.waitFor(/\d+ of \d+ lines, times/);
-      expect(filtered.split('\n').filter((line) => / \d\d:\d\d:\d\d node-[ac] /.test(line))).toEqual([]);
-      expect(filtered).toMatch(/\d\d:\d\d:\d\d node-b auth-service-/);
+        await terminal.press('/');
+        await terminal.press(...'node-b');
+        await terminal.press('Enter');
+        const filtered = await terminal.waitFor(/\d+ of \d+ lines, times/);
+        expect(filtered.split('\n').filter((line) => / \d\d:\d\d:\d\d node-[ac] /.test(line))).toEqual([]);
+        expect(filtered).toMatch(/\d\d:\d\d:\d\d node-b auth-service-/);
 
-      const ended = pods.find(({ node }) => node === 'node-b')?.name ?? 'no pod';
-      await running.kubectl(['delete', 'pod', ended, '--wait=false']);
-      await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is being deleted`));
-      await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is gone`));
-      const [, successor = 'no pod'] = /node-b (auth-service-\S+) - a new pod/.exec(await terminal.waitFor(/node-b auth-service-\S+ - a new pod[^]* serves tcp/)) ?? [];
-      expect(successor).not.toBe(ended);
-      await terminal.waitFor(new RegExp(`node-b ${successor} ${successor} serves tcp`));
-      await terminal.waitFor(/\n +3 pods, \d+ of/);
-      await terminal.press('q');
-      await terminal.waitFor(/shell> *$/m);
-    });
-    await running.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=60s']);
-  });
+        const ended = pods.find(({ node }) => node === 'node-b')?.name ?? 'no pod';
+        await running.kubectl(['delete', 'pod', ended, '--wait=false']);
+        await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is being deleted`));
+        await terminal.waitFor(new RegExp(`node-b ${ended} - the pod is gone`));
+        const [, successor = 'no pod'] =
+          /node-b (auth-service-\S+) - a new pod/.exec(
+            await terminal.waitFor(/node-b auth-service-\S+ - a new pod[^]* serves tcp/),
+          ) ?? [];
+        expect(successor).not.toBe(ended);
+        await terminal.waitFor(new RegExp(`node-b ${successor} ${successor} serves tcp`));
+        await terminal.waitFor(/\n +3 pods, \d+ of/);
+        await terminal.press('q');
+        await terminal.waitFor(/shell> *$/m);
+      });
+      await running.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=60s']);
+    },
+  );
 
   clusterTest('shows the last words of a pod that crashes, each restart, and what it waits for', async (running) => {
     const crashing = {
@@ -134,9 +170,18 @@ describe('kubectl svctrace auth-service on a terminal', () => {
       kind: 'Pod',
       metadata: { name: 'crashing', labels: { app: 'crashing' } },
       // Without a port, the server says so and ends.
-      spec: { nodeName: 'node-c', terminationGracePeriodSeconds: 0, containers: [{ name: 'server', image: testpodImage, imagePullPolicy: 'Never', args: ['serve'] }] },
+      spec: {
+        nodeName: 'node-c',
+        terminationGracePeriodSeconds: 0,
+        containers: [{ name: 'server', image: testpodImage, imagePullPolicy: 'Never', args: ['serve'] }],
+      },
     };
-    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'crashing' }, spec: { selector: { app: 'crashing' }, ports: [{ port: 80, targetPort: 8080 }] } };
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'crashing' },
+      spec: { selector: { app: 'crashing' }, ports: [{ port: 80, targetPort: 8080 }] },
+    };
     const objects = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: [service, crashing] });
     await running.kubectl(['apply', '-f', '-'], { input: objects });
     try {
@@ -145,7 +190,11 @@ describe('kubectl svctrace auth-service on a terminal', () => {
           await terminal.waitFor(/node-c crashing testpod serve: name at least one --port or --udp-port/);
           await terminal.waitFor(/▲ not running: crashing \(CrashLoopBackOff\)/);
           // The kubelet waits longer before each restart: one is enough.
-          if (origin === '') await terminal.waitFor(/node-c crashing - started again, restart \d+\n[^]*node-c crashing ✖ ended with exit code 1/, 120);
+          if (origin === '')
+            await terminal.waitFor(
+              /node-c crashing - started again, restart \d+\n[^]*node-c crashing ✖ ended with exit code 1/,
+              120,
+            );
           await terminal.press('q');
           await terminal.waitFor(/shell> *$/m);
         });
@@ -158,8 +207,17 @@ describe('kubectl svctrace auth-service on a terminal', () => {
   clusterTest('prints a line for each change where it watches without a live view', async (running) => {
     await inTerminal(running, 'auth-service -w -o table | cat', { columns: 160, rows: 60 }, async (terminal) => {
       await terminal.waitFor(/EndpointSlices {2}3\/3 endpoints ready/);
-      await running.kubectl(['delete', 'pod', '-l', 'app=auth-service', '--field-selector=spec.nodeName=node-b', '--wait=false']);
-      await terminal.waitFor(/TIME +NODE +WHAT +CHANGE[\s\S]* - +endpoint +endpoint \S+ \(auth-service-\S+ on \S+\) came/);
+      await running.kubectl([
+        'delete',
+        'pod',
+        '-l',
+        'app=auth-service',
+        '--field-selector=spec.nodeName=node-b',
+        '--wait=false',
+      ]);
+      await terminal.waitFor(
+        /TIME +NODE +WHAT +CHANGE[\s\S]* - +endpoint +endpoint \S+ \(auth-service-\S+ on \S+\) came/,
+      );
       await terminal.waitFor(/ node-[abc] +rules +rules of ClusterIP \S+ send to \S+ now/);
       await terminal.press('C-c');
       await terminal.waitFor(/shell> *$/m);

@@ -21,7 +21,22 @@ export const healthyServices: readonly string[] = [
   'default/auth-service',
   'default/kubernetes',
   'kube-system/kube-dns',
-  ...['elsewhere', 'external-ip', 'headless', 'host-network', 'internal-local', 'load-balancer', 'load-balancer-local', 'many-ports', 'nobody-home', 'node-port', 'node-port-local', 'only-ipv6', 'same-zone', 'sticky'].map((name) => `kinds/${name}`),
+  ...[
+    'elsewhere',
+    'external-ip',
+    'headless',
+    'host-network',
+    'internal-local',
+    'load-balancer',
+    'load-balancer-local',
+    'many-ports',
+    'nobody-home',
+    'node-port',
+    'node-port-local',
+    'only-ipv6',
+    'same-zone',
+    'sticky',
+  ].map((name) => `kinds/${name}`),
 ];
 
 export async function deployKinds(place: Place): Promise<void> {
@@ -32,5 +47,9 @@ export async function deployKinds(place: Place): Promise<void> {
 /** Findings beyond those that are meant, each with the Service that it is of. */
 export async function healthyFindings(place: Place): Promise<FindingAt[]> {
   const found = await place.findings(healthyServices);
-  return [...found].flatMap(([service, findings]) => findingsAt(findings).filter((finding) => meant.get(service)?.includes(finding) !== true).map((finding) => `${finding} (${service})`));
+  return [...found].flatMap(([service, findings]) =>
+    findingsAt(findings)
+      .filter((finding) => meant.get(service)?.includes(finding) !== true)
+      .map((finding) => `${finding} (${service})`),
+  );
 }

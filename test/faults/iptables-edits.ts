@@ -4,7 +4,14 @@ import { splitName } from './place.ts';
 
 /** The rules of a table, or of one of its chains, as `iptables -S` prints them. */
 export async function rulesOf(node: ClusterNode, table: string, chain?: string): Promise<string[]> {
-  const { stdout } = await node.exec(['iptables', '--wait', '-t', table, '-S', ...(chain === undefined ? [] : [chain])]);
+  const { stdout } = await node.exec([
+    'iptables',
+    '--wait',
+    '-t',
+    table,
+    '-S',
+    ...(chain === undefined ? [] : [chain]),
+  ]);
   return stdout.split('\n').filter((line) => line.startsWith('-A '));
 }
 
@@ -46,7 +53,8 @@ export async function endpointRules(node: ClusterNode, service: string): Promise
 export function only(rules: readonly string[], text: string): string {
   const found = rules.filter((rule) => rule.includes(text));
   const [rule] = found;
-  if (rule === undefined || found.length > 1) throw new Error(`${String(found.length)} rules hold ${text}, and not one`);
+  if (rule === undefined || found.length > 1)
+    throw new Error(`${String(found.length)} rules hold ${text}, and not one`);
   return rule;
 }
 

@@ -23,20 +23,28 @@ const endpointSlices = z.object({
     z.object({
       addressType: z.string(),
       metadata: z.object({ name: z.string() }),
-      endpoints: z.array(
-        z.object({
-          addresses: z.array(z.string()),
-          nodeName: z.string().optional(),
-          conditions: z.object({ ready: z.boolean().optional() }).optional(),
-          targetRef: z.object({ name: z.string().optional() }).optional(),
-        }),
-      ).nullish(),
+      endpoints: z
+        .array(
+          z.object({
+            addresses: z.array(z.string()),
+            nodeName: z.string().optional(),
+            conditions: z.object({ ready: z.boolean().optional() }).optional(),
+            targetRef: z.object({ name: z.string().optional() }).optional(),
+          }),
+        )
+        .nullish(),
     }),
   ),
 });
 
 const pods = z.object({
-  items: z.array(z.object({ metadata: z.object({ name: z.string(), uid: z.string() }), spec: z.object({ nodeName: z.string().optional() }), status: z.object({ podIP: z.string().optional() }) })),
+  items: z.array(
+    z.object({
+      metadata: z.object({ name: z.string(), uid: z.string() }),
+      spec: z.object({ nodeName: z.string().optional() }),
+      status: z.object({ podIP: z.string().optional() }),
+    }),
+  ),
 });
 
 export interface PodAt {
@@ -77,17 +85,28 @@ export class Place {
    * What is found of each of the Services, collected from all nodes by the engine that --standalone uses.
    * @param asked what else is asked of a Service, as the command line asks it
    */
-  async findings(services: readonly string[], asked: ReadonlyMap<string, Pick<Fault, 'client' | 'connect'>> = new Map()): Promise<Map<string, readonly FindingStatus[]>> {
+  async findings(
+    services: readonly string[],
+    asked: ReadonlyMap<string, Pick<Fault, 'client' | 'connect'>> = new Map(),
+  ): Promise<Map<string, readonly FindingStatus[]>> {
     const found = new Map<string, readonly FindingStatus[]>();
     for (let start = 0; start < services.length; start += servicesOfRound) {
       const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
         const [space, name] = splitName(service);
         const { client, connect } = asked.get(service) ?? {};
-        const spec: ServiceTraceSpec = { serviceRef: { name }, ...(client === undefined ? {} : { from: { pod: client } }), ...(connect === undefined ? {} : { collect: { connect: 'Transport' } }) };
+        const spec: ServiceTraceSpec = {
+          serviceRef: { name },
+          ...(client === undefined ? {} : { from: { pod: client } }),
+          ...(connect === undefined ? {} : { collect: { connect: 'Transport' } }),
+        };
         const { status } = await this.#engine.trace({ namespace: space, spec });
         const trace = traceOf({ namespace: space, name, spec, status });
-        const connected = connect === 'pod' && client !== undefined ? await traceWithPodConnections({ kubeConfig: this.#kubeConfig }, trace, client) : trace;
-        if (connected.status?.client?.untried !== undefined) throw new Error(`${client ?? ''} did not connect: ${connected.status.client.untried}`);
+        const connected =
+          connect === 'pod' && client !== undefined
+            ? await traceWithPodConnections({ kubeConfig: this.#kubeConfig }, trace, client)
+            : trace;
+        if (connected.status?.client?.untried !== undefined)
+          throw new Error(`${client ?? ''} did not connect: ${connected.status.client.untried}`);
         found.set(service, connected.status?.findings ?? []);
       });
       await this.#probes?.round(traces);
@@ -96,19 +115,28 @@ export class Place {
   }
 
   async kubectl(args: readonly string[], input?: string): Promise<string> {
-    const { stdout } = await this.cluster.kubectl(args, { timeout: 120_000, ...(input === undefined ? {} : { input }) });
+    const { stdout } = await this.cluster.kubectl(args, {
+      timeout: 120_000,
+      ...(input === undefined ? {} : { input }),
+    });
     return stdout;
   }
 
   /** Makes the objects, or makes them what they are said to be, in the suite's namespace unless they name another. */
   async apply(objects: readonly KubernetesObject[]): Promise<void> {
     if (objects.length === 0) return;
-    await this.kubectl(['apply', '-n', namespace, '--validate=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    await this.kubectl(
+      ['apply', '-n', namespace, '--validate=false', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+    );
   }
 
   async delete(objects: readonly KubernetesObject[]): Promise<void> {
     if (objects.length === 0) return;
-    await this.kubectl(['delete', '-n', namespace, '--ignore-not-found', '--wait=false', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+    await this.kubectl(
+      ['delete', '-n', namespace, '--ignore-not-found', '--wait=false', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+    );
   }
 
   /** A strategic merge patch of an object of the suite's namespace, such as `service/web`. */
@@ -131,12 +159,26 @@ export class Place {
   }
 
   /** The addresses of the Service's endpoints of one family, sorted, and the names of the slices that hold them. */
-  async endpoints(service: string, family: 'IPv4' | 'IPv6' = 'IPv4'): Promise<{ readonly addresses: readonly string[]; readonly slices: readonly string[] }> {
+  async endpoints(
+    service: string,
+    family: 'IPv4' | 'IPv6' = 'IPv4',
+  ): Promise<{ readonly addresses: readonly string[]; readonly slices: readonly string[] }> {
     const [space, name] = splitName(service);
-    const text = await this.kubectl(['-n', space, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${name}`, '-o', 'json']);
+    const text = await this.kubectl([
+      '-n',
+      space,
+      'get',
+      'endpointslices',
+      '-l',
+      `kubernetes.io/service-name=${name}`,
+      '-o',
+      'json',
+    ]);
     const slices = endpointSlices.parse(JSON.parse(text)).items.filter(({ addressType }) => addressType === family);
     return {
-      addresses: slices.flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses.slice(0, 1))).sort(),
+      addresses: slices
+        .flatMap(({ endpoints }) => (endpoints ?? []).flatMap(({ addresses }) => addresses.slice(0, 1)))
+        .sort(),
       slices: slices.map(({ metadata }) => metadata.name).sort(),
     };
   }
@@ -161,7 +203,17 @@ export class Place {
 
   /** Takes the node's probe away: the next collection makes another, from the image that the node has then. */
   async renewProbe(node: string): Promise<void> {
-    await this.kubectl(['-n', 'kube-system', 'delete', 'pod', '-l', `svctrace.io/instance=${this.#instance}`, '--field-selector', `spec.nodeName=${node}`, '--wait=true']);
+    await this.kubectl([
+      '-n',
+      'kube-system',
+      'delete',
+      'pod',
+      '-l',
+      `svctrace.io/instance=${this.#instance}`,
+      '--field-selector',
+      `spec.nodeName=${node}`,
+      '--wait=true',
+    ]);
   }
 
   /** Until the node's kube-proxy says that it is healthy, which it does after its first sync. */
@@ -180,7 +232,14 @@ export function splitName(service: string): [namespace: string, name: string] {
 
 /** As a sorted set. */
 export function findingsAt(findings: readonly FindingStatus[]): FindingAt[] {
-  return [...new Set(findings.map(({ id, node, severity }) => `${id}${node === undefined ? '' : ` ${node}`}${severities.get(id) === severity ? '' : ` (${severity})`}`))].sort();
+  return [
+    ...new Set(
+      findings.map(
+        ({ id, node, severity }) =>
+          `${id}${node === undefined ? '' : ` ${node}`}${severities.get(id) === severity ? '' : ` (${severity})`}`,
+      ),
+    ),
+  ].sort();
 }
 
 /** That each kind usually has. */

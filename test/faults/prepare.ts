@@ -15,12 +15,24 @@ export async function prepare(place: Place, groups: readonly FaultGroup[]): Prom
   // As where the controllers give each node its range of pods' addresses: it is the one that its network plugin has.
   for (const { name, podCIDRs } of place.cluster.nodes) {
     if ((await place.kubectl(['get', 'node', name, '-o', 'jsonpath={.spec.podCIDR}'])) === '') {
-      await place.kubectl(['patch', 'node', name, '--patch', JSON.stringify({ spec: { podCIDR: podCIDRs[0], podCIDRs } })]);
+      await place.kubectl([
+        'patch',
+        'node',
+        name,
+        '--patch',
+        JSON.stringify({ spec: { podCIDR: podCIDRs[0], podCIDRs } }),
+      ]);
     }
   }
   await place.apply(objects);
-  await untilReady(place, [...sharedWorkload, ...objects].flatMap(({ kind, metadata }) => (kind === 'Pod' ? [metadata.name] : [])));
-  const deployments = objects.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => `deployment/${metadata.name}`);
-  if (deployments.length > 0) await place.kubectl(['-n', namespace, 'wait', '--for=condition=Available', '--timeout=90s', ...deployments]);
+  await untilReady(
+    place,
+    [...sharedWorkload, ...objects].flatMap(({ kind, metadata }) => (kind === 'Pod' ? [metadata.name] : [])),
+  );
+  const deployments = objects
+    .filter(({ kind }) => kind === 'Deployment')
+    .map(({ metadata }) => `deployment/${metadata.name}`);
+  if (deployments.length > 0)
+    await place.kubectl(['-n', namespace, 'wait', '--for=condition=Available', '--timeout=90s', ...deployments]);
   await sleep(syncGraceSeconds * 1000);
 }

@@ -13,8 +13,13 @@ export interface SuiteResults {
 
 export function reportOf({ results, healthyServices, healthyFindings }: SuiteResults): string {
   const scores = scoresOf(results, healthyFindings);
-  const sum = (of: (score: (typeof scores)[number]) => number): number => scores.reduce((total, score) => total + of(score), 0);
-  const [right, wrong, missed] = [sum((score) => score.right), sum((score) => score.wrong), sum((score) => score.missed)];
+  const sum = (of: (score: (typeof scores)[number]) => number): number =>
+    scores.reduce((total, score) => total + of(score), 0);
+  const [right, wrong, missed] = [
+    sum((score) => score.right),
+    sum((score) => score.wrong),
+    sum((score) => score.missed),
+  ];
   const shown = new Set(scores.filter((score) => score.right > 0).map(({ id }) => id));
   return [
     '# What the diagnosis finds',
@@ -32,7 +37,15 @@ export function reportOf({ results, healthyServices, healthyFindings }: SuiteRes
     '',
     '| fault | what is done | expected | found | exact |',
     '|---|---|---|---|---|',
-    ...results.map((result) => row([result.fault.name, result.fault.does, list([...result.fault.expected].sort()), list([...result.found, ...result.foundHealthy.map((finding) => `${finding} (without the fault)`)]), isExact(result) ? 'yes' : 'NO'])),
+    ...results.map((result) =>
+      row([
+        result.fault.name,
+        result.fault.does,
+        list([...result.fault.expected].sort()),
+        list([...result.found, ...result.foundHealthy.map((finding) => `${finding} (without the fault)`)]),
+        isExact(result) ? 'yes' : 'NO',
+      ]),
+    ),
     '',
     '## Precision and recall of each kind of finding',
     '',
@@ -40,7 +53,16 @@ export function reportOf({ results, healthyServices, healthyFindings }: SuiteRes
     '',
     '| finding | expected and found | found, not expected | expected, not found | precision | recall |',
     '|---|---|---|---|---|---|',
-    ...scores.map((score) => row([score.id, String(score.right), String(score.wrong), String(score.missed), share(score.right, score.wrong), share(score.right, score.missed)])),
+    ...scores.map((score) =>
+      row([
+        score.id,
+        String(score.right),
+        String(score.wrong),
+        String(score.missed),
+        share(score.right, score.wrong),
+        share(score.right, score.missed),
+      ]),
+    ),
     '',
     '## Kinds that no fault of the suite gives',
     '',

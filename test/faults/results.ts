@@ -26,7 +26,8 @@ export function scoresOf(results: readonly FaultResult[], healthy: readonly Find
   };
   for (const { fault, found, foundHealthy } of results) {
     for (const finding of fault.expected) scoreOf(finding)[found.includes(finding) ? 'right' : 'missed'] += 1;
-    for (const finding of [...found.filter((one) => !fault.expected.includes(one)), ...foundHealthy]) scoreOf(finding).wrong += 1;
+    for (const finding of [...found.filter((one) => !fault.expected.includes(one)), ...foundHealthy])
+      scoreOf(finding).wrong += 1;
   }
   for (const finding of healthy) scoreOf(finding).wrong += 1;
   return [...scores].map(([id, score]) => ({ id, ...score })).sort((one, other) => (one.id < other.id ? -1 : 1));

@@ -41,15 +41,26 @@ export async function runGroup(place: Place, group: FaultGroup): Promise<FaultRe
       group: group.name,
       fault,
       found: findingsAt(findings),
-      foundHealthy: [...new Set([before, after].flatMap((collected) => beyondHealthy(fault, ofFault(fault, collected.get(fault.service) ?? []))))].sort(),
-      messages: findings.map(({ id, message, evidence }) => `${id}: ${message}${evidence.length === 0 ? '' : ` [${evidence.join(' | ')}]`}`),
+      foundHealthy: [
+        ...new Set(
+          [before, after].flatMap((collected) =>
+            beyondHealthy(fault, ofFault(fault, collected.get(fault.service) ?? [])),
+          ),
+        ),
+      ].sort(),
+      messages: findings.map(
+        ({ id, message, evidence }) => `${id}: ${message}${evidence.length === 0 ? '' : ` [${evidence.join(' | ')}]`}`,
+      ),
     };
   });
 }
 
 /** Each Service once, whatever the number of its faults. */
 async function collectAll(place: Place, faults: readonly Fault[]): Promise<Map<string, readonly FindingStatus[]>> {
-  return place.findings([...new Set(faults.map(({ service }) => service))], new Map(faults.map((fault) => [fault.service, fault])));
+  return place.findings(
+    [...new Set(faults.map(({ service }) => service))],
+    new Map(faults.map((fault) => [fault.service, fault])),
+  );
 }
 
 /** Of faults that share a Service, each has the findings of its own node. */

@@ -21,14 +21,19 @@ const { values } = parseArgs({ options: { group: { type: 'string' }, cluster: { 
 const name = process.env['SVCTRACE_TEST_CLUSTER'] ?? 'faults';
 
 async function open(): Promise<Cluster> {
-  const cluster = values.cluster === undefined ? await startCluster({ name, onProgress: progressPrinter('cluster: ') }) : await attachCluster(values.cluster);
+  const cluster =
+    values.cluster === undefined
+      ? await startCluster({ name, onProgress: progressPrinter('cluster: ') })
+      : await attachCluster(values.cluster);
   await loadProjectImages(cluster);
   await deployAuthService(cluster);
   return cluster;
 }
 
 function print({ fault, found, foundHealthy, messages }: FaultResult): void {
-  process.stdout.write(`  ${fault.name}\n    expected ${[...fault.expected].sort().join(', ')}\n    found    ${found.join(', ')}\n`);
+  process.stdout.write(
+    `  ${fault.name}\n    expected ${[...fault.expected].sort().join(', ')}\n    found    ${found.join(', ')}\n`,
+  );
   if (foundHealthy.length > 0) process.stdout.write(`    without the fault ${foundHealthy.join(', ')}\n`);
   for (const message of messages) process.stdout.write(`      ${message}\n`);
 }
@@ -43,7 +48,9 @@ try {
   await deployKinds(place);
   await prepare(place, groups);
   const healthy = await healthyFindings(place);
-  process.stdout.write(`healthy cluster, ${String(healthyServices.length)} Services: ${healthy.join(', ') || 'nothing found'}\n`);
+  process.stdout.write(
+    `healthy cluster, ${String(healthyServices.length)} Services: ${healthy.join(', ') || 'nothing found'}\n`,
+  );
   for (const group of groups) {
     const started = Date.now();
     const made = await runGroup(place, group).catch((error: unknown): FaultResult[] => {
@@ -51,13 +58,16 @@ try {
       return [];
     });
     results.push(...made);
-    process.stdout.write(`${group.name}: ${String(made.filter(isExact).length)} of ${String(made.length)} exact, ${((Date.now() - started) / 1000).toFixed(1)} s\n`);
+    process.stdout.write(
+      `${group.name}: ${String(made.filter(isExact).length)} of ${String(made.length)} exact, ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+    );
     for (const result of made) if (!isExact(result)) print(result);
   }
   const report = reportOf({ results, healthyServices: healthyServices.length, healthyFindings: healthy });
   process.stdout.write(report);
   for (const line of failed) process.stderr.write(`${line}\n`);
-  if (values.group === undefined && failed.length === 0) await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);
+  if (values.group === undefined && failed.length === 0)
+    await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);
   process.exitCode = failed.length === 0 && healthy.length === 0 && results.every(isExact) ? 0 : 1;
 } finally {
   await place.close();

@@ -44,7 +44,9 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'keepC
     const { promise, resolve } = Promise.withResolvers<NodeAnswer>();
     this.#asked.push({ node, request, answer: resolve });
     // A trace asks all its nodes in one go.
-    setImmediate(() => { this.#askWhenAllHave(); });
+    setImmediate(() => {
+      this.#askWhenAllHave();
+    });
     return promise;
   }
 
@@ -65,14 +67,23 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'keepC
   }
 
   #askWhenAllHave(): void {
-    const services = new Set(this.#asked.flatMap(({ request }) => request.services.map(({ namespace, name }) => `${namespace}/${name}`)));
+    const services = new Set(
+      this.#asked.flatMap(({ request }) => request.services.map(({ namespace, name }) => `${namespace}/${name}`)),
+    );
     if (services.size < this.#running) return;
     const asked = this.#asked;
     this.#asked = [];
     for (const group of Map.groupBy(asked, ({ node }) => node.name).values()) {
       const [first] = group;
       if (first === undefined) continue;
-      const answer = this.#probes.ask(first.node, together(first.request, group.map(({ request }) => request)), () => undefined);
+      const answer = this.#probes.ask(
+        first.node,
+        together(
+          first.request,
+          group.map(({ request }) => request),
+        ),
+        () => undefined,
+      );
       for (const each of group) each.answer(answer);
     }
   }
@@ -82,5 +93,9 @@ export class SharedProbes implements Pick<NodeProbes, 'ask' | 'capture' | 'keepC
 function together(first: ProbeRequest, all: readonly ProbeRequest[]): ProbeRequest {
   const dns = all.find(({ collect }) => collect.dns !== undefined)?.collect.dns;
   const questions = all.flatMap(({ collect }) => collect.dns?.questions ?? []);
-  return { ...first, services: all.flatMap(({ services }) => services), collect: { ...first.collect, ...(dns === undefined ? {} : { dns: { ...dns, questions } }) } };
+  return {
+    ...first,
+    services: all.flatMap(({ services }) => services),
+    collect: { ...first.collect, ...(dns === undefined ? {} : { dns: { ...dns, questions } }) },
+  };
 }

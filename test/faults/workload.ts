@@ -33,7 +33,12 @@ export interface ServerOptions {
 }
 
 /** A pod that serves TCP 8080 and UDP 5353 with its own name, ready while it says so itself. */
-export function serverPod(name: string, app: string, node: string, { args = [], spec = {}, container = {}, labels = {} }: ServerOptions = {}): KubernetesObject {
+export function serverPod(
+  name: string,
+  app: string,
+  node: string,
+  { args = [], spec = {}, container = {}, labels = {} }: ServerOptions = {},
+): KubernetesObject {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -52,7 +57,12 @@ export function serverPod(name: string, app: string, node: string, { args = [], 
             { name: 'udp', containerPort: 5353, protocol: 'UDP' },
           ],
           // A machine that is busy may let one probe fail.
-          readinessProbe: { httpGet: { path: '/healthz', port: 8080 }, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 3 },
+          readinessProbe: {
+            httpGet: { path: '/healthz', port: 8080 },
+            periodSeconds: 1,
+            timeoutSeconds: 3,
+            failureThreshold: 3,
+          },
           ...container,
         },
       ],
@@ -67,12 +77,24 @@ export function clientPod(name: string, node: string, spec: Readonly<Record<stri
     apiVersion: 'v1',
     kind: 'Pod',
     metadata: { name, namespace, labels: { app: 'client' } },
-    spec: { nodeName: node, terminationGracePeriodSeconds: 0, containers: [{ name: 'client', image: testpodImage, imagePullPolicy: 'Never', args: ['sleep'] }], ...spec },
+    spec: {
+      nodeName: node,
+      terminationGracePeriodSeconds: 0,
+      containers: [{ name: 'client', image: testpodImage, imagePullPolicy: 'Never', args: ['sleep'] }],
+      ...spec,
+    },
   };
 }
 
 /** Waits until pods of the suite's namespace that are given are ready. */
 export async function untilReady(place: Place, pods: readonly string[]): Promise<void> {
   if (pods.length === 0) return;
-  await place.kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=90s', ...pods.map((name) => `pod/${name}`)]);
+  await place.kubectl([
+    '-n',
+    namespace,
+    'wait',
+    '--for=condition=Ready',
+    '--timeout=90s',
+    ...pods.map((name) => `pod/${name}`),
+  ]);
 }

@@ -11,7 +11,8 @@ import { IpvsadmDump, parseIpvsadm, printIpvsadmSave } from '../../core/parse/ip
 import type { Dice } from './dice.ts';
 import type { FuzzTarget } from './targets.ts';
 
-const read = (file: string): string => readFileSync(fileURLToPath(new URL(`../fixtures/rulesets/ipvs/${file}`, import.meta.url)), 'utf8');
+const read = (file: string): string =>
+  readFileSync(fileURLToPath(new URL(`../fixtures/rulesets/ipvs/${file}`, import.meta.url)), 'utf8');
 
 const ipsets = [read('ipset-save.txt')];
 const virtualServers = [read('ipvsadm-Sn.txt'), printed(read('ipvsadm-Sn.txt'))];
@@ -44,7 +45,10 @@ export const lineDumpTargets: readonly FuzzTarget[] = [
       const dump = mutated(entries, dice);
       const { result, problems } = checked(() => new ConntrackDump(), dump);
       const lines = dump.split('\n').filter((line) => line.trim() !== '').length;
-      if (!dump.trimStart().startsWith('<') && result.length + problems.length < lines) throw new Error(`of ${String(lines)} lines ${String(result.length)} were read, with ${String(problems.length)} problems:\n${dump}`);
+      if (!dump.trimStart().startsWith('<') && result.length + problems.length < lines)
+        throw new Error(
+          `of ${String(lines)} lines ${String(result.length)} were read, with ${String(problems.length)} problems:\n${dump}`,
+        );
     },
   },
 ];
@@ -57,7 +61,31 @@ function mutated(dumps: readonly string[], dice: Dice): string {
   for (let count = dice.below(5); count > 0; count -= 1) {
     const at = dice.below(text.length + 1);
     const end = Math.min(text.length, at + dice.below(30));
-    text = text.slice(0, at) + dice.of(['', text.slice(at, end) + text.slice(at, end), '\n', '"', ' ', '=', '-', '0', '4294967296', '99999999999999999999', ':', '/', '\u0000', '<', '>', 'src=', ' -r ', '__proto__', 'add ', text.slice(at, end)]) + text.slice(end);
+    text =
+      text.slice(0, at) +
+      dice.of([
+        '',
+        text.slice(at, end) + text.slice(at, end),
+        '\n',
+        '"',
+        ' ',
+        '=',
+        '-',
+        '0',
+        '4294967296',
+        '99999999999999999999',
+        ':',
+        '/',
+        '\u0000',
+        '<',
+        '>',
+        'src=',
+        ' -r ',
+        '__proto__',
+        'add ',
+        text.slice(at, end),
+      ]) +
+      text.slice(end);
   }
   return text;
 }
@@ -69,15 +97,22 @@ function checked<Result>(make: () => DumpParser<Result>, dump: string): ReturnTy
   const answer = whole.end();
   const pieces = make();
   for (let at = 0; at < dump.length; at += 37) pieces.push(dump.slice(at, at + 37));
-  if (JSON.stringify(pieces.end()) !== JSON.stringify(answer)) throw new Error(`in pieces it reads as another dump:\n${dump}`);
+  if (JSON.stringify(pieces.end()) !== JSON.stringify(answer))
+    throw new Error(`in pieces it reads as another dump:\n${dump}`);
   const lines = dump.split('\n').length;
-  for (const { line } of answer.problems) if (line < 0 || line > lines) throw new Error(`a problem is of line ${String(line)} of ${String(lines)}:\n${dump}`);
+  for (const { line } of answer.problems)
+    if (line < 0 || line > lines) throw new Error(`a problem is of line ${String(line)} of ${String(lines)}:\n${dump}`);
   return answer;
 }
 
-function again<Result>(result: Result, text: string, parse: (text: string) => { readonly result: Result; readonly problems: readonly unknown[] }): void {
+function again<Result>(
+  result: Result,
+  text: string,
+  parse: (text: string) => { readonly result: Result; readonly problems: readonly unknown[] },
+): void {
   const back = parse(text);
-  if (back.problems.length > 0 || JSON.stringify(back.result) !== JSON.stringify(result)) throw new Error(`what is printed reads as another:\n${text}\n${JSON.stringify(back)}\n${JSON.stringify(result)}`);
+  if (back.problems.length > 0 || JSON.stringify(back.result) !== JSON.stringify(result))
+    throw new Error(`what is printed reads as another:\n${text}\n${JSON.stringify(back)}\n${JSON.stringify(result)}`);
 }
 
 function printed(text: string): string {

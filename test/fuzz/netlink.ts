@@ -24,13 +24,24 @@ let recorded: Recorded | undefined;
 /** Those of IPv4; the record is of a little-endian machine. */
 function record(): Recorded {
   if (recorded !== undefined) return recorded;
-  const messages = [...recordedAnswers().values()].flat().flatMap(messagesOf).filter((message) => [newRule, newSet, newElements].includes(message.readUInt16LE(4)) && message[16] === 2);
-  const attributes = (type: number | undefined): NetlinkAttributes[] => messages.filter((message) => message.readUInt16LE(4) === type).map((message) => new NetlinkAttributes(message.subarray(20)));
-  const sets = new Map(attributes(newSet).map(parseNetlinkSet).map((set) => [set.name, set]));
+  const messages = [...recordedAnswers().values()]
+    .flat()
+    .flatMap(messagesOf)
+    .filter((message) => [newRule, newSet, newElements].includes(message.readUInt16LE(4)) && message[16] === 2);
+  const attributes = (type: number | undefined): NetlinkAttributes[] =>
+    messages
+      .filter((message) => message.readUInt16LE(4) === type)
+      .map((message) => new NetlinkAttributes(message.subarray(20)));
+  const sets = new Map(
+    attributes(newSet)
+      .map(parseNetlinkSet)
+      .map((set) => [set.name, set]),
+  );
   const elements = new Map<string, readonly unknown[]>();
   for (const each of attributes(newElements)) {
     const set = sets.get(each.string(2) ?? '');
-    if (set?.isAnonymous === true) elements.set(set.name, [...(elements.get(set.name) ?? []), ...netlinkElementsJson(set, [each])]);
+    if (set?.isAnonymous === true)
+      elements.set(set.name, [...(elements.get(set.name) ?? []), ...netlinkElementsJson(set, [each])]);
   }
   return (recorded = { messages, sets, elements });
 }
@@ -49,14 +60,18 @@ function read(bytes: Uint8Array, { sets, elements }: Recorded): void {
   for (const { type, payload } of parseNetlinkMessages(bytes)) {
     const attributes = new NetlinkAttributes(payload.subarray(4));
     if (type === newRule) {
-      const statements = parseNftRules([netlinkRuleJson(attributes, { family: 'IPv4', table: 'kube-proxy', sets, elements })]).flatMap((rule) => rule.statements);
+      const statements = parseNftRules([
+        netlinkRuleJson(attributes, { family: 'IPv4', table: 'kube-proxy', sets, elements }),
+      ]).flatMap((rule) => rule.statements);
       const foreign = statements.find(({ kind }) => kind === 'unrecognized');
-      if (foreign !== undefined) throw new Error(`a statement was made that is not understood: ${JSON.stringify(foreign)}`);
+      if (foreign !== undefined)
+        throw new Error(`a statement was made that is not understood: ${JSON.stringify(foreign)}`);
     } else if (type === newSet) {
       parseNetlinkSet(attributes);
     } else if (type === newElements) {
       const set = sets.get(attributes.string(2) ?? '');
-      if (set !== undefined && parseNftElements(netlinkElementsJson(set, [attributes])) === undefined) throw new Error(`an element of ${set.name} was made that is not understood`);
+      if (set !== undefined && parseNftElements(netlinkElementsJson(set, [attributes])) === undefined)
+        throw new Error(`an element of ${set.name} was made that is not understood`);
     }
   }
 }

@@ -25,14 +25,30 @@ const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url));
 const read = (path: string): string => readFileSync(`${fixtures}${path}`, 'utf8');
 const releases = readdirSync(`${fixtures}kube-proxy`).filter((name) => name.startsWith('v'));
 const texts = [read('rulesets/nftables.txt'), ...foreignNftDumps.map(({ text }) => text)];
-const jsons = [read('rulesets/nftables.json'), ...foreignNftDumps.map(({ json }) => json), ...releases.map((release) => read(`kube-proxy/${release}/nftables.json`))];
+const jsons = [
+  read('rulesets/nftables.json'),
+  ...foreignNftDumps.map(({ json }) => json),
+  ...releases.map((release) => read(`kube-proxy/${release}/nftables.json`)),
+];
 /** Every statement that nft prints, a rule each. */
-const statements = read('nft/statements.txt').split('\n').filter((line) => line !== '' && !line.startsWith('#')).map((line) => `\t\t${line.slice(line.indexOf(': ') + 2)}\n`);
+const statements = read('nft/statements.txt')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .map((line) => `\t\t${line.slice(line.indexOf(': ') + 2)}\n`);
 /** Tables of the texts, each as its head and its blocks. */
-const tables = texts.flatMap((text) => text.split(/^(?=table )/m)).filter((table) => table.startsWith('table ')).map((table) => {
-  const head = table.slice(0, table.indexOf('\n') + 1);
-  return { head, blocks: table.slice(head.length).split(/^(?=\t\S[^\n]* \{\n)/m).map((block) => block.replace(/^\}\n/m, '')) };
-});
+const tables = texts
+  .flatMap((text) => text.split(/^(?=table )/m))
+  .filter((table) => table.startsWith('table '))
+  .map((table) => {
+    const head = table.slice(0, table.indexOf('\n') + 1);
+    return {
+      head,
+      blocks: table
+        .slice(head.length)
+        .split(/^(?=\t\S[^\n]* \{\n)/m)
+        .map((block) => block.replace(/^\}\n/m, '')),
+    };
+  });
 const listings = jsons.map(objectsOf);
 
 /** One dump in so many is a whole one: most are pieces, which cost less. */
@@ -43,9 +59,16 @@ export const nftTarget: FuzzTarget = {
   run: (dice) => {
     const isJson = dice.below(2) === 0;
     const isWhole = dice.below(wholeShare) === 0;
-    const dump = isJson ? (isWhole ? mutateText(dice.of(jsons), dice) : mutatedObjects(dice)) : mutateText(isWhole ? dice.of(texts) : textPiece(dice), dice);
+    const dump = isJson
+      ? isWhole
+        ? mutateText(dice.of(jsons), dice)
+        : mutatedObjects(dice)
+      : mutateText(isWhole ? dice.of(texts) : textPiece(dice), dice);
     const { result, problems } = parse(isJson ? new NftJsonParser() : new NftTextParser(), dump);
-    const fault = (isJson ? lostObject(dump, result, problems) : lostWord(dump, result, problems)) ?? (problems.length > 0 ? undefined : changedByPrinting(result)) ?? wrongWalk(result, problems);
+    const fault =
+      (isJson ? lostObject(dump, result, problems) : lostWord(dump, result, problems)) ??
+      (problems.length > 0 ? undefined : changedByPrinting(result)) ??
+      wrongWalk(result, problems);
     if (fault !== undefined) throw new Error(`${fault}:\n${dump}`);
   },
 };
@@ -53,11 +76,42 @@ export const nftTarget: FuzzTarget = {
 /** A table of a real text with a handful of its chains and sets, and perhaps rules of any statement. */
 function textPiece(dice: Dice): string {
   const { head, blocks } = dice.of(tables);
-  const some = dice.below(3) === 0 ? `\tchain any {\n\t\ttype filter hook forward priority filter; policy accept;\n${Array.from({ length: 1 + dice.below(3) }, () => dice.of(statements)).join('')}\t}\n` : '';
+  const some =
+    dice.below(3) === 0
+      ? `\tchain any {\n\t\ttype filter hook forward priority filter; policy accept;\n${Array.from({ length: 1 + dice.below(3) }, () => dice.of(statements)).join('')}\t}\n`
+      : '';
   return `${head}${Array.from({ length: 1 + dice.below(4) }, () => dice.of(blocks)).join('')}${some}}\n`;
 }
 
-const words = ['{', '}', ' drop', '"', '\n', ' . ', ',', '@', 'map', '[', ']', ':', '0', '-', '#', ' jump ', '\u0000', 'table ip z {\n', ' comment "x"', '\tflags interval\n', ' timeout 5s', ' counter', '__proto__', ' 99999999999999999999', '!', '==', '/'];
+const words = [
+  '{',
+  '}',
+  ' drop',
+  '"',
+  '\n',
+  ' . ',
+  ',',
+  '@',
+  'map',
+  '[',
+  ']',
+  ':',
+  '0',
+  '-',
+  '#',
+  ' jump ',
+  '\u0000',
+  'table ip z {\n',
+  ' comment "x"',
+  '\tflags interval\n',
+  ' timeout 5s',
+  ' counter',
+  '__proto__',
+  ' 99999999999999999999',
+  '!',
+  '==',
+  '/',
+];
 
 /** With one to three pieces cut out, doubled, or swapped for a word of nft. */
 function mutateText(dump: string, dice: Dice): string {
@@ -65,7 +119,12 @@ function mutateText(dump: string, dice: Dice): string {
   for (let count = 1 + dice.below(3); count > 0; count -= 1) {
     const at = dice.below(mutated.length + 1);
     const end = Math.min(mutated.length, at + dice.below(1 + dice.below(1 + dice.below(400))));
-    const piece = dice.of([mutated.slice(at, end) + mutated.slice(at, end), '', dice.of(words), dice.of(words) + mutated.slice(at, end)]);
+    const piece = dice.of([
+      mutated.slice(at, end) + mutated.slice(at, end),
+      '',
+      dice.of(words),
+      dice.of(words) + mutated.slice(at, end),
+    ]);
     mutated = mutated.slice(0, at) + piece + mutated.slice(end);
   }
   return mutated;
@@ -82,7 +141,30 @@ function mutatedObjects(dice: Dice): string {
   return JSON.stringify({ nftables: altered });
 }
 
-const strangers: readonly unknown[] = [null, true, -1, 0, 1.5, 1e30, '', 'x', '@s', '*', '10.0.0.0/8', [], {}, ['x'], [[1, 2]], { drop: null }, { jump: { target: 'c' } }, { elem: { val: 1 } }, { prefix: { addr: '10.0.0.0', len: 8 } }, { concat: [1, 'tcp'] }, { set: [] }, { meta: { key: 'mark' } }];
+const strangers: readonly unknown[] = [
+  null,
+  true,
+  -1,
+  0,
+  1.5,
+  1e30,
+  '',
+  'x',
+  '@s',
+  '*',
+  '10.0.0.0/8',
+  [],
+  {},
+  ['x'],
+  [[1, 2]],
+  { drop: null },
+  { jump: { target: 'c' } },
+  { elem: { val: 1 } },
+  { prefix: { addr: '10.0.0.0', len: 8 } },
+  { concat: [1, 'tcp'] },
+  { set: [] },
+  { meta: { key: 'mark' } },
+];
 
 /** One value within it swapped, left out, doubled, or with another name. */
 function alter(value: unknown, dice: Dice): unknown {
@@ -102,7 +184,8 @@ function alter(value: unknown, dice: Dice): unknown {
     const [name, inner] = entries[at] ?? ['', undefined];
     const change = dice.below(12);
     if (change === 0) entries.splice(at, 1);
-    else if (change === 1) entries[at] = [dice.of(['x', 'op', 'set', 'key', 'flags', '__proto__', 'toString', 'type', 'expr']), inner];
+    else if (change === 1)
+      entries[at] = [dice.of(['x', 'op', 'set', 'key', 'flags', '__proto__', 'toString', 'type', 'expr']), inner];
     else if (change === 2) entries.push([dice.of(['x', 'comment', 'index', 'flags', 'inv']), dice.of(strangers)]);
     else entries[at] = [name, alter(inner, dice)];
     return Object.fromEntries(entries);
@@ -121,10 +204,22 @@ function parse(parser: DumpParser<NftRulesetTable[]>, dump: string): ReturnType<
 const nameOf = ({ family, name }: Pick<NftRulesetTable, 'family' | 'name'>): string => `${family} ${name}`;
 
 /** A word of a table that is in the result, and that the model does not have as often. */
-function lostWord(dump: string, result: readonly NftRulesetTable[], problems: readonly DumpProblem[]): string | undefined {
+function lostWord(
+  dump: string,
+  result: readonly NftRulesetTable[],
+  problems: readonly DumpProblem[],
+): string | undefined {
   const torn = new Set(problems.flatMap(({ table }) => table ?? []));
-  const outside = new Set(problems.filter(({ message }) => message.startsWith('this line is in no table') || message.startsWith('a brace is closed')).map(({ line }) => line));
-  const left = new Map(result.map((table) => [nameOf(table), countsOf(nftWords(printNftTable(table).split('\n').slice(1)))]));
+  const outside = new Set(
+    problems
+      .filter(
+        ({ message }) => message.startsWith('this line is in no table') || message.startsWith('a brace is closed'),
+      )
+      .map(({ line }) => line),
+  );
+  const left = new Map(
+    result.map((table) => [nameOf(table), countsOf(nftWords(printNftTable(table).split('\n').slice(1)))]),
+  );
   let lines: string[] = [];
   let table: string | undefined;
   const lostOf = (): string | undefined => {
@@ -161,7 +256,11 @@ function countsOf(all: readonly string[]): Map<string, number> {
 const listingSchema = z.object({ nftables: z.array(z.unknown()) });
 
 /** An object of the JSON that is neither in the model nor of a table that is left out, as it is. */
-function lostObject(dump: string, result: readonly NftRulesetTable[], problems: readonly DumpProblem[]): string | undefined {
+function lostObject(
+  dump: string,
+  result: readonly NftRulesetTable[],
+  problems: readonly DumpProblem[],
+): string | undefined {
   let listing: unknown;
   try {
     listing = JSON.parse(dump);
@@ -176,12 +275,19 @@ function lostObject(dump: string, result: readonly NftRulesetTable[], problems: 
     if (typeof object === 'object' && object !== null && Object.keys(object).join() === 'metainfo') continue;
     const [kind, body] = isObject(object) ? (Object.entries(object)[0] ?? []) : [];
     const owner = isObject(body) ? (kind === 'table' ? body['name'] : body['table']) : undefined;
-    if (!isObject(body) || typeof owner !== 'string' || typeof body['family'] !== 'string' || !nftFamilies.has(body['family'])) {
+    if (
+      !isObject(body) ||
+      typeof owner !== 'string' ||
+      typeof body['family'] !== 'string' ||
+      !nftFamilies.has(body['family'])
+    ) {
       if (problems.length === 0) return `an object of no table is not named: ${JSON.stringify(object)}`;
       continue;
     }
     if (torn.has(`${body['family']} ${owner}`)) continue;
-    const form = withoutRespelling(kind === 'rule' && Object.keys(object as object).length === 1 ? { rule: ruleAsKept(body) } : object);
+    const form = withoutRespelling(
+      kind === 'rule' && Object.keys(object as object).length === 1 ? { rule: ruleAsKept(body) } : object,
+    );
     const count = left.get(form) ?? 0;
     if (count === 0) return `an object is lost or changed: ${form}\n${[...left.keys()].join('\n')}`;
     left.set(form, count - 1);
@@ -194,31 +300,57 @@ function ruleAsKept(body: { readonly [field: string]: unknown }): unknown {
   const isKnown = (field: string): boolean => ['family', 'table', 'chain', 'handle', 'comment', 'expr'].includes(field);
   const others = Object.entries(body).filter(([field]) => !isKnown(field));
   const { chain, handle = 0, comment = '', expr = [] } = body;
-  if (others.length === 0 || typeof chain !== 'string' || !Array.isArray(expr) || !Number.isInteger(handle) || typeof comment !== 'string') return body;
-  return { ...Object.fromEntries(Object.entries(body).filter(([field]) => isKnown(field))), expr: [Object.fromEntries(others), ...(expr as readonly unknown[])] };
+  if (
+    others.length === 0 ||
+    typeof chain !== 'string' ||
+    !Array.isArray(expr) ||
+    !Number.isInteger(handle) ||
+    typeof comment !== 'string'
+  )
+    return body;
+  return {
+    ...Object.fromEntries(Object.entries(body).filter(([field]) => isKnown(field))),
+    expr: [Object.fromEntries(others), ...(expr as readonly unknown[])],
+  };
 }
 
 /** What is printed as text is read as the same; not of names that no text can hold, and of what is kept as it stood. */
 function changedByPrinting(result: readonly NftRulesetTable[]): string | undefined {
-  const whole = JSON.stringify(result.map((table) => ({ ...table, chains: [...table.chains], sets: [...table.sets], maps: [...table.maps] })));
-  const names = [...result.flatMap(({ chains }) => [...chains.keys()]), ...[...whole.matchAll(/"(?:name|chain|set|flowtable)":"((?:[^"\\]|\\.)*)"/g)].map(([, name]) => name ?? '')];
-  if (whole.includes('\\') || /"kind":"unrecognized"/.test(whole) || !names.every((name) => /^[\w./:-]+$/.test(name))) return undefined;
+  const whole = JSON.stringify(
+    result.map((table) => ({ ...table, chains: [...table.chains], sets: [...table.sets], maps: [...table.maps] })),
+  );
+  const names = [
+    ...result.flatMap(({ chains }) => [...chains.keys()]),
+    ...[...whole.matchAll(/"(?:name|chain|set|flowtable)":"((?:[^"\\]|\\.)*)"/g)].map(([, name]) => name ?? ''),
+  ];
+  if (whole.includes('\\') || /"kind":"unrecognized"/.test(whole) || !names.every((name) => /^[\w./:-]+$/.test(name)))
+    return undefined;
   const text = result.map(printNftTable).join('');
   const again = parse(new NftTextParser(), text);
   const [problem] = again.problems;
-  if (problem !== undefined) return `what is printed cannot be read: line ${String(problem.line)}, ${problem.message}\n${text}`;
+  if (problem !== undefined)
+    return `what is printed cannot be read: line ${String(problem.line)}, ${problem.message}\n${text}`;
   const before = nftWords(text.split('\n')).join(' ');
   const after = nftWords(again.result.map(printNftTable).join('').split('\n')).join(' ');
   return before === after ? undefined : `what is printed reads as another:\n${before}\n${after}`;
 }
 
 function wrongWalk(nftables: readonly NftRulesetTable[], problems: readonly DumpProblem[]): string | undefined {
-  for (const [source, destination] of [['10.244.1.77', '10.96.198.84'], ['fd00:10:244:1::77', 'fd00:10:96::3e87']] as const) {
+  for (const [source, destination] of [
+    ['10.244.1.77', '10.96.198.84'],
+    ['fd00:10:244:1::77', 'fd00:10:96::3e87'],
+  ] as const) {
     try {
-      const { leaves, unknown, steps } = walkRuleset({ iptables: [], nftables, ipSets: [], virtualServers: [], problems }, { source, destination, destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' }, ['172.30.0.11']);
+      const { leaves, unknown, steps } = walkRuleset(
+        { iptables: [], nftables, ipSets: [], virtualServers: [], problems },
+        { source, destination, destinationPort: 80, protocol: 'TCP', entersAt: 'PREROUTING' },
+        ['172.30.0.11'],
+      );
       const sum = leaves.reduce((all, { probability }) => all + probability, 0);
       if (unknown.length === 0 && Math.abs(sum - 1) > 1e-9) return `the branches sum to ${String(sum)}`;
-      for (const { rule, effect } of steps) if (effect.endsWith('(taken as not matching)') && !unknown.some((each) => each.includes(rule))) return `a rule that was not decided is not named: ${rule}`;
+      for (const { rule, effect } of steps)
+        if (effect.endsWith('(taken as not matching)') && !unknown.some((each) => each.includes(rule)))
+          return `a rule that was not decided is not named: ${rule}`;
     } catch (error) {
       // Deeper than any kernel jumps.
       if (!(error instanceof ChainLoopError)) throw error;

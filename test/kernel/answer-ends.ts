@@ -11,9 +11,13 @@ import { createInterface } from 'node:readline';
 const patienceMilliseconds = 500;
 
 async function serve(port: number): Promise<void> {
-  const tcp = createServer((socket) => { socket.on('error', () => undefined).end(socket.remoteAddress ?? ''); });
+  const tcp = createServer((socket) => {
+    socket.on('error', () => undefined).end(socket.remoteAddress ?? '');
+  });
   const udp = createSocket('udp4');
-  udp.on('message', (_message, from) => { udp.send(from.address, from.port, from.address); });
+  udp.on('message', (_message, from) => {
+    udp.send(from.address, from.port, from.address);
+  });
   tcp.listen(port, '0.0.0.0');
   udp.bind(port);
   await Promise.all([once(tcp, 'listening'), once(udp, 'listening')]);
@@ -22,14 +26,29 @@ async function serve(port: number): Promise<void> {
 
 /** `192.0.2.1`, `refused` or `silence`. */
 async function ask(address: string, port: number, protocol: string): Promise<string> {
-  const silence = new Promise<string>((resolve) => { setTimeout(() => { resolve('silence'); }, patienceMilliseconds); });
+  const silence = new Promise<string>((resolve) => {
+    setTimeout(() => {
+      resolve('silence');
+    }, patienceMilliseconds);
+  });
   const answer = new Promise<string>((resolve) => {
-    const refused = (): void => { resolve('refused'); };
-    if (protocol === 'TCP') connect({ host: address, port }).on('error', refused).on('data', (data) => { resolve(data.toString()); });
+    const refused = (): void => {
+      resolve('refused');
+    };
+    if (protocol === 'TCP')
+      connect({ host: address, port })
+        .on('error', refused)
+        .on('data', (data) => {
+          resolve(data.toString());
+        });
     else {
       const socket = createSocket('udp4');
-      socket.on('error', refused).on('message', (message) => { resolve(message.toString()); });
-      socket.connect(port, address, () => { socket.send('?'); });
+      socket.on('error', refused).on('message', (message) => {
+        resolve(message.toString());
+      });
+      socket.connect(port, address, () => {
+        socket.send('?');
+      });
     }
   });
   return Promise.race([answer, silence]);

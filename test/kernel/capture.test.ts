@@ -16,7 +16,16 @@ const probe = `setpriv --bounding-set=-all,+net_raw --inh-caps=-all ${process.ex
 
 const desired = desiredService([endpoint('10.0.2.2', { targetRef: { kind: 'Pod', name: 'auth-1' } })]);
 const { places } = capturePlaces(desired);
-const request = (extra: object = {}): string => JSON.stringify({ version: 1, node: 'node-a', places, durationSeconds: 4, maxBytes: 1_000_000, snapLength: 256, ...extra });
+const request = (extra: object = {}): string =>
+  JSON.stringify({
+    version: 1,
+    node: 'node-a',
+    places,
+    durationSeconds: 4,
+    maxBytes: 1_000_000,
+    snapLength: 256,
+    ...extra,
+  });
 
 /** A client and a server, each in a namespace of its own, behind a node that sends the ClusterIP on; three connections. */
 const topology = `ip link set lo up; echo 1 >/proc/sys/net/ipv4/ip_forward
@@ -47,7 +56,11 @@ cat "$out"; rm "$out"; ${cleanUp}`);
 }
 
 async function tshark(file: string, fields: readonly string[]): Promise<string[][]> {
-  const { stdout } = await execa('tshark', ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])], { env: { PATH: fullPath(), HOME: tmpdir() } });
+  const { stdout } = await execa(
+    'tshark',
+    ['-n', '-r', file, '-T', 'fields', ...fields.flatMap((field) => ['-e', field])],
+    { env: { PATH: fullPath(), HOME: tmpdir() } },
+  );
   return stdout.split('\n').map((line) => line.split('\t'));
 }
 
@@ -63,18 +76,50 @@ describe('a capture', () => {
     expect(node.end).toMatchObject({ reason: 'duration' });
     const file = join(await mkdtemp(join(tmpdir(), 'svctrace-capture-')), 'a.pcapng');
     // A second node whose clock is between: its packets are merged by time.
-    const twin: CapturedNode = { ...node, node: 'node-b', packets: node.packets.map((packet) => ({ ...packet, time: packet.time + 1 })) };
-    await writeFile(file, [...capturedFile([node, twin], places, desired)].reduce((whole, piece) => Buffer.concat([whole, piece]), Buffer.alloc(0)));
-    const rows = await tshark(file, ['frame.time_epoch', 'frame.interface_name', 'frame.interface_description', 'ip.src', 'ip.dst', 'tcp.flags.syn', 'tcp.flags.ack', 'frame.comment', '_ws.malformed']);
+    const twin: CapturedNode = {
+      ...node,
+      node: 'node-b',
+      packets: node.packets.map((packet) => ({ ...packet, time: packet.time + 1 })),
+    };
+    await writeFile(
+      file,
+      [...capturedFile([node, twin], places, desired)].reduce(
+        (whole, piece) => Buffer.concat([whole, piece]),
+        Buffer.alloc(0),
+      ),
+    );
+    const rows = await tshark(file, [
+      'frame.time_epoch',
+      'frame.interface_name',
+      'frame.interface_description',
+      'ip.src',
+      'ip.dst',
+      'tcp.flags.syn',
+      'tcp.flags.ack',
+      'frame.comment',
+      '_ws.malformed',
+    ]);
     expect(rows).toHaveLength(2 * node.packets.length);
     const times = rows.map(([time]) => Number(time));
     expect(times).toEqual([...times].sort((one, other) => one - other));
-    expect(rows.every(([, name = '', description = '', , , , , comment = '', malformed = '']) => comment.startsWith(`${name} `) && description.startsWith(`node ${name}`) && malformed === '')).toBe(true);
+    expect(
+      rows.every(
+        ([, name = '', description = '', , , , , comment = '', malformed = '']) =>
+          comment.startsWith(`${name} `) && description.startsWith(`node ${name}`) && malformed === '',
+      ),
+    ).toBe(true);
     // The first connection that was seen from its beginning.
     const begun = rows.find((row) => isSet(row[5]) && !isSet(row[6]) && row[4] === '10.96.0.7');
     const client = /client (\S+:\d+)/.exec(begun?.[7] ?? '')?.[1] ?? 'nobody';
-    const handshake = rows.filter((row) => row[1] === 'node-a' && isSet(row[5]) && row[7]?.includes(`client ${client}`) === true);
-    expect(handshake.map(([, , , source, destination]) => `${source ?? ''} ${destination ?? ''}`)).toEqual(['10.0.1.2 10.96.0.7', '10.0.1.2 10.0.2.2', '10.0.2.2 10.0.1.2', '10.96.0.7 10.0.1.2']);
+    const handshake = rows.filter(
+      (row) => row[1] === 'node-a' && isSet(row[5]) && row[7]?.includes(`client ${client}`) === true,
+    );
+    expect(handshake.map(([, , , source, destination]) => `${source ?? ''} ${destination ?? ''}`)).toEqual([
+      '10.0.1.2 10.96.0.7',
+      '10.0.1.2 10.0.2.2',
+      '10.0.2.2 10.0.1.2',
+      '10.96.0.7 10.0.1.2',
+    ]);
     expect(handshake.map((row) => row[7]?.replaceAll(/:\d{5}/g, ':PORT'))).toEqual([
       'node-a veth-client in: client 10.0.1.2:PORT to ClusterIP 10.96.0.7:80, before DNAT',
       'node-a veth-server out: client 10.0.1.2:PORT to endpoint 10.0.2.2:8080 (pod auth-1), after DNAT',
@@ -95,7 +140,14 @@ describe('a capture', () => {
 
   it('says what is missing where there is no tool', async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
-    const output = await inNamespace(`printf '%s\\n' '${request()}' | PATH=/nonexistent ${process.execPath} ${fileURLToPath(new URL('../../probe/main.ts', import.meta.url))} capture`);
-    expect(JSON.parse(output.trim().split('\n').at(-1) ?? '')).toEqual({ kind: 'captureEnd', reason: 'failed', packets: 0, problem: 'dumpcap is not installed' });
+    const output = await inNamespace(
+      `printf '%s\\n' '${request()}' | PATH=/nonexistent ${process.execPath} ${fileURLToPath(new URL('../../probe/main.ts', import.meta.url))} capture`,
+    );
+    expect(JSON.parse(output.trim().split('\n').at(-1) ?? '')).toEqual({
+      kind: 'captureEnd',
+      reason: 'failed',
+      packets: 0,
+      problem: 'dumpcap is not installed',
+    });
   });
 });

@@ -8,7 +8,8 @@ import { parseRulesetFile } from '../../core/parse/ruleset-file.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'iptables-nft-restore', 'conntrack', 'bash']);
-const rules = (name: string): string => readFileSync(fileURLToPath(new URL(`../fixtures/cases/${name}.rules`, import.meta.url)), 'utf8');
+const rules = (name: string): string =>
+  readFileSync(fileURLToPath(new URL(`../fixtures/cases/${name}.rules`, import.meta.url)), 'utf8');
 
 /** A router between a client (192.0.2.2, by bridge1) and a server (198.51.100.0/24, by eth0); 60 datagrams of the client's. */
 const router = `mount -t tmpfs none /run; mkdir -p /run/netns
@@ -29,7 +30,21 @@ send 198.51.100.8 443; conntrack -L -p udp 2>/dev/null`);
   const entries = output.trim().split('\n');
   const masqueraded = entries.filter((line) => line.includes('dst=198.51.100.254'));
   expect([entries.length, masqueraded.length]).toEqual([60, 60]);
-  const said = summarize(walkRuleset(parseRulesetFile(rules('01')), { source: '192.0.2.2', destination: '198.51.100.8', destinationPort: 443, protocol: 'UDP', entersAt: 'PREROUTING', inInterface: 'bridge1', outInterface: 'eth0' }, []));
+  const said = summarize(
+    walkRuleset(
+      parseRulesetFile(rules('01')),
+      {
+        source: '192.0.2.2',
+        destination: '198.51.100.8',
+        destinationPort: 443,
+        protocol: 'UDP',
+        entersAt: 'PREROUTING',
+        inInterface: 'bridge1',
+        outInterface: 'eth0',
+      },
+      [],
+    ),
+  );
   expect(said).toMatchObject({ masquerade: true, unknown: [] });
 });
 
@@ -39,7 +54,15 @@ it("sends the node's own packets to loopback past PREROUTING (02)", async ({ ski
 ${rules('02')}RULES
 for each in $(seq 20); do bash -c 'echo x > /dev/tcp/127.0.0.1/80' 2>/dev/null || true; done; iptables-nft -t nat -L DOCKER -nvx | tail -1`);
   expect(output.trim().split(/\s+/)[0]).toBe('0');
-  expect(summarize(walkRuleset(parseRulesetFile(rules('02')), { source: '127.0.0.1', destination: '127.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'OUTPUT' }, [])).verdict).toBe('NONE');
+  expect(
+    summarize(
+      walkRuleset(
+        parseRulesetFile(rules('02')),
+        { source: '127.0.0.1', destination: '127.0.0.1', destinationPort: 80, protocol: 'TCP', entersAt: 'OUTPUT' },
+        [],
+      ),
+    ).verdict,
+  ).toBe('NONE');
 });
 
 it('drops about a half (08)', async ({ skip }) => {

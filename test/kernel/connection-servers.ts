@@ -8,12 +8,23 @@ import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 
 const address = '10.0.0.1';
-const http = createHttpServer((request, response) => { response.writeHead(request.method === 'GET' && request.url === '/' ? 418 : 500).end('a body that nobody keeps'); });
-const silent = createServer((socket) => { socket.on('error', () => undefined); });
-const mail = createServer((socket) => { socket.on('error', () => undefined).write('220 mail.example.com ESMTP\r\n'); });
-const others = createHttpServer((_request, response) => { process.stdout.write('a request came to somebody else\n'); response.writeHead(200).end('secret'); });
+const http = createHttpServer((request, response) => {
+  response.writeHead(request.method === 'GET' && request.url === '/' ? 418 : 500).end('a body that nobody keeps');
+});
+const silent = createServer((socket) => {
+  socket.on('error', () => undefined);
+});
+const mail = createServer((socket) => {
+  socket.on('error', () => undefined).write('220 mail.example.com ESMTP\r\n');
+});
+const others = createHttpServer((_request, response) => {
+  process.stdout.write('a request came to somebody else\n');
+  response.writeHead(200).end('secret');
+});
 const echo = createSocket('udp4');
-echo.on('message', (_message, from) => { echo.send('yes', from.port, from.address); });
+echo.on('message', (_message, from) => {
+  echo.send('yes', from.port, from.address);
+});
 const mute = createSocket('udp4');
 http.listen(8080, address);
 others.listen(7070, address);

@@ -34,13 +34,24 @@ const targets = [
 ];
 
 const service = {
-  namespace: 'default', name: 'auth-service',
+  namespace: 'default',
+  name: 'auth-service',
   clusterIPs: ['10.96.0.7', '10.96.0.8', '10.96.0.9', '10.96.0.10', '10.96.0.11', '192.0.2.1'],
-  externalIPs: [], loadBalancerIPs: ['10.0.0.1'], ownIPs: [],
-  ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }, { name: 'sctp', protocol: 'SCTP', port: 80 }],
+  externalIPs: [],
+  loadBalancerIPs: ['10.0.0.1'],
+  ownIPs: [],
+  ports: [
+    { name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 },
+    { name: 'sctp', protocol: 'SCTP', port: 80 },
+  ],
 };
 const backends = [8080, 8081, 8082, 9, 5353, 5354].map((port) => ({ address: '10.0.0.1', port }));
-const { cluster } = iptablesChainNames({ namespace: 'default', name: 'auth-service', portName: 'http', protocol: 'TCP' });
+const { cluster } = iptablesChainNames({
+  namespace: 'default',
+  name: 'auth-service',
+  portName: 'http',
+  protocol: 'TCP',
+});
 
 /** As kube-proxy writes them: 10.96.0.7 and .11 lead to an endpoint, .10 to what was one a moment ago, and is somebody else. */
 const kubeRules = `*nat
@@ -71,10 +82,16 @@ async function outcomes(http: boolean): Promise<{ readonly outcomes: Map<string,
     version: 1,
     node: 'test',
     services: [service],
-    collect: { rules: false, conntrack: 'None', kubeProxy: false, connect: { http, backends, targets: targets.map((target) => ({ service: 'default/auth-service', ...target })) } },
+    collect: {
+      rules: false,
+      conntrack: 'None',
+      kubeProxy: false,
+      connect: { http, backends, targets: targets.map((target) => ({ service: 'default/auth-service', ...target })) },
+    },
     maxConntrackEntries: 0,
   });
-  const output = await inNamespace(`ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip link set v0 up; ip link set v1 up; ip route add 10.96.0.0/16 dev v0
+  const output =
+    await inNamespace(`ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip link set v0 up; ip link set v1 up; ip route add 10.96.0.0/16 dev v0
 nft -f - <<'RULES'
 ${rules}RULES
 iptables-nft-restore <<'RULES'
@@ -84,7 +101,17 @@ until grep -q listening "$said"; do kill -0 $servers; sleep 0.1; done
 printf '%s\\n' '${request}' | ${script('../../probe/main.ts')}
 kill $servers; printf '=====\\n'; cat "$said"; rm "$said"`);
   const [printed = '', said = ''] = output.split('=====\n');
-  const found = recordsOf(parseNodeReport(printed), 'connection').map(({ hop, address, port, protocol, outcome, status, error }) => [`${hop} ${address}:${String(port)}/${protocol}`, status === undefined ? (outcome === 'untried' ? `${outcome}: ${error ?? ''}` : outcome) : `${outcome} ${String(status)}`] as const);
+  const found = recordsOf(parseNodeReport(printed), 'connection').map(
+    ({ hop, address, port, protocol, outcome, status, error }) =>
+      [
+        `${hop} ${address}:${String(port)}/${protocol}`,
+        status === undefined
+          ? outcome === 'untried'
+            ? `${outcome}: ${error ?? ''}`
+            : outcome
+          : `${outcome} ${String(status)}`,
+      ] as const,
+  );
   return { outcomes: new Map(found), said };
 }
 

@@ -40,7 +40,9 @@ describe.skipIf(unavailable !== undefined)(`conntrack${unavailable === undefined
     // The XML has no ICMP type, and gives SCTP the states of TCP.
     const withoutGaps = read[1]?.result.map((entry) => comparable(withoutXmlGaps(entry))).sort();
     expect(read[2]?.result.map((entry) => comparable(withoutXmlGaps(entry))).sort()).toEqual(withoutGaps);
-    expect(third?.filter((entry) => !entry.includes('icmp') && !entry.includes('sctp'))).toEqual(first?.filter((entry) => !entry.includes('icmp') && !entry.includes('sctp')));
+    expect(third?.filter((entry) => !entry.includes('icmp') && !entry.includes('sctp'))).toEqual(
+      first?.filter((entry) => !entry.includes('icmp') && !entry.includes('sctp')),
+    );
     expect(ids(read[2]?.result)).toEqual(ids(read[1]?.result));
   });
 
@@ -52,12 +54,29 @@ describe.skipIf(unavailable !== undefined)(`conntrack${unavailable === undefined
       assured: true,
       unreplied: false,
       mark: 0x4000,
-      original: { source: '10.244.1.4', sourcePort: 4000, destination: '10.96.0.1', destinationPort: 80, counters: { packets: 0, bytes: 0 } },
+      original: {
+        source: '10.244.1.4',
+        sourcePort: 4000,
+        destination: '10.96.0.1',
+        destinationPort: 80,
+        counters: { packets: 0, bytes: 0 },
+      },
       reply: { source: '10.244.3.3', sourcePort: 8080, destination: '10.244.1.4', destinationPort: 4000 },
     });
-    expect(result.find(({ protocol }) => protocol === 'sctp')).toMatchObject({ state: 'ESTABLISHED', protocolNumber: 132 });
-    expect(result.find(({ protocol }) => protocol === 'icmpv6')).toMatchObject({ family: 'IPv6', original: { icmp: { type: 128, code: 0, id: 9 } } });
-    expect(result.filter(({ protocol }) => protocol === 'udp').map(({ zone, original }) => zone ?? original.zone ?? 0).sort()).toEqual([0, 3, 7]);
+    expect(result.find(({ protocol }) => protocol === 'sctp')).toMatchObject({
+      state: 'ESTABLISHED',
+      protocolNumber: 132,
+    });
+    expect(result.find(({ protocol }) => protocol === 'icmpv6')).toMatchObject({
+      family: 'IPv6',
+      original: { icmp: { type: 128, code: 0, id: 9 } },
+    });
+    expect(
+      result
+        .filter(({ protocol }) => protocol === 'udp')
+        .map(({ zone, original }) => zone ?? original.zone ?? 0)
+        .sort(),
+    ).toEqual([0, 3, 7]);
   });
 });
 
@@ -66,11 +85,30 @@ function comparable({ timeout: _timeout, use: _use, id: _id, others: _others, ..
   return JSON.stringify(entry, Object.keys(entry).concat(tupleKeys).sort());
 }
 
-const tupleKeys = ['source', 'sourcePort', 'destination', 'destinationPort', 'icmp', 'type', 'code', 'id', 'counters', 'packets', 'bytes', 'zone', 'others'];
+const tupleKeys = [
+  'source',
+  'sourcePort',
+  'destination',
+  'destinationPort',
+  'icmp',
+  'type',
+  'code',
+  'id',
+  'counters',
+  'packets',
+  'bytes',
+  'zone',
+  'others',
+];
 
 function withoutXmlGaps({ state, ...entry }: ConntrackEntry): ConntrackEntry {
   const tuple = ({ icmp: _icmp, ...rest }: Tuple): Tuple => rest;
-  return { ...entry, ...(state === undefined || entry.protocol !== 'tcp' ? {} : { state }), original: tuple(entry.original), reply: tuple(entry.reply) };
+  return {
+    ...entry,
+    ...(state === undefined || entry.protocol !== 'tcp' ? {} : { state }),
+    original: tuple(entry.original),
+    reply: tuple(entry.reply),
+  };
 }
 
 function ids(entries: readonly ConntrackEntry[] | undefined): (number | undefined)[] | undefined {

@@ -60,7 +60,9 @@ describe.skipIf(unavailable !== undefined)(`ipset${unavailable === undefined ? '
 
   it.each(['IPv4', 'IPv6'] as const)('says of random packets and sets of %s what netfilter says', async (family) => {
     const universe = universes[family];
-    const sets = fc.sample(setArbitrary(universe), { numRuns: 40, seed: 4 }).map((set, index) => ({ ...set, name: `S${index}` }));
+    const sets = fc
+      .sample(setArbitrary(universe), { numRuns: 40, seed: 4 })
+      .map((set, index) => ({ ...set, name: `S${index}` }));
     const packets = unique(fc.sample(packetArbitrary(universe), { numRuns: 120, seed: 4 }));
     const cases = sets.flatMap((set) => {
       const flags = fc.sample(flagsArbitrary, { numRuns: 1, seed: set.elements.length })[0] ?? ['dst', 'dst', 'dst'];
@@ -92,8 +94,22 @@ interface Universe {
 
 const v6 = Array.from({ length: 12 }, (_, index) => `fd00::${(index * 3 + 1).toString(16)}`);
 const universes: Record<'IPv4' | 'IPv6', Universe> = {
-  IPv4: { family: 'IPv4', bits: 32, addresses: Array.from({ length: 24 }, (_, index) => `10.0.${index % 3}.${index + 1}`), lengths: [8, 22, 24, 26, 28, 30, 31, 32], prepare: 'ip addr add 10.0.0.0/8 dev lo', tool: 'iptables' },
-  IPv6: { family: 'IPv6', bits: 128, addresses: v6, lengths: [8, 64, 121, 122, 124, 126, 127, 128], prepare: v6.map((address) => `ip addr add ${address}/128 dev lo nodad`).join('; '), tool: 'ip6tables' },
+  IPv4: {
+    family: 'IPv4',
+    bits: 32,
+    addresses: Array.from({ length: 24 }, (_, index) => `10.0.${index % 3}.${index + 1}`),
+    lengths: [8, 22, 24, 26, 28, 30, 31, 32],
+    prepare: 'ip addr add 10.0.0.0/8 dev lo',
+    tool: 'iptables',
+  },
+  IPv6: {
+    family: 'IPv6',
+    bits: 128,
+    addresses: v6,
+    lengths: [8, 64, 121, 122, 124, 126, 127, 128],
+    prepare: v6.map((address) => `ip addr add ${address}/128 dev lo nodad`).join('; '),
+    tool: 'ip6tables',
+  },
 };
 const ports = [80, 81, 53];
 
@@ -107,7 +123,10 @@ function packetArbitrary({ addresses }: Universe): fc.Arbitrary<SentPacket> {
   });
 }
 
-const flagsArbitrary: fc.Arbitrary<IpSetFlag[]> = fc.array(fc.constantFrom<IpSetFlag>('dst', 'src', 'dst'), { minLength: 2, maxLength: 3 });
+const flagsArbitrary: fc.Arbitrary<IpSetFlag[]> = fc.array(fc.constantFrom<IpSetFlag>('dst', 'src', 'dst'), {
+  minLength: 2,
+  maxLength: 3,
+});
 
 function unique(packets: readonly SentPacket[]): SentPacket[] {
   return [...new Map(packets.map((packet) => [JSON.stringify(packet), packet])).values()];
@@ -116,32 +135,50 @@ function unique(packets: readonly SentPacket[]): SentPacket[] {
 /** The types of this kernel; their elements as parts that fit the packets often. */
 function setArbitrary({ family, bits, addresses, lengths }: Universe): fc.Arbitrary<IpSet> {
   const address = fc.constantFrom(...addresses);
-  const network = fc.tuple(address, fc.constantFrom(...lengths)).map(([base, length]) => (length === bits ? base : `${base}/${length}`));
-  const port = fc.tuple(fc.constantFrom('tcp', 'udp', 'sctp'), fc.constantFrom(...ports, 20080, 20081, 20053)).map(([protocol, number]) => `${protocol}:${number}`);
+  const network = fc
+    .tuple(address, fc.constantFrom(...lengths))
+    .map(([base, length]) => (length === bits ? base : `${base}/${length}`));
+  const port = fc
+    .tuple(fc.constantFrom('tcp', 'udp', 'sctp'), fc.constantFrom(...ports, 20080, 20081, 20053))
+    .map(([protocol, number]) => `${protocol}:${number}`);
   const bare = fc.constantFrom(...ports, 20080, 20053).map(String);
-  const kinds: fc.Arbitrary<{ type: string; parts: fc.Arbitrary<string[]>; nets: boolean; options?: string }>= fc.constantFrom(
-    { type: 'hash:ip', parts: fc.tuple(address), nets: false },
-    { type: 'hash:ip', parts: fc.tuple(address), nets: false, options: `netmask ${bits - 3}` },
-    { type: 'hash:ip,port', parts: fc.tuple(address, port), nets: false },
-    { type: 'hash:ip,port,ip', parts: fc.tuple(address, port, address), nets: false },
-    { type: 'hash:ip,port,net', parts: fc.tuple(address, port, network), nets: true },
-    { type: 'hash:net', parts: fc.tuple(network), nets: true },
-    { type: 'hash:net,port', parts: fc.tuple(network, port), nets: true },
-    { type: 'bitmap:port', parts: fc.tuple(bare), nets: false },
-  );
+  const kinds: fc.Arbitrary<{ type: string; parts: fc.Arbitrary<string[]>; nets: boolean; options?: string }> =
+    fc.constantFrom(
+      { type: 'hash:ip', parts: fc.tuple(address), nets: false },
+      { type: 'hash:ip', parts: fc.tuple(address), nets: false, options: `netmask ${bits - 3}` },
+      { type: 'hash:ip,port', parts: fc.tuple(address, port), nets: false },
+      { type: 'hash:ip,port,ip', parts: fc.tuple(address, port, address), nets: false },
+      { type: 'hash:ip,port,net', parts: fc.tuple(address, port, network), nets: true },
+      { type: 'hash:net', parts: fc.tuple(network), nets: true },
+      { type: 'hash:net,port', parts: fc.tuple(network, port), nets: true },
+      { type: 'bitmap:port', parts: fc.tuple(bare), nets: false },
+    );
   return kinds.chain(({ type, parts, nets, options }) =>
-    fc.array(fc.record({ parts, isException: nets ? fc.boolean() : fc.constant(false), others: fc.constant([]) }), { minLength: 4, maxLength: 40 }).map((elements) => ({
-      name: 'S',
-      type,
-      ...(type === 'bitmap:port' ? {} : { family }),
-      options: type === 'bitmap:port' ? ['range 0-65535'] : [`family ${family === 'IPv4' ? 'inet' : 'inet6'}`, ...(options === undefined ? [] : [options])],
-      elements,
-    })),
+    fc
+      .array(fc.record({ parts, isException: nets ? fc.boolean() : fc.constant(false), others: fc.constant([]) }), {
+        minLength: 4,
+        maxLength: 40,
+      })
+      .map((elements) => ({
+        name: 'S',
+        type,
+        ...(type === 'bitmap:port' ? {} : { family }),
+        options:
+          type === 'bitmap:port'
+            ? ['range 0-65535']
+            : [`family ${family === 'IPv4' ? 'inet' : 'inet6'}`, ...(options === undefined ? [] : [options])],
+        elements,
+      })),
   );
 }
 
 /** One rule for each case, in a table that sees the packet as it is sent; its counter is the answer. */
-async function askKernel(family: 'IPv4' | 'IPv6', sets: readonly IpSet[], cases: readonly { set: IpSet; flags: readonly IpSetFlag[]; packet: SentPacket }[], packets: readonly SentPacket[]): Promise<{ answers: boolean[]; sets: ReadonlyMap<string, IpSet> }> {
+async function askKernel(
+  family: 'IPv4' | 'IPv6',
+  sets: readonly IpSet[],
+  cases: readonly { set: IpSet; flags: readonly IpSetFlag[]; packet: SentPacket }[],
+  packets: readonly SentPacket[],
+): Promise<{ answers: boolean[]; sets: ReadonlyMap<string, IpSet> }> {
   const { prepare, tool, bits } = universes[family];
   const rules = cases.map(({ set, flags, packet }, index) => {
     const protocol = packet.protocol.toLowerCase();
@@ -164,13 +201,21 @@ ipset save`,
       JSON.stringify(packets),
     );
     const [counters = '', saved = ''] = output.split('=====\n');
-    const hits = new Set([...counters.matchAll(/^\[[1-9]\d*:\d+\].* case-(\d+)( |$)/gm)].map((match) => Number(match[1])));
-    return { answers: cases.map((_, index) => hits.has(index)), sets: new Map(parseIpset(saved).result.map((set) => [set.name, set])) };
+    const hits = new Set(
+      [...counters.matchAll(/^\[[1-9]\d*:\d+\].* case-(\d+)( |$)/gm)].map((match) => Number(match[1])),
+    );
+    return {
+      answers: cases.map((_, index) => hits.has(index)),
+      sets: new Map(parseIpset(saved).result.map((set) => [set.name, set])),
+    };
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
 function withoutTimeouts(sets: readonly IpSet[]): unknown {
-  return sets.map((set) => ({ ...set, elements: set.elements.map(({ timeout, ...element }) => ({ ...element, hasTimeout: timeout !== undefined })) }));
+  return sets.map((set) => ({
+    ...set,
+    elements: set.elements.map(({ timeout, ...element }) => ({ ...element, hasTimeout: timeout !== undefined })),
+  }));
 }

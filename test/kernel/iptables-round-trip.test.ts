@@ -25,7 +25,10 @@ interface Loaded {
 }
 
 /** Loads each rule by itself, as the only one of its chain. */
-async function load(backend: Backend, rules: readonly { readonly table: string; readonly rule: string; readonly jump: string | undefined }[]): Promise<Loaded[]> {
+async function load(
+  backend: Backend,
+  rules: readonly { readonly table: string; readonly rule: string; readonly jump: string | undefined }[],
+): Promise<Loaded[]> {
   const input = rules.map(({ table, rule, jump }) => `${table}\t${jump ?? '-'}\t${rule}\n`).join('');
   const script = `
 tab=$(printf '\\t')
@@ -36,12 +39,15 @@ while IFS="$tab" read -r table jump rule; do
   else
     printf 'no\\t%s\\n' "$(printf '%s' "$why" | head -1)"
   fi
-done`.replace("$extra \"$rule\"", '${extra:+"$extra"} "$rule"');
+done`.replace('$extra "$rule"', '${extra:+"$extra"} "$rule"');
   const output = await inNamespace(script, input);
-  return output.split('\n').filter((line) => line !== '').map((line) => {
-    const [answer, ...rest] = line.split('\t');
-    return answer === 'yes' ? { printed: rest.join('\t'), why: '' } : { printed: undefined, why: rest.join('\t') };
-  });
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [answer, ...rest] = line.split('\t');
+      return answer === 'yes' ? { printed: rest.join('\t'), why: '' } : { printed: undefined, why: rest.join('\t') };
+    });
 }
 
 function tableFor(text: string): string {
@@ -64,33 +70,62 @@ describe.skipIf(unavailable !== undefined)('what is printed of a rule', () => {
   it.each(['iptables-nft', 'iptables-legacy'] as const)('%s prints as we do', async (backend) => {
     const rules = canonicalRules.map((text) => {
       const rule = parseIptablesRule(`-A TEST ${text}`);
-      return { table: tableFor(text), rule: rule === undefined ? '' : printIptablesRule(rule), jump: rule === undefined ? undefined : jumpOf(rule) };
+      return {
+        table: tableFor(text),
+        rule: rule === undefined ? '' : printIptablesRule(rule),
+        jump: rule === undefined ? undefined : jumpOf(rule),
+      };
     });
     const loaded = await load(backend, rules);
     expect(loaded).toHaveLength(rules.length);
     const refused = rules.filter((_, at) => loaded[at]?.printed === undefined);
-    const differing = rules.flatMap(({ rule }, at) => (loaded[at]?.printed === undefined || loaded[at].printed === rule ? [] : [[rule, loaded[at].printed]]));
+    const differing = rules.flatMap(({ rule }, at) =>
+      loaded[at]?.printed === undefined || loaded[at].printed === rule ? [] : [[rule, loaded[at].printed]],
+    );
     expect(differing).toEqual([]);
-    process.stdout.write(`${backend}: ${String(rules.length - refused.length)} of ${String(rules.length)} rules; this kernel has no ${refused.map(({ rule }) => rule.replace('-A TEST ', '')).join(' | ')}\n`);
+    process.stdout.write(
+      `${backend}: ${String(rules.length - refused.length)} of ${String(rules.length)} rules; this kernel has no ${refused.map(({ rule }) => rule.replace('-A TEST ', '')).join(' | ')}\n`,
+    );
     // Of most modules it must be shown.
     expect(refused.length).toBeLessThan(rules.length / 3);
   });
 });
 
 describe.skipIf(unavailable !== undefined)('what is printed of a dump', () => {
-  const own = ['iptables-nft.txt', 'iptables-legacy.txt', 'ip6tables-nft.txt'].map((file) => fileURLToPath(new URL(file, rulesetFolder)));
-  const cases = [...own, ...foreignDumps].flatMap((file) => backends.filter((backend) => backend.startsWith('ip6') === file.includes('ip6tables')).map((backend) => [file.slice(file.lastIndexOf('/') + 1), file, backend] as const));
+  const own = ['iptables-nft.txt', 'iptables-legacy.txt', 'ip6tables-nft.txt'].map((file) =>
+    fileURLToPath(new URL(file, rulesetFolder)),
+  );
+  const cases = [...own, ...foreignDumps].flatMap((file) =>
+    backends
+      .filter((backend) => backend.startsWith('ip6') === file.includes('ip6tables'))
+      .map((backend) => [file.slice(file.lastIndexOf('/') + 1), file, backend] as const),
+  );
   it.each(cases)('%s is what the kernel dumps: %s, %s', async (_name, file, backend) => {
     const [ruleset] = parseIptablesSave(readFileSync(file, 'utf8')).result;
     if (ruleset === undefined) throw new Error(`${file} holds no dump`);
     const shapes = new Map<string, { table: string; rule: string; jump: string | undefined }>();
-    for (const [table, chains] of ruleset.tables) for (const { rules } of chains.values()) for (const rule of rules) shapes.set(shapeOf(table, rule), { table, rule: printIptablesRule({ ...rule, chain: 'TEST' }), jump: jumpOf(rule) });
+    for (const [table, chains] of ruleset.tables)
+      for (const { rules } of chains.values())
+        for (const rule of rules)
+          shapes.set(shapeOf(table, rule), {
+            table,
+            rule: printIptablesRule({ ...rule, chain: 'TEST' }),
+            jump: jumpOf(rule),
+          });
     const loaded = await load(backend, [...shapes.values()]);
     const refused = new Set([...shapes.keys()].filter((_, at) => loaded[at]?.printed === undefined));
-    const isTaken = (table: string) => (rule: IptablesRule): boolean => !refused.has(shapeOf(table, rule));
+    const isTaken =
+      (table: string) =>
+      (rule: IptablesRule): boolean =>
+        !refused.has(shapeOf(table, rule));
     const taken: IptablesRuleset = {
       family: ruleset.family,
-      tables: new Map([...ruleset.tables].map(([table, chains]) => [table, new Map([...chains].map(([name, chain]) => [name, { ...chain, rules: chain.rules.filter(isTaken(table)) }]))])),
+      tables: new Map(
+        [...ruleset.tables].map(([table, chains]) => [
+          table,
+          new Map([...chains].map(([name, chain]) => [name, { ...chain, rules: chain.rules.filter(isTaken(table)) }])),
+        ]),
+      ),
     };
     // ip6tables-nft-restore 1.8.9 takes no counters from -c.
     const counters = backend !== 'ip6tables-nft';
@@ -98,11 +133,30 @@ describe.skipIf(unavailable !== undefined)('what is printed of a dump', () => {
     const dumped = await inNamespace(`${backend}-restore -c && ${backend}-save ${counters ? '-c' : ''}`, printed);
     const again = parseIptablesSave(dumped);
     expect(again.problems).toEqual([]);
-    const byName = (rulesets: readonly IptablesRuleset[]): string[] => [...rulesets.flatMap((each) => [...each.tables].map(([table, chains]) => printIptablesSave({ family: each.family, tables: new Map([[table, new Map([...chains].sort(([one], [other]) => (one < other ? -1 : 1)))]]) }, { counters })))].sort();
+    const byName = (rulesets: readonly IptablesRuleset[]): string[] =>
+      [
+        ...rulesets.flatMap((each) =>
+          [...each.tables].map(([table, chains]) =>
+            printIptablesSave(
+              {
+                family: each.family,
+                tables: new Map([[table, new Map([...chains].sort(([one], [other]) => (one < other ? -1 : 1)))]]),
+              },
+              { counters },
+            ),
+          ),
+        ),
+      ].sort();
     expect(byName(again.result)).toEqual(byName([taken]));
-    const all = [...ruleset.tables.values()].flatMap((chains) => [...chains.values()].flatMap(({ rules }) => rules)).length;
-    const left = [...taken.tables.values()].flatMap((chains) => [...chains.values()].flatMap(({ rules }) => rules)).length;
-    process.stdout.write(`${backend} ${file.slice(file.lastIndexOf('/') + 1)}: ${String(left)} of ${String(all)} rules; without ${[...refused].join(' | ')}\n`);
+    const all = [...ruleset.tables.values()].flatMap((chains) =>
+      [...chains.values()].flatMap(({ rules }) => rules),
+    ).length;
+    const left = [...taken.tables.values()].flatMap((chains) =>
+      [...chains.values()].flatMap(({ rules }) => rules),
+    ).length;
+    process.stdout.write(
+      `${backend} ${file.slice(file.lastIndexOf('/') + 1)}: ${String(left)} of ${String(all)} rules; without ${[...refused].join(' | ')}\n`,
+    );
     expect(left).toBeGreaterThan(all * 0.6);
   });
 });

@@ -8,8 +8,23 @@ import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'python3']);
 
-const target = (address: string, port: number, protocol: ConnectTarget['protocol'] = 'TCP'): ConnectTarget => ({ hop: 'Endpoint', address, port, protocol });
-const targets = [target('10.0.0.1', 8080), target('10.0.0.1', 9), target('10.0.0.1', 81), target('192.0.2.1', 80), target('fd01::1', 8080), target('10.0.0.1', 5353, 'UDP'), target('10.0.0.1', 5354, 'UDP'), target('10.0.0.1', 9, 'UDP'), target('10.0.0.1', 9, 'SCTP')];
+const target = (address: string, port: number, protocol: ConnectTarget['protocol'] = 'TCP'): ConnectTarget => ({
+  hop: 'Endpoint',
+  address,
+  port,
+  protocol,
+});
+const targets = [
+  target('10.0.0.1', 8080),
+  target('10.0.0.1', 9),
+  target('10.0.0.1', 81),
+  target('192.0.2.1', 80),
+  target('fd01::1', 8080),
+  target('10.0.0.1', 5353, 'UDP'),
+  target('10.0.0.1', 5354, 'UDP'),
+  target('10.0.0.1', 9, 'UDP'),
+  target('10.0.0.1', 9, 'SCTP'),
+];
 
 const tcp = ['connected', 'refused', 'timeout', 'unreachable', 'connected'];
 const expected: ReadonlyMap<string, readonly string[]> = new Map([
@@ -47,8 +62,11 @@ for (const { name, argv } of connectPrograms) {
   it(`${name} tells what becomes of each connection`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
     if (!isInstalled(name)) return skip(`this machine has no ${name}`);
-    const quoted = [...argv, ...targets.map(({ protocol, address, port }) => `${protocol}/${address}/${String(port)}`)].map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
-    const output = await inNamespace(`ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip addr add fd01::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up
+    const quoted = [...argv, ...targets.map(({ protocol, address, port }) => `${protocol}/${address}/${String(port)}`)]
+      .map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`)
+      .join(' ');
+    const output =
+      await inNamespace(`ip link set lo up; ip link add v0 type veth peer name v1; ip addr add 10.0.0.1/24 dev v0; ip addr add fd01::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up
 nft -f - <<'RULES'
 table ip t {
 	chain input { type filter hook input priority 0; tcp dport 81 drop; }

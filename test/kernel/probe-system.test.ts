@@ -7,10 +7,24 @@ import { inNamespace, kernelUnavailable } from './namespace.ts';
 const unavailable = kernelUnavailable(['conntrack', 'nft', 'setpriv']);
 const probe = `setpriv --bounding-set=-all,+net_admin,+net_raw --inh-caps=-all --no-new-privs ${process.execPath} ${fileURLToPath(new URL('../../probe/main.ts', import.meta.url))}`;
 const service = {
-  namespace: 'default', name: 'auth-service', clusterIPs: ['10.96.0.7', 'fd00:96::7'], externalIPs: [], loadBalancerIPs: ['10.96.0.9'],
-  ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }, { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 }], healthCheckNodePort: 30900,
+  namespace: 'default',
+  name: 'auth-service',
+  clusterIPs: ['10.96.0.7', 'fd00:96::7'],
+  externalIPs: [],
+  loadBalancerIPs: ['10.96.0.9'],
+  ports: [
+    { name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 },
+    { name: 'dns', protocol: 'UDP', port: 53, nodePort: 30053 },
+  ],
+  healthCheckNodePort: 30900,
 };
-const request = JSON.stringify({ version: 1, node: 'test', services: [service], collect: { rules: true, conntrack: 'None', kubeProxy: true, system: true }, maxConntrackEntries: 0 });
+const request = JSON.stringify({
+  version: 1,
+  node: 'test',
+  services: [service],
+  collect: { rules: true, conntrack: 'None', kubeProxy: true, system: true },
+  maxConntrackEntries: 0,
+});
 
 /** kube-proxy in mode ipvs, as far as a probe asks it, and a program of the host on two of the Service's ports. */
 const servers = `
@@ -36,7 +50,9 @@ async function report(prepare: string): Promise<NodeReport> {
   );
 }
 
-it('tells settings, interfaces, addresses of interfaces that are down, sockets, health and statistics', async ({ skip }) => {
+it('tells settings, interfaces, addresses of interfaces that are down, sockets, health and statistics', async ({
+  skip,
+}) => {
   if (unavailable !== undefined) return skip(unavailable);
   const read = await report(`
     ip link add eth0 type veth peer name eth0-peer
@@ -55,23 +71,40 @@ ${servers}PROGRAM
     until ${process.execPath} -e 'require("node:net").connect(30900, "127.0.0.1").on("connect", () => process.exit(0)).on("error", () => process.exit(1))'; do :; done`);
   // A kernel without IPVS has no virtual servers to be read; all the rest is there.
   expect(recordsOf(read, 'unread').filter(({ what }) => !what.startsWith('rules of IPVS'))).toEqual([]);
-  expect(recordsOf(read, 'system')[0]?.sysctls).toMatchObject({ 'net/ipv4/ip_forward': '1', 'net/ipv4/conf/all/rp_filter': '0', 'net/netfilter/nf_conntrack_tcp_be_liberal': '0' });
-  expect(recordsOf(read, 'interfaces')[0]?.interfaces.find(({ name }) => name === 'eth0')).toMatchObject({ addresses: expect.arrayContaining(['192.0.2.2']), rpFilter: 1, forwarding: { IPv4: 0 } });
-  expect(recordsOf(read, 'localAddresses')).toMatchObject([{ local: ['10.96.0.7', 'fd00:96::7'], missing: ['10.96.0.9'] }]);
+  expect(recordsOf(read, 'system')[0]?.sysctls).toMatchObject({
+    'net/ipv4/ip_forward': '1',
+    'net/ipv4/conf/all/rp_filter': '0',
+    'net/netfilter/nf_conntrack_tcp_be_liberal': '0',
+  });
+  expect(recordsOf(read, 'interfaces')[0]?.interfaces.find(({ name }) => name === 'eth0')).toMatchObject({
+    addresses: expect.arrayContaining(['192.0.2.2']),
+    rpFilter: 1,
+    forwarding: { IPv4: 0 },
+  });
+  expect(recordsOf(read, 'localAddresses')).toMatchObject([
+    { local: ['10.96.0.7', 'fd00:96::7'], missing: ['10.96.0.9'] },
+  ]);
   expect(recordsOf(read, 'sockets')[0]?.listening).toEqual([
     { protocol: 'TCP', address: '0.0.0.0', port: 30900, uid: 0 },
     { protocol: 'TCP', address: '::', port: 30080, uid: 0 },
     { protocol: 'UDP', address: '192.0.2.2', port: 30053, uid: 0 },
   ]);
-  expect(recordsOf(read, 'healthCheck')).toMatchObject([{ port: 30900, address: '127.0.0.1', status: 503, localEndpoints: 0, serviceProxyHealthy: true, errors: [] }]);
+  expect(recordsOf(read, 'healthCheck')).toMatchObject([
+    { port: 30900, address: '127.0.0.1', status: 503, localEndpoints: 0, serviceProxyHealthy: true, errors: [] },
+  ]);
   expect(recordsOf(read, 'otherModes')[0]?.found).toEqual([
     { mode: 'nftables', family: 'IPv4', what: 'table ip kube-proxy of nf_tables' },
     { mode: 'iptables', family: 'IPv4', what: 'chain KUBE-SVC-FCQA5OQTFYIPVXUO of nat (legacy)' },
   ]);
   const [statistics] = recordsOf(read, 'conntrackStatistics');
-  expect(Object.keys(statistics?.first ?? {})).toEqual(expect.arrayContaining(['insert_failed', 'drop', 'early_drop', 'invalid']));
+  expect(Object.keys(statistics?.first ?? {})).toEqual(
+    expect.arrayContaining(['insert_failed', 'drop', 'early_drop', 'invalid']),
+  );
   expect(statistics?.milliseconds).toBeGreaterThan(0);
-  expect(recordsOf(read, 'kubeProxy')[0]).toMatchObject({ configz: '{"kubeproxy.config.k8s.io":{"mode":"ipvs"}}', metrics: ['process_start_time_seconds 1.7e+09'] });
+  expect(recordsOf(read, 'kubeProxy')[0]).toMatchObject({
+    configz: '{"kubeproxy.config.k8s.io":{"mode":"ipvs"}}',
+    metrics: ['process_start_time_seconds 1.7e+09'],
+  });
 });
 
 it('says nothing of what is not there, and nothing is unread', async ({ skip }) => {

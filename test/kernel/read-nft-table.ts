@@ -47,11 +47,21 @@ async function read({ family, table, chains, keys, sets, changes }: ReadingReque
   const reading = await readNftTable(commands, family, table, async (source) => {
     attempts += 1;
     const elements = Object.fromEntries(await source.elements(keys));
-    if (attempts <= changes) execFileSync('nft', ['add', 'chain', family === 'IPv4' ? 'ip' : 'ip6', table, `changed-${String(attempts)}`]);
+    if (attempts <= changes)
+      execFileSync('nft', ['add', 'chain', family === 'IPv4' ? 'ip' : 'ip6', table, `changed-${String(attempts)}`]);
     const objects = await source.chains(chains);
-    return { elements, chains: [...objects].map(([name, each]): [string, Record<string, unknown>[] | null] => [name, each === undefined ? null : [...each]]), timeouts: Object.fromEntries(await source.timeouts(sets)) };
+    return {
+      elements,
+      chains: [...objects].map(([name, each]): [string, Record<string, unknown>[] | null] => [
+        name,
+        each === undefined ? null : [...each],
+      ]),
+      timeouts: Object.fromEntries(await source.timeouts(sets)),
+    };
   });
-  return 'problem' in reading ? { programs, attempts, problem: reading.problem, elements: {}, chains: [], timeouts: {} } : { programs, attempts, ...reading.result };
+  return 'problem' in reading
+    ? { programs, attempts, problem: reading.problem, elements: {}, chains: [], timeouts: {} }
+    : { programs, attempts, ...reading.result };
 }
 
 if (import.meta.main) {

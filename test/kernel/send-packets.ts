@@ -13,10 +13,20 @@ export interface SentPacket {
 
 function sendTcp({ source, sourcePort, destination, destinationPort }: SentPacket): Promise<void> {
   return new Promise((resolve) => {
-    const socket = net.connect({ host: destination, port: destinationPort, localAddress: source, localPort: sourcePort });
+    const socket = net.connect({
+      host: destination,
+      port: destinationPort,
+      localAddress: source,
+      localPort: sourcePort,
+    });
     // Nobody listens: the packet is sent, and refused.
-    socket.on('error', () => { resolve(); });
-    socket.on('connect', () => { socket.destroy(); resolve(); });
+    socket.on('error', () => {
+      resolve();
+    });
+    socket.on('connect', () => {
+      socket.destroy();
+      resolve();
+    });
   });
 }
 
@@ -25,7 +35,11 @@ function sendUdp({ source, sourcePort, destination, destinationPort }: SentPacke
   return new Promise((resolve, reject) => {
     socket.on('error', reject);
     socket.bind(sourcePort, source, () => {
-      socket.send('?', destinationPort, destination, () => { socket.close(() => { resolve(); }); });
+      socket.send('?', destinationPort, destination, () => {
+        socket.close(() => {
+          resolve();
+        });
+      });
     });
   });
 }

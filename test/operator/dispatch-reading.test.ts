@@ -3,7 +3,13 @@ import { dispatchReading } from '../../operator/dispatch-reading.ts';
 import type { ServiceTraceStatus } from '../../core/service-trace.ts';
 
 const well: ServiceTraceStatus = { findings: [] };
-const finding = { id: 'RULE-SVC-MISSING', severity: 'error', summary: 'no rule', evidence: [], advice: 'restart kube-proxy' } as const;
+const finding = {
+  id: 'RULE-SVC-MISSING',
+  severity: 'error',
+  summary: 'no rule',
+  evidence: [],
+  advice: 'restart kube-proxy',
+} as const;
 
 it.each([
   ['Once', 1, well, 'Rules'],

@@ -54,13 +54,24 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       return;
     }
     if (request.method === 'GET') {
-      answer(response, 200, { kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: String(version) }, items: [...pods.values()] });
+      answer(response, 200, {
+        kind: 'PodList',
+        apiVersion: 'v1',
+        metadata: { resourceVersion: String(version) },
+        items: [...pods.values()],
+      });
       return;
     }
     requests.push(`${request.method ?? ''} ${name ?? 'pod'}`);
     if (request.method === 'DELETE' && name !== undefined) {
       if (server.deleteRefusal !== undefined) {
-        if (server.deleteRefusal > 0) answer(response, server.deleteRefusal, { kind: 'Status', apiVersion: 'v1', code: server.deleteRefusal, message: 'etcdserver: request timed out' });
+        if (server.deleteRefusal > 0)
+          answer(response, server.deleteRefusal, {
+            kind: 'Status',
+            apiVersion: 'v1',
+            code: server.deleteRefusal,
+            message: 'etcdserver: request timed out',
+          });
         return;
       }
       const pod = pods.get(name);
@@ -70,7 +81,12 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       return;
     }
     if (server.refusal !== undefined) {
-      answer(response, server.refusal.code, { kind: 'Status', apiVersion: 'v1', code: server.refusal.code, message: server.refusal.message });
+      answer(response, server.refusal.code, {
+        kind: 'Status',
+        apiVersion: 'v1',
+        code: server.refusal.code,
+        message: server.refusal.message,
+      });
       return;
     }
     const pod = podSchema.parse(JSON.parse(text));
@@ -82,11 +98,18 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     server.onCreate(pod);
   };
   const http = createServer((request, response) => {
-    handle(request, response).catch((error: unknown) => { response.destroy(error instanceof Error ? error : undefined); });
+    handle(request, response).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : undefined);
+    });
   });
-  await new Promise<void>((resolve) => { http.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    http.listen(0, '127.0.0.1', resolve);
+  });
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromClusterAndUser({ name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true }, { name: 'fake' });
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
+    { name: 'fake' },
+  );
 
   const server: FakeApiServer = {
     kubeConfig,
@@ -104,7 +127,11 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     async close() {
       for (const watch of watches) watch.destroy();
       http.closeAllConnections();
-      await new Promise<void>((resolve) => { http.close(() => { resolve(); }); });
+      await new Promise<void>((resolve) => {
+        http.close(() => {
+          resolve();
+        });
+      });
     },
   };
   return server;

@@ -13,21 +13,38 @@ let logged: string[];
 
 beforeEach(async () => {
   logged = [];
-  http = createServer((_request, response) => { response.writeHead(answer.code, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body)); });
-  await new Promise<void>((resolve) => { http.listen(0, '127.0.0.1', resolve); });
+  http = createServer((_request, response) => {
+    response.writeHead(answer.code, { 'content-type': 'application/json' }).end(JSON.stringify(answer.body));
+  });
+  await new Promise<void>((resolve) => {
+    http.listen(0, '127.0.0.1', resolve);
+  });
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromClusterAndUser({ name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true }, { name: 'fake' });
-  store = kubernetesStore(kubeConfig, (line) => { logged.push(line); });
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
+    { name: 'fake' },
+  );
+  store = kubernetesStore(kubeConfig, (line) => {
+    logged.push(line);
+  });
 });
 afterEach(() => {
   http.closeAllConnections();
   http.close();
 });
 
-const object = { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { name: 'a', namespace: 'shop', uid: 'u1' }, spec: { serviceRef: { name: 'auth' } } };
+const object = {
+  apiVersion: 'svctrace.io/v1alpha1',
+  kind: 'ServiceTrace',
+  metadata: { name: 'a', namespace: 'shop', uid: 'u1' },
+  spec: { serviceRef: { name: 'auth' } },
+};
 
 it('reads a trace whose status another version wrote as one without a status, and says so once', async () => {
-  answer = { code: 200, body: { ...object, status: { conditions: [{ type: 'Splendid', status: 'True' }], nodes: 'many' } } };
+  answer = {
+    code: 200,
+    body: { ...object, status: { conditions: [{ type: 'Splendid', status: 'True' }], nodes: 'many' } },
+  };
   for (let times = 0; times < 3; times += 1) {
     const trace = await store.read('shop/a');
     expect(trace?.spec.serviceRef.name).toBe('auth');
@@ -42,15 +59,23 @@ it('does not read as a trace what is none', async () => {
   await expect(store.read('shop/a')).rejects.toThrow('spec.serviceRef');
 });
 
-it.each([[422, 'ServiceTrace "a" is invalid: status.conditions[0].message: Too long'], [413, 'Request entity too large: limit is 3145728'], [400, 'bad'], [500, 'etcdserver: request is too large']])(
-  'tells a status that is refused (%d %s) from what may pass',
-  async (code, message) => {
-    answer = { code, body: { kind: 'Status', code, message } };
-    await expect(store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {})).rejects.toThrow(StatusRefusedError);
-  },
-);
+it.each([
+  [422, 'ServiceTrace "a" is invalid: status.conditions[0].message: Too long'],
+  [413, 'Request entity too large: limit is 3145728'],
+  [400, 'bad'],
+  [500, 'etcdserver: request is too large'],
+])('tells a status that is refused (%d %s) from what may pass', async (code, message) => {
+  answer = { code, body: { kind: 'Status', code, message } };
+  await expect(store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {})).rejects.toThrow(
+    StatusRefusedError,
+  );
+});
 
-it.each([[500, 'etcdserver: request timed out'], [503, 'no'], [409, 'conflict']])('lets a failure that may pass be one (%d %s)', async (code, message) => {
+it.each([
+  [500, 'etcdserver: request timed out'],
+  [503, 'no'],
+  [409, 'conflict'],
+])('lets a failure that may pass be one (%d %s)', async (code, message) => {
   answer = { code, body: { kind: 'Status', code, message } };
   const written = store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {});
   await expect(written).rejects.toThrow(message);
@@ -60,6 +85,9 @@ it.each([[500, 'etcdserver: request timed out'], [503, 'no'], [409, 'conflict']]
 it('takes a trace that is gone, or was made anew, for nothing to write', async () => {
   answer = { code: 404, body: { kind: 'Status', code: 404, message: 'not found' } };
   await store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {});
-  answer = { code: 422, body: { kind: 'Status', code: 422, message: 'the server rejected our request: testing value /metadata/uid failed' } };
+  answer = {
+    code: 422,
+    body: { kind: 'Status', code: 422, message: 'the server rejected our request: testing value /metadata/uid failed' },
+  };
   await store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {});
 });

@@ -45,7 +45,16 @@ function world(): World {
   const requestOf = (trace: ServiceTrace): ProbeRequest => ({
     version: 1,
     node: 'node',
-    services: [{ namespace: trace.metadata.namespace ?? '', name: trace.metadata.name ?? '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] }],
+    services: [
+      {
+        namespace: trace.metadata.namespace ?? '',
+        name: trace.metadata.name ?? '',
+        clusterIPs: [],
+        externalIPs: [],
+        loadBalancerIPs: [],
+        ports: [],
+      },
+    ],
     collect: { rules: true, conntrack: 'Summary', kubeProxy: true },
     maxConntrackEntries: 0,
   });
@@ -66,7 +75,19 @@ function world(): World {
         const trace = traces.get(`${namespace}/${spec.serviceRef.name}`);
         if (trace === undefined) throw new Error('gone');
         await Promise.all(nodes.map((node) => node.ask(requestOf(trace))));
-        const status: ServiceTraceStatus = { observedGeneration: 1, collectedAt: new Date().toISOString(), conditions: [{ type: 'Ready', status: 'True', reason: 'Collected', message: 'm', lastTransitionTime: new Date().toISOString() }] };
+        const status: ServiceTraceStatus = {
+          observedGeneration: 1,
+          collectedAt: new Date().toISOString(),
+          conditions: [
+            {
+              type: 'Ready',
+              status: 'True',
+              reason: 'Collected',
+              message: 'm',
+              lastTransitionTime: new Date().toISOString(),
+            },
+          ],
+        };
         return { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
       },
       release: async () => undefined,
@@ -91,7 +112,9 @@ function world(): World {
       results.set(key, (results.get(key) ?? 0) + 1);
       return done;
     },
-    onFailure: (_key, error) => { throw error; },
+    onFailure: (_key, error) => {
+      throw error;
+    },
   });
   return {
     queue,
@@ -100,7 +123,12 @@ function world(): World {
     most: () => most,
     add: (namespace, name, mode) => {
       const key = `${namespace}/${name}`;
-      traces.set(key, { apiVersion: 'svctrace.io/v1alpha1', kind: 'ServiceTrace', metadata: { namespace, name, uid: key, generation: 1 }, spec: { serviceRef: { name }, mode, ...(mode === 'Watch' ? { interval: '1s' } : {}) } });
+      traces.set(key, {
+        apiVersion: 'svctrace.io/v1alpha1',
+        kind: 'ServiceTrace',
+        metadata: { namespace, name, uid: key, generation: 1 },
+        spec: { serviceRef: { name }, mode, ...(mode === 'Watch' ? { interval: '1s' } : {}) },
+      });
       queue.add(key);
       return key;
     },
@@ -119,7 +147,10 @@ it('has 200 traces of mode Watch ready, at their interval, and those of others i
   const readyThen = watches.filter((key) => results.has(key)).length;
   await sleep(6000);
   await queue.stop();
-  const ready = watches.filter((key) => traces.get(key)?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true);
+  const ready = watches.filter(
+    (key) =>
+      traces.get(key)?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true,
+  );
   expect(ready).toHaveLength(200);
   // They did not wait for the 200: those that were in work before them, and at most one more round.
   expect(readyThen, `waited ${waited.toFixed(0)} ms`).toBeLessThan(150);

@@ -12,12 +12,20 @@ function request(namespace: string, name: string, collect: Partial<ProbeRequest[
     maxConntrackEntries: 200,
   };
 }
-const namesOf = ({ services }: ProbeRequest): string => services.map(({ namespace, name }) => `${namespace}/${name}`).join(' ');
-const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+const namesOf = ({ services }: ProbeRequest): string =>
+  services.map(({ namespace, name }) => `${namespace}/${name}`).join(' ');
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 class RequestError extends Error {}
 
 /** Readings whose end the test decides. */
-function world(): { readings: NodeReadings; running: { request: ProbeRequest; signal: AbortSignal; end: () => void; fail: (error: Error) => void }[]; most: () => number } {
+function world(): {
+  readings: NodeReadings;
+  running: { request: ProbeRequest; signal: AbortSignal; end: () => void; fail: (error: Error) => void }[];
+  most: () => number;
+} {
   const running: ReturnType<typeof world>['running'] = [];
   let now = 0;
   let most = 0;
@@ -27,9 +35,32 @@ function world(): { readings: NodeReadings; running: { request: ProbeRequest; si
       now += 1;
       most = Math.max(most, now);
       const { promise, resolve, reject } = Promise.withResolvers<Reading>();
-      const done: Reading = { report: { node: 'node-a', complete: true, records: asked.services.map(({ namespace, name }) => ({ kind: 'conntrack', service: `${namespace}/${name}`, matched: 1, groups: [], lines: [] })) }, askedAt: '', collectedAt: '' };
-      running.push({ request: asked, signal, end: () => { resolve(done); }, fail: reject });
-      signal.addEventListener('abort', () => { reject(signal.reason); });
+      const done: Reading = {
+        report: {
+          node: 'node-a',
+          complete: true,
+          records: asked.services.map(({ namespace, name }) => ({
+            kind: 'conntrack',
+            service: `${namespace}/${name}`,
+            matched: 1,
+            groups: [],
+            lines: [],
+          })),
+        },
+        askedAt: '',
+        collectedAt: '',
+      };
+      running.push({
+        request: asked,
+        signal,
+        end: () => {
+          resolve(done);
+        },
+        fail: reject,
+      });
+      signal.addEventListener('abort', () => {
+        reject(signal.reason);
+      });
       try {
         return await promise;
       } finally {
@@ -40,7 +71,10 @@ function world(): { readings: NodeReadings; running: { request: ProbeRequest; si
   return { readings, running, most: () => most };
 }
 const answerOf = async (asked: Promise<Reading>): Promise<string> =>
-  asked.then(({ report }) => report.records.map((each) => ('service' in each ? each.service : '')).join(' '), (error: unknown) => (error instanceof Error ? error.message : String(error)));
+  asked.then(
+    ({ report }) => report.records.map((each) => ('service' in each ? each.service : '')).join(' '),
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
 
 describe('readings of one node', () => {
   it('are one at a time; what comes while one runs is the next one, together', async () => {
@@ -57,7 +91,12 @@ describe('readings of one node', () => {
 
   it('that cannot be one are apart, one after the other', async () => {
     const { readings, running, most } = world();
-    const answers = [request('shop', 'a'), request('shop', 'b'), request('shop', 'c', { rules: false }), request('shop', 'd')].map((each) => answerOf(readings.ask(each)));
+    const answers = [
+      request('shop', 'a'),
+      request('shop', 'b'),
+      request('shop', 'c', { rules: false }),
+      request('shop', 'd'),
+    ].map((each) => answerOf(readings.ask(each)));
     for (let index = 0; index < 3; index += 1) {
       running[index]?.end();
       await turn();
@@ -103,7 +142,11 @@ describe('readings of one node', () => {
   it('go on for the others where one goes, and end where all have gone', async () => {
     const { readings, running } = world();
     const goes = new AbortController();
-    const asked = [answerOf(readings.ask(request('shop', 'first'))), answerOf(readings.ask(request('shop', 'a'), goes.signal)), answerOf(readings.ask(request('shop', 'b')))];
+    const asked = [
+      answerOf(readings.ask(request('shop', 'first'))),
+      answerOf(readings.ask(request('shop', 'a'), goes.signal)),
+      answerOf(readings.ask(request('shop', 'b'))),
+    ];
     running[0]?.end();
     await turn();
     goes.abort(new Error('gone'));

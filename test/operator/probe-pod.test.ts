@@ -2,13 +2,25 @@ import type { V1Pod } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
 import { alteration, probePod, startEvent, startProblem, unusableReason } from '../../operator/probe-pod.ts';
 
-const options = { namespace: 'svctrace-system', image: 'svctrace/probe:v0.1.0', privileged: false, instance: 'operator', owner: { name: 'operator-x', uid: 'u1' } };
+const options = {
+  namespace: 'svctrace-system',
+  image: 'svctrace/probe:v0.1.0',
+  privileged: false,
+  instance: 'operator',
+  owner: { name: 'operator-x', uid: 'u1' },
+};
 const running = (): V1Pod => ({ ...probePod('node-a', options), status: { phase: 'Running' } });
 
 describe('probePod', () => {
   it('has the least privilege that does', () => {
     const { spec } = probePod('node-a', options);
-    expect(spec).toMatchObject({ nodeName: 'node-a', hostNetwork: true, automountServiceAccountToken: false, enableServiceLinks: false, restartPolicy: 'Never' });
+    expect(spec).toMatchObject({
+      nodeName: 'node-a',
+      hostNetwork: true,
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      restartPolicy: 'Never',
+    });
     expect(spec?.hostPID).toBeUndefined();
     expect(spec?.hostIPC).toBeUndefined();
     expect(spec?.serviceAccountName).toBeUndefined();
@@ -28,7 +40,10 @@ describe('probePod', () => {
   });
 
   it('is privileged only where that is asked for', () => {
-    expect(probePod('node-a', { ...options, privileged: true }).spec?.containers[0]?.securityContext).toMatchObject({ privileged: true, readOnlyRootFilesystem: true });
+    expect(probePod('node-a', { ...options, privileged: true }).spec?.containers[0]?.securityContext).toMatchObject({
+      privileged: true,
+      readOnlyRootFilesystem: true,
+    });
   });
 
   it('is named for its node, and labelled for its operator', () => {
@@ -48,7 +63,9 @@ describe('probePod', () => {
 describe('unusableReason', () => {
   it('lets a pod be used as long as it lives', () => {
     expect(unusableReason(running())).toBeUndefined();
-    expect(unusableReason({ ...running(), status: { phase: 'Failed', reason: 'DeadlineExceeded' } })).toContain('DeadlineExceeded');
+    expect(unusableReason({ ...running(), status: { phase: 'Failed', reason: 'DeadlineExceeded' } })).toContain(
+      'DeadlineExceeded',
+    );
     expect(unusableReason({ ...running(), status: { phase: 'Succeeded' } })).toContain('Succeeded');
     expect(unusableReason({ ...running(), metadata: { deletionTimestamp: new Date() } })).toContain('being deleted');
   });
@@ -57,11 +74,41 @@ describe('unusableReason', () => {
 /** What an admission webhook did to the pod, and words of what is said of it. */
 const altered: [string, (spec: NonNullable<V1Pod['spec']>) => void, string | undefined][] = [
   ['nothing', () => undefined, undefined],
-  ['the image of a mirror', (spec) => { if (spec.containers[0]) spec.containers[0].image = 'mirror.example/svctrace/probe:v0.1.0'; }, undefined],
-  ['a sidecar', (spec) => { spec.containers.push({ name: 'istio-proxy', image: 'proxy' }); }, 'istio-proxy'],
-  ['an init container', (spec) => { spec.initContainers = [{ name: 'istio-init', image: 'proxy' }]; }, 'istio-init'],
-  ['another network', (spec) => { spec.hostNetwork = false; }, 'network'],
-  ['another command', (spec) => { if (spec.containers[0]) spec.containers[0].command = ['sh']; }, 'sh'],
+  [
+    'the image of a mirror',
+    (spec) => {
+      if (spec.containers[0]) spec.containers[0].image = 'mirror.example/svctrace/probe:v0.1.0';
+    },
+    undefined,
+  ],
+  [
+    'a sidecar',
+    (spec) => {
+      spec.containers.push({ name: 'istio-proxy', image: 'proxy' });
+    },
+    'istio-proxy',
+  ],
+  [
+    'an init container',
+    (spec) => {
+      spec.initContainers = [{ name: 'istio-init', image: 'proxy' }];
+    },
+    'istio-init',
+  ],
+  [
+    'another network',
+    (spec) => {
+      spec.hostNetwork = false;
+    },
+    'network',
+  ],
+  [
+    'another command',
+    (spec) => {
+      if (spec.containers[0]) spec.containers[0].command = ['sh'];
+    },
+    'sh',
+  ],
 ];
 
 describe('alteration', () => {
@@ -77,11 +124,25 @@ describe('alteration', () => {
 describe('startProblem', () => {
   const waiting = (reason: string, message?: string): V1Pod => ({
     ...running(),
-    status: { phase: 'Pending', containerStatuses: [{ name: 'probe', image: '', imageID: '', ready: false, restartCount: 0, state: { waiting: { reason, ...(message === undefined ? {} : { message }) } } }] },
+    status: {
+      phase: 'Pending',
+      containerStatuses: [
+        {
+          name: 'probe',
+          image: '',
+          imageID: '',
+          ready: false,
+          restartCount: 0,
+          state: { waiting: { reason, ...(message === undefined ? {} : { message }) } },
+        },
+      ],
+    },
   });
 
   it('tells an image that cannot be pulled', () => {
-    expect(startProblem(waiting('ImagePullBackOff', 'Back-off pulling image'))).toMatchObject({ reason: 'ImagePullBackOff' });
+    expect(startProblem(waiting('ImagePullBackOff', 'Back-off pulling image'))).toMatchObject({
+      reason: 'ImagePullBackOff',
+    });
     expect(startProblem(waiting('ErrImageNeverPull'))?.message).toContain('svctrace/probe:v0.1.0');
   });
 
@@ -90,19 +151,51 @@ describe('startProblem', () => {
   });
 
   it('tells an eviction, and a node that has no room', () => {
-    expect(startProblem({ ...running(), status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory' } })?.message).toContain('low on memory');
-    const unschedulable: V1Pod = { ...running(), status: { phase: 'Pending', conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'too many pods' }] } };
-    expect(startProblem(unschedulable)).toEqual({ reason: 'Unschedulable', message: 'its probe cannot run there: too many pods' });
+    expect(
+      startProblem({
+        ...running(),
+        status: { phase: 'Failed', reason: 'Evicted', message: 'The node was low on memory' },
+      })?.message,
+    ).toContain('low on memory');
+    const unschedulable: V1Pod = {
+      ...running(),
+      status: {
+        phase: 'Pending',
+        conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: 'too many pods' }],
+      },
+    };
+    expect(startProblem(unschedulable)).toEqual({
+      reason: 'Unschedulable',
+      message: 'its probe cannot run there: too many pods',
+    });
   });
 });
 
 it('tells the newest of what the kubelet told', () => {
-  const event = (seconds: number, type: string, reason: string, message: string): Parameters<typeof startEvent>[0][number] => ({ involvedObject: {}, metadata: {}, lastTimestamp: new Date(seconds * 1000), type, reason, message });
+  const event = (
+    seconds: number,
+    type: string,
+    reason: string,
+    message: string,
+  ): Parameters<typeof startEvent>[0][number] => ({
+    involvedObject: {},
+    metadata: {},
+    lastTimestamp: new Date(seconds * 1000),
+    type,
+    reason,
+    message,
+  });
   expect(startEvent([])).toBeUndefined();
-  expect(startEvent([event(2, 'Normal', 'Pulling', 'Pulling image "x"'), event(1, 'Normal', 'Scheduled', 'assigned')])).toEqual({ reason: 'Pulling', message: 'its probe is starting: Pulling image "x"' });
-  expect(startEvent([event(3, 'Warning', 'FailedMount', 'no room')])?.message).toBe('its probe does not start: no room');
+  expect(
+    startEvent([event(2, 'Normal', 'Pulling', 'Pulling image "x"'), event(1, 'Normal', 'Scheduled', 'assigned')]),
+  ).toEqual({ reason: 'Pulling', message: 'its probe is starting: Pulling image "x"' });
+  expect(startEvent([event(3, 'Warning', 'FailedMount', 'no room')])?.message).toBe(
+    'its probe does not start: no room',
+  );
 });
 
 it('bounds what a probe may use of its node', () => {
-  expect(probePod('node-a', { namespace: 'n', image: 'i', privileged: false, instance: 'x' }).spec?.containers[0]?.resources).toEqual({ requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '1', memory: '256Mi' } });
+  expect(
+    probePod('node-a', { namespace: 'n', image: 'i', privileged: false, instance: 'x' }).spec?.containers[0]?.resources,
+  ).toEqual({ requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '1', memory: '256Mi' } });
 });

@@ -10,14 +10,29 @@ function status(ready: 'True' | 'False' | 'Unknown', extra: Partial<ServiceTrace
   return {
     observedGeneration: 1,
     collectedAt: at(-1),
-    conditions: [{ type: 'Ready', status: ready, reason: ready === 'True' ? 'Collected' : 'NodesDidNotAnswer', message: 'm', lastTransitionTime: at(-1) }],
+    conditions: [
+      {
+        type: 'Ready',
+        status: ready,
+        reason: ready === 'True' ? 'Collected' : 'NodesDidNotAnswer',
+        message: 'm',
+        lastTransitionTime: at(-1),
+      },
+    ],
     ...extra,
   };
 }
 
 /** As a trace of mode Watch has it whose results come at their interval. */
 function onSchedule(base: ServiceTraceStatus): ServiceTraceStatus {
-  const condition = { type: 'OnSchedule' as const, status: 'True' as const, reason: 'AtInterval', message: 'results come at their interval', lastTransitionTime: at(-1), observedGeneration: 1 };
+  const condition = {
+    type: 'OnSchedule' as const,
+    status: 'True' as const,
+    reason: 'AtInterval',
+    message: 'results come at their interval',
+    lastTransitionTime: at(-1),
+    observedGeneration: 1,
+  };
   return { ...base, conditions: [...(base.conditions ?? []), condition] };
 }
 
@@ -32,23 +47,40 @@ function trace(spec: Partial<ServiceTrace['spec']> = {}, extra: Partial<ServiceT
 }
 
 /** Everything that a reconciliation does, as words. */
-function world(object: ServiceTrace | undefined, collected: ServiceTraceStatus = status('True'), others: ServiceTrace[] = []): { deps: ReconcileDeps; done: string[] } {
+function world(
+  object: ServiceTrace | undefined,
+  collected: ServiceTraceStatus = status('True'),
+  others: ServiceTrace[] = [],
+): { deps: ReconcileDeps; done: string[] } {
   const done: string[] = [];
   const deps: ReconcileDeps = {
     now: () => now,
-    log: (line) => { done.push(`log ${line}`); },
+    log: (line) => {
+      done.push(`log ${line}`);
+    },
     watchesBefore: () => undefined,
     schedule: { done: () => 1 },
     isOtherActive: () => others.some(isActive),
     engine: {
-      trace: async () => { done.push('collect'); return { status: collected, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] }; },
-      release: async () => { done.push('release'); },
+      trace: async () => {
+        done.push('collect');
+        return { status: collected, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] };
+      },
+      release: async () => {
+        done.push('release');
+      },
     },
     store: {
       read: async () => object,
-      writeStatus: async (_trace, written) => { done.push(`write ${written.conditions?.[0]?.status ?? 'nothing'}`); },
-      delete: async () => { done.push('delete'); },
-      tell: async (_trace, type, reason) => { done.push(`tell ${type} ${reason}`); },
+      writeStatus: async (_trace, written) => {
+        done.push(`write ${written.conditions?.[0]?.status ?? 'nothing'}`);
+      },
+      delete: async () => {
+        done.push('delete');
+      },
+      tell: async (_trace, type, reason) => {
+        done.push(`tell ${type} ${reason}`);
+      },
     },
   };
   return { deps, done };
@@ -58,28 +90,100 @@ const other = trace({ mode: 'Watch' }, { metadata: { name: 'b', namespace: 'defa
 
 /** name, what there is, what is collected, what must be done, when to come back. */
 const cases: [string, ReturnType<typeof world>, string[], number | undefined][] = [
-  ['a new trace of mode Once is collected, written, told, and its probes end', world(trace()), ['collect', 'write True', 'tell Normal Collected', 'release'], undefined],
+  [
+    'a new trace of mode Once is collected, written, told, and its probes end',
+    world(trace()),
+    ['collect', 'write True', 'tell Normal Collected', 'release'],
+    undefined,
+  ],
   ['a finished one is left alone', world(trace({}, { status: status('True') })), ['release'], undefined],
-  ['a finished one whose spec changed is collected again', world(trace({}, { status: status('True', { observedGeneration: 0 }) })), ['collect', 'write True', 'release'], undefined],
-  ['one with nodes that did not answer is tried again', world(trace(), status('False')), ['collect', 'write False', 'tell Warning NodesDidNotAnswer'], 10_000],
-  ['the probes stay while another trace needs them', world(trace(), status('True'), [other]), ['collect', 'write True', 'tell Normal Collected'], undefined],
-  ['a finished one waits for its ttl', world(trace({ ttlSecondsAfterFinished: 60 }, { status: status('True') })), ['release'], 59_000],
-  ['past its ttl it is deleted', world(trace({ ttlSecondsAfterFinished: 1 }, { status: status('True', { collectedAt: at(-5) }) })), ['release', 'delete'], undefined],
-  ['Watch comes back after the interval', world(trace({ mode: 'Watch', interval: '3s' })), ['collect', 'write True', 'tell Normal Collected'], 3000],
-  ['Watch writes nothing where nothing is new', world(trace({ mode: 'Watch' }, { status: onSchedule(status('True')) })), ['collect'], 10_000],
-  ['but renews the age of its status', world(trace({ mode: 'Watch' }, { status: status('True', { collectedAt: at(-61) }) })), ['collect', 'write True'], 10_000],
+  [
+    'a finished one whose spec changed is collected again',
+    world(trace({}, { status: status('True', { observedGeneration: 0 }) })),
+    ['collect', 'write True', 'release'],
+    undefined,
+  ],
+  [
+    'one with nodes that did not answer is tried again',
+    world(trace(), status('False')),
+    ['collect', 'write False', 'tell Warning NodesDidNotAnswer'],
+    10_000,
+  ],
+  [
+    'the probes stay while another trace needs them',
+    world(trace(), status('True'), [other]),
+    ['collect', 'write True', 'tell Normal Collected'],
+    undefined,
+  ],
+  [
+    'a finished one waits for its ttl',
+    world(trace({ ttlSecondsAfterFinished: 60 }, { status: status('True') })),
+    ['release'],
+    59_000,
+  ],
+  [
+    'past its ttl it is deleted',
+    world(trace({ ttlSecondsAfterFinished: 1 }, { status: status('True', { collectedAt: at(-5) }) })),
+    ['release', 'delete'],
+    undefined,
+  ],
+  [
+    'Watch comes back after the interval',
+    world(trace({ mode: 'Watch', interval: '3s' })),
+    ['collect', 'write True', 'tell Normal Collected'],
+    3000,
+  ],
+  [
+    'Watch writes nothing where nothing is new',
+    world(trace({ mode: 'Watch' }, { status: onSchedule(status('True')) })),
+    ['collect'],
+    10_000,
+  ],
+  [
+    'but renews the age of its status',
+    world(trace({ mode: 'Watch' }, { status: status('True', { collectedAt: at(-61) }) })),
+    ['collect', 'write True'],
+    10_000,
+  ],
   ['a suspended trace is not collected', world(trace({ mode: 'Watch', suspend: true })), ['release'], undefined],
   ['a deleted trace ends the probes', world(undefined), ['release'], undefined],
   ['a deleted trace leaves the probes of another', world(undefined, undefined, [other]), [], undefined],
   [
     'a trace whose viewer is gone is deleted',
-    world(trace({ mode: 'Watch' }, { metadata: { name: 'a', namespace: 'default', uid: 'u1', generation: 1, annotations: { 'svctrace.io/expires-at': at(-1) } } })),
+    world(
+      trace(
+        { mode: 'Watch' },
+        {
+          metadata: {
+            name: 'a',
+            namespace: 'default',
+            uid: 'u1',
+            generation: 1,
+            annotations: { 'svctrace.io/expires-at': at(-1) },
+          },
+        },
+      ),
+    ),
     ['delete'],
     undefined,
   ],
   [
     'a trace with a viewer is written every time, and looked at when the viewer may be gone',
-    world(trace({ mode: 'Watch', interval: '1m' }, { status: status('True'), metadata: { name: 'a', namespace: 'default', uid: 'u1', generation: 1, annotations: { 'svctrace.io/expires-at': at(30) } } })),
+    world(
+      trace(
+        { mode: 'Watch', interval: '1m' },
+        {
+          status: status('True'),
+          metadata: {
+            name: 'a',
+            namespace: 'default',
+            uid: 'u1',
+            generation: 1,
+            annotations: { 'svctrace.io/expires-at': at(30) },
+          },
+        },
+      ),
+    ),
     ['collect', 'write True'],
     30_000,
   ],
@@ -95,11 +199,30 @@ describe('reconcile', () => {
 describe('reconcile, where things go wrong', () => {
   it('writes what keeps it from collecting, once, and fails so that it is tried again', async () => {
     const { deps, done } = world(trace());
-    const failing = { ...deps, engine: { ...deps.engine, trace: async () => { throw new Error('nodes is forbidden'); } } };
+    const failing = {
+      ...deps,
+      engine: {
+        ...deps.engine,
+        trace: async () => {
+          throw new Error('nodes is forbidden');
+        },
+      },
+    };
     await expect(reconcile('default/a', failing)).rejects.toThrow('nodes is forbidden');
     expect(done).toEqual(['write False', 'tell Warning CollectionFailed']);
 
-    const told = status('False', { conditions: [{ type: 'Ready', status: 'False', reason: 'CollectionFailed', message: 'nodes is forbidden', lastTransitionTime: at(-9), observedGeneration: 1 }] });
+    const told = status('False', {
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'False',
+          reason: 'CollectionFailed',
+          message: 'nodes is forbidden',
+          lastTransitionTime: at(-9),
+          observedGeneration: 1,
+        },
+      ],
+    });
     const again = world(trace({}, { status: told }));
     await expect(reconcile('default/a', { ...failing, store: again.deps.store })).rejects.toThrow('nodes is forbidden');
     expect(again.done).toEqual([]);
@@ -108,7 +231,17 @@ describe('reconcile, where things go wrong', () => {
   it('writes nothing after it was ended', async () => {
     const { deps, done } = world(trace());
     const controller = new AbortController();
-    const ended = { ...deps, signal: controller.signal, engine: { ...deps.engine, trace: async (...args: Parameters<typeof deps.engine.trace>) => { controller.abort(); return deps.engine.trace(...args); } } };
+    const ended = {
+      ...deps,
+      signal: controller.signal,
+      engine: {
+        ...deps.engine,
+        trace: async (...args: Parameters<typeof deps.engine.trace>) => {
+          controller.abort();
+          return deps.engine.trace(...args);
+        },
+      },
+    };
     expect(await reconcile('default/a', ended)).toEqual({});
     expect(done).toEqual(['collect']);
   });
@@ -116,29 +249,49 @@ describe('reconcile, where things go wrong', () => {
   it('asks nodes that do not answer ever more seldom', async () => {
     const failingSince = (seconds: number): ServiceTraceStatus => {
       const failed = status('False');
-      return { ...failed, conditions: (failed.conditions ?? []).map((condition) => ({ ...condition, lastTransitionTime: at(-seconds) })) };
+      return {
+        ...failed,
+        conditions: (failed.conditions ?? []).map((condition) => ({ ...condition, lastTransitionTime: at(-seconds) })),
+      };
     };
-    for (const [seconds, again] of [[1, 10_000], [40, 40_000], [4000, 300_000]] as const) {
-      expect((await reconcile('default/a', world(trace({}, { status: failingSince(seconds) }), failingSince(seconds)).deps)).again).toBe(again);
+    for (const [seconds, again] of [
+      [1, 10_000],
+      [40, 40_000],
+      [4000, 300_000],
+    ] as const) {
+      expect(
+        (await reconcile('default/a', world(trace({}, { status: failingSince(seconds) }), failingSince(seconds)).deps))
+          .again,
+      ).toBe(again);
     }
   });
 
   it('looks again soon where nodes have not yet written the newest change', async () => {
     const syncing = status('True');
-    syncing.conditions?.push({ type: 'Converged', status: 'False', reason: 'Syncing', message: 'm', lastTransitionTime: at(0) });
+    syncing.conditions?.push({
+      type: 'Converged',
+      status: 'False',
+      reason: 'Syncing',
+      message: 'm',
+      lastTransitionTime: at(0),
+    });
     expect((await reconcile('default/a', world(trace({ mode: 'Watch' }), syncing).deps)).again).toBe(1000);
   });
 });
 
 /** A status of one node whose probe is in this state. */
-const withNode = (state: 'Waiting' | 'Collected', ready: 'True' | 'Unknown'): ServiceTraceStatus => status(ready, { nodes: [{ name: 'node-a', probe: { state }, proxyMode: 'unknown', ports: [] }] });
+const withNode = (state: 'Waiting' | 'Collected', ready: 'True' | 'Unknown'): ServiceTraceStatus =>
+  status(ready, { nodes: [{ name: 'node-a', probe: { state }, proxyMode: 'unknown', ports: [] }] });
 
 describe('progress', () => {
   let computed = 0;
   const collecting = (object: ServiceTrace, result: ServiceTraceStatus): ReturnType<typeof world> => {
     const { deps, done } = world(object, result);
     const trace_: typeof deps.engine.trace = async (request) => {
-      request.onProgress?.(() => { computed += 1; return withNode('Waiting', 'Unknown'); });
+      request.onProgress?.(() => {
+        computed += 1;
+        return withNode('Waiting', 'Unknown');
+      });
       await Promise.resolve();
       return deps.engine.trace(request);
     };
@@ -146,13 +299,19 @@ describe('progress', () => {
   };
 
   it('is written, and the result after it, even where the result was the same before', async () => {
-    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: withNode('Waiting', 'Unknown') }), withNode('Waiting', 'Unknown'));
+    const { deps, done } = collecting(
+      trace({ mode: 'Watch' }, { status: withNode('Waiting', 'Unknown') }),
+      withNode('Waiting', 'Unknown'),
+    );
     await reconcile('default/a', deps);
     expect(done).toEqual(['write Unknown', 'collect', 'write Unknown']);
   });
 
   it('does not hide a whole status of the same spec', async () => {
-    const { deps, done } = collecting(trace({ mode: 'Watch' }, { status: onSchedule(withNode('Collected', 'True')) }), withNode('Collected', 'True'));
+    const { deps, done } = collecting(
+      trace({ mode: 'Watch' }, { status: onSchedule(withNode('Collected', 'True')) }),
+      withNode('Collected', 'True'),
+    );
     computed = 0;
     await reconcile('default/a', deps);
     expect(done).toEqual(['collect']);
@@ -164,7 +323,10 @@ describe('progress', () => {
     const { deps, done } = world(trace());
     const trace_: typeof deps.engine.trace = async (request) => {
       for (let answer = 0; answer < 1000; answer += 1) {
-        request.onProgress?.(() => { worked += 1; return withNode('Waiting', 'Unknown'); });
+        request.onProgress?.(() => {
+          worked += 1;
+          return withNode('Waiting', 'Unknown');
+        });
         if (answer % 50 === 0) await sleep(50);
       }
       return deps.engine.trace(request);
@@ -180,45 +342,101 @@ describe('progress', () => {
 
 describe('a status that the API server refuses', () => {
   const refusing = (object: ServiceTrace): ReturnType<typeof world> & { written: ServiceTraceStatus[] } => {
-    const { deps, done } = world(object, status('True', { nodes: [{ name: 'node-a', probe: { state: 'Collected' }, proxyMode: 'unknown', ports: [] }], summary: { nodes: '1/1', endpoints: '1/1', findings: 0 } }));
+    const { deps, done } = world(
+      object,
+      status('True', {
+        nodes: [{ name: 'node-a', probe: { state: 'Collected' }, proxyMode: 'unknown', ports: [] }],
+        summary: { nodes: '1/1', endpoints: '1/1', findings: 0 },
+      }),
+    );
     const written: ServiceTraceStatus[] = [];
     const writeStatus: typeof deps.store.writeStatus = async (_trace, each) => {
-      if ((each.nodes ?? []).length > 0) throw new StatusRefusedError(`status.nodes[0]: Invalid value: ${'x'.repeat(40_000)}`);
+      if ((each.nodes ?? []).length > 0)
+        throw new StatusRefusedError(`status.nodes[0]: Invalid value: ${'x'.repeat(40_000)}`);
       written.push(each);
       done.push('write');
     };
     return { deps: { ...deps, store: { ...deps.store, writeStatus } }, done, written };
   };
 
-  it.each(['Once', 'Watch'] as const)('of mode %s is followed by the least that says so, in bounds, and tried ever more seldom', async (mode) => {
-    const { deps, done, written } = refusing(trace({ mode }));
-    expect((await reconcile('default/a', deps)).again).toBe(10_000);
-    expect(done.map((line) => line.slice(0, 40))).toEqual(['collect', 'log default/a: the API server refuses it', 'write', 'tell Warning StatusRefused']);
-    const [least] = written;
-    expect(least).toMatchObject({ observedGeneration: 1, nodes: [], findings: [], summary: { nodes: '1/1' } });
-    expect(least?.conditions?.map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)).toEqual(['Ready=False StatusRefused']);
-    expect(least?.conditions?.[0]?.message.length).toBeLessThan(2100);
-    const since = { ...status('False'), conditions: [{ type: 'Ready' as const, status: 'False' as const, reason: 'StatusRefused', message: 'm', lastTransitionTime: at(-120) }] };
-    expect((await reconcile('default/a', refusing(trace({ mode }, { status: since })).deps)).again).toBe(120_000);
-  });
+  it.each(['Once', 'Watch'] as const)(
+    'of mode %s is followed by the least that says so, in bounds, and tried ever more seldom',
+    async (mode) => {
+      const { deps, done, written } = refusing(trace({ mode }));
+      expect((await reconcile('default/a', deps)).again).toBe(10_000);
+      expect(done.map((line) => line.slice(0, 40))).toEqual([
+        'collect',
+        'log default/a: the API server refuses it',
+        'write',
+        'tell Warning StatusRefused',
+      ]);
+      const [least] = written;
+      expect(least).toMatchObject({ observedGeneration: 1, nodes: [], findings: [], summary: { nodes: '1/1' } });
+      expect(least?.conditions?.map(({ type, status: value, reason }) => `${type}=${value} ${reason}`)).toEqual([
+        'Ready=False StatusRefused',
+      ]);
+      expect(least?.conditions?.[0]?.message.length).toBeLessThan(2100);
+      const since = {
+        ...status('False'),
+        conditions: [
+          {
+            type: 'Ready' as const,
+            status: 'False' as const,
+            reason: 'StatusRefused',
+            message: 'm',
+            lastTransitionTime: at(-120),
+          },
+        ],
+      };
+      expect((await reconcile('default/a', refusing(trace({ mode }, { status: since })).deps)).again).toBe(120_000);
+    },
+  );
 
   it('fails where even that is refused, so that the queue tries again', async () => {
     const { deps } = world(trace());
-    const store = { ...deps.store, writeStatus: async () => { throw new StatusRefusedError('no'); } };
+    const store = {
+      ...deps.store,
+      writeStatus: async () => {
+        throw new StatusRefusedError('no');
+      },
+    };
     await expect(reconcile('default/a', { ...deps, store })).rejects.toThrow('no');
   });
 });
 
-it.each([['500ms', 500], ['5s', 5000], ['1m30s', 90_000], ['2h', 7_200_000], [undefined, 10_000]] as const)('an interval of %s is %d ms', (interval, expected) => {
+it.each([
+  ['500ms', 500],
+  ['5s', 5000],
+  ['1m30s', 90_000],
+  ['2h', 7_200_000],
+  [undefined, 10_000],
+] as const)('an interval of %s is %d ms', (interval, expected) => {
   expect(intervalOf(trace(interval === undefined ? {} : { interval }))).toBe(expected);
 });
 
 describe('a trace of mode Watch', () => {
-  const conditions = (written: ServiceTraceStatus | undefined): string[] => (written?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`);
-  const collecting = (times: number, object = trace({ mode: 'Watch' })): { deps: ReconcileDeps; written: ServiceTraceStatus[]; done: string[] } => {
+  const conditions = (written: ServiceTraceStatus | undefined): string[] =>
+    (written?.conditions ?? []).map(({ type, status: value, reason }) => `${type}=${value} ${reason}`);
+  const collecting = (
+    times: number,
+    object = trace({ mode: 'Watch' }),
+  ): { deps: ReconcileDeps; written: ServiceTraceStatus[]; done: string[] } => {
     const { deps, done } = world(object);
     const written: ServiceTraceStatus[] = [];
-    return { deps: { ...deps, schedule: { done: () => times }, store: { ...deps.store, writeStatus: async (_trace, each) => { written.push(each); } } }, written, done };
+    return {
+      deps: {
+        ...deps,
+        schedule: { done: () => times },
+        store: {
+          ...deps.store,
+          writeStatus: async (_trace, each) => {
+            written.push(each);
+          },
+        },
+      },
+      written,
+      done,
+    };
   };
 
   it('past as many as a namespace may have is not collected, says why, and says it once', async () => {
@@ -238,15 +456,17 @@ describe('a trace of mode Watch', () => {
     expect(done).toContain('collect');
   });
 
-  it.each([[0, 'OnSchedule=True AtInterval', 'at their interval'], [1.9, 'OnSchedule=True AtInterval', 'at their interval'], [2.1, 'OnSchedule=False FellBehind', 'at least 2 times'], [7.5, 'OnSchedule=False FellBehind', 'at least 4 times']])(
-    'whose results are %d intervals apart has %s',
-    async (times, expected, words) => {
-      const { deps, written } = collecting(times);
-      await reconcile('default/a', deps);
-      expect(conditions(written[0])).toContain(expected);
-      expect(written[0]?.conditions?.at(-1)?.message).toContain(words);
-    },
-  );
+  it.each([
+    [0, 'OnSchedule=True AtInterval', 'at their interval'],
+    [1.9, 'OnSchedule=True AtInterval', 'at their interval'],
+    [2.1, 'OnSchedule=False FellBehind', 'at least 2 times'],
+    [7.5, 'OnSchedule=False FellBehind', 'at least 4 times'],
+  ])('whose results are %d intervals apart has %s', async (times, expected, words) => {
+    const { deps, written } = collecting(times);
+    await reconcile('default/a', deps);
+    expect(conditions(written[0])).toContain(expected);
+    expect(written[0]?.conditions?.at(-1)?.message).toContain(words);
+  });
 
   it('that fell behind is not written anew for a few seconds more', async () => {
     const first = collecting(4.5);
@@ -266,7 +486,13 @@ describe('a trace of mode Watch', () => {
       order.push(`place given up, written ${String(written.length)}`);
       return deps.engine.trace(request);
     };
-    await reconcile('default/a', { ...deps, onHeldUp: () => { order.push('give up'); }, engine: { ...deps.engine, trace: trace_ } });
+    await reconcile('default/a', {
+      ...deps,
+      onHeldUp: () => {
+        order.push('give up');
+      },
+      engine: { ...deps.engine, trace: trace_ },
+    });
     expect(order).toEqual(['give up', 'place given up, written 1']);
     expect(written.map((each) => each.conditions?.[0]?.status)).toEqual(['Unknown', 'True']);
     expect(done).toContain('collect');

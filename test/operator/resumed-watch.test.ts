@@ -33,7 +33,9 @@ beforeEach(async () => {
     response.flushHeaders();
     answer?.(response);
   });
-  await new Promise<void>((resolve) => { http.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    http.listen(0, '127.0.0.1', resolve);
+  });
 });
 afterEach(() => {
   watch.stop();
@@ -43,55 +45,96 @@ afterEach(() => {
 
 function start(): void {
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromClusterAndUser({ name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true }, { name: 'fake' });
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
+    { name: 'fake' },
+  );
   watch = resumedWatch(
     kubeConfig,
     '/apis/svctrace.io/v1alpha1/servicetraces',
-    ({ type, object }) => { told.push(`${type} ${JSON.stringify(object)}`); },
-    (line) => { logged.push(line); },
-    () => { told.push('restarted'); },
+    ({ type, object }) => {
+      told.push(`${type} ${JSON.stringify(object)}`);
+    },
+    (line) => {
+      logged.push(line);
+    },
+    () => {
+      told.push('restarted');
+    },
   );
 }
 
 it('resumes from the last object or bookmark when the connection ends', async () => {
   answers = [
-    (response) => { response.end(line('ADDED', trace('a', '5'))); },
-    (response) => { response.end(line('BOOKMARK', trace('', '9'))); },
-    (response) => { response.write(line('DELETED', trace('a', '10'))); },
+    (response) => {
+      response.end(line('ADDED', trace('a', '5')));
+    },
+    (response) => {
+      response.end(line('BOOKMARK', trace('', '9')));
+    },
+    (response) => {
+      response.write(line('DELETED', trace('a', '10')));
+    },
   ];
   start();
-  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 5000);
+  await vi.waitFor(() => {
+    expect(told).toHaveLength(2);
+  }, 5000);
   expect(asked).toEqual([null, '5', '9']);
   expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'DELETED']);
 });
 
 it('begins anew where its place is no longer known, and says so', async () => {
   answers = [
-    (response) => { response.end(line('ADDED', trace('a', '5'))); },
-    (response) => { response.end(line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' })); },
-    (response) => { response.write(line('ADDED', trace('b', '20'))); },
+    (response) => {
+      response.end(line('ADDED', trace('a', '5')));
+    },
+    (response) => {
+      response.end(line('ERROR', { kind: 'Status', code: 410, message: 'too old resource version' }));
+    },
+    (response) => {
+      response.write(line('ADDED', trace('b', '20')));
+    },
   ];
   start();
-  await vi.waitFor(() => { expect(told).toHaveLength(3); }, 5000);
+  await vi.waitFor(() => {
+    expect(told).toHaveLength(3);
+  }, 5000);
   expect(asked).toEqual([null, '5', null]);
   expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'restarted', 'ADDED']);
 });
 
 it('goes on from its place where the connection broke', async () => {
   answers = [
-    (response) => { response.write(line('ADDED', trace('a', '5')), () => { response.destroy(); }); },
-    (response) => { response.write(line('ADDED', trace('b', '20'))); },
+    (response) => {
+      response.write(line('ADDED', trace('a', '5')), () => {
+        response.destroy();
+      });
+    },
+    (response) => {
+      response.write(line('ADDED', trace('b', '20')));
+    },
   ];
   start();
-  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 5000);
+  await vi.waitFor(() => {
+    expect(told).toHaveLength(2);
+  }, 5000);
   expect(asked).toEqual([null, '5']);
   expect(told).not.toContain('restarted');
 });
 
 it('survives an object that is none, and stops when it is told to', async () => {
-  answers = [(response) => { response.write(line('ADDED', { metadata: 5 })); response.write('no JSON\n'); response.end(line('ADDED', trace('a', '5'))); }];
+  answers = [
+    (response) => {
+      response.write(line('ADDED', { metadata: 5 }));
+      response.write('no JSON\n');
+      response.end(line('ADDED', trace('a', '5')));
+    },
+  ];
   start();
-  await vi.waitFor(() => { expect(told).toHaveLength(1); }, 5000);
+  await vi.waitFor(() => {
+    expect(told).toHaveLength(1);
+  }, 5000);
   watch.stop();
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(asked).toHaveLength(1);
@@ -100,13 +143,21 @@ it('survives an object that is none, and stops when it is told to', async () => 
 it('finds a path again within 3 s of its return, however long it was away, says once that it is not there, and tells what was lost', async () => {
   status = 404;
   start();
-  await vi.waitFor(() => { expect(asked.length).toBeGreaterThanOrEqual(4); }, 15_000);
-  expect(logged).toEqual(['watch of /apis/svctrace.io/v1alpha1/servicetraces: there is no such path; it is looked for until there is (404)']);
+  await vi.waitFor(() => {
+    expect(asked.length).toBeGreaterThanOrEqual(4);
+  }, 15_000);
+  expect(logged).toEqual([
+    'watch of /apis/svctrace.io/v1alpha1/servicetraces: there is no such path; it is looked for until there is (404)',
+  ]);
   const times = asked.length;
-  answers[times] = (response) => { response.write(line('ADDED', trace('a', '5'))); };
+  answers[times] = (response) => {
+    response.write(line('ADDED', trace('a', '5')));
+  };
   status = 200;
   const since = performance.now();
-  await vi.waitFor(() => { expect(told).toHaveLength(2); }, 10_000);
+  await vi.waitFor(() => {
+    expect(told).toHaveLength(2);
+  }, 10_000);
   // At most 2 s until it is asked, on a machine that may be busy.
   expect(performance.now() - since).toBeLessThan(3000);
   expect(told[0]).toBe('restarted');
@@ -116,6 +167,8 @@ it('finds a path again within 3 s of its return, however long it was away, says 
 it('says the same trouble once, and waits longer each time', async () => {
   status = 500;
   start();
-  await vi.waitFor(() => { expect(asked.length).toBeGreaterThanOrEqual(3); }, 10_000);
+  await vi.waitFor(() => {
+    expect(asked.length).toBeGreaterThanOrEqual(3);
+  }, 10_000);
   expect(logged).toHaveLength(1);
 });

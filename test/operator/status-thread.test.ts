@@ -6,7 +6,15 @@ import { judgeHere, statusThread } from '../../operator/status-thread.ts';
 
 async function inputOf(endpoints: number): Promise<StatusInput> {
   const { spec, desired, answers, cluster, nodeZones, recordedAt } = await manyEndpoints('iptables', endpoints);
-  return { spec, generation: 1, desired, answers, previous: undefined, now: recordedAt, ...present({ cluster, nodeZones }) };
+  return {
+    spec,
+    generation: 1,
+    desired,
+    answers,
+    previous: undefined,
+    now: recordedAt,
+    ...present({ cluster, nodeZones }),
+  };
 }
 
 const statuses = statusThread();
@@ -36,7 +44,11 @@ describe('a status that is worked out in a thread of its own', () => {
 
   it('fails alone, and the next one is worked out', async () => {
     const input = await inputOf(60);
-    const broken = { ...input, now: 1 as unknown as string, answers: input.answers.map((answer) => ({ ...answer, report: undefined as never })) };
+    const broken = {
+      ...input,
+      now: 1 as unknown as string,
+      answers: input.answers.map((answer) => ({ ...answer, report: undefined as never })),
+    };
     await expect(statuses.judge(broken)).rejects.toThrow(/TypeError/);
     expect((await statuses.judge(input)).summary?.endpoints).toBe('60/60');
   });

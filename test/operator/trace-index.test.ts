@@ -1,11 +1,26 @@
 import { expect, it } from 'vitest';
 import { TraceIndex, type IndexedTrace } from '../../operator/trace-index.ts';
 
-function trace(change: { uid?: string; generation?: number; mode?: string; suspend?: boolean; ready?: string; service?: string } = {}): IndexedTrace {
+function trace(
+  change: {
+    uid?: string;
+    generation?: number;
+    mode?: string;
+    suspend?: boolean;
+    ready?: string;
+    service?: string;
+  } = {},
+): IndexedTrace {
   return {
     metadata: { namespace: 'default', uid: change.uid ?? 'u1', generation: change.generation ?? 1 },
-    spec: { serviceRef: { name: change.service ?? 'auth-service' }, mode: change.mode ?? 'Once', suspend: change.suspend },
-    ...(change.ready === undefined ? {} : { status: { observedGeneration: 1, conditions: [{ type: 'Ready', status: change.ready }] } }),
+    spec: {
+      serviceRef: { name: change.service ?? 'auth-service' },
+      mode: change.mode ?? 'Once',
+      suspend: change.suspend,
+    },
+    ...(change.ready === undefined
+      ? {}
+      : { status: { observedGeneration: 1, conditions: [{ type: 'Ready', status: change.ready }] } }),
   };
 }
 
@@ -52,7 +67,10 @@ it('counts the older traces of mode Watch of a namespace, those that are suspend
   const index = new TraceIndex();
   const watch = (name: string, seconds: number, extra: { suspend?: boolean; namespace?: string } = {}): void => {
     const { suspend, namespace = 'shop' } = extra;
-    index.set(`${namespace}/${name}`, { spec: { serviceRef: { name }, mode: 'Watch', suspend }, metadata: { namespace, uid: name, generation: 1, creationTimestamp: new Date(seconds * 1000).toISOString() } });
+    index.set(`${namespace}/${name}`, {
+      spec: { serviceRef: { name }, mode: 'Watch', suspend },
+      metadata: { namespace, uid: name, generation: 1, creationTimestamp: new Date(seconds * 1000).toISOString() },
+    });
   };
   watch('c', 3);
   watch('a', 1);
@@ -66,6 +84,9 @@ it('counts the older traces of mode Watch of a namespace, those that are suspend
   expect(index.watchesOf('shop')).toEqual(['shop/c']);
   expect([index.isWatch('shop/a'), index.isWatch('shop/c')]).toEqual([false, true]);
   // The time of one second is written in two ways.
-  index.set('shop/d', { spec: { serviceRef: { name: 'd' }, mode: 'Watch' }, metadata: { namespace: 'shop', uid: 'd', generation: 1, creationTimestamp: '1970-01-01T00:00:03Z' } });
+  index.set('shop/d', {
+    spec: { serviceRef: { name: 'd' }, mode: 'Watch' },
+    metadata: { namespace: 'shop', uid: 'd', generation: 1, creationTimestamp: '1970-01-01T00:00:03Z' },
+  });
   expect([index.watchesBefore('shop/c'), index.watchesBefore('shop/d')]).toEqual([0, 1]);
 });

@@ -7,10 +7,16 @@ import { askHealthCheck } from '../../probe/ask-health-check.ts';
 
 async function ask(answer: RequestListener): Promise<RecordOf<'healthCheck'>> {
   const server = createServer(answer);
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   try {
     const { port } = server.address() as AddressInfo;
-    return await askHealthCheck({ namespace: 'default', name: 'auth-service', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] }, port, []);
+    return await askHealthCheck(
+      { namespace: 'default', name: 'auth-service', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
+      port,
+      [],
+    );
   } finally {
     server.closeAllConnections();
     server.close();
@@ -18,8 +24,20 @@ async function ask(answer: RequestListener): Promise<RecordOf<'healthCheck'>> {
 }
 
 it("is kube-proxy's answer", async () => {
-  const record = await ask((_request, response) => { response.writeHead(503).end('{"service": {"namespace": "default", "name": "auth-service"}, "localEndpoints": 0, "serviceProxyHealthy": true}'); });
-  expect(record).toMatchObject({ address: '127.0.0.1', status: 503, localEndpoints: 0, serviceProxyHealthy: true, errors: [] });
+  const record = await ask((_request, response) => {
+    response
+      .writeHead(503)
+      .end(
+        '{"service": {"namespace": "default", "name": "auth-service"}, "localEndpoints": 0, "serviceProxyHealthy": true}',
+      );
+  });
+  expect(record).toMatchObject({
+    address: '127.0.0.1',
+    status: 503,
+    localEndpoints: 0,
+    serviceProxyHealthy: true,
+    errors: [],
+  });
 });
 
 it('tells nothing of another program of the node, and does not go where that sends it', async () => {
@@ -31,5 +49,11 @@ it('tells nothing of another program of the node, and does not go where that sen
   expect(record.status).toBeUndefined();
   expect(record.errors).toEqual([expect.stringMatching(/what answers is no health check of a Service$/)]);
   expect(followed).toBe(0);
-  expect((await ask((_request, response) => { response.writeHead(200).end('<html>secret</html>'); })).status).toBeUndefined();
+  expect(
+    (
+      await ask((_request, response) => {
+        response.writeHead(200).end('<html>secret</html>');
+      })
+    ).status,
+  ).toBeUndefined();
 });

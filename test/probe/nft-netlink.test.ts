@@ -27,7 +27,9 @@ function parsed(json: string): NftRulesetTable[] {
   return parser.end().result.filter(({ name }) => name === 'kube-proxy');
 }
 
-const tables = parsed(readFileSync(fileURLToPath(new URL('../fixtures/kube-proxy/v1.37.2/nftables.json', import.meta.url)), 'utf8'));
+const tables = parsed(
+  readFileSync(fileURLToPath(new URL('../fixtures/kube-proxy/v1.37.2/nftables.json', import.meta.url)), 'utf8'),
+);
 const [ipv4] = tables;
 if (ipv4 === undefined) throw new Error('the fixture has no table kube-proxy');
 const chainNames = [...ipv4.chains.keys()];
@@ -43,16 +45,27 @@ async function readAll(table: NftTable): Promise<string> {
 
 function overNetlink(commands: Commands, read: (table: NftTable) => Promise<string> = readAll): Promise<string> {
   const socket = new NetlinkSocket(commands);
-  return read(new NetlinkNftTable(socket, 'IPv4', 'kube-proxy')).finally(() => { socket.close(); });
+  return read(new NetlinkNftTable(socket, 'IPv4', 'kube-proxy')).finally(() => {
+    socket.close();
+  });
 }
 
 /** The record is of a little-endian machine. */
 describe.runIf(isLittleEndian)('the table over netlink', () => {
   it.each(tables)('is what nft listed: $family', async (table) => {
     const socket = new NetlinkSocket(recordedKernel());
-    const chains = await new NetlinkNftTable(socket, table.family === 'ip' ? 'IPv4' : 'IPv6', 'kube-proxy').chains([...table.chains.keys()]);
+    const chains = await new NetlinkNftTable(socket, table.family === 'ip' ? 'IPv4' : 'IPv6', 'kube-proxy').chains([
+      ...table.chains.keys(),
+    ]);
     socket.close();
-    const [read] = parsed(JSON.stringify({ nftables: [{ metainfo: { json_schema_version: 1 } }, ...[...table.chains.keys()].flatMap((name) => chains.get(name) ?? [])] }));
+    const [read] = parsed(
+      JSON.stringify({
+        nftables: [
+          { metainfo: { json_schema_version: 1 } },
+          ...[...table.chains.keys()].flatMap((name) => chains.get(name) ?? []),
+        ],
+      }),
+    );
     if (read === undefined) throw new Error('nothing was read');
     expect(comparableTable({ ...read, sets: table.sets, maps: table.maps })).toEqual(comparableTable(table));
   });
@@ -61,25 +74,69 @@ describe.runIf(isLittleEndian)('the table over netlink', () => {
     const element = ipv4.maps.get('service-ips')?.elements[0];
     const json: unknown = element === undefined ? undefined : nftElementJson(element);
     const there = withProtocolName(keyWords(Array.isArray(json) ? (json as readonly unknown[])[0] : undefined) ?? []);
-    const asked = [there, there, ['192.0.2.1', 'tcp', '1'], [there[0] ?? ''], [there[0] ?? '', 'constructor', '443'], ['fd00::1', 'tcp', '443'], [there[0] ?? '', 'tcp', '65536']];
-    const text = await overNetlink(recordedKernel(), async (table) => JSON.stringify([...(await table.elements([...asked.map((key) => ({ name: 'service-ips', key })), { name: 'no-such-set', key: there }]))]));
-    expect(JSON.parse(text)).toEqual([['service-ips', [json]], ['no-such-set', []]]);
+    const asked = [
+      there,
+      there,
+      ['192.0.2.1', 'tcp', '1'],
+      [there[0] ?? ''],
+      [there[0] ?? '', 'constructor', '443'],
+      ['fd00::1', 'tcp', '443'],
+      [there[0] ?? '', 'tcp', '65536'],
+    ];
+    const text = await overNetlink(recordedKernel(), async (table) =>
+      JSON.stringify([
+        ...(await table.elements([
+          ...asked.map((key) => ({ name: 'service-ips', key })),
+          { name: 'no-such-set', key: there },
+        ])),
+      ]),
+    );
+    expect(JSON.parse(text)).toEqual([
+      ['service-ips', [json]],
+      ['no-such-set', []],
+    ]);
   });
 
   it.each([
-    ['was interrupted (NLM_F_DUMP_INTR)', (answer: string) => withFirst(answer, (message) => message.writeUInt16LE(message.readUInt16LE(6) | 0x10, 6)), ChangedError],
+    [
+      'was interrupted (NLM_F_DUMP_INTR)',
+      (answer: string) => withFirst(answer, (message) => message.writeUInt16LE(message.readUInt16LE(6) | 0x10, 6)),
+      ChangedError,
+    ],
     ['is of another generation', (answer: string) => withFirst(answer, otherGeneration), ChangedError],
-    ['says EINTR', (answer: string) => withFirst(errorAnswer(4), (message) => message.write(answer.slice(16, 24), 8, 'hex')), ChangedError],
-    ['says that it is not permitted', (answer: string) => withFirst(errorAnswer(1), (message) => message.write(answer.slice(16, 24), 8, 'hex')), NetlinkError],
-    ['is of another question', (answer: string) => withFirst(answer, (message) => message.writeUInt32LE(message.readUInt32LE(8) + 1, 8)), NetlinkError],
+    [
+      'says EINTR',
+      (answer: string) => withFirst(errorAnswer(4), (message) => message.write(answer.slice(16, 24), 8, 'hex')),
+      ChangedError,
+    ],
+    [
+      'says that it is not permitted',
+      (answer: string) => withFirst(errorAnswer(1), (message) => message.write(answer.slice(16, 24), 8, 'hex')),
+      NetlinkError,
+    ],
+    [
+      'is of another question',
+      (answer: string) => withFirst(answer, (message) => message.writeUInt32LE(message.readUInt32LE(8) + 1, 8)),
+      NetlinkError,
+    ],
     ['is cut off', (answer: string) => answer.slice(0, -2), NetlinkError],
-    ['has no end', (answer: string) => messagesOf(answer).slice(0, -1).map((each) => each.toString('hex')).join(''), NetlinkError],
+    [
+      'has no end',
+      (answer: string) =>
+        messagesOf(answer)
+          .slice(0, -1)
+          .map((each) => each.toString('hex'))
+          .join(''),
+      NetlinkError,
+    ],
     ['is no message', () => '0000', NetlinkError],
     ['is empty', () => '', NetlinkError],
   ] as const)('is not read where an answer %s', async (_, change, error) => {
     // The table, the generation, a chain, and one in the middle.
     for (const at of [1, 2, 3, 40]) {
-      await expect(overNetlink(recordedKernel([], (answer, count) => (count === at ? answer.map(change) : answer)))).rejects.toThrow(error);
+      await expect(
+        overNetlink(recordedKernel([], (answer, count) => (count === at ? answer.map(change) : answer))),
+      ).rejects.toThrow(error);
     }
   });
 
@@ -105,23 +162,32 @@ describe.runIf(isLittleEndian)('the table over netlink', () => {
     const whole = await overNetlink(recordedKernel());
     const known = new Set<string>();
     await fc.assert(
-      fc.asyncProperty(fc.nat({ max: 400 }), fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), fc.integer({ min: 1, max: 255 }), async (at, where, flip) => {
-        const commands = recordedKernel([], (answer, count) => (count !== at ? answer : answer.map((hex) => {
-          const bytes = Buffer.from(hex, 'hex');
-          const place = Math.floor(where * bytes.length);
-          bytes[place] = (bytes[place] ?? 0) ^ flip;
-          return bytes.toString('hex');
-        })));
-        try {
-          const text = await overNetlink(commands);
-          known.add(text === whole ? 'the same' : 'another value');
-          // Whatever is read of it is of the form that is known.
-          expect(text).not.toContain('undefined');
-        } catch (error) {
-          if (!(error instanceof NetlinkError || error instanceof ChangedError)) throw error;
-          known.add(error.name);
-        }
-      }),
+      fc.asyncProperty(
+        fc.nat({ max: 400 }),
+        fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+        fc.integer({ min: 1, max: 255 }),
+        async (at, where, flip) => {
+          const commands = recordedKernel([], (answer, count) =>
+            count !== at
+              ? answer
+              : answer.map((hex) => {
+                  const bytes = Buffer.from(hex, 'hex');
+                  const place = Math.floor(where * bytes.length);
+                  bytes[place] = (bytes[place] ?? 0) ^ flip;
+                  return bytes.toString('hex');
+                }),
+          );
+          try {
+            const text = await overNetlink(commands);
+            known.add(text === whole ? 'the same' : 'another value');
+            // Whatever is read of it is of the form that is known.
+            expect(text).not.toContain('undefined');
+          } catch (error) {
+            if (!(error instanceof NetlinkError || error instanceof ChangedError)) throw error;
+            known.add(error.name);
+          }
+        },
+      ),
       { numRuns: 150 },
     );
     expect(known).toContain('NetlinkError');
@@ -145,7 +211,9 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
 
   it.each([0, 1, 2])('is netlink where the table changes %i times', async (times) => {
     const commands = changed(times);
-    expect(await readNftTable(commands, 'IPv4', 'kube-proxy', readAll)).toEqual({ result: await overNetlink(recordedKernel()) });
+    expect(await readNftTable(commands, 'IPv4', 'kube-proxy', readAll)).toEqual({
+      result: await overNetlink(recordedKernel()),
+    });
     expect(commands.ran).toEqual(['perl']);
   });
 
@@ -157,12 +225,28 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
 
   it('gives no record but that it is unread where neither way goes', async () => {
     const records: NodeReportRecord[] = [];
-    await readNftables(recordedKernel([], () => [errorAnswer(1)]), 'IPv4', [], [], 'References', (record) => records.push(record));
-    expect(records).toEqual([{ kind: 'unread', family: 'IPv4', what: 'rules of nftables, table kube-proxy', reason: 'nft fails' }]);
+    await readNftables(
+      recordedKernel([], () => [errorAnswer(1)]),
+      'IPv4',
+      [],
+      [],
+      'References',
+      (record) => records.push(record),
+    );
+    expect(records).toEqual([
+      { kind: 'unread', family: 'IPv4', what: 'rules of nftables, table kube-proxy', reason: 'nft fails' },
+    ]);
   });
 
   it('reads several Services in one pass, each with what is its own, and how long session affinity lasts', async () => {
-    const service = (name: string, clusterIP: string): ProbeRequest['services'][number] => ({ namespace: 'default', name, clusterIPs: [clusterIP], externalIPs: [], loadBalancerIPs: [], ports: [{ protocol: 'TCP', port: 80 }] });
+    const service = (name: string, clusterIP: string): ProbeRequest['services'][number] => ({
+      namespace: 'default',
+      name,
+      clusterIPs: [clusterIP],
+      externalIPs: [],
+      loadBalancerIPs: [],
+      ports: [{ protocol: 'TCP', port: 80 }],
+    });
     const [ordinary, sticky] = [service('cluster-ip', '10.96.1.1'), service('sticky', '10.96.1.13')];
     const recordsOf = async (services: ProbeRequest['services']): Promise<NodeReportRecord[]> => {
       const records: NodeReportRecord[] = [];
@@ -175,25 +259,50 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
       node: 'node-b',
       complete: true,
       records: [
-        { kind: 'start', version: 1, node: 'node-b', startedAt: collectedAt, kernel: '6.1', probeVersion: 'test', addresses: [] },
-        { kind: 'tables', nftables: [{ family: 'ip', name: 'kube-proxy' }], legacy: { IPv4: [], IPv6: [] }, ipvs: false },
+        {
+          kind: 'start',
+          version: 1,
+          node: 'node-b',
+          startedAt: collectedAt,
+          kernel: '6.1',
+          probeVersion: 'test',
+          addresses: [],
+        },
+        {
+          kind: 'tables',
+          nftables: [{ family: 'ip', name: 'kube-proxy' }],
+          legacy: { IPv4: [], IPv6: [] },
+          ipvs: false,
+        },
         ...records,
         { kind: 'end', finishedAt: collectedAt, durationMilliseconds: 1 },
       ],
     };
     const programOf = ({ name, clusterIPs, ports }: ProbeRequest['services'][number]): FrontendProgram | undefined =>
-      buildNodeProgram(parseNodeReport(report.records.map((record) => JSON.stringify(record)).join('\n')), { ...desiredService([], { clusterIPs, ports: ports.map(({ protocol, port }) => ({ protocol, port })) }), name }).frontends[0];
+      buildNodeProgram(parseNodeReport(report.records.map((record) => JSON.stringify(record)).join('\n')), {
+        ...desiredService([], { clusterIPs, ports: ports.map(({ protocol, port }) => ({ protocol, port })) }),
+        name,
+      }).frontends[0];
     expect(programOf(ordinary)).toMatchObject({ verdict: 'DNAT' });
     expect(programOf(ordinary)?.sessionAffinity).toBeUndefined();
     expect(programOf(sticky)).toMatchObject({ verdict: 'DNAT', sessionAffinity: { value: 10800 } });
     // Who the clients are stays on the node.
-    for (const record of records) if (record.kind === 'nftElements' && record.name.startsWith('affinity-')) expect(record).toMatchObject({ elements: [], timeout: 10800 });
+    for (const record of records)
+      if (record.kind === 'nftElements' && record.name.startsWith('affinity-'))
+        expect(record).toMatchObject({ elements: [], timeout: 10800 });
   });
 
-  it("gives a Service nothing of another one whose address it claims: no element, no chain, no endpoint", async () => {
+  it('gives a Service nothing of another one whose address it claims: no element, no chain, no endpoint', async () => {
     const read = async (externalIPs: string[]): Promise<NodeReportRecord[]> => {
       const records: NodeReportRecord[] = [];
-      const intruder: ProbeRequest['services'][number] = { namespace: 'tenant', name: 'intruder', clusterIPs: ['10.96.77.77'], externalIPs, loadBalancerIPs: externalIPs, ports: [{ protocol: 'TCP', port: 80 }] };
+      const intruder: ProbeRequest['services'][number] = {
+        namespace: 'tenant',
+        name: 'intruder',
+        clusterIPs: ['10.96.77.77'],
+        externalIPs,
+        loadBalancerIPs: externalIPs,
+        ports: [{ protocol: 'TCP', port: 80 }],
+      };
       await readNftables(recordedKernel(), 'IPv4', [intruder], [], 'References', (record) => records.push(record));
       return records;
     };
@@ -203,6 +312,8 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
   });
 
   it('hides no mistake of its own', async () => {
-    await expect(readNftTable(recordedKernel(), 'IPv4', 'kube-proxy', () => Promise.reject(new TypeError('a mistake')))).rejects.toThrow(TypeError);
+    await expect(
+      readNftTable(recordedKernel(), 'IPv4', 'kube-proxy', () => Promise.reject(new TypeError('a mistake'))),
+    ).rejects.toThrow(TypeError);
   });
 });

@@ -10,7 +10,9 @@ const withoutSequence = (hex: string): string => `${hex.slice(0, 16)}00000000${h
 export function recordedAnswers(): ReadonlyMap<string, readonly string[]> {
   const answers = new Map<string, string[]>();
   let current: string[] = [];
-  for (const line of readFileSync(fileURLToPath(new URL('../fixtures/netlink/v1.37.2.txt', import.meta.url)), 'utf8').trim().split('\n')) {
+  for (const line of readFileSync(fileURLToPath(new URL('../fixtures/netlink/v1.37.2.txt', import.meta.url)), 'utf8')
+    .trim()
+    .split('\n')) {
     if (line.startsWith('> ')) answers.set(withoutSequence(line.slice(2)), (current = []));
     else current.push(line.slice(2));
   }
@@ -30,7 +32,8 @@ export function errorAnswer(number: number): string {
 export function messagesOf(answer: string): Buffer[] {
   const bytes = Buffer.from(answer, 'hex');
   const messages: Buffer[] = [];
-  for (let at = 0; at < bytes.length; at += (bytes.readUInt32LE(at) + 3) & ~3) messages.push(bytes.subarray(at, at + bytes.readUInt32LE(at)));
+  for (let at = 0; at < bytes.length; at += (bytes.readUInt32LE(at) + 3) & ~3)
+    messages.push(bytes.subarray(at, at + bytes.readUInt32LE(at)));
   return messages;
 }
 
@@ -58,15 +61,26 @@ const ended: Finished = { status: 0, problem: '', errors: [] };
  * @param ran the programs that were run, in order
  * @param change what becomes of an answer; `count` questions came before
  */
-export function recordedKernel(ran: string[] = [], change: (answer: readonly string[], count: number) => readonly string[] = (answer) => answer): Commands {
+export function recordedKernel(
+  ran: string[] = [],
+  change: (answer: readonly string[], count: number) => readonly string[] = (answer) => answer,
+): Commands {
   const answers = recordedAnswers();
   let count = 0;
   return {
     stream: async (argv, onLine, input) => {
-      ran.push(argv.slice(0, 1).concat(argv[0] === 'nft' ? argv.slice(1) : []).join(' '));
-      if (argv[0] !== 'perl' || typeof input !== 'object') return { status: 1, problem: `${argv[0]} fails`, errors: [`${argv[0]} fails`] };
+      ran.push(
+        argv
+          .slice(0, 1)
+          .concat(argv[0] === 'nft' ? argv.slice(1) : [])
+          .join(' '),
+      );
+      if (argv[0] !== 'perl' || typeof input !== 'object')
+        return { status: 1, problem: `${argv[0]} fails`, errors: [`${argv[0]} fails`] };
       const lines = lineSplitter((question) => {
-        const answer = (answers.get(withoutSequence(question)) ?? [errorAnswer(2)]).map((each) => withSequence(each, question.slice(16, 24)));
+        const answer = (answers.get(withoutSequence(question)) ?? [errorAnswer(2)]).map((each) =>
+          withSequence(each, question.slice(16, 24)),
+        );
         for (const each of change(answer, count)) onLine(each);
         count += 1;
         onLine('');

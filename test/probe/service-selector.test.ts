@@ -4,7 +4,15 @@ import { iptablesChainNames } from '../../core/chain-names.ts';
 import type { ProbeRequestService } from '../../core/probe-request.ts';
 import { selectorOf } from '../../probe/service-selector.ts';
 
-const own: ProbeRequestService = { namespace: 'tenant', name: 'web', clusterIPs: ['10.96.0.7', 'fd00:96::7'], externalIPs: ['10.96.0.50', '203.0.113.9', '198.51.100.7'], loadBalancerIPs: ['fd00:96::50'], ownIPs: ['198.51.100.7'], ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }] };
+const own: ProbeRequestService = {
+  namespace: 'tenant',
+  name: 'web',
+  clusterIPs: ['10.96.0.7', 'fd00:96::7'],
+  externalIPs: ['10.96.0.50', '203.0.113.9', '198.51.100.7'],
+  loadBalancerIPs: ['fd00:96::50'],
+  ownIPs: ['198.51.100.7'],
+  ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
+};
 const chains = iptablesChainNames({ namespace: 'tenant', name: 'web', portName: 'http', protocol: 'TCP' });
 const concerns = (line: string): boolean => selectorOf(own).concerns(line);
 

@@ -49,8 +49,14 @@ export function askIn(pid: number, testpod: string): Inquirer {
   return {
     ask: async (groups) => {
       const [program = '', ...args] = enterCommand(pid, false, [testpod, 'ask']);
-      const { stdout } = await execa(program, args, { input: groups.map((group) => `${JSON.stringify(group)}\n`).join(''), maxBuffer: 256 * 1024 * 1024 });
-      const answers = stdout.split('\n').filter((line) => line !== '').map((line) => answerSchema.parse(JSON.parse(line)));
+      const { stdout } = await execa(program, args, {
+        input: groups.map((group) => `${JSON.stringify(group)}\n`).join(''),
+        maxBuffer: 256 * 1024 * 1024,
+      });
+      const answers = stdout
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => answerSchema.parse(JSON.parse(line)));
       return new Map(answers.map((answer) => [answer.id, answer]));
     },
   };

@@ -41,7 +41,13 @@ export function casesOf(kept: KeptService, random: RandomService, number: number
     frontendsOf(kept, random, number, node).flatMap((frontend) =>
       clientsOf(random, cluster, node, familyOf(frontend.destination))
         .filter(({ entersAt }) => frontend.frontend !== 'localhost' || entersAt === 'OUTPUT')
-        .map((client): Case => ({ service, random, node, client: frontend.frontend === 'localhost' ? { ...client, source: frontend.destination } : client, ...frontend })),
+        .map((client): Case => ({
+          service,
+          random,
+          node,
+          client: frontend.frontend === 'localhost' ? { ...client, source: frontend.destination } : client,
+          ...frontend,
+        })),
     ),
   );
 }
@@ -50,24 +56,66 @@ function frontendsOf({ spec }: KeptService, random: RandomService, number: numbe
   const own = ownAddresses(number);
   const hasFamily = (address: string): boolean => random.families.includes(familyOf(address));
   const nodeAddresses = Object.values(node.place.addresses).filter(hasFamily);
-  return spec.ports.flatMap(({ protocol, port, nodePort }): Frontend[] => [
-    ...spec.clusterIPs.map((destination) => ({ frontend: 'ClusterIP' as const, protocol, destination, port })),
-    ...(nodePort === undefined ? [] : nodeAddresses.map((destination) => ({ frontend: 'NodePort' as const, protocol, destination, port: nodePort }))),
-    ...(nodePort === undefined || !random.families.includes('IPv4') ? [] : [{ frontend: 'localhost' as const, protocol, destination: '127.0.0.1', port: nodePort }]),
-    ...(random.hasExternalIps ? own.external.filter(hasFamily).map((destination) => ({ frontend: 'ExternalIP' as const, protocol, destination, port })) : []),
-    // Also where its mode is Proxy, or it has none: then no rule is to be there.
-    ...(random.type === 'LoadBalancer' ? own.ingress.filter(hasFamily).map((destination) => ({ frontend: 'LoadBalancerIP' as const, protocol, destination, port })) : []),
-  ]).concat(spec.clusterIPs.slice(0, 1).map((destination) => ({ frontend: 'another port', protocol: 'TCP', destination, port: 4 })));
+  return spec.ports
+    .flatMap(({ protocol, port, nodePort }): Frontend[] => [
+      ...spec.clusterIPs.map((destination) => ({ frontend: 'ClusterIP' as const, protocol, destination, port })),
+      ...(nodePort === undefined
+        ? []
+        : nodeAddresses.map((destination) => ({
+            frontend: 'NodePort' as const,
+            protocol,
+            destination,
+            port: nodePort,
+          }))),
+      ...(nodePort === undefined || !random.families.includes('IPv4')
+        ? []
+        : [{ frontend: 'localhost' as const, protocol, destination: '127.0.0.1', port: nodePort }]),
+      ...(random.hasExternalIps
+        ? own.external
+            .filter(hasFamily)
+            .map((destination) => ({ frontend: 'ExternalIP' as const, protocol, destination, port }))
+        : []),
+      // Also where its mode is Proxy, or it has none: then no rule is to be there.
+      ...(random.type === 'LoadBalancer'
+        ? own.ingress
+            .filter(hasFamily)
+            .map((destination) => ({ frontend: 'LoadBalancerIP' as const, protocol, destination, port }))
+        : []),
+    ])
+    .concat(
+      spec.clusterIPs
+        .slice(0, 1)
+        .map((destination) => ({ frontend: 'another port', protocol: 'TCP', destination, port: 4 })),
+    );
 }
 
 /** The node itself, a pod on it that is no endpoint, one that is (its packets may come back to it), and two outside. */
-function clientsOf(random: RandomService, { places, outside }: ProxyCluster, node: ProxyNode, family: Family): Client[] {
-  const here = places.flatMap((place, index) => (place.node === node.name && !place.isNode ? [{ place, isEndpoint: random.endpoints[index] !== 'absent' }] : []));
-  const pods = [here.find(({ isEndpoint }) => isEndpoint), here.find(({ isEndpoint }) => !isEndpoint)].flatMap((found) => (found === undefined ? [] : [found.place]));
+function clientsOf(
+  random: RandomService,
+  { places, outside }: ProxyCluster,
+  node: ProxyNode,
+  family: Family,
+): Client[] {
+  const here = places.flatMap((place, index) =>
+    place.node === node.name && !place.isNode ? [{ place, isEndpoint: random.endpoints[index] !== 'absent' }] : [],
+  );
+  const pods = [here.find(({ isEndpoint }) => isEndpoint), here.find(({ isEndpoint }) => !isEndpoint)].flatMap(
+    (found) => (found === undefined ? [] : [found.place]),
+  );
   const networks: readonly OutsideNetwork[] = ['near', 'far'];
   return [
     { name: node.name, source: node.place.addresses[family], entersAt: 'OUTPUT', inquirer: node.place },
-    ...pods.map((pod): Client => ({ name: pod.name, source: pod.addresses[family], entersAt: 'PREROUTING', inquirer: pod })),
-    ...networks.map((network): Client => ({ name: `outside (${network})`, source: outside.address(network, node.name, family), entersAt: 'PREROUTING', inquirer: outside })),
+    ...pods.map((pod): Client => ({
+      name: pod.name,
+      source: pod.addresses[family],
+      entersAt: 'PREROUTING',
+      inquirer: pod,
+    })),
+    ...networks.map((network): Client => ({
+      name: `outside (${network})`,
+      source: outside.address(network, node.name, family),
+      entersAt: 'PREROUTING',
+      inquirer: outside,
+    })),
   ];
 }

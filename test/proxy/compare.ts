@@ -12,7 +12,11 @@ import type { Place } from './place.ts';
 const connectionsWithAffinity = 20;
 
 /** How a case is tried: what is answered needs many connections, and what is dropped costs a time-out each. */
-export function questionOf({ protocol, client, destination, port, random }: Case, id: string, expected: Expectation): Question {
+export function questionOf(
+  { protocol, client, destination, port, random }: Case,
+  id: string,
+  expected: Expectation,
+): Question {
   const asked = {
     id,
     protocol: protocol === 'TCP' ? ('tcp' as const) : protocol === 'UDP' ? ('udp' as const) : ('sctp' as const),
@@ -22,7 +26,8 @@ export function questionOf({ protocol, client, destination, port, random }: Case
   };
   switch (expected.verdict) {
     case 'DNAT': {
-      const count = random.affinity === 'ClientIP' ? connectionsWithAffinity : connectionsPerTarget * expected.targets.length;
+      const count =
+        random.affinity === 'ClientIP' ? connectionsWithAffinity : connectionsPerTarget * expected.targets.length;
       return { ...asked, count, timeoutMillis: 5000 };
     }
     // Over IPv6, the kernel tells a refused TCP connection only at its second packet, after a second.
@@ -37,11 +42,18 @@ export function questionOf({ protocol, client, destination, port, random }: Case
 }
 
 /** Says in one sentence where the observed is not the expected; undefined where they agree. */
-export function difference(subject: Case, expected: Expectation, answer: Answer, places: readonly Place[]): string | undefined {
-  if (expected.unknown.length > 0 || expected.verdict === 'UNKNOWN') return `the evaluator does not know ${expected.unknown.join(', ')}`;
+export function difference(
+  subject: Case,
+  expected: Expectation,
+  answer: Answer,
+  places: readonly Place[],
+): string | undefined {
+  if (expected.unknown.length > 0 || expected.verdict === 'UNKNOWN')
+    return `the evaluator does not know ${expected.unknown.join(', ')}`;
   const { witnesses, failures } = answer;
   const observed = observedText(answer);
-  const onlyFailures = (kind: string): boolean => witnesses.length === 0 && failures.length > 0 && failures.every((failure) => failure.kind === kind);
+  const onlyFailures = (kind: string): boolean =>
+    witnesses.length === 0 && failures.length > 0 && failures.every((failure) => failure.kind === kind);
   switch (expected.verdict) {
     case 'REJECT':
       return onlyFailures('refused') ? undefined : `REJECT is expected, and observed is: ${observed}`;
@@ -50,13 +62,20 @@ export function difference(subject: Case, expected: Expectation, answer: Answer,
     case 'NONE':
     case 'ACCEPT':
       // Nobody has the address, or the node has it and nobody listens there: any failure will do.
-      return witnesses.length === 0 && failures.length > 0 ? undefined : `${expected.verdict} is expected, and observed is: ${observed}`;
+      return witnesses.length === 0 && failures.length > 0
+        ? undefined
+        : `${expected.verdict} is expected, and observed is: ${observed}`;
     case 'DNAT':
       return differenceOfTargets(subject, expected, answer, places);
   }
 }
 
-function differenceOfTargets({ random, destination }: Case, expected: Expectation, answer: Answer, places: readonly Place[]): string | undefined {
+function differenceOfTargets(
+  { random, destination }: Case,
+  expected: Expectation,
+  answer: Answer,
+  places: readonly Place[],
+): string | undefined {
   const observed = observedText(answer);
   if (answer.failures.length > 0) return `DNAT is expected, and observed is: ${observed}`;
   const whole = expected.targets.reduce((sum, { probability }) => sum + probability, 0);
@@ -67,25 +86,42 @@ function differenceOfTargets({ random, destination }: Case, expected: Expectatio
     return { ...target, name: `${place?.name ?? target.address}:${String(target.port)}` };
   });
   const stranger = answer.witnesses.find(({ name }) => !named.some((target) => target.name === name));
-  if (stranger !== undefined) return `${stranger.name} answered, which is none of ${named.map(({ name }) => name).join(', ')}`;
+  if (stranger !== undefined)
+    return `${stranger.name} answered, which is none of ${named.map(({ name }) => name).join(', ')}`;
   for (const { name, masquerade } of named) {
     const seen = isMasqueraded(answer, name);
-    if (seen !== undefined && seen !== masquerade) return `masquerade towards ${name} is ${String(masquerade)} expected, and ${String(seen)} observed: ${observed}`;
+    if (seen !== undefined && seen !== masquerade)
+      return `masquerade towards ${name} is ${String(masquerade)} expected, and ${String(seen)} observed: ${observed}`;
   }
   if (random.affinity === 'ClientIP') {
     const chosen = new Set(answer.witnesses.map(({ name }) => name));
     return chosen.size === 1 ? undefined : `with affinity one target is expected, and observed is: ${observed}`;
   }
-  const unlikely = implausible(frequenciesOf(expected, answer, places, family).map((frequency, index) => ({ ...frequency, name: named[index]?.name ?? '' })));
-  return unlikely && `${unlikely.name} has probability ${unlikely.probability.toFixed(4)}, and observed is: ${observed}`;
+  const unlikely = implausible(
+    frequenciesOf(expected, answer, places, family).map((frequency, index) => ({
+      ...frequency,
+      name: named[index]?.name ?? '',
+    })),
+  );
+  return (
+    unlikely && `${unlikely.name} has probability ${unlikely.probability.toFixed(4)}, and observed is: ${observed}`
+  );
 }
 
 /** How often each target was chosen, in the order of the targets. */
-export function frequenciesOf(expected: Expectation, { witnesses }: Answer, places: readonly Place[], family: 'IPv4' | 'IPv6'): Frequency[] {
+export function frequenciesOf(
+  expected: Expectation,
+  { witnesses }: Answer,
+  places: readonly Place[],
+  family: 'IPv4' | 'IPv6',
+): Frequency[] {
   return expected.targets.map(({ address, port, probability }) => {
     const place = places.find(({ addresses }) => isSameAddress(addresses[family], address));
     const name = `${place?.name ?? address}:${String(port)}`;
-    return { probability, count: witnesses.filter((witness) => witness.name === name).reduce((sum, { count }) => sum + count, 0) };
+    return {
+      probability,
+      count: witnesses.filter((witness) => witness.name === name).reduce((sum, { count }) => sum + count, 0),
+    };
   });
 }
 
@@ -107,7 +143,10 @@ function isMasqueraded({ witnesses }: Answer, name: string): boolean | undefined
 
 function observedText({ witnesses, failures }: Answer): string {
   return [
-    ...witnesses.map(({ name, source, count, samePort }) => `${name} answered ${String(count)} times, to ${source} (${String(samePort)} with the client's port)`),
+    ...witnesses.map(
+      ({ name, source, count, samePort }) =>
+        `${name} answered ${String(count)} times, to ${source} (${String(samePort)} with the client's port)`,
+    ),
     ...failures.map(({ kind, count }) => `${String(count)} times ${kind}`),
   ].join(', ');
 }

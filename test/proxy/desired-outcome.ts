@@ -29,12 +29,25 @@ export interface Decider {
 
 export interface Outcome {
   readonly verdict: 'DNAT' | 'DROP' | 'REJECT' | 'NONE';
-  readonly targets: readonly { readonly address: string; readonly port: number; readonly probability: number; readonly masquerade: boolean }[];
+  readonly targets: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly probability: number;
+    readonly masquerade: boolean;
+  }[];
 }
 
-export function desiredOutcome(desired: DesiredService, { kind, port, client, source, isInRanges }: Asked, { name, zone, addresses, mode, minor }: Decider): Outcome {
+export function desiredOutcome(
+  desired: DesiredService,
+  { kind, port, client, source, isInRanges }: Asked,
+  { name, zone, addresses, mode, minor }: Decider,
+): Outcome {
   const targetsUnder = (policy: 'Cluster' | 'Local'): DesiredTarget[] =>
-    desiredTargets({ ...desired, service: { ...desired.service, internalTrafficPolicy: policy } }, port, { node: name, zone, traffic: 'internal' });
+    desiredTargets({ ...desired, service: { ...desired.service, internalTrafficPolicy: policy } }, port, {
+      node: name,
+      zone,
+      traffic: 'internal',
+    });
   const cluster = targetsUnder('Cluster');
   const local = targetsUnder('Local');
   // Whatever the policy, a Service with no endpoint anywhere refuses, and one with endpoints elsewhere drops.
@@ -60,7 +73,8 @@ export function desiredOutcome(desired: DesiredService, { kind, port, client, so
   const isExternalLocal = desired.service.externalTrafficPolicy === 'Local';
   // Until 1.32, nftables mode looks at a node's own packets (1.29: at node ports' too) before DNAT, so that they get what
   // is meant for clients outside; 1.29 looks at source ranges after DNAT where packets are forwarded, which is too late.
-  const isCheckedEarly = mode === 'nftables' && (minor === 29 || (minor < 33 && kind !== 'NodePort')) && client === 'node';
+  const isCheckedEarly =
+    mode === 'nftables' && (minor === 29 || (minor < 33 && kind !== 'NodePort')) && client === 'node';
   if (isCheckedEarly && hasNone) return only('REJECT');
   if (isCheckedEarly && isExternalLocal && local.length === 0) return only('DROP');
   const areRangesHeeded = mode === 'iptables' ? !hasNone : minor > 29 || client === 'node';

@@ -18,9 +18,34 @@ describe('the evaluator and the kernel', () => {
     // Nothing that random choice could have left out.
     expect(proof.services).toBeGreaterThanOrEqual(120);
     const wanted = [
-      ...['DNAT', 'REJECT', 'DROP', 'NONE'].flatMap((verdict) => [...nodes, 'TCP', 'UDP', 'SCTP', 'IPv4', 'IPv6', 'from pod', 'from node', 'from outside (near)', 'from outside (far)'].map((kind) => `${kind} ${verdict}`)),
-      ...['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP'].flatMap((frontend) => [`${frontend} DNAT`, `${frontend} REJECT`, `${frontend} DROP`]),
-      ...['localhost DNAT', 'another port REJECT', 'another port NONE', 'masquerade', 'no masquerade', 'hairpin', 'affinity'],
+      ...['DNAT', 'REJECT', 'DROP', 'NONE'].flatMap((verdict) =>
+        [
+          ...nodes,
+          'TCP',
+          'UDP',
+          'SCTP',
+          'IPv4',
+          'IPv6',
+          'from pod',
+          'from node',
+          'from outside (near)',
+          'from outside (far)',
+        ].map((kind) => `${kind} ${verdict}`),
+      ),
+      ...['ClusterIP', 'NodePort', 'ExternalIP', 'LoadBalancerIP'].flatMap((frontend) => [
+        `${frontend} DNAT`,
+        `${frontend} REJECT`,
+        `${frontend} DROP`,
+      ]),
+      ...[
+        'localhost DNAT',
+        'another port REJECT',
+        'another port NONE',
+        'masquerade',
+        'no masquerade',
+        'hairpin',
+        'affinity',
+      ],
     ];
     expect(wanted.filter((kind) => !proof.counts.has(kind))).toEqual([]);
   });

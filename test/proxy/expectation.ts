@@ -8,7 +8,12 @@ import type { Protocol } from '../../core/service.ts';
 
 export interface Expectation {
   readonly verdict: Verdict;
-  readonly targets: readonly { readonly address: string; readonly port: number; readonly probability: number; readonly masquerade: boolean }[];
+  readonly targets: readonly {
+    readonly address: string;
+    readonly port: number;
+    readonly probability: number;
+    readonly masquerade: boolean;
+  }[];
   /** What was not understood; nothing is expected then. */
   readonly unknown: readonly string[];
   readonly path: readonly Step[];
@@ -28,7 +33,13 @@ export function readDumps(dumps: readonly string[]): Ruleset {
 }
 
 /** @param nodeAddresses every address of the node whose ruleset it is */
-export function expectationOf(ruleset: Ruleset, { port, ...packet }: AskedPacket, nodeAddresses: readonly string[]): Expectation {
-  const { verdict, destinations, path, unknown } = summarize(walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses));
+export function expectationOf(
+  ruleset: Ruleset,
+  { port, ...packet }: AskedPacket,
+  nodeAddresses: readonly string[],
+): Expectation {
+  const { verdict, destinations, path, unknown } = summarize(
+    walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses),
+  );
   return { verdict, targets: destinations, unknown, path };
 }

@@ -28,7 +28,10 @@ export function implausible<Each extends Frequency>(frequencies: readonly Each[]
   const total = frequencies.reduce((sum, { count }) => sum + count, 0);
   return frequencies.find(({ probability, count }) => {
     if (probability >= 1) return count < total;
-    return Math.min(binomialTail(total, probability, 0, count), binomialTail(total, probability, count, total)) < smallestTail;
+    return (
+      Math.min(binomialTail(total, probability, 0, count), binomialTail(total, probability, count, total)) <
+      smallestTail
+    );
   });
 }
 
@@ -38,7 +41,10 @@ function binomialTail(total: number, probability: number, from: number, to: numb
   let logOfChoices = 0;
   for (let successes = 0; successes <= to; successes += 1) {
     if (successes > 0) logOfChoices += Math.log(total - successes + 1) - Math.log(successes);
-    if (successes >= from) sum += Math.exp(logOfChoices + successes * Math.log(probability) + (total - successes) * Math.log1p(-probability));
+    if (successes >= from)
+      sum += Math.exp(
+        logOfChoices + successes * Math.log(probability) + (total - successes) * Math.log1p(-probability),
+      );
   }
   return sum;
 }
@@ -51,7 +57,8 @@ export class PooledChiSquare {
   add(frequencies: readonly Frequency[]): void {
     if (frequencies.length < 2) return;
     const total = frequencies.reduce((sum, { count }) => sum + count, 0);
-    for (const { probability, count } of frequencies) this.#sum += (count - probability * total) ** 2 / (probability * total);
+    for (const { probability, count } of frequencies)
+      this.#sum += (count - probability * total) ** 2 / (probability * total);
     this.#degrees += frequencies.length - 1;
   }
 

@@ -37,8 +37,13 @@ export const currentRelease: KubeProxyRelease = { version: 'v1.37.2', featureGat
 export const releases: readonly KubeProxyRelease[] = [...olderReleases, currentRelease];
 
 /** What the light cluster is started with to run this release's kube-proxy; compiles it where the cache has it not. */
-export async function kubeProxyOf(release: KubeProxyRelease): Promise<{ readonly kubeProxy?: string; readonly featureGates: KubeProxyRelease['featureGates'] }> {
-  return { featureGates: release.featureGates, ...(release.version === currentRelease.version ? {} : { kubeProxy: await buildKubeProxy(release) }) };
+export async function kubeProxyOf(
+  release: KubeProxyRelease,
+): Promise<{ readonly kubeProxy?: string; readonly featureGates: KubeProxyRelease['featureGates'] }> {
+  return {
+    featureGates: release.featureGates,
+    ...(release.version === currentRelease.version ? {} : { kubeProxy: await buildKubeProxy(release) }),
+  };
 }
 
 const mainProgram = `package main
@@ -84,9 +89,17 @@ async function compile(version: string, staging: Readonly<Record<string, string>
     (await execa('go', args, { cwd: directory, env: { CGO_ENABLED: '0' } })).stdout;
   writeFileSync(join(directory, 'main.go'), mainProgram);
   writeFileSync(join(directory, 'go.mod'), 'module svctrace.io/test/proxy/kube-proxy\n');
-  const { GoMod } = downloadSchema.parse(JSON.parse(await go(['mod', 'download', '-json', `k8s.io/kubernetes@${version}`])));
+  const { GoMod } = downloadSchema.parse(
+    JSON.parse(await go(['mod', 'download', '-json', `k8s.io/kubernetes@${version}`])),
+  );
   writeFileSync(join(directory, 'go.mod'), moduleFile(version, staging, readFileSync(GoMod, 'utf8')));
-  const flags = ['-trimpath', '-buildvcs=false', '-mod=mod', '-ldflags', `-s -w -X k8s.io/component-base/version.gitVersion=${version}`];
+  const flags = [
+    '-trimpath',
+    '-buildvcs=false',
+    '-mod=mod',
+    '-ldflags',
+    `-s -w -X k8s.io/component-base/version.gitVersion=${version}`,
+  ];
   await go(['build', ...flags, '-o', 'kube-proxy', '.']);
 }
 
@@ -97,7 +110,9 @@ async function compile(version: string, staging: Readonly<Record<string, string>
 function moduleFile(version: string, patches: Readonly<Record<string, string>>, kubernetesModule: string): string {
   const [, minor, patch] = version.split('.');
   const go = /^go (\S+)$/m.exec(kubernetesModule)?.[1] ?? '1.21';
-  const staging = [...kubernetesModule.matchAll(/^\s*(?:replace )?(k8s\.io\/\S+) => \.\/staging\/\S+$/gm)].map(([, name = '']) => name);
+  const staging = [...kubernetesModule.matchAll(/^\s*(?:replace )?(k8s\.io\/\S+) => \.\/staging\/\S+$/gm)].map(
+    ([, name = '']) => name,
+  );
   // From 1.36 on the staging modules are in a workspace instead, and required at v0.0.0.
   const required = [...kubernetesModule.matchAll(/^\s*(k8s\.io\/\S+) v0\.0\.0$/gm)].map(([, name = '']) => name);
   const published = `v0.${minor ?? ''}.${patch ?? ''}`;
@@ -105,7 +120,9 @@ function moduleFile(version: string, patches: Readonly<Record<string, string>>, 
     'module svctrace.io/test/proxy/kube-proxy',
     `go ${go}`,
     `require (\n\tk8s.io/component-base ${published}\n\tk8s.io/kubernetes ${version}\n)`,
-    ...[...new Set([...staging, ...required])].map((name) => `replace ${name} => ${name} ${patches[name] ?? published}`),
+    ...[...new Set([...staging, ...required])].map(
+      (name) => `replace ${name} => ${name} ${patches[name] ?? published}`,
+    ),
     '',
   ].join('\n\n');
 }

@@ -17,18 +17,28 @@ export interface Manifest {
   readonly proxiedIPs: readonly string[];
 }
 
-const manifestSchema = z.array(z.object({ service: z.looseObject({}), status: z.looseObject({}).optional(), endpointSlices: z.array(z.looseObject({})) }));
+const manifestSchema = z.array(
+  z.object({
+    service: z.looseObject({}),
+    status: z.looseObject({}).optional(),
+    endpointSlices: z.array(z.looseObject({})),
+  }),
+);
 
 export function readManifests(): Manifest[] {
-  return manifestSchema.parse(parse(readFileSync(folder + 'services.yaml', 'utf8'))).map(({ service, status, endpointSlices }) => {
-    const object = loadYaml<V1Service>(stringify({ ...service, status }));
-    const slices = endpointSlices.map((slice) => loadYaml<V1EndpointSlice>(stringify(slice)));
-    return {
-      desired: desiredServiceOf(object, slices),
-      sourceRanges: object.spec?.loadBalancerSourceRanges ?? [],
-      proxiedIPs: (object.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) => (ip !== undefined && ipMode === 'Proxy' ? [ip] : [])),
-    };
-  });
+  return manifestSchema
+    .parse(parse(readFileSync(folder + 'services.yaml', 'utf8')))
+    .map(({ service, status, endpointSlices }) => {
+      const object = loadYaml<V1Service>(stringify({ ...service, status }));
+      const slices = endpointSlices.map((slice) => loadYaml<V1EndpointSlice>(stringify(slice)));
+      return {
+        desired: desiredServiceOf(object, slices),
+        sourceRanges: object.spec?.loadBalancerSourceRanges ?? [],
+        proxiedIPs: (object.status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+          ip !== undefined && ipMode === 'Proxy' ? [ip] : [],
+        ),
+      };
+    });
 }
 
 export const minorOf = (version: string): number => Number(version.split('.')[1]);
@@ -42,7 +52,8 @@ export function forRelease({ desired, sourceRanges, proxiedIPs }: Manifest, vers
     endpoints: minor >= 34 ? slice.endpoints : slice.endpoints.map(({ nodeHints: _, ...endpoint }) => endpoint),
   }));
   const isProxyKnown = minor >= 30;
-  const service = isProxyKnown ? desired.service : { ...desired.service, loadBalancerIPs: [...desired.service.loadBalancerIPs, ...proxiedIPs] };
+  const service = isProxyKnown
+    ? desired.service
+    : { ...desired.service, loadBalancerIPs: [...desired.service.loadBalancerIPs, ...proxiedIPs] };
   return { desired: { ...desired, service, endpointSlices }, sourceRanges, proxiedIPs: isProxyKnown ? proxiedIPs : [] };
 }
-

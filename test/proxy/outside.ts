@@ -29,10 +29,21 @@ function outsideAddress(network: OutsideNetwork, number: number, family: Family)
 }
 
 /** Makes the client outside: what it sends from an address goes to the node that the address is for, whatever it is sent to. */
-export async function createOutside(components: Components, controlPlanePid: number, nodePids: ReadonlyMap<string, number>, testpod: string): Promise<Outside> {
+export async function createOutside(
+  components: Components,
+  controlPlanePid: number,
+  nodePids: ReadonlyMap<string, number>,
+  testpod: string,
+): Promise<Outside> {
   const { pid } = await components.start({ name: 'outside', command: ['unshare', '--net', 'sleep', 'infinity'] });
-  await components.waitUntil('the network namespace outside', () => differsFromOwn(pid), { timeout: 10_000, interval: 5 });
-  await runInNetwork(controlPlanePid, [`ip link add outside type veth peer name eth0 netns ${String(pid)}`, 'ip link set outside master fabric up']);
+  await components.waitUntil('the network namespace outside', () => differsFromOwn(pid), {
+    timeout: 10_000,
+    interval: 5,
+  });
+  await runInNetwork(controlPlanePid, [
+    `ip link add outside type veth peer name eth0 netns ${String(pid)}`,
+    'ip link set outside master fabric up',
+  ]);
   const networks: readonly OutsideNetwork[] = ['near', 'far'];
   const numberOf = (node: string): number => 11 + nodePlans.findIndex(({ name }) => name === node);
   await runInNetwork(pid, [
@@ -56,10 +67,16 @@ export async function createOutside(components: Components, controlPlanePid: num
     }),
   ]);
   for (const nodePid of nodePids.values()) {
-    await runInNetwork(nodePid, networks.flatMap((network) => [
-      `ip route add ${outsideNetworks[network].IPv4} via ${outsideIp}`,
-      `ip -6 route add ${outsideNetworks[network].IPv6} via ${outsideIpv6}`,
-    ]));
+    await runInNetwork(
+      nodePid,
+      networks.flatMap((network) => [
+        `ip route add ${outsideNetworks[network].IPv4} via ${outsideIp}`,
+        `ip -6 route add ${outsideNetworks[network].IPv6} via ${outsideIpv6}`,
+      ]),
+    );
   }
-  return { address: (network, node, family) => outsideAddress(network, numberOf(node), family), ...askIn(pid, testpod) };
+  return {
+    address: (network, node, family) => outsideAddress(network, numberOf(node), family),
+    ...askIn(pid, testpod),
+  };
 }

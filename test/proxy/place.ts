@@ -44,7 +44,12 @@ export function placePlans(plan: NodePlan): PlacePlan[] {
 }
 
 /** Starts the witnesses of a node's places. */
-export async function createPlaces(components: Components, plan: NodePlan, pid: number, testpod: string): Promise<Place[]> {
+export async function createPlaces(
+  components: Components,
+  plan: NodePlan,
+  pid: number,
+  testpod: string,
+): Promise<Place[]> {
   const witnessFlags = witnessPorts.flatMap((port) => ['--port', String(port)]);
   const places: Place[] = [];
   for (const place of placePlans(plan)) {
@@ -57,8 +62,15 @@ export async function createPlaces(components: Components, plan: NodePlan, pid: 
       });
       places.push({ ...place, ...askIn(pid, testpod) });
     } else {
-      const pod = await components.start({ name: place.name, command: ['unshare', '--net', testpod, 'witness', ...witnessFlags], env: { POD_NAME: place.name } });
-      await components.waitUntil(`the network namespace of ${place.name}`, () => differsFromOwn(pod.pid), { timeout: 10_000, interval: 5 });
+      const pod = await components.start({
+        name: place.name,
+        command: ['unshare', '--net', testpod, 'witness', ...witnessFlags],
+        env: { POD_NAME: place.name },
+      });
+      await components.waitUntil(`the network namespace of ${place.name}`, () => differsFromOwn(pod.pid), {
+        timeout: 10_000,
+        interval: 5,
+      });
       await joinPod(plan, pid, place.name, pod.pid, place.addresses);
       places.push({ ...place, ...askIn(pod.pid, testpod) });
     }
@@ -67,7 +79,13 @@ export async function createPlaces(components: Components, plan: NodePlan, pid: 
 }
 
 /** Joins a pod to its node as the plugin ptp does: a veth pair and routes, no bridge, so every packet passes the node's IP layer. */
-async function joinPod(plan: NodePlan, nodePid: number, pod: string, podPid: number, addresses: Addresses): Promise<void> {
+async function joinPod(
+  plan: NodePlan,
+  nodePid: number,
+  pod: string,
+  podPid: number,
+  addresses: Addresses,
+): Promise<void> {
   const { IPv4: gatewayIp, IPv6: gatewayIpv6 } = gateway(plan);
   await runInNetwork(nodePid, [
     `ip link add ${pod} type veth peer name eth0 netns ${String(podPid)}`,

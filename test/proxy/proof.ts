@@ -45,21 +45,36 @@ const casesPerService = 16;
 
 /** Compares random cases until there are enough. */
 export async function prove({ name, cases, seed, release = currentRelease, onProgress }: ProofOptions): Promise<Proof> {
-  return withProxyCluster({ name, ...(await kubeProxyOf(release)), ...(onProgress && { onProgress }) }, async (cluster) => {
-    const proof = { services: 0, cases: 0, connections: 0, counts: new Map<string, number>(), chiSquare: new PooledChiSquare(), disagreements: [] as string[] };
-    for (let batch = 1; proof.cases < cases; batch += 1) {
-      for (const compared of await proveBatch(cluster, batch, seed + batch)) {
-        proof.cases += 1;
-        proof.connections += compared.answer.witnesses.reduce((sum, { count }) => sum + count, 0);
-        for (const kind of kindsOf(compared)) proof.counts.set(kind, (proof.counts.get(kind) ?? 0) + 1);
-        if (compared.difference !== undefined) proof.disagreements.push(describe(compared));
-        else if (isFrequency(compared)) proof.chiSquare.add(frequenciesOf(compared.expected, compared.answer, cluster.places, familyOf(compared.subject.destination)));
+  return withProxyCluster(
+    { name, ...(await kubeProxyOf(release)), ...(onProgress && { onProgress }) },
+    async (cluster) => {
+      const proof = {
+        services: 0,
+        cases: 0,
+        connections: 0,
+        counts: new Map<string, number>(),
+        chiSquare: new PooledChiSquare(),
+        disagreements: [] as string[],
+      };
+      for (let batch = 1; proof.cases < cases; batch += 1) {
+        for (const compared of await proveBatch(cluster, batch, seed + batch)) {
+          proof.cases += 1;
+          proof.connections += compared.answer.witnesses.reduce((sum, { count }) => sum + count, 0);
+          for (const kind of kindsOf(compared)) proof.counts.set(kind, (proof.counts.get(kind) ?? 0) + 1);
+          if (compared.difference !== undefined) proof.disagreements.push(describe(compared));
+          else if (isFrequency(compared))
+            proof.chiSquare.add(
+              frequenciesOf(compared.expected, compared.answer, cluster.places, familyOf(compared.subject.destination)),
+            );
+        }
+        proof.services += servicesPerBatch;
+        onProgress?.(
+          `${String(proof.cases)} cases of ${String(proof.services)} Services, ${String(proof.disagreements.length)} disagreements`,
+        );
       }
-      proof.services += servicesPerBatch;
-      onProgress?.(`${String(proof.cases)} cases of ${String(proof.services)} Services, ${String(proof.disagreements.length)} disagreements`);
-    }
-    return proof;
-  });
+      return proof;
+    },
+  );
 }
 
 interface Compared {
@@ -69,13 +84,20 @@ interface Compared {
   readonly difference: string | undefined;
 }
 
-const isFrequency = ({ subject, expected }: Compared): boolean => expected.verdict === 'DNAT' && subject.random.affinity === 'None';
+const isFrequency = ({ subject, expected }: Compared): boolean =>
+  expected.verdict === 'DNAT' && subject.random.affinity === 'None';
 
 async function proveBatch(cluster: ProxyCluster, batch: number, seed: number): Promise<Compared[]> {
   const randoms = fc.sample(randomService(cluster.places.length), { numRuns: servicesPerBatch, seed });
   const nameOf = (index: number): string => `random-${String(batch)}-${String(index)}`;
-  const kept = await programServices(cluster, randoms.map((random, index) => writableOf(random, nameOf(index), index + 1, cluster.places)), batch);
-  const rulesets = new Map(await Promise.all(cluster.nodes.map(async (node) => [node.name, readDumps(await node.dump())] as const)));
+  const kept = await programServices(
+    cluster,
+    randoms.map((random, index) => writableOf(random, nameOf(index), index + 1, cluster.places)),
+    batch,
+  );
+  const rulesets = new Map(
+    await Promise.all(cluster.nodes.map(async (node) => [node.name, readDumps(await node.dump())] as const)),
+  );
   const chosen = randoms.flatMap((random, index) => {
     const service = kept[index];
     return service === undefined ? [] : someOf(casesOf(service, random, index + 1, cluster), seed * 1000 + index);
@@ -83,8 +105,17 @@ async function proveBatch(cluster: ProxyCluster, batch: number, seed: number): P
   const planned = chosen.map((subject, index) => {
     const ruleset = rulesets.get(subject.node.name);
     if (ruleset === undefined) throw new Error(`the rules of ${subject.node.name} were not read`);
-    const { destination, port, protocol, client: { source, entersAt } } = subject;
-    const expected = expectationOf(ruleset, { source, destination, port, protocol, entersAt }, subject.node.ownAddresses);
+    const {
+      destination,
+      port,
+      protocol,
+      client: { source, entersAt },
+    } = subject;
+    const expected = expectationOf(
+      ruleset,
+      { source, destination, port, protocol, entersAt },
+      subject.node.ownAddresses,
+    );
     return { subject, expected, question: questionOf(subject, String(index), expected) };
   });
   const answers = await askAll(planned);
@@ -99,11 +130,15 @@ async function proveBatch(cluster: ProxyCluster, batch: number, seed: number): P
 
 function someOf(cases: readonly Case[], seed: number): readonly Case[] {
   const count = Math.min(casesPerService, cases.length);
-  return fc.sample(fc.shuffledSubarray([...cases], { minLength: count, maxLength: count }), { numRuns: 1, seed })[0] ?? [];
+  return (
+    fc.sample(fc.shuffledSubarray([...cases], { minLength: count, maxLength: count }), { numRuns: 1, seed })[0] ?? []
+  );
 }
 
 /** Asks everything; what one client asks of one Service goes one by one, for affinity remembers the client. */
-async function askAll(planned: readonly { readonly subject: Case; readonly question: Question }[]): Promise<ReadonlyMap<string, Answer>> {
+async function askAll(
+  planned: readonly { readonly subject: Case; readonly question: Question }[],
+): Promise<ReadonlyMap<string, Answer>> {
   const byInquirer = Map.groupBy(planned, ({ subject }) => subject.client.inquirer);
   const answers = await Promise.all(
     [...byInquirer].map(async ([inquirer, asked]) => {
@@ -121,8 +156,10 @@ function kindsOf({ subject, expected }: Compared): string[] {
     `${frontend} ${expected.verdict}`,
     `${protocol} ${expected.verdict}`,
     `${familyOf(subject.destination)} ${expected.verdict}`,
-    `from ${client.name.startsWith('outside') ? client.name : client.name.split('-')[0] ?? ''} ${expected.verdict}`,
-    ...(expected.verdict === 'DNAT' ? [expected.targets.some(({ masquerade }) => masquerade) ? 'masquerade' : 'no masquerade'] : []),
+    `from ${client.name.startsWith('outside') ? client.name : (client.name.split('-')[0] ?? '')} ${expected.verdict}`,
+    ...(expected.verdict === 'DNAT'
+      ? [expected.targets.some(({ masquerade }) => masquerade) ? 'masquerade' : 'no masquerade']
+      : []),
     ...(expected.verdict === 'DNAT' && random.affinity === 'ClientIP' ? ['affinity'] : []),
     ...(expected.targets.some(({ address }) => address === subject.client.source) ? ['hairpin'] : []),
   ];
@@ -145,7 +182,9 @@ export function proofText({ services, cases, connections, counts, chiSquare, dis
   return [
     ...disagreements,
     `${String(cases)} cases of ${String(services)} random Services, ${String(connections)} answered connections`,
-    ...[...counts].sort(([one], [other]) => (one < other ? -1 : 1)).map(([kind, count]) => `  ${kind}: ${String(count)}`),
+    ...[...counts]
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([kind, count]) => `  ${kind}: ${String(count)}`),
     `chi-square ${chiSquare.sum.toFixed(1)} with ${String(chiSquare.degrees)} degrees of freedom: ${chiSquare.deviation.toFixed(2)} standard deviations from the expected`,
     `${String(disagreements.length)} disagreements`,
   ].join('\n');

@@ -8,7 +8,13 @@ import { progressPrinter } from '../cluster/progress.ts';
 import { currentRelease, releases } from './kube-proxy-releases.ts';
 import { proofText, prove } from './proof.ts';
 
-const { values } = parseArgs({ options: { cases: { type: 'string', default: '10000' }, seed: { type: 'string' }, release: { type: 'string', default: currentRelease.version } } });
+const { values } = parseArgs({
+  options: {
+    cases: { type: 'string', default: '10000' },
+    seed: { type: 'string' },
+    release: { type: 'string', default: currentRelease.version },
+  },
+});
 const seed = values.seed === undefined ? Math.floor(Math.random() * 1e9) : Number(values.seed);
 const cases = Number(values.cases);
 const release = releases.find(({ version }) => version === values.release);

@@ -13,7 +13,13 @@ import { Components, enterCommand, lastLines } from '../cluster/components.ts';
 import { pkiDirectory, startApiServer, startEtcd, userKubeconfig } from '../cluster/control-plane.ts';
 import { withLock } from '../cluster/lock.ts';
 import { createControlPlaneNamespace, createNodeNamespace } from '../cluster/namespaces.ts';
-import { configureKubeProxy, installCredentials, kubeProxyName, nodePath, startKubeProxy } from '../cluster/node-components.ts';
+import {
+  configureKubeProxy,
+  installCredentials,
+  kubeProxyName,
+  nodePath,
+  startKubeProxy,
+} from '../cluster/node-components.ts';
 import { stateDirectory } from '../cluster/paths.ts';
 import { buildPrograms } from '../cluster/programs.ts';
 import { requireCluster } from '../cluster/requirements.ts';
@@ -56,29 +62,40 @@ export interface ProxyClusterOptions {
  * the cluster after the work, however it ends.
  * @throws {ClusterUnavailableError} when this machine cannot run it
  */
-export async function withProxyCluster<Result>(options: ProxyClusterOptions, work: (cluster: ProxyCluster) => Promise<Result>): Promise<Result> {
+export async function withProxyCluster<Result>(
+  options: ProxyClusterOptions,
+  work: (cluster: ProxyCluster) => Promise<Result>,
+): Promise<Result> {
   requireCluster();
   const { name, onProgress } = options;
-  return withLock(`cluster-${name}`, async () => {
-    await removeCluster(name);
-    const components = new Components(name, stateDirectory(name));
-    try {
-      const cluster = await start(options, components);
-      try {
-        return await work(cluster);
-      } finally {
-        cluster.api.close();
-      }
-    } finally {
-      components.close();
+  return withLock(
+    `cluster-${name}`,
+    async () => {
       await removeCluster(name);
-    }
-  }, { onWait: () => onProgress?.(`waiting for another process that uses the cluster "${name}"`) });
+      const components = new Components(name, stateDirectory(name));
+      try {
+        const cluster = await start(options, components);
+        try {
+          return await work(cluster);
+        } finally {
+          cluster.api.close();
+        }
+      } finally {
+        components.close();
+        await removeCluster(name);
+      }
+    },
+    { onWait: () => onProgress?.(`waiting for another process that uses the cluster "${name}"`) },
+  );
 }
 
-async function start({ name, kubeProxy, featureGates, onProgress }: ProxyClusterOptions, components: Components): Promise<ProxyCluster> {
+async function start(
+  { name, kubeProxy, featureGates, onProgress }: ProxyClusterOptions,
+  components: Components,
+): Promise<ProxyCluster> {
   const programs = await buildPrograms({
-    onProgress: ({ program, number, of, seconds }) => onProgress?.(`compiling ${program} (${String(number)} of ${String(of)}), ${String(seconds)} s`),
+    onProgress: ({ program, number, of, seconds }) =>
+      onProgress?.(`compiling ${program} (${String(number)} of ${String(of)}), ${String(seconds)} s`),
   });
   const directory = stateDirectory(name);
   mkdirSync(directory, { mode: 0o700 });
@@ -92,15 +109,23 @@ async function start({ name, kubeProxy, featureGates, onProgress }: ProxyCluster
   const nodePids = new Map<string, number>();
   const places: Place[] = [];
   for (const plan of nodePlans) {
-    const pid = await createNodeNamespace(components, plan, directory, controlPlanePid, [{ name: 'kube-proxy', path: kubeProxy ?? programs.kubernetes }]);
+    const pid = await createNodeNamespace(components, plan, directory, controlPlanePid, [
+      { name: 'kube-proxy', path: kubeProxy ?? programs.kubernetes },
+    ]);
     nodePids.set(plan.name, pid);
     places.push(...(await createPlaces(components, plan, pid, programs.testpod)));
   }
   const outside = await createOutside(components, controlPlanePid, nodePids, programs.testpod);
 
   const api = new ApiClient(userKubeconfig(directory, 'admin'));
-  await components.waitUntil('the API server', async () => api.isReady(), { timeout: 120_000, blame: 'kube-apiserver' });
-  await components.waitUntil('the namespace default', async () => api.exists('/api/v1/namespaces/default'), { timeout: 60_000, blame: 'kube-apiserver' });
+  await components.waitUntil('the API server', async () => api.isReady(), {
+    timeout: 120_000,
+    blame: 'kube-apiserver',
+  });
+  await components.waitUntil('the namespace default', async () => api.exists('/api/v1/namespaces/default'), {
+    timeout: 60_000,
+    blame: 'kube-apiserver',
+  });
   for (const plan of nodePlans) {
     await api.write('/api/v1/nodes', { method: 'POST', body: nodeObject(plan) });
     const options = { name, plan, components, stateDirectory: directory, namespacePid: nodePids.get(plan.name) ?? 0 };
@@ -145,6 +170,11 @@ function nodeObject({ name, ip, ipv6, zone, podCIDRs }: NodePlan): object {
     kind: 'Node',
     metadata: { name, labels: { 'kubernetes.io/hostname': name, 'topology.kubernetes.io/zone': zone } },
     spec: { podCIDR: podCIDRs[0], podCIDRs },
-    status: { addresses: [{ type: 'Hostname', address: name }, ...[ip, ipv6].map((address) => ({ type: 'InternalIP', address }))] },
+    status: {
+      addresses: [
+        { type: 'Hostname', address: name },
+        ...[ip, ipv6].map((address) => ({ type: 'InternalIP', address })),
+      ],
+    },
   };
 }

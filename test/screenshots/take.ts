@@ -27,27 +27,44 @@ function say(line: string): void {
 /** The choice of the second of three endpoints: its share goes to the third, and nothing fails. */
 async function deleteRule(node: ClusterNode): Promise<void> {
   const { stdout } = await node.exec(['iptables', '-t', 'nat', '-S']);
-  const chain = stdout.split('\n').flatMap((line) => (line.includes('default/auth-service:http') && line.startsWith('-A KUBE-SERVICES ') ? (/-j (KUBE-SVC-\w+)/.exec(line)?.[1] ?? []) : []))[0];
+  const chain = stdout
+    .split('\n')
+    .flatMap((line) =>
+      line.includes('default/auth-service:http') && line.startsWith('-A KUBE-SERVICES ')
+        ? (/-j (KUBE-SVC-\w+)/.exec(line)?.[1] ?? [])
+        : [],
+    )[0];
   if (chain === undefined) throw new Error(`${node.name} has no rule of auth-service`);
   const choices = stdout.split('\n').filter((line) => line.startsWith(`-A ${chain} `));
-  const second = choices.map((line, index) => ({ line, place: index + 1 })).filter(({ line }) => line.includes('-j KUBE-SEP-'))[1];
+  const second = choices
+    .map((line, index) => ({ line, place: index + 1 }))
+    .filter(({ line }) => line.includes('-j KUBE-SEP-'))[1];
   if (second === undefined) throw new Error(`${node.name} chooses of fewer than two endpoints`);
   await node.exec(['iptables', '-t', 'nat', '-D', chain, String(second.place)]);
 }
 
 /** Connections from each node, until `signal` aborts. */
 async function keepConnecting(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  await Promise.all(['client-a', 'client-b', 'client-c'].map(async (client, index) => {
-    while (!signal.aborted) {
-      await cluster.kubectl(['exec', client, '--', '/testpod', 'connect', '--count', String(4 + 3 * index), '--to', 'auth-service:80'], { reject: false });
-      await sleep(300);
-    }
-  }));
+  await Promise.all(
+    ['client-a', 'client-b', 'client-c'].map(async (client, index) => {
+      while (!signal.aborted) {
+        await cluster.kubectl(
+          ['exec', client, '--', '/testpod', 'connect', '--count', String(4 + 3 * index), '--to', 'auth-service:80'],
+          { reject: false },
+        );
+        await sleep(300);
+      }
+    }),
+  );
 }
 
 async function takeViews(cluster: Cluster, env: Readonly<Record<string, string>>): Promise<void> {
   // With 16 colours, the picture's own theme says what they look like.
-  const terminal = await openTerminal('kubectl svctrace auth-service', { columns, rows: 36, env: { ...env, FORCE_COLOR: '1' } });
+  const terminal = await openTerminal('kubectl svctrace auth-service', {
+    columns,
+    rows: 36,
+    env: { ...env, FORCE_COLOR: '1' },
+  });
   try {
     await terminal.waitFor(/node-a[\s\S]*node-b[\s\S]*node-c/);
     await deleteRule(cluster.node('node-c'));
@@ -59,7 +76,10 @@ async function takeViews(cluster: Cluster, env: Readonly<Record<string, string>>
       await terminal.waitFor(shows, 120);
       // The screen once more, when all of it is painted.
       await sleep(500);
-      await writeFile(`${folder}${view}.svg`, printTerminalSvg(await terminal.coloredScreen(), title, { columns, rows }));
+      await writeFile(
+        `${folder}${view}.svg`,
+        printTerminalSvg(await terminal.coloredScreen(), title, { columns, rows }),
+      );
       say(`wrote docs/screenshots/${view}.svg`);
     }
     await terminal.press('q');
@@ -71,8 +91,16 @@ async function takeViews(cluster: Cluster, env: Readonly<Record<string, string>>
 
 async function takeReport(cluster: Cluster, executablePath: string): Promise<void> {
   const file = `${cluster.kubeconfigPath}.report.html`;
-  await cluster.kubectl(['svctrace', 'report', 'auth-service', '--to', file, '--overwrite'], { reject: false, pluginDirectories: [`${root}dist`], timeout: 120_000 });
-  const browser = await launch({ executablePath, headless: true, args: process.getuid?.() === 0 ? ['--no-sandbox'] : [] });
+  await cluster.kubectl(['svctrace', 'report', 'auth-service', '--to', file, '--overwrite'], {
+    reject: false,
+    pluginDirectories: [`${root}dist`],
+    timeout: 120_000,
+  });
+  const browser = await launch({
+    executablePath,
+    headless: true,
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+  });
   try {
     const page = await browser.newPage();
     await page.setViewport({ width: 1120, height: 820 });
@@ -86,8 +114,15 @@ async function takeReport(cluster: Cluster, executablePath: string): Promise<voi
 
 async function main(signal: AbortSignal): Promise<void> {
   const chromium = findProgram('chromium');
-  const missing = [...clusterRequirements().missing, ...(findProgram('tmux') === undefined ? ['tmux'] : []), ...(chromium === undefined ? ['chromium'] : [])];
-  if (chromium === undefined || missing.length > 0) throw new Error(`The pictures are taken of a real cluster, in a real terminal and a real browser, for which this is missing: ${missing.join('; ')}.`);
+  const missing = [
+    ...clusterRequirements().missing,
+    ...(findProgram('tmux') === undefined ? ['tmux'] : []),
+    ...(chromium === undefined ? ['chromium'] : []),
+  ];
+  if (chromium === undefined || missing.length > 0)
+    throw new Error(
+      `The pictures are taken of a real cluster, in a real terminal and a real browser, for which this is missing: ${missing.join('; ')}.`,
+    );
   const cluster = await startCluster({ name, onProgress: progressPrinter('  '), signal });
   await loadProjectImages(cluster);
   signal.throwIfAborted();
@@ -98,7 +133,10 @@ async function main(signal: AbortSignal): Promise<void> {
   const stop = new AbortController();
   const connecting = keepConnecting(cluster, AbortSignal.any([signal, stop.signal]));
   try {
-    await takeViews(cluster, { KUBECONFIG: cluster.kubeconfigPath, PATH: [`${root}dist`, cluster.programs.kubernetesDirectory, fullPath()].join(delimiter) });
+    await takeViews(cluster, {
+      KUBECONFIG: cluster.kubeconfigPath,
+      PATH: [`${root}dist`, cluster.programs.kubernetesDirectory, fullPath()].join(delimiter),
+    });
     await takeReport(cluster, chromium);
   } finally {
     stop.abort();
@@ -107,7 +145,10 @@ async function main(signal: AbortSignal): Promise<void> {
 }
 
 const abort = new AbortController();
-for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(each, () => { abort.abort(new Error(`ended by ${each}`)); });
+for (const each of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(each, () => {
+    abort.abort(new Error(`ended by ${each}`));
+  });
 try {
   await main(abort.signal);
 } catch (error) {

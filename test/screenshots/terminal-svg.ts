@@ -1,5 +1,10 @@
 /** A captured terminal screen as a picture: the text stays text, and each letter stays in its column whatever the font. */
-import { createAnsiSequenceParser, createColorPalette, defaultNamedColorsMap, type ParseToken } from 'ansi-sequence-parser';
+import {
+  createAnsiSequenceParser,
+  createColorPalette,
+  defaultNamedColorsMap,
+  type ParseToken,
+} from 'ansi-sequence-parser';
 import stringWidth from 'string-width';
 
 export interface TerminalSize {
@@ -35,14 +40,19 @@ export function printTerminalSvg(screen: string, title: string, { columns, rows 
   const width = Math.ceil(columns * letterWidth + 2 * padding);
   const height = barHeight + rows * lineHeight + 2 * padding;
   const parser = createAnsiSequenceParser();
-  const lines = screen.split('\n').slice(0, rows).flatMap((line, row) => printLine(parser.parse(line), barHeight + padding + row * lineHeight));
+  const lines = screen
+    .split('\n')
+    .slice(0, rows)
+    .flatMap((line, row) => printLine(parser.parse(line), barHeight + padding + row * lineHeight));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${String(width)}" height="${String(height)}" viewBox="0 0 ${String(width)} ${String(height)}" role="img">`,
     `<title>${escape(title)}</title>`,
     `<style>text{font:${String(fontSize)}px ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:${foreground};white-space:pre}.b{font-weight:700}.d{fill-opacity:.62}.i{font-style:italic}.u{text-decoration:underline}</style>`,
     `<rect width="${String(width)}" height="${String(height)}" rx="8" fill="${background}"/>`,
     `<path d="M0,${String(barHeight)}V8a8,8 0 0 1 8,-8H${String(width - 8)}a8,8 0 0 1 8,8V${String(barHeight)}z" fill="${bar}"/>`,
-    ...['#ff6159', '#f5bd4f', '#61c554'].map((color, index) => `<circle cx="${String(20 + 20 * index)}" cy="${String(barHeight / 2)}" r="6" fill="${color}"/>`),
+    ...['#ff6159', '#f5bd4f', '#61c554'].map(
+      (color, index) => `<circle cx="${String(20 + 20 * index)}" cy="${String(barHeight / 2)}" r="6" fill="${color}"/>`,
+    ),
     `<text x="${String(width / 2)}" y="${String(barHeight / 2 + 5)}" text-anchor="middle" class="d">${escape(title)}</text>`,
     ...lines,
     '</svg>',
@@ -59,7 +69,10 @@ function printLine(tokens: readonly ParseToken[], top: number): string[] {
     const paper = token.background === null ? undefined : palette.value(token.background);
     const [fill, behind] = isReversed ? [paper ?? background, ink ?? foreground] : [ink, paper];
     const tokenWidth = stringWidth(token.value);
-    if (behind !== undefined) parts.push(`<rect x="${place(column)}" y="${String(top)}" width="${round(tokenWidth * letterWidth)}" height="${String(lineHeight)}" fill="${behind}"/>`);
+    if (behind !== undefined)
+      parts.push(
+        `<rect x="${place(column)}" y="${String(top)}" width="${round(tokenWidth * letterWidth)}" height="${String(lineHeight)}" fill="${behind}"/>`,
+      );
     const look = classesOf(token);
     let at = column;
     // Words apart from each other: a font whose letters have another width moves none of them out of its column.
@@ -67,7 +80,10 @@ function printLine(tokens: readonly ParseToken[], top: number): string[] {
       const wide = stringWidth(piece);
       const blanks = piece.length - piece.trimStart().length;
       const text = piece.trim();
-      if (text !== '') parts.push(`<text x="${place(at + blanks)}" y="${String(top + 13)}" textLength="${round(stringWidth(text) * letterWidth)}" lengthAdjust="spacingAndGlyphs"${look === '' ? '' : ` class="${look}"`}${fill === undefined ? '' : ` style="fill:${fill}"`}>${escape(text)}</text>`);
+      if (text !== '')
+        parts.push(
+          `<text x="${place(at + blanks)}" y="${String(top + 13)}" textLength="${round(stringWidth(text) * letterWidth)}" lengthAdjust="spacingAndGlyphs"${look === '' ? '' : ` class="${look}"`}${fill === undefined ? '' : ` style="fill:${fill}"`}>${escape(text)}</text>`,
+        );
       at += wide;
     }
     column += tokenWidth;
@@ -76,7 +92,14 @@ function printLine(tokens: readonly ParseToken[], top: number): string[] {
 }
 
 function classesOf({ decorations }: ParseToken): string {
-  return [decorations.has('bold') ? ['b'] : [], decorations.has('dim') ? ['d'] : [], decorations.has('italic') ? ['i'] : [], decorations.has('underline') ? ['u'] : []].flat().join(' ');
+  return [
+    decorations.has('bold') ? ['b'] : [],
+    decorations.has('dim') ? ['d'] : [],
+    decorations.has('italic') ? ['i'] : [],
+    decorations.has('underline') ? ['u'] : [],
+  ]
+    .flat()
+    .join(' ');
 }
 
 function place(column: number): string {

@@ -17,12 +17,17 @@ export async function loadProjectImages(cluster: Cluster): Promise<void> {
 export async function deployOperator(cluster: Cluster): Promise<void> {
   await cluster.kubectl(['apply', '-k', join(root, 'config/default')]);
   await cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=60s']);
-  await cluster.kubectl(['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'], { timeout: 130_000 });
+  await cluster.kubectl(
+    ['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'],
+    { timeout: 130_000 },
+  );
 }
 
 /** The Service auth-service with three replicas and a client on each node, until all are ready. */
 export async function deployAuthService(cluster: Cluster): Promise<void> {
   await cluster.kubectl(['apply', '-f', join(root, 'test/cluster/auth-service.yaml')]);
   await cluster.kubectl(['rollout', 'status', 'deployment/auth-service', '--timeout=120s'], { timeout: 130_000 });
-  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '-l', 'app=client', '--timeout=60s'], { timeout: 70_000 });
+  await cluster.kubectl(['wait', '--for=condition=Ready', 'pod', '-l', 'app=client', '--timeout=60s'], {
+    timeout: 70_000,
+  });
 }

@@ -2,7 +2,14 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { buildImage, collectDirectory, collectExecutable, mergeContent, type ImageContent, type ImageSpec } from '../cluster/images.ts';
+import {
+  buildImage,
+  collectDirectory,
+  collectExecutable,
+  mergeContent,
+  type ImageContent,
+  type ImageSpec,
+} from '../cluster/images.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -12,7 +19,15 @@ export const operatorImage = 'svctrace/operator:v0.1.0';
 export const probeImage = 'svctrace/probe:v0.1.0';
 
 /** The tools that a probe calls; the iptables names are links to the two multi-call programs. */
-const probeTools = ['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'conntrack', 'xargs', 'perl', 'dumpcap'] as const;
+const probeTools = [
+  'xtables-nft-multi',
+  'xtables-legacy-multi',
+  'nft',
+  'conntrack',
+  'xargs',
+  'perl',
+  'dumpcap',
+] as const;
 const nftLinks = ['iptables-nft', 'iptables-nft-save', 'ip6tables-nft', 'ip6tables-nft-save'];
 const legacyLinks = ['iptables-legacy', 'iptables-legacy-save', 'ip6tables-legacy', 'ip6tables-legacy-save'];
 
@@ -22,7 +37,11 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
   const node = await nodeContent();
   const operator = await buildImage({
     name: operatorImage,
-    files: [...node.files, { path: '/operator.mjs', from: `${root}dist/operator.mjs`, mode: 0o644 }, { path: '/status-worker.mjs', from: `${root}dist/status-worker.mjs`, mode: 0o644 }],
+    files: [
+      ...node.files,
+      { path: '/operator.mjs', from: `${root}dist/operator.mjs`, mode: 0o644 },
+      { path: '/status-worker.mjs', from: `${root}dist/status-worker.mjs`, mode: 0o644 },
+    ],
     symlinks: node.symlinks,
     entrypoint: ['/usr/local/bin/node', '/operator.mjs'],
     user: '65532:65532',
@@ -32,7 +51,11 @@ export async function buildProjectImages(): Promise<{ operator: string; probe: s
 
 /** What the probe's image is made of; its programs are those of dist/. */
 export async function probeSpec(node?: ImageContent): Promise<ImageSpec> {
-  const tools = mergeContent(node ?? (await nodeContent()), ...(await Promise.all(probeTools.map(toolContent))), xtablesExtensions());
+  const tools = mergeContent(
+    node ?? (await nodeContent()),
+    ...(await Promise.all(probeTools.map(toolContent))),
+    xtablesExtensions(),
+  );
   return {
     name: probeImage,
     files: [...tools.files, { path: '/probe.mjs', from: `${root}dist/probe.mjs`, mode: 0o644 }],
@@ -51,21 +74,27 @@ async function nodeContent(): Promise<ImageContent> {
   const program = realpathSync(process.execPath);
   const { files, symlinks } = await collectExecutable(program);
   return {
-    files: files.map((file) => (file.from === program ? { path: '/usr/local/bin/node', from: program, mode: 0o755 } : file)),
+    files: files.map((file) =>
+      file.from === program ? { path: '/usr/local/bin/node', from: program, mode: 0o755 } : file,
+    ),
     symlinks: symlinks.filter(({ target }) => target !== program),
   };
 }
 
 async function toolContent(name: string): Promise<ImageContent> {
   const program = findProgram(name);
-  if (program === undefined) throw new Error(`The probe's image needs ${name}; install it with \`npm run cluster -- packages\`.`);
+  if (program === undefined)
+    throw new Error(`The probe's image needs ${name}; install it with \`npm run cluster -- packages\`.`);
   return collectExecutable(program);
 }
 
 /** The matches and targets of iptables are libraries that it loads by name. */
 function xtablesExtensions(): ImageContent {
-  const directory = [`/usr/lib/${debianTriplet()}/xtables`, '/usr/lib/xtables', '/usr/lib64/xtables'].find((path) => existsSync(path));
-  if (directory === undefined) throw new Error("The extensions of iptables (the folder xtables of Debian's iptables package) are not installed.");
+  const directory = [`/usr/lib/${debianTriplet()}/xtables`, '/usr/lib/xtables', '/usr/lib64/xtables'].find((path) =>
+    existsSync(path),
+  );
+  if (directory === undefined)
+    throw new Error("The extensions of iptables (the folder xtables of Debian's iptables package) are not installed.");
   return collectDirectory(directory);
 }
 

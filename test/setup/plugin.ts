@@ -17,5 +17,7 @@ export default async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), 'svctrace-plugin-'));
   await build({ ...pluginOptions, entryPoints: { 'kubectl-svctrace': 'cmd/start.ts' }, outdir: folder });
   project.provide('plugin', folder);
-  return () => { rmSync(folder, { recursive: true, force: true }); };
+  return () => {
+    rmSync(folder, { recursive: true, force: true });
+  };
 }

@@ -9,7 +9,9 @@ import { eventually } from '../eventually.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'svctrace-exit-'));
-afterAll(() => { rmSync(folder, { recursive: true, force: true }); });
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
 
 const bundle = `--bundle '${here('../fixtures/auth-service.svctrace')}'`;
 let runs = 0;
@@ -25,10 +27,14 @@ interface Running {
 async function start(args: string, shown: RegExp, env: Readonly<Record<string, string>> = {}): Promise<Running> {
   runs += 1;
   const [pidFile, recording] = [join(folder, `pid-${String(runs)}`), join(folder, `written-${String(runs)}`)];
-  const settings = Object.entries({ KUBECONFIG: '/nonexistent', ...env }).map(([name, value]) => `${name}='${value}'`).join(' ');
+  const settings = Object.entries({ KUBECONFIG: '/nonexistent', ...env })
+    .map(([name, value]) => `${name}='${value}'`)
+    .join(' ');
   const terminal = await openTerminal('', { columns: 100, rows: 30 });
   await terminal.record(recording);
-  await terminal.type(`PS1='shell> '; clear; ${settings} sh -c 'echo $$ > ${pidFile}; exec "$0" "$@"' '${here('../../dist/kubectl-svctrace')}' ${args}; echo "status=$?"`);
+  await terminal.type(
+    `PS1='shell> '; clear; ${settings} sh -c 'echo $$ > ${pidFile}; exec "$0" "$@"' '${here('../../dist/kubectl-svctrace')}' ${args}; echo "status=$?"`,
+  );
   await terminal.waitFor(shown);
   return { terminal, pid: Number(readFileSync(pidFile, 'utf8')), written: () => readFileSync(recording, 'utf8') };
 }
@@ -63,9 +69,27 @@ const ends: [string, (running: Running) => Promise<void> | void, number][] = [
   ['q', ({ terminal }) => terminal.press('q'), 0],
   ['Esc', ({ terminal }) => terminal.press('Escape'), 0],
   ['Ctrl-C', ({ terminal }) => terminal.press('C-c'), 0],
-  ['SIGINT', ({ pid }) => { process.kill(pid, 'SIGINT'); }, 130],
-  ['SIGTERM', ({ pid }) => { process.kill(pid, 'SIGTERM'); }, 143],
-  ['SIGHUP', ({ pid }) => { process.kill(pid, 'SIGHUP'); }, 129],
+  [
+    'SIGINT',
+    ({ pid }) => {
+      process.kill(pid, 'SIGINT');
+    },
+    130,
+  ],
+  [
+    'SIGTERM',
+    ({ pid }) => {
+      process.kill(pid, 'SIGTERM');
+    },
+    143,
+  ],
+  [
+    'SIGHUP',
+    ({ pid }) => {
+      process.kill(pid, 'SIGHUP');
+    },
+    129,
+  ],
 ];
 
 it.each(ends)('%s', async (_name, end, status) => {
@@ -80,7 +104,10 @@ it.each(ends)('%s', async (_name, end, status) => {
 });
 
 it.each(['exception', 'rejection', 'rendering'])('a bug: %s', async (kind) => {
-  const running = await start(bundle, live, { NODE_OPTIONS: `--import=${here('fail-on-signal.mjs')}`, SVCTRACE_TEST_ERROR: kind });
+  const running = await start(bundle, live, {
+    NODE_OPTIONS: `--import=${here('fail-on-signal.mjs')}`,
+    SVCTRACE_TEST_ERROR: kind,
+  });
   try {
     process.kill(running.pid, 'SIGUSR2');
     await running.terminal.waitFor(`This is a bug of kubectl svctrace: Error: ${kind} of a test`);
@@ -103,7 +130,9 @@ it('the choice of a Service', async () => {
 it('what cannot be shown is told on the terminal itself', async () => {
   const running = await start('auth-service --server http://127.0.0.1:1', /cannot be reached/);
   try {
-    await running.terminal.waitFor('The API server http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED 127.0.0.1:1.');
+    await running.terminal.waitFor(
+      'The API server http://127.0.0.1:1 cannot be reached: connect ECONNREFUSED 127.0.0.1:1.',
+    );
     await running.terminal.waitFor(/status=3/);
     expect(await running.terminal.state('#{alternate_on} #{cursor_flag}')).toBe('0 1');
   } finally {
@@ -114,5 +143,7 @@ it('what cannot be shown is told on the terminal itself', async () => {
 it('does not stay when its terminal is gone', async () => {
   const running = await start(bundle, live);
   await running.terminal.close();
-  await eventually(async () => { expect(existsSync(`/proc/${String(running.pid)}`)).toBe(false); }, 20);
+  await eventually(async () => {
+    expect(existsSync(`/proc/${String(running.pid)}`)).toBe(false);
+  }, 20);
 });

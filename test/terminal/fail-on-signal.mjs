@@ -7,7 +7,9 @@ process.on('SIGUSR2', () => {
       return;
     case 'rendering':
       // The views measure what they paint; the next frame throws.
-      Array.from = () => { throw error; };
+      Array.from = () => {
+        throw error;
+      };
       return;
     default:
       throw error;

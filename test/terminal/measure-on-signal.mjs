@@ -8,7 +8,10 @@ process.on('SIGUSR2', () => {
   setImmediate(() => {
     globalThis.gc();
     const emitters = [process, process.stdin, process.stdout, process.stderr];
-    const listeners = emitters.reduce((sum, emitter) => sum + emitter.eventNames().reduce((count, name) => count + emitter.listenerCount(name), 0), 0);
+    const listeners = emitters.reduce(
+      (sum, emitter) => sum + emitter.eventNames().reduce((count, name) => count + emitter.listenerCount(name), 0),
+      0,
+    );
     appendFileSync(file, `${process.memoryUsage().heapUsed} ${listeners}\n`);
   });
 });

@@ -15,9 +15,16 @@ export function needTmux({ skip }: Pick<TestContext, 'skip'>): void {
  * Runs `kubectl-svctrace ARGS` in a terminal; the shell says its exit status after it.
  * @param env beside the test's own
  */
-export async function openPlugin(args: string, size: { readonly columns: number; readonly rows: number }, env: Readonly<Record<string, string>> = {}): Promise<Terminal> {
+export async function openPlugin(
+  args: string,
+  size: { readonly columns: number; readonly rows: number },
+  env: Readonly<Record<string, string>> = {},
+): Promise<Terminal> {
   const home = mkdtempSync(join(tmpdir(), 'svctrace-home-'));
-  const terminal = await openTerminal(`${process.execPath} ${join(inject('plugin'), 'kubectl-svctrace.mjs')} ${args}; echo "status $?"`, { ...size, env: { HOME: home, KUBECONFIG: '', PATH: fullPath(), NO_COLOR: '', ...env } });
+  const terminal = await openTerminal(
+    `${process.execPath} ${join(inject('plugin'), 'kubectl-svctrace.mjs')} ${args}; echo "status $?"`,
+    { ...size, env: { HOME: home, KUBECONFIG: '', PATH: fullPath(), NO_COLOR: '', ...env } },
+  );
   return {
     ...terminal,
     async close() {

@@ -18,7 +18,9 @@ const large = { columns: 120, rows: 40 };
 const huge = { columns: 300, rows: 100 };
 type Size = typeof small;
 
-beforeEach((context) => { needTmux(context); });
+beforeEach((context) => {
+  needTmux(context);
+});
 
 const sizeText = ({ columns, rows }: Size): string => `${String(columns)}x${String(rows)}`;
 const digit = (view: ViewName): string => String(viewNames.indexOf(view) + 1);
@@ -36,7 +38,9 @@ describe.each([small, large])('at $columns x $rows', (size) => {
   beforeAll(async () => {
     if (findProgram('tmux') !== undefined) terminal = await openPlugin(`--bundle ${bundle}`, size);
   });
-  afterAll(async () => { await (terminal as Terminal | undefined)?.close(); });
+  afterAll(async () => {
+    await (terminal as Terminal | undefined)?.close();
+  });
 
   it.each(viewNames.filter((view) => view !== 'walk'))('%s', async (view) => {
     await terminal.press(digit(view));
@@ -45,7 +49,8 @@ describe.each([small, large])('at $columns x $rows', (size) => {
 
   it('walk', async () => {
     const { desired } = await readBundle(bundle);
-    const client = desired.endpointSlices.find(({ addressType }) => addressType === 'IPv4')?.endpoints[0]?.addresses[0] ?? '';
+    const client =
+      desired.endpointSlices.find(({ addressType }) => addressType === 'IPv4')?.endpoints[0]?.addresses[0] ?? '';
     await terminal.press('c', ...client, 'Enter');
     await expectGolden(await terminal.settled(new RegExp(`From ${client} on`)), 'walk', size);
   });
@@ -72,7 +77,12 @@ describe.each([small, large])('at $columns x $rows', (size) => {
   });
 });
 
-async function inTerminal(args: string, size: Size, look: (terminal: Terminal) => Promise<void>, env: Readonly<Record<string, string>> = {}): Promise<void> {
+async function inTerminal(
+  args: string,
+  size: Size,
+  look: (terminal: Terminal) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
   const terminal = await openPlugin(args, size, env);
   try {
     await look(terminal);
@@ -109,7 +119,9 @@ describe('resized while it is shown', () => {
       await terminal.settled(barOf(view));
       for (const size of [large, small, huge, small]) {
         await terminal.resize(size.columns, size.rows);
-        await terminal.settled(size === small ? barOf(view) : new RegExp(`\\[${digit(view)} ${view}\\][\\s\\S]*q quit`));
+        await terminal.settled(
+          size === small ? barOf(view) : new RegExp(`\\[${digit(view)} ${view}\\][\\s\\S]*q quit`),
+        );
         if (size === huge && view !== 'path') continue;
         await expectGolden(await settledAt(terminal, size), view, size);
       }
@@ -134,10 +146,15 @@ async function settledAt(terminal: Terminal, { rows }: Size): Promise<string> {
 const sgrColor = /\u001b\[(?:\d+;)*(?:3[0-7]|38|4[0-7]|48|9[0-7]|10[0-7])(?:;\d+)*m/;
 
 it('paints without any colour where NO_COLOR is set, and says the same', async () => {
-  await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
-    await expectGolden(await terminal.settled(barOf('path')), 'path', small);
-    expect(await terminal.coloredScreen()).not.toMatch(sgrColor);
-  }, { NO_COLOR: '1' });
+  await inTerminal(
+    `--bundle ${bundle}`,
+    small,
+    async (terminal) => {
+      await expectGolden(await terminal.settled(barOf('path')), 'path', small);
+      expect(await terminal.coloredScreen()).not.toMatch(sgrColor);
+    },
+    { NO_COLOR: '1' },
+  );
   await inTerminal(`--bundle ${bundle}`, small, async (terminal) => {
     await expectGolden(await terminal.settled(barOf('path')), 'path', small);
     expect(await terminal.coloredScreen()).toMatch(sgrColor);

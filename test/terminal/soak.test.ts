@@ -13,7 +13,9 @@ it('the heap does not grow, nor what is listened to, and the screen is right', a
   const [first, last] = [samples[2], samples.at(-1)];
   expect(last?.listeners).toBe(first?.listeners);
   const lines = screen.split('\n');
-  expect(lines[0]).toMatch(/^auth-service in default {2}ClusterIP 10\.96\.216\.123 +▲ partial, 11\d\/120 nodes, \ds ago$/);
+  expect(lines[0]).toMatch(
+    /^auth-service in default {2}ClusterIP 10\.96\.216\.123 +▲ partial, 11\d\/120 nodes, \ds ago$/,
+  );
   expect(screen).toContain('▸ node-000');
   expect(screen).toContain(`${String(packets)} packets`);
   expect(lines.at(-1)).toContain('q quit');

@@ -32,15 +32,48 @@ export interface SoakResult {
 
 const nodeCount = 120;
 const resultsPerSecond = 10;
-const keys = ['Down', 'Down', '2', 'o', 'p', 'j', '3', 'j', 'Space', 'Space', '4', '5', 'Enter', '6', 'j', '7', '8', '?', 'Escape', ':', 'Escape', '1', ']', '['];
+const keys = [
+  'Down',
+  'Down',
+  '2',
+  'o',
+  'p',
+  'j',
+  '3',
+  'j',
+  'Space',
+  'Space',
+  '4',
+  '5',
+  'Enter',
+  '6',
+  'j',
+  '7',
+  '8',
+  '?',
+  'Escape',
+  ':',
+  'Escape',
+  '1',
+  ']',
+  '[',
+];
 
 /** @param plugin the bundled plugin @param tell told of each sample */
-export async function soak(plugin: string, seconds: number, tell: (sample: SoakSample) => void = () => undefined): Promise<SoakResult> {
+export async function soak(
+  plugin: string,
+  seconds: number,
+  tell: (sample: SoakSample) => void = () => undefined,
+): Promise<SoakResult> {
   const folder = mkdtempSync(join(tmpdir(), 'svctrace-soak-'));
   const measurements = join(folder, 'measurements');
   const server = await startTraceServer(resultOf(0));
   const command = `${process.execPath} --expose-gc --import=${fileURLToPath(new URL('measure-on-signal.mjs', import.meta.url))} ${plugin} auth-service -n default --server ${server.address}`;
-  const terminal = await openTerminal('', { columns: 120, rows: 40, env: { HOME: folder, KUBECONFIG: '', NO_COLOR: '', SVCTRACE_MEASUREMENTS: measurements } });
+  const terminal = await openTerminal('', {
+    columns: 120,
+    rows: 40,
+    env: { HOME: folder, KUBECONFIG: '', NO_COLOR: '', SVCTRACE_MEASUREMENTS: measurements },
+  });
   try {
     await terminal.type(`PS1='shell> '; clear; sh -c 'echo $$ > ${folder}/pid; exec ${command}'`);
     await terminal.waitFor(/node-000[\s\S]*node-001/);
@@ -108,17 +141,54 @@ function resultOf(round: number): ServiceTrace {
   const [slice] = exampleTrace.status?.endpointSlices ?? [];
   const [finding] = exampleTrace.status?.findings ?? [];
   const [program] = exampleTrace.status?.programs ?? [];
-  if (port === undefined || slice === undefined || finding === undefined || program === undefined) throw new Error('the example has not what is needed');
+  if (port === undefined || slice === undefined || finding === undefined || program === undefined)
+    throw new Error('the example has not what is needed');
   const at = new Date(Date.now()).toISOString();
   const name = (index: number): string => `node-${String(index).padStart(3, '0')}`;
   return withStatus({
     collectedAt: at,
-    endpointSlices: [{ ...slice, endpoints: slice.endpoints.map((endpoint, index) => ({ ...endpoint, ready: (round + index) % 5 !== 0 })) }],
-    programs: [{ ...program, nodes: Array.from({ length: nodeCount }, (_, index) => name(index)), chains: program.chains.map((chain) => ({ ...chain, rules: chain.rules.map((rule) => ({ ...rule, packets: packetsOf(round) })) })) }],
+    endpointSlices: [
+      {
+        ...slice,
+        endpoints: slice.endpoints.map((endpoint, index) => ({ ...endpoint, ready: (round + index) % 5 !== 0 })),
+      },
+    ],
+    programs: [
+      {
+        ...program,
+        nodes: Array.from({ length: nodeCount }, (_, index) => name(index)),
+        chains: program.chains.map((chain) => ({
+          ...chain,
+          rules: chain.rules.map((rule) => ({ ...rule, packets: packetsOf(round) })),
+        })),
+      },
+    ],
     nodes: Array.from({ length: nodeCount }, (_, index): NodeStatus =>
       index > 0 && (index + round) % 31 === 0
-        ? { name: name(index), probe: { state: 'Failed', reason: 'Evicted', message: 'the node has no memory left' }, proxyMode: 'unknown', ports: [] }
-        : { ...nodeA, name: name(index), probe: { state: 'Collected', collectedAt: at, durationMilliseconds: 41 }, ports: [{ ...port, packets: packetsOf(round), dnatTargets: targets([round, 2 * round, 3 * round], [4, 1, round % 9]) }] }),
-    findings: Array.from({ length: nodeCount }, (_, index) => ({ ...finding, where: `node/${name(index)}`, node: name(index), message: `${name(index)} sends no packet to an endpoint.` })).filter((_, index) => (index + round) % 7 === 0),
+        ? {
+            name: name(index),
+            probe: { state: 'Failed', reason: 'Evicted', message: 'the node has no memory left' },
+            proxyMode: 'unknown',
+            ports: [],
+          }
+        : {
+            ...nodeA,
+            name: name(index),
+            probe: { state: 'Collected', collectedAt: at, durationMilliseconds: 41 },
+            ports: [
+              {
+                ...port,
+                packets: packetsOf(round),
+                dnatTargets: targets([round, 2 * round, 3 * round], [4, 1, round % 9]),
+              },
+            ],
+          },
+    ),
+    findings: Array.from({ length: nodeCount }, (_, index) => ({
+      ...finding,
+      where: `node/${name(index)}`,
+      node: name(index),
+      message: `${name(index)} sends no packet to an endpoint.`,
+    })).filter((_, index) => (index + round) % 7 === 0),
   });
 }

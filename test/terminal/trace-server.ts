@@ -23,11 +23,17 @@ export async function startTraceServer(first: ServiceTrace): Promise<TraceServer
   let isTraced = false;
   let written = first;
   const watches = new Set<ServerResponse>();
-  const current = (): ServiceTrace => ({ ...written, spec, metadata: { name, namespace: 'default', uid: 'uid-1', generation: 1, resourceVersion: String(version) } });
+  const current = (): ServiceTrace => ({
+    ...written,
+    spec,
+    metadata: { name, namespace: 'default', uid: 'uid-1', generation: 1, resourceVersion: String(version) },
+  });
   const server = await startApiServer(({ method, url, body }, response) => {
     const { pathname, searchParams } = new URL(url, 'http://server');
-    if (pathname === '/api/v1/namespaces/default/services/auth-service') return sendJson(response, 200, { kind: 'Service', apiVersion: 'v1', metadata: { name: 'auth-service' } });
-    if (!pathname.startsWith('/apis/svctrace.io/v1alpha1/namespaces/default/servicetraces')) return refuse(response, 404, 'NotFound', `${pathname} is not here`, { kind: 'things', name: 'x' });
+    if (pathname === '/api/v1/namespaces/default/services/auth-service')
+      return sendJson(response, 200, { kind: 'Service', apiVersion: 'v1', metadata: { name: 'auth-service' } });
+    if (!pathname.startsWith('/apis/svctrace.io/v1alpha1/namespaces/default/servicetraces'))
+      return refuse(response, 404, 'NotFound', `${pathname} is not here`, { kind: 'things', name: 'x' });
     if (method === 'POST') {
       spec = (JSON.parse(body) as Pick<ServiceTrace, 'spec'>).spec;
       isTraced = true;
@@ -41,10 +47,18 @@ export async function startTraceServer(first: ServiceTrace): Promise<TraceServer
       response.writeHead(200, { 'Content-Type': 'application/json' });
       response.write('');
       watches.add(response);
-      response.on('close', () => { watches.delete(response); });
+      response.on('close', () => {
+        watches.delete(response);
+      });
       return undefined;
     }
-    return sendJson(response, 200, pathname.endsWith('/servicetraces') ? { kind: 'ServiceTraceList', items: isTraced ? [current()] : [] } : current());
+    return sendJson(
+      response,
+      200,
+      pathname.endsWith('/servicetraces')
+        ? { kind: 'ServiceTraceList', items: isTraced ? [current()] : [] }
+        : current(),
+    );
   });
   return {
     address: server.address,

@@ -9,7 +9,8 @@ const leastPackets = 10;
 export const ctDrop: FindingKind = {
   id: 'CT-DROP',
   severity: 'warning',
-  condition: 'Between two readings, a node dropped at least 10 packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
+  condition:
+    'Between two readings, a node dropped at least 10 packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
   notReported: 'What was counted before; single packets; entries that lost a race (DNS-CT-RACE).',
   source: 'conntrack(8) -S; net/netfilter/nf_conntrack_core.c; kubernetes/kubernetes#74839',
   find: (facts) =>
@@ -25,8 +26,12 @@ export const ctDrop: FindingKind = {
       return [
         onNode(node.node, {
           message: `${node.node} dropped ${plural(packets, 'packet')} that it could not track, and threw out ${plural(early.count, 'entry', 'entries')}, ${growthText(dropped)}.`,
-          evidence: [`drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`, ...(table === undefined ? [] : [`${plural(table.count, 'entry', 'entries')} of at most ${table.max}`])],
-          advice: "Where the table is full, raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration. The statistics show which counter grows.",
+          evidence: [
+            `drop +${dropped.count}, insert_failed +${races.count}, early_drop +${early.count}`,
+            ...(table === undefined ? [] : [`${plural(table.count, 'entry', 'entries')} of at most ${table.max}`]),
+          ],
+          advice:
+            "Where the table is full, raise conntrack.maxPerCore or conntrack.min in kube-proxy's configuration. The statistics show which counter grows.",
           commands: [shellOn(node.node, 'conntrack', '-S')],
         }),
       ];

@@ -9,13 +9,15 @@ const leastPerSecond = 10;
 export const ctInvalid: FindingKind = {
   id: 'CT-INVALID',
   severity: 'info',
-  condition: "Between two readings, at least 100 packets, and 10 in a second, fitted no connection that the node's conntrack knows (conntrack -S: invalid).",
+  condition:
+    "Between two readings, at least 100 packets, and 10 in a second, fitted no connection that the node's conntrack knows (conntrack -S: invalid).",
   notReported: 'A few late packets, which every node has.',
   source: 'conntrack(8) -S; kubernetes/kubernetes#74839',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
       const invalid = conntrackGrowth(facts, node, ['invalid']);
-      if (invalid === undefined || invalid.count < leastPackets || invalid.count / invalid.seconds < leastPerSecond) return [];
+      if (invalid === undefined || invalid.count < leastPackets || invalid.count / invalid.seconds < leastPerSecond)
+        return [];
       return [
         onNode(node.node, {
           message: `${plural(invalid.count, 'packet')} on ${node.node} fitted no connection ${growthText(invalid)}: the way there and the way back may differ.`,

@@ -14,21 +14,31 @@ const usualTimeout = 120;
 export const ctTcpSyn: FindingKind = {
   id: 'CT-TCP-SYN',
   severity: 'warning',
-  condition: 'TCP connections that were never answered (SYN_SENT, UNREPLIED) are DNATed to an address that is not a serving endpoint, though nothing of the Service changed for longer than such an entry lives: its client sends its first packet again from the same port, or another rule sends it there.',
-  notReported: 'Within nf_conntrack_tcp_timeout_syn_sent (120 s), 10 s and minSyncPeriod of a change of the Service or its EndpointSlices, in which such entries go by themselves.',
+  condition:
+    'TCP connections that were never answered (SYN_SENT, UNREPLIED) are DNATed to an address that is not a serving endpoint, though nothing of the Service changed for longer than such an entry lives: its client sends its first packet again from the same port, or another rule sends it there.',
+  notReported:
+    'Within nf_conntrack_tcp_timeout_syn_sent (120 s), 10 s and minSyncPeriod of a change of the Service or its EndpointSlices, in which such entries go by themselves.',
   source: 'kubernetes/kubernetes#101607; nf_conntrack-sysctl.rst',
   find: ({ desired, nodes, cluster }) =>
-    nodes.filter((node) => isOld(node, desired, cluster)).flatMap((node) =>
-      serviceFlows(node, desired)
-        .filter(({ group, isServing, isUnnatted }) => group.protocol === 'tcp' && group.state === 'SYN_SENT' && group.unreplied && !isServing && !isUnnatted)
-        .map((flow) =>
-          onNode(node.node, {
-            message: `${plural(flow.group.entries, 'connection')}${clientsText(flow)} over ${hostPort(flow.group.destination, flow.group.destinationPort)} on ${node.node} got no answer: ${flow.group.entries === 1 ? 'it is' : 'they are'} DNATed to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, ${flow.isKnown ? 'an endpoint that does not serve' : 'which no EndpointSlice of the Service has'}.`,
-            evidence: [flowText(flow), `the Service and its EndpointSlices last changed at ${newestChange(desired) ?? 'a time that is not known'}`],
-            ...deleteFlow(node.node, flow),
-          }),
-        ),
-    ),
+    nodes
+      .filter((node) => isOld(node, desired, cluster))
+      .flatMap((node) =>
+        serviceFlows(node, desired)
+          .filter(
+            ({ group, isServing, isUnnatted }) =>
+              group.protocol === 'tcp' && group.state === 'SYN_SENT' && group.unreplied && !isServing && !isUnnatted,
+          )
+          .map((flow) =>
+            onNode(node.node, {
+              message: `${plural(flow.group.entries, 'connection')}${clientsText(flow)} over ${hostPort(flow.group.destination, flow.group.destinationPort)} on ${node.node} got no answer: ${flow.group.entries === 1 ? 'it is' : 'they are'} DNATed to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, ${flow.isKnown ? 'an endpoint that does not serve' : 'which no EndpointSlice of the Service has'}.`,
+              evidence: [
+                flowText(flow),
+                `the Service and its EndpointSlices last changed at ${newestChange(desired) ?? 'a time that is not known'}`,
+              ],
+              ...deleteFlow(node.node, flow),
+            }),
+          ),
+      ),
 };
 
 /** An entry is one attempt: how many there are says nothing of how many clients. */

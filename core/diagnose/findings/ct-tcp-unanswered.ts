@@ -14,8 +14,10 @@ const silentSeconds = 3;
 export const ctTcpUnanswered: FindingKind = {
   id: 'CT-TCP-UNANSWERED',
   severity: 'warning',
-  condition: "A node's conntrack holds TCP connections of the Service that a serving endpoint did not answer for 3 s after their last SYN (SYN_SENT, UNREPLIED), or that were reset before they were connections (CLOSE without ASSURED).",
-  notReported: 'Connections whose first packet was just sent; entries from before the last change of the EndpointSlices; refused connections, whose entry the kernel deletes with the RST; what a rule of the node itself drops, which never is an entry; entries to what is no serving endpoint (CT-TCP-SYN).',
+  condition:
+    "A node's conntrack holds TCP connections of the Service that a serving endpoint did not answer for 3 s after their last SYN (SYN_SENT, UNREPLIED), or that were reset before they were connections (CLOSE without ASSURED).",
+  notReported:
+    'Connections whose first packet was just sent; entries from before the last change of the EndpointSlices; refused connections, whose entry the kernel deletes with the RST; what a rule of the node itself drops, which never is an entry; entries to what is no serving endpoint (CT-TCP-SYN).',
   source: 'nf_conntrack_proto_tcp.c; nf_conntrack-sysctl.rst, nf_conntrack_tcp_timeout_syn_sent',
   find: ({ desired, nodes }) =>
     nodes.flatMap((node) => {
@@ -27,8 +29,22 @@ export const ctTcpUnanswered: FindingKind = {
         onNode(node.node, {
           message: `${plural(count, 'connection')} of the Service on ${node.node} had no answer of ${namesText(targets)}, which ${targets.length === 1 ? 'is a serving endpoint' : 'are serving endpoints'}.`,
           evidence: listed(failed.map(flowText)),
-          advice: 'The active check (--connect) shows whether the endpoints answer the nodes, and a capture shows the packets.',
-          commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'), kubectl('svctrace', 'capture', desired.name, '-n', desired.namespace, '--node', node.node, '--to', `${desired.name}.pcapng`)],
+          advice:
+            'The active check (--connect) shows whether the endpoints answer the nodes, and a capture shows the packets.',
+          commands: [
+            kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'),
+            kubectl(
+              'svctrace',
+              'capture',
+              desired.name,
+              '-n',
+              desired.namespace,
+              '--node',
+              node.node,
+              '--to',
+              `${desired.name}.pcapng`,
+            ),
+          ],
         }),
       ];
     }),
@@ -40,5 +56,8 @@ function isFailed({ group }: ServiceFlow, { read }: NodeFacts, { lastChange }: D
   if (answer === 'reset') return true;
   if (answer !== 'unanswered' || group.state !== 'SYN_SENT' || group.leastTimeout === undefined) return false;
   const silent = synSentTimeout(read) - group.leastTimeout;
-  return silent >= silentSeconds && (lastChange === undefined || Date.parse(read.collectedAt) - silent * 1000 > Date.parse(lastChange));
+  return (
+    silent >= silentSeconds &&
+    (lastChange === undefined || Date.parse(read.collectedAt) - silent * 1000 > Date.parse(lastChange))
+  );
 }

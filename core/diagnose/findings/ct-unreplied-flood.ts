@@ -8,7 +8,8 @@ const leastEntries = 100;
 export const ctUnrepliedFlood: FindingKind = {
   id: 'CT-UNREPLIED-FLOOD',
   severity: 'warning',
-  condition: "More than half of the Service's TCP entries in a node's conntrack table, and at least 100, were never answered: the endpoints do not answer, or somebody floods the Service.",
+  condition:
+    "More than half of the Service's TCP entries in a node's conntrack table, and at least 100, were never answered: the endpoints do not answer, or somebody floods the Service.",
   notReported: 'UDP, of which many protocols never answer.',
   source: 'kubernetes/kubernetes#74839; KubeSkoop exporter, conntrack',
   find: ({ desired, nodes }) =>
@@ -22,9 +23,15 @@ export const ctUnrepliedFlood: FindingKind = {
       return [
         onNode(node, {
           message: `Of ${plural(all, 'TCP entry', 'TCP entries')} of the Service on ${node}, ${unreplied} were never answered.`,
-          evidence: most.map((group) => `tcp ${group.state ?? ''} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} [UNREPLIED] x ${String(group.entries)}`),
+          evidence: most.map(
+            (group) =>
+              `tcp ${group.state ?? ''} dst=${group.destination} dport=${String(group.destinationPort)} reply src=${group.replySource} [UNREPLIED] x ${String(group.entries)}`,
+          ),
           advice: `The entries on ${node} show who sends. The active check (--connect) shows whether the endpoints answer.`,
-          commands: [shellOn(node, 'conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT'), kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
+          commands: [
+            shellOn(node, 'conntrack', '-L', '-p', 'tcp', '--state', 'SYN_SENT'),
+            kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect'),
+          ],
         }),
       ];
     }),

@@ -5,7 +5,8 @@ import type { FindingKind } from '../finding.ts';
 export const dataApiUnread: FindingKind = {
   id: 'DATA-API-UNREAD',
   severity: 'info',
-  condition: 'A part of what the API server tells around the Service could not be read: what is found from it is unknown.',
+  condition:
+    'A part of what the API server tells around the Service could not be read: what is found from it is unknown.',
   notReported: 'The Service and its EndpointSlices, without which there is no result at all.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ cluster }) =>
@@ -49,6 +50,17 @@ function actionOf({ forbidden, reason }: UnreadFacts): Action {
   const subject = account === null ? `--user=${user}` : `--serviceaccount=${account[1] ?? ''}:${account[2] ?? ''}`;
   return {
     advice,
-    commands: [kubectl(...place, 'create', kind, name, `--verb=${verb}`, `--resource=${resource}`, ...names.map((each) => `--resource-name=${each}`)), kubectl(...place, 'create', `${kind}binding`, name, `--${kind}=${name}`, subject)],
+    commands: [
+      kubectl(
+        ...place,
+        'create',
+        kind,
+        name,
+        `--verb=${verb}`,
+        `--resource=${resource}`,
+        ...names.map((each) => `--resource-name=${each}`),
+      ),
+      kubectl(...place, 'create', `${kind}binding`, name, `--${kind}=${name}`, subject),
+    ],
   };
 }

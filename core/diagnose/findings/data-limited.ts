@@ -3,7 +3,8 @@ import type { FindingKind } from '../finding.ts';
 export const dataLimited: FindingKind = {
   id: 'DATA-LIMITED',
   severity: 'info',
-  condition: "The trace asks for more of conntrack than the operator's setting TRACE_CONNTRACK_LIMIT lets traces show: it got as much as that.",
+  condition:
+    "The trace asks for more of conntrack than the operator's setting TRACE_CONNTRACK_LIMIT lets traces show: it got as much as that.",
   notReported: 'With --standalone, where no operator sets bounds.',
   source: 'docs/privilege.md',
   find: ({ cluster, desired }) => {

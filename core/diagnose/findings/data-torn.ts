@@ -5,7 +5,8 @@ import type { FindingKind } from '../finding.ts';
 export const dataTorn: FindingKind = {
   id: 'DATA-TORN',
   severity: 'info',
-  condition: 'EndpointSlices of the Service changed while its nodes were asked: rules that differ may be older or newer than what they are compared with, so no difference is reported.',
+  condition:
+    'EndpointSlices of the Service changed while its nodes were asked: rules that differ may be older or newer than what they are compared with, so no difference is reported.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ desired }) => {
     const changed = desired.changedWhileCollecting ?? [];

@@ -5,7 +5,8 @@ import type { FindingKind } from '../finding.ts';
 export const dataUnparsed: FindingKind = {
   id: 'DATA-UNPARSED',
   severity: 'warning',
-  condition: "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",
+  condition:
+    "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",
   source: 'this project: unknown is never shown as healthy',
   find: ({ desired, nodes }) =>
     nodes.flatMap(({ node, read }) => {
@@ -17,7 +18,9 @@ export const dataUnparsed: FindingKind = {
           message: `Rules of ${node} hold ${plural(read.program.unrecognized.length, 'part')} that this version does not know.`,
           evidence: read.program.unrecognized.slice(0, 10),
           advice: 'Record a bundle and report it, so that the next version knows them.',
-          commands: [kubectl('svctrace', 'record', desired.name, '-n', desired.namespace, '--to', `${desired.name}.svctrace`)],
+          commands: [
+            kubectl('svctrace', 'record', desired.name, '-n', desired.namespace, '--to', `${desired.name}.svctrace`),
+          ],
         },
       ];
     }),

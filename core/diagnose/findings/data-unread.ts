@@ -3,7 +3,8 @@ import type { FindingKind } from '../finding.ts';
 export const dataUnread: FindingKind = {
   id: 'DATA-UNREAD',
   severity: 'warning',
-  condition: 'A node answered, but a part of its kernel or kube-proxy could not be read, so what depends on it is unknown.',
+  condition:
+    'A node answered, but a part of its kernel or kube-proxy could not be read, so what depends on it is unknown.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ nodes }) =>
     nodes.flatMap(({ node, read }) => {
@@ -14,7 +15,8 @@ export const dataUnread: FindingKind = {
           node,
           message: `On ${node}, ${read.unread.map(({ what }) => what).join(', ')} could not be read.`,
           evidence: read.unread.map(({ what, reason }) => `${what}: ${reason}`),
-          advice: 'The reason says what is missing. Where it is a permission, the probes may need privileged: true (docs/privilege.md).',
+          advice:
+            'The reason says what is missing. Where it is a permission, the probes may need privileged: true (docs/privilege.md).',
         },
       ];
     }),

@@ -11,8 +11,10 @@ import type { FindingKind } from '../finding.ts';
 export const dnsDown: FindingKind = {
   id: 'DNS-DOWN',
   severity: 'error',
-  condition: "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",
-  notReported: 'A question that is answered when it is asked again; SERVFAIL for an ExternalName, whose target another server has to know; a question about the Service that the server does not understand (FORMERR).',
+  condition:
+    "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",
+  notReported:
+    'A question that is answered when it is asked again; SERVFAIL for an ExternalName, whose target another server has to know; a question about the Service that the server does not understand (FORMERR).',
   source: 'Debug Services, "Does the Service work by DNS name?"',
   find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
@@ -31,11 +33,21 @@ export const dnsDown: FindingKind = {
           message: `DNS at ${first.server} ${first.error === undefined ? `fails (${problemOf(first)})` : isSilent ? 'does not answer' : `does not answer ${failed.filter(({ error }) => error !== undefined).length} of ${plural(heard.length, 'question')}`} when ${node.node} asks it; ${whose(answering, endpoints.length, cluster?.dns?.readyEndpoints)}${answering.length === 0 ? '' : isSilent ? ", so the fault is in the node's rules" : ", and other answers came through the node's rules"}.`,
           evidence: [
             ...failed.slice(0, 5).map((answer) => `${questionText(answer)} at ${answer.server}: ${problemOf(answer)}`),
-            ...endpoints.map(([server, own]) => `server ${server}, asked directly: ${own.some(isWord) ? 'answers' : problemOf(own[0] ?? {})}`),
+            ...endpoints.map(
+              ([server, own]) =>
+                `server ${server}, asked directly: ${own.some(isWord) ? 'answers' : problemOf(own[0] ?? {})}`,
+            ),
           ],
           ...(answering.length > 0 && isSilent
-            ? { advice: `The rules of ${node.node} for the DNS Service show where its packets end.`, commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system', '--node', node.node)] }
-            : { advice: 'The trace of the DNS Service shows whether packets get to its servers, and their logs show why they do not answer.', commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system'), ...dnsLogs(cluster)] }),
+            ? {
+                advice: `The rules of ${node.node} for the DNS Service show where its packets end.`,
+                commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system', '--node', node.node)],
+              }
+            : {
+                advice:
+                  'The trace of the DNS Service shows whether packets get to its servers, and their logs show why they do not answer.',
+                commands: [kubectl('svctrace', 'kube-dns', '-n', 'kube-system'), ...dnsLogs(cluster)],
+              }),
         },
       ];
     }),
@@ -49,7 +61,8 @@ function isFailure(answer: DnsAnswer, desired: DesiredService): boolean {
 }
 
 function whose(answering: readonly string[], asked: number, ready: number | undefined): string {
-  if (answering.length > 0) return `${answering.length === asked ? 'its servers answer' : `${String(answering.length)} of its ${plural(asked, 'server')} answer`} the node directly`;
+  if (answering.length > 0)
+    return `${answering.length === asked ? 'its servers answer' : `${String(answering.length)} of its ${plural(asked, 'server')} answer`} the node directly`;
   if (ready === 0) return 'it has no ready endpoint';
   if (asked > 0) return `nor does any of its ${plural(asked, 'server')}, asked directly`;
   return 'its servers were not asked directly';

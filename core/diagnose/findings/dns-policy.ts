@@ -4,7 +4,8 @@ import type { FindingKind } from '../finding.ts';
 export const dnsPolicy: FindingKind = {
   id: 'DNS-POLICY',
   severity: 'warning',
-  condition: "The client's dnsPolicy (Default, or ClusterFirst in its node's network) gives it the node's DNS, which does not know the names of Services.",
+  condition:
+    "The client's dnsPolicy (Default, or ClusterFirst in its node's network) gives it the node's DNS, which does not know the names of Services.",
   notReported: "A client whose own dnsConfig, or whose node, names the cluster's DNS.",
   source: 'pkg/kubelet/network/dns/dns.go, getPodDNSType',
   find: (facts) => {
@@ -16,8 +17,13 @@ export const dnsPolicy: FindingKind = {
       {
         where: `pod/${client.pod}`,
         message: `Pod ${client.pod} has ${policy}, so it asks the node's DNS, and not the cluster's, for ${facts.desired.name}.`,
-        evidence: [policy, `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || (isPartial ? "the node's, not known" : '-')}`],
-        advice: client.hostNetwork ? 'Set dnsPolicy: ClusterFirstWithHostNet in the pod.' : 'Set dnsPolicy: ClusterFirst in the pod, or leave it out.',
+        evidence: [
+          policy,
+          `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || (isPartial ? "the node's, not known" : '-')}`,
+        ],
+        advice: client.hostNetwork
+          ? 'Set dnsPolicy: ClusterFirstWithHostNet in the pod.'
+          : 'Set dnsPolicy: ClusterFirst in the pod, or leave it out.',
       },
     ];
   },

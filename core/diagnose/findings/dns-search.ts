@@ -7,8 +7,10 @@ import type { FindingKind } from '../finding.ts';
 export const dnsSearch: FindingKind = {
   id: 'DNS-SEARCH',
   severity: 'error',
-  condition: "The client's resolv.conf does not name the cluster's DNS as a server, or none of its search domains makes the Service's full name of its short one.",
-  notReported: "A client whose dnsPolicy gives it the node's DNS, which DNS-POLICY tells; a resolv.conf of which a part is not known; a link-local server (NodeLocal DNSCache).",
+  condition:
+    "The client's resolv.conf does not name the cluster's DNS as a server, or none of its search domains makes the Service's full name of its short one.",
+  notReported:
+    "A client whose dnsPolicy gives it the node's DNS, which DNS-POLICY tells; a resolv.conf of which a part is not known; a link-local server (NodeLocal DNSCache).",
   source: 'Debug Services, "Does the Service work by DNS name?"; pkg/kubelet/network/dns/dns.go',
   find: (facts) => {
     const known = clientResolvConf(facts);
@@ -26,9 +28,21 @@ export const dnsSearch: FindingKind = {
         message: isForeign
           ? `Pod ${client.pod} asks ${conf.nameservers.join(', ') || 'no server'} for names, and not the cluster's DNS at ${clusterDns.join(', ')}.`
           : `Pod ${client.pod} never asks for ${full} when it looks up ${desired.name}: its search path is ${conf.searches.join(' ') || 'empty'}.`,
-        evidence: [`resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || '-'}; search ${conf.searches.join(' ') || '-'}; options ${conf.options.join(' ') || '-'}`, `the name ${desired.name} is asked as: ${asked.join(', ')}`],
+        evidence: [
+          `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || '-'}; search ${conf.searches.join(' ') || '-'}; options ${conf.options.join(' ') || '-'}`,
+          `the name ${desired.name} is asked as: ${asked.join(', ')}`,
+        ],
         advice: `The pod's dnsPolicy and dnsConfig say what it is given. Where dnsPolicy is ClusterFirst, look at clusterDNS and clusterDomain in the kubelet's configuration${client.node === undefined ? '' : ` on ${client.node}`}.`,
-        commands: [kubectl('-n', client.namespace, 'get', `pod/${client.pod}`, '-o', 'jsonpath={.spec.dnsPolicy} {.spec.dnsConfig}')],
+        commands: [
+          kubectl(
+            '-n',
+            client.namespace,
+            'get',
+            `pod/${client.pod}`,
+            '-o',
+            'jsonpath={.spec.dnsPolicy} {.spec.dnsConfig}',
+          ),
+        ],
       },
     ];
   },

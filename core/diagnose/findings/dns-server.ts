@@ -8,24 +8,46 @@ import type { Facts, FindingKind } from '../finding.ts';
 export const dnsServer: FindingKind = {
   id: 'DNS-SERVER',
   severity: 'warning',
-  condition: "One server of the cluster's DNS does not answer, or answers otherwise than the others: every so often a client is sent to it.",
-  notReported: 'A server that answers when it is asked again, or is no ready endpoint any more; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
+  condition:
+    "One server of the cluster's DNS does not answer, or answers otherwise than the others: every so often a client is sent to it.",
+  notReported:
+    'A server that answers when it is asked again, or is no ready endpoint any more; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
   source: 'this project: the DNS Service chooses a server at random for each question',
   find: (facts) => {
     const { nodes, desired, cluster } = facts;
     const ready = cluster?.dns?.servers?.filter((server) => server.ready);
     return serversOf(facts)
-      .filter(({ address, port }) => ready === undefined || ready.some((server) => server.address === address && server.port === port))
+      .filter(
+        ({ address, port }) =>
+          ready === undefined || ready.some((server) => server.address === address && server.port === port),
+      )
       .flatMap((server) => {
         const { address, port, heard } = server;
         const silent = heard.filter(({ answer }) => !isWord(answer) && !isNotUnderstood(answer));
         // A node on which no server answers has DNS-DOWN, or a network that does not let it ask.
-        const alone = silent.filter(({ node }) => serversOf({ ...facts, nodes: nodes.filter((each) => each.node === node) }).some((other) => other.address !== address && other.heard.some(({ answer }) => isWord(answer))));
+        const alone = silent.filter(({ node }) =>
+          serversOf({ ...facts, nodes: nodes.filter((each) => each.node === node) }).some(
+            (other) => other.address !== address && other.heard.some(({ answer }) => isWord(answer)),
+          ),
+        );
         const differing = nodes.flatMap((node) => {
           const all = dnsComparisons(node, desired);
           return all
-            .filter(({ answer, comparison }) => answer.server === address && answer.port === port && (comparison.kind === 'wrong' || comparison.kind === 'absent'))
-            .filter(({ expected }) => all.some((other) => other.answer.server !== address && other.expected === expected && other.answer.role === 'Endpoint' && other.comparison.kind === 'right'))
+            .filter(
+              ({ answer, comparison }) =>
+                answer.server === address &&
+                answer.port === port &&
+                (comparison.kind === 'wrong' || comparison.kind === 'absent'),
+            )
+            .filter(({ expected }) =>
+              all.some(
+                (other) =>
+                  other.answer.server !== address &&
+                  other.expected === expected &&
+                  other.answer.role === 'Endpoint' &&
+                  other.comparison.kind === 'right',
+              ),
+            )
             .map(({ answer }) => ({ node: node.node, answer }));
         });
         if (alone.length === 0 && differing.length === 0) return [];
@@ -38,9 +60,20 @@ export const dnsServer: FindingKind = {
               alone.length > 0
                 ? `The DNS server ${name} does not answer ${names(alone)}, while another server does.`
                 : `The DNS server ${name} answers otherwise than another server when ${names(differing)} asks.`,
-            evidence: [...alone, ...differing].slice(0, 10).map(({ node, answer }) => `${questionText(answer)} at ${hostPort(address, port)} from ${node}: ${isWord(answer) ? answerText(answer) : problemOf(answer)}`),
+            evidence: [...alone, ...differing]
+              .slice(0, 10)
+              .map(
+                ({ node, answer }) =>
+                  `${questionText(answer)} at ${hostPort(address, port)} from ${node}: ${isWord(answer) ? answerText(answer) : problemOf(answer)}`,
+              ),
             advice: 'Its log shows why. Once its pod is deleted, its controller starts another.',
-            commands: pod === undefined ? dnsLogs(cluster) : [kubectl('-n', 'kube-system', 'logs', `pod/${pod}`, '--all-containers'), kubectl('-n', 'kube-system', 'delete', `pod/${pod}`)],
+            commands:
+              pod === undefined
+                ? dnsLogs(cluster)
+                : [
+                    kubectl('-n', 'kube-system', 'logs', `pod/${pod}`, '--all-containers'),
+                    kubectl('-n', 'kube-system', 'delete', `pod/${pod}`),
+                  ],
           },
         ];
       });

@@ -9,22 +9,46 @@ export const epsDuplicate: FindingKind = {
   id: 'EPS-DUPLICATE',
   severity: 'warning',
   condition: 'One address and port is an endpoint more than once: in two EndpointSlices, or for two pods.',
-  notReported: 'Pods of the host network, which share the address of their node; within 10 s of a change of the EndpointSlices, while the controller moves endpoints.',
-  source: 'kubernetes/kubernetes#135334; pkg/proxy/endpointslicecache.go addEndpoints: kube-proxy takes such an endpoint once, a ready one first',
+  notReported:
+    'Pods of the host network, which share the address of their node; within 10 s of a change of the EndpointSlices, while the controller moves endpoints.',
+  source:
+    'kubernetes/kubernetes#135334; pkg/proxy/endpointslicecache.go addEndpoints: kube-proxy takes such an endpoint once, a ready one first',
   find: ({ desired, cluster, now }) => {
     if (isChanging(desired, now)) return [];
     const duplicates = duplicateEndpoints(desired, cluster ?? {});
     const managers = new Map(cluster?.endpointSlices?.map(({ name, managedBy }) => [name, managedBy]));
-    const byOwners = Map.groupBy(duplicates, ({ owners }) => [...new Set(owners.map(({ slice }) => slice.name))].sort().join(', '));
+    const byOwners = Map.groupBy(duplicates, ({ owners }) =>
+      [...new Set(owners.map(({ slice }) => slice.name))].sort().join(', '),
+    );
     return [...byOwners].map(([slices, all]) => ({
       where: `service/${desired.name}`,
       message: `${slices.includes(', ') ? `EndpointSlices ${slices} have` : `EndpointSlice ${slices} has`} ${namesText(all.map(({ address, port }) => hostPort(address, port)))} more than once; kube-proxy counts ${all.length === 1 ? 'it' : 'each'} once, and ready where any of them is.`,
       evidence: [
-        ...listed(all.flatMap(({ address, port, owners }) => owners.map(({ slice, endpoint }) => `${slice.name}: ${hostPort(address, port)} pod ${endpoint.targetRef?.name ?? 'not named'} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready}`))),
-        ...slices.split(', ').map((slice) => `${slice} is managed by ${managers.get(slice) ?? 'nobody that its label names'}`),
+        ...listed(
+          all.flatMap(({ address, port, owners }) =>
+            owners.map(
+              ({ slice, endpoint }) =>
+                `${slice.name}: ${hostPort(address, port)} pod ${endpoint.targetRef?.name ?? 'not named'} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready}`,
+            ),
+          ),
+        ),
+        ...slices
+          .split(', ')
+          .map((slice) => `${slice} is managed by ${managers.get(slice) ?? 'nobody that its label names'}`),
       ],
       advice: 'Keep one of them. Of two pods with one address, one no longer exists, and its object should be deleted.',
-      commands: [kubectl('-n', desired.namespace, 'get', 'endpointslices', '-l', `kubernetes.io/service-name=${desired.name}`, '-o', 'yaml')],
+      commands: [
+        kubectl(
+          '-n',
+          desired.namespace,
+          'get',
+          'endpointslices',
+          '-l',
+          `kubernetes.io/service-name=${desired.name}`,
+          '-o',
+          'yaml',
+        ),
+      ],
     }));
   },
 };

@@ -10,7 +10,9 @@ export const epsEmpty: FindingKind = {
   find: ({ desired }) => {
     if (desired.service.type === 'ExternalName') return [];
     if (desired.endpointSlices.some(({ endpoints }) => endpoints.length > 0)) return [];
-    const selector = Object.entries(desired.service.selector ?? {}).map(([key, value]) => `${key}=${value}`).join(',');
+    const selector = Object.entries(desired.service.selector ?? {})
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',');
     return [
       {
         where: `service/${desired.name}`,
@@ -23,7 +25,13 @@ export const epsEmpty: FindingKind = {
         ],
         ...(selector === ''
           ? { advice: 'A Service without a selector needs EndpointSlices that you make, or a selector.' }
-          : { advice: 'The list of pods shows whether any has the labels of the selector.', commands: [kubectl('-n', desired.namespace, 'get', 'pods', '-l', selector, '--show-labels'), kubectl('-n', desired.namespace, 'get', 'pods', '--show-labels')] }),
+          : {
+              advice: 'The list of pods shows whether any has the labels of the selector.',
+              commands: [
+                kubectl('-n', desired.namespace, 'get', 'pods', '-l', selector, '--show-labels'),
+                kubectl('-n', desired.namespace, 'get', 'pods', '--show-labels'),
+              ],
+            }),
       },
     ];
   },

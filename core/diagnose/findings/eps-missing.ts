@@ -10,7 +10,8 @@ export const epsMissing: FindingKind = {
   id: 'EPS-MISSING',
   severity: 'error',
   condition: 'A ready pod that the selector matches is in no EndpointSlice of the Service, so it gets no traffic.',
-  notReported: 'Pods that became ready in the last 10 s, that have no address of a family of the Service, or whose Node object is gone; within 10 s of a change of the EndpointSlices.',
+  notReported:
+    'Pods that became ready in the last 10 s, that have no address of a family of the Service, or whose Node object is gone; within 10 s of a change of the EndpointSlices.',
   source: 'three-way comparison of EndpointSlices and pods; k8s.io/endpointslice reconciler.go reconcileByAddressType',
   find: ({ desired, cluster, now }) => {
     if (cluster === undefined || isChanging(desired, now)) return [];
@@ -18,11 +19,19 @@ export const epsMissing: FindingKind = {
     if (missing.length === 0) return [];
     return [
       {
-        where: whereOf(missing.map(({ pod }) => pod), desired),
+        where: whereOf(
+          missing.map(({ pod }) => pod),
+          desired,
+        ),
         message: `${missing.length === 1 ? 'Pod' : `${plural(missing.length, 'pod')}`} ${namesText(missing.map(({ pod }) => pod.name))} ${missing.length === 1 ? 'is' : 'are'} ready and in no EndpointSlice of Service ${desired.name}.`,
         evidence: [
           `the selector is ${selectorText(desired)}`,
-          ...listed(missing.map(({ pod, addresses }) => `pod ${pod.name} ${addresses.join(', ')} ready since ${pod.readySince ?? 'a time that is not known'}`)),
+          ...listed(
+            missing.map(
+              ({ pod, addresses }) =>
+                `pod ${pod.name} ${addresses.join(', ')} ready since ${pod.readySince ?? 'a time that is not known'}`,
+            ),
+          ),
           `EndpointSlices: ${desired.endpointSlices.map(({ name }) => name).join(', ') || 'none'}`,
         ],
         ...sliceControllerAdvice(desired),

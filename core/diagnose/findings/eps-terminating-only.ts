@@ -15,7 +15,12 @@ export const epsTerminatingOnly: FindingKind = {
       {
         where: `service/${desired.name}`,
         message: `Only ${last.length} terminating endpoints still serve Service ${desired.name}; it fails when they are gone.`,
-        evidence: last.slice(0, 10).map(({ addresses, targetRef }) => `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} serving=true terminating=true`),
+        evidence: last
+          .slice(0, 10)
+          .map(
+            ({ addresses, targetRef }) =>
+              `${addresses.join(', ')} ${targetRef?.name ?? 'without targetRef'} serving=true terminating=true`,
+          ),
         advice: 'The list of pods shows why no new pod became ready before the old ones ended.',
         commands: [kubectl('-n', desired.namespace, 'get', 'pods', '-o', 'wide')],
       },

@@ -13,14 +13,21 @@ export const ipvsLinger: FindingKind = {
   source: 'kubernetes/kubernetes#89392; pkg/proxy/ipvs/graceful_termination.go',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends, facts: { read } }) =>
-      frontends.filter(() => isIpvs).flatMap(({ frontend, desired }) =>
-        realServersOf(read?.report, facts.desired, frontend)
-          .filter((real) => real.weight === 0 && (real.activeConnections ?? 0) + (real.inactiveConnections ?? 0) > 0 && !desired.some(({ address, port }) => address === real.address && port === real.port))
-          .map((real) => ({
-            message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${String(real.activeConnections ?? 0)} active connections are left.`,
-            evidence: [realServerText(real)],
-            advice: 'Nothing is to be done: kube-proxy removes it when its connections have ended.',
-          })),
-      ),
+      frontends
+        .filter(() => isIpvs)
+        .flatMap(({ frontend, desired }) =>
+          realServersOf(read?.report, facts.desired, frontend)
+            .filter(
+              (real) =>
+                real.weight === 0 &&
+                (real.activeConnections ?? 0) + (real.inactiveConnections ?? 0) > 0 &&
+                !desired.some(({ address, port }) => address === real.address && port === real.port),
+            )
+            .map((real) => ({
+              message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${String(real.activeConnections ?? 0)} active connections are left.`,
+              evidence: [realServerText(real)],
+              advice: 'Nothing is to be done: kube-proxy removes it when its connections have ended.',
+            })),
+        ),
     ),
 };

@@ -13,10 +13,14 @@ export const ipvsVsMissing: FindingKind = {
   source: 'pkg/proxy/ipvs/proxier.go syncService',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends }) =>
-      frontends.filter(({ frontend, desired }) => isIpvs && frontend.verdict === 'None' && desired.length > 0).map(({ frontend, desired }) => ({
-        message: `${node} has no virtual server for ${frontendText(frontend)}.`,
-        evidence: [`the EndpointSlices ask for: ${desired.map(({ address, port }) => hostPort(address, port)).join(', ')}`],
-        ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
-      })),
+      frontends
+        .filter(({ frontend, desired }) => isIpvs && frontend.verdict === 'None' && desired.length > 0)
+        .map(({ frontend, desired }) => ({
+          message: `${node} has no virtual server for ${frontendText(frontend)}.`,
+          evidence: [
+            `the EndpointSlices ask for: ${desired.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
+          ],
+          ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
+        })),
     ),
 };

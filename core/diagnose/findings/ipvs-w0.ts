@@ -13,18 +13,20 @@ export const ipvsW0: FindingKind = {
   source: 'kubernetes/kubernetes#92019, #108319; pkg/proxy/ipvs/graceful_termination.go',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends, facts: { read } }) =>
-      frontends.filter(({ frontend }) => isIpvs && frontend.verdict !== 'None').flatMap(({ frontend, missing }) =>
-        missing.flatMap((target) => {
-          const real = realServerOf(read?.report, facts.desired, frontend, target);
-          if (real?.weight !== 0) return [];
-          return [
-            {
-              message: `On ${node}, the ready endpoint ${targetText(target)} has weight 0 behind ${frontendText(frontend)}: it gets no new connection.`,
-              evidence: [realServerText(real)],
-              ...restartKubeProxy(node, facts.cluster),
-            },
-          ];
-        }),
-      ),
+      frontends
+        .filter(({ frontend }) => isIpvs && frontend.verdict !== 'None')
+        .flatMap(({ frontend, missing }) =>
+          missing.flatMap((target) => {
+            const real = realServerOf(read?.report, facts.desired, frontend, target);
+            if (real?.weight !== 0) return [];
+            return [
+              {
+                message: `On ${node}, the ready endpoint ${targetText(target)} has weight 0 behind ${frontendText(frontend)}: it gets no new connection.`,
+                evidence: [realServerText(real)],
+                ...restartKubeProxy(node, facts.cluster),
+              },
+            ];
+          }),
+        ),
     ),
 };

@@ -10,7 +10,8 @@ import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
 export const kpDetectLocal: FindingKind = {
   id: 'KP-DETECTLOCAL',
   severity: 'warning',
-  condition: "kube-proxy tells pods' packets from others by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",
+  condition:
+    "kube-proxy tells pods' packets from others by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",
   notReported: 'Pods of hostNetwork, whose addresses are those of nodes; an empty clusterCIDR (KP-DETECTLOCAL-NONE).',
   source: 'pkg/proxy/apis/config/types.go LocalMode; kubernetes/kubernetes#44916, #36652',
   find: ({ nodes, cluster }) =>
@@ -18,11 +19,14 @@ export const kpDetectLocal: FindingKind = {
       nodes.flatMap((node) => {
         const own = kubeProxyConfigOf(node, cluster);
         const wrong = own === undefined ? undefined : misfit(own.config, node, cluster);
-        return own === undefined || wrong === undefined ? [] : [{ node: node.node, reason: wrong, evidence: [`${wrong}, by ${sourceText(own)}`] }];
+        return own === undefined || wrong === undefined
+          ? []
+          : [{ node: node.node, reason: wrong, evidence: [`${wrong}, by ${sourceText(own)}`] }];
       }),
       (who, reason) => ({
         message: `kube-proxy of ${who} cannot tell which packets come from pods: ${reason}; it masquerades too much, or too little.`,
-        advice: "Set detectLocalMode and clusterCIDR in kube-proxy's configuration to what the pod network uses, and restart it.",
+        advice:
+          "Set detectLocalMode and clusterCIDR in kube-proxy's configuration to what the pod network uses, and restart it.",
       }),
     ),
 };
@@ -36,23 +40,33 @@ function misfit(config: KubeProxyConfig, node: NodeFacts, cluster: ClusterFacts 
       if (config.clusterCIDRs.length === 0) return undefined;
       const outside = pods.flatMap((pod) =>
         pod.addresses
-          .filter((address) => config.clusterCIDRs.some((prefix) => familyOf(prefix) === familyOf(address)) && !config.clusterCIDRs.some((prefix) => prefixContains(prefix, address) === true))
+          .filter(
+            (address) =>
+              config.clusterCIDRs.some((prefix) => familyOf(prefix) === familyOf(address)) &&
+              !config.clusterCIDRs.some((prefix) => prefixContains(prefix, address) === true),
+          )
           .map((address) => `pod ${pod.name} has ${address}`),
       )[0];
       return outside === undefined ? undefined : `clusterCIDR is ${config.clusterCIDRs.join(',')}, and ${outside}`;
     }
     case 'NodeCIDR': {
       const own = cluster?.nodes?.find(({ name }) => name === node.node);
-      return own !== undefined && own.podCIDRs.length === 0 ? 'detectLocalMode is NodeCIDR, and the node has no podCIDR' : undefined;
+      return own !== undefined && own.podCIDRs.length === 0
+        ? 'detectLocalMode is NodeCIDR, and the node has no podCIDR'
+        : undefined;
     }
     case 'BridgeInterface': {
       const bridge = config.detectLocal.bridgeInterface;
-      return bridge === undefined || isCut || names.includes(bridge) ? undefined : `detectLocal.bridgeInterface is ${bridge}, and the node has no such interface`;
+      return bridge === undefined || isCut || names.includes(bridge)
+        ? undefined
+        : `detectLocal.bridgeInterface is ${bridge}, and the node has no such interface`;
     }
     case 'InterfaceNamePrefix': {
       const prefix = config.detectLocal.interfaceNamePrefix;
       const hasPods = pods.some((pod) => pod.node === node.node && pod.phase === 'Running');
-      return prefix === undefined || isCut || !hasPods || names.some((name) => name.startsWith(prefix)) ? undefined : `detectLocal.interfaceNamePrefix is ${prefix}, and the node, which runs pods, has no such interface`;
+      return prefix === undefined || isCut || !hasPods || names.some((name) => name.startsWith(prefix))
+        ? undefined
+        : `detectLocal.interfaceNamePrefix is ${prefix}, and the node, which runs pods, has no such interface`;
     }
     default:
       return undefined;

@@ -11,8 +11,10 @@ const leastPerMinute = 1;
 export const kpFullRestores: FindingKind = {
   id: 'KP-FULL-RESTORES',
   severity: 'warning',
-  condition: 'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings.',
-  notReported: 'What was counted before the first reading: the full writes at its start, and the one that it does each hour; the mode ipvs and versions before 1.27, which always write all.',
+  condition:
+    'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings.',
+  notReported:
+    'What was counted before the first reading: the full writes at its start, and the one that it does each hour; the mode ipvs and versions before 1.27, which always write all.',
   source: 'pkg/proxy/iptables/proxier.go doFullSync; KEP-3453; kubernetes/kubernetes#110268',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
@@ -22,13 +24,25 @@ export const kpFullRestores: FindingKind = {
       // Without partial writes there is no choice between the two.
       if (fullSyncs === undefined || partialSyncs === undefined) return [];
       const growth = kubeProxyGrowth(facts, node, fullSyncs, 'fullSyncs');
-      if (growth === undefined || growth.count < leastInInterval || (growth.count / growth.seconds) * 60 <= leastPerMinute) return [];
+      if (
+        growth === undefined ||
+        growth.count < leastInInterval ||
+        (growth.count / growth.seconds) * 60 <= leastPerMinute
+      )
+        return [];
       const often = ((growth.count / growth.seconds) * 60).toFixed(1);
       return [
         onNode(node.node, {
           message: `kube-proxy on ${node.node} wrote all rules ${plural(growth.count, 'time')} ${growthText(growth)}, ${often} times a minute.`,
-          evidence: [`full writes ${fullSyncs}, partial writes ${partialSyncs}`, `failed writes ${kubeProxyTotals(metrics).failures ?? 'not known'}: each failed partial write is followed by a full one`],
-          ...kubeProxyLogs(node.node, facts.cluster, 'shows why, at -v=2 as "Sync failed" or "monitoring canary"; the usual causes are a program that deletes its canary chains, and partial writes that fail'),
+          evidence: [
+            `full writes ${fullSyncs}, partial writes ${partialSyncs}`,
+            `failed writes ${kubeProxyTotals(metrics).failures ?? 'not known'}: each failed partial write is followed by a full one`,
+          ],
+          ...kubeProxyLogs(
+            node.node,
+            facts.cluster,
+            'shows why, at -v=2 as "Sync failed" or "monitoring canary"; the usual causes are a program that deletes its canary chains, and partial writes that fail',
+          ),
         }),
       ];
     }),

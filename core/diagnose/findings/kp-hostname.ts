@@ -3,8 +3,10 @@ import { onNode, type FindingKind } from '../finding.ts';
 export const kpHostname: FindingKind = {
   id: 'KP-HOSTNAME',
   severity: 'error',
-  condition: "kube-proxy's hostnameOverride is another name than its node's: it takes no endpoint for local, so that the policy Local drops everything.",
-  notReported: 'Differences of upper and lower case, which kube-proxy does not see either; a name that is not overridden.',
+  condition:
+    "kube-proxy's hostnameOverride is another name than its node's: it takes no endpoint for local, so that the policy Local drops everything.",
+  notReported:
+    'Differences of upper and lower case, which kube-proxy does not see either; a name that is not overridden.',
   source: 'pkg/util/node GetHostname; kubernetes/kubernetes#66062',
   find: ({ nodes }) =>
     nodes.flatMap(({ node, read }) => {

@@ -11,7 +11,9 @@ export const kpMasqAll: FindingKind = {
     onNodesAlike(
       nodes.flatMap((node) => {
         const own = kubeProxyConfigOf(node, cluster);
-        return own?.config.masqueradeAll === true ? [{ node: node.node, reason: 'masqueradeAll', evidence: [`masqueradeAll: true, by ${sourceText(own)}`] }] : [];
+        return own?.config.masqueradeAll === true
+          ? [{ node: node.node, reason: 'masqueradeAll', evidence: [`masqueradeAll: true, by ${sourceText(own)}`] }]
+          : [];
       }),
       (who) => ({
         message: `kube-proxy of ${who} masquerades all clients: the pods of the Service do not see who asks, and NetworkPolicies by pod do not hold for its ClusterIP.`,

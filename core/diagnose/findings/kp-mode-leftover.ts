@@ -4,7 +4,8 @@ import { onNode, type FindingKind } from '../finding.ts';
 export const kpModeLeftover: FindingKind = {
   id: 'KP-MODE-LEFTOVER',
   severity: 'warning',
-  condition: 'A node still has rules for the Service of another proxy mode than the one that its kube-proxy runs in: nobody renews them, and they act on packets all the same.',
+  condition:
+    'A node still has rules for the Service of another proxy mode than the one that its kube-proxy runs in: nobody renews them, and they act on packets all the same.',
   notReported: 'The few KUBE- chains that the mode ipvs and the kubelet have too; virtual servers of other addresses.',
   source: 'kubernetes/kubernetes#109811, #71305; kube-proxy --cleanup',
   find: ({ nodes }) =>

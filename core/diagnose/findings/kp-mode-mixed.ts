@@ -7,7 +7,8 @@ import { configMapName, kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
 export const kpModeMixed: FindingKind = {
   id: 'KP-MODE-MIXED',
   severity: 'warning',
-  condition: "A node's kube-proxy runs in another mode than kube-proxy's ConfigMap in kube-system says: it was not restarted since that was changed, or it fell back.",
+  condition:
+    "A node's kube-proxy runs in another mode than kube-proxy's ConfigMap in kube-system says: it was not restarted since that was changed, or it fell back.",
   notReported: 'Nodes of different modes where there is no such ConfigMap, or it leaves the mode to the version.',
   source: 'kubernetes/kubernetes#109811; cmd/kube-proxy/app/server_linux.go',
   find: ({ nodes, cluster }) => {
@@ -32,5 +33,8 @@ export const kpModeMixed: FindingKind = {
 function restartAll(node: string, cluster: ClusterFacts | undefined): Action {
   const owner = cluster?.kubeProxy?.pods.find((pod) => pod.node === node)?.owner;
   if (owner?.kind !== 'DaemonSet') return restartKubeProxy(node, cluster);
-  return { advice: 'Once restarted, kube-proxy reads its configuration again.', commands: [kubectl('-n', 'kube-system', 'rollout', 'restart', `daemonset/${owner.name}`)] };
+  return {
+    advice: 'Once restarted, kube-proxy reads its configuration again.',
+    commands: [kubectl('-n', 'kube-system', 'rollout', 'restart', `daemonset/${owner.name}`)],
+  };
 }

@@ -6,8 +6,10 @@ import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
 export const kpNodePortAddr: FindingKind = {
   id: 'KP-NODEPORT-ADDR',
   severity: 'warning',
-  condition: "The Service has a node port, and kube-proxy's nodePortAddresses leaves out an InternalIP of the node: nobody serves the port there.",
-  notReported: 'An empty list, and the word primary, which serve the InternalIP in every mode; families that the Service does not have.',
+  condition:
+    "The Service has a node port, and kube-proxy's nodePortAddresses leaves out an InternalIP of the node: nobody serves the port there.",
+  notReported:
+    'An empty list, and the word primary, which serve the InternalIP in every mode; families that the Service does not have.',
   source: 'pkg/proxy/util/nodeport_addresses.go; pkg/proxy/nftables/README.md (default primary)',
   find: ({ desired, nodes, cluster }) => {
     if (!desired.service.ports.some(({ nodePort }) => nodePort !== undefined && nodePort !== 0)) return [];
@@ -17,7 +19,10 @@ export const kpNodePortAddr: FindingKind = {
       const prefixes = own?.config.nodePortAddresses ?? [];
       if (own === undefined || prefixes.length === 0 || prefixes.includes('primary')) return [];
       const internal = cluster?.nodes?.find(({ name }) => name === node.node)?.internalIPs ?? [];
-      const left = internal.filter((address) => families.has(familyOf(address)) && !prefixes.some((prefix) => prefixContains(prefix, address) === true));
+      const left = internal.filter(
+        (address) =>
+          families.has(familyOf(address)) && !prefixes.some((prefix) => prefixContains(prefix, address) === true),
+      );
       if (left.length === 0) return [];
       return [
         onNode(node.node, {

@@ -8,9 +8,12 @@ import { lateWrite } from '../late-write.ts';
 export const kpRestoreFail: FindingKind = {
   id: 'KP-RESTORE-FAIL',
   severity: 'warning',
-  condition: "kube-proxy's writes fail (iptables-restore, or a transaction of nft): one did between two readings, or one did since it started and what it was asked to write is late (KP-SYNC-STALE).",
-  notReported: 'Failures after which it has written everything that it was asked to, such as those at the start of a node or a lock that was held once: what was counted before the first reading.',
-  source: 'pkg/proxy/metrics/metrics.go *_restore_failures_total, nftables_sync_failures_total; kubernetes/kubernetes#112604, #121362',
+  condition:
+    "kube-proxy's writes fail (iptables-restore, or a transaction of nft): one did between two readings, or one did since it started and what it was asked to write is late (KP-SYNC-STALE).",
+  notReported:
+    'Failures after which it has written everything that it was asked to, such as those at the start of a node or a lock that was held once: what was counted before the first reading.',
+  source:
+    'pkg/proxy/metrics/metrics.go *_restore_failures_total, nftables_sync_failures_total; kubernetes/kubernetes#112604, #121362',
   find: (facts) =>
     facts.nodes.flatMap((node) => {
       const metrics = node.read?.kubeProxy?.metrics;
@@ -22,16 +25,24 @@ export const kpRestoreFail: FindingKind = {
       if (!hasGrown && lateWrite(node, facts.cluster) === undefined) return [];
       return [
         onNode(node.node, {
-          message: hasGrown ? `${plural(growth.count, 'write')} of kube-proxy on ${node.node} failed ${growthText(growth)}.` : `${plural(failures, 'write')} of kube-proxy on ${node.node} failed since it started, and it has not written what it was asked to.`,
+          message: hasGrown
+            ? `${plural(growth.count, 'write')} of kube-proxy on ${node.node} failed ${growthText(growth)}.`
+            : `${plural(failures, 'write')} of kube-proxy on ${node.node} failed since it started, and it has not written what it was asked to.`,
           evidence: metrics.syncs.map(
             (sync) =>
               `${sync.family ?? 'both families'}: ${failedWrites(sync) ?? 'an unknown number'} failed, of ${sync.syncs?.count ?? 'an unknown number of'} writes (${[
                 ['restores', sync.restoreFailures],
                 ['partial restores', sync.partialRestoreFailures],
                 ['transactions of nft', sync.nftablesSyncFailures],
-              ].flatMap(([what, count]) => (count === undefined ? [] : [`${String(count)} failed ${String(what)}`])).join(', ')})`,
+              ]
+                .flatMap(([what, count]) => (count === undefined ? [] : [`${String(count)} failed ${String(what)}`]))
+                .join(', ')})`,
           ),
-          ...kubeProxyLogs(node.node, facts.cluster, 'has the line that the kernel refused; the usual causes are versions of iptables that share a table, and the lock of iptables'),
+          ...kubeProxyLogs(
+            node.node,
+            facts.cluster,
+            'has the line that the kernel refused; the usual causes are versions of iptables that share a table, and the lock of iptables',
+          ),
         }),
       ];
     }),

@@ -11,7 +11,8 @@ const leastSyncs = 10;
 export const kpSyncSlow: FindingKind = {
   id: 'KP-SYNC-SLOW',
   severity: 'warning',
-  condition: 'kube-proxy took more than 1 s on average for the writes since it started, of which there were at least 10; or minSyncPeriod is more than 1 s, which makes it wait for each change.',
+  condition:
+    'kube-proxy took more than 1 s on average for the writes since it started, of which there were at least 10; or minSyncPeriod is more than 1 s, which makes it wait for each change.',
   notReported: 'The default minSyncPeriod of 1 s, and 0.',
   source: 'Virtual IPs and Service Proxies, "Optimizing iptables mode performance"; kubernetes/kubernetes#98570',
   find: ({ nodes, cluster }) =>
@@ -31,7 +32,11 @@ export const kpSyncSlow: FindingKind = {
             ? `kube-proxy on ${node.node} took ${average.toFixed(1)} s on average for each of its ${syncs?.count ?? 0} writes since it started.`
             : `kube-proxy on ${node.node} waits up to ${wait ?? 0} s before it writes a change.`,
           evidence: [
-            ...(average === undefined || syncs === undefined ? [] : [`${plural(syncs.count, 'write')} in ${syncs.sum.toFixed(1)} s${p99 === undefined || p99 === Infinity ? '' : `, 99 % of them within ${p99} s`}`]),
+            ...(average === undefined || syncs === undefined
+              ? []
+              : [
+                  `${plural(syncs.count, 'write')} in ${syncs.sum.toFixed(1)} s${p99 === undefined || p99 === Infinity ? '' : `, 99 % of them within ${p99} s`}`,
+                ]),
             ...(waits && own !== undefined ? [`minSyncPeriod ${wait} s, by ${sourceText(own)}`] : []),
           ],
           advice: waits

@@ -6,8 +6,10 @@ import { lateWrite } from '../late-write.ts';
 export const kpSyncStale: FindingKind = {
   id: 'KP-SYNC-STALE',
   severity: 'warning',
-  condition: 'kube-proxy was asked to write its rules more than 10 s (and two minSyncPeriods) ago, and has not: it fails, or hangs.',
-  notReported: 'Rules that were not written for long because nothing changed. Both times are of the one clock of the node.',
+  condition:
+    'kube-proxy was asked to write its rules more than 10 s (and two minSyncPeriods) ago, and has not: it fails, or hangs.',
+  notReported:
+    'Rules that were not written for long because nothing changed. Both times are of the one clock of the node.',
   source: 'pkg/proxy/metrics/metrics.go sync_proxy_rules_last_queued_timestamp_seconds; kubernetes/kubernetes#28674',
   find: ({ nodes, cluster }) =>
     nodes.flatMap((node) => {
@@ -18,7 +20,10 @@ export const kpSyncStale: FindingKind = {
       return [
         onNode(node.node, {
           message: `kube-proxy on ${node.node} was asked to write its rules ${Math.round(late.seconds)} s ago, and has not yet.`,
-          evidence: [`last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`, `${plural(pending, 'change')} ${pending === 1 ? 'waits' : 'wait'}`],
+          evidence: [
+            `last asked ${timeText(late.since)}, last written ${node.read?.kubeProxy?.lastSync ?? 'never'}`,
+            `${plural(pending, 'change')} ${pending === 1 ? 'waits' : 'wait'}`,
+          ],
           ...kubeProxyLogs(node.node, cluster, 'shows why it does not write'),
         }),
       ];

@@ -4,8 +4,9 @@ import type { FindingKind } from '../finding.ts';
 export const kpUnhealthy: FindingKind = {
   id: 'KP-UNHEALTHY',
   severity: 'error',
-  condition: "kube-proxy answers 127.0.0.1:10256/livez (healthz where it has no livez) with another status than 200.",
-  notReported: 'healthz is 503 on a node that is being deleted while livez is 200; kube-proxy that does not answer is unknown, not unhealthy.',
+  condition: 'kube-proxy answers 127.0.0.1:10256/livez (healthz where it has no livez) with another status than 200.',
+  notReported:
+    'healthz is 503 on a node that is being deleted while livez is 200; kube-proxy that does not answer is unknown, not unhealthy.',
   source: 'kubernetes/kubernetes#116470; pkg/proxy/healthcheck/proxy_health.go',
   find: ({ nodes, cluster }) =>
     nodes.flatMap((node) => {

@@ -7,14 +7,19 @@ const leastMilliseconds = 1000;
 export const latClock: FindingKind = {
   id: 'LAT-CLOCK',
   severity: 'warning',
-  condition: "A node's clock is certainly more than 1 s from the collector's: times of the node cannot be compared with those of the API server, and what kube-proxy measures of latency is wrong.",
-  notReported: 'Less than the uncertainty of the reading. Where the clocks of all nodes, and at least two, differ alike, it is the collector whose clock is wrong, and that is said once.',
+  condition:
+    "A node's clock is certainly more than 1 s from the collector's: times of the node cannot be compared with those of the API server, and what kube-proxy measures of latency is wrong.",
+  notReported:
+    'Less than the uncertainty of the reading. Where the clocks of all nodes, and at least two, differ alike, it is the collector whose clock is wrong, and that is said once.',
   source: 'pkg/proxy/metrics/metrics.go network_programming_duration_seconds (clock drift)',
   find: ({ nodes }) => {
     const known = nodes.flatMap(({ node, read }) => (read?.clock === undefined ? [] : [{ node, clock: read.clock }]));
     const off = known.filter(({ clock }) => isOff(clock, 0));
     if (off.length === 0) return [];
-    const usual = [...known].sort((one, other) => one.clock.milliseconds - other.clock.milliseconds)[Math.floor((known.length - 1) / 2)]?.clock.milliseconds ?? 0;
+    const usual =
+      [...known].sort((one, other) => one.clock.milliseconds - other.clock.milliseconds)[
+        Math.floor((known.length - 1) / 2)
+      ]?.clock.milliseconds ?? 0;
     if (known.length > 1 && off.length === known.length && known.every(({ clock }) => !isOff(clock, usual))) {
       return [
         {

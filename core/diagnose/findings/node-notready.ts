@@ -11,7 +11,8 @@ export const nodeNotReady: FindingKind = {
   find: ({ desired, cluster, nodes }) => {
     const endpoints = new Map<string, string[]>();
     for (const { nodeName, addresses, targetRef } of desired.endpointSlices.flatMap((slice) => slice.endpoints)) {
-      if (nodeName !== undefined) endpoints.set(nodeName, [...(endpoints.get(nodeName) ?? []), targetRef?.name ?? addresses.join(', ')]);
+      if (nodeName !== undefined)
+        endpoints.set(nodeName, [...(endpoints.get(nodeName) ?? []), targetRef?.name ?? addresses.join(', ')]);
     }
     const asked = new Set(nodes.map(({ node }) => node));
     return (cluster?.nodes ?? []).flatMap(({ name, ready, notReady }) => {
@@ -22,7 +23,10 @@ export const nodeNotReady: FindingKind = {
           where: `node/${name}`,
           node: name,
           message: `${name} is not ready${pods.length === 0 ? '' : `, and ${plural(pods.length, 'endpoint')} of Service ${desired.name} ${pods.length === 1 ? 'is' : 'are'} there`}.`,
-          evidence: [`condition Ready: ${notReady ?? 'not true'}`, ...(pods.length === 0 ? [] : [`endpoints: ${pods.slice(0, 10).join(', ')}`])],
+          evidence: [
+            `condition Ready: ${notReady ?? 'not true'}`,
+            ...(pods.length === 0 ? [] : [`endpoints: ${pods.slice(0, 10).join(', ')}`]),
+          ],
           advice: `The conditions and events of node ${name} show why.`,
           commands: [kubectl('describe', `node/${name}`)],
         },

@@ -8,8 +8,10 @@ import { livePods, whereOf } from '../selected-pods.ts';
 export const podNoDrain: FindingKind = {
   id: 'POD-NO-DRAIN',
   severity: 'info',
-  condition: 'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',
-  notReported: 'What a node did before the pod was to end, and in the second after; pods whose containers wait in a preStop hook; nodes that send it nothing any more.',
+  condition:
+    'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',
+  notReported:
+    'What a node did before the pod was to end, and in the second after; pods whose containers wait in a preStop hook; nodes that send it nothing any more.',
   source: 'kubernetes/kubernetes#43576, #128479',
   find: ({ desired, cluster, nodes }) => {
     const ending = (livePods(cluster) ?? []).flatMap((pod) => {
@@ -20,10 +22,19 @@ export const podNoDrain: FindingKind = {
     if (ending.length === 0) return [];
     return [
       {
-        where: whereOf(ending.map(({ pod }) => pod), desired),
+        where: whereOf(
+          ending.map(({ pod }) => pod),
+          desired,
+        ),
         message: `${namesText(ending.map(({ pod }) => pod.name))} got SIGTERM, and ${namesText([...new Set(ending.flatMap(({ senders }) => senders))].sort())} still send new connections there.`,
-        evidence: listed(ending.map(({ pod, senders }) => `pod ${pod.name} has no preStop hook, is to be gone by ${pod.deletionTimestamp ?? ''}, and is a DNAT target on ${senders.join(', ')}`)),
-        advice: 'Give the container a preStop hook that sleeps for longer than the nodes need to follow, such as lifecycle: {preStop: {sleep: {seconds: 5}}}, or let it serve for a while after SIGTERM.',
+        evidence: listed(
+          ending.map(
+            ({ pod, senders }) =>
+              `pod ${pod.name} has no preStop hook, is to be gone by ${pod.deletionTimestamp ?? ''}, and is a DNAT target on ${senders.join(', ')}`,
+          ),
+        ),
+        advice:
+          'Give the container a preStop hook that sleeps for longer than the nodes need to follow, such as lifecycle: {preStop: {sleep: {seconds: 5}}}, or let it serve for a while after SIGTERM.',
       },
     ];
   },
@@ -34,9 +45,17 @@ const leastMilliseconds = 2000;
 
 function isReadAfter({ read }: NodeFacts, pod: PodFacts): boolean {
   const deleted = deletedAt(pod);
-  return read !== undefined && deleted !== undefined && Date.parse(read.collectedAt) - Date.parse(deleted) >= leastMilliseconds;
+  return (
+    read !== undefined &&
+    deleted !== undefined &&
+    Date.parse(read.collectedAt) - Date.parse(deleted) >= leastMilliseconds
+  );
 }
 
 function sendsTo({ read }: NodeFacts, { addresses }: PodFacts): boolean {
-  return read?.program.frontends.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address))) === true;
+  return (
+    read?.program.frontends.some(({ dnatTargets }) =>
+      dnatTargets.some(({ address }) => addresses.includes(address)),
+    ) === true
+  );
 }

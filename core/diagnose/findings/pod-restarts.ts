@@ -8,11 +8,14 @@ import { livePods, whereOf } from '../selected-pods.ts';
 export const podRestarts: FindingKind = {
   id: 'POD-RESTARTS',
   severity: 'warning',
-  condition: 'A container of a pod of the Service ended in the last hour and was started again, or waits in CrashLoopBackOff.',
+  condition:
+    'A container of a pod of the Service ended in the last hour and was started again, or waits in CrashLoopBackOff.',
   notReported: 'Restarts that are longer ago; pods that are being deleted.',
   source: 'Debug Services, "Are the Pods working?"; core/v1 ContainerStatus.lastState',
   find: ({ desired, cluster, now }) => {
-    const pods = (livePods(cluster) ?? []).filter((pod) => pod.deletionTimestamp === undefined && pod.containers.some((container) => isRestarting(container, now)));
+    const pods = (livePods(cluster) ?? []).filter(
+      (pod) => pod.deletionTimestamp === undefined && pod.containers.some((container) => isRestarting(container, now)),
+    );
     const [first] = pods;
     if (first === undefined) return [];
     return [
@@ -21,13 +24,19 @@ export const podRestarts: FindingKind = {
         message: `Containers of ${namesText(pods.map(({ name }) => name))} end and are started again: their connections break each time.`,
         evidence: listed(
           pods.flatMap((pod) =>
-            pod.containers.filter((container) => isRestarting(container, now)).map(({ name, restarts, waiting, lastEnd }) =>
-              `pod ${pod.name} container ${name}: ${plural(restarts, 'restart')}${waiting === undefined ? '' : `, waits: ${waiting}`}${lastEnd === undefined ? '' : `, ended with ${lastEnd.exitCode} (${lastEnd.reason})${lastEnd.finishedAt === undefined ? '' : ` at ${lastEnd.finishedAt}`}`}`,
-            ),
+            pod.containers
+              .filter((container) => isRestarting(container, now))
+              .map(
+                ({ name, restarts, waiting, lastEnd }) =>
+                  `pod ${pod.name} container ${name}: ${plural(restarts, 'restart')}${waiting === undefined ? '' : `, waits: ${waiting}`}${lastEnd === undefined ? '' : `, ended with ${lastEnd.exitCode} (${lastEnd.reason})${lastEnd.finishedAt === undefined ? '' : ` at ${lastEnd.finishedAt}`}`}`,
+              ),
           ),
         ),
         advice: 'The log of the container before its last start shows why it ended.',
-        commands: first.containers.filter((container) => isRestarting(container, now)).slice(0, 1).map(({ name }) => kubectl('-n', desired.namespace, 'logs', `pod/${first.name}`, '--previous', '-c', name)),
+        commands: first.containers
+          .filter((container) => isRestarting(container, now))
+          .slice(0, 1)
+          .map(({ name }) => kubectl('-n', desired.namespace, 'logs', `pod/${first.name}`, '--previous', '-c', name)),
       },
     ];
   },

@@ -6,8 +6,10 @@ import { onNodes } from '../on-nodes.ts';
 export const ruleEpDup: FindingKind = {
   id: 'RULE-EP-DUP',
   severity: 'warning',
-  condition: "A node's rules for a frontend name the same endpoint more than once, so that it gets more than its share.",
-  notReported: 'Rules that send back a client by session affinity; an endpoint that several EndpointSlices repeat, which kube-proxy writes once.',
+  condition:
+    "A node's rules for a frontend name the same endpoint more than once, so that it gets more than its share.",
+  notReported:
+    'Rules that send back a client by session affinity; an endpoint that several EndpointSlices repeat, which kube-proxy writes once.',
   source: 'pkg/proxy/iptables/proxier.go writeServiceToEndpointRules',
   find: (facts) =>
     onNodes(facts, ({ node, frontends }) =>
@@ -15,7 +17,10 @@ export const ruleEpDup: FindingKind = {
         .filter(({ duplicates }) => duplicates.length > 0)
         .map(({ frontend, duplicates }) => ({
           message: `The rules of ${node} for ${frontendText(frontend)} name ${duplicates.map((each) => each.replace(' ', ':')).join(', ')} more than once.`,
-          evidence: frontend.dnatTargets.map(({ address, port, probability, by }) => `${address}:${String(port)} gets ${probability === undefined ? 'an unknown share' : probability.toFixed(4)}${by === undefined ? '' : ` by ${by.rule}`}`),
+          evidence: frontend.dnatTargets.map(
+            ({ address, port, probability, by }) =>
+              `${address}:${String(port)} gets ${probability === undefined ? 'an unknown share' : probability.toFixed(4)}${by === undefined ? '' : ` by ${by.rule}`}`,
+          ),
           ...restartKubeProxy(node, facts.cluster),
         })),
     ),

@@ -7,8 +7,10 @@ import { onNodesAlike, type OnOneNode } from '../on-nodes-alike.ts';
 export const ruleForeignUnknown: FindingKind = {
   id: 'RULE-FOREIGN-UNKNOWN',
   severity: 'info',
-  condition: 'A rule of another program may stop or divert packets of the Service: it hangs on what is not known of them (an interface, a set, a limit, the order of two tables), or on rules that were not read.',
-  notReported: 'Where the packet comes through either way; interfaces that are bridges of neither pods nor nodes (docker0), by which packets of Services do not go; a node of which RULE-FOREIGN is found.',
+  condition:
+    'A rule of another program may stop or divert packets of the Service: it hangs on what is not known of them (an interface, a set, a limit, the order of two tables), or on rules that were not read.',
+  notReported:
+    'Where the packet comes through either way; interfaces that are bridges of neither pods nor nodes (docker0), by which packets of Services do not go; a node of which RULE-FOREIGN is found.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ desired, nodes, cluster }) => {
     const found = nodes.flatMap((facts): OnOneNode[] => {
@@ -19,8 +21,25 @@ export const ruleForeignUnknown: FindingKind = {
       const rules = [...Map.groupBy(all, ({ rule }) => rule)];
       if (rules.length + unread.length === 0) return [];
       const [first] = all;
-      const reason = first === undefined ? `not all of them was read and understood: ${unread.slice(0, 3).join('; ')}` : `${first.rule}${rules.length > 1 ? ` and ${String(rules.length - 1)} more` : ''} may act on packets of ${first.client} to ${frontendText(first.frontend)}`;
-      return [{ node: facts.node, reason, evidence: [...rules.slice(0, 5).flatMap(([rule, each]) => [rule, ...(each[0]?.unless ?? []).slice(0, 3).map((text) => `not known: ${text}`)]), ...unread.slice(0, 5)] }];
+      const reason =
+        first === undefined
+          ? `not all of them was read and understood: ${unread.slice(0, 3).join('; ')}`
+          : `${first.rule}${rules.length > 1 ? ` and ${String(rules.length - 1)} more` : ''} may act on packets of ${first.client} to ${frontendText(first.frontend)}`;
+      return [
+        {
+          node: facts.node,
+          reason,
+          evidence: [
+            ...rules
+              .slice(0, 5)
+              .flatMap(([rule, each]) => [
+                rule,
+                ...(each[0]?.unless ?? []).slice(0, 3).map((text) => `not known: ${text}`),
+              ]),
+            ...unread.slice(0, 5),
+          ],
+        },
+      ];
     });
     return onNodesAlike(found, (who, reason) => ({
       message: `Whether rules of other programs on ${who} let the Service's packets through is not known: ${reason}.`,

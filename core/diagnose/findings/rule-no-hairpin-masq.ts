@@ -13,42 +13,87 @@ import { onNodes } from '../on-nodes.ts';
 function hairpinClass(rules: NodeRules, frontend: FrontendProgram, { address, port }: DesiredTarget): string {
   const target = targetsByPlace(frontend).get(hostPort(address, port));
   const chain = target?.by?.chain ?? '';
-  const own = rules.kindOf(chain) === 'endpoint' ? (rules.chain(chain) ?? []).map(({ text }) => text.replaceAll(chain, 'CHAIN').replace(addresses, (word) => (word === address ? 'ADDRESS' : word))) : [];
+  const own =
+    rules.kindOf(chain) === 'endpoint'
+      ? (rules.chain(chain) ?? []).map(({ text }) =>
+          text.replaceAll(chain, 'CHAIN').replace(addresses, (word) => (word === address ? 'ADDRESS' : word)),
+        )
+      : [];
   // A target that no packet comes to is like no other.
-  return target === undefined ? hostPort(address, port) : [rules.sourceClass(address), String(target.hairpin?.value), ...own].join('\n');
+  return target === undefined
+    ? hostPort(address, port)
+    : [rules.sourceClass(address), String(target.hairpin?.value), ...own].join('\n');
 }
 
 const addresses = /\d+(?:\.\d+){3}|[\da-f]*:[\da-f:]+/gi;
 
-const targetsByPlace = oncePer(({ dnatTargets }: Pick<FrontendProgram, 'dnatTargets'>) => new Map(dnatTargets.map((target) => [hostPort(target.address, target.port), target])));
+const targetsByPlace = oncePer(
+  ({ dnatTargets }: Pick<FrontendProgram, 'dnatTargets'>) =>
+    new Map(dnatTargets.map((target) => [hostPort(target.address, target.port), target])),
+);
 
 export const ruleNoHairpinMasq: FindingKind = {
   id: 'RULE-NO-HAIRPIN-MASQ',
   severity: 'warning',
-  condition: "Packets of an endpoint to the Service that come back to itself keep its address as their source: the endpoint answers itself directly, and the connection hangs.",
+  condition:
+    'Packets of an endpoint to the Service that come back to itself keep its address as their source: the endpoint answers itself directly, and the connection hangs.',
   notReported: "Endpoints on other nodes, whose own rules do it; endpoints on the node's own address.",
-  source: 'Debug Services, "A Pod fails to reach itself via the Service IP"; pkg/proxy/iptables/proxier.go ("Handle traffic that loops back to the originator with SNAT")',
+  source:
+    'Debug Services, "A Pod fails to reach itself via the Service IP"; pkg/proxy/iptables/proxier.go ("Handle traffic that loops back to the originator with SNAT")',
   find: (facts) =>
     onNodes(facts, (check) =>
-      check.frontends.filter(({ frontend, explainedBy }) => frontend.frontend === 'ClusterIP' && explainedBy === undefined && frontend.verdict === 'DNAT').flatMap(({ frontend, desired, family, destination }) => {
-        if (family === undefined || destination === undefined || check.families.some(({ orderFaults }) => orderFaults.length > 0)) return [];
-        const isLost = ({ address, port }: DesiredTarget): boolean => {
-          const { leaves } = family.rules.walk({ source: address, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt: 'PREROUTING' });
-          return leavingBranches(check, leaves).some((leaf) => isSent(leaf) && !leaf.masquerade && markedBy(leaf) === undefined && leaf.dnat?.port === port && isSameAddress(leaf.dnat.address, address));
-        };
-        // One endpoint of those that the rules treat alike is walked for all of them.
-        const alike = Map.groupBy(desired.filter(({ nodeName }) => nodeName === check.node), (target) => hairpinClass(family.rules, frontend, target));
-        const lostTargets = new Set([...alike.values()].flatMap((targets) => (targets[0] !== undefined && isLost(targets[0]) ? targets : [])));
-        const lost = desired.filter((target) => lostTargets.has(target));
-        if (lost.length === 0) return [];
-        const lostAddresses = new Set(lost.map(({ address }) => address));
-        return [
-          {
-            message: `On ${check.node}, ${lost.map(({ address, port }) => hostPort(address, port)).join(', ')} cannot reach ${frontend.dnatTargets.length === 1 ? 'itself' : 'itself among others'} by ${frontendText(frontend)}: its packets are not masqueraded when they come back to it.`,
-            evidence: frontend.dnatTargets.filter(({ address }) => lostAddresses.has(address)).map(({ address, by }) => `no rule masquerades packets from ${address} to itself${by === undefined ? '' : `; it is reached by ${by.rule}`}`),
-            ...restartKubeProxy(check.node, facts.cluster),
-          },
-        ];
-      }),
+      check.frontends
+        .filter(
+          ({ frontend, explainedBy }) =>
+            frontend.frontend === 'ClusterIP' && explainedBy === undefined && frontend.verdict === 'DNAT',
+        )
+        .flatMap(({ frontend, desired, family, destination }) => {
+          if (
+            family === undefined ||
+            destination === undefined ||
+            check.families.some(({ orderFaults }) => orderFaults.length > 0)
+          )
+            return [];
+          const isLost = ({ address, port }: DesiredTarget): boolean => {
+            const { leaves } = family.rules.walk({
+              source: address,
+              destination,
+              destinationPort: frontend.port,
+              protocol: frontend.protocol,
+              entersAt: 'PREROUTING',
+            });
+            return leavingBranches(check, leaves).some(
+              (leaf) =>
+                isSent(leaf) &&
+                !leaf.masquerade &&
+                markedBy(leaf) === undefined &&
+                leaf.dnat?.port === port &&
+                isSameAddress(leaf.dnat.address, address),
+            );
+          };
+          // One endpoint of those that the rules treat alike is walked for all of them.
+          const alike = Map.groupBy(
+            desired.filter(({ nodeName }) => nodeName === check.node),
+            (target) => hairpinClass(family.rules, frontend, target),
+          );
+          const lostTargets = new Set(
+            [...alike.values()].flatMap((targets) => (targets[0] !== undefined && isLost(targets[0]) ? targets : [])),
+          );
+          const lost = desired.filter((target) => lostTargets.has(target));
+          if (lost.length === 0) return [];
+          const lostAddresses = new Set(lost.map(({ address }) => address));
+          return [
+            {
+              message: `On ${check.node}, ${lost.map(({ address, port }) => hostPort(address, port)).join(', ')} cannot reach ${frontend.dnatTargets.length === 1 ? 'itself' : 'itself among others'} by ${frontendText(frontend)}: its packets are not masqueraded when they come back to it.`,
+              evidence: frontend.dnatTargets
+                .filter(({ address }) => lostAddresses.has(address))
+                .map(
+                  ({ address, by }) =>
+                    `no rule masquerades packets from ${address} to itself${by === undefined ? '' : `; it is reached by ${by.rule}`}`,
+                ),
+              ...restartKubeProxy(check.node, facts.cluster),
+            },
+          ];
+        }),
     ),
 };

@@ -6,7 +6,8 @@ import { onNodes } from '../on-nodes.ts';
 export const ruleNoJump: FindingKind = {
   id: 'RULE-NO-JUMP',
   severity: 'error',
-  condition: "A node's nat table does not lead packets to kube-proxy's rules (PREROUTING and OUTPUT to KUBE-SERVICES; nat-prerouting and nat-output to services): no Service works there.",
+  condition:
+    "A node's nat table does not lead packets to kube-proxy's rules (PREROUTING and OUTPUT to KUBE-SERVICES; nat-prerouting and nat-output to services): no Service works there.",
   notReported: 'Where another rule leads them there; in the IPVS mode, whose virtual servers need no such rule.',
   source: 'kubernetes/kubernetes#129128; pkg/proxy/iptables/proxier.go iptablesJumpChains',
   find: (facts) =>
@@ -14,8 +15,15 @@ export const ruleNoJump: FindingKind = {
       families.flatMap(({ family, missingJumps }) =>
         missingJumps.map(({ chain, dispatch, holds }) => ({
           message: `On ${node}, no rule of ${chain} (nat, ${family}) leads to ${dispatch}: ${chain.toLowerCase().includes('output') ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
-          evidence: [holds.length === 0 ? `${chain} holds no rule that concerns Services` : `${chain} holds: ${holds.join('; ')}`],
-          ...alsoLook(`Find out who flushed or rewrote ${chain}, for kube-proxy does not notice it.`, restartKubeProxy(node, facts.cluster)),
+          evidence: [
+            holds.length === 0
+              ? `${chain} holds no rule that concerns Services`
+              : `${chain} holds: ${holds.join('; ')}`,
+          ],
+          ...alsoLook(
+            `Find out who flushed or rewrote ${chain}, for kube-proxy does not notice it.`,
+            restartKubeProxy(node, facts.cluster),
+          ),
         })),
       ),
     ),

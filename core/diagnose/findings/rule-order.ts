@@ -5,8 +5,10 @@ import { onNodes } from '../on-nodes.ts';
 export const ruleOrder: FindingKind = {
   id: 'RULE-ORDER',
   severity: 'error',
-  condition: "Rules of a chain of the Service, or of the chain that masquerades, stand in another order than kube-proxy writes them, so that shares change or a rule is never met.",
-  notReported: 'An order that changes nothing: endpoints in another sequence, frontends in KUBE-SERVICES, source ranges.',
+  condition:
+    'Rules of a chain of the Service, or of the chain that masquerades, stand in another order than kube-proxy writes them, so that shares change or a rule is never met.',
+  notReported:
+    'An order that changes nothing: endpoints in another sequence, frontends in KUBE-SERVICES, source ranges.',
   source: 'pkg/proxy/iptables/proxier.go and pkg/proxy/nftables/proxier.go syncProxyRules',
   find: (facts) =>
     onNodes(facts, ({ node, families }) =>

@@ -7,8 +7,10 @@ import { dispatchEntries, isFrontendOf } from '../dispatch-entries.ts';
 export const ruleSvcExtra: FindingKind = {
   id: 'RULE-SVC-EXTRA',
   severity: 'warning',
-  condition: "A node has rules for an address or port that the Service does not have: of a port, node port, external IP or load balancer IP that it had before, or that somebody has added.",
-  notReported: 'Rules of other Services, which may share an external IP; within 10 s and minSyncPeriod of a change of the EndpointSlices; of a watched trace, between every tenth collection and the next one, until it is found.',
+  condition:
+    'A node has rules for an address or port that the Service does not have: of a port, node port, external IP or load balancer IP that it had before, or that somebody has added.',
+  notReported:
+    'Rules of other Services, which may share an external IP; within 10 s and minSyncPeriod of a change of the EndpointSlices; of a watched trace, between every tenth collection and the next one, until it is found.',
   source: 'Debug Services, "Is kube-proxy writing rules?"; pkg/proxy/iptables/proxier.go syncProxyRules',
   find: (facts) =>
     onNodes(facts, ({ node, facts: { read } }) =>

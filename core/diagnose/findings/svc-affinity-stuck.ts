@@ -17,15 +17,22 @@ export const svcAffinityStuck: FindingKind = {
   severity: 'error',
   condition:
     'The Service has sessionAffinity ClientIP, and clients that were there before are kept with an endpoint that is none any more: a rule still sends them there, though no new client, or (IPVS) expire_quiescent_template is 0 while a real server drains.',
-  notReported: "An endpoint to which new clients are sent too (RULE-EP-STALE); within 10 s and minSyncPeriod of a change of the EndpointSlices. Which clients a node remembers is not read: their addresses are nobody's business here.",
-  source: 'kubernetes/kubernetes#110302, #55429; pkg/proxy/iptables/proxier.go (recent), nftables/proxier.go (affinity sets), ipvs/proxier.go NewProxier (expire_quiescent_template)',
-  find: (facts) => (facts.desired.service.sessionAffinity !== 'ClientIP' ? [] : onNodes(facts, (check) => (check.isIpvs ? quiescent(check, facts.desired) : remembered(check, facts.cluster)))),
+  notReported:
+    "An endpoint to which new clients are sent too (RULE-EP-STALE); within 10 s and minSyncPeriod of a change of the EndpointSlices. Which clients a node remembers is not read: their addresses are nobody's business here.",
+  source:
+    'kubernetes/kubernetes#110302, #55429; pkg/proxy/iptables/proxier.go (recent), nftables/proxier.go (affinity sets), ipvs/proxier.go NewProxier (expire_quiescent_template)',
+  find: (facts) =>
+    facts.desired.service.sessionAffinity !== 'ClientIP'
+      ? []
+      : onNodes(facts, (check) => (check.isIpvs ? quiescent(check, facts.desired) : remembered(check, facts.cluster))),
 };
 
 type Found = Omit<Occurrence, 'where' | 'node'>;
 
 function remembered({ node, frontends }: NodeCheck, cluster: ClusterFacts | undefined): Found[] {
-  const found = frontends.filter(({ explainedBy, frontend }) => explainedBy === undefined && frontend.verdict === 'DNAT').flatMap((each) => rememberedTargets(each).map((target) => ({ ...target, frontend: each.frontend })));
+  const found = frontends
+    .filter(({ explainedBy, frontend }) => explainedBy === undefined && frontend.verdict === 'DNAT')
+    .flatMap((each) => rememberedTargets(each).map((target) => ({ ...target, frontend: each.frontend })));
   return [...Map.groupBy(found, ({ rule }) => rule)].map(([rule, [first]]) => ({
     message: `${node} sends clients of ${first === undefined ? 'the Service' : frontendText(first.frontend)} that were there before back to ${first?.text ?? ''}, which is no endpoint for it any more.`,
     evidence: [rule],
@@ -42,16 +49,27 @@ function rememberedTargets(check: FrontendCheck): { readonly text: string; reado
   return chains
     .filter((chain) => ['cluster', 'local'].includes(family?.rules.kindOf(chain) ?? ''))
     .flatMap((chain) => viewsOf(check, chain).filter(({ remembers }) => remembers !== undefined))
-    .flatMap(({ text, dnat, chains: to }) => [...dnat, ...to.flatMap((chain) => viewsOf(check, chain).flatMap((view) => view.dnat))].map((target) => ({ rule: text, target })))
+    .flatMap(({ text, dnat, chains: to }) =>
+      [...dnat, ...to.flatMap((chain) => viewsOf(check, chain).flatMap((view) => view.dnat))].map((target) => ({
+        rule: text,
+        target,
+      })),
+    )
     .flatMap(({ rule, target }) => {
       const [address = '', port = ''] = target.split(' ');
-      const isThere = [...desired, ...known.filter(({ ready }) => ready), ...frontend.dnatTargets].some((each) => isSameAddress(each.address, address) && String(each.port) === port);
+      const isThere = [...desired, ...known.filter(({ ready }) => ready), ...frontend.dnatTargets].some(
+        (each) => isSameAddress(each.address, address) && String(each.port) === port,
+      );
       return isThere ? [] : [{ text: hostPort(address, Number(port)), rule }];
     });
 }
 
 function quiescent({ node, frontends, facts: { read } }: NodeCheck, service: DesiredService): Found[] {
-  const drains = frontends.flatMap(({ frontend, desired }) => realServersOf(read?.report, service, frontend).filter((real) => real.weight === 0 && !desired.some((each) => isSameTarget(each, real))));
+  const drains = frontends.flatMap(({ frontend, desired }) =>
+    realServersOf(read?.report, service, frontend).filter(
+      (real) => real.weight === 0 && !desired.some((each) => isSameTarget(each, real)),
+    ),
+  );
   const [first] = drains;
   if (first === undefined || read?.system?.sysctls[setting] !== '0') return [];
   return [

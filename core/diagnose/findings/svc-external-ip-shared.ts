@@ -4,7 +4,8 @@ import { externalAddressesOfUse } from '../external-address-use.ts';
 export const svcExternalIpShared: FindingKind = {
   id: 'SVC-EXTERNAL-IP-SHARED',
   severity: 'info',
-  condition: "Other Services have an external address of this one too, on other ports, or it is a load balancer's and a node's: conntrack entries do not say whose they are, so that none to this address is shown.",
+  condition:
+    "Other Services have an external address of this one too, on other ports, or it is a load balancer's and a node's: conntrack entries do not say whose they are, so that none to this address is shown.",
   notReported: 'An address that is taken (SVC-EXTERNAL-IP-CONFLICT).',
   source: 'conntrack entries have addresses and ports, and no name',
   find: ({ desired }) =>

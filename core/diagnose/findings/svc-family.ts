@@ -8,19 +8,29 @@ import { livePods } from '../selected-pods.ts';
 export const svcFamily: FindingKind = {
   id: 'SVC-FAMILY',
   severity: 'warning',
-  condition: 'The Service has a cluster IP of a family in which none of its pods has an address, so every connection to that address fails.',
-  notReported: 'Within 10 s of a change of the Service or its EndpointSlices; headless Services, which only have no address record of that family; where no endpoint of any family is ready, which EPS-ALL-NOTREADY and EPS-EMPTY say.',
+  condition:
+    'The Service has a cluster IP of a family in which none of its pods has an address, so every connection to that address fails.',
+  notReported:
+    'Within 10 s of a change of the Service or its EndpointSlices; headless Services, which only have no address record of that family; where no endpoint of any family is ready, which EPS-ALL-NOTREADY and EPS-EMPTY say.',
   source: 'KEP-563 dual stack; k8s.io/endpointslice utils.go getEndpointAddresses',
   find: ({ desired, cluster, now }) => {
     const { service, name, namespace } = desired;
     if (service.notProxied !== undefined || isChanging(desired, now)) return [];
-    const readyPods = (livePods(cluster) ?? []).filter(({ ready, deletionTimestamp }) => ready && deletionTimestamp === undefined);
+    const readyPods = (livePods(cluster) ?? []).filter(
+      ({ ready, deletionTimestamp }) => ready && deletionTimestamp === undefined,
+    );
     const families = [...new Set(service.clusterIPs.map(familyOf))];
     const isReachable = families.some((family) => hasEndpoint(desired, family)) || readyPods.length > 0;
     if (!isReachable) return [];
     return families.flatMap((family) => {
-      if (hasEndpoint(desired, family) || readyPods.some(({ addresses }) => addresses.some((address) => familyOf(address) === family))) return [];
-      const nodes = (cluster?.nodes ?? []).filter(({ internalIPs }) => internalIPs.length > 0 && !internalIPs.some((address) => familyOf(address) === family));
+      if (
+        hasEndpoint(desired, family) ||
+        readyPods.some(({ addresses }) => addresses.some((address) => familyOf(address) === family))
+      )
+        return [];
+      const nodes = (cluster?.nodes ?? []).filter(
+        ({ internalIPs }) => internalIPs.length > 0 && !internalIPs.some((address) => familyOf(address) === family),
+      );
       return [
         {
           where: `service/${name}`,
@@ -28,13 +38,27 @@ export const svcFamily: FindingKind = {
           evidence: [
             `ipFamilies: ${(service.ipFamilies ?? families).join(', ')}, ipFamilyPolicy: ${service.ipFamilyPolicy ?? 'not set'}`,
             ...listed(readyPods.map((pod) => `pod ${pod.name} has ${pod.addresses.join(', ') || 'no address'}`)),
-            ...(nodes.length === 0 ? [] : [`without an ${family} address: ${nodes.map((node) => node.name).join(', ')}`]),
+            ...(nodes.length === 0
+              ? []
+              : [`without an ${family} address: ${nodes.map((node) => node.name).join(', ')}`]),
           ],
           ...(service.ipFamilyPolicy === 'SingleStack' || service.ipFamilyPolicy === undefined
-            ? { advice: 'Recreate the Service with ipFamilies of a family that its pods have.', commands: [kubectl('-n', namespace, 'get', 'pods', '-o', 'wide')] }
+            ? {
+                advice: 'Recreate the Service with ipFamilies of a family that its pods have.',
+                commands: [kubectl('-n', namespace, 'get', 'pods', '-o', 'wide')],
+              }
             : {
                 advice: `With ipFamilyPolicy SingleStack, the Service keeps the first family alone. Pods get ${family} addresses where the cluster's network gives them.`,
-                commands: [kubectl('-n', namespace, 'patch', `service/${name}`, '-p', '{"spec":{"ipFamilyPolicy":"SingleStack"}}')],
+                commands: [
+                  kubectl(
+                    '-n',
+                    namespace,
+                    'patch',
+                    `service/${name}`,
+                    '-p',
+                    '{"spec":{"ipFamilyPolicy":"SingleStack"}}',
+                  ),
+                ],
               }),
         },
       ];
@@ -43,5 +67,8 @@ export const svcFamily: FindingKind = {
 };
 
 function hasEndpoint({ endpointSlices }: DesiredService, family: Family): boolean {
-  return endpointSlices.some(({ addressType, endpoints }) => addressType === family && endpoints.some(({ ready, serving, terminating }) => ready || (serving && terminating)));
+  return endpointSlices.some(
+    ({ addressType, endpoints }) =>
+      addressType === family && endpoints.some(({ ready, serving, terminating }) => ready || (serving && terminating)),
+  );
 }

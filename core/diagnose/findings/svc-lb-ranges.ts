@@ -6,12 +6,21 @@ import type { FindingKind } from '../finding.ts';
 export const svcLbRanges: FindingKind = {
   id: 'SVC-LB-RANGES',
   severity: 'warning',
-  condition: "spec.loadBalancerSourceRanges leaves out the client of spec.from: what it sends to the load balancer's address is dropped.",
-  notReported: 'Pods and nodes of the cluster, which use the cluster IP; without spec.from, since a range is there to leave somebody out.',
+  condition:
+    "spec.loadBalancerSourceRanges leaves out the client of spec.from: what it sends to the load balancer's address is dropped.",
+  notReported:
+    'Pods and nodes of the cluster, which use the cluster IP; without spec.from, since a range is there to leave somebody out.',
   source: 'pkg/proxy/iptables/proxier.go KUBE-FW; pkg/proxy/nftables/README.md firewall-ips',
   find: ({ desired, from }) => {
     const { loadBalancerSourceRanges: ranges = [], loadBalancerIPs, type } = desired.service;
-    if (type !== 'LoadBalancer' || ranges.length === 0 || from === undefined || from.pod !== undefined || from.node !== undefined) return [];
+    if (
+      type !== 'LoadBalancer' ||
+      ranges.length === 0 ||
+      from === undefined ||
+      from.pod !== undefined ||
+      from.node !== undefined
+    )
+      return [];
     return from.addresses.flatMap((address) => {
       const targets = loadBalancerIPs.filter((target) => familyOf(target) === familyOf(address));
       // A range that cannot be read is not a reason to say that it leaves somebody out.

@@ -6,7 +6,8 @@ export const svcNoSelector: FindingKind = {
   id: 'SVC-NO-SELECTOR',
   severity: 'error',
   condition: 'The Service has no selector, and nobody made an EndpointSlice with an endpoint for it.',
-  notReported: 'ExternalName Services; Services without a selector whose EndpointSlices hold endpoints, as default/kubernetes.',
+  notReported:
+    'ExternalName Services; Services without a selector whose EndpointSlices hold endpoints, as default/kubernetes.',
   source: 'Kubernetes, "Services without selectors"',
   find: ({ desired }) => {
     const { service, endpointSlices, namespace, name } = desired;
@@ -18,7 +19,9 @@ export const svcNoSelector: FindingKind = {
         message: `Service ${name} has no selector, so no controller makes endpoints for it, and nobody else did.`,
         evidence: [
           'spec.selector is not set',
-          endpointSlices.length === 0 ? `no EndpointSlice has the label kubernetes.io/service-name=${name}` : `without an endpoint: ${endpointSlices.map((slice) => slice.name).join(', ')}`,
+          endpointSlices.length === 0
+            ? `no EndpointSlice has the label kubernetes.io/service-name=${name}`
+            : `without an endpoint: ${endpointSlices.map((slice) => slice.name).join(', ')}`,
         ],
         advice: `Give the Service a selector, or apply an EndpointSlice with the label kubernetes.io/service-name: ${name}.`,
         commands: [kubectl('-n', namespace, 'edit', `service/${name}`)],

@@ -3,7 +3,8 @@ import type { FindingKind } from '../finding.ts';
 export const svcNotProxied: FindingKind = {
   id: 'SVC-NOT-PROXIED',
   severity: 'info',
-  condition: 'kube-proxy leaves this Service out: it is headless, of type ExternalName, or has the label service-proxy-name.',
+  condition:
+    'kube-proxy leaves this Service out: it is headless, of type ExternalName, or has the label service-proxy-name.',
   source: 'pkg/proxy/util/utils.go ShouldSkipService',
   find: ({ desired }) => {
     const reason = desired.service.notProxied;

@@ -8,8 +8,10 @@ import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from
 export const svcTargetPortName: FindingKind = {
   id: 'SVC-TARGETPORT-NAME',
   severity: 'error',
-  condition: "A port of the Service leads to a named port that no selected pod has in that protocol, so the port has no endpoint.",
-  notReported: 'Headless Services, whose clients choose the port; a name that some of the pods have (SVC-TARGETPORT-PARTIAL).',
+  condition:
+    'A port of the Service leads to a named port that no selected pod has in that protocol, so the port has no endpoint.',
+  notReported:
+    'Headless Services, whose clients choose the port; a name that some of the pods have (SVC-TARGETPORT-PARTIAL).',
   source: 'Debug Services, "Is the Service defined correctly?"; k8s.io/endpointslice utils.go FindPort',
   find: ({ desired, cluster }) => {
     const pods = livePods(cluster)?.filter(({ deletionTimestamp }) => deletionTimestamp === undefined) ?? [];
@@ -21,7 +23,10 @@ export const svcTargetPortName: FindingKind = {
         {
           where: whereOf([], desired),
           message: `Port ${servicePortText(port)} of Service ${desired.name} has no endpoint: none of its ${plural(pods.length, 'pod')} has a port named ${name} of protocol ${port.protocol}.`,
-          evidence: [`targetPort: ${name}`, ...listed(pods.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`))],
+          evidence: [
+            `targetPort: ${name}`,
+            ...listed(pods.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`)),
+          ],
           advice: `Name the container's port ${name} in the pods' template, or set the Service's targetPort.`,
           commands: [kubectl('-n', desired.namespace, 'edit', `service/${desired.name}`)],
         },

@@ -9,16 +9,24 @@ import { undeclaredPorts } from '../undeclared-ports.ts';
 export const svcTargetPortPartial: FindingKind = {
   id: 'SVC-TARGETPORT-PARTIAL',
   severity: 'warning',
-  otherSeverities: { error: 'where conntrack holds connections to a number on such pods that nobody answered, or that were reset at once' },
-  condition: 'A port of the Service leads to a port that some of the selected pods lack: of a named one they get no traffic; of a number that they do not declare they most likely refuse it.',
-  notReported: 'Pods that are being deleted; headless Services; of a number, pods with a container that declares no port, and those of a workload that answered on it (conntrack, --connect).',
-  source: 'k8s.io/endpointslice utils.go FindPort: a pod without the name is put into an EndpointSlice without that port, and one without the number is an endpoint all the same',
+  otherSeverities: {
+    error:
+      'where conntrack holds connections to a number on such pods that nobody answered, or that were reset at once',
+  },
+  condition:
+    'A port of the Service leads to a port that some of the selected pods lack: of a named one they get no traffic; of a number that they do not declare they most likely refuse it.',
+  notReported:
+    'Pods that are being deleted; headless Services; of a number, pods with a container that declares no port, and those of a workload that answered on it (conntrack, --connect).',
+  source:
+    'k8s.io/endpointslice utils.go FindPort: a pod without the name is put into an EndpointSlice without that port, and one without the number is an endpoint all the same',
   find: (facts) => {
     const { desired, cluster } = facts;
     if (desired.service.notProxied !== undefined) return [];
     const pods = livePods(cluster)?.filter(({ deletionTimestamp }) => deletionTimestamp === undefined) ?? [];
-    const declarations = (without: readonly PodFacts[]): string[] => listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`));
-    const advice = (what: string): string => `Give every template of pods behind Service ${desired.name} ${what}, or make the selector narrower.`;
+    const declarations = (without: readonly PodFacts[]): string[] =>
+      listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`));
+    const advice = (what: string): string =>
+      `Give every template of pods behind Service ${desired.name} ${what}, or make the selector narrower.`;
     const named = desired.service.ports.flatMap((port) => {
       const name = targetPortName(port);
       const without = name === undefined ? [] : pods.filter((pod) => targetPortOf(pod, port) === undefined);

@@ -9,7 +9,8 @@ const mostAsked = 1_048_576;
 export const sysCtMax: FindingKind = {
   id: 'SYS-CT-MAX',
   severity: 'warning',
-  condition: "A node's conntrack table has less room than kube-proxy is configured to give it (maxPerCore times CPUs, at least min): it could not, or somebody made it smaller afterwards.",
+  condition:
+    "A node's conntrack table has less room than kube-proxy is configured to give it (maxPerCore times CPUs, at least min): it could not, or somebody made it smaller afterwards.",
   notReported: 'A larger table, which kube-proxy leaves; maxPerCore 0, which leaves it too.',
   source: 'pkg/proxy/conntrack/sysctls.go getConntrackMax',
   find: ({ nodes }) =>
@@ -22,7 +23,10 @@ export const sysCtMax: FindingKind = {
       return [
         onNode(node, {
           message: `The conntrack table of ${node} has room for ${plural(max, 'entry', 'entries')}; kube-proxy is configured to give it ${asked}.`,
-          evidence: [`nf_conntrack_max = ${max}`, `maxPerCore ${config.maxPerCore ?? 0}, min ${config.min ?? 0}, ${plural(read.system.cpus, 'CPU')}`],
+          evidence: [
+            `nf_conntrack_max = ${max}`,
+            `maxPerCore ${config.maxPerCore ?? 0}, min ${config.min ?? 0}, ${plural(read.system.cpus, 'CPU')}`,
+          ],
           advice: `Raise the sysctl on ${node}. kube-proxy's log says at its start why it could not.`,
           commands: [shellOn(node, 'sysctl', '-w', `net.netfilter.nf_conntrack_max=${String(asked)}`)],
         }),
@@ -31,5 +35,7 @@ export const sysCtMax: FindingKind = {
 };
 
 function askedSize({ maxPerCore = 0, min = 0 }: KubeProxyConfig['conntrack'], cpus: number): number | undefined {
-  return maxPerCore <= 0 ? undefined : Math.max(Math.min(maxPerCore * cpus, mostAsked), min <= mostAsked ? min : mostAsked);
+  return maxPerCore <= 0
+    ? undefined
+    : Math.max(Math.min(maxPerCore * cpus, mostAsked), min <= mostAsked ? min : mostAsked);
 }

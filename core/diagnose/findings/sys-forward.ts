@@ -7,7 +7,8 @@ import { onNode, type FindingKind } from '../finding.ts';
 export const sysForward: FindingKind = {
   id: 'SYS-FORWARD',
   severity: 'error',
-  condition: "A node does not forward packets of a family that the Service has, at all or from an interface with an address that others reach it on: what is sent to the Service's endpoints stops there.",
+  condition:
+    "A node does not forward packets of a family that the Service has, at all or from an interface with an address that others reach it on: what is sent to the Service's endpoints stops there.",
   notReported: 'Families that the Service does not have; a node where another datapath serves Services.',
   source: 'ip-sysctl.rst ip_forward, conf/*/forwarding; KubeSkoop',
   find: ({ desired, nodes }) => {
@@ -33,7 +34,10 @@ export const sysForward: FindingKind = {
 function settingsOff({ read }: NodeFacts, family: Family): string[] {
   const sysctls = read?.system?.sysctls;
   if (sysctls === undefined) return [];
-  const [whole, name] = family === 'IPv4' ? (['net/ipv4/ip_forward', 'ipv4'] as const) : (['net/ipv6/conf/all/forwarding', 'ipv6'] as const);
+  const [whole, name] =
+    family === 'IPv4'
+      ? (['net/ipv4/ip_forward', 'ipv4'] as const)
+      : (['net/ipv6/conf/all/forwarding', 'ipv6'] as const);
   if (sysctls[whole] === '0') return [whole.replaceAll('/', '.')];
   const usual = sysctls[`net/${name}/conf/default/forwarding`];
   return (read?.interfaces?.interfaces ?? [])

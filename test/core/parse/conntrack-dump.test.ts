@@ -27,34 +27,63 @@ describe('parseConntrack', () => {
   });
 
   it("passes over the tool's own count of entries, and over empty lines", () => {
-    expect(parseConntrack(`\n${text}\nconntrack v1.4.7 (conntrack-tools): 4 flow entries have been shown.\n`)).toEqual(parseConntrack(text));
+    expect(parseConntrack(`\n${text}\nconntrack v1.4.7 (conntrack-tools): 4 flow entries have been shown.\n`)).toEqual(
+      parseConntrack(text),
+    );
   });
 
   it('reads one dump behind the other', () => {
-    expect(parseConntrack(xml + xml)).toEqual({ result: [...parseConntrack(text).result, ...parseConntrack(text).result], problems: [] });
+    expect(parseConntrack(xml + xml)).toEqual({
+      result: [...parseConntrack(text).result, ...parseConntrack(text).result],
+      problems: [],
+    });
   });
 
   it('does not take the state that XML gives to SCTP, which has the names of TCP', () => {
-    const sctp = flows[1].replaceAll('protonum="6" protoname="tcp"', 'protonum="132" protoname="sctp"').replace('ESTABLISHED', 'FIN_WAIT');
+    const sctp = flows[1]
+      .replaceAll('protonum="6" protoname="tcp"', 'protonum="132" protoname="sctp"')
+      .replace('ESTABLISHED', 'FIN_WAIT');
     const { result } = parseConntrack(`${head}${sctp}\n</conntrack>\n`);
     expect(result).toMatchObject([{ protocol: 'sctp', others: ['state=FIN_WAIT'] }]);
     expect(result[0]).not.toHaveProperty('state');
   });
 
   it('reads the flows around a broken one', () => {
-    const { result, problems } = parseConntrack(`${head}${flows[0]}\n${flows[1].slice(0, 300)}\nrest of it\n${flows[2]}\n</conntrack>\n`);
+    const { result, problems } = parseConntrack(
+      `${head}${flows[0]}\n${flows[1].slice(0, 300)}\nrest of it\n${flows[2]}\n</conntrack>\n`,
+    );
     expect(result.map(({ id }) => id)).toEqual([2685118768, 1877028026]);
     expect(problems).toEqual([{ line: 6, message: 'the flow that begins in line 4 does not end; it is left out' }]);
-    const tangled = parseConntrack(`${head}${flows[0]}\n${flows[1].replace('</src>', '</dst>')}\nrest of it\n${flows[2]}\n</conntrack>\n`);
+    const tangled = parseConntrack(
+      `${head}${flows[0]}\n${flows[1].replace('</src>', '</dst>')}\nrest of it\n${flows[2]}\n</conntrack>\n`,
+    );
     expect(tangled.result.map(({ id }) => id)).toEqual([2685118768, 1877028026]);
-    expect(tangled.problems).toMatchObject([{ line: 4 }, { line: 5, message: 'is left out, for the XML before it is broken' }]);
+    expect(tangled.problems).toMatchObject([
+      { line: 4 },
+      { line: 5, message: 'is left out, for the XML before it is broken' },
+    ]);
   });
 
   it.each([
-    ['a line that is no entry', `${text}Chain INPUT (policy ACCEPT)\n`, 5, 'is no line of conntrack -L or /proc/net/nf_conntrack: Chain INPUT (policy ACCEPT)'],
-    ['a torn XML', xml.slice(0, xml.indexOf('</conntrack>')), 6, 'the dump ends before </conntrack>: it is torn; make it anew'],
+    [
+      'a line that is no entry',
+      `${text}Chain INPUT (policy ACCEPT)\n`,
+      5,
+      'is no line of conntrack -L or /proc/net/nf_conntrack: Chain INPUT (policy ACCEPT)',
+    ],
+    [
+      'a torn XML',
+      xml.slice(0, xml.indexOf('</conntrack>')),
+      6,
+      'the dump ends before </conntrack>: it is torn; make it anew',
+    ],
     ['XML of something else', '<ipsets>\n</ipsets>\n', 1, 'is no XML of conntrack -o xml: its first element is ipsets'],
-    ['a flow without addresses', `${head}<flow></flow>\n</conntrack>`, 3, 'a flow that ends here has no addresses, or numbers that are none; make the dump anew'],
+    [
+      'a flow without addresses',
+      `${head}<flow></flow>\n</conntrack>`,
+      3,
+      'a flow that ends here has no addresses, or numbers that are none; make the dump anew',
+    ],
   ])('says what is wrong with %s', (_name, dump, line, message) => {
     expect(parseConntrack(dump).problems[0]).toEqual({ line, message });
   });
@@ -62,16 +91,27 @@ describe('parseConntrack', () => {
   it('reads any entry back that is printed as conntrack prints it', () => {
     fc.assert(
       fc.property(fc.array(entryArbitrary, { maxLength: 5 }), fc.boolean(), (entries, isExtended) => {
-        expect(parseConntrack(entries.map((entry) => `${print(entry, isExtended)}\n`).join(''))).toEqual({ result: entries, problems: [] });
+        expect(parseConntrack(entries.map((entry) => `${print(entry, isExtended)}\n`).join(''))).toEqual({
+          result: entries,
+          problems: [],
+        });
       }),
     );
   });
 
   it('never throws, in whatever chunks a dump comes', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string(), fc.string().map((junk) => `<${junk}`), mutatedDump([text, xml])), fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1 }), (dump, sizes) => {
-        expectSameInChunks(() => new ConntrackDump(), dump, sizes);
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string(),
+          fc.string().map((junk) => `<${junk}`),
+          mutatedDump([text, xml]),
+        ),
+        fc.array(fc.integer({ min: 1, max: 80 }), { minLength: 1 }),
+        (dump, sizes) => {
+          expectSameInChunks(() => new ConntrackDump(), dump, sizes);
+        },
+      ),
       { numRuns: 600 },
     );
   });
@@ -88,7 +128,22 @@ describe('parseConntrack', () => {
 
 /** The layout of conntrack -L (nfct_snprintf of libnetfilter_conntrack). */
 function print(entry: ConntrackEntry, isExtended: boolean): string {
-  const { family, protocol, protocolNumber, timeout, state, original, reply, unreplied, assured, offload, mark, zone, use, id } = entry;
+  const {
+    family,
+    protocol,
+    protocolNumber,
+    timeout,
+    state,
+    original,
+    reply,
+    unreplied,
+    assured,
+    offload,
+    mark,
+    zone,
+    use,
+    id,
+  } = entry;
   return [
     ...(isExtended ? [family === 'IPv4' ? 'ipv4     2' : 'ipv6     10'] : []),
     protocol.padEnd(8),
@@ -109,10 +164,15 @@ function print(entry: ConntrackEntry, isExtended: boolean): string {
     .join(' ');
 }
 
-function printTuple({ source, destination, sourcePort, destinationPort, icmp, counters, zone }: Tuple, direction: string): string {
+function printTuple(
+  { source, destination, sourcePort, destinationPort, icmp, counters, zone }: Tuple,
+  direction: string,
+): string {
   return [
     `src=${source} dst=${destination}`,
-    icmp === undefined ? `sport=${sourcePort} dport=${destinationPort}` : `type=${icmp.type} code=${icmp.code} id=${icmp.id}`,
+    icmp === undefined
+      ? `sport=${sourcePort} dport=${destinationPort}`
+      : `type=${icmp.type} code=${icmp.code} id=${icmp.id}`,
     ...(zone === undefined ? [] : [`zone-${direction}=${zone}`]),
     ...(counters === undefined ? [] : [`packets=${counters.packets} bytes=${counters.bytes}`]),
   ].join(' ');
@@ -126,7 +186,10 @@ function tupleArbitrary(address: fc.Arbitrary<string>, isIcmp: boolean): fc.Arbi
   return fc
     .tuple(
       fc.record({ source: address, destination: address, sourcePort: port, destinationPort: port }),
-      fc.record({ counters: fc.record({ packets: number, bytes: number }), zone: fc.integer({ min: 1, max: 65535 }) }, some),
+      fc.record(
+        { counters: fc.record({ packets: number, bytes: number }), zone: fc.integer({ min: 1, max: 65535 }) },
+        some,
+      ),
       fc.record({ type: fc.nat({ max: 255 }), code: fc.nat({ max: 255 }), id: fc.nat({ max: 65535 }) }),
     )
     .map(([tuple, extras, icmp]) => ({ ...tuple, ...extras, ...(isIcmp ? { icmp } : {}) }));
@@ -135,7 +198,10 @@ function tupleArbitrary(address: fc.Arbitrary<string>, isIcmp: boolean): fc.Arbi
 const v4 = fc.ipV4();
 const v6 = fc.integer({ min: 1, max: 0xffff }).map((last) => `fd00:10:244::${last.toString(16)}`);
 const entryArbitrary: fc.Arbitrary<ConntrackEntry> = fc
-  .tuple(fc.constantFrom('IPv4' as const, 'IPv6' as const), fc.constantFrom(['tcp', 6], ['udp', 17], ['sctp', 132], ['icmp', 1], ['dccp', 33]))
+  .tuple(
+    fc.constantFrom('IPv4' as const, 'IPv6' as const),
+    fc.constantFrom(['tcp', 6], ['udp', 17], ['sctp', 132], ['icmp', 1], ['dccp', 33]),
+  )
   .chain(([family, [protocol, protocolNumber]]) => {
     const tuple = tupleArbitrary(family === 'IPv4' ? v4 : v6, protocol === 'icmp');
     return fc
@@ -154,5 +220,11 @@ const entryArbitrary: fc.Arbitrary<ConntrackEntry> = fc
           some,
         ),
       )
-      .map(([always, sometimes]) => ({ family, protocol: String(protocol), protocolNumber: Number(protocolNumber), ...always, ...sometimes }));
+      .map(([always, sometimes]) => ({
+        family,
+        protocol: String(protocol),
+        protocolNumber: Number(protocolNumber),
+        ...always,
+        ...sometimes,
+      }));
   });

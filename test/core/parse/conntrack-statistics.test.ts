@@ -11,7 +11,18 @@ const proc = `entries  clashres found new invalid ignore delete chainlength inse
 const tool = `cpu=0   	found=16 invalid=10 insert=0 insert_failed=5 drop=7 early_drop=1 error=0 search_restart=12 clash_resolve=2 chaintoolong=3 
 cpu=1   	found=0 invalid=1 insert=0 insert_failed=1 drop=0 early_drop=0 error=4 search_restart=1 clash_resolve=1 chaintoolong=0 
 `;
-const sums = { found: 16, invalid: 11, insert: 0, insert_failed: 6, drop: 7, early_drop: 1, error: 4, search_restart: 13, clash_resolve: 3, chaintoolong: 3 };
+const sums = {
+  found: 16,
+  invalid: 11,
+  insert: 0,
+  insert_failed: 6,
+  drop: 7,
+  early_drop: 1,
+  error: 4,
+  search_restart: 13,
+  clash_resolve: 3,
+  chaintoolong: 3,
+};
 
 describe('parseConntrackStatistics', () => {
   it('sums the CPUs of conntrack -S', () => {
@@ -29,13 +40,22 @@ describe('parseConntrackStatistics', () => {
   });
 
   it('takes no other text', () => {
-    for (const text of ['', '\n', 'conntrack v1.4.8', proc.split('\n')[0] ?? '', proc.replace('00000010', 'zz'), proc.replace(' 00000010', '')]) expect(parseConntrackStatistics(text)).toBeUndefined();
+    for (const text of [
+      '',
+      '\n',
+      'conntrack v1.4.8',
+      proc.split('\n')[0] ?? '',
+      proc.replace('00000010', 'zz'),
+      proc.replace(' 00000010', ''),
+    ])
+      expect(parseConntrackStatistics(text)).toBeUndefined();
   });
 
   it('gives whole numbers or nothing, whatever was cut or written over', () => {
     fc.assert(
       fc.property(mutatedDump([proc, tool]), (text) => {
-        for (const value of parseConntrackStatistics(text)?.values() ?? []) expect(Number.isFinite(value) && value >= 0).toBe(true);
+        for (const value of parseConntrackStatistics(text)?.values() ?? [])
+          expect(Number.isFinite(value) && value >= 0).toBe(true);
       }),
     );
   });

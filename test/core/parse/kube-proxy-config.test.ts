@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KubeProxyConfigError, parseKubeProxyConfigMap, parseKubeProxyConfiguration, parseKubeProxyConfigz } from '../../../core/parse/kube-proxy-config.ts';
+import {
+  KubeProxyConfigError,
+  parseKubeProxyConfigMap,
+  parseKubeProxyConfiguration,
+  parseKubeProxyConfigz,
+} from '../../../core/parse/kube-proxy-config.ts';
 import { mutatedDump } from './mutated-dump.ts';
 
 /** As kubeadm writes it: the defaults of pkg/proxy/apis/config/scheme/testdata (v1.37), with the settings of a cluster. */
@@ -59,7 +64,18 @@ const configuration = (mode: string): string => yaml.replace('MODE', mode);
 /** Older versions: the internal type of pkg/proxy/apis/config/types.go, by Go's own names. */
 const internal = JSON.stringify({
   'kubeproxy.config.k8s.io': {
-    Linux: { Conntrack: { MaxPerCore: 32768, Min: 131072, TCPEstablishedTimeout: '24h0m0s', TCPCloseWaitTimeout: '1h0m0s', TCPBeLiberal: false, UDPTimeout: '0s' }, MasqueradeAll: true, OOMScoreAdj: -999 },
+    Linux: {
+      Conntrack: {
+        MaxPerCore: 32768,
+        Min: 131072,
+        TCPEstablishedTimeout: '24h0m0s',
+        TCPCloseWaitTimeout: '1h0m0s',
+        TCPBeLiberal: false,
+        UDPTimeout: '0s',
+      },
+      MasqueradeAll: true,
+      OOMScoreAdj: -999,
+    },
     FeatureGates: { NFTablesProxyMode: true },
     Mode: 'nftables',
     IPTables: { MasqueradeBit: 14, LocalhostNodePorts: true },
@@ -87,7 +103,14 @@ describe('parseKubeProxyConfiguration', () => {
       minSyncPeriod: 0.5,
       localhostNodePorts: true,
       nodePortAddresses: [],
-      conntrack: { maxPerCore: 32768, min: 131072, tcpBeLiberal: false, tcpCloseWaitTimeout: 3600, tcpEstablishedTimeout: 86400, udpStreamTimeout: 0 },
+      conntrack: {
+        maxPerCore: 32768,
+        min: 131072,
+        tcpBeLiberal: false,
+        tcpCloseWaitTimeout: 3600,
+        tcpEstablishedTimeout: 86400,
+        udpStreamTimeout: 0,
+      },
       ipvs: { scheduler: 'wrr', strictARP: true, excludeCIDRs: ['192.0.2.0/24'], tcpFinTimeout: 0 },
       bindAddress: '0.0.0.0',
       metricsBindAddress: '127.0.0.1:10249',
@@ -111,35 +134,96 @@ describe('parseKubeProxyConfiguration', () => {
   });
 
   it('reads /configz of the public type, and of the internal one of older versions', () => {
-    expect(parseKubeProxyConfigz(internal)).toMatchObject({ mode: 'nftables', clusterCIDRs: ['10.244.0.0/16'], masqueradeAll: true, masqueradeBit: 15, syncPeriod: 30, minSyncPeriod: 1, nodePortAddresses: ['primary'], conntrack: { maxPerCore: 32768, tcpEstablishedTimeout: 86400 }, featureGates: { NFTablesProxyMode: true } });
+    expect(parseKubeProxyConfigz(internal)).toMatchObject({
+      mode: 'nftables',
+      clusterCIDRs: ['10.244.0.0/16'],
+      masqueradeAll: true,
+      masqueradeBit: 15,
+      syncPeriod: 30,
+      minSyncPeriod: 1,
+      nodePortAddresses: ['primary'],
+      conntrack: { maxPerCore: 32768, tcpEstablishedTimeout: 86400 },
+      featureGates: { NFTablesProxyMode: true },
+    });
     expect(parseKubeProxyConfigz(internal).others).toEqual({ 'Linux.OOMScoreAdj': -999 });
-    const external = { apiVersion: 'kubeproxy.config.k8s.io/v1alpha1', kind: 'KubeProxyConfiguration', mode: 'iptables', clusterCIDR: '', iptables: { minSyncPeriod: '1s' } };
-    expect(parseKubeProxyConfigz(JSON.stringify({ 'kubeproxy.config.k8s.io': external }))).toMatchObject({ mode: 'iptables', clusterCIDRs: [], minSyncPeriod: 1 });
+    const external = {
+      apiVersion: 'kubeproxy.config.k8s.io/v1alpha1',
+      kind: 'KubeProxyConfiguration',
+      mode: 'iptables',
+      clusterCIDR: '',
+      iptables: { minSyncPeriod: '1s' },
+    };
+    expect(parseKubeProxyConfigz(JSON.stringify({ 'kubeproxy.config.k8s.io': external }))).toMatchObject({
+      mode: 'iptables',
+      clusterCIDRs: [],
+      minSyncPeriod: 1,
+    });
   });
 
   it.each(['v1.29', 'v1.36'])('reads what kube-proxy %s wrote with --write-config-to', (version) => {
-    const written = readFileSync(new URL(`../../fixtures/kube-proxy-config/${version}-ipvs.yaml`, import.meta.url), 'utf8');
+    const written = readFileSync(
+      new URL(`../../fixtures/kube-proxy-config/${version}-ipvs.yaml`, import.meta.url),
+      'utf8',
+    );
     const config = parseKubeProxyConfiguration(written);
-    expect(config).toMatchObject({ mode: 'ipvs', clusterCIDRs: ['10.244.0.0/16', 'fd00:10:244::/56'], detectLocalMode: 'ClusterCIDR', masqueradeBit: 14, masqueradeAll: false, conntrack: { tcpEstablishedTimeout: 86400 }, metricsBindAddress: '127.0.0.1:10249' });
-    expect(Object.keys(config.others).filter((name) => /^(iptables|ipvs|nftables|conntrack|detectLocal)\./.test(name))).toEqual([]);
+    expect(config).toMatchObject({
+      mode: 'ipvs',
+      clusterCIDRs: ['10.244.0.0/16', 'fd00:10:244::/56'],
+      detectLocalMode: 'ClusterCIDR',
+      masqueradeBit: 14,
+      masqueradeAll: false,
+      conntrack: { tcpEstablishedTimeout: 86400 },
+      metricsBindAddress: '127.0.0.1:10249',
+    });
+    expect(
+      Object.keys(config.others).filter((name) => /^(iptables|ipvs|nftables|conntrack|detectLocal)\./.test(name)),
+    ).toEqual([]);
   });
 
   it('finds the configuration in a ConfigMap', () => {
     const expected = parseKubeProxyConfiguration(configuration('ipvs'));
     const kubeconfig = 'apiVersion: v1\nkind: Config\n';
-    expect(parseKubeProxyConfigMap({ 'kubeconfig.conf': kubeconfig, 'config.conf': configuration('ipvs') })).toEqual(expected);
-    expect(parseKubeProxyConfigMap({ 'kubeconfig.conf': kubeconfig, 'kube-proxy.yaml': configuration('ipvs') })).toEqual(expected);
+    expect(parseKubeProxyConfigMap({ 'kubeconfig.conf': kubeconfig, 'config.conf': configuration('ipvs') })).toEqual(
+      expected,
+    );
+    expect(
+      parseKubeProxyConfigMap({ 'kubeconfig.conf': kubeconfig, 'kube-proxy.yaml': configuration('ipvs') }),
+    ).toEqual(expected);
   });
 
   it.each([
-    ['a ConfigMap without it', () => parseKubeProxyConfigMap({ 'kubeconfig.conf': 'kind: Config' }), 'the ConfigMap has no config.conf, and no other text of the kind KubeProxyConfiguration; it has kubeconfig.conf'],
-    ['wrong YAML', () => parseKubeProxyConfiguration('mode: [iptables'), /^kube-proxy's configuration is no YAML: [^\n]+$/],
-    ['no settings', () => parseKubeProxyConfiguration('just words'), "kube-proxy's configuration holds no settings, but a string"],
+    [
+      'a ConfigMap without it',
+      () => parseKubeProxyConfigMap({ 'kubeconfig.conf': 'kind: Config' }),
+      'the ConfigMap has no config.conf, and no other text of the kind KubeProxyConfiguration; it has kubeconfig.conf',
+    ],
+    [
+      'wrong YAML',
+      () => parseKubeProxyConfiguration('mode: [iptables'),
+      /^kube-proxy's configuration is no YAML: [^\n]+$/,
+    ],
+    [
+      'no settings',
+      () => parseKubeProxyConfiguration('just words'),
+      "kube-proxy's configuration holds no settings, but a string",
+    ],
     ['nothing', () => parseKubeProxyConfiguration(''), "kube-proxy's configuration holds no settings, but nothing"],
-    ['a wrong duration', () => parseKubeProxyConfiguration('ipvs:\n  minSyncPeriod: soon\n'), 'kube-proxy\'s configuration has a wrong ipvs.minSyncPeriod: "soon" is no duration such as 30s or 1m0s'],
-    ['a number for a text', () => parseKubeProxyConfiguration('clusterCIDR: 10\n'), "kube-proxy's configuration has a wrong clusterCIDR: Invalid input: expected string, received number"],
+    [
+      'a wrong duration',
+      () => parseKubeProxyConfiguration('ipvs:\n  minSyncPeriod: soon\n'),
+      'kube-proxy\'s configuration has a wrong ipvs.minSyncPeriod: "soon" is no duration such as 30s or 1m0s',
+    ],
+    [
+      'a number for a text',
+      () => parseKubeProxyConfiguration('clusterCIDR: 10\n'),
+      "kube-proxy's configuration has a wrong clusterCIDR: Invalid input: expected string, received number",
+    ],
     ['no JSON', () => parseKubeProxyConfigz('404 page not found'), '/configz answers with no JSON: 404 page not found'],
-    ['another component', () => parseKubeProxyConfigz('{"kubeletconfig":{}}'), '/configz has no kubeproxy.config.k8s.io: another component answers there'],
+    [
+      'another component',
+      () => parseKubeProxyConfigz('{"kubeletconfig":{}}'),
+      '/configz has no kubeproxy.config.k8s.io: another component answers there',
+    ],
   ])('says in one sentence what is wrong with %s', (_name, read, message) => {
     expect(read).toThrow(KubeProxyConfigError);
     expect(read).toThrow(message);
@@ -153,7 +237,17 @@ describe('parseKubeProxyConfiguration', () => {
         expect(error).toBeInstanceOf(KubeProxyConfigError);
       }
     };
-    fc.assert(fc.property(fc.oneof(fc.string(), mutatedDump([yaml])), (text) => { onlyItsOwn(() => parseKubeProxyConfiguration(text)); }), { numRuns: 300 });
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json(), mutatedDump([internal])), (text) => { onlyItsOwn(() => parseKubeProxyConfigz(text)); }), { numRuns: 300 });
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), mutatedDump([yaml])), (text) => {
+        onlyItsOwn(() => parseKubeProxyConfiguration(text));
+      }),
+      { numRuns: 300 },
+    );
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.json(), mutatedDump([internal])), (text) => {
+        onlyItsOwn(() => parseKubeProxyConfigz(text));
+      }),
+      { numRuns: 300 },
+    );
   });
 });

@@ -40,7 +40,14 @@ describe('parseKubeProxyMetrics', () => {
     expect(problems).toEqual([]);
     expect(metrics.syncs[0]).toEqual({
       family: 'IPv4',
-      syncs: { count: 13, sum: 0.553389918, buckets: [{ atMost: 0.001, count: 0 }, { atMost: Infinity, count: 13 }] },
+      syncs: {
+        count: 13,
+        sum: 0.553389918,
+        buckets: [
+          { atMost: 0.001, count: 0 },
+          { atMost: Infinity, count: 13 },
+        ],
+      },
       fullSyncs: { count: 1, sum: 0.063719348 },
       conntrackDeletions: 3,
       restoreFailures: 2,
@@ -50,21 +57,41 @@ describe('parseKubeProxyMetrics', () => {
       rules: new Map([['nat', { total: 197, lastSync: 158 }]]),
       withoutLocalEndpoints: new Map([['external', 4]]),
     });
-    expect(metrics.syncs[1]).toEqual({ family: 'IPv6', networkProgramming: { count: 21, sum: 27.686637722 }, rules: new Map(), withoutLocalEndpoints: new Map() });
-    expect(metrics).toMatchObject({ serviceChangesPending: 1, endpointChangesTotal: 93, livez: new Map([['200', 9]]), others: [{ name: 'kubeproxy_tea_total', labels: new Map([['colour', 'brown']]), value: 1 }] });
+    expect(metrics.syncs[1]).toEqual({
+      family: 'IPv6',
+      networkProgramming: { count: 21, sum: 27.686637722 },
+      rules: new Map(),
+      withoutLocalEndpoints: new Map(),
+    });
+    expect(metrics).toMatchObject({
+      serviceChangesPending: 1,
+      endpointChangesTotal: 93,
+      livez: new Map([['200', 9]]),
+      others: [{ name: 'kubeproxy_tea_total', labels: new Map([['colour', 'brown']]), value: 1 }],
+    });
   });
 
   it('takes both families together where a version does not tell them apart', () => {
-    const lines = ['kubeproxy_sync_proxy_rules_last_timestamp_seconds 1.7e+09', 'kubeproxy_sync_proxy_rules_iptables_total{table="nat"} 50'];
-    expect(parseKubeProxyMetrics(lines).metrics.syncs).toEqual([{ lastSync: 1.7e9, rules: new Map([['nat', { total: 50 }]]), withoutLocalEndpoints: new Map() }]);
+    const lines = [
+      'kubeproxy_sync_proxy_rules_last_timestamp_seconds 1.7e+09',
+      'kubeproxy_sync_proxy_rules_iptables_total{table="nat"} 50',
+    ];
+    expect(parseKubeProxyMetrics(lines).metrics.syncs).toEqual([
+      { lastSync: 1.7e9, rules: new Map([['nat', { total: 50 }]]), withoutLocalEndpoints: new Map() },
+    ]);
     expect(parseLastSync(lines)).toBe('2023-11-14T22:13:20.000Z');
     expect(parseLastSync(['kubeproxy_sync_proxy_rules_last_timestamp_seconds 0'])).toBeUndefined();
   });
 
   it('knows every line that the recorded nodes sent', () => {
     const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-    const recorded = readdirSync(folder).filter((file) => file.endsWith('.svctrace')).map((file) => readFileSync(folder + file, 'utf8')).join('\n');
-    const lines = [...recorded.matchAll(/"(kubeproxy_(?:[^"\\]|\\.)*)"/g)].map((match) => JSON.parse(`"${match[1] ?? ''}"`) as string);
+    const recorded = readdirSync(folder)
+      .filter((file) => file.endsWith('.svctrace'))
+      .map((file) => readFileSync(folder + file, 'utf8'))
+      .join('\n');
+    const lines = [...recorded.matchAll(/"(kubeproxy_(?:[^"\\]|\\.)*)"/g)].map(
+      (match) => JSON.parse(`"${match[1] ?? ''}"`) as string,
+    );
     expect(lines.length).toBeGreaterThan(100);
     const { metrics, problems } = parseKubeProxyMetrics(lines);
     expect(problems).toEqual([]);
@@ -74,7 +101,17 @@ describe('parseKubeProxyMetrics', () => {
 
 describe('parsePrometheusText', () => {
   it.each([
-    ['a{b="c,d\\"}\\n",e="\\\\"} 1 1395066363000', { name: 'a', labels: new Map([['b', 'c,d"}\n'], ['e', '\\']]), value: 1 }],
+    [
+      'a{b="c,d\\"}\\n",e="\\\\"} 1 1395066363000',
+      {
+        name: 'a',
+        labels: new Map([
+          ['b', 'c,d"}\n'],
+          ['e', '\\'],
+        ]),
+        value: 1,
+      },
+    ],
     ['a{} +Inf', { name: 'a', labels: new Map(), value: Infinity }],
     ['a { b = "c" , } NaN', { name: 'a', labels: new Map([['b', 'c']]), value: NaN }],
     ['a{b="c"}2', { name: 'a', labels: new Map([['b', 'c']]), value: 2 }],
@@ -83,7 +120,10 @@ describe('parsePrometheusText', () => {
   });
 
   it.each(['a', 'a one', 'a{b="c} 1', 'a{b=c} 1', '{b="c"} 1', 'a 1 2 3', 'a1'])('says that %j is none', (line) => {
-    expect(parsePrometheusText([line])).toEqual({ samples: [], problems: [{ line: 1, message: `is no line of metrics: ${line}` }] });
+    expect(parsePrometheusText([line])).toEqual({
+      samples: [],
+      problems: [{ line: 1, message: `is no line of metrics: ${line}` }],
+    });
   });
 
   it('takes each line for a sample, a comment or a problem', () => {
@@ -91,7 +131,9 @@ describe('parsePrometheusText', () => {
       fc.property(fc.oneof(fc.string(), mutatedDump([text])), (dump) => {
         const lines = dump.split('\n');
         const { samples, problems } = parsePrometheusText(lines);
-        expect(samples.length + problems.length).toBe(lines.filter((line) => line.trim() !== '' && !line.trim().startsWith('#')).length);
+        expect(samples.length + problems.length).toBe(
+          lines.filter((line) => line.trim() !== '' && !line.trim().startsWith('#')).length,
+        );
         parseKubeProxyMetrics(lines);
         parseLastSync(lines);
       }),

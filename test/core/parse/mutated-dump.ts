@@ -5,10 +5,39 @@ import type { DumpParser } from '../../../core/parse/dump-lines.ts';
 
 const junk = fc.oneof(
   fc.string({ maxLength: 12 }),
-  fc.constantFrom('\n', '\r\n', '"', ' ', '=', '[', ']', '<', '>', '-', '0', '4294967296', '99999999999999999999', ':', ',', '/', '\u0000', '\uFFFD', '{', '}', 'src=', '-A', 'add'),
+  fc.constantFrom(
+    '\n',
+    '\r\n',
+    '"',
+    ' ',
+    '=',
+    '[',
+    ']',
+    '<',
+    '>',
+    '-',
+    '0',
+    '4294967296',
+    '99999999999999999999',
+    ':',
+    ',',
+    '/',
+    '\u0000',
+    '\uFFFD',
+    '{',
+    '}',
+    'src=',
+    '-A',
+    'add',
+  ),
 );
 
-const edit = fc.record({ kind: fc.constantFrom('cut', 'insert', 'overwrite', 'double', 'end'), at: fc.double({ min: 0, max: 1, noNaN: true }), length: fc.nat({ max: 40 }), text: junk });
+const edit = fc.record({
+  kind: fc.constantFrom('cut', 'insert', 'overwrite', 'double', 'end'),
+  at: fc.double({ min: 0, max: 1, noNaN: true }),
+  length: fc.nat({ max: 40 }),
+  text: junk,
+});
 
 /** One of the dumps with up to five edits. */
 export function mutatedDump(dumps: readonly string[]): fc.Arbitrary<string> {
@@ -33,7 +62,11 @@ export function mutatedDump(dumps: readonly string[]): fc.Arbitrary<string> {
 }
 
 /** A parser's answer does not depend on where the chunks of a dump end. */
-export function expectSameInChunks<Result>(make: () => DumpParser<Result>, text: string, sizes: readonly number[]): void {
+export function expectSameInChunks<Result>(
+  make: () => DumpParser<Result>,
+  text: string,
+  sizes: readonly number[],
+): void {
   const whole = make();
   whole.push(text);
   const chunked = make();
@@ -45,5 +78,6 @@ export function expectSameInChunks<Result>(make: () => DumpParser<Result>, text:
     at += size;
   }
   // A text that is not UTF-8 as bytes either is another text.
-  if (text.isWellFormed() && !text.includes('\u0000') && !text.startsWith('\uFEFF')) expect(chunked.end()).toEqual(whole.end());
+  if (text.isWellFormed() && !text.includes('\u0000') && !text.startsWith('\uFEFF'))
+    expect(chunked.end()).toEqual(whole.end());
 }

@@ -7,7 +7,8 @@ import { parseProcVirtualServers } from '../../../core/parse/proc-ip-vs.ts';
 import { parseListeningSocket } from '../../../core/parse/proc-sockets.ts';
 import { mutatedDump } from './mutated-dump.ts';
 
-const listen = '   0: 0100007F:7562 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 18563 1 0000000000000000 100 0 0 10 0';
+const listen =
+  '   0: 0100007F:7562 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 18563 1 0000000000000000 100 0 0 10 0';
 const fibTrie = `Main:
   +-- 0.0.0.0/0 3 0 5
      |-- 10.244.1.0
@@ -34,7 +35,8 @@ UDP  [fd00:0000:0000:0000:0000:0000:0000:0007]:0035 rr
 FWM  00000001 rr
 `;
 const bytes = fc.oneof(fc.uint8Array({ minLength: 4, maxLength: 4 }), fc.uint8Array({ minLength: 16, maxLength: 16 }));
-const hex = (each: readonly number[]): string => each.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join('');
+const hex = (each: readonly number[]): string =>
+  each.map((byte) => byte.toString(16).toUpperCase().padStart(2, '0')).join('');
 
 describe('parseListeningSocket', () => {
   it('reads a socket that listens, with whose it is', () => {
@@ -42,7 +44,13 @@ describe('parseListeningSocket', () => {
   });
 
   it('leaves out the heading, connections, and UDP sockets that are connected', () => {
-    expect(parseListeningSocket('  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode', 'TCP', 'LE')).toBeUndefined();
+    expect(
+      parseListeningSocket(
+        '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
+        'TCP',
+        'LE',
+      ),
+    ).toBeUndefined();
     expect(parseListeningSocket(listen.replace(' 0A ', ' 01 '), 'TCP', 'LE')).toBeUndefined();
     expect(parseListeningSocket(listen.replace(' 0A ', ' 01 '), 'UDP', 'LE')).toBeUndefined();
     expect(parseListeningSocket(listen.replace(' 0A ', ' 07 '), 'UDP', 'LE')).toMatchObject({ port: 30050 });
@@ -50,11 +58,22 @@ describe('parseListeningSocket', () => {
 
   it('reads any address of either family and byte order', () => {
     fc.assert(
-      fc.property(bytes, fc.integer({ min: 0, max: 65535 }), fc.constantFrom('LE' as const, 'BE' as const), (array, port, order) => {
-        const inWords = [...array].flatMap((_, index) => (order === 'BE' ? [array[index] ?? 0] : [array[(index & ~3) + 3 - (index & 3)] ?? 0]));
-        const line = `  12: ${hex(inWords)}:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1`;
-        expect(parseListeningSocket(line, 'TCP', order)).toEqual({ address: ipaddr.fromByteArray([...array]).toString(), port, uid: 0 });
-      }),
+      fc.property(
+        bytes,
+        fc.integer({ min: 0, max: 65535 }),
+        fc.constantFrom('LE' as const, 'BE' as const),
+        (array, port, order) => {
+          const inWords = [...array].flatMap((_, index) =>
+            order === 'BE' ? [array[index] ?? 0] : [array[(index & ~3) + 3 - (index & 3)] ?? 0],
+          );
+          const line = `  12: ${hex(inWords)}:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1`;
+          expect(parseListeningSocket(line, 'TCP', order)).toEqual({
+            address: ipaddr.fromByteArray([...array]).toString(),
+            port,
+            uid: 0,
+          });
+        },
+      ),
     );
   });
 
@@ -62,7 +81,9 @@ describe('parseListeningSocket', () => {
     fc.assert(
       fc.property(mutatedDump([listen]), (line) => {
         const socket = parseListeningSocket(line, 'TCP', 'LE');
-        expect(socket === undefined || (socket.port >= 0 && socket.port <= 65535 && ipaddr.isValid(socket.address))).toBe(true);
+        expect(
+          socket === undefined || (socket.port >= 0 && socket.port <= 65535 && ipaddr.isValid(socket.address)),
+        ).toBe(true);
       }),
     );
   });
@@ -74,14 +95,22 @@ describe('the addresses of /proc', () => {
   });
 
   it('have their interfaces in if_inet6', () => {
-    expect(parseIfInet6('fd000000000000000000000000000007 05 80 00 80 kube-ipvs0\n00000000000000000000000000000001 01 80 10 80       lo\n')).toEqual([
+    expect(
+      parseIfInet6(
+        'fd000000000000000000000000000007 05 80 00 80 kube-ipvs0\n00000000000000000000000000000001 01 80 10 80       lo\n',
+      ),
+    ).toEqual([
       { address: 'fd00::7', name: 'kube-ipvs0' },
       { address: '::1', name: 'lo' },
     ]);
   });
 
   it('are addresses, whatever the text', () => {
-    fc.assert(fc.property(mutatedDump([fibTrie]), (text) => { for (const address of parseLocalAddresses(text)) expect(ipaddr.isValid(address)).toBe(true); }));
+    fc.assert(
+      fc.property(mutatedDump([fibTrie]), (text) => {
+        for (const address of parseLocalAddresses(text)) expect(ipaddr.isValid(address)).toBe(true);
+      }),
+    );
   });
 });
 
@@ -94,6 +123,11 @@ describe('parseProcVirtualServers', () => {
   });
 
   it('gives valid addresses and ports of a mutated file', () => {
-    fc.assert(fc.property(mutatedDump([ipVs]), (text) => { for (const { address, port } of parseProcVirtualServers(text)) expect(ipaddr.isValid(address) && port <= 65535).toBe(true); }));
+    fc.assert(
+      fc.property(mutatedDump([ipVs]), (text) => {
+        for (const { address, port } of parseProcVirtualServers(text))
+          expect(ipaddr.isValid(address) && port <= 65535).toBe(true);
+      }),
+    );
   });
 });

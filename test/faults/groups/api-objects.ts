@@ -22,7 +22,11 @@ interface ApiFault {
 
 function apiFault({ name, does, expected, healthy, spec, pods, objects = [], inject, undo }: ApiFault): Fault {
   const own = (pods?.on ?? []).map((node) => serverPod(`${name}-${node.slice(-1)}`, name, node, pods?.options));
-  const healthyObjects = [service(name, { ...(pods === undefined ? {} : { selector: { app: name } }), ...spec }), ...own, ...objects];
+  const healthyObjects = [
+    service(name, { ...(pods === undefined ? {} : { selector: { app: name } }), ...spec }),
+    ...own,
+    ...objects,
+  ];
   return {
     name,
     does,
@@ -35,19 +39,43 @@ function apiFault({ name, does, expected, healthy, spec, pods, objects = [], inj
       return async () => {
         await undo?.(place, name);
         await place.apply(healthyObjects);
-        await untilReady(place, own.map(({ metadata }) => metadata.name));
+        await untilReady(
+          place,
+          own.map(({ metadata }) => metadata.name),
+        );
       };
     },
   };
 }
 
-const setReady = (pod: string, value: boolean) => async (place: Place): Promise<unknown> => {
-  const { node, ip } = await podAt(place, pod);
-  return place.node(node).exec(['curl', '--silent', '--fail', '--max-time', '5', '-X', 'POST', `http://${ip}:8080/ready?value=${String(value)}`]);
-};
+const setReady =
+  (pod: string, value: boolean) =>
+  async (place: Place): Promise<unknown> => {
+    const { node, ip } = await podAt(place, pod);
+    return place
+      .node(node)
+      .exec([
+        'curl',
+        '--silent',
+        '--fail',
+        '--max-time',
+        '5',
+        '-X',
+        'POST',
+        `http://${ip}:8080/ready?value=${String(value)}`,
+      ]);
+  };
 
 async function podAt(place: Place, name: string): Promise<{ node: string; ip: string }> {
-  const text = await place.kubectl(['-n', namespace, 'get', 'pod', name, '-o', 'jsonpath={.spec.nodeName} {.status.podIP}']);
+  const text = await place.kubectl([
+    '-n',
+    namespace,
+    'get',
+    'pod',
+    name,
+    '-o',
+    'jsonpath={.spec.nodeName} {.status.podIP}',
+  ]);
   const [node = '', ip = ''] = text.split(' ');
   return { node, ip };
 }
@@ -57,7 +85,11 @@ function handmadeSlice(of: string, suffix: string, endpoints: readonly unknown[]
   return {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name: `${of}-${suffix}`, namespace, labels: { 'kubernetes.io/service-name': of, 'endpointslice.kubernetes.io/managed-by': 'somebody' } },
+    metadata: {
+      name: `${of}-${suffix}`,
+      namespace,
+      labels: { 'kubernetes.io/service-name': of, 'endpointslice.kubernetes.io/managed-by': 'somebody' },
+    },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
     endpoints,
@@ -68,13 +100,16 @@ function handmadeSlice(of: string, suffix: string, endpoints: readonly unknown[]
 async function replaceService(place: Place, name: string, spec: Readonly<Record<string, unknown>>): Promise<void> {
   await deleteService(place, name);
   const made = service(name, spec);
-  await place.apply([{ ...made, spec: Object.fromEntries(Object.entries(made['spec'] ?? {}).filter(([, value]) => value !== null)) }]);
+  await place.apply([
+    { ...made, spec: Object.fromEntries(Object.entries(made['spec'] ?? {}).filter(([, value]) => value !== null)) },
+  ]);
 }
 
 async function deleteService(place: Place, name: string): Promise<void> {
   await place.kubectl(['-n', namespace, 'delete', 'service', name, '--ignore-not-found', '--wait=true']);
   await eventually(async () => {
-    if ((await place.endpoints(name)).slices.length > 0) throw new Error(`the EndpointSlices of ${name} are still there`);
+    if ((await place.endpoints(name)).slices.length > 0)
+      throw new Error(`the EndpointSlices of ${name} are still there`);
   }, 30);
 }
 
@@ -96,13 +131,19 @@ const faults: readonly Fault[] = [
     name: 'target-port-name-wrong',
     does: 'targetPort names the port htpp, and the pods call it http',
     expected: ['SVC-TARGETPORT-NAME'],
-    inject: async (place, name) => place.patch(`service/${name}`, { spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 'htpp' }] } }),
+    inject: async (place, name) =>
+      place.patch(`service/${name}`, {
+        spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 'htpp' }] },
+      }),
   }),
   apiFault({
     name: 'protocol-wrong',
     does: 'the port of the Service is TCP, and the pods have the target port over UDP',
     expected: ['SVC-PROTO'],
-    inject: async (place, name) => place.patch(`service/${name}`, { spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 5353 }] } }),
+    inject: async (place, name) =>
+      place.patch(`service/${name}`, {
+        spec: { ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 5353 }] },
+      }),
   }),
   apiFault({
     name: 'readiness-off',
@@ -135,14 +176,16 @@ const faults: readonly Fault[] = [
     expected: ['EPS-TERMINATING-ONLY', 'POD-NO-DRAIN'],
     pods: { on: ['node-c'], options: { args: ['--linger', '60s'], spec: { terminationGracePeriodSeconds: 90 } } },
     inject: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-c`, '--wait=false']),
-    undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-c`, '--force', '--grace-period=0', '--wait=true']),
+    undo: async (place, name) =>
+      place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-c`, '--force', '--grace-period=0', '--wait=true']),
   }),
   apiFault({
     name: 'pod-deleted-without-grace',
     does: 'one of two pods is deleted with --force --grace-period=0: the EndpointSlices and all nodes follow',
     expected: [],
     pods: { on: ['node-a', 'node-b'] },
-    inject: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-a`, '--force', '--grace-period=0', '--wait=true']),
+    inject: async (place, name) =>
+      place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-a`, '--force', '--grace-period=0', '--wait=true']),
   }),
   apiFault({
     name: 'pod-crashes',
@@ -150,18 +193,33 @@ const faults: readonly Fault[] = [
     expected: ['POD-RESTARTS'],
     pods: { on: ['node-a', 'node-b'] },
     inject: async (place, name) => {
-      const ctr = [place.cluster.programs.ctr, '--address', place.node('node-b').containerdSocket, '--namespace', 'k8s.io'] as const;
+      const ctr = [
+        place.cluster.programs.ctr,
+        '--address',
+        place.node('node-b').containerdSocket,
+        '--namespace',
+        'k8s.io',
+      ] as const;
       const filter = `labels."io.kubernetes.pod.name"==${name}-b,labels."io.cri-containerd.kind"==container`;
       const id = (await place.node('node-b').exec([...ctr, 'containers', 'list', '--quiet', filter])).stdout.trim();
       await place.node('node-b').exec([...ctr, 'tasks', 'kill', '--signal', 'SIGKILL', id]);
       await eventually(async () => {
-        const restarts = await place.kubectl(['-n', namespace, 'get', 'pod', `${name}-b`, '-o', 'jsonpath={.status.containerStatuses[0].restartCount}']);
+        const restarts = await place.kubectl([
+          '-n',
+          namespace,
+          'get',
+          'pod',
+          `${name}-b`,
+          '-o',
+          'jsonpath={.status.containerStatuses[0].restartCount}',
+        ]);
         if (Number(restarts) < 1) throw new Error(`${name}-b was not restarted yet`);
       }, 40);
       await untilReady(place, [`${name}-b`]);
     },
     // A restart is told for an hour; another pod has none.
-    undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-b`, '--force', '--grace-period=0', '--wait=true']),
+    undo: async (place, name) =>
+      place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-b`, '--force', '--grace-period=0', '--wait=true']),
   }),
   apiFault({
     name: 'headless',
@@ -174,7 +232,13 @@ const faults: readonly Fault[] = [
     name: 'external-name',
     does: 'the Service is made anew with type ExternalName',
     expected: ['SVC-NOT-PROXIED'],
-    inject: async (place, name) => replaceService(place, name, { type: 'ExternalName', externalName: 'auth.example.com', selector: null, ports: null }),
+    inject: async (place, name) =>
+      replaceService(place, name, {
+        type: 'ExternalName',
+        externalName: 'auth.example.com',
+        selector: null,
+        ports: null,
+      }),
     undo: deleteService,
   }),
   apiFault({
@@ -206,7 +270,10 @@ const faults: readonly Fault[] = [
     expected: ['SVC-LB-PENDING'],
     spec: { type: 'ClusterIP' },
     inject: async (place, name) => place.patch(`service/${name}`, { spec: { type: 'LoadBalancer' } }),
-    undo: async (place, name) => place.patch(`service/${name}`, { spec: { type: 'ClusterIP', allocateLoadBalancerNodePorts: null, externalTrafficPolicy: null } }),
+    undo: async (place, name) =>
+      place.patch(`service/${name}`, {
+        spec: { type: 'ClusterIP', allocateLoadBalancerNodePorts: null, externalTrafficPolicy: null },
+      }),
   }),
   apiFault({
     name: 'endpoint-in-two-slices',
@@ -214,7 +281,9 @@ const faults: readonly Fault[] = [
     expected: ['EPS-DUPLICATE'],
     inject: async (place, name) => {
       const { addresses } = await place.endpoints(name);
-      await place.apply([handmadeSlice(name, 'twice', [{ addresses: addresses.slice(0, 1), conditions: { ready: true } }])]);
+      await place.apply([
+        handmadeSlice(name, 'twice', [{ addresses: addresses.slice(0, 1), conditions: { ready: true } }]),
+      ]);
     },
     undo: async (place, name) => place.delete([handmadeSlice(name, 'twice', [])]),
   }),
@@ -225,7 +294,12 @@ const faults: readonly Fault[] = [
     inject: async (place, name) =>
       place.apply([
         handmadeSlice(name, 'gone', [
-          { addresses: ['10.244.1.250'], conditions: { ready: true }, nodeName: 'node-a', targetRef: { kind: 'Pod', namespace, name: 'long-gone', uid: '11111111-2222-3333-4444-555555555555' } },
+          {
+            addresses: ['10.244.1.250'],
+            conditions: { ready: true },
+            nodeName: 'node-a',
+            targetRef: { kind: 'Pod', namespace, name: 'long-gone', uid: '11111111-2222-3333-4444-555555555555' },
+          },
         ]),
       ]),
     undo: async (place, name) => place.delete([handmadeSlice(name, 'gone', [])]),
@@ -246,8 +320,19 @@ const faults: readonly Fault[] = [
       await replaceService(place, name, { selector: null });
       await place.apply([
         handmadeSlice(name, 'hints', [
-          { addresses: [(await podAt(place, 'web-a')).ip], conditions: { ready: true }, nodeName: 'node-a', zone: 'zone-a', hints: { forZones: [{ name: 'zone-a' }] } },
-          { addresses: [(await podAt(place, 'web-b')).ip], conditions: { ready: true }, nodeName: 'node-b', zone: 'zone-b' },
+          {
+            addresses: [(await podAt(place, 'web-a')).ip],
+            conditions: { ready: true },
+            nodeName: 'node-a',
+            zone: 'zone-a',
+            hints: { forZones: [{ name: 'zone-a' }] },
+          },
+          {
+            addresses: [(await podAt(place, 'web-b')).ip],
+            conditions: { ready: true },
+            nodeName: 'node-b',
+            zone: 'zone-b',
+          },
         ]),
       ]);
     },
@@ -262,7 +347,14 @@ const faults: readonly Fault[] = [
     expected: ['NP-DENY'],
     pods: { on: ['node-a', 'node-c'] },
     inject: async (place, name) =>
-      place.apply([{ apiVersion: 'networking.k8s.io/v1', kind: 'NetworkPolicy', metadata: { name, namespace }, spec: { podSelector: { matchLabels: { app: name } }, policyTypes: ['Ingress'] } }]),
+      place.apply([
+        {
+          apiVersion: 'networking.k8s.io/v1',
+          kind: 'NetworkPolicy',
+          metadata: { name, namespace },
+          spec: { podSelector: { matchLabels: { app: name } }, policyTypes: ['Ingress'] },
+        },
+      ]),
     undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'networkpolicy', name]),
   }),
   apiFault({
@@ -276,7 +368,11 @@ const faults: readonly Fault[] = [
           apiVersion: 'networking.k8s.io/v1',
           kind: 'NetworkPolicy',
           metadata: { name, namespace },
-          spec: { podSelector: { matchLabels: { app: name } }, policyTypes: ['Ingress'], ingress: [{ from: [{ podSelector: { matchLabels: { role: 'frontend' } } }] }] },
+          spec: {
+            podSelector: { matchLabels: { app: name } },
+            policyTypes: ['Ingress'],
+            ingress: [{ from: [{ podSelector: { matchLabels: { role: 'frontend' } } }] }],
+          },
         },
       ]),
     undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'networkpolicy', name]),

@@ -12,7 +12,12 @@ async function remake(place: Place, name: string, spec: Readonly<Record<string, 
   await untilReady(place, [name]);
 }
 
-function clientFault(name: string, does: string, id: string, spec: (clusterDns: string) => Readonly<Record<string, unknown>>): Fault {
+function clientFault(
+  name: string,
+  does: string,
+  id: string,
+  spec: (clusterDns: string) => Readonly<Record<string, unknown>>,
+): Fault {
   return {
     name,
     does,
@@ -31,14 +36,30 @@ export const clientDns: FaultGroup = {
   name: 'DNS of one client',
   graceSeconds: 0,
   faults: [
-    clientFault('resolv-conf-of-another-server', "the client's resolv.conf names a server that is not the cluster's (dnsPolicy None)", 'DNS-SEARCH', () => ({
-      dnsPolicy: 'None',
-      dnsConfig: { nameservers: ['192.0.2.53'], searches: [`${namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'], options: [{ name: 'ndots', value: '5' }] },
+    clientFault(
+      'resolv-conf-of-another-server',
+      "the client's resolv.conf names a server that is not the cluster's (dnsPolicy None)",
+      'DNS-SEARCH',
+      () => ({
+        dnsPolicy: 'None',
+        dnsConfig: {
+          nameservers: ['192.0.2.53'],
+          searches: [`${namespace}.svc.cluster.local`, 'svc.cluster.local', 'cluster.local'],
+          options: [{ name: 'ndots', value: '5' }],
+        },
+      }),
+    ),
+    clientFault(
+      'search-path-lost',
+      "the client's resolv.conf has no search domain of the cluster",
+      'DNS-SEARCH',
+      (clusterDns) => ({
+        dnsPolicy: 'None',
+        dnsConfig: { nameservers: [clusterDns], searches: ['example.com'], options: [{ name: 'ndots', value: '5' }] },
+      }),
+    ),
+    clientFault('dns-policy-default', "the client has dnsPolicy Default, and so the node's DNS", 'DNS-POLICY', () => ({
+      dnsPolicy: 'Default',
     })),
-    clientFault('search-path-lost', "the client's resolv.conf has no search domain of the cluster", 'DNS-SEARCH', (clusterDns) => ({
-      dnsPolicy: 'None',
-      dnsConfig: { nameservers: [clusterDns], searches: ['example.com'], options: [{ name: 'ndots', value: '5' }] },
-    })),
-    clientFault('dns-policy-default', "the client has dnsPolicy Default, and so the node's DNS", 'DNS-POLICY', () => ({ dnsPolicy: 'Default' })),
   ],
 };

@@ -29,7 +29,11 @@ export const clock: FaultGroup = {
       inject: async (place) => {
         const spec = await probeSpec();
         const library = '/usr/lib/libfaketime.so';
-        await give(place, { ...spec, files: [...spec.files, { path: library, from: faketime, mode: 0o644 }], env: [...(spec.env ?? []), `LD_PRELOAD=${library}`, 'FAKETIME=+30s', 'DONT_FAKE_MONOTONIC=1'] });
+        await give(place, {
+          ...spec,
+          files: [...spec.files, { path: library, from: faketime, mode: 0o644 }],
+          env: [...(spec.env ?? []), `LD_PRELOAD=${library}`, 'FAKETIME=+30s', 'DONT_FAKE_MONOTONIC=1'],
+        });
         return async () => give(place, spec);
       },
     },

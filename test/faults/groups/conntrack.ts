@@ -7,12 +7,15 @@ import { namespace, type Place } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 import { clientPod, serverPod, service } from '../workload.ts';
 
-const udp = (name: string): Fault['objects'] => [service(name, { ports: [{ name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP' }] })];
+const udp = (name: string): Fault['objects'] => [
+  service(name, { ports: [{ name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP' }] }),
+];
 
 /** Entries that nobody answers go after 30 s; on these nodes they stay until the fault is taken away. */
 async function keepEntries(place: Place, node: string): Promise<() => Promise<unknown>> {
   const timeout = '/proc/sys/net/netfilter/nf_conntrack_udp_timeout';
-  const write = async (seconds: string): Promise<unknown> => place.node(node).exec(['sh', '-c', `echo ${seconds} > ${timeout}`]);
+  const write = async (seconds: string): Promise<unknown> =>
+    place.node(node).exec(['sh', '-c', `echo ${seconds} > ${timeout}`]);
   const { stdout } = await place.node(node).exec(['cat', timeout]);
   await write('300');
   return async () => write(stdout.trim());
@@ -20,7 +23,22 @@ async function keepEntries(place: Place, node: string): Promise<() => Promise<un
 
 /** Datagrams from a pod of the node, each from a port of its own, whether they are answered or not. */
 async function sendDatagrams(place: Place, client: string, address: string): Promise<void> {
-  await place.kubectl(['-n', namespace, 'exec', client, '--', '/testpod', 'connect', '--udp', '--count', '2', '--timeout', '300ms', '--to', `${address}:53`]);
+  await place.kubectl([
+    '-n',
+    namespace,
+    'exec',
+    client,
+    '--',
+    '/testpod',
+    'connect',
+    '--udp',
+    '--count',
+    '2',
+    '--timeout',
+    '300ms',
+    '--to',
+    `${address}:53`,
+  ]);
 }
 
 async function deleteEntries(place: Place, node: string, ...filter: string[]): Promise<void> {
@@ -96,16 +114,33 @@ export const conntrack: FaultGroup = {
         const address = await place.clusterIp('tcp-gone');
         // Enough connections that some go to the pod that is removed; they are held until the client is deleted.
         const client = clientPod('client-held', 'node-a', {
-          containers: [{ name: 'client', image: testpodImage, imagePullPolicy: 'Never', args: ['connect', '--count', '12', '--hold', '300s', '--to', `${address}:80`] }],
+          containers: [
+            {
+              name: 'client',
+              image: testpodImage,
+              imagePullPolicy: 'Never',
+              args: ['connect', '--count', '12', '--hold', '300s', '--to', `${address}:80`],
+            },
+          ],
         });
         await place.apply([client]);
         await eventually(async () => {
           const answers = await place.kubectl(['-n', namespace, 'logs', 'client-held']);
-          if (answers.split('"ok":true').length !== 13) throw new Error(`client-held has not made its connections: ${answers}`);
+          if (answers.split('"ok":true').length !== 13)
+            throw new Error(`client-held has not made its connections: ${answers}`);
         }, 30);
         await place.patch('pod/tcp-gone-b', { metadata: { labels: { serves: 'no' } } });
         return async () => {
-          await place.kubectl(['-n', namespace, 'delete', 'pod', 'client-held', '--force', '--grace-period=0', '--wait=true']);
+          await place.kubectl([
+            '-n',
+            namespace,
+            'delete',
+            'pod',
+            'client-held',
+            '--force',
+            '--grace-period=0',
+            '--wait=true',
+          ]);
           await place.patch('pod/tcp-gone-b', { metadata: { labels: { serves: 'yes' } } });
           await deleteEntries(place, 'node-a', '-p', 'tcp', '--orig-dst', address);
         };
@@ -132,8 +167,12 @@ export const conntrackFull: FaultGroup = {
           return `-I -s ${source} -d 198.19.0.1 -p udp --sport ${String(1024 + (index & 127))} --dport 9 --timeout 300 -u ASSURED`;
         });
         // It opens its input anew, which it can of a pipe.
-        await on.exec(['sh', '-c', 'cat | conntrack --load-file -'], { input: `${lines.join('\n')}\n`, timeout: 120_000 });
-        return async () => on.exec(['conntrack', '-D', '-p', 'udp', '--orig-dst', '198.19.0.1'], { timeout: 120_000, reject: false });
+        await on.exec(['sh', '-c', 'cat | conntrack --load-file -'], {
+          input: `${lines.join('\n')}\n`,
+          timeout: 120_000,
+        });
+        return async () =>
+          on.exec(['conntrack', '-D', '-p', 'udp', '--orig-dst', '198.19.0.1'], { timeout: 120_000, reject: false });
       },
     },
   ],

@@ -19,9 +19,25 @@ export async function coreDnsReady(place: Place): Promise<void> {
 
 /** Starts CoreDNS anew with an edited Corefile; the undo gives it back the old one. */
 async function withCorefile(place: Place, edit: (corefile: string) => string): Promise<() => Promise<unknown>> {
-  const corefile = await place.kubectl(['-n', 'kube-system', 'get', 'configmap', 'coredns', '-o', 'jsonpath={.data.Corefile}']);
+  const corefile = await place.kubectl([
+    '-n',
+    'kube-system',
+    'get',
+    'configmap',
+    'coredns',
+    '-o',
+    'jsonpath={.data.Corefile}',
+  ]);
   const write = async (text: string): Promise<void> => {
-    await place.kubectl(['-n', 'kube-system', 'patch', 'configmap', 'coredns', '--patch', JSON.stringify({ data: { Corefile: text } })]);
+    await place.kubectl([
+      '-n',
+      'kube-system',
+      'patch',
+      'configmap',
+      'coredns',
+      '--patch',
+      JSON.stringify({ data: { Corefile: text } }),
+    ]);
     await place.kubectl(['-n', 'kube-system', 'rollout', 'restart', 'deployment/coredns']);
     await coreDnsReady(place);
   };
@@ -37,7 +53,8 @@ export const dns: readonly FaultGroup[] = [
     inject: async (place) => {
       await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=0']);
       await eventually(async () => {
-        if ((await place.endpoints('kube-system/kube-dns')).addresses.length > 0) throw new Error('CoreDNS still has endpoints');
+        if ((await place.endpoints('kube-system/kube-dns')).addresses.length > 0)
+          throw new Error('CoreDNS still has endpoints');
       }, 30);
       return async () => {
         await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
@@ -49,24 +66,32 @@ export const dns: readonly FaultGroup[] = [
     name: 'dns-of-one-namespace',
     does: 'CoreDNS is told to serve the namespace default alone: it does not know the names of other Services',
     expected: nodes.map((node) => `DNS-NXDOMAIN ${node}`),
-    inject: async (place) => withCorefile(place, (corefile) => corefile.replace('pods insecure', 'pods insecure\n            namespaces default')),
+    inject: async (place) =>
+      withCorefile(place, (corefile) =>
+        corefile.replace('pods insecure', 'pods insecure\n            namespaces default'),
+      ),
   }),
-  group({
-    name: 'dns-answer-of-before',
-    does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
-    expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
-    inject: async (place) => {
-      // One server alone, so that every node gets the answer that is kept.
-      await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=1']);
-      const undo = await withCorefile(place, (corefile) => corefile.replace('ttl 5', 'ttl 3600').replace('cache 5', 'cache 3600'));
-      await place.findings([own]);
-      await place.kubectl(['-n', namespace, 'delete', 'service', own, '--wait=true']);
-      await place.apply([service(own)]);
-      return async () => {
-        await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
-        await undo();
-      };
+  group(
+    {
+      name: 'dns-answer-of-before',
+      does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
+      expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
+      inject: async (place) => {
+        // One server alone, so that every node gets the answer that is kept.
+        await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=1']);
+        const undo = await withCorefile(place, (corefile) =>
+          corefile.replace('ttl 5', 'ttl 3600').replace('cache 5', 'cache 3600'),
+        );
+        await place.findings([own]);
+        await place.kubectl(['-n', namespace, 'delete', 'service', own, '--wait=true']);
+        await place.apply([service(own)]);
+        return async () => {
+          await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
+          await undo();
+        };
+      },
+      // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
     },
-    // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
-  }, 36),
+    36,
+  ),
 ];

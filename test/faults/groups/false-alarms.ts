@@ -10,14 +10,26 @@ const switched = service('false-switched');
 
 /** 100 endpoints in each EndpointSlice, as the controller writes them, with addresses that no pod has. */
 const manyEndpoints: readonly KubernetesObject[] = [
-  { apiVersion: 'v1', kind: 'Service', metadata: { name: 'false-many', namespace }, spec: { ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }] } },
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { name: 'false-many', namespace },
+    spec: { ports: [{ name: 'http', port: 80, targetPort: 8080, protocol: 'TCP' }] },
+  },
   ...[0, 1, 2].map((part): KubernetesObject => ({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
-    metadata: { name: `false-many-${String(part)}`, namespace, labels: { 'kubernetes.io/service-name': 'false-many', 'endpointslice.kubernetes.io/managed-by': 'faults' } },
+    metadata: {
+      name: `false-many-${String(part)}`,
+      namespace,
+      labels: { 'kubernetes.io/service-name': 'false-many', 'endpointslice.kubernetes.io/managed-by': 'faults' },
+    },
     addressType: 'IPv4',
     ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: Array.from({ length: 100 }, (_, index) => ({ addresses: [`10.244.${String(200 + part)}.${String(index + 1)}`], conditions: { ready: true } })),
+    endpoints: Array.from({ length: 100 }, (_, index) => ({
+      addresses: [`10.244.${String(200 + part)}.${String(index + 1)}`],
+      conditions: { ready: true },
+    })),
   })),
 ];
 
@@ -27,8 +39,12 @@ const hold = '/run/svctrace/hold-lock';
 
 /** How often kube-proxy failed to write, by its own count. */
 async function failuresOf(place: Place): Promise<number> {
-  const { stdout } = await place.node(locked).exec(['curl', '--silent', '--max-time', '5', 'http://127.0.0.1:10249/metrics']);
-  return [...stdout.matchAll(/^kubeproxy_sync_proxy_rules_iptables_(?:partial_)?restore_failures_total\S* (\S+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+  const { stdout } = await place
+    .node(locked)
+    .exec(['curl', '--silent', '--max-time', '5', 'http://127.0.0.1:10249/metrics']);
+  return [
+    ...stdout.matchAll(/^kubeproxy_sync_proxy_rules_iptables_(?:partial_)?restore_failures_total\S* (\S+)$/gm),
+  ].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 const nothing = (fault: Omit<Fault, 'expected'>): Fault => ({ ...fault, expected: [] });
@@ -41,7 +57,9 @@ export const falseAlarms: FaultGroup = {
       name: 'port-name-of-63-letters',
       does: "a port's name has 63 letters, so that its SRV label would have 64 octets with the underscore",
       service: 'false-long-port',
-      objects: [service('false-long-port', { ports: [{ name: 'p'.repeat(63), port: 80, targetPort: 8080, protocol: 'TCP' }] })],
+      objects: [
+        service('false-long-port', { ports: [{ name: 'p'.repeat(63), port: 80, targetPort: 8080, protocol: 'TCP' }] }),
+      ],
       inject: async () => async () => undefined,
     }),
     nothing({
@@ -68,7 +86,11 @@ export const falseAlarms: FaultGroup = {
       service: 'false-switched',
       objects: [switched],
       inject: async (place) => {
-        await place.patch('service/false-switched', { spec: { type: 'ExternalName', externalName: 'auth.example.com', clusterIP: null, clusterIPs: null } }, 'merge');
+        await place.patch(
+          'service/false-switched',
+          { spec: { type: 'ExternalName', externalName: 'auth.example.com', clusterIP: null, clusterIPs: null } },
+          'merge',
+        );
         await sleep(3000);
         await place.patch('service/false-switched', { spec: { type: 'ClusterIP', externalName: null } }, 'merge');
         return async () => undefined;
@@ -82,7 +104,12 @@ export const falseAlarms: FaultGroup = {
       inject: async (place) => {
         const before = await failuresOf(place);
         await place.node(locked).exec(['touch', hold]);
-        const holding = place.node(locked).exec(['flock', '/run/xtables.lock', 'sh', '-c', `while [ -e ${hold} ]; do sleep 0.2; done`], { reject: false, timeout: 90_000 });
+        const holding = place
+          .node(locked)
+          .exec(['flock', '/run/xtables.lock', 'sh', '-c', `while [ -e ${hold} ]; do sleep 0.2; done`], {
+            reject: false,
+            timeout: 90_000,
+          });
         try {
           await place.apply([service('false-lock-trigger')]);
           await eventually(async () => {
@@ -94,7 +121,8 @@ export const falseAlarms: FaultGroup = {
         }
         await eventually(async () => {
           const { stdout } = await place.node(locked).exec(['iptables', '--wait', '-t', 'nat', '-S']);
-          if (!stdout.includes(`${namespace}/false-lock-trigger`)) throw new Error('kube-proxy has not written the new Service yet');
+          if (!stdout.includes(`${namespace}/false-lock-trigger`))
+            throw new Error('kube-proxy has not written the new Service yet');
         }, 60);
         return async () => place.kubectl(['-n', namespace, 'delete', 'service', 'false-lock-trigger', '--wait=false']);
       },

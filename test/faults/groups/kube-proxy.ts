@@ -83,7 +83,9 @@ export const kubeProxyAsleep: FaultGroup = {
       does: 'kube-proxy is stopped with SIGSTOP on all nodes, and then the only pod is replaced by another one',
       service: asleep,
       objects: [service(asleep, { selector: { app: asleep } }), serverPod(`${asleep}-b`, asleep, 'node-b')],
-      expected: ['node-a', 'node-b', 'node-c'].flatMap((node) => [`KP-NO-ANSWER ${node}`, `RULE-EP-MISSING ${node}`, `RULE-EP-STALE ${node}`]).sort(),
+      expected: ['node-a', 'node-b', 'node-c']
+        .flatMap((node) => [`KP-NO-ANSWER ${node}`, `RULE-EP-MISSING ${node}`, `RULE-EP-STALE ${node}`])
+        .sort(),
       inject: async (place) => {
         for (const node of place.cluster.nodes) node.pauseKubeProxy();
         const undo = async (): Promise<void> => {
@@ -96,7 +98,8 @@ export const kubeProxyAsleep: FaultGroup = {
           await eventually(async () => {
             const [pod] = await place.pods(asleep);
             const { addresses } = await place.endpoints(asleep);
-            if (pod === undefined || addresses.join() !== pod.ip) throw new Error('the EndpointSlice has not followed yet');
+            if (pod === undefined || addresses.join() !== pod.ip)
+              throw new Error('the EndpointSlice has not followed yet');
           }, 30);
         } catch (error) {
           await undo();

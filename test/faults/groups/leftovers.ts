@@ -10,7 +10,11 @@ const own = 'leftovers';
 async function natRulesOfNodeA(place: Place): Promise<string> {
   const { stdout } = await place.node('node-a').exec(['iptables-nft-save', '-t', 'nat']);
   // Counters of nfacct are objects of their own, which another node does not have.
-  const lines = stdout.split('\n').filter((line) => /^(:KUBE-|-A (KUBE-|PREROUTING |OUTPUT |POSTROUTING ))/.test(line) && !line.includes('-m nfacct'));
+  const lines = stdout
+    .split('\n')
+    .filter(
+      (line) => /^(:KUBE-|-A (KUBE-|PREROUTING |OUTPUT |POSTROUTING ))/.test(line) && !line.includes('-m nfacct'),
+    );
   return ['*nat', ...lines.map((line) => line.replace(/\[\d+:\d+\]/, '[0:0]')), 'COMMIT', ''].join('\n');
 }
 
@@ -19,7 +23,14 @@ async function clearNat(place: Place, node: string, program: string): Promise<vo
   for (const args of ['-F', '-X']) await place.node(node).exec([program, '--wait', '-t', 'nat', args]);
 }
 
-function leftover(fault: Pick<Fault, 'name' | 'does'> & { readonly node: string; readonly id: string; readonly make: (place: Place) => Promise<unknown>; readonly clear: (place: Place) => Promise<unknown> }): Fault {
+function leftover(
+  fault: Pick<Fault, 'name' | 'does'> & {
+    readonly node: string;
+    readonly id: string;
+    readonly make: (place: Place) => Promise<unknown>;
+    readonly clear: (place: Place) => Promise<unknown>;
+  },
+): Fault {
   const { name, does, node, id, make, clear } = fault;
   return {
     name,
@@ -55,7 +66,8 @@ export const leftovers: FaultGroup = {
       does: "the nat rules of the iptables mode are there beside the nftables mode's table",
       node: 'node-b',
       id: 'KP-MODE-LEFTOVER',
-      make: async (place) => place.node('node-b').exec(['iptables-nft-restore', '--noflush'], { input: await natRulesOfNodeA(place) }),
+      make: async (place) =>
+        place.node('node-b').exec(['iptables-nft-restore', '--noflush'], { input: await natRulesOfNodeA(place) }),
       clear: async (place) => clearNat(place, 'node-b', 'iptables-nft'),
     }),
     leftover({
@@ -63,7 +75,8 @@ export const leftovers: FaultGroup = {
       does: "kube-proxy's rules are in nf_tables as well as in legacy, as after a change of the backend without a reboot",
       node: 'node-c',
       id: 'RULE-LEGACY+NFT',
-      make: async (place) => place.node('node-c').exec(['iptables-nft-restore', '--noflush'], { input: await natRulesOfNodeA(place) }),
+      make: async (place) =>
+        place.node('node-c').exec(['iptables-nft-restore', '--noflush'], { input: await natRulesOfNodeA(place) }),
       clear: async (place) => clearNat(place, 'node-c', 'iptables-nft'),
     }),
   ],

@@ -41,7 +41,9 @@ function mistake({ name, spec = {}, objects = [], expected, inject, ...rest }: M
   };
 }
 
-const servicePort = (targetPort: number | string, protocol = 'TCP'): Readonly<Record<string, unknown>> => ({ spec: { ports: [{ name: 'http', port: 80, protocol, targetPort }] } });
+const servicePort = (targetPort: number | string, protocol = 'TCP'): Readonly<Record<string, unknown>> => ({
+  spec: { ports: [{ name: 'http', port: 80, protocol, targetPort }] },
+});
 
 /** Selects by `team` alone, which pods of both workloads have. */
 const widen = async (place: Place, name: string): Promise<Undo> => {
@@ -72,7 +74,12 @@ function workload(name: string, team: string, node: string, port = 8080, portNam
               imagePullPolicy: 'Never',
               args: ['serve', '--port', String(port)],
               ports: [{ name: portName, containerPort: port }],
-              readinessProbe: { httpGet: { path: '/healthz', port }, periodSeconds: 1, timeoutSeconds: 3, failureThreshold: 3 },
+              readinessProbe: {
+                httpGet: { path: '/healthz', port },
+                periodSeconds: 1,
+                timeoutSeconds: 3,
+                failureThreshold: 3,
+              },
             },
           ],
         },
@@ -81,12 +88,23 @@ function workload(name: string, team: string, node: string, port = 8080, portNam
   };
 }
 
-const twoWorkloads = (name: string, port: number, portName?: string): readonly KubernetesObject[] => [workload(name, name, 'node-a'), workload(`${name}-other`, name, 'node-c', port, portName)];
+const twoWorkloads = (name: string, port: number, portName?: string): readonly KubernetesObject[] => [
+  workload(name, name, 'node-a'),
+  workload(`${name}-other`, name, 'node-c', port, portName),
+];
 
 /** A pod with the programs of the machine, which connect from within it. */
 const toolsPod = (node: string): KubernetesObject =>
   clientPod(`tools-${node.slice(-1)}`, node, {
-    containers: [{ name: 'client', image: testpodImage, imagePullPolicy: 'Never', args: ['sleep'], volumeMounts: ['bin', 'lib', 'lib64'].map((name) => ({ name, mountPath: `/${name}`, readOnly: true })) }],
+    containers: [
+      {
+        name: 'client',
+        image: testpodImage,
+        imagePullPolicy: 'Never',
+        args: ['sleep'],
+        volumeMounts: ['bin', 'lib', 'lib64'].map((name) => ({ name, mountPath: `/${name}`, readOnly: true })),
+      },
+    ],
     volumes: ['bin', 'lib', 'lib64'].map((name) => ({ name, hostPath: { path: `/usr/${name}` } })),
   });
 
@@ -96,7 +114,23 @@ async function podIp(place: Place, name: string): Promise<string> {
 
 /** Attempts of a client's pod, of which some may fail. */
 async function attempts(place: Place, client: string, to: string, count: number): Promise<void> {
-  await place.kubectl(['-n', namespace, 'exec', client, '--', '/testpod', 'connect', '--count', String(count), '--timeout', '1s', '--to', to]).catch(() => undefined);
+  await place
+    .kubectl([
+      '-n',
+      namespace,
+      'exec',
+      client,
+      '--',
+      '/testpod',
+      'connect',
+      '--count',
+      String(count),
+      '--timeout',
+      '1s',
+      '--to',
+      to,
+    ])
+    .catch(() => undefined);
 }
 
 /** A rule that is taken away by the same words. */
@@ -117,28 +151,38 @@ async function together(undos: readonly Promise<Undo>[]): Promise<Undo> {
   return async () => Promise.all(made.map(async (undo) => undo()));
 }
 
-const servers = (name: string, nodes: readonly string[]): readonly KubernetesObject[] => nodes.map((node) => serverPod(`${name}-${node.slice(-1)}`, name, node));
+const servers = (name: string, nodes: readonly string[]): readonly KubernetesObject[] =>
+  nodes.map((node) => serverPod(`${name}-${node.slice(-1)}`, name, node));
 
 const faults: readonly Fault[] = [
   mistake({
     name: 'target-port-number-undeclared',
     does: 'targetPort becomes 9999, and the containers declare 8080',
     expected: ['SVC-TARGETPORT-UNDECLARED'],
-    inject: async (place, name) => { await place.patch(`service/${name}`, servicePort(9999)); return undefined; },
+    inject: async (place, name) => {
+      await place.patch(`service/${name}`, servicePort(9999));
+      return undefined;
+    },
   }),
   mistake({
     name: 'target-port-number-of-udp-undeclared',
     does: 'the targetPort of a UDP port becomes 5354, and the containers declare 5353',
     spec: { ports: [{ name: 'http', port: 80, protocol: 'UDP', targetPort: 5353 }] },
     expected: ['SVC-TARGETPORT-UNDECLARED'],
-    inject: async (place, name) => { await place.patch(`service/${name}`, servicePort(5354, 'UDP')); return undefined; },
+    inject: async (place, name) => {
+      await place.patch(`service/${name}`, servicePort(5354, 'UDP'));
+      return undefined;
+    },
   }),
   mistake({
     name: 'target-port-number-refused',
     does: 'targetPort becomes 9999, and the nodes connect',
     connect: 'nodes',
     expected: ['SVC-TARGETPORT-CLOSED', 'SVC-TARGETPORT-UNDECLARED'],
-    inject: async (place, name) => { await place.patch(`service/${name}`, servicePort(9999)); return undefined; },
+    inject: async (place, name) => {
+      await place.patch(`service/${name}`, servicePort(9999));
+      return undefined;
+    },
   }),
   mistake({
     name: 'selector-of-two-workloads',
@@ -160,7 +204,10 @@ const faults: readonly Fault[] = [
   mistake({
     name: 'selector-of-two-workloads-by-name',
     does: 'the selector takes in the pods of another Deployment, which call their port web, and targetPort is http',
-    spec: { selector: { app: 'selector-of-two-workloads-by-name' }, ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 'http' }] },
+    spec: {
+      selector: { app: 'selector-of-two-workloads-by-name' },
+      ports: [{ name: 'http', port: 80, protocol: 'TCP', targetPort: 'http' }],
+    },
     objects: twoWorkloads('selector-of-two-workloads-by-name', 8080, 'web'),
     expected: ['SVC-MIXED-WORKLOADS (warning)', 'SVC-TARGETPORT-PARTIAL'],
     inject: widen,
@@ -183,7 +230,9 @@ const faults: readonly Fault[] = [
       await place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } });
       const address = await place.clusterIp(name);
       // kube-proxy waits a second before it writes.
-      await new Promise((resolve) => { setTimeout(resolve, 3000); });
+      await new Promise((resolve) => {
+        setTimeout(resolve, 3000);
+      });
       await attempts(place, 'client-c', `${address}:80`, 2);
       return undefined;
     },
@@ -195,7 +244,10 @@ const faults: readonly Fault[] = [
     objects: servers('internal-local-for-the-client', ['node-a']),
     client: 'client-b',
     expected: ['RULE-LOCAL-DROP (error)'],
-    inject: async (place, name) => { await place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } }); return undefined; },
+    inject: async (place, name) => {
+      await place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } });
+      return undefined;
+    },
   }),
   mistake({
     name: 'endpoint-that-does-not-answer-a-client',
@@ -208,7 +260,9 @@ const faults: readonly Fault[] = [
       await attempts(place, 'client-a', `${await place.clusterIp(name)}:80`, 2);
       return async () => {
         await undo();
-        await place.node('node-a').exec(['conntrack', '-D', '-p', 'tcp', '--orig-dst', await place.clusterIp(name)], { reject: false });
+        await place
+          .node('node-a')
+          .exec(['conntrack', '-D', '-p', 'tcp', '--orig-dst', await place.clusterIp(name)], { reject: false });
       };
     },
   }),
@@ -247,7 +301,10 @@ const faults: readonly Fault[] = [
     expected: ['PROBE-FAIL-CLIENT node-b'],
     inject: async (place, name) => {
       const on = place.node('node-b');
-      await nft(on, `table ip svctrace_pod {\n\tchain first { type filter hook prerouting priority -150; policy accept;\n\t\tip saddr ${await podIp(place, 'tools-b')} ip daddr ${await place.clusterIp(name)} drop\n\t}\n}`);
+      await nft(
+        on,
+        `table ip svctrace_pod {\n\tchain first { type filter hook prerouting priority -150; policy accept;\n\t\tip saddr ${await podIp(place, 'tools-b')} ip daddr ${await place.clusterIp(name)} drop\n\t}\n}`,
+      );
       return async () => nft(on, 'delete table ip svctrace_pod');
     },
   }),
@@ -259,7 +316,14 @@ const faults: readonly Fault[] = [
     client: 'tools-a',
     connect: 'pod',
     expected: ['PROBE-FAIL-CLIENT node-a'],
-    inject: async (place, name) => rule(place, 'node-a', 'filter', 'FORWARD', `-s ${await podIp(place, 'tools-a')}/32 -d ${await podIp(place, `${name}-b`)}/32 -p tcp -j DROP`),
+    inject: async (place, name) =>
+      rule(
+        place,
+        'node-a',
+        'filter',
+        'FORWARD',
+        `-s ${await podIp(place, 'tools-a')}/32 -d ${await podIp(place, `${name}-b`)}/32 -p tcp -j DROP`,
+      ),
   }),
   mistake({
     name: 'pod-redirected-at-prerouting',
@@ -269,7 +333,14 @@ const faults: readonly Fault[] = [
     client: 'tools-c',
     connect: 'pod',
     expected: ['PROBE-FAIL-CLIENT node-c'],
-    inject: async (place, name) => rule(place, 'node-c', 'nat', 'PREROUTING', `-s ${await podIp(place, 'tools-c')}/32 -d ${await place.clusterIp(name)}/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9`),
+    inject: async (place, name) =>
+      rule(
+        place,
+        'node-c',
+        'nat',
+        'PREROUTING',
+        `-s ${await podIp(place, 'tools-c')}/32 -d ${await place.clusterIp(name)}/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 9`,
+      ),
   }),
 ];
 

@@ -47,11 +47,17 @@ function groupOf(name: string, faults: readonly NodeFault[]): FaultGroup {
 /** Drops what goes to the pods of the Service, in a hook of the table; the address family and the port are those of the pods. */
 async function dropToPods(place: Place, node: string, name: string, table: string, chain: string): Promise<void> {
   const { addresses } = await place.endpoints(name);
-  for (const address of addresses) await iptables(place.node(node), table, `-I ${chain} -d ${address}/32 -p tcp -m tcp --dport 8080 -m comment --comment "an admin was here" -j DROP`);
+  for (const address of addresses)
+    await iptables(
+      place.node(node),
+      table,
+      `-I ${chain} -d ${address}/32 -p tcp -m tcp --dport 8080 -m comment --comment "an admin was here" -j DROP`,
+    );
 }
 
 async function deleteForeign(place: Place, node: string, table: string, chain: string): Promise<void> {
-  for (const rule of await rulesOf(place.node(node), table, chain)) if (rule.includes('an admin was here')) await deleteRule(place.node(node), table, rule);
+  for (const rule of await rulesOf(place.node(node), table, chain))
+    if (rule.includes('an admin was here')) await deleteRule(place.node(node), table, rule);
 }
 
 export const rulesOfNodes: readonly FaultGroup[] = [
@@ -61,7 +67,12 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       does: 'the rule that leads PREROUTING of the nat table to KUBE-SERVICES is deleted',
       node: 'node-a',
       ids: ['RULE-NO-JUMP'],
-      edit: async (place, node) => deleteRule(place.node(node), 'nat', only(await rulesOf(place.node(node), 'nat', 'PREROUTING'), '-j KUBE-SERVICES')),
+      edit: async (place, node) =>
+        deleteRule(
+          place.node(node),
+          'nat',
+          only(await rulesOf(place.node(node), 'nat', 'PREROUTING'), '-j KUBE-SERVICES'),
+        ),
     },
     {
       name: 'nat-prerouting-emptied',
@@ -120,7 +131,10 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       ids: ['RULE-FOREIGN'],
       edit: async (place, node, name) => {
         const { addresses } = await place.endpoints(name);
-        await nft(place.node(node), `table ip ${foreignTable} { chain forward { type filter hook forward priority -10; policy accept; ip daddr { ${addresses.join(', ')} } tcp dport 8080 drop; }; }`);
+        await nft(
+          place.node(node),
+          `table ip ${foreignTable} { chain forward { type filter hook forward priority -10; policy accept; ip daddr { ${addresses.join(', ')} } tcp dport 8080 drop; }; }`,
+        );
       },
       undo: async (place, node) => nft(place.node(node), `delete table ip ${foreignTable}`),
     },
@@ -129,7 +143,12 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       does: "somebody drops packets to the Service's cluster IP in PREROUTING of the raw table",
       node: 'node-c',
       ids: ['RULE-FOREIGN'],
-      edit: async (place, node, name) => iptables(place.node(node), 'raw', `-I PREROUTING -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "an admin was here" -j DROP`),
+      edit: async (place, node, name) =>
+        iptables(
+          place.node(node),
+          'raw',
+          `-I PREROUTING -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "an admin was here" -j DROP`,
+        ),
       undo: async (place, node) => deleteForeign(place, node, 'raw', 'PREROUTING'),
     },
   ]),
@@ -163,7 +182,12 @@ export const rulesOfNodes: readonly FaultGroup[] = [
       node: 'node-c',
       ids: ['RULE-FOREIGN'],
       edit: async (place, node) => {
-        for (const protocol of ['udp', 'tcp']) await iptables(place.node(node), 'filter', `-A FORWARD -p ${protocol} -m ${protocol} --dport 1053 -m comment --comment "an admin was here" -j ACCEPT`);
+        for (const protocol of ['udp', 'tcp'])
+          await iptables(
+            place.node(node),
+            'filter',
+            `-A FORWARD -p ${protocol} -m ${protocol} --dport 1053 -m comment --comment "an admin was here" -j ACCEPT`,
+          );
         await iptables(place.node(node), 'filter', '-P FORWARD DROP');
       },
       undo: async (place, node) => {

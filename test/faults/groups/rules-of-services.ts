@@ -1,5 +1,16 @@
 /** Rules of one Service that somebody edits by hand: each fault has a Service of its own, on one node. */
-import { replaceRule, chainOf, deleteRule, endpointRules, entryRule, iptables, only, rulesOf, serviceChain, targetOf } from '../iptables-edits.ts';
+import {
+  replaceRule,
+  chainOf,
+  deleteRule,
+  endpointRules,
+  entryRule,
+  iptables,
+  only,
+  rulesOf,
+  serviceChain,
+  targetOf,
+} from '../iptables-edits.ts';
 import { nft, nftBalancer, nftBalanceTo, nftServiceChain } from '../nft-edits.ts';
 import type { Fault, FaultGroup, Undo } from '../fault.ts';
 import type { Place } from '../place.ts';
@@ -57,7 +68,8 @@ const iptablesFaults: readonly Fault[] = [
     name: 'endpoint-rule-deleted',
     does: 'the rule of the second of three endpoints is deleted from the KUBE-SVC chain',
     ids: ['RULE-EP-MISSING'],
-    edit: async (place, node, name) => deleteRule(place.node(node), 'nat', (await endpointRules(place.node(node), name))[1] ?? ''),
+    edit: async (place, node, name) =>
+      deleteRule(place.node(node), 'nat', (await endpointRules(place.node(node), name))[1] ?? ''),
   }),
   ...onNodes(iptablesNodes, {
     name: 'foreign-endpoint-added',
@@ -66,7 +78,11 @@ const iptablesFaults: readonly Fault[] = [
     edit: async (place, node, name) => {
       const on = place.node(node);
       const chain = await serviceChain(on, name);
-      await iptables(on, 'nat', `-I ${chain} 2 -p tcp -m statistic --mode random --probability 0.25 -j DNAT --to-destination ${nobody}:8080`);
+      await iptables(
+        on,
+        'nat',
+        `-I ${chain} 2 -p tcp -m statistic --mode random --probability 0.25 -j DNAT --to-destination ${nobody}:8080`,
+      );
     },
   }),
   ...onNodes(iptablesNodes, {
@@ -115,7 +131,8 @@ const iptablesFaults: readonly Fault[] = [
     name: 'endpoint-chain-emptied',
     does: 'the KUBE-SEP chain of one endpoint is emptied: every third connection goes to the cluster IP itself',
     ids: ['RULE-EP-MISSING'],
-    edit: async (place, node, name) => iptables(place.node(node), 'nat', `-F ${await endpointChain(place, node, name)}`),
+    edit: async (place, node, name) =>
+      iptables(place.node(node), 'nat', `-F ${await endpointChain(place, node, name)}`),
   }),
   ...onNodes(iptablesNodes, {
     name: 'entry-rule-deleted',
@@ -129,7 +146,11 @@ const iptablesFaults: readonly Fault[] = [
     ids: ['RULE-NO-HAIRPIN-MASQ'],
     edit: async (place, node, name) => {
       const chain = await endpointChain(place, node, name);
-      await deleteRule(place.node(node), 'nat', only(await rulesOf(place.node(node), 'nat', chain), '-j KUBE-MARK-MASQ'));
+      await deleteRule(
+        place.node(node),
+        'nat',
+        only(await rulesOf(place.node(node), 'nat', chain), '-j KUBE-MARK-MASQ'),
+      );
     },
   }),
   ...onNodes(iptablesNodes, {
@@ -147,7 +168,11 @@ const iptablesFaults: readonly Fault[] = [
     ids: ['RULE-REJECT-LIVE'],
     edit: async (place, node, name) => {
       await deleteRule(place.node(node), 'nat', await entryRule(place.node(node), name));
-      await iptables(place.node(node), 'filter', `-A KUBE-SERVICES -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "faults/${name}:http has no endpoints" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable`);
+      await iptables(
+        place.node(node),
+        'filter',
+        `-A KUBE-SERVICES -d ${await place.clusterIp(name)}/32 -p tcp -m comment --comment "faults/${name}:http has no endpoints" -m tcp --dport 80 -j REJECT --reject-with icmp-port-unreachable`,
+      );
     },
   }),
   ...onNodes(iptablesNodes, {
@@ -157,7 +182,11 @@ const iptablesFaults: readonly Fault[] = [
     spec: { selector: {} },
     healthy: ['EPS-EMPTY', 'SVC-NO-SELECTOR'],
     edit: async (place, node, name) =>
-      deleteRule(place.node(node), 'filter', only(await rulesOf(place.node(node), 'filter', 'KUBE-SERVICES'), `"faults/${name}:http has no endpoints"`)),
+      deleteRule(
+        place.node(node),
+        'filter',
+        only(await rulesOf(place.node(node), 'filter', 'KUBE-SERVICES'), `"faults/${name}:http has no endpoints"`),
+      ),
   }),
   ...onNodes(iptablesNodes, {
     name: 'affinity-rules-deleted',
@@ -169,7 +198,8 @@ const iptablesFaults: readonly Fault[] = [
       const chain = await serviceChain(on, name);
       const rules = await rulesOf(on, 'nat', chain);
       // By number from the last one on: iptables does not find a rule of `recent` by its words.
-      for (const [index, rule] of [...rules.entries()].reverse()) if (rule.includes('--rcheck')) await iptables(on, 'nat', `-D ${chain} ${String(index + 1)}`);
+      for (const [index, rule] of [...rules.entries()].reverse())
+        if (rule.includes('--rcheck')) await iptables(on, 'nat', `-D ${chain} ${String(index + 1)}`);
     },
   }),
   ...onNodes(iptablesNodes, {
@@ -179,7 +209,8 @@ const iptablesFaults: readonly Fault[] = [
     spec: { type: 'NodePort' },
     edit: async (place, node, name) => {
       const rules = await rulesOf(place.node(node), 'nat', 'KUBE-NODEPORTS');
-      for (const rule of rules.filter((one) => one.includes(`"faults/${name}:http"`))) await deleteRule(place.node(node), 'nat', rule);
+      for (const rule of rules.filter((one) => one.includes(`"faults/${name}:http"`)))
+        await deleteRule(place.node(node), 'nat', rule);
     },
   }),
 ];
@@ -225,13 +256,15 @@ const nftFaults: readonly Fault[] = [
     name: 'map-element-deleted',
     does: "the Service's element is deleted from the map service-ips",
     ids: ['RULE-SVC-MISSING'],
-    edit: async (place, node, name) => nft(place.node(node), `delete element ip kube-proxy service-ips { ${await place.clusterIp(name)} . tcp . 80 }`),
+    edit: async (place, node, name) =>
+      nft(place.node(node), `delete element ip kube-proxy service-ips { ${await place.clusterIp(name)} . tcp . 80 }`),
   }),
   ...onNodes(['node-b'], {
     name: 'service-chain-flushed',
     does: 'the service chain is emptied: packets go to the cluster IP itself',
     ids: ['RULE-SVC-MISSING'],
-    edit: async (place, node, name) => nft(place.node(node), `flush chain ip kube-proxy ${await nftServiceChain(place.node(node), name)}`),
+    edit: async (place, node, name) =>
+      nft(place.node(node), `flush chain ip kube-proxy ${await nftServiceChain(place.node(node), name)}`),
   }),
   ...onNodes(['node-b'], {
     name: 'rejected-as-without-endpoints',
@@ -240,7 +273,10 @@ const nftFaults: readonly Fault[] = [
     edit: async (place, node, name) => {
       const element = `${await place.clusterIp(name)} . tcp . 80`;
       await nft(place.node(node), `delete element ip kube-proxy service-ips { ${element} }`);
-      await nft(place.node(node), `add element ip kube-proxy no-endpoint-services { ${element} comment "faults/${name}:http" : goto reject-chain }`);
+      await nft(
+        place.node(node),
+        `add element ip kube-proxy no-endpoint-services { ${element} comment "faults/${name}:http" : goto reject-chain }`,
+      );
     },
   }),
   ...onNodes(['node-b'], {
@@ -249,7 +285,11 @@ const nftFaults: readonly Fault[] = [
     ids: [],
     spec: { selector: {} },
     healthy: ['EPS-EMPTY', 'SVC-NO-SELECTOR'],
-    edit: async (place, node, name) => nft(place.node(node), `delete element ip kube-proxy no-endpoint-services { ${await place.clusterIp(name)} . tcp . 80 }`),
+    edit: async (place, node, name) =>
+      nft(
+        place.node(node),
+        `delete element ip kube-proxy no-endpoint-services { ${await place.clusterIp(name)} . tcp . 80 }`,
+      ),
   }),
   ...onNodes(['node-b'], {
     name: 'node-port-element-deleted',
@@ -257,10 +297,22 @@ const nftFaults: readonly Fault[] = [
     ids: ['RULE-NODEPORT'],
     spec: { type: 'NodePort' },
     edit: async (place, node, name) => {
-      const port = await place.kubectl(['-n', 'faults', 'get', 'service', name, '-o', 'jsonpath={.spec.ports[0].nodePort}']);
+      const port = await place.kubectl([
+        '-n',
+        'faults',
+        'get',
+        'service',
+        name,
+        '-o',
+        'jsonpath={.spec.ports[0].nodePort}',
+      ]);
       await nft(place.node(node), `delete element ip kube-proxy service-nodeports { tcp . ${port} }`);
     },
   }),
 ];
 
-export const rulesOfServices: FaultGroup = { name: 'rules of one Service', graceSeconds: 0, faults: [...iptablesFaults, ...nftFaults] };
+export const rulesOfServices: FaultGroup = {
+  name: 'rules of one Service',
+  graceSeconds: 0,
+  faults: [...iptablesFaults, ...nftFaults],
+};

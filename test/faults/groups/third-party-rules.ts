@@ -54,7 +54,10 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nat-before-kube-proxy',
     does: `a table of nftables sends packets to the cluster IP to ${nobody}, at the priority -110 of PREROUTING`,
     nodes: everyNode,
-    rules: { nft: ({ clusterIp }) => `chain c { type nat hook prerouting priority -110; ip daddr ${clusterIp} tcp dport 80 dnat to ${nobody}; }` },
+    rules: {
+      nft: ({ clusterIp }) =>
+        `chain c { type nat hook prerouting priority -110; ip daddr ${clusterIp} tcp dport 80 dnat to ${nobody}; }`,
+    },
   },
   {
     name: 'forward-drops-a-port',
@@ -78,7 +81,10 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nft-packets-not-tracked',
     does: 'a chain of nftables keeps packets to the cluster IP from conntrack (notrack)',
     nodes: ['node-b'],
-    rules: { nft: ({ clusterIp }) => `chain c { type filter hook prerouting priority raw; ip daddr ${clusterIp} tcp dport 80 notrack; }` },
+    rules: {
+      nft: ({ clusterIp }) =>
+        `chain c { type filter hook prerouting priority raw; ip daddr ${clusterIp} tcp dport 80 notrack; }`,
+    },
   },
   {
     name: 'output-rejects',
@@ -102,7 +108,10 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nft-packets-in-a-zone',
     does: 'a chain of nftables puts packets to the cluster IP into the zone 7 of conntrack, and their answers are not',
     nodes: ['node-b'],
-    rules: { nft: ({ clusterIp }) => `chain c { type filter hook prerouting priority raw; ip daddr ${clusterIp} tcp dport 80 ct zone set 7; }` },
+    rules: {
+      nft: ({ clusterIp }) =>
+        `chain c { type filter hook prerouting priority raw; ip daddr ${clusterIp} tcp dport 80 ct zone set 7; }`,
+    },
   },
   {
     name: 'answers-in-a-zone',
@@ -114,7 +123,9 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nft-answers-in-a-zone',
     does: 'a chain of nftables puts answers of the pods into the zone 7 of conntrack',
     nodes: ['node-b'],
-    rules: { nft: (subject) => `chain c { type filter hook prerouting priority raw; ${nftFrom(subject)} ct zone set 7; }` },
+    rules: {
+      nft: (subject) => `chain c { type filter hook prerouting priority raw; ${nftFrom(subject)} ct zone set 7; }`,
+    },
   },
   {
     name: 'answers-not-tracked',
@@ -138,7 +149,10 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nft-mark-cleared',
     does: 'a chain of nftables clears the mark for masquerading before POSTROUTING of nat',
     nodes: ['node-b'],
-    rules: { nft: (subject) => `chain c { type filter hook postrouting priority -150; ${nftTo(subject)} meta mark set meta mark and 0xffffbfff; }` },
+    rules: {
+      nft: (subject) =>
+        `chain c { type filter hook postrouting priority -150; ${nftTo(subject)} meta mark set meta mark and 0xffffbfff; }`,
+    },
   },
   {
     name: 'forward-drops-answers',
@@ -150,19 +164,29 @@ const faults: readonly ThirdPartyFault[] = [
     name: 'nft-forward-drops-answers',
     does: 'a chain of nftables drops what comes from the target port of the pods',
     nodes: ['node-b'],
-    rules: { nft: (subject) => `chain c { type filter hook forward priority 0; ${nftFrom(subject)} ct state established drop; }` },
+    rules: {
+      nft: (subject) =>
+        `chain c { type filter hook forward priority 0; ${nftFrom(subject)} ct state established drop; }`,
+    },
   },
   {
     name: 'own-pod-may-not-answer-others',
     does: "a chain of nftables on the endpoint's own node drops its answers to pods of other nodes",
     nodes: everyNode,
-    rules: { nft: ({ ownPod, otherPods, port }) => `chain c { type filter hook forward priority -5; ip saddr ${ownPod} ip daddr ${otherPods} tcp sport ${port} drop; }` },
+    rules: {
+      nft: ({ ownPod, otherPods, port }) =>
+        `chain c { type filter hook forward priority -5; ip saddr ${ownPod} ip daddr ${otherPods} tcp sport ${port} drop; }`,
+    },
   },
   {
     name: 'own-pod-hears-no-others',
     does: "FORWARD on the endpoint's own node drops packets of pods of other nodes to it",
     nodes: iptablesNodes,
-    rules: { iptables: ({ ownPod, otherPods, port }) => [`filter FORWARD -s ${otherPods} -d ${ownPod} -p tcp -m tcp --dport ${port} -j DROP`] },
+    rules: {
+      iptables: ({ ownPod, otherPods, port }) => [
+        `filter FORWARD -s ${otherPods} -d ${ownPod} -p tcp -m tcp --dport ${port} -j DROP`,
+      ],
+    },
   },
   {
     name: 'mangle-drops-answers',
@@ -200,7 +224,9 @@ const faults: readonly ThirdPartyFault[] = [
     nodes: iptablesNodes,
     rules: {
       iptables: (subject) => [
-        ...['PREROUTING', 'OUTPUT'].map((chain) => `raw ${chain} -d ${subject.clusterIp} -p tcp -m tcp --dport 80 -j CT --zone 7`),
+        ...['PREROUTING', 'OUTPUT'].map(
+          (chain) => `raw ${chain} -d ${subject.clusterIp} -p tcp -m tcp --dport 80 -j CT --zone 7`,
+        ),
         `raw PREROUTING ${toPods(subject)} -j CT --zone 7`,
         `raw PREROUTING ${fromPods(subject)} -j CT --zone 7`,
       ],
@@ -230,7 +256,9 @@ function commentOf(name: string): string {
 async function subjectOf(place: Place, node: string, name: string, port: number): Promise<Subject> {
   const pods = await place.pods(app);
   const own = pods.find((pod) => pod.node === node);
-  const other = place.cluster.nodes.find((each) => each.name !== node && each.name !== 'node-b') ?? place.cluster.nodes.find((each) => each.name !== node);
+  const other =
+    place.cluster.nodes.find((each) => each.name !== node && each.name !== 'node-b') ??
+    place.cluster.nodes.find((each) => each.name !== node);
   return {
     clusterIp: await place.clusterIp(name),
     pods: pods.map(({ ip }) => ip).join(','),
@@ -257,7 +285,8 @@ async function takeAway(place: Place, node: string, name: string, rules: Rules, 
     return;
   }
   for (const table of new Set(rules.iptables(subject).map((rule) => rule.split(' ')[0] ?? ''))) {
-    for (const rule of await rulesOf(place.node(node), table)) if (rule.includes(`"${commentOf(name)}"`)) await deleteRule(place.node(node), table, rule);
+    for (const rule of await rulesOf(place.node(node), table))
+      if (rule.includes(`"${commentOf(name)}"`)) await deleteRule(place.node(node), table, rule);
   }
 }
 
@@ -265,12 +294,20 @@ function tableOf(name: string): string {
   return `fault_${name.replaceAll('-', '_')}`;
 }
 
-const made = faults.flatMap((fault) => fault.nodes.map((node) => ({ ...fault, node, name: `${fault.name}-${node.slice(-1)}` })));
+const made = faults.flatMap((fault) =>
+  fault.nodes.map((node) => ({ ...fault, node, name: `${fault.name}-${node.slice(-1)}` })),
+);
 
 /** A server on every node that declares all ports: who listens on them does not matter here. */
 const pods: readonly KubernetesObject[] = everyNode.map((node) =>
   serverPod(`${app}-${node.slice(-1)}`, app, node, {
-    container: { image: testpodImage, ports: [{ name: 'http', containerPort: 8080 }, ...made.map((_, index) => ({ name: `p${String(firstPort + index)}`, containerPort: firstPort + index }))] },
+    container: {
+      image: testpodImage,
+      ports: [
+        { name: 'http', containerPort: 8080 },
+        ...made.map((_, index) => ({ name: `p${String(firstPort + index)}`, containerPort: firstPort + index })),
+      ],
+    },
   }),
 );
 
@@ -283,7 +320,10 @@ export const thirdPartyRules: FaultGroup = {
       name,
       does: `${does} (${node})`,
       service: name,
-      objects: [...(index === 0 ? pods : []), service(name, { selector: { app }, ports: [{ name: 'http', port: 80, targetPort: port, protocol: 'TCP' }] })],
+      objects: [
+        ...(index === 0 ? pods : []),
+        service(name, { selector: { app }, ports: [{ name: 'http', port: 80, targetPort: port, protocol: 'TCP' }] }),
+      ],
       expected: isHarmless ? [] : [`RULE-FOREIGN ${node}`],
       inject: async (place): Promise<Undo> => {
         const subject = await subjectOf(place, node, name, port);
