@@ -1,6 +1,7 @@
 #!/bin/sh
 # Everything that is tested, in the order of what fails fastest. The last line is `N passed, N failed, N skipped`.
 set -eu
+prettier --log-level warn --check .
 node config/check-lock-file.ts
 node crds/generate.ts --check
 node docs/write-findings.ts --check
