@@ -459,8 +459,9 @@ describe('what comes from a cluster', () => {
       skeleton(printReportPage(withSuffix(content, suffix) as ReportContent));
     fc.assert(
       fc.property(evil, (text) => {
-        // Backquotes make code of what is between them; and what is short is not broken on paper.
-        expect(skeletonWith(text.replaceAll('`', "'"))).toEqual(skeletonWith('x'.repeat(visibleText(text).length)));
+        // Backquotes make code of what is between them; what is short is not broken on paper; and an address with a
+        // colon is written in brackets, which makes it longer.
+        expect(skeletonWith(text.replaceAll('`', "'"))).toEqual(skeletonWith(visibleText(text).replace(/[^:]/g, 'x')));
       }),
       { numRuns: 60 },
     );
