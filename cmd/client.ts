@@ -50,7 +50,10 @@ export interface Access {
   readonly group: string;
   readonly resource: string;
   readonly subresource?: string;
+  /** Absent for what the cluster has once, and for all namespaces. */
   readonly namespace?: string;
+  /** Absent for all objects. */
+  readonly name?: string;
 }
 
 /** A pod with the containers whose logs may be read. */
@@ -434,7 +437,7 @@ export function createClient(
       const established = crdSchema.parse(body).status?.conditions?.find(({ type }) => type === 'Established');
       return established?.status === 'True' ? 'established' : 'notEstablished';
     },
-    async mayI({ verb, group, resource, subresource, namespace }) {
+    async mayI({ verb, group, resource, subresource, namespace, name }) {
       const body = {
         apiVersion: 'authorization.k8s.io/v1',
         kind: 'SelfSubjectAccessReview',
@@ -445,6 +448,7 @@ export function createClient(
             resource,
             ...(subresource === undefined ? {} : { subresource }),
             ...(namespace === undefined ? {} : { namespace }),
+            ...(name === undefined ? {} : { name }),
           },
         },
       };

@@ -20,7 +20,8 @@ const retryMilliseconds = 1000;
 /** Which pods' logs are meant. */
 export interface PodSource {
   readonly namespace: string;
-  readonly selector: string | undefined;
+  /** Label selectors, of which a pod matches one; undefined for every pod of the namespace. */
+  readonly selectors: readonly (string | undefined)[];
   readonly isMeant: (pod: LogPod) => boolean;
   /** What is said where there is no pod. */
   readonly none: string;
@@ -43,7 +44,7 @@ export function servicePods(
   const all = [...own, ...(selector === undefined ? [] : [selector])].join(',');
   return {
     namespace,
-    selector: all === '' ? undefined : all,
+    selectors: [all === '' ? undefined : all],
     isMeant: ({ name, node }) =>
       (own.length > 0 || named.has(name)) && (nodes.length === 0 || (node !== undefined && nodes.includes(node))),
     none: `Service "${service}" has no pod${all === '' ? ' in its EndpointSlices' : ` (${all})`} in namespace "${namespace}".`,
@@ -260,6 +261,19 @@ async function followLog(
   }
 }
 
+/** The pods that are meant, each once. */
+export async function listPods(
+  client: Pick<ClusterClient, 'listLogPods'>,
+  { namespace, selectors, isMeant }: PodSource,
+): Promise<LogPod[]> {
+  const lists = await Promise.all(selectors.map((selector) => client.listLogPods(namespace, selector)));
+  return distinct(lists.map(({ pods }) => pods)).filter(isMeant);
+}
+
+function distinct(lists: Iterable<readonly LogPod[]>): LogPod[] {
+  return [...new Map([...lists].flat().map((pod) => [pod.uid, pod])).values()];
+}
+
 /**
  * Lists, then watches from there; begins anew where the watch ends.
  * @param onPods told of the pods as they are now, and as they were before; at first only of the former
@@ -267,39 +281,50 @@ async function followLog(
  */
 export async function followPods(
   client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>,
-  { namespace, selector, isMeant }: PodSource,
+  { namespace, selectors, isMeant }: PodSource,
   reader: LogReader,
   end: AbortSignal,
   onPods: (pods: readonly LogPod[], before: readonly LogPod[] | undefined) => void = () => undefined,
 ): Promise<void> {
-  const signal = AbortSignal.any([end, reader.refused]);
-  let known: readonly LogPod[] | undefined;
-  const learn = (pods: readonly LogPod[]): void => {
-    onPods(pods, known);
-    known = pods;
+  const failure = new AbortController();
+  const signal = AbortSignal.any([end, reader.refused, failure.signal]);
+  const known = new Map<string | undefined, readonly LogPod[]>();
+  let told: readonly LogPod[] | undefined;
+  const learn = (selector: string | undefined, pods: readonly LogPod[]): void => {
+    known.set(selector, pods);
+    // Which logs are there at the beginning is known when every list is.
+    if (known.size < selectors.length) return;
+    const now = distinct(known.values());
+    onPods(now, told);
+    told = now;
+    reader.follow(now, signal);
   };
-  while (!signal.aborted) {
-    try {
-      const { pods, resourceVersion } = await client.listLogPods(namespace, selector);
-      const meant = pods.filter(isMeant);
-      learn(meant);
-      reader.follow(meant, signal);
-      await client.watchLogPods(
-        namespace,
-        selector,
-        resourceVersion,
-        (pod, isThere) => {
-          if (!isMeant(pod)) return;
-          learn([...(known ?? []).filter(({ uid }) => uid !== pod.uid), ...(isThere ? [pod] : [])]);
-          if (isThere) reader.follow([pod], signal);
-        },
-        signal,
-      );
-    } catch (error) {
-      if (signal.aborted) break;
-      if (!(error instanceof UnreachableError) && !(error instanceof ApiError && error.code === 410)) throw error;
-      await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
+  const follow = async (selector: string | undefined): Promise<void> => {
+    while (!signal.aborted) {
+      try {
+        const { pods, resourceVersion } = await client.listLogPods(namespace, selector);
+        learn(selector, pods.filter(isMeant));
+        await client.watchLogPods(
+          namespace,
+          selector,
+          resourceVersion,
+          (pod, isThere) => {
+            if (!isMeant(pod)) return;
+            const others = (known.get(selector) ?? []).filter(({ uid }) => uid !== pod.uid);
+            learn(selector, [...others, ...(isThere ? [pod] : [])]);
+          },
+          signal,
+        );
+      } catch (error) {
+        if (signal.aborted) break;
+        if (!(error instanceof UnreachableError) && !(error instanceof ApiError && error.code === 410)) {
+          failure.abort(error);
+          throw error;
+        }
+        await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
+      }
     }
-  }
+  };
+  await Promise.all(selectors.map(follow));
   if (!end.aborted) reader.refused.throwIfAborted();
 }

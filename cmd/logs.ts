@@ -1,4 +1,5 @@
 /** `kubectl svctrace logs SERVICE`: the logs of all pods behind the Service as one, or those of the nodes' kube-proxies. */
+import { kubeProxyLabels } from '../core/kube-proxy-objects.ts';
 import { logWords, wordsIn } from '../core/log-words.ts';
 import type { DesiredService } from '../core/service.ts';
 import { readDesiredService } from '../operator/trace-engine.ts';
@@ -8,7 +9,7 @@ import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { LogLine } from './log-merge.ts';
 import { podNews } from './log-pods.ts';
-import { createLogReader, followPods, servicePods, type PodSource } from './log-reader.ts';
+import { createLogReader, followPods, listPods, servicePods, type PodSource } from './log-reader.ts';
 import { createLogColors } from './printers/log-colors.ts';
 import { wantsColor } from './printers/paint.ts';
 import { visibleLine, visibleText } from './printers/visible.ts';
@@ -37,7 +38,7 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
     },
     signal: io.signal,
   });
-  const pods = (await client.listLogPods(source.namespace, source.selector)).pods.filter(source.isMeant);
+  const pods = await listPods(client, source);
   if (pods.length === 0 && !request.follow) throw new NotFoundError(source.none);
   checkContainer(pods, request);
   if (!request.follow) return (await reader.readAll(pods)) ? exitStatus.ok : exitStatus.partial;
@@ -54,9 +55,9 @@ function kubeProxyPods({ nodes }: LogsRequest): PodSource {
   const where = nodes.length === 0 ? '' : ` on ${nodes.join(', ')}`;
   return {
     namespace: 'kube-system',
-    selector: 'k8s-app=kube-proxy',
+    selectors: kubeProxyLabels,
     isMeant: ({ node }) => nodes.length === 0 || (node !== undefined && nodes.includes(node)),
-    none: `There is no pod of kube-proxy (label k8s-app=kube-proxy) in namespace kube-system${where}: where it is no pod, its log is on the node (journalctl -u kube-proxy).`,
+    none: `There is no pod of kube-proxy (label ${kubeProxyLabels.join(' or ')}) in namespace kube-system${where}: where it is no pod, its log is on the node (journalctl -u kube-proxy).`,
   };
 }
 

@@ -29,7 +29,7 @@ import {
   type UninstallRequest,
   type VersionRequest,
 } from './request.ts';
-import { defaultProbeImage } from './version.ts';
+import { defaultProbeImage, defaultProbeNamespace } from './version.ts';
 
 /** Said where nobody can be asked for the Service. */
 export const whichService = 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.';
@@ -131,7 +131,7 @@ function readOrigin(values: Values): TraceOrigin {
 
 function readProbe(values: Values): { probeNamespace: string; probeImage: string } {
   return {
-    probeNamespace: text(values, 'probe-namespace') ?? 'kube-system',
+    probeNamespace: text(values, 'probe-namespace') ?? defaultProbeNamespace,
     probeImage: text(values, 'probe-image') ?? defaultProbeImage,
   };
 }

@@ -1,5 +1,5 @@
 /** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
-import { operatorName, operatorNamespace, type Access, type ClusterClient } from './client.ts';
+import { operatorName, operatorNamespace, type ClusterClient } from './client.ts';
 import { exitStatus } from './exit-status.ts';
 import { isForbidden } from './explain.ts';
 import { widthOf, type Io } from './io.ts';
@@ -7,51 +7,11 @@ import { writeResult } from './output.ts';
 import { printColumns } from './printers/columns.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import type { StatusRequest } from './request.ts';
+import { findingsAccess, missingRights, standaloneAccess, traceAccess } from './rights.ts';
 import { cell, type Cell } from './tone.ts';
-import { version } from './version.ts';
+import { defaultProbeNamespace, version } from './version.ts';
 
 type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;
-
-/** What tracing through the operator needs. */
-function traceAccess(namespace: string): Access[] {
-  return [
-    ...['create', 'get', 'list', 'watch', 'patch', 'delete'].map((verb) => ({
-      verb,
-      group: 'svctrace.io',
-      resource: 'servicetraces',
-      namespace,
-    })),
-    { verb: 'get', group: '', resource: 'services', namespace },
-  ];
-}
-
-/** What --standalone cannot do without. */
-function standaloneAccess(namespace: string): Access[] {
-  return [
-    { verb: 'get', group: '', resource: 'services', namespace },
-    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace },
-    { verb: 'list', group: '', resource: 'nodes' },
-    ...['create', 'list', 'watch', 'delete'].map((verb) => ({
-      verb,
-      group: '',
-      resource: 'pods',
-      namespace: 'kube-system',
-    })),
-    { verb: 'create', group: '', resource: 'pods', subresource: 'exec', namespace: 'kube-system' },
-  ];
-}
-
-/** What findings are made from beside the path: --standalone goes on without it, and says what is unknown. */
-function findingsAccess(namespace: string): Access[] {
-  return [
-    ...['get', 'list'].map((verb) => ({ verb, group: '', resource: 'pods', namespace })),
-    { verb: 'get', group: '', resource: 'endpoints', namespace },
-    { verb: 'list', group: 'networking.k8s.io', resource: 'networkpolicies', namespace },
-    { verb: 'get', group: '', resource: 'services', namespace: 'kube-system' },
-    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace: 'kube-system' },
-    { verb: 'get', group: '', resource: 'configmaps', namespace: 'kube-system' },
-  ];
-}
 
 interface Report {
   readonly server: string;
@@ -84,9 +44,9 @@ async function readReport(client: StatusClient): Promise<Report> {
   const [crd, operator, missingForTraces, missingForStandalone, missingForFindings] = await Promise.all([
     orUnknown(client.readCrd()),
     orUnknown(client.readOperator().then((deployment) => deployment ?? ('absent' as const))),
-    missing(client, traceAccess(client.namespace)),
-    missing(client, standaloneAccess(client.namespace)),
-    missing(client, findingsAccess(client.namespace)),
+    missingRights(client, traceAccess(client.namespace)),
+    missingRights(client, standaloneAccess(client.namespace, defaultProbeNamespace)),
+    missingRights(client, findingsAccess(client.namespace)),
   ]);
   const common = {
     server: client.server,
@@ -101,16 +61,6 @@ async function readReport(client: StatusClient): Promise<Report> {
   return operator.availableReplicas > 0
     ? { ...common, operator: 'available', operatorImage: operator.image }
     : { ...common, operator: 'notAvailable', operatorImage: operator.image, operatorMessage: operator.message };
-}
-
-async function missing(client: Pick<StatusClient, 'mayI'>, accesses: readonly Access[]): Promise<string[]> {
-  const answers = await Promise.all(accesses.map(async (access) => ({ access, allowed: await client.mayI(access) })));
-  return answers.filter(({ allowed }) => !allowed).map(({ access }) => accessText(access));
-}
-
-function accessText({ verb, group, resource, subresource, namespace }: Access): string {
-  const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
-  return `${verb} ${what}${namespace === undefined ? '' : ` -n ${namespace}`}`;
 }
 
 async function orUnknown<Value>(answer: Promise<Value>): Promise<Value | 'unknown'> {

@@ -6,3 +6,6 @@ export const version = typeof SVCTRACE_VERSION === 'undefined' ? 'development' :
 
 /** The image of the probe of this version, as config/default names it. */
 export const defaultProbeImage = `svctrace/probe:v${version === 'development' ? '0.1.0' : version}`;
+
+/** Where probes run that the plugin starts itself. */
+export const defaultProbeNamespace = 'kube-system';

@@ -1,4 +1,5 @@
 /** What the API server's authorizer refused, and the role that gives it. */
+import { kubectl } from './diagnose/command.ts';
 
 /** How apiserver/pkg/endpoints/handlers/responsewriters/errors.go says it. */
 const forbiddenPattern =
@@ -14,8 +15,14 @@ export function describeRefusal(message: string): string | undefined {
   const [, user = '', verb = '', resource = '', group = '', namespace] = match;
   const [plural = '', ...subresource] = resource.split('/');
   const kind = group === '' ? plural : `${plural}.${group}`;
-  const place = namespace === undefined ? '' : ` -n ${namespace}`;
-  const check = `kubectl auth can-i ${verb} ${kind}${subresource.map((each) => ` --subresource=${each}`).join('')}${place}`;
+  const check = kubectl(
+    'auth',
+    'can-i',
+    verb,
+    kind,
+    ...subresource.map((each) => `--subresource=${each}`),
+    ...namespaceFlag(namespace),
+  ).run;
   const where = namespace === undefined ? 'in the whole cluster' : `in namespace "${namespace}"`;
   return `User "${user}" may not ${verb} ${group === '' ? resource : `${resource}.${group}`} ${where} (${check}); ${remedy({ user, verb, resource, group, namespace, asked: [kind, ...subresource].join('/') })}`;
 }
@@ -33,16 +40,26 @@ interface Refused {
 /** The narrowest role that gives it, and its binding, as commands. */
 function remedy({ user, verb, resource, group, namespace, asked }: Refused): string {
   if (user.startsWith('system:serviceaccount:svctrace-system:'))
-    return 'install the operator again, which gives it its roles: kubectl svctrace install';
-  if (group === 'svctrace.io')
-    return `the ClusterRole svctrace-servicetrace-editor gives it: kubectl create rolebinding traces --clusterrole=svctrace-servicetrace-editor ${subjectFlag(user)} -n ${namespace ?? 'NAMESPACE'}`;
+    return `install the operator again, which gives it its roles: ${kubectl('svctrace', 'install').run}`;
+  const create = (kind: string, ...words: readonly string[]): string =>
+    kubectl('create', kind, ...words, ...namespaceFlag(namespace)).run;
+  if (group === 'svctrace.io') {
+    const role = 'svctrace-servicetrace-editor';
+    const kind = namespace === undefined ? 'clusterrolebinding' : 'rolebinding';
+    return `the ClusterRole ${role} gives it: ${create(kind, 'traces', `--clusterrole=${role}`, subjectFlag(user))}`;
+  }
   const name = `svctrace-${verb}-${resource.replace('/', '-')}`;
-  const [kind, place] = namespace === undefined ? ['clusterrole', ''] : ['role', ` -n ${namespace}`];
-  return `an administrator gives it with: kubectl create ${kind} ${name} --verb=${verb} --resource=${asked}${place} && kubectl create ${kind}binding ${name} --${kind}=${name} ${subjectFlag(user)}${place}`;
+  const kind = namespace === undefined ? 'clusterrole' : 'role';
+  const role = create(kind, name, `--verb=${verb}`, `--resource=${asked}`);
+  const binding = create(`${kind}binding`, name, `--${kind}=${name}`, subjectFlag(user));
+  return `an administrator gives it with: ${role} && ${binding}`;
+}
+
+function namespaceFlag(namespace: string | undefined): readonly string[] {
+  return namespace === undefined ? [] : ['-n', namespace];
 }
 
 function subjectFlag(user: string): string {
   const account = /^system:serviceaccount:([^:]+:[^:]+)$/.exec(user)?.[1];
-  if (account !== undefined) return `--serviceaccount=${account}`;
-  return `--user=${/^[\w@.:/+-]+$/.test(user) ? user : `'${user.replaceAll("'", String.raw`'\''`)}'`}`;
+  return account === undefined ? `--user=${user}` : `--serviceaccount=${account}`;
 }

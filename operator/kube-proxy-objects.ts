@@ -1,11 +1,6 @@
-/** kube-proxy's pods and its ConfigMap, by the names that distributions give them. */
+/** kube-proxy's ConfigMap, among those that its pods mount. */
 import type { V1ConfigMap, V1Pod } from '@kubernetes/client-node';
-
-/** kubeadm, EKS, Talos, kops; AKS, GKE, RKE2. */
-export const kubeProxyLabels = ['k8s-app=kube-proxy', 'component=kube-proxy'] as const;
-
-/** Of kubeadm (which holds its kubeconfig too) and of EKS: the names that the operator's role has (config/rbac/role.yaml). */
-export const usualConfigMaps = ['kube-proxy', 'kube-proxy-config'] as const;
+import { usualConfigMaps } from '../core/kube-proxy-objects.ts';
 
 /** Pods of one cluster mount few; of others nobody asks. */
 const mostConfigMaps = 4;

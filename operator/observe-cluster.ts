@@ -23,10 +23,11 @@ import type {
   UnreadFacts,
 } from '../core/cluster-facts.ts';
 import { labelDistance } from '../core/diagnose/nearest-labels.ts';
+import { kubeProxyLabels } from '../core/kube-proxy-objects.ts';
 import { present } from '../core/present.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
-import { configMapNames, kubeProxyLabels, withConfiguration } from './kube-proxy-objects.ts';
+import { configMapNames, withConfiguration } from './kube-proxy-objects.ts';
 import { protocolOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
@@ -502,14 +503,12 @@ async function readDns(service: V1Service | null, discovery: DiscoveryV1Api): Pr
 function dnsServers({ ports, endpoints }: V1EndpointSlice): DnsServerFacts[] {
   const port = (ports ?? []).find(({ protocol }) => protocol === 'UDP')?.port ?? 53;
   return (endpoints ?? []).flatMap(({ addresses, conditions, nodeName, targetRef }) =>
-    addresses
-      .slice(0, 1)
-      .map((address) => ({
-        ...present({ pod: targetRef?.name, node: nodeName }),
-        address,
-        port,
-        ready: conditions?.ready !== false,
-      })),
+    addresses.slice(0, 1).map((address) => ({
+      ...present({ pod: targetRef?.name, node: nodeName }),
+      address,
+      port,
+      ready: conditions?.ready !== false,
+    })),
   );
 }
 

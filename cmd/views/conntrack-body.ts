@@ -1,6 +1,7 @@
 /** The conntrack entries of the Service on one node, or one row for each backend that answers them. */
 import { plural } from '../../core/plural.ts';
 import { hostPort } from '../../core/address.ts';
+import { shellOn } from '../../core/diagnose/command.ts';
 import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
 import type { ConntrackEntryStatus, NodeStatus } from '../../core/service-trace.ts';
 import { endpointState } from '../path-table.ts';
@@ -85,7 +86,7 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
     line: lazy.line,
     meaning: (index) => {
       const entry = entries[index];
-      return entry === undefined ? {} : { copy: deletion(entry) };
+      return entry === undefined ? {} : { copy: deletion(node.name, entry) };
     },
   };
 }
@@ -208,6 +209,15 @@ function countedBackends(
   };
 }
 
-function deletion({ protocol, original, reply }: ConntrackEntryStatus): string {
-  return `conntrack -D -p ${protocol.toLowerCase()} --orig-src ${original.source} --sport ${String(original.sourcePort)} --orig-dst ${original.destination} --dport ${String(original.destinationPort)} --reply-src ${reply.source}`;
+/** For a root shell on the node. */
+function deletion(node: string, { protocol, original, reply }: ConntrackEntryStatus): string {
+  return shellOn(
+    node,
+    'conntrack',
+    '-D',
+    ...['-p', protocol.toLowerCase()],
+    ...['--orig-src', original.source, '--sport', String(original.sourcePort)],
+    ...['--orig-dst', original.destination, '--dport', String(original.destinationPort)],
+    ...['--reply-src', reply.source],
+  ).run;
 }

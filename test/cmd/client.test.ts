@@ -115,7 +115,7 @@ describe('a refusal in one sentence', () => {
 
   it.each([
     ['system:serviceaccount:ci:robot', '--serviceaccount=ci:robot'],
-    ["o'neil smith", String.raw`--user='o'\''neil smith'`],
+    ["o'neil smith", String.raw`'--user=o'\''neil smith'`],
   ])('forbidden for %s', async (user, subject) => {
     answer = (_request, response) => {
       refuse(

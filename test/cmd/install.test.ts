@@ -117,6 +117,21 @@ describe('status', () => {
     await expect(io.out()).toMatchFileSnapshot('screens/status-missing.txt');
   });
 
+  it('asks for the ConfigMaps that a role names, not for all of the namespace', async () => {
+    const may = new Set(['kube-proxy', 'kube-proxy-config']);
+    const cluster = fakeCluster({
+      mayI: async ({ resource, name }) => resource !== 'configmaps' || (name !== undefined && may.has(name)),
+    });
+    const missing = async (): Promise<unknown> => {
+      const io = testIo();
+      await runStatus(readStatusRequest({ output: 'json' }), io, cluster.client);
+      return (JSON.parse(io.out()) as Record<string, unknown>)['missingForFindings'];
+    };
+    expect(await missing()).toEqual([]);
+    may.delete('kube-proxy-config');
+    expect(await missing()).toEqual(['get configmaps/kube-proxy-config -n kube-system']);
+  });
+
   it('as JSON', async () => {
     const io = testIo();
     await runStatus(readStatusRequest({ output: 'json' }), io, fakeCluster().client);

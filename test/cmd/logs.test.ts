@@ -60,13 +60,21 @@ const change = (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: object): string 
 
 interface World {
   readonly pods: object[];
+  /** In place of `pods`, where the list asks for one of these. */
+  readonly bySelector?: Readonly<Record<string, object[]>>;
   /** By `pod/container`. */
   readonly logs: Readonly<Record<string, Log>>;
   readonly selector?: object | undefined;
   readonly onWatch?: (response: ServerResponse) => void;
 }
 
-async function start({ pods, logs, selector = { app: 'auth' }, onWatch = () => undefined }: World): Promise<ApiServer> {
+async function start({
+  pods,
+  bySelector = {},
+  logs,
+  selector = { app: 'auth' },
+  onWatch = () => undefined,
+}: World): Promise<ApiServer> {
   const server = await startApiServer((request: Recorded, response) => {
     const url = new URL(request.url, 'http://api');
     const log = /\/pods\/([^/]+)\/log$/.exec(url.pathname)?.[1];
@@ -106,7 +114,10 @@ async function start({ pods, logs, selector = { app: 'auth' }, onWatch = () => u
       response.writeHead(200, { 'Content-Type': 'application/json' });
       response.flushHeaders();
       onWatch(response);
-    } else sendJson(response, 200, { kind: 'PodList', metadata: { resourceVersion: '7' }, items: pods });
+    } else {
+      const items = bySelector[url.searchParams.get('labelSelector') ?? ''] ?? pods;
+      sendJson(response, 200, { kind: 'PodList', metadata: { resourceVersion: '7' }, items });
+    }
   });
   servers.push(server);
   return server;
@@ -279,6 +290,37 @@ describe('logs', () => {
       '/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app=kube-proxy',
     );
   });
+
+  it.each(['', ' -f'])(
+    'takes the pods of kube-proxy by either label that distributions give them%s',
+    async (follow) => {
+      const server = await start({
+        pods: [],
+        bySelector: {
+          'k8s-app=kube-proxy': [pod('kube-proxy-a', { containers: ['kube-proxy'] })],
+          'component=kube-proxy': [
+            pod('kube-proxy-a', { containers: ['kube-proxy'] }),
+            pod('kube-proxy-node-b', { containers: ['kube-proxy'], node: 'node-b' }),
+          ],
+        },
+        logs: {
+          'kube-proxy-a/kube-proxy': at('01', 'one'),
+          'kube-proxy-node-b/kube-proxy': at('02', 'two'),
+        },
+      });
+      const { io, done } = await begin(`logs auth-service --kube-proxy${follow}`, server);
+      if (follow !== '') {
+        await until(io, 'two');
+        io.interrupt(new InterruptedError('SIGINT'));
+        await expect(done).rejects.toThrow('ended by SIGINT');
+      } else expect(await done).toBe(0);
+      expect(io.out()).toBe('  kube-proxy-a/kube-proxy one\n  kube-proxy-node-b/kube-proxy two\n');
+      // The lines that were there at the beginning are counted for both lists alike.
+      expect(
+        server.requests.filter(({ url }) => url.includes('/log?')).every(({ url }) => url.includes('tailLines=100')),
+      ).toBe(true);
+    },
+  );
 
   it('ends where a log may not be read, instead of waiting for it', async () => {
     const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
