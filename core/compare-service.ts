@@ -2,7 +2,7 @@
  * Service, EndpointSlices, pods, each node's rules and conntrack, side by side: for every port and endpoint what each of
  * them says, and which of them contradict the others.
  */
-import { canonicalAddress, isSameAddress } from './address.ts';
+import { comparableAddress, isSameAddress } from './address.ts';
 import type { ClusterFacts, PodFacts } from './cluster-facts.ts';
 import { nodeOutliers } from './compare-nodes.ts';
 import { desiredTargets, type DesiredTarget } from './desired-targets.ts';
@@ -412,7 +412,7 @@ function podSide({ desired, cluster, now }: Compared): PodSide {
   return {
     missing: missingPods(desired, cluster, now),
     ofEndpoint: new Map(
-      [...Map.groupBy(all, ({ address }) => canonicalText(address))].map(([address, each]) => [
+      [...Map.groupBy(all, ({ address }) => comparableAddress(address))].map(([address, each]) => [
         address,
         each.map(({ words }) => words),
       ]),
@@ -425,7 +425,7 @@ function ofPods(
   endpoint: Endpoint | undefined,
   { missing, ofEndpoint }: PodSide,
 ): readonly string[] {
-  if (endpoint !== undefined) return ofEndpoint.get(canonicalText(address)) ?? [];
+  if (endpoint !== undefined) return ofEndpoint.get(comparableAddress(address)) ?? [];
   const pod = missing.find(({ addresses }) => addresses.some((each) => isSameAddress(each, address)))?.pod;
   return [
     pod === undefined
@@ -494,10 +494,5 @@ function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: Nod
 }
 
 function keyOf({ address, port }: Target): string {
-  return `${canonicalText(address)} ${String(port)}`;
-}
-
-/** Most addresses are written so already: parsing is for those that are not. */
-function canonicalText(address: string): string {
-  return /^[\d.]+$/.test(address) ? address : (canonicalAddress(address) ?? address);
+  return `${comparableAddress(address)} ${String(port)}`;
 }

@@ -9,7 +9,7 @@
  *
  * Source: pkg/proxy/iptables/proxier.go syncProxyRules, 1.37 (the same since 1.26).
  */
-import { canonicalAddress } from './address.ts';
+import { canonicalAddress, comparableAddress } from './address.ts';
 import { iptablesChainNames } from './chain-names.ts';
 import type { RecordOf } from './node-report.ts';
 import { portsOf, type IptablesMatch, type IptablesRule } from './iptables-rule.ts';
@@ -112,7 +112,7 @@ export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchR
     ...entries.map(({ address, protocol, port, chain: to }): IptablesRule => ({
       chain,
       destination: {
-        prefix: `${canonicalAddress(address) ?? address}/${familyOf(address) === 'IPv4' ? '32' : '128'}`,
+        prefix: `${comparableAddress(address)}/${familyOf(address) === 'IPv4' ? '32' : '128'}`,
         negated: false,
       },
       protocol: { protocol: protocol.toLowerCase(), negated: false },

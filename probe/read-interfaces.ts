@@ -1,7 +1,7 @@
 /** Reads the node's interfaces, also those that are down, and which of a Service's addresses are the node's own. */
 import { access, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { canonicalAddress } from '../core/address.ts';
+import { comparableAddress } from '../core/address.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import { parseIfInet6, parseLocalAddresses } from '../core/parse/proc-addresses.ts';
 import type { ProbeRequestService } from '../core/probe-request.ts';
@@ -32,7 +32,7 @@ export async function readInterfaces(emit: Emit): Promise<void> {
         };
         return {
           name,
-          addresses: [...new Set(addresses.map((address) => canonicalAddress(address) ?? address))],
+          addresses: [...new Set(addresses.map(comparableAddress))],
           ...((await isThere(`/sys/class/net/${name}/bridge`)) ? { bridge: true } : {}),
           ...different('rpFilter', rpFilter, defaults.rpFilter),
           ...(Object.keys(others).length === 0 ? {} : { forwarding: others }),
@@ -52,7 +52,7 @@ export async function readLocalAddresses(services: readonly ProbeRequestService[
     for (const { address } of parseIfInet6(await textOrNothing('/proc/net/if_inet6'))) local.add(address);
     for (const { namespace, name, clusterIPs, externalIPs, loadBalancerIPs } of services) {
       const own = [...clusterIPs, ...externalIPs, ...loadBalancerIPs].filter((address) => address !== 'None');
-      const isLocal = (address: string): boolean => local.has(canonicalAddress(address) ?? address);
+      const isLocal = (address: string): boolean => local.has(comparableAddress(address));
       emit({
         kind: 'localAddresses',
         service: `${namespace}/${name}`,

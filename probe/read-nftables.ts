@@ -1,5 +1,5 @@
 /** Reads the part of Services in kube-proxy's nftables table: their elements by key, their chains by name and by what leads to them. */
-import { canonicalAddress } from '../core/address.ts';
+import { comparableAddress } from '../core/address.ts';
 import { nftablesChainNames, nftablesChainService } from '../core/chain-names.ts';
 import type { RecordOf } from '../core/node-report.ts';
 import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../core/nft-targets.ts';
@@ -175,7 +175,7 @@ async function readServices(
  * the chain that it leads to or, of a Service without endpoints, in the comment.
  */
 function ownElement(service: ProbeRequestService): (map: string, element: unknown) => boolean {
-  const proven = new Set(provenAddresses(service).map((address) => canonicalAddress(address) ?? address));
+  const proven = new Set(provenAddresses(service).map(comparableAddress));
   return (map, element) => {
     const [address = '', ...port] = keyText(element).split(' . ');
     // Keys of NodePorts, and of the node's own addresses, have no external address.
@@ -199,7 +199,7 @@ function isNamed(element: unknown, id: string): boolean {
 /** With the elements of the Service under keys that it does not have: of a cluster IP, which is its alone, or to a chain of its name. */
 function withStrays(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
   const keys = new Set(known.map(keyText));
-  const clusterIPs = new Set(service.clusterIPs.map((address) => canonicalAddress(address) ?? address));
+  const clusterIPs = new Set(service.clusterIPs.map(comparableAddress));
   const id = `${service.namespace}/${service.name}`;
   const strays = all.filter((element) => {
     const text = keyText(element);
@@ -242,7 +242,7 @@ function chainsOf(
 /** The keys under which the Service may stand in the maps and sets that all share. */
 function keysOf(service: ProbeRequestService, family: Family, nodeAddresses: readonly string[]): NftKey[] {
   const own = (addresses: readonly string[]): string[] =>
-    addresses.filter((address) => familyOf(address) === family).map((address) => canonicalAddress(address) ?? address);
+    addresses.filter((address) => familyOf(address) === family).map(comparableAddress);
   const external = own([...service.externalIPs, ...service.loadBalancerIPs]);
   const clusterIPs = own(service.clusterIPs);
   const keys: NftKey[] = clusterIPs.map((address) => ({ name: 'cluster-ips', key: [address] }));

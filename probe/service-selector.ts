@@ -1,5 +1,5 @@
 /** Which chains are a Service's own, and which rules of shared chains concern it, in the iptables modes. */
-import { canonicalAddress } from '../core/address.ts';
+import { comparableAddress } from '../core/address.ts';
 import { allChains, iptablesChainNames, type ServiceChainNames } from '../core/chain-names.ts';
 import { jumpOf } from '../core/dispatch-references.ts';
 import type { RecordOf } from '../core/node-report.ts';
@@ -39,7 +39,7 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
     iptablesChainNames({ namespace: request.namespace, name: request.name, portName: name, protocol }),
   );
   const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(allChains)]);
-  const addresses = new Set(provenAddresses(request).map((address) => canonicalAddress(address) ?? address));
+  const addresses = new Set(provenAddresses(request).map(comparableAddress));
   // Of a port that the Service no longer has, the comment alone tells whose it is.
   const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
   const nodePorts = new Set(
@@ -56,8 +56,7 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
       const destination = / -d ([0-9a-fA-F.:]+)(?:\/(?:32|128))?(?: |$)/.exec(line)?.[1];
       if (destination !== undefined)
         return (
-          addresses.has(destination) ||
-          (destination.includes(':') && addresses.has(canonicalAddress(destination) ?? destination))
+          addresses.has(destination) || (destination.includes(':') && addresses.has(comparableAddress(destination)))
         );
       return nodePorts.has(/ --dport (\d+)(?: |$)/.exec(line)?.[1] ?? '');
     },

@@ -1,5 +1,5 @@
 /** The rules and elements by which a node tells one Service's packets from those of others. */
-import { canonicalAddress } from '../address.ts';
+import { canonicalAddress, comparableAddress } from '../address.ts';
 import { allChains, iptablesChainNames, nftablesChainService } from '../chain-names.ts';
 import { jumpOf } from '../dispatch-references.ts';
 import { commentOf, portsOf } from '../iptables-rule.ts';
@@ -99,7 +99,7 @@ function iptablesEntries(report: NodeReport, desired: DesiredService): DispatchE
 }
 
 function clusterIPsOf({ service }: DesiredService): Set<string> {
-  return new Set(service.clusterIPs.map((address) => canonicalAddress(address) ?? address));
+  return new Set(service.clusterIPs.map(comparableAddress));
 }
 
 const serviceMaps = new Set([

@@ -2,7 +2,7 @@
  * What connections say of an endpoint: those that conntrack holds on any node, and those of the active check. A refused
  * connection leaves no entry: the kernel deletes it with the RST (nf_conntrack_proto_tcp.c), unless a SYN/ACK came before.
  */
-import { canonicalAddress, hostPort } from '../address.ts';
+import { comparableAddress, hostPort } from '../address.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { RecordOf } from '../node-report.ts';
 import { oncePer } from '../once-per.ts';
@@ -61,7 +61,7 @@ const evidenceByEndpoint = oncePer((nodes: readonly NodeFacts[]): ReadonlyMap<st
 });
 
 function keyOf(address: string, port: number, protocol: string): string {
-  return `${canonicalAddress(address) ?? address} ${String(port)} ${protocol.toUpperCase()}`;
+  return `${comparableAddress(address)} ${String(port)} ${protocol.toUpperCase()}`;
 }
 
 /** Undefined where the entry says neither: one that was reset, where it is not known whether it was a connection before. */

@@ -1,5 +1,5 @@
 /** Where EndpointSlices and pods disagree. They are lists of different moments: what they disagree in is looked for twice (second-look.ts). */
-import { canonicalAddress, isSameAddress } from '../address.ts';
+import { comparableAddress, isSameAddress } from '../address.ts';
 import type { ClusterFacts, PodFacts } from '../cluster-facts.ts';
 import { familyOf, type DesiredService } from '../service.ts';
 import type { EndpointSliceStatus, EndpointStatus } from '../service-trace.ts';
@@ -69,7 +69,7 @@ export function missingPods(desired: DesiredService, cluster: ClusterFacts, now:
     endpointSlices
       .flatMap(({ endpoints }) => endpoints)
       .flatMap((endpoint) => endpoint.addresses)
-      .map((address) => canonicalAddress(address) ?? address),
+      .map(comparableAddress),
   );
   // The controller leaves out a pod whose Node object is not there.
   const nodes = cluster.nodes === undefined ? undefined : new Set(cluster.nodes.map(({ name }) => name));
@@ -78,7 +78,7 @@ export function missingPods(desired: DesiredService, cluster: ClusterFacts, now:
       return [];
     if (pod.node !== undefined && nodes?.has(pod.node) === false) return [];
     const addresses = pod.addresses.filter(
-      (address) => families.includes(familyOf(address)) && !present.has(canonicalAddress(address) ?? address),
+      (address) => families.includes(familyOf(address)) && !present.has(comparableAddress(address)),
     );
     return addresses.length === 0 ? [] : [{ pod, addresses }];
   });

@@ -2,7 +2,7 @@
  * Which rules of a long chain a packet can match at all. kube-proxy's KUBE-SERVICES has one rule for each Service's
  * address, KUBE-NODEPORTS one for each port: nearly all of them are surely not for the packet.
  */
-import { canonicalAddress } from '../address.ts';
+import { canonicalAddress, comparableAddress } from '../address.ts';
 import { portsOf, type IptablesRule } from '../iptables-rule.ts';
 
 /** Where a branch of the packet goes when it enters the chain. */
@@ -86,7 +86,7 @@ function* select(
   goals: readonly Goal[],
 ): Generator<IptablesRule> {
   const found = new Set<number>();
-  for (const address of new Set(goals.map((goal) => canonicalAddress(goal.address) ?? goal.address)))
+  for (const address of new Set(goals.map((goal) => comparableAddress(goal.address))))
     for (const at of byAddress.get(address) ?? []) found.add(at);
   for (const port of new Set(goals.map((goal) => goal.port))) {
     for (const own of port === undefined ? byPort.values() : [byPort.get(port) ?? []])

@@ -3,7 +3,7 @@
  * /proc/net/ip_vs. Formats: print_service_entry and print_title in ipvsadm.c (1.31), ip_vs_info_seq_show in the
  * kernel's net/netfilter/ipvs/ip_vs_ctl.c.
  */
-import { canonicalAddress, parseHostPort } from '../address.ts';
+import { canonicalAddress, comparableAddress, parseHostPort } from '../address.ts';
 import { familyOf, type Protocol } from '../service.ts';
 import type { IpvsTraffic, RealServer, VirtualServer } from '../virtual-server.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
@@ -376,7 +376,7 @@ function readEndpoint(text: string, isHex: boolean): { readonly address: string;
   const port = readHex(portText, 4);
   const value = readHex(v4, 8);
   if (port === undefined) return undefined;
-  if (v6 !== undefined) return { address: canonicalAddress(v6) ?? v6, port };
+  if (v6 !== undefined) return { address: comparableAddress(v6), port };
   return value === undefined ? undefined : { address: dotted(value), port };
 }
 
