@@ -39,6 +39,8 @@ export interface ReconcileDeps {
   readonly isOtherActive: (key: string) => boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Waits between two writings of progress; ends early where it is aborted. Default: by the clock. */
+  readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly log: (message: string) => void;
   /** Undefined where the trace may be watched; else how many of its namespace are, as many as may be. */
   readonly watchesBefore: (key: string) => number | undefined;
@@ -332,10 +334,15 @@ export function intervalOf({ spec }: ServiceTrace): number {
   return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
 }
 
+/** Ends early where it is aborted, and keeps no process alive. */
+async function pauseOf(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined);
+}
+
 /** Writes how far a collection is, ever more seldom, and works out only what it writes. */
 function progressWriter(
   trace: ServiceTrace,
-  { store, signal }: ReconcileDeps,
+  { store, signal, pause = pauseOf }: ReconcileDeps,
 ): { write: (now: () => ServiceTraceStatus) => void; end: () => Promise<boolean> } {
   // A whole status of an earlier collection says more than one that waits.
   const nodes = trace.status?.nodes ?? [];
@@ -349,16 +356,16 @@ function progressWriter(
   let next: (() => ServiceTraceStatus) | undefined;
   const writeAll = async (): Promise<void> => {
     for (
-      let pause = firstProgressMilliseconds;
+      let milliseconds = firstProgressMilliseconds;
       next !== undefined && signal?.aborted !== true;
-      pause = Math.min(pause * 2, lastProgressMilliseconds)
+      milliseconds = Math.min(milliseconds * 2, lastProgressMilliseconds)
     ) {
       const status = next();
       next = undefined;
       hasProgress = true;
       // The result is written all the same, and its failure is told.
       await store.writeStatus(trace, status).catch(() => undefined);
-      await sleep(pause, undefined, { signal: ended.signal, ref: false }).catch(() => undefined);
+      await pause(milliseconds, ended.signal);
     }
     writing = undefined;
   };

@@ -26,6 +26,7 @@ const absentPauses = { first: 1000, last: 2000 };
  * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first tells the objects that are
  * there as ADDED. Whoever listens has to bear hearing of an object again.
  * @param onRestart is told when the place was lost (410 Gone): deletions in between are never told
+ * @param startAfter begins the watch again after so many milliseconds; default: by the clock
  */
 export function resumedWatch(
   kubeConfig: KubeConfig,
@@ -33,6 +34,7 @@ export function resumedWatch(
   onEvent: (event: WatchEvent) => void,
   log: (message: string) => void,
   onRestart: () => void,
+  startAfter: (start: () => void, milliseconds: number) => NodeJS.Timeout | undefined = setTimeout,
 ): ResumedWatch {
   const watch = new Watch(kubeConfig);
   let resourceVersion: string | undefined;
@@ -77,7 +79,7 @@ export function resumedWatch(
             `watch of ${path}: ${isAbsent ? 'there is no such path; it is looked for until there is' : error instanceof Error ? error.message : JSON.stringify(error)}${typeof code === 'number' ? ` (${String(code)})` : ''}`,
           );
       }
-      timer = setTimeout(start, isAbsent ? pauseAfter(failures, absentPauses) : pauseAfter(failures, pauses));
+      timer = startAfter(start, isAbsent ? pauseAfter(failures, absentPauses) : pauseAfter(failures, pauses));
     };
     watch
       .watch(
