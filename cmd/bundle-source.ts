@@ -7,6 +7,7 @@ import type { ServiceTrace } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
 import type { CollectSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
+import { fileTrouble } from './file-errors.ts';
 import type { Io } from './io.ts';
 import type { ClientName, CommonRequest, ServiceOrigin } from './request.ts';
 import type { TraceSource } from './source.ts';
@@ -81,7 +82,7 @@ export async function readBundle(file: string): Promise<Bundle> {
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    throw new UsageError(`--bundle ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new UsageError(`--bundle ${file} cannot be read: ${fileTrouble(error)}`, {
       cause: error,
     });
   }

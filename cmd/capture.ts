@@ -16,7 +16,7 @@ import { createProgress, type Progress } from './progress.ts';
 import type { CaptureRequest } from './request.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 import { version } from './version.ts';
-import { checkNewFile } from './write-new-file.ts';
+import { cannotBeWritten, checkNewFile } from './write-new-file.ts';
 
 /** Each is asked for at the same time, for as long as the capture takes. */
 const maxNodes = 20;
@@ -85,9 +85,7 @@ export async function openFile({
     // One that came meanwhile is not replaced either.
     return await open(file, overwrite ? 'w' : 'wx', 0o600);
   } catch (error) {
-    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
+    throw cannotBeWritten(file, error);
   }
 }
 

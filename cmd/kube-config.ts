@@ -6,6 +6,7 @@ import type { RequestOptions } from 'node:https';
 import { KubeConfig, type Cluster, type RequestContext, type User } from '@kubernetes/client-node';
 import { getGlobalDispatcher, type Dispatcher } from 'undici';
 import { ClusterError } from './errors.ts';
+import { fileTrouble } from './file-errors.ts';
 import type { ClusterFlags } from './request.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -122,10 +123,7 @@ function readFiles(flags: ClusterFlags, env: Environment): KubeConfig {
     try {
       one.loadFromFile(path);
     } catch (error) {
-      throw new ClusterError(
-        `The kubeconfig ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-        { cause: error },
-      );
+      throw new ClusterError(`The kubeconfig ${path} cannot be read: ${fileTrouble(error)}`, { cause: error });
     }
     merged.clusters.push(...one.clusters.filter(({ name }) => merged.getCluster(name) === null));
     merged.users.push(...one.users.filter(({ name }) => merged.getUser(name) === null));
@@ -212,10 +210,7 @@ function readFile(flag: string, path: string): string {
   try {
     return readFileSync(path).toString('base64');
   } catch (error) {
-    throw new ClusterError(
-      `${flag} ${path} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw new ClusterError(`${flag} ${path} cannot be read: ${fileTrouble(error)}`, { cause: error });
   }
 }
 

@@ -4,13 +4,14 @@ import { writeFile } from 'node:fs/promises';
 import { printBundle } from '../core/bundle.ts';
 import { connect } from './client.ts';
 import { collectBundle } from './collect-bundle.ts';
-import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { createProgress } from './progress.ts';
 import type { RecordRequest } from './request.ts';
+import { cannotBeWritten, checkWritable } from './write-new-file.ts';
 
 export async function runRecord(request: RecordRequest, io: Io): Promise<number> {
+  await checkWritable(request.file);
   const client = connect(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
@@ -21,7 +22,9 @@ export async function runRecord(request: RecordRequest, io: Io): Promise<number>
     progress,
     io,
   );
-  await write(request.file, printBundle(bundle));
+  await writeFile(request.file, printBundle(bundle)).catch((error: unknown) => {
+    throw cannotBeWritten(request.file, error);
+  });
   const { answers } = bundle;
   progress.say(
     `Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`,
@@ -29,14 +32,4 @@ export async function runRecord(request: RecordRequest, io: Io): Promise<number>
   if (partial === undefined) return exitStatus.ok;
   progress.say(partial);
   return exitStatus.partial;
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await writeFile(file, text);
-  } catch (error) {
-    throw new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
 }

@@ -16,6 +16,7 @@ import { connect } from './client.ts';
 import { collectBundle } from './collect-bundle.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
+import { fileTrouble } from './file-errors.ts';
 import type { Io } from './io.ts';
 import { writeResult } from './output.ts';
 import { visible } from './printers/visible.ts';
@@ -198,10 +199,7 @@ async function readRuleset(file: string): Promise<Ruleset> {
   try {
     for await (const chunk of file === '-' ? process.stdin : createReadStream(file)) dump.push(chunk as Uint8Array);
   } catch (error) {
-    throw new UsageError(
-      `--ruleset ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      { cause: error },
-    );
+    throw new UsageError(`--ruleset ${file} cannot be read: ${fileTrouble(error)}`, { cause: error });
   }
   try {
     return dump.end();

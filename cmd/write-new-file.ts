@@ -1,24 +1,29 @@
 /** A file that is there whole or not at all, and takes no other's place unless that was asked for. */
 import { constants } from 'node:fs';
-import { access, link, rename, rm, writeFile } from 'node:fs/promises';
+import { access, link, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from './errors.ts';
+import { fileTrouble, isDirectoryTrouble } from './file-errors.ts';
 
-/** Before something is collected for nothing. @throws UsageError where the file is there, or its folder cannot be written to */
+/** Before something is collected for nothing. @throws UsageError where no file of this name can be written, or written to */
+export async function checkWritable(file: string): Promise<void> {
+  const present = await stat(file).catch(() => undefined);
+  if (present?.isDirectory() === true) throw isDirectory(file);
+  await access(present === undefined ? dirname(file) : file, constants.W_OK).catch((error: unknown) => {
+    throw cannotBeWritten(file, error);
+  });
+}
+
+/** The same for a file of our own. @throws UsageError where the file is there, a directory has its name, or its folder cannot be written to */
 export async function checkNewFile(file: string, mayReplace: boolean): Promise<void> {
   try {
     await access(dirname(file), constants.W_OK);
   } catch (error) {
     throw cannotBeWritten(file, error);
   }
-  if (
-    !mayReplace &&
-    (await access(file).then(
-      () => true,
-      () => false,
-    ))
-  )
-    throw alreadyThere(file);
+  const present = await stat(file).catch(() => undefined);
+  if (present?.isDirectory() === true) throw isDirectory(file);
+  if (present !== undefined && !mayReplace) throw alreadyThere(file);
 }
 
 /** @throws UsageError where it cannot be written, or is there already */
@@ -51,10 +56,12 @@ async function name(draft: string, file: string): Promise<void> {
   }
 }
 
-function cannotBeWritten(file: string, error: unknown): UsageError {
-  return new UsageError(`--to ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
-    cause: error,
-  });
+export function cannotBeWritten(file: string, error: unknown): UsageError {
+  return new UsageError(`--to ${file} cannot be written: ${fileTrouble(error)}`, { cause: error });
+}
+
+function isDirectory(file: string): UsageError {
+  return new UsageError(`--to ${file} cannot be written: ${isDirectoryTrouble}`);
 }
 
 function alreadyThere(file: string): UsageError {

@@ -565,15 +565,15 @@ describe('kubectl svctrace report', () => {
   it('says where it cannot write', async () => {
     await expect(
       report('--bundle', fixture('auth-service'), '--to', join(folder, 'nowhere', 'r.html')),
-    ).rejects.toThrow(/^--to \S+r\.html cannot be written: ENOENT/);
+    ).rejects.toThrow(/^--to \S+r\.html cannot be written: there is no such file or directory \(ENOENT\)$/);
     const file = join(folder, 'file');
     writeFileSync(file, '');
     await expect(report('--bundle', fixture('auth-service'), '--to', join(file, 'r.html'))).rejects.toThrow(
-      /^--to \S+r\.html cannot be written: ENOTDIR/,
+      /^--to \S+r\.html cannot be written: a part of its path is a file, not a directory \(ENOTDIR\)$/,
     );
     await expect(writeNewFile(join(file, 'r.html'), 'text', false)).rejects.toThrow(UsageError);
     await expect(report('--bundle', fixture('auth-service'), '--to', folder, '--overwrite')).rejects.toThrow(
-      /^--to \S+ cannot be written: /,
+      /^--to \S+ cannot be written: it is a directory: name a file$/,
     );
     expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   });

@@ -546,7 +546,7 @@ it('a live view says that the operator has stopped, and is live again when it an
 describe('--bundle', () => {
   it('refuses what is no bundle, in one sentence', async () => {
     await expect(run('--bundle /nonexistent', fakeCluster())).rejects.toThrow(
-      /^--bundle \/nonexistent cannot be read: ENOENT/,
+      /^--bundle \/nonexistent cannot be read: there is no such file or directory \(ENOENT\)$/,
     );
     await expect(run(`--bundle ${fileURLToPath(import.meta.url)}`, fakeCluster())).rejects.toThrow(UsageError);
   });
