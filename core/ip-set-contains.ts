@@ -11,6 +11,10 @@ export interface IpSetPacket {
   /** Absent where it is not known: a set that asks for it answers unknown. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
+  /** By which it came: '' for a packet of the node's own; absent where it is not known. */
+  readonly inInterface?: string;
+  /** By which it leaves: '' before that is decided; absent where it is not known. */
+  readonly outInterface?: string;
 }
 
 /** Of `--match-set NAME dst,dst`: which side of the packet each part of an element is compared with. */
@@ -28,7 +32,7 @@ export interface IpSetQuestion {
  * ip_set_hash_gen.h): of the networks that hold the packet, the most specific one decides, the first part of an
  * element before the second; an element with nomatch takes the packet out. A set of another family, or one with more
  * parts than flags, holds no packet.
- * @returns undefined where it depends on what is not known: a MAC address, an interface, a mark, a source port, a
+ * @returns undefined where it depends on what is not known: a MAC address, a mark, an interface or a source port that is not known, a
  * set that is not there, or an element that is written as a name or a range
  */
 export function ipSetContains(
@@ -80,6 +84,9 @@ function elementsContain(
   const values = index.dimensions.map((dimension, position) =>
     valueOf(dimension, flags[position] === 'src', packet, source, destination, index.mask),
   );
+  // hash_netiface4_kadt: a packet without an interface on that side is in no such set.
+  if (index.dimensions.some((dimension, position) => dimension === 'interface' && values[position] === ''))
+    return false;
 
   const found = values.includes(undefined) ? searchAll(index, values, packet.protocol) : search(index, values);
   // What an unreadable element holds is not known; among networks it may also be an exception.
@@ -88,27 +95,30 @@ function elementsContain(
   return found === (returnNomatch ? 'nomatch' : 'match');
 }
 
-type Dimension = 'address' | 'port' | 'bare port' | 'other';
+type Dimension = 'address' | 'port' | 'bare port' | 'interface' | 'other';
 
 interface Address {
   readonly value: bigint;
   readonly bits: 32 | 128;
 }
 
-/** A packet's part, compared with an element's: an address, or a port as readPort writes it; undefined where it is not known. */
+/** A packet's part, compared with an element's: an address, a port as readPort writes it, or the name of an interface; undefined where it is not known. */
 type Value = Address | string | undefined;
 
 interface Entry {
   /** Of each part: a network, or text to be equal. */
   readonly parts: readonly ({ readonly network: bigint; readonly length: number } | string)[];
   readonly isException: boolean;
+  /** The name of the interface is a beginning. */
+  readonly isWildcard: boolean;
 }
 
 /** The kernel's own index: elements by their masked parts, and the prefix lengths that occur. */
 interface Index {
   readonly dimensions: readonly Dimension[];
   readonly entries: readonly Entry[];
-  readonly byKey: ReadonlyMap<string, Entry>;
+  /** Several where they are for different interfaces: those are no part of the key (struct hash_netiface4_elem_hashed). */
+  readonly byKey: ReadonlyMap<string, readonly Entry[]>;
   /** Combinations of prefix lengths, one length for each address part, the most specific first. */
   readonly lengths: readonly (readonly number[])[];
   /** Of the options netmask and bitmask: addresses are masked by it before they are looked up. */
@@ -130,7 +140,7 @@ function indexOf(set: IpSet): Index | undefined {
   const mask = maskOf(set);
   if (mask === 'unreadable') return undefined;
   const entries: Entry[] = [];
-  const byKey = new Map<string, Entry>();
+  const byKey = new Map<string, Entry[]>();
   const lengths = new Map<string, readonly number[]>();
   let unreadable = false;
   for (const element of set.elements) {
@@ -138,7 +148,10 @@ function indexOf(set: IpSet): Index | undefined {
     if (entry === 'unreadable') unreadable = true;
     else {
       entries.push(entry);
-      byKey.set(keyOf(entry.parts), entry);
+      const key = keyOf(entry.parts.map((part, position) => (dimensions[position] === 'interface' ? '' : part)));
+      const same = byKey.get(key);
+      if (same === undefined) byKey.set(key, [entry]);
+      else same.push(entry);
       const combination = entry.parts.flatMap((part) => (typeof part === 'string' ? [] : [part.length]));
       lengths.set(combination.join(), combination);
     }
@@ -185,8 +198,9 @@ export function ipSetContents(set: IpSet): IpSetContents | undefined {
     else
       for (const { network, length } of networks)
         ranges.push({ bits, from: network, to: network | (prefixMask(bits, bits) ^ prefixMask(length, bits)) });
-    for (const part of parts)
-      if (typeof part === 'string' && /\d$/.test(part)) ports.add(Number(part.slice(part.indexOf(':') + 1)));
+    for (const [position, part] of parts.entries())
+      if (typeof part === 'string' && index.dimensions[position] !== 'interface' && /\d$/.test(part))
+        ports.add(Number(part.slice(part.indexOf(':') + 1)));
   }
   return { ranges, loops, ports: [...ports] };
 }
@@ -203,7 +217,8 @@ function dimensionsOf(type: string): Dimension[] | undefined {
   const dimensions = parts.split(',').map((part): Dimension | undefined => {
     if (part === 'ip' || part === 'net') return 'address';
     if (part === 'port') return method === 'bitmap' ? 'bare port' : 'port';
-    return part === 'mac' || part === 'iface' || part === 'mark' ? 'other' : undefined;
+    if (part === 'iface') return 'interface';
+    return part === 'mac' || part === 'mark' ? 'other' : undefined;
   });
   return dimensions.every((dimension) => dimension !== undefined) ? dimensions : undefined;
 }
@@ -219,7 +234,7 @@ function maskOf({ options, family }: IpSet): bigint | undefined | 'unreadable' {
 }
 
 function readElement(
-  { parts: texts, isException }: IpSetElement,
+  { parts: texts, isException, others }: IpSetElement,
   dimensions: readonly Dimension[],
   mask: bigint | undefined,
 ): Entry | 'unreadable' {
@@ -232,7 +247,7 @@ function readElement(
     if (part === undefined) return 'unreadable';
     parts.push(part);
   }
-  return { parts, isException };
+  return { parts, isException, isWildcard: others.includes('wildcard') };
 }
 
 function readPart(text: string, dimension: Dimension, mask: bigint | undefined): Entry['parts'][number] | undefined {
@@ -252,6 +267,9 @@ function readPart(text: string, dimension: Dimension, mask: bigint | undefined):
       return readPort(text);
     case 'bare port':
       return /^\d+$/.test(text) ? text : undefined;
+    case 'interface':
+      // Of a port of a bridge, which no packet here has.
+      return text === '' || text.startsWith('physdev:') ? undefined : text;
     case 'other':
       return '';
   }
@@ -295,17 +313,20 @@ function valueOf(
       return port === undefined ? undefined : `${packet.protocol}:${port}`;
     case 'bare port':
       return port === undefined ? undefined : String(port);
+    case 'interface':
+      return isSource ? packet.inInterface : packet.outInterface;
     case 'other':
       return undefined;
   }
 }
 
-function search(index: Index, values: readonly Value[]): 'match' | 'nomatch' | 'none' {
+function search(index: Index, values: readonly Value[]): 'match' | 'nomatch' | 'none' | 'unknown' {
   for (const lengths of index.lengths) {
     let address = 0;
-    const entry = index.byKey.get(
+    const found = index.byKey.get(
       keyOf(
-        values.map((value) => {
+        values.map((value, position) => {
+          if (index.dimensions[position] === 'interface') return '';
           if (value === undefined || typeof value === 'string') return value ?? '';
           const length = lengths[address] ?? value.bits;
           address += 1;
@@ -313,15 +334,31 @@ function search(index: Index, values: readonly Value[]): 'match' | 'nomatch' | '
         }),
       ),
     );
-    if (entry !== undefined) return entry.isException ? 'nomatch' : 'match';
+    if (found === undefined) continue;
+    // The most specific network decides, though it be for other interfaces alone: `multi` ends the kernel's search there.
+    const fitting = found.filter((entry) => fitsInterface(index, entry, values));
+    const [first] = fitting;
+    if (first === undefined) return 'none';
+    // Of a name and of its beginning, the one that the kernel meets first decides.
+    if (fitting.some(({ isException }) => isException !== first.isException)) return 'unknown';
+    return first.isException ? 'nomatch' : 'match';
   }
   return 'none';
 }
 
+/** hash_netiface4_data_equal; true for a set without interfaces. */
+function fitsInterface({ dimensions }: Index, { parts, isWildcard }: Entry, values: readonly Value[]): boolean {
+  const at = dimensions.indexOf('interface');
+  const [name, actual] = [parts[at], values[at]];
+  if (typeof name !== 'string' || typeof actual !== 'string') return true;
+  return isWildcard ? actual.startsWith(name) : actual === name;
+}
+
 /** With a part that is not known: unknown where the others fit any element. */
 function searchAll(index: Index, values: readonly Value[], protocol: Protocol): 'unknown' | 'none' {
-  const fits = index.entries.some(({ parts }) =>
-    parts.every((part, position) => {
+  const fits = index.entries.some((entry) =>
+    entry.parts.every((part, position) => {
+      if (index.dimensions[position] === 'interface') return fitsInterface(index, entry, values);
       const value = values[position];
       if (value === undefined)
         return index.dimensions[position] !== 'port' || (typeof part === 'string' && part.startsWith(`${protocol}:`));

@@ -392,7 +392,7 @@ export class PacketMatch {
   }
 
   /** xt_set.c: the sets are asked; options on counters change no answer unless they compare them. */
-  #set(options: readonly IptablesOption[], branch: Branch, { changedSets }: Before): number | undefined {
+  #set(options: readonly IptablesOption[], branch: Branch, { changedSets, at }: Before): number | undefined {
     const returnNomatch = options.some(
       (option) => option.kind === 'kept' && option.name === '--return-nomatch' && !option.negated,
     );
@@ -408,6 +408,8 @@ export class PacketMatch {
         protocol: this.#packet.protocol,
         sourcePort: this.#sourcePortOf(branch),
         destinationPort: this.#portOf(branch),
+        inInterface: at.inInterface,
+        outInterface: at.outInterface,
       });
       return negate(
         ipSetContains(set, option.flags, packet, { returnNomatch, sets: this.#machine.ipSets }),

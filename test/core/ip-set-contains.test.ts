@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { ipSetContains, type IpSetFlag, type IpSetPacket } from '../../core/ip-set-contains.ts';
 import { parseIpset } from '../../core/parse/ipset.ts';
+import { present } from '../../core/present.ts';
 
 const sets = new Map(
   parseIpset(`create KUBE-LOOP-BACK hash:ip,port,ip family inet hashsize 1024 maxelem 65536
@@ -43,6 +44,13 @@ add MACS 01:02:03:04:05:06
 create NOMACS hash:mac
 create IFACES hash:net,iface family inet
 add IFACES 10.0.0.0/8,eth0
+add IFACES 10.0.0.0/8,veth wildcard
+add IFACES 10.1.0.0/16,eth0 nomatch
+create BRIDGED hash:net,iface family inet
+add BRIDGED 10.0.0.0/8,physdev:eth0
+create BOTH hash:net,iface family inet
+add BOTH 10.0.0.0/8,eth0
+add BOTH 10.0.0.0/8,eth wildcard nomatch
 create WRITTEN hash:ip,port family inet
 add WRITTEN 10.0.0.1-10.0.0.9,tcp:80
 add WRITTEN 10.0.0.20,tcp:http
@@ -59,14 +67,15 @@ add FUTURE 10.0.0.1,brown
 );
 
 const packet = (text: string): IpSetPacket => {
-  const [, protocol = 'TCP', source = '', sourcePort, destination = '', port = ''] =
-    /^(\w+) (\S+?)(?:#(\d+))? > (\S+)#(\d+)$/.exec(text) ?? [];
+  const [, protocol = 'TCP', source = '', sourcePort, destination = '', port = '', inInterface, outInterface] =
+    /^(\w+) (\S+?)(?:#(\d+))? > (\S+)#(\d+)(?: in (\S*))?(?: out (\S*))?$/.exec(text) ?? [];
   return {
     protocol: protocol as IpSetPacket['protocol'],
     source,
     destination,
     destinationPort: Number(port),
     ...(sourcePort === undefined ? {} : { sourcePort: Number(sourcePort) }),
+    ...present({ inInterface, outInterface }),
   };
 };
 
@@ -116,6 +125,19 @@ const rows: [string, string, string, boolean | undefined][] = [
   ['NOMACS', 'src', 'TCP 10.1.9.4 > 10.2.0.2#1', false],
   ['IFACES', 'src,src', 'TCP 10.1.9.4 > 10.2.0.2#1', undefined],
   ['IFACES', 'src,src', 'TCP 192.0.2.4 > 10.2.0.2#1', false],
+  ['IFACES', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth0', true],
+  ['IFACES', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth1', false],
+  ['IFACES', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in veth7', true],
+  // The network of /16 decides, for other interfaces too, and is not for them.
+  ['IFACES', 'src,src', 'TCP 10.1.9.4 > 10.2.0.2#1 in eth0', false],
+  ['IFACES', 'src,src', 'TCP 10.1.9.4 > 10.2.0.2#1 in veth7', false],
+  // A packet of the node's own came by none.
+  ['IFACES', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in  out eth0', false],
+  ['IFACES', 'src,dst', 'TCP 10.2.9.4 > 10.2.0.2#1 in  out eth0', true],
+  ['IFACES', 'src,dst', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth0', undefined],
+  ['BRIDGED', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth0', undefined],
+  ['BOTH', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth0', undefined],
+  ['BOTH', 'src,src', 'TCP 10.2.9.4 > 10.2.0.2#1 in eth1', false],
   ['WRITTEN', 'dst,dst', 'TCP 10.244.1.4 > 10.0.0.30#80', true],
   ['WRITTEN', 'dst,dst', 'TCP 10.244.1.4 > 10.0.0.5#80', undefined],
   ['LIST', 'dst,dst', 'TCP 10.244.1.4 > 10.96.0.1#443', true],

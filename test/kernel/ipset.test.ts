@@ -73,7 +73,8 @@ describe.skipIf(unavailable !== undefined)(`ipset${unavailable === undefined ? '
     const wrong = cases.flatMap(({ set: { name }, flags, packet }, index) => {
       // As the kernel has it: the round trip is proven above.
       const set = kernel.sets.get(name);
-      const answer = set === undefined ? undefined : ipSetContains(set, flags, packet);
+      const answer =
+        set === undefined ? undefined : ipSetContains(set, flags, { ...packet, inInterface: '', outInterface: 'lo' });
       return answer === kernel.answers[index] ? [] : [{ set, flags, packet, kernel: kernel.answers[index], answer }];
     });
     expect(wrong).toEqual([]);
@@ -142,6 +143,8 @@ function setArbitrary({ family, bits, addresses, lengths }: Universe): fc.Arbitr
     .tuple(fc.constantFrom('tcp', 'udp', 'sctp'), fc.constantFrom(...ports, 20080, 20081, 20053))
     .map(([protocol, number]) => `${protocol}:${number}`);
   const bare = fc.constantFrom(...ports, 20080, 20053).map(String);
+  // What is sent here leaves by lo, and came by no interface.
+  const onInterface = fc.constantFrom('lo', 'lo', 'eth0', 'lo7');
   const kinds: fc.Arbitrary<{ type: string; parts: fc.Arbitrary<string[]>; nets: boolean; options?: string }> =
     fc.constantFrom(
       { type: 'hash:ip', parts: fc.tuple(address), nets: false },
@@ -151,6 +154,7 @@ function setArbitrary({ family, bits, addresses, lengths }: Universe): fc.Arbitr
       { type: 'hash:ip,port,net', parts: fc.tuple(address, port, network), nets: true },
       { type: 'hash:net', parts: fc.tuple(network), nets: true },
       { type: 'hash:net,port', parts: fc.tuple(network, port), nets: true },
+      { type: 'hash:net,iface', parts: fc.tuple(network, onInterface), nets: true },
       { type: 'bitmap:port', parts: fc.tuple(bare), nets: false },
     );
   return kinds.chain(({ type, parts, nets, options }) =>
