@@ -17,7 +17,7 @@ import { printMatch } from '../parse/print-iptables.ts';
 import { present } from '../present.ts';
 import type { Protocol } from '../service.ts';
 import { isOfAddressType } from './address-type.ts';
-import { destinationOf, destinationPortOf, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
+import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Connection, Machine, Packet } from './walk.ts';
 
 /** What rules did before on the way of the packet, and what the packet's branch is at. */
@@ -656,9 +656,6 @@ function connlimit(options: readonly IptablesOption[]): number | undefined {
   });
 }
 
-/** No packet is longer, and none is shorter. */
-const packetBytes = { least: 28, most: 65_535 } as const;
-
 /** xt_connbytes.c connbytes_mt: of a connection's first packet, it alone is counted, in its own direction. */
 function connbytes(options: readonly IptablesOption[]): number | undefined {
   const word = (name: string): readonly string[] | undefined =>
@@ -671,8 +668,8 @@ function connbytes(options: readonly IptablesOption[]): number | undefined {
   const [least, most] = [Number(from === '' ? 0 : from), to === undefined || to === '' ? Infinity : Number(to)];
   if (Number.isNaN(least) || Number.isNaN(most)) return undefined;
   const isNone = direction === 'reply';
-  const low = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.least;
-  const high = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.most;
+  const low = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.from;
+  const high = isNone ? 0 : mode === 'packets' ? 1 : packetBytes.to;
   if (low >= least && high <= most) return range.negated ? 0 : 1;
   return high < least || low > most ? (range.negated ? 1 : 0) : undefined;
 }

@@ -3,7 +3,7 @@ import type { NftElement, NftExpression } from '../nft-expression.ts';
 import type { NftStatement } from '../nft-statement.ts';
 import type { NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
-import { absent, readPacket, unknownReading, type Place, type Reading } from './nft-reading.ts';
+import { absent, atomReading, readPacket, unknownReading, type Place, type Reading } from './nft-reading.ts';
 import { holds, nftSetIndex, type NftSetIndex } from './nft-set-index.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
 import type { Branch, Machine, Packet, RememberedElements } from './walk.ts';
@@ -158,6 +158,7 @@ function bitsOf(reading: Reading): { readonly bits: number; readonly unknown: nu
       return reading;
     case 'unknown':
     case 'uniform':
+    case 'between':
       return { bits: 0, unknown: 0xffffffff };
     default:
       return undefined;
@@ -285,6 +286,10 @@ function isPossible(reading: Reading, range: AtomRange): boolean {
         range.to >= reading.from &&
         range.from < reading.from + reading.count
       );
+    case 'between':
+      return typeof range.from === 'number' && typeof range.to === 'number'
+        ? range.to >= reading.from && range.from <= reading.to
+        : true;
     case 'bits':
       return (
         range.from !== range.to ||
@@ -385,6 +390,7 @@ function isWithin(reading: Reading, range: AtomRange | undefined): Answer {
     );
     return { yes: slots / reading.count, no: 1 - slots / reading.count, unknown: 0 };
   }
+  if (reading.kind === 'between' && holds(range, reading.from) && holds(range, reading.to)) return yes;
   return isPossible(reading, range) ? unknown : no;
 }
 
@@ -404,6 +410,10 @@ function isOrdered(reading: Reading, operator: string, limit: Atom): Answer {
     return operator === '<' || operator === '<='
       ? { yes: below, no: 1 - below, unknown: 0 }
       : { yes: 1 - below, no: below, unknown: 0 };
+  }
+  if (reading.kind === 'between') {
+    const [least, most] = [reading.from, reading.to].map((end) => isOrdered(atomReading(end), operator, limit));
+    return least?.yes === most?.yes && least !== undefined ? least : unknown;
   }
   if (reading.kind !== 'atom' || typeof reading.atom !== typeof limit) return unknown;
   const { atom } = reading;

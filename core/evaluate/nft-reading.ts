@@ -3,7 +3,7 @@ import type { NftExpression } from '../nft-expression.ts';
 import { familyOf } from '../service.ts';
 import { addressTypesOf } from './address-type.ts';
 import { isOwnAddress } from './walk-hooks.ts';
-import { destinationOf, destinationPortOf, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
+import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Machine, Packet } from './walk.ts';
 import { ipv4Of, ipv6Of, type Atom } from './nft-value.ts';
 
@@ -15,6 +15,8 @@ export type Reading =
   | { readonly kind: 'unknown'; readonly not: readonly Atom[] }
   /** Each of these numbers, as likely as any other. */
   | { readonly kind: 'uniform'; readonly from: number; readonly count: number }
+  /** One of these numbers, both ends included; which is not known. */
+  | { readonly kind: 'between'; readonly from: number; readonly to: number }
   /** Flags, some of which are not known. */
   | { readonly kind: 'bits'; readonly bits: number; readonly unknown: number };
 
@@ -202,6 +204,11 @@ function readConnection(
       return atomReading(protocolNumbers[packet.protocol]);
     case 'helper':
       return absent;
+    case 'packets':
+    case 'bytes':
+    case 'avgpkt':
+      // What went before an answer is not known.
+      return connection === undefined ? countReading(key, direction) : unknownReading;
     case 'ip saddr':
     case 'ip6 saddr':
     case 'ip daddr':
@@ -221,6 +228,12 @@ function readConnection(
     default:
       return unknownReading;
   }
+}
+
+/** nft_ct_get_eval: of a connection's first packet, it alone is counted, in its own direction. */
+function countReading(key: 'packets' | 'bytes' | 'avgpkt', direction: string | undefined): Reading {
+  if (direction === 'reply') return atomReading(0);
+  return key === 'packets' ? atomReading(1) : { kind: 'between', ...packetBytes };
 }
 
 /** NF_CT_STATE_BIT of linux/netfilter/nf_conntrack_common.h, and NF_CT_STATE_INVALID_BIT and _UNTRACKED_BIT. */

@@ -20,6 +20,9 @@ export function destinationPortOf({ destinationPort, answers }: Packet, { dnat, 
   return dnat?.port ?? (answers !== undefined && destinationPort === 0 ? undefined : destinationPort);
 }
 
+/** No packet is longer, and none is shorter. */
+export const packetBytes = { from: 28, to: 65_535 } as const;
+
 export const defaultZone: Zone = { original: 0, reply: 0 };
 
 /**

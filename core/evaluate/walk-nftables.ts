@@ -2,6 +2,7 @@
  * The symbolic walk through the chains of one nftables table, statement by statement as nf_tables runs them
  * (net/netfilter/nf_tables_core.c nft_do_chain). A rule ends at the first statement that breaks it.
  */
+import { hostPort } from '../address.ts';
 import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
 import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
 import {
@@ -19,6 +20,7 @@ import { familyOf } from '../service.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import type { Place, Reading } from './nft-reading.ts';
+import { packetBytes } from './packet-ends.ts';
 import { addressText } from './nft-value.ts';
 import {
   ChainLoopError,
@@ -652,7 +654,12 @@ class RuleRun {
               ? Number(portPart.atom)
               : undefined;
         if (address === undefined || port === undefined) this.#unknown(nat, part);
-        else targets.push({ address, port, share });
+        else if (!this.#isRouted(address)) {
+          const lost = this.#meet(part, `DNAT to ${hostPort(address, port)}, to which nothing is routed: DROP`, {
+            key: nat,
+          });
+          this.#outcome.ended.push({ ...lost, verdict: 'DROP', chain: this.#chain });
+        } else targets.push({ address, port, share });
       }
     }
     if (targets.length === 0) return undefined;
@@ -674,6 +681,14 @@ class RuleRun {
       });
     }
     return undefined;
+  }
+
+  /**
+   * The unspecified address is a martian destination (ip_route_input_slow), and none of IPv6. The node's own packets to
+   * 0.0.0.0 go to the node itself. Port 0 is a port like any other.
+   */
+  #isRouted(address: string): boolean {
+    return !/^(?:0\.0\.0\.0|::)$/.test(address) || (address === '0.0.0.0' && this.#at.hook === 'output');
   }
 
   /** At OUTPUT it is loopback's; else the first of the interface by which the packet came (nf_nat_redirect_ipv4). */
@@ -728,15 +743,13 @@ function isWithoutConsequence(statement: NftStatement): boolean {
 }
 
 const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 }));
-/** No packet is longer. */
-const longestPacket = 65_535;
 
 /** Whether the quota is used up with this packet; undefined where it hangs on the packet's length (nft_overquota). */
 function overQuota({ value, unit, used = 0, usedUnit = 'bytes' }: NftQuota): boolean | undefined {
   const limit = value * (unitBytes.get(unit) ?? Number.NaN);
   const consumed = used * (unitBytes.get(usedUnit) ?? Number.NaN);
   if (consumed >= limit) return true;
-  return consumed + longestPacket < limit ? false : undefined;
+  return consumed + packetBytes.to < limit ? false : undefined;
 }
 
 /** A random number as its single values; more of them than a map would name are not followed one by one. */

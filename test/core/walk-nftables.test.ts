@@ -185,8 +185,16 @@ describe('a choice', () => {
     ['dnat to :8443', ['10.96.0.7:8443 1.000']],
     ['tcp dport 80 redirect to :8080', ['172.30.0.11:8080 1.000']],
     ['dnat to ip saddr map { 10.1.1.1 : 10.0.0.9 }', []],
+    ['dnat to 10.0.0.1:0', ['10.0.0.1:0 1.000']],
+    // Routing drops what goes to the unspecified address.
+    ['dnat to 0.0.0.0:8080', []],
+    ['dnat to numgen random mod 2 map { 0 : 0.0.0.0, 1 : 10.0.0.2 }', ['10.0.0.2:80 0.500']],
   ])('%s', (rule, to) => {
     expect(walk(table([], [rule]))).toMatchObject({ to, unknown: [] });
+  });
+
+  it('of the unspecified address ends there', () => {
+    expect(walk(table([], ['dnat to 0.0.0.0', 'dnat to 10.0.0.1']))).toMatchObject({ verdict: 'DROP', unknown: [] });
   });
 
   it('by a hash has no share that could be told', () => {
