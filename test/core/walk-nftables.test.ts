@@ -247,21 +247,17 @@ describe('nftSetIndex', () => {
     const port = fc.nat({ max: 6 });
     const part = fc.oneof(
       address.map((text) => ({ kind: 'value' as const, value: text })),
-      fc
-        .nat({ max: 3 })
-        .map((high) => ({
-          kind: 'prefix' as const,
-          address: { kind: 'value' as const, value: `10.0.${String(high)}.0` },
-          length: 24,
-        })),
+      fc.nat({ max: 3 }).map((high) => ({
+        kind: 'prefix' as const,
+        address: { kind: 'value' as const, value: `10.0.${String(high)}.0` },
+        length: 24,
+      })),
     );
-    const ports = fc
-      .tuple(port, port)
-      .map(([one, other]) => ({
-        kind: 'range' as const,
-        from: { kind: 'value' as const, value: Math.min(one, other) },
-        to: { kind: 'value' as const, value: Math.max(one, other) },
-      }));
+    const ports = fc.tuple(port, port).map(([one, other]) => ({
+      kind: 'range' as const,
+      from: { kind: 'value' as const, value: Math.min(one, other) },
+      to: { kind: 'value' as const, value: Math.max(one, other) },
+    }));
     const elements = fc.array(
       fc
         .tuple(part, ports)
