@@ -201,8 +201,15 @@ ${dump(flags)}RULES
 send 198.51.100.8 443; iptables-nft -L FORWARD -nvx | tail -1`);
     const ruleset = mergeRulesets([parseRulesetFile(dump(flags)), parseRulesetFile(set)]);
     const ask = (interfaces: Pick<Packet, 'inInterface' | 'outInterface'>): string => {
-      const { inInterface: _, ...packet } = udp({ source: '192.0.2.2', destinationPort: 443 });
-      return summarize(walkRuleset(ruleset, { ...packet, ...interfaces }, [])).verdict;
+      const packet: Packet = {
+        source: '192.0.2.2',
+        destination: '198.51.100.8',
+        destinationPort: 443,
+        protocol: 'UDP',
+        entersAt: 'PREROUTING',
+        ...interfaces,
+      };
+      return summarize(walkRuleset(ruleset, packet, [])).verdict;
     };
     const dropped = ask({ inInterface: 'bridge1', outInterface: 'eth0' }) === 'DROP';
     expect(output.trim().split(/\s+/)[0]).toBe(dropped ? '60' : '0');
