@@ -1,8 +1,9 @@
 /** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
-import { isSameAddress } from './address.ts';
+import { comparableAddress, isSameAddress } from './address.ts';
 import type { NftTable } from './evaluate/walk-nftables.ts';
-import type { NftExpression } from './nft-expression.ts';
+import type { NftElement, NftExpression } from './nft-expression.ts';
 import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
+import { oncePer } from './once-per.ts';
 import { printNftElement, printNftRule } from './nft-print-text.ts';
 import { viewNftRule, type RuleView } from './rule-view.ts';
 
@@ -74,14 +75,15 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
     hairpin({ address, port }, protocol) {
       const pairs = table.set('hairpin-connections');
       if (pairs === undefined) return undefined;
-      const element = pairs.elements.find(({ key }) => {
-        const [from, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
-        return (
-          isAddress(from, address) &&
-          isAddress(to, address) &&
-          (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))))
-        );
-      });
+      const element = elementsByAddress(pairs.elements)
+        .get(comparableAddress(address))
+        ?.find(({ key }) => {
+          const [, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
+          return (
+            isAddress(to, address) &&
+            (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))))
+          );
+        });
       return element === undefined
         ? { value: false }
         : {
@@ -92,6 +94,20 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
     weight: () => undefined,
   };
 }
+
+/** Those whose key begins with an address, by it. */
+const elementsByAddress = oncePer((elements: readonly NftElement[]): ReadonlyMap<string, readonly NftElement[]> => {
+  const byAddress = new Map<string, NftElement[]>();
+  for (const element of elements) {
+    const [from] = element.key.kind === 'concatenation' ? element.key.parts : [];
+    if (from?.kind !== 'value') continue;
+    const address = comparableAddress(String(from.value));
+    const own = byAddress.get(address);
+    if (own === undefined) byAddress.set(address, [element]);
+    else own.push(element);
+  }
+  return byAddress;
+});
 
 /** `address . protocol . port`, or `protocol . port` of a NodePort. */
 function isKeyOf(key: NftExpression, { frontend, address, protocol, port }: FrontendKey): boolean {

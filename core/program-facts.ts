@@ -50,12 +50,21 @@ function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleRefer
 /** The chains that the packets went through, each with the rule that sent them there. */
 function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
   const visited = new Map<string, Step>();
+  // Chains of a hook are visited by no rule: what stands before them is looked through once for each beginning of a path.
+  let last: readonly Step[] = [];
   for (const path of paths) {
-    path.forEach((step, index) => {
-      if (visited.has(step.chain)) return;
-      const before = path.slice(0, index).findLast(({ effect }) => effect.includes(step.chain));
-      if (before !== undefined) visited.set(step.chain, before);
-    });
+    let isSame = true;
+    for (const [index, step] of path.entries()) {
+      isSame &&= last[index] === step;
+      if (isSame || visited.has(step.chain)) continue;
+      for (let at = index - 1; at >= 0; at -= 1) {
+        const before = path[at];
+        if (before === undefined || !before.effect.includes(step.chain)) continue;
+        visited.set(step.chain, before);
+        break;
+      }
+    }
+    last = path;
   }
   return visited;
 }

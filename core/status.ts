@@ -5,7 +5,7 @@ import type { ClusterFacts } from './cluster-facts.ts';
 import { clientStatus } from './client-status.ts';
 import { comparisonOf } from './compare-service.ts';
 import { conditionsOf } from './conditions.ts';
-import { diagnose } from './diagnose/diagnose.ts';
+import { diagnose, withCuts } from './diagnose/diagnose.ts';
 import type { FromFacts } from './diagnose/finding.ts';
 import { convergenceOf } from './diagnose/frontend-drift.ts';
 import { kubeProxyConfigOf } from './diagnose/kube-proxy-config-of.ts';
@@ -96,7 +96,8 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
     const doubted = new Set(input.foundBefore === undefined ? [] : unconfirmed(all, input.foundBefore));
     return all.filter((finding) => !doubted.has(finding));
   };
-  const findings = believed(diagnose(facts));
+  const found = diagnose(facts);
+  const findings = believed(found);
   const walks = walksOf(input, desired, nodes);
   const convergence = convergenceStatus(desired, nodes);
   const whole: ServiceTraceStatus = {
@@ -121,12 +122,12 @@ export function buildStatus(input: StatusInput): ServiceTraceStatus {
   const bounded = boundStatus(whole);
   if (bounded.truncated === undefined || bounded.truncated.length === 0) return bounded;
   // That something was cut is itself a finding.
-  const withCuts = believed(diagnose({ ...facts, truncated: bounded.truncated }));
+  const believedWithCuts = believed(withCuts(found, { ...facts, truncated: bounded.truncated }));
   return boundStatus({
     ...whole,
-    conditions: conditionsOf({ ...input, nodes, findings: withCuts }),
-    findings: withCuts,
-    summary: summaryOf(desired, nodes, withCuts),
+    conditions: conditionsOf({ ...input, nodes, findings: believedWithCuts }),
+    findings: believedWithCuts,
+    summary: summaryOf(desired, nodes, believedWithCuts),
   });
 }
 

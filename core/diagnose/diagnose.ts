@@ -1,6 +1,7 @@
 /** Asks every kind of finding of the catalogue for what it finds. */
 import type { FindingStatus } from '../service-trace.ts';
 import { catalogue } from './catalogue.ts';
+import { dataTruncated } from './findings/data-truncated.ts';
 import type { Facts, FindingKind, Occurrence, Severity } from './finding.ts';
 
 const rank: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
@@ -10,6 +11,14 @@ export function diagnose(facts: Facts): FindingStatus[] {
   const found: FindingStatus[] = [];
   for (const kind of catalogue) found.push(...kind.find(facts, found).map((occurrence) => findingOf(kind, occurrence)));
   return inOrder(found);
+}
+
+/**
+ * What was found, and that the status had to be cut. It is last in the catalogue, and no other kind asks for it.
+ * @param facts with what was cut
+ */
+export function withCuts(found: readonly FindingStatus[], facts: Facts): FindingStatus[] {
+  return inOrder([...found, ...dataTruncated.find(facts, found).map((each) => findingOf(dataTruncated, each))]);
 }
 
 export function findingOf(

@@ -2,7 +2,7 @@
 import { comparableAddress, hostPort, type addressSet } from '../address.ts';
 import type { ClusterFacts } from '../cluster-facts.ts';
 import { answerTo, fateOf } from '../evaluate/answer.ts';
-import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
+import { assuming, type Leaf, type Packet, type Step, type WalkResult } from '../evaluate/walk.ts';
 import { isOwnAddress } from '../evaluate/walk-hooks.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import { oncePer } from '../once-per.ts';
@@ -149,7 +149,7 @@ export class ForeignJudge {
       const isSure = found.some(({ leaf: { assumed } }) => assumed === undefined) && unknown.length === 0;
       const isAll = isWhole && unknown.length === 0;
       return (
-        found
+        oneOfEach(found)
           // What is surely so needs no second rule that may be so as well.
           .filter(({ leaf }) => isAll || !isSure || leaf.assumed === undefined)
           .map(({ leaf, kind, step, to }): ForeignFault => {
@@ -232,7 +232,7 @@ export class ForeignJudge {
         const fate = fateOf(packet, answer, leaf);
         if (fate === 'arrives' || fate === 'unknown') return [];
         const assumed = [...(first.assumed ?? []), ...(leaf.assumed ?? [])];
-        const whole: Leaf = assumed.length === 0 ? leaf : { ...leaf, assumed };
+        const whole: Leaf = assumed.length === 0 ? leaf : assuming(leaf, assumed);
         const cause = trackingStep(leaf) ?? trackingStep(first);
         if (fate === 'lost') return cause === undefined ? [] : [{ leaf: whole, kind: 'losesAnswers', step: cause }];
         // kube-proxy's own rules drop what conntrack does not know.
@@ -247,6 +247,26 @@ export class ForeignJudge {
 const textOf = oncePer((shared: NonNullable<Leaf['connection'] | Leaf['assumed']>): string =>
   JSON.stringify('map' in shared ? shared.map(({ rule, holds }) => [rule, holds]) : shared),
 );
+
+/** What is found of a thousand endpoints alike is said once. */
+function oneOfEach(found: readonly Found[]): readonly Found[] {
+  const known = new Map<Step | undefined, Found[]>();
+  return found.filter((each) => {
+    const same = known.get(each.step) ?? [];
+    if (
+      same.some(
+        ({ leaf, kind, to }) =>
+          kind === each.kind &&
+          to === each.to &&
+          leaf.assumed === each.leaf.assumed &&
+          leaf.decidedBy === each.leaf.decidedBy,
+      )
+    )
+      return false;
+    known.set(each.step, [...same, each]);
+    return true;
+  });
+}
 
 function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonly Leaf[] {
   const known = new Set(found.map(({ leaf }) => leaf));

@@ -2,6 +2,7 @@
 import { knownTargets, servingTargets, type DesiredTarget } from '../desired-targets.ts';
 import type { NodeFacts } from '../node-facts.ts';
 import type { RecordOf } from '../node-report.ts';
+import { oncePer } from '../once-per.ts';
 import type { FrontendProgram } from '../program.ts';
 import type { DesiredService } from '../service.ts';
 import { shellOn, type Action, type Command } from './command.ts';
@@ -19,8 +20,17 @@ export interface ServiceFlow {
   readonly isUnnatted: boolean;
 }
 
-/** Entries of frontends that the Service still has. */
-export function serviceFlows({ read }: NodeFacts, desired: DesiredService): ServiceFlow[] {
+/** Entries of frontends that the Service still has; read once for all findings that ask for them. */
+export function serviceFlows(facts: NodeFacts, desired: DesiredService): readonly ServiceFlow[] {
+  const known = flowsOf(facts);
+  const flows = known.get(desired) ?? readFlows(facts, desired);
+  known.set(desired, flows);
+  return flows;
+}
+
+const flowsOf = oncePer((_facts: NodeFacts) => new WeakMap<DesiredService, readonly ServiceFlow[]>());
+
+function readFlows({ read }: NodeFacts, desired: DesiredService): readonly ServiceFlow[] {
   if (read?.conntrack === undefined) return [];
   const targets = new Map<
     FrontendProgram,

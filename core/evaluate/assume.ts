@@ -42,18 +42,26 @@ export function endUnknown(branches: readonly Branch[], step: Step, chain: strin
   };
 }
 
+interface Assuming {
+  readonly assumed?: readonly Assumption[] | undefined;
+}
+
 /** Where nothing hangs on an assumption, for the packet is the same either way, the two branches are one without it. */
 export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Branch[] {
-  return withoutIdle(branches, stateOf);
+  return withoutIdle(branches, stateOf, ({ assumed: _assumed, ...rest }, assumed) =>
+    assumed.length === 0 ? rest : { ...rest, assumed },
+  );
 }
 
 /**
  * The same for anything that assumes something.
- * @param stateOf all that must be the same of two that differ in one assumption, and are then one
+ * @param stateText all that must be the same of two that differ in one assumption, and are then one
+ * @param assuming one that assumes these things, and nothing else
  */
-export function withoutIdle<Each extends { readonly assumed?: readonly Assumption[] }>(
+export function withoutIdle<Each extends Assuming>(
   all: readonly Each[],
   stateText: (each: Each) => string,
+  assuming: (each: Each, assumed: readonly Assumption[]) => Each,
 ): readonly Each[] {
   if (all.length < 2 || all.every(({ assumed }) => assumed === undefined)) return all;
   /** Those that may be one, in the order in which the first of them came. */
@@ -62,13 +70,17 @@ export function withoutIdle<Each extends { readonly assumed?: readonly Assumptio
     const state = stateText(each);
     const group = groups.get(state) ?? [];
     groups.set(state, group);
-    add(group, each);
+    add(group, each, assuming);
   }
   return [...groups.values()].flat();
 }
 
 /** Puts one among those of the same state: as long as it and another differ in one assumption alone, they are one without it. */
-function add<Each extends { readonly assumed?: readonly Assumption[] }>(group: Each[], one: Each): void {
+function add<Each extends Assuming>(
+  group: Each[],
+  one: Each,
+  assuming: (each: Each, assumed: readonly Assumption[]) => Each,
+): void {
   let each = one;
   for (;;) {
     let idle: number | undefined;
@@ -79,19 +91,12 @@ function add<Each extends { readonly assumed?: readonly Assumption[] }>(group: E
     if (other === undefined || idle === undefined) break;
     const at = idle;
     group.splice(twin, 1);
-    each = withAssumptions(
+    each = assuming(
       other,
       (each.assumed ?? []).filter((_, index) => index !== at),
     );
   }
   group.push(each);
-}
-
-function withAssumptions<Each extends { readonly assumed?: readonly Assumption[] }>(
-  { assumed: _assumed, ...rest }: Each,
-  assumed: readonly Assumption[],
-): Each {
-  return (assumed.length === 0 ? rest : { ...rest, assumed }) as Each;
 }
 
 /** Where the only difference of the two is one condition that holds for one and not for the other: its place. */

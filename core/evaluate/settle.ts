@@ -1,13 +1,13 @@
 /** What a walk says for certain: what hangs on something that is not known is UNKNOWN, whatever it came to. */
 import { withoutIdle } from './assume.ts';
-import { pathOf, type Leaf, type Step, type WalkResult } from './walk.ts';
+import { assuming, pathOf, type Leaf, type Step, type WalkResult } from './walk.ts';
 
 /**
  * The same walk without assumptions: branches that fare the same whatever is assumed are one, and all others are one
  * UNKNOWN. The steps are those of branches that assume nothing, and of the others up to what is not known.
  */
 export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkResult {
-  const merged = withoutIdle(leaves, outcomeOf);
+  const merged = withoutIdle(leaves, outcomeOf, assuming);
   const known = merged.filter((leaf) => leaf.assumed === undefined);
   const open = merged.find((leaf) => leaf.assumed !== undefined);
   const left = 1 - known.reduce((sum, { probability }) => sum + probability, 0);

@@ -254,6 +254,13 @@ export class ToldApart {
     this.#ports.add(from).add(to + 1);
   }
 
+  /** Whether some question is asked of packets with this address at their other end alone. */
+  pairs(other: string): boolean {
+    if (this.#paired.size === 0) return false;
+    const atom = addressAtom(other);
+    return atom !== undefined && this.#paired.has(atom);
+  }
+
   /**
    * The class of an address and port.
    * @param other the address at the packet's other end

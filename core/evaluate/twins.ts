@@ -4,55 +4,129 @@
  * endpoint, in each walk.
  */
 import { oncePer } from '../once-per.ts';
-import { pathOf, type Branch, type Ended, type Leaf, type Met, type Step } from './walk.ts';
+import type { ToldApart } from './told-apart.ts';
+import {
+  pathOf,
+  type Branch,
+  type Ended,
+  type Leaf,
+  type Met,
+  type Packet,
+  type Rewritten,
+  type Step,
+} from './walk.ts';
 
 /** The branches that one goes on for, itself among them. */
 export interface Twins {
-  /** As they were before, in their order, each with its place among all branches then. */
-  readonly members: readonly { readonly branch: Branch; readonly place: number }[];
+  /** As they were before, in their order. */
+  readonly members: readonly Member[];
   /** Of all of them together, as they became one. */
   readonly probability: number;
   /** What the one that goes on had met by then. */
   readonly met: Met | undefined;
+  /** Of endpoints of one choice: as the packet came to it; their shares and what they met are of the choice alone. */
+  readonly entered?: { readonly probability: number; readonly met: Met | undefined };
+  /** A member's place among all branches then is the first place, and so many for each place before its own. */
+  readonly places: { readonly first: number; readonly each: number };
+}
+
+interface Member {
+  readonly probability: number;
+  readonly dnat?: Rewritten;
+  readonly met?: Met | undefined;
+  readonly place: number;
 }
 
 /**
  * The branches, of which those that differ in their destination alone are one.
- * @param classOf the same for destinations that no later rule tells apart
+ * @param apart by which destinations are the same that no later rule tells apart
  */
-export function mergeTwins(
-  branches: readonly Branch[],
-  classOf: (address: string, port: number) => string,
-): readonly Branch[] {
-  if (branches.length < 2) return branches;
-  const groups = new Map<string, { branch: Branch; place: number }[][]>();
+export function mergeTwins(branches: readonly Branch[], apart: ToldApart, packet: Packet): readonly Branch[] {
+  if (branches.length < 2 && branches[0]?.choice === undefined) return branches;
+  const { source, destination, destinationPort } = packet;
+  /** Rules may also ask whether the destination was rewritten at all. */
+  const classOf = (address: string, port: number): string =>
+    `${apart.classOf(address, port, source)}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+  const groups = new Map<string, Grouped[][]>();
   // What was not rewritten, or goes on for others already, stays as it is.
-  const merged: (Branch | { branch: Branch; place: number }[])[] = [];
-  branches.forEach((branch, place) => {
+  const merged: (Branch | Grouped[])[] = [];
+  let place = 0;
+  for (const branch of branches) {
+    const own = place;
+    if (branch.choice !== undefined) {
+      place += branch.choice.of.endpoints.length;
+      merged.push(...chosen(branch, branch.choice, own, apart, packet, classOf));
+      continue;
+    }
+    place += 1;
     if (branch.dnat === undefined || branch.twins !== undefined) {
       merged.push(branch);
-      return;
+      continue;
     }
     const key = `${classOf(branch.dnat.address, branch.dnat.port)} ${String(branch.mark)}`;
     const known = groups.get(key);
     const group = known?.find((each) => each[0] !== undefined && isSameState(each[0].branch, branch));
     if (group !== undefined) {
-      group.push({ branch, place });
-      return;
+      group.push({ branch, place: own });
+      continue;
     }
-    const own = [{ branch, place }];
-    merged.push(own);
-    if (known === undefined) groups.set(key, [own]);
-    else known.push(own);
-  });
+    const first = [{ branch, place: own }];
+    merged.push(first);
+    if (known === undefined) groups.set(key, [first]);
+    else known.push(first);
+  }
   return merged.flatMap((each): Branch | [] => {
     if (!Array.isArray(each)) return each;
     const [first] = each;
     if (first === undefined) return [];
     const probability =
       each.length === 1 ? first.branch.probability : each.reduce((sum, { branch }) => sum + branch.probability, 0);
-    return { ...first.branch, probability, twins: { members: each, probability, met: first.branch.met } };
+    const members = each.map(({ branch, place: own }): Member => {
+      const { probability: share, dnat, met } = branch;
+      return { probability: share, ...(dnat === undefined ? {} : { dnat }), met, place: own };
+    });
+    return {
+      ...first.branch,
+      probability,
+      twins: { members, probability, met: first.branch.met, places: { first: 0, each: 1 } },
+    };
   });
+}
+
+interface Grouped {
+  readonly branch: Branch;
+  readonly place: number;
+}
+
+/** The branches of a choice among endpoints, one for those that no later rule tells apart. */
+function chosen(
+  { choice: _choice, ...entered }: Branch,
+  { of, branch, branches }: NonNullable<Branch['choice']>,
+  place: number,
+  apart: ToldApart,
+  packet: Packet,
+  classOf: (address: string, port: number) => string,
+): Branch[] {
+  const places = { first: place - branch * of.endpoints.length + branch, each: branches };
+  return of.alike(apart, packet, classOf).map(({ first, members, probability: share }): Branch => {
+    const met = onTopOf(entered.met, first.met);
+    const probability = entered.probability * share;
+    return {
+      ...entered,
+      probability,
+      mark: first.mark ?? entered.mark,
+      dnat: first.dnat,
+      ...(met === undefined ? {} : { met }),
+      twins: { members, probability, met, entered: { probability: entered.probability, met: entered.met }, places },
+    };
+  });
+}
+
+/** What a branch met, and then what an endpoint met within its choice. */
+function onTopOf(below: Met | undefined, own: Met | undefined): Met | undefined {
+  let met = below;
+  for (const step of pathOf(own)) met = { step, before: met };
+  return met;
 }
 
 /**
@@ -95,15 +169,16 @@ export class Endings {
       this.#endings.push({ leaf, place: -1, last: undefined });
       return;
     }
-    const share = leaf.probability / twins.probability;
+    const { members, entered, places } = twins;
+    const share = (leaf.probability / twins.probability) * (entered?.probability ?? 1);
     const together = pathOf(met, twins.met);
+    const before = pathOf(entered?.met);
     const last = together.at(-1);
-    for (const { branch, place } of twins.members) {
-      const { probability, dnat, met: before } = branch;
-      const own: Leaf = { ...leaf, probability: probability * share, path: [...pathOf(before), ...together] };
+    for (const member of members) {
+      const way = { before, own: member.met, together };
       this.#endings.push({
-        leaf: leaf.dnat === undefined || dnat === undefined ? own : { ...own, dnat, decidedBy: dnat.by.chain },
-        place,
+        leaf: new TwinLeaf(leaf, member.probability * share, member.dnat, way),
+        place: places.first + member.place * places.each,
         last,
       });
     }
@@ -132,4 +207,63 @@ function isAlike(one: Ending, other: Ending | undefined): boolean {
     one.last === other.last &&
     one.leaf.verdict === other.leaf.verdict
   );
+}
+
+/** The rules that a twin met: with all of its choice before it, by itself, and with its twins behind that. */
+interface Way {
+  readonly before: readonly Step[];
+  readonly own: Met | undefined;
+  readonly together: readonly Step[];
+}
+
+/** One of many leaves that are the same but for their share, their destination and a part of their way: it keeps only those. */
+class TwinLeaf implements Leaf {
+  readonly probability: number;
+  readonly #shared: Leaf;
+  readonly #dnat: Rewritten | undefined;
+  readonly #way: Way;
+
+  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, way: Way) {
+    this.#shared = shared;
+    this.probability = probability;
+    this.#dnat = dnat;
+    this.#way = way;
+  }
+
+  get verdict(): Leaf['verdict'] {
+    return this.#shared.verdict;
+  }
+
+  get dnat(): Leaf['dnat'] {
+    return this.#shared.dnat === undefined ? undefined : (this.#dnat ?? this.#shared.dnat);
+  }
+
+  get masquerade(): boolean {
+    return this.#shared.masquerade;
+  }
+
+  get masqueradedBy(): Leaf['masqueradedBy'] {
+    return this.#shared.masqueradedBy;
+  }
+
+  get decidedBy(): Leaf['decidedBy'] {
+    return this.#shared.dnat === undefined || this.#dnat === undefined ? this.#shared.decidedBy : this.#dnat.by.chain;
+  }
+
+  get assumed(): Leaf['assumed'] {
+    return this.#shared.assumed;
+  }
+
+  get connection(): Leaf['connection'] {
+    return this.#shared.connection;
+  }
+
+  get turned(): Leaf['turned'] {
+    return this.#shared.turned;
+  }
+
+  get path(): readonly Step[] {
+    const { before, own, together } = this.#way;
+    return [...before, ...pathOf(own), ...together];
+  }
 }

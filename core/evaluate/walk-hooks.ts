@@ -68,10 +68,7 @@ export function walkHooks(
   const end = (branch: Branch, leaf: Leaf): void => {
     endings.add(branch, leaf);
   };
-  const { source, destination, destinationPort } = packet;
-  /** Rules may also ask whether the destination was rewritten at all. */
-  const classOf = (address: string, port: number): string =>
-    `${apart?.classOf(address, port, source) ?? ''}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+  trail.sharesChoices = apart !== undefined;
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
 
@@ -99,7 +96,7 @@ export function walkHooks(
       if (chain.isDropPolicy)
         for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
       else next.push(...through);
-      const merged = apart === undefined ? next : mergeTwins(next, classOf);
+      const merged = apart === undefined ? next : mergeTwins(next, apart, packet);
       live = trail.followsUnknown ? withoutIdleAssumptions(merged) : merged;
     }
     return live;

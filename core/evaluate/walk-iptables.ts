@@ -4,12 +4,15 @@ import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from
 import { oncePer } from '../once-per.ts';
 import { iptablesRuleText, printNatRange, printTarget } from '../parse/print-iptables.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
-import { indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
+import { EndpointChoice, type ChosenEndpoint } from './endpoint-choice.ts';
+import { choiceBegin, choiceRules } from './iptables-choice.ts';
+import { everyRule, indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
 import { PacketMatch } from './match-iptables.ts';
 import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
 import {
   ChainLoopError,
   maxDepth,
+  Trail,
   withProbability,
   type At,
   type Branch,
@@ -18,7 +21,6 @@ import {
   type Machine,
   type Packet,
   type Step,
-  type Trail,
 } from './walk.ts';
 
 /** The rules of a chain; undefined where the chain was not read. The same array for the same chain, each time. */
@@ -102,13 +104,32 @@ export class IptablesWalk {
         name,
       );
     }
-    const chains = [...above, name];
+    return this.#rules(table, name, rules, branches, at, [...above, name]);
+  }
+
+  #rules(
+    table: string,
+    name: string,
+    rules: readonly IptablesRule[],
+    branches: readonly Branch[],
+    at: At,
+    chains: readonly string[],
+  ): ChainOutcome {
     let live = branches;
     const through: Branch[] = [];
     const ended: Ended[] = [];
     const entering = sumOf(branches);
+    const choice = this.#trail.sharesChoices ? choiceBegin(rules) : undefined;
     for (const rule of this.#selectRules(rules, this.#goalsOf(branches))) {
       if (live.length === 0) break;
+      if (rule === choice) {
+        const chosen = this.#choose(table, name, rules, live, at, entering);
+        if (chosen !== undefined) {
+          for (const branch of chosen) ended.push(branch);
+          live = nothing;
+          break;
+        }
+      }
       if (this.#givesUp(table, name, live.length + through.length + ended.length)) {
         if (!this.#trail.followsUnknown) break;
         const step = this.#trail.unknownStep(this.#unreadChain(`${table} ${name}`), {
@@ -146,6 +167,66 @@ export class IptablesWalk {
     }
     for (const branch of live) through.push(branch);
     return { through: this.#trail.followsUnknown ? withoutIdleAssumptions(through) : through, ended };
+  }
+
+  /**
+   * The branches as they were sent to the endpoints of a chain's choice.
+   * @param entering what came to the chain
+   * @returns undefined where the choice is not the same for all packets like this one, and is to be walked
+   */
+  #choose(
+    table: string,
+    name: string,
+    rules: readonly IptablesRule[],
+    live: readonly Branch[],
+    at: At,
+    entering: number,
+  ): readonly Ended[] | undefined {
+    const { source, protocol, answers } = this.#packet;
+    const mark = live[0]?.mark;
+    if (
+      mark === undefined ||
+      answers !== undefined ||
+      sumOf(live) < entering ||
+      live.some((branch) => branch.mark !== mark || branch.isMarkUnknown === true || branch.dnat !== undefined)
+    )
+      return undefined;
+    const own = choiceRules(this.#lookup, table, rules);
+    if (own === undefined) return undefined;
+    const key = `${protocol} ${String(mark)} ${own.sourceKey(source)}`;
+    let choice = own.known.get(key);
+    if (choice === undefined) {
+      choice = this.#choiceOf(table, name, own.rules, mark, at) ?? null;
+      own.known.set(key, choice);
+    }
+    const dnat = choice?.endpoints[0]?.dnat;
+    if (choice === null || dnat === undefined || !this.#trail.meetChoice(choice)) return undefined;
+    const of = choice;
+    return live.map((branch, index) => ({
+      ...branch,
+      dnat,
+      verdict: 'DNAT',
+      chain: dnat.by.chain,
+      choice: { of, branch: index, branches: live.length },
+    }));
+  }
+
+  /** Walks the rules of a choice for a packet like this one; undefined where that comes to anything but endpoints. */
+  #choiceOf(
+    table: string,
+    name: string,
+    rules: readonly IptablesRule[],
+    mark: number,
+    at: At,
+  ): EndpointChoice | undefined {
+    const trail = new Trail(true);
+    const walk = new IptablesWalk(this.#lookup, this.#packet, this.#machine, trail, { selectRules: everyRule });
+    const { through, ended } = walk.#rules(table, name, rules, [{ probability: 1, mark }], at, [name]);
+    if (through.length > 0 || trail.unknown.size > 0 || trail.assumed.size > 0) return undefined;
+    const endpoints = ended.flatMap(({ verdict, probability, dnat, mark: given, met }): ChosenEndpoint[] =>
+      verdict === 'DNAT' && dnat !== undefined ? [{ probability, dnat, mark: given, met }] : [],
+    );
+    return endpoints.length === ended.length ? new EndpointChoice(endpoints, trail.seen) : undefined;
   }
 
   /** DNAT ends a chain, so that no branch changes its goal within it. */
@@ -255,8 +336,8 @@ export class IptablesWalk {
   ): Applied {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
-    const { text, effect, lists } = said(rule);
-    const met: Step = { table, chain, rule: text, effect: `${effect}${withProbability(chance)}`, ...countersOf(rule) };
+    const { lists } = said(rule);
+    const met = stepOf(rule, table, chain, withProbability(chance));
     const seen =
       lists.length === 0
         ? entering
@@ -492,7 +573,20 @@ const said = oncePer((rule: IptablesRule) => ({
   text: iptablesRuleText(rule),
   effect: effectOf(rule.target),
   lists: listsOf(rule),
+  steps: new Map<string, Step>(),
 }));
+
+/** The same step for all packets that meet the rule with the same chance. */
+function stepOf(rule: IptablesRule, table: string, chain: string, chance: string): Step {
+  const { text, effect, steps } = said(rule);
+  const key = `${table} ${chain}${chance}`;
+  let step = steps.get(key);
+  if (step === undefined) {
+    step = { table, chain, rule: text, effect: `${effect}${chance}`, ...countersOf(rule) };
+    steps.set(key, step);
+  }
+  return step;
+}
 
 /** The lists of `recent` in which the rule puts the packet's source. */
 function listsOf({ matches }: IptablesRule): readonly string[] {

@@ -15,13 +15,16 @@ import {
 } from '../nft-statement.ts';
 import type { NftChain, NftSet } from '../nft-table.ts';
 import { nftTypesOf } from '../nft-type.ts';
+import { oncePer } from '../once-per.ts';
 import type { Counters } from '../program.ts';
 import { familyOf } from '../service.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
+import { EndpointChoice } from './endpoint-choice.ts';
 import type { Place, Reading } from './nft-reading.ts';
+import { nftSetIndex } from './nft-set-index.ts';
+import { addressText, rangesOf } from './nft-value.ts';
 import { packetBytes } from './packet-ends.ts';
-import { addressText } from './nft-value.ts';
 import {
   ChainLoopError,
   maxDepth,
@@ -313,14 +316,14 @@ class RuleRun {
     { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule },
   ): Branch {
     const all = effect === undefined ? effects : [...effects, effect];
-    const step: Step = {
+    const step = ruleStep(this.#rule, {
       table: this.#context.table.name,
       chain: this.#chain,
       rule: nftRuleText(this.#rule),
-      effect: all.join(', '),
+      effect: all.length === 1 ? (all[0] ?? '') : all.join(', '),
       ...(counters === undefined ? {} : { counters }),
       ...(isUnknown === undefined ? {} : { isUnknown }),
-    };
+    });
     return this.#context.trail.meet(key, step, [branch])[0] ?? branch;
   }
 
@@ -618,7 +621,19 @@ class RuleRun {
   }
 
   #destinationNat(nat: NftNat, addressType: string, progress: Progress): undefined {
-    const { packet } = this.#context;
+    const { packet, trail } = this.#context;
+    const targets = trail.sharesChoices && nat.type === 'dnat' ? choiceTargets(nat, addressType) : undefined;
+    if (targets !== undefined) {
+      const now = this.#meet(progress, targets.effect);
+      const by = stepOf(now);
+      const of = targets.choiceBy(by);
+      const [first] = of.endpoints;
+      if (first !== undefined) {
+        const choice = { of, branch: 0, branches: 1 };
+        this.#outcome.ended.push({ ...now, dnat: first.dnat, verdict: 'DNAT', chain: this.#chain, choice });
+        return undefined;
+      }
+    }
     const asked = this.#asked(progress.branch);
     const addresses: readonly Weighted[] =
       nat.address === undefined
@@ -628,7 +643,7 @@ class RuleRun {
       nat.port === undefined
         ? [{ share: 1, parts: [] }]
         : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
-    const targets: { address: string; port: number; share: number }[] = [];
+    const destinations: { address: string; port: number; share: number }[] = [];
     for (const one of addresses) {
       for (const other of ports) {
         const share = one.share * other.share;
@@ -659,19 +674,18 @@ class RuleRun {
             key: nat,
           });
           this.#outcome.ended.push({ ...lost, verdict: 'DROP', chain: this.#chain });
-        } else targets.push({ address, port, share });
+        } else destinations.push({ address, port, share });
       }
     }
-    if (targets.length === 0) return undefined;
-    const total = targets.reduce((sum, { share }) => sum + share, 0);
-    const now = this.#meet(
-      progress,
-      `DNAT to ${targets.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`,
-    );
-    for (const { address, port, share } of targets) {
+    if (destinations.length === 0) return undefined;
+    const total = destinations.reduce((sum, { share }) => sum + share, 0);
+    const now = this.#meet(progress, natEffect(destinations));
+    for (const { address, port, share } of destinations) {
       // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
       const own =
-        progress.counters !== undefined && targets.length === 1 && total === 1 ? { counters: progress.counters } : {};
+        progress.counters !== undefined && destinations.length === 1 && total === 1
+          ? { counters: progress.counters }
+          : {};
       this.#outcome.ended.push({
         ...now,
         probability: now.probability * share,
@@ -688,7 +702,7 @@ class RuleRun {
    * 0.0.0.0 go to the node itself. Port 0 is a port like any other.
    */
   #isRouted(address: string): boolean {
-    return !/^(?:0\.0\.0\.0|::)$/.test(address) || (address === '0.0.0.0' && this.#at.hook === 'output');
+    return !isUnspecified(address) || (address === '0.0.0.0' && this.#at.hook === 'output');
   }
 
   /** At OUTPUT it is loopback's; else the first of the interface by which the packet came (nf_nat_redirect_ipv4). */
@@ -699,6 +713,94 @@ class RuleRun {
     const own = machine.addresses.filter((address) => familyOf(address) === family);
     return own.length === 1 ? own[0] : undefined;
   }
+}
+
+/** INADDR_ANY and in6addr_any. */
+function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+interface Destination {
+  readonly address: string;
+  readonly port: number;
+  readonly share: number;
+}
+
+function natEffect(destinations: readonly Destination[]): string {
+  return `DNAT to ${destinations.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`;
+}
+
+/** A statement that sends each packet to one of several places that it names itself, whatever the packet is. */
+interface ChoiceTargets {
+  readonly effect: string;
+  /** The choice, as the rule by which packets come to it is met: the same for the same step. */
+  choiceBy(step: Step): EndpointChoice;
+}
+
+const choicesOf = new WeakMap<NftNat, Map<string, ChoiceTargets | undefined>>();
+
+/** `dnat to numgen random mod 2 map { 0 : 10.0.0.1 . 80, 1 : 10.0.0.2 . 80 }` (pkg/proxy/nftables/proxier.go, 1.37); read once. */
+function choiceTargets(nat: NftNat, addressType: string): ChoiceTargets | undefined {
+  const known = choicesOf.get(nat) ?? new Map<string, ChoiceTargets | undefined>();
+  choicesOf.set(nat, known);
+  if (!known.has(addressType)) known.set(addressType, readTargets(nat, addressType));
+  return known.get(addressType);
+}
+
+function readTargets({ address, port }: NftNat, addressType: string): ChoiceTargets | undefined {
+  if (port !== undefined || address?.kind !== 'map') return undefined;
+  const { key, data } = address;
+  if (key.kind !== 'numgen' || data.kind !== 'set' || data.elements.length < 2) return undefined;
+  const types = [addressType, 'inet_service'];
+  const index = nftSetIndex(data.elements, nftTypesOf(key));
+  if (index.hasUnknown) return undefined;
+  const destinations = index.shares(key.offset, key.modulus).map(({ element, share }): Destination | undefined => {
+    const value = element?.value;
+    const ranges = value === undefined || value.kind === 'verdict' ? undefined : rangesOf(value, types);
+    const [place, number] = ranges ?? [];
+    if (ranges?.length !== 2 || place === undefined || place.from !== place.to) return undefined;
+    if (number === undefined || number.from !== number.to) return undefined;
+    const text = addressText(place.from);
+    // What becomes of packets that are sent to no address depends on the hook.
+    return text === undefined || isUnspecified(text) ? undefined : { address: text, port: Number(number.from), share };
+  });
+  if (!destinations.every((each) => each !== undefined)) return undefined;
+  return {
+    effect: natEffect(destinations),
+    choiceBy: oncePer(
+      (by: Step) =>
+        new EndpointChoice(
+          destinations.map(({ address: place, port: number, share }) => ({
+            probability: share,
+            dnat: { address: place, port: number, by },
+            mark: undefined,
+            met: undefined,
+          })),
+          [],
+        ),
+    ),
+  };
+}
+
+const stepsOfRules = oncePer((_rule: NftRule) => new Map<string, Step[]>());
+
+/** The same step for all packets to which the rule does the same. */
+function ruleStep(rule: NftRule, step: Step): Step {
+  const known = stepsOfRules(rule);
+  const key = step.effect;
+  const same = known
+    .get(key)
+    ?.find(
+      ({ table, chain, counters, isUnknown }) =>
+        table === step.table &&
+        chain === step.chain &&
+        isUnknown === step.isUnknown &&
+        counters?.packets === step.counters?.packets &&
+        counters?.bytes === step.counters?.bytes,
+    );
+  if (same !== undefined) return same;
+  known.set(key, [...(known.get(key) ?? []), step]);
+  return step;
 }
 
 function isConstant(expression: NftExpression): boolean {

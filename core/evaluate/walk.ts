@@ -3,6 +3,7 @@ import type { IpSet } from '../ip-set.ts';
 import type { NftElement } from '../nft-expression.ts';
 import type { Counters } from '../program.ts';
 import type { Protocol } from '../service.ts';
+import type { EndpointChoice } from './endpoint-choice.ts';
 import type { Twins } from './twins.ts';
 
 /** The first packet of a new connection, or of the answer to one. */
@@ -109,20 +110,29 @@ export interface Leaf {
   /** Of this branch among all that assume nothing, or among those of the same assumptions; without assumptions they sum to 1. */
   readonly probability: number;
   readonly verdict: Verdict;
-  readonly dnat?: Rewritten;
+  readonly dnat?: Rewritten | undefined;
   readonly masquerade: boolean;
   /** The rule that gives the packet another source address. */
-  readonly masqueradedBy?: Step;
+  readonly masqueradedBy?: Step | undefined;
   /** The chain of the rule that decided; undefined for NONE. */
-  readonly decidedBy?: string;
+  readonly decidedBy?: string | undefined;
   /** What had to be assumed for the packet to come here; absent where nothing had to. */
-  readonly assumed?: readonly Assumption[];
+  readonly assumed?: readonly Assumption[] | undefined;
   /** Of the first packet of a connection that has left, or come to a socket: what conntrack keeps; absent where it keeps none. */
-  readonly connection?: Connection;
+  readonly connection?: Connection | undefined;
   /** Of an answer: the ends that it has got back. */
-  readonly turned?: Turned;
+  readonly turned?: Turned | undefined;
   /** All rules that this branch met, in order. */
   readonly path: readonly Step[];
+}
+
+/** The leaf as one that assumes these things, and nothing else. */
+export function assuming(leaf: Leaf, assumed: readonly Assumption[]): Leaf {
+  const { probability, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path } = leaf;
+  return {
+    ...{ probability, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path },
+    ...(assumed.length === 0 ? {} : { assumed }),
+  };
 }
 
 /** The ends of an answer that conntrack has turned back: the destination to the client's own, the source to the one that the client asked. */
@@ -194,6 +204,8 @@ export interface Branch {
   readonly met?: Met;
   /** Those that this one goes on for, itself among them. */
   readonly twins?: Twins;
+  /** It was sent to the endpoints of a choice, and stands for one branch to each; of how many branches that came to the choice together which one it was. */
+  readonly choice?: { readonly of: EndpointChoice; readonly branch: number; readonly branches: number };
 }
 
 /** What ended a branch within a chain. */
@@ -229,6 +241,8 @@ export class Trail {
    * rules that is how a program is read in spite of others' rules between them.
    */
   readonly followsUnknown: boolean;
+  /** Branches to the endpoints of a choice may be one, that is told apart behind the chain. */
+  sharesChoices = false;
   readonly steps: Step[] = [];
   readonly unknown = new Set<string>();
   /** Conditions that were followed both ways, as the rule has them. */
@@ -243,12 +257,32 @@ export class Trail {
 
   /** The branches with the rule among what they met; a rule that several branches meet is one step. */
   meet(rule: object, step: Step, branches: readonly Branch[]): Branch[] {
-    const shared = this.#seen.get(rule) ?? step;
-    if (shared === step) {
+    const known = this.#seen.get(rule);
+    if (known === undefined) {
       this.#seen.set(rule, step);
       this.steps.push(step);
     }
+    const shared = known ?? step;
     return branches.map((branch) => ({ ...branch, met: { step: shared, before: branch.met } }));
+  }
+
+  /** The rules that were met, each with its step, in order. */
+  get seen(): readonly (readonly [rule: object, step: Step])[] {
+    return [...this.#seen];
+  }
+
+  /**
+   * The rules of a choice are met, all of them.
+   * @returns false where one of them was met already, and did something else then: the choice cannot be shared
+   */
+  meetChoice({ steps }: EndpointChoice): boolean {
+    for (const [rule, step] of steps) if ((this.#seen.get(rule) ?? step) !== step) return false;
+    for (const [rule, step] of steps) {
+      if (this.#seen.has(rule)) continue;
+      this.#seen.set(rule, step);
+      this.steps.push(step);
+    }
+    return true;
   }
 
   /** The one step of a rule with something that is not known of it. */

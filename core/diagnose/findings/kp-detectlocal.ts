@@ -1,8 +1,7 @@
-import { prefixContains } from '../../address.ts';
+import { addressNumber, parseNetwork } from '../../address.ts';
 import type { ClusterFacts } from '../../cluster-facts.ts';
 import type { NodeFacts } from '../../node-facts.ts';
 import type { KubeProxyConfig } from '../../parse/kube-proxy-config.ts';
-import { familyOf } from '../../service.ts';
 import type { FindingKind } from '../finding.ts';
 import { onNodesAlike } from '../on-nodes-alike.ts';
 import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
@@ -38,16 +37,18 @@ function misfit(config: KubeProxyConfig, node: NodeFacts, cluster: ClusterFacts 
   switch (config.detectLocalMode ?? 'ClusterCIDR') {
     case 'ClusterCIDR': {
       if (config.clusterCIDRs.length === 0) return undefined;
-      const outside = pods.flatMap((pod) =>
-        pod.addresses
-          .filter(
-            (address) =>
-              config.clusterCIDRs.some((prefix) => familyOf(prefix) === familyOf(address)) &&
-              !config.clusterCIDRs.some((prefix) => prefixContains(prefix, address) === true),
-          )
-          .map((address) => `pod ${pod.name} has ${address}`),
-      )[0];
-      return outside === undefined ? undefined : `clusterCIDR is ${config.clusterCIDRs.join(',')}, and ${outside}`;
+      const networks = config.clusterCIDRs.flatMap((prefix) => parseNetwork(prefix) ?? []);
+      const isOutside = (address: string): boolean => {
+        const number = addressNumber(address);
+        const own = networks.filter(({ bits }) => bits === number?.bits);
+        return own.length > 0 && own.every(({ network, mask }) => ((number?.value ?? 0n) & mask) !== network);
+      };
+      for (const pod of pods) {
+        const address = pod.addresses.find(isOutside);
+        if (address !== undefined)
+          return `clusterCIDR is ${config.clusterCIDRs.join(',')}, and pod ${pod.name} has ${address}`;
+      }
+      return undefined;
     }
     case 'NodeCIDR': {
       const own = cluster?.nodes?.find(({ name }) => name === node.node);

@@ -62,13 +62,9 @@ export const ruleNoHairpinMasq: FindingKind = {
               protocol: frontend.protocol,
               entersAt: 'PREROUTING',
             });
-            return leavingBranches(check, leaves).some(
-              (leaf) =>
-                isSent(leaf) &&
-                !leaf.masquerade &&
-                markedBy(leaf) === undefined &&
-                leaf.dnat?.port === port &&
-                isSameAddress(leaf.dnat.address, address),
+            const back = leaves.filter(({ dnat }) => dnat?.port === port && isSameAddress(dnat.address, address));
+            return leavingBranches(check, back).some(
+              (leaf) => isSent(leaf) && !leaf.masquerade && markedBy(leaf) === undefined,
             );
           };
           // One endpoint of those that the rules treat alike is walked for all of them.

@@ -1,0 +1,74 @@
+/**
+ * A Service's random choice among its endpoints, worked out once for all packets that its rules treat alike: each
+ * packet's branches then refer to it, and an endpoint costs a packet next to nothing.
+ */
+import type { ToldApart } from './told-apart.ts';
+import type { Met, Packet, Rewritten, Step } from './walk.ts';
+
+/** One endpoint, as the choice gives it to a packet. */
+export interface ChosenEndpoint {
+  /** Of one packet that comes to the choice. */
+  readonly probability: number;
+  readonly dnat: Rewritten;
+  /** Undefined where the packet keeps its own. */
+  readonly mark: number | undefined;
+  /** The rules that it met within the choice. */
+  readonly met: Met | undefined;
+}
+
+/** Endpoints of a choice that no later rule tells apart, in their order. */
+export interface AlikeEndpoints {
+  readonly first: ChosenEndpoint;
+  readonly members: readonly (ChosenEndpoint & { readonly place: number })[];
+  readonly probability: number;
+}
+
+export class EndpointChoice {
+  readonly endpoints: readonly ChosenEndpoint[];
+  /** The rules that a packet meets in the choice, each with its step, in order. */
+  readonly steps: readonly (readonly [rule: object, step: Step])[];
+  readonly #addresses: ReadonlySet<string>;
+  readonly #ports: ReadonlySet<number>;
+  readonly #alike = new WeakMap<ToldApart, Map<string, readonly AlikeEndpoints[]>>();
+
+  constructor(endpoints: readonly ChosenEndpoint[], steps: readonly (readonly [rule: object, step: Step])[]) {
+    this.endpoints = endpoints;
+    this.steps = steps;
+    this.#addresses = new Set(endpoints.map(({ dnat }) => dnat.address));
+    this.#ports = new Set(endpoints.map(({ dnat }) => dnat.port));
+  }
+
+  /** @param classOf of the packet: the same for destinations that no later rule tells apart */
+  alike(
+    apart: ToldApart,
+    { source, destination, destinationPort }: Packet,
+    classOf: (address: string, port: number) => string,
+  ): readonly AlikeEndpoints[] {
+    if (apart.pairs(source)) return this.#group(classOf);
+    const known = this.#alike.get(apart) ?? new Map<string, readonly AlikeEndpoints[]>();
+    this.#alike.set(apart, known);
+    // Beside its own end, what of the packet decides is whether the destination was rewritten at all.
+    const key = `${this.#addresses.has(destination) ? destination : ''} ${this.#ports.has(destinationPort) ? String(destinationPort) : ''}`;
+    const alike = known.get(key) ?? this.#group(classOf);
+    known.set(key, alike);
+    return alike;
+  }
+
+  #group(classOf: (address: string, port: number) => string): readonly AlikeEndpoints[] {
+    const groups = new Map<string, (ChosenEndpoint & { readonly place: number })[]>();
+    this.endpoints.forEach((endpoint, place) => {
+      const { dnat, mark } = endpoint;
+      const key = `${classOf(dnat.address, dnat.port)} ${String(mark)}`;
+      const member = { ...endpoint, place };
+      const group = groups.get(key);
+      if (group === undefined) groups.set(key, [member]);
+      else group.push(member);
+    });
+    return [...groups.values()].flatMap((members) => {
+      const [first] = members;
+      return first === undefined
+        ? []
+        : [{ first, members, probability: members.reduce((sum, { probability }) => sum + probability, 0) }];
+    });
+  }
+}
