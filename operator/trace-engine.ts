@@ -140,7 +140,7 @@ const maxLooks = 3;
 /** EndpointSlices that were read this long before the last node answered are read again. */
 const slicesFreshMilliseconds = 1000;
 
-/** @param makeProbes replaced where many Services are asked about at once */
+/** @param makeProbes replaced by tests */
 export function createTraceEngine(
   options: TraceEngineOptions,
   makeProbes: (
@@ -479,6 +479,7 @@ interface Look {
 type SeenServices = Map<
   string,
   {
+    readonly uid: string | undefined;
     readonly service: string;
     readonly written: string | undefined;
     readonly slices: readonly string[];
@@ -486,16 +487,25 @@ type SeenServices = Map<
   }
 >;
 
-/** When a change was first seen that has no time of its own: an EndpointSlice that is gone, or a field that nobody owns any more. */
+/**
+ * When a change was first seen that has no time of its own: an EndpointSlice that is gone, or a field that nobody owns any
+ * more. A Service that was made again says itself when, and the slices of the one before went with that.
+ */
 function notice(seen: SeenServices, service: V1Service, slices: readonly V1EndpointSlice[]): string | undefined {
   const { namespace, name, service: status, serviceChange: written } = desiredServiceOf(service, []);
   const before = seen.get(`${namespace}/${name}`);
-  const now = { service: JSON.stringify(status), written, slices: slices.map(({ metadata }) => metadata?.name ?? '') };
+  const now = {
+    uid: service.metadata?.uid,
+    service: JSON.stringify(status),
+    written,
+    slices: slices.map(({ metadata }) => metadata?.name ?? ''),
+  };
+  const isSame = before !== undefined && before.uid === now.uid;
   const isChanged =
-    before !== undefined &&
+    isSame &&
     ((before.service !== now.service && before.written === written) ||
       before.slices.some((slice) => !now.slices.includes(slice)));
-  const noticed = isChanged ? new Date().toISOString() : before?.noticed;
+  const noticed = isChanged ? new Date().toISOString() : isSame ? before.noticed : undefined;
   seen.set(`${namespace}/${name}`, { ...now, noticed });
   return noticed;
 }

@@ -225,4 +225,9 @@ describe('a change without a time of its own', () => {
     };
     expect(await changed(written, both)).toBeUndefined();
   });
+
+  it('is none where the Service was made again: that has a time, and the slices of before went with it', async () => {
+    const again = { ...service, metadata: { ...service.metadata, uid: 'another' } };
+    expect(await changed(again, [ready])).toBeUndefined();
+  });
 });
