@@ -11,7 +11,6 @@ import { findingKey } from '../../core/status-changes.ts';
 import { createTraceEngine } from '../../operator/trace-engine.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { eventually } from '../eventually.ts';
-import { SharedProbes } from '../faults/shared-probes.ts';
 import { Dice } from '../fuzz/dice.ts';
 import { probeImage } from '../setup/images.ts';
 import { actions, apply, burnCpu, kubectl, pause, scaleUpAndDown, type Workbench } from './actions.ts';
@@ -62,23 +61,16 @@ const brokenSeconds = 120;
  * a node that gave no answer in 20 s, for somebody takes all of its CPUs. Nothing of the Service is judged by either.
  */
 const trueOfCollection: ReadonlySet<string> = new Set(['DATA-TORN', 'DATA-NODE-MISSING']);
-/** So many Services are read by a probe at a time. */
-const servicesOfRound = 5;
-
 export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions): Promise<ChurnResult> {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfigPath);
-  let probes: SharedProbes | undefined;
-  const engine = createTraceEngine(
-    {
-      kubeConfig,
-      probeNamespace: 'kube-system',
-      probeImage,
-      instance: `churn-${process.pid.toString(36)}`,
-      probeIdleSeconds: 600,
-    },
-    (...args) => (probes = new SharedProbes(...args)),
-  );
+  const engine = createTraceEngine({
+    kubeConfig,
+    probeNamespace: 'kube-system',
+    probeImage,
+    instance: `churn-${process.pid.toString(36)}`,
+    probeIdleSeconds: 600,
+  });
   const stop = new AbortController();
   const bench: Workbench = { cluster, dice: new Dice(seed, 0), signal: stop.signal };
   const done: { readonly at: number; readonly name: string }[] = [];
@@ -141,9 +133,7 @@ export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions)
     }
   };
   const collectAll = async (): Promise<void> => {
-    const names = services.map(({ metadata }) => metadata.name);
-    for (let start = 0; start < names.length; start += servicesOfRound)
-      await probes?.round(names.slice(start, start + servicesOfRound).map((name) => async () => collect(name)));
+    await Promise.all(services.map(async ({ metadata }) => collect(metadata.name)));
   };
   const watch = async (): Promise<void> => {
     while (!stop.signal.aborted || broken.some(({ to }) => to === Infinity)) {

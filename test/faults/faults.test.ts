@@ -1,14 +1,15 @@
-/** Every fault of the proven groups gives exactly the expected findings, and the healthy cluster none. */
+/** Every fault of the suite gives exactly the expected findings, and the healthy cluster none. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cluster, unavailable } from '../end-to-end/cluster-under-test.ts';
 import type { FaultResult } from './fault.ts';
 import { deployKinds, healthyFindings } from './healthy.ts';
 import { namespace, Place } from './place.ts';
 import { prepare } from './prepare.ts';
-import { runGroup } from './run-group.ts';
-import { provenGroups } from './suite.ts';
+import { lookBefore, runGroup, type Before } from './run-group.ts';
+import { suite } from './suite.ts';
 
 let place: Place | undefined;
+let before: Before = new Map();
 
 function open(): Place {
   if (place === undefined) throw new Error('the cluster is not open');
@@ -18,8 +19,8 @@ function open(): Place {
 beforeAll(async () => {
   if (unavailable !== undefined) return;
   place = new Place(await cluster());
-  await deployKinds(place);
-  await prepare(place, provenGroups);
+  await Promise.all([deployKinds(place), prepare(place, suite)]);
+  before = await lookBefore(place, suite);
 });
 
 afterAll(async () => {
@@ -32,13 +33,13 @@ it('the healthy cluster has no finding that is not meant', async ({ skip }) => {
   expect(await healthyFindings(open())).toEqual([]);
 });
 
-for (const group of provenGroups) {
+for (const group of suite) {
   describe(group.name, () => {
     let results = new Map<string, FaultResult>();
 
     beforeAll(async () => {
       if (unavailable !== undefined) return;
-      results = new Map((await runGroup(open(), group)).map((result) => [result.fault.name, result]));
+      results = new Map((await runGroup(open(), group, before)).map((result) => [result.fault.name, result]));
     });
 
     for (const fault of group.faults) {

@@ -8,12 +8,10 @@ const meant: ReadonlyMap<string, readonly FindingAt[]> = new Map([
   ['kinds/elsewhere', ['SVC-NOT-PROXIED']],
   ['kinds/headless', ['SVC-NOT-PROXIED']],
   ['kinds/nobody-home', ['EPS-EMPTY', 'SVC-SELECTOR-NOMATCH']],
-  // No container declares the SCTP port of `signalling`.
-  ['kinds/many-ports', ['SVC-TARGETPORT-UNDECLARED']],
   ['kinds/internal-local', ['RULE-LOCAL-DROP (warning)']],
   ['kinds/node-port-local', ['RULE-LOCAL-DROP']],
   ['kinds/load-balancer-local', ['RULE-LOCAL-DROP', 'SVC-LB-PENDING']],
-  // Pending from its fourth minute on.
+  // Pending 30 s after it was made.
   ['kinds/load-balancer', ['SVC-LB-PENDING']],
 ]);
 
@@ -42,6 +40,7 @@ export const healthyServices: readonly string[] = [
 export async function deployKinds(place: Place): Promise<void> {
   await place.kubectl(['apply', '-f', fileURLToPath(new URL('../cluster/service-kinds.yaml', import.meta.url))]);
   await place.kubectl(['-n', 'kinds', 'wait', '--for=condition=Available', 'deployment', '--all', '--timeout=90s']);
+  await place.untilKubeProxiesKnowTheirZone();
 }
 
 /** Findings beyond those that are meant, each with the Service that it is of. */

@@ -1,5 +1,7 @@
 /** The running cluster as faults and the workload of the suite use it. */
+import { readFile } from 'node:fs/promises';
 import { KubeConfig } from '@kubernetes/client-node';
+import pLimit from 'p-limit';
 import { z } from 'zod';
 import { traceWithPodConnections } from '../../cmd/pod-connections.ts';
 import { traceOf } from '../../cmd/trace-object.ts';
@@ -9,14 +11,13 @@ import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine
 import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
 import { probeImage } from '../setup/images.ts';
 import type { Fault, FindingAt, KubernetesObject, Undo } from './fault.ts';
-import { SharedProbes } from './shared-probes.ts';
 import { eventually } from '../eventually.ts';
 
 /** The suite's own namespace. */
 export const namespace = 'faults';
 
-/** Services that the probes read at a time: each has 20 s to answer, also where many machines share one. */
-const servicesOfRound = 10;
+/** Services that are traced at a time: the engine reads a node once for all that wait for it. */
+const maxTraces = 24;
 
 const endpointSlices = z.object({
   items: z.array(
@@ -59,7 +60,6 @@ export class Place {
   readonly #engine: TraceEngine;
   readonly #kubeConfig: KubeConfig;
   readonly #instance = `faults-${process.pid.toString(36)}`;
-  #probes: SharedProbes | undefined;
   readonly #restart = new Set<string>();
 
   constructor(cluster: Cluster) {
@@ -67,10 +67,13 @@ export class Place {
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(cluster.kubeconfigPath);
     this.#kubeConfig = kubeConfig;
-    this.#engine = createTraceEngine(
-      { kubeConfig, probeNamespace: 'kube-system', probeImage, instance: this.#instance, probeIdleSeconds: 600 },
-      (...args) => (this.#probes = new SharedProbes(...args)),
-    );
+    this.#engine = createTraceEngine({
+      kubeConfig,
+      probeNamespace: 'kube-system',
+      probeImage,
+      instance: this.#instance,
+      probeIdleSeconds: 600,
+    });
   }
 
   node(name: string): ClusterNode {
@@ -90,27 +93,24 @@ export class Place {
     asked: ReadonlyMap<string, Pick<Fault, 'client' | 'connect'>> = new Map(),
   ): Promise<Map<string, readonly FindingStatus[]>> {
     const found = new Map<string, readonly FindingStatus[]>();
-    for (let start = 0; start < services.length; start += servicesOfRound) {
-      const traces = services.slice(start, start + servicesOfRound).map((service) => async (): Promise<void> => {
-        const [space, name] = splitName(service);
-        const { client, connect } = asked.get(service) ?? {};
-        const spec: ServiceTraceSpec = {
-          serviceRef: { name },
-          ...(client === undefined ? {} : { from: { pod: client } }),
-          ...(connect === undefined ? {} : { collect: { connect: 'Transport' } }),
-        };
-        const { status } = await this.#engine.trace({ namespace: space, spec });
-        const trace = traceOf({ namespace: space, name, spec, status });
-        const connected =
-          connect === 'pod' && client !== undefined
-            ? await traceWithPodConnections({ kubeConfig: this.#kubeConfig }, trace, client)
-            : trace;
-        if (connected.status?.client?.untried !== undefined)
-          throw new Error(`${client ?? ''} did not connect: ${connected.status.client.untried}`);
-        found.set(service, connected.status?.findings ?? []);
-      });
-      await this.#probes?.round(traces);
-    }
+    await pLimit(maxTraces).map(services, async (service) => {
+      const [space, name] = splitName(service);
+      const { client, connect } = asked.get(service) ?? {};
+      const spec: ServiceTraceSpec = {
+        serviceRef: { name },
+        ...(client === undefined ? {} : { from: { pod: client } }),
+        ...(connect === undefined ? {} : { collect: { connect: 'Transport' } }),
+      };
+      const { status } = await this.#engine.trace({ namespace: space, spec });
+      const trace = traceOf({ namespace: space, name, spec, status });
+      const connected =
+        connect === 'pod' && client !== undefined
+          ? await traceWithPodConnections({ kubeConfig: this.#kubeConfig }, trace, client)
+          : trace;
+      if (connected.status?.client?.untried !== undefined)
+        throw new Error(`${client ?? ''} did not connect: ${connected.status.client.untried}`);
+      found.set(service, connected.status?.findings ?? []);
+    });
     return found;
   }
 
@@ -194,11 +194,32 @@ export class Place {
     this.#restart.clear();
     await Promise.all(
       names.map(async (name) => {
-        await this.node(name).stopKubeProxy();
-        await this.node(name).startKubeProxy();
-        await this.untilKubeProxyHasSynced(name);
+        await this.#restartKubeProxy(name);
       }),
     );
+  }
+
+  async #restartKubeProxy(name: string): Promise<void> {
+    await this.node(name).stopKubeProxy();
+    await this.node(name).startKubeProxy();
+    await this.untilKubeProxyHasSynced(name);
+  }
+
+  /**
+   * kube-proxy 1.37 may not hear of its node's labels when it starts: it watches its Node before it has anybody who
+   * listens. Then it follows no hint for a zone until it is started anew, which the healthy cluster must not show.
+   */
+  async untilKubeProxiesKnowTheirZone(): Promise<void> {
+    for (const { name } of this.cluster.nodes) {
+      const log = `${this.cluster.logs}/${name}.kube-proxy.log`;
+      await eventually(async () => {
+        const text = await readFile(log, 'utf8');
+        // Each start prints its options first.
+        if (!text.slice(text.lastIndexOf(' FLAG: ')).includes('node is missing label" service=')) return;
+        await this.#restartKubeProxy(name);
+        throw new Error(`kube-proxy on ${name} does not know the zone of its node`);
+      });
+    }
   }
 
   /** Takes the node's probe away: the next collection makes another, from the image that the node has then. */

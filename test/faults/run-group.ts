@@ -8,12 +8,22 @@ import { findingsAt, type Place } from './place.ts';
 /** Rules, endpoints and answers of DNS take this long at most to be as they were. */
 const recoverySeconds = 60;
 
+/** What is found of each Service of the faults before any of them is made, by the Service's name. */
+export type Before = ReadonlyMap<string, readonly FindingStatus[]>;
+
+/** Of all groups at once, for after each of them its Services are looked at again. */
+export async function lookBefore(place: Place, groups: readonly FaultGroup[]): Promise<Before> {
+  return collectAll(
+    place,
+    groups.flatMap(({ faults }) => faults),
+  );
+}
+
 /**
  * The results of all faults of the group, in their order.
  * @throws {AggregateError} where a fault could not be made or taken away; all others are taken away all the same
  */
-export async function runGroup(place: Place, group: FaultGroup): Promise<FaultResult[]> {
-  const before = await collectAll(place, group.faults);
+export async function runGroup(place: Place, group: FaultGroup, before: Before): Promise<FaultResult[]> {
   const undos: Undo[] = [];
   const errors: unknown[] = [];
   let during = new Map<string, readonly FindingStatus[]>();

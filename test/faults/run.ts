@@ -14,7 +14,7 @@ import { Place } from './place.ts';
 import { prepare } from './prepare.ts';
 import { reportOf } from './report.ts';
 import { isExact } from './results.ts';
-import { runGroup } from './run-group.ts';
+import { lookBefore, runGroup } from './run-group.ts';
 import { suite } from './suite.ts';
 
 const { values } = parseArgs({ options: { group: { type: 'string' }, cluster: { type: 'string' } } });
@@ -38,6 +38,10 @@ function print({ fault, found, foundHealthy, messages }: FaultResult): void {
   for (const message of messages) process.stdout.write(`      ${message}\n`);
 }
 
+function secondsSince(time: number): string {
+  return ((Date.now() - time) / 1000).toFixed(1);
+}
+
 const cluster = await open();
 const groups = suite.filter((group) => values.group === undefined || group.name.includes(values.group));
 const place = new Place(cluster);
@@ -45,26 +49,29 @@ const results: FaultResult[] = [];
 /** Groups whose faults could not be made or taken away. */
 const failed: string[] = [];
 try {
-  await deployKinds(place);
-  await prepare(place, groups);
+  const begun = Date.now();
+  await Promise.all([deployKinds(place), prepare(place, groups)]);
+  process.stdout.write(`all objects are there: ${secondsSince(begun)} s\n`);
+  const looked = Date.now();
   const healthy = await healthyFindings(place);
+  const before = await lookBefore(place, groups);
   process.stdout.write(
-    `healthy cluster, ${String(healthyServices.length)} Services: ${healthy.join(', ') || 'nothing found'}\n`,
+    `healthy cluster, ${String(healthyServices.length)} Services: ${healthy.join(', ') || 'nothing found'}, ${secondsSince(looked)} s\n`,
   );
   for (const group of groups) {
     const started = Date.now();
-    const made = await runGroup(place, group).catch((error: unknown): FaultResult[] => {
+    const made = await runGroup(place, group, before).catch((error: unknown): FaultResult[] => {
       failed.push(`${group.name}: ${error instanceof Error ? error.message : String(error)}`);
       return [];
     });
     results.push(...made);
     process.stdout.write(
-      `${group.name}: ${String(made.filter(isExact).length)} of ${String(made.length)} exact, ${((Date.now() - started) / 1000).toFixed(1)} s\n`,
+      `${group.name}: ${String(made.filter(isExact).length)} of ${String(made.length)} exact, ${secondsSince(started)} s\n`,
     );
     for (const result of made) if (!isExact(result)) print(result);
   }
+  process.stdout.write(`${String(results.length)} faults in ${secondsSince(begun)} s\n`);
   const report = reportOf({ results, healthyServices: healthyServices.length, healthyFindings: healthy });
-  process.stdout.write(report);
   for (const line of failed) process.stderr.write(`${line}\n`);
   if (values.group === undefined && failed.length === 0)
     await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);

@@ -172,9 +172,9 @@ const faults: readonly Fault[] = [
   }),
   apiFault({
     name: 'terminating-only',
-    does: 'the only pod is deleted, and goes on serving for a minute',
+    does: 'the only pod is deleted, and goes on serving for some minutes',
     expected: ['EPS-TERMINATING-ONLY', 'POD-NO-DRAIN'],
-    pods: { on: ['node-c'], options: { args: ['--linger', '60s'], spec: { terminationGracePeriodSeconds: 90 } } },
+    pods: { on: ['node-c'], options: { args: ['--linger', '180s'], spec: { terminationGracePeriodSeconds: 200 } } },
     inject: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-c`, '--wait=false']),
     undo: async (place, name) =>
       place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-c`, '--force', '--grace-period=0', '--wait=true']),
@@ -263,17 +263,6 @@ const faults: readonly Fault[] = [
     pods: { on: ['node-a'] },
     spec: { internalTrafficPolicy: 'Cluster' },
     inject: async (place, name) => place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } }),
-  }),
-  apiFault({
-    name: 'load-balancer-pending',
-    does: 'the Service becomes one of type LoadBalancer, and the cluster has no controller that makes load balancers',
-    expected: ['SVC-LB-PENDING'],
-    spec: { type: 'ClusterIP' },
-    inject: async (place, name) => place.patch(`service/${name}`, { spec: { type: 'LoadBalancer' } }),
-    undo: async (place, name) =>
-      place.patch(`service/${name}`, {
-        spec: { type: 'ClusterIP', allocateLoadBalancerNodePorts: null, externalTrafficPolicy: null },
-      }),
   }),
   apiFault({
     name: 'endpoint-in-two-slices',
@@ -381,3 +370,22 @@ const faults: readonly Fault[] = [
 
 /** Findings about EndpointSlices, as those about rules, wait until a change has come everywhere. */
 export const apiObjects: FaultGroup = { name: 'objects of the API', graceSeconds: syncGraceSeconds, faults };
+
+/** A load balancer that is not there is told 30 s after the change (core/diagnose/findings/svc-lb-pending.ts). */
+export const loadBalancerPending: FaultGroup = {
+  name: 'load balancer pending',
+  graceSeconds: 31,
+  faults: [
+    apiFault({
+      name: 'load-balancer-pending',
+      does: 'the Service becomes one of type LoadBalancer, and the cluster has no controller that makes load balancers',
+      expected: ['SVC-LB-PENDING'],
+      spec: { type: 'ClusterIP' },
+      inject: async (place, name) => place.patch(`service/${name}`, { spec: { type: 'LoadBalancer' } }),
+      undo: async (place, name) =>
+        place.patch(`service/${name}`, {
+          spec: { type: 'ClusterIP', allocateLoadBalancerNodePorts: null, externalTrafficPolicy: null },
+        }),
+    }),
+  ],
+};

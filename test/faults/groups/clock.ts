@@ -3,9 +3,8 @@ import { buildImage, type ImageSpec } from '../../cluster/images.ts';
 import { debianTriplet, probeSpec } from '../../setup/images.ts';
 import type { FaultGroup } from '../fault.ts';
 import type { Place } from '../place.ts';
-import { service } from '../workload.ts';
+import { seenFromOne } from './node-settings.ts';
 
-const own = 'clock-faults';
 const node = 'node-c';
 
 /** The library of the package libfaketime. */
@@ -23,8 +22,8 @@ export const clock: FaultGroup = {
     {
       name: 'clock-ahead',
       does: `the clock that the probe's programs see is 30 s ahead (libfaketime in its image) (${node})`,
-      service: own,
-      objects: [service(own)],
+      ...seenFromOne,
+      node,
       expected: [`LAT-CLOCK ${node}`],
       inject: async (place) => {
         const spec = await probeSpec();

@@ -6,6 +6,7 @@ import { eventually } from '../../eventually.ts';
 import { namespace, type Place } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 import { clientPod, serverPod, service } from '../workload.ts';
+import { seenFromOne } from './node-settings.ts';
 
 const udp = (name: string): Fault['objects'] => [
   service(name, { ports: [{ name: 'dns', port: 53, targetPort: 5353, protocol: 'UDP' }] }),
@@ -155,12 +156,12 @@ export const conntrackFull: FaultGroup = {
   faults: [
     {
       name: 'conntrack-table-full',
-      does: `entries are put into the connection table until it is ${String(filledShare * 100)} % full (node-b)`,
-      service: 'conntrack-full',
-      objects: [service('conntrack-full')],
-      expected: ['CT-FULL node-b'],
+      does: `entries are put into the connection table until it is ${String(filledShare * 100)} % full (node-a)`,
+      ...seenFromOne,
+      node: 'node-a',
+      expected: ['CT-FULL node-a'],
       inject: async (place) => {
-        const on = place.node('node-b');
+        const on = place.node('node-a');
         const max = Number((await on.exec(['cat', '/proc/sys/net/netfilter/nf_conntrack_max'])).stdout);
         const lines = Array.from({ length: Math.ceil(max * filledShare) }, (_, index) => {
           const source = `198.18.${String((index >> 15) & 255)}.${String((index >> 7) & 255)}`;

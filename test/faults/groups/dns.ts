@@ -71,27 +71,28 @@ export const dns: readonly FaultGroup[] = [
         corefile.replace('pods insecure', 'pods insecure\n            namespaces default'),
       ),
   }),
-  group(
-    {
-      name: 'dns-answer-of-before',
-      does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
-      expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
-      inject: async (place) => {
-        // One server alone, so that every node gets the answer that is kept.
-        await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=1']);
-        const undo = await withCorefile(place, (corefile) =>
-          corefile.replace('ttl 5', 'ttl 3600').replace('cache 5', 'cache 3600'),
-        );
-        await place.findings([own]);
-        await place.kubectl(['-n', namespace, 'delete', 'service', own, '--wait=true']);
-        await place.apply([service(own)]);
-        return async () => {
-          await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
-          await undo();
-        };
-      },
-      // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
-    },
-    36,
-  ),
 ];
+
+export const dnsAnswerOfBefore: FaultGroup = group(
+  {
+    name: 'dns-answer-of-before',
+    does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
+    expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
+    inject: async (place) => {
+      // One server alone, so that every node gets the answer that is kept.
+      await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=1']);
+      const undo = await withCorefile(place, (corefile) =>
+        corefile.replace('ttl 5', 'ttl 3600').replace('cache 5', 'cache 3600'),
+      );
+      await place.findings([own]);
+      await place.kubectl(['-n', namespace, 'delete', 'service', own, '--wait=true']);
+      await place.apply([service(own)]);
+      return async () => {
+        await place.kubectl(['-n', 'kube-system', 'scale', 'deployment/coredns', '--replicas=2']);
+        await undo();
+      };
+    },
+    // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
+  },
+  36,
+);

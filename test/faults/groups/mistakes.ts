@@ -8,7 +8,8 @@ import { iptables } from '../iptables-edits.ts';
 import { nft } from '../nft-edits.ts';
 import { namespace, type Place } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
-import { clientPod, serverPod, service } from '../workload.ts';
+import { toolsPod } from '../../setup/tools-pod.ts';
+import { serverPod, service } from '../workload.ts';
 
 interface Mistake {
   readonly name: string;
@@ -93,20 +94,7 @@ const twoWorkloads = (name: string, port: number, portName?: string): readonly K
   workload(`${name}-other`, name, 'node-c', port, portName),
 ];
 
-/** A pod with the programs of the machine, which connect from within it. */
-const toolsPod = (node: string): KubernetesObject =>
-  clientPod(`tools-${node.slice(-1)}`, node, {
-    containers: [
-      {
-        name: 'client',
-        image: testpodImage,
-        imagePullPolicy: 'Never',
-        args: ['sleep'],
-        volumeMounts: ['bin', 'lib', 'lib64'].map((name) => ({ name, mountPath: `/${name}`, readOnly: true })),
-      },
-    ],
-    volumes: ['bin', 'lib', 'lib64'].map((name) => ({ name, hostPath: { path: `/usr/${name}` } })),
-  });
+const toolsPodOn = (node: string): KubernetesObject => toolsPod(`tools-${node.slice(-1)}`, namespace, node);
 
 async function podIp(place: Place, name: string): Promise<string> {
   return place.kubectl(['-n', namespace, 'get', 'pod', name, '-o', 'jsonpath={.status.podIP}']);
@@ -295,7 +283,7 @@ const faults: readonly Fault[] = [
     name: 'pod-dropped-at-prerouting',
     does: "node-b drops what one pod sends to the cluster IP, in a chain of nftables before kube-proxy's, and that pod connects",
     spec: { selector: { app: 'pod-dropped-at-prerouting' } },
-    objects: [...servers('pod-dropped-at-prerouting', ['node-a']), toolsPod('node-b')],
+    objects: [...servers('pod-dropped-at-prerouting', ['node-a']), toolsPodOn('node-b')],
     client: 'tools-b',
     connect: 'pod',
     expected: ['PROBE-FAIL-CLIENT node-b'],
@@ -312,7 +300,7 @@ const faults: readonly Fault[] = [
     name: 'pod-dropped-in-forward',
     does: "node-a drops in FORWARD what one pod sends to the Service's pods, and that pod connects",
     spec: { selector: { app: 'pod-dropped-in-forward' } },
-    objects: [...servers('pod-dropped-in-forward', ['node-b']), toolsPod('node-a')],
+    objects: [...servers('pod-dropped-in-forward', ['node-b']), toolsPodOn('node-a')],
     client: 'tools-a',
     connect: 'pod',
     expected: ['PROBE-FAIL-CLIENT node-a'],
@@ -329,7 +317,7 @@ const faults: readonly Fault[] = [
     name: 'pod-redirected-at-prerouting',
     does: 'node-c redirects what one pod sends to the cluster IP to a port of its own, where nothing listens, and that pod connects',
     spec: { selector: { app: 'pod-redirected-at-prerouting' } },
-    objects: [...servers('pod-redirected-at-prerouting', ['node-a']), toolsPod('node-c')],
+    objects: [...servers('pod-redirected-at-prerouting', ['node-a']), toolsPodOn('node-c')],
     client: 'tools-c',
     connect: 'pod',
     expected: ['PROBE-FAIL-CLIENT node-c'],

@@ -8,6 +8,9 @@ import { coreDnsReady } from './dns.ts';
 
 const own = 'node-settings';
 
+/** Faults of one node each that are seen from one Service, so that what each of them does on the other nodes is seen as well. */
+export const seenFromOne = { service: own, objects: [service(own, { type: 'NodePort' })] } as const;
+
 function settingFault(
   name: string,
   does: string,
@@ -19,8 +22,7 @@ function settingFault(
     name,
     does: `${does} (${node})`,
     node,
-    service: own,
-    objects: [service(own, { type: 'NodePort' })],
+    ...seenFromOne,
     expected: [`${id} ${node}`],
     inject: async (place) => change(place, node),
   };
