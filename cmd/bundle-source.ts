@@ -5,11 +5,8 @@ import { InvalidBundleError, parseBundle, type Bundle } from '../core/bundle.ts'
 import { present } from '../core/present.ts';
 import type { ServiceTrace } from '../core/service-trace.ts';
 import { buildStatus } from '../core/status.ts';
-import type { CollectSpec } from '../core/service-trace.ts';
 import { NotFoundError, UsageError } from './errors.ts';
 import { fileTrouble } from './file-errors.ts';
-import type { Io } from './io.ts';
-import type { ClientName, CommonRequest, ServiceOrigin } from './request.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
 
@@ -24,19 +21,6 @@ export async function openBundle(
     throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
   if (asked.namespace !== undefined && asked.namespace !== bundle.namespace)
     throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
-  const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom } = bundle;
-  const judge = (walked: typeof walkFrom): ServiceTrace => {
-    const status = buildStatus({
-      spec,
-      generation: undefined,
-      desired,
-      answers,
-      previous: undefined,
-      now,
-      ...present({ cluster, nodeZones, walkFrom: walked }),
-    });
-    return traceOf({ namespace: bundle.namespace, name, spec, status });
-  };
   const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, kubectl svctrace logs ${name} -n ${bundle.namespace} -f follows them`;
   let show: ((trace: ServiceTrace) => void) | undefined;
   return {
@@ -48,16 +32,31 @@ export async function openBundle(
         if (!signal.aborted) onEvent({ kind: 'ended', reason: `recorded at ${bundle.recordedAt}` });
       };
       show = give;
-      give(judge(walkFrom));
+      give(traceOfBundle(bundle));
     },
     async walkFrom(client) {
-      show?.(judge(placesOf(client, bundle)));
+      show?.(traceOfBundle(bundle, placesOf(client, bundle)));
     },
     async logs(onEvent) {
       onEvent({ kind: 'absent', reason: noLogs });
     },
     close: async () => undefined,
   };
+}
+
+/** The recorded trace, judged by this version. @param walkFrom where the packets enter that are walked */
+export function traceOfBundle(bundle: Bundle, walkFrom = bundle.walkFrom): ServiceTrace {
+  const { namespace, spec, desired, answers, recordedAt: now, cluster, nodeZones } = bundle;
+  const status = buildStatus({
+    spec,
+    generation: undefined,
+    desired,
+    answers,
+    previous: undefined,
+    now,
+    ...present({ cluster, nodeZones, walkFrom }),
+  });
+  return traceOf({ namespace, name: desired.name, spec, status });
 }
 
 /** Where a client's packets enter, by what the bundle knows. @throws UsageError where it knows no such client */
@@ -93,47 +92,4 @@ export async function readBundle(file: string): Promise<Bundle> {
       throw new UsageError(`--bundle ${file}: ${error.message}`, { cause: error });
     throw error;
   }
-}
-
-/**
- * What a command that reads a Service once is made from: a recorded trace, or one that is collected now.
- * @throws NotFoundError where the file holds another Service
- */
-export async function openServiceBundle(
-  {
-    origin,
-    nodes,
-    from,
-    flags,
-  }: CommonRequest & { readonly origin: ServiceOrigin; readonly nodes: readonly string[]; readonly from?: ClientName },
-  collect: CollectSpec,
-  io: Io,
-): Promise<Bundle> {
-  if (origin.kind === 'bundle') {
-    const bundle = await readBundle(origin.file);
-    if (origin.service !== undefined && origin.service !== bundle.desired.name)
-      throw new NotFoundError(
-        `${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`,
-      );
-    return bundle;
-  }
-  const [{ connect }, { checkClient }, { collectBundle }, { createProgress }] = await Promise.all([
-    import('./client.ts'),
-    import('./check-client.ts'),
-    import('./collect-bundle.ts'),
-    import('./progress.ts'),
-  ]);
-  const client = connect(flags, io.env, (line) => {
-    io.stderr.write(`${line}\n`);
-  });
-  await checkClient(client, client.namespace, from);
-  const { bundle } = await collectBundle(
-    client,
-    { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) },
-    createProgress(io.stderr),
-    io,
-  );
-  if ((collect.connect ?? 'None') === 'None' || from === undefined || !('pod' in from)) return bundle;
-  const { bundleWithPodConnections } = await import('./pod-connections.ts');
-  return bundleWithPodConnections(client, bundle);
 }

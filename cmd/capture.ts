@@ -14,6 +14,7 @@ import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { createProgress, type Progress } from './progress.ts';
 import type { CaptureRequest } from './request.ts';
+import { requireRights, standaloneAccess } from './rights.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 import { version } from './version.ts';
 import { cannotBeWritten, checkNewFile } from './write-new-file.ts';
@@ -24,11 +25,17 @@ const secondMilliseconds = 1000;
 /** Clocks that differ by more than this put packets of two nodes out of order. */
 const clockMilliseconds = 100;
 
-export async function runCapture(request: CaptureRequest, io: Io): Promise<number> {
-  const client = connect(request.flags, io.env, (line) => {
+/** @param connectTo replaced by tests */
+export async function runCapture(
+  request: CaptureRequest,
+  io: Io,
+  connectTo: typeof connect = connect,
+): Promise<number> {
+  const client = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
   const { namespace } = client;
+  await requireRights(client, standaloneAccess(namespace, request.probeNamespace), 'capture');
   await checkService(client, namespace, request.service);
   const desired = await readDesiredService(client.kubeConfig, namespace, request.service);
   if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, request.service));

@@ -131,7 +131,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
           service(
             command.usage(
               usage(
-                'simulate --from IP --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]',
+                'simulate --from IP|POD --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]',
               ),
             ),
           ),
@@ -390,7 +390,9 @@ const reportFlags: Readonly<Record<string, Options>> = {
 };
 
 const simulateFlags: Readonly<Record<string, Options>> = {
-  from: value('Source address of the packet, or IP:PORT where the source port matters'),
+  from: value(
+    'Where the packet comes from: IP, IP:PORT where the source port matters, or, with a SERVICE or --bundle, a pod of its namespace',
+  ),
   to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', 'tcp'),
   ruleset: value(
     'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed; repeat it for several of one machine, - is standard input',

@@ -1,45 +1,39 @@
 /** `kubectl svctrace diagram SERVICE`: one picture from the name to the pods. */
 import { buildDiagram } from '../core/diagram/build-diagram.ts';
 import type { Diagram } from '../core/diagram/diagram.ts';
-import { present } from '../core/present.ts';
-import { buildStatus } from '../core/status.ts';
-import { openServiceBundle } from './bundle-source.ts';
-import { UsageError } from './errors.ts';
+import { traceOfBundle } from './bundle-source.ts';
+import type { connect } from './client.ts';
 import { exitStatusOfTrace } from './exit-status.ts';
 import { widthOf, type Io } from './io.ts';
 import { printDiagramText } from './printers/diagram-text.ts';
 import { mostEndpointsOfPicture, printPicture } from './printers/picture.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import { visible, visibleText } from './printers/visible.ts';
+import { readService } from './read-service.ts';
 import type { DiagramRequest } from './request.ts';
-import { traceOf } from './trace-object.ts';
+import { checkNodes } from './trace-nodes.ts';
 
 /**
  * @returns as for `trace`: 1 where a finding is at or above --fail-on, 5 where a node did not answer
+ * @param connectTo replaced by tests
  * @throws UsageError where the trace has no such node
  */
-export async function runDiagram(request: DiagramRequest, io: Io): Promise<number> {
-  const bundle = await openServiceBundle(request, { conntrack: 'Summary' }, io);
-  const { desired, spec, answers, recordedAt: now, cluster, nodeZones, walkFrom, namespace } = bundle;
-  const strangers = request.nodes.filter((name) => !answers.some(({ node }) => node === name));
-  if (strangers.length > 0)
-    throw new UsageError(
-      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`,
-    );
-  const status = buildStatus({
-    spec,
-    generation: undefined,
-    desired,
-    answers,
-    previous: undefined,
-    now,
-    ...present({ cluster, nodeZones, walkFrom }),
-  });
+export async function runDiagram(request: DiagramRequest, io: Io, connectTo?: typeof connect): Promise<number> {
+  const reading = await readService(request, { conntrack: 'Summary' }, io, connectTo);
+  // A picture is made of the status alone: an operator's is as good as our own.
+  const trace = reading.kind === 'trace' ? reading.trace : traceOfBundle(reading.bundle);
+  const { namespace = 'default' } = trace.metadata;
+  const { name } = trace.spec.serviceRef;
+  const { status = {} } = trace;
+  checkNodes(
+    request.nodes,
+    (status.nodes ?? []).map((node) => node.name),
+  );
   const width = widthOf(io);
   const draw = (mostEndpoints: number): Diagram =>
     buildDiagram(visible(status), {
       namespace: visibleText(namespace),
-      name: visibleText(desired.name),
+      name: visibleText(name),
       nodes: request.nodes,
       mostEndpoints,
     });
@@ -52,5 +46,5 @@ export async function runDiagram(request: DiagramRequest, io: Io): Promise<numbe
         })
       : await printPicture(draw(mostEndpointsOfPicture), request.output);
   io.stdout.write(text);
-  return exitStatusOfTrace(traceOf({ namespace, name: desired.name, spec, status }), request.failOn);
+  return exitStatusOfTrace(trace, request.failOn);
 }

@@ -11,10 +11,18 @@ import {
   type Comparison,
   type DnsAnswer,
 } from '../core/dns-answers.ts';
-import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns-names.ts';
+import { desiredOfTrace } from '../core/desired-of-trace.ts';
+import {
+  defaultClusterDomain,
+  expectedAnswers,
+  healthQuestion,
+  serviceDomain,
+  type ExpectedAnswer,
+} from '../core/dns-names.ts';
 import { askedNames } from '../core/parse/resolv-conf.ts';
 import { podResolvConf } from '../core/pod-resolv-conf.ts';
-import type { FindingStatus, ServiceTraceStatus } from '../core/service-trace.ts';
+import { familyOf } from '../core/service.ts';
+import type { FindingStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
 
 export interface DnsReport {
   readonly service: string;
@@ -85,7 +93,68 @@ export function dnsReport(facts: Facts, dnsService: ServiceTraceStatus | undefin
             findings: dnsService.findings ?? [],
           },
         }),
-    findings: diagnose(facts).filter(({ id }) => id.startsWith('DNS-') || id === 'DATA-NODE-MISSING'),
+    findings: dnsFindings(diagnose(facts)),
+  };
+}
+
+function dnsFindings(findings: readonly FindingStatus[]): FindingStatus[] {
+  return findings.filter(({ id }) => id.startsWith('DNS-') || id === 'DATA-NODE-MISSING');
+}
+
+/**
+ * The same of an operator's trace, as far as its status holds it: the addresses of the Service's own name, as the DNS
+ * Service answered each node, and all that was found of DNS.
+ */
+export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
+  const { nodes = [], findings = [] } = trace.status ?? {};
+  const desired = desiredOfTrace(trace);
+  const prefix = serviceDomain(desired, '');
+  const asked = nodes.find(({ dns }) => dns?.name.startsWith(prefix) === true)?.dns;
+  const clusterDomain = asked === undefined ? defaultClusterDomain : asked.name.slice(prefix.length);
+  const name = serviceDomain(desired, clusterDomain);
+  const expected = expectedAnswers(desired, clusterDomain).filter((each) => each.name === name && each.type !== 'SRV');
+  const rows = new Map<string, QuestionReport>();
+  const heard = nodes.flatMap(({ name: node, dns }) => (dns === undefined ? [] : [{ node, dns }]));
+  for (const { node, dns } of heard)
+    for (const wanted of expected) {
+      const row = statusRow(node, dns, wanted);
+      const key = [row.server, row.type, row.answer].join(' ');
+      const before = rows.get(key);
+      rows.set(key, before === undefined ? row : together(before, row));
+    }
+  return {
+    service: desired.name,
+    namespace: desired.namespace,
+    clusterDomain,
+    questions: [...rows.values()],
+    findings: dnsFindings(findings),
+  };
+}
+
+/** A status has the answers of both families together, and one failure of them: which question failed is not in it. */
+function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: ExpectedAnswer): QuestionReport {
+  const family = wanted.type === 'A' ? 'IPv4' : 'IPv6';
+  const heard: DnsAnswer = {
+    server: dns.server,
+    port: 53,
+    role: 'Service',
+    name: wanted.name,
+    type: wanted.type,
+    answers: dns.answers.filter((address) => familyOf(address) === family),
+    responseCode: 'NOERROR',
+  };
+  const compared = wanted.kind === 'alias' ? 'unknown' : compareAnswer(heard, wanted).kind;
+  const isOpen = compared !== 'right' && dns.error !== undefined;
+  return {
+    nodes: [node],
+    server: heard.server,
+    port: heard.port,
+    role: heard.role,
+    name: heard.name,
+    type: heard.type,
+    answer: isOpen ? [...heard.answers, dns.error].join(', ') : answerText(heard),
+    expected: expectedText(wanted),
+    result: isOpen ? 'unknown' : compared,
   };
 }
 

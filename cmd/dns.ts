@@ -11,6 +11,7 @@ import { checkClient } from './check-client.ts';
 import { collectBundle } from './collect-bundle.ts';
 import {
   dnsReport,
+  dnsReportOfTrace,
   type ClientReport,
   type DnsReport,
   type DnsServiceReport,
@@ -27,23 +28,43 @@ import { createPaint, wantsColor, type Paint } from './printers/paint.ts';
 import { findingLines } from './printers/table.ts';
 import { wrapped } from './printers/wrapped.ts';
 import { createProgress } from './progress.ts';
+import { lackingText, traceByOperator } from './read-service.ts';
 import type { DnsRequest } from './request.ts';
+import { execAccess, missingRights, requireRights, standaloneAccess } from './rights.ts';
 import { cell, type Cell } from './tone.ts';
 
-/** @returns 1 where a finding of DNS is an error, 5 where a node did not answer */
-export async function runDns(request: DnsRequest, io: Io): Promise<number> {
-  const { bundle, dnsService, notices } =
+/**
+ * @param connectTo replaced by tests
+ * @returns 1 where a finding of DNS is an error, 5 where a node did not answer
+ * @throws ClusterError where the user may neither collect nor ask the operator
+ */
+export async function runDns(request: DnsRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
+  const { report, isWhole, notices } =
     request.origin.kind === 'bundle'
-      ? await ofBundle(request, request.origin.file)
-      : await ofCluster(request, request.origin, io);
-  const report = dnsReport(factsOf(bundle), dnsService);
+      ? reportOfBundle(await ofBundle(request, request.origin.file))
+      : await ofCluster(request, request.origin, io, connectTo);
   for (const notice of notices) io.stderr.write(`Notice: ${notice}\n`);
   writeResult(io, request.output, report, (shown) => print(shown, request, io));
   const errors = [...report.findings, ...(report.dnsService?.findings ?? [])].filter(
     ({ id, severity }) => severity === 'error' && id !== 'DATA-NODE-MISSING',
   );
   if (errors.length > 0) return exitStatus.findings;
-  return bundle.answers.every((answer) => 'report' in answer) ? exitStatus.ok : exitStatus.partial;
+  return isWhole ? exitStatus.ok : exitStatus.partial;
+}
+
+interface Reported {
+  readonly report: DnsReport;
+  /** Every node answered. */
+  readonly isWhole: boolean;
+  readonly notices: readonly string[];
+}
+
+function reportOfBundle({ bundle, dnsService, notices }: Heard): Reported {
+  return {
+    report: dnsReport(factsOf(bundle), dnsService),
+    isWhole: bundle.answers.every((answer) => 'report' in answer),
+    notices,
+  };
 }
 
 interface Heard {
@@ -64,23 +85,46 @@ async function ofCluster(
   request: DnsRequest,
   origin: Extract<DnsRequest['origin'], { kind: 'cluster' }>,
   io: Io,
-): Promise<Heard> {
-  const client = connect(request.flags, io.env, (line) => {
+  connectTo: typeof connect,
+): Promise<Reported> {
+  const client = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
+  const { namespace } = client;
   const from = request.from === undefined ? undefined : { pod: request.from };
-  await checkClient(client, client.namespace, from);
+  await checkClient(client, namespace, from);
+  const collect = { rules: false, conntrack: 'None', kubeProxy: false, dns: true } as const;
+  const asked = {
+    ...origin,
+    service: request.service ?? '',
+    nodes: request.nodes,
+    ...(from === undefined ? {} : { from }),
+    collect,
+  };
+  const own = standaloneAccess(namespace, origin.probeNamespace);
+  // What is read in a pod is compared with what its node and its spec make: no operator does that.
+  if (request.exec) await requireRights(client, [...own, ...execAccess(namespace)], '--exec');
+  const lacking = request.exec ? [] : await missingRights(client, own);
+  if (lacking.length > 0) {
+    const trace = await traceByOperator(client, { ...asked, lacking }, io);
+    return {
+      report: dnsReportOfTrace(trace),
+      isWhole: (trace.status?.nodes ?? []).every(({ probe }) => probe.state === 'Collected'),
+      notices: [
+        lackingText(
+          lacking,
+          'each answer of each DNS server is shown, also for ports and pods, and the DNS Service is traced',
+        ),
+      ],
+    };
+  }
   const notices: string[] = [];
   let dnsService: ServiceTraceStatus | undefined;
   const progress = createProgress(io.stderr);
   const { bundle } = await collectBundle(
     client,
     {
-      ...origin,
-      service: request.service ?? '',
-      nodes: request.nodes,
-      ...(from === undefined ? {} : { from }),
-      collect: { rules: false, conntrack: 'None', kubeProxy: false, dns: true },
+      ...asked,
       whileProbesRun: async (engine) => {
         dnsService = await traceDnsService(engine, request.nodes, notices, io.signal);
       },
@@ -90,7 +134,7 @@ async function ofCluster(
   );
   if (bundle.cluster?.dns === null)
     notices.push('there is no Service kube-dns in namespace kube-system, so nothing was asked');
-  return { bundle: request.exec ? await withResolvConf(bundle, client) : bundle, dnsService, notices };
+  return reportOfBundle({ bundle: request.exec ? await withResolvConf(bundle, client) : bundle, dnsService, notices });
 }
 
 /** The DNS Service is a Service like any other: its endpoints and its rules decide whether anybody is answered. */

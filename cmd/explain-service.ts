@@ -1,8 +1,9 @@
 /** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's whole way. */
-import { hostPort } from '../core/address.ts';
+import { hostPort, isSameAddress } from '../core/address.ts';
 import { clientStatus } from '../core/client-status.ts';
 import type { Bundle } from '../core/bundle.ts';
 import { comparisonOf } from '../core/compare-service.ts';
+import { desiredOfTrace } from '../core/desired-of-trace.ts';
 import {
   explainProgram,
   frontendMatches,
@@ -15,9 +16,15 @@ import { askedFrontends, type Frontend } from '../core/node-program.ts';
 import { recordsOf, type NodeReport } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import { familyOf, type DesiredService } from '../core/service.ts';
-import type { ComparisonStatus, ServiceTraceStatus } from '../core/service-trace.ts';
-import { isTried, untriedTexts } from '../core/untried.ts';
-import { openServiceBundle } from './bundle-source.ts';
+import type {
+  ComparisonStatus,
+  NodePortStatus,
+  NodeStatus,
+  ServiceTrace,
+  ServiceTraceStatus,
+} from '../core/service-trace.ts';
+import { isTried, untriedOf, untriedTexts } from '../core/untried.ts';
+import type { connect } from './client.ts';
 import { checkFamilies, clientsOf, homeOf, journeysOf, type PlacedClient } from './client-journeys.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
@@ -30,8 +37,11 @@ import { printFamily, printJourney } from './printers/explanation.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
 import { visible } from './printers/visible.ts';
 import { wrapped } from './printers/wrapped.ts';
+import { readService, sayLacking } from './read-service.ts';
 import type { ExplainRequest } from './request.ts';
 import { connectionsTable, type NodeConnections } from './result-tables.ts';
+import { statusJourneys, statusPrograms } from './status-programs.ts';
+import { checkNodes } from './trace-nodes.ts';
 
 /** What one node does: the keys of -o json. */
 interface NodeExplanation {
@@ -45,27 +55,69 @@ interface NodeExplanation {
   readonly unread: readonly { readonly what: string; readonly reason: string }[];
 }
 
+/** All of it: the keys of -o json. */
+interface Explanation {
+  readonly service: string;
+  readonly frontends: readonly string[];
+  readonly nodes: readonly NodeExplanation[];
+  /** Of all nodes, whichever are explained. */
+  readonly comparison: ComparisonStatus;
+  readonly connections?: readonly NodeConnections[];
+  readonly client?: ServiceTraceStatus['client'];
+  /** What was not tried. */
+  readonly untried: readonly string[];
+}
+
 /**
+ * @param connectTo replaced by tests
  * @returns 5 where a node did not answer, or a part of one's rules could not be read; 1 where rules of other programs keep a
  * client of --from from an answer
  * @throws UsageError where the node, the client or the frontend is none of the Service's
+ * @throws ClusterError where the user may neither collect nor ask the operator
  */
-export async function runExplain(request: ExplainRequest, io: Io): Promise<number> {
-  const { from, to } = request;
-  const bundle = await openServiceBundle(
+export async function runExplain(request: ExplainRequest, io: Io, connectTo?: typeof connect): Promise<number> {
+  const reading = await readService(
     request,
     {
       conntrack: 'Entries',
-      dns: from !== undefined,
+      dns: request.from !== undefined,
       ...(request.connect === 'None' ? {} : { connect: request.connect }),
     },
     io,
+    connectTo,
   );
+  const { desired, missing, explanation } =
+    reading.kind === 'trace' ? explainTrace(reading.trace, request) : explainBundle(reading.bundle, request);
+  for (const line of missing) io.stderr.write(`${line}\n`);
+  writeResult(io, request.output, explanation, (shown) => textOf(visible(desired), shown, request, io));
+  if (reading.kind === 'trace')
+    sayLacking(
+      io,
+      reading.lacking,
+      request.from === undefined
+        ? 'the rules of other programs are shown too, and who meets each rule'
+        : 'the way is followed past the rules, with the way back, and to more than cluster IPs',
+    );
+  const { nodes } = explanation;
+  if (missing.length > 0 || nodes.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
+  return nodes.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true)
+    ? exitStatus.findings
+    : exitStatus.ok;
+}
+
+interface Explained {
+  readonly desired: DesiredService;
+  /** Which nodes did not answer, and why. */
+  readonly missing: readonly string[];
+  readonly explanation: Explanation;
+}
+
+function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
+  const { from, to } = request;
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) =>
     'report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`],
   );
-  for (const line of missing) io.stderr.write(`${line}\n`);
   const frontends = askedFrontends(desired);
   const wanted = chooseFrontends(bundle, request, frontends);
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
@@ -90,7 +142,6 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
-  // Of all nodes, whichever are explained.
   const comparison = comparisonOf({ desired, nodes, now: bundle.recordedAt, ...present({ cluster: bundle.cluster }) });
   const { cluster } = bundle;
   const client =
@@ -104,33 +155,73 @@ export async function runExplain(request: ExplainRequest, io: Io): Promise<numbe
     isRefused: cluster?.connectRefusal !== undefined,
     ...present({ client }),
   });
-  const result = {
-    service: `${desired.namespace}/${desired.name}`,
-    frontends: frontends.map(frontendName),
-    nodes: explained,
-    comparison,
-    ...(connections.length === 0 ? {} : { connections }),
-    ...present({ client }),
-    untried,
+  return {
+    desired,
+    missing,
+    explanation: {
+      service: `${desired.namespace}/${desired.name}`,
+      frontends: frontends.map(frontendName),
+      nodes: explained,
+      comparison,
+      ...(connections.length === 0 ? {} : { connections }),
+      ...present({ client }),
+      untried,
+    },
   };
-  writeResult(io, request.output, result, (shown) =>
-    textOf(
-      visible(desired),
-      shown.nodes,
-      {
-        comparison: shown.comparison,
-        connections: shown.connections ?? [],
-        client: shown.client,
-        untried: shown.untried,
-      },
-      request,
-      io,
-    ),
+}
+
+/** What an operator's trace holds of it: not the rules of other programs, nor who meets a rule. */
+function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
+  const { from, to } = request;
+  const { status = {} } = trace;
+  const desired = desiredOfTrace(trace);
+  const nodes = (status.nodes ?? []).filter(({ name }) => isAsked(request, name));
+  const missing = nodes.flatMap(({ name, probe }) =>
+    probe.state === 'Collected' ? [] : [`${name} did not answer: ${probe.message ?? probe.reason ?? probe.state}`],
   );
-  if (missing.length > 0 || explained.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
-  return explained.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true)
-    ? exitStatus.findings
-    : exitStatus.ok;
+  const frontends = distinctFrontends(nodes);
+  const isWanted = ({ address, port }: { readonly address: string; readonly port: number }): boolean =>
+    to === undefined ||
+    (port === to.port && (to.address === undefined || (address !== '' && isSameAddress(address, to.address))));
+  if (to !== undefined && frontends.length > 0 && !frontends.some(isWanted)) throw noFrontend(to, desired, frontends);
+  const journeys = from === undefined ? [] : statusJourneys(trace, from, request.nodes, isWanted);
+  const programs = statusPrograms(trace, request.nodes, isWanted);
+  const explained = programs.flatMap(({ node, twins, families, unread }): NodeExplanation[] => {
+    const own = journeys.filter((journey) => journey.node === node.name || twins.includes(journey.node));
+    if (from !== undefined && own.length === 0) return [];
+    return [
+      {
+        node: own[0]?.node ?? node.name,
+        sameOn: from === undefined ? twins : [],
+        proxyMode: node.proxyMode,
+        ...(node.backend === undefined ? {} : { backend: node.backend }),
+        proxyModeSource: node.proxyModeSource ?? 'how its mode is known is not in the trace',
+        ...(from === undefined ? { families } : { journeys: own }),
+        unread,
+      },
+    ];
+  });
+  const connections = nodes.flatMap(({ name, connections: own }) =>
+    own === undefined ? [] : [{ name, connections: own }],
+  );
+  return {
+    desired,
+    missing,
+    explanation: {
+      service: `${desired.namespace}/${desired.name}`,
+      frontends: frontends.map(frontendName),
+      nodes: explained,
+      comparison: status.comparison ?? { rows: [], omitted: 0, outliers: [] },
+      ...(connections.length === 0 ? {} : { connections }),
+      ...present({ client: status.client }),
+      untried: untriedOf(status),
+    },
+  };
+}
+
+/** Those of all nodes, each once. */
+function distinctFrontends(nodes: readonly NodeStatus[]): NodePortStatus[] {
+  return [...new Map(nodes.flatMap(({ ports }) => ports).map((port) => [frontendName(port), port])).values()];
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {
@@ -150,7 +241,15 @@ function chooseFrontends(
   );
   const found = all.filter((frontend) => frontendMatches(frontend, to, addresses));
   if (found.length > 0) return found;
-  throw new UsageError(
+  throw noFrontend(to, desired, all);
+}
+
+function noFrontend(
+  to: NonNullable<ExplainRequest['to']>,
+  desired: DesiredService,
+  all: readonly Parameters<typeof frontendName>[0][],
+): UsageError {
+  return new UsageError(
     `--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is no address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`,
   );
 }
@@ -161,11 +260,10 @@ function viewsOf(
   { nodes }: ExplainRequest,
   clients: readonly PlacedClient[] | undefined,
 ): NodeView[] {
-  const strangers = nodes.filter((name) => !answers.some(({ node }) => node === name));
-  if (strangers.length > 0)
-    throw new UsageError(
-      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${answers.map(({ node }) => node).join(', ')}.`,
-    );
+  checkNodes(
+    nodes,
+    answers.map(({ node }) => node),
+  );
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   if (reports.length === 0)
     throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
@@ -176,18 +274,9 @@ function viewsOf(
   return nodesByProgram(reports, desired);
 }
 
-interface Tried {
-  readonly comparison: ComparisonStatus;
-  readonly connections: readonly NodeConnections[];
-  readonly client: ServiceTraceStatus['client'];
-  /** What was not tried. */
-  readonly untried: readonly string[];
-}
-
 function textOf(
   desired: DesiredService,
-  nodes: readonly NodeExplanation[],
-  { comparison, connections, client, untried }: Tried,
+  { nodes, comparison, connections = [], client, untried }: Explanation,
   request: ExplainRequest,
   io: Io,
 ): string {

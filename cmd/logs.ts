@@ -1,10 +1,11 @@
 /** `kubectl svctrace logs SERVICE`: the logs of all pods behind the Service as one, or those of the nodes' kube-proxies. */
+import { desiredOfTrace } from '../core/desired-of-trace.ts';
 import { kubeProxyLabels } from '../core/kube-proxy-objects.ts';
 import { logWords, wordsIn } from '../core/log-words.ts';
 import type { DesiredService } from '../core/service.ts';
 import { readDesiredService } from '../operator/trace-engine.ts';
-import { connect, type LogPod } from './client.ts';
-import { NotFoundError, UsageError } from './errors.ts';
+import { connect, type ClusterClient, type LogPod } from './client.ts';
+import { ClusterError, NotFoundError, UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { LogLine } from './log-merge.ts';
@@ -13,18 +14,29 @@ import { createLogReader, followPods, listPods, servicePods, type PodSource } fr
 import { createLogColors } from './printers/log-colors.ts';
 import { wantsColor } from './printers/paint.ts';
 import { visibleLine, visibleText } from './printers/visible.ts';
+import { traceByOperator } from './read-service.ts';
 import type { LogsRequest } from './request.ts';
+import { logsAccess, missingRights, operatorAccess, serviceAccess } from './rights.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 
-/** @param connectTo replaced by tests */
+const kubeProxyNamespace = 'kube-system';
+/** For a trace of one node that reads nothing there. */
+const serviceMilliseconds = 60_000;
+
+/** @param connectTo replaced by tests. @throws ClusterError with all rights that are missing */
 export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
   const client = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  await checkService(client, client.namespace, request.service);
-  const desired = await readDesiredService(client.kubeConfig, client.namespace, request.service);
-  if (desired === undefined)
-    throw new NotFoundError(await describeMissingService(client, client.namespace, request.service));
+  const { namespace } = client;
+  const place = request.kubeProxy ? kubeProxyNamespace : namespace;
+  const needed = await missingRights(client, logsAccess(place, request));
+  const lacking = await missingRights(client, serviceAccess(namespace));
+  const mayAsk = lacking.length === 0 || (await missingRights(client, operatorAccess(namespace))).length === 0;
+  // Nobody reads logs in the user's place; of which pods they are, the operator's trace says, too.
+  const missing = mayAsk ? needed : [...lacking, ...needed];
+  if (missing.length > 0) throw new ClusterError(`logs needs rights that you lack: ${missing.join('; ')}.`);
+  const desired = await readService(client, request, lacking, io);
   const source = request.kubeProxy ? kubeProxyPods(request) : servicePods(desired, request);
   const reader = createLogReader(client, {
     namespace: source.namespace,
@@ -51,13 +63,32 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
   return exitStatus.ok;
 }
 
+/** Of the API server, else of an operator's trace that reads nothing else. @throws NotFoundError */
+async function readService(
+  client: ClusterClient,
+  { service }: LogsRequest,
+  lacking: readonly string[],
+  io: Io,
+): Promise<DesiredService> {
+  const { namespace, kubeConfig } = client;
+  if (lacking.length > 0) {
+    const collect = { rules: false, conntrack: 'None', kubeProxy: false, dns: false } as const;
+    const asked = { service, nodes: [], maxNodes: 1, collect, timeoutMilliseconds: serviceMilliseconds, lacking };
+    return desiredOfTrace(await traceByOperator(client, asked, io));
+  }
+  await checkService(client, namespace, service);
+  const desired = await readDesiredService(kubeConfig, namespace, service);
+  if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, service));
+  return desired;
+}
+
 function kubeProxyPods({ nodes }: LogsRequest): PodSource {
   const where = nodes.length === 0 ? '' : ` on ${nodes.join(', ')}`;
   return {
-    namespace: 'kube-system',
+    namespace: kubeProxyNamespace,
     selectors: kubeProxyLabels,
     isMeant: ({ node }) => nodes.length === 0 || (node !== undefined && nodes.includes(node)),
-    none: `There is no pod of kube-proxy (label ${kubeProxyLabels.join(' or ')}) in namespace kube-system${where}: where it is no pod, its log is on the node (journalctl -u kube-proxy).`,
+    none: `There is no pod of kube-proxy (label ${kubeProxyLabels.join(' or ')}) in namespace ${kubeProxyNamespace}${where}: where it is no pod, its log is on the node (journalctl -u kube-proxy).`,
   };
 }
 

@@ -139,11 +139,16 @@ function readProbe(values: Values): { probeNamespace: string; probeImage: string
 function readFrom(from: string | undefined): TraceRequest['from'] {
   if (from === undefined) return undefined;
   if (isIP(from) !== 0) return { ip: from };
-  const pod = from.replace(/^pods?\//, '');
-  if (!/^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(pod)) {
+  const pod = podName(from);
+  if (pod === undefined)
     throw new UsageError(`--from "${from}" is neither an IP address nor the name of a pod in the Service's namespace.`);
-  }
   return { pod };
+}
+
+/** `client-a`, `pod/client-a`; undefined for what no pod can be named. */
+function podName(text_: string): string | undefined {
+  const name = text_.replace(/^pods?\//, '');
+  return /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/.test(name) ? name : undefined;
 }
 
 function checkServiceName(service: string): void {
@@ -355,8 +360,7 @@ export function readSimulateRequest(values: Values): SimulateRequest {
     throw new UsageError('--node goes with a SERVICE or --bundle: dumps are of one machine.');
   for (const address of nodeIps)
     if (isIP(address) === 0) throw new UsageError(`--node-ip "${address}" is not an IP address.`);
-  const source = isIP(from) === 0 ? parseHostPort(from) : { address: from };
-  if (source === undefined) throw new UsageError(`--from "${from}" is not an IP address, nor IP:PORT.`);
+  const source = readSource(from, origin.kind);
   const [target = '', protocolText = 'tcp', ...more] = to.split('/');
   const parsed = parseHostPort(target);
   const protocol = (['TCP', 'UDP', 'SCTP'] as const).find((each) => each === protocolText.toUpperCase());
@@ -365,7 +369,7 @@ export function readSimulateRequest(values: Values): SimulateRequest {
       `--to "${to}" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.`,
     );
   }
-  if (isIP(source.address) !== isIP(parsed.address))
+  if ('address' in source && isIP(source.address) !== isIP(parsed.address))
     throw new UsageError(`--from ${from} and --to ${to} are of different IP families: no packet has both.`);
   const input = text(values, 'in-interface');
   const output = text(values, 'out-interface');
@@ -380,6 +384,22 @@ export function readSimulateRequest(values: Values): SimulateRequest {
     interfaces: { ...(input === undefined ? {} : { in: input }), ...(output === undefined ? {} : { out: output }) },
     output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
   };
+}
+
+/** Where a packet comes from. @throws UsageError */
+function readSource(from: string, origin: SimulateOrigin['kind']): SimulateRequest['from'] {
+  const address = isIP(from) === 0 ? parseHostPort(from) : { address: from };
+  if (address !== undefined) return address;
+  const pod = podName(from);
+  if (origin === 'ruleset')
+    throw new UsageError(
+      `--from "${from}" is not an IP address, nor IP:PORT${pod === undefined ? '' : '; dumps know no pods'}.`,
+    );
+  if (pod === undefined)
+    throw new UsageError(
+      `--from "${from}" is neither an IP address, nor IP:PORT, nor the name of a pod in the Service's namespace.`,
+    );
+  return { pod };
 }
 
 /** SERVICE, --ruleset and --bundle say whose rules are meant; a bundle may be checked against the Service's name. */

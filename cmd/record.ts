@@ -8,13 +8,16 @@ import { exitStatus } from './exit-status.ts';
 import type { Io } from './io.ts';
 import { createProgress } from './progress.ts';
 import type { RecordRequest } from './request.ts';
+import { requireRights, standaloneAccess } from './rights.ts';
 import { cannotBeWritten, checkWritable } from './write-new-file.ts';
 
-export async function runRecord(request: RecordRequest, io: Io): Promise<number> {
+/** @param connectTo replaced by tests */
+export async function runRecord(request: RecordRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
   await checkWritable(request.file);
-  const client = connect(request.flags, io.env, (line) => {
+  const client = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
+  await requireRights(client, standaloneAccess(client.namespace, request.probeNamespace), 'record');
   const progress = createProgress(io.stderr);
   const { bundle, partial } = await collectBundle(
     client,

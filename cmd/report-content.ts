@@ -6,15 +6,15 @@ import type { Journey } from '../core/explain/follow-client.ts';
 import { recordsOf } from '../core/node-report.ts';
 import { present } from '../core/present.ts';
 import type { NodeStatus, ServiceTrace } from '../core/service-trace.ts';
-import { buildStatus } from '../core/status.ts';
+import { traceOfBundle } from './bundle-source.ts';
 import { allJourneys } from './client-journeys.ts';
 import { nodesByProgram, unreadOf } from './node-programs.ts';
 import { mostEndpointsOfPicture, printPicture } from './printers/picture.ts';
-import { visible, visibleText } from './printers/visible.ts';
+import { visible } from './printers/visible.ts';
 import type { ClientName } from './request.ts';
 import type { ResultTable } from './result-tables.ts';
 import { cell, type Cell } from './tone.ts';
-import { traceOf } from './trace-object.ts';
+import { statusJourneys, statusPrograms } from './status-programs.ts';
 
 /** One of the different programs of rules, as one of its nodes has it. */
 export interface ProgramContent {
@@ -37,7 +37,7 @@ export interface ReportContent {
   /** What is not in the picture, and why. */
   readonly pictureNotes: readonly string[];
   readonly versions: ResultTable;
-  /** Version of the tool that collected. */
+  /** Who collected: `version 0.1.0` of the tool, or the operator. */
   readonly collectedBy: string;
   /** RFC 3339, and the version of the tool, of the writing. */
   readonly writtenAt: string;
@@ -53,26 +53,11 @@ export async function buildReport(
     from,
   }: Pick<ReportContent, 'writtenAt' | 'writtenBy'> & { readonly from?: ClientName | undefined },
 ): Promise<ReportContent> {
-  const { spec, desired, answers, recordedAt: now, cluster, nodeZones, walkFrom, namespace, toolVersion } = bundle;
-  const { name } = desired;
-  const status = buildStatus({
-    spec,
-    generation: undefined,
-    desired,
-    answers,
-    previous: undefined,
-    now,
-    ...present({ cluster, nodeZones, walkFrom }),
-  });
+  const { desired, answers, namespace, toolVersion } = bundle;
+  const trace = traceOfBundle(bundle);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
-  const diagram = buildDiagram(visible(status), {
-    namespace: visibleText(namespace),
-    name: visibleText(name),
-    nodes: [],
-    mostEndpoints: mostEndpointsOfPicture,
-  });
   return {
-    trace: traceOf({ namespace, name, spec, status }),
+    trace,
     programs: nodesByProgram(reports, desired).map(({ report, program, twins }) => ({
       node: report.node,
       twins,
@@ -80,37 +65,108 @@ export async function buildReport(
       ...(program.backend === undefined ? {} : { backend: program.backend }),
       proxyModeSource: program.proxyModeSource,
       families: explainProgram(report, desired),
-      unread: unreadOf(report, `${namespace}/${name}`),
+      unread: unreadOf(report, `${namespace}/${desired.name}`),
     })),
     ...(from === undefined
       ? {}
       : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: allJourneys(bundle, from) } }),
-    // Findings and notes stand beside the picture, as text that wraps.
-    picture: await printPicture({ ...diagram, findings: [], notes: [] }, 'svg'),
-    pictureNotes: diagram.notes,
-    versions: versionsTable(bundle, status.nodes ?? []),
-    collectedBy: toolVersion,
+    ...(await pictureOf(trace)),
+    versions: versionsTable(bundle, trace.status?.nodes ?? []),
+    collectedBy: `version ${toolVersion}`,
     writtenAt,
     writtenBy,
   };
 }
 
+/** The same of an operator's trace, as far as its status holds it. @throws UsageError where it has no walk of the client */
+export async function reportOfTrace(
+  trace: ServiceTrace,
+  {
+    writtenAt,
+    writtenBy,
+    from,
+  }: Pick<ReportContent, 'writtenAt' | 'writtenBy'> & { readonly from?: ClientName | undefined },
+): Promise<ReportContent> {
+  return {
+    trace,
+    programs: statusPrograms(trace, []).map(({ node, twins, families, unread }) => ({
+      node: node.name,
+      twins,
+      proxyMode: node.proxyMode,
+      ...(node.backend === undefined ? {} : { backend: node.backend }),
+      proxyModeSource: node.proxyModeSource ?? 'how its mode is known is not in the trace',
+      families,
+      unread,
+    })),
+    ...(from === undefined
+      ? {}
+      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: statusJourneys(trace, from) } }),
+    ...(await pictureOf(trace)),
+    versions: versionsOf(
+      (trace.status?.nodes ?? []).map(({ name, datapath, kubeProxy }) => ({
+        node: name,
+        ...present({ datapath, kubeProxy: kubeProxy?.version }),
+      })),
+    ),
+    collectedBy: 'the operator',
+    writtenAt,
+    writtenBy,
+  };
+}
+
+async function pictureOf(trace: ServiceTrace): Promise<Pick<ReportContent, 'picture' | 'pictureNotes'>> {
+  const { metadata, spec, status } = visible(trace);
+  const diagram = buildDiagram(status ?? {}, {
+    namespace: metadata.namespace ?? 'default',
+    name: spec.serviceRef.name,
+    nodes: [],
+    mostEndpoints: mostEndpointsOfPicture,
+  });
+  // Findings and notes stand beside the picture, as text that wraps.
+  return { picture: await printPicture({ ...diagram, findings: [], notes: [] }, 'svg'), pictureNotes: diagram.notes };
+}
+
 function versionsTable({ answers, cluster }: Bundle, nodes: readonly NodeStatus[]): ResultTable {
+  return versionsOf(
+    answers.map((answer) => {
+      const start = 'report' in answer ? recordsOf(answer.report, 'start')[0] : undefined;
+      const own = cluster?.nodes?.find(({ name }) => name === answer.node);
+      const { kubeProxy, datapath } = nodes.find(({ name }) => name === answer.node) ?? {};
+      return {
+        node: answer.node,
+        ...present({
+          datapath,
+          kubeProxy: kubeProxy?.version,
+          kubelet: own?.kubeletVersion,
+          kernel: start?.kernel ?? own?.kernel,
+          probe: start?.probeVersion,
+        }),
+      };
+    }),
+  );
+}
+
+interface NodeVersions {
+  readonly node: string;
+  /** What serves Services in kube-proxy's place. */
+  readonly datapath?: string;
+  readonly kubeProxy?: string;
+  readonly kubelet?: string;
+  readonly kernel?: string;
+  readonly probe?: string;
+}
+
+function versionsOf(nodes: readonly NodeVersions[]): ResultTable {
   const known = (text: string | undefined): Cell =>
     text === undefined || text === '' ? cell('unknown', 'warning') : cell(text);
   return {
     columns: ['NODE', 'KUBE-PROXY', 'KUBELET', 'KERNEL', 'PROBE'].map((title) => ({ title })),
-    rows: answers.map((answer): Cell[] => {
-      const start = 'report' in answer ? recordsOf(answer.report, 'start')[0] : undefined;
-      const own = cluster?.nodes?.find(({ name }) => name === answer.node);
-      const { kubeProxy, datapath } = nodes.find(({ name }) => name === answer.node) ?? {};
-      return [
-        cell(answer.node),
-        datapath === undefined ? known(kubeProxy?.version) : cell(`none: ${datapath}`),
-        known(own?.kubeletVersion),
-        known(start?.kernel ?? own?.kernel),
-        known(start?.probeVersion),
-      ];
-    }),
+    rows: nodes.map(({ node, datapath, kubeProxy, kubelet, kernel, probe }): Cell[] => [
+      cell(node),
+      datapath === undefined ? known(kubeProxy) : cell(`none: ${datapath}`),
+      known(kubelet),
+      known(kernel),
+      known(probe),
+    ]),
   };
 }

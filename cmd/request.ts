@@ -122,7 +122,8 @@ export type SimulateOrigin =
 export interface SimulateRequest extends CommonRequest {
   readonly command: 'simulate';
   readonly origin: SimulateOrigin;
-  readonly from: { readonly address: string; readonly port?: number };
+  /** An address, or a pod of the Service's namespace, which a trace knows. */
+  readonly from: { readonly address: string; readonly port?: number } | { readonly pod: string };
   readonly to: { readonly address: string; readonly port: number; readonly protocol: Protocol };
   /** Of dumps: the node's own addresses. A packet from one of them enters at OUTPUT. */
   readonly nodeIps: readonly string[];

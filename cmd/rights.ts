@@ -27,8 +27,7 @@ export function traceAccess(namespace: string): Access[] {
 /** What a process that collects itself cannot do without. */
 export function standaloneAccess(namespace: string, probeNamespace: string): Access[] {
   return [
-    { verb: 'get', group: '', resource: 'services', namespace },
-    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace },
+    ...serviceAccess(namespace),
     { verb: 'list', group: '', resource: 'nodes' },
     ...['create', 'list', 'watch', 'delete'].map((verb) => ({
       verb,
@@ -36,14 +35,7 @@ export function standaloneAccess(namespace: string, probeNamespace: string): Acc
       resource: 'pods',
       namespace: probeNamespace,
     })),
-    // A WebSocket is opened with GET; Kubernetes asks for create besides, since 1.35.
-    ...['get', 'create'].map((verb) => ({
-      verb,
-      group: '',
-      resource: 'pods',
-      subresource: 'exec',
-      namespace: probeNamespace,
-    })),
+    ...execAccess(probeNamespace),
   ];
 }
 
@@ -58,6 +50,20 @@ export function findingsAccess(namespace: string): Access[] {
     { verb: 'list', group: '', resource: 'pods', namespace: system },
     // A role names them, and the right to read all of a namespace is more than that.
     ...usualConfigMaps.map((name) => ({ verb: 'get', group: '', resource: 'configmaps', namespace: system, name })),
+  ];
+}
+
+/** A command in a pod of the namespace. */
+export function execAccess(namespace: string): Access[] {
+  // A WebSocket is opened with GET; Kubernetes asks for create besides, since 1.35.
+  return ['get', 'create'].map((verb) => ({ verb, group: '', resource: 'pods', subresource: 'exec', namespace }));
+}
+
+/** The Service and its EndpointSlices. */
+export function serviceAccess(namespace: string): Access[] {
+  return [
+    { verb: 'get', group: '', resource: 'services', namespace },
+    { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace },
   ];
 }
 

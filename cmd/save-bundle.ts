@@ -4,7 +4,8 @@ import { printBundle } from '../core/bundle.ts';
 import type { ClusterClient } from './client.ts';
 import { collectBundle } from './collect-bundle.ts';
 import type { Io } from './io.ts';
-import { defaultProbeImage } from './version.ts';
+import { requireRights, standaloneAccess } from './rights.ts';
+import { defaultProbeImage, defaultProbeNamespace } from './version.ts';
 
 const timeoutMilliseconds = 60_000;
 
@@ -24,7 +25,8 @@ export async function saveBundle(
 ): Promise<string> {
   // The view is on the terminal: nothing may be written over it.
   const quiet = { say: () => undefined, update: () => undefined, end: () => undefined };
-  const { service, nodes, probeNamespace = 'kube-system', probeImage = defaultProbeImage } = options;
+  const { service, nodes, probeNamespace = defaultProbeNamespace, probeImage = defaultProbeImage } = options;
+  await requireRights(client, standaloneAccess(client.namespace, probeNamespace), 'A bundle');
   const { bundle } = await collectBundle(
     client,
     { service, nodes, collect: { conntrack: 'Entries' }, probeNamespace, probeImage, timeoutMilliseconds },

@@ -9,10 +9,12 @@ import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';
 import { askedFrontends } from '../core/node-program.ts';
 import { recordsOf } from '../core/node-report.ts';
+import { familyOf } from '../core/service.ts';
 import { mergeRulesets, RulesetDump } from '../core/parse/ruleset-file.ts';
 import { RulesetError, type Ruleset } from '../core/ruleset.ts';
-import { readBundle } from './bundle-source.ts';
+import { checkClient } from './check-client.ts';
 import { connect } from './client.ts';
+import { clientsOf } from './client-journeys.ts';
 import { collectBundle } from './collect-bundle.ts';
 import { UsageError } from './errors.ts';
 import { exitStatus } from './exit-status.ts';
@@ -21,37 +23,50 @@ import type { Io } from './io.ts';
 import { writeResult } from './output.ts';
 import { visible } from './printers/visible.ts';
 import { createProgress } from './progress.ts';
+import { readServiceBundle } from './read-service.ts';
 import type { SimulateRequest } from './request.ts';
+import { requireRights, standaloneAccess } from './rights.ts';
+import { checkNodes } from './trace-nodes.ts';
 import { percentText } from './words.ts';
 
 /**
+ * @param connectTo replaced by tests
  * @returns 5 where a part of what was asked could not be read: the answer then says what it does not know
  * @throws UsageError where a file cannot be read or understood, or the packet is none of the Service's
  */
-export async function runSimulate(request: SimulateRequest, io: Io): Promise<number> {
+export async function runSimulate(
+  request: SimulateRequest,
+  io: Io,
+  connectTo: typeof connect = connect,
+): Promise<number> {
   const { origin } = request;
   if (origin.kind === 'ruleset') {
     const { ruleset, problems } = await readRulesets(origin.files);
     for (const { isNote, text } of problems) io.stderr.write(`${isNote ? 'note' : 'error'}: ${text}\n`);
-    const answer = answerOf(walkDumps(ruleset, request), []);
-    print([answer], request, io);
+    const { from } = request;
+    // options.ts refuses a pod with dumps.
+    if ('pod' in from) throw new UsageError(`--from ${from.pod}: dumps know no pods.`);
+    const answer = answerOf(walkDumps(ruleset, from, request), [], from);
+    print([answer], from, request, io);
     return problems.every(({ isNote }) => isNote) && isKnown(answer) ? exitStatus.ok : exitStatus.partial;
   }
   if (origin.kind === 'bundle') {
-    const bundle = await readBundle(origin.file);
-    if (origin.service !== undefined && origin.service !== bundle.desired.name)
-      throw new UsageError(
-        `${origin.file} holds a trace of Service "${bundle.desired.name}", not of "${origin.service}".`,
-      );
-    return walkBundle(bundle, request, io);
+    return walkBundle(await readServiceBundle(origin), request, io);
   }
   const progress = createProgress(io.stderr);
-  const client = connect(request.flags, io.env, (line) => {
+  const client = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
+  await checkClient(client, client.namespace, 'pod' in request.from ? request.from : undefined);
+  await requireRights(client, standaloneAccess(client.namespace, origin.probeNamespace), 'simulate SERVICE');
   const { bundle } = await collectBundle(
     client,
-    { ...origin, nodes: request.nodes, collect: { conntrack: 'None', dns: false } },
+    {
+      ...origin,
+      nodes: request.nodes,
+      collect: { conntrack: 'None', dns: false },
+      ...('pod' in request.from ? { from: request.from } : {}),
+    },
     progress,
     io,
   );
@@ -71,11 +86,34 @@ interface Answer extends Pick<Walk, 'verdict' | 'probability' | 'destinations' |
   readonly unknown?: readonly string[];
   /** Absent where the rules are those of dumps. */
   readonly nodes?: readonly string[];
+  /** The pod of --from, as the trace knows it; absent where --from is an address. */
+  readonly source?: Source;
+}
+
+/** Where the packet comes from; of a pod, with its name and its node. */
+interface Source {
+  readonly address: string;
+  readonly port?: number;
+  readonly pod?: string;
+  readonly node?: string;
+}
+
+/** @throws UsageError where the trace does not know the pod, or it has no address of the packet's family */
+function sourceOf(bundle: Bundle, { from, to }: SimulateRequest): Source {
+  if ('address' in from) return from;
+  const clients = clientsOf(bundle, from);
+  const family = familyOf(to.address);
+  const own = clients.find(({ address }) => familyOf(address) === family);
+  if (own !== undefined) return { ...own, pod: from.pod };
+  throw new UsageError(
+    `--from ${from.pod} and --to ${to.address}: the pod has no ${family} address, only ${clients.map(({ address }) => address).join(', ')}.`,
+  );
 }
 
 function answerOf(
   { verdict, probability, verdicts, destinations, masquerade, path, unknown }: Walk,
   nodes: readonly string[],
+  source: Source,
 ): Answer {
   return {
     verdict,
@@ -86,6 +124,7 @@ function answerOf(
     path: path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
     ...(unknown.length === 0 ? {} : { unknown }),
     ...(nodes.length === 0 ? {} : { nodes }),
+    ...(source.pod === undefined ? {} : { source }),
   };
 }
 
@@ -94,7 +133,7 @@ function isKnown({ verdict, verdicts = [] }: Answer): boolean {
   return verdict !== 'UNKNOWN' && verdicts.every((each) => each.verdict !== 'UNKNOWN');
 }
 
-function packetOf({ from, to, interfaces }: SimulateRequest, nodeAddresses: readonly string[]): Packet {
+function packetOf(from: Source, { to, interfaces }: SimulateRequest, nodeAddresses: readonly string[]): Packet {
   return {
     source: from.address,
     ...(from.port === undefined ? {} : { sourcePort: from.port }),
@@ -107,9 +146,9 @@ function packetOf({ from, to, interfaces }: SimulateRequest, nodeAddresses: read
   };
 }
 
-function walkDumps(ruleset: Ruleset, request: SimulateRequest): Walk {
+function walkDumps(ruleset: Ruleset, from: Source, request: SimulateRequest): Walk {
   try {
-    return summarize(walkRuleset(ruleset, packetOf(request, request.nodeIps), request.nodeIps));
+    return summarize(walkRuleset(ruleset, packetOf(from, request, request.nodeIps), request.nodeIps));
   } catch (error) {
     if (error instanceof ChainLoopError) throw new UsageError(`${error.message}.`, { cause: error });
     throw error;
@@ -121,23 +160,32 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
   const { desired } = bundle;
   const answers: Answer[] = [];
   const asked = bundle.answers.filter(({ node }) => request.nodes.length === 0 || request.nodes.includes(node));
-  const strangers = request.nodes.filter((name) => !bundle.answers.some(({ node }) => node === name));
-  if (strangers.length > 0)
-    throw new UsageError(
-      `--node ${strangers.join(', ')}: there is no such node in the trace; it has ${bundle.answers.map(({ node }) => node).join(', ')}.`,
-    );
+  checkNodes(
+    request.nodes,
+    bundle.answers.map(({ node }) => node),
+  );
   const addressesOf = (answer: Bundle['answers'][number]): readonly string[] =>
     'report' in answer ? (recordsOf(answer.report, 'start')[0]?.addresses ?? []) : [];
   checkFrontend(bundle, request, bundle.answers.flatMap(addressesOf));
+  const source = sourceOf(bundle, request);
+  if (source.node !== undefined && !asked.some(({ node }) => node === source.node))
+    throw new UsageError(
+      `--from ${source.pod ?? source.address} is on ${source.node}, where its packets meet the rules: ${request.nodes.length > 0 ? `leave --node ${request.nodes.join(', ')} out` : 'the trace has no such node'}.`,
+    );
   // The client's own node is where its packets meet rules; of a client outside, it may be any.
-  const home = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, request.from.address)));
-  const podNode = desired.endpointSlices
-    .flatMap(({ endpoints }) => endpoints)
-    .find(({ addresses }) => addresses.some((each) => isSameAddress(each, request.from.address)))?.nodeName;
+  const home = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, source.address)));
+  const podNode =
+    source.node ??
+    desired.endpointSlices
+      .flatMap(({ endpoints }) => endpoints)
+      .find(({ addresses }) => addresses.some((each) => isSameAddress(each, source.address)))?.nodeName;
   const entered =
     home.length > 0
       ? home
-      : asked.filter(({ node }) => podNode === undefined || request.nodes.length > 0 || node === podNode);
+      : asked.filter(
+          ({ node }) =>
+            podNode === undefined || node === podNode || (source.node === undefined && request.nodes.length > 0),
+        );
   let missing = 0;
   for (const answer of entered) {
     if (!('report' in answer)) {
@@ -145,9 +193,8 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
       io.stderr.write(`${answer.node} did not answer: ${answer.message}\n`);
       continue;
     }
-    const own = answerOf(walkPacket(answer.report, desired, packetOf(request, addressesOf(answer)), bundle.cluster), [
-      answer.node,
-    ]);
+    const packet = packetOf(source, request, addressesOf(answer));
+    const own = answerOf(walkPacket(answer.report, desired, packet, bundle.cluster), [answer.node], source);
     const twin = answers.findIndex(
       (other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }),
     );
@@ -159,7 +206,7 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
     throw new UsageError(
       `No node's rules are there to walk the packet through${missing > 0 ? '' : `: ${desired.name} was traced on no node`}.`,
     );
-  print(answers, request, io);
+  print(answers, source, request, io);
   return missing === 0 && answers.every(isKnown) ? exitStatus.ok : exitStatus.partial;
 }
 
@@ -209,12 +256,12 @@ async function readRuleset(file: string): Promise<Ruleset> {
   }
 }
 
-function print(answers: readonly Answer[], request: SimulateRequest, io: Io): void {
+function print(answers: readonly Answer[], source: Source, request: SimulateRequest, io: Io): void {
   const [only] = answers;
   const result = answers.length === 1 ? only : { answers };
   writeResult(io, request.output, result, () =>
     visible(answers)
-      .map((answer) => asText(answer, request))
+      .map((answer) => asText(answer, visible(source), request))
       .join('\n'),
   );
 }
@@ -230,9 +277,11 @@ function asText(
     unknown = [],
     nodes = [],
   }: Answer,
-  { from, to, nodeIps }: SimulateRequest,
+  from: Source,
+  { to, nodeIps }: SimulateRequest,
 ): string {
-  const source = from.port === undefined ? from.address : hostPort(from.address, from.port);
+  const address = from.port === undefined ? from.address : hostPort(from.address, from.port);
+  const source = from.pod === undefined ? address : `pod ${from.pod} (${address})`;
   const lines = [
     `${to.protocol} ${source} → ${hostPort(to.address, to.port)}${nodes.length === 0 ? `, enters at ${entryOf(nodeIps, from.address)}` : ` on ${nodes.join(', ')}`}`,
     '',

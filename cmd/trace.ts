@@ -3,12 +3,12 @@ import type { ServiceTrace, ServiceTraceSpec } from '../core/service-trace.ts';
 import { changesBetween } from '../core/status-changes.ts';
 import { connect } from './client.ts';
 import { checkClient } from './check-client.ts';
-import { ClusterError, NotFoundError, UsageError } from './errors.ts';
+import { ClusterError, UsageError } from './errors.ts';
 import { exitStatus, exitStatusOfTrace } from './exit-status.ts';
 import { explainError } from './explain.ts';
 import { widthOf, type Io } from './io.ts';
 import { namesTrace } from './live.ts';
-import { noAnswerError, openExisting, openOnce, openWatch } from './operator-source.ts';
+import { openExisting, openOnce, openWatch } from './operator-source.ts';
 import { whichService } from './options.ts';
 import { changeLine, changeTitle } from './printers/change-lines.ts';
 import { createPaint, wantsColor } from './printers/paint.ts';
@@ -16,8 +16,10 @@ import { printTrace } from './printers/print.ts';
 import { visible } from './printers/visible.ts';
 import { createProgress, partialText, tellEvent, type Progress } from './progress.ts';
 import { pictureFormats, type PictureFormat, type TextFormat, type TraceRequest } from './request.ts';
+import { requireRights, standaloneAccess } from './rights.ts';
 import { checkService, findNamespace } from './service-names.ts';
-import { awaitResult, isComplete, type TraceSource } from './source.ts';
+import { isComplete, type TraceSource } from './source.ts';
+import { resultOf } from './trace-result.ts';
 
 /** One result, or each with --watch. @param connectTo replaced by tests */
 export async function runTrace(request: TraceRequest, io: Io, connectTo?: typeof connect): Promise<number> {
@@ -102,6 +104,7 @@ export async function openSource(
           },
         };
   if (origin.kind === 'standalone') {
+    await requireRights(client, standaloneAccess(namespace, origin.probeNamespace), '--standalone');
     const { openStandalone } = await import('./standalone-source.ts');
     return {
       ...openStandalone(client, {
@@ -133,21 +136,7 @@ function specOf(service: string, { nodes, from, conntrack, connect }: TraceReque
 
 async function printOne(source: TraceSource, request: TraceRequest, io: Io, progress: Progress): Promise<number> {
   const { timeoutMilliseconds } = request;
-  const { trace, isTimedOut, silence } = await awaitResult(source, {
-    timeoutMilliseconds,
-    signal: io.signal,
-    onEvent: (event) => {
-      tellEvent(progress, event);
-    },
-  });
-  progress.end();
-  if (silence !== undefined) throw new ClusterError(silence);
-  if (trace?.status?.conditions === undefined) {
-    if (trace === undefined && !isTimedOut)
-      throw new NotFoundError('The ServiceTrace was deleted before it had a result.');
-    throw noAnswerError(timeoutMilliseconds);
-  }
-  throwWhereNothingIsThere(trace);
+  const { trace, isTimedOut } = await resultOf(source, { timeoutMilliseconds, signal: io.signal, progress });
   if (source.connectFromPod !== undefined) progress.update('Connecting from within the pod');
   const connected = (await source.connectFromPod?.(trace)) ?? trace;
   progress.end();
@@ -232,19 +221,6 @@ function createChangePrinter({ color }: TraceRequest, io: Io): (before: ServiceT
     }
     for (const change of changes) io.stdout.write(`${changeLine(change, { paint, nodeWidth })}\n`);
   };
-}
-
-/** The trace itself may be the one that tells that the Service is not there. */
-function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
-  const ready = status?.conditions?.find(({ type }) => type === 'Ready');
-  if (ready?.status !== 'False') return;
-  if (ready.reason === 'ServiceNotFound') {
-    const near = /names near it: (.+)$/.exec(ready.message)?.[1];
-    throw new NotFoundError(
-      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near === undefined ? '' : `; near: ${near}`}.`,
-    );
-  }
-  if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);
 }
 
 function printOptions({ color }: TraceRequest, io: Io): { width: number; useColor: boolean } {

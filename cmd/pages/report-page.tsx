@@ -97,7 +97,7 @@ function Page({ content }: { readonly content: ReportContent }): ReactElement {
           ))}
         </main>
         <footer>
-          <p>{`Written by kubectl svctrace ${content.writtenBy} at ${timeText(content.writtenAt)}, from what version ${content.collectedBy} collected at ${timeText(status.collectedAt)}. It loads nothing and runs no script.`}</p>
+          <p>{`Written by kubectl svctrace ${content.writtenBy} at ${timeText(content.writtenAt)}, from what ${content.collectedBy} collected at ${timeText(status.collectedAt)}. It loads nothing and runs no script.`}</p>
         </footer>
       </body>
     </html>

@@ -97,11 +97,21 @@ function ruleLines(
 /** Counters, what was measured, and who meets the rule. */
 export function factsOf(rule: RuleExplanation): string[] {
   const measured = rule.measured === undefined ? [] : [`measured ${percentText(rule.measured)}`];
-  return [...countersOf(rule), ...measured, metText(rule.shares)];
+  return [...countersOf(rule), ...measured, ...(rule.shares === undefined ? endText(rule) : [metText(rule.shares)])];
+}
+
+/** Where nobody walked a packet. */
+function endText({ endpointShare }: RuleExplanation): string[] {
+  return endpointShare === undefined
+    ? []
+    : [`${percentText(endpointShare)} of the connections end at endpoints behind it`];
 }
 
 export function journeyFacts(rule: JourneyRule): string[] {
-  return [...countersOf(rule), `${percentText(rule.share)} of this client's connections`];
+  return [
+    ...countersOf(rule),
+    ...(rule.share === undefined ? [] : [`${percentText(rule.share)} of this client's connections`]),
+  ];
 }
 
 function countersOf({ counters, countsAll }: Pick<RuleExplanation, 'counters' | 'countsAll'>): string[] {
@@ -120,7 +130,7 @@ const kindWords: Readonly<Record<ClientKind, string>> = {
 };
 
 /** Who meets the rule, and with which share of their connections. */
-function metText(shares: RuleExplanation['shares']): string {
+function metText(shares: NonNullable<RuleExplanation['shares']>): string {
   const isForAll = (['pod', 'node', 'outside'] as const).every((kind) => (shares[kind] ?? 0) > 0);
   const tried = clientKinds.filter((kind) => shares[kind] !== undefined);
   const [first] = tried.map((kind) => percentText(shares[kind]));

@@ -1,4 +1,5 @@
 /** The plain words of a node's program, made once for each result. What makes them reads the rules of every kube-proxy, and is loaded behind the first frame. */
+import { desiredOfTrace } from '../../core/desired-of-trace.ts';
 import type { explainStatusProgram, ProgramExplainer } from '../../core/explain/explain-status.ts';
 import type { NodeStatus, ProgramStatus, ServiceTrace } from '../../core/service-trace.ts';
 
@@ -16,17 +17,10 @@ const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
 export function explainerOf(
   program: ProgramStatus,
   { ports }: Pick<NodeStatus, 'ports'>,
-  trace: ServiceTrace | undefined,
+  trace: ServiceTrace,
 ): ProgramExplainer {
   if (explain === undefined) throw new Error('a result is shown before what explains its rules was loaded');
-  const { service, endpointSlices = [] } = trace?.status ?? {};
-  const desired = {
-    namespace: trace?.metadata.namespace ?? 'default',
-    name: trace?.spec.serviceRef.name ?? '',
-    service: service ?? { type: '', clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] },
-    endpointSlices,
-  };
-  const known = explainers.get(program) ?? explain(program, desired, ports);
+  const known = explainers.get(program) ?? explain(program, desiredOfTrace(trace), ports);
   explainers.set(program, known);
   return known;
 }

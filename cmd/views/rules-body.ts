@@ -18,7 +18,7 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
   const node = selectedNode(state);
   const status = state.trace?.status;
   const program = status?.programs?.find(({ fingerprint }) => fingerprint === node?.program);
-  if (node === undefined || program === undefined)
+  if (state.trace === undefined || node === undefined || program === undefined)
     return textBody([
       paint('dim', node === undefined ? 'No node answered yet.' : `No rule of this Service was read on ${node.name}.`),
     ]);

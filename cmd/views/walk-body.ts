@@ -62,7 +62,7 @@ function detailOf(
   );
   const index = chain?.rules.findIndex((rule) => rule.text === step.rule) ?? -1;
   const sentence =
-    node === undefined || program === undefined || chain === undefined || index === -1
+    trace === undefined || node === undefined || program === undefined || chain === undefined || index === -1
       ? undefined
       : explainerOf(program, node, trace).rule(chain, index).sentence;
   return [...(sentence === undefined ? [] : wrapped(sentence, width)), ...wrapped(whole, width)];

@@ -36,8 +36,10 @@ export interface RuleExplanation {
   readonly counters?: Counters;
   /** The counters count other Services' packets too. */
   readonly countsAll: boolean;
-  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends. */
-  readonly shares: Readonly<Partial<Record<ClientKind, number>>>;
+  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends. Absent where no packet was walked. */
+  readonly shares?: Readonly<Partial<Record<ClientKind, number>>>;
+  /** Of the connections to a frontend, those that end at endpoints behind the rule; the largest over the frontends. Absent beside `shares`, and where it is not known. */
+  readonly endpointShare?: number;
   /** By the counters: of the connections that this chain has sent to endpoints. */
   readonly measured?: number;
 }
@@ -430,7 +432,8 @@ class Program {
 /** Chains in which one frontend is told from another. */
 const dispatching = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
-function tellsFrontend(rule: IptablesRule): boolean {
+/** Whether it asks for a destination. */
+export function tellsFrontend(rule: IptablesRule): boolean {
   return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
 }
 
@@ -439,7 +442,11 @@ export function countsOthers(rule: IptablesRule, chain: string): boolean {
   return !tellsFrontend(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain);
 }
 
-function isElementOf({ key }: NftElement, { address, port, protocol }: Frontend): boolean {
+/** Whether a map has the element for the frontend. */
+export function isElementOf(
+  { key }: NftElement,
+  { address, port, protocol }: Pick<Frontend, 'address' | 'port' | 'protocol'>,
+): boolean {
   const parts =
     key.kind === 'concatenation' ? key.parts.map((part) => (part.kind === 'value' ? String(part.value) : '')) : [];
   const [name, number] = parts.slice(-2);

@@ -1,6 +1,6 @@
 /** The rules of a program as a status has them, in the same plain words that `explain` has for a node's report. */
-import { hostPort } from '../address.ts';
-import type { IptablesRule } from '../iptables-rule.ts';
+import { hostPort, prefixContains } from '../address.ts';
+import { portsOf, type IptablesRule } from '../iptables-rule.ts';
 import type { NftElement } from '../nft-expression.ts';
 import type { NftRule } from '../nft-statement.ts';
 import { programMaps } from '../node-program.ts';
@@ -12,7 +12,15 @@ import type { DesiredService } from '../service.ts';
 import type { ChainStatus, NodePortStatus, ProgramStatus } from '../service-trace.ts';
 import type { RealServer } from '../virtual-server.ts';
 import { chainPurpose } from './chain-purpose.ts';
-import { countsOthers } from './explain-program.ts';
+import {
+  countsOthers,
+  frontendName,
+  isElementOf,
+  tellsFrontend,
+  type ChainExplanation,
+  type FamilyExplanation,
+  type RuleExplanation,
+} from './explain-program.ts';
 import { explainIptablesRule } from './explain-iptables.ts';
 import { explainRealServer } from './explain-ipvs.ts';
 import { explainNftElement, explainNftRule } from './explain-nft.ts';
@@ -40,6 +48,8 @@ export interface ProgramExplainer {
   rule(chain: ChainStatus, index: number): StatusRule;
   /** Chains of this program that the rule leads to. */
   leadsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
+  /** The frontends that the rule, or the element of a map, is for alone; undefined where it does not ask for one. */
+  frontendsOf(chain: ChainStatus, index: number): readonly NodePortStatus[] | undefined;
 }
 
 type Parsed =
@@ -158,6 +168,7 @@ export function explainStatusProgram(
           ? undefined
           : namesIn(chain).chain(chain.name),
     leadsTo,
+    frontendsOf: (chain, index) => ownFrontends(ruleOf(chain, index), chain, ports),
     rule(chain, index) {
       const rules = rulesOf(chain);
       const rule = rules[index] ?? { kind: 'unknown' };
@@ -192,6 +203,124 @@ export function explainStatusProgram(
       };
     },
   };
+}
+
+/** Of a rule that tells frontends apart by their address or port. */
+function ownFrontends(
+  rule: Parsed | undefined,
+  { family, name }: ChainStatus,
+  ports: readonly NodePortStatus[],
+): readonly NodePortStatus[] | undefined {
+  const all = ports.filter((port) => port.family === family);
+  switch (rule?.kind) {
+    case 'element':
+      return all.filter((frontend) => isElementOf(rule.element, frontend));
+    case 'server': {
+      // `TCP 10.96.0.7:80`; a NodePort's has an address of the node.
+      const named = all.filter(({ protocol, address, port }) => name === `${protocol} ${hostPort(address, port)}`);
+      return named.length > 0
+        ? named
+        : all.filter(
+            ({ protocol, address, port }) =>
+              address === '' && name.startsWith(`${protocol} `) && name.endsWith(`:${String(port)}`),
+          );
+    }
+    case 'iptables': {
+      const { destination, protocol } = rule.rule;
+      const asked = portsOf(rule.rule, 'destination');
+      if (!tellsFrontend(rule.rule)) return undefined;
+      return all.filter(
+        (frontend) =>
+          // A NodePort has whichever addresses the node has.
+          (destination === undefined ||
+            frontend.address === '' ||
+            prefixContains(destination.prefix, frontend.address) === !destination.negated) &&
+          (protocol === undefined || (protocol.protocol.toUpperCase() === frontend.protocol) === !protocol.negated) &&
+          (asked === undefined ||
+            asked.ranges.some(({ from, to }) => from <= frontend.port && frontend.port <= to) === !asked.negated),
+      );
+    }
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The rules of a program, family by family and chain by chain, as `explainProgram` has them of a node's report: without the
+ * hooks, the rules of other programs, and the shares by kind of client, which a status does not hold.
+ * @param ports of a node that has the program
+ * @param wants the frontends that are asked for; absent: all
+ */
+export function explainStatusFamilies(
+  program: ProgramStatus,
+  desired: DesiredService,
+  ports: readonly NodePortStatus[],
+  wants: (frontend: NodePortStatus) => boolean = () => true,
+): FamilyExplanation[] {
+  const explainer = explainStatusProgram(program, desired, ports);
+  return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
+    const frontends = ports.filter((port) => port.family === family && wants(port));
+    const own = program.chains.filter((chain) => chain.family === family);
+    if (frontends.length === 0 || own.length === 0) return [];
+    const chosen = chainsFor(own, explainer, frontends);
+    const chains = own.flatMap((chain): ChainExplanation[] => {
+      const indexes = chosen.get(chain) ?? [];
+      if (indexes.length === 0) return [];
+      const purpose = explainer.purpose(chain);
+      return [
+        {
+          table: chain.table,
+          chain: chain.name,
+          ...(purpose === undefined ? {} : { purpose }),
+          hooks: [],
+          rules: indexes.map((index) => ruleExplanation(chain, index, explainer)),
+        },
+      ];
+    });
+    return [
+      {
+        family,
+        frontends: frontends.map(frontendName),
+        stages: [{ title: "kube-proxy's rules for this Service", chains }],
+      },
+    ];
+  });
+}
+
+function ruleExplanation(chain: ChainStatus, index: number, explainer: ProgramExplainer): RuleExplanation {
+  const { sentence, lines, unknown, share, measured, countsAll } = explainer.rule(chain, index);
+  const { text = '', packets, bytes } = chain.rules[index] ?? {};
+  return {
+    text,
+    sentence,
+    lines,
+    unknown,
+    countsAll,
+    ...(packets === undefined ? {} : { counters: { packets, bytes: bytes ?? 0 } }),
+    ...(share === undefined ? {} : { endpointShare: share }),
+    ...(measured === undefined ? {} : { measured }),
+  };
+}
+
+/** By chain, the rules that packets to these frontends may meet: from the chains that no other leads to, past what is for other frontends. */
+function chainsFor(
+  chains: readonly ChainStatus[],
+  explainer: ProgramExplainer,
+  frontends: readonly NodePortStatus[],
+): ReadonlyMap<ChainStatus, readonly number[]> {
+  const led = new Set(chains.flatMap((chain) => chain.rules.flatMap((_, index) => explainer.leadsTo(chain, index))));
+  const next = new Set(chains.filter((chain) => !led.has(chain)));
+  const chosen = new Map<ChainStatus, readonly number[]>();
+  // A set is walked with what is added to it on the way.
+  for (const chain of next) {
+    const own = chain.rules.flatMap((_, index) => {
+      const only = explainer.frontendsOf(chain, index);
+      return only === undefined || only.some((each) => frontends.includes(each)) ? [index] : [];
+    });
+    chosen.set(chain, own);
+    for (const index of own) for (const each of explainer.leadsTo(chain, index)) next.add(each);
+  }
+  return chosen;
 }
 
 function keyOf({ family, table, name }: Pick<ChainStatus, 'family' | 'table' | 'name'>): string {

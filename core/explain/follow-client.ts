@@ -29,8 +29,8 @@ export interface JourneyRule extends Pick<
 > {
   readonly table: string;
   readonly chain: string;
-  /** Of this client's connections. */
-  readonly share: number;
+  /** Of this client's connections; absent where it is not known. */
+  readonly share?: number;
 }
 
 export interface JourneyStep {
@@ -46,7 +46,8 @@ export interface JourneyStep {
 
 export interface Journey {
   readonly node: string;
-  readonly client: Client & { readonly entersAt: Packet['entersAt'] };
+  /** `entersAt` is absent where it is not known. */
+  readonly client: Client & { readonly entersAt?: Packet['entersAt'] };
   readonly frontend: string;
   readonly verdict: Leaf['verdict'];
   readonly steps: readonly JourneyStep[];

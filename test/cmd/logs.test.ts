@@ -78,7 +78,8 @@ async function start({
   const server = await startApiServer((request: Recorded, response) => {
     const url = new URL(request.url, 'http://api');
     const log = /\/pods\/([^/]+)\/log$/.exec(url.pathname)?.[1];
-    if (url.pathname.endsWith('/services/auth-service')) {
+    if (url.pathname.endsWith('/selfsubjectaccessreviews')) sendJson(response, 201, { status: { allowed: true } });
+    else if (url.pathname.endsWith('/services/auth-service')) {
       sendJson(response, 200, {
         apiVersion: 'v1',
         kind: 'Service',

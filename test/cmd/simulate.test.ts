@@ -43,6 +43,58 @@ async function simulateTo(expected: number, ...words: string[]): Promise<string>
   return output;
 }
 
+describe('kubectl svctrace simulate --from POD', () => {
+  const file = fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url));
+
+  it('sends the packet from the address of the pod, on its node alone, and says so', async () => {
+    const { desired } = await readBundle(file);
+    const [endpoint] = desired.endpointSlices.flatMap((slice) => (slice.addressType === 'IPv4' ? slice.endpoints : []));
+    const { targetRef, nodeName = '', addresses = [] } = endpoint ?? {};
+    const pod = targetRef?.name ?? '';
+    const { service } = await recorded(file);
+    const words = ['--to', service, '--bundle', file];
+    const text = await simulate('--from', pod, ...words);
+    expect(text.split('\n')[0]).toBe(`TCP pod ${pod} (${addresses[0] ?? ''}) → ${service} on ${nodeName}`);
+    const ofPod = JSON.parse(await simulate('--from', `pod/${pod}`, ...words, '-o', 'json')) as Record<string, unknown>;
+    expect(ofPod['source']).toEqual({ address: addresses[0], pod, node: nodeName });
+    expect(ofPod['nodes']).toEqual([nodeName]);
+    const ofAddress = JSON.parse(await simulate('--from', addresses[0] ?? '', ...words, '-o', 'json')) as object;
+    expect(ofPod).toEqual({ ...ofAddress, source: ofPod['source'] });
+  });
+
+  it('takes the address of the family that the packet goes to', async () => {
+    const { desired, answers } = await readBundle(file);
+    const [to = ''] = desired.service.clusterIPs.filter((address) => address.includes(':'));
+    const pod = desired.endpointSlices.flatMap(({ endpoints }) => endpoints)[0]?.targetRef?.name ?? '';
+    const output = await simulate('--from', pod, '--to', `[${to}]:80`, '--bundle', file, '-o', 'json');
+    const source = (JSON.parse(output) as { source: { address: string; node: string } }).source;
+    expect(source.address).toContain(':');
+    expect(answers.map(({ node }) => node)).toContain(source.node);
+  });
+
+  it.each([
+    ['nobody', [], '--from nobody: the trace knows no pod of this name'],
+    ['10.244.1.3.4:5', [], 'is neither an IP address, nor IP:PORT, nor the name of a pod'],
+  ])('refuses %s', async (from, more, message) => {
+    const { service } = await recorded(file);
+    await expect(simulate('--from', from, '--to', service, '--bundle', file, ...more)).rejects.toThrow(message);
+  });
+
+  it('refuses a node that the pod is not on, and a pod with dumps', async () => {
+    const { desired, answers } = await readBundle(file);
+    const { service } = await recorded(file);
+    const endpoint = desired.endpointSlices.flatMap(({ endpoints }) => endpoints)[0];
+    const pod = endpoint?.targetRef?.name ?? '';
+    const other = answers.find(({ node }) => node !== endpoint?.nodeName)?.node ?? '';
+    await expect(simulate('--from', pod, '--to', service, '--bundle', file, '--node', other)).rejects.toThrow(
+      `--from ${pod} is on ${endpoint?.nodeName ?? ''}, where its packets meet the rules`,
+    );
+    await expect(simulate('--from', pod, '--to', service, '--ruleset', `${rulesets}iptables-nft.txt`)).rejects.toThrow(
+      'dumps know no pods',
+    );
+  });
+});
+
 describe('kubectl svctrace simulate', () => {
   it('prints the object that scripts read, with its keys in their order', async () => {
     const output = await simulate(

@@ -1,4 +1,7 @@
 /** What the plugin says when it cannot do what it was asked, and the exit status that scripts read. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect } from 'vitest';
 import { eventually } from '../eventually.ts';
 import { clusterTest, svctrace } from './cluster-under-test.ts';
@@ -69,6 +72,71 @@ describe('kubectl svctrace', () => {
       await kubectl(['delete', 'rolebinding', 'developer-traces', 'developer-view']);
     }
   });
+
+  clusterTest(
+    'serves who may use the operator and nothing else, and says at once which rights more needs',
+    async ({ kubectl }) => {
+      await kubectl([
+        'create',
+        'rolebinding',
+        'tenant-traces',
+        '--clusterrole=svctrace-servicetrace-editor',
+        '--user=developer',
+      ]);
+      const asTenant = async (...args: string[]): ReturnType<typeof svctrace> => svctrace(args, { user: 'developer' });
+      const folder = await mkdtemp(join(tmpdir(), 'svctrace-tenant-'));
+      try {
+        // The authorizer's words, not the plugin's: this is all that the user may do.
+        for (const question of [
+          ['list', 'nodes'],
+          ['get', 'services'],
+          ['list', 'pods'],
+          ['get', 'pods/log'],
+        ])
+          expect((await kubectl(['auth', 'can-i', ...question, '--as=developer'], { reject: false })).stdout).toBe(
+            'no',
+          );
+        const explained = await eventually(async () => {
+          const run = await asTenant('explain', 'auth-service', '-o', 'json');
+          expect(run.exitCode, run.stderr).toBe(0);
+          return run;
+        }, 30);
+        expect(explained.stdout).toMatch(/KUBE-SVC-|service-[A-Z0-9]+-default\/auth-service/);
+        const lacking =
+          'get services -n default; list endpointslices.discovery.k8s.io -n default; list nodes; create pods -n kube-system; list pods -n kube-system; watch pods -n kube-system; delete pods -n kube-system; get pods/exec -n kube-system; create pods/exec -n kube-system';
+        expect(explained.stderr).toContain(`you lack the rights to ${lacking}; with them,`);
+
+        const dns = await asTenant('dns', 'auth-service');
+        expect(dns.exitCode, dns.stderr).toBe(0);
+        expect(dns.stdout).toContain('auth-service.default.svc');
+        expect(dns.stdout).toContain('right');
+        const way = await asTenant('explain', 'auth-service', '--from', '10.244.1.99');
+        expect(way.exitCode, way.stderr).toBe(0);
+        expect(way.stdout).toContain('DNAT');
+        const diagram = await asTenant('diagram', 'auth-service', '-o', 'mermaid');
+        expect(diagram.exitCode, diagram.stderr).toBe(0);
+        expect(diagram.stdout).toContain('flowchart');
+        const file = join(folder, 'report.html');
+        const report = await asTenant('report', 'auth-service', '--to', file);
+        expect(report.exitCode, report.stderr).toBe(0);
+        expect(await readFile(file, 'utf8')).toContain('from what the operator collected');
+
+        const logs = await asTenant('logs', 'auth-service');
+        expect(logs.exitCode).toBe(3);
+        expect(logs.stderr).toContain(
+          'logs needs rights that you lack: list pods -n default; get pods/log -n default.',
+        );
+        const record = await asTenant('record', 'auth-service', '--to', join(folder, 'none.svctrace'));
+        expect(record.exitCode).toBe(3);
+        expect(record.stderr).toContain(`record needs rights that you lack: ${lacking}.`);
+        expect(record.stderr.trim().split('\n')).toHaveLength(1);
+      } finally {
+        await rm(folder, { recursive: true });
+        await kubectl(['delete', 'rolebinding', 'tenant-traces']);
+      }
+    },
+    180_000,
+  );
 
   clusterTest('without an API server says which address does not answer, and ends with 3', async () => {
     const result = await svctrace(['auth-service', '--server', 'https://127.0.0.1:1', '--request-timeout', '5s']);

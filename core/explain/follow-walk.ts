@@ -1,0 +1,147 @@
+/** One client's packet on its way, as far as a status holds it: the walk of spec.from, told in the steps that `followClient` has. */
+import { hostPort } from '../address.ts';
+import { connectionText } from '../diagnose/connections.ts';
+import { isKubeStep } from '../diagnose/foreign-rules.ts';
+import { ipvsTable } from '../evaluate/walk-ipvs.ts';
+import type { DesiredService } from '../service.ts';
+import { familyOf } from '../service.ts';
+import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, WalkStatus } from '../service-trace.ts';
+import { explainStatusProgram } from './explain-status.ts';
+import { withPod } from './explained.ts';
+import { frontendName } from './explain-program.ts';
+import type { Journey, JourneyRule } from './follow-client.ts';
+import { percent } from './sentence.ts';
+import { serviceNames } from './service-names.ts';
+
+type ConnectionStatus = NonNullable<NodeStatus['connections']>[number];
+
+/**
+ * A walk of a status as a journey. The share of each rule, and the way of the answers, are not in a status; what rules of
+ * other programs do to the client is in its findings.
+ * @param pod the client's, where it is one
+ */
+export function followWalk(
+  walk: WalkStatus,
+  status: Pick<ServiceTraceStatus, 'nodes' | 'programs' | 'findings'>,
+  desired: DesiredService,
+  pod: string | undefined,
+): Journey {
+  const node = status.nodes?.find(({ name }) => name === walk.node);
+  const program = status.programs?.find(({ fingerprint }) => fingerprint === node?.program);
+  const frontend = {
+    frontend: 'ClusterIP',
+    address: walk.destination,
+    port: walk.destinationPort,
+    protocol: walk.protocol,
+  } as const;
+  const who = pod === undefined ? `The client ${walk.source}` : `Pod ${pod} (${walk.source})`;
+  const names = serviceNames(desired);
+  const isDnat = walk.verdict === 'DNAT';
+  return {
+    node: walk.node,
+    client: { address: walk.source, ...(pod === undefined ? {} : { pod }) },
+    frontend: frontendName(frontend),
+    verdict: walk.verdict,
+    steps: [
+      { letter: 'A', title: 'the name becomes an address', sentences: [dnsSentence(node)], rules: [], outcome: [] },
+      {
+        letter: 'B',
+        title: 'the client connects',
+        sentences: [
+          `${who} opens a ${walk.protocol} connection to ${hostPort(walk.destination, walk.destinationPort)} (${frontendName(frontend)}).`,
+        ],
+        rules: [],
+        outcome: tried(
+          node,
+          ({ hop, address, port }) =>
+            hop === 'ClusterIP' && address === walk.destination && port === walk.destinationPort,
+        ),
+      },
+      {
+        letter: 'C',
+        title: 'the rules of the node, to the end of the way',
+        sentences: walk.path.length === 0 ? ['No rule of this Service matches it.'] : [],
+        rules: rulesOf(walk, node, program, desired),
+        outcome: [
+          ...walk.destinations.map(
+            ({ address, port, probability }) =>
+              `${hostPort(walk.destination, walk.destinationPort)} → DNAT → ${withPod(hostPort(address, port), address, names)}: ${percent(probability)} of the connections.`,
+          ),
+          ...(isDnat
+            ? [
+                walk.masquerade
+                  ? 'The node puts its own address in the place of the source, for at least one endpoint.'
+                  : "The client's address stays the source.",
+              ]
+            : [`The verdict is ${walk.verdict}.`]),
+        ],
+      },
+      ...(isDnat
+        ? [
+            {
+              letter: 'E' as const,
+              title: 'the pod',
+              sentences: [],
+              rules: [],
+              outcome: tried(
+                node,
+                ({ hop, address, port }) =>
+                  hop === 'Endpoint' &&
+                  walk.destinations.some((each) => each.address === address && each.port === port),
+              ),
+            },
+          ].filter(({ outcome }) => outcome.length > 0)
+        : []),
+    ],
+    unknown: walk.unknown,
+    faults: faultsOf(walk, status.findings ?? []),
+  };
+}
+
+function dnsSentence(node: NodeStatus | undefined): string {
+  if (node?.dns === undefined) return "The cluster's DNS was not asked from the node.";
+  const { name, server, answers, error } = node.dns;
+  const heard = [...(answers.length === 0 ? [] : [answers.join(' and ')]), ...(error === undefined ? [] : [error])];
+  return `Asked from ${node.name}, ${server} answered ${heard.join('; ') || 'no address'} for ${name}.`;
+}
+
+function tried(node: NodeStatus | undefined, isMeant: (connection: ConnectionStatus) => boolean): string[] {
+  return (node?.connections ?? [])
+    .filter(isMeant)
+    .map((each) => `Really tried from the node ${node?.name ?? ''} itself: ${connectionText(each)}.`);
+}
+
+function rulesOf(
+  walk: WalkStatus,
+  node: NodeStatus | undefined,
+  program: ProgramStatus | undefined,
+  desired: DesiredService,
+): JourneyRule[] {
+  const explainer =
+    node === undefined || program === undefined ? undefined : explainStatusProgram(program, desired, node.ports);
+  const family = familyOf(walk.source);
+  return walk.path.map(({ table, chain: name, rule: text, effect }): JourneyRule => {
+    const chain = program?.chains.find((each) => each.family === family && each.table === table && each.name === name);
+    const index = chain?.rules.findIndex((rule) => rule.text === text) ?? -1;
+    if (explainer === undefined || chain === undefined || index === -1)
+      return { table, chain: name, text, sentence: `${effect}.`, lines: [], unknown: [], countsAll: false };
+    const { sentence, lines, unknown, countsAll } = explainer.rule(chain, index);
+    return { table, chain: name, text, sentence, lines, unknown, countsAll };
+  });
+}
+
+/** What rules of other programs do to the client: where one ends its packet, and what was found of such rules. */
+function faultsOf(walk: WalkStatus, findings: readonly FindingStatus[]): string[] {
+  const last = walk.path.at(-1);
+  const ends =
+    last !== undefined &&
+    (walk.verdict === 'DROP' || walk.verdict === 'REJECT') &&
+    !isKubeStep(last) &&
+    last.table !== ipvsTable
+      ? [`A rule of another program (${last.table} ${last.chain}: ${last.rule}) ends its packet: ${walk.verdict}.`]
+      : [];
+  const found = findings.flatMap(({ rule, severity, node, message }) =>
+    rule === undefined || severity !== 'error' || (node !== undefined && node !== walk.node) ? [] : [message],
+  );
+  return [...ends, ...found];
+}
