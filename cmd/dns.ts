@@ -32,6 +32,7 @@ import { lackingText, traceByOperator } from './read-service.ts';
 import type { DnsRequest } from './request.ts';
 import { execAccess, missingRights, requireRights, standaloneAccess } from './rights.ts';
 import { cell, type Cell } from './tone.ts';
+import { reasonOf } from './one-line.ts';
 
 /**
  * @param connectTo replaced by tests
@@ -157,9 +158,7 @@ async function traceDnsService(
     return desired === undefined ? undefined : status;
   } catch (error) {
     const explained = explainError(error);
-    notices.push(
-      `the DNS Service itself could not be traced: ${explained instanceof Error ? explained.message : String(explained)}`,
-    );
+    notices.push(`the DNS Service itself could not be traced: ${reasonOf(explained)}`);
     return undefined;
   }
 }

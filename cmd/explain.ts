@@ -3,6 +3,7 @@ import { InvalidServiceTraceError } from '../core/parse/service-trace.ts';
 import { describeRefusal } from '../core/refusal.ts';
 import { ApiError, isForbidden, UnreachableError } from './api-error.ts';
 import { ClusterError } from './errors.ts';
+import { reasonOf } from './one-line.ts';
 
 export { isForbidden };
 
@@ -12,28 +13,32 @@ export const operatorMissing =
 /** The error as the user is told of it; one that is no answer of a cluster is given back as it is. */
 export function explainError(error: unknown): unknown {
   if (error instanceof InvalidServiceTraceError)
-    return new ClusterError(`The cluster's operator speaks another version than this plugin: ${error.message}.`, {
+    return new ClusterError(`The cluster's operator speaks another version than this plugin: ${reasonOf(error)}.`, {
       cause: error,
     });
   if (error instanceof UnreachableError)
-    return new ClusterError(`The API server ${error.server} cannot be reached: ${error.message}.`, { cause: error });
+    return new ClusterError(`The API server ${error.server} cannot be reached: ${reasonOf(error)}.`, { cause: error });
   const answer = error instanceof ApiError ? error : apiExceptionOf(error);
   if (answer === undefined)
     return isFetchFailure(error)
-      ? new ClusterError(`The API server cannot be reached: ${error.cause.message}.`, { cause: error })
+      ? new ClusterError(`The API server cannot be reached: ${reasonOf(error.cause)}.`, { cause: error })
       : error;
+  const said = reasonOf(answer);
   if (answer.code === 401)
     return new ClusterError(
       'The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.',
       { cause: error },
     );
   if (answer.code === 403)
-    return new ClusterError(`${describeRefusal(answer.message) ?? `The API server forbids it: ${answer.message}`}.`, {
-      cause: error,
-    });
+    return new ClusterError(
+      `${describeRefusal(answer.message) ?? `The API server forbids it: ${said.replace(/\.$/, '')}`}.`,
+      {
+        cause: error,
+      },
+    );
   if (answer.code === 404 && isMissingApi(answer)) return new ClusterError(operatorMissing, { cause: error });
   return new ClusterError(
-    `The API server refused: ${answer.message.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`,
+    `The API server refused: ${said.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`,
     { cause: error },
   );
 }
@@ -48,11 +53,11 @@ function isMissingApi({ kind, message }: Pick<ApiError, 'kind' | 'message'>): bo
  * with a refusal.
  */
 export function passingReason(error: unknown): string | undefined {
-  if (error instanceof UnreachableError) return `${error.server}: ${error.message}`;
-  if (isFetchFailure(error)) return error.cause.message;
+  if (error instanceof UnreachableError) return `${error.server}: ${reasonOf(error)}`;
+  if (isFetchFailure(error)) return reasonOf(error.cause);
   const answer = error instanceof ApiError ? error : apiExceptionOf(error);
   return answer !== undefined && (answer.code === 429 || answer.code >= 500)
-    ? `${answer.message} (${String(answer.code)})`
+    ? `${reasonOf(answer)} (${String(answer.code)})`
     : undefined;
 }
 

@@ -7,6 +7,7 @@ import type { ClusterClient, LogPod } from './client.ts';
 import { UsageError } from './errors.ts';
 import { isForbidden } from './explain.ts';
 import { comparableTime, createLogMerge, parseLogLine, type LogLine, type LogMerge } from './log-merge.ts';
+import { reasonOf } from './one-line.ts';
 
 /** Logs that are read at the same time. */
 export const maxStreams = 50;
@@ -244,7 +245,7 @@ async function followLog(
     } catch (error) {
       if (signal.aborted) return;
       if (isForbidden(error)) throw error;
-      say(`${from}: ${error instanceof Error ? error.message : String(error)}`);
+      say(`${from}: ${reasonOf(error)}`);
       if (!(error instanceof UnreachableError)) return;
       await sleep(retryMilliseconds, undefined, { signal }).catch(() => undefined);
       if (last === '') continue;

@@ -5,6 +5,7 @@ import { exitStatusOfError } from './exit-status.ts';
 import type { Io } from './io.ts';
 import type { Request } from './request.ts';
 import { messageStream, textStream } from './streams.ts';
+import { reasonOf } from './one-line.ts';
 
 /** Each command is loaded when it is used: help and completion need no client, a table no TUI. */
 async function run(request: Request, io: Io): Promise<number> {
@@ -127,7 +128,7 @@ async function tell(thrown: unknown, interruption: AbortSignal): Promise<number>
     for (const line of text.split('\n')) messages.write(`${line}\n`);
     return bugStatus;
   }
-  messages.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  messages.write(`${reasonOf(error)}\n`);
   return status;
 }
 

@@ -10,6 +10,7 @@ import type { Connection } from '../core/node-facts.ts';
 import { explainError } from './explain.ts';
 import { execInPod, NoSuchProgramError } from './pod-exec.ts';
 import { connectPrograms, type ConnectProgram } from './pod-connect-programs.ts';
+import { reasonOf } from './one-line.ts';
 
 export interface PodConnections {
   readonly connections: Connection[];
@@ -117,7 +118,7 @@ export async function connectFromPod(
 }
 
 function problemText(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replace(/\.$/, '');
+  return reasonOf(error).replace(/\.$/, '');
 }
 
 /** Undefined where the container does not have the program, or lacks what it needs. */

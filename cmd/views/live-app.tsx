@@ -20,6 +20,7 @@ import { matchCommands } from './palette.ts';
 import { createIntake } from './result-intake.ts';
 import type { Theme } from './theme.ts';
 import { visibleSource } from './visible-source.ts';
+import { reasonOf } from '../one-line.ts';
 
 export interface LiveAppProps {
   readonly source: TraceSource;
@@ -182,7 +183,7 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
 }
 
 function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return reasonOf(error);
 }
 
 type Dispatch = (action: LiveAction) => void;

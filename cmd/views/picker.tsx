@@ -12,6 +12,7 @@ import { Line } from './line.tsx';
 import { windowStart } from './live-state.ts';
 import { matching, reducePicker, type ListedServices, type PickerState } from './picker-state.ts';
 import type { Theme } from './theme.ts';
+import { reasonOf } from '../one-line.ts';
 
 export interface PickerProps {
   readonly isEverywhere: boolean;
@@ -37,8 +38,7 @@ export function Picker({ isEverywhere, list, onChoice, theme }: PickerProps): Re
           if (!isOver) dispatch({ type: 'listed', listed: visible(listed) });
         },
         (error: unknown) => {
-          if (!isOver)
-            dispatch({ type: 'failed', problem: visibleText(error instanceof Error ? error.message : String(error)) });
+          if (!isOver) dispatch({ type: 'failed', problem: visibleText(reasonOf(error)) });
         },
       );
     };

@@ -38,7 +38,7 @@ import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { Picker } from '../../cmd/views/picker.tsx';
 import { createTheme } from '../../cmd/views/theme.ts';
 import { serviceTraceSchema, type ServiceTrace } from '../../core/service-trace.ts';
-import { flagsFor, sendJson, startApiServer, type ApiServer } from './api-server.ts';
+import { allowAll, flagsFor, sendJson, startApiServer, type ApiServer } from './api-server.ts';
 import { fakeCluster } from './cluster.ts';
 import { fixture } from './drifted-bundle.ts';
 import { disagreeingTrace, exampleTrace } from './example-trace.ts';
@@ -302,6 +302,7 @@ afterEach(async () => {
 /** An API server with one Service and one pod, whose log is the attacks, and whose names are no better. */
 async function hostileServer(): Promise<ApiServer> {
   const server = await startApiServer((request, response) => {
+    if (allowAll(request, response)) return;
     const { pathname } = new URL(request.url, 'http://api');
     const pod = {
       metadata: { name: `auth-1${all.replace('\ud800', '')}`, uid: 'u', resourceVersion: '1' },
