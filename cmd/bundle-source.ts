@@ -9,6 +9,7 @@ import { NotFoundError, UsageError } from './errors.ts';
 import { fileTrouble } from './file-errors.ts';
 import type { TraceSource } from './source.ts';
 import { traceOf } from './trace-object.ts';
+import { kubectl } from '../core/diagnose/command.ts';
 
 /** @throws UsageError where the file cannot be read; NotFoundError where it holds another Service */
 export async function openBundle(
@@ -21,7 +22,7 @@ export async function openBundle(
     throw new NotFoundError(`${file} holds a trace of Service "${name}", not of "${asked.service}".`);
   if (asked.namespace !== undefined && asked.namespace !== bundle.namespace)
     throw new NotFoundError(`${file} holds a trace of namespace "${bundle.namespace}", not of "${asked.namespace}".`);
-  const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, kubectl svctrace logs ${name} -n ${bundle.namespace} -f follows them`;
+  const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, ${kubectl('svctrace', 'logs', name, '-n', bundle.namespace, '-f').run} follows them`;
   let show: ((trace: ServiceTrace) => void) | undefined;
   return {
     origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,

@@ -17,7 +17,7 @@ import type { CaptureRequest } from './request.ts';
 import { requireRights, standaloneAccess } from './rights.ts';
 import { checkService, describeMissingService } from './service-names.ts';
 import { version } from './version.ts';
-import { cannotBeWritten, checkNewFile } from './write-new-file.ts';
+import { openNewFile } from './write-new-file.ts';
 
 /** Each is asked for at the same time, for as long as the capture takes. */
 const maxNodes = 20;
@@ -44,7 +44,8 @@ export async function runCapture(
     throw new UsageError(
       `Service "${request.service}" has neither an address nor an endpoint whose packets could be captured.`,
     );
-  const file = await openFile(request);
+  // Before anything is captured, so that nothing is captured for nothing. Packets are for their owner alone.
+  const file = await openNewFile(request.file, request.overwrite, 0o600);
   const progress = createProgress(io.stderr);
   try {
     const captured = await captureNodes(client.kubeConfig, request, places, progress, io.signal);
@@ -59,6 +60,7 @@ export async function runCapture(
       packets += 1;
       await file.write(piece);
     }
+    await file.commit();
     packets -= nodes.length + 1;
     for (const notice of [
       ...noticesOf(nodes, captured.ends),
@@ -79,20 +81,6 @@ export async function runCapture(
   } finally {
     progress.end();
     await file.close();
-  }
-}
-
-/** Before anything is captured, so that nothing is captured for nothing, and no other file is lost. @throws UsageError */
-export async function openFile({
-  file,
-  overwrite,
-}: Pick<CaptureRequest, 'file' | 'overwrite'>): Promise<Awaited<ReturnType<typeof open>>> {
-  await checkNewFile(file, overwrite);
-  try {
-    // One that came meanwhile is not replaced either.
-    return await open(file, overwrite ? 'w' : 'wx', 0o600);
-  } catch (error) {
-    throw cannotBeWritten(file, error);
   }
 }
 

@@ -80,7 +80,7 @@ export function homeOf(reports: readonly NodeReport[], clients: readonly PlacedC
  */
 export function checkFamilies(
   clients: readonly PlacedClient[],
-  frontends: readonly Frontend[],
+  frontends: readonly Pick<Frontend, 'family'>[],
   { name }: Bundle['desired'],
 ): void {
   const own = [...new Set(clients.map(({ address }) => familyOf(address)))];

@@ -184,6 +184,7 @@ function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
     to === undefined ||
     (port === to.port && (to.address === undefined || (address !== '' && isSameAddress(address, to.address))));
   if (to !== undefined && frontends.length > 0 && !frontends.some(isWanted)) throw noFrontend(to, desired, frontends);
+  if (from !== undefined && 'ip' in from) checkFamilies([{ address: from.ip }], frontends.filter(isWanted), desired);
   const journeys = from === undefined ? [] : statusJourneys(trace, from, request.nodes, isWanted);
   const programs = statusPrograms(trace, request.nodes, isWanted);
   const explained = programs.flatMap(({ node, twins, families, unread }): NodeExplanation[] => {

@@ -10,6 +10,7 @@ import { createProgress } from './progress.ts';
 import type { RecordRequest } from './request.ts';
 import { requireRights, standaloneAccess } from './rights.ts';
 import { cannotBeWritten, checkWritable } from './write-new-file.ts';
+import { kubectl } from '../core/diagnose/command.ts';
 
 /** @param connectTo replaced by tests */
 export async function runRecord(request: RecordRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
@@ -30,7 +31,7 @@ export async function runRecord(request: RecordRequest, io: Io, connectTo: typeo
   });
   const { answers } = bundle;
   progress.say(
-    `Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: kubectl svctrace ${request.service} --bundle ${request.file}`,
+    `Recorded ${answers.filter((answer) => 'report' in answer).length} of ${plural(answers.length, 'node')}; show it with: ${kubectl('svctrace', request.service, '--bundle', request.file).run}`,
   );
   if (partial === undefined) return exitStatus.ok;
   progress.say(partial);

@@ -7,6 +7,7 @@ import type {
   ServiceTraceStatus,
 } from '../core/service-trace.ts';
 import { cell, type Cell, type Tone } from './tone.ts';
+import { plural } from '../core/plural.ts';
 
 /** 45s, 3m, 2h, 5d: the form of kubectl's AGE. */
 export function ageText(from: string | undefined, to: number): string {
@@ -99,4 +100,9 @@ export function routingText({
     ...(sessionAffinitySeconds === undefined ? [] : [`affinity ${String(sessionAffinitySeconds)} s`]),
     ...(sourceRanges === undefined ? [] : [`only from ${sourceRanges.join(', ')}`]),
   ].join(', ');
+}
+
+/** Of what a list of conntrack entries leaves out. */
+export function omittedEntriesText(omitted: number): string {
+  return `${plural(omitted, 'more entry', 'more entries')} ${omitted === 1 ? 'is' : 'are'} not listed`;
 }

@@ -1,6 +1,6 @@
 /** A file that is there whole or not at all, and takes no other's place unless that was asked for. */
 import { constants } from 'node:fs';
-import { access, link, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, link, open, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { UsageError } from './errors.ts';
 import { fileTrouble, isDirectoryTrouble } from './file-errors.ts';
@@ -26,19 +26,61 @@ export async function checkNewFile(file: string, mayReplace: boolean): Promise<v
   if (present !== undefined && !mayReplace) throw alreadyThere(file);
 }
 
+/** A file that is written piece by piece. */
+export interface NewFile {
+  /** @throws UsageError where it cannot be written */
+  write(piece: string | Uint8Array): Promise<void>;
+  /** Gives it its name: before, what has that name is as it was. @throws UsageError where it is there already */
+  commit(): Promise<void>;
+  /** Takes away what was not committed. */
+  close(): Promise<void>;
+}
+
+/**
+ * @param mode of the file, as chmod has it; it is made with the umask
+ * @throws UsageError where it cannot be written
+ */
+export async function openNewFile(file: string, mayReplace: boolean, mode = 0o666): Promise<NewFile> {
+  await checkNewFile(file, mayReplace);
+  const present = await stat(file).catch(() => undefined);
+  // A pipe or a device is written to, not replaced.
+  const isDirect = present !== undefined && !present.isFile();
+  // Beside it: a file can change its name within one file system only.
+  const draft = isDirect ? file : join(dirname(file), `.${basename(file)}.${String(process.pid)}`);
+  const saying = async <Value>(doing: Promise<Value>): Promise<Value> =>
+    doing.catch((error: unknown) => {
+      throw error instanceof UsageError ? error : cannotBeWritten(file, error);
+    });
+  const handle = await saying(open(draft, isDirect ? 'w' : 'wx', mode));
+  let isOpen = true;
+  const end = async (): Promise<void> => {
+    if (isOpen) await saying(handle.close());
+    isOpen = false;
+  };
+  return {
+    async write(piece) {
+      await saying(handle.writeFile(piece));
+    },
+    async commit() {
+      await end();
+      if (!isDirect) await saying(mayReplace ? rename(draft, file) : name(draft, file));
+    },
+    async close() {
+      // What went wrong is said already.
+      await end().catch(() => undefined);
+      if (!isDirect) await rm(draft, { force: true }).catch(() => undefined);
+    },
+  };
+}
+
 /** @throws UsageError where it cannot be written, or is there already */
 export async function writeNewFile(file: string, text: string, mayReplace: boolean): Promise<void> {
-  // Beside it: a file can change its name within one file system only.
-  const draft = join(dirname(file), `.${basename(file)}.${String(process.pid)}`);
+  const opened = await openNewFile(file, mayReplace);
   try {
-    await writeFile(draft, text, { flag: 'wx' });
-    await (mayReplace ? rename(draft, file) : name(draft, file));
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    throw cannotBeWritten(file, error);
+    await opened.write(text);
+    await opened.commit();
   } finally {
-    // What went wrong is said already.
-    await rm(draft, { force: true }).catch(() => undefined);
+    await opened.close();
   }
 }
 

@@ -32,6 +32,7 @@ import type { IptablesBackend } from './program.ts';
 import { iptablesBackend, readProxyMode } from './proxy-mode.ts';
 import { familyOf, type Family } from './service.ts';
 import type { VirtualServer } from './virtual-server.ts';
+import { plural } from './plural.ts';
 
 /** Where a chain hangs on a hook of netfilter, and when its turn comes there. */
 export interface HungChain {
@@ -299,7 +300,7 @@ export function readAllHooks(
                 const omitted = cut.find((record) => record.table === table && record.chain === chain)?.omitted;
                 if (omitted !== undefined)
                   trail.unknown.add(
-                    `the last ${String(omitted)} rules of chain ${chain} of table ${table}, which were not read`,
+                    `the last ${omitted === 1 ? 'rule' : plural(omitted, 'rule')} of chain ${chain} of table ${table}, which ${omitted === 1 ? 'was' : 'were'} not read`,
                   );
                 return lookup(table, chain);
               };

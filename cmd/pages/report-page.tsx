@@ -37,7 +37,7 @@ import {
 } from '../result-tables.ts';
 import { marks, type Cell, type Tone } from '../tone.ts';
 import { pathText } from '../views/header-lines.ts';
-import { ageText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
+import { omittedEntriesText, ageText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
 import { reportStyle } from './report-style.ts';
 
 /** Tables with more rows are folded on a screen. */
@@ -579,7 +579,7 @@ function Conntrack({ status }: { readonly status: ServiceTraceStatus }): ReactEl
       <Table label="Conntrack of each node" table={conntrackSummary(status)} />
       {shown.rows.length === 0 ? null : <h3>Entries</h3>}
       {shown.rows.length === 0 ? null : <Table label="Conntrack entries" table={shown} />}
-      {omitted === 0 ? null : <p className="dim">{`${String(omitted)} more entries are not listed`}</p>}
+      {omitted === 0 ? null : <p className="dim">{omittedEntriesText(omitted)}</p>}
     </>
   );
 }

@@ -23,7 +23,7 @@ export function comparisonLines(
       lines[index] ?? '',
       ...disagreements.flatMap((words) => wrapped(words, width, 4).map((line) => paint('warning', line))),
     ]),
-    ...(omitted === 0 ? [] : [`${String(omitted)} more are not listed`]),
+    ...(omitted === 0 ? [] : [`${String(omitted)} more ${omitted === 1 ? 'is' : 'are'} not listed`]),
     ...outlierLines(comparison).flatMap((words) => wrapped(words, width).map((line) => paint('warning', line))),
   ];
 }

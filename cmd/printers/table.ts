@@ -27,7 +27,7 @@ import {
   targetsSummed,
   untriedEnd,
 } from '../result-tables.ts';
-import { bytesText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
+import { omittedEntriesText, bytesText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
 import { comparisonLines } from './comparison.ts';
 import { fits, printColumns } from './columns.ts';
 import { paintCell, type Paint } from './paint.ts';
@@ -147,7 +147,7 @@ function conntrack(status: ServiceTraceStatus, options: TableOptions): string[] 
   return [
     options.paint('heading', 'Conntrack entries'),
     ...printColumns(columns, rows, tableWidth(options)),
-    ...(omitted === 0 ? [] : [`${omitted} more entries are not listed`]),
+    ...(omitted === 0 ? [] : [omittedEntriesText(omitted)]),
   ];
 }
 

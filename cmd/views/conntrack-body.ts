@@ -7,7 +7,7 @@ import type { ConntrackEntryStatus, NodeStatus } from '../../core/service-trace.
 import { endpointState } from '../path-table.ts';
 import type { Column } from '../printers/columns.ts';
 import { cell, type Cell } from '../tone.ts';
-import { countText } from '../words.ts';
+import { omittedEntriesText, countText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { growingWidths, lazyRows, lazyTable, type LazyRows } from './lazy-table.ts';
 import { filterOf, selectedNode } from './live-state.ts';
@@ -58,8 +58,7 @@ export function conntrackBody(state: BodyState, options: BodyOptions): Body {
   const isShown = rowFilter(filter);
   const entries =
     filter === '' ? (table.entries ?? []) : (table.entries ?? []).filter((entry) => isShown(textOf(entry)));
-  const omitted =
-    (table.omitted ?? 0) > 0 ? [paint('dim', `${String(table.omitted ?? 0)} more entries are not listed`)] : [];
+  const omitted = (table.omitted ?? 0) > 0 ? [paint('dim', omittedEntriesText(table.omitted ?? 0))] : [];
   const fixed = [summary, ...stateLines, ...omitted];
   const endpoints: Endpoints = status.endpointSlices === undefined ? undefined : endpointsByAddress(status);
   if (state.isByBackend) {

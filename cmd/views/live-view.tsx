@@ -14,6 +14,7 @@ import { NodeTable } from './node-table.tsx';
 import { matchCommands } from './palette.ts';
 import { TabBar } from './tab-bar.tsx';
 import type { Theme } from './theme.ts';
+import { plural } from '../../core/plural.ts';
 
 /** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
 export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {
@@ -182,7 +183,7 @@ function Detail({
   const room = rows - 1;
   const shown =
     lines.length > room
-      ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${String(lines.length - room + 1)} more lines`)]
+      ? [...lines.slice(0, room - 1), theme.paint('dim', `… ${plural(lines.length - room + 1, 'more line')}`)]
       : lines;
   return (
     <Box flexDirection="column" flexShrink={0} height={rows} overflowY="hidden">

@@ -7,6 +7,7 @@ import { wrapped } from '../printers/wrapped.ts';
 import { percentText } from '../words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { explainerOf } from './explainers.ts';
+import { kubectl } from '../../core/diagnose/command.ts';
 
 export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: BodyOptions): Body {
   const { paint } = theme;
@@ -15,8 +16,7 @@ export function walkBody({ trace, selectedNode }: BodyState, { width, theme }: B
     return textBody(wrapped(noWalkText(trace?.spec.from), width).map((line) => paint('dim', line)));
   const own = walks.filter(({ node }) => node === selectedNode);
   const shown = own.length > 0 ? own : walks;
-  const service =
-    trace === undefined ? '' : `${trace.spec.serviceRef.name} -n ${trace.metadata.namespace ?? 'default'} `;
+  const service = trace === undefined ? [] : [trace.spec.serviceRef.name, '-n', trace.metadata.namespace ?? 'default'];
   const rows = shown.flatMap((walk) => rowsOf(walk, service));
   return {
     fixed: [],
@@ -71,7 +71,7 @@ function detailOf(
 /** More are a sum: no screen has room for them. */
 const mostDestinations = 50;
 
-function rowsOf(walk: WalkStatus, service: string): Row[] {
+function rowsOf(walk: WalkStatus, service: readonly string[]): Row[] {
   const room = String(walk.path.length).length;
   const target = `${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol.toLowerCase()}`;
   const end = (destinations: string): string =>
@@ -85,7 +85,7 @@ function rowsOf(walk: WalkStatus, service: string): Row[] {
     {
       text: `From ${walk.source} on ${walk.node} to ${target}`,
       tone: 'heading',
-      copy: `kubectl svctrace simulate ${service}--from ${walk.source} --to ${target}`,
+      copy: kubectl('svctrace', 'simulate', ...service, '--from', walk.source, '--to', target).run,
     },
     ...walk.path.flatMap(({ table, chain, rule, effect }, index): Row[] => [
       {

@@ -204,7 +204,7 @@ class About {
     const who = kept.has('--rdest') ? 'destination' : 'client';
     const seconds = kept.get('--seconds');
     const hits = kept.get('--hitcount');
-    const since = `${hits === undefined ? '' : ` at least ${hits === '1' ? 'once' : `${hits} times`}`}${seconds === undefined ? '' : ` within the last ${seconds} seconds`}`;
+    const since = `${hits === undefined ? '' : ` at least ${hits === '1' ? 'once' : `${hits} times`}`}${seconds === undefined ? '' : ` within the last ${seconds === '1' ? 'second' : `${seconds} seconds`}`}`;
     switch (action.action) {
       case 'set':
         if (action.negated) this.subject.conditions.push(`of no ${who} at all (${printMatch(match).trim()})`);

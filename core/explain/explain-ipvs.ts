@@ -4,6 +4,7 @@ import { realServerText } from '../evaluate/walk-ipvs.ts';
 import type { RealServer, VirtualServer } from '../virtual-server.ts';
 import { notKnown, withPod, type Explained, type Names } from './explained.ts';
 import { percent } from './sentence.ts';
+import { plural } from '../plural.ts';
 
 /** @param shareOf of the new connections that the real server gets; undefined where it is not known */
 export function explainVirtualServer(
@@ -33,7 +34,7 @@ export function explainVirtualServer(
     ...(persistence === undefined
       ? []
       : [
-          `a client${persistenceMask === undefined ? '' : ` (by the mask ${persistenceMask})`} stays with its real server for ${String(persistence)} seconds`,
+          `a client${persistenceMask === undefined ? '' : ` (by the mask ${persistenceMask})`} stays with its real server for ${plural(persistence, 'second')}`,
         ]),
     ...(isOnePacket ? ['each packet is scheduled by itself'] : []),
     ...unknown.map(notKnown),

@@ -14,6 +14,7 @@ import {
 } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
 import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
+import { plural } from '../plural.ts';
 
 export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst }: Standing): Explained {
   const about = new About(noun, names);
@@ -100,7 +101,7 @@ class About {
         return;
       case 'connectionLimit':
         this.#condition(
-          `as long as there are ${statement.isOver ? 'more' : 'no more'} than ${String(statement.count)} connections`,
+          `as long as there are ${statement.isOver ? 'more' : 'no more'} than ${plural(statement.count, 'connection')}`,
         );
         return;
       case 'object':

@@ -17,6 +17,7 @@ import { familyOf } from '../service.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
 import { withPod } from './explained.ts';
 import { percent } from './sentence.ts';
+import { plural } from '../plural.ts';
 
 export interface Client {
   readonly address: string;
@@ -253,7 +254,9 @@ class Way {
         ? []
         : dns === null
           ? ['There is no Service kube-system/kube-dns.']
-          : [`${String(dns.readyEndpoints)} of ${String(dns.endpoints)} endpoints of the cluster's DNS are ready.`];
+          : [
+              `${String(dns.readyEndpoints)} of ${plural(dns.endpoints, 'endpoint')} of the cluster's DNS ${dns.readyEndpoints === 1 ? 'is' : 'are'} ready.`,
+            ];
     const wanted =
       desired.service.clusterIPs.length === 0
         ? 'the addresses of its pods, as the Service has no cluster IP'

@@ -4,6 +4,7 @@
  */
 import type { IpSet, IpSetElement } from '../ip-set.ts';
 import { DumpLines, type DumpParser, type DumpProblem } from './dump-lines.ts';
+import { plural } from '../plural.ts';
 
 /** Options of `create` that have a value; the others are words of their own (counters, comment, skbinfo, forceadd). */
 const createOptionsWithValue = new Set([
@@ -145,7 +146,7 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
       this.#leave(
         set.name,
         line,
-        `the set ${set.name} of line ${set.line} has ${entries} entries, of which ${set.elements.length} could be read: the dump is torn; make it anew`,
+        `the set ${set.name} of line ${set.line} has ${plural(entries, 'entry', 'entries')}, of which ${set.elements.length} could be read: the dump is torn; make it anew`,
       );
     }
   }

@@ -288,7 +288,10 @@ const refused: [string, string][] = [
     'simulate --from 10.0.0.1 --to 10.0.0.2 --ruleset a',
     '--to "10.0.0.2" is not IP:PORT or IP:PORT/PROTOCOL with tcp, udp or sctp, such as 10.96.0.10:53/udp or [fd00::1]:80.',
   ],
-  ['simulate --from auth --to 10.0.0.2:80 --ruleset a', '--from "auth" is not an IP address, nor IP:PORT.'],
+  [
+    'simulate --from auth --to 10.0.0.2:80 --ruleset a',
+    '--from "auth" is not an IP address, nor IP:PORT; dumps know no pods.',
+  ],
   [
     'simulate --from fd00::1 --to 10.0.0.2:80 --ruleset a',
     '--from fd00::1 and --to 10.0.0.2:80 are of different IP families: no packet has both.',

@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { readBundle } from '../../cmd/bundle-source.ts';
-import { openFile } from '../../cmd/capture.ts';
 import { parseCommandLine } from '../../cmd/command-line.ts';
 import { ClusterError, UsageError } from '../../cmd/errors.ts';
 import { loadKubeConfig } from '../../cmd/kube-config.ts';
@@ -14,6 +13,7 @@ import type { Request } from '../../cmd/request.ts';
 import { runSimulate } from '../../cmd/simulate.ts';
 import { fileURLToPath } from 'node:url';
 import { testIo } from './cluster.ts';
+import { openNewFile } from '../../cmd/write-new-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'svctrace-directory-'));
 const bundle = fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url));
@@ -45,7 +45,7 @@ it.each<[string, () => Promise<unknown>, Error]>([
   ],
   ...[false, true].map((overwrite): [string, () => Promise<unknown>, Error] => [
     `capture --to${overwrite ? ' --overwrite' : ''}`,
-    async () => openFile({ file: folder, overwrite }),
+    async () => openNewFile(folder, overwrite),
     new UsageError(`--to ${folder} ${writes}`),
   ]),
   ...['', ' --overwrite'].map((flag): [string, () => Promise<unknown>, Error] => [

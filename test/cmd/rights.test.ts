@@ -206,6 +206,14 @@ describe('with the rights for the operator alone', () => {
     expect(recorded.cluster.traces[0]?.spec.from).toEqual({ ip: '10.244.1.3' });
   });
 
+  it('explain --from says that no packet of another family goes to the Service', async () => {
+    const recorded = await clusterOf('only-ipv6');
+    const { desired } = await bundleOf('only-ipv6');
+    await expect(run(`explain ${desired.name} --from 10.244.1.3`, recorded)).rejects.toThrow(
+      `Service ${desired.name} has no IPv4 address, only IPv6, so no packet of 10.244.1.3 (10.244.1.3) goes to it`,
+    );
+  });
+
   it('dns shows what each node was answered, with the result', async () => {
     const recorded = await clusterOf('auth-service');
     const { status, out, err } = await run('dns auth-service', recorded, '160');

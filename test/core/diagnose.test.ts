@@ -40,6 +40,23 @@ describe('diagnose', () => {
     if (severities !== undefined) expect(found.map(({ severity }) => severity)).toEqual(severities);
   });
 
+  it('counts one thing in the singular, and says what one node does', () => {
+    const texts = cases.flatMap(({ facts }) =>
+      diagnose({ now: collectedAt, ...facts }).flatMap(({ message, evidence, advice }) => [
+        message,
+        advice,
+        ...evidence,
+      ]),
+    );
+    const isWrong = (text: string): boolean =>
+      /(?<![\w.:/%-])1 (?:more |ready |active |terminating |TCP |UDP )?(?:endpoints|pods|nodes|connections|entries|packets|rules|changes|requests|Services|EndpointSlices|addresses|seconds)\b/.test(
+        text,
+      ) || /(?:^|[.;:] |\band |\bso )(?:node|pod)-[a-z0-9]+ (?:still )?(?:are|were|have|do|send)\b/.test(text);
+    expect(isWrong('1 endpoints') && isWrong('x got SIGTERM, and node-c still send new')).toBe(true);
+    expect(isWrong('node-a, node-c still send') || isWrong('11 endpoints')).toBe(false);
+    expect([...new Set(texts)].filter(isWrong)).toEqual([]);
+  });
+
   it('has a case for every severity that a kind may have beside its own', () => {
     const shown = new Set(
       cases.flatMap(({ ids, severities = [] }) =>

@@ -25,7 +25,7 @@ export const epsHintsZoneEmpty: FindingKind = {
       );
       return [...Map.groupBy(outside, ({ zone }) => zone)].map(([zone, all]) => ({
         where: `service/${desired.name}`,
-        message: `No ready ${family} endpoint is meant for ${zone === undefined ? `${namesText(all.map(({ node }) => node))}, which have no zone` : `zone ${zone}`}, so ${namesText(all.map(({ node }) => node))} sends to all zones.`,
+        message: `No ready ${family} endpoint is meant for ${zone === undefined ? `${namesText(all.map(({ node }) => node))}, which ${all.length === 1 ? 'has' : 'have'} no zone` : `zone ${zone}`}, so ${namesText(all.map(({ node }) => node))} ${all.length === 1 ? 'sends' : 'send'} to all zones.`,
         evidence: [
           `hints of the ready endpoints: ${[...hinted].sort().join(', ')}`,
           `zone of ${namesText(all.map(({ node }) => node))}: ${zone ?? 'no label topology.kubernetes.io/zone'}`,

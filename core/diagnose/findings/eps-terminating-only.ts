@@ -1,5 +1,6 @@
 import { kubectl } from '../command.ts';
 import type { FindingKind } from '../finding.ts';
+import { plural } from '../../plural.ts';
 
 export const epsTerminatingOnly: FindingKind = {
   id: 'EPS-TERMINATING-ONLY',
@@ -14,7 +15,7 @@ export const epsTerminatingOnly: FindingKind = {
     return [
       {
         where: `service/${desired.name}`,
-        message: `Only ${last.length} terminating endpoints still serve Service ${desired.name}; it fails when they are gone.`,
+        message: `Only ${plural(last.length, 'terminating endpoint')} still ${last.length === 1 ? 'serves' : 'serve'} Service ${desired.name}, which fails without ${last.length === 1 ? 'it' : 'them'}.`,
         evidence: last
           .slice(0, 10)
           .map(

@@ -4,6 +4,7 @@ import type { FindingKind } from '../finding.ts';
 import { frontendText } from '../frontend-drift.ts';
 import { realServersOf } from '../ipvs-servers.ts';
 import { onNodes } from '../on-nodes.ts';
+import { plural } from '../../plural.ts';
 
 export const ipvsLinger: FindingKind = {
   id: 'IPVS-LINGER',
@@ -24,7 +25,7 @@ export const ipvsLinger: FindingKind = {
                 !desired.some(({ address, port }) => address === real.address && port === real.port),
             )
             .map((real) => ({
-              message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${String(real.activeConnections ?? 0)} active connections are left.`,
+              message: `On ${node}, ${hostPort(real.address, real.port)} drains behind ${frontendText(frontend)}: ${plural(real.activeConnections ?? 0, 'active connection')} ${real.activeConnections === 1 ? 'is' : 'are'} left.`,
               evidence: [realServerText(real)],
               advice: 'Nothing is to be done: kube-proxy removes it when its connections have ended.',
             })),

@@ -29,7 +29,7 @@ export const kpApiErrors: FindingKind = {
       return [
         onNode(node.node, {
           message: !hasGrown
-            ? `${totals.apiErrors} of ${totals.apiRequests ?? 0} requests of kube-proxy on ${node.node} to the API server failed since it started, and its rules are behind.`
+            ? `${totals.apiErrors} of ${plural(totals.apiRequests ?? 0, 'request')} of kube-proxy on ${node.node} to the API server failed since it started, and its rules are behind.`
             : `${plural(growth.count, 'request')} of kube-proxy on ${node.node} to the API server failed ${growthText(growth)}.`,
           evidence: [...metrics.apiRequests].map(([code, count]) => `${code}: ${count}`),
           ...kubeProxyLogs(

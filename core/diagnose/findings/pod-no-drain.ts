@@ -20,13 +20,14 @@ export const podNoDrain: FindingKind = {
       return senders.length === 0 ? [] : [{ pod, senders }];
     });
     if (ending.length === 0) return [];
+    const stillSending = [...new Set(ending.flatMap(({ senders }) => senders))].sort();
     return [
       {
         where: whereOf(
           ending.map(({ pod }) => pod),
           desired,
         ),
-        message: `${namesText(ending.map(({ pod }) => pod.name))} got SIGTERM, and ${namesText([...new Set(ending.flatMap(({ senders }) => senders))].sort())} still send new connections there.`,
+        message: `${namesText(ending.map(({ pod }) => pod.name))} got SIGTERM, and ${namesText(stillSending)} still ${stillSending.length === 1 ? 'sends' : 'send'} new connections there.`,
         evidence: listed(
           ending.map(
             ({ pod, senders }) =>
