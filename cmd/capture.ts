@@ -1,5 +1,4 @@
 /** `kubectl svctrace capture SERVICE --to FILE.pcapng`: its packets before and after DNAT, of several nodes in one file. */
-import { open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { capturePlaces, type CapturePlace } from '../core/capture-request.ts';
 import { parseCaptureRecord, type CaptureRecordOf } from '../core/capture-record.ts';
