@@ -1,96 +1,37 @@
 /** Completion: kubectl's own protocol, and scripts for shells in which the plugin is called by its file's name. */
 import { connect } from './client.ts';
-import { commandNames } from './command-line.ts';
 import { UsageError } from './errors.ts';
+import {
+  commandNames,
+  commands,
+  flagsOf,
+  typedFlag,
+  type Command,
+  type CommandName,
+  type Flag,
+  type Listed,
+} from './flags.ts';
 import type { Io } from './io.ts';
 import { readCommon } from './options.ts';
 import { visibleText } from './printers/visible.ts';
-import { colorModes, outputFormats, type CompleteRequest, type CompletionRequest } from './request.ts';
+import type { CompleteRequest, CompletionRequest } from './request.ts';
 
 /** cobra's ShellCompDirective: no file names, where we know better; the default, where a file is meant. */
 const directives = { noFiles: 4, files: 0 } as const;
 
-/** Values that a flag may have; `file` lets the shell complete. */
-const flagValues: Readonly<
-  Record<string, readonly string[] | 'file' | 'any' | 'namespaces' | 'nodes' | 'pods' | 'traces'>
-> = {
-  '--output': outputFormats,
-  '-o': outputFormats,
-  '--conntrack': ['none', 'summary', 'entries'],
-  '--connect': ['none', 'transport', 'http'],
-  '--fail-on': ['error', 'warning'],
-  '--color': colorModes,
-  '--bundle': 'file',
-  '--to': 'file',
-  '--kubeconfig': 'file',
-  '--certificate-authority': 'file',
-  '--client-certificate': 'file',
-  '--client-key': 'file',
-  '--namespace': 'namespaces',
-  '-n': 'namespaces',
-  '--node': 'nodes',
-  '--from': 'pods',
-  '--trace': 'traces',
-  ...Object.fromEntries(
-    [
-      '--context',
-      '--cluster',
-      '--user',
-      '--server',
-      '-s',
-      '--token',
-      '--as',
-      '--as-group',
-      '--as-uid',
-      '--tls-server-name',
-      '--request-timeout',
-      '--timeout',
-      '--probe-image',
-      '--probe-namespace',
-      '-v',
-      '--container',
-      '-c',
-      '--selector',
-      '-l',
-      '--since',
-      '--tail',
-      '--duration',
-      '--max-bytes',
-      '--snaplen',
-    ].map((flag) => [flag, 'any'] as const),
-  ),
-};
+/** Every flag that takes a value, as it may be typed: no flag takes one in one command and none in another. */
+const valueFlags: ReadonlyMap<string, Flag> = new Map(
+  commandNames.flatMap((name) => [...typedFlags(name)]).filter(([, { isSwitch }]) => !isSwitch),
+);
 
-const switches = [
-  '--watch',
-  '--standalone',
-  '--keep',
-  '--all-namespaces',
-  '--insecure-skip-tls-verify',
-  '--help',
-  '--dry-run',
-  '--yes',
-  '--exec',
-  '--follow',
-  '-f',
-  '--previous',
-  '--kube-proxy',
-  '--overwrite',
-  '--raw',
-];
-
-/** Commands whose first word is a Service. */
-const serviceCommands: ReadonlySet<string> = new Set([
-  'trace',
-  'explain',
-  'diagram',
-  'report',
-  'dns',
-  'logs',
-  'capture',
-  'simulate',
-  'record',
-]);
+/** The flags of a command by what is typed, short ones too. */
+function typedFlags(command: CommandName): Map<string, Flag> {
+  return new Map(
+    Object.entries(flagsOf(command)).flatMap(([name, flag]) =>
+      [name, ...(flag.alias === undefined ? [] : [flag.alias])].map((each) => [typedFlag(each), flag] as const),
+    ),
+  );
+}
 
 /** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
@@ -99,7 +40,7 @@ export async function runComplete({ words }: CompleteRequest, io: Io): Promise<n
   return 0;
 }
 
-type Asked = 'services' | 'namespaces' | 'nodes' | 'pods' | 'traces';
+type Asked = Exclude<Listed, 'findings'>;
 
 export async function complete(
   words: readonly string[],
@@ -107,49 +48,49 @@ export async function complete(
 ): Promise<{ candidates: string[]; directive: number }> {
   const typed = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const starting = (candidates: readonly string[], prefix = ''): string[] =>
-    candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed));
-  const equals = /^(--[a-z-]+)=/.exec(typed)?.[1];
-  const flag = equals ?? before.at(-1) ?? '';
-  // --connect stands alone where no value is joined to it.
-  const values = flag === '--connect' && equals === undefined ? undefined : flagValues[flag];
-  if (values !== undefined) {
-    const prefix = equals === undefined ? '' : `${equals}=`;
-    if (values === 'file') return { candidates: [], directive: directives.files };
-    if (values === 'any') return { candidates: [], directive: directives.noFiles };
-    const known = typeof values === 'string' ? await askCluster(before, values) : values;
-    return { candidates: starting(known, prefix), directive: directives.noFiles };
-  }
-  if (typed.startsWith('-')) {
-    return {
-      candidates: starting([...Object.keys(flagValues).filter((name) => name.startsWith('--')), ...switches].sort()),
-      directive: directives.noFiles,
-    };
-  }
+  const result = (
+    candidates: readonly string[],
+    prefix = '',
+    directive: number = directives.noFiles,
+  ): { candidates: string[]; directive: number } => ({
+    candidates: candidates.map((candidate) => prefix + candidate).filter((candidate) => candidate.startsWith(typed)),
+    directive,
+  });
+  const candidatesOf = async ({ values, names }: Pick<Flag, 'values' | 'names'>): Promise<readonly string[]> => {
+    if (values !== undefined) return values;
+    if (names === undefined || names === 'file') return [];
+    if (names === 'findings') return (await import('../core/diagnose/catalogue.ts')).catalogue.map(({ id }) => id);
+    return askCluster(before, names);
+  };
   const positionals = positionalsOf(before);
-  const [command] = positionals;
-  const takesService = command !== undefined && serviceCommands.has(command);
+  const [first] = positionals;
+  const named = commandNames.find((name) => name === first);
+  // A bare SERVICE is traced.
+  const command = named ?? 'trace';
+  const flags = typedFlags(command);
+  const equals = /^(--[a-z-]+)=/.exec(typed)?.[1];
+  const flag = flags.get(equals ?? before.at(-1) ?? '');
+  if (flag !== undefined && !flag.isSwitch && (equals !== undefined || flag.implied === undefined))
+    return result(
+      await candidatesOf(flag),
+      equals === undefined ? '' : `${equals}=`,
+      flag.names === 'file' ? directives.files : directives.noFiles,
+    );
+  if (typed.startsWith('-'))
+    return result([...[...flags.keys()].filter((name) => name.startsWith('--')), '--help'].sort());
+  const { word }: Command = commands[command];
   if (positionals.length === 0)
-    return {
-      candidates: starting([
-        ...commandNames.filter((name) => name !== 'trace'),
-        ...(await askCluster(before, 'services')),
-      ]),
-      directive: directives.noFiles,
-    };
-  if (takesService && positionals.length === 1)
-    return { candidates: starting(await askCluster(before, 'services')), directive: directives.noFiles };
-  if (command === 'completion' && positionals.length === 1)
-    return { candidates: starting(['bash', 'zsh', 'fish']), directive: directives.noFiles };
-  return { candidates: [], directive: directives.noFiles };
+    return result([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]);
+  return result(word === undefined || named === undefined || positionals.length > 1 ? [] : await candidatesOf(word));
 }
 
 /** Words that are neither flags nor the values of flags. */
 function positionalsOf(words: readonly string[]): string[] {
-  return words.filter(
-    (word, index) =>
-      !word.startsWith('-') && (words[index - 1] === '--connect' || flagValues[words[index - 1] ?? ''] === undefined),
-  );
+  const takesNext = (word: string | undefined): boolean => {
+    const flag = valueFlags.get(word ?? '');
+    return flag !== undefined && flag.implied === undefined;
+  };
+  return words.filter((word, index) => !word.startsWith('-') && !takesNext(words[index - 1]));
 }
 
 async function ask(words: readonly string[], kind: Asked, io: Io): Promise<string[]> {

@@ -3,31 +3,38 @@ import { isIP } from 'node:net';
 import { parseHostPort } from '../core/address.ts';
 import { UsageError } from './errors.ts';
 import {
-  colorModes,
-  outputFormats,
-  pictureFormats,
-  viewNames,
   type CaptureRequest,
   type ClusterFlags,
   type ColorMode,
+  colorModes,
   type CommonRequest,
   type CompletionRequest,
+  connectModes,
+  conntrackModes,
+  diagramFormats,
   type DiagramRequest,
-  type ExplainRequest,
   type DnsRequest,
+  type ExplainRequest,
   type FindingsRequest,
   type InstallRequest,
   type LogsRequest,
+  outputFormats,
+  pictureFormats,
   type RecordRequest,
   type ReportRequest,
   type ServiceOrigin,
+  severities,
+  shells,
   type SimulateOrigin,
   type SimulateRequest,
   type StatusRequest,
+  tableFormats,
+  textFormats,
   type TraceOrigin,
   type TraceRequest,
   type UninstallRequest,
   type VersionRequest,
+  viewNames,
 } from './request.ts';
 import { defaultProbeImage, defaultProbeNamespace } from './version.ts';
 
@@ -76,22 +83,22 @@ export function readTraceRequest(values: Values): TraceRequest {
     origin,
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
-    conntrack: conntrackModes[choice(values, 'conntrack', ['none', 'summary', 'entries'], 'summary')],
+    conntrack: conntrackSpecs[choice(values, 'conntrack', conntrackModes, 'summary')],
     connect,
     watch,
     timeoutMilliseconds: duration(values, 'timeout', '60s'),
     ...(output === undefined ? {} : { output }),
     ...(view === undefined ? {} : { view }),
-    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+    failOn: choice(values, 'fail-on', severities, 'error'),
   };
 }
 
 function readConnect(values: Values): TraceRequest['connect'] {
-  return connectModes[choice(values, 'connect', ['none', 'transport', 'http'], 'none')];
+  return connectSpecs[choice(values, 'connect', connectModes, 'none')];
 }
 
-const connectModes = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
-const conntrackModes = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
+const connectSpecs = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
+const conntrackSpecs = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
 
 /** The four origins exclude each other, and each has flags of its own. */
 function readOrigin(values: Values): TraceOrigin {
@@ -207,7 +214,7 @@ export function readStatusRequest(values: Values): StatusRequest {
   return {
     command: 'status',
     ...readCommon(values),
-    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+    output: choice(values, 'output', tableFormats, 'table'),
   };
 }
 
@@ -242,7 +249,7 @@ export function readDnsRequest(values: Values): DnsRequest {
     nodes: list(values, 'node'),
     ...(client === undefined ? {} : { from: client.pod }),
     exec,
-    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+    output: choice(values, 'output', tableFormats, 'table'),
   };
 }
 
@@ -341,7 +348,7 @@ export function readFindingsRequest(values: Values): FindingsRequest {
     command: 'findings',
     ...readCommon(values),
     ...(id === undefined ? {} : { id }),
-    output: choice(values, 'output', ['table', 'json', 'yaml'], 'table'),
+    output: choice(values, 'output', tableFormats, 'table'),
   };
 }
 
@@ -382,7 +389,7 @@ export function readSimulateRequest(values: Values): SimulateRequest {
     nodeIps,
     nodes,
     interfaces: { ...(input === undefined ? {} : { in: input }), ...(output === undefined ? {} : { out: output }) },
-    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+    output: choice(values, 'output', textFormats, 'text'),
   };
 }
 
@@ -440,7 +447,7 @@ export function readExplainRequest(values: Values): ExplainRequest {
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
-    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+    output: choice(values, 'output', textFormats, 'text'),
   };
 }
 
@@ -450,8 +457,8 @@ export function readDiagramRequest(values: Values): DiagramRequest {
     ...readCommon(values),
     origin: readServiceOrigin(values, 'kubectl svctrace diagram SERVICE'),
     nodes: list(values, 'node'),
-    output: choice(values, 'output', ['text', ...pictureFormats], 'text'),
-    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+    output: choice(values, 'output', diagramFormats, 'text'),
+    failOn: choice(values, 'fail-on', severities, 'error'),
   };
 }
 
@@ -474,11 +481,8 @@ export function readReportRequest(values: Values): ReportRequest {
     ...(from === undefined ? {} : { from }),
     connect: readConnectNow(values, origin),
     // A client's way tells of the connections that it has.
-    conntrack:
-      conntrackModes[
-        choice(values, 'conntrack', ['none', 'summary', 'entries'], from === undefined ? 'summary' : 'entries')
-      ],
-    failOn: choice(values, 'fail-on', ['error', 'warning'], 'error'),
+    conntrack: conntrackSpecs[choice(values, 'conntrack', conntrackModes, from === undefined ? 'summary' : 'entries')],
+    failOn: choice(values, 'fail-on', severities, 'error'),
   };
 }
 
@@ -522,7 +526,7 @@ export function readVersionRequest(values: Values): VersionRequest {
   return {
     command: 'version',
     ...readCommon(values),
-    output: choice(values, 'output', ['text', 'json', 'yaml'], 'text'),
+    output: choice(values, 'output', textFormats, 'text'),
   };
 }
 
@@ -530,7 +534,7 @@ export function readCompletionRequest(values: Values): CompletionRequest {
   return {
     command: 'completion',
     ...readCommon(values),
-    shell: choice(values, 'shell', ['bash', 'zsh', 'fish'], undefined),
+    shell: choice(values, 'shell', shells, undefined),
   };
 }
 

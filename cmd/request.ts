@@ -8,6 +8,16 @@ export type PictureFormat = (typeof pictureFormats)[number];
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name', ...pictureFormats] as const;
 export type OutputFormat = (typeof outputFormats)[number];
+/** Of what is told in sentences, and of what is told in rows. */
+export const textFormats = ['text', 'json', 'yaml'] as const;
+export const tableFormats = ['table', 'json', 'yaml'] as const;
+export const diagramFormats = ['text', ...pictureFormats] as const;
+
+/** As they are typed; the words of a trace's spec are options.ts's. */
+export const conntrackModes = ['none', 'summary', 'entries'] as const;
+export const connectModes = ['none', 'transport', 'http'] as const;
+export const severities = ['error', 'warning'] as const satisfies readonly FailOn[];
+export const shells = ['bash', 'zsh', 'fish'] as const;
 /** What a trace is printed as, again and again where it is watched. */
 export type TextFormat = Exclude<OutputFormat, PictureFormat>;
 
@@ -102,7 +112,7 @@ export interface UninstallRequest extends CommonRequest {
 
 export interface StatusRequest extends CommonRequest {
   readonly command: 'status';
-  readonly output: 'table' | 'json' | 'yaml';
+  readonly output: (typeof tableFormats)[number];
 }
 
 /** Whose rules the packet is sent through. */
@@ -131,7 +141,7 @@ export interface SimulateRequest extends CommonRequest {
   readonly nodes: readonly string[];
   /** Where the user knows them: rules may ask for them. */
   readonly interfaces: { readonly in?: string; readonly out?: string };
-  readonly output: 'text' | 'json' | 'yaml';
+  readonly output: (typeof textFormats)[number];
 }
 
 /** Where a command that reads a Service once has it from. */
@@ -147,7 +157,7 @@ export interface ExplainRequest extends CommonRequest {
   /** Absent: all frontends. */
   readonly to?: { readonly address?: string; readonly port: number };
   readonly connect: TraceRequest['connect'];
-  readonly output: 'text' | 'json' | 'yaml';
+  readonly output: (typeof textFormats)[number];
 }
 
 /** The picture of a Service. */
@@ -156,7 +166,7 @@ export interface DiagramRequest extends CommonRequest {
   readonly origin: ServiceOrigin;
   /** Empty: all. */
   readonly nodes: readonly string[];
-  readonly output: 'text' | PictureFormat;
+  readonly output: (typeof diagramFormats)[number];
   readonly failOn: FailOn;
 }
 
@@ -194,7 +204,7 @@ export interface DnsRequest extends CommonRequest {
   readonly from?: string;
   /** Read its resolv.conf in the pod, by exec. */
   readonly exec: boolean;
-  readonly output: 'table' | 'json' | 'yaml';
+  readonly output: (typeof tableFormats)[number];
 }
 
 export interface LogsRequest extends CommonRequest {
@@ -236,17 +246,17 @@ export interface CaptureRequest extends CommonRequest {
 export interface FindingsRequest extends CommonRequest {
   readonly command: 'findings';
   readonly id?: string;
-  readonly output: 'table' | 'json' | 'yaml';
+  readonly output: (typeof tableFormats)[number];
 }
 
 export interface VersionRequest extends CommonRequest {
   readonly command: 'version';
-  readonly output: 'text' | 'json' | 'yaml';
+  readonly output: (typeof textFormats)[number];
 }
 
 export interface CompletionRequest extends CommonRequest {
   readonly command: 'completion';
-  readonly shell: 'bash' | 'zsh' | 'fish';
+  readonly shell: (typeof shells)[number];
 }
 
 /** kubectl's __complete protocol: the last word is the one that is being typed. */

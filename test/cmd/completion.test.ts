@@ -22,8 +22,8 @@ const rows: [string[], string[], number][] = [
       'dns',
       'logs',
       'capture',
-      'simulate',
       'record',
+      'simulate',
       'findings',
       'install',
       'uninstall',
@@ -52,6 +52,18 @@ const rows: [string[], string[], number][] = [
   [['auth-service', '--st'], ['--standalone'], 4],
   [['completion', ''], ['bash', 'zsh', 'fish'], 4],
   [['--server', ''], [], 4],
+  [['--view', 'rules', 'au'], ['auth-service'], 4],
+  [['auth-service', '--view', 'r'], ['rules'], 4],
+  [['findings', 'RULE-EP-S'], ['RULE-EP-STALE'], 4],
+  [['simulate', '--ruleset', ''], [], 0],
+  [['simulate', '--node-ip', '10.0.0.1', 'au'], ['auth-service'], 4],
+  [['simulate', '--in-interface', 'eth0', '--out-interface', ''], [], 4],
+  [['explain', 'auth-service', '--st'], [], 4],
+  [['explain', 'auth-service', '-o', ''], ['text', 'json', 'yaml'], 4],
+  [['explain', 'auth-service', '--to', ''], [], 4],
+  [['report', 'auth-service', '--to', ''], [], 0],
+  [['logs', '-f', 'au'], ['auth-service'], 4],
+  [['status', ''], [], 4],
 ];
 
 describe('completes', () => {

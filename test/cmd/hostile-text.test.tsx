@@ -12,7 +12,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ApiError } from '../../cmd/api-error.ts';
 import { connect } from '../../cmd/client.ts';
-import { commandNames, parseCommandLine } from '../../cmd/command-line.ts';
+import { parseCommandLine } from '../../cmd/command-line.ts';
 import { complete, runComplete, runCompletion } from '../../cmd/completion.ts';
 import { runDiagram } from '../../cmd/diagram.ts';
 import { runDns } from '../../cmd/dns.ts';
@@ -42,6 +42,7 @@ import { allowAll, flagsFor, sendJson, startApiServer, type ApiServer } from './
 import { fakeCluster } from './cluster.ts';
 import { fixture } from './drifted-bundle.ts';
 import { disagreeingTrace, exampleTrace } from './example-trace.ts';
+import { commandNames, type CommandName } from '../../cmd/flags.ts';
 
 /** Each with what a terminal does with it. */
 const attacks: Readonly<Record<string, string>> = {
@@ -241,9 +242,7 @@ async function said(run: (io: Captured) => Promise<unknown>): Promise<Captured> 
 type Run = (file: string, output: string, io: Captured) => Promise<unknown>;
 
 /** Of commands that show a bundle: their formats, and how they are run. */
-const ofBundle: Readonly<
-  Partial<Record<(typeof commandNames)[number], { readonly formats: readonly string[]; readonly run: Run }>>
-> = {
+const ofBundle: Readonly<Partial<Record<CommandName, { readonly formats: readonly string[]; readonly run: Run }>>> = {
   trace: {
     formats: outputFormats,
     run: async (file, output, io) => runTrace(await requestOf('trace', '--bundle', file, '-o', output), io),
@@ -373,7 +372,7 @@ const others = {
   capture: async () => progressOf(),
   install: async () => progressOf(),
   uninstall: async () => progressOf(),
-} satisfies Record<Exclude<(typeof commandNames)[number], keyof typeof ofBundleNames>, () => Promise<Captured>>;
+} satisfies Record<Exclude<CommandName, keyof typeof ofBundleNames>, () => Promise<Captured>>;
 
 /** The names alone, for the compiler: with `others`, they are all commands. */
 const ofBundleNames = { trace: 0, explain: 0, diagram: 0, dns: 0, simulate: 0, report: 0 } as const;

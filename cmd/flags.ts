@@ -1,0 +1,354 @@
+/**
+ * The one table of commands and their flags. Help (command-line.ts), the checks of values (options.ts, by the same lists of
+ * request.ts), their types and completion derive from it.
+ */
+import {
+  colorModes,
+  connectModes,
+  conntrackModes,
+  diagramFormats,
+  outputFormats,
+  severities,
+  shells,
+  tableFormats,
+  textFormats,
+  viewNames,
+} from './request.ts';
+
+/** What completion asks the cluster for, or the catalogue of findings. */
+export type Listed = 'services' | 'namespaces' | 'nodes' | 'pods' | 'traces' | 'findings';
+
+export interface Flag {
+  /** As help shows it. */
+  readonly describe: string;
+  /** It takes no value. */
+  readonly isSwitch: boolean;
+  readonly alias?: string;
+  /** What holds without it, as help shows that. */
+  readonly shown?: string;
+  /** The values that it may have; absent: any. */
+  readonly values?: readonly string[];
+  /** What a value names. */
+  readonly names?: Listed | 'file';
+  /** The value where none is joined to it (`--connect` for `--connect=transport`). */
+  readonly implied?: string;
+}
+
+export type Flags = Readonly<Record<string, Flag>>;
+
+export interface Command {
+  /** Behind `kubectl svctrace`. */
+  readonly usage: string;
+  readonly describe: string;
+  /** Its one word; absent where it has none. */
+  readonly word?: {
+    readonly name: string;
+    readonly describe: string;
+    readonly values?: readonly string[];
+    readonly names?: Listed;
+  };
+  readonly flags: Flags;
+}
+
+type More = Partial<Pick<Flag, 'alias' | 'shown' | 'names' | 'implied'>>;
+
+function value(describe: string, more: More = {}): Flag {
+  return { describe, isSwitch: false, ...more };
+}
+
+function bool(describe: string, alias?: string): Flag {
+  return { describe, isSwitch: true, ...(alias === undefined ? {} : { alias }) };
+}
+
+/** @param rest behind the values */
+function choice(what: string, values: readonly string[], more: More = {}, rest = ''): Flag {
+  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`;
+  return { describe: `${what === '' ? '' : `${what}: `}${list}${rest}`, isSwitch: false, values, ...more };
+}
+
+function file(describe: string): Flag {
+  return value(describe, { names: 'file' });
+}
+
+function nodes(describe: string, shown?: string): Flag {
+  return value(`${describe} (repeat it, or separate names with commas)`, {
+    names: 'nodes',
+    ...(shown === undefined ? {} : { shown }),
+  });
+}
+
+const output = { alias: 'o' } as const;
+const textOutput = choice('Output', textFormats, { ...output, shown: 'text' });
+const tableOutput = choice('Output', tableFormats, { ...output, shown: 'table' });
+const failOn = choice('The severity of a finding that makes the exit status 1', severities, { shown: 'error' });
+const bundle = file('A trace that was recorded to this file; needs no cluster');
+const overwrite = bool('Replace the file where it is there already');
+
+const connect: Flag = {
+  describe:
+    'Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; with --from POD also from within that pod, by a program of its own and with your right to exec; it leaves conntrack entries',
+  isSwitch: false,
+  values: connectModes,
+  implied: 'transport',
+};
+
+/** @param when the flags have a meaning: `With --standalone: ` */
+function probes(when = ''): Flags {
+  const words = (text: string): string =>
+    when === '' ? text : `${when}${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+  return {
+    'probe-namespace': value(words('The namespace of the probe pods'), { shown: 'kube-system', names: 'namespaces' }),
+    'probe-image': value(words('The image of the probe pods')),
+  };
+}
+
+const waiting = value('How long to wait for the nodes; 0 for no limit', { shown: '60s' });
+
+/** Of commands that read a Service once, or a recorded trace of it. */
+const source: Flags = { bundle, timeout: waiting, ...probes() };
+
+const service = { name: 'service', describe: 'Name of the Service', names: 'services' } as const;
+
+/** The commands in the order in which they are listed; `trace` is the one that a bare SERVICE means. */
+export const commands = {
+  trace: {
+    usage: 'trace SERVICE [flags]',
+    describe: 'Show a Service on every node (what a bare SERVICE means)',
+    word: service,
+    flags: {
+      output: choice('Output', outputFormats, output, '; without it, a live view on a terminal and a table elsewhere'),
+      view: choice('The view that the TUI begins with', viewNames, { shown: 'path' }),
+      watch: bool(
+        'Go on where there is no live view: a line for each change; with -o json, yaml or name, each result',
+        'w',
+      ),
+      node: nodes('Ask this node only'),
+      from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules', {
+        names: 'pods',
+      }),
+      conntrack: choice('What to read of the conntrack table', conntrackModes, { shown: 'summary' }),
+      connect,
+      'fail-on': failOn,
+      timeout: value('How long to wait for one result; 0 for no limit', { shown: '60s' }),
+      'all-namespaces': bool('Find the Service in whichever namespace it is', 'A'),
+      standalone: bool('Without the operator: collect in this process, with your own rights'),
+      ...probes('With --standalone: '),
+      keep: bool('Leave the ServiceTrace in the cluster'),
+      trace: value('Show this ServiceTrace, which is there already', { names: 'traces' }),
+      bundle: file('Show a trace that was recorded to this file; needs no cluster'),
+    },
+  },
+  explain: {
+    usage: 'explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]',
+    describe: 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client',
+    word: service,
+    flags: {
+      from: value(
+        'Walk the packet of this client, a pod of the namespace or an IP address, from DNS to the pod and back',
+        {
+          names: 'pods',
+        },
+      ),
+      to: value('Explain this port, or IP:PORT, of the Service alone'),
+      node: nodes('On this node', 'one of each different program'),
+      connect,
+      output: textOutput,
+      ...source,
+    },
+  },
+  diagram: {
+    usage: 'diagram SERVICE [flags]',
+    describe: 'Draw its way: DNS, addresses, rules, EndpointSlices and pods',
+    word: service,
+    flags: {
+      output: choice('Output', diagramFormats, { ...output, shown: 'text' }),
+      node: nodes('The rules of this node only', 'each different program'),
+      'fail-on': failOn,
+      ...source,
+    },
+  },
+  report: {
+    usage: 'report SERVICE --to FILE.html [--from POD|IP] [flags]',
+    describe: 'Write all of it to one page for a browser, to be read offline or printed',
+    word: service,
+    flags: {
+      to: file('The file to write (HTML)'),
+      overwrite,
+      from: value(
+        'Add the whole way of this client, a pod of the namespace or an IP address, from DNS to the pod and back',
+        { names: 'pods' },
+      ),
+      connect,
+      node: nodes('Of this node only'),
+      conntrack: choice('What to read of the conntrack table', conntrackModes, {
+        shown: 'summary; entries with --from',
+      }),
+      'fail-on': failOn,
+      ...source,
+    },
+  },
+  dns: {
+    usage: 'dns SERVICE [flags]',
+    describe: "Ask the cluster's DNS for the Service's names, and compare the answers",
+    word: service,
+    flags: {
+      output: tableOutput,
+      from: value("Show this pod's resolv.conf, and the names that it asks for", { names: 'pods' }),
+      exec: bool(
+        "With --from: read /etc/resolv.conf in the pod (it runs cat there), and compare it with what the pod's spec makes",
+      ),
+      node: nodes('Ask from this node only'),
+      timeout: waiting,
+      ...probes(),
+      bundle,
+    },
+  },
+  logs: {
+    usage: 'logs SERVICE [flags]',
+    describe: "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked",
+    word: service,
+    flags: {
+      follow: bool('Go on with what is written, and with new pods', 'f'),
+      previous: bool("Of the containers' runs before these", 'p'),
+      container: value('Of this container only', { alias: 'c' }),
+      selector: value("Of those of the Service's pods only that have these labels", { alias: 'l' }),
+      since: value('Lines younger than this, such as 10m'),
+      tail: value('The last lines of each log; -1 for all', { shown: '100; all with --since' }),
+      raw: bool(
+        'Pass control characters of the lines to the terminal, which obeys them; otherwise they are shown as \\x1b',
+      ),
+      'kube-proxy': bool("The logs of the nodes' kube-proxies; > marks the lines that concern the Service"),
+      node: nodes('Of pods on this node only'),
+    },
+  },
+  capture: {
+    usage: 'capture SERVICE --to FILE.pcapng [flags]',
+    describe: "Write a Service's packets, before and after DNAT, to a file for Wireshark",
+    word: service,
+    flags: {
+      to: file('The file to write (pcapng)'),
+      overwrite,
+      node: nodes('On this node only'),
+      duration: value('How long, at most 10m', { shown: '30s' }),
+      'max-bytes': value('Of packets on all nodes together, at most 1024M', { shown: '16M' }),
+      snaplen: value('Of each packet so many bytes; what is sent may be private', { shown: '256' }),
+      ...probes(),
+    },
+  },
+  record: {
+    usage: 'record SERVICE --to FILE [flags]',
+    describe: 'Write a trace to a file, to be shown with --bundle FILE',
+    word: service,
+    flags: {
+      to: file('The file to write'),
+      node: nodes('Ask this node only'),
+      timeout: waiting,
+      ...probes(),
+    },
+  },
+  simulate: {
+    usage: 'simulate --from IP|POD --to IP:PORT[/tcp|udp|sctp] (SERVICE | --ruleset FILE | --bundle FILE) [flags]',
+    describe: "Say what rules do with one packet: a Service's, recorded or dumped ones",
+    word: service,
+    flags: {
+      from: value(
+        'Where the packet comes from: IP, IP:PORT where the source port matters, or, with a SERVICE or --bundle, a pod of its namespace',
+        { names: 'pods' },
+      ),
+      to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', { shown: 'tcp' }),
+      ruleset: file(
+        'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed; repeat it for several of one machine, - is standard input',
+      ),
+      bundle,
+      'node-ip': value(
+        "With --ruleset: an address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own",
+      ),
+      'in-interface': value('The interface by which the packet comes to the node, where rules ask for it'),
+      'out-interface': value('The interface by which it leaves the node'),
+      node: nodes('With a SERVICE or --bundle: on this node only'),
+      timeout: value('With a SERVICE: how long to wait for the nodes; 0 for no limit', { shown: '60s' }),
+      ...probes('With a SERVICE: '),
+      output: textOutput,
+    },
+  },
+  findings: {
+    usage: 'findings [ID] [flags]',
+    describe: 'List every finding there is with its meaning, or explain one',
+    word: { name: 'id', describe: 'Such as RULE-EP-STALE', names: 'findings' },
+    flags: { output: tableOutput },
+  },
+  install: {
+    usage: 'install [flags]',
+    describe: 'Install the CRD and the operator',
+    flags: {
+      'dry-run': bool('Print the manifests, and change nothing'),
+      timeout: value('How long to wait until the operator is available', { shown: '120s' }),
+    },
+  },
+  uninstall: {
+    usage: 'uninstall [flags]',
+    describe: 'Remove the operator, the CRD and all ServiceTraces',
+    flags: {
+      yes: bool('Do not ask', 'y'),
+      'dry-run': bool('Print what would be removed, and change nothing'),
+      timeout: value('How long to wait until all is gone', { shown: '120s' }),
+    },
+  },
+  status: {
+    usage: 'status [flags]',
+    describe: 'Show whether the operator runs, and what you may do',
+    flags: { output: tableOutput },
+  },
+  version: {
+    usage: 'version [flags]',
+    describe: 'Show the version of the plugin',
+    flags: { output: textOutput },
+  },
+  completion: {
+    usage: 'completion SHELL',
+    describe: 'Print a completion script for bash, zsh or fish',
+    word: { name: 'shell', describe: 'bash, zsh or fish', values: shells },
+    flags: {},
+  },
+} as const satisfies Readonly<Record<string, Command>>;
+
+export type CommandName = keyof typeof commands;
+
+/** The commands that are listed. */
+export const commandNames = Object.keys(commands) as readonly CommandName[];
+
+/** Of every command, beside its own. */
+export const otherFlags: Flags = {
+  color: choice('', colorModes, { shown: 'auto' }, '; NO_COLOR is honoured'),
+};
+
+/** kubectl's own. */
+export const globalFlags: Flags = {
+  namespace: value('Namespace of the Service', { alias: 'n', names: 'namespaces' }),
+  context: value('Context of the kubeconfig'),
+  kubeconfig: file('Path of the kubeconfig'),
+  cluster: value('Cluster of the kubeconfig'),
+  user: value('User of the kubeconfig'),
+  server: value('Address of the API server', { alias: 's' }),
+  token: value('Bearer token for the API server'),
+  as: value('User to impersonate'),
+  'as-group': value('Group to impersonate (repeat it)'),
+  'as-uid': value('UID to impersonate'),
+  'certificate-authority': file("File with the API server's certificate authority"),
+  'client-certificate': file('File with a client certificate'),
+  'client-key': file('File with the key of the client certificate'),
+  'tls-server-name': value("Name in the API server's certificate"),
+  'insecure-skip-tls-verify': bool("Do not check the API server's certificate"),
+  'request-timeout': value('How long one request may take; 0 for no limit of your own', { shown: '0' }),
+  v: value('Verbosity; 6 tells each request on stderr'),
+};
+
+/** All flags of a command, its own first. */
+export function flagsOf(command: CommandName): Flags {
+  return { ...commands[command].flags, ...otherFlags, ...globalFlags };
+}
+
+/** As it is typed: `--output`, `-v`. */
+export function typedFlag(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
