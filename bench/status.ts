@@ -1,7 +1,8 @@
 /**
  * `npm run bench:status -- 100 1000 5000 [--json]`: what the status of a Service costs with so many endpoints, all ready,
  * on three nodes, among 50 other Services of all kinds and the rules of a CNI, Docker and firewalld, for kube-proxy's
- * modes iptables and nftables. Each is worked out in a fresh process, as the operator does it; the baseline of the same
+ * modes iptables and nftables. Each is worked out in a fresh process, bundled and in the operator's own thread for it, as
+ * the operator does it; the baseline of the same
  * run is the Service of test/fixtures/auth-service.svctrace, which has four endpoints and no such neighbours.
  *
  * Seconds by the clock and of the processor, from the nodes' reports to the status; the peak of the process' resident
@@ -12,11 +13,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 import * as z from 'zod';
+import { commonOptions } from '../config/bundle-options.ts';
 import { printBundle } from '../core/bundle.ts';
 import { manyEndpoints, type ManyEndpointsMode } from './many-endpoints.ts';
 
-const here = fileURLToPath(new URL('.', import.meta.url));
 const measuredSchema = z.object({
   seconds: z.number(),
   cpuSeconds: z.number(),
@@ -37,6 +39,11 @@ if (sizes.some((size) => !Number.isInteger(size) || size < 1 || size > 40_000)) 
 }
 const folder = mkdtempSync(join(tmpdir(), 'svctrace-bench-'));
 try {
+  await build({
+    ...commonOptions,
+    outdir: folder,
+    entryPoints: { 'status-once': 'bench/status-once.ts', 'status-worker': 'operator/status-worker.ts' },
+  });
   await run(sizes.length === 0 ? [100, 1000] : sizes);
 } finally {
   rmSync(folder, { recursive: true });
@@ -66,7 +73,7 @@ async function write(mode: ManyEndpointsMode, endpoints: number): Promise<string
 }
 
 function measure(file: string, warmUp: string): Measured {
-  const { stdout, stderr, status } = spawnSync(process.execPath, [join(here, 'status-once.ts'), file, warmUp], {
+  const { stdout, stderr, status } = spawnSync(process.execPath, [join(folder, 'status-once.mjs'), file, warmUp], {
     encoding: 'utf8',
   });
   if (status !== 0) throw new Error(`${file}: ${stderr}`);

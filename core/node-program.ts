@@ -375,7 +375,7 @@ function nftChains(report: NodeReport, service: string): ProgramChain[] {
  * A short hash of the program without its counters: nodes with the same one do the same for the Service. What
  * KUBE-SERVICES does stands in the verdicts of the frontends, for the chain itself is not always listed.
  */
-export function fingerprintOf(program: NodeProgram): string {
+export const fingerprintOf = oncePer((program: NodeProgram): string => {
   const text = [
     program.proxyMode,
     program.backend ?? '',
@@ -387,4 +387,4 @@ export function fingerprintOf(program: NodeProgram): string {
       .flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
   ].join('\n');
   return hashText(text).slice(0, 10).toLowerCase();
-}
+});

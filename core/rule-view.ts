@@ -37,23 +37,27 @@ export const markChains: ReadonlySet<string> = new Set(['KUBE-MARK-MASQ', 'mark-
 /** @param print the rule as text */
 export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule) => string): RuleView {
   const { target } = rule;
-  const options = rule.matches.flatMap((match) => match.options);
-  const recent = options.flatMap((option) => (option.kind === 'recent' ? [option.action] : []));
-  const seconds = options.flatMap((option) =>
-    option.kind === 'kept' && option.name === '--seconds' ? [Number(option.values[0])] : [],
-  )[0];
-  const probability = options.flatMap((option) => (option.kind === 'probability' ? [option.of2To31 / 2 ** 31] : []))[0];
+  const recent = new Set<string>();
+  let seconds: number | undefined;
+  let probability: number | undefined;
+  let isForLocalSource = false;
+  for (const { options } of rule.matches) {
+    for (const option of options) {
+      if (option.kind === 'recent') recent.add(option.action);
+      else if (option.kind === 'kept' && option.name === '--seconds') seconds ??= Number(option.values[0]);
+      else if (option.kind === 'probability') probability ??= option.of2To31 / 2 ** 31;
+      else if (option.kind === 'addressType' && option.end === 'source' && !option.negated)
+        isForLocalSource ||= option.types.includes('LOCAL');
+    }
+  }
   const chains = target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [];
   return {
     text: print(rule),
     chains,
-    isForLocalSource: options.some(
-      (option) =>
-        option.kind === 'addressType' && option.end === 'source' && !option.negated && option.types.includes('LOCAL'),
-    ),
+    isForLocalSource,
     ...(rule.source === undefined ? {} : { sources: { prefixes: [rule.source.prefix], negated: rule.source.negated } }),
-    ...(recent.includes('rcheck') || recent.includes('update') ? { remembers: { seconds } } : {}),
-    records: recent.includes('set') || recent.includes('update'),
+    ...(recent.has('rcheck') || recent.has('update') ? { remembers: { seconds } } : {}),
+    records: recent.has('set') || recent.has('update'),
     drops: target?.kind === 'DROP',
     marks: target?.kind === 'MARK' || chains.some((chain) => markChains.has(chain)),
     masquerades: target?.kind === 'MASQUERADE' || target?.kind === 'SNAT',

@@ -4,13 +4,16 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { NodeAnswer } from '../core/node-report.ts';
 import type { ServiceTraceStatus } from '../core/service-trace.ts';
 import { buildStatus, type StatusInput } from '../core/status.ts';
+import { piecesOf, type Piece } from './message-pieces.ts';
 
-export type StatusRequest = { readonly id: number } & (
-  { readonly answer: NodeAnswer } | { readonly input: Omit<StatusInput, 'answers'> }
-);
+/** A piece of what a status is made from; the last one says so. */
+export interface StatusRequest {
+  readonly id: number;
+  readonly piece: Piece;
+  readonly isLast: boolean;
+}
 export type StatusReply = { readonly id: number } & (
   { readonly status: ServiceTraceStatus } | { readonly error: string }
 );
@@ -77,23 +80,25 @@ export function statusThread(): { readonly judge: Judge; close(): Promise<void> 
     clearTimeout(idle);
     lastId += 1;
     const id = lastId;
-    const { answers, ...rest } = input;
     const result = new Promise<ServiceTraceStatus>((resolve, reject) => {
       jobs.set(id, { resolve, reject });
     });
     worker ??= start();
     const own = worker;
     own.ref();
-    const send = (request: StatusRequest): void => {
-      own.postMessage(request);
+    const send = (piece: Piece, isLast: boolean): void => {
+      own.postMessage({ id, piece, isLast } satisfies StatusRequest);
     };
     try {
-      // To hand over one node's report takes milliseconds; other work has its turn between two.
-      for (const answer of answers) {
-        send({ id, answer });
-        await nextTurn();
+      let before: Piece | undefined;
+      for (const piece of piecesOf(input)) {
+        if (before !== undefined) {
+          send(before, false);
+          await nextTurn();
+        }
+        before = piece;
       }
-      send({ id, input: rest });
+      if (before !== undefined) send(before, true);
       return await result;
     } finally {
       if (jobs.size === 0) own.unref();

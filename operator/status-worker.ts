@@ -1,28 +1,28 @@
-/** The thread that works statuses out (status-thread.ts): answers come one by one, then what they are judged with. */
+/** The thread that works statuses out (status-thread.ts): what each is made from comes in pieces. */
 import { parentPort } from 'node:worker_threads';
-import type { NodeAnswer } from '../core/node-report.ts';
-import { buildStatus } from '../core/status.ts';
+import { buildStatus, type StatusInput } from '../core/status.ts';
+import { Assembly } from './message-pieces.ts';
 import type { StatusReply, StatusRequest } from './status-thread.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('status-worker.ts is no program of its own: status-thread.ts starts it');
 
-const answersOf = new Map<number, NodeAnswer[]>();
+const assemblies = new Map<number, Assembly>();
 
-port.on('message', (request: StatusRequest) => {
-  const { id } = request;
-  const answers = answersOf.get(id) ?? [];
-  if ('answer' in request) {
-    answers.push(request.answer);
-    answersOf.set(id, answers);
+port.on('message', ({ id, piece, isLast }: StatusRequest) => {
+  const assembly = assemblies.get(id) ?? new Assembly();
+  assembly.add(piece);
+  if (!isLast) {
+    assemblies.set(id, assembly);
     return;
   }
-  answersOf.delete(id);
+  assemblies.delete(id);
   const reply = (message: StatusReply): void => {
     port.postMessage(message);
   };
   try {
-    reply({ id, status: buildStatus({ ...request.input, answers }) });
+    // The other side of this thread sent it, and has parsed it.
+    reply({ id, status: buildStatus(assembly.value as StatusInput) });
   } catch (error) {
     reply({ id, error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });
   }

@@ -27,6 +27,7 @@ export class EndpointChoice {
   readonly endpoints: readonly ChosenEndpoint[];
   /** The rules that a packet meets in the choice, each with its step, in order. */
   readonly steps: readonly (readonly [rule: object, step: Step])[];
+  readonly stepOf: ReadonlyMap<object, Step>;
   readonly #addresses: ReadonlySet<string>;
   readonly #ports: ReadonlySet<number>;
   readonly #alike = new WeakMap<ToldApart, Map<string, readonly AlikeEndpoints[]>>();
@@ -34,6 +35,7 @@ export class EndpointChoice {
   constructor(endpoints: readonly ChosenEndpoint[], steps: readonly (readonly [rule: object, step: Step])[]) {
     this.endpoints = endpoints;
     this.steps = steps;
+    this.stepOf = new Map(steps);
     this.#addresses = new Set(endpoints.map(({ dnat }) => dnat.address));
     this.#ports = new Set(endpoints.map(({ dnat }) => dnat.port));
   }

@@ -12,7 +12,7 @@ export interface ChoiceRules {
   readonly rules: readonly IptablesRule[];
   /** The same for packets that the rules treat alike, the protocol and the mark left aside. */
   sourceKey(source: string): string;
-  /** By the packet's protocol and mark, and `sourceKey`; null where the rules give no choice of endpoints alone. */
+  /** By the packet's protocol and `sourceKey`, and its mark where the rules set it; null where the rules give no choice of endpoints alone. */
   readonly known: Map<string, EndpointChoice | null>;
 }
 

@@ -193,11 +193,13 @@ export class IptablesWalk {
       return undefined;
     const own = choiceRules(this.#lookup, table, rules);
     if (own === undefined) return undefined;
-    const key = `${protocol} ${String(mark)} ${own.sourceKey(source)}`;
-    let choice = own.known.get(key);
+    const asked = `${protocol} ${own.sourceKey(source)}`;
+    const key = `${asked} ${String(mark)}`;
+    let choice = own.known.get(asked) ?? own.known.get(key);
     if (choice === undefined) {
       choice = this.#choiceOf(table, name, own.rules, mark, at) ?? null;
-      own.known.set(key, choice);
+      // No rule of a choice asks for the mark, so that packets of any mark share one that sets none.
+      own.known.set(choice?.endpoints.every((endpoint) => endpoint.mark === undefined) === true ? asked : key, choice);
     }
     const dnat = choice?.endpoints[0]?.dnat;
     if (choice === null || dnat === undefined || !this.#trail.meetChoice(choice)) return undefined;
@@ -223,8 +225,9 @@ export class IptablesWalk {
     const walk = new IptablesWalk(this.#lookup, this.#packet, this.#machine, trail, { selectRules: everyRule });
     const { through, ended } = walk.#rules(table, name, rules, [{ probability: 1, mark }], at, [name]);
     if (through.length > 0 || trail.unknown.size > 0 || trail.assumed.size > 0) return undefined;
+    const setsMark = trail.seen.some(([rule]) => isMarking(rule));
     const endpoints = ended.flatMap(({ verdict, probability, dnat, mark: given, met }): ChosenEndpoint[] =>
-      verdict === 'DNAT' && dnat !== undefined ? [{ probability, dnat, mark: given, met }] : [],
+      verdict === 'DNAT' && dnat !== undefined ? [{ probability, dnat, mark: setsMark ? given : undefined, met }] : [],
     );
     return endpoints.length === ended.length ? new EndpointChoice(endpoints, trail.seen) : undefined;
   }
@@ -539,6 +542,11 @@ export class IptablesWalk {
     if (network === undefined || old === undefined || network.bits !== old.bits) return undefined;
     return [{ address: addressText(network.network | (old.value & ~network.mask), old.bits), port }];
   }
+}
+
+/** @param rule one of iptables, as this walk meets them */
+function isMarking(rule: object): boolean {
+  return (rule as Partial<IptablesRule>).target?.kind === 'MARK';
 }
 
 /** `A -> B -> A`: from where the circle begins. */

@@ -248,6 +248,7 @@ export class Trail {
   /** Conditions that were followed both ways, as the rule has them. */
   readonly assumed = new Set<string>();
   readonly #seen = new Map<object, Step>();
+  readonly #choices = new Set<EndpointChoice>();
   /** Of rules with something that is not known: their step is another one than where they were followed. */
   readonly #unknownSteps = new Map<object, Step>();
 
@@ -257,7 +258,7 @@ export class Trail {
 
   /** The branches with the rule among what they met; a rule that several branches meet is one step. */
   meet(rule: object, step: Step, branches: readonly Branch[]): Branch[] {
-    const known = this.#seen.get(rule);
+    const known = this.#stepOf(rule);
     if (known === undefined) {
       this.#seen.set(rule, step);
       this.steps.push(step);
@@ -275,14 +276,29 @@ export class Trail {
    * The rules of a choice are met, all of them.
    * @returns false where one of them was met already, and did something else then: the choice cannot be shared
    */
-  meetChoice({ steps }: EndpointChoice): boolean {
-    for (const [rule, step] of steps) if ((this.#seen.get(rule) ?? step) !== step) return false;
-    for (const [rule, step] of steps) {
-      if (this.#seen.has(rule)) continue;
-      this.#seen.set(rule, step);
-      this.steps.push(step);
+  meetChoice(choice: EndpointChoice): boolean {
+    if (this.#choices.has(choice)) return true;
+    // Nearly all of its rules stand in chains that the packet has not been to.
+    const known = new Set<object>();
+    for (const [rule, step] of [...this.#seen, ...[...this.#choices].flatMap(({ steps }) => steps)]) {
+      const own = choice.stepOf.get(rule);
+      if (own === undefined) continue;
+      if (own !== step) return false;
+      known.add(rule);
     }
+    for (const [rule, step] of choice.steps) if (known.size === 0 || !known.has(rule)) this.steps.push(step);
+    this.#choices.add(choice);
     return true;
+  }
+
+  #stepOf(rule: object): Step | undefined {
+    const own = this.#seen.get(rule);
+    if (own !== undefined) return own;
+    for (const { stepOf } of this.#choices) {
+      const step = stepOf.get(rule);
+      if (step !== undefined) return step;
+    }
+    return undefined;
   }
 
   /** The one step of a rule with something that is not known of it. */
