@@ -3,6 +3,7 @@
  * own rights, or, where those do not suffice, the status of a trace that the operator collects.
  */
 import type { Bundle } from '../core/bundle.ts';
+import { withoutLoopingChains } from '../core/looping-chains.ts';
 import type { CollectSpec, ServiceTrace } from '../core/service-trace.ts';
 import { readBundle } from './bundle-source.ts';
 import type { connect as connectToCluster, ClusterClient } from './client.ts';
@@ -65,7 +66,8 @@ export async function readService(
     const { traceWithPodConnections } = await import('./pod-connections.ts');
     return { kind: 'trace', trace: await traceWithPodConnections(client, trace, from.pod), lacking };
   }
-  const { bundle } = await collectBundle(client, asked, createProgress(io.stderr), io);
+  const { bundle: collected } = await collectBundle(client, asked, createProgress(io.stderr), io);
+  const bundle = { ...collected, answers: withoutLoopingChains(collected.answers) };
   if (!connectsFromPod) return { kind: 'bundle', bundle };
   const { bundleWithPodConnections } = await import('./pod-connections.ts');
   return { kind: 'bundle', bundle: await bundleWithPodConnections(client, bundle) };

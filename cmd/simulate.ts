@@ -7,6 +7,7 @@ import { entryOf } from '../core/evaluate/walk-hooks.ts';
 import { summarize, walkPacket, type Walk } from '../core/evaluate/walk-packet.ts';
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../core/evaluate/walk.ts';
+import { withoutLoopingChains } from '../core/looping-chains.ts';
 import { askedFrontends } from '../core/node-program.ts';
 import { recordsOf } from '../core/node-report.ts';
 import { familyOf } from '../core/service.ts';
@@ -70,7 +71,7 @@ export async function runSimulate(
     progress,
     io,
   );
-  return walkBundle(bundle, request, io);
+  return walkBundle({ ...bundle, answers: withoutLoopingChains(bundle.answers) }, request, io);
 }
 
 /** What one node, or several that do the very same, do with the packet. The keys of design.md, in its order; others script against them. */

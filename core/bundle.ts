@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { canonicalAddress } from './address.ts';
 import { clusterFactsSchema, type ClusterFacts } from './cluster-facts.ts';
+import { withoutLoopingChains } from './looping-chains.ts';
 import { nodeReportRecordSchema, type NodeAnswer, type NodeReportRecord } from './node-report.ts';
 import { parseServiceTrace } from './parse/service-trace.ts';
 import { present } from './present.ts';
@@ -166,7 +167,7 @@ export function parseBundle(text: string): Bundle {
         : { changedWhileCollecting: header.data.changedWhileCollecting }),
       ...(header.data.externalAddresses === undefined ? {} : { externalAddresses: header.data.externalAddresses }),
     },
-    answers,
+    answers: withoutLoopingChains(answers),
     ...(header.data.cluster === undefined ? {} : { cluster: header.data.cluster }),
     ...(header.data.nodes === undefined ? {} : { nodes: header.data.nodes }),
     ...(header.data.nodeZones === undefined ? {} : { nodeZones: header.data.nodeZones }),

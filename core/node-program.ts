@@ -4,7 +4,7 @@ import { hashText } from './chain-names.ts';
 import { isAddressAsked } from './external-addresses.ts';
 import { ipvsChainName, realServerText } from './evaluate/walk-ipvs.ts';
 import type { Leaf, Packet, WalkResult } from './evaluate/walk.ts';
-import { recordsOf, type NodeReport } from './node-report.ts';
+import { recordsOf, unreadRules, type NodeReport } from './node-report.ts';
 import { iptablesRuleText } from './parse/print-iptables.ts';
 import { printNftRule, printNftVerdict } from './nft-print-text.ts';
 import { parseNftMapElements } from './parse/nft-elements.ts';
@@ -264,15 +264,8 @@ function destinationsOf(frontend: Frontend, addresses: readonly string[]): reado
 
 /** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
 function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
-  if (!report.complete) return false;
   const service = `${desired.namespace}/${desired.name}`;
-  const unread = recordsOf(report, 'unread').some(
-    (record) =>
-      record.what.startsWith('rules') &&
-      (record.service ?? service) === service &&
-      (record.family ?? family) === family,
-  );
-  if (unread) return false;
+  if (unreadRules(report, service, family).length > 0) return false;
   const isOwn = (record: { service: string; family: Family }): boolean =>
     record.service === service && record.family === family;
   return recordsOf(report, 'iptablesChain').some(isOwn) || recordsOf(report, 'nftChain').some(isOwn);

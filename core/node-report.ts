@@ -4,6 +4,7 @@
  * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
  */
 import * as z from 'zod';
+import type { Family } from './service.ts';
 
 /** `namespace/name` of the Service that a record belongs to. */
 const service = z.string();
@@ -348,14 +349,22 @@ const connection = connectionResult.extend({ kind: z.literal('connection'), serv
 const resolvConf = z.object({ kind: z.literal('resolvConf'), text: z.string() });
 
 /** Something that could not be read: unknown, never "nothing there". */
-const unread = z.object({
-  kind: z.literal('unread'),
-  service: service.optional(),
-  family: family.optional(),
-  /** Such as "conntrack entries" or "rules of iptables-legacy, table nat"; rules begin with the word rules. */
-  what: z.string(),
-  reason: z.string(),
-});
+/** Older probes have no part: with them, what is unread of the Service's rules begins with the word rules. */
+const unread = z
+  .object({
+    kind: z.literal('unread'),
+    service: service.optional(),
+    family: family.optional(),
+    /** rules: some of the rules of Services, without which nobody knows where their packets go. */
+    part: z.enum(['rules', 'other']).optional(),
+    /** In words, such as "conntrack entries" or "rules of iptables-legacy, table nat". */
+    what: z.string(),
+    reason: z.string(),
+  })
+  .transform(({ part, ...record }) => ({
+    ...record,
+    part: part ?? (record.what.startsWith('rules') ? ('rules' as const) : ('other' as const)),
+  }));
 
 const end = z.object({ kind: z.literal('end'), finishedAt: z.string(), durationMilliseconds: z.number().int() });
 
@@ -454,4 +463,17 @@ function excerpt(line: string): string {
 /** The records of one kind, in order. */
 export function recordsOf<Kind extends NodeReportRecord['kind']>(report: NodeReport, kind: Kind): RecordOf<Kind>[] {
   return report.records.filter((record): record is RecordOf<Kind> => record.kind === kind);
+}
+
+/** What was not read of the Service's rules, each with the reason; a report that was cut off may lack any of them. */
+export function unreadRules(report: NodeReport, service: string, family: Family): string[] {
+  return [
+    ...recordsOf(report, 'unread')
+      .filter(
+        (record) =>
+          record.part === 'rules' && (record.service ?? service) === service && (record.family ?? family) === family,
+      )
+      .map(({ what, reason }) => `${what}: ${reason}`),
+    ...(report.complete ? [] : ['the end of the report: the probe was cut off before it finished']),
+  ];
 }

@@ -594,6 +594,17 @@ export function virtualServers(report: NodeReport, service: string, family: Fami
     .flatMap(({ lines }) => parseIpvsadm(lines.join('\n')).result.virtualServers);
 }
 
+/** The same of nftables. */
+export const nftRulesOfRecord = oncePer(({ objects }: RecordOf<'nftChain'>): readonly NftRule[] =>
+  parseNftRules(objects),
+);
+
+export const nftElementsOfRecord = oncePer(
+  ({ elements }: Pick<RecordOf<'nftElements'>, 'elements'>): readonly NftElement[] =>
+    parseNftElements(elements) ??
+    elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } })),
+);
+
 /** A chain of nftables that hangs on a hook. */
 interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' | 'isDropPolicy'> {
   readonly name: string;
@@ -632,7 +643,7 @@ function nftTable(report: NodeReport, service: string, family: Family): KubeNftT
     record.service === service && record.family === family;
   const asked = recordsOf(report, 'nftChain').filter(isOwn);
   const own = asked.filter(({ absent }) => !absent);
-  const chains = new Map(own.map((record) => [record.chain, { rules: parseNftRules(record.objects) }]));
+  const chains = new Map(own.map((record) => [record.chain, { rules: nftRulesOfRecord(record) }]));
   const sets = new Map(
     recordsOf(report, 'nftElements')
       .filter(isOwn)
@@ -652,16 +663,15 @@ function nftTable(report: NodeReport, service: string, family: Family): KubeNftT
 }
 
 /** What a report holds of a set or map: the elements of the Service. */
-function setOf({ name, elements, timeout }: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
-  const parsed =
-    parseNftElements(elements) ??
-    elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } }));
+function setOf(record: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
   return present({
-    name,
+    name: record.name,
     type: [],
     flags: [],
-    timeout,
-    elements: parsed.map((element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element),
+    timeout: record.timeout,
+    elements: nftElementsOfRecord(record).map(
+      (element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element,
+    ),
   });
 }
 

@@ -18,6 +18,7 @@ import { endpointsSummary } from './progress-status.ts';
 import { entryOf } from './evaluate/walk-hooks.ts';
 import { walkPacket, type Walk } from './evaluate/walk-packet.ts';
 import { kubeProxyTotals } from './kube-proxy-totals.ts';
+import { withoutLoopingChains } from './looping-chains.ts';
 import { fingerprintOf } from './node-program.ts';
 import { readNodeFacts, type NodeFacts } from './node-facts.ts';
 import type { NodeAnswer } from './node-report.ts';
@@ -70,7 +71,8 @@ export interface StatusInput {
 }
 
 /** The whole status of a trace. Pure: the same input gives the same status. */
-export function buildStatus(input: StatusInput): ServiceTraceStatus {
+export function buildStatus(collected: StatusInput): ServiceTraceStatus {
+  const input = { ...collected, answers: withoutLoopingChains(collected.answers) };
   const { desired, now } = input;
   const generation = input.generation === undefined ? {} : { observedGeneration: input.generation };
   if (desired === undefined) {

@@ -59,13 +59,20 @@ export async function connectFromNodes(
 }
 
 function connectionsOf(answer: NodeAnswer): NodeReportRecord[] {
-  if (!('report' in answer)) return [{ kind: 'unread', what: 'connections', reason: answer.message }];
+  if (!('report' in answer)) return [{ kind: 'unread', part: 'other', what: 'connections', reason: answer.message }];
   const { records, complete } = answer.report;
   return [
     ...records.filter(({ kind }) => kind === 'connection'),
     ...(complete
       ? []
-      : [{ kind: 'unread', what: 'connections', reason: 'the probe was cut off before it finished' } as const]),
+      : [
+          {
+            kind: 'unread',
+            part: 'other',
+            what: 'connections',
+            reason: 'the probe was cut off before it finished',
+          } as const,
+        ]),
   ];
 }
 

@@ -74,6 +74,7 @@ async function readResolvConf(emit: Emit): Promise<void> {
   } catch (error) {
     emit({
       kind: 'unread',
+      part: 'other',
       what: "the node's resolv.conf",
       reason: error instanceof Error ? error.message : String(error),
     });

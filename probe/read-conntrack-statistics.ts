@@ -24,6 +24,7 @@ export async function readConntrackStatistics(commands: Commands, emit: Emit): P
   if (counters !== undefined) return { source: 'conntrack -S', at: Date.now(), counters };
   emit({
     kind: 'unread',
+    part: 'other',
     what: 'statistics of conntrack',
     reason: status === 0 ? `conntrack -S printed: ${(lines[0] ?? 'nothing').slice(0, 120)}` : problem,
   });

@@ -63,7 +63,13 @@ export async function readConntrack(
   );
   if (problems.length > 0) {
     for (const { namespace, name } of request.services)
-      emit({ kind: 'unread', service: `${namespace}/${name}`, what: 'conntrack entries', reason: problems.join('; ') });
+      emit({
+        kind: 'unread',
+        service: `${namespace}/${name}`,
+        part: 'other',
+        what: 'conntrack entries',
+        reason: problems.join('; '),
+      });
   } else {
     for (const { service, groups, lines, matched, otherPorts } of tallies) {
       const others = [...otherPorts.values()].sort((one, other) => other.entries - one.entries).slice(0, maxOtherPorts);
@@ -193,6 +199,7 @@ async function readTableSize(emit: Emit): Promise<void> {
   } catch (error) {
     emit({
       kind: 'unread',
+      part: 'other',
       what: 'size of the conntrack table',
       reason: error instanceof Error ? error.message : String(error),
     });

@@ -75,7 +75,13 @@ export async function readHookChains(
     });
     const found = chains.takeAll();
     if (status !== 0)
-      emit({ kind: 'unread', family, what: `chains of other programs, ${tool}, table ${table}`, reason: problem });
+      emit({
+        kind: 'unread',
+        family,
+        part: 'other',
+        what: `chains of other programs, ${tool}, table ${table}`,
+        reason: problem,
+      });
     else emitHookChains(found, { family, backend, table }, emit);
   }
 }

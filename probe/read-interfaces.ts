@@ -41,7 +41,12 @@ export async function readInterfaces(emit: Emit): Promise<void> {
     );
     emit({ kind: 'interfaces', interfaces, omitted: Math.max(0, names.length - maxInterfaces) });
   } catch (error) {
-    emit({ kind: 'unread', what: 'interfaces', reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      part: 'other',
+      what: 'interfaces',
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 
@@ -61,7 +66,12 @@ export async function readLocalAddresses(services: readonly ProbeRequestService[
       });
     }
   } catch (error) {
-    emit({ kind: 'unread', what: 'local addresses', reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      part: 'other',
+      what: 'local addresses',
+      reason: error instanceof Error ? error.message : String(error),
+    });
   }
 }
 

@@ -48,7 +48,7 @@ export async function readLegacyBackend(
     ['filter', filter],
   ] as const) {
     if (found?.problem !== undefined)
-      emit({ kind: 'unread', family, what: `rules of ${tool}, table ${table}`, reason: found.problem });
+      emit({ kind: 'unread', family, part: 'rules', what: `rules of ${tool}, table ${table}`, reason: found.problem });
   }
   if (filter !== undefined && filter.problem === undefined) {
     selectors.forEach(({ service }, index) => {
@@ -74,7 +74,7 @@ export async function readLegacyBackend(
     missing.forEach((chain) => looked.add(chain));
     const again = await dumpChains(commands, `${tool}-save`, new Set(missing));
     if (again.problem !== undefined)
-      emit({ kind: 'unread', family, what: `rules of ${tool}, table nat`, reason: again.problem });
+      emit({ kind: 'unread', family, part: 'rules', what: `rules of ${tool}, table nat`, reason: again.problem });
     for (const [chain, lines] of again.lines) nat.lines.set(chain, lines);
   }
   selectors.forEach(({ service }, index) => {

@@ -164,7 +164,7 @@ export async function readNftBackend(
       emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'all', nat.get(chain)?.lines));
   }
   for (const [table, problem] of problems)
-    emit({ kind: 'unread', family, what: `rules of ${program}, table ${table}`, reason: problem });
+    emit({ kind: 'unread', family, part: 'rules', what: `rules of ${program}, table ${table}`, reason: problem });
 }
 
 /** So many chains of other programs are followed from nat's hooks; what stands behind them is told as not read. */

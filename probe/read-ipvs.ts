@@ -40,7 +40,14 @@ export async function readIpvs(
           (line) => lines.push(line),
         );
         if (status !== 0 && !absentMessage.test(problem)) {
-          emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, virtual servers', reason: problem });
+          emit({
+            kind: 'unread',
+            service: name,
+            family,
+            part: 'rules',
+            what: 'rules of IPVS, virtual servers',
+            reason: problem,
+          });
           return;
         }
       }
@@ -144,7 +151,14 @@ async function readSets(
     if (line.startsWith('KUBE-') && line.startsWith('KUBE-6-') === (family === 'IPv6')) names.push(line.trim());
   });
   const unread = (problem: string): void => {
-    emit({ kind: 'unread', service: name, family, what: 'rules of IPVS, sets of ipset', reason: problem });
+    emit({
+      kind: 'unread',
+      service: name,
+      family,
+      part: 'rules',
+      what: 'rules of IPVS, sets of ipset',
+      reason: problem,
+    });
   };
   if (listed.status !== 0) {
     unread(listed.problem);
@@ -183,7 +197,14 @@ async function readRules(
       if (declared === undefined) rules.push(line);
     });
     if (status !== 0)
-      emit({ kind: 'unread', service, family, what: `rules of ${program}, table ${table}`, reason: problem });
+      emit({
+        kind: 'unread',
+        service,
+        family,
+        part: 'rules',
+        what: `rules of ${program}, table ${table}`,
+        reason: problem,
+      });
     else
       for (const [chain, lines] of chains)
         emit({ kind: 'iptablesChain', service, backend, family, table, chain, scope: 'all', absent: false, lines });

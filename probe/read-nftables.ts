@@ -81,7 +81,13 @@ export async function readNftables(
     readServices(source, services, keys, dispatch === 'References' ? [] : strayMaps),
   );
   if ('problem' in reading) {
-    emit({ kind: 'unread', family, what: 'rules of nftables, table kube-proxy', reason: reading.problem });
+    emit({
+      kind: 'unread',
+      family,
+      part: 'rules',
+      what: 'rules of nftables, table kube-proxy',
+      reason: reading.problem,
+    });
     return;
   }
   reading.result.forEach(({ elements, chains, timeouts }, service) => {

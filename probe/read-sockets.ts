@@ -26,7 +26,12 @@ export async function readSockets(services: readonly ProbeRequestService[], emit
     ] as const)
       await readFileOf(file, protocol, all, found);
   } catch (error) {
-    emit({ kind: 'unread', what: 'sockets', reason: error instanceof Error ? error.message : String(error) });
+    emit({
+      kind: 'unread',
+      part: 'other',
+      what: 'sockets',
+      reason: error instanceof Error ? error.message : String(error),
+    });
     return;
   }
   for (const { service, ports } of asked) {

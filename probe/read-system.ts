@@ -43,7 +43,7 @@ export async function readSystem(emit: Emit): Promise<void> {
       }
     }),
   );
-  if (problems.length > 0) emit({ kind: 'unread', what: 'sysctls', reason: problems.join('; ') });
+  if (problems.length > 0) emit({ kind: 'unread', part: 'other', what: 'sysctls', reason: problems.join('; ') });
   emit({
     kind: 'system',
     sysctls: Object.fromEntries(Object.entries(sysctls).sort(([one], [other]) => (one < other ? -1 : 1))),

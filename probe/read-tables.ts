@@ -34,7 +34,7 @@ async function listNftTables(commands: Commands, emit: Emit): Promise<{ family: 
     if (table !== undefined) tables.push(table);
   });
   if (status === 0) return tables;
-  emit({ kind: 'unread', what: 'rules of nf_tables: the list of its tables', reason: problem });
+  emit({ kind: 'unread', part: 'rules', what: 'rules of nf_tables: the list of its tables', reason: problem });
   return undefined;
 }
 
@@ -52,6 +52,7 @@ async function tableNames(file: string, emit: Emit): Promise<string[]> {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     emit({
       kind: 'unread',
+      part: 'rules',
       what: `rules of the legacy tables: ${file}`,
       reason: error instanceof Error ? error.message : String(error),
     });

@@ -1,9 +1,9 @@
 /** Walks one packet through what a node's report holds of one Service. */
 import type { ClusterFacts } from '../cluster-facts.ts';
-import type { NodeReport } from '../node-report.ts';
+import { unreadRules, type NodeReport } from '../node-report.ts';
 import { readProxyMode } from '../proxy-mode.ts';
 import { walkAllRules } from '../report-rules.ts';
-import type { DesiredService } from '../service.ts';
+import { familyOf, type DesiredService } from '../service.ts';
 import { settle } from './settle.ts';
 import type { Packet, Step, Verdict, WalkResult } from './walk.ts';
 
@@ -36,13 +36,14 @@ export interface WalkDestination {
  * @param cluster by which it is known of some interfaces that no packet of a Service comes by them
  */
 export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet, cluster?: ClusterFacts): Walk {
+  const service = `${desired.namespace}/${desired.name}`;
+  const notRead = (unknown: readonly string[]): WalkResult => ({ leaves: [], steps: [], unknown, assumed: [] });
+  // The rules that were read may be any part of what the packet meets.
+  const unread = unreadRules(report, service, familyOf(packet.destination));
+  if (unread.length > 0) return summarize(notRead(unread));
   return summarize(
-    walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? {
-      leaves: [],
-      steps: [],
-      unknown: [`the rules of proxy mode ${readProxyMode(report).mode}`],
-      assumed: [],
-    },
+    walkAllRules(report, service, packet, cluster) ??
+      notRead([`the rules of proxy mode ${readProxyMode(report).mode}`]),
   );
 }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { InvalidBundleError, parseBundle, printBundle } from '../../core/bundle.ts';
+import { nodeReportRecordSchema } from '../../core/node-report.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/', import.meta.url));
 const fixtures = readdirSync(folder).filter((name) => name.endsWith('.svctrace'));
@@ -96,5 +97,17 @@ describe('a bundle that is altered', () => {
 
   it('with a byte order mark is read', () => {
     expect(parseBundle(`\uFEFF${auth}`).answers).toHaveLength(3);
+  });
+});
+
+it.each([
+  ['rules of iptables-nft, table nat', 'rules'],
+  ['conntrack entries', 'other'],
+])('knows of a record of an older probe, %s, which part was not read', (what, part) => {
+  expect(nodeReportRecordSchema.parse({ kind: 'unread', what, reason: 'r' })).toEqual({
+    kind: 'unread',
+    what,
+    reason: 'r',
+    part,
   });
 });

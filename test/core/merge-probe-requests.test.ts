@@ -120,8 +120,8 @@ const report: NodeReport = {
     { kind: 'conntrackTable', count: 5, max: 10 },
     record('shop/a'),
     record('shop/b'),
-    { kind: 'unread', what: 'sockets', reason: 'all' },
-    { kind: 'unread', service: 'shop/b', what: 'conntrack entries', reason: 'of b' },
+    { kind: 'unread', part: 'other', what: 'sockets', reason: 'all' },
+    { kind: 'unread', part: 'other', service: 'shop/b', what: 'conntrack entries', reason: 'of b' },
     { kind: 'end', finishedAt: '2026-11-29T00:00:00Z', durationMilliseconds: 5 },
   ],
 };
