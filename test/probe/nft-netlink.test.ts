@@ -234,7 +234,13 @@ describe.runIf(isLittleEndian)('the way of reading', () => {
       (record) => records.push(record),
     );
     expect(records).toEqual([
-      { kind: 'unread', family: 'IPv4', what: 'rules of nftables, table kube-proxy', reason: 'nft fails' },
+      {
+        kind: 'unread',
+        family: 'IPv4',
+        part: 'rules',
+        what: 'rules of nftables, table kube-proxy',
+        reason: 'nft fails',
+      },
     ]);
   });
 

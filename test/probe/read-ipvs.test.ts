@@ -157,6 +157,7 @@ describe('readIpvs', () => {
         kind: 'unread',
         service: 'default/auth-service',
         family: 'IPv4',
+        part: 'rules',
         what: 'rules of IPVS, virtual servers',
         reason: 'ipvsadm is not installed',
       },
