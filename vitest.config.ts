@@ -61,7 +61,7 @@ export default defineConfig({
       {
         test: {
           name: 'cluster',
-          include: ['test/cluster/**/*.test.ts', 'test/end-to-end/**/*.test.ts', 'test/faults/**/*.test.ts'],
+          include: ['test/{cluster,end-to-end,faults,churn}/**/*.test.ts'],
           globalSetup: ['test/setup/cluster.ts'],
           fileParallelism: false,
           testTimeout: 180_000,
