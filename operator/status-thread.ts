@@ -30,6 +30,8 @@ const mostHere = 150;
 const idleMilliseconds = 60_000;
 /** Of the thread's own heap: a status that needs more fails, and the operator goes on. */
 const maxHeapMebibytes = 400;
+/** Of it, for what lives for a moment only: V8's own choice is three times as much, and none of it is given back. */
+const maxYoungMebibytes = 16;
 
 interface Job {
   readonly resolve: (status: ServiceTraceStatus) => void;
@@ -53,7 +55,7 @@ export function statusThread(): { readonly judge: Judge; close(): Promise<void> 
     // The bundle has it beside the operator; from a checkout it is run as it is written.
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'mjs';
     const started = new Worker(new URL(`./status-worker.${extension}`, import.meta.url), {
-      resourceLimits: { maxOldGenerationSizeMb: maxHeapMebibytes },
+      resourceLimits: { maxOldGenerationSizeMb: maxHeapMebibytes, maxYoungGenerationSizeMb: maxYoungMebibytes },
     });
     started.on('message', (reply: StatusReply) => {
       const job = jobs.get(reply.id);
