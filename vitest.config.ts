@@ -13,7 +13,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['test/{core,probe,operator,cmd,config}/**/*.test.{ts,tsx}'],
+          include: ['test/{core,engine,probe,operator,cmd,scripts,support,fuzz,screenshots}/**/*.test.{ts,tsx}'],
           // Properties of many runs, on a machine that may be busy.
           testTimeout: 30_000,
           sequence: { groupOrder: 1 },

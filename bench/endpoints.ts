@@ -1,12 +1,12 @@
 /**
  * `npm run bench:endpoints`: what a Service's endpoints cost as one Endpoints object and as EndpointSlices, by the number
  * of its pods: bytes as JSON, shards, and what one changed pod sends to every watcher. The objects are those that the two
- * controllers make (test/core/controllers.ts says from where): 100 endpoints a slice, 1,000 addresses at most in Endpoints.
+ * controllers make (test/support/controllers.ts says from where): 100 endpoints a slice, 1,000 addresses at most in Endpoints.
  */
 import type { V1Endpoints, V1EndpointSlice } from '@kubernetes/client-node';
-import { endpointsCost } from '../core/endpoints-cost.ts';
-import { bytesText } from '../cmd/words.ts';
-import type { DesiredService } from '../core/service.ts';
+import { endpointsCost } from '../core/api/endpoints-cost.ts';
+import { bytesText } from '../cmd/tables/words.ts';
+import type { DesiredService } from '../core/api/service.ts';
 
 const endpointsPerSlice = 100;
 const maxAddresses = 1000;

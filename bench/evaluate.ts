@@ -9,8 +9,8 @@ import { everyRule, type SelectRules } from '../core/evaluate/iptables-index.ts'
 import { walkRuleset } from '../core/evaluate/walk-ruleset.ts';
 import { IptablesWalk } from '../core/evaluate/walk-iptables.ts';
 import { Trail, type Packet } from '../core/evaluate/walk.ts';
-import { parseIptablesSave } from '../core/parse/iptables-save.ts';
-import { NftTextParser } from '../core/parse/nft-text.ts';
+import { parseIptablesSave } from '../core/iptables/parse-save.ts';
+import { NftTextParser } from '../core/nftables/parse-text.ts';
 import { kernelUnavailable } from '../test/kernel/namespace.ts';
 import { generatedService, iptablesRuleset, nftablesRuleset, nodeAddress } from './ruleset.ts';
 

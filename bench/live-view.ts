@@ -14,8 +14,8 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
-import { pluginOptions, root } from '../config/bundle-options.ts';
-import { exampleTrace } from '../test/cmd/example-trace.ts';
+import { pluginOptions, root } from '../scripts/bundle-options.ts';
+import { exampleTrace } from '../test/support/example-trace.ts';
 import { startTraceServer } from '../test/terminal/trace-server.ts';
 
 const plugin = `${root}dist/kubectl-svctrace.mjs`;

@@ -4,15 +4,15 @@
  * the probe's own readers, so that a bundle of it is what a real trace would have recorded.
  */
 import { readFileSync } from 'node:fs';
-import type { Bundle } from '../core/bundle.ts';
-import { iptablesChainNames, iptablesEndpointChainName, nftablesChainNames } from '../core/chain-names.ts';
-import type { ClusterFacts, PodFacts } from '../core/cluster-facts.ts';
-import type { NodeAnswer, NodeReportRecord } from '../core/node-report.ts';
-import type { DesiredService } from '../core/service.ts';
-import type { EndpointStatus } from '../core/service-trace.ts';
+import type { Bundle } from '../core/wire/bundle.ts';
+import { iptablesChainNames, iptablesEndpointChainName, nftablesChainNames } from '../core/kube-proxy/chain-names.ts';
+import type { ClusterFacts, PodFacts } from '../core/api/cluster-facts.ts';
+import type { NodeAnswer, NodeReportRecord } from '../core/wire/node-report.ts';
+import type { DesiredService } from '../core/api/service.ts';
+import type { EndpointStatus } from '../core/api/service-trace.ts';
 import { nodePlans } from '../test/cluster/topology.ts';
-import { parseDump, parseNftDump, probe, type DumpedNode, type NftObject } from '../test/core/dumped-node.ts';
-import { recordedCluster, recordedNode, recordedServices, requestOf } from '../test/core/recorded-proxy.ts';
+import { parseDump, parseNftDump, probe, type DumpedNode, type NftObject } from '../test/support/dumped-node.ts';
+import { recordedCluster, recordedNode, recordedServices, requestOf } from '../test/support/recorded-proxy.ts';
 import { rulesetFolder } from '../test/fixtures/rulesets/foreign.ts';
 import { currentRelease } from '../test/proxy/kube-proxy-releases.ts';
 

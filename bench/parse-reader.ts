@@ -3,11 +3,11 @@
  * argument: what iptables-save prints (whose rules are shown and let go), or what nft lists, as text or as JSON.
  */
 import { createReadStream } from 'node:fs';
-import type { NftRulesetTable } from '../core/nft-table.ts';
-import type { DumpParser } from '../core/parse/dump-lines.ts';
-import { IptablesSaveDump } from '../core/parse/iptables-save.ts';
-import { NftJsonParser } from '../core/parse/nft-ruleset.ts';
-import { NftTextParser } from '../core/parse/nft-text.ts';
+import type { NftRulesetTable } from '../core/nftables/table.ts';
+import type { DumpParser } from '../core/dump/lines.ts';
+import { IptablesSaveDump } from '../core/iptables/parse-save.ts';
+import { NftJsonParser } from '../core/nftables/parse-json.ts';
+import { NftTextParser } from '../core/nftables/parse-text.ts';
 
 async function read<Result>(dump: DumpParser<Result>): Promise<Result> {
   for await (const chunk of createReadStream('', { fd: 0 })) if (chunk instanceof Uint8Array) dump.push(chunk);

@@ -4,11 +4,11 @@
  * Usage: node bench/progress.ts [NODES] [TIMES]
  */
 import { readFileSync } from 'node:fs';
-import { parseBundle } from '../core/bundle.ts';
-import type { NodeAnswer } from '../core/node-report.ts';
-import { progressStatus } from '../core/progress-status.ts';
-import type { ServiceTraceStatus } from '../core/service-trace.ts';
-import { buildStatus } from '../core/status.ts';
+import { parseBundle } from '../core/wire/bundle.ts';
+import type { NodeAnswer } from '../core/wire/node-report.ts';
+import { progressStatus } from '../core/status/progress.ts';
+import type { ServiceTraceStatus } from '../core/api/service-trace.ts';
+import { buildStatus } from '../core/status/status.ts';
 
 const [nodes = 200, times = 31] = process.argv.slice(2).map(Number);
 const recorded = parseBundle(readFileSync(new URL('../test/fixtures/auth-service.svctrace', import.meta.url), 'utf8'));

@@ -8,7 +8,7 @@ import {
   iptablesEndpointChainName,
   nftablesChainNames,
   type ServicePortId,
-} from '../core/chain-names.ts';
+} from '../core/kube-proxy/chain-names.ts';
 
 export interface RulesetSize {
   readonly services: number;

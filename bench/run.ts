@@ -19,12 +19,12 @@ import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { NodeReportRecord } from '../core/node-report.ts';
-import type { ProbeRequest } from '../core/probe-request.ts';
-import { realCommands, type Commands } from '../probe/commands.ts';
-import { readLegacyBackend } from '../probe/read-iptables-legacy.ts';
-import { readNftBackend } from '../probe/read-iptables-nft.ts';
-import { readNftables } from '../probe/read-nftables.ts';
+import type { NodeReportRecord } from '../core/wire/node-report.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { realCommands, type Commands } from '../probe/io/commands.ts';
+import { readLegacyBackend } from '../probe/rules/read-iptables-legacy.ts';
+import { readNftBackend } from '../probe/rules/read-iptables-nft.ts';
+import { readNftables } from '../probe/rules/read-nftables.ts';
 import { kernelUnavailable } from '../test/kernel/namespace.ts';
 import { generatedService, iptablesRuleset, nftablesRuleset, nodeAddress } from './ruleset.ts';
 

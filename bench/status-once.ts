@@ -5,10 +5,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { parseBundle } from '../core/bundle.ts';
-import type { StatusInput } from '../core/status.ts';
-import { present } from '../core/present.ts';
-import { statusThread } from '../operator/status-thread.ts';
+import { parseBundle } from '../core/wire/bundle.ts';
+import type { StatusInput } from '../core/status/input.ts';
+import { present } from '../core/lib/present.ts';
+import { statusThread } from '../engine/status-thread.ts';
 
 function read(file: string): StatusInput {
   const { spec, desired, answers, cluster, nodeZones, recordedAt } = parseBundle(readFileSync(file, 'utf8'));

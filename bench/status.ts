@@ -14,10 +14,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import * as z from 'zod';
-import { commonOptions } from '../config/bundle-options.ts';
-import { printBundle } from '../core/bundle.ts';
+import { printBundle } from '../core/wire/bundle.ts';
+import { commonOptions } from '../scripts/bundle-options.ts';
 import { manyEndpoints, type ManyEndpointsMode } from './many-endpoints.ts';
+import * as z from 'zod';
 
 const measuredSchema = z.object({
   seconds: z.number(),

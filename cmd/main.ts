@@ -1,11 +1,11 @@
 /** kubectl svctrace: reads the command line, runs the command, and turns what became of it into an exit status. */
-import { parseCommandLine } from './command-line.ts';
-import { InterruptedError } from './errors.ts';
-import { exitStatusOfError } from './exit-status.ts';
-import type { Io } from './io.ts';
-import type { Request } from './request.ts';
-import { messageStream, textStream } from './streams.ts';
-import { reasonOf } from './one-line.ts';
+import { parseCommandLine } from './cli/command-line.ts';
+import { InterruptedError } from './cli/errors.ts';
+import { exitStatusOfError } from './cli/exit-status.ts';
+import type { Io } from './cli/io.ts';
+import type { Request } from './cli/request.ts';
+import { messageStream, textStream } from './cli/streams.ts';
+import { reasonOf } from './cli/one-line.ts';
 
 /** Each command is loaded when it is used: help and completion need no client, a table no TUI. */
 async function run(request: Request, io: Io): Promise<number> {
@@ -14,16 +14,16 @@ async function run(request: Request, io: Io): Promise<number> {
   };
   switch (request.command) {
     case 'trace': {
-      const { isLive, runLive } = await import('./live.ts');
-      return isLive(request, io) ? runLive(request, io) : (await import('./trace.ts')).runTrace(request, io);
+      const { isLive, runLive } = await import('./commands/live.ts');
+      return isLive(request, io) ? runLive(request, io) : (await import('./commands/trace.ts')).runTrace(request, io);
     }
     case 'record':
-      return (await import('./record.ts')).runRecord(request, io);
+      return (await import('./commands/record.ts')).runRecord(request, io);
     case 'install':
     case 'uninstall': {
       const [{ runInstall, runUninstall }, { connect }, { default: manifests }] = await Promise.all([
-        import('./install.ts'),
-        import('./client.ts'),
+        import('./commands/install.ts'),
+        import('./cluster/client.ts'),
         import('../config/install.yaml'),
       ]);
       const client = connect(request.flags, io.env, log);
@@ -32,31 +32,34 @@ async function run(request: Request, io: Io): Promise<number> {
         : runUninstall(request, io, manifests, client);
     }
     case 'status': {
-      const [{ runStatus }, { connect }] = await Promise.all([import('./status.ts'), import('./client.ts')]);
+      const [{ runStatus }, { connect }] = await Promise.all([
+        import('./commands/status.ts'),
+        import('./cluster/client.ts'),
+      ]);
       return runStatus(request, io, connect(request.flags, io.env, log));
     }
     case 'simulate':
-      return (await import('./simulate.ts')).runSimulate(request, io);
+      return (await import('./commands/simulate.ts')).runSimulate(request, io);
     case 'explain':
-      return (await import('./explain-service.ts')).runExplain(request, io);
+      return (await import('./commands/explain.ts')).runExplain(request, io);
     case 'diagram':
-      return (await import('./diagram.ts')).runDiagram(request, io);
+      return (await import('./commands/diagram.ts')).runDiagram(request, io);
     case 'report':
-      return (await import('./report.ts')).runReport(request, io);
+      return (await import('./commands/report.ts')).runReport(request, io);
     case 'dns':
-      return (await import('./dns.ts')).runDns(request, io);
+      return (await import('./commands/dns.ts')).runDns(request, io);
     case 'logs':
-      return (await import('./logs.ts')).runLogs(request, io);
+      return (await import('./commands/logs.ts')).runLogs(request, io);
     case 'capture':
-      return (await import('./capture.ts')).runCapture(request, io);
+      return (await import('./commands/capture.ts')).runCapture(request, io);
     case 'findings':
-      return (await import('./print-findings.ts')).runFindings(request, io);
+      return (await import('./commands/findings.ts')).runFindings(request, io);
     case 'version':
-      return (await import('./print-version.ts')).runVersion(request, io);
+      return (await import('./commands/version.ts')).runVersion(request, io);
     case 'completion':
-      return (await import('./completion.ts')).runCompletion(request, io);
+      return (await import('./commands/completion.ts')).runCompletion(request, io);
     case '__complete':
-      return (await import('./completion.ts')).runComplete(request, io);
+      return (await import('./commands/completion.ts')).runComplete(request, io);
   }
 }
 
@@ -119,7 +122,7 @@ async function tell(thrown: unknown, interruption: AbortSignal): Promise<number>
   let error: unknown = interruption.aborted ? interruption.reason : thrown;
   let status = exitStatusOfError(error);
   if (status === undefined) {
-    error = (await import('./explain.ts')).explainError(error);
+    error = (await import('./cluster/explain-error.ts')).explainError(error);
     status = exitStatusOfError(error);
   }
   if (error instanceof InterruptedError) return status ?? 1;

@@ -1,4 +1,4 @@
-/** The bundling gives a YAML file as its text (config/build.ts). */
+/** The bundling gives a YAML file as its text (scripts/build.ts). */
 declare module '*.yaml' {
   const text: string;
   export default text;

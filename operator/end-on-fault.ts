@@ -1,5 +1,5 @@
 /** What nobody handles is a fault of the program: it says so in one line, and ends, for its state is not known any more. */
-import { messageOf } from './api-error.ts';
+import { messageOf } from '../engine/api-error.ts';
 
 /** @param end called with the status to end with */
 export function endOnFault(program: string, write: (line: string) => void, end: (status: number) => void): void {

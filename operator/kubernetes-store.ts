@@ -1,13 +1,13 @@
 /** The ServiceTrace objects of a real cluster. */
 import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
-import { parseServiceTraceToWrite } from '../core/parse/service-trace.ts';
+import { parseServiceTraceToWrite } from '../core/api/parse-service-trace.ts';
 import {
   serviceTraceGroup as group,
   serviceTracePlural as plural,
   serviceTraceVersion as version,
   type ServiceTrace,
-} from '../core/service-trace.ts';
-import { messageOf, statusCodeOf } from './api-error.ts';
+} from '../core/api/service-trace.ts';
+import { messageOf, statusCodeOf } from '../engine/api-error.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
 
 /** `namespace/name`. */

@@ -6,11 +6,11 @@
 import { writeFile } from 'node:fs/promises';
 import type { OperatorLogger } from '@dot-i/k8s-operator';
 import * as z from 'zod';
-import { conntrackDetails } from '../core/conntrack-limit.ts';
+import { conntrackDetails } from '../core/status/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
-import { statusThread } from './status-thread.ts';
-import { createTraceEngine } from './trace-engine.ts';
+import { statusThread } from '../engine/status-thread.ts';
+import { createTraceEngine } from '../engine/trace-engine.ts';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 

@@ -1,10 +1,11 @@
 /** What has to be done for one ServiceTrace: level-based, so that doing it twice changes nothing. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { boundedText } from '../core/bounded-text.ts';
-import { plural } from '../core/plural.ts';
-import type { ServiceTrace, ServiceTraceStatus } from '../core/service-trace.ts';
-import { messageOf } from './api-error.ts';
-import { notReady, type TraceEngine } from './trace-engine.ts';
+import { boundedText } from '../core/lib/bounded-text.ts';
+import { plural } from '../core/lib/plural.ts';
+import type { ServiceTrace, ServiceTraceStatus } from '../core/api/service-trace.ts';
+import { messageOf } from '../engine/api-error.ts';
+import { notReady, type TraceEngine } from '../engine/trace-engine.ts';
+import { expiresAnnotation } from '../core/api/expiry.ts';
 
 /** The ServiceTrace objects of the cluster. */
 export interface TraceStore {
@@ -50,9 +51,6 @@ export interface ReconcileDeps {
   /** Ends the collection: nothing is written after that. */
   readonly signal?: AbortSignal;
 }
-
-/** A viewer renews this time, RFC 3339; past it the viewer is gone, and the trace it made goes too. */
-export const expiresAnnotation = 'svctrace.io/expires-at';
 
 const defaultIntervalMilliseconds = 10_000;
 /** How often a Service that is not there is looked at again, and, at first, nodes that do not answer. */
@@ -290,7 +288,7 @@ export interface TraceState {
 }
 
 /** A trace of mode Once that did its work for this generation. */
-export function isFinished({ spec, metadata, status }: TraceState): boolean {
+function isFinished({ spec, metadata, status }: TraceState): boolean {
   return (
     spec.mode !== 'Watch' &&
     status !== undefined &&

@@ -1,7 +1,7 @@
 /** A watch that goes on for ever: resumed from where it broke, begun anew where the API server no longer knows that place. */
 import { Watch, type KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
-import { pauseAfter } from './back-off.ts';
+import { pauseAfter } from '../engine/back-off.ts';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';

@@ -7,18 +7,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
 import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
-import { plural } from '../core/plural.ts';
+import { plural } from '../core/lib/plural.ts';
 import {
   serviceTraceGroup,
   serviceTracePlural,
   serviceTraceVersion,
   type ServiceTrace,
-} from '../core/service-trace.ts';
-import { messageOf } from './api-error.ts';
+} from '../core/api/service-trace.ts';
+import { messageOf } from '../engine/api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';
 import { reconcile } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
-import type { TraceEngine } from './trace-engine.ts';
+import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceIndex } from './trace-index.ts';
 import { WorkQueue } from './work-queue.ts';
 

@@ -3,7 +3,7 @@
  * a failure with a growing pause, as client-go's util/workqueue does it; and fair: the groups of keys take turns, and in
  * a group those keys that are asked for once take turns with those that come back (docs/decisions/021, 081).
  */
-import { pauseAfter } from './back-off.ts';
+import { pauseAfter } from '../engine/back-off.ts';
 
 export interface WorkQueueOptions {
   /** Keys that are worked on at the same time. */

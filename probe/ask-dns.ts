@@ -1,12 +1,12 @@
 /** Asks the cluster's DNS for a Service's names, from the node: by way of the DNS Service, and each of its servers directly. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isNotUnderstood, isWord } from '../core/dns-answers.ts';
-import pLimit from 'p-limit';
-import type { RecordOf } from '../core/node-report.ts';
-import type { ProbeRequest } from '../core/probe-request.ts';
-import type { Emit } from './emit.ts';
+import { isNotUnderstood, isWord } from '../core/dns/answers.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import type { Emit } from './io/emit.ts';
 import { queryDns, type DnsReply } from './query-dns.ts';
+import pLimit from 'p-limit';
 
 type DnsRequest = NonNullable<ProbeRequest['collect']['dns']>;
 type Server = Pick<RecordOf<'dnsAnswer'>, 'server' | 'port' | 'role'>;

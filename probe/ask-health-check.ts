@@ -1,8 +1,8 @@
 /** Asks a Service's healthCheckNodePort as a load balancer would, from the node itself. */
 import * as z from 'zod';
-import { hostPort } from '../core/address.ts';
-import type { RecordOf } from '../core/node-report.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
+import { hostPort } from '../core/net/address.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import type { ProbeRequestService } from '../core/wire/probe-request.ts';
 
 const timeoutMilliseconds = 1000;
 /** kube-proxy listens on all addresses, or where nodePortAddresses chooses, on some of the node's. */

@@ -1,6 +1,6 @@
 /** Asks kube-proxy for its mode, configuration, health and metrics on the node's loopback interface. */
-import type { RecordOf } from '../core/node-report.ts';
-import { relevantMetrics } from '../core/parse/kube-proxy-metrics.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import { relevantMetrics } from '../core/kube-proxy/metrics.ts';
 
 /** A kube-proxy that does not answer within this time is told as one that hangs: a node under load is given some. */
 const timeoutMilliseconds = 5000;

@@ -1,9 +1,9 @@
 /** The verb `capture`: packets of one Service, by dumpcap, for a bounded time and size (docs/decisions/063). */
 import { readFile } from 'node:fs/promises';
-import type { CaptureRecord } from '../core/capture-record.ts';
-import { captureFilter, type CaptureRequest } from '../core/capture-request.ts';
-import { createPcapReader } from '../core/parse/pcap-stream.ts';
-import { startProgram } from './commands.ts';
+import type { CaptureRecord } from '../core/capture/record.ts';
+import { captureFilter, type CaptureRequest } from '../core/capture/request.ts';
+import { createPcapReader } from '../core/capture/pcap-stream.ts';
+import { startProgram } from './io/commands.ts';
 import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing: what went wrong stands in the last record. */

@@ -4,14 +4,14 @@
  * saw each packet, says after it who was connected to. Nothing is sent over a connection before that, and nothing is told
  * of one that went elsewhere.
  */
-import { addressSet, hostPort, isSameTarget, reachableAddresses } from '../core/address.ts';
-import type { NodeReport, NodeReportRecord } from '../core/node-report.ts';
-import { parseConntrackLine } from '../core/parse/conntrack.ts';
-import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
-import { rulesOfReport } from '../core/report-rules.ts';
-import { familyOf } from '../core/service.ts';
-import type { Commands } from './commands.ts';
-import type { Emit } from './emit.ts';
+import { addressSet, hostPort, isSameTarget, reachableAddresses } from '../core/net/address.ts';
+import type { NodeReport, NodeReportRecord } from '../core/wire/node-report.ts';
+import { parseConntrackLine } from '../core/conntrack/parse-entry.ts';
+import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-request.ts';
+import { rulesOfReport } from '../core/program/report-rules.ts';
+import { familyOf } from '../core/net/family.ts';
+import type { Commands } from './io/commands.ts';
+import type { Emit } from './io/emit.ts';
 import {
   tryConnections,
   type ConnectRequest,

@@ -1,22 +1,22 @@
 /** One run of a probe: reads what a request asks for, and emits the records of a report as they come. */
 import { release } from 'node:os';
-import { parseProxyMode } from '../core/parse/kube-proxy.ts';
-import type { ProbeRequest } from '../core/probe-request.ts';
-import { reachableAddresses } from '../core/address.ts';
+import { parseProxyMode } from '../core/kube-proxy/health.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { reachableAddresses } from '../core/net/address.ts';
 import { askDns } from './ask-dns.ts';
 import { askHealthCheck } from './ask-health-check.ts';
 import { askKubeProxy } from './ask-kube-proxy.ts';
 import { connectChecked } from './checked-connections.ts';
-import type { Commands } from './commands.ts';
+import type { Commands } from './io/commands.ts';
 import { readConntrack } from './read-conntrack.ts';
 import { emitStatistics, readConntrackStatistics } from './read-conntrack-statistics.ts';
-import type { Emit } from './emit.ts';
+import type { Emit } from './io/emit.ts';
 import { readInterfaces, readLocalAddresses } from './read-interfaces.ts';
-import { readOtherModes } from './read-other-modes.ts';
-import { readRules } from './read-rules.ts';
+import { readOtherModes } from './rules/read-other-modes.ts';
+import { readRules } from './rules/read-rules.ts';
 import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
-import { readTables } from './read-tables.ts';
+import { readTables } from './rules/read-tables.ts';
 import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */

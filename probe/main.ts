@@ -6,11 +6,11 @@
  */
 import { createInterface } from 'node:readline';
 import type { ZodType } from 'zod';
-import { captureRequestSchema } from '../core/capture-request.ts';
-import { probeRequestSchema } from '../core/probe-request.ts';
+import { captureRequestSchema } from '../core/capture/request.ts';
+import { probeRequestSchema } from '../core/wire/probe-request.ts';
 import { capture } from './capture.ts';
 import { collect } from './collect.ts';
-import { realCommands } from './commands.ts';
+import { realCommands } from './io/commands.ts';
 import { version } from './version.ts';
 
 class BadRequestError extends Error {}

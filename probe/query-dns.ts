@@ -6,8 +6,8 @@ import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { createConnection } from 'node:net';
 import { decode, encode, type Answer, type Packet } from 'dns-packet';
-import type { DnsQuestion } from '../core/dns-names.ts';
-import type { RecordOf } from '../core/node-report.ts';
+import type { DnsQuestion } from '../core/dns/names.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
 
 export type DnsReply = Pick<RecordOf<'dnsAnswer'>, 'answers' | 'alias' | 'responseCode' | 'error'>;
 

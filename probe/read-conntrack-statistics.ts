@@ -1,8 +1,8 @@
 /** Reads what the kernel counted of connection tracking. */
 import { readFile } from 'node:fs/promises';
-import { parseConntrackStatistics } from '../core/parse/conntrack-statistics.ts';
-import type { Commands } from './commands.ts';
-import type { Emit } from './emit.ts';
+import { parseConntrackStatistics } from '../core/conntrack/statistics.ts';
+import type { Commands } from './io/commands.ts';
+import type { Emit } from './io/emit.ts';
 
 export interface StatisticsReading {
   readonly source: string;

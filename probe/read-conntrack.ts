@@ -1,14 +1,14 @@
 /** Counts, and lists where that is asked for, the conntrack entries of Services. */
 import { readFile } from 'node:fs/promises';
-import { isSameAddress } from '../core/address.ts';
-import type { RecordOf } from '../core/node-report.ts';
-import { parseConntrackLine, type ConntrackEntry } from '../core/parse/conntrack.ts';
-import { present } from '../core/present.ts';
-import type { ProbeRequest, ProbeRequestService } from '../core/probe-request.ts';
-import { familyOf, type Family } from '../core/service.ts';
-import type { Commands } from './commands.ts';
-import type { Emit } from './emit.ts';
-import { provenAddresses } from './service-selector.ts';
+import { isSameAddress } from '../core/net/address.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import { parseConntrackLine, type ConntrackEntry } from '../core/conntrack/parse-entry.ts';
+import { present } from '../core/lib/present.ts';
+import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-request.ts';
+import { familyOf, type Family } from '../core/net/family.ts';
+import type { Commands } from './io/commands.ts';
+import type { Emit } from './io/emit.ts';
+import { provenAddresses } from './rules/service-selector.ts';
 
 type Group = RecordOf<'conntrack'>['groups'][number];
 type OtherPort = NonNullable<RecordOf<'conntrack'>['otherPorts']>[number];

@@ -1,11 +1,11 @@
 /** Reads the node's interfaces, also those that are down, and which of a Service's addresses are the node's own. */
 import { access, readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { comparableAddress } from '../core/address.ts';
-import type { RecordOf } from '../core/node-report.ts';
-import { parseIfInet6, parseLocalAddresses } from '../core/parse/proc-addresses.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
-import type { Emit } from './emit.ts';
+import { comparableAddress } from '../core/net/address.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import { parseIfInet6, parseLocalAddresses } from '../core/proc/addresses.ts';
+import type { ProbeRequestService } from '../core/wire/probe-request.ts';
+import type { Emit } from './io/emit.ts';
 import { readSysctl } from './read-system.ts';
 
 type Interface = RecordOf<'interfaces'>['interfaces'][number];

@@ -2,10 +2,10 @@
 import { createReadStream } from 'node:fs';
 import { endianness } from 'node:os';
 import { createInterface } from 'node:readline';
-import type { RecordOf } from '../core/node-report.ts';
-import { parseListeningSocket } from '../core/parse/proc-sockets.ts';
-import type { ProbeRequestService } from '../core/probe-request.ts';
-import type { Emit } from './emit.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import { parseListeningSocket } from '../core/proc/sockets.ts';
+import type { ProbeRequestService } from '../core/wire/probe-request.ts';
+import type { Emit } from './io/emit.ts';
 
 type Listening = RecordOf<'sockets'>['listening'][number];
 

@@ -1,7 +1,7 @@
 /** Reads the kernel settings that a Service's packets depend on, from /proc/sys: reading them needs no capability. */
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname } from 'node:os';
-import type { Emit } from './emit.ts';
+import type { Emit } from './io/emit.ts';
 
 /** By their path below /proc/sys. Those of a module that is not loaded are not there. */
 const sysctlPaths = [

@@ -2,10 +2,10 @@
 import { createSocket } from 'node:dgram';
 import { createConnection } from 'node:net';
 import pLimit from 'p-limit';
-import { hostPort } from '../core/address.ts';
-import type { RecordOf } from '../core/node-report.ts';
-import type { ProbeRequest } from '../core/probe-request.ts';
-import type { Emit } from './emit.ts';
+import { hostPort } from '../core/net/address.ts';
+import type { RecordOf } from '../core/wire/node-report.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import type { Emit } from './io/emit.ts';
 
 export type ConnectRequest = NonNullable<ProbeRequest['collect']['connect']>;
 export type Target = ConnectRequest['targets'][number];

@@ -1,4 +1,4 @@
-/** Set by the bundling (config/build.ts). */
+/** Set by the bundling (scripts/build.ts). */
 declare const SVCTRACE_VERSION: string | undefined;
 
 /** The version of the bundle; `development` where the sources run as they are. */

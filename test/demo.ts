@@ -37,7 +37,7 @@ function prepare(): readonly string[] {
 function replay(missing: readonly string[]): number {
   say(`The demo's cluster cannot run here: it needs ${missing.join('; ')}.`);
   say('Instead, this is a trace that was recorded on such a cluster (test/fixtures/auth-service.svctrace):');
-  run(process.execPath, ['config/build.ts']);
+  run(process.execPath, ['scripts/build.ts']);
   return run('dist/kubectl-svctrace', ['auth-service', '--bundle', recorded]);
 }
 

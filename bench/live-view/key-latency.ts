@@ -6,13 +6,13 @@
 import { createElement } from 'react';
 import { render } from 'ink';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
-import type { TraceEvent, TraceSource } from '../../cmd/source.ts';
-import { loadExplainers } from '../../cmd/views/explainers.ts';
+import type { TraceEvent, TraceSource } from '../../cmd/sources/source.ts';
+import { loadExplainers } from '../../cmd/views/state/explainers.ts';
 import { LiveApp } from '../../cmd/views/live-app.tsx';
 import { renderOptions } from '../../cmd/views/show.tsx';
-import { createTheme } from '../../cmd/views/theme.ts';
-import { fakeTerminal } from '../../test/cmd/fake-terminal.ts';
-import type { ServiceTrace } from '../../core/service-trace.ts';
+import { createTheme } from '../../cmd/views/state/theme.ts';
+import { fakeTerminal } from '../../test/support/fake-terminal.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { largeTrace } from './large-trace.ts';
 
 const [up, down, pageDown, enter, escape, backspace] = ['\u001b[A', '\u001b[B', '\u001b[6~', '\r', '\u001b', '\u007f'];

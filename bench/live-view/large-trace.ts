@@ -1,4 +1,4 @@
-/** A trace past what one object may hold (core/bound-status.ts): 1,000 nodes and 5,000 endpoints, with everything that the views show. */
+/** A trace past what one object may hold (core/status/bound.ts): 1,000 nodes and 5,000 endpoints, with everything that the views show. */
 import type {
   ChainStatus,
   ConntrackEntryStatus,
@@ -6,7 +6,7 @@ import type {
   FindingStatus,
   NodeStatus,
   ServiceTrace,
-} from '../../core/service-trace.ts';
+} from '../../core/api/service-trace.ts';
 
 const nodeCount = 1000;
 const endpointCount = 5000;

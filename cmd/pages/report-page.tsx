@@ -2,18 +2,18 @@
 import { createHash } from 'node:crypto';
 import { Fragment, type ReactElement, type ReactNode } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
-import { hostPort } from '../../core/address.ts';
+import { hostPort } from '../../core/net/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
 import type { Journey } from '../../core/explain/follow-client.ts';
-import { plural } from '../../core/plural.ts';
-import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/service-trace.ts';
-import { twinsText } from '../node-programs.ts';
-import { pathsOf } from '../path-table.ts';
-import { visible } from '../printers/visible.ts';
+import { plural } from '../../core/lib/plural.ts';
+import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/api/service-trace.ts';
+import { twinsText } from '../tables/node-programs.ts';
+import { pathsOf } from '../tables/path-table.ts';
+import { visible } from '../cli/visible.ts';
 import { commandPrompt } from '../printers/table.ts';
 import { factsOf, hooksText, journeyFacts, journeyTitle, notKnown } from '../printers/explanation.ts';
-import type { ProgramContent, ReportContent } from '../report-content.ts';
+import type { ProgramContent, ReportContent } from './report-content.ts';
 import {
   comparisonSummary,
   comparisonTable,
@@ -34,10 +34,17 @@ import {
   targetsSummed,
   verdictCell,
   type ResultTable,
-} from '../result-tables.ts';
-import { marks, type Cell, type Tone } from '../tone.ts';
+} from '../tables/result-tables.ts';
+import { marks, type Cell, type Tone } from '../tables/tone.ts';
 import { pathText } from '../views/header-lines.ts';
-import { omittedEntriesText, ageText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
+import {
+  ageText,
+  conditionCell,
+  noFindingCell,
+  percentText,
+  severityTones,
+  omittedEntriesText,
+} from '../tables/words.ts';
 import { reportStyle } from './report-style.ts';
 
 /** Tables with more rows are folded on a screen. */

@@ -1,7 +1,7 @@
 /** --watch after the first table: a line for each change, as kubectl prints a line for each object that changed. */
-import type { StatusChange } from '../../core/status-changes.ts';
-import { marks, type Tone } from '../tone.ts';
-import type { Paint } from './paint.ts';
+import type { StatusChange } from '../../core/status/changes.ts';
+import { marks, type Tone } from '../tables/tone.ts';
+import type { Paint } from '../tables/paint.ts';
 
 interface LineOptions {
   readonly paint: Paint;

@@ -1,8 +1,8 @@
 /** What EndpointSlices, pods, nodes' rules and conntrack say against each other, and the nodes that differ from their peers. */
-import type { ComparisonStatus } from '../../core/service-trace.ts';
-import { comparisonSummary, comparisonTable, outlierLines } from '../result-tables.ts';
-import { printColumns } from './columns.ts';
-import type { Paint } from './paint.ts';
+import type { ComparisonStatus } from '../../core/api/service-trace.ts';
+import { comparisonSummary, comparisonTable, outlierLines } from '../tables/result-tables.ts';
+import { printColumns } from '../tables/columns.ts';
+import type { Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
 
 /** Empty where there is nothing to compare. */

@@ -2,8 +2,8 @@
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
 import { layers, type Diagram, type DiagramArrow, type DiagramBox } from '../../core/diagram/diagram.ts';
-import type { Tone } from '../tone.ts';
-import type { Paint } from './paint.ts';
+import type { Tone } from '../tables/tone.ts';
+import type { Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
 
 export interface DiagramTextOptions {

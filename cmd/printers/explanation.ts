@@ -7,9 +7,9 @@ import {
   type RuleExplanation,
 } from '../../core/explain/explain-program.ts';
 import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
-import { plural } from '../../core/plural.ts';
-import { percentText } from '../words.ts';
-import type { Paint } from './paint.ts';
+import { plural } from '../../core/lib/plural.ts';
+import { percentText } from '../tables/words.ts';
+import type { Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
 
 interface TextOptions {

@@ -1,6 +1,6 @@
 /** A colour for each pod of a log; red is left to errors, and the name stands beside it. */
 import { styleText } from 'node:util';
-import { paintIndex, type Palette } from './paint.ts';
+import { paintIndex, type Palette } from '../tables/paint.ts';
 
 /** Without red, and without the bright ones, which light terminals swallow. */
 const named = ['cyan', 'magenta', 'blue', 'green', 'yellow'] as const;

@@ -1,6 +1,6 @@
 /** -o mermaid, dot and svg: the picture in a language that other programs draw. */
 import type { Diagram } from '../../core/diagram/diagram.ts';
-import type { PictureFormat } from '../request.ts';
+import type { PictureFormat } from '../cli/request.ts';
 
 /** Each printer is loaded when it is asked for: the layout of SVG is needed for SVG alone. */
 export async function printPicture(diagram: Diagram, format: PictureFormat): Promise<string> {

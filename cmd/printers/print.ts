@@ -1,10 +1,10 @@
 /** One trace in the format that the user chose. */
-import { serviceTraceGroup, type ServiceTrace } from '../../core/service-trace.ts';
-import { jsonText, yamlText } from '../output.ts';
-import type { TextFormat } from '../request.ts';
-import { createPaint } from './paint.ts';
+import { serviceTraceGroup, type ServiceTrace } from '../../core/api/service-trace.ts';
+import { jsonText, yamlText } from '../cli/output.ts';
+import type { TextFormat } from '../cli/request.ts';
+import { createPaint } from '../tables/paint.ts';
 import { printTable } from './table.ts';
-import { visible, visibleText } from './visible.ts';
+import { visible, visibleText } from '../cli/visible.ts';
 
 export interface PrintOptions {
   readonly width: number;

@@ -1,14 +1,14 @@
 /** -o table and -o wide: one trace as text, from the whole to the detail. */
-import { hostPort } from '../../core/address.ts';
+import { hostPort } from '../../core/net/address.ts';
 import type {
   CommandStatus,
   FindingStatus,
   ServiceTrace,
   ServiceTraceStatus,
   WalkStatus,
-} from '../../core/service-trace.ts';
-import { plural } from '../../core/plural.ts';
-import { pathsOf, type Path } from '../path-table.ts';
+} from '../../core/api/service-trace.ts';
+import { plural } from '../../core/lib/plural.ts';
+import { pathsOf, type Path } from '../tables/path-table.ts';
 import {
   connectionsTable,
   conntrackEntries,
@@ -26,11 +26,18 @@ import {
   targetsByNode,
   targetsSummed,
   untriedEnd,
-} from '../result-tables.ts';
-import { omittedEntriesText, bytesText, conditionCell, noFindingCell, percentText, severityTones } from '../words.ts';
+} from '../tables/result-tables.ts';
+import {
+  omittedEntriesText,
+  bytesText,
+  conditionCell,
+  noFindingCell,
+  percentText,
+  severityTones,
+} from '../tables/words.ts';
 import { comparisonLines } from './comparison.ts';
-import { fits, printColumns } from './columns.ts';
-import { paintCell, type Paint } from './paint.ts';
+import { fits, printColumns } from '../tables/columns.ts';
+import { paintCell, type Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
 
 export interface TableOptions {

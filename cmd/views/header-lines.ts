@@ -1,15 +1,15 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
-import type { ServiceStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
-import stringWidth from 'string-width';
-import { oncePer } from '../../core/once-per.ts';
-import { plural } from '../../core/plural.ts';
-import { untriedOf } from '../../core/untried.ts';
-import { paintCell } from '../printers/paint.ts';
+import type { ServiceStatus, ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import { oncePer } from '../../core/lib/once-per.ts';
+import { plural } from '../../core/lib/plural.ts';
+import { untriedOf } from '../../core/status/untried.ts';
+import { paintCell } from '../tables/paint.ts';
 import { wrapped } from '../printers/wrapped.ts';
-import { cell, type Cell } from '../tone.ts';
-import { ageText, conditionCell, endpointsText, portText } from '../words.ts';
-import type { LiveState } from './live-state.ts';
-import type { Theme } from './theme.ts';
+import { cell, type Cell } from '../tables/tone.ts';
+import { ageText, conditionCell, endpointsText, portText } from '../tables/words.ts';
+import type { LiveState } from './state/live-state.ts';
+import type { Theme } from './state/theme.ts';
+import stringWidth from 'string-width';
 
 /** All below the title line, painted, none longer than `width`: the path, the conditions, and what is wrong or waited for. */
 export function headerLines(state: LiveState, theme: Theme, width: number): string[] {

@@ -1,11 +1,11 @@
 /** Service and freshness, then what `headerLines` says. */
 import { Box, Text } from 'ink';
 import type { ReactElement } from 'react';
-import { paintCell } from '../printers/paint.ts';
+import { paintCell } from '../tables/paint.ts';
 import { connectionText } from './header-lines.ts';
 import { Line } from './line.tsx';
-import type { LiveState } from './live-state.ts';
-import type { Theme } from './theme.ts';
+import type { LiveState } from './state/live-state.ts';
+import type { Theme } from './state/theme.ts';
 
 export function Header({
   state,

@@ -3,7 +3,7 @@ import { Box } from 'ink';
 import type { ReactElement } from 'react';
 import { keyHelp } from './keys.ts';
 import { Line } from './line.tsx';
-import type { Theme } from './theme.ts';
+import type { Theme } from './state/theme.ts';
 
 export function Help({ theme }: { readonly theme: Theme }): ReactElement {
   const room = Math.max(...keyHelp.map(([keys]) => keys.length));

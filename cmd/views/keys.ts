@@ -1,6 +1,6 @@
 /** Keys to named actions. */
 import type { Key } from 'ink';
-import { views, type LiveAction, type View } from './live-state.ts';
+import { views, type LiveAction, type View } from './state/live-state.ts';
 
 /** What a key asks for; how far a pane goes, and what a row means, the view knows. */
 export type KeyAction =

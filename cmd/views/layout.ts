@@ -1,6 +1,6 @@
 /** How the lines of the screen are shared out. */
 import { wrapped } from '../printers/wrapped.ts';
-import { nodesOf, type LiveState } from './live-state.ts';
+import { nodesOf, type LiveState } from './state/live-state.ts';
 
 export interface Size {
   readonly columns: number;

@@ -1,10 +1,10 @@
 /** One line of the screen that never becomes two. */
 import { Text } from 'ink';
 import type { ReactElement } from 'react';
-import { ownLine } from '../printers/visible.ts';
-import { paintCell } from '../printers/paint.ts';
-import type { Cell } from '../tone.ts';
-import type { Theme } from './theme.ts';
+import { ownLine } from '../cli/visible.ts';
+import { paintCell } from '../tables/paint.ts';
+import type { Cell } from '../tables/tone.ts';
+import type { Theme } from './state/theme.ts';
 
 export function Line({ text }: { readonly text: string }): ReactElement {
   // An empty text would take no line.

@@ -1,8 +1,8 @@
 /** The live view with its source and its keys. */
 import { useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, useRef, type ReactElement } from 'react';
-import type { TraceSource } from '../source.ts';
-import type { Body, RowMeaning } from './body.ts';
+import type { TraceSource } from '../sources/source.ts';
+import type { Body, RowMeaning } from './bodies/body.ts';
 import { headerLines } from './header-lines.ts';
 import { actionOf, pressesOf, type KeyAction, type Pressed } from './keys.ts';
 import { layOut } from './layout.ts';
@@ -15,12 +15,12 @@ import {
   type LiveAction,
   type LiveStart,
   type LiveState,
-} from './live-state.ts';
+} from './state/live-state.ts';
 import { matchCommands } from './palette.ts';
 import { createIntake } from './result-intake.ts';
-import type { Theme } from './theme.ts';
+import type { Theme } from './state/theme.ts';
 import { visibleSource } from './visible-source.ts';
-import { reasonOf } from '../one-line.ts';
+import { reasonOf } from '../cli/one-line.ts';
 
 export interface LiveAppProps {
   readonly source: TraceSource;
@@ -88,7 +88,7 @@ export function LiveApp({ source: given, theme, copy, start }: LiveAppProps): Re
       },
       (error: unknown) => {
         // Loaded where it is needed: the first frame does not wait for it.
-        void import('../explain.ts').then(({ explainError }) => {
+        void import('../cluster/explain-error.ts').then(({ explainError }) => {
           dispatch({ type: 'say', text: textOf(explainError(error)) });
         });
       },

@@ -1,20 +1,21 @@
 /** The whole screen of the live view, from a state: no keys, no cluster. */
 import { Box } from 'ink';
 import { useMemo, type ReactElement } from 'react';
-import type { ServiceTraceStatus } from '../../core/service-trace.ts';
-import { isAllKnown } from '../words.ts';
-import { bodyOf, type Body } from './body.ts';
+import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import { isAllKnown } from '../tables/words.ts';
+import type { Body } from './bodies/body.ts';
+import { bodyOf } from './bodies/all.ts';
 import { Header } from './header.tsx';
 import { Help } from './help.tsx';
 import { footerOf } from './keys.ts';
 import { answerLines, layOut, type Size } from './layout.ts';
 import { Line } from './line.tsx';
-import { cursorOf, filterOf, indexOfSelected, windowStart, type LiveState } from './live-state.ts';
+import { cursorOf, filterOf, indexOfSelected, windowStart, type LiveState } from './state/live-state.ts';
 import { NodeTable } from './node-table.tsx';
 import { matchCommands } from './palette.ts';
 import { TabBar } from './tab-bar.tsx';
-import type { Theme } from './theme.ts';
-import { plural } from '../../core/plural.ts';
+import type { Theme } from './state/theme.ts';
+import { plural } from '../../core/lib/plural.ts';
 
 /** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
 export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {

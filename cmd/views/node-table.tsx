@@ -2,12 +2,12 @@
 import { Box } from 'ink';
 import { useMemo, type ReactElement } from 'react';
 import stringWidth from 'string-width';
-import { nodeColumns, nodeRow } from '../node-row.ts';
-import { printColumns, type Column } from '../printers/columns.ts';
-import type { ServiceTrace } from '../../core/service-trace.ts';
+import { nodeColumns, nodeRow } from '../tables/node-row.ts';
+import { printColumns, type Column } from '../tables/columns.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { Line } from './line.tsx';
-import { windowStart } from './live-state.ts';
-import type { Theme } from './theme.ts';
+import { windowStart } from './state/live-state.ts';
+import type { Theme } from './state/theme.ts';
 
 export interface NodeTableProps {
   readonly trace: ServiceTrace;

@@ -1,8 +1,8 @@
 /** The commands that `:` offers, found by any of their letters. */
 import fuzzysort from 'fuzzysort';
 import type { KeyAction } from './keys.ts';
-import { nodesOf, views, type LiveState } from './live-state.ts';
-import { nodeSorts } from './node-order.ts';
+import { nodesOf, views, type LiveState } from './state/live-state.ts';
+import { nodeSorts } from './state/node-order.ts';
 
 export interface PaletteCommand {
   readonly name: string;

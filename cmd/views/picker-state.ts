@@ -1,6 +1,6 @@
 /** The choice of a Service: what is typed, what matches, which is chosen. */
 import fuzzysort from 'fuzzysort';
-import type { ServiceChoice } from '../service-list.ts';
+import type { ServiceChoice } from './service-choices.ts';
 
 export interface ListedServices {
   /** That is listed where not all are. */
@@ -65,6 +65,6 @@ export function matching({ services = [], typed }: Pick<PickerState, 'services' 
     .map(({ obj }) => obj);
 }
 
-export function keyOf(service: ServiceChoice | undefined): string {
+function keyOf(service: ServiceChoice | undefined): string {
   return service === undefined ? '' : `${service.namespace}/${service.name}`;
 }

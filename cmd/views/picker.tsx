@@ -1,18 +1,18 @@
 /** Which Service? A list that is searched by typing, with each one's health at a glance. */
 import { Box, useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, type ReactElement } from 'react';
-import type { Column } from '../printers/columns.ts';
-import { visible, visibleText } from '../printers/visible.ts';
+import type { Column } from '../tables/columns.ts';
+import { visible, visibleText } from '../cli/visible.ts';
 import { wrapped } from '../printers/wrapped.ts';
-import { healthCell, type ServiceChoice } from '../service-list.ts';
-import { cell } from '../tone.ts';
-import { lazyRows, lazyTable } from './lazy-table.ts';
+import { healthCell, type ServiceChoice } from './service-choices.ts';
+import { cell } from '../tables/tone.ts';
+import { lazyRows, lazyTable } from './state/lazy-table.ts';
 import type { Size } from './layout.ts';
 import { Line } from './line.tsx';
-import { windowStart } from './live-state.ts';
+import { windowStart } from './state/live-state.ts';
 import { matching, reducePicker, type ListedServices, type PickerState } from './picker-state.ts';
-import type { Theme } from './theme.ts';
-import { reasonOf } from '../one-line.ts';
+import type { Theme } from './state/theme.ts';
+import { reasonOf } from '../cli/one-line.ts';
 
 export interface PickerProps {
   readonly isEverywhere: boolean;

@@ -3,15 +3,15 @@
  * out: that is done in pieces, between which keys are taken, and the result is shown when all that the views ask of it
  * is known. Until then, the one before it is.
  */
-import { endpointsByAddress } from '../../core/endpoints-by-address.ts';
-import type { Pieces } from '../../core/pieces.ts';
-import type { ServiceTrace } from '../../core/service-trace.ts';
-import { driftOf } from '../node-row.ts';
-import type { TraceEvent } from '../source.ts';
-import { comparing, nothingShown, type Comparison, type Shown } from './comparison.ts';
-import { explainerOf } from './explainers.ts';
-import { troubleOf } from './node-order.ts';
-import { growTree } from './rules-tree.ts';
+import { endpointsByAddress } from '../../core/api/endpoints-by-address.ts';
+import type { Pieces } from '../../core/lib/pieces.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
+import { driftOf } from '../tables/node-row.ts';
+import type { TraceEvent } from '../sources/source.ts';
+import { comparing, nothingShown, type Comparison, type Shown } from './state/comparison.ts';
+import { explainerOf } from './state/explainers.ts';
+import { troubleOf } from './state/node-order.ts';
+import { growTree } from './state/rules-tree.ts';
 
 /** In milliseconds: a key that waits for a piece still has most of a frame for its own answer. */
 const longestPiece = 3;

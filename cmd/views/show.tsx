@@ -1,13 +1,13 @@
 /** Draws the live view on the terminal's other screen, and gives the terminal back on every way out. */
 import { render } from 'ink';
 import type { ReactElement } from 'react';
-import { paletteOf } from '../printers/paint.ts';
-import type { ServiceChoice } from '../service-list.ts';
-import type { TraceSource } from '../source.ts';
+import { paletteOf } from '../tables/paint.ts';
+import type { ServiceChoice } from './service-choices.ts';
+import type { TraceSource } from '../sources/source.ts';
 import { copySequence } from './clipboard.ts';
 import { LiveApp, type LiveAppProps } from './live-app.tsx';
 import { Picker, type PickerProps } from './picker.tsx';
-import { createTheme, type Theme } from './theme.ts';
+import { createTheme, type Theme } from './state/theme.ts';
 
 const homeAndErase = '\u001b[H\u001b[2J';
 

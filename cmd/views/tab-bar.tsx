@@ -1,10 +1,10 @@
 /** The names of the views; the one that is shown is in brackets. */
 import stringWidth from 'string-width';
 import type { ReactElement } from 'react';
-import { cell, type Cell } from '../tone.ts';
+import { cell, type Cell } from '../tables/tone.ts';
 import { CellLine } from './line.tsx';
-import { views, type View } from './live-state.ts';
-import type { Theme } from './theme.ts';
+import { views, type View } from './state/live-state.ts';
+import type { Theme } from './state/theme.ts';
 
 export interface TabBarProps {
   readonly shown: View;

@@ -1,6 +1,6 @@
 /** What a source says, as the live view may show it. */
-import { visible, visibleText } from '../printers/visible.ts';
-import type { TraceSource } from '../source.ts';
+import { visible, visibleText } from '../cli/visible.ts';
+import type { TraceSource } from '../sources/source.ts';
 
 /** The same source, in whose events every text is one visible line. */
 export function visibleSource(source: TraceSource): TraceSource {

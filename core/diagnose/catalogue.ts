@@ -1,5 +1,5 @@
 /** Every kind of finding, in the order in which they are decided and shown. */
-import type { FindingKind } from './finding.ts';
+import type { FindingKind } from './checks/finding.ts';
 import { ctDrop } from './findings/ct-drop.ts';
 import { ctFull } from './findings/ct-full.ts';
 import { ctIpReused } from './findings/ct-ip-reused.ts';

@@ -1,8 +1,8 @@
 /** Asks every kind of finding of the catalogue for what it finds. */
-import type { FindingStatus } from '../service-trace.ts';
+import type { FindingStatus } from '../api/service-trace.ts';
 import { catalogue } from './catalogue.ts';
+import type { Facts, FindingKind, Occurrence, Severity } from './checks/finding.ts';
 import { dataTruncated } from './findings/data-truncated.ts';
-import type { Facts, FindingKind, Occurrence, Severity } from './finding.ts';
 
 const rank: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
 

@@ -1,6 +1,6 @@
 /** From a trace's status to its picture. */
-import { hostPort } from '../address.ts';
-import { iptablesChainNames } from '../chain-names.ts';
+import { hostPort } from '../net/address.ts';
+import { iptablesChainNames } from '../kube-proxy/chain-names.ts';
 import type {
   ChainStatus,
   DnatTargetStatus,
@@ -10,12 +10,12 @@ import type {
   NodeStatus,
   ProgramStatus,
   ServiceTraceStatus,
-} from '../service-trace.ts';
-import { parseIptablesRule } from '../parse/iptables-rules.ts';
+} from '../api/service-trace.ts';
+import { parseIptablesRule } from '../iptables/parse-rule.ts';
 import { percent } from '../explain/sentence.ts';
 import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
-import { plural } from '../plural.ts';
-import { sumOfKnown } from '../sum-of-known.ts';
+import { plural } from '../lib/plural.ts';
+import { sumOfKnown } from '../lib/sum-of-known.ts';
 
 export interface DiagramOptions {
   readonly namespace: string;
@@ -45,7 +45,7 @@ export function buildDiagram(status: ServiceTraceStatus, options: DiagramOptions
 }
 
 /** Status by program, each with the nodes that have it; nodes without any are not drawn. */
-export function groupsOf(status: ServiceTraceStatus, wanted: readonly string[]): Group[] {
+function groupsOf(status: ServiceTraceStatus, wanted: readonly string[]): Group[] {
   const nodes = (status.nodes ?? []).filter(
     ({ name, probe }) => probe.state === 'Collected' && (wanted.length === 0 || wanted.includes(name)),
   );

@@ -1,5 +1,5 @@
 /** The picture of a Service: boxes in layers, from the name to the pods. Printers draw it, and know nothing of Services. */
-import type { Family } from '../service.ts';
+import type { Family } from '../net/family.ts';
 
 /** From the left (or top): names, addresses, where one Service is told from another, source ranges, external traffic, the choice, slices, pods. */
 export const layers = ['dns', 'frontend', 'entry', 'firewall', 'external', 'service', 'endpointSlice', 'pod'] as const;

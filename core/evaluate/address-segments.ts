@@ -1,7 +1,7 @@
 /** Which addresses the rules tell apart: one of each kind is walked for all of them. */
-import { addressNumber, parseNetwork } from '../address.ts';
-import type { IptablesRule } from '../iptables-rule.ts';
-import type { Family } from '../service.ts';
+import { addressNumber, parseNetwork } from '../net/address.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
+import type { Family } from '../net/family.ts';
 
 /** Addresses between two of which no rule has a boundary. */
 export class AddressSegments {

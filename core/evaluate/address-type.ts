@@ -1,6 +1,6 @@
 /** What kind of address the machine takes one for: the question of iptables' addrtype and nftables' `fib … type`. */
-import { addressNumber } from '../address.ts';
-import { oncePer } from '../once-per.ts';
+import { addressNumber } from '../net/address.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import type { Machine } from './walk.ts';
 

@@ -1,5 +1,5 @@
 /** The answer to a connection's first packet: what it is as it comes to a machine, and what becomes of it there. */
-import { isSameAddress } from '../address.ts';
+import { isSameAddress } from '../net/address.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import type { Leaf, Machine, Packet } from './walk.ts';
 

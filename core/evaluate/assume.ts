@@ -2,7 +2,7 @@
 import type { Assumption, Branch, ChainOutcome, Step } from './walk.ts';
 
 /** So many ways of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
-export const mostAssumed = 256;
+const mostAssumed = 256;
 /** The same, of branches for whatever reason: what is divided so often is no Service. */
 export const mostBranches = 20_000;
 

@@ -2,8 +2,8 @@
  * Chains of iptables that end with a random choice among endpoints (KUBE-SVC-… and KUBE-SVL-…): which rules those are, and
  * what they ask of a packet. Only rules are taken of which all is known; whatever else stands there is walked as it is.
  */
-import { addressNumber, canonicalAddress, parseNetwork } from '../address.ts';
-import type { IptablesRule, IptablesPrefix } from '../iptables-rule.ts';
+import { addressNumber, canonicalAddress, parseNetwork } from '../net/address.ts';
+import type { IptablesRule, IptablesPrefix } from '../iptables/rule.ts';
 import type { ChainLookup } from './walk-iptables.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 

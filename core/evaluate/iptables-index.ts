@@ -2,8 +2,8 @@
  * Which rules of a long chain a packet can match at all. kube-proxy's KUBE-SERVICES has one rule for each Service's
  * address, KUBE-NODEPORTS one for each port: nearly all of them are surely not for the packet.
  */
-import { canonicalAddress, comparableAddress } from '../address.ts';
-import { portsOf, type IptablesRule } from '../iptables-rule.ts';
+import { canonicalAddress, comparableAddress } from '../net/address.ts';
+import { portsOf, type IptablesRule } from '../iptables/rule.ts';
 
 /** Where a branch of the packet goes when it enters the chain. */
 export interface Goal {

@@ -2,8 +2,8 @@
  * Whether a rule's conditions hold for the first packet of a new connection: yes, no, or unknown. What the kernel does
  * is cited by its file in net/netfilter.
  */
-import { addressNumber, parseNetwork, type Network } from '../address.ts';
-import { ipSetContains } from '../ip-set-contains.ts';
+import { addressNumber, parseNetwork, type Network } from '../net/address.ts';
+import { ipSetContains } from '../ipset/contains.ts';
 import type {
   End,
   IptablesInterface,
@@ -11,11 +11,11 @@ import type {
   IptablesOption,
   IptablesRule,
   PortRange,
-} from '../iptables-rule.ts';
-import { oncePer } from '../once-per.ts';
-import { printMatch } from '../parse/print-iptables.ts';
-import { present } from '../present.ts';
-import type { Protocol } from '../service.ts';
+} from '../iptables/rule.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { printMatch } from '../iptables/print.ts';
+import { present } from '../lib/present.ts';
+import type { Protocol } from '../net/family.ts';
 import { isOfAddressType } from './address-type.ts';
 import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Connection, Machine, Packet } from './walk.ts';

@@ -1,10 +1,10 @@
 /** Expressions of nftables for one packet: their values with the share of each, and whether a match holds. */
-import type { NftElement, NftExpression } from '../nft-expression.ts';
-import type { NftStatement } from '../nft-statement.ts';
-import type { NftSet } from '../nft-table.ts';
-import { nftTypesOf } from '../nft-type.ts';
-import { absent, atomReading, readPacket, unknownReading, type Place, type Reading } from './nft-reading.ts';
-import { holds, nftSetIndex, type NftSetIndex } from './nft-set-index.ts';
+import type { NftElement, NftExpression, NftStatement } from '../nftables/rule.ts';
+import type { NftSet } from '../nftables/table.ts';
+import { nftTypesOf } from '../nftables/types.ts';
+import { absent, readPacket, unknownReading, type Place, type Reading, atomReading } from './nft-reading.ts';
+import type { NftSetIndex } from './nft-set-index.ts';
+import { holds, nftSetIndex } from './nft-set-index.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
 import type { Branch, Machine, Packet, RememberedElements } from './walk.ts';
 

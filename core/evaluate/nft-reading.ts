@@ -1,6 +1,6 @@
 /** What nftables' expressions read of a packet, as far as it is known: the first packet of a connection, at a hook. */
-import type { NftExpression } from '../nft-expression.ts';
-import { familyOf } from '../service.ts';
+import type { NftExpression } from '../nftables/rule.ts';
+import { familyOf } from '../net/family.ts';
 import { addressTypesOf } from './address-type.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';

@@ -1,5 +1,5 @@
 /** Sets and maps of nftables made ready for many questions: exact keys by hash, intervals by binary search. */
-import type { NftElement } from '../nft-expression.ts';
+import type { NftElement } from '../nftables/rule.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
 
 interface Entry {

@@ -1,6 +1,6 @@
 /** Constants of nftables as the kernel compares them: numbers, and the names of interfaces. */
 import ipaddr from 'ipaddr.js';
-import type { NftExpression } from '../nft-expression.ts';
+import type { NftExpression } from '../nftables/rule.ts';
 
 /** A bigint for an IPv6 address; text for an interface's name. */
 export type Atom = number | bigint | string;
@@ -73,7 +73,7 @@ function prefixRange(base: Atom, length: number): AtomRange | undefined {
   return { from, to: from + host };
 }
 
-export function atomOf(value: string | number | boolean, type: string): Atom | undefined {
+function atomOf(value: string | number | boolean, type: string): Atom | undefined {
   if (typeof value === 'boolean') return value ? 1 : 0;
   switch (type) {
     case 'ipv4_addr':

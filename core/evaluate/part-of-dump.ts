@@ -1,7 +1,8 @@
 /** A part of a dump: rules that nothing leads to, and what they refer to that is not there. */
-import { jumpsOfStatement, setsOfStatement } from '../nft-targets.ts';
-import type { NftRulesetTable } from '../nft-table.ts';
-import type { IptablesRuleset, Ruleset } from '../ruleset.ts';
+import { jumpsOfStatement, setsOfStatement } from '../nftables/targets.ts';
+import type { NftRulesetTable } from '../nftables/table.ts';
+import type { Ruleset } from '../ruleset/ruleset.ts';
+import type { IptablesRuleset } from '../iptables/ruleset.ts';
 
 /** What to say of rules of which none is registered at a hook; undefined where there are no rules at all. */
 export function partOfDump({ iptables, nftables }: Ruleset): string | undefined {

@@ -11,9 +11,9 @@
  * OUTPUT among it) and POSTROUTING, where kube-proxy's KUBE-POSTROUTING masquerades it: net.ipv4.vs.conntrack, which
  * kube-proxy sets, keeps its conntrack entry. IPVS takes no part in a packet twice (ipvs_property).
  */
-import { isSameAddress } from '../address.ts';
-import { familyOf, type Protocol } from '../service.ts';
-import type { RealServer, VirtualServer } from '../virtual-server.ts';
+import { isSameAddress } from '../net/address.ts';
+import { familyOf, type Protocol } from '../net/family.ts';
+import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
 
 /** The first packet of a connection, as it comes to IPVS's hook. */
 export interface IpvsPacket {

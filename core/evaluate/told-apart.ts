@@ -2,14 +2,13 @@
  * Which addresses and ports rules tell apart: two of the same class have the same answer to every question that any of
  * the rules asks of this end of a packet. What is not understood makes each address a class of its own.
  */
-import { addressNumber, addressText, parseNetwork } from '../address.ts';
-import { ipSetContents } from '../ip-set-contains.ts';
-import type { IpSet } from '../ip-set.ts';
-import type { End, IptablesOption, IptablesRule } from '../iptables-rule.ts';
-import type { NftElement, NftExpression } from '../nft-expression.ts';
-import type { NftStatement } from '../nft-statement.ts';
-import type { NftSet } from '../nft-table.ts';
-import { nftTypesOf } from '../nft-type.ts';
+import { addressNumber, addressText, parseNetwork } from '../net/address.ts';
+import { ipSetContents } from '../ipset/contains.ts';
+import type { IpSet } from '../ipset/set.ts';
+import type { End, IptablesOption, IptablesRule } from '../iptables/rule.ts';
+import type { NftElement, NftExpression, NftStatement } from '../nftables/rule.ts';
+import type { NftSet } from '../nftables/table.ts';
+import { nftTypesOf } from '../nftables/types.ts';
 import { addressTypesOf } from './address-type.ts';
 import { addressAtom } from './nft-reading.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';

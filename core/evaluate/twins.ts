@@ -3,18 +3,18 @@
  * the others, its twins, become leaves like its own. Without that, each rule of another program is asked once for each
  * endpoint, in each walk.
  */
-import { oncePer } from '../once-per.ts';
-import type { ToldApart } from './told-apart.ts';
+import { oncePer } from '../lib/once-per.ts';
 import {
   pathOf,
   type Branch,
   type Ended,
   type Leaf,
   type Met,
+  type Step,
   type Packet,
   type Rewritten,
-  type Step,
 } from './walk.ts';
+import type { ToldApart } from './told-apart.ts';
 
 /** The branches that one goes on for, itself among them. */
 export interface Twins {

@@ -1,9 +1,10 @@
 /** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
-import { addressSet } from '../address.ts';
+import { addressSet } from '../net/address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
 import type { ToldApart } from './told-apart.ts';
 import { Endings, mergeTwins } from './twins.ts';
+import type { Trail } from './walk.ts';
 import {
   pathOf,
   type At,
@@ -15,7 +16,6 @@ import {
   type Machine,
   type Packet,
   type PacketEnd,
-  type Trail,
   type WalkResult,
 } from './walk.ts';
 

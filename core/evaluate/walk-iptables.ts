@@ -1,8 +1,8 @@
 /** The symbolic walk through the chains of iptables: what each rule does with a packet's branches. */
-import { addressNumber, addressText, parseNetwork } from '../address.ts';
-import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables-rule.ts';
-import { oncePer } from '../once-per.ts';
-import { iptablesRuleText, printNatRange, printTarget } from '../parse/print-iptables.ts';
+import { addressNumber, addressText, parseNetwork } from '../net/address.ts';
+import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables/rule.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { iptablesRuleText, printNatRange, printTarget } from '../iptables/print.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { EndpointChoice, type ChosenEndpoint } from './endpoint-choice.ts';
 import { choiceBegin, choiceRules } from './iptables-choice.ts';

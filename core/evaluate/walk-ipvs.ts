@@ -1,6 +1,6 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
-import { hostPort } from '../address.ts';
-import type { RealServer, VirtualServer } from '../virtual-server.ts';
+import { hostPort } from '../net/address.ts';
+import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
 import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
 import {

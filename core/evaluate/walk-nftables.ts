@@ -2,22 +2,24 @@
  * The symbolic walk through the chains of one nftables table, statement by statement as nf_tables runs them
  * (net/netfilter/nf_tables_core.c nft_do_chain). A rule ends at the first statement that breaks it.
  */
-import { hostPort } from '../address.ts';
-import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
-import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
 import {
+  type NftElement,
+  type NftExpression,
+  type NftVerdict,
   nftByteUnits,
   type NftNat,
   type NftQuota,
   type NftRule,
   type NftSetUpdate,
   type NftStatement,
-} from '../nft-statement.ts';
-import type { NftChain, NftSet } from '../nft-table.ts';
-import { nftTypesOf } from '../nft-type.ts';
-import { oncePer } from '../once-per.ts';
-import type { Counters } from '../program.ts';
-import { familyOf } from '../service.ts';
+} from '../nftables/rule.ts';
+import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nftables/print.ts';
+import { hostPort } from '../net/address.ts';
+import type { NftChain, NftSet } from '../nftables/table.ts';
+import { nftTypesOf } from '../nftables/types.ts';
+import type { Counters } from '../net/counters.ts';
+import { familyOf } from '../net/family.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
@@ -25,6 +27,7 @@ import type { Place, Reading } from './nft-reading.ts';
 import { nftSetIndex } from './nft-set-index.ts';
 import { addressText, rangesOf } from './nft-value.ts';
 import { packetBytes } from './packet-ends.ts';
+import type { Trail } from './walk.ts';
 import {
   ChainLoopError,
   maxDepth,
@@ -37,7 +40,6 @@ import {
   type Packet,
   type RememberedElement,
   type Step,
-  type Trail,
 } from './walk.ts';
 
 /** What was read of the table; undefined for what was not. */

@@ -1,10 +1,11 @@
 /** Walks one packet through all rules of a machine, hook by hook and by priority, as netfilter does. */
-import { isManagedByIptables, ruleCounts } from '../nft-managed.ts';
-import type { NftBase, NftRulesetTable } from '../nft-table.ts';
-import type { IptablesRuleset, Ruleset } from '../ruleset.ts';
-import type { DumpProblem } from '../parse/dump-lines.ts';
-import { familyOf, type Family } from '../service.ts';
-import type { VirtualServer } from '../virtual-server.ts';
+import { isManagedByIptables, ruleCounts } from '../nftables/managed-by-iptables.ts';
+import type { NftBase, NftRulesetTable } from '../nftables/table.ts';
+import type { Ruleset } from '../ruleset/ruleset.ts';
+import type { IptablesRuleset } from '../iptables/ruleset.ts';
+import type { DumpProblem } from '../dump/lines.ts';
+import { familyOf, type Family } from '../net/family.ts';
+import type { VirtualServer } from '../ipvs/virtual-server.ts';
 import { settle } from './settle.ts';
 import { endUnknown } from './assume.ts';
 import { partOfDump } from './part-of-dump.ts';

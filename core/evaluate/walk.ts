@@ -1,8 +1,8 @@
 /** What a symbolic walk of a packet through rules gives, the same for iptables, nftables and IPVS. */
-import type { IpSet } from '../ip-set.ts';
-import type { NftElement } from '../nft-expression.ts';
-import type { Counters } from '../program.ts';
-import type { Protocol } from '../service.ts';
+import type { IpSet } from '../ipset/set.ts';
+import type { NftElement } from '../nftables/rule.ts';
+import type { Counters } from '../net/counters.ts';
+import type { Protocol } from '../net/family.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 import type { Twins } from './twins.ts';
 

@@ -1,5 +1,5 @@
 /** What kube-proxy's chains and sets are for, as relative clauses behind their names. */
-import { commonNftChains } from '../nft-node-rules.ts';
+import { commonNftChains } from '../program/nft-node-rules.ts';
 
 /**
  * The clause for a chain of kube-proxy's; undefined for any other chain.

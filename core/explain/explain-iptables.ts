@@ -6,9 +6,9 @@ import type {
   IptablesTarget,
   KeptOption,
   PortRange,
-} from '../iptables-rule.ts';
-import { printMatch, printNatRange, printTarget } from '../parse/print-iptables.ts';
-import { tcpFlagBits } from '../parse/iptables-modules.ts';
+} from '../iptables/rule.ts';
+import { printMatch, printNatRange, printTarget } from '../iptables/print.ts';
+import { tcpFlagBits } from '../iptables/modules.ts';
 import { chainText, notKnown, withPod, type Explained, type Names, type Standing } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
 import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';

@@ -1,10 +1,10 @@
 /** A virtual server of IPVS in plain words, a line for each of its real servers (ipvsadm(8)). */
-import { hostPort } from '../address.ts';
+import { hostPort } from '../net/address.ts';
 import { realServerText } from '../evaluate/walk-ipvs.ts';
-import type { RealServer, VirtualServer } from '../virtual-server.ts';
+import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
 import { notKnown, withPod, type Explained, type Names } from './explained.ts';
 import { percent } from './sentence.ts';
-import { plural } from '../plural.ts';
+import { plural } from '../lib/plural.ts';
 
 /** @param shareOf of the new connections that the real server gets; undefined where it is not known */
 export function explainVirtualServer(

@@ -1,8 +1,15 @@
 /** One rule of nftables in plain words, statement by statement (nft(8)). */
-import { hostPort } from '../address.ts';
-import type { NftElement, NftExpression, NftVerdict } from '../nft-expression.ts';
-import { printNftElement, printNftExpression, printNftStatement, printNftVerdict } from '../nft-print-text.ts';
-import type { NftMatchOperator, NftNat, NftRule, NftStatement } from '../nft-statement.ts';
+import { hostPort } from '../net/address.ts';
+import type {
+  NftElement,
+  NftExpression,
+  NftVerdict,
+  NftMatchOperator,
+  NftNat,
+  NftRule,
+  NftStatement,
+} from '../nftables/rule.ts';
+import { printNftElement, printNftExpression, printNftStatement, printNftVerdict } from '../nftables/print.ts';
 import {
   chainText,
   notKnown,
@@ -14,7 +21,7 @@ import {
 } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
 import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
-import { plural } from '../plural.ts';
+import { plural } from '../lib/plural.ts';
 
 export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst }: Standing): Explained {
   const about = new About(noun, names);

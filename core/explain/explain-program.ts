@@ -1,21 +1,25 @@
 /** Every rule of one node that a Service's packets meet, in their order and in plain words. */
-import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
+import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
-import type { HungChain, ReportRules } from '../report-rules.ts';
-import { readReportRules, walkAllRules, walkReportRules } from '../report-rules.ts';
-import type { ClusterFacts } from '../cluster-facts.ts';
-import { isKubeStep } from '../diagnose/foreign-rules.ts';
+import { type ReportRules, readReportRules } from '../program/read-report.ts';
+import type { HungChain } from '../program/kube-proxy-hooks.ts';
+import { walkReportRules } from '../program/report-rules.ts';
+import { walkAllRules } from '../program/walk-all-rules.ts';
+import type { ClusterFacts } from '../api/cluster-facts.ts';
+import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import type { Hook, Packet, Step, WalkResult } from '../evaluate/walk.ts';
-import { portsOf, type IptablesRule } from '../iptables-rule.ts';
-import { askedFrontends, outsideClient, type Frontend } from '../node-program.ts';
-import { recordsOf, type NodeReport } from '../node-report.ts';
-import { printNftRule } from '../nft-print-text.ts';
-import type { NftRule } from '../nft-statement.ts';
-import type { NftElement } from '../nft-expression.ts';
-import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nft-targets.ts';
-import { printIptablesRule, printNatRange } from '../parse/print-iptables.ts';
-import type { Counters, FrontendProgram } from '../program.ts';
-import { familyOf, type DesiredService, type Family } from '../service.ts';
+import { portsOf, type IptablesRule } from '../iptables/rule.ts';
+import { outsideClient } from '../program/node-program.ts';
+import { askedFrontends, type Frontend } from '../api/frontends.ts';
+import { recordsOf, type NodeReport } from '../wire/node-report.ts';
+import { printNftRule } from '../nftables/print.ts';
+import type { NftRule, NftElement } from '../nftables/rule.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nftables/targets.ts';
+import { printIptablesRule, printNatRange } from '../iptables/print.ts';
+import type { FrontendProgram } from '../program/program.ts';
+import type { Counters } from '../net/counters.ts';
+import type { DesiredService } from '../api/service.ts';
+import { familyOf, type Family } from '../net/family.ts';
 import { chainPurpose } from './chain-purpose.ts';
 import { explainIptablesRule } from './explain-iptables.ts';
 import { explainVirtualServer } from './explain-ipvs.ts';
@@ -458,7 +462,7 @@ export function isElementOf(
 }
 
 /** The clients whose packets show what the rules do with a frontend. */
-export function walkClients(
+function walkClients(
   walkPacket: (packet: Packet) => WalkResult,
   desired: DesiredService,
   frontend: Frontend,

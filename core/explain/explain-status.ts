@@ -1,16 +1,15 @@
 /** The rules of a program as a status has them, in the same plain words that `explain` has for a node's report. */
-import { hostPort, prefixContains } from '../address.ts';
-import { portsOf, type IptablesRule } from '../iptables-rule.ts';
-import type { NftElement } from '../nft-expression.ts';
-import type { NftRule } from '../nft-statement.ts';
-import { programMaps } from '../node-program.ts';
-import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nft-targets.ts';
-import { parseIptablesRule } from '../parse/iptables-rules.ts';
-import { parseNftRuleText } from '../parse/nft-statement-text.ts';
-import { printNatRange } from '../parse/print-iptables.ts';
-import type { DesiredService } from '../service.ts';
-import type { ChainStatus, NodePortStatus, ProgramStatus } from '../service-trace.ts';
-import type { RealServer } from '../virtual-server.ts';
+import { hostPort, prefixContains } from '../net/address.ts';
+import { type IptablesRule, portsOf } from '../iptables/rule.ts';
+import type { NftElement, NftRule } from '../nftables/rule.ts';
+import { programMaps } from '../program/program-chains.ts';
+import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nftables/targets.ts';
+import { parseIptablesRule } from '../iptables/parse-rule.ts';
+import { parseNftRuleText } from '../nftables/parse-statement.ts';
+import { printNatRange } from '../iptables/print.ts';
+import type { DesiredService } from '../api/service.ts';
+import type { ChainStatus, NodePortStatus, ProgramStatus } from '../api/service-trace.ts';
+import type { RealServer } from '../ipvs/virtual-server.ts';
 import { chainPurpose } from './chain-purpose.ts';
 import {
   countsOthers,

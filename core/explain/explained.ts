@@ -1,6 +1,6 @@
 /** A rule in plain words. */
-import type { IpSet } from '../ip-set.ts';
-import type { NftSet } from '../nft-table.ts';
+import type { IpSet } from '../ipset/set.ts';
+import type { NftSet } from '../nftables/table.ts';
 
 export interface Explained {
   /** `TCP connections to 10.96.0.1 port 80 go to chain KUBE-SVC-X, which chooses an endpoint of default/auth-service.` */

@@ -1,23 +1,25 @@
 /** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
-import { hostPort, isSameAddress, reachableAddresses } from '../address.ts';
-import type { Bundle } from '../bundle.ts';
-import { connectionText } from '../diagnose/connections.ts';
-import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns-answers.ts';
-import { defaultClusterDomain, serviceDomain } from '../dns-names.ts';
+import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
+import type { Bundle } from '../wire/bundle.ts';
+import { connectionText } from '../diagnose/checks/connections.ts';
+import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '../dns/answers.ts';
+import { defaultClusterDomain, serviceDomain } from '../dns/names.ts';
 import { entryOf } from '../evaluate/walk-hooks.ts';
 import { answerTo, fateOf } from '../evaluate/answer.ts';
 import { ipvsTable } from '../evaluate/walk-ipvs.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
-import { isKubeStep, trackingStep } from '../diagnose/foreign-rules.ts';
-import type { Frontend } from '../node-program.ts';
-import { recordsOf, type NodeReport, type RecordOf } from '../node-report.ts';
-import { parseConntrackLine } from '../parse/conntrack.ts';
-import { readReportRules, walkAllRules, walkReportRules } from '../report-rules.ts';
-import { familyOf } from '../service.ts';
+import { isKubeStep, trackingStep } from '../diagnose/checks/foreign-rules.ts';
+import type { Frontend } from '../api/frontends.ts';
+import { recordsOf, type NodeReport, type RecordOf } from '../wire/node-report.ts';
+import { parseConntrackLine } from '../conntrack/parse-entry.ts';
+import { walkReportRules } from '../program/report-rules.ts';
+import { walkAllRules } from '../program/walk-all-rules.ts';
+import { readReportRules } from '../program/read-report.ts';
+import { familyOf } from '../net/family.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
 import { withPod } from './explained.ts';
 import { percent } from './sentence.ts';
-import { plural } from '../plural.ts';
+import { plural } from '../lib/plural.ts';
 
 export interface Client {
   readonly address: string;

@@ -1,11 +1,11 @@
 /** One client's packet on its way, as far as a status holds it: the walk of spec.from, told in the steps that `followClient` has. */
-import { hostPort } from '../address.ts';
-import { connectionText } from '../diagnose/connections.ts';
-import { isKubeStep } from '../diagnose/foreign-rules.ts';
+import { hostPort } from '../net/address.ts';
+import { connectionText } from '../diagnose/checks/connections.ts';
+import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import { ipvsTable } from '../evaluate/walk-ipvs.ts';
-import type { DesiredService } from '../service.ts';
-import { familyOf } from '../service.ts';
-import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, WalkStatus } from '../service-trace.ts';
+import type { DesiredService } from '../api/service.ts';
+import { familyOf } from '../net/family.ts';
+import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, WalkStatus } from '../api/service-trace.ts';
 import { explainStatusProgram } from './explain-status.ts';
 import { withPod } from './explained.ts';
 import { frontendName } from './explain-program.ts';

@@ -1,5 +1,5 @@
 /** Which function of kube-proxy's source writes a rule, for those who want to read why. */
-import type { ProxyMode } from '../program.ts';
+import type { ProxyMode } from '../kube-proxy/mode.ts';
 
 export interface WrittenRule {
   readonly table: string;

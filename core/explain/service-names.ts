@@ -1,7 +1,7 @@
 /** What is known of the names in a Service's rules from the Service itself. */
-import { isSameAddress } from '../address.ts';
-import { iptablesChainNames, nftablesChainNames, type ServicePortId } from '../chain-names.ts';
-import { servicePortName, type DesiredService } from '../service.ts';
+import { isSameAddress } from '../net/address.ts';
+import { iptablesChainNames, nftablesChainNames, type ServicePortId } from '../kube-proxy/chain-names.ts';
+import { servicePortName, type DesiredService } from '../api/service.ts';
 
 export interface ServiceNames {
   /** The ServicePort whose chain it is, `default/auth-service:http`; undefined where it is another Service's. */

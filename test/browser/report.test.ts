@@ -9,9 +9,9 @@ import { extractText, getDocumentProxy } from 'unpdf';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { printReportPage } from '../../cmd/pages/report-page.tsx';
-import { buildReport, type ReportContent } from '../../cmd/report-content.ts';
-import type { FindingStatus } from '../../core/service-trace.ts';
-import { driftedBundle, recordedBundle } from '../cmd/drifted-bundle.ts';
+import { buildReport, type ReportContent } from '../../cmd/pages/report-content.ts';
+import type { FindingStatus } from '../../core/api/service-trace.ts';
+import { driftedBundle, recordedBundle } from '../support/drifted-bundle.ts';
 import { findProgram } from '../cluster/requirements.ts';
 
 const chromium = findProgram('chromium');

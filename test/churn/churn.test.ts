@@ -1,6 +1,6 @@
 /** A short churn run: Services, pods and nodes change all the time, and no finding appears that is not meant. */
 import { expect, it } from 'vitest';
-import { cluster, unavailable } from '../end-to-end/cluster-under-test.ts';
+import { cluster, unavailable } from '../support/cluster-under-test.ts';
 import { churn } from './churn.ts';
 
 it('no finding appears that is not meant while everything changes', async ({ skip }) => {

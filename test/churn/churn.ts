@@ -6,11 +6,11 @@
 import { availableParallelism } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
-import type { FindingStatus, ServiceTraceStatus } from '../../core/service-trace.ts';
-import { findingKey } from '../../core/status-changes.ts';
-import { createTraceEngine } from '../../operator/trace-engine.ts';
+import type { FindingStatus, ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import { findingKey } from '../../core/status/changes.ts';
+import { createTraceEngine } from '../../engine/trace-engine.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { Dice } from '../fuzz/dice.ts';
 import { probeImage } from '../setup/images.ts';
 import { actions, apply, burnCpu, kubectl, pause, scaleUpAndDown, type Workbench } from './actions.ts';

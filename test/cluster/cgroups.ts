@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  * Every process of a cluster, the pods' included, lives below one control group of its own, so that
  * all of them are found and ended for sure, whoever started them and whatever was recorded.
  */
-export function clusterGroup(name: string): string {
+function clusterGroup(name: string): string {
   return `/svctrace-cluster-${name}`;
 }
 

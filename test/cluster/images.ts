@@ -293,7 +293,7 @@ export async function importImage(ctr: string, containerdSocket: string, tar: st
 export const testpodImage = 'svctrace/testpod:test';
 
 /** Name of the image of the cluster's DNS server. */
-export const corednsImage = 'svctrace/coredns:test';
+const corednsImage = 'svctrace/coredns:test';
 
 /** Builds the image of the program testpod, which is also every pod's sandbox. */
 export async function buildTestpodImage(testpod: string): Promise<string> {

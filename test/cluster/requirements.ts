@@ -10,7 +10,7 @@ interface Tool {
 }
 
 /** Where Debian keeps the network plugins of containers. */
-export const cniDirectories = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'] as const;
+const cniDirectories = ['/usr/lib/cni', '/opt/cni/bin', '/usr/libexec/cni'] as const;
 
 const tools: readonly Tool[] = [
   { name: 'xtables-nft-multi', package: 'iptables', why: "kube-proxy's iptables mode on nf_tables" },

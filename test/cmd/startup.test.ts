@@ -54,7 +54,7 @@ describe('loaded before it runs', () => {
       expect(packages).not.toContain(heavy);
   });
 
-  it.each(['cmd/explain-service.ts', 'cmd/diagram.ts'])(
+  it.each(['cmd/commands/explain.ts', 'cmd/commands/diagram.ts'])(
     '%s needs no client for a recorded trace, no ink, and the layout of SVG for SVG alone',
     (source) => {
       const packages = packagesOf(source);
@@ -66,22 +66,25 @@ describe('loaded before it runs', () => {
 
   it('a report needs no client for a recorded trace, no ink, and React for the page alone', () => {
     for (const heavy of ['ink', 'react', 'react-dom', 'yoga-layout', '@kubernetes/client-node', '@dagrejs/dagre'])
-      expect(packagesOf('cmd/report.ts')).not.toContain(heavy);
+      expect(packagesOf('cmd/commands/report.ts')).not.toContain(heavy);
     const page = packagesOf('cmd/pages/report-page.tsx');
     expect(page).toContain('react-dom');
     for (const heavy of ['ink', 'yoga-layout', '@kubernetes/client-node']) expect(page).not.toContain(heavy);
   });
 
   it('a table needs no ink and no React', () => {
-    const packages = packagesOf('cmd/trace.ts');
+    const packages = packagesOf('cmd/commands/trace.ts');
     expect(packages).toContain('@kubernetes/client-node');
     for (const heavy of ['ink', 'react', 'yoga-layout']) expect(packages).not.toContain(heavy);
   });
 
-  it.each(['cmd/live.ts', 'cmd/views/show.tsx'])('%s, which the first frame waits for, needs no client', (source) => {
-    const packages = packagesOf(source);
-    // Importing node:http makes node load its whole HTTP client.
-    for (const heavy of ['@kubernetes/client-node', 'ajv', 'zod', 'yaml', 'undici', 'node:http', 'node:https'])
-      expect(packages).not.toContain(heavy);
-  });
+  it.each(['cmd/commands/live.ts', 'cmd/views/show.tsx'])(
+    '%s, which the first frame waits for, needs no client',
+    (source) => {
+      const packages = packagesOf(source);
+      // Importing node:http makes node load its whole HTTP client.
+      for (const heavy of ['@kubernetes/client-node', 'ajv', 'zod', 'yaml', 'undici', 'node:http', 'node:https'])
+        expect(packages).not.toContain(heavy);
+    },
+  );
 });

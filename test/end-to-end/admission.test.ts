@@ -1,11 +1,11 @@
 /** What the operator's token may make in the operator's own namespace: the probe's pod, and nothing else, by the real API server. */
 import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { probePod } from '../../operator/probe-pod.ts';
+import { probePod } from '../../engine/probe-pod.ts';
 import type { CommandResult } from '../cluster/cluster.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { probeImage } from '../setup/images.ts';
-import { cluster, clusterTest, unavailable } from './cluster-under-test.ts';
+import { cluster, clusterTest, unavailable } from '../support/cluster-under-test.ts';
 
 const who = '--as=system:serviceaccount:svctrace-system:svctrace-operator';
 const options = { namespace: 'svctrace-system', image: probeImage, instance: 'admission-test' };

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect } from 'vitest';
 import { fullPath } from '../cluster/requirements.ts';
-import { eventually } from '../eventually.ts';
-import { cluster, clusterTest, connect, readyEndpoints, svctrace, traceJson } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import { cluster, clusterTest, connect, readyEndpoints, svctrace, traceJson } from '../support/cluster-under-test.ts';
 
 async function answer(...args: readonly string[]): Promise<string> {
   const { stdout, stderr, exitCode } = await svctrace(args);

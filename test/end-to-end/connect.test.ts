@@ -1,10 +1,10 @@
 /** Connections that are really made for a trace: from the nodes, and from within a pod. */
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { parseServiceTrace } from '../../core/parse/service-trace.ts';
-import type { ServiceTrace } from '../../core/service-trace.ts';
-import { eventually } from '../eventually.ts';
+import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
+import { eventually } from '../support/eventually.ts';
 import { toolsPod } from '../setup/tools-pod.ts';
-import { cluster, clusterTest, svctrace, unavailable } from './cluster-under-test.ts';
+import { cluster, clusterTest, svctrace, unavailable } from '../support/cluster-under-test.ts';
 
 const client = 'client-with-tools';
 const args = ['auth-service', '--connect', '--from', client] as const;

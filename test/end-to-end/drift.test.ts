@@ -1,9 +1,17 @@
 /** Rules that somebody changes by hand on one node are found there, and only there. */
 import { afterEach, describe, expect } from 'vitest';
-import type { ServiceTrace } from '../../core/service-trace.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import type { ClusterNode } from '../cluster/cluster.ts';
-import { eventually } from '../eventually.ts';
-import { cluster, clusterTest, portOf, nodeOf, svctrace, traceJson, unavailable } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  cluster,
+  clusterTest,
+  portOf,
+  nodeOf,
+  svctrace,
+  traceJson,
+  unavailable,
+} from '../support/cluster-under-test.ts';
 
 /** Writes all rules anew: a restarted kube-proxy forgets nothing and keeps nothing. */
 async function restartKubeProxy(node: ClusterNode): Promise<void> {

@@ -1,8 +1,8 @@
 /** A trace that only `kubectl apply -f` made, as Argo CD or Flux would. */
 import { describe, expect } from 'vitest';
-import { parseServiceTrace } from '../../core/parse/service-trace.ts';
-import { eventually } from '../eventually.ts';
-import { clusterTest } from './cluster-under-test.ts';
+import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
+import { eventually } from '../support/eventually.ts';
+import { clusterTest } from '../support/cluster-under-test.ts';
 
 const manifest = (spec: string): string => `
 apiVersion: svctrace.io/v1alpha1

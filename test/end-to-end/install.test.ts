@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect } from 'vitest';
 import { deployOperator } from '../setup/deploy.ts';
-import { cluster, clusterTest, svctrace, traceJson, unavailable } from './cluster-under-test.ts';
+import { cluster, clusterTest, svctrace, traceJson, unavailable } from '../support/cluster-under-test.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

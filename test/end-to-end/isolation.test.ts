@@ -5,9 +5,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import * as z from 'zod';
-import { parseServiceTrace } from '../../core/parse/service-trace.ts';
-import type { ServiceTrace, ServiceTraceSpec } from '../../core/service-trace.ts';
-import { cluster, clusterTest, unavailable } from './cluster-under-test.ts';
+import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
+import type { ServiceTrace, ServiceTraceSpec } from '../../core/api/service-trace.ts';
+import { cluster, clusterTest, unavailable } from '../support/cluster-under-test.ts';
 
 const [victim, tenant] = ['tenant-a', 'tenant-b'];
 const lb = '203.0.113.50';

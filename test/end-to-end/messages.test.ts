@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect } from 'vitest';
-import { eventually } from '../eventually.ts';
-import { clusterTest, svctrace } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import { clusterTest, svctrace } from '../support/cluster-under-test.ts';
 
 describe('kubectl svctrace', () => {
   clusterTest('is a plugin that kubectl finds', async ({ kubectl }) => {

@@ -7,14 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect } from 'vitest';
 import * as z from 'zod';
-import { parseServiceTrace } from '../../core/parse/service-trace.ts';
-import type { ServiceTrace } from '../../core/service-trace.ts';
+import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { Components } from '../cluster/components.ts';
 import { stateDirectory } from '../cluster/paths.ts';
 import { signalProcess } from '../cluster/process-identity.ts';
-import { eventually } from '../eventually.ts';
-import { clusterTest } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import { clusterTest } from '../support/cluster-under-test.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

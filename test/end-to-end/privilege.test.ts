@@ -3,8 +3,8 @@ import { describe, expect } from 'vitest';
 import * as z from 'zod';
 import { probeImage } from '../setup/images.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { eventually } from '../eventually.ts';
-import { clusterTest } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import { clusterTest } from '../support/cluster-under-test.ts';
 
 const request = (node: string): string =>
   `${JSON.stringify({

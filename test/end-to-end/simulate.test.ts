@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import * as z from 'zod';
-import { eventually } from '../eventually.ts';
-import { cluster, clusterTest, connect, readyEndpoints, svctrace } from './cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
+import { cluster, clusterTest, connect, readyEndpoints, svctrace } from '../support/cluster-under-test.ts';
 
 const answerSchema = z.object({
   verdict: z.string(),

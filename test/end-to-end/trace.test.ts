@@ -1,8 +1,16 @@
 /** One Service traced on three nodes in three proxy modes, compared with what the cluster itself says and does. */
 import { describe, expect } from 'vitest';
-import type { ServiceTrace } from '../../core/service-trace.ts';
-import { eventually } from '../eventually.ts';
-import { clusterTest, connect, nodeOf, portOf, readyEndpoints, svctrace, traceJson } from './cluster-under-test.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  clusterTest,
+  connect,
+  nodeOf,
+  portOf,
+  readyEndpoints,
+  svctrace,
+  traceJson,
+} from '../support/cluster-under-test.ts';
 
 const clients = { 'node-a': 'client-a', 'node-b': 'client-b', 'node-c': 'client-c' } as const;
 
@@ -162,7 +170,7 @@ describe('kubectl svctrace auth-service', () => {
 
   clusterTest('leaves no trace behind', async () => {
     await traceJson(['auth-service']);
-    const { cluster } = await import('./cluster-under-test.ts');
+    const { cluster } = await import('../support/cluster-under-test.ts');
     const { stdout } = await (await cluster()).kubectl(['get', 'servicetraces', '-A', '-o', 'name']);
     expect(stdout).toBe('');
   });
@@ -178,7 +186,7 @@ describe('kubectl svctrace auth-service', () => {
         targets: ports.map(({ dnatTargets }) => dnatTargets.map(({ address }) => address).sort()),
       }));
     expect(view(alone)).toEqual(view(withOperator));
-    const { cluster } = await import('./cluster-under-test.ts');
+    const { cluster } = await import('../support/cluster-under-test.ts');
     await eventually(async () => {
       const { stdout } = await (
         await cluster()

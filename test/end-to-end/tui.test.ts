@@ -4,9 +4,9 @@ import { describe, expect } from 'vitest';
 import * as z from 'zod';
 import type { Cluster } from '../cluster/cluster.ts';
 import { testpodImage } from '../cluster/images.ts';
-import { eventually } from '../eventually.ts';
-import { clusterTest, connect } from './cluster-under-test.ts';
-import { openTerminal, type Terminal } from './terminal.ts';
+import { eventually } from '../support/eventually.ts';
+import { clusterTest, connect } from '../support/cluster-under-test.ts';
+import { openTerminal, type Terminal } from '../support/terminal.ts';
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 

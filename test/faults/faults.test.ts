@@ -1,6 +1,6 @@
 /** Every fault of the suite gives exactly the expected findings, and the healthy cluster none. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cluster, unavailable } from '../end-to-end/cluster-under-test.ts';
+import { cluster, unavailable } from '../support/cluster-under-test.ts';
 import type { FaultResult } from './fault.ts';
 import { deployKinds, healthyFindings } from './healthy.ts';
 import { namespace, Place } from './place.ts';

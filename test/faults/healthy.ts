@@ -1,7 +1,8 @@
 /** The healthy cluster: Services of every kind, each with the findings that it is made to show. */
 import { fileURLToPath } from 'node:url';
 import type { FindingAt } from './fault.ts';
-import { findingsAt, type Place } from './place.ts';
+import type { Place } from './place.ts';
+import { findingsAt } from './place.ts';
 
 /** Of Services that are as they should be, and all the same have something to tell. */
 const meant: ReadonlyMap<string, readonly FindingAt[]> = new Map([

@@ -14,7 +14,7 @@ export interface NftRule {
 }
 
 /** Rules of a chain of the table `ip kube-proxy`, in order. */
-export async function nftRules(node: ClusterNode, chain: string): Promise<NftRule[]> {
+async function nftRules(node: ClusterNode, chain: string): Promise<NftRule[]> {
   const listing = await nft(node, `list chain ip kube-proxy ${chain}`);
   return listing.split('\n').flatMap((line) => {
     const match = /^\t\t(.+) # handle (\d+)$/.exec(line);

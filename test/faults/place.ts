@@ -1,17 +1,17 @@
 /** The running cluster as faults and the workload of the suite use it. */
 import { readFile } from 'node:fs/promises';
 import { KubeConfig } from '@kubernetes/client-node';
-import pLimit from 'p-limit';
 import { z } from 'zod';
-import { traceWithPodConnections } from '../../cmd/pod-connections.ts';
-import { traceOf } from '../../cmd/trace-object.ts';
+import { traceWithPodConnections } from '../../cmd/sources/pod-connections.ts';
+import { traceOf } from '../../cmd/sources/trace-object.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
-import type { FindingStatus, ServiceTraceSpec } from '../../core/service-trace.ts';
-import { createTraceEngine, type TraceEngine } from '../../operator/trace-engine.ts';
+import type { FindingStatus, ServiceTraceSpec } from '../../core/api/service-trace.ts';
+import { createTraceEngine, type TraceEngine } from '../../engine/trace-engine.ts';
 import type { Cluster, ClusterNode } from '../cluster/cluster.ts';
 import { probeImage } from '../setup/images.ts';
 import type { Fault, FindingAt, KubernetesObject, Undo } from './fault.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../support/eventually.ts';
+import pLimit from 'p-limit';
 
 /** The suite's own namespace. */
 export const namespace = 'faults';

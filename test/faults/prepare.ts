@@ -1,11 +1,11 @@
 /** Makes what the suite's faults are made on, and waits until all of it is healthy and no longer new. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultGroup } from './fault.ts';
-import { eventually } from '../eventually.ts';
+import { eventually } from '../support/eventually.ts';
 import { namespace, type Place } from './place.ts';
 import { sharedWorkload, untilReady } from './workload.ts';
 
-/** Findings about rules wait 10 s after a change of the EndpointSlices (core/diagnose/frontend-drift.ts). */
+/** Findings about rules wait 10 s after a change of the EndpointSlices (core/diagnose/checks/frontend-drift.ts). */
 export const syncGraceSeconds = 11;
 
 export async function prepare(place: Place, groups: readonly FaultGroup[]): Promise<void> {

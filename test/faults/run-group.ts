@@ -1,9 +1,10 @@
 /** Makes the faults of one group at the same time, looks what is found, and takes them away again. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { FindingStatus } from '../../core/service-trace.ts';
+import type { FindingStatus } from '../../core/api/service-trace.ts';
 import type { Fault, FaultGroup, FaultResult, FindingAt, Undo } from './fault.ts';
-import { eventually } from '../eventually.ts';
-import { findingsAt, type Place } from './place.ts';
+import { eventually } from '../support/eventually.ts';
+import type { Place } from './place.ts';
+import { findingsAt } from './place.ts';
 
 /** Rules, endpoints and answers of DNS take this long at most to be as they were. */
 const recoverySeconds = 60;

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError } from '../../core/evaluate/walk.ts';
-import { parseIptablesSave } from '../../core/parse/iptables-save.ts';
-import { parseIptablesRule } from '../../core/parse/iptables-rules.ts';
-import { printIptablesRule } from '../../core/parse/print-iptables.ts';
-import type { IptablesRuleset } from '../../core/ruleset.ts';
+import { parseIptablesSave } from '../../core/iptables/parse-save.ts';
+import { parseIptablesRule } from '../../core/iptables/parse-rule.ts';
+import { printIptablesRule } from '../../core/iptables/print.ts';
+import type { IptablesRuleset } from '../../core/iptables/ruleset.ts';
 import type { Dice } from './dice.ts';
-import { canonicalRules } from '../core/parse/iptables-canonical.ts';
+import { canonicalRules } from '../support/iptables-canonical.ts';
 import { foreignDumps, rulesetFolder } from '../fixtures/rulesets/foreign.ts';
 import type { FuzzTarget } from './targets.ts';
 

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ConntrackDump } from '../../core/parse/conntrack-dump.ts';
-import type { DumpParser } from '../../core/parse/dump-lines.ts';
-import { IpsetDump, parseIpset, printIpsetSave } from '../../core/parse/ipset.ts';
-import { IpvsadmDump, parseIpvsadm, printIpvsadmSave } from '../../core/parse/ipvsadm.ts';
+import { ConntrackDump } from '../../core/conntrack/parse-dump.ts';
+import type { DumpParser } from '../../core/dump/lines.ts';
+import { IpsetDump, parseIpset, printIpsetSave } from '../../core/ipset/parse.ts';
+import { IpvsadmDump, parseIpvsadm, printIpvsadmSave } from '../../core/ipvs/parse.ts';
 import type { Dice } from './dice.ts';
 import type { FuzzTarget } from './targets.ts';
 

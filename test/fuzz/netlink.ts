@@ -2,11 +2,16 @@
  * Altered messages of nf_tables: each is refused with NetlinkError, or read as statements that are all understood; the
  * parts of a rule that are not known are never passed over.
  */
-import { isLittleEndian, NetlinkAttributes, NetlinkError, parseNetlinkMessages } from '../../core/netlink-message.ts';
-import { parseNftElements, parseNftRules } from '../../core/parse/nft-json.ts';
-import { netlinkRuleJson } from '../../core/parse/nft-netlink-rule.ts';
-import { netlinkElementsJson, parseNetlinkSet, type NetlinkSet } from '../../core/parse/nft-netlink-set.ts';
-import { messagesOf, recordedAnswers } from '../probe/recorded-kernel.ts';
+import {
+  isLittleEndian,
+  NetlinkAttributes,
+  NetlinkError,
+  parseNetlinkMessages,
+} from '../../core/nftables/netlink/message.ts';
+import { parseNftElements, parseNftRules } from '../../core/nftables/parse-json-rule.ts';
+import { netlinkRuleJson } from '../../core/nftables/netlink/rule.ts';
+import { netlinkElementsJson, parseNetlinkSet, type NetlinkSet } from '../../core/nftables/netlink/set.ts';
+import { messagesOf, recordedAnswers } from '../support/recorded-kernel.ts';
 import type { Dice } from './dice.ts';
 import type { FuzzTarget } from './targets.ts';
 

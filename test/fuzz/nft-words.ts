@@ -1,5 +1,5 @@
 /** The words of nft's text in one spelling: what is meant is compared, not how it was written. */
-import { nftPriorityOf } from '../../core/parse/nft-text.ts';
+import { nftPriorityOf } from '../../core/nftables/parse-text.ts';
 
 const synonyms = new Map(
   Object.entries({

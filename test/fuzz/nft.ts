@@ -5,21 +5,21 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import * as z from 'zod';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError } from '../../core/evaluate/walk.ts';
-import { nftTableJson } from '../../core/nft-print-json.ts';
-import { printNftTable } from '../../core/nft-print-text.ts';
-import { nftFamilies, type NftRulesetTable } from '../../core/nft-table.ts';
-import type { DumpParser, DumpProblem } from '../../core/parse/dump-lines.ts';
-import { isObject } from '../../core/parse/nft-json.ts';
-import { NftJsonParser } from '../../core/parse/nft-ruleset.ts';
-import { NftTextParser } from '../../core/parse/nft-text.ts';
+import { nftTableJson } from '../support/print-nft-json.ts';
+import { printNftTable } from '../../core/nftables/print.ts';
+import { nftFamilies, type NftRulesetTable } from '../../core/nftables/table.ts';
+import type { DumpParser, DumpProblem } from '../../core/dump/lines.ts';
+import { isObject } from '../../core/nftables/parse-json-rule.ts';
+import { NftJsonParser } from '../../core/nftables/parse-json.ts';
+import { NftTextParser } from '../../core/nftables/parse-text.ts';
 import { foreignNftDumps } from '../fixtures/rulesets/foreign.ts';
 import type { Dice } from './dice.ts';
 import { objectsOf, withoutRespelling } from './nft-json-forms.ts';
 import { nftWords } from './nft-words.ts';
 import type { FuzzTarget } from './targets.ts';
+import * as z from 'zod';
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url));
 const read = (path: string): string => readFileSync(`${fixtures}${path}`, 'utf8');

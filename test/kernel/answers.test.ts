@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, fateOf } from '../../core/evaluate/answer.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import type { Packet } from '../../core/evaluate/walk.ts';
-import { RulesetDump } from '../../core/parse/ruleset-file.ts';
-import { mergeRulesets } from '../../core/parse/ruleset-file.ts';
+import { RulesetDump } from '../../core/ruleset/read-dumps.ts';
+import { mergeRulesets } from '../../core/ruleset/read-dumps.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'nsenter', 'xtables-nft-multi', 'conntrack']);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { capturedFile, receive, type CapturedNode } from '../../cmd/capture.ts';
-import { capturePlaces } from '../../core/capture-request.ts';
-import { desiredService, endpoint } from '../core/facts.ts';
+import { capturedFile, receive, type CapturedNode } from '../../cmd/commands/capture.ts';
+import { capturePlaces } from '../../core/capture/request.ts';
+import { desiredService, endpoint } from '../support/node-facts.ts';
 import { fullPath } from '../cluster/requirements.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 

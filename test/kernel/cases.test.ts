@@ -1,11 +1,11 @@
 /** The small rulesets of test/fixtures/cases under real packets: what the kernel does is what simulate says of them. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
-import { summarize } from '../../core/evaluate/walk-packet.ts';
+import { expect, it, describe } from 'vitest';
+import { summarize } from '../../core/program/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
+import { parseRulesetFile, mergeRulesets } from '../../core/ruleset/read-dumps.ts';
 import type { Packet } from '../../core/evaluate/walk.ts';
-import { mergeRulesets, parseRulesetFile } from '../../core/parse/ruleset-file.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'iptables-nft-restore', 'conntrack', 'bash']);

@@ -1,8 +1,8 @@
 /** The active check with real sockets and real rules, in a namespace of its own. */
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { iptablesChainNames } from '../../core/chain-names.ts';
-import { parseNodeReport, recordsOf } from '../../core/node-report.ts';
+import { iptablesChainNames } from '../../core/kube-proxy/chain-names.ts';
+import { parseNodeReport, recordsOf } from '../../core/wire/node-report.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'iptables-nft-restore', 'conntrack']);

@@ -1,7 +1,7 @@
 /** The kernel's own table in a namespace, printed in four ways: the entries are the same. */
 import { describe, expect, it } from 'vitest';
-import type { ConntrackEntry, Tuple } from '../../core/parse/conntrack.ts';
-import { parseConntrack } from '../../core/parse/conntrack-dump.ts';
+import type { ConntrackEntry, Tuple } from '../../core/conntrack/parse-entry.ts';
+import { parseConntrack } from '../../core/conntrack/parse-dump.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['conntrack']);

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ipSetContains, type IpSetFlag } from '../../core/ip-set-contains.ts';
-import type { IpSet } from '../../core/ip-set.ts';
-import { parseIpset, printIpsetSave } from '../../core/parse/ipset.ts';
+import { ipSetContains, type IpSetFlag } from '../../core/ipset/contains.ts';
+import type { IpSet } from '../../core/ipset/set.ts';
+import { parseIpset, printIpsetSave } from '../../core/ipset/parse.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import type { SentPacket } from './send-packets.ts';
 

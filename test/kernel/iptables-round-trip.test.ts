@@ -5,12 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { IptablesRule } from '../../core/iptables-rule.ts';
-import { parseIptablesRule } from '../../core/parse/iptables-rules.ts';
-import { parseIptablesSave } from '../../core/parse/iptables-save.ts';
-import { printIptablesRule, printIptablesSave } from '../../core/parse/print-iptables.ts';
-import type { IptablesRuleset } from '../../core/ruleset.ts';
-import { canonicalRules } from '../core/parse/iptables-canonical.ts';
+import type { IptablesRule } from '../../core/iptables/rule.ts';
+import { parseIptablesRule } from '../../core/iptables/parse-rule.ts';
+import { parseIptablesSave } from '../../core/iptables/parse-save.ts';
+import { printIptablesRule, printIptablesSave } from '../../core/iptables/print.ts';
+import type { IptablesRuleset } from '../../core/iptables/ruleset.ts';
+import { canonicalRules } from '../support/iptables-canonical.ts';
 import { foreignDumps, rulesetFolder } from '../fixtures/rulesets/foreign.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 

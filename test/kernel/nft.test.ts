@@ -2,14 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { nftTableJson } from '../../core/nft-print-json.ts';
-import { printNftTable } from '../../core/nft-print-text.ts';
-import type { NftRulesetTable, NftSet } from '../../core/nft-table.ts';
-import type { DumpParser } from '../../core/parse/dump-lines.ts';
-import { NftJsonParser } from '../../core/parse/nft-ruleset.ts';
-import { NftTextParser } from '../../core/parse/nft-text.ts';
+import { nftTableJson } from '../support/print-nft-json.ts';
+import { printNftTable } from '../../core/nftables/print.ts';
+import type { NftRulesetTable, NftSet } from '../../core/nftables/table.ts';
+import type { DumpParser } from '../../core/dump/lines.ts';
+import { NftJsonParser } from '../../core/nftables/parse-json.ts';
+import { NftTextParser } from '../../core/nftables/parse-text.ts';
 import { foreignNftDumps } from '../fixtures/rulesets/foreign.ts';
-import { comparableTable } from '../core/comparable-table.ts';
+import { comparableTable } from '../support/comparable-table.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['nft']);

@@ -1,9 +1,9 @@
 /** What the plugin runs in pods: each program of the machine makes real connections, in a namespace of its own. */
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
-import { readConnections } from '../../cmd/pod-connect.ts';
-import { connectPrograms } from '../../cmd/pod-connect-programs.ts';
-import type { ConnectTarget } from '../../core/connect-targets.ts';
+import { readConnections } from '../../cmd/cluster/pod-connect.ts';
+import { connectPrograms } from '../../cmd/cluster/pod-connect-programs.ts';
+import type { ConnectTarget } from '../../core/api/connect-targets.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['ip', 'nft', 'python3']);

@@ -2,12 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { buildNodeProgram } from '../../core/node-program.ts';
-import { parseNodeReport, recordsOf, type NodeReport } from '../../core/node-report.ts';
-import type { NodeProgram } from '../../core/program.ts';
-import type { ProbeRequestService } from '../../core/probe-request.ts';
-import type { DesiredService } from '../../core/service.ts';
-import { recordedServices, serviceWithoutEndpoints } from '../core/recorded-services.ts';
+import { buildNodeProgram } from '../../core/program/node-program.ts';
+import { parseNodeReport, recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
+import type { NodeProgram } from '../../core/program/program.ts';
+import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
+import type { DesiredService } from '../../core/api/service.ts';
+import { recordedServices, serviceWithoutEndpoints } from '../support/recorded-services.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']);

@@ -1,7 +1,7 @@
 /** What a probe tells of its node besides rules, with no more than a probe's two capabilities. */
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { parseNodeReport, recordsOf, type NodeReport } from '../../core/node-report.ts';
+import { parseNodeReport, recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['conntrack', 'nft', 'setpriv']);

@@ -1,10 +1,10 @@
 /** The probe against real tables in a namespace of its own: what it reads, and that it changes nothing. */
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { buildNodeProgram } from '../../core/node-program.ts';
-import { parseNodeReport, recordsOf, type NodeReport } from '../../core/node-report.ts';
-import { readAllHooks } from '../../core/report-rules.ts';
-import { desiredService } from '../core/facts.ts';
+import { buildNodeProgram } from '../../core/program/node-program.ts';
+import { parseNodeReport, recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
+import { readAllHooks } from '../../core/program/foreign-hooks.ts';
+import { desiredService } from '../support/node-facts.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
 const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'conntrack']);

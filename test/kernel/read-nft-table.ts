@@ -5,8 +5,8 @@
 import { execFileSync } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import * as z from 'zod';
-import { realCommands, type Commands } from '../../probe/commands.ts';
-import { readNftTable } from '../../probe/nft-table.ts';
+import { realCommands, type Commands } from '../../probe/io/commands.ts';
+import { readNftTable } from '../../probe/rules/read-nft-table.ts';
 
 const requestSchema = z.array(
   z.object({

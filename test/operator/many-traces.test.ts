@@ -3,10 +3,10 @@
  * is one that takes as long as probes do: 60 ms for a reading, 2 ms more for each Service, one at a time on each of three
  * nodes, and an interval of 1 s, by a clock of the test's own.
  */
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { ProbeRequest } from '../../core/probe-request.ts';
-import type { ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
-import { NodeReadings } from '../../operator/node-readings.ts';
+import { expect, it, afterEach, beforeEach, vi } from 'vitest';
+import type { ProbeRequest } from '../../core/wire/probe-request.ts';
+import type { ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import { NodeReadings } from '../../engine/node-readings.ts';
 import { reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
 import { WorkQueue } from '../../operator/work-queue.ts';
 

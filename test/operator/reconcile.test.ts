@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { ServiceTrace, ServiceTraceStatus } from '../../core/service-trace.ts';
+import type { ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { intervalOf, isActive, reconcile, StatusRefusedError, type ReconcileDeps } from '../../operator/reconcile.ts';
 
 const now = Date.parse('2026-11-24T10:00:00Z');

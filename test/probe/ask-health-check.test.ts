@@ -2,7 +2,7 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import type { RecordOf } from '../../core/node-report.ts';
+import type { RecordOf } from '../../core/wire/node-report.ts';
 import { askHealthCheck } from '../../probe/ask-health-check.ts';
 
 async function ask(answer: RequestListener): Promise<RecordOf<'healthCheck'>> {

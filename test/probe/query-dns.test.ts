@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { decode, encode, type Answer, type Packet } from 'dns-packet';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { NodeReportRecord } from '../../core/node-report.ts';
+import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 import { askDns } from '../../probe/ask-dns.ts';
 import { queryDns } from '../../probe/query-dns.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { recordsOf, type NodeReportRecord } from '../../core/node-report.ts';
-import type { ProbeRequest } from '../../core/probe-request.ts';
-import type { Commands } from '../../probe/commands.ts';
+import { recordsOf, type NodeReportRecord } from '../../core/wire/node-report.ts';
+import type { ProbeRequest } from '../../core/wire/probe-request.ts';
+import type { Commands } from '../../probe/io/commands.ts';
 import { readConntrack } from '../../probe/read-conntrack.ts';
 
 const request: ProbeRequest = {

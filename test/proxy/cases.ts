@@ -1,5 +1,5 @@
 /** The cases of a Service: which client asks which of its addresses, through which node's rules. */
-import { familyOf, type Family, type Protocol } from '../../core/service.ts';
+import { familyOf, type Protocol, type Family } from '../../core/net/family.ts';
 import { ownAddresses, type RandomService } from './random-service.ts';
 import type { Inquirer } from './ask.ts';
 import type { OutsideNetwork } from './outside.ts';

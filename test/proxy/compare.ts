@@ -1,7 +1,6 @@
 /** Compares what the evaluator said of a case with what the kernel did. */
-import { isSameAddress } from '../../core/address.ts';
-import { hostPort } from '../../core/address.ts';
-import { familyOf } from '../../core/service.ts';
+import { isSameAddress, hostPort } from '../../core/net/address.ts';
+import { familyOf } from '../../core/net/family.ts';
 import type { Answer, Question } from './ask.ts';
 import type { Case } from './cases.ts';
 import type { Expectation } from './expectation.ts';

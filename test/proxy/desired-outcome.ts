@@ -2,8 +2,8 @@
  * What a node is to do with a packet to a Service, of its manifest alone: kube-proxy's documented rules
  * (pkg/proxy/iptables/proxier.go and pkg/proxy/nftables/proxier.go, syncProxyRules, 1.29 to 1.37), none of its rulesets.
  */
-import { desiredTargets, type DesiredTarget, type PortKey } from '../../core/desired-targets.ts';
-import type { DesiredService } from '../../core/service.ts';
+import { desiredTargets, type DesiredTarget, type PortKey } from '../../core/api/desired-targets.ts';
+import type { DesiredService } from '../../core/api/service.ts';
 
 export type FrontendKind = 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP';
 

@@ -1,10 +1,10 @@
 /** What the evaluator says of one case. This is the one place of the proof that calls it. */
-import { summarize } from '../../core/evaluate/walk-packet.ts';
+import { summarize } from '../../core/program/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import type { Step, Verdict } from '../../core/evaluate/walk.ts';
-import { mergeRulesets, parseRulesetFile } from '../../core/parse/ruleset-file.ts';
-import type { Ruleset } from '../../core/ruleset.ts';
-import type { Protocol } from '../../core/service.ts';
+import { mergeRulesets, parseRulesetFile } from '../../core/ruleset/read-dumps.ts';
+import type { Ruleset } from '../../core/ruleset/ruleset.ts';
+import type { Protocol } from '../../core/net/family.ts';
 
 export interface Expectation {
   readonly verdict: Verdict;

@@ -19,7 +19,7 @@ export interface KubeProxyRelease {
 const alphaNftables = { NFTablesProxyMode: true };
 
 /** The last patch of each minor release from 1.29, the first with an nftables mode, to the one before the test cluster's. */
-export const olderReleases: readonly KubeProxyRelease[] = [
+const olderReleases: readonly KubeProxyRelease[] = [
   { version: 'v1.29.15', featureGates: alphaNftables },
   { version: 'v1.30.14', featureGates: alphaNftables },
   { version: 'v1.31.14', featureGates: {}, staging: { 'k8s.io/kube-proxy': 'v0.31.11' } },

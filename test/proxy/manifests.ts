@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { loadYaml, type V1EndpointSlice, type V1Service } from '@kubernetes/client-node';
 import { parse, stringify } from 'yaml';
 import * as z from 'zod';
-import type { DesiredService } from '../../core/service.ts';
-import { desiredServiceOf } from '../../operator/observe.ts';
+import type { DesiredService } from '../../core/api/service.ts';
+import { desiredServiceOf } from '../../engine/observe.ts';
 
 const folder = fileURLToPath(new URL('../fixtures/kube-proxy/', import.meta.url));
 

@@ -2,7 +2,7 @@
 import type { Components } from '../cluster/components.ts';
 import { differsFromOwn, noAddressDetection, runInNetwork } from '../cluster/namespaces.ts';
 import type { NodePlan } from '../cluster/topology.ts';
-import type { Family } from '../../core/service.ts';
+import type { Family } from '../../core/net/family.ts';
 import { askIn, type Inquirer } from './ask.ts';
 
 /** The ports that every witness answers on, over TCP, UDP and SCTP. */

@@ -4,8 +4,8 @@
  * compared with what the evaluator says of the node's rules.
  */
 import fc from 'fast-check';
-import { hostPort } from '../../core/address.ts';
-import { familyOf } from '../../core/service.ts';
+import { hostPort } from '../../core/net/address.ts';
+import { familyOf } from '../../core/net/family.ts';
 import type { Answer, Question } from './ask.ts';
 import { casesOf, type Case } from './cases.ts';
 import { difference, frequenciesOf, questionOf } from './compare.ts';

@@ -1,6 +1,6 @@
 /** Random Services (fast-check): every field that changes what kube-proxy writes, drawn apart from the others. */
 import fc from 'fast-check';
-import type { Family, Protocol } from '../../core/service.ts';
+import type { Protocol, Family } from '../../core/net/family.ts';
 import { network } from '../cluster/topology.ts';
 import { outsideNetworks } from './outside.ts';
 import { witnessPorts, type PlacePlan } from './place.ts';

@@ -11,7 +11,7 @@ import { launch } from 'puppeteer-core';
 import { startCluster, stopCluster, type Cluster, type ClusterNode } from '../cluster/cluster.ts';
 import { progressPrinter } from '../cluster/progress.ts';
 import { clusterRequirements, findProgram, fullPath } from '../cluster/requirements.ts';
-import { openTerminal } from '../end-to-end/terminal.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from '../setup/deploy.ts';
 import { printTerminalSvg } from './terminal-svg.ts';
 import { columns, screenshotViews } from './views.ts';

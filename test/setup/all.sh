@@ -2,11 +2,13 @@
 # Everything that is tested, in the order of what fails fastest. The last line is `N passed, N failed, N skipped`.
 set -eu
 prettier --log-level warn --check .
-node config/check-lock-file.ts
-node crds/generate.ts --check
-node docs/write-findings.ts --check
+node scripts/check-lock-file.ts
+node scripts/generate-types.ts --check
+node scripts/generate-docs.ts --check
 tsc --noEmit -p .
 eslint . --max-warnings 0
+depcruise core engine operator probe cmd test scripts bench
+knip
 node test/setup/packages.ts
-node config/build.ts
+node scripts/build.ts
 exec vitest run "$@"

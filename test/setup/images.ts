@@ -31,9 +31,9 @@ const probeTools = [
 const nftLinks = ['iptables-nft', 'iptables-nft-save', 'ip6tables-nft', 'ip6tables-nft-save'];
 const legacyLinks = ['iptables-legacy', 'iptables-legacy-save', 'ip6tables-legacy', 'ip6tables-legacy-save'];
 
-/** Bundles the programs (config/build.ts) and builds both images; returns the paths of their tars. */
+/** Bundles the programs (scripts/build.ts) and builds both images; returns the paths of their tars. */
 export async function buildProjectImages(): Promise<{ operator: string; probe: string }> {
-  execFileSync(process.execPath, ['config/build.ts'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+  execFileSync(process.execPath, ['scripts/build.ts'], { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
   const node = await nodeContent();
   const operator = await buildImage({
     name: operatorImage,

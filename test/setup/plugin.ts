@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import type { TestProject } from 'vitest/node';
-import { pluginOptions } from '../../config/bundle-options.ts';
+import { pluginOptions } from '../../scripts/bundle-options.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
-import { openTerminal, type Terminal } from '../end-to-end/terminal.ts';
-import { eventually } from '../eventually.ts';
+import { openTerminal, type Terminal } from '../support/terminal.ts';
+import { eventually } from '../support/eventually.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'svctrace-exit-'));

@@ -5,11 +5,11 @@
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readBundle } from '../../cmd/bundle-source.ts';
-import { viewNames, type ViewName } from '../../cmd/request.ts';
+import { readBundle } from '../../cmd/sources/bundle.ts';
+import { viewNames, type ViewName } from '../../cmd/cli/request.ts';
 import { findProgram } from '../cluster/requirements.ts';
-import type { Terminal } from '../end-to-end/terminal.ts';
-import { needTmux, openPlugin } from './plugin-in-terminal.ts';
+import type { Terminal } from '../support/terminal.ts';
+import { needTmux, openPlugin } from '../support/plugin-in-terminal.ts';
 
 const bundle = fileURLToPath(new URL('../fixtures/auth-service.svctrace', import.meta.url));
 const withFindings = fileURLToPath(new URL('../fixtures/nobody-home.svctrace', import.meta.url));

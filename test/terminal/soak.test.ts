@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, inject, it } from 'vitest';
 import { growthMegabytes } from './soak-growth.ts';
 import { soak } from './soak.ts';
-import { needTmux } from './plugin-in-terminal.ts';
+import { needTmux } from '../support/plugin-in-terminal.ts';
 
 it('the heap does not grow, nor what is listened to, and the screen is right', async (context) => {
   needTmux(context);

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { NodeStatus, ServiceTrace } from '../../core/service-trace.ts';
-import { exampleTrace, nodeA, targets, withStatus } from '../cmd/example-trace.ts';
-import { openTerminal } from '../end-to-end/terminal.ts';
+import type { NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
+import { exampleTrace, nodeA, targets, withStatus } from '../support/example-trace.ts';
+import { openTerminal } from '../support/terminal.ts';
 import { startTraceServer } from './trace-server.ts';
 
 export interface SoakSample {

@@ -1,7 +1,7 @@
 /** An API server with one Service, whose trace changes as the test wants it: what the plugin needs for a live view. */
 import type { ServerResponse } from 'node:http';
-import type { ServiceTrace } from '../../core/service-trace.ts';
-import { refuse, sendJson, startApiServer } from '../cmd/api-server.ts';
+import type { ServiceTrace } from '../../core/api/service-trace.ts';
+import { refuse, sendJson, startApiServer } from '../support/api-server.ts';
 
 export interface TraceServer {
   readonly address: string;

@@ -1,5 +1,5 @@
-import { plural } from '../../plural.ts';
-import type { FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 /** From this share on, a burst can fill the table before anybody looks. */
 const fullShare = 0.8;

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { conntrackGrowth, growthText } from '../growth.ts';
+import { plural } from '../../lib/plural.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { conntrackGrowth, growthText } from '../checks/growth.ts';
 
 const leastPackets = 100;
 const leastPerSecond = 10;

@@ -1,12 +1,12 @@
-import { hostPort } from '../../address.ts';
-import type { ClusterFacts } from '../../cluster-facts.ts';
-import type { NodeFacts } from '../../node-facts.ts';
-import { plural } from '../../plural.ts';
-import type { DesiredService } from '../../service.ts';
-import { newestChange } from '../age.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { syncGrace } from '../frontend-drift.ts';
-import { deleteFlow, flowText, serviceFlows, type ServiceFlow } from '../service-flows.ts';
+import { hostPort } from '../../net/address.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import { plural } from '../../lib/plural.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { newestChange } from '../checks/age.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { syncGrace } from '../checks/frontend-drift.ts';
+import { deleteFlow, flowText, serviceFlows, type ServiceFlow } from '../checks/service-flows.ts';
 
 /** nf_conntrack_tcp_timeout_syn_sent, where the node did not say its own. */
 const usualTimeout = 120;

@@ -1,12 +1,12 @@
-import { plural } from '../../plural.ts';
-import type { NodeFacts } from '../../node-facts.ts';
-import type { DesiredService } from '../../service.ts';
-import { answerOf } from '../endpoint-evidence.ts';
-import { kubectl } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { flowText, serviceFlows, type ServiceFlow } from '../service-flows.ts';
-import { synSentTimeout } from '../syn-sent-timeout.ts';
+import { plural } from '../../lib/plural.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { answerOf } from '../checks/endpoint-evidence.ts';
+import { kubectl } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { flowText, serviceFlows, type ServiceFlow } from '../checks/service-flows.ts';
+import { synSentTimeout } from '../checks/syn-sent-timeout.ts';
 
 /** A SYN that was sent so long ago, and has no answer: clients send it again after 1 s, 2 s, 4 s. */
 const silentSeconds = 3;

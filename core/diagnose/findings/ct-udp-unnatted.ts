@@ -1,8 +1,8 @@
-import { plural } from '../../plural.ts';
-import { hostPort } from '../../address.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { isSyncing } from '../frontend-drift.ts';
-import { deleteFlow, flowText, serviceFlows } from '../service-flows.ts';
+import { plural } from '../../lib/plural.ts';
+import { hostPort } from '../../net/address.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { isSyncing } from '../checks/frontend-drift.ts';
+import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
 
 export const ctUdpUnnatted: FindingKind = {
   id: 'CT-UDP-UNNATTED',

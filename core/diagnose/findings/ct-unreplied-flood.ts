@@ -1,6 +1,6 @@
-import { plural } from '../../plural.ts';
-import { kubectl, shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl, shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 /** Fewer may be connections that were just begun. */
 const leastEntries = 100;

@@ -1,6 +1,6 @@
-import type { UnreadFacts } from '../../cluster-facts.ts';
-import { kubectl, type Action } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import type { UnreadFacts } from '../../api/cluster-facts.ts';
+import { kubectl, type Action } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dataApiUnread: FindingKind = {
   id: 'DATA-API-UNREAD',

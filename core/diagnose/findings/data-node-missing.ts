@@ -1,5 +1,5 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dataNodeMissing: FindingKind = {
   id: 'DATA-NODE-MISSING',

@@ -1,6 +1,6 @@
-import { plural } from '../../plural.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dataTorn: FindingKind = {
   id: 'DATA-TORN',

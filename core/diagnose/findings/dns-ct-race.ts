@@ -1,5 +1,5 @@
-import { onNode, type FindingKind } from '../finding.ts';
-import { conntrackGrowth, growthText } from '../growth.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { conntrackGrowth, growthText } from '../checks/growth.ts';
 
 const leastFailures = 5;
 const leastPerMinute = 5;

@@ -1,12 +1,12 @@
-import { hostPort } from '../../address.ts';
-import { isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
-import { serviceDomain } from '../../dns-names.ts';
-import { plural } from '../../plural.ts';
-import type { DesiredService } from '../../service.ts';
-import { questionText } from '../dns-comparisons.ts';
-import { kubectl } from '../command.ts';
-import { dnsLogs } from '../dns-advice.ts';
-import type { FindingKind } from '../finding.ts';
+import { hostPort } from '../../net/address.ts';
+import { isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns/answers.ts';
+import { serviceDomain } from '../../dns/names.ts';
+import { plural } from '../../lib/plural.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { questionText } from '../checks/dns-comparisons.ts';
+import { kubectl } from '../../api/command.ts';
+import { dnsLogs } from '../checks/dns-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsDown: FindingKind = {
   id: 'DNS-DOWN',

@@ -1,8 +1,8 @@
-import { answerText, expectedText } from '../../dns-answers.ts';
-import { dnsComparisons, knowsCluster, questionText } from '../dns-comparisons.ts';
-import { kubectl } from '../command.ts';
-import { dnsLogs } from '../dns-advice.ts';
-import type { FindingKind } from '../finding.ts';
+import { answerText, expectedText } from '../../dns/answers.ts';
+import { dnsComparisons, knowsCluster, questionText } from '../checks/dns-comparisons.ts';
+import { kubectl } from '../../api/command.ts';
+import { dnsLogs } from '../checks/dns-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsNxdomain: FindingKind = {
   id: 'DNS-NXDOMAIN',

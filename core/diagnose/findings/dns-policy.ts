@@ -1,5 +1,5 @@
-import { asksClusterDns, clientResolvConf } from '../client-resolv-conf.ts';
-import type { FindingKind } from '../finding.ts';
+import { asksClusterDns, clientResolvConf } from '../checks/client-resolv-conf.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsPolicy: FindingKind = {
   id: 'DNS-POLICY',

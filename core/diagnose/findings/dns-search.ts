@@ -1,8 +1,8 @@
-import { serviceDomain } from '../../dns-names.ts';
-import { askedNames } from '../../parse/resolv-conf.ts';
-import { asksClusterDns, clientResolvConf } from '../client-resolv-conf.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { serviceDomain } from '../../dns/names.ts';
+import { askedNames } from '../../dns/resolv-conf.ts';
+import { asksClusterDns, clientResolvConf } from '../checks/client-resolv-conf.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsSearch: FindingKind = {
   id: 'DNS-SEARCH',

@@ -1,9 +1,9 @@
-import { hostPort } from '../../address.ts';
-import { answerText, isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns-answers.ts';
-import { dnsComparisons, questionText } from '../dns-comparisons.ts';
-import { kubectl } from '../command.ts';
-import { dnsLogs } from '../dns-advice.ts';
-import type { Facts, FindingKind } from '../finding.ts';
+import { hostPort } from '../../net/address.ts';
+import { answerText, isNotUnderstood, isWord, problemOf, type DnsAnswer } from '../../dns/answers.ts';
+import { dnsComparisons, questionText } from '../checks/dns-comparisons.ts';
+import { kubectl } from '../../api/command.ts';
+import { dnsLogs } from '../checks/dns-advice.ts';
+import type { Facts, FindingKind } from '../checks/finding.ts';
 
 export const dnsServer: FindingKind = {
   id: 'DNS-SERVER',

@@ -1,7 +1,7 @@
-import { answerText, expectedText } from '../../dns-answers.ts';
-import { dnsComparisons, questionText } from '../dns-comparisons.ts';
-import { dnsLogs } from '../dns-advice.ts';
-import type { FindingKind } from '../finding.ts';
+import { answerText, expectedText } from '../../dns/answers.ts';
+import { dnsComparisons, questionText } from '../checks/dns-comparisons.ts';
+import { dnsLogs } from '../checks/dns-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsSrv: FindingKind = {
   id: 'DNS-SRV',

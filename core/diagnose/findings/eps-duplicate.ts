@@ -1,9 +1,9 @@
-import { hostPort } from '../../address.ts';
-import { isChanging } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { duplicateEndpoints } from '../pod-endpoints.ts';
+import { hostPort } from '../../net/address.ts';
+import { isChanging } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { duplicateEndpoints } from '../checks/pod-endpoints.ts';
 
 export const epsDuplicate: FindingKind = {
   id: 'EPS-DUPLICATE',

@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { readyByFamily } from '../ready-endpoints.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { isChanging } from '../age.ts';
-import { listed } from '../listed.ts';
+import { plural } from '../../lib/plural.ts';
+import { readyByFamily } from '../../api/ready-endpoints.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { isChanging } from '../checks/age.ts';
+import { listed } from '../checks/listed.ts';
 
 export const epsHintsPartial: FindingKind = {
   id: 'EPS-HINTS-PARTIAL',

@@ -1,8 +1,8 @@
-import { readyByFamily } from '../ready-endpoints.ts';
-import { isChanging } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { namesText } from '../listed.ts';
+import { readyByFamily } from '../../api/ready-endpoints.ts';
+import { isChanging } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { namesText } from '../checks/listed.ts';
 
 export const epsHintsZoneEmpty: FindingKind = {
   id: 'EPS-HINTS-ZONE-EMPTY',

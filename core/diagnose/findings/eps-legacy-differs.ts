@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { isChanging } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { legacyComparison } from '../legacy-endpoints.ts';
-import { listed } from '../listed.ts';
+import { plural } from '../../lib/plural.ts';
+import { isChanging } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { legacyComparison } from '../checks/legacy-endpoints.ts';
+import { listed } from '../checks/listed.ts';
 
 export const epsLegacyDiffers: FindingKind = {
   id: 'EPS-LEGACY-DIFFERS',

@@ -1,6 +1,6 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { leftoverMirrors } from '../pod-endpoints.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { leftoverMirrors } from '../checks/pod-endpoints.ts';
 
 export const epsMirrorLeftover: FindingKind = {
   id: 'EPS-MIRROR-LEFTOVER',

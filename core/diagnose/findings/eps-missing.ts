@@ -1,10 +1,10 @@
-import { plural } from '../../plural.ts';
-import { isChanging } from '../age.ts';
-import { sliceControllerAdvice } from '../slice-controller-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { missingPods } from '../pod-endpoints.ts';
-import { selectorText, whereOf } from '../selected-pods.ts';
+import { plural } from '../../lib/plural.ts';
+import { isChanging } from '../checks/age.ts';
+import { sliceControllerAdvice } from '../checks/slice-controller-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { missingPods } from '../checks/pod-endpoints.ts';
+import { selectorText, whereOf } from '../checks/selected-pods.ts';
 
 export const epsMissing: FindingKind = {
   id: 'EPS-MISSING',

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { legacyComparison } from '../legacy-endpoints.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { legacyComparison } from '../checks/legacy-endpoints.ts';
 
 export const epsOversize: FindingKind = {
   id: 'EPS-OVERSIZE',

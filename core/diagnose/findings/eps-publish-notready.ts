@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
 
 export const epsPublishNotReady: FindingKind = {
   id: 'EPS-PUBLISH-NOTREADY',

@@ -1,8 +1,8 @@
-import { isChanging } from '../age.ts';
-import { sliceControllerAdvice } from '../slice-controller-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { readyDifferences } from '../pod-endpoints.ts';
+import { isChanging } from '../checks/age.ts';
+import { sliceControllerAdvice } from '../checks/slice-controller-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { readyDifferences } from '../checks/pod-endpoints.ts';
 
 export const epsReadyDiffers: FindingKind = {
   id: 'EPS-READY-DIFFERS',

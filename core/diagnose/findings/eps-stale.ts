@@ -1,8 +1,8 @@
-import { isChanging } from '../age.ts';
-import { sliceControllerAdvice } from '../slice-controller-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { sliceController, staleEndpoints } from '../pod-endpoints.ts';
+import { isChanging } from '../checks/age.ts';
+import { sliceControllerAdvice } from '../checks/slice-controller-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { sliceController, staleEndpoints } from '../checks/pod-endpoints.ts';
 
 export const epsStale: FindingKind = {
   id: 'EPS-STALE',

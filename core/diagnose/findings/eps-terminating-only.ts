@@ -1,6 +1,6 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { plural } from '../../plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { plural } from '../../lib/plural.ts';
 
 export const epsTerminatingOnly: FindingKind = {
   id: 'EPS-TERMINATING-ONLY',

@@ -1,8 +1,8 @@
-import { plural } from '../../plural.ts';
-import { familyOf } from '../../service.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { isSyncing } from '../frontend-drift.ts';
+import { plural } from '../../lib/plural.ts';
+import { familyOf } from '../../net/family.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { isSyncing } from '../checks/frontend-drift.ts';
 
 export const hcnp: FindingKind = {
   id: 'HCNP',

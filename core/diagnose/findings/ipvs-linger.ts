@@ -1,10 +1,10 @@
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
-import { hostPort } from '../../address.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { realServersOf } from '../ipvs-servers.ts';
-import { onNodes } from '../on-nodes.ts';
-import { plural } from '../../plural.ts';
+import { hostPort } from '../../net/address.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { realServersOf } from '../checks/ipvs-servers.ts';
+import { onNodes } from '../checks/on-nodes.ts';
+import { plural } from '../../lib/plural.ts';
 
 export const ipvsLinger: FindingKind = {
   id: 'IPVS-LINGER',

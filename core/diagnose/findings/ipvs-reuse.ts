@@ -1,6 +1,6 @@
-import { recordsOf } from '../../node-report.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { recordsOf } from '../../wire/node-report.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 const setting = 'net/ipv4/vs/conn_reuse_mode';
 

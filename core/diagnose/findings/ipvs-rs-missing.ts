@@ -1,9 +1,9 @@
-import { afterLook, shellOn } from '../command.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText, targetText } from '../frontend-drift.ts';
-import { realServerOf } from '../ipvs-servers.ts';
-import { onNodes } from '../on-nodes.ts';
+import { afterLook, shellOn } from '../../api/command.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText, targetText } from '../checks/frontend-drift.ts';
+import { realServerOf } from '../checks/ipvs-servers.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsRsMissing: FindingKind = {
   id: 'IPVS-RS-MISSING',

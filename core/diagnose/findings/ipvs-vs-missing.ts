@@ -1,9 +1,9 @@
-import { hostPort } from '../../address.ts';
-import { afterLook, shellOn } from '../command.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import { hostPort } from '../../net/address.ts';
+import { afterLook, shellOn } from '../../api/command.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsVsMissing: FindingKind = {
   id: 'IPVS-VS-MISSING',

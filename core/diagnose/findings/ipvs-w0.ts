@@ -1,9 +1,9 @@
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText, targetText } from '../frontend-drift.ts';
-import { realServerOf } from '../ipvs-servers.ts';
-import { onNodes } from '../on-nodes.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText, targetText } from '../checks/frontend-drift.ts';
+import { realServerOf } from '../checks/ipvs-servers.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsW0: FindingKind = {
   id: 'IPVS-W0',

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyConfigOf } from '../kube-proxy-config-of.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { kubeProxyConfigOf } from '../checks/kube-proxy-config-of.ts';
 
 export const kpAbsent: FindingKind = {
   id: 'KP-ABSENT',

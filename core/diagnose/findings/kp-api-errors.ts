@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { convergenceOf, isSyncing } from '../frontend-drift.ts';
-import { growthText, kubeProxyGrowth } from '../growth.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { convergenceOf, isSyncing } from '../checks/frontend-drift.ts';
+import { growthText, kubeProxyGrowth } from '../checks/growth.ts';
 
 /** When an API server is replaced, each of kube-proxy's watches fails once, and is there again. */
 const leastFailures = 5;

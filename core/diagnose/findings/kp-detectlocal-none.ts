@@ -1,6 +1,6 @@
-import type { FindingKind } from '../finding.ts';
-import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
-import { onNodesAlike } from '../on-nodes-alike.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts';
+import { onNodesAlike } from '../checks/on-nodes-alike.ts';
 
 export const kpDetectLocalNone: FindingKind = {
   id: 'KP-DETECTLOCAL-NONE',

@@ -1,10 +1,10 @@
-import { addressNumber, parseNetwork } from '../../address.ts';
-import type { ClusterFacts } from '../../cluster-facts.ts';
-import type { NodeFacts } from '../../node-facts.ts';
-import type { KubeProxyConfig } from '../../parse/kube-proxy-config.ts';
-import type { FindingKind } from '../finding.ts';
-import { onNodesAlike } from '../on-nodes-alike.ts';
-import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
+import { addressNumber, parseNetwork } from '../../net/address.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import type { KubeProxyConfig } from '../../kube-proxy/config.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onNodesAlike } from '../checks/on-nodes-alike.ts';
+import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts';
 
 export const kpDetectLocal: FindingKind = {
   id: 'KP-DETECTLOCAL',

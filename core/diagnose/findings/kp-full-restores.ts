@@ -1,8 +1,8 @@
-import { plural } from '../../plural.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { growthText, kubeProxyGrowth } from '../growth.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { growthText, kubeProxyGrowth } from '../checks/growth.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
 
 /** In one interval of a watched trace. */
 const leastInInterval = 3;

@@ -1,4 +1,4 @@
-import { onNode, type FindingKind } from '../finding.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpHostname: FindingKind = {
   id: 'KP-HOSTNAME',

@@ -1,5 +1,5 @@
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpModeLeftover: FindingKind = {
   id: 'KP-MODE-LEFTOVER',

@@ -1,8 +1,8 @@
-import type { ClusterFacts } from '../../cluster-facts.ts';
-import { kubectl, type Action } from '../command.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { configMapName, kubeProxyConfigMap } from '../kube-proxy-config-of.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import { kubectl, type Action } from '../../api/command.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { configMapName, kubeProxyConfigMap } from '../checks/kube-proxy-config-of.ts';
 
 export const kpModeMixed: FindingKind = {
   id: 'KP-MODE-MIXED',

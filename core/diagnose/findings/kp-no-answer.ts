@@ -1,5 +1,5 @@
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpNoAnswer: FindingKind = {
   id: 'KP-NO-ANSWER',

@@ -1,7 +1,7 @@
-import { prefixContains } from '../../address.ts';
-import { familyOf } from '../../service.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
+import { prefixContains } from '../../net/address.ts';
+import { familyOf } from '../../net/family.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts';
 
 export const kpNodePortAddr: FindingKind = {
   id: 'KP-NODEPORT-ADDR',

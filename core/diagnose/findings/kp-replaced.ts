@@ -1,6 +1,6 @@
-import { plural } from '../../plural.ts';
-import { datapathAction } from '../datapath-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import { datapathAction } from '../checks/datapath-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpReplaced: FindingKind = {
   id: 'KP-REPLACED',

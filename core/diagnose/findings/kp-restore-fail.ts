@@ -1,9 +1,9 @@
-import { failedWrites, kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { plural } from '../../plural.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { growthText, kubeProxyGrowth } from '../growth.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { lateWrite } from '../late-write.ts';
+import { failedWrites, kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { plural } from '../../lib/plural.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { growthText, kubeProxyGrowth } from '../checks/growth.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { lateWrite } from '../checks/late-write.ts';
 
 export const kpRestoreFail: FindingKind = {
   id: 'KP-RESTORE-FAIL',

@@ -1,8 +1,8 @@
-import { plural } from '../../plural.ts';
-import { quantile } from '../../durations.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyConfigOf, sourceText } from '../kube-proxy-config-of.ts';
+import { plural } from '../../lib/plural.ts';
+import { quantile } from '../../kube-proxy/histograms.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts';
 
 const slowSeconds = 1;
 /** Fewer may all be of a busy start. */

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { lateWrite } from '../late-write.ts';
+import { plural } from '../../lib/plural.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { lateWrite } from '../checks/late-write.ts';
 
 export const kpSyncStale: FindingKind = {
   id: 'KP-SYNC-STALE',

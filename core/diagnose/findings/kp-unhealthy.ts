@@ -1,5 +1,5 @@
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const kpUnhealthy: FindingKind = {
   id: 'KP-UNHEALTHY',

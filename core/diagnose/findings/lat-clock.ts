@@ -1,6 +1,6 @@
-import type { ClockOffset } from '../../clock-offset.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import type { ClockOffset } from '../../wire/clock-offset.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 const leastMilliseconds = 1000;
 

@@ -1,8 +1,8 @@
-import { quantile } from '../../durations.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { kubectl } from '../command.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { quantile } from '../../kube-proxy/histograms.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { kubectl } from '../../api/command.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 const leastNodes = 3;
 const leastChanges = 20;

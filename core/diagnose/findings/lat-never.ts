@@ -1,9 +1,10 @@
-import { waitingSince } from '../../kube-proxy-totals.ts';
-import type { KubeProxySync } from '../../parse/kube-proxy-metrics.ts';
-import { familyOf, type DesiredService } from '../../service.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { convergenceOf, isSyncing } from '../frontend-drift.ts';
+import { waitingSince } from '../../kube-proxy/metric-totals.ts';
+import type { KubeProxySync } from '../../kube-proxy/metrics.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { familyOf } from '../../net/family.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { convergenceOf, isSyncing } from '../checks/frontend-drift.ts';
 
 /** Between the clock of the API server's side, which dates the change, and that of the collector. */
 const clockMilliseconds = 2000;

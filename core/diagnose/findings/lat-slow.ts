@@ -1,8 +1,8 @@
-import { plural } from '../../plural.ts';
-import { quantile } from '../../durations.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { kubectl } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import { quantile } from '../../kube-proxy/histograms.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { kubectl } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 const slowSeconds = 5;
 const leastChanges = 20;

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { isWithin } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import { isWithin } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 /** A node that joined a moment ago may be newer than the list of nodes. */
 const graceMilliseconds = 60_000;

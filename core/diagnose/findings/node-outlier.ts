@@ -1,7 +1,7 @@
-import { kubeProxyOutliers, nodeOutliers } from '../../compare-nodes.ts';
-import { alsoLook } from '../command.ts';
-import { kubeProxyLogs } from '../kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { kubeProxyOutliers, nodeOutliers } from '../checks/compare-nodes.ts';
+import { alsoLook } from '../../api/command.ts';
+import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 /** Kinds that say what is wrong with a node's rules, or why it is not known. */
 const explaining = /^(?:RULE|IPVS|KP|LAT)-|^DATA-UNPARSED$/;

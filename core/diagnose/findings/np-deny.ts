@@ -1,8 +1,8 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { ingressVerdicts } from '../service-policies.ts';
-import { servicePortText } from '../target-port.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { ingressVerdicts } from '../checks/service-policies.ts';
+import { servicePortText } from '../checks/target-port.ts';
 
 export const npDeny: FindingKind = {
   id: 'NP-DENY',

@@ -1,8 +1,8 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { egressVerdicts, ingressVerdicts } from '../service-policies.ts';
-import { servicePortText } from '../target-port.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { egressVerdicts, ingressVerdicts } from '../checks/service-policies.ts';
+import { servicePortText } from '../checks/target-port.ts';
 
 export const npLimits: FindingKind = {
   id: 'NP-LIMITS',

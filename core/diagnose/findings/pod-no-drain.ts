@@ -1,9 +1,9 @@
-import type { PodFacts } from '../../cluster-facts.ts';
-import type { NodeFacts } from '../../node-facts.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { deletedAt } from '../pod-endpoints.ts';
-import { livePods, whereOf } from '../selected-pods.ts';
+import type { PodFacts } from '../../api/cluster-facts.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { deletedAt } from '../checks/pod-endpoints.ts';
+import { livePods, whereOf } from '../checks/selected-pods.ts';
 
 export const podNoDrain: FindingKind = {
   id: 'POD-NO-DRAIN',

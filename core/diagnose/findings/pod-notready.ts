@@ -1,11 +1,11 @@
-import { plural } from '../../plural.ts';
-import type { PodFacts } from '../../cluster-facts.ts';
-import { isWithin } from '../age.ts';
-import { isDownByRestart } from '../container-restarts.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { livePods, whereOf } from '../selected-pods.ts';
+import { plural } from '../../lib/plural.ts';
+import type { PodFacts } from '../../api/cluster-facts.ts';
+import { isWithin } from '../checks/age.ts';
+import { isDownByRestart } from '../checks/container-restarts.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { livePods, whereOf } from '../checks/selected-pods.ts';
 
 /** A pod that starts is not ready, and nothing is wrong with it; nor with a container that has just been started. */
 const startGraceMilliseconds = 30_000;

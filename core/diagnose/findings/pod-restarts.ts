@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { isRestarting } from '../container-restarts.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed, namesText } from '../listed.ts';
-import { livePods, whereOf } from '../selected-pods.ts';
+import { plural } from '../../lib/plural.ts';
+import { isRestarting } from '../checks/container-restarts.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed, namesText } from '../checks/listed.ts';
+import { livePods, whereOf } from '../checks/selected-pods.ts';
 
 export const podRestarts: FindingKind = {
   id: 'POD-RESTARTS',

@@ -1,15 +1,15 @@
-import { hostPort } from '../../address.ts';
+import { hostPort } from '../../net/address.ts';
 import {
   clientConnectionText,
   clientFaults,
   type ClientConnections,
   type NodeConnections,
-} from '../../client-connections.ts';
-import type { DesiredService } from '../../service.ts';
-import { kubectl } from '../command.ts';
-import { endpointText } from '../connections.ts';
-import type { FindingKind, Occurrence } from '../finding.ts';
-import { namesText } from '../listed.ts';
+} from '../checks/client-connections.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { kubectl } from '../../api/command.ts';
+import { endpointText } from '../checks/connections.ts';
+import type { FindingKind, Occurrence } from '../checks/finding.ts';
+import { namesText } from '../checks/listed.ts';
 
 export const probeFailClient: FindingKind = {
   id: 'PROBE-FAIL-CLIENT',

@@ -1,7 +1,7 @@
-import { connectionText, endpointText, failedEndpoints, type FailedEndpoint } from '../connections.ts';
-import { namesText } from '../listed.ts';
-import { shellOn } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { connectionText, endpointText, failedEndpoints, type FailedEndpoint } from '../checks/connections.ts';
+import { namesText } from '../checks/listed.ts';
+import { shellOn } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailNode: FindingKind = {
   id: 'PROBE-FAIL-NODE',

@@ -1,6 +1,6 @@
-import { connectionText, endpointText, failedEndpoints } from '../connections.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { connectionText, endpointText, failedEndpoints } from '../checks/connections.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailPath: FindingKind = {
   id: 'PROBE-FAIL-PATH',

@@ -1,6 +1,6 @@
-import { connectionText, endpointPlace, endpointText, failedEndpoints } from '../connections.ts';
-import { namesText } from '../listed.ts';
-import type { FindingKind } from '../finding.ts';
+import { connectionText, endpointPlace, endpointText, failedEndpoints } from '../checks/connections.ts';
+import { namesText } from '../checks/listed.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailPod: FindingKind = {
   id: 'PROBE-FAIL-POD',

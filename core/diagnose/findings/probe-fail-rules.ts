@@ -1,11 +1,11 @@
-import { hostPort, isSameAddress } from '../../address.ts';
-import type { ClusterFacts } from '../../cluster-facts.ts';
-import { targetsBehind } from '../../connect-targets.ts';
-import { connectionText, connectionTo, isReached } from '../connections.ts';
-import { familyOf } from '../../service.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { isSyncing } from '../frontend-drift.ts';
+import { hostPort, isSameAddress } from '../../net/address.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import { targetsBehind } from '../../api/connect-targets.ts';
+import { connectionText, connectionTo, isReached } from '../checks/connections.ts';
+import { familyOf } from '../../net/family.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { isSyncing } from '../checks/frontend-drift.ts';
 
 export const probeFailRules: FindingKind = {
   id: 'PROBE-FAIL-RULES',

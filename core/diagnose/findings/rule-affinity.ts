@@ -1,8 +1,8 @@
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { viewsOf, type FrontendCheck } from '../node-check.ts';
-import { onNodes } from '../on-nodes.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { viewsOf, type FrontendCheck } from '../checks/node-check.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleAffinity: FindingKind = {
   id: 'RULE-AFFINITY',

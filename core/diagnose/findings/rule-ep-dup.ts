@@ -1,7 +1,7 @@
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleEpDup: FindingKind = {
   id: 'RULE-EP-DUP',

@@ -1,8 +1,8 @@
-import { placesText } from '../listed.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText, targetText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import { placesText } from '../checks/listed.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText, targetText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleEpMissing: FindingKind = {
   id: 'RULE-EP-MISSING',

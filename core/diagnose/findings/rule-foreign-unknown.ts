@@ -1,8 +1,8 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { checkNode } from '../node-check.ts';
-import { onNodesAlike, type OnOneNode } from '../on-nodes-alike.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { checkNode } from '../checks/node-check.ts';
+import { onNodesAlike, type OnOneNode } from '../checks/on-nodes-alike.ts';
 
 export const ruleForeignUnknown: FindingKind = {
   id: 'RULE-FOREIGN-UNKNOWN',

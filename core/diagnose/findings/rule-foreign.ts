@@ -1,7 +1,7 @@
-import type { FindingKind } from '../finding.ts';
-import type { ForeignFault, ForeignKind } from '../foreign-rules.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import type { ForeignFault, ForeignKind } from '../checks/foreign-rules.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleForeign: FindingKind = {
   id: 'RULE-FOREIGN',
@@ -29,7 +29,7 @@ export const ruleForeign: FindingKind = {
 };
 
 /** `stops packets`, before `of clients outside to ClusterIP 10.96.0.7:80/TCP`. */
-export function doingText(fault: Pick<ForeignFault, 'kind'> | undefined): string {
+function doingText(fault: Pick<ForeignFault, 'kind'> | undefined): string {
   return doings[fault?.kind ?? 'stops'];
 }
 

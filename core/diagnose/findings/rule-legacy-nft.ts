@@ -1,6 +1,6 @@
-import { recordsOf } from '../../node-report.ts';
-import { shellOn } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { recordsOf } from '../../wire/node-report.ts';
+import { shellOn } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const ruleLegacyNft: FindingKind = {
   id: 'RULE-LEGACY+NFT',

@@ -1,11 +1,11 @@
-import type { FrontendProgram } from '../../program.ts';
-import { plural } from '../../plural.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { kubectl } from '../command.ts';
-import type { Facts, FindingKind, Occurrence } from '../finding.ts';
-import { namesText } from '../listed.ts';
-import { checkNode } from '../node-check.ts';
-import { serviceFlows } from '../service-flows.ts';
+import type { FrontendProgram } from '../../program/program.ts';
+import { plural } from '../../lib/plural.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { kubectl } from '../../api/command.ts';
+import type { Facts, FindingKind, Occurrence } from '../checks/finding.ts';
+import { namesText } from '../checks/listed.ts';
+import { checkNode } from '../checks/node-check.ts';
+import { serviceFlows } from '../checks/service-flows.ts';
 
 interface Dropping {
   readonly node: string;

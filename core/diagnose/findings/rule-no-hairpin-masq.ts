@@ -1,13 +1,14 @@
-import { hostPort, isSameAddress } from '../../address.ts';
-import type { DesiredTarget } from '../../desired-targets.ts';
-import type { NodeRules } from '../../node-rules.ts';
-import { oncePer } from '../../once-per.ts';
-import type { FrontendProgram } from '../../program.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { isSent, leavingBranches, markedBy } from '../node-check.ts';
-import { onNodes } from '../on-nodes.ts';
+import { hostPort, isSameAddress } from '../../net/address.ts';
+import type { DesiredTarget } from '../../api/desired-targets.ts';
+import type { NodeRules } from '../../program/node-rules.ts';
+import { oncePer } from '../../lib/once-per.ts';
+import type { FrontendProgram } from '../../program/program.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { leavingBranches, markedBy } from '../checks/node-check.ts';
+import { isSent } from '../../program/client-walks.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 /** The same for endpoints of which all rules are alike: those for their packets as for all others, and the chain that sends packets to them. */
 function hairpinClass(rules: NodeRules, frontend: FrontendProgram, { address, port }: DesiredTarget): string {

@@ -1,7 +1,7 @@
-import { alsoLook } from '../command.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { onNodes } from '../on-nodes.ts';
+import { alsoLook } from '../../api/command.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNoJump: FindingKind = {
   id: 'RULE-NO-JUMP',

@@ -1,9 +1,11 @@
 import type { Leaf } from '../../evaluate/walk.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { Facts, FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { isSent, knowsPods, leavingBranches, markedBy, type FrontendCheck, type NodeCheck } from '../node-check.ts';
-import { onNodes } from '../on-nodes.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { Facts, FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { leavingBranches, markedBy, type FrontendCheck, type NodeCheck } from '../checks/node-check.ts';
+import { isSent } from '../../program/client-walks.ts';
+import { knowsPods } from '../checks/pod-addresses.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNoMasq: FindingKind = {
   id: 'RULE-NO-MASQ',

@@ -1,6 +1,6 @@
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { onNodes } from '../on-nodes.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleOrder: FindingKind = {
   id: 'RULE-ORDER',

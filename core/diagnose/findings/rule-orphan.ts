@@ -1,6 +1,6 @@
-import type { FindingKind } from '../finding.ts';
-import { onNodes } from '../on-nodes.ts';
-import { unreferencedChains } from '../unreferenced-chains.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onNodes } from '../checks/on-nodes.ts';
+import { unreferencedChains } from '../checks/unreferenced-chains.ts';
 
 export const ruleOrphan: FindingKind = {
   id: 'RULE-ORPHAN',

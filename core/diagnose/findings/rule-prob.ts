@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { hostPort } from '../../address.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import { plural } from '../../lib/plural.ts';
+import { hostPort } from '../../net/address.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 /** iptables keeps probabilities as 31 bits, so that 1/n is not exact. */
 const tolerance = 1e-3;

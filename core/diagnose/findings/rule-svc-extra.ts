@@ -1,8 +1,8 @@
-import { hostPort } from '../../address.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { onNodes } from '../on-nodes.ts';
-import { dispatchEntries, isFrontendOf } from '../dispatch-entries.ts';
+import { hostPort } from '../../net/address.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onNodes } from '../checks/on-nodes.ts';
+import { dispatchEntries, isFrontendOf } from '../checks/dispatch-entries.ts';
 
 export const ruleSvcExtra: FindingKind = {
   id: 'RULE-SVC-EXTRA',

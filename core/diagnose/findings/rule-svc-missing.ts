@@ -1,8 +1,8 @@
-import { hostPort } from '../../address.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { onNodes } from '../on-nodes.ts';
+import { hostPort } from '../../net/address.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleSvcMissing: FindingKind = {
   id: 'RULE-SVC-MISSING',

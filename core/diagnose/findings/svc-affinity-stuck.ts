@@ -1,14 +1,14 @@
-import type { ClusterFacts } from '../../cluster-facts.ts';
-import { hostPort, isSameAddress, isSameTarget } from '../../address.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import { hostPort, isSameAddress, isSameTarget } from '../../net/address.ts';
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
-import type { DesiredService } from '../../service.ts';
-import { shellOn } from '../command.ts';
-import { restartKubeProxy } from '../kube-proxy-advice.ts';
-import type { FindingKind, Occurrence } from '../finding.ts';
-import { frontendText } from '../frontend-drift.ts';
-import { realServersOf } from '../ipvs-servers.ts';
-import { viewsOf, type FrontendCheck, type NodeCheck } from '../node-check.ts';
-import { onNodes } from '../on-nodes.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { shellOn } from '../../api/command.ts';
+import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import type { FindingKind, Occurrence } from '../checks/finding.ts';
+import { frontendText } from '../checks/frontend-drift.ts';
+import { realServersOf } from '../checks/ipvs-servers.ts';
+import { viewsOf, type FrontendCheck, type NodeCheck } from '../checks/node-check.ts';
+import { onNodes } from '../checks/on-nodes.ts';
 
 const setting = 'net/ipv4/vs/expire_quiescent_template';
 

@@ -1,6 +1,6 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { externalAddressesOfUse } from '../external-address-use.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { externalAddressesOfUse } from '../checks/external-address-use.ts';
 
 export const svcExternalIpConflict: FindingKind = {
   id: 'SVC-EXTERNAL-IP-CONFLICT',

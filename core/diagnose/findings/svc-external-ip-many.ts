@@ -1,8 +1,8 @@
-import { maxExternalAddresses } from '../../external-addresses.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { externalAddressesOfUse } from '../external-address-use.ts';
-import { listed } from '../listed.ts';
+import { maxExternalAddresses } from '../../api/external-addresses.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { externalAddressesOfUse } from '../checks/external-address-use.ts';
+import { listed } from '../checks/listed.ts';
 
 export const svcExternalIpMany: FindingKind = {
   id: 'SVC-EXTERNAL-IP-MANY',

@@ -1,5 +1,5 @@
-import type { FindingKind } from '../finding.ts';
-import { externalAddressesOfUse } from '../external-address-use.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { externalAddressesOfUse } from '../checks/external-address-use.ts';
 
 export const svcExternalIpShared: FindingKind = {
   id: 'SVC-EXTERNAL-IP-SHARED',

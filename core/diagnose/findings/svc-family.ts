@@ -1,9 +1,10 @@
-import { familyOf, type DesiredService, type Family } from '../../service.ts';
-import { isChanging } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { livePods } from '../selected-pods.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { familyOf, type Family } from '../../net/family.ts';
+import { isChanging } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { livePods } from '../checks/selected-pods.ts';
 
 export const svcFamily: FindingKind = {
   id: 'SVC-FAMILY',

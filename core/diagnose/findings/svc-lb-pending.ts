@@ -1,6 +1,6 @@
-import { isWithin } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { isWithin } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 /** A controller answers within seconds with an address or a host name; some clouds take longer. */
 const graceMilliseconds = 30_000;

@@ -1,7 +1,7 @@
-import { prefixContains } from '../../address.ts';
-import { familyOf } from '../../service.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
+import { prefixContains } from '../../net/address.ts';
+import { familyOf } from '../../net/family.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const svcLbRanges: FindingKind = {
   id: 'SVC-LB-RANGES',

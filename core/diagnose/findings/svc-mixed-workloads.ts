@@ -1,11 +1,11 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { livePods, selectorText } from '../selected-pods.ts';
-import { plural } from '../../plural.ts';
-import { targetPortName, targetPortOf } from '../target-port.ts';
-import { undeclaredPorts } from '../undeclared-ports.ts';
-import { workloadPortsText, workloadsOf } from '../workloads.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { livePods, selectorText } from '../checks/selected-pods.ts';
+import { plural } from '../../lib/plural.ts';
+import { targetPortName, targetPortOf } from '../checks/target-port.ts';
+import { undeclaredPorts } from '../checks/undeclared-ports.ts';
+import { workloadPortsText, workloadsOf } from '../checks/workloads.ts';
 
 export const svcMixedWorkloads: FindingKind = {
   id: 'SVC-MIXED-WORKLOADS',

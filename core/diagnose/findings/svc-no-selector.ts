@@ -1,6 +1,6 @@
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { selectorText } from '../selected-pods.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { selectorText } from '../checks/selected-pods.ts';
 
 export const svcNoSelector: FindingKind = {
   id: 'SVC-NO-SELECTOR',

@@ -1,4 +1,4 @@
-import type { FindingKind } from '../finding.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const svcNotProxied: FindingKind = {
   id: 'SVC-NOT-PROXIED',

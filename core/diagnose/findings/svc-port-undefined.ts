@@ -1,9 +1,9 @@
-import { hostPort } from '../../address.ts';
-import { isWithin } from '../age.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { servicePortText } from '../target-port.ts';
+import { hostPort } from '../../net/address.ts';
+import { isWithin } from '../checks/age.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { servicePortText } from '../checks/target-port.ts';
 
 /** How long an entry that nobody answers lives (nf_conntrack_udp_timeout_stream, the longest of them). */
 const entryMilliseconds = 180_000;

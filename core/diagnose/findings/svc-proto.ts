@@ -1,10 +1,10 @@
-import type { PodFacts } from '../../cluster-facts.ts';
-import type { ServicePortStatus } from '../../service-trace.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { livePods } from '../selected-pods.ts';
-import { containerPorts, declaredPortsText, servicePortText, targetPortName } from '../target-port.ts';
+import type { PodFacts } from '../../api/cluster-facts.ts';
+import type { ServicePortStatus } from '../../api/service-trace.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { livePods } from '../checks/selected-pods.ts';
+import { containerPorts, declaredPortsText, servicePortText, targetPortName } from '../checks/target-port.ts';
 
 export const svcProto: FindingKind = {
   id: 'SVC-PROTO',

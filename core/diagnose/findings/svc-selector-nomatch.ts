@@ -1,9 +1,9 @@
-import type { PodFacts } from '../../cluster-facts.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { labelDifferences, labelDistance } from '../nearest-labels.ts';
-import { sliceController } from '../pod-endpoints.ts';
-import { selectorText } from '../selected-pods.ts';
+import type { PodFacts } from '../../api/cluster-facts.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { labelDifferences, labelDistance } from '../checks/nearest-labels.ts';
+import { sliceController } from '../checks/pod-endpoints.ts';
+import { selectorText } from '../checks/selected-pods.ts';
 
 /** As many pods of different labels are shown. */
 const mostShown = 3;

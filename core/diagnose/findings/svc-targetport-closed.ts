@@ -1,5 +1,5 @@
-import { connectionText, endpointConnections, endpointPlace, endpointText } from '../connections.ts';
-import type { FindingKind } from '../finding.ts';
+import { connectionText, endpointConnections, endpointPlace, endpointText } from '../checks/connections.ts';
+import type { FindingKind } from '../checks/finding.ts';
 
 export const svcTargetPortClosed: FindingKind = {
   id: 'SVC-TARGETPORT-CLOSED',

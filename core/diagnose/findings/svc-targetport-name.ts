@@ -1,9 +1,9 @@
-import { plural } from '../../plural.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { livePods, whereOf } from '../selected-pods.ts';
-import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from '../target-port.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { livePods, whereOf } from '../checks/selected-pods.ts';
+import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from '../checks/target-port.ts';
 
 export const svcTargetPortName: FindingKind = {
   id: 'SVC-TARGETPORT-NAME',

@@ -1,10 +1,10 @@
-import { plural } from '../../plural.ts';
-import type { PodFacts } from '../../cluster-facts.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { livePods } from '../selected-pods.ts';
-import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from '../target-port.ts';
-import { undeclaredPorts } from '../undeclared-ports.ts';
+import { plural } from '../../lib/plural.ts';
+import type { PodFacts } from '../../api/cluster-facts.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { livePods } from '../checks/selected-pods.ts';
+import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from '../checks/target-port.ts';
+import { undeclaredPorts } from '../checks/undeclared-ports.ts';
 
 export const svcTargetPortPartial: FindingKind = {
   id: 'SVC-TARGETPORT-PARTIAL',

@@ -1,10 +1,10 @@
-import { plural } from '../../plural.ts';
-import { kubectl } from '../command.ts';
-import type { FindingKind } from '../finding.ts';
-import { listed } from '../listed.ts';
-import { whereOf } from '../selected-pods.ts';
-import { declaredPortsText, servicePortText } from '../target-port.ts';
-import { undeclaredPorts } from '../undeclared-ports.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubectl } from '../../api/command.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { listed } from '../checks/listed.ts';
+import { whereOf } from '../checks/selected-pods.ts';
+import { declaredPortsText, servicePortText } from '../checks/target-port.ts';
+import { undeclaredPorts } from '../checks/undeclared-ports.ts';
 
 export const svcTargetPortUndeclared: FindingKind = {
   id: 'SVC-TARGETPORT-UNDECLARED',

@@ -1,7 +1,7 @@
-import { prefixContains } from '../../address.ts';
-import { familyOf } from '../../service.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { prefixContains } from '../../net/address.ts';
+import { familyOf } from '../../net/family.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysBridgeNf: FindingKind = {
   id: 'SYS-BRIDGE-NF',

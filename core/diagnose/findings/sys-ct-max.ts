@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import type { KubeProxyConfig } from '../../parse/kube-proxy-config.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { plural } from '../../lib/plural.ts';
+import type { KubeProxyConfig } from '../../kube-proxy/config.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 /** pkg/proxy/conntrack/sysctls.go, since 1.36: no more than this, whatever the number of CPUs. */
 const mostAsked = 1_048_576;

@@ -1,8 +1,8 @@
-import type { NodeFacts } from '../../node-facts.ts';
-import { reachableAddresses } from '../../address.ts';
-import { familyOf, type Family } from '../../service.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import { reachableAddresses } from '../../net/address.ts';
+import { familyOf, type Family } from '../../net/family.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysForward: FindingKind = {
   id: 'SYS-FORWARD',

@@ -1,7 +1,7 @@
-import { plural } from '../../plural.ts';
-import { kubeProxyTotals } from '../../kube-proxy-totals.ts';
-import { onNode, type FindingKind } from '../finding.ts';
-import { growthText, kubeProxyGrowth } from '../growth.ts';
+import { plural } from '../../lib/plural.ts';
+import { kubeProxyTotals } from '../../kube-proxy/metric-totals.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
+import { growthText, kubeProxyGrowth } from '../checks/growth.ts';
 
 const leastPackets = 10;
 const leastPerSecond = 1;

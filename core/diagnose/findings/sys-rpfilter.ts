@@ -1,6 +1,6 @@
-import { prefixContains, reachableAddresses } from '../../address.ts';
-import { shellOn } from '../command.ts';
-import { onNode, type FindingKind } from '../finding.ts';
+import { prefixContains, reachableAddresses } from '../../net/address.ts';
+import { shellOn } from '../../api/command.ts';
+import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysRpFilter: FindingKind = {
   id: 'SYS-RPFILTER',

@@ -1,7 +1,8 @@
 /** Services, EndpointSlices, pods and policies that are wrong in the API itself: each fault has a Service of its own. */
 import type { Fault, FaultGroup, KubernetesObject } from '../fault.ts';
-import { eventually } from '../../eventually.ts';
-import { namespace, type Place } from '../place.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Place } from '../place.ts';
+import { namespace } from '../place.ts';
 import { serverPod, service, untilReady, type ServerOptions } from '../workload.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 

@@ -2,8 +2,9 @@
 import { testpodImage } from '../../cluster/images.ts';
 import type { Fault, FaultGroup } from '../fault.ts';
 import { entryRule, deleteRule, iptables, rulesOf, serviceChain } from '../iptables-edits.ts';
-import { eventually } from '../../eventually.ts';
-import { namespace, type Place } from '../place.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Place } from '../place.ts';
+import { namespace } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 import { clientPod, serverPod, service } from '../workload.ts';
 import { seenFromOne } from './node-settings.ts';

@@ -1,7 +1,8 @@
 /** The cluster's DNS: each fault is one of all nodes, so one is made after the other. */
 import type { Fault, FaultGroup } from '../fault.ts';
-import { eventually } from '../../eventually.ts';
-import { namespace, type Place } from '../place.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Place } from '../place.ts';
+import { namespace } from '../place.ts';
 import { service } from '../workload.ts';
 
 const nodes = ['node-a', 'node-b', 'node-c'];

@@ -1,8 +1,9 @@
 /** What looks like a fault and is none: each is traced at once, and no fault may be found. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Fault, FaultGroup, KubernetesObject } from '../fault.ts';
-import { namespace, type Place } from '../place.ts';
+import type { Place } from '../place.ts';
+import { namespace } from '../place.ts';
 import { service } from '../workload.ts';
 
 const renewed = service('false-renewed');

@@ -1,6 +1,6 @@
 /** kube-proxy itself: killed, stopped, or configured wrongly, one fault on each node. */
 import type { Fault, FaultGroup, Undo } from '../fault.ts';
-import { eventually } from '../../eventually.ts';
+import { eventually } from '../../support/eventually.ts';
 import { namespace, type Place } from '../place.ts';
 import { syncGraceSeconds } from '../prepare.ts';
 import { serverPod, service, untilReady } from '../workload.ts';

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Fault, FaultGroup } from '../fault.ts';
-import { namespace, type Place } from '../place.ts';
+import type { Place } from '../place.ts';
+import { namespace } from '../place.ts';
 import { service } from '../workload.ts';
 import { coreDnsReady } from './dns.ts';
 

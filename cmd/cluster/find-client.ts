@@ -1,0 +1,27 @@
+/** Whether the client of --from is there, before anything is started for it. */
+import type { ClusterClient } from './client.ts';
+import { UsageError } from '../cli/errors.ts';
+import { isForbidden } from './explain-error.ts';
+import type { ClientName } from '../cli/request.ts';
+import { nearNames } from './find-service.ts';
+
+/** The pod of --from. @throws UsageError where it is not there */
+export async function checkClient(
+  client: Pick<ClusterClient, 'listPods'>,
+  namespace: string,
+  from: ClientName | undefined,
+): Promise<void> {
+  if (from === undefined || 'ip' in from) return;
+  let pods: string[];
+  try {
+    pods = await client.listPods(namespace);
+  } catch (error) {
+    if (isForbidden(error)) return;
+    throw error;
+  }
+  if (pods.includes(from.pod)) return;
+  const near = nearNames(from.pod, pods);
+  throw new UsageError(
+    `--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+  );
+}

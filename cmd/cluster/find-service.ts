@@ -1,0 +1,96 @@
+/** What is said of a Service that is not there: names near it, and where a Service of its name is. */
+import { distance } from 'fastest-levenshtein';
+import type { ClusterClient, NamedService } from './client.ts';
+import { NotFoundError, UsageError } from '../cli/errors.ts';
+import { isForbidden } from './explain-error.ts';
+
+/** At most five names that somebody may have meant, the nearest first. */
+export function nearNames(name: string, candidates: readonly string[]): string[] {
+  return [...new Set(candidates)]
+    .map((candidate) => ({ candidate, far: distance(name, candidate) }))
+    .filter(
+      ({ candidate, far }) =>
+        far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate),
+    )
+    .sort((one, other) => one.far - other.far || (one.candidate < other.candidate ? -1 : 1))
+    .slice(0, 5)
+    .map(({ candidate }) => candidate);
+}
+
+type Lists = Pick<ClusterClient, 'hasService' | 'listServices' | 'listNamespaces'>;
+
+/**
+ * Where a Service may not be read, nothing is said: the trace itself will tell.
+ * @throws NotFoundError
+ */
+export async function checkService(client: Lists, namespace: string, name: string): Promise<void> {
+  const found = await unlessForbidden(client.hasService(namespace, name));
+  if (found === false) throw new NotFoundError(await describeMissingService(client, namespace, name));
+}
+
+export async function describeMissingService(client: Lists, namespace: string, name: string): Promise<string> {
+  const [here, namespaces, everywhere] = await Promise.all([
+    unlessForbidden(client.listServices(namespace)),
+    unlessForbidden(client.listNamespaces()),
+    unlessForbidden(client.listServices()),
+  ]);
+  if (namespaces !== undefined && !namespaces.includes(namespace)) {
+    const near = nearNames(namespace, namespaces);
+    return `There is no namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`;
+  }
+  const near = nearNames(
+    name,
+    (here ?? []).map((service) => service.name),
+  );
+  const elsewhere = (everywhere ?? []).filter((service) => service.name === name).map((service) => service.namespace);
+  return [
+    `Service "${name}" is not in namespace "${namespace}"`,
+    ...(near.length === 0 ? [] : [`near: ${near.join(', ')}`]),
+    ...(elsewhere.length === 0
+      ? []
+      : [
+          `a Service of this name is in ${elsewhere.length === 1 ? 'namespace' : 'namespaces'} ${shorten(elsewhere)}: add -n ${elsewhere[0] ?? ''}`,
+        ]),
+    ...(near.length === 0 && elsewhere.length === 0 ? [emptyHint(here, namespace)] : []),
+  ]
+    .join('; ')
+    .concat('.');
+}
+
+function emptyHint(here: readonly NamedService[] | undefined, namespace: string): string {
+  if (here === undefined) return `you may not list its Services`;
+  if (here.length === 0) return 'it has no Service at all';
+  return `kubectl get services -n ${namespace} lists those that are there`;
+}
+
+/** The one namespace that has a Service of this name. @throws NotFoundError, UsageError */
+export async function findNamespace(client: Pick<ClusterClient, 'listServices'>, name: string): Promise<string> {
+  const services = await client.listServices();
+  const found = services.filter((service) => service.name === name).map(({ namespace }) => namespace);
+  const [first, ...others] = found;
+  if (first === undefined) {
+    const near = nearNames(
+      name,
+      services.map((service) => service.name),
+    );
+    throw new NotFoundError(
+      `Service "${name}" is in no namespace${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+    );
+  }
+  if (others.length > 0)
+    throw new UsageError(`Service "${name}" is in more than one namespace (${shorten(found)}): choose one with -n.`);
+  return first;
+}
+
+function shorten(names: readonly string[]): string {
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+}
+
+async function unlessForbidden<Value>(answer: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,106 @@
+/** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
+import { operatorName, operatorNamespace, type ClusterClient } from '../cluster/client.ts';
+import { exitStatus } from '../cli/exit-status.ts';
+import { isForbidden } from '../cluster/explain-error.ts';
+import { widthOf, type Io } from '../cli/io.ts';
+import { writeResult } from '../cli/output.ts';
+import { printColumns } from '../tables/columns.ts';
+import { createPaint, wantsColor } from '../tables/paint.ts';
+import type { StatusRequest } from '../cli/request.ts';
+import { cell, type Cell } from '../tables/tone.ts';
+import { version, defaultProbeNamespace } from '../cli/version.ts';
+import { findingsAccess, missingRights, standaloneAccess, traceAccess } from '../cluster/rights.ts';
+
+type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;
+
+interface Report {
+  readonly server: string;
+  readonly namespace: string;
+  readonly pluginVersion: string;
+  readonly crd: 'established' | 'notEstablished' | 'absent' | 'unknown';
+  readonly operator: 'available' | 'notAvailable' | 'absent' | 'unknown';
+  readonly operatorImage?: string;
+  readonly operatorMessage?: string;
+  /** What is not permitted, as kubectl auth can-i names it. */
+  readonly missingForTraces: readonly string[];
+  readonly missingForStandalone: readonly string[];
+  /** With --standalone, what is found from these is unknown. */
+  readonly missingForFindings: readonly string[];
+}
+
+/** 0 where a trace would be answered; 3 where the operator or the CRD is not there. */
+export async function runStatus(request: StatusRequest, io: Io, client: StatusClient): Promise<number> {
+  const report = await readReport(client);
+  writeResult(io, request.output, report, (shown) => printReport(shown, request, io));
+  return report.crd === 'absent' ||
+    report.crd === 'notEstablished' ||
+    report.operator === 'absent' ||
+    report.operator === 'notAvailable'
+    ? exitStatus.cluster
+    : exitStatus.ok;
+}
+
+async function readReport(client: StatusClient): Promise<Report> {
+  const [crd, operator, missingForTraces, missingForStandalone, missingForFindings] = await Promise.all([
+    orUnknown(client.readCrd()),
+    orUnknown(client.readOperator().then((deployment) => deployment ?? ('absent' as const))),
+    missingRights(client, traceAccess(client.namespace)),
+    missingRights(client, standaloneAccess(client.namespace, defaultProbeNamespace)),
+    missingRights(client, findingsAccess(client.namespace)),
+  ]);
+  const common = {
+    server: client.server,
+    namespace: client.namespace,
+    pluginVersion: version,
+    crd,
+    missingForTraces,
+    missingForStandalone,
+    missingForFindings,
+  };
+  if (typeof operator === 'string') return { ...common, operator };
+  return operator.availableReplicas > 0
+    ? { ...common, operator: 'available', operatorImage: operator.image }
+    : { ...common, operator: 'notAvailable', operatorImage: operator.image, operatorMessage: operator.message };
+}
+
+async function orUnknown<Value>(answer: Promise<Value>): Promise<Value | 'unknown'> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isForbidden(error)) return 'unknown';
+    throw error;
+  }
+}
+
+function printReport(report: Report, { color }: StatusRequest, io: Io): string {
+  const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
+  const crdCells: Readonly<Record<Report['crd'], Cell>> = {
+    established: cell('established', 'ok'),
+    notEstablished: cell('not established', 'error'),
+    absent: cell('not installed: kubectl svctrace install', 'error'),
+    unknown: cell('unknown: you may not read it', 'warning'),
+  };
+  const operatorCells: Readonly<Record<Report['operator'], Cell>> = {
+    available: cell('available', 'ok'),
+    notAvailable: cell(`not available: ${report.operatorMessage ?? ''}`, 'error'),
+    absent: cell('not installed: kubectl svctrace install', 'error'),
+    unknown: cell(`unknown: you may not read deployment/${operatorName} in namespace ${operatorNamespace}`, 'warning'),
+  };
+  const may = (denied: readonly string[]): Cell =>
+    denied.length === 0 ? cell('yes', 'ok') : cell(`no, you may not ${denied.join('; ')}`, 'warning');
+  const rows: Cell[][] = [
+    [cell('API server'), cell(report.server)],
+    [cell('Plugin'), cell(report.pluginVersion)],
+    [cell('CRD servicetraces.svctrace.io'), crdCells[report.crd]],
+    [cell('Operator'), operatorCells[report.operator]],
+    ...(report.operatorImage === undefined ? [] : [[cell('Operator image'), cell(report.operatorImage)]]),
+    [cell(`May trace in namespace ${report.namespace}`), may(report.missingForTraces)],
+    [cell('May trace with --standalone'), may(report.missingForStandalone)],
+    [cell('May find all with --standalone'), may(report.missingForFindings)],
+  ];
+  const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, {
+    width: Math.max(widthOf(io), 60),
+    paint,
+  });
+  return `${lines.join('\n')}\n`;
+}

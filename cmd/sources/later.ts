@@ -1,0 +1,54 @@
+/** A source that is opened when it is followed, so that it can be shown before there is an answer of the cluster. */
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import { UsageError } from '../cli/errors.ts';
+import type { TraceSource } from './source.ts';
+
+/** How long a source that is still being opened is waited for at the end; what it then leaves behind expires by itself. */
+const patienceMilliseconds = 2000;
+
+/** @param origin in words, until the opened source says its own */
+export function openLater(
+  origin: string,
+  open: () => Promise<TraceSource>,
+  patience = patienceMilliseconds,
+): TraceSource {
+  let opening: Promise<TraceSource> | undefined;
+  // The first frame comes before the loading, which keeps the process busy.
+  const opened = (): Promise<TraceSource> => (opening ??= nextTurn().then(open));
+  return {
+    origin,
+    async follow(onEvent, signal) {
+      const source = await opened();
+      if (signal.aborted) return;
+      onEvent({ kind: 'opened', origin: source.origin });
+      await source.follow(onEvent, signal);
+    },
+    async walkFrom(client) {
+      const source = await opening;
+      if (source?.walkFrom === undefined)
+        throw new UsageError(`a packet cannot be walked: this is ${source?.origin ?? 'not opened yet'}`);
+      await source.walkFrom(client);
+    },
+    async save() {
+      const source = await opening;
+      if (source?.save === undefined)
+        throw new UsageError(`nothing to save: this is ${source?.origin ?? 'not opened yet'}`);
+      return source.save();
+    },
+    async logs(onEvent, signal) {
+      const source = await opened();
+      if (signal.aborted) return;
+      if (source.logs === undefined) onEvent({ kind: 'absent', reason: `this is ${source.origin}` });
+      else await source.logs(onEvent, signal);
+    },
+    async close() {
+      const ended = new AbortController();
+      const source = await Promise.race([
+        opening?.catch(() => undefined),
+        sleep(patience, undefined, { signal: ended.signal }).catch(() => undefined),
+      ]);
+      ended.abort();
+      await source?.close();
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/** Whether the rules of kube-proxy's chains stand in the order in which it writes them, as far as the order matters. */
+import type { NodeRules } from '../../program/node-rules.ts';
+import type { RuleView } from '../../program/rule-view.ts';
+
+export interface OrderFault {
+  readonly chain: string;
+  /** In words: what stands before what. */
+  readonly fault: string;
+  /** The rule that stands too late, and the one before it that makes it so. */
+  readonly rules: readonly [late: string, before: string];
+}
+
+/**
+ * kube-proxy's order (pkg/proxy/iptables/proxier.go and nftables/proxier.go, syncProxyRules, 1.29 to 1.37): in a chain of
+ * a Service the marking rules, those for remembered clients, then the random choice with probabilities 1/n, 1/(n-1) … 1;
+ * in a chain of an endpoint the marking rule, what remembers the client, then DNAT; a chain of external traffic marks
+ * before it sends the same packets on; KUBE-POSTROUTING returns what has no mark, then clears it, then masquerades.
+ * A rule behind one that takes every packet is never met.
+ */
+export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
+  const views = rules.chain(chain) ?? [];
+  const kind = rules.kindOf(chain);
+  const isPostrouting = postroutingChains.has(chain);
+  if (kind === undefined && !isPostrouting) return undefined;
+  const isLeadingOn = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
+  const ends = (view: RuleView): boolean =>
+    view.dnat.length > 0 || view.masquerades || view.returns || view.drops || isLeadingOn(view);
+  // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
+  const taking: RuleView[] = [];
+  const firstOfRank = new Map<number, RuleView>();
+  const before: RuleView[] = [];
+  const rankOf = (view: RuleView): number => (isPostrouting ? postroutingRank(view) : rank(view, isLeadingOn));
+  const firstAbove = (limit: number): RuleView | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
+  for (const [index, late] of views.entries()) {
+    const last = views[index - 1];
+    if (last !== undefined) {
+      before.push(last);
+      if (last.isUnconditional && ends(last) && (last.probability ?? 1) >= 1) taking.push(last);
+      if (!firstOfRank.has(rankOf(last))) firstOfRank.set(rankOf(last), last);
+    }
+    const shadowing = taking.find((each) => each.text !== late.text);
+    if (shadowing !== undefined && (ends(late) || late.marks || late.records))
+      return {
+        chain,
+        fault: 'a rule stands behind one that takes every packet, so that it is never met',
+        rules: [late.text, shadowing.text],
+      };
+    if (isPostrouting) {
+      const early = firstAbove(rankOf(late));
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'rules stand in another order than kube-proxy writes them',
+          rules: [late.text, early.text],
+        };
+    } else if (kind === 'external') {
+      const early = late.marks
+        ? before.find(
+            (each) =>
+              isLeadingOn(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined,
+          )
+        : undefined;
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'packets are sent on before they are marked for masquerading',
+          rules: [late.text, early.text],
+        };
+    } else if (kind === 'cluster' || kind === 'local' || kind === 'endpoint') {
+      const early = firstAbove(rankOf(late));
+      if (early !== undefined)
+        return {
+          chain,
+          fault: 'rules stand in another order than kube-proxy writes them',
+          rules: [late.text, early.text],
+        };
+    }
+  }
+  return kind === 'cluster' || kind === 'local'
+    ? shareFault(
+        chain,
+        views.filter((view) => isLeadingOn(view) && view.remembers === undefined),
+      )
+    : undefined;
+}
+
+const postroutingChains: ReadonlySet<string> = new Set(['KUBE-POSTROUTING', 'masquerading']);
+
+function postroutingRank(view: RuleView): number {
+  return view.returns ? 0 : view.masquerades ? 2 : 1;
+}
+
+/** Rules that do none of these may stand anywhere. */
+function rank(view: RuleView, isLeadingOn: (view: RuleView) => boolean): number {
+  if (view.marks) return 0;
+  if (view.remembers !== undefined) return 1;
+  if (view.dnat.length > 0 || isLeadingOn(view)) return 2;
+  return view.records ? 1 : 0;
+}
+
+/** The right probabilities in a wrong order give other shares. */
+function shareFault(chain: string, choosing: readonly RuleView[]): OrderFault | undefined {
+  const have = choosing.map(({ probability }) => probability ?? 1);
+  const want = choosing.map((_, index) => 1 / (choosing.length - index));
+  const isSame = (one: readonly number[], other: readonly number[]): boolean =>
+    one.every((value, index) => Math.abs(value - (other[index] ?? 0)) < 1e-6);
+  const at = have.findIndex((value, index) => Math.abs(value - (want[index] ?? 0)) >= 1e-6);
+  if (at < 0 || !isSame([...have].sort(), [...want].sort())) return undefined;
+  const [late, early] = [choosing[at], choosing[have.findIndex((value) => Math.abs(value - (want[at] ?? 0)) < 1e-6)]];
+  return late === undefined || early === undefined
+    ? undefined
+    : {
+        chain,
+        fault: 'the probabilities 1/n, 1/(n-1) … stand in another order, which changes the shares',
+        rules: [early.text, late.text],
+      };
+}

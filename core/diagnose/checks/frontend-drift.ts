@@ -1,0 +1,108 @@
+/** The difference between what a node's rules do with a frontend and what the EndpointSlices ask for. */
+import { hostPort } from '../../net/address.ts';
+import type { ClusterFacts } from '../../api/cluster-facts.ts';
+import { desiredTargets, knownTargets, type DesiredTarget } from '../../api/desired-targets.ts';
+import { isAddressAsked } from '../../api/external-addresses.ts';
+import type { NodeFacts } from '../../program/node-facts.ts';
+import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
+import type { DesiredService } from '../../api/service.ts';
+import { newestChange } from './age.ts';
+import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
+
+export interface FrontendDrift {
+  readonly frontend: FrontendProgram;
+  readonly desired: readonly DesiredTarget[];
+  /** Desired targets that no rule sends packets to. */
+  readonly missing: readonly DesiredTarget[];
+  /** DNAT targets that are not desired. */
+  readonly stale: readonly DnatTarget[];
+  /** The targets of the port whatever their conditions, to say why a stale one is not desired. */
+  readonly known: readonly DesiredTarget[];
+}
+
+/**
+ * How long kube-proxy may take before a difference counts as drift, in milliseconds, beside a minSyncPeriod that is
+ * configured: it waits 1 s by default, and a sync takes up to seconds on a big cluster.
+ */
+const syncGraceMilliseconds = 10_000;
+
+/** How long a node may take from a change to its rules, in milliseconds. */
+export function syncGrace(facts: NodeFacts, cluster: ClusterFacts | undefined): number {
+  return syncGraceMilliseconds + (kubeProxyConfigOf(facts, cluster)?.config.minSyncPeriod ?? 0) * 1000;
+}
+
+/** Whether the Service or an EndpointSlice changed so shortly before the node was read that its rules may rightly be older. */
+export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: ClusterFacts | undefined): boolean {
+  if (facts.read !== undefined && (desired.changedWhileCollecting ?? []).length > 0) return true;
+  const changed = newestChange(desired);
+  if (facts.read === undefined || changed === undefined) return false;
+  const age = Date.parse(facts.read.collectedAt) - Date.parse(changed);
+  return Number.isFinite(age) && age < syncGrace(facts, cluster);
+}
+
+/** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */
+export function frontendDrifts(facts: NodeFacts, desired: DesiredService): readonly FrontendDrift[] {
+  const known = drifts.get(facts);
+  if (known?.desired === desired) return known.found;
+  const found = findDrifts(facts, desired);
+  drifts.set(facts, { desired, found });
+  return found;
+}
+
+/** Findings, conditions and comparisons ask the same. */
+const drifts = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly found: readonly FrontendDrift[] }>();
+
+function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
+  if (facts.read === undefined || desired.service.notProxied !== undefined) return [];
+  return facts.read.program.frontends
+    .filter(({ verdict }) => verdict !== 'Unknown')
+    .map((frontend) => {
+      const wanted = desiredTargets(desired, frontend, {
+        node: facts.node,
+        traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external',
+        ...(facts.zone === undefined ? {} : { zone: facts.zone }),
+      });
+      const [has, wants] = [new Set(frontend.dnatTargets.map(keyOf)), new Set(wanted.map(keyOf))];
+      return {
+        frontend,
+        desired: wanted,
+        missing: wanted.filter((target) => !has.has(keyOf(target))),
+        stale: frontend.dnatTargets.filter((target) => !wants.has(keyOf(target))),
+        known: knownTargets(desired, frontend),
+      };
+    });
+}
+
+/** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read; one that nobody asked for says nothing. */
+export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Converged' | 'Different' | 'Unknown' {
+  if (facts.read === undefined) return 'Unknown';
+  if (
+    facts.read.program.frontends.some(
+      ({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address),
+    )
+  )
+    return 'Unknown';
+  const drifts = frontendDrifts(facts, desired);
+  return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
+}
+
+function keyOf({ address, port }: { readonly address: string; readonly port: number }): string {
+  return `${address} ${String(port)}`;
+}
+
+/** Such as "ClusterIP 10.96.12.7:80/TCP" or "NodePort 30080/TCP (IPv4)". */
+export function frontendText(
+  frontend: Pick<FrontendProgram, 'frontend' | 'address' | 'port' | 'protocol' | 'family'>,
+): string {
+  return frontend.frontend === 'NodePort'
+    ? `NodePort ${frontend.port}/${frontend.protocol} (${frontend.family})`
+    : `${frontend.frontend} ${hostPort(frontend.address, frontend.port)}/${frontend.protocol}`;
+}
+
+export function targetText(target: DesiredTarget): string {
+  const pod =
+    target.pod === undefined
+      ? ''
+      : ` (pod ${target.pod}${target.nodeName === undefined ? '' : ` on ${target.nodeName}`})`;
+  return `${hostPort(target.address, target.port)}${pod}`;
+}

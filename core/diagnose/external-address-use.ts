@@ -1,7 +1,0 @@
-/** The external addresses of a Service by whose they are. */
-import type { AddressUse } from '../external-addresses.ts';
-import type { DesiredService } from '../service.ts';
-
-export function externalAddressesOfUse({ externalAddresses = [] }: DesiredService, use: AddressUse): string[] {
-  return externalAddresses.flatMap((each) => (each.use === use ? [each.address] : []));
-}

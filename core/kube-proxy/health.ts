@@ -1,0 +1,100 @@
+/** What kube-proxy says of itself, read from the bodies of its endpoints on 127.0.0.1. */
+import * as z from 'zod';
+import type { RecordOf } from '../wire/node-report.ts';
+import type { ProxyMode } from './mode.ts';
+import { KubeProxyConfigError, parseKubeProxyConfigz, type KubeProxyConfig } from './config.ts';
+import { parseKubeProxyMetrics, type KubeProxyMetrics } from './metrics.ts';
+
+export interface KubeProxyState {
+  readonly proxyMode?: ProxyMode;
+  /** Absent where it did not answer: unknown, not unhealthy. */
+  readonly healthy?: boolean;
+  /** Why it is not healthy, or why it is not known. */
+  readonly message?: string;
+  /** When it last wrote its rules, the older of the families; RFC 3339. */
+  readonly lastSync?: string;
+  /** Absent where /metrics did not answer. */
+  readonly metrics?: KubeProxyMetrics;
+  /** Of /configz; absent where that did not answer, or was not understood: then configProblem says why. */
+  readonly config?: KubeProxyConfig;
+  readonly configProblem?: string;
+  /** Nothing answered: no port is open (refused), or ports are open and nobody answers in time (late). */
+  readonly silence?: 'refused' | 'late';
+}
+
+/** A record never changes, and a status is built of the same one many times while other nodes are waited for. */
+const known = new WeakMap<RecordOf<'kubeProxy'>, KubeProxyState>();
+
+/** Reads a kubeProxy record; what did not answer is absent. */
+export function readKubeProxy(record: RecordOf<'kubeProxy'>): KubeProxyState {
+  const present = known.get(record) ?? read(record);
+  known.set(record, present);
+  return present;
+}
+
+function read(record: RecordOf<'kubeProxy'>): KubeProxyState {
+  const proxyMode = parseProxyMode(record.proxyMode);
+  const lastSync = parseLastSync(record.metrics ?? []);
+  const silence = silenceOf(record);
+  const message = record.livez === undefined ? record.errors.join('; ') : livezMessage(record.livez);
+  return {
+    ...(proxyMode === undefined ? {} : { proxyMode }),
+    ...(record.livez === undefined ? {} : { healthy: record.livez.status === 200 }),
+    ...(message === '' ? {} : { message }),
+    ...(lastSync === undefined ? {} : { lastSync }),
+    ...(record.metrics === undefined ? {} : { metrics: parseKubeProxyMetrics(record.metrics).metrics }),
+    ...configOf(record.configz),
+    ...(silence === undefined ? {} : { silence }),
+  };
+}
+
+function configOf(configz: string | undefined): Pick<KubeProxyState, 'config' | 'configProblem'> {
+  if (configz === undefined) return {};
+  try {
+    return { config: parseKubeProxyConfigz(configz) };
+  } catch (error) {
+    if (error instanceof KubeProxyConfigError) return { configProblem: error.message };
+    throw error;
+  }
+}
+
+/** A connection that is refused has nobody behind it; one that is taken and not served has (pkg/proxy/healthcheck, server.go). */
+function silenceOf({ proxyMode, livez, metrics, errors }: RecordOf<'kubeProxy'>): KubeProxyState['silence'] {
+  if (proxyMode !== undefined || livez !== undefined || metrics !== undefined) return undefined;
+  const isOf = (port: number, words: RegExp): boolean =>
+    errors.some((error) => error.startsWith(`127.0.0.1:${String(port)}/`) && words.test(error));
+  if (isOf(10249, /ECONNREFUSED/) && isOf(10256, /ECONNREFUSED/)) return 'refused';
+  return isOf(10249, /timeout/i) && isOf(10256, /timeout/i) ? 'late' : undefined;
+}
+
+/** The body of /proxyMode; undefined for a mode that this version does not know (kernelspace, userspace). */
+export function parseProxyMode(body: string | undefined): ProxyMode | undefined {
+  const mode = body?.trim();
+  return mode === 'iptables' || mode === 'nftables' || mode === 'ipvs' ? mode : undefined;
+}
+
+const healthSchema = z.object({ lastUpdated: z.string().optional(), currentTime: z.string().optional() });
+
+function livezMessage(livez: NonNullable<RecordOf<'kubeProxy'>['livez']>): string {
+  if (livez.status === 200) return '';
+  let body: unknown;
+  try {
+    body = JSON.parse(livez.body);
+  } catch {
+    return `${livez.path} answers ${String(livez.status)}: ${livez.body.slice(0, 120)}`;
+  }
+  const health = healthSchema.safeParse(body);
+  const since =
+    health.success && health.data.lastUpdated !== undefined ? `: last updated ${health.data.lastUpdated}` : '';
+  return `${livez.path} answers ${String(livez.status)}${since}`;
+}
+
+/** The oldest family, since a node is as old as its oldest half. Undefined before the first sync. */
+export function parseLastSync(metrics: readonly string[]): string | undefined {
+  // A status asks this of each node: the other lines are not read for it.
+  const lines = metrics.filter((line) => line.startsWith('kubeproxy_sync_proxy_rules_last_timestamp_seconds'));
+  const seconds = parseKubeProxyMetrics(lines).metrics.syncs.flatMap(({ lastSync }) =>
+    lastSync === undefined || !(lastSync > 0 && lastSync < 8.64e12) ? [] : [lastSync],
+  );
+  return seconds.length === 0 ? undefined : new Date(Math.min(...seconds) * 1000).toISOString();
+}

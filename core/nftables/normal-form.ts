@@ -1,0 +1,106 @@
+/** Where nft writes one thing in several ways, this project's model has one of them. */
+import type { NftElement, NftExpression, NftStatement } from './rule.ts';
+import { nftTypesOf } from './types.ts';
+
+/** Numbers that nft prints where the image has no /etc/protocols. */
+const protocolNames = new Map(
+  Object.entries({
+    1: 'icmp',
+    2: 'igmp',
+    6: 'tcp',
+    17: 'udp',
+    33: 'dccp',
+    47: 'gre',
+    50: 'esp',
+    51: 'ah',
+    58: 'ipv6-icmp',
+    132: 'sctp',
+    136: 'udplite',
+  }),
+);
+
+/** The name of a protocol that was printed as a number; any other word as it is. */
+export function protocolName(word: string): string {
+  return protocolNames.get(word) ?? word;
+}
+
+/** The number of a protocol, by its name or as the number that it is; undefined for any other word. */
+export function protocolNumber(word: string): number | undefined {
+  const number = /^\d{1,3}$/.test(word) ? word : [...protocolNames].find(([, name]) => name === word)?.[0];
+  return number === undefined || Number(number) > 255 ? undefined : Number(number);
+}
+
+/** What a key is compared with, with the names of protocols instead of their numbers. */
+export function withProtocolNames(key: NftExpression, value: NftExpression): NftExpression {
+  const types = nftTypesOf(key);
+  return types.some((type) => type === 'inet_proto' || type === 'icmp_type') ? named(types, value) : value;
+}
+
+/** Elements of a set of these types, with the names of protocols. */
+export function elementsWithProtocolNames(
+  types: readonly string[],
+  elements: readonly NftElement[],
+): readonly NftElement[] {
+  return types.includes('inet_proto')
+    ? elements.map((element) => ({ ...element, key: named(types, element.key) }))
+    : elements;
+}
+
+function named(types: readonly string[], value: NftExpression): NftExpression {
+  switch (value.kind) {
+    case 'value':
+      return types[0] === 'inet_proto' && typeof value.value === 'number'
+        ? { kind: 'value', value: protocolNames.get(String(value.value)) ?? value.value }
+        : value;
+    case 'set':
+      return {
+        kind: 'set',
+        elements: value.elements.map((element) => ({ ...element, key: named(types, element.key) })),
+      };
+    case 'concatenation':
+      return { kind: 'concatenation', parts: value.parts.map((part, index) => named([types[index] ?? ''], part)) };
+    case 'range':
+      // nft's text has numbers in a range of types, and its JSON has names.
+      return types[0] === 'icmp_type' ? { kind: 'range', from: numbered(value.from), to: numbered(value.to) } : value;
+    default:
+      return value;
+  }
+}
+
+/** ICMP's types (nft describe icmp_type). */
+const icmpTypes = new Map(
+  Object.entries({
+    'echo-reply': 0,
+    'destination-unreachable': 3,
+    'source-quench': 4,
+    redirect: 5,
+    'echo-request': 8,
+    'router-advertisement': 9,
+    'router-solicitation': 10,
+    'time-exceeded': 11,
+    'parameter-problem': 12,
+    'timestamp-request': 13,
+    'timestamp-reply': 14,
+    'info-request': 15,
+    'info-reply': 16,
+    'address-mask-request': 17,
+    'address-mask-reply': 18,
+  }),
+);
+
+function numbered(end: NftExpression): NftExpression {
+  return end.kind === 'value' ? { kind: 'value', value: icmpTypes.get(String(end.value)) ?? end.value } : end;
+}
+
+/** What `reject` alone sends (nft(8), "Reject statement"). */
+const rejectTypes = new Map(
+  Object.entries({ ip: 'icmp', ip6: 'icmpv6', inet: 'icmpx', bridge: 'icmpx', netdev: 'icmpx' }),
+);
+
+/** A rejection without its type and code where they are what the table's family sends by itself. */
+export function defaultReject(reject: Extract<NftStatement, { kind: 'reject' }>, family: string): NftStatement {
+  const { type, code } = reject;
+  return type === rejectTypes.get(family) && code?.kind === 'value' && code.value === 'port-unreachable'
+    ? { kind: 'reject' }
+    : reject;
+}

@@ -1,0 +1,67 @@
+/** Packets of all kinds of clients to one frontend, through a node's rules. */
+import { reachableAddresses } from '../net/address.ts';
+import type { Packet, Leaf } from '../evaluate/walk.ts';
+import type { Family } from '../net/family.ts';
+import type { FrontendProgram } from './program.ts';
+import type { NodeRules } from './node-rules.ts';
+
+/** Where packets of each kind of client to one frontend end. */
+export interface ClientWalks {
+  readonly destination: string | undefined;
+  readonly outside: readonly Leaf[];
+  readonly fromNode: readonly Leaf[];
+  readonly fromPod: readonly Leaf[];
+  /** The chains that are reached from the frontend. */
+  readonly chains: readonly string[];
+}
+
+/** A client that is neither a pod nor a node, of the networks for documentation (RFC 5737, RFC 3849). */
+export const outsideClients: Readonly<Record<Family, readonly string[]>> = {
+  IPv4: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '100.64.0.1'],
+  IPv6: ['2001:db8::1', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:ffff::1'],
+};
+
+export function walksOf(
+  frontend: FrontendProgram,
+  rules: NodeRules | undefined,
+  addresses: readonly string[],
+  pod: string | undefined,
+): ClientWalks {
+  const { family, address, port, protocol } = frontend;
+  const own = reachableAddresses(addresses, family);
+  if (rules === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
+  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] =>
+    rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
+  const clients = [
+    outsideClients[family][0] ?? '',
+    ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? ''),
+  ];
+  const tried = (address === '' ? own : [address]).map((destination) => {
+    const walks = clients.map((client) => walk(client, destination, 'PREROUTING'));
+    return { destination, outside: walks.find((leaves) => leaves.some(isSent)) ?? walks[0] ?? [] };
+  });
+  const chosen = tried.find(({ outside }) => outside.some(isSent)) ?? tried[0];
+  if (chosen === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
+  const fromNode = own[0] === undefined ? [] : walk(own[0], chosen.destination, 'OUTPUT');
+  const fromPod = pod === undefined ? [] : walk(pod, chosen.destination, 'PREROUTING');
+  return { ...chosen, fromNode, fromPod, chains: reachedChains(rules, [...chosen.outside, ...fromNode]) };
+}
+
+export function isSent({ verdict }: Leaf): boolean {
+  return verdict === 'DNAT';
+}
+
+/** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
+function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
+  const steps = new Set(leaves.flatMap(({ path }) => path));
+  const entered = [...steps].flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []);
+  const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
+  for (const chain of reached)
+    for (const view of rules.chain(chain) ?? [])
+      for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
+  return [...reached];
+}
+
+export function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
+  return leaves.flatMap(({ dnat }) => dnat ?? []);
+}

@@ -1,0 +1,216 @@
+/** The rules of all programs that a report has, at their hooks. */
+import { plural } from '../lib/plural.ts';
+import { AddressSegments } from '../evaluate/address-segments.ts';
+import { nftHooks as hooksOfTable } from '../evaluate/walk-ruleset.ts';
+import { NftWalk } from '../evaluate/walk-nftables.ts';
+import { type ChainLookup, IptablesWalk } from '../evaluate/walk-iptables.ts';
+import { type HookedChain, priorities, walkHooks } from '../evaluate/walk-hooks.ts';
+import { ToldApart } from '../evaluate/told-apart.ts';
+import { type Packet, type WalkResult, type Machine, Trail, type Hook } from '../evaluate/walk.ts';
+import { addReportRules, rulesOfReport, walkReportRules } from './report-rules.ts';
+import { isBesideNat, natHooksOf } from './kube-proxy-hooks.ts';
+import { rulesOfRecord, lookupOf, iptablesChains, readReportRules, type ReportRules } from './read-report.ts';
+import { type NodeReport, type RecordOf, recordsOf } from '../wire/node-report.ts';
+import type { Family } from '../net/family.ts';
+import { readProxyMode, iptablesBackend } from '../kube-proxy/proxy-mode.ts';
+import { NftJsonParser } from '../nftables/parse-json.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
+
+/** All rules of a node that a Service's packets meet, kube-proxy's among those of other programs. */
+export interface AllHooks {
+  /** Through all of it; what is not known of the packet is followed both ways. */
+  walk(packet: Packet): WalkResult;
+  /** Through kube-proxy's rules alone. */
+  walkOwn(packet: Packet): WalkResult;
+  readonly machine: Machine;
+  /** Tables that were not read, in words; of chains that were not, the walk tells. */
+  readonly unread: readonly string[];
+  /** Tables of nat whose rules may come before kube-proxy's or behind them: they hang at the same priority. */
+  readonly isBeside: (table: string) => boolean;
+  /** Which addresses rules of other programs tell apart. */
+  readonly segments: AddressSegments;
+  /** Whether the source of packets is known to be kept or rewritten as they leave: nat's POSTROUTING was read. */
+  readonly knowsSourceNat: boolean;
+}
+
+/**
+ * Undefined where a report holds no rules of other programs, or the mode is one whose rules stand elsewhere. A report is
+ * never changed: the same question has the same answer.
+ * @param otherInterfaces those by which packets of Services surely neither come nor leave
+ */
+export function readAllHooks(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  otherInterfaces: ReadonlySet<string>,
+): AllHooks | undefined {
+  const { mode } = readProxyMode(report);
+  const hooked = recordsOf(report, 'hookChain').filter((record) => record.family === family);
+  const foreign = recordsOf(report, 'foreignTable').filter(
+    (table) => table.family !== (family === 'IPv4' ? 'ip6' : 'ip'),
+  );
+  if (hooked.length + foreign.length === 0 || (mode !== 'iptables' && mode !== 'nftables')) return undefined;
+  const own = readReportRules(report, service, family);
+  if (own === undefined) return undefined;
+  const machine: Machine = { ...own.machine, otherInterfaces };
+  const kubeBackend = mode === 'iptables' ? iptablesBackend(report) : undefined;
+  const { result: tables, problems } = nftTablesOf(foreign);
+  const apart = new ToldApart('destination', machine);
+  addReportRules(apart, own);
+  for (const table of tables)
+    for (const { rules } of table.chains.values())
+      for (const { statements } of rules)
+        apart.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
+  const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
+    const records = hooked.filter((record) => record.backend === backend);
+    const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
+    const kube = iptablesChains(report, service, family, backend);
+    for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) apart.addIptables(rule);
+    const lookup = foreignLookup(parsed, lookupOf(kube), mode === 'nftables');
+    return {
+      records,
+      parsed,
+      lookup,
+      nat: natHooksOf(records, backend === kubeBackend).filter(
+        ({ table, chain }) => lookup(table, chain) !== undefined,
+      ),
+    };
+  });
+  const alone = ownLookup(own);
+  // Where nothing of others was among kube-proxy's rules, the same packets have been walked already.
+  const shared = alone === own ? rulesOfReport(report, service, family) : undefined;
+  return {
+    machine,
+    walk: (packet) => {
+      const trail = new Trail(true);
+      const chains = ofBackends.flatMap(({ records, lookup, nat }) => {
+        const cut = records.filter(({ omitted }) => omitted > 0);
+        const tellOmitted: ChainLookup =
+          cut.length === 0
+            ? lookup
+            : (table, chain) => {
+                const omitted = cut.find((record) => record.table === table && record.chain === chain)?.omitted;
+                if (omitted !== undefined)
+                  trail.unknown.add(
+                    `the last ${omitted === 1 ? 'rule' : plural(omitted, 'rule')} of chain ${chain} of table ${table}, which ${omitted === 1 ? 'was' : 'were'} not read`,
+                  );
+                return lookup(table, chain);
+              };
+        const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
+        return [
+          ...nat.map((hung): HookedChain => ({
+            ...hung,
+            run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at),
+          })),
+          ...records.flatMap((record) => hookOf(record, walk)),
+        ];
+      });
+      const nft = own.kind === 'nftables' ? new NftWalk(own.table, packet, machine, trail) : undefined;
+      const ofNft =
+        nft === undefined
+          ? []
+          : own.hung.map((hung): HookedChain => ({
+              ...hung,
+              run: (branches, at) => nft.chain(hung.chain, branches, at),
+            }));
+      return walkHooks(
+        [...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft],
+        packet,
+        machine,
+        trail,
+        apart,
+      );
+    },
+    walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, apart),
+    unread: [
+      ...foreign.flatMap(({ family: of, name, omitted }) =>
+        omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`],
+      ),
+      ...problems.map(
+        ({ table, message }) => `${table === undefined ? 'a table of another program' : `table ${table}`}: ${message}`,
+      ),
+    ],
+    isBeside: (name) =>
+      (mode === 'nftables' && name === 'nat') ||
+      tables.some((table) => table.name === name && [...table.chains.values()].some(({ base }) => isBesideNat(base))),
+    segments: AddressSegments.of(
+      family,
+      ofBackends.flatMap(({ parsed }) => [...parsed.values()].flat()),
+      foreign.flatMap(({ objects }) => objects),
+    ),
+    knowsSourceNat:
+      mode === 'nftables' ||
+      hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
+  };
+}
+
+function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<NftJsonParser['end']> {
+  const whole = foreign.filter(({ omitted }) => omitted === undefined);
+  if (whole.length === 0) return { result: [], problems: [] };
+  const parser = new NftJsonParser();
+  parser.push(JSON.stringify({ nftables: whole.flatMap(({ objects }) => objects) }));
+  return parser.end();
+}
+
+/** Chains of all programs first, as they were read whole; then those of Services. What is left of the iptables mode under another one is KP-MODE-LEFTOVER's. */
+function foreignLookup(
+  rules: ReadonlyMap<string, readonly IptablesRule[]>,
+  kube: ChainLookup,
+  isOtherMode: boolean,
+): ChainLookup {
+  return (table, chain) =>
+    rules.get(`${table} ${chain}`) ??
+    kube(table, chain) ??
+    ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
+}
+
+/** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
+function ownLookup(own: ReportRules): ReportRules {
+  if (own.kind === 'nftables') return own;
+  const isKubes = ({ target }: IptablesRule): boolean =>
+    (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-');
+  const kept = new Map(
+    ['PREROUTING', 'OUTPUT'].flatMap((chain) => {
+      const rules = own.lookup('nat', chain);
+      return rules === undefined || rules.every(isKubes) ? [] : [[chain, rules.filter(isKubes)] as const];
+    }),
+  );
+  if (kept.size === 0) return own;
+  return {
+    ...own,
+    lookup: (table, chain) => (table === 'nat' ? kept.get(chain) : undefined) ?? own.lookup(table, chain),
+  };
+}
+
+/** A chain that holds rules of Services, and none of this one. */
+const noRules: readonly IptablesRule[] = [];
+
+const hooksOfChains = new Map<string, Hook>([
+  ['PREROUTING', 'prerouting'],
+  ['INPUT', 'input'],
+  ['FORWARD', 'forward'],
+  ['OUTPUT', 'output'],
+  ['POSTROUTING', 'postrouting'],
+]);
+
+const tablePriorities = new Map<string, number>([
+  ['raw', priorities.raw],
+  ['mangle', priorities.mangle],
+  ['filter', priorities.filter],
+  ['security', priorities.security],
+]);
+
+function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
+  const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
+  return policy === undefined || hook === undefined || priority === undefined
+    ? []
+    : [
+        {
+          hook,
+          priority,
+          isNat: false,
+          isDropPolicy: policy === 'DROP',
+          run: (branches, at) => walk.chain(table, chain, branches, at),
+        },
+      ];
+}

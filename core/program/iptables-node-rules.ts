@@ -1,0 +1,76 @@
+/** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
+import { isSameAddress } from '../net/address.ts';
+import type { ChainLookup } from '../evaluate/walk-iptables.ts';
+import { iptablesRuleText } from '../iptables/print.ts';
+import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
+import { viewIptablesRule, type RuleView } from './rule-view.ts';
+
+const kinds = new Map<string, ChainKind>([
+  ['KUBE-SVC-', 'cluster'],
+  ['KUBE-SVL-', 'local'],
+  ['KUBE-EXT-', 'external'],
+  ['KUBE-XLB-', 'external'],
+  ['KUBE-FW-', 'firewall'],
+  ['KUBE-SEP-', 'endpoint'],
+]);
+
+/** Where one frontend is told from another. */
+const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
+
+export function iptablesChainKind(name: string): ChainKind | undefined {
+  return kinds.get(name.slice(0, 'KUBE-SVC-'.length)) ?? kinds.get(name.slice(0, 'KUBE-FW-'.length));
+}
+
+export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
+  const views = new Map<string, readonly RuleView[] | undefined>();
+  const chain = (name: string): readonly RuleView[] | undefined => {
+    if (!views.has(name))
+      views.set(
+        name,
+        lookup('nat', name)?.map((rule) => viewIptablesRule(rule, iptablesRuleText)),
+      );
+    return views.get(name);
+  };
+  const kindOf = iptablesChainKind;
+  return {
+    ...walked,
+    chain,
+    kindOf,
+    // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
+    isEntry: (step) =>
+      dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && step.isUnknown !== true,
+    sourceRanges(_frontend, visited) {
+      for (const [name, { table }] of visited) {
+        if (kindOf(name) !== 'firewall') continue;
+        const allowing = (chain(name) ?? []).filter(({ chains }) => chains.some((to) => kindOf(to) === 'external'));
+        const value = allowing.flatMap(({ sources }) => sources?.prefixes ?? []);
+        const [first] = allowing;
+        if (first !== undefined) return { value, by: { table, chain: name, rule: first.text } };
+      }
+      return undefined;
+    },
+    reference: referenceOf,
+    trafficPolicy: () => undefined,
+    sessionAffinity: () => undefined,
+    hairpin({ address, by }) {
+      const rules = by === undefined || kindOf(by.chain) !== 'endpoint' ? undefined : chain(by.chain);
+      if (by === undefined || rules === undefined) return undefined;
+      const marking = rules.find(
+        ({ sources, chains }) =>
+          chains.includes('KUBE-MARK-MASQ') &&
+          sources?.negated === false &&
+          sources.prefixes.some((prefix) => isHost(prefix, address)),
+      );
+      return marking === undefined
+        ? { value: false }
+        : { value: true, by: { table: by.table, chain: by.chain, rule: marking.text } };
+    },
+    weight: () => undefined,
+  };
+}
+
+/** Whether a prefix is the address alone, `10.0.0.1/32`. */
+function isHost(prefix: string, address: string): boolean {
+  const [network = '', length] = prefix.split('/');
+  return (length === undefined || length === '32' || length === '128') && isSameAddress(network, address);
+}

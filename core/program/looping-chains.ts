@@ -1,0 +1,155 @@
+/**
+ * Chains of a report that jump in a circle. The kernel takes none (iptables: ELOOP; nf_tables: nf_table_validate), so they
+ * were read while the rules changed, or the file was altered: nothing holds of such a table, and it counts as not read.
+ */
+import { dispatchRules } from '../kube-proxy/dispatch-references.ts';
+import type { NftExpression } from '../nftables/rule.ts';
+import { chainOfVerdict, jumpsOfStatement } from '../nftables/targets.ts';
+import {
+  recordsOf,
+  type NodeAnswer,
+  type NodeReport,
+  type NodeReportRecord,
+  type RecordOf,
+} from '../wire/node-report.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { findChainCycle } from '../dump/chain-cycle.ts';
+import { nftElementsOfRecord, nftRulesOfRecord, rulesOfRecord } from './read-report.ts';
+
+/** The same answers, each table that jumps in a circle replaced by why it is not known. Other tables and nodes stay. */
+export function withoutLoopingChains(answers: readonly NodeAnswer[]): readonly NodeAnswer[] {
+  const all = answers.map(cleared);
+  return all.every((answer, index) => answer === answers[index]) ? answers : all;
+}
+
+/** A report is never changed: the same one is looked through once. */
+const cleared = oncePer((answer: NodeAnswer): NodeAnswer => {
+  if (!('report' in answer)) return answer;
+  const { report } = answer;
+  const lost = [...loopingIptables(report), ...loopingNftables(report)];
+  if (lost.length === 0) return answer;
+  const gone = new Set<NodeReportRecord>(lost.flatMap(({ records }) => records));
+  return {
+    ...answer,
+    report: {
+      ...report,
+      records: [...report.records.filter((record) => !gone.has(record)), ...lost.map(({ unread }) => unread)],
+    },
+  };
+});
+
+interface Lost {
+  /** Of the table. */
+  readonly records: readonly NodeReportRecord[];
+  readonly unread: RecordOf<'unread'>;
+}
+
+type Jumps = (chain: string) => readonly string[];
+
+/** From each chain that is known on: whichever of them a packet comes to first. */
+function circle(chains: Iterable<string>, jumpsOf: Jumps): readonly string[] | undefined {
+  return findChainCycle(chains, (chain) => jumpsOf(chain).map((to) => ({ to, line: 0 })))?.chains;
+}
+
+function reasonOf(node: string, chains: readonly string[]): string {
+  return `on ${node}, chain ${chains[0] ?? ''} jumps in a circle, ${chains.join(' -> ')}, which no kernel takes: the rules changed while they were read, or the record was altered; trace again`;
+}
+
+function loopingIptables(report: NodeReport): Lost[] {
+  const hooked = recordsOf(report, 'hookChain');
+  const own = [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'dispatchReferences')];
+  const tableOf = ({ backend, family, table }: (typeof hooked)[number] | (typeof own)[number]): string =>
+    `${backend} ${family} ${table}`;
+  const ownTables = Map.groupBy(own, tableOf);
+  const hookedTables = Map.groupBy(hooked, tableOf);
+  return [...new Set([...ownTables.keys(), ...hookedTables.keys()])].flatMap((key) => {
+    const [others, ours] = [hookedTables.get(key) ?? [], ownTables.get(key) ?? []];
+    const first = others[0] ?? ours[0];
+    if (first === undefined) return [];
+    const { backend, family, table } = first;
+    const tool = `${family === 'IPv4' ? 'iptables' : 'ip6tables'}-${backend === 'legacy' ? 'legacy' : 'nft'}`;
+    const ofOthers = new Map(others.map((record) => [record.chain, jumpsOfRecord(record)]));
+    const alone = circle(ofOthers.keys(), (chain) => ofOthers.get(chain) ?? []);
+    const lost: Lost[] = [];
+    if (alone !== undefined)
+      lost.push({
+        records: others,
+        unread: {
+          kind: 'unread',
+          family,
+          part: 'other',
+          what: `chains of other programs, ${tool}, table ${table}`,
+          reason: reasonOf(report.node, alone),
+        },
+      });
+    for (const [service, records] of Map.groupBy(ours, (record) => record.service)) {
+      const ofService = new Map(records.map((record) => [record.chain, jumpsOfRecord(record)]));
+      const together: Jumps = (chain) => [
+        ...(ofService.get(chain) ?? []),
+        ...(alone === undefined ? (ofOthers.get(chain) ?? []) : []),
+      ];
+      const chains = circle([...ofService.keys()], together);
+      if (chains === undefined) continue;
+      lost.push({
+        records,
+        unread: {
+          kind: 'unread',
+          service,
+          family,
+          part: 'rules',
+          what: `rules of ${tool}, table ${table}`,
+          reason: reasonOf(report.node, chains),
+        },
+      });
+    }
+    return lost;
+  });
+}
+
+function jumpsOfRecord(
+  record: RecordOf<'hookChain'> | RecordOf<'iptablesChain'> | RecordOf<'dispatchReferences'>,
+): readonly string[] {
+  const rules = record.kind === 'dispatchReferences' ? dispatchRules(record) : rulesOfRecord(record);
+  return rules.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : []));
+}
+
+function loopingNftables(report: NodeReport): Lost[] {
+  const ofTable = ({ service, family }: { readonly service: string; readonly family: string }): string =>
+    `${family} ${service}`;
+  const elements = Map.groupBy(recordsOf(report, 'nftElements'), ofTable);
+  return [...Map.groupBy(recordsOf(report, 'nftChain'), ofTable)].flatMap(([key, records]): Lost[] => {
+    const [first] = records;
+    if (first === undefined) return [];
+    const { service, family } = first;
+    const maps = new Map((elements.get(key) ?? []).map((record) => [record.name, nftElementsOfRecord(record)]));
+    const chains = new Map(records.map((record) => [record.chain, nftRulesOfRecord(record)]));
+    const named = (data: NftExpression): readonly string[] =>
+      data.kind === 'setReference'
+        ? (maps.get(data.name) ?? []).flatMap(({ value }) =>
+            value?.kind === 'verdict' ? chainOfVerdict(value.verdict) : [],
+          )
+        : [];
+    const found = circle(chains.keys(), (chain) =>
+      (chains.get(chain) ?? []).flatMap(({ statements }) =>
+        statements.flatMap((statement) => [
+          ...jumpsOfStatement(statement),
+          ...(statement.kind === 'vmap' ? named(statement.data) : []),
+        ]),
+      ),
+    );
+    if (found === undefined) return [];
+    return [
+      {
+        records: [...records, ...(elements.get(key) ?? [])],
+        unread: {
+          kind: 'unread',
+          service,
+          family,
+          part: 'rules',
+          what: 'rules of nftables, table kube-proxy',
+          reason: reasonOf(report.node, found),
+        },
+      },
+    ];
+  });
+}

@@ -1,0 +1,126 @@
+/** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
+import { isSameAddress, comparableAddress } from '../net/address.ts';
+import type { NftTable } from '../evaluate/walk-nftables.ts';
+import type { NftExpression, NftElement } from '../nftables/rule.ts';
+import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
+import { printNftElement, printNftRule } from '../nftables/print.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { viewNftRule, type RuleView } from './rule-view.ts';
+
+const kinds: readonly (readonly [string, ChainKind])[] = [
+  ['service-', 'cluster'],
+  ['local-', 'local'],
+  ['external-', 'external'],
+  ['firewall-', 'firewall'],
+  ['endpoint-', 'endpoint'],
+];
+/** Chains of kube-proxy's own whose names begin like those of a Service. */
+export const commonNftChains: ReadonlySet<string> = new Set([
+  'service-endpoints-check',
+  'firewall-check',
+  'firewall-allow-check',
+  'external-endpoints-check',
+]);
+
+/** Where one frontend is told from another. */
+const dispatchChains = new Set([
+  'services',
+  'endpoints-check',
+  'service-endpoints-check',
+  'nodeport-endpoints-check',
+  'firewall-check',
+  'external-ips',
+  'cluster-ips',
+]);
+
+export function nftChainKind(name: string): ChainKind | undefined {
+  return commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
+}
+
+export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
+  const views = new Map<string, readonly RuleView[] | undefined>();
+  const chain = (name: string): readonly RuleView[] | undefined => {
+    if (!views.has(name))
+      views.set(
+        name,
+        table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))),
+      );
+    return views.get(name);
+  };
+  const kindOf = nftChainKind;
+  return {
+    ...walked,
+    chain,
+    kindOf,
+    isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && step.isUnknown !== true,
+    sourceRanges(frontend) {
+      const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, frontend));
+      const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
+      if (verdict === undefined || !('chain' in verdict)) return undefined;
+      const dropping = chain(verdict.chain)?.find(({ drops, sources }) => drops && sources?.negated === true);
+      return dropping?.sources === undefined
+        ? undefined
+        : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
+    },
+    reference(step, frontend) {
+      const name = / vmap @(\S+)/.exec(step.rule)?.[1];
+      const map = name === undefined ? undefined : table.map(name);
+      const element = map?.elements.find(({ key }) => isKeyOf(key, frontend));
+      return map === undefined || element === undefined
+        ? referenceOf(step)
+        : { table: step.table, chain: `map ${map.name}`, rule: printNftElement(map, element) };
+    },
+    trafficPolicy: () => undefined,
+    sessionAffinity: () => undefined,
+    hairpin({ address, port }, protocol) {
+      const pairs = table.set('hairpin-connections');
+      if (pairs === undefined) return undefined;
+      const element = elementsByAddress(pairs.elements)
+        .get(comparableAddress(address))
+        ?.find(({ key }) => {
+          const [, to, name, number] = key.kind === 'concatenation' ? key.parts : [];
+          return (
+            isAddress(to, address) &&
+            (number === undefined || (isWord(name, protocol.toLowerCase()) && isWord(number, String(port))))
+          );
+        });
+      return element === undefined
+        ? { value: false }
+        : {
+            value: true,
+            by: { table: table.name, chain: 'set hairpin-connections', rule: printNftElement(pairs, element) },
+          };
+    },
+    weight: () => undefined,
+  };
+}
+
+/** Those whose key begins with an address, by it. */
+const elementsByAddress = oncePer((elements: readonly NftElement[]): ReadonlyMap<string, readonly NftElement[]> => {
+  const byAddress = new Map<string, NftElement[]>();
+  for (const element of elements) {
+    const [from] = element.key.kind === 'concatenation' ? element.key.parts : [];
+    if (from?.kind !== 'value') continue;
+    const address = comparableAddress(String(from.value));
+    const own = byAddress.get(address);
+    if (own === undefined) byAddress.set(address, [element]);
+    else own.push(element);
+  }
+  return byAddress;
+});
+
+/** `address . protocol . port`, or `protocol . port` of a NodePort. */
+function isKeyOf(key: NftExpression, { frontend, address, protocol, port }: FrontendKey): boolean {
+  const parts = key.kind === 'concatenation' ? key.parts : [];
+  const [name, number] = parts.slice(-2);
+  if (!isWord(name, protocol.toLowerCase()) || !isWord(number, String(port))) return false;
+  return frontend === 'NodePort' ? parts.length === 2 : parts.length === 3 && isAddress(parts[0], address);
+}
+
+function isAddress(expression: NftExpression | undefined, address: string): boolean {
+  return expression?.kind === 'value' && isSameAddress(String(expression.value), address);
+}
+
+function isWord(expression: NftExpression | undefined, word: string): boolean {
+  return expression?.kind === 'value' && String(expression.value) === word;
+}

@@ -1,0 +1,210 @@
+/** From a node's report to the model of what the node does for the Service. */
+import { isFrontendAsked, frontendsOf, type Frontend } from '../api/frontends.ts';
+import { reachableAddresses } from '../net/address.ts';
+import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
+import { recordsOf, type NodeReport, unreadRules } from '../wire/node-report.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { frontendFacts, type FrontendFacts } from './frontend-facts.ts';
+import { referenceOf, type NodeRules } from './node-rules.ts';
+import type { DnatTarget, FrontendProgram, NodeProgram } from './program.ts';
+import { iptablesBackend, readProxyMode } from '../kube-proxy/proxy-mode.ts';
+import { rulesOfReport } from './report-rules.ts';
+import type { EndpointStatus } from '../api/service-trace.ts';
+import type { DesiredService } from '../api/service.ts';
+import type { Family } from '../net/family.ts';
+import { byFamily, iptablesProgramChains, ipvsChains, nftChains } from './program-chains.ts';
+
+/** The node's program for the Service; what was not read, or not understood, has the verdict Unknown. */
+export function buildNodeProgram(report: NodeReport, desired: DesiredService): NodeProgram {
+  const { mode, source, backend } = readProxyMode(report);
+  const service = `${desired.namespace}/${desired.name}`;
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  const rulesOf = once((family: Family) =>
+    wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined,
+  );
+  const { frontends, unrecognized } = buildFrontends(desired, { node: report.node, addresses }, rulesOf);
+  return {
+    proxyMode: mode,
+    proxyModeSource: source,
+    ...(backend === undefined ? {} : { backend }),
+    frontends,
+    chains: byFamily(
+      mode === 'nftables'
+        ? nftChains(report, service)
+        : [...ipvsChains(report, service), ...iptablesProgramChains(report, service, iptablesBackend(report))],
+    ),
+    unrecognized,
+  };
+}
+
+/**
+ * What the rules do with each frontend of the Service.
+ * @param place the node: its name in the EndpointSlices, and its addresses, where a NodePort is tried
+ * @param rulesOf the node's rules of a family; undefined where they were not read
+ */
+function buildFrontends(
+  desired: DesiredService,
+  place: NodePlace,
+  rulesOf: (family: Family) => NodeRules | undefined,
+): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
+  const unrecognized = new Set<string>();
+  const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
+    // Of an address that may be somebody else's, its own rules alone would tell half of what becomes of a packet.
+    const rules = isFrontendAsked(desired, frontend) ? rulesOf(frontend.family) : undefined;
+    if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
+    const { program, unknown } = frontendProgram(frontend, rules, place, desired);
+    for (const each of unknown) unrecognized.add(each);
+    return program;
+  });
+  return { frontends, unrecognized: [...unrecognized] };
+}
+
+export interface NodePlace {
+  readonly node: string;
+  readonly addresses: readonly string[];
+}
+
+/** Asks once for each family. */
+function once(read: (family: Family) => NodeRules | undefined): (family: Family) => NodeRules | undefined {
+  const known = new Map<Family, NodeRules | undefined>();
+  return (family) => {
+    if (!known.has(family)) known.set(family, read(family));
+    return known.get(family);
+  };
+}
+
+/** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
+export const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
+
+function frontendProgram(
+  frontend: Frontend,
+  rules: NodeRules,
+  { node, addresses }: NodePlace,
+  desired: DesiredService,
+): { program: FrontendProgram; unknown: readonly string[] } {
+  const unread = (unknown: readonly string[]): { program: FrontendProgram; unknown: readonly string[] } => ({
+    program: { ...frontend, verdict: 'Unknown', dnatTargets: [] },
+    unknown,
+  });
+  const walkFrom = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
+    rules.walk({ source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt });
+  const own = reachableAddresses(addresses, frontend.family);
+  const tried = destinationsOf(frontend, addresses).map((destination) => ({
+    destination,
+    walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING'),
+  }));
+  // A NodePort may be served on some of the node's addresses only; the first that is served tells.
+  const chosen = tried.find(({ walk }) => walk.leaves.some(isSent)) ?? tried[0];
+  if (chosen === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
+  const { walk, destination } = chosen;
+  const fromNode = own[0] === undefined ? undefined : walkFrom(own[0], destination, 'OUTPUT');
+  const factsOf = (outside: readonly Leaf[]): FrontendFacts =>
+    frontendFacts(rules, frontend, outside, fromNode?.leaves ?? []);
+  const shut = factsOf(walk.leaves);
+  const allowed = walk.leaves.some(isSent)
+    ? undefined
+    : allowedLeaves(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
+  const leaves = allowed ?? walk.leaves;
+  // What the source ranges are, only those who are kept out can tell.
+  const facts =
+    allowed === undefined
+      ? shut
+      : { ...factsOf(allowed), ...(shut.sourceRanges === undefined ? {} : { sourceRanges: shut.sourceRanges }) };
+  if (walk.unknown.length > 0 && !leaves.some(isSent)) return unread(walk.unknown);
+  const counters = walk.steps.find((step) => rules.isEntry(step))?.counters;
+  return {
+    program: {
+      ...frontend,
+      verdict: verdictOf(leaves),
+      ...(counters === undefined ? {} : { counters }),
+      dnatTargets: targetsOf(leaves, frontend, rules, (address) => nodeOf(desired, address) ?? node, node),
+      ...facts,
+    },
+    unknown: walk.unknown,
+  };
+}
+
+/** Where source ranges keep the client outside from the frontend, one of those that may come in tells. */
+function allowedLeaves(
+  { sourceRanges }: FrontendFacts,
+  walkFrom: (source: string) => WalkResult,
+): readonly Leaf[] | undefined {
+  for (const range of sourceRanges?.value ?? []) {
+    const { leaves } = walkFrom(range.split(/[/-]/)[0] ?? '');
+    if (leaves.some(isSent)) return leaves;
+  }
+  return undefined;
+}
+
+function isSent({ verdict }: Leaf): boolean {
+  return verdict === 'DNAT';
+}
+
+function verdictOf(leaves: readonly Leaf[]): FrontendProgram['verdict'] {
+  // cluster-ips-check refuses any port of a cluster IP that no Service has: no rule of this Service decided.
+  const decided = leaves.filter(
+    ({ verdict, decidedBy }) => verdict !== 'NONE' && verdict !== 'ACCEPT' && decidedBy !== 'cluster-ips-check',
+  );
+  return (
+    (['DNAT', 'REJECT', 'DROP'] as const).find((each) => decided.some(({ verdict }) => verdict === each)) ?? 'None'
+  );
+}
+
+/** One for each address and port: a target may be reached over several chains. */
+function targetsOf(
+  leaves: readonly Leaf[],
+  frontend: Frontend,
+  rules: NodeRules,
+  nodeOfTarget: (address: string) => string,
+  node: string,
+): DnatTarget[] {
+  const targets = new Map<string, DnatTarget & { probability: number }>();
+  for (const { dnat, probability } of leaves) {
+    if (dnat === undefined) continue;
+    const { address, port, counters, by } = dnat;
+    const key = `${address} ${String(port)}`;
+    const present = targets.get(key);
+    targets.set(key, {
+      address,
+      port,
+      probability: (present?.probability ?? 0) + probability,
+      ...(counters === undefined ? {} : { counters }),
+      by: referenceOf(by),
+    });
+  }
+  return [...targets.values()].map((target) => {
+    // The packets of an endpoint elsewhere come back to it by its own node's rules.
+    const hairpin = nodeOfTarget(target.address) === node ? rules.hairpin(target, frontend.protocol) : undefined;
+    const weight = rules.weight(frontend, target);
+    return { ...target, ...(hairpin === undefined ? {} : { hairpin }), ...(weight === undefined ? {} : { weight }) };
+  });
+}
+
+function nodeOf({ endpointSlices }: DesiredService, address: string): string | undefined {
+  return endpointsOfAddresses(endpointSlices).get(address)?.nodeName;
+}
+
+/** The first endpoint of each address. */
+const endpointsOfAddresses = oncePer(
+  (slices: DesiredService['endpointSlices']): ReadonlyMap<string, EndpointStatus> => {
+    const found = new Map<string, EndpointStatus>();
+    for (const { endpoints } of slices)
+      for (const endpoint of endpoints)
+        for (const address of endpoint.addresses) if (!found.has(address)) found.set(address, endpoint);
+    return found;
+  },
+);
+
+/** The addresses to try: the frontend's own, or for a NodePort those of the node. */
+function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
+  return frontend.address === '' ? reachableAddresses(addresses, frontend.family) : [frontend.address];
+}
+
+/** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
+function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
+  const service = `${desired.namespace}/${desired.name}`;
+  if (unreadRules(report, service, family).length > 0) return false;
+  const isOwn = (record: { service: string; family: Family }): boolean =>
+    record.service === service && record.family === family;
+  return recordsOf(report, 'iptablesChain').some(isOwn) || recordsOf(report, 'nftChain').some(isOwn);
+}

@@ -1,0 +1,128 @@
+/** The chains of a node's program, in the words of the model. */
+import { oncePer } from '../lib/once-per.ts';
+import { ipvsChainName, realServerText } from '../evaluate/walk-ipvs.ts';
+import type { IptablesBackend } from '../kube-proxy/mode.ts';
+import { iptablesRuleText } from '../iptables/print.ts';
+import { recordsOf, type NodeReport } from '../wire/node-report.ts';
+import type { NodeProgram, ProgramChain, ProgramRule } from './program.ts';
+import { rulesOfRecord, virtualServers } from './read-report.ts';
+import { parseNftMapElements } from '../nftables/map-elements.ts';
+import { parseNftRules } from '../nftables/parse-json-rule.ts';
+import { printNftVerdict, printNftRule } from '../nftables/print.ts';
+import { hashText } from '../kube-proxy/chain-names.ts';
+
+/** Virtual servers with their real servers, as chains: what a packet meets there instead of rules. */
+export function ipvsChains(report: NodeReport, service: string): ProgramChain[] {
+  return (['IPv4', 'IPv6'] as const).flatMap((family) =>
+    virtualServers(report, service, family).map((server): ProgramChain => {
+      const [table, chain] = ['ipvs', ipvsChainName(server)];
+      return {
+        family,
+        table,
+        name: chain,
+        rules: server.realServers.map((real): ProgramRule => ({
+          family,
+          table,
+          chain,
+          text: realServerText(real),
+          ...(real.stats === undefined
+            ? {}
+            : { counters: { packets: real.stats.connections, bytes: real.stats.inBytes } }),
+        })),
+      };
+    }),
+  );
+}
+
+export function iptablesProgramChains(
+  report: NodeReport,
+  service: string,
+  backend: IptablesBackend | undefined,
+): ProgramChain[] {
+  return recordsOf(report, 'iptablesChain')
+    .filter(
+      (record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0,
+    )
+    .map((record) => {
+      const { family, table, chain } = record;
+      return {
+        family,
+        table,
+        name: chain,
+        rules: rulesOfRecord(record).map((rule): ProgramRule => ({
+          family,
+          table,
+          chain,
+          text: iptablesRuleText(rule),
+          ...(rule.counters === undefined ? {} : { counters: rule.counters }),
+        })),
+      };
+    });
+}
+
+/** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */
+export const programMaps = new Set([
+  'service-ips',
+  'service-nodeports',
+  'no-endpoint-services',
+  'no-endpoint-nodeports',
+  'firewall-ips',
+]);
+
+export function nftChains(report: NodeReport, service: string): ProgramChain[] {
+  const maps = recordsOf(report, 'nftElements')
+    .filter((record) => record.service === service && programMaps.has(record.name) && record.elements.length > 0)
+    .map(({ family, table, name, elements }): ProgramChain => ({
+      family,
+      table,
+      name: `map ${name}`,
+      rules: parseNftMapElements(elements).map(({ key, verdict }) => ({
+        family,
+        table,
+        chain: `map ${name}`,
+        text: `${key.join(' . ')} : ${printNftVerdict(verdict)}`,
+      })),
+    }));
+  const chains = recordsOf(report, 'nftChain')
+    .filter((record) => record.service === service && !record.absent)
+    .map(({ family, table, chain, objects }): ProgramChain => ({
+      family,
+      table,
+      name: chain,
+      rules: parseNftRules(objects).map((rule) => {
+        const counter = rule.statements.find((statement) => statement.kind === 'counter');
+        const isCounted = counter?.packets !== undefined && counter.bytes !== undefined;
+        return {
+          family,
+          table,
+          chain,
+          text: printNftRule(rule),
+          ...(isCounted ? { counters: { packets: counter.packets, bytes: counter.bytes } } : {}),
+        };
+      }),
+    }));
+  return [...maps, ...chains].filter(({ rules }) => rules.length > 0);
+}
+
+/** Both families are read at the same time; IPv4 is shown first. */
+export function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
+  return [...chains.filter(({ family }) => family === 'IPv4'), ...chains.filter(({ family }) => family === 'IPv6')];
+}
+
+/**
+ * A short hash of the program without its counters: nodes with the same one do the same for the Service. What
+ * KUBE-SERVICES does stands in the verdicts of the frontends, for the chain itself is not always listed.
+ */
+export const fingerprintOf = oncePer((program: NodeProgram): string => {
+  const text = [
+    program.proxyMode,
+    program.backend ?? '',
+    ...program.frontends.map(({ family, frontend, address, protocol, port, verdict }) =>
+      [family, frontend, address, protocol, port, verdict].join(' '),
+    ),
+    ...program.chains
+      .filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES')
+      .flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
+  ].join('\n');
+  return hashText(text).slice(0, 10).toLowerCase();
+});

@@ -1,0 +1,203 @@
+/** The rules of one Service that a node's report has. */
+import { oncePer } from '../lib/once-per.ts';
+import type { ChainLookup } from '../evaluate/walk-iptables.ts';
+import type { Machine } from '../evaluate/walk.ts';
+import { parseIpset } from '../ipset/parse.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
+import type { VirtualServer } from '../ipvs/virtual-server.ts';
+import { type NodeReport, type RecordOf, recordsOf } from '../wire/node-report.ts';
+import type { Family } from '../net/family.ts';
+import { readProxyMode, iptablesBackend } from '../kube-proxy/proxy-mode.ts';
+import { nftHooks, kubeHooks, builtInHooks, type HungChain } from './kube-proxy-hooks.ts';
+import { dispatchRules } from '../kube-proxy/dispatch-references.ts';
+import type { IptablesBackend } from '../kube-proxy/mode.ts';
+import { parseIpvsadm } from '../ipvs/parse.ts';
+import type { HookedChain } from '../evaluate/walk-hooks.ts';
+import type { NftTable } from '../evaluate/walk-nftables.ts';
+import type { NftRule, NftElement } from '../nftables/rule.ts';
+import { parseNftElements, parseNftRules } from '../nftables/parse-json-rule.ts';
+import { present } from '../lib/present.ts';
+import { elementsWithProtocolNames } from '../nftables/normal-form.ts';
+import type { NftSet } from '../nftables/table.ts';
+import { parseIptablesRule } from '../iptables/parse-rule.ts';
+import * as z from 'zod';
+
+/** What a report holds of one Service in one family, as the rules themselves. */
+export type ReportRules = {
+  readonly machine: Machine;
+  /** Those that are there, in no order. */
+  readonly hung: readonly HungChain[];
+} & (
+  | { readonly kind: 'nftables'; readonly table: KubeNftTable }
+  | {
+      readonly kind: 'iptables';
+      readonly lookup: ChainLookup;
+      readonly chains: readonly (readonly IptablesRule[])[];
+      readonly servers: readonly VirtualServer[];
+      readonly isIpvs: boolean;
+    }
+);
+/** Undefined where the node's proxy mode is not known, or nothing of it was read. */
+export function readReportRules(report: NodeReport, service: string, family: Family): ReportRules | undefined {
+  const { mode } = readProxyMode(report);
+  const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
+  if (mode === 'nftables') {
+    const table = nftTable(report, service, family);
+    // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
+    // not read has no element of this Service, or the report says that it is unread.
+    const hung =
+      table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ??
+      nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
+    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung };
+  }
+  const backend = iptablesBackend(report);
+  if (backend === undefined || (mode !== 'ipvs' && mode !== 'iptables')) return undefined;
+  const all = iptablesChains(report, service, family, backend);
+  const chains = [...all.values()];
+  const lookup = lookupOf(all);
+  const isThere = ({ table, chain }: HungChain): boolean => lookup(table, chain) !== undefined;
+  if (mode === 'iptables')
+    return {
+      kind: 'iptables',
+      machine: { addresses, ipSets: new Map() },
+      lookup,
+      chains,
+      servers: [],
+      isIpvs: false,
+      hung: kubeHooks.filter(isThere),
+    };
+  const servers = virtualServers(report, service, family);
+  const sets = recordsOf(report, 'ipSet')
+    .filter((record) => record.service === service && record.family === family)
+    .flatMap(({ lines }) => parseIpset(lines.join('\n')).result);
+  const machine: Machine = {
+    addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])],
+    ipSets: new Map(sets.map((set) => [set.name, set])),
+  };
+  return { kind: 'iptables', machine, lookup, chains, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
+}
+
+/** The Service's iptables rules of one family. */
+export function iptablesChains(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  backend: IptablesBackend,
+): ReadonlyMap<string, readonly IptablesRule[]> {
+  const isOwn = (record: { service: string; family: Family; backend: IptablesBackend }): boolean =>
+    record.service === service && record.family === family && record.backend === backend;
+  const chains = new Map<string, readonly IptablesRule[]>();
+  for (const record of recordsOf(report, 'iptablesChain').filter(isOwn)) {
+    chains.set(`${record.table} ${record.chain}`, rulesOfRecord(record));
+  }
+  for (const record of recordsOf(report, 'dispatchReferences').filter(isOwn))
+    chains.set(`${record.table} ${record.chain}`, dispatchRules(record));
+  return chains;
+}
+
+/** The virtual servers of the Service in a report of the IPVS mode. */
+export function virtualServers(report: NodeReport, service: string, family: Family): readonly VirtualServer[] {
+  return recordsOf(report, 'ipvs')
+    .filter((record) => record.service === service && record.family === family)
+    .flatMap(({ lines }) => parseIpvsadm(lines.join('\n')).result.virtualServers);
+}
+
+/** The rules of a chain of nftables; a report is never changed. */
+export const nftRulesOfRecord = oncePer(({ objects }: RecordOf<'nftChain'>): readonly NftRule[] =>
+  parseNftRules(objects),
+);
+
+export const nftElementsOfRecord = oncePer(
+  ({ elements }: Pick<RecordOf<'nftElements'>, 'elements'>): readonly NftElement[] =>
+    parseNftElements(elements) ??
+    elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } })),
+);
+
+/** A chain of nftables that hangs on a hook. */
+export interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' | 'isDropPolicy'> {
+  readonly name: string;
+}
+
+export interface KubeNftTable extends NftTable {
+  readonly chains: ReadonlyMap<string, { readonly rules: readonly NftRule[] }>;
+  /** Absent in reports that hold those of nat alone. */
+  readonly bases?: readonly NftBaseChain[];
+}
+
+/** `{"chain": {"name": "nat-output", "type": "nat", "hook": "output", "prio": -100, "policy": "accept"}}` */
+const baseChainSchema = z.object({
+  chain: z.object({
+    name: z.string(),
+    type: z.string(),
+    hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']),
+    prio: z.number(),
+    policy: z.string().optional(),
+  }),
+});
+/** The base chains among objects of `nft -j`. */
+function baseChainsOf(objects: readonly unknown[]): NftBaseChain[] {
+  return objects.flatMap((object) => {
+    const parsed = baseChainSchema.safeParse(object);
+    if (!parsed.success) return [];
+    const { name, type, hook, prio, policy } = parsed.data.chain;
+    return [{ name, hook, priority: prio, isNat: type === 'nat', isDropPolicy: policy === 'drop' }];
+  });
+}
+
+/** kube-proxy's table of one family, as far as the report holds it for the Service. */
+function nftTable(report: NodeReport, service: string, family: Family): KubeNftTable {
+  const isOwn = (record: { service: string; family: Family }): boolean =>
+    record.service === service && record.family === family;
+  const asked = recordsOf(report, 'nftChain').filter(isOwn);
+  const own = asked.filter(({ absent }) => !absent);
+  const chains = new Map(own.map((record) => [record.chain, { rules: nftRulesOfRecord(record) }]));
+  const sets = new Map(
+    recordsOf(report, 'nftElements')
+      .filter(isOwn)
+      .map((record) => [record.name, setOf(record)]),
+  );
+  return {
+    name: 'kube-proxy',
+    ...(asked.some(({ chain }) => chain === 'nat-postrouting')
+      ? { bases: own.flatMap(({ objects }) => baseChainsOf(objects)) }
+      : {}),
+    chains,
+    chain: (name) => chains.get(name),
+    map: (name) => sets.get(name),
+    // A client that has not been there before is in no affinity set, and a report holds none.
+    set: (name) => sets.get(name) ?? (name.startsWith('affinity-') ? setOf({ name, elements: [] }) : undefined),
+  };
+}
+
+/** What a report holds of a set or map: the elements of the Service. */
+function setOf(record: Pick<RecordOf<'nftElements'>, 'name' | 'elements' | 'timeout'>): NftSet {
+  return present({
+    name: record.name,
+    type: [],
+    flags: [],
+    timeout: record.timeout,
+    elements: nftElementsOfRecord(record).map(
+      (element) => elementsWithProtocolNames(keyTypes(element), [element])[0] ?? element,
+    ),
+  });
+}
+
+/** The keys of kube-proxy's maps and sets end with protocol and port where they have more than one part. */
+function keyTypes({ key }: NftElement): string[] {
+  const parts = key.kind === 'concatenation' ? key.parts.length : 1;
+  return Array.from({ length: parts }, (_, index) => (parts > 1 && index === parts - 2 ? 'inet_proto' : ''));
+}
+/** @param chains by `table chain` */
+export function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): ChainLookup {
+  const tables = new Map(
+    [...Map.groupBy(chains, ([key]) => key.slice(0, key.indexOf(' ')))].map(([table, own]) => [
+      table,
+      new Map(own.map(([key, rules]) => [key.slice(table.length + 1), rules])),
+    ]),
+  );
+  return (table, chain) => tables.get(table)?.get(chain);
+}
+/** The rules of a chain as they were listed, read once: several views of a report ask for them. */
+export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] =>
+  lines.flatMap((line) => parseIptablesRule(line) ?? []),
+);

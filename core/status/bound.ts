@@ -1,0 +1,181 @@
+/** Keeps a status below the size that one object may have. */
+import { boundedText } from '../lib/bounded-text.ts';
+import type { Condition, NodeStatus, ServiceTraceStatus } from '../api/service-trace.ts';
+
+/** 512 KiB, of which the rest of the object needs a little (docs/design: one object stays under 512 KiB). */
+const maxBytes = 500 * 1024;
+
+/** The API server refuses a condition's reason that is longer. */
+const maxReasonLength = 1024;
+
+/** The same status, with every message and reason that others wrote, or that lists what others named, in its bounds. */
+function boundMessages(status: ServiceTraceStatus): ServiceTraceStatus {
+  const { conditions, findings, nodes } = status;
+  return {
+    ...status,
+    ...(conditions === undefined ? {} : { conditions: conditions.map(boundCondition) }),
+    ...(findings === undefined
+      ? {}
+      : {
+          findings: findings.map((finding) => ({
+            ...finding,
+            message: boundedText(finding.message),
+            evidence: finding.evidence.map((each) => boundedText(each)),
+            advice: boundedText(finding.advice),
+          })),
+        }),
+    ...(nodes === undefined ? {} : { nodes: nodes.map(boundNode) }),
+  };
+}
+
+export function boundCondition(condition: Condition): Condition {
+  return {
+    ...condition,
+    reason: boundedText(condition.reason, maxReasonLength),
+    message: boundedText(condition.message),
+  };
+}
+
+function boundNode(node: NodeStatus): NodeStatus {
+  const { probe, kubeProxy, dns } = node;
+  return {
+    ...node,
+    probe: {
+      ...probe,
+      ...(probe.message === undefined ? {} : { message: boundedText(probe.message) }),
+      ...(probe.unread === undefined
+        ? {}
+        : {
+            unread: probe.unread.map(({ what, reason }) => ({ what: boundedText(what), reason: boundedText(reason) })),
+          }),
+    },
+    ...(kubeProxy?.message === undefined
+      ? {}
+      : { kubeProxy: { ...kubeProxy, message: boundedText(kubeProxy.message) } }),
+    ...(dns?.error === undefined ? {} : { dns: { ...dns, error: boundedText(dns.error) } }),
+  };
+}
+
+/**
+ * The status, cut step by step until it is small enough: first what can be asked for again in detail, last what the
+ * findings stand on. What was cut is named in `truncated`, so that nothing is missing without a word.
+ */
+export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
+  let bounded = boundMessages(status);
+  const sizeOf = statusMeter();
+  for (const { what, cut } of cuts) {
+    if (sizeOf(bounded) <= maxBytes) return bounded;
+    bounded = { ...cut(bounded), truncated: [...(bounded.truncated ?? []), what] };
+  }
+  return bounded;
+}
+
+interface Cut {
+  readonly what: string;
+  readonly cut: (status: ServiceTraceStatus) => ServiceTraceStatus;
+}
+
+const cuts: readonly Cut[] = [
+  {
+    what: 'conntrack entries (their counts are whole); choose fewer nodes with spec.nodes to see them',
+    cut: eachNode(withoutEntries),
+  },
+  {
+    what: 'connections past the first 10 of each node',
+    cut: eachNode((node) =>
+      node.connections === undefined ? node : { ...node, connections: node.connections.slice(0, 10) },
+    ),
+  },
+  {
+    what: 'rules of programs past the first three; choose fewer nodes with spec.nodes to see them',
+    cut: (status) => ({
+      ...status,
+      programs: (status.programs ?? []).map((program, index) => (index < 3 ? program : { ...program, chains: [] })),
+    }),
+  },
+  {
+    what: 'rules of all programs',
+    cut: (status) => ({ ...status, programs: (status.programs ?? []).map((program) => ({ ...program, chains: [] })) }),
+  },
+  {
+    what: 'rows of the comparison past the first 10',
+    cut: ({ comparison, ...status }) =>
+      comparison === undefined
+        ? status
+        : {
+            ...status,
+            comparison: {
+              ...comparison,
+              rows: comparison.rows.slice(0, 10),
+              omitted: comparison.omitted + Math.max(0, comparison.rows.length - 10),
+            },
+          },
+  },
+  {
+    what: 'findings past the first 200',
+    cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }),
+  },
+  {
+    what: 'evidence of findings',
+    cut: (status) => ({
+      ...status,
+      findings: (status.findings ?? []).map((finding) => ({ ...finding, evidence: [] })),
+    }),
+  },
+  {
+    what: 'DNAT targets of nodes',
+    cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })),
+  },
+  {
+    what: 'endpoints past the first 500 of each EndpointSlice list',
+    cut: (status) => {
+      let room = 500;
+      return {
+        ...status,
+        endpointSlices: (status.endpointSlices ?? []).map((slice) => {
+          const endpoints = slice.endpoints.slice(0, room);
+          room -= endpoints.length;
+          return { ...slice, endpoints };
+        }),
+      };
+    },
+  },
+  { what: 'nodes past the first 500', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 500) }) },
+  // Long names of nodes stand in each of their findings several times.
+  {
+    what: 'findings past the first 50',
+    cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 50) }),
+  },
+  { what: 'nodes past the first 100', cut: (status) => ({ ...status, nodes: (status.nodes ?? []).slice(0, 100) }) },
+];
+
+function eachNode(change: (node: NodeStatus) => NodeStatus): Cut['cut'] {
+  return (status) => ({ ...status, nodes: (status.nodes ?? []).map(change) });
+}
+
+function withoutEntries(node: NodeStatus): NodeStatus {
+  if (node.conntrack?.entries === undefined) return node;
+  const { entries, ...rest } = node.conntrack;
+  return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
+}
+
+/** Bytes of UTF-8 JSON, as it goes to the API server, of values that a cut left as they were counted once. */
+function statusMeter(): (status: ServiceTraceStatus) => number {
+  const encoder = new TextEncoder();
+  const known = new WeakMap<object, number>();
+  const bytesOf = (value: unknown): number => {
+    if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const bytes = Array.isArray(value)
+      ? value.reduce((sum: number, each: unknown) => sum + bytesOf(each) + 1, 2)
+      : encoder.encode(JSON.stringify(value)).length;
+    known.set(value, bytes);
+    return bytes;
+  };
+  return (status) =>
+    Object.entries(status).reduce(
+      (sum, [key, value]) => (value === undefined ? sum : sum + key.length + 4 + bytesOf(value)),
+      2,
+    );
+}

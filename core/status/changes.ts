@@ -1,0 +1,301 @@
+/** What happened to a Service between two results of its trace: itself, endpoints, rules of nodes, nodes, findings. */
+import { hostPort } from '../net/address.ts';
+import { endpointsByAddress } from '../api/endpoints-by-address.ts';
+import { wholeOf, type Pieces } from '../lib/pieces.ts';
+import type {
+  DnatTargetStatus,
+  EndpointStatus,
+  FindingStatus,
+  NodePortStatus,
+  NodeStatus,
+  ServiceStatus,
+  ServiceTraceStatus,
+} from '../api/service-trace.ts';
+
+export interface StatusChange {
+  /** RFC 3339: when it was collected, which is at or after it happened. */
+  readonly at: string;
+  readonly kind: 'service' | 'endpoint' | 'rules' | 'node' | 'finding';
+  /** Whether it is something that somebody should look at, all is well again, or neither. */
+  readonly mood: 'bad' | 'good' | 'neutral';
+  /** The node, for what happened on one. */
+  readonly node?: string;
+  /** One line. */
+  readonly text: string;
+}
+
+/** In the order of the path: the Service, endpoints, then what nodes made of them, then what is found in it. */
+export function changesBetween(before: ServiceTraceStatus | undefined, after: ServiceTraceStatus): StatusChange[] {
+  return wholeOf(changesInPieces(before, after));
+}
+
+/** The same, for who cannot wait for all nodes at once. */
+export function* changesInPieces(
+  before: ServiceTraceStatus | undefined,
+  after: ServiceTraceStatus,
+): Pieces<StatusChange[]> {
+  if (before === undefined) return [];
+  const at = after.collectedAt ?? '';
+  // What a Service had that is gone is gone with it; of one that came back, all is new.
+  if (isGone(after)) return serviceChanges(before, after, at);
+  if (isGone(before)) return [...serviceChanges(before, after, at), ...findingChanges(before, after, at)];
+  const beforeNodes = [...serviceChanges(before, after, at), ...endpointChanges(before, after, at)];
+  yield undefined;
+  const ofNodes = yield* nodeChanges(before, after, at);
+  return [...beforeNodes, ...ofNodes, ...findingChanges(before, after, at)];
+}
+
+function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  const [was, is] = [before.service, after.service];
+  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'service', mood, text });
+  if (was !== undefined && is === undefined) return isGone(after) ? [change('bad', 'the Service is gone')] : [];
+  if (was === undefined && is !== undefined)
+    return isGone(before) ? [change('good', 'the Service is there again')] : [];
+  if (was === undefined || is === undefined) return [];
+  return serviceFacts.flatMap(([name, read]) =>
+    read(was) === read(is)
+      ? []
+      : [change('neutral', `${name} of the Service: ${read(is) || 'none'}, was ${read(was) || 'none'}`)],
+  );
+}
+
+/** Without this reason, a status without a Service does not know it; that is no change. */
+function isGone({ conditions = [] }: ServiceTraceStatus): boolean {
+  return conditions.some(({ type, reason }) => type === 'Ready' && reason === 'ServiceNotFound');
+}
+
+const serviceFacts: readonly (readonly [string, (service: ServiceStatus) => string])[] = [
+  ['type', ({ type }) => type],
+  [
+    'addresses',
+    ({ clusterIPs, externalIPs, loadBalancerIPs }) => [...clusterIPs, ...externalIPs, ...loadBalancerIPs].join(', '),
+  ],
+  [
+    'ports',
+    ({ ports }) =>
+      ports
+        .map(
+          ({ name = '', port, protocol, targetPort = '', nodePort = 0 }) =>
+            `${name === '' ? '' : `${name} `}${String(port)}/${protocol}${targetPort === '' ? '' : ` to ${targetPort}`}${nodePort === 0 ? '' : ` (NodePort ${String(nodePort)})`}`,
+        )
+        .join(', '),
+  ],
+  [
+    'selector',
+    ({ selector = {} }) =>
+      Object.entries(selector)
+        .map(([name, value]) => `${name}=${value}`)
+        .sort()
+        .join(', '),
+  ],
+  ['internalTrafficPolicy', ({ internalTrafficPolicy = '' }) => internalTrafficPolicy],
+  ['externalTrafficPolicy', ({ externalTrafficPolicy = '' }) => externalTrafficPolicy],
+  ['sessionAffinity', ({ sessionAffinity = '' }) => sessionAffinity],
+];
+
+function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  // A status without slices does not know them; that is no change of theirs.
+  if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
+  const old = endpointsByAddress(before);
+  const now = endpointsByAddress(after);
+  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'endpoint', mood, text });
+  return [
+    ...[...old]
+      .filter(([address]) => !now.has(address))
+      .map(([address, endpoint]) =>
+        change('neutral', `endpoint ${describe(address, endpoint)} left the EndpointSlices`),
+      ),
+    ...[...now].flatMap(([address, endpoint]): StatusChange[] => {
+      const former = old.get(address);
+      const state = stateOf(endpoint);
+      if (former === undefined) return [change('neutral', `endpoint ${describe(address, endpoint)} came, ${state}`)];
+      return stateOf(former) === state
+        ? []
+        : [
+            change(
+              endpoint.ready ? 'good' : 'neutral',
+              `endpoint ${describe(address, endpoint)} is ${state}, was ${stateOf(former)}`,
+            ),
+          ];
+    }),
+  ];
+}
+
+function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): Pieces<StatusChange[]> {
+  const old = new Map((before.nodes ?? []).map((node) => [node.name, node]));
+  const present = new Set((after.nodes ?? []).map(({ name }) => name));
+  // Without nodes, nothing was asked at all; the reason is told elsewhere.
+  const left = present.size === 0 ? [] : [...old.keys()].filter((name) => !present.has(name));
+  const changes = left.map((name): StatusChange => ({
+    at,
+    kind: 'node',
+    mood: 'neutral',
+    node: name,
+    text: `${name} is asked no more`,
+  }));
+  for (const node of after.nodes ?? []) {
+    const former = old.get(node.name);
+    if (former === undefined)
+      changes.push({ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` });
+    else
+      changes.push(
+        ...probeChanges(former, node, at),
+        ...kubeProxyChanges(former, node, at),
+        ...(isRead(former) && isRead(node) ? frontendChanges(former, node, node.probe.collectedAt ?? at) : []),
+      );
+    yield undefined;
+  }
+  return changes;
+}
+
+function isRead({ probe }: NodeStatus): boolean {
+  return probe.state === 'Collected';
+}
+
+function probeChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  if (former.probe.state === node.probe.state || node.probe.state === 'Waiting') return [];
+  return node.probe.state === 'Collected'
+    ? [{ at, kind: 'node', mood: 'good', node: node.name, text: `${node.name} answers` }]
+    : [
+        {
+          at,
+          kind: 'node',
+          mood: 'bad',
+          node: node.name,
+          text: `${node.name} does not answer: ${node.probe.reason ?? 'no reason given'}`,
+        },
+      ];
+}
+
+function kubeProxyChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  const [was, is] = [former.kubeProxy?.healthy, node.kubeProxy?.healthy];
+  if (was === is || was === undefined || is === undefined) return [];
+  return [
+    {
+      at,
+      kind: 'node',
+      mood: is ? 'good' : 'bad',
+      node: node.name,
+      text: `kube-proxy of ${node.name} is ${is ? 'healthy again' : 'not healthy'}`,
+    },
+  ];
+}
+
+function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
+  const old = new Map(former.ports.map((port) => [keyOf(port), port]));
+  return node.ports.flatMap((port): StatusChange[] => {
+    const was = old.get(keyOf(port));
+    const change = (mood: StatusChange['mood'], text: string): StatusChange => ({
+      at,
+      kind: 'rules',
+      mood,
+      node: node.name,
+      text: `${node.name}: ${text}`,
+    });
+    if (was === undefined || port.verdict === 'Unknown' || was.verdict === 'Unknown') return [];
+    const { added, removed } = targetChanges(was.dnatTargets, port.dnatTargets);
+    return [
+      ...(was.verdict === port.verdict
+        ? []
+        : [
+            change(
+              port.verdict === 'DNAT' ? 'good' : 'bad',
+              `${nameOf(port)} is ${verdictText(port)}, was ${verdictText(was)}`,
+            ),
+          ]),
+      ...(added.length === 0 ? [] : [change('neutral', `rules of ${nameOf(port)} send to ${added.join(', ')} now`)]),
+      ...(removed.length === 0
+        ? []
+        : [change('neutral', `rules of ${nameOf(port)} send no more to ${removed.join(', ')}`)]),
+    ];
+  });
+}
+
+function targetChanges(
+  before: readonly DnatTargetStatus[],
+  now: readonly DnatTargetStatus[],
+): { readonly added: readonly string[]; readonly removed: readonly string[] } {
+  // Mostly nothing changed, of thousands on each of many nodes.
+  if (
+    before.length === now.length &&
+    now.every(({ address, port }, index) => before[index]?.address === address && before[index].port === port)
+  )
+    return { added: [], removed: [] };
+  const textsOf = (targets: readonly DnatTargetStatus[]): Set<string> =>
+    new Set(targets.map(({ address, port }) => hostPort(address, port)));
+  const [old, next] = [textsOf(before), textsOf(now)];
+  return {
+    added: [...next].filter((target) => !old.has(target)),
+    removed: [...old].filter((target) => !next.has(target)),
+  };
+}
+
+/**
+ * A finding is the same as long as its kind and place are, whatever its text says by now: counts and times in it change
+ * all the time. Several of one kind at one place, such as one for each endpoint, come and go by their number.
+ */
+function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
+  if (before.findings === undefined || after.findings === undefined) return [];
+  const old = Map.groupBy(before.findings, findingKey);
+  const now = Map.groupBy(after.findings, findingKey);
+  const change = ({ node }: FindingStatus, mood: StatusChange['mood'], text: string): StatusChange => ({
+    at,
+    kind: 'finding',
+    mood,
+    ...(node === undefined ? {} : { node }),
+    text,
+  });
+  const came = [...now].flatMap(([key, findings]) => {
+    const were = old.get(key) ?? [];
+    const known = new Set(were.map(({ message }) => message));
+    // Those with a text of before are the ones of before.
+    const fresh = findings
+      .filter(({ message }) => !known.has(message))
+      .slice(0, Math.max(0, findings.length - were.length));
+    return fresh.map((finding) =>
+      change(finding, finding.severity === 'info' ? 'neutral' : 'bad', `${finding.id}: ${finding.message}`),
+    );
+  });
+  const went = [...old].flatMap(([key, were]) => {
+    const [first] = were;
+    const left = now.get(key)?.length ?? 0;
+    if (first === undefined || left >= were.length) return [];
+    if (left > 0)
+      return [
+        change(first, 'neutral', `${first.id} of ${first.where}: ${String(left)} of ${String(were.length)} are left`),
+      ];
+    return [change(first, first.severity === 'info' ? 'neutral' : 'good', `${first.id} of ${first.where} is gone`)];
+  });
+  return [...came, ...went];
+}
+
+/** What makes two findings the same one: their kind and their place, never their words. */
+export function findingKey({ id, where }: Pick<FindingStatus, 'id' | 'where'>): string {
+  return `${id} ${where}`;
+}
+
+function stateOf({ ready, serving, terminating }: EndpointStatus): string {
+  if (ready) return 'ready';
+  if (terminating) return serving ? 'terminating and serving' : 'terminating';
+  return 'not ready';
+}
+
+function describe(address: string, { targetRef, nodeName }: EndpointStatus): string {
+  const pod =
+    targetRef?.name === undefined ? '' : ` (${targetRef.name}${nodeName === undefined ? '' : ` on ${nodeName}`})`;
+  return `${address}${pod}`;
+}
+
+function keyOf({ family, frontend, address, protocol, port }: NodePortStatus): string {
+  return [family, frontend, address, protocol, port].join(' ');
+}
+
+function nameOf({ frontend, address, port, protocol }: NodePortStatus): string {
+  return frontend === 'NodePort'
+    ? `NodePort ${String(port)}/${protocol}`
+    : `${frontend} ${hostPort(address, port)}/${protocol}`;
+}
+
+function verdictText({ verdict }: NodePortStatus): string {
+  return verdict === 'None' ? 'without a rule' : verdict;
+}

@@ -1,0 +1,28 @@
+/** What a status is made from. */
+import type { ClusterFacts } from '../api/cluster-facts.ts';
+import type { ServiceTraceSpec, FindingStatus, ServiceTraceStatus } from '../api/service-trace.ts';
+import type { DesiredService } from '../api/service.ts';
+import type { NodeAnswer } from '../wire/node-report.ts';
+
+export interface StatusInput {
+  readonly spec: ServiceTraceSpec;
+  readonly generation: number | undefined;
+  /** Undefined where the Service is not there. */
+  readonly desired: DesiredService | undefined;
+  /** Names near a Service that is not there. */
+  readonly similarServices?: readonly string[];
+  /** One for each chosen node. */
+  readonly answers: readonly NodeAnswer[];
+  /** What the API server tells around the Service; absent where nobody asked. */
+  readonly cluster?: ClusterFacts;
+  /** Zone by node name, for topology hints. */
+  readonly nodeZones?: Readonly<Record<string, string>>;
+  /** The client of spec.from, by node. */
+  readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
+  /** What the looks before found; given, a finding that only a moment may have caused, and that is not among them, is left out. */
+  readonly foundBefore?: readonly FindingStatus[];
+  /** The status before, for the times at which conditions changed. */
+  readonly previous: ServiceTraceStatus | undefined;
+  /** RFC 3339. */
+  readonly now: string;
+}

@@ -1,0 +1,83 @@
+/** Who in the cluster has an address: read of the API server only where a Service has external ones, and shared by traces. */
+import type { CoreV1Api, V1Node, V1Service } from '@kubernetes/client-node';
+import type { UnreadFacts } from '../core/api/cluster-facts.ts';
+import {
+  classifyExternalAddresses,
+  externalAddressesOf,
+  maxExternalAddresses,
+  type AddressHolder,
+} from '../core/api/external-addresses.ts';
+import type { ExternalAddress, DesiredService } from '../core/api/service.ts';
+import { present } from '../core/lib/present.ts';
+import { messageOf, statusCodeOf } from './api-error.ts';
+import { cachedByKey } from './cached.ts';
+import { protocolOf } from './observe.ts';
+
+export interface AddressHolders {
+  /** Whose the external addresses of a Service are; of one that has none, nothing is read. @throws ApiException but for a refusal */
+  classify(
+    desired: DesiredService,
+    nodes: readonly V1Node[],
+  ): Promise<{ readonly addresses: readonly ExternalAddress[]; readonly unread?: UnreadFacts }>;
+}
+
+/** A Service that takes an address meanwhile is told by the names in the rules. */
+const freshMilliseconds = 10_000;
+
+export function addressHolders(core: CoreV1Api): AddressHolders {
+  // One list, of which a few fields are kept: it is as long as the cluster has Services.
+  const services = cachedByKey(freshMilliseconds, async () =>
+    (await core.listServiceForAllNamespaces({ resourceVersion: '0' })).items.map(holderOf),
+  );
+  // The API server knows a pod by its first address; those of the other family are in the ranges of the nodes (podCIDRs).
+  const hasPod = cachedByKey(freshMilliseconds, async (address) =>
+    (await core.listPodForAllNamespaces({ resourceVersion: '0', fieldSelector: `status.podIP=${address}` })).items.some(
+      ({ status }) => !hasEnded(status?.phase),
+    ),
+  );
+  return {
+    async classify(desired, nodes) {
+      const addresses = externalAddressesOf(desired);
+      if (addresses.length === 0) return { addresses: [] };
+      const others = {
+        nodes: nodes.flatMap(({ status }) => (status?.addresses ?? []).map(({ address }) => address)),
+        podCIDRs: nodes.flatMap(({ spec }) => spec?.podCIDRs ?? []),
+      };
+      try {
+        const asked = addresses.slice(0, maxExternalAddresses);
+        const [holders, pods] = await Promise.all([
+          services(''),
+          Promise.all(asked.map(async (address) => ((await hasPod(address)) ? [address] : []))),
+        ]);
+        return { addresses: classifyExternalAddresses(desired, { ...others, services: holders, pods: pods.flat() }) };
+      } catch (error) {
+        if (statusCodeOf(error) !== 403) throw error;
+        const unread: UnreadFacts = {
+          what: 'services and pods of all namespaces',
+          reason: messageOf(error),
+          forbidden: { verb: 'list', resource: 'services,pods', namespace: '' },
+        };
+        return { addresses: classifyExternalAddresses(desired, { ...others, services: undefined, pods: [] }), unread };
+      }
+    },
+  };
+}
+
+function holderOf({ metadata, spec, status }: V1Service): AddressHolder {
+  return {
+    namespace: metadata?.namespace ?? '',
+    name: metadata?.name ?? '',
+    clusterIPs: (spec?.clusterIPs ?? []).filter((address) => address !== 'None'),
+    external: [...(spec?.externalIPs ?? []), ...(status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => ip ?? [])],
+    ports: (spec?.ports ?? []).map(({ protocol, port, nodePort }) => ({
+      ...present({ nodePort }),
+      protocol: protocolOf(protocol),
+      port,
+    })),
+  };
+}
+
+/** The address of a pod that has ended may be another's by now, which is asked for as well. */
+function hasEnded(phase: string | undefined): boolean {
+  return phase === 'Succeeded' || phase === 'Failed';
+}

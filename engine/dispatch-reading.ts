@@ -1,0 +1,28 @@
+/** When a probe lists the dispatch chain, which costs what the cluster has in Services, and when counts of references do. */
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import type { ServiceTraceSpec, ServiceTraceStatus } from '../core/api/service-trace.ts';
+
+type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
+
+/** Of a watched trace, each collection of this number reads the rules themselves, with their counters. */
+const everyCollection = 10;
+
+/**
+ * @param collected how often the trace was collected before
+ * @returns Rules for Once, for a first collection and every tenth one, and for as long as there are findings that
+ *   have to quote the rules: errors, and whatever is said of rules; what is said of a node's kernel, say, or of rules
+ *   of others, needs none of them
+ */
+export function dispatchReading(
+  mode: ServiceTraceSpec['mode'],
+  collected: number,
+  previous: ServiceTraceStatus | undefined,
+): Dispatch {
+  if (mode !== 'Watch' || collected % everyCollection === 0) return 'Rules';
+  return previous?.findings === undefined ||
+    previous.findings.some(
+      ({ id, severity }) => severity === 'error' || (/^(RULE|IPVS)-/.test(id) && id !== 'RULE-FOREIGN-UNKNOWN'),
+    )
+    ? 'Rules'
+    : 'References';
+}

@@ -1,0 +1,692 @@
+/**
+ * The probe pods of one operator (or of one run of the plugin): started on demand, shared, ended when idle. A pod of ours
+ * that this process does not need is deleted until it is gone, whoever left it (docs/decisions/082).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  CoreV1Api,
+  makeInformer,
+  type CoreV1Event,
+  type Informer,
+  type KubeConfig,
+  type ObjectCache,
+  type V1Pod,
+} from '@kubernetes/client-node';
+import pLimit, { type LimitFunction } from 'p-limit';
+import type { CaptureRequest } from '../core/capture/request.ts';
+import { NodeReportError, parseNodeReport, type NodeAnswer } from '../core/wire/node-report.ts';
+import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { describeRefusal } from '../core/api/refusal.ts';
+import { messageOf, statusCodeOf } from './api-error.ts';
+import { pauseAfter } from './back-off.ts';
+import { NodePlaces, NodeSlowError } from './node-places.ts';
+import { NodeReadings, type Reading } from './node-readings.ts';
+import type { TracedNode } from './observe.ts';
+import { execProbe, ProbeExecError, streamProbe } from './probe-exec.ts';
+import {
+  alteration,
+  probeLabels,
+  probePod,
+  startEvent,
+  startProblem,
+  unusableReason,
+  type ProbePodOptions,
+} from './probe-pod.ts';
+
+export interface NodeProbesOptions extends ProbePodOptions {
+  /** A probe that nobody asked for this long is ended. */
+  readonly idleSeconds: number;
+  /** Probes that are asked, or made, at the same time; waiting for one to start costs nothing, and is not limited. */
+  readonly maxConcurrent: number;
+  /** How long `close` waits for the end of the probes; default 5 s. */
+  readonly endTimeoutMilliseconds?: number;
+  /** A node that takes longer than this to start its probe, or to answer, is told as slow; default 3 s. */
+  readonly slowMilliseconds?: number;
+  /** Replaced by tests. */
+  readonly exec?: typeof execProbe;
+  readonly log: (message: string) => void;
+}
+
+/** Why a node gives no answer. */
+class NoAnswerError extends Error {
+  override readonly name = 'NoAnswerError';
+  readonly reason: string;
+
+  constructor(reason: string, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** An image may have to be pulled first. */
+const startTimeoutMilliseconds = 60_000;
+/** A probe that does not run after this time is looked into more closely, and again each time. */
+const eventsAfterMilliseconds = 3000;
+/** A probe reads one Service's rules in well under a second; a node under heavy load takes longer. */
+const askTimeoutMilliseconds = 20_000;
+/** More for each further Service of the same reading. */
+const askTimeoutOfServiceMilliseconds = 500;
+/** A node that gave no sign of life the last time. */
+const suspectTimeoutMilliseconds = 10_000;
+/** A node that is not ready seldom starts a pod; it is asked all the same, for its kubelet may only be late. */
+const notReadyTimeoutMilliseconds = 5_000;
+/** Kubernetes gives a probe one second to end; a kubelet that does not answer is not waited for any longer. */
+const defaultEndTimeoutMilliseconds = 5_000;
+/** An API server that does not answer holds up neither the end of this process nor the next attempt. */
+const requestTimeoutMilliseconds = 10_000;
+/** How often our pods are listed, to find those that nobody needs. */
+const sweepMilliseconds = 60_000;
+const sweepRetries = { first: 1000, last: 30_000 };
+const closeRetries = { first: 200, last: 1000 };
+const watchRetries = { first: 1000, last: 15_000 };
+const defaultSlowMilliseconds = 3000;
+/** Nodes that gave no sign of life the last time, and are asked at the same time. */
+const slowPlaces = 8;
+
+/** The first and the last record of a capture, and room for small packets. */
+const captureOverheadBytes = 1024 * 1024;
+
+/** @param isSlow the node takes so long that nobody should wait for it who can go on without */
+type OnWaiting = (reason: string, message: string, isSlow?: boolean) => void;
+
+interface MadePod {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** A probe that is being started, and those who wait for it. */
+interface Start {
+  readonly running: Promise<string>;
+  readonly waiters: Set<OnWaiting>;
+  /** The newest that is known of why it does not run yet. */
+  last: { reason: string; message: string };
+}
+
+export class NodeProbes {
+  readonly #kubeConfig: KubeConfig;
+  readonly #options: NodeProbesOptions;
+  readonly #pods: CoreV1Api;
+  readonly #limit: LimitFunction;
+  readonly #starting = new Map<string, Start>();
+  /** The pod on each node that this process made. No other is ever used, whatever its name and labels say. */
+  readonly #made = new Map<string, MadePod>();
+  /** Nodes whose pod is being created: the watch may tell of it before its creation is answered. */
+  readonly #creating = new Set<string>();
+  readonly #places: NodePlaces;
+  /** Nodes that were not ready when they were asked the last time. */
+  readonly #notReady = new Set<string>();
+  /** By node; what connects has a lane of its own, for it takes seconds. */
+  readonly #readings = new Map<string, NodeReadings>();
+  /** Those who wait for a node's answer, to be told that it is slow. */
+  readonly #askers = new Map<string, Set<OnWaiting>>();
+  readonly #lastUsed = new Map<string, number>();
+  readonly #inUse = new Map<string, number>();
+  readonly #listeners = new Set<() => void>();
+  #informer: (Informer<V1Pod> & ObjectCache<V1Pod>) | undefined;
+  #informerReady: Promise<void> | undefined;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #sweepTimer: NodeJS.Timeout | undefined;
+  #sweepDue = 0;
+  #sweepFailures = 0;
+  #isKeptClean = false;
+  #watchFailures = 0;
+  #closed = false;
+
+  constructor(kubeConfig: KubeConfig, options: NodeProbesOptions) {
+    this.#kubeConfig = kubeConfig;
+    this.#options = options;
+    this.#limit = pLimit(options.maxConcurrent);
+    this.#pods = kubeConfig.makeApiClient(CoreV1Api);
+    this.#places = new NodePlaces({
+      places: options.maxConcurrent,
+      slowPlaces,
+      slowMilliseconds: options.slowMilliseconds ?? defaultSlowMilliseconds,
+    });
+  }
+
+  /** From now on, deletes pods of ours that nobody needs: now, after each change, and each minute. */
+  keepClean(): void {
+    this.#sweepIn(0, true);
+  }
+
+  /**
+   * Asks the node's probe, starting it first where it does not run. Never rejects: a node that does not answer gives
+   * the reason instead.
+   * @param onWaiting is told why the probe does not run yet
+   */
+  async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
+    if (node.isReady) this.#notReady.delete(node.name);
+    else this.#notReady.add(node.name);
+    this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        await this.#ensureRunning(node, onWaiting, signal);
+        const askers = this.#askers.get(node.name) ?? new Set();
+        this.#askers.set(node.name, askers.add(onWaiting));
+        try {
+          const { report, askedAt, collectedAt } = await this.#readingsOf(node.name, request).ask(request, signal);
+          return { node: node.name, report, collectedAt, askedAt };
+        } catch (error) {
+          if (signal?.aborted === true) throw new NoAnswerError('Aborted', 'the collection was ended');
+          // The pod may have ended in between (its deadline, an eviction): once more with a new one.
+          const isGone =
+            error instanceof ProbeExecError && (error.reason === 'StreamBroke' || error.reason === 'ExecFailed');
+          if (!isGone || attempt > 1) throw error;
+          await sleep(pauseAfter(0, closeRetries) + 300);
+        } finally {
+          askers.delete(onWaiting);
+          if (askers.size === 0) this.#askers.delete(node.name);
+        }
+      }
+    } catch (error) {
+      const reason =
+        error instanceof NoAnswerError || error instanceof ProbeExecError || error instanceof NodeSlowError
+          ? error.reason
+          : 'ProbeFailed';
+      const prefix =
+        node.isReady || messageOf(error).includes('not ready')
+          ? ''
+          : `the node is not ready (kubectl describe node ${node.name} tells why): `;
+      return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
+    } finally {
+      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
+      this.#lastUsed.set(node.name, Date.now());
+      this.#watchIdle();
+    }
+  }
+
+  #readingsOf(node: string, request: ProbeRequest): NodeReadings {
+    const key = `${node} ${request.collect.connect === undefined ? 'read' : 'connect'}`;
+    const present = this.#readings.get(key);
+    if (present !== undefined) return present;
+    const readings = new NodeReadings({ read: (merged, signal) => this.#read(node, merged, signal), isOfRequest });
+    this.#readings.set(key, readings);
+    return readings;
+  }
+
+  /** One run of a node's probe. */
+  async #read(node: string, request: ProbeRequest, signal: AbortSignal): Promise<Reading> {
+    const { exec = execProbe, namespace, slowMilliseconds = defaultSlowMilliseconds } = this.#options;
+    return this.#places.run(
+      node,
+      async (isSuspect) => {
+        const pod = this.#pod(node)?.metadata?.name;
+        if (pod === undefined) throw new ProbeExecError('ExecFailed', 'its probe ended before it was asked');
+        const timeout =
+          askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
+        const askedAt = new Date().toISOString();
+        const output = await exec(this.#kubeConfig, {
+          namespace,
+          pod,
+          request: JSON.stringify(request),
+          timeoutMilliseconds: this.#notReady.has(node)
+            ? notReadyTimeoutMilliseconds
+            : isSuspect
+              ? suspectTimeoutMilliseconds
+              : timeout,
+          signal,
+        });
+        return { askedAt, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
+      },
+      {
+        isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,
+        onSlow: () => {
+          for (const tell of this.#askers.get(node) ?? [])
+            tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
+        },
+      },
+    );
+  }
+
+  /**
+   * Captures packets on a node for as long as the request says, and gives each line that the probe prints. Never rejects:
+   * the reason why there is nothing (more) is returned.
+   */
+  async capture(
+    node: TracedNode,
+    request: CaptureRequest,
+    {
+      onWaiting,
+      onLine,
+      signal,
+    }: { readonly onWaiting: OnWaiting; readonly onLine: (line: string) => void; readonly signal?: AbortSignal },
+  ): Promise<string | undefined> {
+    this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 0) + 1);
+    try {
+      const pod = await this.#ensureRunning(node, onWaiting, signal);
+      await streamProbe(this.#kubeConfig, {
+        namespace: this.#options.namespace,
+        pod,
+        verb: 'capture',
+        request: JSON.stringify(request),
+        timeoutMilliseconds: request.durationSeconds * 1000 + askTimeoutMilliseconds,
+        // base64, and around each packet a record.
+        maxBytes: request.maxBytes * 4 + captureOverheadBytes,
+        onLine,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return undefined;
+    } catch (error) {
+      return messageOf(error);
+    } finally {
+      this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
+      this.#lastUsed.set(node.name, Date.now());
+      this.#watchIdle();
+    }
+  }
+
+  /** Ends every probe that is not being asked right now. */
+  async release(): Promise<void> {
+    await Promise.all(
+      [...this.#made.keys()].filter((node) => (this.#inUse.get(node) ?? 0) === 0).map((node) => this.#end(node)),
+    );
+  }
+
+  /** Ends all probes, and waits until they are gone, but not longer than a few seconds. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#idleTimer);
+    clearTimeout(this.#sweepTimer);
+    this.#wake();
+    const end = Date.now() + (this.#options.endTimeoutMilliseconds ?? defaultEndTimeoutMilliseconds);
+    // A pod that is just being created is not known yet.
+    await Promise.race([
+      Promise.allSettled([...this.#starting.values()].map(({ running }) => running)),
+      sleep(Math.max(0, end - Date.now()), undefined, { ref: false }),
+    ]);
+    const hasPods = this.#made.size > 0 || this.#informer !== undefined;
+    this.#made.clear();
+    for (let failures = 0; hasPods && Date.now() < end;) {
+      try {
+        if ((await this.#sweep(Math.min(2000, end - Date.now()))) === 0) break;
+        await this.#change(Math.max(0, Math.min(end - Date.now(), closeRetries.last)));
+      } catch {
+        failures += 1;
+        await sleep(Math.min(pauseAfter(failures, closeRetries), Math.max(0, end - Date.now())));
+      }
+    }
+    await this.#informer?.stop();
+  }
+
+  /** The name of a running pod; those who wait for the same node wait together. */
+  async #ensureRunning(node: TracedNode, onWaiting: OnWaiting, signal: AbortSignal | undefined): Promise<string> {
+    // The usual case: it runs.
+    const present = this.#pod(node.name);
+    if (present?.metadata?.name !== undefined && unusableReason(present) === undefined && isRunning(present))
+      return present.metadata.name;
+    const start = this.#starting.get(node.name) ?? this.#begin(node);
+    start.waiters.add(onWaiting);
+    onWaiting(start.last.reason, start.last.message);
+    const aborted = Promise.withResolvers<never>();
+    const onAbort = (): void => {
+      aborted.reject(new NoAnswerError('Aborted', 'the collection was ended'));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    if (signal?.aborted === true) onAbort();
+    try {
+      return await Promise.race([start.running, aborted.promise]);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      start.waiters.delete(onWaiting);
+      // The last one who waited is gone: the start ends too.
+      if (start.waiters.size === 0) this.#wake();
+    }
+  }
+
+  /** What the watch has last told of the pod that this process made on a node. */
+  #pod(node: string): V1Pod | undefined {
+    const made = this.#made.get(node);
+    const pod = made === undefined ? undefined : this.#informer?.get(made.name, this.#options.namespace);
+    return pod?.metadata?.uid === made?.uid ? pod : undefined;
+  }
+
+  #begin(node: TracedNode): Start {
+    const { promise: running, resolve, reject } = Promise.withResolvers<string>();
+    const start: Start = {
+      running,
+      waiters: new Set(),
+      last: node.isReady
+        ? { reason: 'ProbeStarting', message: 'its probe is starting' }
+        : {
+            reason: 'NodeNotReady',
+            message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} tells why`,
+          },
+    };
+    this.#starting.set(node.name, start);
+    // Whoever waits for it hears of a failure; where nobody does any more, nobody has to.
+    running.catch(() => undefined);
+    this.#start(node, start)
+      .finally(() => this.#starting.delete(node.name))
+      .then(resolve, reject);
+    return start;
+  }
+
+  /** Level-based: looks at the pod after each change of any probe's pod, and does the one thing that is next. */
+  async #start(node: TracedNode, start: Start): Promise<string> {
+    await this.#ensureInformer();
+    const timeout = node.isReady ? startTimeoutMilliseconds : notReadyTimeoutMilliseconds;
+    const begun = Date.now();
+    const end = begun + timeout;
+    let isNew = false;
+    let isTold = false;
+    for (;;) {
+      if (this.#closed || start.waiters.size === 0) throw new NoAnswerError('Aborted', 'the collection was ended');
+      if (!this.#made.has(node.name)) {
+        await this.#create(node);
+        isNew = true;
+      }
+      const pod = this.#pod(node.name);
+      const unusable = pod === undefined ? undefined : unusableReason(pod);
+      if (pod !== undefined && unusable !== undefined) {
+        await this.#end(node.name);
+        const problem = startProblem(pod);
+        // One that was made just now tells why it cannot run; any other has done its time, and is made anew.
+        if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
+        this.#options.log(`the probe of ${node.name} is made anew: ${unusable}`);
+        continue;
+      }
+      if (pod !== undefined) {
+        const altered = alteration(pod);
+        if (altered !== undefined) {
+          await this.#end(node.name);
+          throw new NoAnswerError(
+            'ProbeAltered',
+            `an admission webhook changed its probe (${altered}); exempt namespace ${this.#options.namespace} from it`,
+          );
+        }
+        if (isRunning(pod) && pod.metadata?.name !== undefined) return pod.metadata.name;
+        const isLate = Date.now() - begun >= eventsAfterMilliseconds;
+        const problem = startProblem(pod) ?? (isLate ? startEvent(await this.#eventsOf(pod)) : undefined);
+        if (problem !== undefined && (problem.reason !== start.last.reason || problem.message !== start.last.message)) {
+          start.last = problem;
+          for (const tell of start.waiters) tell(problem.reason, problem.message, isLate);
+        }
+      }
+      if (Date.now() - begun >= eventsAfterMilliseconds && !isTold) {
+        isTold = true;
+        for (const tell of start.waiters) tell(start.last.reason, start.last.message, true);
+      }
+      const left = end - Date.now();
+      if (left <= 0) {
+        // Where the watch shows nothing of it, it may be gone.
+        if (pod === undefined) await this.#end(node.name);
+        throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
+      }
+      // The kubelet tells some things in events only.
+      await this.#change(Math.min(left, eventsAfterMilliseconds));
+    }
+  }
+
+  /** None where they may not be read. */
+  async #eventsOf({ metadata }: V1Pod): Promise<readonly CoreV1Event[]> {
+    try {
+      const { items } = await this.#pods.listNamespacedEvent({
+        namespace: this.#options.namespace,
+        fieldSelector: `involvedObject.uid=${metadata?.uid ?? ''}`,
+      });
+      return items;
+    } catch {
+      return [];
+    }
+  }
+
+  async #create(node: TracedNode): Promise<void> {
+    const { namespace } = this.#options;
+    this.#creating.add(node.name);
+    try {
+      const { metadata } = await this.#limit(() =>
+        withTimeout(this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) })),
+      );
+      if (metadata?.name === undefined || metadata.uid === undefined)
+        throw new NoAnswerError('CreateFailed', 'the API server gave its probe no name');
+      this.#made.set(node.name, { name: metadata.name, uid: metadata.uid });
+      this.#lastUsed.set(node.name, Date.now());
+    } catch (error) {
+      // Where no answer came, it may be there all the same.
+      this.#sweepIn(pauseAfter(0, sweepRetries));
+      throw error instanceof NoAnswerError ? error : createProblem(error, namespace);
+    } finally {
+      this.#creating.delete(node.name);
+    }
+  }
+
+  async #end(node: string): Promise<void> {
+    const made = this.#made.get(node);
+    this.#made.delete(node);
+    this.#lastUsed.delete(node);
+    if (made !== undefined) await this.#delete(made);
+  }
+
+  /** @returns whether it is on its way to its end, or gone */
+  async #delete({ name, uid }: MadePod, timeoutMilliseconds = requestTimeoutMilliseconds): Promise<boolean> {
+    try {
+      await withTimeout(
+        this.#pods.deleteNamespacedPod({
+          name,
+          namespace: this.#options.namespace,
+          body: { gracePeriodSeconds: 1, preconditions: { uid } },
+        }),
+        timeoutMilliseconds,
+      );
+      return true;
+    } catch (error) {
+      if (statusCodeOf(error) === 404 || statusCodeOf(error) === 409) return true;
+      const pause = pauseAfter(this.#sweepFailures, sweepRetries);
+      if (this.#sweepFailures === 0)
+        this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}; tried again until it is gone`);
+      this.#sweepFailures += 1;
+      this.#sweepIn(pause);
+      return false;
+    }
+  }
+
+  /** Level-based: whatever the reason why a pod of ours is there, where nobody needs it, it is deleted. Gives the number that are not gone yet. */
+  async #sweep(timeoutMilliseconds = requestTimeoutMilliseconds): Promise<number> {
+    const { namespace, instance } = this.#options;
+    const { items } = await withTimeout(
+      this.#pods.listNamespacedPod({ namespace, labelSelector: selectorOf(instance) }),
+      timeoutMilliseconds,
+    );
+    const needed = new Set([...this.#made.values()].map(({ uid }) => uid));
+    const unneeded = items.filter(
+      ({ metadata, spec }) => !needed.has(metadata?.uid ?? '') && !this.#creating.has(spec?.nodeName ?? ''),
+    );
+    await Promise.all(
+      unneeded.map(async ({ metadata }) => {
+        if (metadata?.name !== undefined && metadata.uid !== undefined && metadata.deletionTimestamp === undefined)
+          await this.#delete({ name: metadata.name, uid: metadata.uid }, timeoutMilliseconds);
+      }),
+    );
+    return unneeded.length;
+  }
+
+  /** Looks for pods that nobody needs after the time; a nearer plan is kept. @param isForEver again each minute */
+  #sweepIn(milliseconds: number, isForEver = false): void {
+    if (this.#closed) return;
+    if (isForEver) this.#isKeptClean = true;
+    const due = Date.now() + milliseconds;
+    if (this.#sweepTimer !== undefined && this.#sweepDue <= due) return;
+    clearTimeout(this.#sweepTimer);
+    this.#sweepDue = due;
+    this.#sweepTimer = setTimeout(() => {
+      this.#sweepTimer = undefined;
+      const before = this.#sweepFailures;
+      this.#ensureInformer()
+        .catch(() => undefined)
+        .then(() => this.#sweep())
+        .then(
+          () => {
+            if (this.#sweepFailures === before) this.#sweepFailures = 0;
+          },
+          (error: unknown) => {
+            if (this.#sweepFailures === 0)
+              this.#options.log(`probes cannot be listed: ${messageOf(error)}; tried again`);
+            this.#sweepIn(pauseAfter(this.#sweepFailures, sweepRetries));
+            this.#sweepFailures += 1;
+          },
+        )
+        .finally(() => {
+          if (this.#isKeptClean) this.#sweepIn(sweepMilliseconds);
+        })
+        .catch((error: unknown) => {
+          this.#options.log(`probes: ${messageOf(error)}`);
+        });
+    }, milliseconds);
+    this.#sweepTimer.unref();
+  }
+
+  /** Ends probes that have been idle for too long; the timer runs only while there is one. */
+  #watchIdle(): void {
+    if (this.#idleTimer !== undefined || this.#closed) return;
+    this.#idleTimer = setInterval(() => {
+      const old = Date.now() - this.#options.idleSeconds * 1000;
+      for (const [node, used] of this.#lastUsed) {
+        if (used < old && (this.#inUse.get(node) ?? 0) === 0) void this.#end(node);
+      }
+      if (this.#lastUsed.size === 0) {
+        clearInterval(this.#idleTimer);
+        this.#idleTimer = undefined;
+      }
+    }, 2000);
+    this.#idleTimer.unref();
+  }
+
+  /** A cache of our probes' pods, kept by a watch. */
+  async #ensureInformer(): Promise<Informer<V1Pod> & ObjectCache<V1Pod>> {
+    if (this.#informer === undefined) {
+      const { namespace, instance } = this.#options;
+      const labelSelector = selectorOf(instance);
+      const informer = makeInformer(
+        this.#kubeConfig,
+        `/api/v1/namespaces/${namespace}/pods`,
+        () => this.#pods.listNamespacedPod({ namespace, labelSelector }),
+        labelSelector,
+      );
+      this.#informer = informer;
+      informer.on('update', () => {
+        this.#wake();
+      });
+      informer.on('add', ({ metadata, spec }) => {
+        this.#wake();
+        const made = this.#made.get(spec?.nodeName ?? '');
+        if (isReady && made?.uid !== metadata?.uid && !this.#creating.has(spec?.nodeName ?? '')) this.#sweepIn(0);
+      });
+      informer.on('delete', ({ metadata }) => {
+        for (const [node, { uid }] of this.#made) if (uid === metadata?.uid) this.#made.delete(node);
+        this.#wake();
+      });
+      const ready = Promise.withResolvers<void>();
+      ready.promise.catch(() => undefined);
+      let isReady = false;
+      informer.on('error', (error: unknown) => {
+        if (!isReady) {
+          ready.reject(error);
+          return;
+        }
+        if (this.#closed) return;
+        if (this.#watchFailures === 0) this.#options.log(`watching probes: ${messageOf(error)}; tried again`);
+        const pause = pauseAfter(this.#watchFailures, watchRetries);
+        this.#watchFailures += 1;
+        setTimeout(() => {
+          informer.start().then(
+            () => {
+              this.#watchFailures = 0;
+              this.#sweepIn(0);
+            },
+            (late: unknown) => {
+              this.#options.log(`watching probes: ${messageOf(late)}`);
+            },
+          );
+        }, pause).unref();
+      });
+      informer.start().then(() => {
+        isReady = true;
+        ready.resolve();
+        this.#sweepIn(0);
+      }, ready.reject);
+      this.#informerReady = ready.promise;
+    }
+    try {
+      await this.#informerReady;
+    } catch (error) {
+      this.#informer = undefined;
+      const code = statusCodeOf(error);
+      throw new NoAnswerError(
+        code === 403 ? 'Forbidden' : 'ListFailed',
+        `probes of namespace ${this.#options.namespace} cannot be listed: ${describeRefusal(messageOf(error)) ?? messageOf(error)}`,
+      );
+    }
+    return this.#informer;
+  }
+
+  #wake(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Resolves at the next change of any probe's pod, or after the time. */
+  async #change(milliseconds: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const listener = (): void => {
+        clearTimeout(timer);
+        this.#listeners.delete(listener);
+        resolve();
+      };
+      const timer = setTimeout(listener, milliseconds);
+      this.#listeners.add(listener);
+    });
+  }
+}
+
+/** Where a whole reading fails, it may be for one of its Services; a node that does not answer is so for all of them. */
+function isOfRequest(error: unknown): boolean {
+  if (error instanceof NodeReportError) return true;
+  return (
+    error instanceof ProbeExecError &&
+    (error.reason === 'ProbeFailed' ||
+      error.reason === 'ReportTooLarge' ||
+      (error.reason === 'TimedOut' && error.hasBegun))
+  );
+}
+
+function selectorOf(instance: string): string {
+  return Object.entries(probeLabels(instance))
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** The client has no time-out of its own; what comes later is seen by the next sweep. */
+async function withTimeout<Value>(request: Promise<Value>, milliseconds = requestTimeoutMilliseconds): Promise<Value> {
+  const ended = new AbortController();
+  const timeout = sleep(Math.max(1, milliseconds), undefined, { signal: ended.signal }).then(() => {
+    throw new Error(`the API server did not answer within ${String(Math.ceil(milliseconds / 1000))} s`);
+  });
+  timeout.catch(() => undefined);
+  try {
+    return await Promise.race([request, timeout]);
+  } finally {
+    ended.abort();
+  }
+}
+
+function isRunning(pod: V1Pod): boolean {
+  return pod.status?.phase === 'Running' && pod.status.containerStatuses?.[0]?.state?.running !== undefined;
+}
+
+/** Why the API server refused a probe, and what to do about it. */
+function createProblem(error: unknown, namespace: string): NoAnswerError {
+  const message = messageOf(error);
+  const code = statusCodeOf(error);
+  if (code === 403 && message.includes('PodSecurity')) {
+    return new NoAnswerError(
+      'PodSecurity',
+      `PodSecurity refuses probes in namespace ${namespace}; label it: kubectl label namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`,
+    );
+  }
+  if (code === 403 && message.includes('exceeded quota'))
+    return new NoAnswerError('QuotaExceeded', `a quota of namespace ${namespace} refuses its probe: ${message}`);
+  if (code === 403)
+    return new NoAnswerError('Forbidden', `its probe may not be created: ${describeRefusal(message) ?? message}`);
+  if (code === 404)
+    return new NoAnswerError('NoNamespace', `its probe cannot be created, for there is no namespace ${namespace}`);
+  return new NoAnswerError('CreateFailed', `its probe cannot be created: ${message}`);
+}

@@ -1,0 +1,233 @@
+/** Turns API objects into core's values: the only place where the operator knows their shape. */
+import type { V1EndpointSlice, V1Node, V1Service } from '@kubernetes/client-node';
+import * as z from 'zod';
+import { present } from '../core/lib/present.ts';
+import type { DesiredService } from '../core/api/service.ts';
+import type { Protocol } from '../core/net/family.ts';
+import type {
+  EndpointSliceStatus,
+  EndpointStatus,
+  NodesSpec,
+  ServicePortStatus,
+  ServiceStatus,
+} from '../core/api/service-trace.ts';
+
+/** The annotation of an EndpointSlice with the time of the pod or Service change that it shows. */
+const changeAnnotation = 'endpoints.kubernetes.io/last-change-trigger-time';
+
+export function desiredServiceOf(service: V1Service, endpointSlices: readonly V1EndpointSlice[]): DesiredService {
+  const lastChange = newest(endpointSlices.flatMap(changesOf));
+  const serviceChange = newest(serviceChanges(service));
+  return {
+    namespace: service.metadata?.namespace ?? '',
+    name: service.metadata?.name ?? '',
+    service: serviceStatusOf(service),
+    endpointSlices: endpointSlices.map(endpointSliceStatusOf).sort((one, other) => (one.name < other.name ? -1 : 1)),
+    ...present({ lastChange, serviceChange }),
+  };
+}
+
+/**
+ * The trigger time is there for pods that became ready or ceased to be: the controller takes the annotation away where
+ * it writes for another reason, such as a pod that was deleted. When it wrote stands in managedFields, in whole seconds.
+ */
+function changesOf({ metadata }: V1EndpointSlice): string[] {
+  const written = (metadata?.managedFields ?? []).flatMap(({ time }) =>
+    time === undefined ? [] : [new Date(time).toISOString()],
+  );
+  return [
+    ...written,
+    ...(metadata?.annotations?.[changeAnnotation] === undefined ? [] : [metadata.annotations[changeAnnotation]]),
+  ];
+}
+
+/** Its annotations, which others may write all the time, change nothing that is compared; what else a manager owns has one time for all of it. */
+function serviceChanges({ metadata }: V1Service): string[] {
+  const written = (metadata?.managedFields ?? [])
+    .filter(({ fieldsV1 }) => ownsMoreThanAnnotations(fieldsV1))
+    .map(({ time }) => time);
+  return [metadata?.creationTimestamp, ...written].flatMap((time) =>
+    time === undefined ? [] : [new Date(time).toISOString()],
+  );
+}
+
+/** By structured-merge-diff's names: `{"f:spec": …, "f:metadata": {"f:annotations": …}}`. */
+const ownedSchema = z.looseObject({ 'f:metadata': z.looseObject({}).optional() });
+
+function ownsMoreThanAnnotations(fields: unknown): boolean {
+  const owned = ownedSchema.safeParse(fields);
+  if (!owned.success) return true;
+  const { 'f:metadata': ofMetadata = {}, ...rest } = owned.data;
+  return Object.keys(rest).length > 0 || Object.keys(ofMetadata).some((name) => name !== 'f:annotations');
+}
+
+function newest(times: readonly string[]): string | undefined {
+  return [...times].sort((one, other) => Date.parse(one) - Date.parse(other)).at(-1);
+}
+
+export function serviceStatusOf({ metadata, spec, status }: V1Service): ServiceStatus {
+  const clusterIPs =
+    spec?.clusterIPs ?? (spec?.clusterIP === undefined || spec.clusterIP === '' ? [] : [spec.clusterIP]);
+  const loadBalancerIPs = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip, ipMode }) =>
+    ip === undefined || ipMode === 'Proxy' ? [] : [ip],
+  );
+  const notProxied = notProxiedReason(spec?.type, clusterIPs, metadata?.labels);
+  return {
+    type: spec?.type ?? 'ClusterIP',
+    clusterIPs: clusterIPs.filter((address) => address !== 'None'),
+    externalIPs: spec?.externalIPs ?? [],
+    loadBalancerIPs,
+    ports: (spec?.ports ?? []).map(({ name, protocol, port, targetPort, nodePort }): ServicePortStatus => ({
+      ...(name === undefined ? {} : { name }),
+      protocol: protocolOf(protocol),
+      port,
+      ...(targetPort === undefined ? {} : { targetPort: String(targetPort) }),
+      ...(nodePort === undefined ? {} : { nodePort }),
+    })),
+    ...(spec?.selector === undefined ? {} : { selector: spec.selector }),
+    ...(spec?.internalTrafficPolicy === undefined ? {} : { internalTrafficPolicy: spec.internalTrafficPolicy }),
+    ...(spec?.externalTrafficPolicy === undefined ? {} : { externalTrafficPolicy: spec.externalTrafficPolicy }),
+    ...present({
+      sessionAffinity: spec?.sessionAffinity,
+      sessionAffinityTimeoutSeconds: spec?.sessionAffinityConfig?.clientIP?.timeoutSeconds,
+      loadBalancerSourceRanges: spec?.loadBalancerSourceRanges,
+      healthCheckNodePort: spec?.healthCheckNodePort,
+      ipFamilies: spec?.ipFamilies,
+      ipFamilyPolicy: spec?.ipFamilyPolicy,
+      trafficDistribution: spec?.trafficDistribution,
+      publishNotReadyAddresses: spec?.publishNotReadyAddresses === true ? true : undefined,
+      externalName: spec?.externalName,
+    }),
+    ...(notProxied === undefined ? {} : { notProxied }),
+  };
+}
+
+/** pkg/proxy/util/utils.go ShouldSkipService, and the label that kube-proxy's informers select by. */
+function notProxiedReason(
+  type: string | undefined,
+  clusterIPs: readonly string[],
+  labels: Readonly<Record<string, string>> | undefined,
+): string | undefined {
+  const proxy = labels?.['service.kubernetes.io/service-proxy-name'];
+  if (proxy !== undefined)
+    return `its label service.kubernetes.io/service-proxy-name gives it to another proxy (${proxy})`;
+  if (type === 'ExternalName') return 'it is of type ExternalName, an alias in DNS';
+  if (clusterIPs.length === 0 || clusterIPs[0] === 'None') return 'it is headless (clusterIP: None)';
+  return undefined;
+}
+
+export function endpointSliceStatusOf({
+  metadata,
+  addressType,
+  ports,
+  endpoints,
+}: V1EndpointSlice): EndpointSliceStatus {
+  return {
+    name: metadata?.name ?? '',
+    addressType: addressType === 'IPv6' || addressType === 'FQDN' ? addressType : 'IPv4',
+    ports: (ports ?? []).map(({ name, protocol, port }) => ({
+      ...(name === undefined ? {} : { name }),
+      protocol: protocolOf(protocol),
+      ...(port === undefined ? {} : { port }),
+    })),
+    endpoints: (endpoints ?? []).map(
+      ({ addresses, conditions, nodeName, hostname, zone, hints, targetRef }): EndpointStatus => {
+        // discovery/v1 EndpointConditions: nil ready is true, nil serving is what ready is, nil terminating is false.
+        const ready = conditions?.ready ?? true;
+        const zones = (hints?.forZones ?? []).map(({ name }) => name);
+        const nodes = (hints?.forNodes ?? []).map(({ name }) => name);
+        return {
+          addresses,
+          ready,
+          serving: conditions?.serving ?? ready,
+          terminating: conditions?.terminating ?? false,
+          ...(nodeName === undefined ? {} : { nodeName }),
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(zone === undefined ? {} : { zone }),
+          ...(zones.length === 0 ? {} : { hints: zones }),
+          ...(nodes.length === 0 ? {} : { nodeHints: nodes }),
+          ...(targetRef === undefined
+            ? {}
+            : {
+                targetRef: {
+                  ...(targetRef.kind === undefined ? {} : { kind: targetRef.kind }),
+                  ...(targetRef.name === undefined ? {} : { name: targetRef.name }),
+                  ...(targetRef.uid === undefined ? {} : { uid: targetRef.uid }),
+                },
+              }),
+        };
+      },
+    ),
+  };
+}
+
+/** Protocols of the API; TCP where it is left out. */
+export function protocolOf(text: string | undefined): Protocol {
+  return text === 'UDP' || text === 'SCTP' ? text : 'TCP';
+}
+
+/** A node, as far as tracing needs it. */
+export interface TracedNode {
+  readonly name: string;
+  readonly isReady: boolean;
+  readonly zone?: string;
+  readonly internalIPs: readonly string[];
+}
+
+export interface NodeSelection {
+  readonly nodes: readonly TracedNode[];
+  /** Names of spec.nodes.names that no node of the cluster has. */
+  readonly unknown: readonly string[];
+}
+
+/** The nodes that a trace asks: Linux nodes, chosen by name or label, in the order of their names, at most `max`. */
+export function selectNodes(nodes: readonly V1Node[], spec: NodesSpec | undefined): NodeSelection {
+  const linux = nodes.filter(
+    ({ status, metadata }) =>
+      (status?.nodeInfo?.operatingSystem ?? metadata?.labels?.['kubernetes.io/os'] ?? 'linux') === 'linux',
+  );
+  const names = spec?.names;
+  const chosen = linux
+    .filter(({ metadata }) => names === undefined || names.includes(metadata?.name ?? ''))
+    .filter(({ metadata }) => spec?.selector === undefined || matchesSelector(metadata?.labels ?? {}, spec.selector))
+    .map(tracedNodeOf)
+    .sort((one, other) => (one.name < other.name ? -1 : 1));
+  return {
+    nodes: chosen.slice(0, spec?.max ?? chosen.length),
+    unknown: (names ?? []).filter((name) => !linux.some(({ metadata }) => metadata?.name === name)),
+  };
+}
+
+function tracedNodeOf({ metadata, status }: V1Node): TracedNode {
+  const zone = metadata?.labels?.['topology.kubernetes.io/zone'];
+  return {
+    name: metadata?.name ?? '',
+    isReady: status?.conditions?.some(({ type, status: value }) => type === 'Ready' && value === 'True') ?? false,
+    ...(zone === undefined ? {} : { zone }),
+    internalIPs: (status?.addresses ?? []).filter(({ type }) => type === 'InternalIP').map(({ address }) => address),
+  };
+}
+
+/** apimachinery's LabelSelector: all of matchLabels and of matchExpressions. */
+export function matchesSelector(
+  labels: Readonly<Record<string, string>>,
+  selector: NonNullable<NodesSpec['selector']>,
+): boolean {
+  const byLabels = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
+  return (
+    byLabels &&
+    (selector.matchExpressions ?? []).every(({ key, operator, values = [] }) => {
+      const value = labels[key];
+      switch (operator) {
+        case 'Exists':
+          return value !== undefined;
+        case 'DoesNotExist':
+          return value === undefined;
+        case 'In':
+          return value !== undefined && values.includes(value);
+        case 'NotIn':
+          return value === undefined || !values.includes(value);
+      }
+    })
+  );
+}

@@ -1,0 +1,125 @@
+/** However long what others write is, a status stays one that the API server takes. */
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import * as fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { boundStatus } from '../../../core/status/bound.ts';
+import { boundedList, boundedText, maxMessageLength } from '../../../core/lib/bounded-text.ts';
+import { parseBundle } from '../../../core/wire/bundle.ts';
+import type { NodeAnswer } from '../../../core/wire/node-report.ts';
+import { progressStatus } from '../../../core/status/progress.ts';
+import { serviceTraceSchema, type ServiceTraceStatus } from '../../../core/api/service-trace.ts';
+import { buildStatus } from '../../../core/status/status.ts';
+
+const recorded = parseBundle(readFileSync(new URL('../../fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
+const now = recorded.recordedAt;
+const validate = new Ajv({ strict: false, validateFormats: false }).compile(serviceTraceSchema);
+/** As the API server looks at it: the schema, which has the 32,768 of a condition's message, and the size. */
+function expectTaken(status: ServiceTraceStatus): void {
+  const object = {
+    apiVersion: 'svctrace.io/v1alpha1',
+    kind: 'ServiceTrace',
+    metadata: { name: 'a' },
+    spec: { serviceRef: { name: 'a' } },
+    status,
+  };
+  expect(validate(object), JSON.stringify(validate.errors?.[0])).toBe(true);
+  expect(JSON.stringify(status).length).toBeLessThan(512 * 1024);
+}
+const unknownNodes = (count: number): NodeAnswer[] =>
+  Array.from({ length: count }, (_, index) => ({
+    node: `${'n'.repeat(240)}-${String(index)}`,
+    state: 'Failed',
+    reason: 'NoSuchNode',
+    message: 'the cluster has no Linux node of this name; kubectl get nodes lists them',
+  }));
+const build = (answers: readonly NodeAnswer[]): ServiceTraceStatus =>
+  buildStatus({ spec: recorded.spec, generation: 1, desired: recorded.desired, answers, previous: undefined, now });
+
+it('of 5,000 nodes that are not there is one that the API server takes, and says how many there are', () => {
+  const status = build(unknownNodes(5000));
+  expectTaken(status);
+  const ready = status.conditions?.find(({ type }) => type === 'Ready');
+  expect(ready?.message).toContain('and 4990 more');
+  expect(ready?.message.length).toBeLessThanOrEqual(maxMessageLength);
+});
+
+it('of a node whose message is a megabyte is taken, too', () => {
+  const huge = 'é😀'.repeat(400_000);
+  const status = build([
+    { node: 'node-a', state: 'Failed', reason: 'ProbeFailed', message: huge },
+    ...recorded.answers.slice(1),
+  ]);
+  expectTaken(status);
+  expect(status.nodes?.find(({ name }) => name === 'node-a')?.probe.message?.length).toBeLessThanOrEqual(
+    maxMessageLength,
+  );
+});
+
+it('bounds every message of conditions, findings and nodes, whatever wrote it', () => {
+  const long = 'x'.repeat(50_000);
+  const bounded = boundStatus({
+    conditions: [{ type: 'Healthy', status: 'False', reason: long, message: long, lastTransitionTime: now }],
+    findings: [{ id: 'A', severity: 'info', where: 'w', message: long, evidence: [long], advice: long }],
+    nodes: [
+      {
+        name: 'node-a',
+        probe: { state: 'Collected', message: long, unread: [{ what: long, reason: long }] },
+        proxyMode: 'unknown',
+        kubeProxy: { message: long },
+        dns: { name: 'n', server: 's', answers: [], error: long },
+        ports: [],
+      },
+    ],
+  });
+  expectTaken(bounded);
+  const texts: string[] = [];
+  JSON.stringify(bounded, (_key, value: unknown) => {
+    if (typeof value === 'string') texts.push(value);
+    return value;
+  });
+  expect(Math.max(...texts.map(({ length }) => length))).toBeLessThanOrEqual(maxMessageLength);
+  expect(texts.filter((text) => text.includes('more characters'))).toHaveLength(10);
+});
+
+it('never makes a text longer than its bound, nor cuts a character in half', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme', maxLength: 300 }), fc.integer({ min: 64, max: 200 }), (text, max) => {
+      const bounded = boundedText(text, max);
+      expect(bounded.length).toBeLessThanOrEqual(max);
+      expect(bounded.isWellFormed()).toBe(text.isWellFormed());
+      if (text.length <= max) expect(bounded).toBe(text);
+    }),
+  );
+});
+
+it('lists the first of many', () => {
+  expect(boundedList(['a', 'b'])).toBe('a, b');
+  expect(boundedList(['a', 'b', 'c'], '; ', 2)).toBe('a; b; and 1 more');
+});
+
+it('tells progress by counts, reads nothing of what nodes reported, and stays small', () => {
+  const answers = Array.from({ length: 1000 }, (_, index): NodeAnswer => {
+    const node = `node-${String(index)}`;
+    if (index >= 400) return { node, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' };
+    const report = {
+      node,
+      complete: true,
+      get records(): never {
+        throw new Error('progress looked into a report');
+      },
+    };
+    return { node, report, collectedAt: now };
+  });
+  const status = progressStatus({ generation: 3, desired: recorded.desired, answers, previous: undefined, now });
+  expectTaken(status);
+  expect(JSON.stringify(status).length).toBeLessThan(8192);
+  expect(status.summary).toMatchObject({ nodes: '400/1000', endpoints: '3/3' });
+  expect(status.conditions?.map(({ type, status: value }) => `${type}=${value}`)).toEqual([
+    'Ready=Unknown',
+    'Collected=Unknown',
+    'Converged=Unknown',
+    'Healthy=Unknown',
+  ]);
+  expect(status.conditions?.[1]?.message).toBe('400 of 1000 nodes answered');
+});

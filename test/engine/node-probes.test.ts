@@ -1,0 +1,403 @@
+import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import type { NodeAnswer } from '../../core/wire/node-report.ts';
+import type { ProbeRequest } from '../../core/wire/probe-request.ts';
+import { NodeProbes } from '../../engine/node-probes.ts';
+import { ProbeExecError } from '../../engine/probe-exec.ts';
+import { probePod } from '../../engine/probe-pod.ts';
+import { startFakeApiServer, type FakeApiServer } from '../support/fake-api-server.ts';
+
+const options = {
+  namespace: 'svctrace-system',
+  image: 'svctrace/probe:v0.1.0',
+  privileged: false,
+  instance: 'test',
+  idleSeconds: 60,
+  maxConcurrent: 4,
+  log: () => undefined,
+};
+const node = { name: 'node-a', isReady: true, internalIPs: ['10.0.0.1'] };
+const request: ProbeRequest = {
+  version: 1,
+  node: 'node-a',
+  services: [],
+  collect: { rules: true, conntrack: 'None', kubeProxy: false },
+  maxConntrackEntries: 0,
+};
+
+let api: FakeApiServer;
+let probes: NodeProbes;
+
+beforeEach(async () => {
+  api = await startFakeApiServer();
+  probes = new NodeProbes(api.kubeConfig, options);
+});
+afterEach(async () => {
+  await probes.close();
+  await api.close();
+});
+
+const state = (pod: V1Pod, status: V1Pod['status']): void => {
+  api.update(pod.metadata?.name ?? '', (changed) => {
+    if (status !== undefined) changed.status = status;
+  });
+};
+const container = (now: V1ContainerState): V1ContainerStatus[] => [
+  { name: 'probe', image: '', imageID: '', ready: false, restartCount: 0, state: now },
+];
+const failed = (answer: NodeAnswer): string =>
+  'state' in answer ? `${answer.state} ${answer.reason}: ${answer.message}` : 'answered';
+
+/** What becomes of the pod, and words of the answer. */
+const starts: [string, () => void, string][] = [
+  [
+    'its kubelet refuses it',
+    () => {
+      api.onCreate = (pod) => {
+        state(pod, { phase: 'Failed', reason: 'OutOfmemory', message: 'Node did not have enough resource: memory' });
+      };
+    },
+    'Failed OutOfmemory: its probe ended: Node did not have enough resource: memory',
+  ],
+  [
+    'its program ends at once',
+    () => {
+      api.onCreate = (pod) => {
+        state(pod, {
+          phase: 'Failed',
+          containerStatuses: container({
+            terminated: { exitCode: 127, reason: 'StartError', message: 'no such file' },
+          }),
+        });
+      };
+    },
+    'Failed StartError: its probe ended: no such file',
+  ],
+  [
+    'a webhook gives it a sidecar',
+    () => {
+      api.onCreate = (pod) => {
+        api.update(pod.metadata?.name ?? '', ({ spec }) => {
+          spec?.containers.push({ name: 'istio-proxy', image: 'proxy' });
+        });
+      };
+    },
+    'Failed ProbeAltered: an admission webhook changed its probe (it has more containers: istio-proxy); exempt namespace svctrace-system from it',
+  ],
+  [
+    'PodSecurity refuses it',
+    () => {
+      api.refusal = {
+        code: 403,
+        message: 'pods "x" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostNetwork=true)',
+      };
+    },
+    'Failed PodSecurity: PodSecurity refuses probes in namespace svctrace-system; label it: kubectl label namespace svctrace-system pod-security.kubernetes.io/enforce=privileged',
+  ],
+  [
+    'a quota refuses it',
+    () => {
+      api.refusal = { code: 403, message: 'pods "x" is forbidden: exceeded quota: q' };
+    },
+    'Failed QuotaExceeded: a quota of namespace svctrace-system refuses its probe: pods "x" is forbidden: exceeded quota: q',
+  ],
+  [
+    'RBAC refuses it',
+    () => {
+      api.refusal = { code: 403, message: 'User "u" cannot create resource "pods"' };
+    },
+    'Failed Forbidden: its probe may not be created: User "u" cannot create resource "pods"',
+  ],
+  [
+    'RBAC refuses it to a user',
+    () => {
+      api.refusal = {
+        code: 403,
+        message:
+          'pods is forbidden: User "jane" cannot create resource "pods" in API group "" in the namespace "svctrace-system"',
+      };
+    },
+    'Failed Forbidden: its probe may not be created: User "jane" may not create pods in namespace "svctrace-system" (kubectl auth can-i create pods -n svctrace-system); an administrator gives it with: kubectl create role svctrace-create-pods --verb=create --resource=pods -n svctrace-system && kubectl create rolebinding svctrace-create-pods --role=svctrace-create-pods --user=jane -n svctrace-system',
+  ],
+  [
+    'RBAC refuses it to the operator',
+    () => {
+      api.refusal = {
+        code: 403,
+        message:
+          'pods is forbidden: User "system:serviceaccount:svctrace-system:svctrace-operator" cannot create resource "pods" in API group "" in the namespace "svctrace-system"',
+      };
+    },
+    'Failed Forbidden: its probe may not be created: User "system:serviceaccount:svctrace-system:svctrace-operator" may not create pods in namespace "svctrace-system" (kubectl auth can-i create pods -n svctrace-system); install the operator again, which gives it its roles: kubectl svctrace install',
+  ],
+  [
+    'there is no namespace',
+    () => {
+      api.refusal = { code: 404, message: 'namespaces "svctrace-system" not found' };
+    },
+    'Failed NoNamespace: its probe cannot be created, for there is no namespace svctrace-system',
+  ],
+  [
+    'the API server fails',
+    () => {
+      api.refusal = { code: 500, message: 'etcdserver: request timed out' };
+    },
+    'Failed CreateFailed: its probe cannot be created: etcdserver: request timed out',
+  ],
+];
+
+it.each(starts)('says in one sentence that %s', async (_name, arrange, words) => {
+  arrange();
+  expect(failed(await probes.ask(node, request, () => undefined))).toBe(words);
+});
+
+it('tells why a probe does not run yet, to everybody who waits for it, and makes one pod for all', async () => {
+  const told: string[][] = [[], []];
+  const controller = new AbortController();
+  const asks = told.map((list) =>
+    probes.ask(
+      node,
+      request,
+      (reason) => {
+        list.push(reason);
+        if (told.every((reasons) => reasons.includes('ImagePullBackOff'))) controller.abort();
+      },
+      controller.signal,
+    ),
+  );
+  api.onCreate = (pod) => {
+    state(pod, {
+      phase: 'Pending',
+      containerStatuses: container({ waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image' } }),
+    });
+  };
+  expect((await Promise.all(asks)).map(failed)).toEqual(Array(2).fill('Failed Aborted: the collection was ended'));
+  expect(told).toEqual(Array(2).fill(['ProbeStarting', 'ImagePullBackOff']));
+  expect(api.requests).toEqual(['POST pod']);
+});
+
+it('one who goes does not end the start for the others', async () => {
+  const controller = new AbortController();
+  const goes = probes.ask(node, request, () => undefined, controller.signal);
+  let reasons = 0;
+  const stays = probes.ask(node, request, () => {
+    reasons += 1;
+  });
+  api.onCreate = (pod) => {
+    controller.abort();
+    void goes.then(() => {
+      state(pod, { phase: 'Failed', reason: 'Evicted', message: 'low on memory' });
+    });
+  };
+  expect(failed(await goes)).toContain('Aborted');
+  expect(failed(await stays)).toContain('Evicted');
+  expect(reasons).toBe(1);
+});
+
+it('never asks a pod that it did not make, and deletes what an earlier process left', async () => {
+  const planted = probePod('node-a', options);
+  planted.metadata = { ...planted.metadata, name: 'planted', uid: 'planted' };
+  planted.status = { phase: 'Running', containerStatuses: container({ running: {} }) };
+  api.pods.set('planted', planted);
+  api.onCreate = (pod) => {
+    state(pod, { phase: 'Failed', reason: 'Evicted' });
+  };
+  expect(failed(await probes.ask(node, request, () => undefined))).toContain('Evicted');
+  await vi.waitFor(() => {
+    expect(api.requests).toContain('DELETE planted');
+  });
+  expect(api.requests.filter((line) => line === 'POST pod')).toHaveLength(1);
+});
+
+it('says of a node that is not ready that it is not', async () => {
+  api.refusal = { code: 500, message: 'no' };
+  expect(failed(await probes.ask({ ...node, isReady: false }, request, () => undefined))).toBe(
+    'Failed CreateFailed: the node is not ready (kubectl describe node node-a tells why): its probe cannot be created: no',
+  );
+});
+
+it('ends its probes when it is closed, and no pod stays that is being made at that time', async () => {
+  const asking = probes.ask(node, request, () => undefined);
+  await new Promise<void>((resolve) => {
+    api.onCreate = () => {
+      resolve();
+    };
+  });
+  await probes.close();
+  expect(failed(await asking)).toContain('Aborted');
+  expect(api.pods.size).toBe(0);
+});
+
+const runs = (pod: V1Pod): void => {
+  state(pod, { phase: 'Running', containerStatuses: container({ running: {} }) });
+};
+const serviceRequest = (name: string, connect = false): ProbeRequest => ({
+  ...request,
+  services: [{ namespace: 'shop', name, clusterIPs: [], externalIPs: [], loadBalancerIPs: [], ports: [] }],
+  collect: { ...request.collect, ...(connect ? { connect: { http: false, backends: [], targets: [] } } : {}) },
+});
+const asked = (text: string): string[] => (JSON.parse(text) as ProbeRequest).services.map(({ name }) => name);
+const report = (text: string): string => {
+  const at = '2026-11-29T00:00:00Z';
+  const records = [
+    { kind: 'start', version: 1, node: 'node-a', startedAt: at, kernel: '6', probeVersion: '0', addresses: [] },
+    ...asked(text).map((name) => ({ kind: 'conntrack', service: `shop/${name}`, matched: 1, groups: [], lines: [] })),
+    { kind: 'end', finishedAt: at, durationMilliseconds: 1 },
+  ];
+  return records.map((record) => JSON.stringify(record)).join('\n');
+};
+const servicesOf = (answer: NodeAnswer): string =>
+  'report' in answer
+    ? answer.report.records.flatMap((record) => (record.kind === 'conntrack' ? [record.service] : [])).join(' ')
+    : answer.reason;
+
+/** Probes whose exec is a function of the test. */
+async function withExec(
+  exec: (services: string[]) => Promise<void>,
+  extra: Partial<ConstructorParameters<typeof NodeProbes>[1]> = {},
+): Promise<NodeProbes> {
+  await probes.close();
+  api.onCreate = runs;
+  probes = new NodeProbes(api.kubeConfig, {
+    ...options,
+    ...extra,
+    exec: async (_kubeConfig, { request: text }) => {
+      await exec(asked(text));
+      return report(text);
+    },
+  });
+  return probes;
+}
+
+it('asks a node once for all who ask at the same time, and gives each its own', async () => {
+  const execs: string[][] = [];
+  let now = 0;
+  let most = 0;
+  await withExec(async (services) => {
+    execs.push(services);
+    now += 1;
+    most = Math.max(most, now);
+    await sleep(20);
+    now -= 1;
+  });
+  await probes.ask(node, serviceRequest('first'), () => undefined);
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const answers = await Promise.all(names.map((name) => probes.ask(node, serviceRequest(name), () => undefined)));
+  expect(answers.map(servicesOf)).toEqual(names.map((name) => `shop/${name}`));
+  expect(execs).toEqual([['first'], ['a'], ['b', 'c', 'd', 'e', 'f']]);
+  expect(most).toBe(1);
+});
+
+it('does not let who connects wait for readings, nor readings for it', async () => {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  await withExec(async (services) => {
+    if (services.includes('connects')) await promise;
+  });
+  const connecting = probes.ask(node, serviceRequest('connects', true), () => undefined);
+  expect(servicesOf(await probes.ask(node, serviceRequest('a'), () => undefined))).toBe('shop/a');
+  resolve(undefined);
+  expect(servicesOf(await connecting)).toBe('shop/connects');
+});
+
+it('says of a node that hangs that it is slow, answers at once the next time, and asks the other nodes meanwhile', async () => {
+  const { promise: patience, resolve: end } = Promise.withResolvers<undefined>();
+  let times = 0;
+  await withExec(
+    async (services) => {
+      if (!services.includes('hangs')) return;
+      times += 1;
+      await patience;
+      throw new ProbeExecError('TimedOut', 'its probe did not answer within 20 s');
+    },
+    { maxConcurrent: 1, slowMilliseconds: 20 },
+  );
+  const slow: string[] = [];
+  const hanging = probes.ask(node, serviceRequest('hangs'), (reason, _message, isSlow) => {
+    if (isSlow === true) slow.push(reason);
+  });
+  await vi.waitFor(() => {
+    expect(slow).toEqual(['NodeSlow']);
+  });
+  expect(servicesOf(await probes.ask({ ...node, name: 'node-b' }, serviceRequest('a'), () => undefined))).toBe(
+    'shop/a',
+  );
+  end(undefined);
+  expect(failed(await hanging)).toContain('TimedOut');
+  expect(failed(await probes.ask(node, serviceRequest('hangs'), () => undefined))).toMatch(
+    /^Failed NodeSlow: it did not answer the last time; it is asked again in \d s$/,
+  );
+  expect(times, 'it is not asked again, so nobody waits for it').toBe(1);
+});
+
+it('deletes a probe until it is gone, though its deletion failed at first', async () => {
+  await withExec(async () => undefined);
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  expect(api.pods.size).toBe(1);
+  api.deleteRefusal = 500;
+  await probes.release();
+  expect(api.pods.size).toBe(1);
+  api.deleteRefusal = undefined;
+  await vi.waitFor(() => {
+    expect(api.pods.size).toBe(0);
+  }, 5000);
+});
+
+it('deletes what an earlier process left when it starts, with no trace there, and what is planted later', async () => {
+  const plant = (name: string): void => {
+    const pod = probePod('node-a', options);
+    pod.metadata = { ...pod.metadata, name, uid: name };
+    api.pods.set(name, pod);
+  };
+  plant('left');
+  probes.keepClean();
+  await vi.waitFor(() => {
+    expect(new Set(api.requests)).toEqual(new Set(['DELETE left']));
+  });
+  plant('planted');
+  api.update('planted', () => undefined);
+  await vi.waitFor(() => {
+    expect(api.pods.size).toBe(0);
+  });
+});
+
+it('leaves the probes that are needed where it looks for others', async () => {
+  await withExec(async () => undefined);
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  probes.keepClean();
+  await sleep(300);
+  expect(api.requests).toEqual(['POST pod']);
+});
+
+it('ends its probes when it is closed though a deletion fails, and does not wait for ever for an API server that hangs', async () => {
+  await withExec(async () => undefined, { endTimeoutMilliseconds: 4000 });
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  api.deleteRefusal = 500;
+  setTimeout(() => {
+    api.deleteRefusal = undefined;
+  }, 300);
+  await probes.close();
+  expect(api.pods.size).toBe(0);
+
+  await withExec(async () => undefined, { endTimeoutMilliseconds: 300 });
+  await probes.ask(node, serviceRequest('a'), () => undefined);
+  api.deleteRefusal = 0;
+  await probes.close();
+  expect(api.pods.size).toBe(1);
+});
+
+it('waits longer for a node that has become ready', async () => {
+  await probes.close();
+  api.onCreate = runs;
+  const timeouts: number[] = [];
+  probes = new NodeProbes(api.kubeConfig, {
+    ...options,
+    exec: async (_kubeConfig, { request: text, timeoutMilliseconds }) => {
+      timeouts.push(timeoutMilliseconds);
+      return report(text);
+    },
+  });
+  for (const isReady of [false, true, false])
+    await probes.ask({ ...node, isReady }, serviceRequest('a'), () => undefined);
+  expect(timeouts).toEqual([5000, 20_000, 5000]);
+});

@@ -1,0 +1,233 @@
+/** The engine looks again before it tells what a moment can have caused: over real HTTP from an API server of a few lines. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { KubeConfig } from '@kubernetes/client-node';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NodeAnswer, NodeReportRecord } from '../../core/wire/node-report.ts';
+import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import { createTraceEngine, type TraceEngine } from '../../engine/trace-engine.ts';
+
+const service = {
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { name: 'auth', namespace: 'shop', uid: 'u1', creationTimestamp: '2026-01-01T00:00:00Z' },
+  spec: {
+    type: 'ClusterIP',
+    clusterIP: '10.96.0.7',
+    clusterIPs: ['10.96.0.7'],
+    selector: { app: 'auth' },
+    ports: [{ port: 80, protocol: 'TCP' }],
+  },
+};
+const slice = (name: string, ...endpoints: { ip: string; ready: boolean }[]): object => ({
+  apiVersion: 'discovery.k8s.io/v1',
+  kind: 'EndpointSlice',
+  metadata: { name, namespace: 'shop', resourceVersion: '1' },
+  addressType: 'IPv4',
+  ports: [{ port: 8080, protocol: 'TCP' }],
+  endpoints: endpoints.map(({ ip, ready }) => ({
+    addresses: [ip],
+    conditions: { ready, serving: ready, terminating: false },
+    nodeName: 'node-a',
+  })),
+});
+const ready = slice('auth-1', { ip: '10.244.1.2', ready: true });
+const notReady = slice('auth-1', { ip: '10.244.1.2', ready: false });
+const node = (name: string): object => ({
+  metadata: { name, labels: { 'kubernetes.io/os': 'linux' } },
+  status: {
+    conditions: [{ type: 'Ready', status: 'True' }],
+    addresses: [{ type: 'InternalIP', address: '172.30.0.1' }],
+  },
+});
+
+/** What the API server has at the first look, the second, and so on; the last one stays. */
+let looks: { readonly service?: object; readonly slices: readonly object[] }[];
+/** What each node says when it is asked for the first time, the second, and so on. */
+let says: (node: string, time: number) => readonly NodeReportRecord[];
+let asked: string[];
+let looked: number;
+let engine: TraceEngine;
+let close: () => Promise<void>;
+
+beforeEach(async () => {
+  says = () => [];
+  asked = [];
+  looked = 0;
+  const http = createServer((request, response) => {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost');
+    const answer = (code: number, body: unknown): void => {
+      response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    const list = (items: readonly object[]): void => {
+      answer(200, { kind: 'List', apiVersion: 'v1', metadata: {}, items });
+    };
+    if (pathname === '/api/v1/namespaces/shop/services/auth') looked += 1;
+    const now = looks[Math.min(looked, looks.length) - 1];
+    if (pathname === '/api/v1/namespaces/shop/services/auth')
+      answer(now?.service === undefined ? 404 : 200, now?.service ?? { kind: 'Status', code: 404 });
+    else if (pathname.endsWith('/shop/endpointslices')) list(now?.slices ?? []);
+    else if (pathname === '/api/v1/nodes') list([node('node-a'), node('node-b')]);
+    else if (pathname.endsWith('/services')) list([]);
+    else if (/\/(pods|endpointslices|networkpolicies)$/.test(pathname))
+      answer(403, { kind: 'Status', code: 403, message: 'forbidden' });
+    else answer(404, { kind: 'Status', code: 404, message: 'not found' });
+  });
+  await new Promise<void>((resolve) => {
+    http.listen(0, '127.0.0.1', resolve);
+  });
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromClusterAndUser(
+    { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
+    { name: 'fake' },
+  );
+  const ask = (name: string): NodeAnswer => {
+    asked.push(name);
+    const now = new Date().toISOString();
+    const records: NodeReportRecord[] = [
+      {
+        kind: 'start',
+        version: 1,
+        node: name,
+        startedAt: now,
+        kernel: '6.18',
+        probeVersion: '0',
+        addresses: ['172.30.0.1'],
+      },
+      ...says(name, asked.filter((each) => each === name).length),
+      { kind: 'end', finishedAt: now, durationMilliseconds: 1 },
+    ];
+    return { node: name, collectedAt: now, report: { node: name, complete: true, records } };
+  };
+  engine = createTraceEngine(
+    { kubeConfig, probeNamespace: 'kube-system', probeImage: 'probe', againMilliseconds: 10 },
+    () => ({
+      ask: async ({ name }) => ask(name),
+      capture: async () => undefined,
+      keepClean: () => undefined,
+      release: async () => undefined,
+      close: async () => undefined,
+    }),
+  );
+  close = async () => {
+    http.closeAllConnections();
+    await new Promise<void>((resolve) => {
+      http.close(() => {
+        resolve();
+      });
+    });
+  };
+});
+afterEach(() => close());
+
+const trace = async (previous?: ServiceTraceStatus): Promise<ServiceTraceStatus> =>
+  (
+    await engine.trace({
+      namespace: 'shop',
+      spec: { serviceRef: { name: 'auth' }, mode: 'Watch' },
+      ...(previous === undefined ? {} : { previous }),
+    })
+  ).status;
+const ids = ({ findings = [] }: ServiceTraceStatus): string[] =>
+  findings.map(({ id, where }) => `${id} ${where}`).filter((text) => !text.startsWith('DATA-API-UNREAD'));
+
+describe('a second look', () => {
+  it('refutes what the first one alone found, and asks no node for what is of the Service', async () => {
+    looks = [
+      { service, slices: [] },
+      { service, slices: [ready] },
+    ];
+    expect(ids(await trace())).toEqual([]);
+    expect(looked).toBe(2);
+    expect(asked).toEqual(['node-a', 'node-b']);
+  });
+
+  it('confirms what is still so, and none is needed for what the collection before found', async () => {
+    looks = [{ service, slices: [] }];
+    const first = await trace();
+    expect(ids(first)).toEqual(['EPS-EMPTY service/auth']);
+    expect(looked).toBe(2);
+    expect(ids(await trace(first))).toEqual(['EPS-EMPTY service/auth']);
+    expect(looked).toBe(3);
+  });
+
+  it('finds that the Service is gone', async () => {
+    looks = [{ service, slices: [] }, { slices: [] }];
+    const { conditions, findings } = await trace();
+    expect(findings).toEqual([]);
+    expect(conditions?.find(({ type }) => type === 'Ready')?.reason).toBe('ServiceNotFound');
+  });
+
+  it('tells nothing that the last look alone found, where each finds something else', async () => {
+    looks = [
+      { service, slices: [] },
+      { service, slices: [notReady] },
+      { service, slices: [ready, slice('auth-2', { ip: '10.244.1.2', ready: true })] },
+    ];
+    const { findings, conditions } = await trace();
+    expect(ids({ findings: findings ?? [] })).toEqual([]);
+    expect(conditions?.find(({ type }) => type === 'Healthy')?.status).not.toBe('False');
+    expect(looked).toBe(3);
+  });
+
+  it('asks only the nodes of which something is doubted', async () => {
+    looks = [{ service, slices: [ready] }];
+    const dns = {
+      kind: 'dnsAnswer',
+      service: 'shop/auth',
+      server: '10.96.0.10',
+      port: 53,
+      role: 'Service',
+      name: 'kubernetes.default.svc.cluster.local',
+      type: 'A',
+      answers: [],
+    } as const;
+    says = (name, time) => [
+      {
+        ...dns,
+        answers: [],
+        ...(name === 'node-b' && time === 1 ? { error: 'ETIMEOUT' } : { responseCode: 'NOERROR' }),
+      },
+    ];
+    expect(ids(await trace())).toEqual([]);
+    expect(asked).toEqual(['node-a', 'node-b', 'node-b']);
+  });
+});
+
+describe('a change without a time of its own', () => {
+  const changed = async (later: object, slices: readonly object[]): Promise<string | undefined> => {
+    looks = [
+      { service, slices: [ready, slice('auth-2', { ip: '10.244.1.3', ready: true })] },
+      { service: later, slices },
+    ];
+    await trace();
+    return (await engine.trace({ namespace: 'shop', spec: { serviceRef: { name: 'auth' } } })).desired?.noticedChange;
+  };
+
+  it('is noticed from one collection to the next: a slice that is gone, a field that was taken away', async () => {
+    const both = [ready, slice('auth-2', { ip: '10.244.1.3', ready: true })];
+    expect(await changed(service, [ready])).toBeDefined();
+    looked = 0;
+    expect(await changed({ ...service, spec: { ...service.spec, externalIPs: ['192.0.2.1'] } }, both)).toBeDefined();
+  });
+
+  it('is none where nothing changed, and none of its own where the Service says when', async () => {
+    const both = [ready, slice('auth-2', { ip: '10.244.1.3', ready: true })];
+    expect(await changed(service, both)).toBeUndefined();
+    looked = 0;
+    const written = {
+      ...service,
+      metadata: {
+        ...service.metadata,
+        managedFields: [{ manager: 'kubectl', time: '2026-01-02T00:00:00Z', fieldsV1: { 'f:spec': {} } }],
+      },
+      spec: { ...service.spec, externalIPs: ['192.0.2.1'] },
+    };
+    expect(await changed(written, both)).toBeUndefined();
+  });
+
+  it('is none where the Service was made again: that has a time, and the slices of before went with it', async () => {
+    const again = { ...service, metadata: { ...service.metadata, uid: 'another' } };
+    expect(await changed(again, [ready])).toBeUndefined();
+  });
+});
