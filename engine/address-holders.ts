@@ -53,6 +53,7 @@ export function addressHolders(core: CoreV1Api): AddressHolders {
       } catch (error) {
         if (statusCodeOf(error) !== 403) throw error;
         const unread: UnreadFacts = {
+          part: 'addressHolders',
           what: 'services and pods of all namespaces',
           reason: messageOf(error),
           forbidden: { verb: 'list', resource: 'services,pods', namespace: '' },

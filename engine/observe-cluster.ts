@@ -13,6 +13,7 @@ import type {
   V1Service,
 } from '@kubernetes/client-node';
 import type {
+  ApiPart,
   ClientFacts,
   ClusterFacts,
   ClusterNode,
@@ -104,6 +105,7 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
     const name = service.metadata?.name ?? '';
     const unread: UnreadFacts[] = [];
     const part = async <Value>(
+      name: ApiPart,
       what: string,
       right: NonNullable<UnreadFacts['forbidden']>,
       reading: () => Promise<Value>,
@@ -111,7 +113,8 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
       try {
         return await reading();
       } catch (error) {
-        unread.push({ what, reason: messageOf(error), ...(statusCodeOf(error) === 403 ? { forbidden: right } : {}) });
+        const forbidden = statusCodeOf(error) === 403 ? { forbidden: right } : {};
+        unread.push({ part: name, what, reason: messageOf(error), ...forbidden });
         return undefined;
       }
     };
@@ -120,12 +123,14 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
       proxyConfig: Awaited<ReturnType<typeof kubeProxyConfigs>>;
     }> => {
       const proxyPods = await part(
+        'kubeProxyPods',
         'pods of kube-proxy in namespace kube-system',
         { verb: 'list', resource: 'pods', namespace: 'kube-system' },
         () => kubeProxyPods(''),
       );
       const names = configMapNames(proxyPods ?? []);
       const proxyConfig = await part(
+        'kubeProxyConfig',
         `configmap/${names.join(',')} of namespace kube-system`,
         { verb: 'get', resource: 'configmaps', namespace: 'kube-system', names },
         () => kubeProxyConfigs(names.join(',')),
@@ -133,18 +138,20 @@ export function clusterObserver({ core, discovery, networking }: ClusterApis): C
       return { proxyPods, proxyConfig };
     };
     const [podsRead, endpoints, policies, dns, { proxyPods, proxyConfig }] = await Promise.all([
-      part(`pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () =>
+      part('pods', `pods of namespace ${namespace}`, { verb: 'get,list', resource: 'pods', namespace }, () =>
         readPods(core, service, slices, pods),
       ),
-      part(`endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () =>
+      part('endpoints', `endpoints/${name}`, { verb: 'get', resource: 'endpoints', namespace }, () =>
         orNull(core.readNamespacedEndpoints({ namespace, name })),
       ),
       part(
+        'networkPolicies',
         `networkpolicies of namespace ${namespace}`,
         { verb: 'list', resource: 'networkpolicies.networking.k8s.io', namespace },
         () => policyLists(namespace),
       ),
       part(
+        'clusterDns',
         'service/kube-dns of namespace kube-system',
         { verb: 'get,list', resource: 'services,endpointslices.discovery.k8s.io', namespace: 'kube-system' },
         () => dnsFacts(''),

@@ -159,6 +159,56 @@ const client = z.object({
     .optional(),
 });
 
+/** The parts of what the API server tells around a Service that are read each by itself. */
+const apiParts = [
+  /** Services and pods of all namespaces, that may hold an external address. */
+  'addressHolders',
+  'pods',
+  'endpoints',
+  'networkPolicies',
+  'clusterDns',
+  'kubeProxyPods',
+  'kubeProxyConfig',
+  /** Of older versions alone. */
+  'other',
+] as const;
+export type ApiPart = (typeof apiParts)[number];
+
+/** Older versions named no part: with them, it is told by the first words of what was not read. */
+function partOf(what: string): ApiPart {
+  if (what.startsWith('pods of kube-proxy')) return 'kubeProxyPods';
+  return partsByFirstWord.get(/^[a-z-]+/.exec(what)?.[0] ?? '') ?? 'other';
+}
+
+const partsByFirstWord: ReadonlyMap<string, ApiPart> = new Map([
+  ['services', 'addressHolders'],
+  ['pods', 'pods'],
+  ['endpoints', 'endpoints'],
+  ['networkpolicies', 'networkPolicies'],
+  ['service', 'clusterDns'],
+  ['kube-proxy', 'kubeProxyPods'],
+  ['configmap', 'kubeProxyConfig'],
+]);
+
+/** What could not be read: unknown, never "nothing there". */
+const unread = z
+  .object({
+    part: z.enum(apiParts).optional(),
+    /** In words, such as "pods of namespace shop"; of one object, as "endpoints/auth-service". */
+    what: z.string(),
+    reason: z.string(),
+    /** The right that is missing, where the API server refused. */
+    forbidden: z
+      .object({
+        verb: z.string(),
+        resource: z.string(),
+        namespace: z.string(),
+        names: z.array(z.string()).optional(),
+      })
+      .optional(),
+  })
+  .transform(({ part, ...rest }) => ({ part: part ?? partOf(rest.what), ...rest }));
+
 export const clusterFactsSchema = z.object({
   /** What DesiredService does not hold of the Service itself. */
   service: z
@@ -213,21 +263,7 @@ export const clusterFactsSchema = z.object({
       ),
     })
     .optional(),
-  unread: z.array(
-    z.object({
-      what: z.string(),
-      reason: z.string(),
-      /** The right that is missing, where the API server refused. */
-      forbidden: z
-        .object({
-          verb: z.string(),
-          resource: z.string(),
-          namespace: z.string(),
-          names: z.array(z.string()).optional(),
-        })
-        .optional(),
-    }),
-  ),
+  unread: z.array(unread),
 });
 
 export type ClusterFacts = z.infer<typeof clusterFactsSchema>;

@@ -1,9 +1,10 @@
-import type { UnreadFacts } from '../../api/cluster-facts.ts';
+import type { ApiPart, UnreadFacts } from '../../api/cluster-facts.ts';
 import { kubectl, type Action } from '../../api/command.ts';
 import type { FindingKind } from '../checks/finding.ts';
 
 export const dataApiUnread: FindingKind = {
   id: 'DATA-API-UNREAD',
+  topic: 'data',
   severity: 'info',
   condition:
     'A part of what the API server tells around the Service could not be read: what is found from it is unknown.',
@@ -11,28 +12,23 @@ export const dataApiUnread: FindingKind = {
   source: 'this project: unknown is never shown as healthy',
   find: ({ cluster }) =>
     (cluster?.unread ?? []).map((unread) => ({
-      where: unread.what.includes(' ') ? 'cluster' : unread.what,
-      message: `The API server did not give ${unread.what}, so nothing is said of ${unknownOf(unread.what)}.`,
+      where: unread.part === 'endpoints' ? unread.what : 'cluster',
+      message: `The API server did not give ${unread.what}, so nothing is said of ${unknownOf[unread.part]}.`,
       evidence: [unread.reason],
       ...actionOf(unread),
     })),
 };
 
-/** By the first word of what was not read. */
-const unknownParts: ReadonlyMap<string, string> = new Map([
-  ['services', 'whose the external addresses are, and nothing was asked for there'],
-  ['pods', 'the pods: labels near a selector, readiness, restarts, ports, and endpoints without a pod'],
-  ['endpoints', 'the legacy Endpoints object'],
-  ['networkpolicies', 'NetworkPolicies that may refuse the clients'],
-  ['service', "the cluster's DNS Service"],
-  ['kube-proxy', 'the pods of kube-proxy'],
-  ['configmap', 'the configuration of kube-proxy'],
-]);
-
-function unknownOf(what: string): string {
-  if (what.startsWith('pods of kube-proxy')) return 'the pods of kube-proxy';
-  return unknownParts.get(/^[a-z-]+/.exec(what)?.[0] ?? '') ?? 'what depends on it';
-}
+const unknownOf: Readonly<Record<ApiPart, string>> = {
+  addressHolders: 'whose the external addresses are, and nothing was asked for there',
+  pods: 'the pods: labels near a selector, readiness, restarts, ports, and endpoints without a pod',
+  endpoints: 'the legacy Endpoints object',
+  networkPolicies: 'NetworkPolicies that may refuse the clients',
+  clusterDns: "the cluster's DNS Service",
+  kubeProxyPods: 'the pods of kube-proxy',
+  kubeProxyConfig: 'the configuration of kube-proxy',
+  other: 'what depends on it',
+};
 
 /** The rights to give, as kubectl takes them; the subject is the one that the API server named. */
 function actionOf({ forbidden, reason }: UnreadFacts): Action {

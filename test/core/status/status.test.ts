@@ -9,7 +9,7 @@ import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
 
 const recorded = parseBundle(readFileSync(new URL('../../fixtures/auth-service.svctrace', import.meta.url), 'utf8'));
 const slices = recorded.desired.endpointSlices.map(({ name }) => ({ name, bytes: 1000 }));
-const unread = { what: 'networkpolicies of namespace default', reason: 'forbidden' };
+const unread = { part: 'networkPolicies' as const, what: 'networkpolicies of namespace default', reason: 'forbidden' };
 
 function statusWith(cluster: ClusterFacts, extra: Partial<Bundle> = {}): ServiceTraceStatus {
   // By way of the file, so that a bundle holds all of it.

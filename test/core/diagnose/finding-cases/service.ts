@@ -496,6 +496,7 @@ export const serviceCases: readonly FindingCase[] = [
       cluster: cluster({
         unread: [
           {
+            part: 'addressHolders',
             what: 'services and pods of all namespaces',
             reason: 'services is forbidden: User "jo" cannot list it',
             forbidden: { verb: 'list', resource: 'services,pods', namespace: '' },
@@ -631,6 +632,7 @@ function withoutPods(): ReturnType<typeof cluster> {
     pods: undefined,
     unread: [
       {
+        part: 'pods',
         what: 'pods of namespace default',
         reason,
         forbidden: { verb: 'get,list', resource: 'pods', namespace: 'default' },
