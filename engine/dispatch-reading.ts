@@ -1,5 +1,7 @@
 /** When a probe lists the dispatch chain, which costs what the cluster has in Services, and when counts of references do. */
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { topicOf } from '../core/diagnose/catalogue.ts';
+import { ruleForeignUnknown } from '../core/diagnose/findings/rule-foreign-unknown.ts';
 import type { ServiceTraceSpec, ServiceTraceStatus } from '../core/api/service-trace.ts';
 
 type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
@@ -20,9 +22,13 @@ export function dispatchReading(
 ): Dispatch {
   if (mode !== 'Watch' || collected % everyCollection === 0) return 'Rules';
   return previous?.findings === undefined ||
-    previous.findings.some(
-      ({ id, severity }) => severity === 'error' || (/^(RULE|IPVS)-/.test(id) && id !== 'RULE-FOREIGN-UNKNOWN'),
-    )
+    previous.findings.some(({ id, severity }) => severity === 'error' || quotesRules(id))
     ? 'Rules'
     : 'References';
+}
+
+/** Of a finding that only another version knows, it may. */
+function quotesRules(id: string): boolean {
+  const topic = topicOf(id);
+  return topic === undefined || (topic === 'rules' && id !== ruleForeignUnknown.id);
 }

@@ -1,5 +1,7 @@
 /** What `kubectl svctrace dns` shows, from facts alone: the keys of its JSON, which others script against. */
 import { clientResolvConf } from '../../core/diagnose/checks/client-resolv-conf.ts';
+import { topicOf } from '../../core/diagnose/catalogue.ts';
+import { dataNodeMissing } from '../../core/diagnose/findings/data-node-missing.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
 import type { Facts } from '../../core/diagnose/checks/finding.ts';
 import {
@@ -98,7 +100,7 @@ export function dnsReport(facts: Facts, dnsService: ServiceTraceStatus | undefin
 }
 
 function dnsFindings(findings: readonly FindingStatus[]): FindingStatus[] {
-  return findings.filter(({ id }) => id.startsWith('DNS-') || id === 'DATA-NODE-MISSING');
+  return findings.filter(({ id }) => topicOf(id) === 'dns' || id === dataNodeMissing.id);
 }
 
 /**

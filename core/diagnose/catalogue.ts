@@ -1,5 +1,5 @@
 /** Every kind of finding, in the order in which they are decided and shown. */
-import type { FindingKind } from './checks/finding.ts';
+import type { FindingKind, Topic } from './checks/finding.ts';
 import { ctDrop } from './findings/ct-drop.ts';
 import { ctFull } from './findings/ct-full.ts';
 import { ctIpReused } from './findings/ct-ip-reused.ts';
@@ -261,3 +261,10 @@ export const catalogue: readonly FindingKind[] = [
   nodeOutlier,
   dataTruncated,
 ];
+
+const kindsById: ReadonlyMap<string, FindingKind> = new Map(catalogue.map((kind) => [kind.id, kind]));
+
+/** @returns undefined for a finding of another version that this one does not know */
+export function topicOf(id: string): Topic | undefined {
+  return kindsById.get(id)?.topic;
+}

@@ -1,16 +1,17 @@
 /** Asks every kind of finding of the catalogue for what it finds. */
 import type { FindingStatus } from '../api/service-trace.ts';
 import { catalogue } from './catalogue.ts';
-import type { Facts, FindingKind, Occurrence, Severity } from './checks/finding.ts';
+import type { Facts, FindingKind, Found, Occurrence, Severity } from './checks/finding.ts';
 import { dataTruncated } from './findings/data-truncated.ts';
 
 const rank: Readonly<Record<Severity, number>> = { error: 0, warning: 1, info: 2 };
 
 /** All findings, errors first; within a severity in the order of the catalogue, then of the nodes. */
 export function diagnose(facts: Facts): FindingStatus[] {
-  const found: FindingStatus[] = [];
-  for (const kind of catalogue) found.push(...kind.find(facts, found).map((occurrence) => findingOf(kind, occurrence)));
-  return inOrder(found);
+  const found: Found[] = [];
+  for (const kind of catalogue)
+    found.push(...kind.find(facts, found).map((occurrence) => ({ kind, finding: findingOf(kind, occurrence) })));
+  return inOrder(found.map(({ finding }) => finding));
 }
 
 /**
@@ -18,7 +19,7 @@ export function diagnose(facts: Facts): FindingStatus[] {
  * @param facts with what was cut
  */
 export function withCuts(found: readonly FindingStatus[], facts: Facts): FindingStatus[] {
-  return inOrder([...found, ...dataTruncated.find(facts, found).map((each) => findingOf(dataTruncated, each))]);
+  return inOrder([...found, ...dataTruncated.find(facts, []).map((each) => findingOf(dataTruncated, each))]);
 }
 
 export function findingOf(

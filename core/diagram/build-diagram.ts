@@ -11,6 +11,7 @@ import type {
   ProgramStatus,
   ServiceTraceStatus,
 } from '../api/service-trace.ts';
+import { topicOf } from '../diagnose/catalogue.ts';
 import { parseIptablesRule } from '../iptables/parse-rule.ts';
 import { percent } from '../explain/sentence.ts';
 import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
@@ -444,7 +445,7 @@ class Picture {
             (box) => box.layer === 'pod' && (box.title === name || (pods.size > 0 && box.id === `pod ${name}`)),
           )
         : undefined) ??
-      (id.startsWith('DNS-') ? this.#boxes.get('dns') : undefined) ??
+      (topicOf(id) === 'dns' ? this.#boxes.get('dns') : undefined) ??
       (group === undefined ? undefined : boxes.find((box) => box.group === group.id)) ??
       boxes.find(({ layer }) => layer === 'frontend') ??
       this.#boxes.get('dns');

@@ -23,6 +23,8 @@ it.each([
   ['Watch', 11, { findings: [finding] }, 'Rules'],
   ['Watch', 11, { findings: [{ ...finding, id: 'EPS-STALE' }] }, 'Rules'],
   ['Watch', 11, { findings: [{ ...finding, id: 'RULE-NODEPORT-TAKEN', severity: 'warning' }] }, 'Rules'],
+  ['Watch', 11, { findings: [{ ...finding, id: 'RULE-FOREIGN-UNKNOWN', severity: 'info' }] }, 'References'],
+  ['Watch', 11, { findings: [{ ...finding, id: 'OF-ANOTHER-VERSION', severity: 'info' }] }, 'Rules'],
   ['Watch', 11, { findings: [{ ...finding, id: 'SYS-RPFILTER', severity: 'info' }] }, 'References'],
 ] as const)('a trace of mode %s, collected %i times, with %j is read by %s', (mode, collected, previous, expected) => {
   expect(dispatchReading(mode, collected, previous as ServiceTraceStatus | undefined)).toBe(expected);

@@ -46,9 +46,31 @@ export interface Occurrence extends Action {
   readonly severity?: Severity;
 }
 
+/** What a kind of finding is about. */
+export type Topic =
+  | 'service'
+  | 'endpoints'
+  | 'pods'
+  | 'nodes'
+  | 'network-policies'
+  | 'dns'
+  | 'kube-proxy'
+  /** Rules of packets, of IPVS too. */
+  | 'rules'
+  | 'conntrack'
+  | 'kernel-settings'
+  | 'health-checks'
+  /** How long kube-proxy takes to write what it was told. */
+  | 'latency'
+  /** The active check. */
+  | 'connections'
+  /** What could not be read, or not shown. */
+  | 'data';
+
 /** One kind of finding: an entry of the catalogue. */
 export interface FindingKind {
   readonly id: string;
+  readonly topic: Topic;
   /** Of each occurrence that says no other. */
   readonly severity: Severity;
   /** What an occurrence may be instead, and when: half a sentence that begins with "where". */
@@ -60,7 +82,13 @@ export interface FindingKind {
   /** Where the knowledge comes from. */
   readonly source: string;
   /** @param found by the kinds before it in the catalogue, for one that only tells what they do not */
-  readonly find: (facts: Facts, found: readonly FindingStatus[]) => readonly Occurrence[];
+  readonly find: (facts: Facts, found: readonly Found[]) => readonly Occurrence[];
+}
+
+/** A finding, with its kind. */
+export interface Found {
+  readonly kind: FindingKind;
+  readonly finding: FindingStatus;
 }
 
 /** `info; error where clients are seen` */

@@ -8,6 +8,7 @@ const leastPackets = 10;
 
 export const ctDrop: FindingKind = {
   id: 'CT-DROP',
+  topic: 'conntrack',
   severity: 'warning',
   condition:
     'Between two readings, a node dropped at least 10 packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',

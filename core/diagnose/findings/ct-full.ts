@@ -6,6 +6,7 @@ const fullShare = 0.8;
 
 export const ctFull: FindingKind = {
   id: 'CT-FULL',
+  topic: 'conntrack',
   severity: 'warning',
   condition: "A node's conntrack table is more than 80 % full: when it is full, the kernel drops new connections.",
   source: 'kubernetes/kubernetes#18604, #71261; nf_conntrack-sysctl.rst',

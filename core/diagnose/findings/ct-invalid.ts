@@ -8,6 +8,7 @@ const leastPerSecond = 10;
 
 export const ctInvalid: FindingKind = {
   id: 'CT-INVALID',
+  topic: 'conntrack',
   severity: 'info',
   condition:
     "Between two readings, at least 100 packets, and 10 in a second, fitted no connection that the node's conntrack knows (conntrack -S: invalid).",

@@ -7,6 +7,7 @@ import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
 
 export const ctIpReused: FindingKind = {
   id: 'CT-IP-REUSED',
+  topic: 'conntrack',
   severity: 'error',
   condition:
     'Conntrack entries of the Service lead to an address that another pod has now: clients talk to the wrong program.',

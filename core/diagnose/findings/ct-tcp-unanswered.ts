@@ -13,6 +13,7 @@ const silentSeconds = 3;
 
 export const ctTcpUnanswered: FindingKind = {
   id: 'CT-TCP-UNANSWERED',
+  topic: 'conntrack',
   severity: 'warning',
   condition:
     "A node's conntrack holds TCP connections of the Service that a serving endpoint did not answer for 3 s after their last SYN (SYN_SENT, UNREPLIED), or that were reset before they were connections (CLOSE without ASSURED).",

@@ -7,6 +7,7 @@ import { deleteFlow, flowDeletion, flowText, serviceFlows } from '../checks/serv
 
 export const ctUdpNoEp: FindingKind = {
   id: 'CT-UDP-NOEP',
+  topic: 'conntrack',
   severity: 'warning',
   condition:
     'The Service has no serving endpoint, and UDP conntrack entries still lead to an address: clients get no refusal, and keep sending there.',

@@ -7,6 +7,7 @@ import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
 
 export const ctUdpStale: FindingKind = {
   id: 'CT-UDP-STALE',
+  topic: 'conntrack',
   severity: 'error',
   condition:
     'UDP conntrack entries of the Service lead to an address that is no serving endpoint: the client keeps sending there.',

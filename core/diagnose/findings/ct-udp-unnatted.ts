@@ -6,6 +6,7 @@ import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
 
 export const ctUdpUnnatted: FindingKind = {
   id: 'CT-UDP-UNNATTED',
+  topic: 'conntrack',
   severity: 'error',
   condition:
     'UDP conntrack entries keep the address of the Service itself: they were made while no rule led to an endpoint, and as long as the client sends, no rule is asked again.',

@@ -2,6 +2,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataLimited: FindingKind = {
   id: 'DATA-LIMITED',
+  topic: 'data',
   severity: 'info',
   condition:
     "The trace asks for more of conntrack than the operator's setting TRACE_CONNTRACK_LIMIT lets traces show: it got as much as that.",

@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataNodeMissing: FindingKind = {
   id: 'DATA-NODE-MISSING',
+  topic: 'data',
   severity: 'warning',
   condition: 'A chosen node did not answer: what it does with the Service is unknown.',
   source: 'this project: unknown is never shown as healthy',

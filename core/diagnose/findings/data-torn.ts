@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataTorn: FindingKind = {
   id: 'DATA-TORN',
+  topic: 'data',
   severity: 'info',
   condition:
     'EndpointSlices of the Service changed while its nodes were asked: rules that differ may be older or newer than what they are compared with, so no difference is reported.',

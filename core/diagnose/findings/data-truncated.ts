@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataTruncated: FindingKind = {
   id: 'DATA-TRUNCATED',
+  topic: 'data',
   severity: 'info',
   condition: 'The status is larger than one object may be, so parts were cut: what is not shown is not absent.',
   source: 'this project: one object stays below 512 KiB',

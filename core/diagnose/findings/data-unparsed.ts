@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataUnparsed: FindingKind = {
   id: 'DATA-UNPARSED',
+  topic: 'data',
   severity: 'warning',
   condition:
     "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",

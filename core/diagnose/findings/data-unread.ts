@@ -2,6 +2,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dataUnread: FindingKind = {
   id: 'DATA-UNREAD',
+  topic: 'data',
   severity: 'warning',
   condition:
     'A node answered, but a part of its kernel or kube-proxy could not be read, so what depends on it is unknown.',

@@ -10,6 +10,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsDown: FindingKind = {
   id: 'DNS-DOWN',
+  topic: 'dns',
   severity: 'error',
   condition:
     "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",

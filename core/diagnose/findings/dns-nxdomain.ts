@@ -6,6 +6,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsNxdomain: FindingKind = {
   id: 'DNS-NXDOMAIN',
+  topic: 'dns',
   severity: 'error',
   condition:
     "The cluster's DNS says that a name of the Service does not exist, or has no record of a family that it should have.",

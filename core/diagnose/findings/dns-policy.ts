@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsPolicy: FindingKind = {
   id: 'DNS-POLICY',
+  topic: 'dns',
   severity: 'warning',
   condition:
     "The client's dnsPolicy (Default, or ClusterFirst in its node's network) gives it the node's DNS, which does not know the names of Services.",

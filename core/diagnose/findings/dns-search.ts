@@ -6,6 +6,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsSearch: FindingKind = {
   id: 'DNS-SEARCH',
+  topic: 'dns',
   severity: 'error',
   condition:
     "The client's resolv.conf does not name the cluster's DNS as a server, or none of its search domains makes the Service's full name of its short one.",

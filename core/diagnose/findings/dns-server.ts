@@ -7,6 +7,7 @@ import type { Facts, FindingKind } from '../checks/finding.ts';
 
 export const dnsServer: FindingKind = {
   id: 'DNS-SERVER',
+  topic: 'dns',
   severity: 'warning',
   condition:
     "One server of the cluster's DNS does not answer, or answers otherwise than the others: every so often a client is sent to it.",

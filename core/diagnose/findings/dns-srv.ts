@@ -5,6 +5,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsSrv: FindingKind = {
   id: 'DNS-SRV',
+  topic: 'dns',
   severity: 'warning',
   condition: "The cluster's DNS has no SRV record of a named port of the Service, or one with another port or target.",
   notReported:

@@ -5,6 +5,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsWrongIp: FindingKind = {
   id: 'DNS-WRONG-IP',
+  topic: 'dns',
   severity: 'error',
   condition:
     "The cluster's DNS answers a name of the Service with other addresses than its cluster IPs (headless: its ready endpoints; ExternalName: its alias).",

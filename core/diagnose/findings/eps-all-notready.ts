@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const epsAllNotReady: FindingKind = {
   id: 'EPS-ALL-NOTREADY',
+  topic: 'endpoints',
   severity: 'error',
   condition: 'The Service has endpoints, but none is ready, and none still serves while it terminates.',
   source: 'Debug Services, "Does the Service have any EndpointSlices?"',

@@ -7,6 +7,7 @@ import { duplicateEndpoints } from '../checks/pod-endpoints.ts';
 
 export const epsDuplicate: FindingKind = {
   id: 'EPS-DUPLICATE',
+  topic: 'endpoints',
   severity: 'warning',
   condition: 'One address and port is an endpoint more than once: in two EndpointSlices, or for two pods.',
   notReported:

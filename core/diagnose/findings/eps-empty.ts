@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const epsEmpty: FindingKind = {
   id: 'EPS-EMPTY',
+  topic: 'endpoints',
   severity: 'error',
   condition: 'The Service has no endpoint at all.',
   notReported: 'ExternalName Services, which have none.',

@@ -7,6 +7,7 @@ import { listed } from '../checks/listed.ts';
 
 export const epsHintsPartial: FindingKind = {
   id: 'EPS-HINTS-PARTIAL',
+  topic: 'endpoints',
   severity: 'warning',
   condition:
     'Some ready endpoints have a topology hint and others have none: kube-proxy then follows none of them, and traffic crosses zones.',

@@ -6,6 +6,7 @@ import { namesText } from '../checks/listed.ts';
 
 export const epsHintsZoneEmpty: FindingKind = {
   id: 'EPS-HINTS-ZONE-EMPTY',
+  topic: 'endpoints',
   severity: 'info',
   condition: "Every ready endpoint has a topology hint and none is for a node's zone: that node sends to all zones.",
   notReported:

@@ -7,6 +7,7 @@ import { listed } from '../checks/listed.ts';
 
 export const epsLegacyDiffers: FindingKind = {
   id: 'EPS-LEGACY-DIFFERS',
+  topic: 'endpoints',
   severity: 'warning',
   condition:
     'The legacy Endpoints object has other ready addresses than the EndpointSlices: who still reads it goes elsewhere than kube-proxy.',

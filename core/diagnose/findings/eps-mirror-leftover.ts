@@ -4,6 +4,7 @@ import { leftoverMirrors } from '../checks/pod-endpoints.ts';
 
 export const epsMirrorLeftover: FindingKind = {
   id: 'EPS-MIRROR-LEFTOVER',
+  topic: 'endpoints',
   severity: 'warning',
   condition:
     "An EndpointSlice that was mirrored from an Endpoints object is left beside the Service's selector, so packets go to its addresses too.",

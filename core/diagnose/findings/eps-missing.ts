@@ -8,6 +8,7 @@ import { selectorText, whereOf } from '../checks/selected-pods.ts';
 
 export const epsMissing: FindingKind = {
   id: 'EPS-MISSING',
+  topic: 'endpoints',
   severity: 'error',
   condition: 'A ready pod that the selector matches is in no EndpointSlice of the Service, so it gets no traffic.',
   notReported:

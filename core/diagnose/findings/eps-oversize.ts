@@ -5,6 +5,7 @@ import { legacyComparison } from '../checks/legacy-endpoints.ts';
 
 export const epsOversize: FindingKind = {
   id: 'EPS-OVERSIZE',
+  topic: 'endpoints',
   severity: 'info',
   condition:
     'The legacy Endpoints object holds 1,000 addresses at most and leaves out the rest: who still reads it sees a part of the endpoints.',

@@ -5,6 +5,7 @@ import { listed } from '../checks/listed.ts';
 
 export const epsPublishNotReady: FindingKind = {
   id: 'EPS-PUBLISH-NOTREADY',
+  topic: 'endpoints',
   severity: 'info',
   condition: 'publishNotReadyAddresses makes endpoints ready whose pods are not, so clients are sent there.',
   notReported: 'Where all pods serve.',

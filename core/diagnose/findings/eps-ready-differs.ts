@@ -6,6 +6,7 @@ import { readyDifferences } from '../checks/pod-endpoints.ts';
 
 export const epsReadyDiffers: FindingKind = {
   id: 'EPS-READY-DIFFERS',
+  topic: 'endpoints',
   severity: 'error',
   condition: 'An endpoint is ready and its pod is not, or the pod is ready and its endpoint is not.',
   notReported:

@@ -6,6 +6,7 @@ import { sliceController, staleEndpoints } from '../checks/pod-endpoints.ts';
 
 export const epsStale: FindingKind = {
   id: 'EPS-STALE',
+  topic: 'endpoints',
   severity: 'error',
   condition:
     'An EndpointSlice sends packets to a pod that is gone, has ended, has another address, or is another pod of the same name (its uid differs).',

@@ -4,6 +4,7 @@ import { plural } from '../../lib/plural.ts';
 
 export const epsTerminatingOnly: FindingKind = {
   id: 'EPS-TERMINATING-ONLY',
+  topic: 'endpoints',
   severity: 'warning',
   condition: 'No endpoint is ready; kube-proxy falls back to endpoints that terminate and still serve.',
   source: 'KEP-1669 proxy terminating endpoints; pkg/proxy/topology.go CategorizeEndpoints',

@@ -6,6 +6,7 @@ import { isSyncing } from '../checks/frontend-drift.ts';
 
 export const hcnp: FindingKind = {
   id: 'HCNP',
+  topic: 'health-checks',
   severity: 'error',
   condition:
     "A node's healthCheckNodePort says 200 without a ready endpoint on the node, another status with one, or does not answer although kube-proxy does: a load balancer sends packets where they are dropped, or none where they are served.",

@@ -8,6 +8,7 @@ import { plural } from '../../lib/plural.ts';
 
 export const ipvsLinger: FindingKind = {
   id: 'IPVS-LINGER',
+  topic: 'rules',
   severity: 'info',
   condition: 'A real server of weight 0 that is no desired endpoint still has connections: it drains.',
   notReported: 'Those without connections, which kube-proxy removes within a minute.',

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsNoVip: FindingKind = {
   id: 'IPVS-NO-VIP',
+  topic: 'rules',
   severity: 'error',
   condition:
     'A node in IPVS mode has a virtual server for an address of the Service, and does not have the address itself (kube-ipvs0): its packets are routed on, and never come to IPVS.',

@@ -6,6 +6,7 @@ const setting = 'net/ipv4/vs/conn_reuse_mode';
 
 export const ipvsReuse: FindingKind = {
   id: 'IPVS-REUSE',
+  topic: 'rules',
   severity: 'warning',
   condition:
     'A node in IPVS mode treats a source port that a client uses again in a way that harms: before Linux 5.9, conn_reuse_mode other than 0 makes such a connection wait a second; since then, 0 sends it to the real server of the former one, even where that drains.',

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsRsMissing: FindingKind = {
   id: 'IPVS-RS-MISSING',
+  topic: 'rules',
   severity: 'error',
   condition: 'A virtual server of a node lacks a real server for a desired endpoint.',
   notReported: 'Real servers of weight 0 (IPVS-W0); within 10 s and minSyncPeriod of a change of the EndpointSlices.',

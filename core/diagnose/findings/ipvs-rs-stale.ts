@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsRsStale: FindingKind = {
   id: 'IPVS-RS-STALE',
+  topic: 'rules',
   severity: 'error',
   condition: 'A virtual server of a node sends new connections to a real server that is no desired endpoint.',
   notReported:

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsVsMissing: FindingKind = {
   id: 'IPVS-VS-MISSING',
+  topic: 'rules',
   severity: 'error',
   condition: 'A node in IPVS mode has no virtual server for a frontend of the Service.',
   notReported: 'Within 10 s and minSyncPeriod of a change of the EndpointSlices; Services that kube-proxy leaves out.',

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ipvsW0: FindingKind = {
   id: 'IPVS-W0',
+  topic: 'rules',
   severity: 'error',
   condition: 'The real server of a desired endpoint has weight 0, so that it gets no new connection.',
   notReported: 'Endpoints that are no longer desired, which drain so; within 10 s and minSyncPeriod of a change.',

@@ -5,6 +5,7 @@ import { kubeProxyConfigOf } from '../checks/kube-proxy-config-of.ts';
 
 export const kpAbsent: FindingKind = {
   id: 'KP-ABSENT',
+  topic: 'kube-proxy',
   severity: 'error',
   condition:
     'Nobody listens on 127.0.0.1:10249 and 127.0.0.1:10256 of a node: kube-proxy does not run there, and the rules stay as they are.',

@@ -4,6 +4,7 @@ import { onNodesAlike } from '../checks/on-nodes-alike.ts';
 
 export const kpDetectLocalNone: FindingKind = {
   id: 'KP-DETECTLOCAL-NONE',
+  topic: 'kube-proxy',
   severity: 'info',
   condition:
     "detectLocalMode is ClusterCIDR and clusterCIDR is empty: kube-proxy masquerades no packet for coming from outside of the pods' network.",

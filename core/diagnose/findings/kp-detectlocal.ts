@@ -8,6 +8,7 @@ import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts
 
 export const kpDetectLocal: FindingKind = {
   id: 'KP-DETECTLOCAL',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     "kube-proxy tells pods' packets from others by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",

@@ -10,6 +10,7 @@ const leastPerMinute = 1;
 
 export const kpFullRestores: FindingKind = {
   id: 'KP-FULL-RESTORES',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings.',

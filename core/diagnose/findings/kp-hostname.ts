@@ -2,6 +2,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpHostname: FindingKind = {
   id: 'KP-HOSTNAME',
+  topic: 'kube-proxy',
   severity: 'error',
   condition:
     "kube-proxy's hostnameOverride is another name than its node's: it takes no endpoint for local, so that the policy Local drops everything.",

@@ -4,6 +4,7 @@ import { onNodesAlike } from '../checks/on-nodes-alike.ts';
 
 export const kpMasqAll: FindingKind = {
   id: 'KP-MASQALL',
+  topic: 'kube-proxy',
   severity: 'info',
   condition: "kube-proxy's masqueradeAll is on: pods see every client of a ClusterIP under the node's address.",
   source: 'pkg/proxy/apis/config/types.go masqueradeAll',

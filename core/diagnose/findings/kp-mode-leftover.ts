@@ -3,6 +3,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpModeLeftover: FindingKind = {
   id: 'KP-MODE-LEFTOVER',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     'A node still has rules for the Service of another proxy mode than the one that its kube-proxy runs in: nobody renews them, and they act on packets all the same.',

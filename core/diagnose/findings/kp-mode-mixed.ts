@@ -6,6 +6,7 @@ import { configMapName, kubeProxyConfigMap } from '../checks/kube-proxy-config-o
 
 export const kpModeMixed: FindingKind = {
   id: 'KP-MODE-MIXED',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     "A node's kube-proxy runs in another mode than kube-proxy's ConfigMap in kube-system says: it was not restarted since that was changed, or it fell back.",

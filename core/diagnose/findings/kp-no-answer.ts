@@ -3,6 +3,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpNoAnswer: FindingKind = {
   id: 'KP-NO-ANSWER',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     'The ports 10249 and 10256 of a node are open, and nobody answers on any of them in time: kube-proxy is stopped, or hangs.',

@@ -5,6 +5,7 @@ import { kubeProxyConfigOf, sourceText } from '../checks/kube-proxy-config-of.ts
 
 export const kpNodePortAddr: FindingKind = {
   id: 'KP-NODEPORT-ADDR',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     "The Service has a node port, and kube-proxy's nodePortAddresses leaves out an InternalIP of the node: nobody serves the port there.",

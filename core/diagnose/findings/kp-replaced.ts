@@ -4,6 +4,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const kpReplaced: FindingKind = {
   id: 'KP-REPLACED',
+  topic: 'kube-proxy',
   severity: 'info',
   condition:
     'Kube-proxy is silent on a node, it has no rules there, and the node has the interfaces of a CNI that serves Services itself: what the node does with the Service is unknown here, and no rule is missing.',

@@ -7,6 +7,7 @@ import { lateWrite } from '../checks/late-write.ts';
 
 export const kpRestoreFail: FindingKind = {
   id: 'KP-RESTORE-FAIL',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     "kube-proxy's writes fail (iptables-restore, or a transaction of nft): one did between two readings, or one did since it started and what it was asked to write is late (KP-SYNC-STALE).",

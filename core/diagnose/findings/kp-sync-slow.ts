@@ -10,6 +10,7 @@ const leastSyncs = 10;
 
 export const kpSyncSlow: FindingKind = {
   id: 'KP-SYNC-SLOW',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     'kube-proxy took more than 1 s on average for the writes since it started, of which there were at least 10; or minSyncPeriod is more than 1 s, which makes it wait for each change.',

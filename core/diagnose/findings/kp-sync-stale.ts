@@ -5,6 +5,7 @@ import { lateWrite } from '../checks/late-write.ts';
 
 export const kpSyncStale: FindingKind = {
   id: 'KP-SYNC-STALE',
+  topic: 'kube-proxy',
   severity: 'warning',
   condition:
     'kube-proxy was asked to write its rules more than 10 s (and two minSyncPeriods) ago, and has not: it fails, or hangs.',

@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const kpUnhealthy: FindingKind = {
   id: 'KP-UNHEALTHY',
+  topic: 'kube-proxy',
   severity: 'error',
   condition: 'kube-proxy answers 127.0.0.1:10256/livez (healthz where it has no livez) with another status than 200.',
   notReported:

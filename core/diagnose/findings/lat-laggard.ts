@@ -11,6 +11,7 @@ const leastSeconds = 2;
 
 export const latLaggard: FindingKind = {
   id: 'LAT-LAGGARD',
+  topic: 'latency',
   severity: 'warning',
   condition:
     'A node takes at least three times as long as the median of the nodes, and 2 s more, until half of its changes are in its rules.',

@@ -11,6 +11,7 @@ const clockMilliseconds = 2000;
 
 export const latNever: FindingKind = {
   id: 'LAT-NEVER',
+  topic: 'latency',
   severity: 'error',
   condition:
     "A node's rules differ from the EndpointSlices, and its kube-proxy has not written any since they changed, and does not know that it should: it does not hear of changes.",

@@ -9,6 +9,7 @@ const leastChanges = 20;
 
 export const latSlow: FindingKind = {
   id: 'LAT-SLOW',
+  topic: 'latency',
   severity: 'warning',
   condition:
     'On a node, half of all changes since kube-proxy started took more than 5 s from the Service or pod to the rules, by its own measure.',

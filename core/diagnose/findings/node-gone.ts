@@ -8,6 +8,7 @@ const graceMilliseconds = 60_000;
 
 export const nodeGone: FindingKind = {
   id: 'NODE-GONE',
+  topic: 'nodes',
   severity: 'error',
   condition:
     'Endpoints that get packets are on a node whose Node object is gone: kube-proxy there ended with it, and nobody renews what it wrote.',

@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const nodeNotReady: FindingKind = {
   id: 'NODE-NOTREADY',
+  topic: 'nodes',
   severity: 'warning',
   condition: 'A node that was asked, or that has endpoints of the Service, is not ready.',
   notReported: 'Other nodes; nodes that are only cordoned.',

@@ -1,13 +1,15 @@
 import { kubeProxyOutliers, nodeOutliers } from '../checks/compare-nodes.ts';
 import { alsoLook } from '../../api/command.ts';
 import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
-import { onNode, type FindingKind } from '../checks/finding.ts';
+import { onNode, type FindingKind, type Topic } from '../checks/finding.ts';
+import { dataUnparsed } from './data-unparsed.ts';
 
-/** Kinds that say what is wrong with a node's rules, or why it is not known. */
-const explaining = /^(?:RULE|IPVS|KP|LAT)-|^DATA-UNPARSED$/;
+/** Topics of what is wrong with a node's rules; why it is not known says DATA-UNPARSED. */
+const explaining: ReadonlySet<Topic> = new Set(['rules', 'kube-proxy', 'latency']);
 
 export const nodeOutlier: FindingKind = {
   id: 'NODE-OUTLIER',
+  topic: 'nodes',
   severity: 'warning',
   condition:
     'A node does something else with the Service than most of at least two other nodes: it sends packets elsewhere, gives them another source address, or schedules otherwise (IPVS); and no other finding of its rules or its kube-proxy says so.',
@@ -16,7 +18,9 @@ export const nodeOutlier: FindingKind = {
   source: 'this project: node compared with node; kubernetes/kubernetes#28674, #70493',
   find: ({ desired, nodes, cluster }, found) => {
     const explained = new Set(
-      found.flatMap(({ id, node }) => (node !== undefined && explaining.test(id) ? [node] : [])),
+      found.flatMap(({ kind, finding: { node } }) =>
+        node !== undefined && (explaining.has(kind.topic) || kind === dataUnparsed) ? [node] : [],
+      ),
     );
     const settings = new Map(kubeProxyOutliers(nodes, cluster).map(({ node, differences }) => [node, differences]));
     return nodeOutliers(desired, nodes, cluster)

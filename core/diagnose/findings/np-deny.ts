@@ -6,6 +6,7 @@ import { servicePortText } from '../checks/target-port.ts';
 
 export const npDeny: FindingKind = {
   id: 'NP-DENY',
+  topic: 'network-policies',
   severity: 'error',
   condition:
     'NetworkPolicies isolate pods of the Service and no rule of theirs has the target port; with spec.from: no rule lets in exactly that client.',

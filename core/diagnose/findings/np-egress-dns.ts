@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const npEgressDns: FindingKind = {
   id: 'NP-EGRESS-DNS',
+  topic: 'network-policies',
   severity: 'error',
   condition:
     'NetworkPolicies isolate the egress of the pod of spec.from and no rule of theirs has port 53/UDP, so it cannot ask the DNS for the name of the Service.',

@@ -6,6 +6,7 @@ import { servicePortText } from '../checks/target-port.ts';
 
 export const npEgress: FindingKind = {
   id: 'NP-EGRESS',
+  topic: 'network-policies',
   severity: 'error',
   condition:
     "NetworkPolicies isolate the egress of the pod of spec.from, and no rule of theirs lets it reach the Service's pods.",

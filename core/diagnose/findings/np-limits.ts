@@ -6,6 +6,7 @@ import { servicePortText } from '../checks/target-port.ts';
 
 export const npLimits: FindingKind = {
   id: 'NP-LIMITS',
+  topic: 'network-policies',
   severity: 'info',
   condition:
     'NetworkPolicies let only some clients connect to the Service; with spec.from: whether that client is one of them is not known from here.',

@@ -7,6 +7,7 @@ import { livePods, whereOf } from '../checks/selected-pods.ts';
 
 export const podNoDrain: FindingKind = {
   id: 'POD-NO-DRAIN',
+  topic: 'pods',
   severity: 'info',
   condition:
     'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',

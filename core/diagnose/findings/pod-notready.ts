@@ -40,6 +40,7 @@ function isStarting(pod: PodFacts, now: string): boolean {
 
 export const podNotReady: FindingKind = {
   id: 'POD-NOTREADY',
+  topic: 'pods',
   severity: 'warning',
   condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
   notReported:

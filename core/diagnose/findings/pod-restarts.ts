@@ -7,6 +7,7 @@ import { livePods, whereOf } from '../checks/selected-pods.ts';
 
 export const podRestarts: FindingKind = {
   id: 'POD-RESTARTS',
+  topic: 'pods',
   severity: 'warning',
   condition:
     'A container of a pod of the Service ended in the last hour and was started again, or waits in CrashLoopBackOff.',

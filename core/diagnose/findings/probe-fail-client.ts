@@ -13,6 +13,7 @@ import { namesText } from '../checks/listed.ts';
 
 export const probeFailClient: FindingKind = {
   id: 'PROBE-FAIL-CLIENT',
+  topic: 'connections',
   severity: 'error',
   condition:
     "By the active check from within a pod (--connect --from POD), the pod does not reach a frontend though it reaches the endpoints behind it, or an endpoint that a node reaches: the fault is in what pods' packets meet, PREROUTING and FORWARD on the pod's node, or a NetworkPolicy.",

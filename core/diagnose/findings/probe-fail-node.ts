@@ -5,6 +5,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailNode: FindingKind = {
   id: 'PROBE-FAIL-NODE',
+  topic: 'connections',
   severity: 'error',
   condition:
     'By the active check (--connect), one node is at fault: it does not reach endpoints that other nodes reach, or no node but itself reaches its endpoints.',

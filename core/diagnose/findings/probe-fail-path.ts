@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailPath: FindingKind = {
   id: 'PROBE-FAIL-PATH',
+  topic: 'connections',
   severity: 'error',
   condition:
     'By the active check (--connect), one node does not reach an endpoint of another node, and too few nodes tried to tell whether the pod, its node or the node that asked is at fault.',

@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const probeFailPod: FindingKind = {
   id: 'PROBE-FAIL-POD',
+  topic: 'connections',
   severity: 'error',
   condition:
     'The active check (--connect) reached a ready endpoint from no node that tried it, its own node or several others, and was not just refused: the pod or its network is at fault.',

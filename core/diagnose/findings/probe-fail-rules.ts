@@ -9,6 +9,7 @@ import { isSyncing } from '../checks/frontend-drift.ts';
 
 export const probeFailRules: FindingKind = {
   id: 'PROBE-FAIL-RULES',
+  topic: 'connections',
   severity: 'error',
   condition:
     'The active check (--connect) reached every endpoint that it tried behind a frontend from a node, but not the frontend itself: the fault is between, in the rules.',

@@ -2,6 +2,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const probeRefused: FindingKind = {
   id: 'PROBE-REFUSED',
+  topic: 'connections',
   severity: 'info',
   condition:
     'The active check (--connect) made no connection, because the Service has no ready endpoint, or an address in the EndpointSlices is none of a running pod of the namespace: whoever may write an EndpointSlice must not choose where nodes connect.',

@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleAffinity: FindingKind = {
   id: 'RULE-AFFINITY',
+  topic: 'rules',
   severity: 'error',
   condition:
     "The Service has sessionAffinity ClientIP and a node's rules do not keep its clients with their endpoints for as long as it asks; or the rules do so for a Service that has none.",

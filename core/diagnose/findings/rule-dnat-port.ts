@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleDnatPort: FindingKind = {
   id: 'RULE-DNAT-PORT',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A node's rules send packets of a frontend to the right endpoint, but to another port than the EndpointSlice has.",

@@ -5,6 +5,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleEpDup: FindingKind = {
   id: 'RULE-EP-DUP',
+  topic: 'rules',
   severity: 'warning',
   condition:
     "A node's rules for a frontend name the same endpoint more than once, so that it gets more than its share.",

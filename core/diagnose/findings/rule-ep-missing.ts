@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleEpMissing: FindingKind = {
   id: 'RULE-EP-MISSING',
+  topic: 'rules',
   severity: 'error',
   condition: "A node's rules for a frontend send packets to some of the desired endpoints, and to this one not.",
   notReported:

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleEpStale: FindingKind = {
   id: 'RULE-EP-STALE',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A node's rules send packets to an address that is no desired endpoint: gone, not ready, or never of this Service.",

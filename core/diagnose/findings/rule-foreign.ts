@@ -5,6 +5,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleForeign: FindingKind = {
   id: 'RULE-FOREIGN',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A rule of another program (iptables, or a table of nftables), or a policy DROP, stops packets of the Service that kube-proxy's rules send to an endpoint, or their answers, sends them elsewhere, keeps them from kube-proxy's rules or from being masqueraded, or the answers from conntrack. Packets and answers are walked on the node that the client asks, and on the endpoint's own.",

@@ -4,6 +4,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const ruleLegacyNft: FindingKind = {
   id: 'RULE-LEGACY+NFT',
+  topic: 'rules',
   severity: 'warning',
   condition:
     "Both backends of iptables hold kube-proxy's rules (KUBE-SERVICES in nat) on one node: the kernel runs both, and kube-proxy keeps one of them up to date.",

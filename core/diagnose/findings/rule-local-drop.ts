@@ -16,6 +16,7 @@ interface Dropping {
 
 export const ruleLocalDrop: FindingKind = {
   id: 'RULE-LOCAL-DROP',
+  topic: 'rules',
   severity: 'info',
   otherSeverities: {
     warning: 'where it is the internalTrafficPolicy: pods do not choose the node that they send from',

@@ -35,6 +35,7 @@ const targetsByPlace = oncePer(
 
 export const ruleNoHairpinMasq: FindingKind = {
   id: 'RULE-NO-HAIRPIN-MASQ',
+  topic: 'rules',
   severity: 'warning',
   condition:
     'Packets of an endpoint to the Service that come back to itself keep its address as their source: the endpoint answers itself directly, and the connection hangs.',

@@ -5,6 +5,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNoJump: FindingKind = {
   id: 'RULE-NO-JUMP',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A node's nat table does not lead packets to kube-proxy's rules (PREROUTING and OUTPUT to KUBE-SERVICES; nat-prerouting and nat-output to services): no Service works there.",

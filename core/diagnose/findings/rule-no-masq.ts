@@ -9,6 +9,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNoMasq: FindingKind = {
   id: 'RULE-NO-MASQ',
+  topic: 'rules',
   severity: 'error',
   condition:
     'Packets that need another source address do not get one: the rules do not mark them, or what masquerades marked packets (KUBE-POSTROUTING, the chain masquerading) is gone or asks for another mark. Replies then miss the node, and connections hang.',

@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNoReject: FindingKind = {
   id: 'RULE-NO-REJECT',
+  topic: 'rules',
   severity: 'warning',
   condition:
     'There is no endpoint for a frontend on a node, and no rule refuses or drops its packets: clients wait for a time-out, or reach something else.',

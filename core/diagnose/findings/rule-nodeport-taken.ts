@@ -3,6 +3,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const ruleNodePortTaken: FindingKind = {
   id: 'RULE-NODEPORT-TAKEN',
+  topic: 'rules',
   severity: 'warning',
   condition:
     "A program of the node listens on one of the Service's node ports, on an address that others reach: kube-proxy's rules take its packets away from it, or where they are missing, it answers in the Service's place.",

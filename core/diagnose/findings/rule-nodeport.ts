@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleNodeport: FindingKind = {
   id: 'RULE-NODEPORT',
+  topic: 'rules',
   severity: 'error',
   condition:
     'A node has no rule for a NodePort of the Service (KUBE-NODEPORTS, or the map service-nodeports), or none that leads there.',

@@ -4,6 +4,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleOrder: FindingKind = {
   id: 'RULE-ORDER',
+  topic: 'rules',
   severity: 'error',
   condition:
     'Rules of a chain of the Service, or of the chain that masquerades, stand in another order than kube-proxy writes them, so that shares change or a rule is never met.',

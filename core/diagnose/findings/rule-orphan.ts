@@ -4,6 +4,7 @@ import { unreferencedChains } from '../checks/unreferenced-chains.ts';
 
 export const ruleOrphan: FindingKind = {
   id: 'RULE-ORPHAN',
+  topic: 'rules',
   severity: 'info',
   condition:
     'A node holds chains of the Service that no rule leads to: they do nothing, and kube-proxy has not removed them.',

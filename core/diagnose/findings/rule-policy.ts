@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const rulePolicy: FindingKind = {
   id: 'RULE-POLICY',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A node's rules follow another traffic policy than the Service asks for: they use endpoints of other nodes under Local, give up the client's address there, or keep to their own under Cluster.",

@@ -10,6 +10,7 @@ const tolerance = 1e-3;
 
 export const ruleProb: FindingKind = {
   id: 'RULE-PROB',
+  topic: 'rules',
   severity: 'warning',
   condition:
     'The rules of a node for a frontend lead to the right endpoints, but not to each of n with probability 1/n: somebody has changed the probabilities.',

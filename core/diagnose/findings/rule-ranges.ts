@@ -5,6 +5,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleRanges: FindingKind = {
   id: 'RULE-RANGES',
+  topic: 'rules',
   severity: 'error',
   condition:
     "A node's rules let other clients come to a load balancer IP than the Service's loadBalancerSourceRanges do.",

@@ -7,6 +7,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleRejectLive: FindingKind = {
   id: 'RULE-REJECT-LIVE',
+  topic: 'rules',
   severity: 'error',
   condition: 'A node rejects or drops packets to a frontend although the EndpointSlices have endpoints for it.',
   notReported:

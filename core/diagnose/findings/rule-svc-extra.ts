@@ -6,6 +6,7 @@ import { dispatchEntries, isFrontendOf } from '../checks/dispatch-entries.ts';
 
 export const ruleSvcExtra: FindingKind = {
   id: 'RULE-SVC-EXTRA',
+  topic: 'rules',
   severity: 'warning',
   condition:
     'A node has rules for an address or port that the Service does not have: of a port, node port, external IP or load balancer IP that it had before, or that somebody has added.',

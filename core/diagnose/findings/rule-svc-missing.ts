@@ -6,6 +6,7 @@ import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleSvcMissing: FindingKind = {
   id: 'RULE-SVC-MISSING',
+  topic: 'rules',
   severity: 'error',
   condition:
     'A node has no rule for a frontend of the Service, or none that leads on: packets to it leave the node unchanged, or go nowhere.',

@@ -14,6 +14,7 @@ const setting = 'net/ipv4/vs/expire_quiescent_template';
 
 export const svcAffinityStuck: FindingKind = {
   id: 'SVC-AFFINITY-STUCK',
+  topic: 'service',
   severity: 'error',
   condition:
     'The Service has sessionAffinity ClientIP, and clients that were there before are kept with an endpoint that is none any more: a rule still sends them there, though no new client, or (IPVS) expire_quiescent_template is 0 while a real server drains.',

@@ -6,6 +6,7 @@ import { listed } from '../checks/listed.ts';
 
 export const svcExternalIpMany: FindingKind = {
   id: 'SVC-EXTERNAL-IP-MANY',
+  topic: 'service',
   severity: 'info',
   condition: `The Service has more than ${String(maxExternalAddresses)} external addresses: nodes are asked for the first of them.`,
   source: 'this project: what one Service costs a node is bounded',

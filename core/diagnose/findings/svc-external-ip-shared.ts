@@ -3,6 +3,7 @@ import { externalAddressesOfUse } from '../checks/external-address-use.ts';
 
 export const svcExternalIpShared: FindingKind = {
   id: 'SVC-EXTERNAL-IP-SHARED',
+  topic: 'service',
   severity: 'info',
   condition:
     "Other Services have an external address of this one too, on other ports, or it is a load balancer's and a node's: conntrack entries do not say whose they are, so that none to this address is shown.",

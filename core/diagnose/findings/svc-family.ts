@@ -8,6 +8,7 @@ import { livePods } from '../checks/selected-pods.ts';
 
 export const svcFamily: FindingKind = {
   id: 'SVC-FAMILY',
+  topic: 'service',
   severity: 'warning',
   condition:
     'The Service has a cluster IP of a family in which none of its pods has an address, so every connection to that address fails.',

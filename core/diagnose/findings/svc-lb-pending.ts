@@ -7,6 +7,7 @@ const graceMilliseconds = 30_000;
 
 export const svcLbPending: FindingKind = {
   id: 'SVC-LB-PENDING',
+  topic: 'service',
   severity: 'warning',
   condition: 'A Service of type LoadBalancer has no address: no controller made its load balancer.',
   notReported:

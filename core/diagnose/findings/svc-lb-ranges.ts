@@ -5,6 +5,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const svcLbRanges: FindingKind = {
   id: 'SVC-LB-RANGES',
+  topic: 'service',
   severity: 'warning',
   condition:
     "spec.loadBalancerSourceRanges leaves out the client of spec.from: what it sends to the load balancer's address is dropped.",

@@ -9,6 +9,7 @@ import { workloadPortsText, workloadsOf } from '../checks/workloads.ts';
 
 export const svcMixedWorkloads: FindingKind = {
   id: 'SVC-MIXED-WORKLOADS',
+  topic: 'service',
   severity: 'info',
   otherSeverities: { warning: 'where one of them lacks a target port that another has' },
   condition:

@@ -4,6 +4,7 @@ import { selectorText } from '../checks/selected-pods.ts';
 
 export const svcNoSelector: FindingKind = {
   id: 'SVC-NO-SELECTOR',
+  topic: 'service',
   severity: 'error',
   condition: 'The Service has no selector, and nobody made an EndpointSlice with an endpoint for it.',
   notReported:

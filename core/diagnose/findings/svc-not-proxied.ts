@@ -2,6 +2,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const svcNotProxied: FindingKind = {
   id: 'SVC-NOT-PROXIED',
+  topic: 'service',
   severity: 'info',
   condition:
     'kube-proxy leaves this Service out: it is headless, of type ExternalName, or has the label service-proxy-name.',

@@ -10,6 +10,7 @@ const entryMilliseconds = 180_000;
 
 export const svcPortUndefined: FindingKind = {
   id: 'SVC-PORT-UNDEFINED',
+  topic: 'service',
   severity: 'warning',
   condition:
     'Clients send packets to a cluster IP of the Service on a port or protocol that the Service does not have; known from the conntrack table of a node.',

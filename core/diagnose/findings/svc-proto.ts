@@ -8,6 +8,7 @@ import { containerPorts, declaredPortsText, servicePortText, targetPortName } fr
 
 export const svcProto: FindingKind = {
   id: 'SVC-PROTO',
+  topic: 'service',
   severity: 'warning',
   condition: 'A port of the Service has another protocol than the one in which its pods declare the target port.',
   notReported:

@@ -10,6 +10,7 @@ const mostShown = 3;
 
 export const svcSelectorNoMatch: FindingKind = {
   id: 'SVC-SELECTOR-NOMATCH',
+  topic: 'service',
   severity: 'error',
   condition:
     "The Service's selector matches no pod of its namespace; the pods whose labels are nearest are shown, and a label that is misspelt is named.",

@@ -3,6 +3,7 @@ import type { FindingKind } from '../checks/finding.ts';
 
 export const svcTargetPortClosed: FindingKind = {
   id: 'SVC-TARGETPORT-CLOSED',
+  topic: 'service',
   severity: 'error',
   condition:
     'The active check (--connect) was refused by a ready endpoint from every node that tried: nothing listens on its target port, or only on 127.0.0.1.',

@@ -7,6 +7,7 @@ import { declaredPortsText, servicePortText, targetPortName, targetPortOf } from
 
 export const svcTargetPortName: FindingKind = {
   id: 'SVC-TARGETPORT-NAME',
+  topic: 'service',
   severity: 'error',
   condition:
     'A port of the Service leads to a named port that no selected pod has in that protocol, so the port has no endpoint.',

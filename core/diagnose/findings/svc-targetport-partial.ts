@@ -8,6 +8,7 @@ import { undeclaredPorts } from '../checks/undeclared-ports.ts';
 
 export const svcTargetPortPartial: FindingKind = {
   id: 'SVC-TARGETPORT-PARTIAL',
+  topic: 'service',
   severity: 'warning',
   otherSeverities: {
     error:

@@ -8,6 +8,7 @@ import { undeclaredPorts } from '../checks/undeclared-ports.ts';
 
 export const svcTargetPortUndeclared: FindingKind = {
   id: 'SVC-TARGETPORT-UNDECLARED',
+  topic: 'service',
   severity: 'warning',
   otherSeverities: {
     error: 'where conntrack holds connections to it that nobody answered, or that were reset at once',

@@ -5,6 +5,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysBridgeNf: FindingKind = {
   id: 'SYS-BRIDGE-NF',
+  topic: 'kernel-settings',
   severity: 'warning',
   condition:
     "The node's pods are on a bridge, one of the Service's endpoints among them, and packets that stay on the bridge meet no rule (bridge-nf-call-iptables is 0, or br_netfilter is not loaded): an answer to a pod of the same node comes back with the endpoint's address, and is dropped.",

@@ -8,6 +8,7 @@ const mostAsked = 1_048_576;
 
 export const sysCtMax: FindingKind = {
   id: 'SYS-CT-MAX',
+  topic: 'kernel-settings',
   severity: 'warning',
   condition:
     "A node's conntrack table has less room than kube-proxy is configured to give it (maxPerCore times CPUs, at least min): it could not, or somebody made it smaller afterwards.",

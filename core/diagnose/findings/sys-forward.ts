@@ -6,6 +6,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysForward: FindingKind = {
   id: 'SYS-FORWARD',
+  topic: 'kernel-settings',
   severity: 'error',
   condition:
     "A node does not forward packets of a family that the Service has, at all or from an interface with an address that others reach it on: what is sent to the Service's endpoints stops there.",

@@ -4,6 +4,7 @@ import { onNode, type FindingKind } from '../checks/finding.ts';
 
 export const sysRpFilter: FindingKind = {
   id: 'SYS-RPFILTER',
+  topic: 'kernel-settings',
   severity: 'info',
   condition:
     'The Service takes packets from outside of the cluster, and a node with two or more outer interfaces checks strictly (rp_filter 1) that packets come in where their answers would go out: with another way back they are dropped.',

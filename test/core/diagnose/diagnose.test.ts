@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { catalogue } from '../../../core/diagnose/catalogue.ts';
+import { catalogue, topicOf } from '../../../core/diagnose/catalogue.ts';
 import { diagnose } from '../../../core/diagnose/diagnose.ts';
 import {
   collectedAt,
@@ -38,6 +38,34 @@ const cases = [
   ...latencyCases,
   ...dataCases,
 ];
+
+/** By what the ids of a topic begin with. */
+const topics: Readonly<Record<string, string>> = {
+  SVC: 'service',
+  EPS: 'endpoints',
+  POD: 'pods',
+  NODE: 'nodes',
+  NP: 'network-policies',
+  DNS: 'dns',
+  KP: 'kube-proxy',
+  RULE: 'rules',
+  IPVS: 'rules',
+  CT: 'conntrack',
+  SYS: 'kernel-settings',
+  HCNP: 'health-checks',
+  LAT: 'latency',
+  PROBE: 'connections',
+  DATA: 'data',
+};
+
+it.each(catalogue)('$id has the topic that its id says', ({ id, topic }) => {
+  expect(topicOf(id)).toBe(topic);
+  expect(topic).toBe(topics[id.split('-')[0] ?? '']);
+});
+
+it('has no topic for an id of another version', () => {
+  expect(topicOf('RULE-OF-TOMORROW')).toBeUndefined();
+});
 
 describe('diagnose', () => {
   it.each(cases)('$name gives $ids', ({ facts, ids, severities, where }) => {
