@@ -530,7 +530,11 @@ describe('observe', () => {
     refused.set('/apis/networking.k8s.io/', 500);
     const first = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
     expect(first.unread).toEqual([
-      { part: 'networkPolicies', what: 'networkpolicies of namespace shop', reason: expect.stringContaining('/apis/networking.k8s.io/') },
+      {
+        part: 'networkPolicies',
+        what: 'networkpolicies of namespace shop',
+        reason: expect.stringContaining('/apis/networking.k8s.io/'),
+      },
     ]);
     refused.clear();
     const second = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
