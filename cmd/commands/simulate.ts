@@ -20,7 +20,7 @@ import { writeResult } from '../cli/output.ts';
 import { visible } from '../cli/visible.ts';
 import { createProgress } from '../cli/progress.ts';
 import type { SimulateRequest } from '../cli/request.ts';
-import { percentText } from '../tables/words.ts';
+import { shareText } from '../tables/words.ts';
 import { fileTrouble } from '../cli/file-errors.ts';
 import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import { familyOf } from '../../core/net/family.ts';
@@ -118,7 +118,7 @@ function answerOf(
 ): Answer {
   return {
     verdict,
-    probability,
+    ...(probability === undefined ? {} : { probability }),
     ...(verdicts.length > 1 ? { verdicts } : {}),
     destinations,
     masquerade,
@@ -289,12 +289,11 @@ function asText(
     ...path.map(({ table, chain, rule, effect }) => `${table} ${chain}: ${effect}\n    ${rule}`),
     ...(path.length === 0 ? ['no rule matches'] : []),
     '',
-    `${verdict}${probability < 1 ? `  ${percentText(probability)}` : ''}${isMasqueraded && destinations.length === 0 ? ', masqueraded' : ''}`,
+    `${verdict}${(probability ?? 0) >= 1 ? '' : `  ${shareText(probability === undefined ? {} : { probability })}`}${isMasqueraded && destinations.length === 0 ? ', masqueraded' : ''}`,
     ...destinations.map(
-      ({ address, port, probability: share, masquerade }) =>
-        `  ${hostPort(address, port)}  ${percentText(share)}${masquerade ? ', masqueraded' : ''}`,
+      (each) => `  ${hostPort(each.address, each.port)}  ${shareText(each)}${each.masquerade ? ', masqueraded' : ''}`,
     ),
-    ...verdicts.slice(1).map((each) => `${each.verdict}  ${percentText(each.probability)}`),
+    ...verdicts.slice(1).map((each) => `${each.verdict}  ${shareText(each)}`),
     ...(unknown.length === 0
       ? []
       : ['', 'not known, so nothing is said of what depends on it:', ...unknown.map((each) => `  ${each}`)]),

@@ -41,7 +41,7 @@ import {
   ageText,
   conditionCell,
   noFindingCell,
-  percentText,
+  shareText,
   severityTones,
   omittedEntriesText,
 } from '../tables/words.ts';
@@ -594,9 +594,7 @@ function Conntrack({ status }: { readonly status: ServiceTraceStatus }): ReactEl
 function Walk({ walk }: { readonly walk: WalkStatus }): ReactElement {
   const { source, node, destination, destinationPort, protocol, verdict, destinations, masquerade, path, unknown } =
     walk;
-  const ends = destinations
-    .map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`)
-    .join(', ');
+  const ends = destinations.map((each) => `${hostPort(each.address, each.port)} (${shareText(each)})`).join(', ');
   return (
     <>
       <h3>{`A packet from ${source} on ${node} to ${hostPort(destination, destinationPort)}/${protocol}`}</h3>

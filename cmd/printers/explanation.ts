@@ -129,18 +129,27 @@ const kindWords: Readonly<Record<ClientKind, string>> = {
   endpoint: "the node's own endpoints",
 };
 
+type MetShare = NonNullable<RuleExplanation['shares']>[ClientKind];
+
+function meets(share: MetShare): boolean {
+  return share === 'unknown' || (share ?? 0) > 0;
+}
+
+function partText(share: MetShare): string {
+  return share === 'unknown' ? 'some' : percentText(share);
+}
+
 /** Who meets the rule, and with which share of their connections. */
 function metText(shares: NonNullable<RuleExplanation['shares']>): string {
-  const isForAll = (['pod', 'node', 'outside'] as const).every((kind) => (shares[kind] ?? 0) > 0);
+  const isForAll = (['pod', 'node', 'outside'] as const).every((kind) => meets(shares[kind]));
   const tried = clientKinds.filter((kind) => shares[kind] !== undefined);
-  const [first] = tried.map((kind) => percentText(shares[kind]));
-  if (first !== undefined && isForAll && tried.every((kind) => percentText(shares[kind]) === first))
+  const [first] = tried.map((kind) => partText(shares[kind]));
+  if (first !== undefined && isForAll && tried.every((kind) => partText(shares[kind]) === first))
     return `${first} of the connections from any client`;
   const byShare = new Map<string, ClientKind[]>();
   for (const kind of clientKinds) {
     const share = shares[kind];
-    if (share !== undefined && share > 0)
-      byShare.set(percentText(share), [...(byShare.get(percentText(share)) ?? []), kind]);
+    if (meets(share)) byShare.set(partText(share), [...(byShare.get(partText(share)) ?? []), kind]);
   }
   if (byShare.size === 0) return 'no connection to these frontends meets its conditions here';
   return [...byShare]

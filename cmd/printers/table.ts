@@ -32,7 +32,7 @@ import {
   bytesText,
   conditionCell,
   noFindingCell,
-  percentText,
+  shareText,
   severityTones,
 } from '../tables/words.ts';
 import { comparisonLines } from './comparison.ts';
@@ -179,7 +179,7 @@ function walks({ walks: all = [] }: ServiceTraceStatus, options: TableOptions): 
 
 function walkLines(walk: WalkStatus, { paint, width }: TableOptions): string[] {
   const destinations = walk.destinations
-    .map(({ address, port, probability }) => `${hostPort(address, port)} (${percentText(probability)})`)
+    .map((each) => `${hostPort(each.address, each.port)} (${shareText(each)})`)
     .join(', ');
   const title = `${paint('heading', `Walk of a packet from ${walk.source}`)} on ${walk.node} to ${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol}`;
   const end = `${walk.verdict}${destinations === '' ? '' : ` to ${destinations}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;

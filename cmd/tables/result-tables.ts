@@ -21,7 +21,7 @@ import {
   countText,
   endpointsText,
   noFindingCell,
-  percentText,
+  shareText,
   policyTexts,
   portText,
   routingText,
@@ -130,7 +130,7 @@ function targetCells(target: Path['targets'][number]): Cell[] {
 
 /** The share is one number where all nodes agree. */
 function shareCell(target: Path['targets'][number]): Cell {
-  const shares = [...new Set([...target.byNode.values()].map(({ probability }) => percentText(probability)))];
+  const shares = [...new Set([...target.byNode.values()].map(shareText))];
   return shares.length === 1
     ? cell(shares[0] ?? '')
     : cell(shares.length === 0 ? '-' : 'differs', shares.length === 0 ? 'dim' : 'warning');

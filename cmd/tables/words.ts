@@ -1,6 +1,8 @@
 /** Parts of a status in words, the same in every printer and view. Unknown is "unknown", and not counted is "-". */
+import { chosenByText } from '../../core/evaluate/share.ts';
 import type {
   Condition,
+  DnatTargetStatus,
   FindingStatus,
   NodePortStatus,
   ServiceStatus,
@@ -28,6 +30,14 @@ export function countText(count: number | undefined): string {
 export function percentText(share: number | undefined): string {
   if (share === undefined) return 'unknown';
   return share > 0 && share < 0.0005 ? '<0.1%' : `${(share * 100).toFixed(1)}%`;
+}
+
+/** The share of a destination, or what decides where none is known. */
+export function shareText({
+  probability,
+  chosenBy = 'Unknown',
+}: Pick<DnatTargetStatus, 'probability' | 'chosenBy'>): string {
+  return probability === undefined ? chosenByText[chosenBy] : percentText(probability);
 }
 
 const conditionWords: Readonly<Record<Condition['status'], Cell>> = {

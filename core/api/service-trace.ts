@@ -541,9 +541,13 @@ export interface DnatTargetStatus {
   port: number;
   pod?: string;
   /**
-   * From 0 to 1.
+   * From 0 to 1; absent where not known.
    */
   probability?: number;
+  /**
+   * Of IPVS: what its scheduler chooses by, where probability is absent, for no share is known then.
+   */
+  chosenBy?: 'ClientHash' | 'DestinationHash' | 'LeastConnections' | 'Unknown';
   /**
    * Of IPVS: the real server's weight; 0 drains.
    */
@@ -635,7 +639,14 @@ export interface WalkStatus {
 export interface WalkDestination {
   address: string;
   port: number;
-  probability: number;
+  /**
+   * From 0 to 1; absent where not known.
+   */
+  probability?: number;
+  /**
+   * Of IPVS: what its scheduler chooses by, where probability is absent, for no share is known then.
+   */
+  chosenBy?: 'ClientHash' | 'DestinationHash' | 'LeastConnections' | 'Unknown';
 }
 export interface WalkStep {
   table: string;
@@ -1815,8 +1826,18 @@ export const serviceTraceSchema = {
               "type": "string"
              },
              "probability": {
-              "description": "From 0 to 1.",
+              "description": "From 0 to 1; absent where not known.",
               "type": "number"
+             },
+             "chosenBy": {
+              "description": "Of IPVS: what its scheduler chooses by, where probability is absent, for no share is known then.",
+              "type": "string",
+              "enum": [
+               "ClientHash",
+               "DestinationHash",
+               "LeastConnections",
+               "Unknown"
+              ]
              },
              "weight": {
               "description": "Of IPVS: the real server's weight; 0 drains.",
@@ -2201,8 +2222,7 @@ export const serviceTraceSchema = {
          "type": "object",
          "required": [
           "address",
-          "port",
-          "probability"
+          "port"
          ],
          "properties": {
           "address": {
@@ -2212,7 +2232,18 @@ export const serviceTraceSchema = {
            "type": "integer"
           },
           "probability": {
+           "description": "From 0 to 1; absent where not known.",
            "type": "number"
+          },
+          "chosenBy": {
+           "description": "Of IPVS: what its scheduler chooses by, where probability is absent, for no share is known then.",
+           "type": "string",
+           "enum": [
+            "ClientHash",
+            "DestinationHash",
+            "LeastConnections",
+            "Unknown"
+           ]
           }
          },
          "title": "WalkDestination"

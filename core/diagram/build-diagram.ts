@@ -13,7 +13,7 @@ import type {
 } from '../api/service-trace.ts';
 import { topicOf } from '../diagnose/catalogue.ts';
 import { parseIptablesRule } from '../iptables/parse-rule.ts';
-import { percent } from '../explain/sentence.ts';
+import { percentOf } from '../explain/sentence.ts';
 import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
 import { plural } from '../lib/plural.ts';
 import { sumOfKnown } from '../lib/sum-of-known.ts';
@@ -310,7 +310,7 @@ class Picture {
             targets.find(({ address, port }) => address === target.address && port === target.port)?.packets,
         ),
       );
-      return `${target.probability === undefined ? '?' : percent(target.probability)} → ${hostPort(target.address, target.port)}${target.weight === 0 ? ' (drains)' : ''}${packets === undefined ? '' : `, ${plural(packets, 'packet')}`}${via === undefined ? '' : `, ${via}`}`;
+      return `${percentOf(target)} → ${hostPort(target.address, target.port)}${target.weight === 0 ? ' (drains)' : ''}${packets === undefined ? '' : `, ${plural(packets, 'packet')}`}${via === undefined ? '' : `, ${via}`}`;
     });
     return dnatTargets.length > mostChoices ? [...shown, `… ${String(dnatTargets.length - mostChoices)} more`] : shown;
   }
@@ -411,9 +411,7 @@ class Picture {
         ports.flatMap(({ dnatTargets }) => dnatTargets.filter((target) => target.address === address)),
       ),
     );
-    const shares = [
-      ...new Set(targets.flatMap(({ probability }) => (probability === undefined ? [] : [percent(probability)]))),
-    ];
+    const shares = [...new Set(targets.map(percentOf))];
     return shares.length === 0 ? undefined : shares.length === 1 ? shares[0] : 'differs';
   }
 
@@ -565,10 +563,10 @@ function unique(targets: readonly DnatTargetStatus[]): DnatTargetStatus[] {
 }
 
 function shareText(own: readonly NodePortStatus[], { address, port }: DnatTargetStatus): string | undefined {
-  const share = own.flatMap(({ dnatTargets }) =>
-    dnatTargets.filter((target) => target.address === address && target.port === port),
-  )[0]?.probability;
-  return share === undefined ? undefined : percent(share);
+  const target = own
+    .flatMap(({ dnatTargets }) => dnatTargets)
+    .find((each) => each.address === address && each.port === port);
+  return target === undefined ? undefined : percentOf(target);
 }
 
 /** Undefined where nothing was counted. */

@@ -14,6 +14,7 @@
 import { isSameAddress } from '../net/address.ts';
 import { familyOf, type Protocol } from '../net/family.ts';
 import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
+import type { ChosenBy } from './share.ts';
 
 /** The first packet of a connection, as it comes to IPVS's hook. */
 export interface IpvsPacket {
@@ -50,6 +51,8 @@ export type IpvsOutcome =
       readonly virtualServer: VirtualServer;
       readonly candidates: readonly IpvsCandidate[];
       readonly mayRefuse: boolean;
+      /** What decides among candidates without a share; absent where each has one. */
+      readonly chosenBy?: ChosenBy;
       /** What the shares depend on; absent where they are exact and hold for every new connection. */
       readonly reason?: string;
     };
@@ -79,7 +82,7 @@ export function scheduleIpvs(virtualServers: readonly VirtualServer[], packet: I
       reason: count === 0 ? 'the virtual server has no real server' : `all ${count} real servers have weight 0`,
     };
   }
-  const { shares, mayRefuse, reason } = chooseBy(virtualServer, usable);
+  const { shares, chosenBy, mayRefuse, reason } = chooseBy(virtualServer, usable);
   const reasons = [
     reason,
     isPersistent ? 'a client that came before stays with its real server while the persistence lasts' : undefined,
@@ -94,6 +97,7 @@ export function scheduleIpvs(virtualServers: readonly VirtualServer[], packet: I
       return [{ realServer, address: realServer.address, port, ...(probability === undefined ? {} : { probability }) }];
     }),
     mayRefuse,
+    ...(chosenBy === undefined ? {} : { chosenBy }),
     ...(reasons.length === 0 ? {} : { reason: reasons.join('; ') }),
   };
 }
@@ -135,6 +139,8 @@ function familyOfRealServers({ realServers: [first] }: VirtualServer): ReturnTyp
 interface Choice {
   /** For each usable real server, in order; absent where they are not known. */
   readonly shares?: readonly number[];
+  /** Absent where there are shares. */
+  readonly chosenBy?: ChosenBy;
   readonly mayRefuse: boolean;
   readonly reason?: string;
 }
@@ -142,13 +148,15 @@ interface Choice {
 /** Schedulers that take the least loaded: the load is the kernel's count of connections at that moment. */
 const byLoad = new Set(['lc', 'wlc', 'sed', 'nq', 'ovf', 'twos']);
 /** Schedulers that keep a client or a destination on one server by a hash. */
-const byHash = new Map([
-  ['sh', "the client's address"],
-  ['dh', 'the destination address'],
-  ['mh', "the client's address"],
+const byHash = new Map<string, { readonly of: string; readonly chosenBy: ChosenBy }>([
+  ['sh', { of: "the client's address", chosenBy: 'ClientHash' }],
+  ['dh', { of: 'the destination address', chosenBy: 'DestinationHash' }],
+  ['mh', { of: "the client's address", chosenBy: 'ClientHash' }],
 ]);
 /** Schedulers that remember for a destination where it went. */
 const byMemory = new Set(['lblc', 'lblcr']);
+/** Schedulers of byLoad that take another one than the least loaded: ovf fills the heaviest first, twos draws two at random. */
+const byLoadOfSome = new Set(['ovf', 'twos']);
 
 function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usable: readonly RealServer[]): Choice {
   const overload = realServers.some(({ others }) =>
@@ -156,6 +164,7 @@ function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usa
   );
   if (overload)
     return {
+      chosenBy: 'Unknown',
       mayRefuse: true,
       reason: 'real servers have thresholds of connections, and one that is over its own gets none',
     };
@@ -165,8 +174,10 @@ function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usa
     const hasDrained = usable.length < realServers.length;
     const hasFallback = schedulerFlags.some((flag) => flag.endsWith('-fallback'));
     const mayRefuse = hasDrained && !hasFallback;
-    const reason = `${scheduler} chooses by a hash of ${hashed}${mayRefuse ? ', and clients whose hash falls on a real server of weight 0 are refused' : ''}`;
-    return usable.length === 1 && !mayRefuse ? { shares: [1], mayRefuse } : { mayRefuse, reason };
+    const reason = `${scheduler} chooses by a hash of ${hashed.of}${mayRefuse ? ', and clients whose hash falls on a real server of weight 0 are refused' : ''}`;
+    return usable.length === 1 && !mayRefuse
+      ? { shares: [1], mayRefuse }
+      : { chosenBy: hashed.chosenBy, mayRefuse, reason };
   }
   if (usable.length === 1) return { shares: [1], mayRefuse: false };
   switch (scheduler) {
@@ -181,10 +192,21 @@ function chooseBy({ scheduler, schedulerFlags, realServers }: VirtualServer, usa
       const atTop = usable.filter(({ weight }) => weight === highest);
       if (atTop.length === 1)
         return { shares: usable.map(({ weight }) => (weight === highest ? 1 : 0)), mayRefuse: false };
-      return { mayRefuse: false, reason: 'fo takes the first real server of the highest weight, and several have it' };
+      return {
+        chosenBy: 'Unknown',
+        mayRefuse: false,
+        reason: 'fo takes the first real server of the highest weight, and several have it',
+      };
     }
     default:
-      return { mayRefuse: false, reason: reasonOf(scheduler) };
+      return {
+        chosenBy:
+          (byLoad.has(scheduler) && !byLoadOfSome.has(scheduler)) || byMemory.has(scheduler)
+            ? 'LeastConnections'
+            : 'Unknown',
+        mayRefuse: false,
+        reason: reasonOf(scheduler),
+      };
   }
 }
 

@@ -1,5 +1,7 @@
 /** What a walk says for certain: what hangs on something that is not known is UNKNOWN, whatever it came to. */
+import { hostPort } from '../net/address.ts';
 import { withoutIdle } from './assume.ts';
+import { shareOf } from './share.ts';
 import { assuming, pathOf, type Leaf, type Step, type WalkResult } from './walk.ts';
 
 /**
@@ -10,14 +12,22 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
   const merged = withoutIdle(leaves, outcomeOf, assuming);
   const known = merged.filter((leaf) => leaf.assumed === undefined);
   const open = merged.find((leaf) => leaf.assumed !== undefined);
-  const left = 1 - known.reduce((sum, { probability }) => sum + probability, 0);
+  const share = known.reduce((sum, { probability }) => sum + probability, 0);
+  const scheduled =
+    shareOf(known) === undefined ? known.find((leaf) => leaf.scheduled !== undefined)?.scheduled : undefined;
+  const rest: Leaf = {
+    probability: Math.max(0, 1 - share),
+    ...(scheduled === undefined
+      ? {}
+      : { scheduled: { by: scheduled.by, server: scheduled.server, choices: scheduled.choices } }),
+    verdict: 'UNKNOWN',
+    masquerade: false,
+    path: open === undefined ? [] : knownPath(open),
+  };
   const met = new Set([...known, ...merged].flatMap(knownPath));
   return {
     // Of one branch there is a leaf for each way that was assumed: what is left to 1 is theirs.
-    leaves:
-      open === undefined
-        ? known
-        : [...known, { probability: Math.max(0, left), verdict: 'UNKNOWN', masquerade: false, path: knownPath(open) }],
+    leaves: open === undefined ? known : [...known, rest],
     steps: steps.filter((step) => met.has(step) || step.isUnknown === true),
     unknown: [...assumed, ...unknown],
     assumed: [],
@@ -25,10 +35,16 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
 }
 
 /** Two branches are one where the packet fares the same. */
-function outcomeOf({ verdict, dnat, masquerade, probability }: Leaf): string {
-  return [verdict, dnat?.address ?? '', String(dnat?.port ?? ''), String(masquerade), probability.toFixed(12)].join(
-    ' ',
-  );
+function outcomeOf({ verdict, dnat, masquerade, probability, scheduled }: Leaf): string {
+  const realServer = scheduled?.realServer;
+  return [
+    verdict,
+    dnat?.address ?? '',
+    String(dnat?.port ?? ''),
+    realServer === undefined ? '' : hostPort(realServer.address, realServer.port),
+    String(masquerade),
+    probability.toFixed(12),
+  ].join(' ');
 }
 
 /** Up to the first rule of which something is not known, and with it. */

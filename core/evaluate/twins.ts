@@ -238,6 +238,10 @@ class TwinLeaf implements Leaf {
     return this.#shared.dnat === undefined ? undefined : (this.#dnat ?? this.#shared.dnat);
   }
 
+  get scheduled(): Leaf['scheduled'] {
+    return this.#dnat === undefined ? this.#shared.scheduled : this.#dnat.scheduled;
+  }
+
   get masquerade(): boolean {
     return this.#shared.masquerade;
   }

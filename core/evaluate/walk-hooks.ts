@@ -230,6 +230,7 @@ function leafOf(branch: Branch, packet: Packet, verdict: Leaf['verdict'], decide
   const connection = goesOn ? connectionOf(branch, packet) : undefined;
   return {
     probability: branch.probability,
+    ...(branch.dnat?.scheduled === undefined ? {} : { scheduled: branch.dnat.scheduled }),
     verdict,
     ...(branch.dnat === undefined || verdict !== 'DNAT' ? {} : { dnat: branch.dnat }),
     masquerade: goesOn && branch.masqueradedBy !== undefined,

@@ -3,6 +3,7 @@ import { hostPort } from '../net/address.ts';
 import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
 import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
+import { chosenByText, type Scheduled } from './share.ts';
 import {
   withProbability,
   type Branch,
@@ -66,12 +67,9 @@ export function walkIpvs(
       ended.push({ ...refused, verdict: 'REJECT', chain });
       continue;
     }
-    const { candidates, reason, mayRefuse } = outcome;
-    const isExact = candidates.every(({ probability }) => probability !== undefined);
-    if (!isExact)
-      trail.unknown.add(
-        `${text}: ${reason ?? 'the shares of the real servers are not known'}; their shares are shown as equal`,
-      );
+    const { candidates, reason, mayRefuse, chosenBy } = outcome;
+    if (chosenBy === 'Unknown')
+      trail.unknown.add(`${text}: ${reason ?? 'how it chooses'}; the shares of its real servers are not known`);
     if (mayRefuse) {
       const why = `${text}: some clients may be refused`;
       trail.unknown.add(why);
@@ -82,11 +80,15 @@ export function walkIpvs(
     }
     const [taken = branch] = trail.meet(virtualServer, step(`schedule by ${virtualServer.scheduler}`), [branch]);
     for (const { realServer, address, port, probability = 1 / candidates.length } of candidates) {
+      const scheduled: Scheduled | undefined =
+        chosenBy === undefined
+          ? undefined
+          : { by: chosenBy, server: virtualServer, realServer, choices: candidates.length + (mayRefuse ? 1 : 0) };
       const by: Step = {
         table: ipvsTable,
         chain,
         rule: realServerText(realServer),
-        effect: `DNAT to ${address}:${String(port)}${withProbability(probability)}`,
+        effect: `DNAT to ${address}:${String(port)}${scheduled === undefined ? withProbability(probability) : `, ${chosenByText[scheduled.by]}`}`,
         ...(realServer.stats === undefined
           ? {}
           : { counters: { packets: realServer.stats.connections, bytes: realServer.stats.inBytes } }),
@@ -97,7 +99,13 @@ export function walkIpvs(
         probability: branch.probability * probability,
         verdict: 'DNAT',
         chain,
-        dnat: { address, port, by, ...(by.counters === undefined ? {} : { counters: by.counters }) },
+        dnat: {
+          address,
+          port,
+          by,
+          ...(by.counters === undefined ? {} : { counters: by.counters }),
+          ...(scheduled === undefined ? {} : { scheduled }),
+        },
       });
     }
   }

@@ -4,6 +4,7 @@ import type { NftElement } from '../nftables/rule.ts';
 import type { Counters } from '../net/counters.ts';
 import type { Protocol } from '../net/family.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
+import type { Scheduled } from './share.ts';
 import type { Twins } from './twins.ts';
 
 /** The first packet of a new connection, or of the answer to one. */
@@ -100,6 +101,8 @@ export interface Rewritten {
   /** The rule's: one packet for each connection sent there. Absent where it counts several targets together, or nothing. */
   readonly counters?: Counters;
   readonly by: Step;
+  /** By a scheduler of IPVS whose shares are not known. */
+  readonly scheduled?: Scheduled;
 }
 
 /** UNKNOWN: a rule took the packet of which it is not known what it does. */
@@ -109,6 +112,8 @@ export type Verdict = 'DNAT' | 'ACCEPT' | 'DROP' | 'REJECT' | 'NONE' | 'UNKNOWN'
 export interface Leaf {
   /** Of this branch among all that assume nothing, or among those of the same assumptions; without assumptions they sum to 1. */
   readonly probability: number;
+  /** Whatever its end: the packet is one of a scheduler's choices whose shares are not known, and `probability` counts them as equal (`shareOf`). */
+  readonly scheduled?: Scheduled | undefined;
   readonly verdict: Verdict;
   readonly dnat?: Rewritten | undefined;
   readonly masquerade: boolean;
@@ -128,9 +133,10 @@ export interface Leaf {
 
 /** The leaf as one that assumes these things, and nothing else. */
 export function assuming(leaf: Leaf, assumed: readonly Assumption[]): Leaf {
-  const { probability, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path } = leaf;
+  const { probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path } =
+    leaf;
   return {
-    ...{ probability, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path },
+    ...{ probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path },
     ...(assumed.length === 0 ? {} : { assumed }),
   };
 }

@@ -7,7 +7,8 @@ import { walkReportRules } from '../program/report-rules.ts';
 import { walkAllRules } from '../program/walk-all-rules.ts';
 import type { ClusterFacts } from '../api/cluster-facts.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
-import type { Hook, Packet, Step, WalkResult } from '../evaluate/walk.ts';
+import { shareOf } from '../evaluate/share.ts';
+import type { Hook, Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables/rule.ts';
 import { outsideClient } from '../program/node-program.ts';
 import { askedFrontends, type Frontend } from '../api/frontends.ts';
@@ -40,8 +41,8 @@ export interface RuleExplanation {
   readonly counters?: Counters;
   /** The counters count other Services' packets too. */
   readonly countsAll: boolean;
-  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends. Absent where no packet was walked. */
-  readonly shares?: Readonly<Partial<Record<ClientKind, number>>>;
+  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends, unknown where one of them is not known. Absent where no packet was walked. */
+  readonly shares?: Readonly<Partial<Record<ClientKind, number | 'unknown'>>>;
   /** Of the connections to a frontend, those that end at endpoints behind the rule; the largest over the frontends. Absent beside `shares`, and where it is not known. */
   readonly endpointShare?: number;
   /** By the counters: of the connections that this chain has sent to endpoints. */
@@ -152,7 +153,7 @@ class Program {
   readonly #desired: DesiredService;
   readonly #frontends: readonly Frontend[];
   readonly #isAll: boolean;
-  readonly #shares = new Map<string, Partial<Record<ClientKind, number>>>();
+  readonly #shares = new Map<string, Partial<Record<ClientKind, number | 'unknown'>>>();
   readonly #own: readonly string[];
   /** Rules of other programs that some packet meets, each once. */
   readonly #foreign = new Map<string, Step>();
@@ -183,14 +184,20 @@ class Program {
     for (const step of steps)
       if (!isKubeStep(step) && step.table !== ipvsTable)
         this.#foreign.set(keyOf(step.table, step.chain, step.rule), step);
-    const own = new Map<string, number>();
-    for (const { path, probability } of leaves) {
-      for (const key of new Set(path.map(({ table, chain, rule }) => keyOf(table, chain, rule))))
-        own.set(key, (own.get(key) ?? 0) + probability);
+    const own = new Map<string, Leaf[]>();
+    for (const leaf of leaves) {
+      for (const key of new Set(leaf.path.map(({ table, chain, rule }) => keyOf(table, chain, rule)))) {
+        const present = own.get(key);
+        if (present === undefined) own.set(key, [leaf]);
+        else present.push(leaf);
+      }
     }
-    for (const [key, share] of own) {
+    for (const [key, met] of own) {
       const shares = this.#shares.get(key) ?? {};
-      this.#shares.set(key, { ...shares, [kind]: Math.max(shares[kind] ?? 0, Math.min(share, 1)) });
+      const before = shares[kind] ?? 0;
+      const share = shareOf(met);
+      const larger = before === 'unknown' || share === undefined ? 'unknown' : Math.max(before, Math.min(share, 1));
+      this.#shares.set(key, { ...shares, [kind]: larger });
     }
   }
 
@@ -378,7 +385,8 @@ class Program {
       const text = virtualServerText(server);
       const explained = explainVirtualServer(server, this.#names, (real) => {
         const shares = Object.values(this.#shares.get(keyOf(ipvsTable, chain, realServerText(real))) ?? {});
-        return shares.length === 0 ? undefined : Math.max(...shares);
+        const known = shares.filter((share) => share !== 'unknown');
+        return known.length === 0 || known.length < shares.length ? undefined : Math.max(...known);
       });
       const counters =
         server.stats === undefined ? undefined : { packets: server.stats.connections, bytes: server.stats.inBytes };

@@ -18,7 +18,8 @@ import { readReportRules } from '../program/read-report.ts';
 import { familyOf } from '../net/family.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
 import { withPod } from './explained.ts';
-import { percent } from './sentence.ts';
+import { percent, shareSuffix } from './sentence.ts';
+import { shareFields, shareOf } from '../evaluate/share.ts';
 import { plural } from '../lib/plural.ts';
 
 export interface Client {
@@ -166,10 +167,7 @@ function rulesMet(
   for (const step of steps) {
     const { table, chain, rule: text, counters, effect } = step;
     const found = known.get(`${table}\n${chain}\n${text}`);
-    const share = Math.min(
-      1,
-      leaves.filter(({ path }) => path.includes(step)).reduce((sum, { probability }) => sum + probability, 0),
-    );
+    const share = shareOf(leaves.filter(({ path }) => path.includes(step)));
     const own = found?.rule ?? {
       text,
       sentence: `${effect}.`,
@@ -187,7 +185,7 @@ function rulesMet(
       lines,
       unknown,
       countsAll,
-      share,
+      ...(share === undefined ? {} : { share: Math.min(1, share) }),
       ...(own.counters === undefined ? {} : { counters: own.counters }),
     };
     isChosen ||=
@@ -337,15 +335,13 @@ class Way {
     const { destination, destinationPort } = this.#packet;
     const from = hostPort(destination, destinationPort);
     const lines = this.#destinations().map(
-      ({ text, share }) => `${from} → DNAT → ${text}: ${percent(share)} of the connections.`,
+      ({ text, leaves }) => `${from} → DNAT → ${text}${shareSuffix(shareFields(leaves))}.`,
     );
-    const others = new Map<string, number>();
-    for (const leaf of this.#result.leaves) {
-      if (leaf.verdict === 'DNAT') continue;
-      const text = `${endWords.get(leaf.verdict) ?? leaf.verdict}${endedBy(leaf)}`;
-      others.set(text, (others.get(text) ?? 0) + leaf.probability);
-    }
-    for (const [text, share] of others) lines.push(`${percent(share)} of the connections: ${text}.`);
+    const others = Map.groupBy(
+      this.#result.leaves.filter(({ verdict }) => verdict !== 'DNAT'),
+      (leaf) => `${endWords.get(leaf.verdict) ?? leaf.verdict}${endedBy(leaf)}`,
+    );
+    for (const [text, leaves] of others) lines.push(`${partOf(leaves)} of the connections: ${text}.`);
     return lines;
   }
 
@@ -377,15 +373,14 @@ class Way {
   #sourceSentences(): string[] {
     const leaves = this.#result.leaves.filter(({ verdict }) => verdict === 'DNAT');
     const masked = leaves.filter(({ masquerade }) => masquerade);
-    const total = leaves.reduce((sum, { probability }) => sum + probability, 0);
-    const share = masked.reduce((sum, { probability }) => sum + probability, 0) / (total === 0 ? 1 : total);
+    const [total, part] = [shareOf(leaves), shareOf(masked)];
     const by = masked[0]?.masqueradedBy;
     const policy = this.#bundle.desired.service.externalTrafficPolicy;
     const note = policy === undefined ? '' : ` (externalTrafficPolicy is ${policy})`;
-    if (share === 0) return [`The source stays ${this.#packet.source}: no rule masquerades it${note}.`];
+    if (masked.length === 0) return [`The source stays ${this.#packet.source}: no rule masquerades it${note}.`];
     const rule = by === undefined ? '' : `, by the rule ${by.rule} of ${by.table} ${by.chain}`;
     return [
-      `The source becomes an address of ${this.#report.node} (masquerade) for ${percent(share)} of the connections${rule}${note}: the pod does not see ${this.#packet.source}, and its answers come back over this node.`,
+      `The source becomes an address of ${this.#report.node} (masquerade) for ${total === undefined || part === undefined ? 'some' : percent(part / (total === 0 ? 1 : total))} of the connections${rule}${note}: the pod does not see ${this.#packet.source}, and its answers come back over this node.`,
     ];
   }
 
@@ -409,12 +404,10 @@ class Way {
 
   /** What rules of other programs do, here, on the endpoint's own node, or to the answers. */
   faults(): string[] {
-    const shares = new Map<string, number>();
-    for (const leaf of this.#result.leaves) {
-      const text = foreignEnd(leaf);
-      if (text !== undefined) shares.set(text, (shares.get(text) ?? 0) + leaf.probability);
-    }
-    const here = [...shares].map(([text, share]) => `${percent(share)} of the connections are ${text}.`);
+    const ended = Map.groupBy(this.#result.leaves, foreignEnd);
+    const here = [...ended].flatMap(([text, leaves]) =>
+      text === undefined ? [] : [`${partOf(leaves)} of the connections are ${text}.`],
+    );
     const behind = this.#destinations()
       .filter(({ leaf: { dnat } }) => dnat !== undefined && !isForeignDnat(dnat))
       .flatMap((each) => {
@@ -549,14 +542,14 @@ class Way {
   }
 
   #destinations(): Destination[] {
-    const found = new Map<string, Destination & { share: number }>();
+    const found = new Map<string, Destination & { readonly leaves: Leaf[] }>();
     for (const leaf of this.#result.leaves) {
-      const { dnat, probability, masquerade } = leaf;
+      const { dnat, masquerade } = leaf;
       if (dnat === undefined) continue;
       const target = hostPort(dnat.address, dnat.port);
       const before = found.get(target);
       if (before !== undefined) {
-        before.share += probability;
+        before.leaves.push(leaf);
         continue;
       }
       const endpoint = this.#bundle.desired.endpointSlices
@@ -565,7 +558,7 @@ class Way {
       found.set(target, {
         text: withPod(target, dnat.address, this.#names),
         target,
-        share: probability,
+        leaves: [leaf],
         node: endpoint?.nodeName,
         masquerade,
         leaf,
@@ -575,11 +568,11 @@ class Way {
   }
 }
 
-/** Where the rules send connections, with one branch of those that go there. */
+/** Where the rules send connections, with the branches that go there, and one of them. */
 interface Destination {
   readonly text: string;
   readonly target: string;
-  readonly share: number;
+  readonly leaves: readonly Leaf[];
   readonly node: string | undefined;
   readonly masquerade: boolean;
   readonly leaf: Leaf;
@@ -589,6 +582,12 @@ interface Destination {
 interface Fate {
   readonly isUnknown: boolean;
   readonly sentence: string;
+}
+
+/** `33.3 %`; `Some` where it is not known how many. */
+function partOf(leaves: readonly Leaf[]): string {
+  const share = shareOf(leaves);
+  return share === undefined ? 'Some' : percent(share);
 }
 
 function isForeignDnat({ by }: NonNullable<Leaf['dnat']>): boolean {

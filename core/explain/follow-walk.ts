@@ -10,7 +10,7 @@ import { explainStatusProgram } from './explain-status.ts';
 import { withPod } from './explained.ts';
 import { frontendName } from './explain-program.ts';
 import type { Journey, JourneyRule } from './follow-client.ts';
-import { percent } from './sentence.ts';
+import { shareSuffix } from './sentence.ts';
 import { serviceNames } from './service-names.ts';
 
 type ConnectionStatus = NonNullable<NodeStatus['connections']>[number];
@@ -64,8 +64,8 @@ export function followWalk(
         rules: rulesOf(walk, node, program, desired),
         outcome: [
           ...walk.destinations.map(
-            ({ address, port, probability }) =>
-              `${hostPort(walk.destination, walk.destinationPort)} → DNAT → ${withPod(hostPort(address, port), address, names)}: ${percent(probability)} of the connections.`,
+            ({ address, port, ...share }) =>
+              `${hostPort(walk.destination, walk.destinationPort)} → DNAT → ${withPod(hostPort(address, port), address, names)}${shareSuffix(share)}.`,
           ),
           ...(isDnat
             ? [

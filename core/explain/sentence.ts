@@ -1,5 +1,7 @@
 /** One rule as one English sentence: which packets it is about, and what it does with them. */
 
+import { chosenByText, type ChosenBy } from '../evaluate/share.ts';
+
 /** The packets that a rule is about, as words are found for its conditions. */
 export class Subject {
   /** `connections` where the chain hangs on a nat hook: it sees the first packet of each alone. */
@@ -54,6 +56,23 @@ export function sentenceOf(subject: string, effects: readonly string[]): string 
 
 export function percent(share: number): string {
   return `${(share * 100).toFixed(share * 100 < 0.1 ? 3 : 1)} %`;
+}
+
+/** `33.3 %`, or what decides where no share is known. */
+export function percentOf({ probability, chosenBy = 'Unknown' }: MaybeShare): string {
+  return probability === undefined ? chosenByText[chosenBy] : percent(probability);
+}
+
+/** `: 33.3 % of the connections` behind a destination, or `, by hash of the client`. */
+export function shareSuffix(share: MaybeShare): string {
+  return share.probability === undefined
+    ? `, ${percentOf(share)}`
+    : `: ${percent(share.probability)} of the connections`;
+}
+
+interface MaybeShare {
+  readonly probability?: number | undefined;
+  readonly chosenBy?: ChosenBy | undefined;
 }
 
 function capital(text: string): string {

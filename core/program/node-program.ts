@@ -1,6 +1,7 @@
 /** From a node's report to the model of what the node does for the Service. */
 import { isFrontendAsked, frontendsOf, type Frontend } from '../api/frontends.ts';
 import { reachableAddresses } from '../net/address.ts';
+import { shareFields } from '../evaluate/share.ts';
 import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
 import { recordsOf, type NodeReport, unreadRules } from '../wire/node-report.ts';
 import { oncePer } from '../lib/once-per.ts';
@@ -158,21 +159,25 @@ function targetsOf(
   nodeOfTarget: (address: string) => string,
   node: string,
 ): DnatTarget[] {
-  const targets = new Map<string, DnatTarget & { probability: number }>();
-  for (const { dnat, probability } of leaves) {
-    if (dnat === undefined) continue;
+  const sent = new Map<string, Leaf[]>();
+  for (const leaf of leaves) {
+    if (leaf.dnat === undefined) continue;
+    const key = `${leaf.dnat.address} ${String(leaf.dnat.port)}`;
+    const present = sent.get(key);
+    if (present === undefined) sent.set(key, [leaf]);
+    else present.push(leaf);
+  }
+  return [...sent.values()].flatMap((own) => {
+    const dnat = own.at(-1)?.dnat;
+    if (dnat === undefined) return [];
     const { address, port, counters, by } = dnat;
-    const key = `${address} ${String(port)}`;
-    const present = targets.get(key);
-    targets.set(key, {
+    const target = {
       address,
       port,
-      probability: (present?.probability ?? 0) + probability,
+      ...shareFields(own),
       ...(counters === undefined ? {} : { counters }),
       by: referenceOf(by),
-    });
-  }
-  return [...targets.values()].map((target) => {
+    };
     // The packets of an endpoint elsewhere come back to it by its own node's rules.
     const hairpin = nodeOfTarget(target.address) === node ? rules.hairpin(target, frontend.protocol) : undefined;
     const weight = rules.weight(frontend, target);

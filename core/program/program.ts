@@ -2,6 +2,7 @@
  * The model of what one node's kernel does for one Service, the same for every proxy mode. Built from a NodeReport
  * by core/parse; compared with the desired state by core/diagnose.
  */
+import type { ChosenBy } from '../evaluate/share.ts';
 import type { FrontendKind } from '../api/frontends.ts';
 import type { Protocol, Family } from '../net/family.ts';
 import type { IptablesBackend, ProxyMode } from '../kube-proxy/mode.ts';
@@ -41,8 +42,10 @@ export interface ProgramChain {
 export interface DnatTarget {
   readonly address: string;
   readonly port: number;
-  /** From 0 to 1; undefined where the rules choose in a way that this project cannot compute. */
+  /** From 0 to 1; undefined where no rule says it. */
   readonly probability?: number;
+  /** What decides in place of a share, where that is known. */
+  readonly chosenBy?: ChosenBy;
   /** Of the rule with the DNAT: one packet for each connection sent there. */
   readonly counters?: Counters;
   /** Of IPVS alone: its share among the real servers of one scheduler; 0 drains. */

@@ -5,17 +5,18 @@ import { readProxyMode } from '../kube-proxy/proxy-mode.ts';
 import { walkAllRules } from './walk-all-rules.ts';
 import type { DesiredService } from '../api/service.ts';
 import { settle } from '../evaluate/settle.ts';
-import type { Packet, Step, Verdict, WalkResult } from '../evaluate/walk.ts';
+import { shareFields, shareOf, type ChosenBy } from '../evaluate/share.ts';
+import type { Leaf, Packet, Step, Verdict, WalkResult } from '../evaluate/walk.ts';
 import { familyOf } from '../net/family.ts';
 
 export interface Walk {
   /** One word for all branches: DNAT wins, for the destinations say the rest; then UNKNOWN, REJECT, DROP, ACCEPT, NONE. */
   readonly verdict: Verdict;
-  /** The verdict's own. */
-  readonly probability: number;
-  /** Every verdict that a branch comes to, in the order above; they sum to 1. */
-  readonly verdicts: readonly { readonly verdict: Verdict; readonly probability: number }[];
-  /** DNAT targets with their probabilities, in the order of the rules. */
+  /** The verdict's own; absent where it is not known, as where a rule drops what IPVS sends to one of its real servers by a hash. */
+  readonly probability?: number;
+  /** Every verdict that a branch comes to, in the order above; they sum to 1, where all of them are known. */
+  readonly verdicts: readonly { readonly verdict: Verdict; readonly probability?: number }[];
+  /** DNAT targets, in the order of the rules. */
   readonly destinations: readonly WalkDestination[];
   /** Whether any branch that is known gets another source address. */
   readonly masquerade: boolean;
@@ -27,7 +28,9 @@ export interface Walk {
 export interface WalkDestination {
   readonly address: string;
   readonly port: number;
-  readonly probability: number;
+  /** Absent where it is not known, and `chosenBy` says what decides. */
+  readonly probability?: number;
+  readonly chosenBy?: ChosenBy;
   /** Whether connections that go there get another source address. */
   readonly masquerade: boolean;
 }
@@ -53,35 +56,45 @@ const verdictOrder = ['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT', 'NONE'] as 
 /** The branches of a walk as one answer. */
 export function summarize(walked: WalkResult): Walk {
   const { leaves, steps, unknown } = settle(walked);
-  const destinations = new Map<string, { address: string; port: number; probability: number; masquerade: boolean }>();
-  const shares = new Map<Verdict, number>();
-  for (const { verdict, dnat, masquerade, probability } of leaves) {
-    shares.set(verdict, (shares.get(verdict) ?? 0) + probability);
-    if (dnat === undefined) continue;
-    const key = `${dnat.address} ${String(dnat.port)}`;
-    const present = destinations.get(key);
-    if (present === undefined)
-      destinations.set(key, { address: dnat.address, port: dnat.port, probability, masquerade });
-    else {
-      present.probability += probability;
-      present.masquerade ||= masquerade;
-    }
-  }
+  const byVerdict = Map.groupBy(leaves, ({ verdict }) => verdict);
   // Nobody read a rule: it is not known what becomes of the packet.
-  if (shares.size === 0) shares.set('UNKNOWN', 1);
-  const verdicts = verdictOrder.flatMap((verdict) => {
-    const share = shares.get(verdict);
-    return share === undefined ? [] : [{ verdict, probability: rounded(share) }];
-  });
+  const [first, ...others]: Walk['verdicts'] =
+    leaves.length === 0
+      ? [{ verdict: 'UNKNOWN', probability: 1 }]
+      : verdictOrder.flatMap((verdict) => {
+          const own = byVerdict.get(verdict);
+          if (own === undefined) return [];
+          const share = shareOf(own);
+          return { verdict, ...(share === undefined ? {} : { probability: rounded(share) }) };
+        });
   return {
-    verdict: verdicts[0]?.verdict ?? 'UNKNOWN',
-    probability: verdicts[0]?.probability ?? 1,
-    verdicts,
-    destinations: [...destinations.values()],
+    verdict: first?.verdict ?? 'UNKNOWN',
+    ...(first?.probability === undefined ? {} : { probability: first.probability }),
+    verdicts: first === undefined ? [] : [first, ...others],
+    destinations: destinationsOf(leaves),
     masquerade: leaves.some(({ masquerade }) => masquerade),
     path: steps,
     unknown,
   };
+}
+
+/** One for each address and port, however many branches come to it. */
+function destinationsOf(leaves: readonly Leaf[]): WalkDestination[] {
+  const byPlace = new Map<string, { address: string; port: number; leaves: Leaf[] }>();
+  for (const leaf of leaves) {
+    if (leaf.dnat === undefined) continue;
+    const { address, port } = leaf.dnat;
+    const key = `${address} ${String(port)}`;
+    const place = byPlace.get(key);
+    if (place === undefined) byPlace.set(key, { address, port, leaves: [leaf] });
+    else place.leaves.push(leaf);
+  }
+  return [...byPlace.values()].map(({ address, port, leaves: own }) => ({
+    address,
+    port,
+    ...shareFields(own),
+    masquerade: own.some(({ masquerade }) => masquerade),
+  }));
 }
 
 /** Sums of shares, without what floating point adds to them. */

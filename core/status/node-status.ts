@@ -158,6 +158,7 @@ function targetStatus(
     port: target.port,
     ...(pod === undefined ? {} : { pod }),
     ...(target.probability === undefined ? {} : { probability: target.probability }),
+    ...(target.chosenBy === undefined ? {} : { chosenBy: target.chosenBy }),
     ...(target.weight === undefined ? {} : { weight: target.weight }),
     ...(target.hairpin === undefined ? {} : { hairpinMasquerade: target.hairpin.value }),
     ...(target.counters === undefined ? {} : { packets: target.counters.packets, bytes: target.counters.bytes }),

@@ -35,7 +35,7 @@ export function walksOf(input: StatusInput, desired: DesiredService, nodes: read
         protocol: frontend.protocol,
         verdict: walk.verdict,
         masquerade: walk.masquerade,
-        destinations: walk.destinations.map(({ address, port, probability }) => ({ address, port, probability })),
+        destinations: walk.destinations.map(({ masquerade: _masquerade, ...destination }) => destination),
         path: walk.path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
         unknown: [...walk.unknown],
       });

@@ -41,5 +41,17 @@ export function expectationOf(
   const { verdict, destinations, path, unknown } = summarize(
     walkRuleset(ruleset, { ...packet, destinationPort: port }, nodeAddresses),
   );
-  return { verdict, targets: destinations, unknown, path };
+  return {
+    verdict,
+    targets: destinations.flatMap(({ probability, ...target }) =>
+      probability === undefined ? [] : [{ ...target, probability }],
+    ),
+    unknown: [
+      ...unknown,
+      ...destinations.flatMap(({ address, probability }) =>
+        probability === undefined ? [`the share of ${address}`] : [],
+      ),
+    ],
+    path,
+  };
 }

@@ -15,7 +15,7 @@ import { endpointState, frontendText } from '../../tables/path-table.ts';
 import type { Column } from '../../tables/columns.ts';
 import { wrapped } from '../../printers/wrapped.ts';
 import { cell, type Cell } from '../../tables/tone.ts';
-import { countText, percentText, routingText } from '../../tables/words.ts';
+import { countText, percentText, routingText, shareText } from '../../tables/words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { growingWidths, lazyTable, type LazyRows } from '../state/lazy-table.ts';
 import { selectedNode } from '../state/live-state.ts';
@@ -115,7 +115,7 @@ function targetRows(sections: readonly Section[], endpoints: Endpoints, rates: N
       widen(1, (target.pod ?? endpoint?.targetRef?.name ?? '-').length);
       widen(2, endpoint?.nodeName?.length ?? 1);
       widen(3, endpointState(endpoint).text.length);
-      if (target.probability === undefined) widen(4, percentText(undefined).length);
+      if (target.probability === undefined) widen(4, shareText(target).length);
       else if (target.probability > most.share) most.share = target.probability;
       if (target.packets !== undefined && target.packets > most.packets) most.packets = target.packets;
       if (target.connections !== undefined && target.connections > most.connections)
@@ -155,7 +155,7 @@ function presentRow(target: DnatTargetStatus, endpoint: EndpointStatus | undefin
     cell(target.pod ?? endpoint?.targetRef?.name ?? '-'),
     cell(endpoint?.nodeName ?? '-'),
     cell(state.text, state.tone),
-    cell(percentText(target.probability)),
+    cell(shareText(target)),
     cell(countText(target.packets)),
     cell(rateText(rate)),
     cell(countText(target.connections)),

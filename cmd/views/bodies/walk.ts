@@ -4,7 +4,7 @@ import { familyOf } from '../../../core/net/family.ts';
 import { plural } from '../../../core/lib/plural.ts';
 import type { FromSpec, ServiceTrace, WalkStatus } from '../../../core/api/service-trace.ts';
 import { wrapped } from '../../printers/wrapped.ts';
-import { percentText } from '../../tables/words.ts';
+import { shareText } from '../../tables/words.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
 import { explainerOf } from '../state/explainers.ts';
 import { kubectl } from '../../../core/api/command.ts';
@@ -76,8 +76,8 @@ function rowsOf(walk: WalkStatus, service: readonly string[]): Row[] {
   const target = `${hostPort(walk.destination, walk.destinationPort)}/${walk.protocol.toLowerCase()}`;
   const end = (destinations: string): string =>
     `${walk.verdict}${destinations === '' ? '' : ` to ${destinations}`}${walk.masquerade ? ', masqueraded' : ', its source stays'}`;
-  const textOf = ({ address, port, probability }: WalkStatus['destinations'][number]): string =>
-    `${hostPort(address, port)} (${percentText(probability)})`;
+  const textOf = (each: WalkStatus['destinations'][number]): string =>
+    `${hostPort(each.address, each.port)} (${shareText(each)})`;
   const first = walk.destinations.slice(0, mostDestinations).map(textOf).join(', ');
   const more = Math.max(0, walk.destinations.length - mostDestinations);
   const isRefused = walk.verdict === 'DROP' || walk.verdict === 'REJECT';

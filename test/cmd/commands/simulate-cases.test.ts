@@ -26,7 +26,15 @@ async function simulate(
   file: string,
   words: readonly string[],
 ): Promise<{ readonly status: number; readonly outcome: Outcome; readonly stderr: string }> {
-  const parsed = await parseCommandLine(['simulate', '--ruleset', file, ...words, '-o', 'json'], 100);
+  const { status, stdout, stderr } = await run(file, [...words, '-o', 'json']);
+  return { status, outcome: JSON.parse(stdout) as Outcome, stderr };
+}
+
+async function run(
+  file: string,
+  words: readonly string[],
+): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
+  const parsed = await parseCommandLine(['simulate', '--ruleset', file, ...words], 100);
   if (parsed.kind !== 'request' || parsed.request.command !== 'simulate') throw new Error('no simulate request');
   const written = { stdout: '', stderr: '' };
   const sink = (name: 'stdout' | 'stderr'): { write(text: string): boolean } => ({
@@ -41,15 +49,23 @@ async function simulate(
     stderr: sink('stderr'),
     signal: new AbortController().signal,
   });
-  return { status, outcome: JSON.parse(written.stdout) as Outcome, stderr: written.stderr };
+  return { status, ...written };
 }
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/cases/${name}.rules`, import.meta.url));
 
 async function simulateText(text: string, words: readonly string[]): ReturnType<typeof simulate> {
+  return simulate(await fileOf(text), words);
+}
+
+async function simulateAsText(text: string, words: readonly string[]): Promise<string> {
+  return (await run(await fileOf(text), words)).stdout;
+}
+
+async function fileOf(text: string): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), 'svctrace-cases-')), 'x.rules');
   await writeFile(file, text);
-  return simulate(file, words);
+  return file;
 }
 
 const to = (destination: string, from = '10.244.1.1'): string[] => ['--from', from, '--to', destination];
@@ -284,6 +300,39 @@ describe('lists of ipvsadm without schedulers and weights', () => {
       text === undefined ? simulate(fixture('06'), to('10.96.0.1:443')) : simulateText(text, to('10.96.0.1:443'));
     await expect(run).rejects.toThrow(name);
     await expect(run).rejects.toThrow('give what ipvsadm -Sn printed');
+  });
+});
+
+describe('schedulers of IPVS whose shares no rule says', () => {
+  const servers = (scheduler: string): string =>
+    `-A -t 10.96.0.7:80 -s ${scheduler}\n-a -t 10.96.0.7:80 -r 10.244.1.2:8080 -m -w 1\n-a -t 10.96.0.7:80 -r 10.244.2.2:8080 -m -w 1\n`;
+  const words = [...to('10.96.0.7:80', '10.244.7.7'), '--node-ip', '10.96.0.7'];
+
+  it.each([
+    ['sh', 'ClientHash', 'by hash of the client'],
+    ['dh', 'DestinationHash', 'by hash of the destination'],
+    ['lc', 'LeastConnections', 'by least connections'],
+    ['fo', 'Unknown', 'share not known'],
+  ])('%s: DNAT for certain, and %s in the place of a share', async (scheduler, chosenBy, text) => {
+    const { status, outcome } = await simulateText(servers(scheduler), words);
+    expect({ status, verdict: outcome.verdict, probability: outcome.probability }).toEqual({
+      status: 0,
+      verdict: 'DNAT',
+      probability: 1,
+    });
+    expect(outcome.destinations).toEqual([
+      { address: '10.244.1.2', port: 8080, chosenBy, masquerade: false },
+      { address: '10.244.2.2', port: 8080, chosenBy, masquerade: false },
+    ]);
+    const printed = await simulateAsText(servers(scheduler), words);
+    expect(printed).toContain(`\nDNAT\n  10.244.1.2:8080  ${text}\n  10.244.2.2:8080  ${text}\n`);
+    expect(printed).not.toContain('%');
+  });
+
+  it('rr has shares', async () => {
+    const { outcome } = await simulateText(servers('rr'), words);
+    expect(outcome.destinations.map(({ probability }) => probability)).toEqual([0.5, 0.5]);
+    expect(await simulateAsText(servers('rr'), words)).toContain('  10.244.1.2:8080  50.0%\n');
   });
 });
 

@@ -55,6 +55,22 @@ function report({ change, records = [], kernel = '6.12' }: IpvsCase): NodeReport
 }
 
 describe('a node in IPVS mode', () => {
+  it.each(['sh', 'dh', 'lc', 'wlc', 'lblc'])(
+    'whose scheduler is %s has no fault by shares that no rule says',
+    (scheduler) => {
+      // One that drains keeps its places in a hash, and whom it would get is refused: that is said of it.
+      const scheduled =
+        (name: string) =>
+        (servers: readonly string[]): string[] =>
+          servers.map((line) => line.replace(/^(-A .*) -s rr\b/, `$1 -s ${name}`).replace(/ -w 0$/, ' -w 1'));
+      expect(scheduled(scheduler)(lines('ipvsadm-Sn.txt')).join('\n')).toContain(` -s ${scheduler}\n`);
+      const [before, after] = ['rr', scheduler].map((name) =>
+        findingsOf(ipvsService, [report({ name, ids: [], change: scheduled(name) })]).map(({ id }) => id),
+      );
+      expect(after).toEqual(before);
+    },
+  );
+
   it.each(ipvsCases)('$name gives $ids', (each) => {
     const { desired: other = ipvsService, ids } = each;
     const findings = findingsOf(other, [report(each)]).filter(({ id }) => /^(?:RULE|IPVS|DATA|SVC-AFFINITY)-/.test(id));

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { scheduleIpvs, type IpvsOutcome, type IpvsPacket } from '../../../core/evaluate/schedule-ipvs.ts';
+import { summarize } from '../../../core/program/walk-packet.ts';
+import { walkRuleset } from '../../../core/evaluate/walk-ruleset.ts';
+import { mergeRulesets, parseRulesetFile } from '../../../core/ruleset/read-dumps.ts';
 import { parseIpvsadm } from '../../../core/ipvs/parse.ts';
 
 function schedule(saved: string, to: string): IpvsOutcome {
@@ -186,6 +189,31 @@ describe('scheduleIpvs', () => {
     );
   });
 
+  it.each([
+    ['rr', undefined],
+    ['wrr', undefined],
+    ['sh', 'ClientHash'],
+    ['mh', 'ClientHash'],
+    ['dh', 'DestinationHash'],
+    ['lc', 'LeastConnections'],
+    ['wlc', 'LeastConnections'],
+    ['sed', 'LeastConnections'],
+    ['nq', 'LeastConnections'],
+    ['lblc', 'LeastConnections'],
+    ['lblcr', 'LeastConnections'],
+    ['ovf', 'Unknown'],
+    ['twos', 'Unknown'],
+    ['fo', 'Unknown'],
+    ['dice', 'Unknown'],
+  ])('%s gives shares, or says what decides', (scheduler, chosenBy) => {
+    const outcome = schedule(server(`-s ${scheduler}`, [1, 1]), '10.96.0.7#80');
+    if (outcome.kind !== 'scheduled') throw new Error(outcome.kind);
+    expect(outcome.chosenBy).toBe(chosenBy);
+    expect(outcome.candidates.map(({ probability }) => probability)).toEqual(
+      chosenBy === undefined ? [0.5, 0.5] : [undefined, undefined],
+    );
+  });
+
   it("gives wrr the shares that the kernel's own rounds give (ip_vs_wrr_schedule)", () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: 7 }), { minLength: 1, maxLength: 5 }), (weights) => {
@@ -221,3 +249,90 @@ function wrrRounds(weights: readonly number[], turns: number): number[] {
   }
   return taken;
 }
+
+/** Of a node with the cluster IP 10.96.0.7, whose filter OUTPUT has these rules. */
+function walk(scheduler: string, weights: readonly number[], ...output: string[]): ReturnType<typeof summarize> {
+  const filter = [
+    '*filter',
+    ':INPUT ACCEPT [0:0]',
+    ':FORWARD ACCEPT [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    ...output.map((rule) => `-A OUTPUT ${rule}`),
+    'COMMIT',
+    '',
+  ].join('\n');
+  const ruleset = mergeRulesets([filter, `${server(`-s ${scheduler}`, weights)}\n`].map(parseRulesetFile));
+  expect(ruleset.problems).toEqual([]);
+  return summarize(
+    walkRuleset(
+      ruleset,
+      {
+        source: '10.244.7.7',
+        destination: '10.96.0.7',
+        destinationPort: 80,
+        protocol: 'TCP',
+        entersAt: 'PREROUTING',
+      },
+      ['172.30.0.11', '10.96.0.7'],
+    ),
+  );
+}
+
+describe('a walk over a virtual server that chooses by a hash', () => {
+  it('has all destinations for certain, and none of their shares', () => {
+    const { verdict, probability, verdicts, destinations, unknown, path } = walk('sh', [1, 1, 1]);
+    expect({ verdict, probability, verdicts, unknown }).toEqual({
+      verdict: 'DNAT',
+      probability: 1,
+      verdicts: [{ verdict: 'DNAT', probability: 1 }],
+      unknown: [],
+    });
+    expect(destinations).toEqual(
+      [1, 2, 3].map((index) => ({
+        address: `10.244.${String(index)}.2`,
+        port: 8080,
+        chosenBy: 'ClientHash',
+        masquerade: false,
+      })),
+    );
+    expect(path.map(({ effect }) => effect)).toContain('DNAT to 10.244.1.2:8080, by hash of the client');
+  });
+
+  it('does not know which part of the connections a rule behind it drops', () => {
+    const { verdict, verdicts, destinations } = walk('wlc', [1, 1, 1], '-d 10.244.3.2/32 -j DROP');
+    expect(verdict).toBe('DNAT');
+    expect(verdicts).toEqual([{ verdict: 'DNAT' }, { verdict: 'DROP' }]);
+    expect(destinations.map(({ address, chosenBy }) => [address, chosenBy])).toEqual([
+      ['10.244.1.2', 'LeastConnections'],
+      ['10.244.2.2', 'LeastConnections'],
+    ]);
+  });
+
+  it('knows that part where the rule drops the same part of all', () => {
+    const half = '-m statistic --mode random --probability 0.50000000000 -j DROP';
+    expect(walk('lc', [1, 1, 1], half).verdicts).toEqual([
+      { verdict: 'DNAT', probability: 0.5 },
+      { verdict: 'DROP', probability: 0.5 },
+    ]);
+  });
+
+  it('does not know the share of what hangs on an unknown rule either', () => {
+    const { verdicts } = walk('sh', [1, 1], '-d 10.244.2.2/32 -m time --timestart 08:00 -j DROP');
+    expect(verdicts).toEqual([{ verdict: 'DNAT' }, { verdict: 'UNKNOWN' }]);
+  });
+
+  it('keeps the shares of a rule that drops for rr', () => {
+    expect(walk('rr', [1, 1, 1, 1], '-d 10.244.3.2/32 -j DROP').verdicts).toEqual([
+      { verdict: 'DNAT', probability: 0.75 },
+      { verdict: 'DROP', probability: 0.25 },
+    ]);
+  });
+
+  it('says that a scheduler of tomorrow is not known', () => {
+    const { destinations, unknown } = walk('dice', [1, 1]);
+    expect(destinations.map(({ chosenBy }) => chosenBy)).toEqual(['Unknown', 'Unknown']);
+    expect(unknown).toEqual([
+      'TCP 10.96.0.7:80 dice: how the scheduler dice chooses is not known; the shares of its real servers are not known',
+    ]);
+  });
+});

@@ -46,7 +46,9 @@ function walk(
   );
   return {
     verdict,
-    to: destinations.map(({ address, port, probability }) => `${address}:${String(port)} ${probability.toFixed(3)}`),
+    to: destinations.map(
+      ({ address, port, probability }) => `${address}:${String(port)} ${probability?.toFixed(3) ?? '?'}`,
+    ),
     unknown,
     effects: path.map(({ effect }) => effect),
   };

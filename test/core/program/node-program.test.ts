@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { parseBundle } from '../../../core/wire/bundle.ts';
 import { explainProgram } from '../../../core/explain/explain-program.ts';
+import { shareText } from '../../../cmd/tables/words.ts';
 import { buildNodeProgram } from '../../../core/program/node-program.ts';
 import { recordsOf, type NodeReport, type NodeReportRecord } from '../../../core/wire/node-report.ts';
 import type { Fact, FrontendProgram, RuleReference } from '../../../core/program/program.ts';
@@ -330,7 +331,7 @@ describe.each(['iptables-nft.txt', 'iptables-legacy.txt', 'nftables.json'])('sou
 });
 
 /** What a probe reads of a node in IPVS mode, from the dumps of test/fixtures/rulesets/ipvs. */
-function ipvsNode(name: string, service: Parameters<typeof nodeOf>[4]): Recorded {
+function ipvsNode(name: string, service: Parameters<typeof nodeOf>[4], scheduler = 'rr'): Recorded {
   const dump = (file: string): string[] => readFileSync(`${fixtures}rulesets/ipvs/${file}`, 'utf8').trim().split('\n');
   const id = `kinds/${name}`;
   const sets = Map.groupBy(dump('ipset-save.txt'), (line) => line.split(' ')[1] ?? '');
@@ -339,7 +340,12 @@ function ipvsNode(name: string, service: Parameters<typeof nodeOf>[4]): Recorded
     'ipvs',
     '172.30.0.11',
     [
-      { kind: 'ipvs', service: id, family: 'IPv4', lines: dump('ipvsadm-Sn.txt') },
+      {
+        kind: 'ipvs',
+        service: id,
+        family: 'IPv4',
+        lines: dump('ipvsadm-Sn.txt').map((line) => line.replace(' -s rr', ` -s ${scheduler}`)),
+      },
       ...[...sets].map(([set, lines]): NodeReportRecord => ({
         kind: 'ipSet',
         service: id,
@@ -379,6 +385,22 @@ describe('the IPVS mode', () => {
         .chains.find(({ name }) => name === 'TCP 10.96.0.7:80')
         ?.rules.map(({ text }) => text),
     ).toEqual(['-> 10.244.1.2:8080 Masq 1', '-> 10.244.2.2:8080 Masq 1', '-> 10.244.3.2:8080 Masq 0']);
+  });
+
+  it.each([
+    ['sh', 'ClientHash', 'by hash of the client'],
+    ['wlc', 'LeastConnections', 'by least connections'],
+  ])('has no shares under %s, and says what decides', (scheduler, chosenBy, text) => {
+    const service = { clusterIPs: ['10.96.0.8'], ports: [{ protocol: 'TCP', port: 80 } as const] };
+    const each = ipvsNode('sticky', service, scheduler);
+    const { verdict, dnatTargets } = frontend(each, 'ClusterIP');
+    expect(verdict).toBe('DNAT');
+    expect(dnatTargets.map((target) => [target.address, target.probability, target.chosenBy])).toEqual([
+      ['10.244.1.2', undefined, chosenBy],
+      ['10.244.2.2', undefined, chosenBy],
+    ]);
+    expect(buildNodeProgram(each.report, each.desired).unrecognized).toEqual([]);
+    expect(dnatTargets.map(shareText)).toEqual([text, text]);
   });
 
   it('has session affinity, refusals, policies and source ranges', () => {

@@ -151,7 +151,7 @@ describe('a recorded bundle', () => {
         masquerade: true,
       });
       const total = walk('10.244.1.200', 'PREROUTING').destinations.reduce(
-        (sum, { probability }) => sum + probability,
+        (sum, { probability = NaN }) => sum + probability,
         0,
       );
       expect(total).toBeCloseTo(1, 9);
