@@ -2,7 +2,7 @@
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'core/api/service-trace.ts', 'test/cluster/programs/'] },
+  { ignores: ['dist/', 'node_modules/', 'test/cluster/programs/'] },
   {
     files: ['**/*.ts', '**/*.tsx'],
     extends: [...tseslint.configs.recommendedTypeChecked],

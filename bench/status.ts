@@ -42,7 +42,7 @@ try {
   await build({
     ...commonOptions,
     outdir: folder,
-    entryPoints: { 'status-once': 'bench/status-once.ts', 'status-worker': 'operator/status-worker.ts' },
+    entryPoints: { 'status-once': 'bench/status-once.ts', 'status-worker': 'engine/status-worker.ts' },
   });
   await run(sizes.length === 0 ? [100, 1000] : sizes);
 } finally {
