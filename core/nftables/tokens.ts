@@ -11,7 +11,7 @@ export interface NftToken {
   readonly end: number;
 }
 
-/** Signs that are tokens by themselves; any other character is part of a word, as `../parse`, `:`, `-` and `/` are. */
+/** Signs that are tokens by themselves; any other character is part of a word, as `.`, `:`, `-` and `/` are. */
 const signs = new Set(['{', '}', '(', ')', ',', ';', '&', '|', '^']);
 const isBlank = (character: string | undefined): boolean => character === ' ' || character === '\t';
 
