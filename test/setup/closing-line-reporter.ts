@@ -1,26 +1,31 @@
 import type { Reporter, TestModule } from 'vitest/node';
 
 /**
- * Prints the last line of a test run, `N passed, N failed, N skipped`, and each skipped test's reason before it. A
- * file that could not be loaded counts as a failed test, so that it cannot hide.
+ * Prints the last line of a test run, `N passed, N failed, N skipped`, and before it why tests were skipped, one line for
+ * each reason; in CI, where a skip is a failure, each test's name. A file that could not be loaded counts as a failed test,
+ * so that it cannot hide.
  */
 export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
     let failed = errors.length;
-    const skipped: string[] = [];
+    const skipped: { readonly name: string; readonly reason: string }[] = [];
     for (const module of modules) {
       if (module.errors().length > 0) failed += 1;
       for (const test of module.children.allTests()) {
         const result = test.result();
         if (result.state === 'passed') passed += 1;
         else if (result.state === 'failed') failed += 1;
-        else skipped.push(`${test.fullName}: ${('note' in result && result.note) || 'no reason given'}`);
+        else skipped.push({ name: test.fullName, reason: ('note' in result && result.note) || 'no reason given' });
       }
     }
-    for (const line of skipped) process.stdout.write(`skipped: ${line}\n`);
+    for (const [reason, tests] of Map.groupBy(skipped, ({ reason }) => reason))
+      process.stdout.write(`skipped, ${tests.length} ${tests.length === 1 ? 'test' : 'tests'}: ${reason}\n`);
     // A skip in CI is a hole in the proof: whoever wants to skip there has to change this line.
-    if (process.env['CI'] === 'true' && skipped.length > 0) process.exitCode = 1;
+    if (process.env['CI'] === 'true' && skipped.length > 0) {
+      for (const { name } of skipped) process.stdout.write(`skipped: ${name}\n`);
+      process.exitCode = 1;
+    }
     process.stdout.write(`${passed} passed, ${failed} failed, ${skipped.length} skipped\n`);
   }
 }
