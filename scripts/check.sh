@@ -13,7 +13,7 @@ cache=node_modules/.cache
 types=$!
 (
   set -e
-  prettier --log-level warn --check --cache --cache-location "$cache/prettier" .
+  prettier --log-level warn --check --cache .
   node scripts/check-lock-file.ts
   node scripts/generate-types.ts --check
   node scripts/generate-docs.ts --check
