@@ -1,4 +1,5 @@
 /** `kubectl svctrace simulate`: what rules do with one packet; those of dumps, of a recorded trace, or of a Service's nodes now. */
+import { effectText } from '../../core/evaluate/action.ts';
 import { createReadStream } from 'node:fs';
 import { hostPort, isSameAddress } from '../../core/net/address.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
@@ -122,7 +123,7 @@ function answerOf(
     ...(verdicts.length > 1 ? { verdicts } : {}),
     destinations,
     masquerade,
-    path: path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
+    path: path.map((step) => ({ table: step.table, chain: step.chain, rule: step.rule, effect: effectText(step) })),
     ...(unknown.length === 0 ? {} : { unknown }),
     ...(nodes.length === 0 ? {} : { nodes }),
     ...(source.pod === undefined ? {} : { source }),

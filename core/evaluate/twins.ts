@@ -254,6 +254,10 @@ class TwinLeaf implements Leaf {
     return this.#shared.dnat === undefined || this.#dnat === undefined ? this.#shared.decidedBy : this.#dnat.by.chain;
   }
 
+  get droppedByPolicyOf(): Leaf['droppedByPolicyOf'] {
+    return this.#shared.droppedByPolicyOf;
+  }
+
   get assumed(): Leaf['assumed'] {
     return this.#shared.assumed;
   }

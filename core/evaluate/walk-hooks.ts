@@ -94,7 +94,7 @@ export function walkHooks(
         else next.push(branch.verdict === 'ACCEPT' && isFilter(chain) ? { ...branch, accepted: branch.chain } : branch);
       }
       if (chain.isDropPolicy)
-        for (const branch of through) end(branch, leafOf(branch, packet, 'DROP', `policy of ${at.hook}`));
+        for (const branch of through) end(branch, { ...leafOf(branch, packet, 'DROP'), droppedByPolicyOf: at.hook });
       else next.push(...through);
       const merged = apart === undefined ? next : mergeTwins(next, apart, packet);
       live = trail.followsUnknown ? withoutIdleAssumptions(merged) : merged;

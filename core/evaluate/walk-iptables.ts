@@ -2,7 +2,8 @@
 import { addressNumber, addressText, parseNetwork } from '../net/address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables/rule.ts';
 import { oncePer } from '../lib/once-per.ts';
-import { iptablesRuleText, printNatRange, printTarget } from '../iptables/print.ts';
+import { iptablesRuleText, printTarget } from '../iptables/print.ts';
+import { withProbability, type Action } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { EndpointChoice, type ChosenEndpoint } from './endpoint-choice.ts';
 import { choiceBegin, choiceRules } from './iptables-choice.ts';
@@ -13,7 +14,6 @@ import {
   ChainLoopError,
   maxDepth,
   Trail,
-  withProbability,
   type At,
   type Branch,
   type ChainOutcome,
@@ -99,7 +99,7 @@ export class IptablesWalk {
           table,
           chain: name,
           rule: `:${name}`,
-          effect: `unknown: ${why}`,
+          actions: [{ kind: 'unknown', why }],
         }),
         name,
       );
@@ -136,7 +136,7 @@ export class IptablesWalk {
           table,
           chain: name,
           rule: iptablesRuleText(rule),
-          effect: 'unknown: what follows',
+          actions: [{ kind: 'unknown', why: 'what follows' }],
         });
         const { through: on, ended: given } = endUnknown(live, step, name);
         live = on;
@@ -148,7 +148,12 @@ export class IptablesWalk {
         this.#trail.unknown.add(`${text} (${rule.refused})`);
         const { through: on, ended: lost } = endUnknown(
           live,
-          this.#trail.unknownStep(rule, { table, chain: name, rule: text, effect: `unknown: ${rule.refused}` }),
+          this.#trail.unknownStep(rule, {
+            table,
+            chain: name,
+            rule: text,
+            actions: [{ kind: 'unknown', why: rule.refused }],
+          }),
           name,
         );
         live = on;
@@ -280,8 +285,9 @@ export class IptablesWalk {
       if (probability === undefined) {
         const parts = this.#match.unknownParts(rule, branch, before);
         const text = iptablesRuleText(rule);
-        const step: Step = { table, chain, rule: text, effect: `unknown: ${parts.join(', ')}`, ...countersOf(rule) };
-        if (!this.#trail.followsUnknown) passed.push(this.#passUnknown(rule, branch, parts, step));
+        const action = { kind: 'unknown', why: parts.join(', ') } as const;
+        const step: Step = { table, chain, rule: text, actions: [action], ...countersOf(rule) };
+        if (!this.#trail.followsUnknown) passed.push(this.#passUnknown(rule, branch, parts, step, action));
         else {
           const unknown = this.#trail.unknownStep(rule, step);
           for (const part of parts) this.#trail.assumed.add(`${part} of ${text}`);
@@ -308,7 +314,13 @@ export class IptablesWalk {
     };
   }
 
-  #passUnknown(rule: IptablesRule, branch: Branch, parts: readonly string[], step: Step): Branch {
+  #passUnknown(
+    rule: IptablesRule,
+    branch: Branch,
+    parts: readonly string[],
+    step: Step,
+    action: Action & { readonly kind: 'unknown' },
+  ): Branch {
     for (const part of parts) this.#trail.unknown.add(`${part} of ${step.rule}`);
     let key = this.#unknownRules.get(rule);
     if (key === undefined) {
@@ -316,7 +328,7 @@ export class IptablesWalk {
       this.#unknownRules.set(rule, key);
     }
     return (
-      this.#trail.meet(key, { ...step, effect: `${step.effect} (taken as not matching)`, isUnknown: true }, [
+      this.#trail.meet(key, { ...step, actions: [{ ...action, isTakenAsNotMatching: true }], isUnknown: true }, [
         branch,
       ])[0] ?? branch
     );
@@ -340,7 +352,7 @@ export class IptablesWalk {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
     const { lists } = said(rule);
-    const met = stepOf(rule, table, chain, withProbability(chance));
+    const met = stepOf(rule, table, chain, chance);
     const seen =
       lists.length === 0
         ? entering
@@ -455,11 +467,9 @@ export class IptablesWalk {
     const untouched = taken.map(({ met: own, ...branch }): Branch =>
       own?.before === undefined ? branch : { ...branch, met: own.before },
     );
-    const { through, ended } = endUnknown(
-      untouched,
-      this.#trail.unknownStep(met, { ...met, effect: `unknown: ${why}` }),
-      met.chain,
-    );
+    const { table, chain, rule, counters } = met;
+    const unknown: Step = { table, chain, rule, actions: [{ kind: 'unknown', why }], ...countersOf({ counters }) };
+    const { through, ended } = endUnknown(untouched, this.#trail.unknownStep(met, unknown), met.chain);
     return { on: through, returned: nothing, ended };
   }
 
@@ -572,25 +582,27 @@ function sumOf(branches: readonly Branch[]): number {
   return sum;
 }
 
-function countersOf({ counters }: IptablesRule): { readonly counters?: NonNullable<IptablesRule['counters']> } {
+function countersOf({ counters }: { readonly counters?: IptablesRule['counters'] | undefined }): {
+  readonly counters?: NonNullable<IptablesRule['counters']>;
+} {
   return counters === undefined ? {} : { counters };
 }
 
 /** What is the same of a rule whenever a packet meets it. */
 const said = oncePer((rule: IptablesRule) => ({
   text: iptablesRuleText(rule),
-  effect: effectOf(rule.target),
+  actions: [actionOf(rule.target)] as const,
   lists: listsOf(rule),
   steps: new Map<string, Step>(),
 }));
 
-/** The same step for all packets that meet the rule with the same chance. */
-function stepOf(rule: IptablesRule, table: string, chain: string, chance: string): Step {
-  const { text, effect, steps } = said(rule);
-  const key = `${table} ${chain}${chance}`;
+/** The same step for all packets that meet the rule with the same chance, as far as it is told. */
+function stepOf(rule: IptablesRule, table: string, chain: string, chance: number): Step {
+  const { text, actions, steps } = said(rule);
+  const key = `${table} ${chain}${withProbability(chance)}`;
   let step = steps.get(key);
   if (step === undefined) {
-    step = { table, chain, rule: text, effect: `${effect}${chance}`, ...countersOf(rule) };
+    step = { table, chain, rule: text, actions, ...(chance < 1 ? { chance } : {}), ...countersOf(rule) };
     steps.set(key, step);
   }
   return step;
@@ -735,21 +747,41 @@ function addressesBetween(fromText: string, toText: string): string[] | undefine
   );
 }
 
-function effectOf(target: IptablesTarget | undefined): string {
-  if (target === undefined) return 'count';
+function actionOf(target: IptablesTarget | undefined): Action {
+  if (target === undefined) return { kind: 'count' };
   switch (target.kind) {
     case 'jump':
     case 'goto':
-      return `${target.kind} ${target.chain}`;
+      return { kind: target.kind, chain: target.chain };
+    case 'ACCEPT':
+      return { kind: 'accept', word: target.kind };
+    case 'DROP':
+      return { kind: 'drop', word: target.kind };
+    case 'RETURN':
+      return { kind: 'return', word: target.kind };
+    case 'REJECT':
+      return { kind: 'reject', word: target.kind };
     case 'DNAT':
-      return `DNAT to ${target.to.map(printNatRange).join(' or ')}`;
+      return { kind: 'dnatRanges', ranges: target.to };
+    case 'SNAT':
+      return { kind: 'snat' };
+    case 'MASQUERADE':
+      return { kind: 'masquerade' };
     case 'MARK':
-      return `mark 0x${target.value.toString(16)}`;
+      return { kind: 'mark', value: target.value };
+    case 'CONNMARK':
+      return { kind: 'connmark' };
+    case 'NOTRACK':
+    case 'CT':
+      return { kind: 'untrack', word: target.kind };
     case 'QUEUE':
-      return 'unknown: -j QUEUE';
+      return { kind: 'unknown', why: '-j QUEUE' };
+    case 'REDIRECT':
+    case 'NETMAP':
+    case 'TRACE':
+      return { kind: 'target', name: target.kind };
     case 'extension':
-      return doesGoOn(target.name, target.options) ? target.name : `unknown: ${printTarget(target).trim()}`;
-    default:
-      return target.kind;
+      if (!doesGoOn(target.name, target.options)) return { kind: 'unknown', why: printTarget(target).trim() };
+      return target.name === 'CT' ? { kind: 'track' } : { kind: 'target', name: target.name };
   }
 }

@@ -1,18 +1,11 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
 import { hostPort } from '../net/address.ts';
 import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
+import type { Action } from './action.ts';
 import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
-import { chosenByText, type Scheduled } from './share.ts';
-import {
-  withProbability,
-  type Branch,
-  type ChainOutcome,
-  type Ended,
-  type Packet,
-  type Step,
-  type Trail,
-} from './walk.ts';
+import type { Scheduled } from './share.ts';
+import type { Branch, ChainOutcome, Ended, Packet, Step, Trail } from './walk.ts';
 
 /** The table by which the steps of IPVS are named. */
 export const ipvsTable = 'ipvs';
@@ -61,9 +54,9 @@ export function walkIpvs(
     const { virtualServer } = outcome;
     const text = virtualServerText(virtualServer);
     const chain = ipvsChainName(virtualServer);
-    const step = (effect: string): Step => ({ table: ipvsTable, chain, rule: text, effect });
+    const step = (action: Action): Step => ({ table: ipvsTable, chain, rule: text, actions: [action] });
     if (outcome.kind === 'refused') {
-      const [refused = branch] = trail.meet(virtualServer, step(`REJECT: ${outcome.reason}`), [branch]);
+      const [refused = branch] = trail.meet(virtualServer, step({ kind: 'refuse', reason: outcome.reason }), [branch]);
       ended.push({ ...refused, verdict: 'REJECT', chain });
       continue;
     }
@@ -78,7 +71,9 @@ export function walkIpvs(
         continue;
       }
     }
-    const [taken = branch] = trail.meet(virtualServer, step(`schedule by ${virtualServer.scheduler}`), [branch]);
+    const [taken = branch] = trail.meet(virtualServer, step({ kind: 'schedule', scheduler: virtualServer.scheduler }), [
+      branch,
+    ]);
     for (const { realServer, address, port, probability = 1 / candidates.length } of candidates) {
       const scheduled: Scheduled | undefined =
         chosenBy === undefined
@@ -88,7 +83,12 @@ export function walkIpvs(
         table: ipvsTable,
         chain,
         rule: realServerText(realServer),
-        effect: `DNAT to ${address}:${String(port)}${scheduled === undefined ? withProbability(probability) : `, ${chosenByText[scheduled.by]}`}`,
+        actions: [
+          {
+            kind: 'dnat',
+            destinations: [{ address, port, share: probability, ...(chosenBy === undefined ? {} : { chosenBy }) }],
+          },
+        ],
         ...(realServer.stats === undefined
           ? {}
           : { counters: { packets: realServer.stats.connections, bytes: realServer.stats.inBytes } }),
@@ -117,7 +117,7 @@ function unknownStep(trail: Trail, server: VirtualServer, why: string): Step {
     table: ipvsTable,
     chain: ipvsChainName(server),
     rule: virtualServerText(server),
-    effect: `unknown: ${why}`,
+    actions: [{ kind: 'unknown', why }],
   });
 }
 

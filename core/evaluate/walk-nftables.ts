@@ -13,13 +13,14 @@ import {
   type NftSetUpdate,
   type NftStatement,
 } from '../nftables/rule.ts';
-import { nftRuleText, printNftExpression, printNftStatement, printNftVerdict } from '../nftables/print.ts';
+import { nftRuleText, printNftExpression, printNftStatement } from '../nftables/print.ts';
 import { hostPort } from '../net/address.ts';
 import type { NftChain, NftSet } from '../nftables/table.ts';
 import { nftTypesOf } from '../nftables/types.ts';
 import type { Counters } from '../net/counters.ts';
 import { familyOf } from '../net/family.ts';
 import { oncePer } from '../lib/once-per.ts';
+import { actionsText, type Action, type Destination } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
@@ -31,7 +32,6 @@ import type { Trail } from './walk.ts';
 import {
   ChainLoopError,
   maxDepth,
-  withProbability,
   type At,
   type Branch,
   type ChainOutcome,
@@ -55,8 +55,8 @@ interface Progress {
   readonly branch: Branch;
   /** The statement that comes next. */
   readonly next: number;
-  /** What the rule has done already, in words. */
-  readonly effects: readonly string[];
+  /** What the rule has done already. */
+  readonly actions: readonly Action[];
   readonly counters?: Counters;
 }
 
@@ -106,7 +106,7 @@ export class NftWalk {
           table: this.#table.name,
           chain: name,
           rule: `chain ${name}`,
-          effect: `unknown: ${why}`,
+          actions: [{ kind: 'unknown', why }],
         }),
         name,
       );
@@ -130,7 +130,7 @@ export class NftWalk {
           table: this.#table.name,
           chain: name,
           rule: nftRuleText(rule),
-          effect: `unknown: ${why}`,
+          actions: [{ kind: 'unknown', why }],
         });
         ended.push(...endUnknown(live, step, name).ended);
         live = [];
@@ -162,7 +162,7 @@ export class NftWalk {
       at,
       above.at(-1) ?? '',
       outcome,
-    ).run({ branch, next: 0, effects: [] });
+    ).run({ branch, next: 0, actions: [] });
   }
 }
 
@@ -215,7 +215,7 @@ class RuleRun {
       }
       case 'verdict': {
         if (statement.verdict.kind === 'continue') return next;
-        const now = this.#meet(progress, printNftVerdict(statement.verdict));
+        const now = this.#meet(progress, verdictAction(statement.verdict));
         this.#verdict(statement.verdict, now);
         return undefined;
       }
@@ -255,7 +255,7 @@ class RuleRun {
           this.#on(progress);
           return undefined;
         }
-        const now = this.#meet(progress, 'REJECT');
+        const now = this.#meet(progress, { kind: 'reject', word: 'REJECT' });
         this.#outcome.ended.push({ ...now, verdict: 'REJECT', chain: this.#chain });
         return undefined;
       }
@@ -264,7 +264,11 @@ class RuleRun {
       case 'notrack':
         // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
         return this.#at.isBeforeTracking && branch.zone === undefined
-          ? { ...next, branch: { ...branch, untracked: true }, effects: [...progress.effects, 'notrack'] }
+          ? {
+              ...next,
+              branch: { ...branch, untracked: true },
+              actions: [...progress.actions, { kind: 'untrack', word: 'notrack' }],
+            }
           : next;
       // What they do depends on traffic before, on sockets, or on a program that reads the queue.
       case 'limit': {
@@ -308,21 +312,21 @@ class RuleRun {
 
   /** The branch goes to the next rule, with what this one has done to it. */
   #on(progress: Progress): void {
-    this.#outcome.on.push(progress.effects.length === 0 ? progress.branch : this.#meet(progress));
+    this.#outcome.on.push(progress.actions.length === 0 ? progress.branch : this.#meet(progress));
   }
 
-  /** The rule is among what the branch met; its effects are those so far and this one. */
+  /** The rule is among what the branch met; its actions are those so far and this one. */
   #meet(
-    { branch, effects, counters }: Progress,
-    effect?: string,
+    { branch, actions, counters }: Progress,
+    action?: Action,
     { key, isUnknown }: { readonly key: object; readonly isUnknown?: true } = { key: this.#rule },
   ): Branch {
-    const all = effect === undefined ? effects : [...effects, effect];
     const step = ruleStep(this.#rule, {
       table: this.#context.table.name,
       chain: this.#chain,
       rule: nftRuleText(this.#rule),
-      effect: all.length === 1 ? (all[0] ?? '') : all.join(', '),
+      actions: action === undefined ? actions : [...actions, action],
+      ...verdictMapOf(this.#rule),
       ...(counters === undefined ? {} : { counters }),
       ...(isUnknown === undefined ? {} : { isUnknown }),
     });
@@ -347,10 +351,11 @@ class RuleRun {
     if (!trail.followsUnknown) {
       trail.unknown.add(rule);
       this.#outcome.on.push(
-        this.#meet(progress, `unknown: ${why} (taken as not matching)`, {
-          key: this.#rule.statements,
-          isUnknown: true,
-        }),
+        this.#meet(
+          progress,
+          { kind: 'unknown', why, isTakenAsNotMatching: true },
+          { key: this.#rule.statements, isUnknown: true },
+        ),
       );
       return undefined;
     }
@@ -372,7 +377,8 @@ class RuleRun {
       table: this.#context.table.name,
       chain: this.#chain,
       rule: nftRuleText(this.#rule),
-      effect: `unknown: ${why}`,
+      actions: [{ kind: 'unknown', why }],
+      ...verdictMapOf(this.#rule),
     });
   }
 
@@ -423,7 +429,7 @@ class RuleRun {
   #verdictMap(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress): Progress | undefined {
     const found = lookUp(statement.key, statement.data, this.#asked(progress.branch));
     const isChoice = found.filter(({ found: { kind } }) => kind === 'element').length > 1;
-    const choice = statement.key.kind === 'numgen' && statement.key.mode === 'inc' ? 'choice in turn' : 'random choice';
+    const inTurn = statement.key.kind === 'numgen' && statement.key.mode === 'inc';
     let going: Progress | undefined;
     for (const { share, found: each } of found) {
       const part = this.#part(progress, share);
@@ -438,7 +444,11 @@ class RuleRun {
         this.#followPossible(statement, part, each.possible, each.mayBeNone);
       else if (value?.kind !== 'verdict') this.#unknown(statement, part);
       else if (value.verdict.kind === 'continue') going = { ...part, next: progress.next + 1 };
-      else this.#verdict(value.verdict, this.#meet(part, isChoice ? choice : printNftVerdict(value.verdict)));
+      else
+        this.#verdict(
+          value.verdict,
+          this.#meet(part, isChoice ? { kind: 'choice', inTurn } : verdictAction(value.verdict)),
+        );
     }
     return going;
   }
@@ -466,7 +476,7 @@ class RuleRun {
       const isLast = index === possible.length - 1 && !mayBeNone;
       const taken = isLast ? rest : assume(rest, text, true, step);
       if (verdict.kind === 'continue') this.run({ ...progress, branch: taken, next: progress.next + 1 });
-      else this.#verdict(verdict, this.#meet({ ...progress, branch: taken }, printNftVerdict(verdict)));
+      else this.#verdict(verdict, this.#meet({ ...progress, branch: taken }, verdictAction(verdict)));
       if (isLast) return;
       rest = assume(rest, text, false, step);
     }
@@ -482,7 +492,7 @@ class RuleRun {
         key.kind === 'rawPayload' ||
         (key.kind === 'payload' && /^(?:saddr|daddr|sport|dport|protocol|nexthdr)$/.test(key.field));
       if (isRewrite) return this.#unknown({ kind: 'mangle', key, value }, progress);
-      return { ...next, effects: [...progress.effects, `${printNftExpression(key)} set`] };
+      return { ...next, actions: [...progress.actions, { kind: 'set', field: printNftExpression(key) }] };
     }
     // A mark that conntrack has nowhere to keep breaks the rule (nft_ct_set_eval).
     if (key.kind === 'ct' && (this.#at.isBeforeTracking || progress.branch.untracked === true)) {
@@ -513,7 +523,7 @@ class RuleRun {
     progress: Progress,
     next: Progress,
   ): Progress | undefined {
-    const { branch, effects } = progress;
+    const { branch, actions } = progress;
     if (!this.#at.isBeforeTracking || branch.zone !== undefined) return next;
     const [only, ...more] = valuesOf(value, ['integer'], this.#asked(branch));
     const [part] = only?.parts ?? [];
@@ -523,26 +533,26 @@ class RuleRun {
       original: key.direction === 'reply' ? 0 : part.atom,
       reply: key.direction === 'original' ? 0 : part.atom,
     };
-    return { ...next, branch: { ...branch, zone }, effects: [...effects, `zone ${String(part.atom)}`] };
+    return { ...next, branch: { ...branch, zone }, actions: [...actions, { kind: 'zone', zone: part.atom }] };
   }
 
   #marked(
     isConnection: boolean,
     reading: Reading | undefined,
-    { branch, effects }: Progress,
-  ): { branch: Branch; effects: readonly string[] } {
+    { branch, actions }: Progress,
+  ): { branch: Branch; actions: readonly Action[] } {
     const atom = reading?.kind === 'atom' && typeof reading.atom === 'number' ? reading.atom >>> 0 : undefined;
-    const name = isConnection ? 'connection mark' : 'mark';
+    const done: readonly Action[] = [...actions, { kind: isConnection ? 'connectionMark' : 'mark', value: atom }];
     if (atom === undefined) {
       return {
         branch: isConnection ? { ...branch, isConnectionMarkUnknown: true } : { ...branch, isMarkUnknown: true },
-        effects: [...effects, `${name} unknown`],
+        actions: done,
       };
     }
     const marked = isConnection
       ? { ...branch, connectionMark: atom, isConnectionMarkUnknown: false }
       : { ...branch, mark: atom, isMarkUnknown: false };
-    return { branch: marked, effects: [...effects, `${name} 0x${atom.toString(16)}`] };
+    return { branch: marked, actions: done };
   }
 
   #setUpdate(statement: NftSetUpdate, progress: Progress, next: Progress): Progress | undefined {
@@ -559,20 +569,23 @@ class RuleRun {
     // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
     if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size)
       return this.#unknown(statement, progress);
-    const effects = [...progress.effects, operation === 'delete' ? `forget in set ${name}` : `remember in set ${name}`];
+    const actions: readonly Action[] = [
+      ...progress.actions,
+      { kind: operation === 'delete' ? 'forget' : 'remember', set: name },
+    ];
     const key = constantOf(value.parts, types);
     const remembered = new Map(progress.branch.remembered);
     const before = remembered.get(name);
     if (key === undefined) {
       // Some element is another one now: what the set holds is not known.
       remembered.set(name, { elements: before?.elements ?? [], isUnknown: true });
-      return { ...next, branch: { ...progress.branch, remembered }, effects };
+      return { ...next, branch: { ...progress.branch, remembered }, actions };
     }
     const same = (each: NftElement): boolean => printNftExpression(each.key) === printNftExpression(key);
     const others = before?.elements.filter((each) => !same(each.element)) ?? [];
     const changes = (change: RememberedElement): Progress => {
       remembered.set(name, { ...before, elements: [...others, change] });
-      return { ...next, branch: { ...progress.branch, remembered }, effects };
+      return { ...next, branch: { ...progress.branch, remembered }, actions };
     };
     if (operation === 'delete') return changes({ element: { key }, isGone: true });
     if (element.value === undefined) return changes({ element: { key } });
@@ -580,7 +593,7 @@ class RuleRun {
     const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#asked(progress.branch)).some(
       ({ found }) => found.kind !== 'none',
     );
-    if (operation === 'add' && isThere) return { ...next, effects };
+    if (operation === 'add' && isThere) return { ...next, actions };
     if (element.value.kind === 'verdict') return changes({ element: { key, value: element.value } });
     if (isConstant(element.value)) return changes({ element: { key, value: element.value } });
     const [mapped, more] = valuesOf(element.value, set?.data ?? [], this.#asked(progress.branch));
@@ -610,8 +623,8 @@ class RuleRun {
         const now = this.#meet(
           progress,
           nat.type === 'masquerade'
-            ? 'MASQUERADE'
-            : `SNAT to ${nat.address === undefined ? '' : printNftExpression(nat.address)}`,
+            ? { kind: 'masquerade' }
+            : { kind: 'snat', to: nat.address === undefined ? '' : printNftExpression(nat.address) },
         );
         this.#outcome.ended.push({ ...now, masqueradedBy: stepOf(now), verdict: 'ACCEPT', chain: this.#chain });
         return undefined;
@@ -626,7 +639,7 @@ class RuleRun {
     const { packet, trail } = this.#context;
     const targets = trail.sharesChoices && nat.type === 'dnat' ? choiceTargets(nat, addressType) : undefined;
     if (targets !== undefined) {
-      const now = this.#meet(progress, targets.effect);
+      const now = this.#meet(progress, targets.action);
       const by = stepOf(now);
       const of = targets.choiceBy(by);
       const [first] = of.endpoints;
@@ -645,7 +658,7 @@ class RuleRun {
       nat.port === undefined
         ? [{ share: 1, parts: [] }]
         : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
-    const destinations: { address: string; port: number; share: number }[] = [];
+    const destinations: Destination[] = [];
     for (const one of addresses) {
       for (const other of ports) {
         const share = one.share * other.share;
@@ -672,16 +685,14 @@ class RuleRun {
               : undefined;
         if (address === undefined || port === undefined) this.#unknown(nat, part);
         else if (!this.#isRouted(address)) {
-          const lost = this.#meet(part, `DNAT to ${hostPort(address, port)}, to which nothing is routed: DROP`, {
-            key: nat,
-          });
+          const lost = this.#meet(part, { kind: 'dnatUnrouted', to: hostPort(address, port) }, { key: nat });
           this.#outcome.ended.push({ ...lost, verdict: 'DROP', chain: this.#chain });
         } else destinations.push({ address, port, share });
       }
     }
     if (destinations.length === 0) return undefined;
     const total = destinations.reduce((sum, { share }) => sum + share, 0);
-    const now = this.#meet(progress, natEffect(destinations));
+    const now = this.#meet(progress, { kind: 'dnat', destinations });
     for (const { address, port, share } of destinations) {
       // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
       const own =
@@ -722,19 +733,29 @@ function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
-interface Destination {
-  readonly address: string;
-  readonly port: number;
-  readonly share: number;
+/** @param verdict as the rule, or an element, has it; one to go on is told by no step */
+function verdictAction(verdict: NftVerdict): Action {
+  switch (verdict.kind) {
+    case 'jump':
+    case 'goto':
+      return { kind: verdict.kind, chain: verdict.chain };
+    case 'continue':
+      return { kind: 'count' };
+    default:
+      return { kind: verdict.kind, word: verdict.kind };
+  }
 }
 
-function natEffect(destinations: readonly Destination[]): string {
-  return `DNAT to ${destinations.map(({ address, port, share }) => `${address}:${String(port)}${withProbability(share)}`).join(', ')}`;
-}
+/** `vmap @service-ips` of the rule. */
+const verdictMapOf = oncePer(({ statements }: NftRule): Pick<Step, 'verdictMap'> => {
+  for (const statement of statements)
+    if (statement.kind === 'vmap' && statement.data.kind === 'setReference') return { verdictMap: statement.data.name };
+  return {};
+});
 
 /** A statement that sends each packet to one of several places that it names itself, whatever the packet is. */
 interface ChoiceTargets {
-  readonly effect: string;
+  readonly action: Action;
   /** The choice, as the rule by which packets come to it is met: the same for the same step. */
   choiceBy(step: Step): EndpointChoice;
 }
@@ -768,7 +789,7 @@ function readTargets({ address, port }: NftNat, addressType: string): ChoiceTarg
   });
   if (!destinations.every((each) => each !== undefined)) return undefined;
   return {
-    effect: natEffect(destinations),
+    action: { kind: 'dnat', destinations },
     choiceBy: oncePer(
       (by: Step) =>
         new EndpointChoice(
@@ -789,7 +810,7 @@ const stepsOfRules = oncePer((_rule: NftRule) => new Map<string, Step[]>());
 /** The same step for all packets to which the rule does the same. */
 function ruleStep(rule: NftRule, step: Step): Step {
   const known = stepsOfRules(rule);
-  const key = step.effect;
+  const key = actionsText(step.actions);
   const same = known
     .get(key)
     ?.find(

@@ -180,7 +180,7 @@ function unreadHooks(
             table: name,
             chain: '',
             rule: `line ${String(line)}: ${message}`,
-            effect: `unknown: table ${table} was not read`,
+            actions: [{ kind: 'unknown', why: `table ${table} was not read` }],
           }),
           '',
         ),

@@ -3,6 +3,7 @@ import type { IpSet } from '../ipset/set.ts';
 import type { NftElement } from '../nftables/rule.ts';
 import type { Counters } from '../net/counters.ts';
 import type { Protocol } from '../net/family.ts';
+import type { Acted } from './action.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 import type { Scheduled } from './share.ts';
 import type { Twins } from './twins.ts';
@@ -76,13 +77,13 @@ export interface Machine {
 }
 
 /** A rule that the packet met and whose conditions hold, or may hold. */
-export interface Step {
+export interface Step extends Acted {
   readonly table: string;
   readonly chain: string;
   /** The rule as its tool prints it. */
   readonly rule: string;
-  /** What it did, in words: "jump KUBE-SVC-X with probability 0.3333". */
-  readonly effect: string;
+  /** The map of verdicts that it asks, by name: of all Services, an element of it is the packet's own. */
+  readonly verdictMap?: string;
   readonly counters?: Counters;
   /** Something of the rule is not known, and whether the packet is the same behind it. */
   readonly isUnknown?: true;
@@ -119,8 +120,10 @@ export interface Leaf {
   readonly masquerade: boolean;
   /** The rule that gives the packet another source address. */
   readonly masqueradedBy?: Step | undefined;
-  /** The chain of the rule that decided; undefined for NONE. */
+  /** The chain of the rule that decided; undefined for NONE, and where a policy did. */
   readonly decidedBy?: string | undefined;
+  /** The hook at which the policy of a base chain dropped it, for no rule had accepted it. */
+  readonly droppedByPolicyOf?: Hook | undefined;
   /** What had to be assumed for the packet to come here; absent where nothing had to. */
   readonly assumed?: readonly Assumption[] | undefined;
   /** Of the first packet of a connection that has left, or come to a socket: what conntrack keeps; absent where it keeps none. */
@@ -133,10 +136,22 @@ export interface Leaf {
 
 /** The leaf as one that assumes these things, and nothing else. */
 export function assuming(leaf: Leaf, assumed: readonly Assumption[]): Leaf {
-  const { probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path } =
-    leaf;
+  const {
+    probability,
+    scheduled,
+    verdict,
+    dnat,
+    masquerade,
+    masqueradedBy,
+    decidedBy,
+    droppedByPolicyOf,
+    connection,
+    turned,
+    path,
+  } = leaf;
   return {
-    ...{ probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, connection, turned, path },
+    ...{ probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, droppedByPolicyOf },
+    ...{ connection, turned, path },
     ...(assumed.length === 0 ? {} : { assumed }),
   };
 }
@@ -323,9 +338,4 @@ export function pathOf(met: Met | undefined, until?: Met): Step[] {
   const path: Step[] = [];
   for (let each = met; each !== until && each !== undefined; each = each.before) path.push(each.step);
   return path.reverse();
-}
-
-/** `with probability 0.3333`, or nothing for a certain one. */
-export function withProbability(probability: number): string {
-  return probability >= 1 ? '' : ` with probability ${probability.toFixed(4)}`;
 }

@@ -1,4 +1,5 @@
 /** Every rule of one node that a Service's packets meet, in their order and in plain words. */
+import { effectText } from '../evaluate/action.ts';
 import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type ReportRules, readReportRules } from '../program/read-report.ts';
@@ -253,8 +254,15 @@ class Program {
       (own): ChainExplanation[] => {
         const [first] = own;
         if (first === undefined) return [];
-        const rules = own.map(({ table, chain, rule, effect, counters }) =>
-          this.#explanation(table, chain, rule, { sentence: `${effect}.`, lines: [], unknown: [] }, counters, true),
+        const rules = own.map((step) =>
+          this.#explanation(
+            step.table,
+            step.chain,
+            step.rule,
+            { sentence: `${effectText(step)}.`, lines: [], unknown: [] },
+            step.counters,
+            true,
+          ),
         );
         return [{ table: first.table, chain: first.chain, hooks: [], rules }];
       },

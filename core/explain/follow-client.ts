@@ -1,4 +1,5 @@
 /** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
+import { effectText } from '../evaluate/action.ts';
 import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import type { Bundle } from '../wire/bundle.ts';
 import { connectionText } from '../diagnose/checks/connections.ts';
@@ -165,12 +166,12 @@ function rulesMet(
   const leaving: JourneyRule[] = [];
   let isChosen = false;
   for (const step of steps) {
-    const { table, chain, rule: text, counters, effect } = step;
+    const { table, chain, rule: text, counters } = step;
     const found = known.get(`${table}\n${chain}\n${text}`);
     const share = shareOf(leaves.filter(({ path }) => path.includes(step)));
     const own = found?.rule ?? {
       text,
-      sentence: `${effect}.`,
+      sentence: `${effectText(step)}.`,
       lines: [],
       unknown: [],
       countsAll: false,
@@ -596,12 +597,11 @@ function isForeignDnat({ by }: NonNullable<Leaf['dnat']>): boolean {
 
 /** `dropped, by the rule …`: what a rule of another program does to a branch. */
 function foreignEnd(leaf: Leaf): string | undefined {
-  const { verdict, dnat, path, decidedBy } = leaf;
+  const { verdict, dnat, path, droppedByPolicyOf } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
     const last = path.at(-1);
     const isForeign =
-      decidedBy?.startsWith('policy of ') === true ||
-      (last !== undefined && !isKubeStep(last) && last.table !== ipvsTable);
+      droppedByPolicyOf !== undefined || (last !== undefined && !isKubeStep(last) && last.table !== ipvsTable);
     return isForeign ? `${verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(leaf)}` : undefined;
   }
   if (dnat !== undefined)
@@ -615,9 +615,9 @@ function ruleText({ table, chain, rule }: Step): string {
 }
 
 /** `, by the rule …`, of a branch that a rule or a policy ended. */
-function endedBy({ verdict, decidedBy, path, dnat }: Leaf): string {
+function endedBy({ verdict, droppedByPolicyOf, path, dnat }: Leaf): string {
   if (verdict === 'NONE' || verdict === 'ACCEPT') return '';
-  if (decidedBy?.startsWith('policy of ') === true) return `, by the ${decidedBy}`;
+  if (droppedByPolicyOf !== undefined) return `, by the policy of ${droppedByPolicyOf}`;
   const step = dnat?.by ?? path.at(-1);
   return step === undefined ? '' : `, by ${ruleText(step)}`;
 }

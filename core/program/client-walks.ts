@@ -1,4 +1,5 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
+import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
 import type { Packet, Leaf } from '../evaluate/walk.ts';
 import type { Family } from '../net/family.ts';
@@ -54,7 +55,7 @@ export function isSent({ verdict }: Leaf): boolean {
 /** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
   const steps = new Set(leaves.flatMap(({ path }) => path));
-  const entered = [...steps].flatMap(({ effect }) => /(?:jump|goto) (\S+)/.exec(effect)?.[1] ?? []);
+  const entered = [...steps].flatMap((step) => chainEntered(step) ?? []);
   const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
   for (const chain of reached)
     for (const view of rules.chain(chain) ?? [])

@@ -1,4 +1,5 @@
 /** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
+import { chainEntered } from '../evaluate/action.ts';
 import type { Leaf, Step } from '../evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
@@ -59,7 +60,7 @@ function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
       if (isSame || visited.has(step.chain)) continue;
       for (let at = index - 1; at >= 0; at -= 1) {
         const before = path[at];
-        if (before === undefined || !before.effect.includes(step.chain)) continue;
+        if (before === undefined || chainEntered(before) !== step.chain) continue;
         visited.set(step.chain, before);
         break;
       }

@@ -1,5 +1,6 @@
 /** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
 import { isSameAddress } from '../net/address.ts';
+import { chainEntered } from '../evaluate/action.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
@@ -38,7 +39,7 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     kindOf,
     // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
     isEntry: (step) =>
-      dispatchChains.has(step.chain) && !step.effect.startsWith('jump KUBE-NODEPORTS') && step.isUnknown !== true,
+      dispatchChains.has(step.chain) && chainEntered(step) !== 'KUBE-NODEPORTS' && step.isUnknown !== true,
     sourceRanges(_frontend, visited) {
       for (const [name, { table }] of visited) {
         if (kindOf(name) !== 'firewall') continue;

@@ -52,7 +52,7 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
     ...walked,
     chain,
     kindOf,
-    isEntry: (step) => dispatchChains.has(step.chain) && step.rule.includes(' vmap @') && step.isUnknown !== true,
+    isEntry: (step) => dispatchChains.has(step.chain) && step.verdictMap !== undefined && step.isUnknown !== true,
     sourceRanges(frontend) {
       const element = table.map('firewall-ips')?.elements.find(({ key }) => isKeyOf(key, frontend));
       const verdict = element?.value?.kind === 'verdict' ? element.value.verdict : undefined;
@@ -63,8 +63,7 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
         : { value: dropping.sources.prefixes, by: { table: table.name, chain: verdict.chain, rule: dropping.text } };
     },
     reference(step, frontend) {
-      const name = / vmap @(\S+)/.exec(step.rule)?.[1];
-      const map = name === undefined ? undefined : table.map(name);
+      const map = step.verdictMap === undefined ? undefined : table.map(step.verdictMap);
       const element = map?.elements.find(({ key }) => isKeyOf(key, frontend));
       return map === undefined || element === undefined
         ? referenceOf(step)

@@ -1,4 +1,5 @@
 /** What a status says of packets that were asked for. */
+import { effectText } from '../evaluate/action.ts';
 import type { WalkStatus } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
 import { entryOf } from '../evaluate/walk-hooks.ts';
@@ -36,7 +37,12 @@ export function walksOf(input: StatusInput, desired: DesiredService, nodes: read
         verdict: walk.verdict,
         masquerade: walk.masquerade,
         destinations: walk.destinations.map(({ masquerade: _masquerade, ...destination }) => destination),
-        path: walk.path.map(({ table, chain, rule, effect }) => ({ table, chain, rule, effect })),
+        path: walk.path.map((step) => ({
+          table: step.table,
+          chain: step.chain,
+          rule: step.rule,
+          effect: effectText(step),
+        })),
         unknown: [...walk.unknown],
       });
     }

@@ -2,6 +2,7 @@
  * Dumps of iptables-save that are cut, spliced and altered. Whatever they are, each line is either in a problem or in
  * the model with every word; the walk over them ends, and names every rule that it could not decide.
  */
+import { effectText } from '../../core/evaluate/action.ts';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
@@ -181,8 +182,9 @@ function walk(iptables: readonly IptablesRuleset[]): void {
       );
       const sum = leaves.reduce((all, { probability }) => all + probability, 0);
       if (unknown.length === 0 && Math.abs(sum - 1) > 1e-9) throw new Error(`the branches sum to ${String(sum)}`);
-      for (const { rule, effect, isUnknown } of steps) {
-        if (isUnknown === true && !unknown.some((each) => each.includes(rule) || effect.includes(each)))
+      for (const step of steps) {
+        const { rule, isUnknown } = step;
+        if (isUnknown === true && !unknown.some((each) => each.includes(rule) || effectText(step).includes(each)))
           throw new Error(`a rule that was not decided is not named: ${rule}`);
       }
     } catch (error) {

@@ -3,6 +3,7 @@
  * JSON is in what is printed of the model, or in a table that is named as left out; what is printed reads as the same
  * model; and a packet's walk through it ends, with shares that sum to 1 where nothing is unknown.
  */
+import {} from '../../core/evaluate/action.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
@@ -348,8 +349,11 @@ function wrongWalk(nftables: readonly NftRulesetTable[], problems: readonly Dump
       );
       const sum = leaves.reduce((all, { probability }) => all + probability, 0);
       if (unknown.length === 0 && Math.abs(sum - 1) > 1e-9) return `the branches sum to ${String(sum)}`;
-      for (const { rule, effect } of steps)
-        if (effect.endsWith('(taken as not matching)') && !unknown.some((each) => each.includes(rule)))
+      for (const { rule, actions } of steps)
+        if (
+          actions.some((action) => action.kind === 'unknown' && action.isTakenAsNotMatching === true) &&
+          !unknown.some((each) => each.includes(rule))
+        )
           return `a rule that was not decided is not named: ${rule}`;
     } catch (error) {
       // Deeper than any kernel jumps.

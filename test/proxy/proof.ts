@@ -3,6 +3,7 @@
  * pods, nodes and clients outside with real packets; who answered, how often, and whom the answering one saw, is
  * compared with what the evaluator says of the node's rules.
  */
+import { effectText } from '../../core/evaluate/action.ts';
 import fc from 'fast-check';
 import { hostPort } from '../../core/net/address.ts';
 import { familyOf } from '../../core/net/family.ts';
@@ -173,7 +174,7 @@ function describe({ subject, expected, difference: found }: Compared): string {
     `  packet: ${protocol} from ${client.name} ${client.source} to ${hostPort(destination, port)} (${frontend}), enters at ${client.entersAt}`,
     `  Service ${service}: ${JSON.stringify(random)}`,
     `  evaluator: ${expected.verdict} ${expected.targets.map(({ address, port: target, probability, masquerade }) => `${hostPort(address, target)} ${probability.toFixed(4)}${masquerade ? ' masqueraded' : ''}`).join(', ')}`,
-    ...expected.path.map(({ table, chain, rule, effect }) => `    ${table} ${chain}: ${effect}\n      ${rule}`),
+    ...expected.path.map((step) => `    ${step.table} ${step.chain}: ${effectText(step)}\n      ${step.rule}`),
   ].join('\n');
 }
 

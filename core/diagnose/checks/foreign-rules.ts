@@ -1,4 +1,5 @@
 /** What rules of other programs do with a Service's packets, and with the answers to them. */
+import type { Action } from '../../evaluate/action.ts';
 import type { addressSet } from '../../net/address.ts';
 import { comparableAddress, hostPort } from '../../net/address.ts';
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
@@ -168,7 +169,7 @@ export class ForeignJudge {
               kind,
               rule:
                 step === undefined
-                  ? `${leaf.decidedBy ?? ''} is DROP, and no rule accepts the packets before`
+                  ? `policy of ${leaf.droppedByPolicyOf ?? ''} is DROP, and no rule accepts the packets before`
                   : `${step.table}: ${step.rule}`,
               ...(step === undefined ? {} : { place: { table: step.table, chain: step.chain, rule: step.rule } }),
               owner: ownerOf(leaf, step),
@@ -262,7 +263,8 @@ function oneOfEach(found: readonly Found[]): readonly Found[] {
           kind === each.kind &&
           to === each.to &&
           leaf.assumed === each.leaf.assumed &&
-          leaf.decidedBy === each.leaf.decidedBy,
+          leaf.decidedBy === each.leaf.decidedBy &&
+          leaf.droppedByPolicyOf === each.leaf.droppedByPolicyOf,
       )
     )
       return false;
@@ -278,8 +280,7 @@ function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonl
 
 /** How kube-proxy's own rules end for a packet. */
 const endingsOf = oncePer((own: readonly Leaf[]) => ({
-  /** `verdict chain` */
-  refusals: new Set(own.map(({ verdict, decidedBy = '' }) => `${verdict} ${decidedBy}`)),
+  refusals: new Set(own.map(endingOf)),
   /** Where packets are sent to under another source address. */
   masqueraded: new Set(
     own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : [])),
@@ -288,21 +289,26 @@ const endingsOf = oncePer((own: readonly Leaf[]) => ({
   leavesAlone: own.some(({ verdict }) => verdict === 'NONE' || verdict === 'ACCEPT'),
 }));
 
+/** Which verdict, of which chain or policy. */
+function endingOf({ verdict, decidedBy, droppedByPolicyOf }: Leaf): string {
+  return `${verdict} ${droppedByPolicyOf === undefined ? (decidedBy ?? '') : `policy of ${droppedByPolicyOf}`}`;
+}
+
 function placeText({ address, port }: { readonly address: string; readonly port: number }): string {
   return hostPort(comparableAddress(address), port);
 }
 
 function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Omit<Found, 'leaf'> | undefined {
-  const { verdict, decidedBy = '', path, dnat } = leaf;
+  const { verdict, path, dnat } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
-    if (isKubeStop(leaf) || endingsOf(own).refusals.has(`${verdict} ${decidedBy}`)) return undefined;
+    if (isKubeStop(leaf) || endingsOf(own).refusals.has(endingOf(leaf))) return undefined;
     return { kind: 'stops', step: stoppingStep(leaf) };
   }
   if (isServedHere || verdict === 'UNKNOWN') return undefined;
   if (dnat !== undefined)
     return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
   if (endingsOf(own).leavesAlone) return undefined;
-  const step = path.findLast((each) => !isKubeStep(each) && (isPassing(each) || isUntracking(each)));
+  const step = path.findLast((each) => !isKubeStep(each) && (does(passing, each) || does(untracking, each)));
   return step === undefined ? undefined : { kind: 'hides', step };
 }
 
@@ -312,30 +318,27 @@ function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undef
   if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
   const isAsked = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
-  const step = isAsked ? behind.findLast(isMarking) : (behind.findLast(isPassing) ?? behind.findLast(isMarking));
+  const marked = behind.findLast((each) => does(marking, each));
+  const step = isAsked ? marked : (behind.findLast((each) => does(passing, each)) ?? marked);
   return step === undefined ? undefined : { kind: 'unmasks', step };
 }
 
 /** The rule that drops or rejects; undefined for a chain's policy. */
-function stoppingStep({ decidedBy = '', path }: Leaf): Step | undefined {
-  return decidedBy.startsWith('policy of ') ? undefined : path.at(-1);
+function stoppingStep({ droppedByPolicyOf, path }: Leaf): Step | undefined {
+  return droppedByPolicyOf === undefined ? path.at(-1) : undefined;
 }
 
 /** The rule that keeps packets from conntrack, or puts them into a zone. */
 export function trackingStep({ path }: Leaf): Step | undefined {
-  return path.findLast((step) => !isKubeStep(step) && isUntracking(step));
+  return path.findLast((step) => !isKubeStep(step) && does(untracking, step));
 }
 
-function isPassing({ effect }: Step): boolean {
-  return /^(?:ACCEPT|RETURN|accept|return)\b/.test(effect);
-}
+const passing: ReadonlySet<Action['kind']> = new Set(['accept', 'return']);
+const marking: ReadonlySet<Action['kind']> = new Set(['mark', 'connectionMark', 'connmark']);
+const untracking: ReadonlySet<Action['kind']> = new Set(['untrack', 'track', 'zone']);
 
-function isMarking({ effect }: Step): boolean {
-  return /mark/i.test(effect);
-}
-
-function isUntracking({ effect }: Step): boolean {
-  return /NOTRACK|notrack|\bzone \d|^CT\b/.test(effect);
+function does(kinds: ReadonlySet<Action['kind']>, { actions }: Step): boolean {
+  return actions.some(({ kind }) => kinds.has(kind));
 }
 
 /** Whether a rule of kube-proxy's drops or rejects it. */
@@ -345,7 +348,7 @@ function isKubeStop(leaf: Leaf): boolean {
 }
 
 /** Whether the rule is kube-proxy's own. */
-export function isKubeStep({ table, chain }: Step): boolean {
+export function isKubeStep({ table, chain }: Pick<Step, 'table' | 'chain'>): boolean {
   return table === 'kube-proxy' || chain.startsWith('KUBE-');
 }
 

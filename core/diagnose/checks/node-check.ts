@@ -1,4 +1,5 @@
 /** What a node's rules do with a Service beside where they send it, compared with what they should: one look for all findings of rules. */
+import { chainEntered } from '../../evaluate/action.ts';
 import { addressSet, comparableAddress, reachableAddresses } from '../../net/address.ts';
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
 import { desiredTargets, servingTargets, type DesiredTarget } from '../../api/desired-targets.ts';
@@ -410,10 +411,11 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
 /** Whether the packets of a branch were marked for masquerading, by kube-proxy's own rules. */
 export function markedBy({ path }: Leaf): Step | undefined {
   return path.find(
-    ({ chain, effect }) =>
-      chain !== 'KUBE-POSTROUTING' &&
-      chain !== 'masquerading' &&
-      (/\bmark 0x/.test(effect) || [...markChains].some((name) => effect.includes(`jump ${name}`))),
+    (step) =>
+      step.chain !== 'KUBE-POSTROUTING' &&
+      step.chain !== 'masquerading' &&
+      (markChains.has(chainEntered(step) ?? '') ||
+        step.actions.some((action) => action.kind === 'mark' && action.value !== undefined)),
   );
 }
 

@@ -1,3 +1,4 @@
+import { effectText } from '../../evaluate/action.ts';
 import type { Leaf } from '../../evaluate/walk.ts';
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { Facts, FindingKind } from '../checks/finding.ts';
@@ -34,7 +35,7 @@ export const ruleNoMasq: FindingKind = {
           message: `${check.node} does not masquerade packets of ${texts.slice(0, 4).join(', ')}${texts.length > 4 ? ` and ${String(texts.length - 4)} more` : ''}: ${mark === undefined ? 'no rule marks them' : 'they are marked, and no rule heeds the mark'}.`,
           evidence:
             mark === undefined
-              ? (first?.leaf.path ?? []).map(({ rule, effect }) => `${rule} (${effect})`).slice(0, 10)
+              ? (first?.leaf.path ?? []).map((step) => `${step.rule} (${effectText(step)})`).slice(0, 10)
               : [mark.rule, ...postroutingRules(check)],
           ...restartKubeProxy(check.node, facts.cluster),
         },

@@ -1,3 +1,4 @@
+import { effectText } from '../../evaluate/action.ts';
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
@@ -40,7 +41,7 @@ export const rulePolicy: FindingKind = {
         return [
           {
             message: `${node} gives packets of clients outside to ${frontendText(frontend)} another source address, which ${field} Local promises to keep.`,
-            evidence: losesClient.path.map(({ rule, effect }) => `${rule} (${effect})`).slice(0, 10),
+            evidence: losesClient.path.map((step) => `${step.rule} (${effectText(step)})`).slice(0, 10),
             ...restartKubeProxy(node, facts.cluster),
           },
         ];

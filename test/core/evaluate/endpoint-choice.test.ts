@@ -1,4 +1,5 @@
 /** A choice among endpoints that packets share gives each of them what it gets where every rule is walked for it alone. */
+import { effectText } from '../../../core/evaluate/action.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { priorities, walkHooks, type HookedChain } from '../../../core/evaluate/walk-hooks.ts';
@@ -160,14 +161,14 @@ const comparable = ({ leaves, steps, unknown, assumed }: WalkResult): unknown =>
       verdict: leaf.verdict,
       masquerade: leaf.masquerade,
       masqueradedBy: leaf.masqueradedBy?.rule,
-      decidedBy: leaf.decidedBy,
+      decidedBy: leaf.decidedBy ?? leaf.droppedByPolicyOf,
       connection: leaf.connection,
       assumed: (leaf.assumed ?? []).map(({ rule, holds }) => `${rule} ${String(holds)}`),
-      path: leaf.path.map(({ chain, rule, effect }) => `${chain}: ${rule} (${effect})`),
+      path: leaf.path.map((step) => `${step.chain}: ${step.rule} (${effectText(step)})`),
     }))
     .map((leaf) => JSON.stringify(leaf))
     .sort(),
-  steps: steps.map(({ chain, rule, effect }) => `${chain}: ${rule} (${effect})`),
+  steps: steps.map((step) => `${step.chain}: ${step.rule} (${effectText(step)})`),
   unknown,
   assumed,
 });

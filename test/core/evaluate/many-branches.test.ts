@@ -22,7 +22,7 @@ const endpoints = (count: number): Branch[] =>
     dnat: {
       address: `10.244.${String(index >> 8)}.${String(index & 255)}`,
       port: 8080,
-      by: { table: 'kube-proxy', chain: 'endpoint', rule: 'dnat', effect: 'dnat' },
+      by: { table: 'kube-proxy', chain: 'endpoint', rule: 'dnat', actions: [] },
     },
   }));
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { effectText } from '../../../core/evaluate/action.ts';
 import { scheduleIpvs, type IpvsOutcome, type IpvsPacket } from '../../../core/evaluate/schedule-ipvs.ts';
 import { summarize } from '../../../core/program/walk-packet.ts';
 import { walkRuleset } from '../../../core/evaluate/walk-ruleset.ts';
@@ -295,7 +296,7 @@ describe('a walk over a virtual server that chooses by a hash', () => {
         masquerade: false,
       })),
     );
-    expect(path.map(({ effect }) => effect)).toContain('DNAT to 10.244.1.2:8080, by hash of the client');
+    expect(path.map(effectText)).toContain('DNAT to 10.244.1.2:8080, by hash of the client');
   });
 
   it('does not know which part of the connections a rule behind it drops', () => {

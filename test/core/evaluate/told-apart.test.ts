@@ -103,12 +103,13 @@ function walk(text: string, packet: Packet, isTogether: boolean): WalkResult & {
 
 const comparable = ({ leaves }: WalkResult): unknown[] =>
   leaves
-    .map(({ probability, dnat, verdict, masquerade, decidedBy, assumed = [], path }) => ({
+    .map(({ probability, dnat, verdict, masquerade, decidedBy, droppedByPolicyOf, assumed = [], path }) => ({
       place: `${dnat?.address ?? ''} ${String(dnat?.port)}`,
       share: probability.toFixed(9),
       verdict,
       masquerade,
       decidedBy,
+      droppedByPolicyOf,
       assumed: assumed.map(({ rule, holds }) => `${rule} ${String(holds)}`),
       path: path.map(({ rule }) => rule),
     }))

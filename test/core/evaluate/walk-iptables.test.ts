@@ -79,7 +79,7 @@ describe('a condition', () => {
     ['-s 10.0.1.0/255.0.255.0', true],
     ['-s nonsense', undefined],
     ['-s fd00::/8', false],
-    ['-s 10.244.0.0/16', undefined, { branch: { masqueradedBy: { table: 'nat', chain: 'P', rule: '', effect: '' } } }],
+    ['-s 10.244.0.0/16', undefined, { branch: { masqueradedBy: { table: 'nat', chain: 'P', rule: '', actions: [] } } }],
     ['-i veth+', true],
     ['! -i veth1', false],
     ['-i eth0', undefined, { at: { inInterface: undefined } }],
@@ -130,14 +130,18 @@ describe('a condition', () => {
       '-m conntrack --ctstate DNAT',
       true,
       {
-        branch: { dnat: { address: '10.244.2.2', port: 8080, by: { table: 'nat', chain: 'S', rule: '', effect: '' } } },
+        branch: {
+          dnat: { address: '10.244.2.2', port: 8080, by: { table: 'nat', chain: 'S', rule: '', actions: [] } },
+        },
       },
     ],
     [
       '-m conntrack --ctorigdst 10.96.0.10 --ctorigdstport 80 --ctreplsrc 10.244.2.2',
       true,
       {
-        branch: { dnat: { address: '10.244.2.2', port: 8080, by: { table: 'nat', chain: 'S', rule: '', effect: '' } } },
+        branch: {
+          dnat: { address: '10.244.2.2', port: 8080, by: { table: 'nat', chain: 'S', rule: '', actions: [] } },
+        },
       },
     ],
     ['-m conntrack --ctstatus CONFIRMED', false],
@@ -175,7 +179,7 @@ describe('a condition', () => {
     expect(through.reduce((sum, each) => sum + each.probability, 0)).toBeCloseTo(1 - probability, 9);
     expect(trail.unknown.size > 0, [...trail.unknown].join()).toBe(expected === undefined);
     expect(
-      trail.steps.map(({ effect }) => effect.startsWith('unknown: ')),
+      trail.steps.map(({ actions }) => actions.some(({ kind }) => kind === 'unknown')),
       'an unknown rule is a step',
     ).toEqual(expected === false ? [] : [expected === undefined]);
   });

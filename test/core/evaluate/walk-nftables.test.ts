@@ -1,4 +1,5 @@
 /** Statements of nftables for one packet: what the kernel does with each, in rows. */
+import { effectText } from '../../../core/evaluate/action.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nftSetIndex } from '../../../core/evaluate/nft-set-index.ts';
@@ -50,7 +51,7 @@ function walk(
       ({ address, port, probability }) => `${address}:${String(port)} ${probability?.toFixed(3) ?? '?'}`,
     ),
     unknown,
-    effects: path.map(({ effect }) => effect),
+    effects: path.map(effectText),
   };
 }
 

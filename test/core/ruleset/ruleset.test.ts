@@ -1,4 +1,5 @@
 /** Whole dumps of real nodes (test/fixtures/rulesets), parsed and walked. */
+import { effectText } from '../../../core/evaluate/action.ts';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
@@ -247,10 +248,7 @@ describe('walkRuleset', () => {
       '-m bpf --bytecode "4,48 0 0 9" of -A FORWARD -m bpf --bytecode "4,48 0 0 9" -j DROP',
       '-i eth0 of -A FORWARD -i eth0 -j ACCEPT',
     ]);
-    expect(result.path.map(({ effect }) => effect)).toEqual([
-      'unknown: -m bpf --bytecode "4,48 0 0 9"',
-      'unknown: -i eth0',
-    ]);
+    expect(result.path.map(effectText)).toEqual(['unknown: -m bpf --bytecode "4,48 0 0 9"', 'unknown: -i eth0']);
   });
 
   it('honours the policy of a built-in chain, and drops after DNAT', () => {
