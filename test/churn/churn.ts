@@ -14,6 +14,7 @@ import { eventually } from '../support/eventually.ts';
 import { Dice } from '../fuzz/dice.ts';
 import { probeImage } from '../setup/images.ts';
 import { actions, apply, burnCpu, kubectl, pause, scaleUpAndDown, type Workbench } from './actions.ts';
+import { factsOfTheMachine } from '../faults/run-group.ts';
 import { deployments, meantAlways, namespace, serviceNamed, services } from './objects.ts';
 
 export interface ChurnOptions {
@@ -58,9 +59,11 @@ const brokenSeconds = 120;
 
 /**
  * What is said of one collection alone, and true of it, while everything changes: EndpointSlices that changed meanwhile, and
- * a node that gave no answer in 20 s, for somebody takes all of its CPUs. Nothing of the Service is judged by either.
+ * a node that gave no answer in 20 s, or whose kube-proxy writes slowly, for somebody takes all of its CPUs. Nothing of the
+ * Service is judged by any of them.
  */
-const trueOfCollection: ReadonlySet<string> = new Set(['DATA-TORN', 'DATA-NODE-MISSING']);
+const trueOfCollection: ReadonlySet<string> = new Set(['DATA-TORN', 'DATA-NODE-MISSING', ...factsOfTheMachine]);
+
 export async function churn({ cluster, seconds, seed, most, log }: ChurnOptions): Promise<ChurnResult> {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfigPath);

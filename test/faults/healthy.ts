@@ -1,4 +1,5 @@
 /** The healthy cluster: Services of every kind, each with the findings that it is made to show. */
+import { factsOfTheMachine } from './run-group.ts';
 import { fileURLToPath } from 'node:url';
 import type { FindingAt } from './fault.ts';
 import type { Place } from './place.ts';
@@ -48,7 +49,7 @@ export async function deployKinds(place: Place): Promise<void> {
 export async function healthyFindings(place: Place): Promise<FindingAt[]> {
   const found = await place.findings(healthyServices);
   return [...found].flatMap(([service, findings]) =>
-    findingsAt(findings)
+    findingsAt(findings.filter(({ id }) => !factsOfTheMachine.has(id)))
       .filter((finding) => meant.get(service)?.includes(finding) !== true)
       .map((finding) => `${finding} (${service})`),
   );
