@@ -37,7 +37,8 @@ const ofOneNode = (fault: Omit<Fault, 'service' | 'objects'>): Fault => ({
 
 export const kubeProxyStopped: FaultGroup = {
   name: 'kube-proxy stopped or misconfigured',
-  graceSeconds: 0,
+  // A kube-proxy that was started again with another configuration has to write its rules first.
+  graceSeconds: 10,
   faults: [
     ofOneNode({
       name: 'kube-proxy-killed',
