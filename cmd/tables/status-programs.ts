@@ -19,7 +19,7 @@ export interface StatusProgram {
   readonly unread: readonly { readonly what: string; readonly reason: string }[];
 }
 
-/** core/bound-status.ts cuts whole programs. */
+/** core/status/bound.ts cuts whole programs. */
 const cutRules = {
   what: 'rules',
   reason: 'the status of the trace had no room for them; choose fewer nodes with --node',

@@ -37,6 +37,7 @@ export const kubeHooks: readonly HungChain[] = [
   ...iptablesHook('output', 'filter', 'KUBE-PROXY-FIREWALL', 'KUBE-SERVICES'),
   ...iptablesHook('postrouting', 'nat', 'KUBE-POSTROUTING'),
 ];
+
 /** In the IPVS mode, nat and filter are read from their built-in chains on. */
 export const builtInHooks: readonly HungChain[] = [
   ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
@@ -64,6 +65,7 @@ export const nftHooks: readonly HungChain[] = [
   ...nftHook('output', priorities.filter, false, 'service-endpoints-check', 'cluster-ips-check'),
   ...nftHook('postrouting', priorities.sourceNat, true, 'masquerading'),
 ];
+
 /** nat's built-in chains that were read; in a report of before they all were, kube-proxy's own chain stands for POSTROUTING. */
 export function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: boolean): HungChain[] {
   const read = builtInHooks.filter(
@@ -74,6 +76,7 @@ export function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: b
     : [];
   return [...read, ...missing];
 }
+
 /** At the priority of iptables' nat, and of kube-proxy's own chains. */
 export function isBesideNat(base: NftBase | undefined): boolean {
   return (

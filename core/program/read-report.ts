@@ -37,6 +37,7 @@ export type ReportRules = {
       readonly isIpvs: boolean;
     }
 );
+
 /** Undefined where the node's proxy mode is not known, or nothing of it was read. */
 export function readReportRules(report: NodeReport, service: string, family: Family): ReportRules | undefined {
   const { mode } = readProxyMode(report);
@@ -134,6 +135,7 @@ const baseChainSchema = z.object({
     policy: z.string().optional(),
   }),
 });
+
 /** The base chains among objects of `nft -j`. */
 function baseChainsOf(objects: readonly unknown[]): NftBaseChain[] {
   return objects.flatMap((object) => {
@@ -187,6 +189,7 @@ function keyTypes({ key }: NftElement): string[] {
   const parts = key.kind === 'concatenation' ? key.parts.length : 1;
   return Array.from({ length: parts }, (_, index) => (parts > 1 && index === parts - 2 ? 'inet_proto' : ''));
 }
+
 /** @param chains by `table chain` */
 export function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): ChainLookup {
   const tables = new Map(
@@ -197,6 +200,7 @@ export function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): 
   );
   return (table, chain) => tables.get(table)?.get(chain);
 }
+
 /** The rules of a chain as they were listed, read once: several views of a report ask for them. */
 export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] =>
   lines.flatMap((line) => parseIptablesRule(line) ?? []),

@@ -26,6 +26,7 @@ export function walkAllRules(
   const rules = readReportRules(report, service, family);
   return rules === undefined ? undefined : walkReportRules(rules, packet);
 }
+
 const hooksOfReports = new WeakMap<
   NodeReport,
   Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>
@@ -51,6 +52,7 @@ function hooksOfReport(
   known.set(key, { cluster, hooks });
   return hooks;
 }
+
 /** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
 export function bridgesBeside(
   report: NodeReport,

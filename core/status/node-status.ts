@@ -225,10 +225,12 @@ function tupleStatus(tuple: ConntrackEntryStatus['original']): ConntrackEntrySta
   const { source, sourcePort, destination, destinationPort } = tuple;
   return { source, sourcePort, destination, destinationPort };
 }
+
 /** By who answers. */
 const groupsByAnswer = oncePer(({ groups }: RecordOf<'conntrack'>) =>
   Map.groupBy(groups, ({ replySource, replySourcePort }) => hostPort(replySource, replySourcePort)),
 );
+
 /** The first pod of each address. */
 const podsByAddress = oncePer((slices: DesiredService['endpointSlices']): ReadonlyMap<string, string> => {
   const pods = new Map<string, string>();

@@ -29,6 +29,7 @@ export function knowsPods(node: NodeFacts, cluster: ClusterFacts | undefined, fa
 export function limitsNodePorts(node: NodeFacts, cluster: ClusterFacts | undefined): boolean {
   return (kubeProxyConfigOf(node, cluster)?.config.nodePortAddresses ?? []).some((each) => each !== 'primary');
 }
+
 /** Of the range's addresses the last one but one. */
 export function lastButOne(range: string | undefined): string | undefined {
   const network = range === undefined ? undefined : parseNetwork(range);

@@ -93,7 +93,7 @@ export const dnsAnswerOfBefore: FaultGroup = group(
         await undo();
       };
     },
-    // What was made a moment ago may be cached as it was before (core/diagnose/dns-comparisons.ts).
+    // What was made a moment ago may be cached as it was before (core/diagnose/checks/dns-comparisons.ts).
   },
   36,
 );
