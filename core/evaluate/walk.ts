@@ -134,24 +134,20 @@ export interface Leaf {
   readonly path: readonly Step[];
 }
 
-/** The leaf as one that assumes these things, and nothing else. */
+/** The leaf as one that assumes these things, and nothing else: copied part by part, for a leaf may hold its path behind a getter. */
 export function assuming(leaf: Leaf, assumed: readonly Assumption[]): Leaf {
-  const {
-    probability,
-    scheduled,
-    verdict,
-    dnat,
-    masquerade,
-    masqueradedBy,
-    decidedBy,
-    droppedByPolicyOf,
-    connection,
-    turned,
-    path,
-  } = leaf;
   return {
-    ...{ probability, scheduled, verdict, dnat, masquerade, masqueradedBy, decidedBy, droppedByPolicyOf },
-    ...{ connection, turned, path },
+    probability: leaf.probability,
+    scheduled: leaf.scheduled,
+    verdict: leaf.verdict,
+    dnat: leaf.dnat,
+    masquerade: leaf.masquerade,
+    masqueradedBy: leaf.masqueradedBy,
+    decidedBy: leaf.decidedBy,
+    droppedByPolicyOf: leaf.droppedByPolicyOf,
+    connection: leaf.connection,
+    turned: leaf.turned,
+    path: leaf.path,
     ...(assumed.length === 0 ? {} : { assumed }),
   };
 }
