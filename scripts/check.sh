@@ -1,9 +1,13 @@
 #!/bin/sh
-# What is checked before each commit, in two lanes for two cores. Types, lint and format are kept in node_modules/.cache, so
-# that only what changed is checked again; of the unit tests, those run that the uncommitted changes reach. A whole run, with
-# nothing kept, is `npm test`.
+# What is checked before each commit, in two lanes for two cores. What did not change since the last time is kept in
+# node_modules/.cache; of the unit tests, those run that the uncommitted changes reach. With --whole, as `npm test` calls it,
+# nothing is kept, and no test runs.
 cd "$(dirname "$0")/.." || exit 1
 cache=node_modules/.cache
+if [ "${1-}" = --whole ]; then
+  cache=$(mktemp -d) || exit 1
+  trap 'rm -rf "$cache"' EXIT
+fi
 (
   set -e
   tsc --noEmit -p . --incremental --tsBuildInfoFile "$cache/tsc.json"
@@ -13,12 +17,12 @@ cache=node_modules/.cache
 types=$!
 (
   set -e
-  prettier --log-level warn --check --cache .
+  prettier --log-level warn --check --cache --cache-location "$cache/prettier.json" .
   node scripts/check-lock-file.ts
   node scripts/generate-types.ts --check
   node scripts/generate-docs.ts --check
-  eslint . --max-warnings 0 --cache --cache-location "$cache/eslint"
-  vitest run --project unit --changed --passWithNoTests
+  eslint . --max-warnings 0 --cache --cache-location "$cache/eslint.json"
+  [ "${1-}" = --whole ] || vitest run --project unit --changed --passWithNoTests
 )
 rest=$?
 wait "$types" && exit "$rest"

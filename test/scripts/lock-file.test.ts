@@ -76,7 +76,7 @@ describe('the lock file', () => {
       /^ {2}node scripts\/check-lock-file\.ts$/m,
     );
     expect(await readFile(new URL('../setup/all.sh', import.meta.url), 'utf8')).toMatch(
-      /^node scripts\/check-lock-file\.ts$/m,
+      /^sh scripts\/check\.sh --whole$/m,
     );
   });
 });
