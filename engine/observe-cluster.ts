@@ -28,7 +28,7 @@ import { kubeProxyLabels } from '../core/kube-proxy/objects.ts';
 import { present } from '../core/lib/present.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { cachedByKey } from './cached.ts';
-import { configMapNames, withConfiguration } from './kube-proxy-objects.ts';
+import { configMapNames, withConfiguration } from './kube-proxy-config-maps.ts';
 import { protocolOf, matchesSelector } from './observe.ts';
 
 export interface ClusterApis {
