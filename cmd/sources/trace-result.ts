@@ -41,9 +41,9 @@ function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): voi
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False') return;
   if (ready.reason === 'ServiceNotFound') {
-    const near = /names near it: (.+)$/.exec(ready.message)?.[1];
+    const near = status?.similarServices ?? [];
     throw new NotFoundError(
-      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near === undefined ? '' : `; near: ${near}`}.`,
+      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
     );
   }
   if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);

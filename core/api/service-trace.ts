@@ -149,6 +149,12 @@ export interface ServiceTraceStatus {
    */
   observedGeneration?: number;
   /**
+   * Where the Service is not there, the names of Services of the namespace near its name, the nearest first.
+   *
+   * @maxItems 5
+   */
+  similarServices?: string[];
+  /**
    * Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error), OnSchedule (mode Watch: results come at their interval).
    *
    * @maxItems 16
@@ -1071,6 +1077,14 @@ export const serviceTraceSchema = {
      "description": "The metadata.generation that the status belongs to.",
      "type": "integer",
      "format": "int64"
+    },
+    "similarServices": {
+     "description": "Where the Service is not there, the names of Services of the namespace near its name, the nearest first.",
+     "type": "array",
+     "maxItems": 5,
+     "items": {
+      "type": "string"
+     }
     },
     "conditions": {
      "description": "Ready (the trace did its work), Collected (every chosen node answered), Converged (every node's rules equal the EndpointSlices), Healthy (no finding of severity error), OnSchedule (mode Watch: results come at their interval).",

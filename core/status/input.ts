@@ -9,7 +9,7 @@ export interface StatusInput {
   readonly generation: number | undefined;
   /** Undefined where the Service is not there. */
   readonly desired: DesiredService | undefined;
-  /** Names near a Service that is not there. */
+  /** Names near a Service that is not there, at most five, the nearest first. */
   readonly similarServices?: readonly string[];
   /** One for each chosen node. */
   readonly answers: readonly NodeAnswer[];

@@ -30,6 +30,7 @@ export function buildStatus(collected: StatusInput): ServiceTraceStatus {
     return {
       ...generation,
       collectedAt: now,
+      ...(input.similarServices === undefined ? {} : { similarServices: [...input.similarServices] }),
       conditions: conditionsOf({ ...input, nodes: [], findings: [] }),
       nodes: [],
       findings: [],

@@ -153,8 +153,9 @@ describe('a second look', () => {
 
   it('finds that the Service is gone', async () => {
     looks = [{ service, slices: [] }, { slices: [] }];
-    const { conditions, findings } = await trace();
+    const { conditions, findings, similarServices } = await trace();
     expect(findings).toEqual([]);
+    expect(similarServices).toEqual([]);
     expect(conditions?.find(({ type }) => type === 'Ready')?.reason).toBe('ServiceNotFound');
   });
 

@@ -219,25 +219,42 @@ describe('a Service that is not there', () => {
     );
   });
 
-  it('is told by the trace where the user may not read Services', async () => {
+  describe('is told by the trace where the user may not read Services', () => {
     const forbidden = async (): Promise<never> => {
       throw new ApiError(403, 'Forbidden', 'no', undefined);
     };
-    const status: ServiceTraceStatus = {
+    const told = (message: string, similarServices?: string[]): ServiceTraceStatus => ({
       nodes: [],
+      ...(similarServices === undefined ? {} : { similarServices }),
       conditions: [
         {
           type: 'Ready',
           status: 'False',
           reason: 'ServiceNotFound',
-          message: 'there is no Service nosuch in the namespace of this trace; names near it: auth-service',
+          message,
           lastTransitionTime: '2026-11-24T11:00:00Z',
         },
       ],
-    };
-    await expect(run('nosuch', answering(status, { hasService: forbidden, listServices: forbidden }))).rejects.toThrow(
-      new NotFoundError('Service "nosuch" is not in namespace "default"; near: auth-service.'),
-    );
+    });
+
+    it.each([
+      [
+        'with the names that its status has, whatever its message says',
+        told('x', ['auth', 'auth-b']),
+        '; near: auth, auth-b',
+      ],
+      ['without names where it has none', told('there is no Service nosuch', []), ''],
+      [
+        'without names where an operator wrote them into its message alone',
+        told('there is no Service nosuch in the namespace of this trace; names near it: auth-service'),
+        '',
+      ],
+    ])('%s', async (_name, status, near) => {
+      const cluster = answering(status, { hasService: forbidden, listServices: forbidden });
+      await expect(run('nosuch', cluster)).rejects.toThrow(
+        new NotFoundError(`Service "nosuch" is not in namespace "default"${near}.`),
+      );
+    });
   });
 
   it('-A finds the one namespace, and refuses to choose of several', async () => {

@@ -94,3 +94,22 @@ it('holds what the endpoints cost in both forms', () => {
     endpointSlices: { shards: slices.length, bytes: slices.length * 1000, changeBytes: 1000 },
   });
 });
+
+it('has the names near a Service that is not there as a field, and in its message', () => {
+  const status = buildStatus({
+    spec: recorded.spec,
+    generation: 1,
+    desired: undefined,
+    similarServices: ['auth', 'auth-b'],
+    answers: [],
+    previous: undefined,
+    now: recorded.recordedAt,
+  });
+  expect(status.similarServices).toEqual(['auth', 'auth-b']);
+  expect(status.conditions?.find(({ type }) => type === 'Ready')).toMatchObject({
+    status: 'False',
+    reason: 'ServiceNotFound',
+    message: 'there is no Service auth-service in the namespace of this trace; names near it: auth, auth-b',
+  });
+  expect(statusWith({ unread: [] })).not.toHaveProperty('similarServices');
+});
