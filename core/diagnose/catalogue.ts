@@ -268,3 +268,8 @@ const kindsById: ReadonlyMap<string, FindingKind> = new Map(catalogue.map((kind)
 export function topicOf(id: string): Topic | undefined {
   return kindsById.get(id)?.topic;
 }
+
+/** Whether a second look cannot refute the finding (FindingKind.isLasting). */
+export function isLasting(id: string): boolean {
+  return kindsById.get(id)?.isLasting === true;
+}

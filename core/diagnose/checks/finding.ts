@@ -75,6 +75,11 @@ export interface FindingKind {
   readonly severity: Severity;
   /** What an occurrence may be instead, and when: half a sentence that begins with "where". */
   readonly otherSeverities?: Partial<Readonly<Record<Severity, string>>>;
+  /**
+   * A second look cannot refute it: it is what a spec, a setting or a condition says, what was counted, or it has a long grace
+   * of its own. Absent where a moment can cause it: then it is looked for again before anybody is told.
+   */
+  readonly isLasting?: true;
   /** When it is reported, in one sentence. */
   readonly condition: string;
   /** What looks like it, and is not reported. */

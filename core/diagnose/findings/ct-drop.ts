@@ -10,6 +10,7 @@ export const ctDrop: FindingKind = {
   id: 'CT-DROP',
   topic: 'conntrack',
   severity: 'warning',
+  isLasting: true,
   condition:
     'Between two readings, a node dropped at least 10 packets because it could not track their connection, or threw entries out to make room (conntrack -S: drop without insert_failed, early_drop).',
   notReported: 'What was counted before; single packets; entries that lost a race (DNS-CT-RACE).',

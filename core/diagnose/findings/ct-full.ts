@@ -8,6 +8,7 @@ export const ctFull: FindingKind = {
   id: 'CT-FULL',
   topic: 'conntrack',
   severity: 'warning',
+  isLasting: true,
   condition: "A node's conntrack table is more than 80 % full: when it is full, the kernel drops new connections.",
   source: 'kubernetes/kubernetes#18604, #71261; nf_conntrack-sysctl.rst',
   find: ({ nodes }) =>

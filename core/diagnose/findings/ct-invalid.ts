@@ -10,6 +10,7 @@ export const ctInvalid: FindingKind = {
   id: 'CT-INVALID',
   topic: 'conntrack',
   severity: 'info',
+  isLasting: true,
   condition:
     "Between two readings, at least 100 packets, and 10 in a second, fitted no connection that the node's conntrack knows (conntrack -S: invalid).",
   notReported: 'A few late packets, which every node has.',

@@ -9,6 +9,7 @@ export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
   topic: 'conntrack',
   severity: 'info',
+  isLasting: true,
   condition:
     'TCP connections that count as established are DNATed to an address and port that no EndpointSlice of the Service has: where the pod is gone, the client waits until its own timeout.',
   notReported:

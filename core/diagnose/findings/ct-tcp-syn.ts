@@ -15,6 +15,7 @@ export const ctTcpSyn: FindingKind = {
   id: 'CT-TCP-SYN',
   topic: 'conntrack',
   severity: 'warning',
+  isLasting: true,
   condition:
     'TCP connections that were never answered (SYN_SENT, UNREPLIED) are DNATed to an address that is not a serving endpoint, though nothing of the Service changed for longer than such an entry lives: its client sends its first packet again from the same port, or another rule sends it there.',
   notReported:

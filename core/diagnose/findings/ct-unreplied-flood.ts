@@ -9,6 +9,7 @@ export const ctUnrepliedFlood: FindingKind = {
   id: 'CT-UNREPLIED-FLOOD',
   topic: 'conntrack',
   severity: 'warning',
+  isLasting: true,
   condition:
     "More than half of the Service's TCP entries in a node's conntrack table, and at least 100, were never answered: the endpoints do not answer, or somebody floods the Service.",
   notReported: 'UDP, of which many protocols never answer.',

@@ -6,6 +6,7 @@ export const dataApiUnread: FindingKind = {
   id: 'DATA-API-UNREAD',
   topic: 'data',
   severity: 'info',
+  isLasting: true,
   condition:
     'A part of what the API server tells around the Service could not be read: what is found from it is unknown.',
   notReported: 'The Service and its EndpointSlices, without which there is no result at all.',

@@ -4,6 +4,7 @@ export const dataLimited: FindingKind = {
   id: 'DATA-LIMITED',
   topic: 'data',
   severity: 'info',
+  isLasting: true,
   condition:
     "The trace asks for more of conntrack than the operator's setting TRACE_CONNTRACK_LIMIT lets traces show: it got as much as that.",
   notReported: 'With --standalone, where no operator sets bounds.',

@@ -5,6 +5,7 @@ export const dataNodeMissing: FindingKind = {
   id: 'DATA-NODE-MISSING',
   topic: 'data',
   severity: 'warning',
+  isLasting: true,
   condition: 'A chosen node did not answer: what it does with the Service is unknown.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ nodes }) =>

@@ -6,6 +6,7 @@ export const dataTorn: FindingKind = {
   id: 'DATA-TORN',
   topic: 'data',
   severity: 'info',
+  isLasting: true,
   condition:
     'EndpointSlices of the Service changed while its nodes were asked: rules that differ may be older or newer than what they are compared with, so no difference is reported.',
   source: 'this project: unknown is never shown as healthy',

@@ -6,6 +6,7 @@ export const dataTruncated: FindingKind = {
   id: 'DATA-TRUNCATED',
   topic: 'data',
   severity: 'info',
+  isLasting: true,
   condition: 'The status is larger than one object may be, so parts were cut: what is not shown is not absent.',
   source: 'this project: one object stays below 512 KiB',
   find: ({ desired, truncated = [] }) =>

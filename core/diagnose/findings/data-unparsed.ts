@@ -6,6 +6,7 @@ export const dataUnparsed: FindingKind = {
   id: 'DATA-UNPARSED',
   topic: 'data',
   severity: 'warning',
+  isLasting: true,
   condition:
     "The Service's rules hold a match, target or statement that this version does not know: what depends on it is unknown.",
   source: 'this project: unknown is never shown as healthy',

@@ -8,6 +8,7 @@ export const dnsCtRace: FindingKind = {
   id: 'DNS-CT-RACE',
   topic: 'dns',
   severity: 'info',
+  isLasting: true,
   condition:
     'The Service has a UDP port, and between two readings at least 5 entries, and 5 in a minute, could not be put into the conntrack table, because another packet of the same socket was first (conntrack -S: insert_failed): its packet is lost, and DNS waits 5 s.',
   notReported: 'What was counted before; Services without a UDP port.',

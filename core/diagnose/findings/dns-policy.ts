@@ -5,6 +5,7 @@ export const dnsPolicy: FindingKind = {
   id: 'DNS-POLICY',
   topic: 'dns',
   severity: 'warning',
+  isLasting: true,
   condition:
     "The client's dnsPolicy (Default, or ClusterFirst in its node's network) gives it the node's DNS, which does not know the names of Services.",
   notReported: "A client whose own dnsConfig, or whose node, names the cluster's DNS.",

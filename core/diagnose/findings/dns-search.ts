@@ -8,6 +8,7 @@ export const dnsSearch: FindingKind = {
   id: 'DNS-SEARCH',
   topic: 'dns',
   severity: 'error',
+  isLasting: true,
   condition:
     "The client's resolv.conf does not name the cluster's DNS as a server, or none of its search domains makes the Service's full name of its short one.",
   notReported:

@@ -8,6 +8,7 @@ export const epsHintsZoneEmpty: FindingKind = {
   id: 'EPS-HINTS-ZONE-EMPTY',
   topic: 'endpoints',
   severity: 'info',
+  isLasting: true,
   condition: "Every ready endpoint has a topology hint and none is for a node's zone: that node sends to all zones.",
   notReported:
     'Nodes for which there is a node hint, which goes before the zone; where hints are not followed at all (EPS-HINTS-PARTIAL).',

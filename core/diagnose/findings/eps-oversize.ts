@@ -7,6 +7,7 @@ export const epsOversize: FindingKind = {
   id: 'EPS-OVERSIZE',
   topic: 'endpoints',
   severity: 'info',
+  isLasting: true,
   condition:
     'The legacy Endpoints object holds 1,000 addresses at most and leaves out the rest: who still reads it sees a part of the endpoints.',
   notReported: 'EndpointSlices have no such bound, and kube-proxy reads them alone.',

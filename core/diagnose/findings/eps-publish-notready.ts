@@ -7,6 +7,7 @@ export const epsPublishNotReady: FindingKind = {
   id: 'EPS-PUBLISH-NOTREADY',
   topic: 'endpoints',
   severity: 'info',
+  isLasting: true,
   condition: 'publishNotReadyAddresses makes endpoints ready whose pods are not, so clients are sent there.',
   notReported: 'Where all pods serve.',
   source: 'kubernetes/kubernetes#84573; k8s.io/endpointslice utils.go podToEndpoint',

@@ -12,6 +12,7 @@ export const kpApiErrors: FindingKind = {
   id: 'KP-API-ERRORS',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     "kube-proxy's requests to the API server fail (no answer, 401, 403 or 5xx): at least 5 between two readings, or any since it started where its rules also differ from the EndpointSlices.",
   notReported:

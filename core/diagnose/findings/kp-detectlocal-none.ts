@@ -6,6 +6,7 @@ export const kpDetectLocalNone: FindingKind = {
   id: 'KP-DETECTLOCAL-NONE',
   topic: 'kube-proxy',
   severity: 'info',
+  isLasting: true,
   condition:
     "detectLocalMode is ClusterCIDR and clusterCIDR is empty: kube-proxy masquerades no packet for coming from outside of the pods' network.",
   notReported: 'Other ways to tell pods; a clusterCIDR that is set.',

@@ -10,6 +10,7 @@ export const kpDetectLocal: FindingKind = {
   id: 'KP-DETECTLOCAL',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     "kube-proxy tells pods' packets from others by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",
   notReported: 'Pods of hostNetwork, whose addresses are those of nodes; an empty clusterCIDR (KP-DETECTLOCAL-NONE).',

@@ -12,6 +12,7 @@ export const kpFullRestores: FindingKind = {
   id: 'KP-FULL-RESTORES',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     'kube-proxy writes all rules of all Services more than once a minute, instead of those that changed: at least 3 times between two readings.',
   notReported:

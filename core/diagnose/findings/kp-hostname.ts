@@ -4,6 +4,7 @@ export const kpHostname: FindingKind = {
   id: 'KP-HOSTNAME',
   topic: 'kube-proxy',
   severity: 'error',
+  isLasting: true,
   condition:
     "kube-proxy's hostnameOverride is another name than its node's: it takes no endpoint for local, so that the policy Local drops everything.",
   notReported:

@@ -6,6 +6,7 @@ export const kpMasqAll: FindingKind = {
   id: 'KP-MASQALL',
   topic: 'kube-proxy',
   severity: 'info',
+  isLasting: true,
   condition: "kube-proxy's masqueradeAll is on: pods see every client of a ClusterIP under the node's address.",
   source: 'pkg/proxy/apis/config/types.go masqueradeAll',
   find: ({ nodes, cluster }) =>

@@ -5,6 +5,7 @@ export const kpModeLeftover: FindingKind = {
   id: 'KP-MODE-LEFTOVER',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     'A node still has rules for the Service of another proxy mode than the one that its kube-proxy runs in: nobody renews them, and they act on packets all the same.',
   notReported: 'The few KUBE- chains that the mode ipvs and the kubelet have too; virtual servers of other addresses.',

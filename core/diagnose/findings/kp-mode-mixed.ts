@@ -8,6 +8,7 @@ export const kpModeMixed: FindingKind = {
   id: 'KP-MODE-MIXED',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     "A node's kube-proxy runs in another mode than kube-proxy's ConfigMap in kube-system says: it was not restarted since that was changed, or it fell back.",
   notReported: 'Nodes of different modes where there is no such ConfigMap, or it leaves the mode to the version.',

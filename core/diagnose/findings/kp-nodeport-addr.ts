@@ -7,6 +7,7 @@ export const kpNodePortAddr: FindingKind = {
   id: 'KP-NODEPORT-ADDR',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     "The Service has a node port, and kube-proxy's nodePortAddresses leaves out an InternalIP of the node: nobody serves the port there.",
   notReported:

@@ -6,6 +6,7 @@ export const kpReplaced: FindingKind = {
   id: 'KP-REPLACED',
   topic: 'kube-proxy',
   severity: 'info',
+  isLasting: true,
   condition:
     'Kube-proxy is silent on a node, it has no rules there, and the node has the interfaces of a CNI that serves Services itself: what the node does with the Service is unknown here, and no rule is missing.',
   notReported: 'The same CNI beside a kube-proxy that answers, or whose rules are still there.',

@@ -9,6 +9,7 @@ export const kpRestoreFail: FindingKind = {
   id: 'KP-RESTORE-FAIL',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     "kube-proxy's writes fail (iptables-restore, or a transaction of nft): one did between two readings, or one did since it started and what it was asked to write is late (KP-SYNC-STALE).",
   notReported:

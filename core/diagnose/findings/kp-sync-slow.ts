@@ -12,6 +12,7 @@ export const kpSyncSlow: FindingKind = {
   id: 'KP-SYNC-SLOW',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     'kube-proxy took more than 1 s on average for the writes since it started, of which there were at least 10; or minSyncPeriod is more than 1 s, which makes it wait for each change.',
   notReported: 'The default minSyncPeriod of 1 s, and 0.',

@@ -7,6 +7,7 @@ export const kpSyncStale: FindingKind = {
   id: 'KP-SYNC-STALE',
   topic: 'kube-proxy',
   severity: 'warning',
+  isLasting: true,
   condition:
     'kube-proxy was asked to write its rules more than 10 s (and two minSyncPeriods) ago, and has not: it fails, or hangs.',
   notReported:

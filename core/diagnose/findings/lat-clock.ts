@@ -8,6 +8,7 @@ export const latClock: FindingKind = {
   id: 'LAT-CLOCK',
   topic: 'latency',
   severity: 'warning',
+  isLasting: true,
   condition:
     "A node's clock is certainly more than 1 s from the collector's: times of the node cannot be compared with those of the API server, and what kube-proxy measures of latency is wrong.",
   notReported:

@@ -13,6 +13,7 @@ export const latLaggard: FindingKind = {
   id: 'LAT-LAGGARD',
   topic: 'latency',
   severity: 'warning',
+  isLasting: true,
   condition:
     'A node takes at least three times as long as the median of the nodes, and 2 s more, until half of its changes are in its rules.',
   notReported: 'Fewer than 3 nodes to compare, or 20 changes of a node; clocks that differ (LAT-CLOCK).',

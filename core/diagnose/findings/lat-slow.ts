@@ -11,6 +11,7 @@ export const latSlow: FindingKind = {
   id: 'LAT-SLOW',
   topic: 'latency',
   severity: 'warning',
+  isLasting: true,
   condition:
     'On a node, half of all changes since kube-proxy started took more than 5 s from the Service or pod to the rules, by its own measure.',
   notReported:

@@ -6,6 +6,7 @@ export const nodeNotReady: FindingKind = {
   id: 'NODE-NOTREADY',
   topic: 'nodes',
   severity: 'warning',
+  isLasting: true,
   condition: 'A node that was asked, or that has endpoints of the Service, is not ready.',
   notReported: 'Other nodes; nodes that are only cordoned.',
   source: 'core/v1 NodeCondition Ready; pkg/controller/nodelifecycle',

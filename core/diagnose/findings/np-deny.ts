@@ -8,6 +8,7 @@ export const npDeny: FindingKind = {
   id: 'NP-DENY',
   topic: 'network-policies',
   severity: 'error',
+  isLasting: true,
   condition:
     'NetworkPolicies isolate pods of the Service and no rule of theirs has the target port; with spec.from: no rule lets in exactly that client.',
   notReported:

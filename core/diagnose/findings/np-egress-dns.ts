@@ -5,6 +5,7 @@ export const npEgressDns: FindingKind = {
   id: 'NP-EGRESS-DNS',
   topic: 'network-policies',
   severity: 'error',
+  isLasting: true,
   condition:
     'NetworkPolicies isolate the egress of the pod of spec.from and no rule of theirs has port 53/UDP, so it cannot ask the DNS for the name of the Service.',
   notReported:

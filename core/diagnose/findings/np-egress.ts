@@ -8,6 +8,7 @@ export const npEgress: FindingKind = {
   id: 'NP-EGRESS',
   topic: 'network-policies',
   severity: 'error',
+  isLasting: true,
   condition:
     "NetworkPolicies isolate the egress of the pod of spec.from, and no rule of theirs lets it reach the Service's pods.",
   notReported:

@@ -8,6 +8,7 @@ export const npLimits: FindingKind = {
   id: 'NP-LIMITS',
   topic: 'network-policies',
   severity: 'info',
+  isLasting: true,
   condition:
     'NetworkPolicies let only some clients connect to the Service; with spec.from: whether that client is one of them is not known from here.',
   notReported: 'Ports that are open for everybody, and clients that are surely let in.',

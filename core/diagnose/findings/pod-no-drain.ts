@@ -9,6 +9,7 @@ export const podNoDrain: FindingKind = {
   id: 'POD-NO-DRAIN',
   topic: 'pods',
   severity: 'info',
+  isLasting: true,
   condition:
     'A pod ends right now without a preStop hook, and nodes still send it packets: unless it goes on serving after SIGTERM, those connections fail.',
   notReported:

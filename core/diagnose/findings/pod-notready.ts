@@ -42,6 +42,7 @@ export const podNotReady: FindingKind = {
   id: 'POD-NOTREADY',
   topic: 'pods',
   severity: 'warning',
+  isLasting: true,
   condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
   notReported:
     'In the first 30 s of a pod, and of a container that is started for the first time; in its first 2 minutes while its containers are being made (ContainerCreating, PodInitializing) or its kubelet has not come to it; pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',

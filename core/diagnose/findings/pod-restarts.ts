@@ -9,6 +9,7 @@ export const podRestarts: FindingKind = {
   id: 'POD-RESTARTS',
   topic: 'pods',
   severity: 'warning',
+  isLasting: true,
   condition:
     'A container of a pod of the Service ended in the last hour and was started again, or waits in CrashLoopBackOff.',
   notReported: 'Restarts that are longer ago; pods that are being deleted.',

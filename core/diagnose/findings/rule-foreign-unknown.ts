@@ -8,6 +8,7 @@ export const ruleForeignUnknown: FindingKind = {
   id: 'RULE-FOREIGN-UNKNOWN',
   topic: 'rules',
   severity: 'info',
+  isLasting: true,
   condition:
     'A rule of another program may stop or divert packets of the Service: it hangs on what is not known of them (an interface, a set, a limit, the order of two tables), or on rules that were not read.',
   notReported:

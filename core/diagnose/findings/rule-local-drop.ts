@@ -18,6 +18,7 @@ export const ruleLocalDrop: FindingKind = {
   id: 'RULE-LOCAL-DROP',
   topic: 'rules',
   severity: 'info',
+  isLasting: true,
   otherSeverities: {
     warning: 'where it is the internalTrafficPolicy: pods do not choose the node that they send from',
     error:

@@ -6,6 +6,7 @@ export const svcExternalIpConflict: FindingKind = {
   id: 'SVC-EXTERNAL-IP-CONFLICT',
   topic: 'service',
   severity: 'warning',
+  isLasting: true,
   condition:
     "An external address of the Service is in use in the cluster: it is another Service's cluster IP, or its external address on the same port, or a pod's or a node's address. Nodes are not asked for it, and nothing connects to it.",
   notReported:

@@ -8,6 +8,7 @@ export const svcExternalIpMany: FindingKind = {
   id: 'SVC-EXTERNAL-IP-MANY',
   topic: 'service',
   severity: 'info',
+  isLasting: true,
   condition: `The Service has more than ${String(maxExternalAddresses)} external addresses: nodes are asked for the first of them.`,
   source: 'this project: what one Service costs a node is bounded',
   find: ({ desired }) => {

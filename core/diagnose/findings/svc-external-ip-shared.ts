@@ -5,6 +5,7 @@ export const svcExternalIpShared: FindingKind = {
   id: 'SVC-EXTERNAL-IP-SHARED',
   topic: 'service',
   severity: 'info',
+  isLasting: true,
   condition:
     "Other Services have an external address of this one too, on other ports, or it is a load balancer's and a node's: conntrack entries do not say whose they are, so that none to this address is shown.",
   notReported: 'An address that is taken (SVC-EXTERNAL-IP-CONFLICT).',

@@ -9,6 +9,7 @@ export const svcLbPending: FindingKind = {
   id: 'SVC-LB-PENDING',
   topic: 'service',
   severity: 'warning',
+  isLasting: true,
   condition: 'A Service of type LoadBalancer has no address: no controller made its load balancer.',
   notReported:
     'Within 30 s of a change of the Service, such as that of its type; load balancers that have a host name instead of an address.',

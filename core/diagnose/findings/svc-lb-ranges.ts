@@ -7,6 +7,7 @@ export const svcLbRanges: FindingKind = {
   id: 'SVC-LB-RANGES',
   topic: 'service',
   severity: 'warning',
+  isLasting: true,
   condition:
     "spec.loadBalancerSourceRanges leaves out the client of spec.from: what it sends to the load balancer's address is dropped.",
   notReported:

@@ -4,6 +4,7 @@ export const svcNotProxied: FindingKind = {
   id: 'SVC-NOT-PROXIED',
   topic: 'service',
   severity: 'info',
+  isLasting: true,
   condition:
     'kube-proxy leaves this Service out: it is headless, of type ExternalName, or has the label service-proxy-name.',
   source: 'pkg/proxy/util/utils.go ShouldSkipService',

@@ -12,6 +12,7 @@ export const svcPortUndefined: FindingKind = {
   id: 'SVC-PORT-UNDEFINED',
   topic: 'service',
   severity: 'warning',
+  isLasting: true,
   condition:
     'Clients send packets to a cluster IP of the Service on a port or protocol that the Service does not have; known from the conntrack table of a node.',
   notReported:

@@ -10,6 +10,7 @@ export const svcProto: FindingKind = {
   id: 'SVC-PROTO',
   topic: 'service',
   severity: 'warning',
+  isLasting: true,
   condition: 'A port of the Service has another protocol than the one in which its pods declare the target port.',
   notReported:
     'Target ports that no pod declares, since a declaration is not needed; a number that another port of the Service uses in the declared protocol, as HTTP/3 beside HTTP/2.',

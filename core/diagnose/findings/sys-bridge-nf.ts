@@ -7,6 +7,7 @@ export const sysBridgeNf: FindingKind = {
   id: 'SYS-BRIDGE-NF',
   topic: 'kernel-settings',
   severity: 'warning',
+  isLasting: true,
   condition:
     "The node's pods are on a bridge, one of the Service's endpoints among them, and packets that stay on the bridge meet no rule (bridge-nf-call-iptables is 0, or br_netfilter is not loaded): an answer to a pod of the same node comes back with the endpoint's address, and is dropped.",
   notReported: "Bridges that have no address of the node's podCIDR (docker0); pod networks without a bridge.",

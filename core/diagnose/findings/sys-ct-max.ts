@@ -10,6 +10,7 @@ export const sysCtMax: FindingKind = {
   id: 'SYS-CT-MAX',
   topic: 'kernel-settings',
   severity: 'warning',
+  isLasting: true,
   condition:
     "A node's conntrack table has less room than kube-proxy is configured to give it (maxPerCore times CPUs, at least min): it could not, or somebody made it smaller afterwards.",
   notReported: 'A larger table, which kube-proxy leaves; maxPerCore 0, which leaves it too.',

@@ -8,6 +8,7 @@ export const sysForward: FindingKind = {
   id: 'SYS-FORWARD',
   topic: 'kernel-settings',
   severity: 'error',
+  isLasting: true,
   condition:
     "A node does not forward packets of a family that the Service has, at all or from an interface with an address that others reach it on: what is sent to the Service's endpoints stops there.",
   notReported: 'Families that the Service does not have; a node where another datapath serves Services.',

@@ -10,6 +10,7 @@ export const sysLiberal: FindingKind = {
   id: 'SYS-LIBERAL',
   topic: 'kernel-settings',
   severity: 'warning',
+  isLasting: true,
   condition:
     "kube-proxy's rule against packets that fit no connection dropped at least 10, and one a second, between two readings, and conntrack checks TCP's windows strictly (nf_conntrack_tcp_be_liberal 0): connections that come back another way break.",
   notReported:

@@ -7,6 +7,7 @@ export const sysLocalnet: FindingKind = {
   id: 'SYS-LOCALNET',
   topic: 'kernel-settings',
   severity: 'warning',
+  isLasting: true,
   condition:
     'kube-proxy of mode iptables is configured to serve node ports on 127.0.0.1, and route_localnet is 0: packets from there are dropped.',
   notReported:
