@@ -37,7 +37,10 @@ export function conditionsOf(input: ConditionsInput): Condition[] {
   ]);
 }
 
-/** The conditions while nodes are waited for, from nothing but who has answered. */
+/**
+ * The conditions before the answers are judged, from nothing but who has answered. Ready stays Unknown when all have: who reads
+ * the status takes another value for the result, and this one has no findings.
+ */
 export function collectingConditions(
   input: Pick<ConditionsInput, 'generation' | 'previous' | 'now'>,
   answers: readonly NodeAnswer[],
@@ -48,8 +51,13 @@ export function collectingConditions(
     reason: 'Collecting',
     message: 'not known before all nodes have answered',
   } as const;
+  const unjudged = {
+    status: 'Unknown',
+    reason: 'Collecting',
+    message: 'every node has answered or failed; the answers are being compared',
+  } as const;
   return dated(input, [
-    ['Ready', ready(nodes)],
+    ['Ready', countNodes(nodes).waiting.length > 0 ? ready(nodes) : unjudged],
     ['Collected', collected(nodes)],
     ['Converged', unknown],
     ['Healthy', unknown],

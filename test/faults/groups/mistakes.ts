@@ -2,7 +2,9 @@
  * The commonest mistakes: target ports that no container declares, selectors that take in another workload, an internal
  * policy Local with too few pods; and what only connections show, made from the nodes or from within a pod.
  */
+import * as z from 'zod';
 import { testpodImage } from '../../cluster/images.ts';
+import { eventually } from '../../support/eventually.ts';
 import type { Fault, FaultGroup, KubernetesObject, Undo } from '../fault.ts';
 import { iptables } from '../iptables-edits.ts';
 import { nft } from '../nft-edits.ts';
@@ -101,9 +103,11 @@ async function podIp(place: Place, name: string): Promise<string> {
   return place.kubectl(['-n', namespace, 'get', 'pod', name, '-o', 'jsonpath={.status.podIP}']);
 }
 
-/** Attempts of a client's pod, of which some may fail. */
-async function attempts(place: Place, client: string, to: string, count: number): Promise<void> {
-  await place
+const attempt = z.object({ ok: z.boolean() });
+
+/** How many of the connections that a client's pod tries are answered. */
+async function attempts(place: Place, client: string, to: string, count: number): Promise<number> {
+  const lines = await place
     .kubectl([
       '-n',
       namespace,
@@ -119,7 +123,8 @@ async function attempts(place: Place, client: string, to: string, count: number)
       '--to',
       to,
     ])
-    .catch(() => undefined);
+    .catch(() => '');
+  return lines.split('\n').filter((line) => line !== '' && attempt.parse(JSON.parse(line)).ok).length;
 }
 
 /** A rule that is taken away by the same words. */
@@ -218,11 +223,11 @@ const faults: readonly Fault[] = [
     inject: async (place, name) => {
       await place.patch(`service/${name}`, { spec: { internalTrafficPolicy: 'Local' } });
       const address = await place.clusterIp(name);
-      // kube-proxy waits a second before it writes.
-      await new Promise((resolve) => {
-        setTimeout(resolve, 3000);
-      });
-      await attempts(place, 'client-c', `${address}:80`, 2);
+      // kube-proxy waits a second before it writes, and longer where the machine is busy.
+      await eventually(async () => {
+        if ((await attempts(place, 'client-c', `${address}:80`, 2)) > 0)
+          throw new Error(`node-c still has the rules of before: a connection to ${address} was answered`);
+      }, 60);
       return undefined;
     },
   }),
