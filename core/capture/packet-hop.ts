@@ -2,6 +2,7 @@
 import { hostPort, isSameAddress } from '../net/address.ts';
 import ipaddr from 'ipaddr.js';
 import type { CapturePlace } from './request.ts';
+import { serviceProtocol } from '../net/ip-protocol.ts';
 
 export interface PacketHeader {
   readonly interfaceIndex: number;
@@ -28,7 +29,7 @@ export function readPacketHeader(data: Uint8Array): PacketHeader | undefined {
   const etherType = view.getUint16(0);
   const packet = etherType === 0x0800 ? readIpv4(view) : etherType === 0x86dd ? readIpv6(view) : undefined;
   if (packet === undefined) return undefined;
-  const protocol = protocols.get(packet.protocol);
+  const protocol = serviceProtocol(packet.protocol);
   if (protocol === undefined || data.length < packet.payload + 4) return undefined;
   return {
     ...base,
@@ -41,11 +42,6 @@ export function readPacketHeader(data: Uint8Array): PacketHeader | undefined {
 }
 
 const headerBytes = 20;
-const protocols = new Map<number, PacketHeader['protocol']>([
-  [6, 'TCP'],
-  [17, 'UDP'],
-  [132, 'SCTP'],
-]);
 
 interface NetworkHeader {
   readonly source: string;

@@ -19,6 +19,7 @@ import type { Protocol } from '../net/family.ts';
 import { isOfAddressType } from './address-type.ts';
 import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Connection, Machine, Packet } from './walk.ts';
+import { ipProtocolNumber, serviceProtocolNumbers } from '../net/ip-protocol.ts';
 
 /** What rules did before on the way of the packet, and what the packet's branch is at. */
 export interface Before {
@@ -561,19 +562,10 @@ function isPort({ from, to }: PortRange, port: number | undefined): boolean | un
   return from <= 1 && to === 65535 ? true : undefined;
 }
 
-const protocolNumbers: Readonly<Record<Protocol, string>> = { TCP: '6', UDP: '17', SCTP: '132' };
-/** Of /etc/protocols and iptables itself (libxtables/xtables.c xtables_chain_protos), beside those of Services. */
-const otherProtocols: ReadonlySet<string> = new Set(
-  'ip icmp igmp ggp ipencap ipv4 st egp igp pup hmp xns-idp rdp iso-tp4 dccp xtp ddp idpr-cmtp ipv6 ipv6-route ipv6-frag idrp rsvp gre esp ipv6-esp ah ipv6-auth skip icmpv6 ipv6-icmp ipv6-nonxt ipv6-opts rspf vmtp eigrp ospf ax.25 ipip etherip encap pim ipcomp vrrp l2tp isis fc mobility-header ipv6-mh mh udplite mpls-in-ip manet hip shim6 wesp rohc ethernet'.split(
-    ' ',
-  ),
-);
-
 function isProtocol(asked: string, protocol: Protocol): boolean | undefined {
-  if (asked === 'all' || asked === '0') return true;
-  if (asked === protocol.toLowerCase() || asked === protocolNumbers[protocol]) return true;
-  if (asked === 'tcp' || asked === 'udp' || asked === 'sctp' || otherProtocols.has(asked)) return false;
-  return /^\d{1,3}$/.test(asked) && Number(asked) <= 255 ? false : undefined;
+  const number = asked === 'all' ? 0 : ipProtocolNumber(asked);
+  // 0 is any protocol (net/ipv4/netfilter/ip_tables.c ip_packet_match).
+  return number === undefined ? undefined : number === 0 || number === serviceProtocolNumbers[protocol];
 }
 
 /** xt_statistic.c statistic_mt: random compares 31 random bits; nth counts, and gives each packet its turn. */

@@ -6,6 +6,7 @@ import { isOwnAddress } from './walk-hooks.ts';
 import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, trackedAs } from './packet-ends.ts';
 import type { At, Branch, Machine, Packet } from './walk.ts';
 import { ipv4Of, ipv6Of, type Atom } from './nft-value.ts';
+import { serviceProtocolNumbers } from '../net/ip-protocol.ts';
 
 export type Reading =
   | { readonly kind: 'atom'; readonly atom: Atom }
@@ -31,8 +32,6 @@ export function atomReading(atom: Atom | undefined): Reading {
 export interface Place extends At {
   readonly isBeforeTracking: boolean;
 }
-
-const protocolNumbers = { TCP: 6, UDP: 17, SCTP: 132 } as const;
 
 /** Reads one expression that asks the packet itself; undefined for one of another kind. */
 export function readPacket(
@@ -88,7 +87,7 @@ function readPayload(protocol: string, field: string, packet: Packet, branch: Br
       if (field === 'daddr') return atomReading(addressAtom(destinationOf(packet, branch)));
       // The address that masquerading gives is not known.
       if (field === 'saddr') return addressReading(sourceOf(packet, branch));
-      if (field === 'protocol' || field === 'nexthdr') return atomReading(protocolNumbers[packet.protocol]);
+      if (field === 'protocol' || field === 'nexthdr') return atomReading(serviceProtocolNumbers[packet.protocol]);
       return field === 'version' ? atomReading(protocol === 'ip' ? 4 : 6) : unknownReading;
     }
     case 'th':
@@ -120,7 +119,7 @@ function readMeta(key: string, packet: Packet, branch: Branch, at: Place): Readi
     case 'mark':
       return branch.isMarkUnknown === true ? unknownReading : atomReading(branch.mark);
     case 'l4proto':
-      return atomReading(protocolNumbers[packet.protocol]);
+      return atomReading(serviceProtocolNumbers[packet.protocol]);
     case 'nfproto':
       return atomReading(isIPv4(packet) ? 2 : 10);
     case 'protocol':
@@ -201,7 +200,7 @@ function readConnection(
     case 'l3proto':
       return atomReading(isIPv4Packet ? 2 : 10);
     case 'protocol':
-      return atomReading(protocolNumbers[packet.protocol]);
+      return atomReading(serviceProtocolNumbers[packet.protocol]);
     case 'helper':
       return absent;
     case 'packets':

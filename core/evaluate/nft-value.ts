@@ -1,5 +1,6 @@
 /** Constants of nftables as the kernel compares them: numbers, and the names of interfaces. */
 import ipaddr from 'ipaddr.js';
+import { ipProtocolNumber } from '../net/ip-protocol.ts';
 import type { NftExpression } from '../nftables/rule.ts';
 
 /** A bigint for an IPv6 address; text for an interface's name. */
@@ -85,6 +86,8 @@ function atomOf(value: string | number | boolean, type: string): Atom | undefine
     case 'iface_index':
       // A number is the index of an interface whose name the listing does not tell.
       return typeof value === 'string' && !/^\d+$/.test(value) ? value : undefined;
+    case 'inet_proto':
+      return typeof value === 'number' ? value : ipProtocolNumber(value);
     default: {
       if (typeof value === 'number') return value;
       const named = names.get(type);
@@ -125,35 +128,6 @@ export function addressText(atom: Atom): string | undefined {
 /** Symbols of nft, by type (nft describe; include/linux/netfilter/nf_conntrack_common.h, linux/rtnetlink.h). */
 const names: ReadonlyMap<string, Readonly<Record<string, number>>> = new Map(
   Object.entries<Readonly<Record<string, number>>>({
-    inet_proto: {
-      ip: 0,
-      icmp: 1,
-      igmp: 2,
-      ipencap: 4,
-      ipv4: 4,
-      tcp: 6,
-      udp: 17,
-      dccp: 33,
-      ipv6: 41,
-      'ipv6-route': 43,
-      'ipv6-frag': 44,
-      gre: 47,
-      esp: 50,
-      ah: 51,
-      'ipv6-icmp': 58,
-      icmpv6: 58,
-      'ipv6-nonxt': 59,
-      'ipv6-opts': 60,
-      ospf: 89,
-      ipip: 94,
-      pim: 103,
-      comp: 108,
-      ipcomp: 108,
-      vrrp: 112,
-      l2tp: 115,
-      sctp: 132,
-      udplite: 136,
-    },
     ct_state: { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 },
     ct_status: { expected: 1, 'seen-reply': 2, assured: 4, confirmed: 8, snat: 16, dnat: 32, dying: 512 },
     ct_dir: { original: 0, reply: 1 },

@@ -2,6 +2,7 @@
 import ipaddr from 'ipaddr.js';
 import type { IpSet, IpSetElement } from './set.ts';
 import type { Protocol } from '../net/family.ts';
+import { serviceProtocol } from '../net/ip-protocol.ts';
 
 /** What of a packet a set can hold. */
 export interface IpSetPacket {
@@ -275,22 +276,12 @@ function readPart(text: string, dimension: Dimension, mask: bigint | undefined):
   }
 }
 
-/** Protocols as /etc/protocols names them, or by number where a node has no such file. */
-const protocolNames = new Map([
-  ['tcp', 'TCP'],
-  ['6', 'TCP'],
-  ['udp', 'UDP'],
-  ['17', 'UDP'],
-  ['sctp', 'SCTP'],
-  ['132', 'SCTP'],
-]);
-
 /** `tcp:80` as `TCP:80`; without a protocol it is TCP. What is of another protocol, such as icmp:echo-request, stays as it is. */
 function readPort(text: string): string | undefined {
   const at = text.indexOf(':');
   const name = at < 0 ? 'tcp' : text.slice(0, at);
   const port = text.slice(at + 1);
-  const protocol = protocolNames.get(name);
+  const protocol = serviceProtocol(name);
   if (protocol === undefined) return text;
   return /^\d+$/.test(port) ? `${protocol}:${port}` : undefined;
 }

@@ -3,6 +3,7 @@
  * extensions/*.c of iptables 1.8.9 (struct xt_option_entry), and iptables-extensions(8).
  */
 import type { Direction, End, IptablesOption, PortRange } from './rule.ts';
+import { ipProtocolNumber } from '../net/ip-protocol.ts';
 
 /** An option of a module. */
 export interface OptionGrammar {
@@ -29,29 +30,14 @@ export function targetGrammar(name: string): ModuleGrammar | undefined {
 
 /** The module that iptables loads for an option without -m, by the protocol of -p. */
 export function implicitModule(protocol: string): string | undefined {
-  return implicit.get(protocol);
+  return implicit.get(ipProtocolNumber(protocol));
 }
 
-const implicit: ReadonlyMap<string, string> = new Map([
-  ['tcp', 'tcp'],
-  ['6', 'tcp'],
-  ['udp', 'udp'],
-  ['17', 'udp'],
-  ['sctp', 'sctp'],
-  ['132', 'sctp'],
-  ['dccp', 'dccp'],
-  ['33', 'dccp'],
-  ['udplite', 'udplite'],
-  ['136', 'udplite'],
-  ['icmp', 'icmp'],
-  ['1', 'icmp'],
-  ['icmpv6', 'icmp6'],
-  ['ipv6-icmp', 'icmp6'],
-  ['58', 'icmp6'],
-  ['ah', 'ah'],
-  ['51', 'ah'],
-  ['esp', 'esp'],
-  ['50', 'esp'],
+const implicit: ReadonlyMap<number | undefined, string> = new Map([
+  ...['tcp', 'udp', 'sctp', 'dccp', 'udplite', 'icmp', 'ah', 'esp'].map(
+    (name) => [ipProtocolNumber(name), name] as const,
+  ),
+  [ipProtocolNumber('icmpv6'), 'icmp6'],
 ]);
 
 /** `from=1 icase rateest-bps=any`: an option with a word, one without, and one that may have any. */

@@ -1,33 +1,11 @@
 /** Where nft writes one thing in several ways, this project's model has one of them. */
 import type { NftElement, NftExpression, NftStatement } from './rule.ts';
 import { nftTypesOf } from './types.ts';
+import { ipProtocolName } from '../net/ip-protocol.ts';
 
-/** Numbers that nft prints where the image has no /etc/protocols. */
-const protocolNames = new Map(
-  Object.entries({
-    1: 'icmp',
-    2: 'igmp',
-    6: 'tcp',
-    17: 'udp',
-    33: 'dccp',
-    47: 'gre',
-    50: 'esp',
-    51: 'ah',
-    58: 'ipv6-icmp',
-    132: 'sctp',
-    136: 'udplite',
-  }),
-);
-
-/** The name of a protocol that was printed as a number; any other word as it is. */
+/** The name of a protocol that was printed as a number, where the image has no /etc/protocols; any other word as it is. */
 export function protocolName(word: string): string {
-  return protocolNames.get(word) ?? word;
-}
-
-/** The number of a protocol, by its name or as the number that it is; undefined for any other word. */
-export function protocolNumber(word: string): number | undefined {
-  const number = /^\d{1,3}$/.test(word) ? word : [...protocolNames].find(([, name]) => name === word)?.[0];
-  return number === undefined || Number(number) > 255 ? undefined : Number(number);
+  return /^\d{1,3}$/.test(word) ? (ipProtocolName(Number(word)) ?? word) : word;
 }
 
 /** What a key is compared with, with the names of protocols instead of their numbers. */
@@ -50,7 +28,7 @@ function named(types: readonly string[], value: NftExpression): NftExpression {
   switch (value.kind) {
     case 'value':
       return types[0] === 'inet_proto' && typeof value.value === 'number'
-        ? { kind: 'value', value: protocolNames.get(String(value.value)) ?? value.value }
+        ? { kind: 'value', value: ipProtocolName(value.value) ?? value.value }
         : value;
     case 'set':
       return {

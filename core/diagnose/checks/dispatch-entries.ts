@@ -13,6 +13,7 @@ import { printNftVerdict } from '../../nftables/print.ts';
 import { readProxyMode } from '../../kube-proxy/proxy-mode.ts';
 import type { DesiredService } from '../../api/service.ts';
 import type { Protocol, Family } from '../../net/family.ts';
+import { serviceProtocol } from '../../net/ip-protocol.ts';
 
 export interface DispatchEntry {
   readonly family: Family;
@@ -47,11 +48,6 @@ export function isFrontendOf(entry: DispatchEntry, desired: DesiredService): boo
   });
 }
 
-const protocols = new Map<string, Protocol>([
-  ['tcp', 'TCP'],
-  ['udp', 'UDP'],
-  ['sctp', 'SCTP'],
-]);
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS']);
 
 function iptablesEntries(report: NodeReport, desired: DesiredService): DispatchEntry[] {
@@ -75,7 +71,7 @@ function iptablesEntries(report: NodeReport, desired: DesiredService): DispatchE
       lines.flatMap((line): DispatchEntry[] => {
         const rule = parseIptablesRule(line);
         if (rule === undefined || rule.destination?.negated === true || rule.protocol === undefined) return [];
-        const protocol = protocols.get(rule.protocol.protocol);
+        const protocol = serviceProtocol(rule.protocol.protocol);
         const [ports] = portsOf(rule, 'destination')?.ranges ?? [];
         const address =
           chain === 'KUBE-NODEPORTS' ? undefined : canonicalAddress(rule.destination?.prefix.split('/')[0] ?? '');
@@ -118,7 +114,7 @@ function nftEntries(report: NodeReport, desired: DesiredService): DispatchEntry[
     .filter((record) => record.service === id && serviceMaps.has(record.name))
     .flatMap(({ family, table, name, elements }) =>
       parseNftMapElements(elements).flatMap(({ key, verdict, comment }): DispatchEntry[] => {
-        const protocol = protocols.get(key.at(-2) ?? '');
+        const protocol = serviceProtocol(key.at(-2) ?? '');
         const address = key.length === 3 ? canonicalAddress(key[0] ?? '') : undefined;
         if (protocol === undefined || key.length > 3 || (key.length === 3 && address === undefined)) return [];
         const isNamed =

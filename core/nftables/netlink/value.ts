@@ -10,7 +10,7 @@ import {
   type NetlinkAttributes,
 } from './message.ts';
 import { concatenatedKey } from './question.ts';
-import { protocolName, protocolNumber } from '../normal-form.ts';
+import { ipProtocolName, ipProtocolNumber } from '../../net/ip-protocol.ts';
 
 /** Types of nft, by the numbers that it stores with a set (include/datatype.h of nftables, enum datatypes). */
 const typesByNumber = new Map<number, NftValueType>([
@@ -112,9 +112,8 @@ function singleValueJson(type: NftValueType, bytes: Uint8Array): unknown {
     case 'ipv6_addr':
       return addressText(bigEndian(bytes), 128);
     case 'inet_proto': {
-      const number = String(bytes[0]);
-      const name = protocolName(number);
-      return name === number ? Number(number) : name;
+      const number = bytes[0] ?? 0;
+      return ipProtocolName(number) ?? number;
     }
     case 'inet_service':
       return Number(bigEndian(bytes));
@@ -155,7 +154,7 @@ function fieldBytes(type: NftValueType, word: string): Uint8Array | undefined {
         : undefined;
     }
     case 'inet_proto': {
-      const number = protocolNumber(word);
+      const number = ipProtocolNumber(word);
       return number === undefined ? undefined : new Uint8Array([number]);
     }
     case 'inet_service':
