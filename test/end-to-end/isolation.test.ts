@@ -8,6 +8,7 @@ import * as z from 'zod';
 import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
 import type { ServiceTrace, ServiceTraceSpec } from '../../core/api/service-trace.ts';
 import { cluster, clusterTest, unavailable } from '../support/cluster-under-test.ts';
+import { eventually } from '../support/eventually.ts';
 
 const [victim, tenant] = ['tenant-a', 'tenant-b'];
 const lb = '203.0.113.50';
@@ -397,18 +398,20 @@ describe('a tenant with edit in its own namespace', () => {
   clusterTest('connects from nodes to its own Service all the same', async () => {
     await apply([service(tenant, 'web', { type: 'NodePort', selector: { app: 'mine' } })], 'developer');
     try {
-      await sleep(2000);
-      const result = await trace('web', { collect: { connect: 'HTTP' } });
-      const outcomes = (result.status?.nodes ?? [])
-        .flatMap(({ name, connections = [] }) =>
-          connections.map(({ hop, outcome, status }) => `${name} ${hop} ${outcome} ${String(status)}`),
-        )
-        .sort();
-      expect(outcomes).toEqual(
-        ['node-a', 'node-b', 'node-c'].flatMap((node) =>
-          ['ClusterIP', 'Endpoint', 'NodePort'].map((hop) => `${node} ${hop} answered 200`),
-        ),
-      );
+      // Each node's kube-proxy writes the new Service's rules when it comes to it.
+      await eventually(async () => {
+        const result = await trace('web', { collect: { connect: 'HTTP' } });
+        const outcomes = (result.status?.nodes ?? [])
+          .flatMap(({ name, connections = [] }) =>
+            connections.map(({ hop, outcome, status }) => `${name} ${hop} ${outcome} ${String(status)}`),
+          )
+          .sort();
+        expect(outcomes).toEqual(
+          ['node-a', 'node-b', 'node-c'].flatMap((node) =>
+            ['ClusterIP', 'Endpoint', 'NodePort'].map((hop) => `${node} ${hop} answered 200`),
+          ),
+        );
+      }, 30);
     } finally {
       await (await cluster()).kubectl(['-n', tenant, 'delete', 'service', 'web']);
     }
