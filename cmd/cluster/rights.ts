@@ -1,7 +1,8 @@
 /** What the commands ask of the API server's authorizer, and what of it a user lacks: asked before anything is started, all at once. */
 import { usualConfigMaps } from '../../core/kube-proxy/objects.ts';
 import { serviceTraceGroup, serviceTracePlural } from '../../core/api/service-trace.ts';
-import type { Access, ClusterClient } from './client.ts';
+import type { Access } from './access-review.ts';
+import type { ClusterClient } from './client.ts';
 import { ClusterError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';
 

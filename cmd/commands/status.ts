@@ -1,5 +1,6 @@
 /** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
-import { operatorName, operatorNamespace, type ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/client.ts';
+import { operatorName, operatorNamespace } from '../cluster/installation.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { isForbidden } from '../cluster/explain-error.ts';
 import { widthOf, type Io } from '../cli/io.ts';

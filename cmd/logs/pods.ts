@@ -1,5 +1,5 @@
 /** What becomes of the pods whose logs are followed, told among their lines. */
-import type { LogContainer, LogPod } from '../cluster/client.ts';
+import type { LogContainer, LogPod } from '../cluster/log-pods.ts';
 import type { LogLine } from './merge.ts';
 
 /** @param now in RFC 3339 */

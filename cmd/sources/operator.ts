@@ -1,7 +1,8 @@
 /** A trace that the operator answers: created for this view, or one that somebody has already. */
 import type { ServiceTrace, ServiceTraceSpec } from '../../core/api/service-trace.ts';
 import { ApiError } from '../cluster/api.ts';
-import { operatorName, operatorNamespace, type ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/client.ts';
+import { operatorName, operatorNamespace } from '../cluster/installation.ts';
 import { clientSpec } from './client-spec.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
 import { isForbidden } from '../cluster/explain-error.ts';

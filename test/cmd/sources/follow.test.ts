@@ -1,7 +1,7 @@
 /** Following one ServiceTrace over everything that happens to a watch. */
 import { describe, expect, it } from 'vitest';
 import { ApiError, UnreachableError } from '../../../cmd/cluster/api.ts';
-import type { WatchEvent } from '../../../cmd/cluster/client.ts';
+import type { WatchEvent } from '../../../cmd/cluster/traces.ts';
 import { followTrace } from '../../../cmd/sources/follow.ts';
 import type { TraceEvent } from '../../../cmd/sources/source.ts';
 import { exampleTrace } from '../../support/example-trace.ts';
