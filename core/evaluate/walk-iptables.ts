@@ -13,6 +13,7 @@ import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts'
 import {
   ChainLoopError,
   maxDepth,
+  tooDeep,
   Trail,
   type At,
   type Branch,
@@ -86,11 +87,11 @@ export class IptablesWalk {
    * @throws ChainLoopError
    */
   chain(table: string, name: string, branches: readonly Branch[], at: At, above: readonly string[] = []): ChainOutcome {
-    if (above.includes(name) || above.length > maxDepth)
+    if (above.includes(name))
       throw new ChainLoopError(`chain ${name} of table ${table} jumps to itself: ${loopOf(above, name)}`);
-    const rules = this.#lookup(table, name);
+    const rules = above.length > maxDepth ? undefined : this.#lookup(table, name);
     if (rules === undefined) {
-      const why = `chain ${name} of table ${table}, which was not read`;
+      const why = `chain ${name} of table ${table}, which ${above.length > maxDepth ? tooDeep : 'was not read'}`;
       this.#trail.unknown.add(why);
       if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
       return endUnknown(

@@ -32,6 +32,7 @@ import type { Trail } from './walk.ts';
 import {
   ChainLoopError,
   maxDepth,
+  tooDeep,
   type At,
   type Branch,
   type ChainOutcome,
@@ -93,11 +94,11 @@ export class NftWalk {
   }
 
   #chain(name: string, branches: readonly Branch[], at: Place, above: readonly string[]): ChainOutcome {
-    if (above.includes(name) || above.length > maxDepth)
+    if (above.includes(name))
       throw new ChainLoopError(`chain ${name} jumps to itself: ${[...above, name].join(' -> ')}`);
-    const rules = this.#table.chain(name)?.rules;
+    const rules = above.length > maxDepth ? undefined : this.#table.chain(name)?.rules;
     if (rules === undefined) {
-      const why = `chain ${name}, which was not read`;
+      const why = `chain ${name}, which ${above.length > maxDepth ? tooDeep : 'was not read'}`;
       this.#trail.unknown.add(why);
       if (!this.#trail.followsUnknown) return { through: branches, ended: [] };
       return endUnknown(

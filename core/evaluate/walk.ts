@@ -248,8 +248,12 @@ export class ChainLoopError extends Error {
   }
 }
 
-/** Deeper than any ruleset that kube-proxy or a firewall writes; the kernel's own limit for nftables is 16 jumps. */
+/**
+ * Deeper than any ruleset that kube-proxy or a firewall writes; the kernel's own limit for nftables is 16 jumps, and that of
+ * x_tables is the number of chains. What a deeper chain does is unknown.
+ */
 export const maxDepth = 64;
+export const tooDeep = `is more than ${String(maxDepth)} jumps deep`;
 
 /** What several walks of one packet leave behind together. */
 export class Trail {

@@ -164,6 +164,37 @@ describe.each(rows)('%s', (_name, node, change, evidence) => {
   });
 });
 
+it('follows chains that are too deep to the last one that it knows, and says that the rest is unknown', () => {
+  const depth = 70;
+  const chain = (name: string, line: string, policy?: string): NodeReportRecord => ({
+    kind: 'hookChain',
+    backend: 'nf_tables',
+    family: 'IPv4',
+    table: 'filter',
+    chain: name,
+    ...(policy === undefined ? {} : { policy }),
+    lines: [`-A ${name} ${line}`],
+    omitted: 0,
+  });
+  const bundle = altered(ofIptables, (record) =>
+    record.kind === 'start'
+      ? [
+          record,
+          chain('FORWARD', '-j DEEP-0', 'ACCEPT'),
+          ...Array.from({ length: depth }, (_, index) =>
+            chain(`DEEP-${String(index)}`, index === depth - 1 ? '-j DROP' : `-j DEEP-${String(index + 1)}`),
+          ),
+        ]
+      : undefined,
+  );
+  const status = statusOf(bundle);
+  expect(status.conditions?.find(({ type }) => type === 'Healthy')?.status).toBe('Unknown');
+  expect(status.findings?.find(({ id }) => id === 'RULE-FOREIGN-UNKNOWN')).toMatchObject({
+    node: ofIptables,
+    evidence: [expect.stringContaining('chain DEEP-64 of table filter, which is more than 64 jumps deep')],
+  });
+});
+
 it('is the same for a recorded trace, of which each node is still walked', () => {
   const [, node, change] = rows[0] ?? [];
   if (node === undefined || change === undefined) throw new Error('no row');
