@@ -1,11 +1,13 @@
 /** The yargs root, made from the table of flags.ts. options.ts turns what it parsed into a request. */
 import yargs, { type Argv, type Options } from 'yargs';
+import { checkCombinations } from './combinations.ts';
 import { UsageError } from './errors.ts';
 import {
   commandNames,
   commands,
   flagsOf,
   globalFlags,
+  helpOf,
   otherFlags,
   typedFlag,
   type Command,
@@ -13,6 +15,7 @@ import {
   type Flags,
 } from './flags.ts';
 import {
+  givenOf,
   readCaptureRequest,
   readCommon,
   readCompletionRequest,
@@ -72,9 +75,11 @@ export async function parseCommandLine(args: readonly string[], columns: number)
   let request: Request | undefined;
   let help = '';
   const use =
-    (read: (values: Values) => Request) =>
-    (values: object): void => {
-      request = read(Object.fromEntries(Object.entries(values)));
+    (name: CommandName) =>
+    (all: object): void => {
+      const values = Object.fromEntries(Object.entries(all));
+      checkCombinations(name, givenOf(name, values));
+      request = readers[name](values);
     };
   const root = yargs()
     .scriptName('kubectl svctrace')
@@ -88,7 +93,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .usage(
       `${usage('SERVICE [flags]')}\n\nShows the whole path of a Service on every node, live, and says what is wrong with it.`,
     )
-    .command('$0 [service]', false, (command) => withFlags(command, 'trace'), use(readTraceRequest))
+    .command('$0 [service]', false, (command) => withFlags(command, 'trace'), use('trace'))
     .epilogue(
       'Exit status: 0 no finding at or above --fail-on; 1 findings; 2 usage;\n3 cluster not reachable or forbidden; 4 Service not found; 5 partial, some nodes did not answer',
     )
@@ -117,7 +122,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
       word === undefined ? name : `${name} [${word.name}]`,
       describe,
       (command) => withFlags(command.usage(usage(line)), name),
-      use(readers[name]),
+      use(name),
     );
   }
   const words = args.map((arg) => implied.get(arg) ?? arg);
@@ -157,8 +162,8 @@ function sentence(message: string, args: readonly string[]): string {
 /** A command's own flags come first in its help. */
 function withFlags(command: Argv, name: CommandName): Argv {
   const { word, flags }: Command = commands[name];
-  const first = optionsOf({ ...flags, ...otherFlags });
-  const others = optionsOf(globalFlags);
+  const first = optionsOf(name, { ...flags, ...otherFlags });
+  const others = optionsOf(name, globalFlags);
   return (word === undefined ? command : command.positional(word.name, { type: 'string', describe: word.describe }))
     .options(first)
     .group([...Object.keys(first), 'help'], 'Flags:')
@@ -166,15 +171,15 @@ function withFlags(command: Argv, name: CommandName): Argv {
     .group(Object.keys(others), 'Flags of kubectl:');
 }
 
-function optionsOf(flags: Flags): Record<string, Options> {
+function optionsOf(command: CommandName, flags: Flags): Record<string, Options> {
   return Object.fromEntries(
-    Object.entries(flags).map(([name, { describe, isSwitch, alias, shown }]): [string, Options] => [
+    Object.entries(flags).map(([name, flag]): [string, Options] => [
       name,
       {
-        describe,
-        ...(isSwitch ? { type: 'boolean' } : { type: 'string', requiresArg: true }),
-        ...(alias === undefined ? {} : { alias }),
-        ...(shown === undefined ? {} : { defaultDescription: shown }),
+        describe: helpOf(command, flag),
+        ...(flag.isSwitch ? { type: 'boolean' } : { type: 'string', requiresArg: true }),
+        ...(flag.alias === undefined ? {} : { alias: flag.alias }),
+        ...(flag.shown === undefined ? {} : { defaultDescription: flag.shown }),
       },
     ]),
   );

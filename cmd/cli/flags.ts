@@ -1,6 +1,6 @@
 /**
  * The one table of commands and their flags. Help (command-line.ts), the checks of values (options.ts, by the same lists of
- * request.ts), their types and completion derive from it.
+ * request.ts) and of what goes together (combinations.ts), their types and completion derive from it.
  */
 import {
   colorModes,
@@ -8,6 +8,7 @@ import {
   conntrackModes,
   diagramFormats,
   outputFormats,
+  pictureFormats,
   severities,
   shells,
   tableFormats,
@@ -18,8 +19,22 @@ import {
 /** What completion asks the cluster for, or the catalogue of findings. */
 export type Listed = 'services' | 'namespaces' | 'nodes' | 'pods' | 'traces' | 'findings';
 
+/** What a flag cannot be given together with. */
+export interface Conflict {
+  /** Names of other flags of the command, or of its word. */
+  readonly with: readonly string[];
+  /** The end of the sentence that refuses it, without a full stop. */
+  readonly why: string;
+  /** Each excludes the other; else this flag has no meaning beside the others. */
+  readonly isMutual?: true;
+  /** Of the values of this flag, those that are meant; absent: all. */
+  readonly values?: readonly string[];
+  /** Allowed all the same where this other flag is given, and this one has one value. */
+  readonly unless?: { readonly withFlag: string };
+}
+
 export interface Flag {
-  /** As help shows it. */
+  /** As help shows it, but for what it needs and does not go with (helpOf). */
   readonly describe: string;
   /** It takes no value. */
   readonly isSwitch: boolean;
@@ -32,6 +47,9 @@ export interface Flag {
   readonly names?: Listed | 'file';
   /** The value where none is joined to it (`--connect` for `--connect=transport`). */
   readonly implied?: string;
+  readonly conflicts?: readonly Conflict[];
+  /** Another flag, or the command's word, without which it has no meaning. */
+  readonly needs?: { readonly flag: string; readonly why: string };
 }
 
 export type Flags = Readonly<Record<string, Flag>>;
@@ -50,32 +68,39 @@ export interface Command {
   readonly flags: Flags;
 }
 
-type More = Partial<Pick<Flag, 'alias' | 'shown' | 'names' | 'implied'>>;
+type Relations = Pick<Flag, 'conflicts' | 'needs'>;
+type More = Partial<Pick<Flag, 'alias' | 'shown' | 'names' | 'implied'>> & Relations;
 
 function value(describe: string, more: More = {}): Flag {
   return { describe, isSwitch: false, ...more };
 }
 
-function bool(describe: string, alias?: string): Flag {
-  return { describe, isSwitch: true, ...(alias === undefined ? {} : { alias }) };
+function bool(describe: string, more: Pick<Flag, 'alias'> & Relations = {}): Flag {
+  return { describe, isSwitch: true, ...more };
 }
 
 /** @param rest behind the values */
 function choice(what: string, values: readonly string[], more: More = {}, rest = ''): Flag {
-  const list = `${values.slice(0, -1).join(', ')} or ${values.at(-1) ?? ''}`;
-  return { describe: `${what === '' ? '' : `${what}: `}${list}${rest}`, isSwitch: false, values, ...more };
+  return { describe: `${what === '' ? '' : `${what}: `}${list(values)}${rest}`, isSwitch: false, values, ...more };
 }
 
-function file(describe: string): Flag {
-  return value(describe, { names: 'file' });
+/** `a, b or c`. */
+function list(words: readonly string[]): string {
+  const [last = '', ...before] = [...words].reverse();
+  return before.length === 0 ? last : `${before.reverse().join(', ')} or ${last}`;
 }
 
-function nodes(describe: string, shown?: string): Flag {
-  return value(`${describe} (repeat it, or separate names with commas)`, {
-    names: 'nodes',
-    ...(shown === undefined ? {} : { shown }),
-  });
+function file(describe: string, relations: Relations = {}): Flag {
+  return value(describe, { names: 'file', ...relations });
 }
+
+function nodes(describe: string, more: Pick<Flag, 'shown'> & Relations = {}): Flag {
+  return value(`${describe} (repeat it, or separate names with commas)`, { names: 'nodes', ...more });
+}
+
+const isCollected = 'it has been collected already';
+/** Of a command that reads a bundle as it is. */
+const notOfBundle: Relations = { conflicts: [{ with: ['bundle'], why: isCollected }] };
 
 const output = { alias: 'o' } as const;
 const textOutput = choice('Output', textFormats, { ...output, shown: 'text' });
@@ -91,21 +116,43 @@ const connect: Flag = {
   values: connectModes,
   implied: 'transport',
 };
+const connectsNow = ['transport', 'http'] as const satisfies readonly (typeof connectModes)[number][];
+/** Of a command that reads a Service once, or a recorded trace of it. */
+const connectOnce: Flag = {
+  ...connect,
+  conflicts: [{ with: ['bundle'], values: connectsNow, why: 'what was connected to when it was recorded is shown' }],
+};
 
-/** @param when the flags have a meaning: `With --standalone: ` */
-function probes(when = ''): Flags {
-  const words = (text: string): string =>
-    when === '' ? text : `${when}${text.charAt(0).toLowerCase()}${text.slice(1)}`;
+function probes(relations: Relations = {}): Flags {
   return {
-    'probe-namespace': value(words('The namespace of the probe pods'), { shown: 'kube-system', names: 'namespaces' }),
-    'probe-image': value(words('The image of the probe pods')),
+    'probe-namespace': value('The namespace of the probe pods', {
+      shown: 'kube-system',
+      names: 'namespaces',
+      ...relations,
+    }),
+    'probe-image': value('The image of the probe pods', relations),
   };
 }
 
-const waiting = value('How long to wait for the nodes; 0 for no limit', { shown: '60s' });
+function waiting(relations: Relations = {}): Flag {
+  return value('How long to wait for the nodes; 0 for no limit', { shown: '60s', ...relations });
+}
 
 /** Of commands that read a Service once, or a recorded trace of it. */
-const source: Flags = { bundle, timeout: waiting, ...probes() };
+const source: Flags = { bundle, timeout: waiting(notOfBundle), ...probes(notOfBundle) };
+/** Of simulate, whose rules may come from elsewhere. */
+const ofServiceNow: Relations = {
+  ...notOfBundle,
+  needs: { flag: 'service', why: 'its nodes alone are asked' },
+};
+
+const eachIsOrigin = 'each says where the trace comes from';
+/** Of what a trace that is there already, or was recorded, was collected with. */
+const ofOwnTrace: Conflict = { with: ['trace', 'bundle'], why: isCollected };
+
+const notOfKubeProxy: Relations = {
+  conflicts: [{ with: ['kube-proxy'], why: "kube-proxy's pods have one container, and are chosen with --node" }],
+};
 
 const service = { name: 'service', describe: 'Name of the Service', names: 'services' } as const;
 
@@ -116,26 +163,81 @@ export const commands = {
     describe: 'Show a Service on every node (what a bare SERVICE means)',
     word: service,
     flags: {
-      output: choice('Output', outputFormats, output, '; without it, a live view on a terminal and a table elsewhere'),
-      view: choice('The view that the TUI begins with', viewNames, { shown: 'path' }),
+      output: choice(
+        'Output',
+        outputFormats,
+        {
+          ...output,
+          conflicts: [
+            {
+              with: ['watch'],
+              isMutual: true,
+              values: pictureFormats,
+              why: `a picture is drawn once; use ${list(outputFormats.filter((format) => !pictureFormats.some((each) => each === format)))}`,
+            },
+          ],
+        },
+        '; without it, a live view on a terminal and a table elsewhere',
+      ),
+      view: choice('The view that the TUI begins with', viewNames, {
+        shown: 'path',
+        conflicts: [{ with: ['output'], isMutual: true, why: 'a view is of the TUI' }],
+      }),
       watch: bool(
         'Go on where there is no live view: a line for each change; with -o json, yaml or name, each result',
-        'w',
+        {
+          alias: 'w',
+          conflicts: [
+            { with: ['bundle'], isMutual: true, why: 'a recorded trace does not change' },
+            { with: ['keep'], isMutual: true, why: 'a watching trace is deleted when the watching ends' },
+          ],
+        },
       ),
-      node: nodes('Ask this node only'),
+      node: nodes('Ask this node only', {
+        // A view may begin on a node of what was collected.
+        conflicts: [{ ...ofOwnTrace, unless: { withFlag: 'view' } }],
+      }),
       from: value('Walk the packet of this client, a pod of the namespace or an IP address, through the rules', {
         names: 'pods',
+        conflicts: [ofOwnTrace],
       }),
-      conntrack: choice('What to read of the conntrack table', conntrackModes, { shown: 'summary' }),
-      connect,
+      conntrack: choice('What to read of the conntrack table', conntrackModes, {
+        shown: 'summary',
+        conflicts: [ofOwnTrace],
+      }),
+      connect: {
+        ...connect,
+        conflicts: [
+          ofOwnTrace,
+          {
+            with: ['watch'],
+            isMutual: true,
+            values: connectsNow,
+            why: 'the connections would be made again at every look',
+          },
+        ],
+      },
       'fail-on': failOn,
       timeout: value('How long to wait for one result; 0 for no limit', { shown: '60s' }),
-      'all-namespaces': bool('Find the Service in whichever namespace it is', 'A'),
+      'all-namespaces': bool('Find the Service in whichever namespace it is', {
+        alias: 'A',
+        conflicts: [
+          { with: ['namespace'], isMutual: true, why: 'all namespaces are looked in, or one' },
+          { with: ['trace', 'bundle'], why: 'that says which Service is meant' },
+        ],
+      }),
       standalone: bool('Without the operator: collect in this process, with your own rights'),
-      ...probes('With --standalone: '),
-      keep: bool('Leave the ServiceTrace in the cluster'),
-      trace: value('Show this ServiceTrace, which is there already', { names: 'traces' }),
-      bundle: file('Show a trace that was recorded to this file; needs no cluster'),
+      ...probes({ needs: { flag: 'standalone', why: 'the operator has its own' } }),
+      keep: bool('Leave the ServiceTrace in the cluster', {
+        conflicts: [{ with: ['trace', 'bundle', 'standalone'], why: 'no ServiceTrace is created that could be kept' }],
+      }),
+      trace: value('Show this ServiceTrace, which is there already', {
+        names: 'traces',
+        conflicts: [{ with: ['bundle', 'standalone'], isMutual: true, why: eachIsOrigin }],
+      }),
+      bundle: file('Show a trace that was recorded to this file; needs no cluster', {
+        conflicts: [{ with: ['standalone'], isMutual: true, why: eachIsOrigin }],
+      }),
     },
   },
   explain: {
@@ -150,8 +252,8 @@ export const commands = {
         },
       ),
       to: value('Explain this port, or IP:PORT, of the Service alone'),
-      node: nodes('On this node', 'one of each different program'),
-      connect,
+      node: nodes('On this node', { shown: 'one of each different program' }),
+      connect: connectOnce,
       output: textOutput,
       ...source,
     },
@@ -162,7 +264,7 @@ export const commands = {
     word: service,
     flags: {
       output: choice('Output', diagramFormats, { ...output, shown: 'text' }),
-      node: nodes('The rules of this node only', 'each different program'),
+      node: nodes('The rules of this node only', { shown: 'each different program' }),
       'fail-on': failOn,
       ...source,
     },
@@ -178,10 +280,11 @@ export const commands = {
         'Add the whole way of this client, a pod of the namespace or an IP address, from DNS to the pod and back',
         { names: 'pods' },
       ),
-      connect,
+      connect: connectOnce,
       node: nodes('Of this node only'),
       conntrack: choice('What to read of the conntrack table', conntrackModes, {
         shown: 'summary; entries with --from',
+        ...notOfBundle,
       }),
       'fail-on': failOn,
       ...source,
@@ -193,13 +296,14 @@ export const commands = {
     word: service,
     flags: {
       output: tableOutput,
-      from: value("Show this pod's resolv.conf, and the names that it asks for", { names: 'pods' }),
+      from: value("Show this pod's resolv.conf, and the names that it asks for", { names: 'pods', ...notOfBundle }),
       exec: bool(
-        "With --from: read /etc/resolv.conf in the pod (it runs cat there), and compare it with what the pod's spec makes",
+        "Read /etc/resolv.conf in the pod (it runs cat there), and compare it with what the pod's spec makes",
+        { needs: { flag: 'from', why: 'it reads /etc/resolv.conf in that pod' } },
       ),
-      node: nodes('Ask from this node only'),
-      timeout: waiting,
-      ...probes(),
+      node: nodes('Ask from this node only', notOfBundle),
+      timeout: waiting(notOfBundle),
+      ...probes(notOfBundle),
       bundle,
     },
   },
@@ -208,10 +312,13 @@ export const commands = {
     describe: "Show the logs of all pods behind a Service, or of kube-proxy with the Service's lines marked",
     word: service,
     flags: {
-      follow: bool('Go on with what is written, and with new pods', 'f'),
-      previous: bool("Of the containers' runs before these", 'p'),
-      container: value('Of this container only', { alias: 'c' }),
-      selector: value("Of those of the Service's pods only that have these labels", { alias: 'l' }),
+      follow: bool('Go on with what is written, and with new pods', {
+        alias: 'f',
+        conflicts: [{ with: ['previous'], isMutual: true, why: 'a run that has ended writes no more' }],
+      }),
+      previous: bool("Of the containers' runs before these", { alias: 'p' }),
+      container: value('Of this container only', { alias: 'c', ...notOfKubeProxy }),
+      selector: value("Of those of the Service's pods only that have these labels", { alias: 'l', ...notOfKubeProxy }),
       since: value('Lines younger than this, such as 10m'),
       tail: value('The last lines of each log; -1 for all', { shown: '100; all with --since' }),
       raw: bool(
@@ -242,7 +349,7 @@ export const commands = {
     flags: {
       to: file('The file to write'),
       node: nodes('Ask this node only'),
-      timeout: waiting,
+      timeout: waiting(),
       ...probes(),
     },
   },
@@ -258,16 +365,18 @@ export const commands = {
       to: value('Where it is sent: IP:PORT or IP:PORT/PROTOCOL, with tcp, udp or sctp', { shown: 'tcp' }),
       ruleset: file(
         'What iptables-save, ip6tables-save, nft -j list ruleset, nft list ruleset, ipset save or ipvsadm -Sn printed; repeat it for several of one machine, - is standard input',
+        { conflicts: [{ with: ['service', 'bundle'], isMutual: true, why: 'each says whose rules are meant' }] },
       ),
       bundle,
       'node-ip': value(
-        "With --ruleset: an address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own",
+        "An address of the node (repeat it): a packet from one enters at OUTPUT, one to it is the node's own",
+        { needs: { flag: 'ruleset', why: "a trace knows its nodes' addresses" } },
       ),
       'in-interface': value('The interface by which the packet comes to the node, where rules ask for it'),
       'out-interface': value('The interface by which it leaves the node'),
-      node: nodes('With a SERVICE or --bundle: on this node only'),
-      timeout: value('With a SERVICE: how long to wait for the nodes; 0 for no limit', { shown: '60s' }),
-      ...probes('With a SERVICE: '),
+      node: nodes('On this node only', { conflicts: [{ with: ['ruleset'], why: 'dumps are of one machine' }] }),
+      timeout: waiting(ofServiceNow),
+      ...probes(ofServiceNow),
       output: textOutput,
     },
   },
@@ -289,7 +398,7 @@ export const commands = {
     usage: 'uninstall [flags]',
     describe: 'Remove the operator, the CRD and all ServiceTraces',
     flags: {
-      yes: bool('Do not ask', 'y'),
+      yes: bool('Do not ask', { alias: 'y' }),
       'dry-run': bool('Print what would be removed, and change nothing'),
       timeout: value('How long to wait until all is gone', { shown: '120s' }),
     },
@@ -322,6 +431,10 @@ export const otherFlags: Flags = {
   color: choice('', colorModes, { shown: 'auto' }, '; NO_COLOR is honoured'),
 };
 
+const withUser: Relations = {
+  needs: { flag: 'as', why: 'the API server impersonates a group or a UID with a user alone' },
+};
+
 /** kubectl's own. */
 export const globalFlags: Flags = {
   namespace: value('Namespace of the Service', { alias: 'n', names: 'namespaces' }),
@@ -332,8 +445,8 @@ export const globalFlags: Flags = {
   server: value('Address of the API server', { alias: 's' }),
   token: value('Bearer token for the API server'),
   as: value('User to impersonate'),
-  'as-group': value('Group to impersonate (repeat it)'),
-  'as-uid': value('UID to impersonate'),
+  'as-group': value('Group to impersonate (repeat it)', withUser),
+  'as-uid': value('UID to impersonate', withUser),
   'certificate-authority': file("File with the API server's certificate authority"),
   'client-certificate': file('File with a client certificate'),
   'client-key': file('File with the key of the client certificate'),
@@ -351,4 +464,30 @@ export function flagsOf(command: CommandName): Flags {
 /** As it is typed: `--output`, `-v`. */
 export function typedFlag(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+/** As messages name it: `--watch`, by its letter where that is what people type (`-o`), and a command's word as `a SERVICE`. */
+export function shownName(command: CommandName, name: string): string {
+  const { word }: Command = commands[command];
+  return word?.name === name ? `a ${name.toUpperCase()}` : shownFlag(name);
+}
+
+export function shownFlag(name: string): string {
+  return knownByLetter[name] ?? typedFlag(name);
+}
+
+const knownByLetter: Readonly<Record<string, string>> = { output: '-o', namespace: '-n', 'all-namespaces': '-A' };
+
+/** The line of help: what the flag does, with what it needs before it, and what it does not go with behind it. */
+export function helpOf(command: CommandName, { describe, needs, conflicts = [] }: Flag): string {
+  const shown = (names: readonly string[]): string => list(names.map((name) => shownName(command, name)));
+  const always = conflicts.filter(({ values }) => values === undefined);
+  const ofValues = conflicts.filter(({ values }) => values !== undefined);
+  return [
+    needs === undefined
+      ? describe
+      : `With ${shown([needs.flag])}: ${describe.charAt(0).toLowerCase()}${describe.slice(1)}`,
+    ...(always.length === 0 ? [] : [`not with ${shown(always.flatMap((conflict) => conflict.with))}`]),
+    ...ofValues.map((conflict) => `${list(conflict.values ?? [])} not with ${shown(conflict.with)}`),
+  ].join('; ');
 }

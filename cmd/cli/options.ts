@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseHostPort } from '../../core/net/address.ts';
 import { UsageError } from './errors.ts';
+import { shownFlag, type CommandName, commands, flagsOf, type Command } from './flags.ts';
 import {
   type CaptureRequest,
   type ClusterFlags,
@@ -19,7 +20,6 @@ import {
   type InstallRequest,
   type LogsRequest,
   outputFormats,
-  pictureFormats,
   type RecordRequest,
   type ReportRequest,
   type ServiceOrigin,
@@ -44,13 +44,23 @@ export const whichService = 'Which Service? Write kubectl svctrace SERVICE; kube
 /** What yargs parsed: a flag that was repeated is an array. */
 export type Values = Readonly<Record<string, unknown>>;
 
+/** What of it was typed, by its name in the table of flags; a switch that is false is not given. */
+export function givenOf(command: CommandName, values: Values): Map<string, string[]> {
+  const { word }: Command = commands[command];
+  const given = new Map<string, string[]>();
+  for (const name of [...(word === undefined ? [] : [word.name]), ...Object.keys(flagsOf(command))]) {
+    if (flagsOf(command)[name]?.isSwitch === true) {
+      if (flag(values, name)) given.set(name, []);
+    } else if (values[name] !== undefined) given.set(name, list(values, name));
+  }
+  return given;
+}
+
 export function readTraceRequest(values: Values): TraceRequest {
   const service = text(values, 'service');
   const origin = readOrigin(values);
   const output = optionalChoice(values, 'output', outputFormats);
   const view = optionalChoice(values, 'view', viewNames);
-  if (view !== undefined && output !== undefined)
-    throw new UsageError('--view and -o exclude each other: a view is of the TUI.');
   if (
     service === undefined &&
     (origin.kind === 'operator' || origin.kind === 'standalone') &&
@@ -59,32 +69,17 @@ export function readTraceRequest(values: Values): TraceRequest {
     throw new UsageError(whichService);
   if (service !== undefined) checkServiceName(service);
   const watch = flag(values, 'watch');
-  if (watch && origin.kind === 'bundle')
-    throw new UsageError('--watch and --bundle exclude each other: a recorded trace does not change.');
-  if (watch && origin.kind === 'operator' && origin.keep)
-    throw new UsageError('--watch and --keep exclude each other: a watching trace is deleted when the watching ends.');
-  if (watch && pictureFormats.some((format) => format === output))
-    throw new UsageError(`--watch has no output format ${output ?? ''}; use table, wide, json, yaml or name.`);
-  const allNamespaces = flag(values, 'all-namespaces');
-  if (allNamespaces && text(values, 'namespace') !== undefined) throw new UsageError('-A and -n exclude each other.');
-  if (allNamespaces && (origin.kind === 'existing' || origin.kind === 'bundle'))
-    throw new UsageError(`-A has no meaning with ${origin.kind === 'bundle' ? '--bundle' : '--trace'}.`);
   const from = readFrom(text(values, 'from'));
-  const connect = readConnect(values);
-  if (watch && connect !== 'None')
-    throw new UsageError(
-      '--watch and --connect exclude each other: the connections would be made again at every look.',
-    );
   return {
     command: 'trace',
     ...readCommon(values),
     ...(service === undefined ? {} : { service }),
-    allNamespaces,
+    allNamespaces: flag(values, 'all-namespaces'),
     origin,
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     conntrack: conntrackSpecs[choice(values, 'conntrack', conntrackModes, 'summary')],
-    connect,
+    connect: readConnect(values),
     watch,
     timeoutMilliseconds: duration(values, 'timeout', '60s'),
     ...(output === undefined ? {} : { output }),
@@ -100,40 +95,14 @@ function readConnect(values: Values): TraceRequest['connect'] {
 const connectSpecs = { none: 'None', transport: 'Transport', http: 'HTTP' } as const;
 const conntrackSpecs = { none: 'None', summary: 'Summary', entries: 'Entries' } as const;
 
-/** The four origins exclude each other, and each has flags of its own. */
+/** The four origins exclude each other (flags.ts). */
 function readOrigin(values: Values): TraceOrigin {
   const trace = text(values, 'trace');
   const bundle = text(values, 'bundle');
-  const standalone = flag(values, 'standalone');
-  const keep = flag(values, 'keep');
-  const given = [
-    ...(trace === undefined ? [] : ['--trace']),
-    ...(bundle === undefined ? [] : ['--bundle']),
-    ...(standalone ? ['--standalone'] : []),
-  ];
-  if (given.length > 1)
-    throw new UsageError(`${given.join(' and ')} exclude each other: each says where the trace comes from.`);
-  if (keep && given.length > 0)
-    throw new UsageError(
-      `--keep has no meaning with ${given.join('')}: no ServiceTrace is created that could be kept.`,
-    );
-  for (const name of ['probe-image', 'probe-namespace']) {
-    if (text(values, name) !== undefined && !standalone)
-      throw new UsageError(`--${name} needs --standalone: the operator has its own.`);
-  }
-  if (trace !== undefined || bundle !== undefined) {
-    const name = given.join('');
-    for (const other of ['node', 'from', 'conntrack', 'connect']) {
-      // A view may begin on a node of what was collected.
-      if (other === 'node' && values['view'] !== undefined && list(values, 'node').length === 1) continue;
-      if (values[other] !== undefined)
-        throw new UsageError(`--${other} has no meaning with ${name}: it has been collected already.`);
-    }
-  }
   if (trace !== undefined) return { kind: 'existing', trace };
   if (bundle !== undefined) return { kind: 'bundle', file: bundle };
-  if (standalone) return { kind: 'standalone', ...readProbe(values) };
-  return { kind: 'operator', keep };
+  if (flag(values, 'standalone')) return { kind: 'standalone', ...readProbe(values) };
+  return { kind: 'operator', keep: flag(values, 'keep') };
 }
 
 function readProbe(values: Values): { probeNamespace: string; probeImage: string } {
@@ -222,22 +191,12 @@ export function readDnsRequest(values: Values): DnsRequest {
   const service = text(values, 'service');
   const file = text(values, 'bundle');
   const from = text(values, 'from');
-  const exec = flag(values, 'exec');
   if (service === undefined && file === undefined)
     throw new UsageError('Which Service? Write kubectl svctrace dns SERVICE.');
   if (service !== undefined) checkServiceName(service);
-  if (exec && from === undefined)
-    throw new UsageError('--exec needs --from POD: it reads /etc/resolv.conf in that pod.');
   const client = readFrom(from);
   if (client !== undefined && !('pod' in client))
     throw new UsageError(`--from "${from ?? ''}" must be a pod: only a pod has a resolv.conf of its own.`);
-  if (file !== undefined)
-    refuseWith(
-      values,
-      '--bundle',
-      ['node', 'from', 'exec', 'probe-image', 'probe-namespace'],
-      'it has been collected already',
-    );
   return {
     command: 'dns',
     ...readCommon(values),
@@ -248,7 +207,7 @@ export function readDnsRequest(values: Values): DnsRequest {
         : { kind: 'bundle', file },
     nodes: list(values, 'node'),
     ...(client === undefined ? {} : { from: client.pod }),
-    exec,
+    exec: flag(values, 'exec'),
     output: choice(values, 'output', tableFormats, 'table'),
   };
 }
@@ -257,20 +216,8 @@ export function readLogsRequest(values: Values): LogsRequest {
   const service = text(values, 'service');
   if (service === undefined) throw new UsageError('Which Service? Write kubectl svctrace logs SERVICE.');
   checkServiceName(service);
-  const follow = flag(values, 'follow');
-  const previous = flag(values, 'previous');
-  const kubeProxy = flag(values, 'kube-proxy');
   const container = text(values, 'container');
   const selector = text(values, 'selector');
-  if (follow && previous)
-    throw new UsageError('--follow and --previous exclude each other: a run that has ended writes no more.');
-  if (kubeProxy)
-    refuseWith(
-      values,
-      '--kube-proxy',
-      ['selector', 'container'],
-      "kube-proxy's pods have one container, and are chosen with --node",
-    );
   const since = text(values, 'since') === undefined ? undefined : Math.ceil(duration(values, 'since', '0') / 1000);
   if (since === 0) throw new UsageError('--since must be longer than 0, such as 10m.');
   // All lines of a day are more than one wants to see, unless one asked for a time.
@@ -279,13 +226,13 @@ export function readLogsRequest(values: Values): LogsRequest {
     command: 'logs',
     ...readCommon(values),
     service,
-    follow,
-    previous,
+    follow: flag(values, 'follow'),
+    previous: flag(values, 'previous'),
     ...(container === undefined ? {} : { container }),
     ...(selector === undefined ? {} : { selector }),
     ...(since === undefined ? {} : { sinceSeconds: since }),
     ...(tail < 0 ? {} : { tail }),
-    kubeProxy,
+    kubeProxy: flag(values, 'kube-proxy'),
     nodes: list(values, 'node'),
     raw: flag(values, 'raw'),
   };
@@ -336,12 +283,6 @@ function count(values: Values, name: string, fallback: number): number {
   return Number(value);
 }
 
-/** @throws UsageError where one of the flags was given */
-function refuseWith(values: Values, name: string, others: readonly string[], why: string): void {
-  const given = others.find((other) => values[other] !== undefined);
-  if (given !== undefined) throw new UsageError(`--${given} has no meaning with ${name}: ${why}.`);
-}
-
 export function readFindingsRequest(values: Values): FindingsRequest {
   const id = text(values, 'id');
   return {
@@ -360,11 +301,6 @@ export function readSimulateRequest(values: Values): SimulateRequest {
     throw new UsageError(`--${from === undefined ? 'from' : 'to'} is missing. Write ${example}.`);
   const origin = readSimulateOrigin(values, example);
   const nodeIps = list(values, 'node-ip');
-  const nodes = list(values, 'node');
-  if (nodeIps.length > 0 && origin.kind !== 'ruleset')
-    throw new UsageError("--node-ip goes with --ruleset: a trace knows its nodes' addresses.");
-  if (nodes.length > 0 && origin.kind === 'ruleset')
-    throw new UsageError('--node goes with a SERVICE or --bundle: dumps are of one machine.');
   for (const address of nodeIps)
     if (isIP(address) === 0) throw new UsageError(`--node-ip "${address}" is not an IP address.`);
   const source = readSource(from, origin.kind);
@@ -387,7 +323,7 @@ export function readSimulateRequest(values: Values): SimulateRequest {
     from: source,
     to: { ...parsed, protocol },
     nodeIps,
-    nodes,
+    nodes: list(values, 'node'),
     interfaces: { ...(input === undefined ? {} : { in: input }), ...(output === undefined ? {} : { out: output }) },
     output: choice(values, 'output', textFormats, 'text'),
   };
@@ -415,17 +351,8 @@ function readSimulateOrigin(values: Values, example: string): SimulateOrigin {
   const file = text(values, 'bundle');
   const files = list(values, 'ruleset');
   if (service !== undefined) checkServiceName(service);
-  if (files.length > 0 && (file !== undefined || service !== undefined)) {
-    throw new UsageError(
-      `--ruleset and ${file === undefined ? 'a SERVICE' : '--bundle'} exclude each other: each says whose rules are meant.`,
-    );
-  }
   if (files.filter((each) => each === '-').length > 1)
     throw new UsageError('--ruleset - can be given once: there is one standard input.');
-  for (const name of ['probe-image', 'probe-namespace']) {
-    if (text(values, name) !== undefined && (service === undefined || file !== undefined))
-      throw new UsageError(`--${name} goes with a SERVICE that is read from its nodes now.`);
-  }
   if (files.length > 0) return { kind: 'ruleset', files };
   if (file !== undefined) return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
   if (service === undefined)
@@ -443,7 +370,7 @@ export function readExplainRequest(values: Values): ExplainRequest {
     command: 'explain',
     ...readCommon(values),
     origin,
-    connect: readConnectNow(values, origin),
+    connect: readConnect(values),
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
@@ -469,7 +396,6 @@ export function readReportRequest(values: Values): ReportRequest {
     throw new UsageError(
       '--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.',
     );
-  if (origin.kind === 'bundle') refuseWith(values, '--bundle', ['conntrack'], 'it has been collected already');
   const from = readFrom(text(values, 'from'));
   return {
     command: 'report',
@@ -479,21 +405,11 @@ export function readReportRequest(values: Values): ReportRequest {
     overwrite: flag(values, 'overwrite'),
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
-    connect: readConnectNow(values, origin),
+    connect: readConnect(values),
     // A client's way tells of the connections that it has.
     conntrack: conntrackSpecs[choice(values, 'conntrack', conntrackModes, from === undefined ? 'summary' : 'entries')],
     failOn: choice(values, 'fail-on', severities, 'error'),
   };
-}
-
-/** @throws UsageError with a bundle */
-function readConnectNow(values: Values, { kind }: ServiceOrigin): TraceRequest['connect'] {
-  const connect = readConnect(values);
-  if (connect !== 'None' && kind === 'bundle')
-    throw new UsageError(
-      '--connect has no meaning with --bundle: what was connected to when it was recorded is shown.',
-    );
-  return connect;
 }
 
 /** PORT or IP:PORT. */
@@ -514,10 +430,6 @@ function readServiceOrigin(values: Values, example: string): ServiceOrigin {
     if (service === undefined)
       throw new UsageError(`Which Service? Write ${example}, or --bundle FILE for a recorded trace.`);
     return { kind: 'service', service, ...readProbe(values), timeoutMilliseconds: duration(values, 'timeout', '60s') };
-  }
-  for (const name of ['probe-image', 'probe-namespace', 'timeout']) {
-    if (text(values, name) !== undefined)
-      throw new UsageError(`--${name} has no meaning with --bundle: it has been collected already.`);
   }
   return { kind: 'bundle', file, ...(service === undefined ? {} : { service }) };
 }
@@ -547,11 +459,6 @@ function readClusterFlags(values: Values): ClusterFlags {
   const asUser = text(values, 'as');
   const asGroups = list(values, 'as-group');
   const asUid = text(values, 'as-uid');
-  if (asUser === undefined && (asGroups.length > 0 || asUid !== undefined)) {
-    throw new UsageError(
-      `${asGroups.length > 0 ? '--as-group' : '--as-uid'} needs --as: the API server impersonates a group or a UID with a user alone.`,
-    );
-  }
   const optional = (key: keyof ClusterFlags, name: string): Partial<ClusterFlags> => {
     const value = text(values, name);
     return value === undefined ? {} : { [key]: value };
@@ -628,12 +535,10 @@ function optionalChoice<Value extends string>(
   const found = allowed.find((candidate) => candidate === value);
   if (found === undefined)
     throw new UsageError(
-      `${flagNames[name] ?? `--${name}`} "${value}" is not known; it is one of ${allowed.join(', ')}.`,
+      `${name === 'shell' ? 'The shell' : shownFlag(name)} "${value}" is not known; it is one of ${allowed.join(', ')}.`,
     );
   return found;
 }
-
-const flagNames: Readonly<Record<string, string>> = { output: '-o', shell: 'The shell' };
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 

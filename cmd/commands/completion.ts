@@ -10,6 +10,7 @@ import {
   type Flag,
   type Listed,
 } from '../cli/flags.ts';
+import { fits, type Given } from '../cli/combinations.ts';
 import { UsageError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
 import { readCommon } from '../cli/options.ts';
@@ -76,12 +77,33 @@ export async function complete(
       equals === undefined ? '' : `${equals}=`,
       flag.names === 'file' ? directives.files : directives.noFiles,
     );
-  if (typed.startsWith('-'))
-    return result([...[...flags.keys()].filter((name) => name.startsWith('--')), '--help'].sort());
   const { word }: Command = commands[command];
+  if (typed.startsWith('-')) {
+    const given = givenOf(command, before, positionals[named === undefined ? 0 : 1]);
+    const fitting = Object.keys(flagsOf(command)).filter((name) => name.length > 1 && fits(command, name, given));
+    return result([...fitting, 'help'].map(typedFlag).sort());
+  }
   if (positionals.length === 0)
     return result([...commandNames.filter((name) => name !== 'trace'), ...(await askCluster(before, 'services'))]);
   return result(word === undefined || named === undefined || positionals.length > 1 ? [] : await candidatesOf(word));
+}
+
+/** What stands before the word that is typed. @param word the command's own */
+function givenOf(command: CommandName, before: readonly string[], word: string | undefined): Given {
+  const given = new Map<string, string[]>();
+  const { word: own }: Command = commands[command];
+  if (own !== undefined && word !== undefined) given.set(own.name, [word]);
+  for (const [index, each] of before.entries()) {
+    const [, typed = '', joined] = /^(-[^=]+)(?:=(.*))?$/.exec(each) ?? [];
+    const found = Object.entries(flagsOf(command)).find(
+      ([name, { alias }]) => typed === typedFlag(name) || (alias !== undefined && typed === typedFlag(alias)),
+    );
+    if (found === undefined) continue;
+    const [name, { isSwitch, implied }] = found;
+    const value = joined ?? implied ?? before[index + 1];
+    given.set(name, [...(given.get(name) ?? []), ...(isSwitch || value === undefined ? [] : [value])]);
+  }
+  return given;
 }
 
 /** Words that are neither flags nor the values of flags. */

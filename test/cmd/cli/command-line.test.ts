@@ -233,7 +233,10 @@ describe('accepts', () => {
 const refused: [string, string][] = [
   ['-o json', 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.'],
   ['auth-service -o xml', '-o "xml" is not known; it is one of table, wide, json, yaml, name, mermaid, dot, svg.'],
-  ['auth-service --watch -o mermaid', '--watch has no output format mermaid; use table, wide, json, yaml or name.'],
+  [
+    'auth-service --watch -o mermaid',
+    '-o mermaid and --watch exclude each other: a picture is drawn once; use table, wide, json, yaml or name.',
+  ],
   [
     'report auth-service',
     '--to FILE is missing: where shall the report go? Write kubectl svctrace report SERVICE --to FILE.html.',
@@ -274,15 +277,15 @@ const refused: [string, string][] = [
   ],
   [
     'simulate --from 10.0.0.1 --to 10.0.0.2:80 --ruleset a --node b',
-    '--node goes with a SERVICE or --bundle: dumps are of one machine.',
+    '--node has no meaning with --ruleset: dumps are of one machine.',
   ],
   [
     'simulate auth --from 10.0.0.1 --to 10.0.0.2:80 --node-ip 10.0.0.3',
-    "--node-ip goes with --ruleset: a trace knows its nodes' addresses.",
+    "--node-ip needs --ruleset: a trace knows its nodes' addresses.",
   ],
   [
     'simulate --from 10.0.0.1 --to 10.0.0.2:80 --ruleset a --probe-image b',
-    '--probe-image goes with a SERVICE that is read from its nodes now.',
+    '--probe-image needs a SERVICE: its nodes alone are asked.',
   ],
   [
     'simulate --from 10.0.0.1 --to 10.0.0.2 --ruleset a',
@@ -307,7 +310,7 @@ const refused: [string, string][] = [
   ],
   [
     'explain --bundle b --connect=http',
-    '--connect has no meaning with --bundle: what was connected to when it was recorded is shown.',
+    '--connect=http has no meaning with --bundle: what was connected to when it was recorded is shown.',
   ],
   ['explain --bundle b --timeout 5s', '--timeout has no meaning with --bundle: it has been collected already.'],
   ['auth-service --no-such-flag', 'There is no flag "--no-such-flag"; kubectl svctrace --help lists what there is.'],
@@ -338,10 +341,16 @@ const refused: [string, string][] = [
   ['--bundle f --watch', '--watch and --bundle exclude each other: a recorded trace does not change.'],
   [
     'auth-service --watch --connect',
-    '--watch and --connect exclude each other: the connections would be made again at every look.',
+    '--connect and --watch exclude each other: the connections would be made again at every look.',
   ],
   ['auth-service --connect=ping', '--connect "ping" is not known; it is one of none, transport, http.'],
-  ['auth-service -A -n x', '-A and -n exclude each other.'],
+  ['--bundle f -A', '-A has no meaning with --bundle: that says which Service is meant.'],
+  [
+    'simulate auth --from 10.0.0.1 --to 10.0.0.2:80 --bundle b --timeout 5s',
+    '--timeout has no meaning with --bundle: it has been collected already.',
+  ],
+  ['dns --bundle f --timeout 5s', '--timeout has no meaning with --bundle: it has been collected already.'],
+  ['auth-service -A -n x', '-A and -n exclude each other: all namespaces are looked in, or one.'],
   [
     'auth-service --as-group dev',
     '--as-group needs --as: the API server impersonates a group or a UID with a user alone.',
@@ -361,7 +370,7 @@ const refused: [string, string][] = [
   ],
   ['logs a --tail x', '--tail "x" must be a number, such as 100.'],
   ['dns', 'Which Service? Write kubectl svctrace dns SERVICE.'],
-  ['dns auth-service --exec', '--exec needs --from POD: it reads /etc/resolv.conf in that pod.'],
+  ['dns auth-service --exec', '--exec needs --from: it reads /etc/resolv.conf in that pod.'],
   ['dns auth-service --from 10.0.0.1', '--from "10.0.0.1" must be a pod: only a pod has a resolv.conf of its own.'],
   ['dns --bundle f --node a', '--node has no meaning with --bundle: it has been collected already.'],
   [
