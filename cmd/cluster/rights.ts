@@ -8,6 +8,11 @@ import { isForbidden } from './explain-error.ts';
 
 const system = 'kube-system';
 
+/** A right, and other names of objects of which each serves as well. */
+interface Right extends Access {
+  readonly orNames?: readonly string[];
+}
+
 function traces(namespace: string, ...verbs: readonly string[]): Access[] {
   return verbs.map((verb) => ({ verb, group: serviceTraceGroup, resource: serviceTracePlural, namespace }));
 }
@@ -41,7 +46,8 @@ export function standaloneAccess(namespace: string, probeNamespace: string): Acc
 }
 
 /** What findings are made from beside the path: a process that collects itself goes on without it, and says what is unknown. */
-export function findingsAccess(namespace: string): Access[] {
+export function findingsAccess(namespace: string): Right[] {
+  const [configMap, ...orNames] = usualConfigMaps;
   return [
     ...['get', 'list'].map((verb) => ({ verb, group: '', resource: 'pods', namespace })),
     { verb: 'get', group: '', resource: 'endpoints', namespace },
@@ -49,8 +55,8 @@ export function findingsAccess(namespace: string): Access[] {
     { verb: 'get', group: '', resource: 'services', namespace: system },
     { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices', namespace: system },
     { verb: 'list', group: '', resource: 'pods', namespace: system },
-    // A role names them, and the right to read all of a namespace is more than that.
-    ...usualConfigMaps.map((name) => ({ verb: 'get', group: '', resource: 'configmaps', namespace: system, name })),
+    // A role names one, and the right to read all of a namespace is more than that.
+    { verb: 'get', group: '', resource: 'configmaps', namespace: system, name: configMap, orNames },
   ];
 }
 
@@ -77,18 +83,25 @@ export function logsAccess(namespace: string, { follow }: { readonly follow: boo
 }
 
 /** `list nodes`, `create pods/exec -n kube-system`: as kubectl auth can-i takes it. */
-export function accessText({ verb, group, resource, subresource, namespace, name }: Access): string {
+export function accessText({ verb, group, resource, subresource, namespace, name, orNames = [] }: Right): string {
   const what = `${resource}${group === '' ? '' : `.${group}`}${subresource === undefined ? '' : `/${subresource}`}`;
-  const named = name === undefined ? '' : `/${name}`;
-  return `${verb} ${what}${named}${namespace === undefined ? '' : ` -n ${namespace}`}`;
+  const named = name === undefined ? [what] : [name, ...orNames].map((each) => `${what}/${each}`);
+  return `${verb} ${named.join(' or ')}${namespace === undefined ? '' : ` -n ${namespace}`}`;
 }
 
 /** Those that the user may not do, in their order. Where even asking is refused, nothing is known to be missing. */
 export async function missingRights(
   client: Pick<ClusterClient, 'mayI'>,
-  accesses: readonly Access[],
+  accesses: readonly Right[],
 ): Promise<string[]> {
-  const allowed = await Promise.all(accesses.map((access) => mayI(client, access)));
+  const allowed = await Promise.all(
+    accesses.map(async ({ orNames = [], ...access }) => {
+      const each = await Promise.all(
+        [access, ...orNames.map((name) => ({ ...access, name }))].map((one) => mayI(client, one)),
+      );
+      return each.includes(true);
+    }),
+  );
   return accesses.filter((_, index) => allowed[index] === false).map(accessText);
 }
 

@@ -18,7 +18,7 @@ import { runLogs } from '../../../cmd/commands/logs.ts';
 import { runRecord } from '../../../cmd/commands/record.ts';
 import { runReport } from '../../../cmd/commands/report.ts';
 import type { Request } from '../../../cmd/cli/request.ts';
-import { accessText } from '../../../cmd/cluster/rights.ts';
+import { accessText, missingRights } from '../../../cmd/cluster/rights.ts';
 import { runSimulate } from '../../../cmd/commands/simulate.ts';
 import { runTrace } from '../../../cmd/commands/trace.ts';
 import { parseBundle, type Bundle } from '../../../core/wire/bundle.ts';
@@ -352,6 +352,7 @@ it('an access reads as kubectl auth can-i takes it', () => {
     accessText({ verb: 'get', group: '', resource: 'configmaps', namespace: 'kube-system', name: 'kube-proxy' }),
   ).toBe('get configmaps/kube-proxy -n kube-system');
   expect(accessText({ verb: 'list', group: '', resource: 'nodes' })).toBe('list nodes');
+  expect(accessText(ofConfigMaps)).toBe('get configmaps/kube-proxy or configmaps/kube-proxy-config -n kube-system');
 });
 
 interface ExplainJson {
@@ -369,3 +370,22 @@ interface ExplainJson {
 function rulesOf({ families = [] }: ExplainJson['nodes'][number]): { text: string; unknown: string[] }[] {
   return families.flatMap(({ stages }) => stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => [...rules])));
 }
+
+const ofConfigMaps = {
+  verb: 'get',
+  group: '',
+  resource: 'configmaps',
+  namespace: 'kube-system',
+  name: 'kube-proxy',
+  orNames: ['kube-proxy-config'],
+};
+
+it.each(['kube-proxy', 'kube-proxy-config'])(
+  'is not missing where one of the names is allowed: %s',
+  async (allowed) => {
+    const of = (names: readonly string[]): Promise<string[]> =>
+      missingRights({ mayI: ({ name = '' }) => Promise.resolve(names.includes(name)) }, [ofConfigMaps]);
+    expect(await of([allowed])).toEqual([]);
+    expect(await of([])).toEqual([accessText(ofConfigMaps)]);
+  },
+);
