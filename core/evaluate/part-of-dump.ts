@@ -3,12 +3,13 @@ import { jumpsOfStatement, setsOfStatement } from '../nftables/targets.ts';
 import type { NftRulesetTable } from '../nftables/table.ts';
 import type { Ruleset } from '../ruleset/ruleset.ts';
 import type { IptablesRuleset } from '../iptables/ruleset.ts';
+import { builtInChainNames } from '../net/netfilter.ts';
 
 /** What to say of rules of which none is registered at a hook; undefined where there are no rules at all. */
 export function partOfDump({ iptables, nftables }: Ruleset): string | undefined {
   if (
     iptables.some(({ tables }) =>
-      [...tables.values()].some((chains) => [...chains.keys()].some((name) => builtInChains.has(name))),
+      [...tables.values()].some((chains) => [...chains.keys()].some((name) => builtInChainNames.has(name))),
     ) ||
     nftables.some(({ chains }) => [...chains.values()].some(({ base }) => base !== undefined))
   )
@@ -26,7 +27,6 @@ export function partOfDump({ iptables, nftables }: Ruleset): string | undefined 
   return `no chain of this dump is registered at a hook, so that no packet comes to its rules: it is part of a dump${lacking.length === 0 ? '' : `, and refers to what it lacks: ${listed}`}; give the whole of it`;
 }
 
-const builtInChains: ReadonlySet<string> = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']);
 const mostListed = 10;
 
 function missingOfIptables({ tables }: IptablesRuleset): string[] {

@@ -11,13 +11,13 @@ import {
   type Branch,
   type ChainOutcome,
   type Connection,
-  type Hook,
   type Leaf,
   type Machine,
   type Packet,
   type PacketEnd,
   type WalkResult,
 } from './walk.ts';
+import { natPriority, priorities, type Hook } from '../net/netfilter.ts';
 
 /** Something that hangs on a hook: a base chain, or a part of one. */
 export interface HookedChain {
@@ -35,18 +35,6 @@ export interface HookedChain {
   readonly isIpvs?: boolean;
   run(branches: readonly Branch[], at: At): ChainOutcome;
 }
-
-/** nf_ip_hook_priorities of linux/netfilter_ipv4.h. */
-export const priorities = {
-  raw: -300,
-  mangle: -150,
-  destinationNat: -100,
-  ipvsOutput: -98,
-  filter: 0,
-  security: 50,
-  ipvsInput: 99,
-  sourceNat: 100,
-} as const;
 
 /**
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
@@ -81,7 +69,9 @@ export function walkHooks(
       const isDone = (branch: Branch): boolean =>
         chain.isNat &&
         (trackedAs(packet, branch) !== 'new' ||
-          (isSourceHook(chain.hook) ? branch.masqueradedBy !== undefined : branch.dnat !== undefined));
+          (natPriority(chain.hook) === priorities.sourceNat
+            ? branch.masqueradedBy !== undefined
+            : branch.dnat !== undefined));
       const { through, ended } = chain.run(
         live.filter((branch) => !isDone(branch)),
         at,
@@ -174,13 +164,7 @@ export function isOwnAddress({ addresses }: Pick<Machine, 'addresses'>, address:
 
 /** At what priority a chain has its turn. */
 function positionOf({ isNat, hook, priority }: HookedChain): number {
-  if (!isNat) return priority;
-  return isSourceHook(hook) ? priorities.sourceNat : priorities.destinationNat;
-}
-
-/** Where nat rewrites the source of a connection's first packet, and not its destination. */
-function isSourceHook(hook: Hook): boolean {
-  return hook === 'postrouting' || hook === 'input';
+  return isNat ? natPriority(hook) : priority;
 }
 
 /**

@@ -9,11 +9,12 @@ import type { VirtualServer } from '../ipvs/virtual-server.ts';
 import { settle } from './settle.ts';
 import { endUnknown } from './assume.ts';
 import { partOfDump } from './part-of-dump.ts';
-import { priorities, walkHooks, type HookedChain } from './walk-hooks.ts';
+import { walkHooks, type HookedChain } from './walk-hooks.ts';
 import { IptablesWalk } from './walk-iptables.ts';
 import { walkIpvs } from './walk-ipvs.ts';
 import { NftWalk } from './walk-nftables.ts';
-import { Trail, type Hook, type Machine, type Packet, type WalkResult } from './walk.ts';
+import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
+import { iptablesTables, netfilterHooks, priorities, type Hook, natPriority } from '../net/netfilter.ts';
 
 /**
  * What becomes of the packet: every branch of a random choice, with its probability; UNKNOWN where it hangs on something
@@ -77,34 +78,12 @@ export function ipvsHooks(virtualServers: readonly VirtualServer[], packet: Pack
     : [chain('input', priorities.ipvsInput), chain('output', priorities.ipvsOutput)];
 }
 
-const builtInHooks: Readonly<Record<string, Hook>> = {
-  PREROUTING: 'prerouting',
-  INPUT: 'input',
-  FORWARD: 'forward',
-  OUTPUT: 'output',
-  POSTROUTING: 'postrouting',
-};
-/** The tables of iptables in their order at a hook. */
-const tablePriorities = new Map(
-  Object.entries({
-    raw: priorities.raw,
-    mangle: priorities.mangle,
-    nat: priorities.destinationNat,
-    filter: priorities.filter,
-    security: priorities.security,
-  }),
-);
-
 function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new IptablesWalk((table, chain) => ruleset.tables.get(table)?.get(chain)?.rules, packet, machine, trail);
   return [...ruleset.tables].flatMap(([table, chains]) =>
-    Object.entries(builtInHooks).flatMap(([name, hook]): HookedChain[] => {
+    [...(iptablesTables.get(table) ?? [])].flatMap(([name, { hook, priority }]): HookedChain[] => {
       const chain = chains.get(name);
-      const priority =
-        table === 'nat' && (hook === 'postrouting' || hook === 'input')
-          ? priorities.sourceNat
-          : tablePriorities.get(table);
-      if (chain === undefined || priority === undefined) return [];
+      if (chain === undefined) return [];
       return [
         {
           hook,
@@ -134,7 +113,7 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
   // A dormant table is there, and hangs nowhere (nft(8), "dormant").
   if (table.flags?.includes('dormant') === true) return [];
   return baseChains(table).flatMap(({ name, base }): HookedChain[] => {
-    const hook = Object.values(builtInHooks).find((each) => each === base.hook);
+    const hook = netfilterHooks.find((each) => each === base.hook);
     if (hook === undefined) return [];
     return [
       {
@@ -165,12 +144,12 @@ function unreadHooks(
   const name = words.at(-1) ?? '';
   const key = {};
   const isNat = name === 'nat';
-  const priority = tablePriorities.get(name) ?? priorities.mangle;
-  return Object.values(builtInHooks)
+  const [builtIn] = iptablesTables.get(name)?.values() ?? [];
+  return netfilterHooks
     .filter((hook) => !isNat || hook !== 'forward')
     .map((hook): HookedChain => ({
       hook,
-      priority: isNat && (hook === 'postrouting' || hook === 'input') ? priorities.sourceNat : priority,
+      priority: isNat ? natPriority(hook) : (builtIn?.priority ?? priorities.mangle),
       isNat,
       isDropPolicy: false,
       run: (branches) =>

@@ -7,6 +7,7 @@ import type { Acted } from './action.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 import type { Scheduled } from './share.ts';
 import type { Twins } from './twins.ts';
+import type { Hook } from '../net/netfilter.ts';
 
 /** The first packet of a new connection, or of the answer to one. */
 export interface Packet {
@@ -55,8 +56,6 @@ export interface PacketEnd {
   readonly address: string;
   readonly port?: number;
 }
-
-export type Hook = 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting';
 
 /** Where a chain is walked from, and what is known there of the packet's way. */
 export interface At {

@@ -9,7 +9,7 @@ import { walkAllRules } from '../program/walk-all-rules.ts';
 import type { ClusterFacts } from '../api/cluster-facts.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import { shareOf } from '../evaluate/share.ts';
-import type { Hook, Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
+import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables/rule.ts';
 import { outsideClient } from '../program/node-program.ts';
 import { askedFrontends, type Frontend } from '../api/frontends.ts';
@@ -28,6 +28,7 @@ import { explainVirtualServer } from './explain-ipvs.ts';
 import { explainNftRule } from './explain-nft.ts';
 import { serviceNames } from './service-names.ts';
 import { withPod, type Explained, type ExplainedLine, type Names } from './explained.ts';
+import type { Hook } from '../net/netfilter.ts';
 
 /** Who opens a connection: an other pod, the node itself, somebody outside of the cluster, or one of the Service's own endpoints. */
 export const clientKinds = ['pod', 'node', 'outside', 'endpoint'] as const;

@@ -1,5 +1,6 @@
 /** Which function of kube-proxy's source writes a rule, for those who want to read why. */
 import type { ProxyMode } from '../kube-proxy/mode.ts';
+import { builtInChainNames } from '../net/netfilter.ts';
 
 export interface WrittenRule {
   readonly table: string;
@@ -21,7 +22,7 @@ export function ruleWriter(mode: ProxyMode, rule: WrittenRule): string | undefin
 
 const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule) => string | undefined>> = {
   iptables: ({ chain, sendsTo, target }) => {
-    if (builtInChains.has(chain))
+    if (builtInChainNames.has(chain))
       return target?.startsWith('KUBE-') === true ? 'syncProxyRules (iptablesJumpChains)' : undefined;
     if (!isKubeProxys(chain)) return undefined;
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointRules' : 'syncProxyRules';
@@ -35,13 +36,12 @@ const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule
   },
   ipvs: ({ table, chain, target }) => {
     if (table === 'ipvs') return 'syncEndpoint';
-    if (builtInChains.has(chain)) return target?.startsWith('KUBE-') === true ? 'createAndLinkKubeChain' : undefined;
+    if (builtInChainNames.has(chain))
+      return target?.startsWith('KUBE-') === true ? 'createAndLinkKubeChain' : undefined;
     if (!isKubeProxys(chain)) return undefined;
     return chain === 'KUBE-SERVICES' && target === 'ACCEPT' ? 'acceptIPVSTraffic' : 'writeIptablesRules';
   },
 };
-
-const builtInChains = new Set(['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING']);
 
 /** The kubelet writes KUBE-FIREWALL and its canaries. */
 function isKubeProxys(chain: string): boolean {

@@ -23,6 +23,7 @@ import { parseNftRuleText, readElementStatement } from './parse-statement.ts';
 import { NftTableBuilder, tornText } from './table-builder.ts';
 import { objectFields } from './parse-object.ts';
 import { NftTokens } from './tokens.ts';
+import { priorities } from '../net/netfilter.ts';
 
 const blockKinds = [
   'chain',
@@ -428,8 +429,15 @@ function baseOf(text: string, family: string): NftBase | undefined {
 }
 
 /** Names of priorities (nft(8), "Standard priority names"). */
-const priorities = new Map(
-  Object.entries({ raw: -300, mangle: -150, dstnat: -100, filter: 0, security: 50, srcnat: 100 }),
+const namedPriorities = new Map(
+  Object.entries({
+    raw: priorities.raw,
+    mangle: priorities.mangle,
+    dstnat: priorities.destinationNat,
+    filter: priorities.filter,
+    security: priorities.security,
+    srcnat: priorities.sourceNat,
+  }),
 );
 const bridgePriorities = new Map(Object.entries({ dstnat: -300, filter: -200, out: 100, srcnat: 300 }));
 
@@ -438,7 +446,8 @@ export function nftPriorityOf(text: string, family: string): number | undefined 
   const match = /^(?:(-?\d+)|([a-z]+)(?: ([+-]) (\d+))?)$/.exec(text.trim());
   if (match === null) return undefined;
   const [, number, name = '', sign, distance = 0] = match;
-  const from = number === undefined ? (family === 'bridge' ? bridgePriorities : priorities).get(name) : Number(number);
+  const from =
+    number === undefined ? (family === 'bridge' ? bridgePriorities : namedPriorities).get(name) : Number(number);
   return from === undefined ? undefined : from + Number(distance) * (sign === '-' ? -1 : 1);
 }
 

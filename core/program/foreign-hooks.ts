@@ -4,9 +4,9 @@ import { AddressSegments } from '../evaluate/address-segments.ts';
 import { nftHooks as hooksOfTable } from '../evaluate/walk-ruleset.ts';
 import { NftWalk } from '../evaluate/walk-nftables.ts';
 import { type ChainLookup, IptablesWalk } from '../evaluate/walk-iptables.ts';
-import { type HookedChain, priorities, walkHooks } from '../evaluate/walk-hooks.ts';
+import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
 import { ToldApart } from '../evaluate/told-apart.ts';
-import { type Packet, type WalkResult, type Machine, Trail, type Hook } from '../evaluate/walk.ts';
+import { type Packet, type WalkResult, type Machine, Trail } from '../evaluate/walk.ts';
 import { addReportRules, rulesOfReport, walkReportRules } from './report-rules.ts';
 import { isBesideNat, natHooksOf } from './kube-proxy-hooks.ts';
 import { rulesOfRecord, lookupOf, iptablesChains, readReportRules, type ReportRules } from './read-report.ts';
@@ -15,6 +15,7 @@ import type { Family } from '../net/family.ts';
 import { readProxyMode, iptablesBackend } from '../kube-proxy/proxy-mode.ts';
 import { NftJsonParser } from '../nftables/parse-json.ts';
 import type { IptablesRule } from '../iptables/rule.ts';
+import { iptablesTables } from '../net/netfilter.ts';
 
 /** All rules of a node that a Service's packets meet, kube-proxy's among those of other programs. */
 export interface AllHooks {
@@ -185,29 +186,13 @@ function ownLookup(own: ReportRules): ReportRules {
 /** A chain that holds rules of Services, and none of this one. */
 const noRules: readonly IptablesRule[] = [];
 
-const hooksOfChains = new Map<string, Hook>([
-  ['PREROUTING', 'prerouting'],
-  ['INPUT', 'input'],
-  ['FORWARD', 'forward'],
-  ['OUTPUT', 'output'],
-  ['POSTROUTING', 'postrouting'],
-]);
-
-const tablePriorities = new Map<string, number>([
-  ['raw', priorities.raw],
-  ['mangle', priorities.mangle],
-  ['filter', priorities.filter],
-  ['security', priorities.security],
-]);
-
 function hookOf({ table, chain, policy }: RecordOf<'hookChain'>, walk: IptablesWalk): HookedChain[] {
-  const [hook, priority] = [hooksOfChains.get(chain), tablePriorities.get(table)];
-  return policy === undefined || hook === undefined || priority === undefined
+  const builtIn = table === 'nat' ? undefined : iptablesTables.get(table)?.get(chain);
+  return policy === undefined || builtIn === undefined
     ? []
     : [
         {
-          hook,
-          priority,
+          ...builtIn,
           isNat: false,
           isDropPolicy: policy === 'DROP',
           run: (branches, at) => walk.chain(table, chain, branches, at),

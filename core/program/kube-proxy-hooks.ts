@@ -1,6 +1,5 @@
 /** Where kube-proxy's chains are registered, and when their turn comes. */
-import { priorities } from '../evaluate/walk-hooks.ts';
-import type { Hook } from '../evaluate/walk.ts';
+import { natPriority, priorities, type Hook } from '../net/netfilter.ts';
 import type { RecordOf } from '../wire/node-report.ts';
 import type { NftBase } from '../nftables/table.ts';
 
@@ -16,12 +15,7 @@ export interface HungChain {
 }
 
 function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
-  const priority =
-    table === 'filter'
-      ? priorities.filter
-      : hook === 'postrouting' || hook === 'input'
-        ? priorities.sourceNat
-        : priorities.destinationNat;
+  const priority = table === 'filter' ? priorities.filter : natPriority(hook);
   return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
 
@@ -79,9 +73,5 @@ export function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: b
 
 /** At the priority of iptables' nat, and of kube-proxy's own chains. */
 export function isBesideNat(base: NftBase | undefined): boolean {
-  return (
-    base?.type === 'nat' &&
-    base.priority ===
-      (base.hook === 'postrouting' || base.hook === 'input' ? priorities.sourceNat : priorities.destinationNat)
-  );
+  return base?.type === 'nat' && base.priority === natPriority(base.hook);
 }

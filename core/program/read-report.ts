@@ -21,6 +21,7 @@ import { elementsWithProtocolNames } from '../nftables/normal-form.ts';
 import type { NftSet } from '../nftables/table.ts';
 import { parseIptablesRule } from '../iptables/parse-rule.ts';
 import * as z from 'zod';
+import { netfilterHooks } from '../net/netfilter.ts';
 
 /** What a report holds of one Service in one family, as the rules themselves. */
 export type ReportRules = {
@@ -130,7 +131,7 @@ const baseChainSchema = z.object({
   chain: z.object({
     name: z.string(),
     type: z.string(),
-    hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']),
+    hook: z.enum(netfilterHooks),
     prio: z.number(),
     policy: z.string().optional(),
   }),

@@ -3,18 +3,17 @@ import * as z from 'zod';
 import type { RecordOf } from '../../core/wire/node-report.ts';
 import type { Commands } from '../io/commands.ts';
 import type { Emit } from '../io/emit.ts';
+import { iptablesTables, netfilterHooks } from '../../core/net/netfilter.ts';
 
 /** Families whose hooks packets between machines pass; those of netdev see them before. */
 const families = new Set(['ip', 'ip6', 'inet', 'netdev']);
-/** iptables' own tables are read as iptables tells them. */
-const tablesOfIptables = new Set(['raw', 'mangle', 'nat', 'filter', 'security']);
 /** A list of blocked addresses may have a hundred thousand of them. */
 const mostCharacters = 2 * 1024 * 1024;
 const mostTables = 20;
 
 const listingSchema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
 const hookedSchema = z.object({
-  chain: z.object({ hook: z.enum(['prerouting', 'input', 'forward', 'output', 'postrouting']) }),
+  chain: z.object({ hook: z.enum(netfilterHooks) }),
 });
 
 export async function readForeignTables(
@@ -22,10 +21,11 @@ export async function readForeignTables(
   tables: NonNullable<RecordOf<'tables'>['nftables']>,
   emit: Emit,
 ): Promise<void> {
+  // Iptables' own tables are read as iptables tells them.
   const foreign = tables.filter(
     ({ family, name }) =>
       families.has(family) &&
-      !((family === 'ip' || family === 'ip6') && (name === 'kube-proxy' || tablesOfIptables.has(name))),
+      !((family === 'ip' || family === 'ip6') && (name === 'kube-proxy' || iptablesTables.has(name))),
   );
   for (const [index, { family, name }] of foreign.entries()) {
     const own = { kind: 'foreignTable' as const, family, name };

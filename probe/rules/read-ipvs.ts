@@ -7,6 +7,7 @@ import { familyOf, type Family } from '../../core/net/family.ts';
 import type { Commands } from '../io/commands.ts';
 import type { Emit } from '../io/emit.ts';
 import { provenAddresses } from './service-selector.ts';
+import { builtInChainNames } from '../../core/net/netfilter.ts';
 
 /** ipvsadm(8): how a virtual server of each protocol is named. */
 const serviceFlags = { TCP: '-t', UDP: '-u', SCTP: '--sctp-service' } as const;
@@ -176,8 +177,6 @@ async function readSets(
   }
 }
 
-const hooks: readonly string[] = ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'];
-
 async function readRules(
   commands: Commands,
   family: Family,
@@ -191,7 +190,7 @@ async function readRules(
     const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {
       const declared = /^:(\S+)/.exec(line)?.[1];
       const chain = declared ?? /^(?:\[\d+:\d+\] )?-A (\S+)/.exec(line)?.[1];
-      if (chain === undefined || !(chain.startsWith('KUBE-') || hooks.includes(chain))) return;
+      if (chain === undefined || !(chain.startsWith('KUBE-') || builtInChainNames.has(chain))) return;
       const rules = chains.get(chain) ?? [];
       chains.set(chain, rules);
       if (declared === undefined) rules.push(line);

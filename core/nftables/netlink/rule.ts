@@ -8,6 +8,7 @@ import { bigEndian, NetlinkAttributes, NetlinkError } from './message.ts';
 import type { Family } from '../../net/family.ts';
 import { commentOf, type NetlinkSet } from './set.ts';
 import { flagsJson, hostNumber, lengthOf, lengthOfTypes, valueJson, verdictJson, type NftValueType } from './value.ts';
+import { netfilterHooks } from '../../net/netfilter.ts';
 
 export interface NetlinkRuleContext {
   readonly family: Family;
@@ -39,14 +40,11 @@ function baseJson(attributes: NetlinkAttributes): object {
   if (hook === undefined) return {};
   hook.requireOnly([1, 2]);
   const [number, priority, policy] = [hook.number(1), hook.number(2), attributes.number(5)];
-  const name = hooks[number ?? NaN];
+  const name = netfilterHooks[number ?? NaN];
   if (name === undefined || priority === undefined || (policy !== 0 && policy !== 1))
     throw new NetlinkError(`a chain's hook ${String(number)} is not known`);
   return { type: attributes.string(7), hook: name, prio: priority | 0, policy: policy === 0 ? 'drop' : 'accept' };
 }
-
-/** enum nf_inet_hooks */
-const hooks = ['prerouting', 'input', 'forward', 'output', 'postrouting'];
 
 /** The names of the sets that a rule of NFT_MSG_NEWRULE looks up or fills. */
 export function setsOfNetlinkRule(attributes: NetlinkAttributes): string[] {

@@ -2,14 +2,15 @@
 import { effectText } from '../../../core/evaluate/action.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { priorities, walkHooks, type HookedChain } from '../../../core/evaluate/walk-hooks.ts';
+import { walkHooks, type HookedChain } from '../../../core/evaluate/walk-hooks.ts';
 import { ToldApart } from '../../../core/evaluate/told-apart.ts';
 import { IptablesWalk, type ChainLookup } from '../../../core/evaluate/walk-iptables.ts';
 import { nftHooks } from '../../../core/evaluate/walk-ruleset.ts';
-import { Trail, type Hook, type Machine, type Packet, type WalkResult } from '../../../core/evaluate/walk.ts';
+import { Trail, type Machine, type Packet, type WalkResult } from '../../../core/evaluate/walk.ts';
 import type { NftRulesetTable } from '../../../core/nftables/table.ts';
 import { parseIptablesSave } from '../../../core/iptables/parse-save.ts';
 import { NftTextParser } from '../../../core/nftables/parse-text.ts';
+import { priorities, type Hook } from '../../../core/net/netfilter.ts';
 
 const machine: Machine = { addresses: ['10.0.0.1', '10.244.0.1'], ipSets: new Map() };
 
