@@ -2,7 +2,6 @@
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
-import { eventually } from '../support/eventually.ts';
 import { toolsPod } from '../setup/tools-pod.ts';
 import { cluster, clusterTest, svctrace, unavailable } from '../support/cluster-under-test.ts';
 
@@ -19,14 +18,12 @@ function outcomes({ status }: ServiceTrace): string[] {
   return (status?.client?.connections ?? []).map(({ hop, outcome }) => `${hop} ${outcome}`);
 }
 
-/** A trace in which the pod did connect: where that cannot be tried, it is said, and tried again here. */
+/** A trace in which the pod connected. */
 async function connected(): Promise<{ readonly exitCode: number; readonly trace: ServiceTrace }> {
-  return eventually(async () => {
-    const { exitCode, stdout } = await svctrace([...args, '-o', 'json']);
-    const trace = parseServiceTrace(JSON.parse(stdout));
-    expect(trace.status?.client?.untried).toBeUndefined();
-    return { exitCode, trace };
-  });
+  const { exitCode, stdout } = await svctrace([...args, '-o', 'json']);
+  const trace = parseServiceTrace(JSON.parse(stdout));
+  expect(trace.status?.client?.untried).toBeUndefined();
+  return { exitCode, trace };
 }
 
 describe('--connect --from POD', () => {

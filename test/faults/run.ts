@@ -3,7 +3,6 @@
  * docs/diagnosis.md from it. `--group WORD` runs the groups whose names hold the word, and writes nothing;
  * `--cluster NAME` uses a cluster that runs already, and leaves it.
  */
-import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { attachCluster, startCluster, stopCluster, type Cluster } from '../cluster/cluster.ts';
 import { progressPrinter } from '../cluster/progress.ts';
@@ -12,7 +11,7 @@ import { deployKinds, healthyFindings, healthyServices } from './healthy.ts';
 import type { FaultResult } from './fault.ts';
 import { Place } from './place.ts';
 import { prepare } from './prepare.ts';
-import { reportOf } from './report.ts';
+import { writeDiagnosis } from './diagnosis.ts';
 import { isExact } from './results.ts';
 import { lookBefore, runGroup } from './run-group.ts';
 import { suite } from './suite.ts';
@@ -71,10 +70,9 @@ try {
     for (const result of made) if (!isExact(result)) print(result);
   }
   process.stdout.write(`${String(results.length)} faults in ${secondsSince(begun)} s\n`);
-  const report = reportOf({ results, healthyServices: healthyServices.length, healthyFindings: healthy });
   for (const line of failed) process.stderr.write(`${line}\n`);
   if (values.group === undefined && failed.length === 0)
-    await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), report);
+    await writeDiagnosis({ results, healthyServices: healthyServices.length, healthyFindings: healthy });
   process.exitCode = failed.length === 0 && healthy.length === 0 && results.every(isExact) ? 0 : 1;
 } finally {
   await place.close();

@@ -1,9 +1,10 @@
 /** docs/diagnosis.md: what the suite has shown, in its own words and numbers. */
+import { writeFile } from 'node:fs/promises';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FaultResult, FindingAt } from './fault.ts';
 import { isExact, scoresOf, share } from './results.ts';
 
-export interface SuiteResults {
+interface SuiteResults {
   readonly results: readonly FaultResult[];
   /** How many Services of the healthy cluster were looked at before any fault was made. */
   readonly healthyServices: number;
@@ -11,7 +12,12 @@ export interface SuiteResults {
   readonly healthyFindings: readonly FindingAt[];
 }
 
-export function reportOf({ results, healthyServices, healthyFindings }: SuiteResults): string {
+/** Writes docs/diagnosis.md. */
+export async function writeDiagnosis(results: SuiteResults): Promise<void> {
+  await writeFile(new URL('../../docs/diagnosis.md', import.meta.url), diagnosisText(results));
+}
+
+function diagnosisText({ results, healthyServices, healthyFindings }: SuiteResults): string {
   const scores = scoresOf(results, healthyFindings);
   const sum = (of: (score: (typeof scores)[number]) => number): number =>
     scores.reduce((total, score) => total + of(score), 0);
@@ -66,7 +72,7 @@ export function reportOf({ results, healthyServices, healthyFindings }: SuiteRes
     '',
     '## Kinds that no fault of the suite gives',
     '',
-    'Their cases are in test/core/finding-cases: what they need is not in this cluster (IPVS, another datapath, an older kube-proxy), or',
+    'Their cases are in test/core/diagnose/finding-cases: what they need is not in this cluster (IPVS, another datapath, an older kube-proxy), or',
     'nobody has made a fault for them yet.',
     '',
     catalogue.flatMap(({ id }) => (shown.has(id) ? [] : [id])).join(', ') || 'none',
