@@ -9,7 +9,6 @@ import {
   type V1Pod,
   type V1Service,
 } from '@kubernetes/client-node';
-import { distance } from 'fastest-levenshtein';
 import { boundCondition } from '../core/status/bound.ts';
 import type { CaptureRequest } from '../core/capture/request.ts';
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
@@ -33,6 +32,7 @@ import { NodeProbes } from './node-probes.ts';
 import { clusterObserver, type ClusterObserver } from './observe-cluster.ts';
 import { desiredServiceOf, selectNodes, type TracedNode } from './observe.ts';
 import { judgeHere, type Judge } from './status-thread.ts';
+import { nearNames } from '../core/lib/near-names.ts';
 
 export interface TraceEngineOptions {
   readonly kubeConfig: KubeConfig;
@@ -703,17 +703,4 @@ async function orUndefined<Value>(read: Promise<Value>): Promise<Value | undefin
     if (statusCodeOf(error) === 404) return undefined;
     throw error;
   }
-}
-
-/** At most five names that somebody may have meant, the nearest first. */
-export function nearNames(name: string, names: readonly string[]): string[] {
-  return names
-    .map((candidate) => ({ candidate, far: distance(name, candidate) }))
-    .filter(
-      ({ candidate, far }) =>
-        far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate),
-    )
-    .sort((one, other) => one.far - other.far)
-    .slice(0, 5)
-    .map(({ candidate }) => candidate);
 }

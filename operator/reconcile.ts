@@ -6,6 +6,7 @@ import type { ServiceTrace, ServiceTraceStatus } from '../core/api/service-trace
 import { messageOf } from '../engine/api-error.ts';
 import { notReady, type TraceEngine } from '../engine/trace-engine.ts';
 import { expiresAnnotation } from '../core/api/expiry.ts';
+import { goDuration } from '../core/lib/go-duration.ts';
 
 /** The ServiceTrace objects of the cluster. */
 export interface TraceStore {
@@ -326,10 +327,7 @@ function readyOf(status: NonNullable<TraceState['status']>): string | undefined 
 
 /** spec.interval in milliseconds; the CRD admits only Go durations of h, m, s and ms. */
 export function intervalOf({ spec }: ServiceTrace): number {
-  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-  const parts = [...(spec.interval ?? '').matchAll(/(\d+)(ms|s|m|h)/g)];
-  if (parts.length === 0) return defaultIntervalMilliseconds;
-  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+  return goDuration(spec.interval ?? '') ?? defaultIntervalMilliseconds;
 }
 
 /** Ends early where it is aborted, and keeps no process alive. */

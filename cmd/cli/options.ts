@@ -37,6 +37,7 @@ import {
   viewNames,
 } from './request.ts';
 import { defaultProbeImage, defaultProbeNamespace } from './version.ts';
+import { goDuration } from '../../core/lib/go-duration.ts';
 
 /** Said where nobody can be asked for the Service. */
 export const whichService = 'Which Service? Write kubectl svctrace SERVICE; kubectl get services lists them.';
@@ -540,16 +541,12 @@ function optionalChoice<Value extends string>(
   return found;
 }
 
-const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
 /** Go's duration text (1m30s), or a number of seconds. */
 function duration(values: Values, name: string, fallback: string): number {
   const value = text(values, name) ?? fallback;
   if (/^\d+$/.test(value)) return Number(value) * 1000;
-  if (!/^(\d+(\.\d+)?(ms|s|m|h))+$/.test(value))
+  const milliseconds = goDuration(value);
+  if (milliseconds === undefined || milliseconds < 0)
     throw new UsageError(`--${name} "${value}" is not a duration; write it as 30s or 1m30s, or 0 for no limit.`);
-  let total = 0;
-  for (const [, amount, unit] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h)/g))
-    total += Number(amount) * (units[unit ?? ''] ?? 0);
-  return total;
+  return milliseconds;
 }

@@ -3,7 +3,7 @@ import type { ClusterClient } from './client.ts';
 import { UsageError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';
 import type { ClientName } from '../cli/request.ts';
-import { nearNames } from './find-service.ts';
+import { nearNames, nearText } from '../../core/lib/near-names.ts';
 
 /** The pod of --from. @throws UsageError where it is not there */
 export async function checkClient(
@@ -21,7 +21,5 @@ export async function checkClient(
   }
   if (pods.includes(from.pod)) return;
   const near = nearNames(from.pod, pods);
-  throw new UsageError(
-    `--from ${from.pod}: namespace "${namespace}" has no pod of this name${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
-  );
+  throw new UsageError(`--from ${from.pod}: namespace "${namespace}" has no pod of this name${nearText(near)}.`);
 }

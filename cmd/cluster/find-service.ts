@@ -1,22 +1,9 @@
 /** What is said of a Service that is not there: names near it, and where a Service of its name is. */
-import { distance } from 'fastest-levenshtein';
 import type { ClusterClient } from './client.ts';
 import type { NamedService } from './services.ts';
 import { NotFoundError, UsageError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';
-
-/** At most five names that somebody may have meant, the nearest first. */
-export function nearNames(name: string, candidates: readonly string[]): string[] {
-  return [...new Set(candidates)]
-    .map((candidate) => ({ candidate, far: distance(name, candidate) }))
-    .filter(
-      ({ candidate, far }) =>
-        far <= Math.max(2, Math.floor(name.length / 3)) || candidate.includes(name) || name.includes(candidate),
-    )
-    .sort((one, other) => one.far - other.far || (one.candidate < other.candidate ? -1 : 1))
-    .slice(0, 5)
-    .map(({ candidate }) => candidate);
-}
+import { nearNames, nearText } from '../../core/lib/near-names.ts';
 
 type Lists = Pick<ClusterClient, 'hasService' | 'listServices' | 'listNamespaces'>;
 
@@ -37,7 +24,7 @@ export async function describeMissingService(client: Lists, namespace: string, n
   ]);
   if (namespaces !== undefined && !namespaces.includes(namespace)) {
     const near = nearNames(namespace, namespaces);
-    return `There is no namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`;
+    return `There is no namespace "${namespace}"${nearText(near)}.`;
   }
   const near = nearNames(
     name,
@@ -74,9 +61,7 @@ export async function findNamespace(client: Pick<ClusterClient, 'listServices'>,
       name,
       services.map((service) => service.name),
     );
-    throw new NotFoundError(
-      `Service "${name}" is in no namespace${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
-    );
+    throw new NotFoundError(`Service "${name}" is in no namespace${nearText(near)}.`);
   }
   if (others.length > 0)
     throw new UsageError(`Service "${name}" is in more than one namespace (${shorten(found)}): choose one with -n.`);

@@ -6,12 +6,12 @@ import { NotFoundError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { widthOf, type Io } from '../cli/io.ts';
 import { writeResult } from '../cli/output.ts';
-import { nearNames } from '../cluster/find-service.ts';
 import { printColumns } from '../tables/columns.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
 import type { FindingsRequest } from '../cli/request.ts';
 import { cell } from '../tables/tone.ts';
 import { severityTones } from '../tables/words.ts';
+import { nearNames, nearText } from '../../core/lib/near-names.ts';
 
 /** @throws NotFoundError where there is no finding of the asked id */
 export function runFindings({ id, output, color }: FindingsRequest, io: Io): number {
@@ -45,9 +45,7 @@ function kindOf(id: string): FindingKind {
     id.toUpperCase(),
     catalogue.map((each) => each.id),
   );
-  throw new NotFoundError(
-    `There is no finding "${id}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}; kubectl svctrace findings lists all.`,
-  );
+  throw new NotFoundError(`There is no finding "${id}"${nearText(near)}; kubectl svctrace findings lists all.`);
 }
 
 function describe({ condition, notReported, source, ...kind }: FindingKind): string[] {

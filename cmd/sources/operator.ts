@@ -7,11 +7,10 @@ import { clientSpec } from './client-spec.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
 import { isForbidden } from '../cluster/explain-error.ts';
 import { followTrace } from './follow.ts';
-import { nearNames } from '../cluster/find-service.ts';
 import type { TraceEvent, TraceSource } from './source.ts';
+import { expiresAnnotation } from '../../core/api/expiry.ts';
+import { nearNames, nearText } from '../../core/lib/near-names.ts';
 
-/** A viewer renews this time, RFC 3339; past it the operator removes the trace. */
-const expiresAnnotation = 'svctrace.io/expires-at';
 const expiryMilliseconds = 120_000;
 const renewMilliseconds = 30_000;
 /** A finished trace that its creator could not delete goes after this time. */
@@ -130,10 +129,9 @@ export async function openExisting(
       name,
       traces.flatMap(({ metadata }) => metadata.name ?? []),
     );
-    throw new NotFoundError(
-      `ServiceTrace "${name}" is not in namespace "${namespace}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
-      { cause: error },
-    );
+    throw new NotFoundError(`ServiceTrace "${name}" is not in namespace "${namespace}"${nearText(near)}.`, {
+      cause: error,
+    });
   }
   return {
     origin: `servicetrace/${name}`,

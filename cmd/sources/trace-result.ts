@@ -5,6 +5,7 @@ import { noAnswerError } from './operator.ts';
 import type { Progress } from '../cli/progress.ts';
 import { tellEvent } from './event-text.ts';
 import { awaitResult, type TraceSource } from './source.ts';
+import { nearText } from '../../core/lib/near-names.ts';
 
 /**
  * The whole result, or what there is of it when the time is over.
@@ -43,7 +44,7 @@ function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): voi
   if (ready.reason === 'ServiceNotFound') {
     const near = status?.similarServices ?? [];
     throw new NotFoundError(
-      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${near.length === 0 ? '' : `; near: ${near.join(', ')}`}.`,
+      `Service "${spec.serviceRef.name}" is not in namespace "${metadata.namespace ?? 'default'}"${nearText(near)}.`,
     );
   }
   if (ready.reason === 'NoNodes') throw new UsageError(`No node is chosen: ${ready.message}.`);

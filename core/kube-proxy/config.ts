@@ -6,6 +6,7 @@
  */
 import { parse } from 'yaml';
 import * as z from 'zod';
+import { goDuration } from '../lib/go-duration.ts';
 
 /** Durations in seconds. A setting is absent where the configuration has none: kube-proxy's default holds. */
 export interface KubeProxyConfig {
@@ -106,14 +107,14 @@ const text = z.string().optional();
 const number = z.number().int().optional();
 const flag = z.boolean().optional();
 const list = z.array(z.string()).optional();
-/** Go's time.Duration in text. */
+/** Seconds of Go's time.Duration in text. */
 const duration = z
   .string()
   .transform((written, context) => {
-    const seconds = secondsOf(written);
-    if (seconds === undefined)
+    const milliseconds = goDuration(written);
+    if (milliseconds === undefined)
       context.addIssue({ code: 'custom', message: `"${written.slice(0, 40)}" is no duration such as 30s or 1m0s` });
-    return seconds ?? 0;
+    return (milliseconds ?? 0) / 1000;
   })
   .optional();
 
@@ -291,26 +292,4 @@ function compact<Value extends object>(value: Value): Compact<Value> {
   return Object.fromEntries(
     Object.entries(value).filter(([, setting]) => setting !== undefined && setting !== ''),
   ) as Compact<Value>;
-}
-
-const unitSeconds = new Map([
-  ['h', 3600],
-  ['m', 60],
-  ['s', 1],
-  ['ms', 1e-3],
-  ['us', 1e-6],
-  ['µs', 1e-6],
-  ['μs', 1e-6],
-  ['ns', 1e-9],
-]);
-
-function secondsOf(written: string): number | undefined {
-  if (written === '0') return 0;
-  const [, sign, parts = ''] = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)$/.exec(written) ?? [];
-  if (sign === undefined) return undefined;
-  const seconds = [...parts.matchAll(/(\d+\.?\d*|\.\d+)(h|ms|m|s|us|µs|μs|ns)/g)].reduce(
-    (sum, [, amount, unit]) => sum + Number(amount) * (unitSeconds.get(unit ?? '') ?? 0),
-    0,
-  );
-  return sign === '-' ? -seconds : seconds;
 }

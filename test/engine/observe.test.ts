@@ -7,7 +7,6 @@ import {
   selectNodes,
   serviceStatusOf,
 } from '../../engine/observe.ts';
-import { nearNames } from '../../engine/trace-engine.ts';
 
 describe('serviceStatusOf', () => {
   it('takes over what tracing needs', () => {
@@ -193,13 +192,4 @@ it.each([
       { matchExpressions: [{ key: 'zone', operator, ...(values === undefined ? {} : { values: [...values] }) }] },
     ),
   ).toBe(expected);
-});
-
-it('finds names near a wrong one', () => {
-  expect(nearNames('auth-servic', ['auth-service', 'auth', 'billing', 'auth-service-v2'])).toEqual([
-    'auth-service',
-    'auth-service-v2',
-    'auth',
-  ]);
-  expect(nearNames('nosuch', ['auth-service'])).toEqual([]);
 });
