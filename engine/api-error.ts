@@ -29,3 +29,22 @@ export function messageOf(error: unknown): string {
     return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
   return String(error);
 }
+
+/** Undefined where it is not there. @throws what else the reading throws */
+export async function unlessAbsent<Value>(read: Promise<Value>): Promise<Value | undefined> {
+  return unlessStatus(404, read);
+}
+
+/** Undefined where it may not be read. @throws what else the reading throws */
+export async function unlessForbidden<Value>(read: Promise<Value>): Promise<Value | undefined> {
+  return unlessStatus(403, read);
+}
+
+async function unlessStatus<Value>(code: number, read: Promise<Value>): Promise<Value | undefined> {
+  try {
+    return await read;
+  } catch (error) {
+    if (statusCodeOf(error) === code) return undefined;
+    throw error;
+  }
+}

@@ -4,7 +4,7 @@ import { topicOf } from '../core/diagnose/catalogue.ts';
 import { ruleForeignUnknown } from '../core/diagnose/findings/rule-foreign-unknown.ts';
 import type { ServiceTraceSpec, ServiceTraceStatus } from '../core/api/service-trace.ts';
 
-type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
+export type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
 
 /** Of a watched trace, each collection of this number reads the rules themselves, with their counters. */
 const everyCollection = 10;

@@ -4,7 +4,8 @@ import { boundedText } from '../core/lib/bounded-text.ts';
 import { plural } from '../core/lib/plural.ts';
 import type { ServiceTrace, ServiceTraceStatus } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
-import { notReady, type TraceEngine } from '../engine/trace-engine.ts';
+import { notReady } from '../core/status/not-ready.ts';
+import type { TraceEngine } from '../engine/trace-engine.ts';
 import { expiresAnnotation } from '../core/api/expiry.ts';
 import { goDuration } from '../core/lib/go-duration.ts';
 

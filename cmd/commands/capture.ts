@@ -6,7 +6,9 @@ import { createHopTeller, readPacketHeader } from '../../core/capture/packet-hop
 import { printPcapng, type PcapngPacket } from '../../core/capture/pcapng.ts';
 import type { DesiredService } from '../../core/api/service.ts';
 import { plural } from '../../core/lib/plural.ts';
-import { createTraceEngine, NodeChoiceError, readDesiredService, type CaptureEnd } from '../../engine/trace-engine.ts';
+import { NodeChoiceError, type CaptureEnd } from '../../engine/capture-on-nodes.ts';
+import { readDesiredService } from '../../engine/desired-service.ts';
+import { createTraceEngine } from '../../engine/trace-engine.ts';
 import { connect } from '../cluster/client.ts';
 import { ClusterError, NotFoundError, UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';

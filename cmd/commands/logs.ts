@@ -1,7 +1,7 @@
 /** `kubectl svctrace logs SERVICE`: the logs of all pods behind the Service as one, or those of the nodes' kube-proxies. */
 import { logWords, wordsIn } from '../../core/kube-proxy/log-words.ts';
 import type { DesiredService } from '../../core/api/service.ts';
-import { readDesiredService } from '../../engine/trace-engine.ts';
+import { readDesiredService } from '../../engine/desired-service.ts';
 import { connect, type ClusterClient } from '../cluster/client.ts';
 import type { LogPod } from '../cluster/log-pods.ts';
 import { NotFoundError, UsageError, ClusterError } from '../cli/errors.ts';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
 import { addressHolders, type AddressHolders } from '../../engine/address-holders.ts';
-import { probeRequestService } from '../../engine/trace-engine.ts';
+import { probeRequestService } from '../../engine/probe-requests.ts';
 import { desiredService } from '../support/node-facts.ts';
 
 const nodes = [

@@ -1,0 +1,315 @@
+/** One look at a Service and its nodes: the API server is read, the nodes are asked, and what both say is judged. */
+import type { ClusterFacts } from '../core/api/cluster-facts.ts';
+import type { DesiredService } from '../core/api/service.ts';
+import type { FindingStatus, ServiceTraceStatus } from '../core/api/service-trace.ts';
+import { nearNames } from '../core/lib/near-names.ts';
+import { present } from '../core/lib/present.ts';
+import { limitedDetail, withoutClients, type ConntrackDetail } from '../core/status/conntrack-limit.ts';
+import type { StatusInput } from '../core/status/input.ts';
+import { notReady } from '../core/status/not-ready.ts';
+import { progressStatus } from '../core/status/progress.ts';
+import type { NodeAnswer } from '../core/wire/node-report.ts';
+import { unlessAbsent } from './api-error.ts';
+import { connectFromNodes } from './connect-from-nodes.ts';
+import { readEndpointSlices } from './desired-service.ts';
+import { dispatchReading, type Dispatch } from './dispatch-reading.ts';
+import { asBefore, IncomingAnswers, isWaitedFor } from './node-answers.ts';
+import type { NodeProbes } from './node-probes.ts';
+import { changedSlices, notice, type SeenServices } from './noticed-changes.ts';
+import { desiredServiceOf, type TracedNode } from './observe.ts';
+import { probeRequest, probeRequestService } from './probe-requests.ts';
+import type { Judge } from './status-thread.ts';
+import type { TraceRequest, TraceResult } from './trace-request.ts';
+import { firstAnswers, readTraceStart, type ApiReaders, type TraceStart } from './trace-start.ts';
+
+/** EndpointSlices that were read this long before the last node answered are read again. */
+const slicesFreshMilliseconds = 1000;
+
+export interface LookParts {
+  readonly readers: ApiReaders;
+  readonly probes: Pick<NodeProbes, 'ask'>;
+  readonly judge: Judge;
+  /** The most that a trace may show of conntrack. */
+  readonly conntrackLimit: ConntrackDetail;
+  /** Written by each look. */
+  readonly seen: SeenServices;
+  /** How often the nodes were asked for a Service, by `namespace/name`; written by each first look. */
+  readonly collections: Map<string, number>;
+}
+
+export interface Look {
+  /** With everything that it found. */
+  readonly result: TraceResult;
+  /** The status without what may be a moment's, and was not found before. */
+  readonly believing: (foundBefore: readonly FindingStatus[]) => Promise<ServiceTraceStatus>;
+}
+
+/** The Service and the cluster around it, once the nodes have answered. */
+interface Observed {
+  readonly desired: DesiredService;
+  readonly cluster: ClusterFacts;
+}
+
+/**
+ * @param kept answers of the look before, of nodes that are not asked again; absent at the first look
+ * @throws ApiException
+ */
+export async function look(
+  parts: LookParts,
+  request: TraceRequest,
+  kept?: ReadonlyMap<string, NodeAnswer>,
+): Promise<Look> {
+  const { namespace, spec } = request;
+  const service = await unlessAbsent(
+    parts.readers.core.readNamespacedService({ namespace, name: spec.serviceRef.name }),
+  );
+  if (service === undefined) return lookAtAbsent(parts, request);
+  const start = await readTraceStart(parts.readers, request, service);
+  const answers = firstAnswers(start);
+  // While nodes are waited for, progress shows the Service as it was read last.
+  let { desired } = start;
+  const observed = async (refusal?: string): Promise<Observed> => {
+    const found = await observe(parts, request, start, refusal);
+    ({ desired } = found);
+    return found;
+  };
+  const incoming = new IncomingAnswers({
+    answers,
+    onProgress: () => request.onProgress?.(() => progressOf(request, desired, answers)),
+    onHeldUp:
+      request.onHeldUp === undefined
+        ? undefined
+        : () =>
+            request.onHeldUp?.(async () =>
+              hasReport(answers) ? statusSoFar(parts, request, start, await observed(), answers) : undefined,
+            ),
+  });
+  await askNodes(parts, request, start, dispatchOf(parts, request, kept), kept, incoming);
+  const refusal = await connect(parts, request, start, kept, answers);
+  const last = await observed(refusal);
+  const all = [...answers.values()];
+  return {
+    result: {
+      status: await statusOf(parts, request, start, last, all),
+      desired: last.desired,
+      answers: all,
+      cluster: last.cluster,
+      nodeZones: start.nodeZones,
+      walkFrom: start.client.walkFrom,
+    },
+    believing: (found) => statusOf(parts, request, start, last, all, found),
+  };
+}
+
+async function lookAtAbsent({ readers, judge, seen }: LookParts, request: TraceRequest): Promise<Look> {
+  const { namespace, spec } = request;
+  const { name } = spec.serviceRef;
+  seen.delete(`${namespace}/${name}`);
+  const { items } = await readers.core.listNamespacedService({ namespace });
+  const similarServices = nearNames(
+    name,
+    items.flatMap(({ metadata }) => metadata?.name ?? []),
+  );
+  const status = await judge(statusInput(request, { desired: undefined, answers: [], similarServices }));
+  return {
+    result: { status, desired: undefined, answers: [], cluster: undefined, nodeZones: {}, walkFrom: [] },
+    believing: () => Promise.resolve(status),
+  };
+}
+
+/** Whether this look reads the rules themselves or counts of references; counts the collections. */
+function dispatchOf(
+  { collections }: LookParts,
+  { namespace, spec, previous }: TraceRequest,
+  kept: ReadonlyMap<string, NodeAnswer> | undefined,
+): Dispatch {
+  // What is looked for again has to quote the rules.
+  if (kept !== undefined) return 'Rules';
+  const key = `${namespace}/${spec.serviceRef.name}`;
+  const collected = collections.get(key) ?? 0;
+  collections.set(key, collected + 1);
+  return dispatchReading(spec.mode, collected, previous);
+}
+
+/** What is asked for of conntrack, and the most that may be shown of it. */
+function conntrackOf(
+  { conntrackLimit }: LookParts,
+  { spec }: TraceRequest,
+): { readonly asked: ConntrackDetail; readonly shown: ConntrackDetail } {
+  const asked = spec.collect?.conntrack ?? 'Summary';
+  return { asked, shown: limitedDetail(asked, conntrackLimit) };
+}
+
+/** Asks all nodes at the same time, but for those whose answer is kept. */
+async function askNodes(
+  parts: LookParts,
+  request: TraceRequest,
+  { nodes, desired, dns }: TraceStart,
+  dispatch: Dispatch,
+  kept: ReadonlyMap<string, NodeAnswer> | undefined,
+  incoming: IncomingAnswers,
+): Promise<void> {
+  const conntrack = conntrackOf(parts, request).shown;
+  const ask = (node: TracedNode): Promise<NodeAnswer> =>
+    parts.probes.ask(
+      node,
+      probeRequest(node, desired, request.spec, { dns, dispatch, conntrack }),
+      (reason, message, isSlow = false) => {
+        incoming.waits(node.name, reason, message, isSlow);
+      },
+      request.signal,
+    );
+  try {
+    await Promise.all(
+      nodes.map(async (node) => {
+        incoming.answered(kept?.get(node.name) ?? bounded(parts, await ask(node)));
+      }),
+    );
+  } finally {
+    incoming.stop();
+  }
+}
+
+function bounded({ conntrackLimit }: LookParts, answer: NodeAnswer): NodeAnswer {
+  return 'report' in answer && conntrackLimit !== 'Entries'
+    ? { ...answer, report: withoutClients(answer.report) }
+    : answer;
+}
+
+/**
+ * The active check, where the trace asks for it, of the nodes that were asked in this look; its connections go into the answers.
+ * @returns why nothing was connected to; undefined where it was, or nobody asked for it
+ */
+async function connect(
+  { readers, probes }: LookParts,
+  { namespace, spec, signal }: TraceRequest,
+  { nodes, nodeList }: TraceStart,
+  kept: ReadonlyMap<string, NodeAnswer> | undefined,
+  answers: Map<string, NodeAnswer>,
+): Promise<string | undefined> {
+  const { core, discovery, holders } = readers;
+  const { name } = spec.serviceRef;
+  const asked = spec.collect?.connect ?? 'None';
+  if (asked === 'None' || signal?.aborted === true) return undefined;
+  const readDesired = async (): Promise<DesiredService | undefined> => {
+    const [service, slices] = await Promise.all([
+      unlessAbsent(core.readNamespacedService({ namespace, name })),
+      readEndpointSlices(discovery, namespace, name),
+    ]);
+    if (service === undefined) return undefined;
+    const desired = desiredServiceOf(service, slices);
+    return { ...desired, externalAddresses: (await holders.classify(desired, nodeList)).addresses };
+  };
+  return connectFromNodes(
+    {
+      core,
+      http: asked === 'HTTP',
+      readDesired,
+      serviceOf: probeRequestService,
+      ask: (node, connections) => probes.ask(node, connections, () => undefined, signal),
+    },
+    nodes.filter((node) => kept?.has(node.name) !== true),
+    answers,
+  );
+}
+
+/** The cluster around the Service, and the Service as it is now. */
+async function observe(
+  parts: LookParts,
+  request: TraceRequest,
+  start: TraceStart,
+  connectRefusal: string | undefined,
+): Promise<Observed> {
+  const { service, nodeList, holders, client } = start;
+  const slices = await recentSlices(parts, request, start);
+  const facts = await parts.readers.observer.observe({
+    service,
+    slices,
+    nodes: nodeList,
+    ...present({ client: client.pod }),
+  });
+  const changed = changedSlices(start.slices, slices);
+  const noticedChange = notice(parts.seen, service, slices);
+  const conntrack = conntrackOf(parts, request);
+  return {
+    desired: {
+      ...desiredServiceOf(service, slices),
+      externalAddresses: holders.addresses,
+      ...(changed.length === 0 ? {} : { changedWhileCollecting: changed }),
+      ...present({ noticedChange }),
+    },
+    cluster: {
+      ...facts,
+      ...present({
+        connectRefusal,
+        conntrackLimit: conntrack.shown === conntrack.asked ? undefined : conntrack,
+      }),
+      unread: [...facts.unread, ...(holders.unread === undefined ? [] : [holders.unread])],
+    },
+  };
+}
+
+/** While probes started, the endpoints may have changed: rules that are newer than the slices would look wrong. */
+async function recentSlices(
+  { readers }: LookParts,
+  { namespace, spec, signal }: TraceRequest,
+  { slices, readAt }: TraceStart,
+): Promise<TraceStart['slices']> {
+  const isOld = Date.now() - readAt > slicesFreshMilliseconds && signal?.aborted !== true;
+  return isOld ? readEndpointSlices(readers.discovery, namespace, spec.serviceRef.name) : slices;
+}
+
+function statusInput(
+  { spec, generation, previous }: TraceRequest,
+  found: Pick<StatusInput, 'desired' | 'answers'> & Partial<StatusInput>,
+): StatusInput {
+  return { spec, generation, previous, now: new Date().toISOString(), ...found };
+}
+
+/** @param foundBefore where it is given, what may be a moment's is left out unless it is among these */
+async function statusOf(
+  { judge }: LookParts,
+  request: TraceRequest,
+  { nodeZones, client }: TraceStart,
+  { desired, cluster }: Observed,
+  answers: readonly NodeAnswer[],
+  foundBefore?: readonly FindingStatus[],
+): Promise<ServiceTraceStatus> {
+  const { walkFrom, problem } = client;
+  const built = await judge(
+    statusInput(request, { desired, answers, nodeZones, walkFrom, cluster, ...present({ foundBefore }) }),
+  );
+  return problem === undefined || answers.some(isWaitedFor)
+    ? built
+    : notReady(built, 'ClientNotFound', problem, new Date().toISOString());
+}
+
+/** Of the nodes that have answered. What is found for the first time is believed when it is found again. */
+async function statusSoFar(
+  parts: LookParts,
+  request: TraceRequest,
+  start: TraceStart,
+  observed: Observed,
+  answers: ReadonlyMap<string, NodeAnswer>,
+): Promise<ServiceTraceStatus> {
+  const { previous } = request;
+  return statusOf(parts, request, start, observed, asBefore([...answers.values()], previous), previous?.findings ?? []);
+}
+
+function hasReport(answers: ReadonlyMap<string, NodeAnswer>): boolean {
+  return [...answers.values()].some((answer) => 'report' in answer);
+}
+
+function progressOf(
+  { generation, previous }: TraceRequest,
+  desired: DesiredService,
+  answers: ReadonlyMap<string, NodeAnswer>,
+): ServiceTraceStatus {
+  return progressStatus({
+    generation,
+    previous,
+    now: new Date().toISOString(),
+    desired,
+    answers: [...answers.values()],
+  });
+}
