@@ -11,7 +11,7 @@ import { probeRequestSchema } from '../core/wire/probe-request.ts';
 import { capture } from './capture.ts';
 import { collect } from './collect.ts';
 import { realCommands } from './io/commands.ts';
-import { version } from './version.ts';
+import { version } from '../core/lib/version.ts';
 
 class BadRequestError extends Error {}
 

@@ -2,10 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { BuildOptions, Plugin } from 'esbuild';
-import * as z from 'zod';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
-const { version } = z.object({ version: z.string() }).parse(JSON.parse(await readFile(`${root}package.json`, 'utf8')));
 
 // CommonJS packages inside an ES module still call require for node's own modules.
 const banner =
@@ -20,7 +18,7 @@ export const commonOptions: BuildOptions = {
   outExtension: { '.js': '.mjs' },
   outdir: 'dist',
   banner: { js: banner },
-  define: { 'process.env.NODE_ENV': '"production"', SVCTRACE_VERSION: JSON.stringify(version) },
+  define: { 'process.env.NODE_ENV': '"production"', SVCTRACE_BUNDLED: 'true' },
   loader: { '.yaml': 'text' },
   // ink asks for it in development only, and it is not installed.
   external: ['react-devtools-core'],

@@ -19,6 +19,7 @@ types=$!
   set -e
   prettier --log-level warn --check --cache --cache-location "$cache/prettier.json" .
   node scripts/check-lock-file.ts
+  node scripts/generate-versions.ts --check
   node scripts/generate-types.ts --check
   node scripts/generate-docs.ts --check
   eslint . --max-warnings 0 --cache --cache-location "$cache/eslint.json"

@@ -36,7 +36,7 @@ import {
   type VersionRequest,
   viewNames,
 } from './request.ts';
-import { defaultProbeImage, defaultProbeNamespace } from './version.ts';
+import { defaultProbeImage, defaultProbeNamespace } from './probe-defaults.ts';
 import { goDuration } from '../../core/lib/go-duration.ts';
 
 /** Said where nobody can be asked for the Service. */

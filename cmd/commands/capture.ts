@@ -16,7 +16,7 @@ import type { Io } from '../cli/io.ts';
 import { createProgress, type Progress } from '../cli/progress.ts';
 import type { CaptureRequest } from '../cli/request.ts';
 import { checkService, describeMissingService } from '../cluster/find-service.ts';
-import { version } from '../cli/version.ts';
+import { version } from '../../core/lib/version.ts';
 import { openNewFile } from '../cli/write-new-file.ts';
 import { requireRights, standaloneAccess } from '../cluster/rights.ts';
 

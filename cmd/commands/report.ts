@@ -6,7 +6,7 @@ import { partialText } from '../sources/event-text.ts';
 import { buildReport, reportOfTrace } from '../pages/report-content.ts';
 import type { ReportRequest } from '../cli/request.ts';
 import { verdictCell } from '../tables/result-tables.ts';
-import { version } from '../cli/version.ts';
+import { version } from '../../core/lib/version.ts';
 import { bytesText } from '../tables/words.ts';
 import { checkNewFile, writeNewFile } from '../cli/write-new-file.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';

@@ -9,7 +9,8 @@ import { printColumns } from '../tables/columns.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
 import type { StatusRequest } from '../cli/request.ts';
 import { cell, type Cell } from '../tables/tone.ts';
-import { version, defaultProbeNamespace } from '../cli/version.ts';
+import { defaultProbeNamespace } from '../cli/probe-defaults.ts';
+import { version } from '../../core/lib/version.ts';
 import { findingsAccess, missingRights, standaloneAccess, traceAccess } from '../cluster/rights.ts';
 
 type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;

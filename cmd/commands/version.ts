@@ -3,7 +3,7 @@ import { serviceTraceGroup, serviceTraceVersion } from '../../core/api/service-t
 import type { Io } from '../cli/io.ts';
 import { writeResult } from '../cli/output.ts';
 import type { VersionRequest } from '../cli/request.ts';
-import { version } from '../cli/version.ts';
+import { version } from '../../core/lib/version.ts';
 
 export function runVersion({ output }: VersionRequest, io: Io): number {
   const report = {

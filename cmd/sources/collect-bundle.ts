@@ -10,7 +10,7 @@ import { partialText, tellEvent } from './event-text.ts';
 import { checkService, describeMissingService } from '../cluster/find-service.ts';
 import { openStandalone } from './standalone.ts';
 import { traceOf } from './trace-object.ts';
-import { version } from '../cli/version.ts';
+import { version } from '../../core/lib/version.ts';
 
 export interface CollectOptions {
   readonly service: string;

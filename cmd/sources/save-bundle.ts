@@ -4,7 +4,7 @@ import { printBundle } from '../../core/wire/bundle.ts';
 import type { ClusterClient } from '../cluster/client.ts';
 import { collectBundle } from './collect-bundle.ts';
 import type { Io } from '../cli/io.ts';
-import { defaultProbeImage, defaultProbeNamespace } from '../cli/version.ts';
+import { defaultProbeImage, defaultProbeNamespace } from '../cli/probe-defaults.ts';
 import { requireRights, standaloneAccess } from '../cluster/rights.ts';
 
 const timeoutMilliseconds = 60_000;
