@@ -2,15 +2,8 @@
 import type { Key } from 'ink';
 import { views, type LiveAction, type View } from './state/live-state.ts';
 
-/** What a key asks for; how far a pane goes, and what a row means, the view knows. */
-export type KeyAction =
-  | Exclude<
-      LiveAction,
-      {
-        type:
-          'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' | 'logs' | 'setTail';
-      }
-    >
+/** What a key asks for of the view, which knows how far a page goes, and what a row means. */
+export type ViewAction =
   | { readonly type: 'move'; readonly rows: number }
   | { readonly type: 'movePanes'; readonly panes: number }
   | { readonly type: 'moveToEnd'; readonly end: 'first' | 'last' }
@@ -25,6 +18,17 @@ export type KeyAction =
   | { readonly type: 'save' }
   | { readonly type: 'leave' }
   | { readonly type: 'quit' };
+
+/** What a key asks for. */
+export type KeyAction =
+  | Exclude<
+      LiveAction,
+      {
+        type:
+          'event' | 'tick' | 'scrollBy' | 'moveCursor' | 'setCursor' | 'type' | 'fold' | 'foldAll' | 'logs' | 'setTail';
+      }
+    >
+  | ViewAction;
 
 /** In the order of the help. */
 export const keyHelp: readonly (readonly [string, string])[] = [
@@ -103,6 +107,64 @@ export function pressesOf(text: string, key: Pressed): readonly { readonly text:
   });
 }
 
+/** Keys that write something, the same in every view. */
+const common: readonly (readonly [string, KeyAction])[] = [
+  ['k', { type: 'move', rows: -1 }],
+  ['j', { type: 'move', rows: 1 }],
+  ['g', { type: 'moveToEnd', end: 'first' }],
+  ['G', { type: 'moveToEnd', end: 'last' }],
+  ['h', { type: 'turn', by: -1 }],
+  ['l', { type: 'turn', by: 1 }],
+  ['f', { type: 'movePanes', panes: 1 }],
+  ['b', { type: 'movePanes', panes: -1 }],
+  ['J', { type: 'scroll', lines: 1 }],
+  ['K', { type: 'scroll', lines: -1 }],
+  [']', { type: 'selectBy', nodes: 1 }],
+  ['[', { type: 'selectBy', nodes: -1 }],
+  [' ', { type: 'foldRow' }],
+  ['z', { type: 'foldEverything' }],
+  ['/', { type: 'openInput', kind: 'filter' }],
+  [':', { type: 'openInput', kind: 'command' }],
+  ['c', { type: 'openInput', kind: 'client' }],
+  ['x', { type: 'toggleExplanation' }],
+  ['y', { type: 'copy' }],
+  ['s', { type: 'save' }],
+  ...views.map((view, index) => [String(index + 1), { type: 'show', view }] as const),
+];
+
+/** Those of one view; they come before the common ones. */
+const ofView: Partial<Readonly<Record<View, readonly (readonly [string, KeyAction])[]>>> = {
+  path: [[' ', { type: 'scrollPanes', panes: 1 }]],
+  nodes: [
+    ['o', { type: 'sortNext' }],
+    ['O', { type: 'reverse' }],
+    ['p', { type: 'toggleGrouping' }],
+  ],
+  conntrack: [['e', { type: 'toggleByBackend' }]],
+  logs: [
+    ['f', { type: 'toggleTail' }],
+    ['r', { type: 'retryLogs' }],
+  ],
+};
+
+const letters: ReadonlyMap<View, ReadonlyMap<string, KeyAction>> = new Map(
+  views.map((view) => [view, new Map([...common, ...(ofView[view] ?? [])])]),
+);
+
+/** Keys that write nothing. */
+const named: readonly (readonly [keyof Pressed, KeyAction])[] = [
+  ['upArrow', { type: 'move', rows: -1 }],
+  ['downArrow', { type: 'move', rows: 1 }],
+  ['home', { type: 'moveToEnd', end: 'first' }],
+  ['end', { type: 'moveToEnd', end: 'last' }],
+  ['leftArrow', { type: 'turn', by: -1 }],
+  ['tab', { type: 'turn', by: 1 }],
+  ['rightArrow', { type: 'turn', by: 1 }],
+  ['pageDown', { type: 'movePanes', panes: 1 }],
+  ['pageUp', { type: 'movePanes', panes: -1 }],
+  ['return', { type: 'open' }],
+];
+
 /** A key after Esc may arrive as Alt and that key; it means the same. */
 export function actionOf(
   input: string,
@@ -112,50 +174,8 @@ export function actionOf(
   if ((key.ctrl && input === 'c') || input === 'q') return { type: 'quit' };
   if (input === '?') return { type: 'toggleHelp' };
   if (key.escape) return isHelpOpen ? { type: 'closeHelp' } : { type: 'leave' };
-  const named = letters(view).get(input);
-  if (named !== undefined) return named;
-  if (key.upArrow || input === 'k') return { type: 'move', rows: -1 };
-  if (key.downArrow || input === 'j') return { type: 'move', rows: 1 };
-  if (key.home || input === 'g') return { type: 'moveToEnd', end: 'first' };
-  if (key.end || input === 'G') return { type: 'moveToEnd', end: 'last' };
-  if ((key.tab && key.shift) || key.leftArrow || input === 'h') return { type: 'turn', by: -1 };
-  if (key.tab || key.rightArrow || input === 'l') return { type: 'turn', by: 1 };
-  if (key.pageDown || input === 'f') return { type: 'movePanes', panes: 1 };
-  if (key.pageUp || input === 'b') return { type: 'movePanes', panes: -1 };
-  if (key.return) return { type: 'open' };
-  const shown = views[Number(input) - 1];
-  return shown === undefined ? undefined : { type: 'show', view: shown };
-}
-
-function letters(view: View): ReadonlyMap<string, KeyAction> {
-  return new Map<string, KeyAction>([
-    ['J', { type: 'scroll', lines: 1 }],
-    ['K', { type: 'scroll', lines: -1 }],
-    [']', { type: 'selectBy', nodes: 1 }],
-    ['[', { type: 'selectBy', nodes: -1 }],
-    [' ', view === 'path' ? { type: 'scrollPanes', panes: 1 } : { type: 'foldRow' }],
-    ['z', { type: 'foldEverything' }],
-    ['/', { type: 'openInput', kind: 'filter' }],
-    [':', { type: 'openInput', kind: 'command' }],
-    ['c', { type: 'openInput', kind: 'client' }],
-    ['x', { type: 'toggleExplanation' }],
-    ['y', { type: 'copy' }],
-    ['s', { type: 'save' }],
-    ...(view === 'nodes'
-      ? ([
-          ['o', { type: 'sortNext' }],
-          ['O', { type: 'reverse' }],
-          ['p', { type: 'toggleGrouping' }],
-        ] as const)
-      : []),
-    ...(view === 'logs'
-      ? ([
-          ['f', { type: 'toggleTail' }],
-          ['r', { type: 'retryLogs' }],
-        ] as const)
-      : []),
-    ...(view === 'conntrack' ? ([['e', { type: 'toggleByBackend' }]] as const) : []),
-  ]);
+  if (key.tab && key.shift) return { type: 'turn', by: -1 };
+  return letters.get(view)?.get(input) ?? named.find(([name]) => key[name])?.[1];
 }
 
 /** The keys of the footer, the most useful first. */
