@@ -253,6 +253,12 @@ export const commands = {
       ),
       to: value('Explain this port, or IP:PORT, of the Service alone'),
       node: nodes('On this node', { shown: 'one of each different program' }),
+      all: bool(
+        'Every rule; without it, of many endpoints with alike rules one is written out, and a table has the others',
+        {
+          conflicts: [{ with: ['from'], why: "one client's packet path has every rule" }],
+        },
+      ),
       connect: connectOnce,
       output: textOutput,
       ...source,

@@ -375,6 +375,7 @@ export function readExplainRequest(values: Values): ExplainRequest {
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to: readTo(to) }),
+    all: values['all'] === true,
     output: choice(values, 'output', textFormats, 'text'),
   };
 }

@@ -157,6 +157,8 @@ export interface ExplainRequest extends CommonRequest {
   /** Absent: all frontends. */
   readonly to?: { readonly address?: string; readonly port: number };
   readonly connect: TraceRequest['connect'];
+  /** Every rule, where of many alike endpoints one is written out else. */
+  readonly all: boolean;
   readonly output: (typeof textFormats)[number];
 }
 

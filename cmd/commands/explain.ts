@@ -132,12 +132,11 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
     proxyModeSource: program.proxyModeSource,
     ...(clients === undefined
       ? {
-          families: explainProgram(
-            report,
-            desired,
-            (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend)),
-            bundle.cluster,
-          ),
+          families: explainProgram(report, desired, {
+            wants: (frontend) => wanted.some((each) => frontendName(each) === frontendName(frontend)),
+            cluster: bundle.cluster,
+            isFolded: isFolded(request),
+          }),
         }
       : { journeys: journeysOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
@@ -187,7 +186,7 @@ function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
   if (to !== undefined && frontends.length > 0 && !frontends.some(isWanted)) throw noFrontend(to, desired, frontends);
   if (from !== undefined && 'ip' in from) checkFamilies([{ address: from.ip }], frontends.filter(isWanted), desired);
   const journeys = from === undefined ? [] : statusJourneys(trace, from, request.nodes, isWanted);
-  const programs = statusPrograms(trace, request.nodes, isWanted);
+  const programs = statusPrograms(trace, request.nodes, { wants: isWanted, isFolded: isFolded(request) });
   const explained = programs.flatMap(({ node, twins, families, unread }): NodeExplanation[] => {
     const own = journeys.filter((journey) => journey.node === node.name || twins.includes(journey.node));
     if (from !== undefined && own.length === 0) return [];
@@ -224,6 +223,11 @@ function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
 /** Those of all nodes, each once. */
 function distinctFrontends(nodes: readonly NodeStatus[]): NodePortStatus[] {
   return [...new Map(nodes.flatMap(({ ports }) => ports).map((port) => [frontendName(port), port])).values()];
+}
+
+/** JSON has every rule. */
+function isFolded({ all, output }: ExplainRequest): boolean {
+  return !all && output === 'text';
 }
 
 function isAsked({ nodes }: ExplainRequest, node: string): boolean {

@@ -64,7 +64,7 @@ export async function buildReport(
       proxyMode: program.proxyMode,
       ...(program.backend === undefined ? {} : { backend: program.backend }),
       proxyModeSource: program.proxyModeSource,
-      families: explainProgram(report, desired),
+      families: explainProgram(report, desired, { isFolded: true }),
       unread: unreadOf(report, `${namespace}/${desired.name}`),
     })),
     ...(from === undefined
@@ -89,7 +89,7 @@ export async function reportOfTrace(
 ): Promise<ReportContent> {
   return {
     trace,
-    programs: statusPrograms(trace, []).map(({ node, twins, families, unread }) => ({
+    programs: statusPrograms(trace, [], { isFolded: true }).map(({ node, twins, families, unread }) => ({
       node: node.name,
       twins,
       proxyMode: node.proxyMode,

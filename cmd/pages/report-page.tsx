@@ -1,4 +1,5 @@
 /** A report as one HTML document: no script, nothing that it loads, readable on a screen, on a phone and on paper. */
+import { alikeTable, alikeText } from '../tables/alike-endpoints.ts';
 import { createHash } from 'node:crypto';
 import { Fragment, type ReactElement, type ReactNode } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
@@ -524,10 +525,10 @@ function Rule({
   rule,
   facts,
 }: {
-  readonly rule: Pick<RuleExplanation, 'sentence' | 'lines' | 'text' | 'unknown'>;
+  readonly rule: Pick<RuleExplanation, 'sentence' | 'lines' | 'text' | 'unknown' | 'alike'>;
   readonly facts: readonly string[];
 }): ReactElement {
-  const { sentence, lines, text, unknown } = rule;
+  const { sentence, lines, text, unknown, alike = [] } = rule;
   return (
     <li>
       <p className={unknown.length > 0 ? 'warning' : undefined}>
@@ -545,6 +546,12 @@ function Rule({
       <p>
         <code>{text}</code>
       </p>
+      {alike.map((group, index) => (
+        <Fragment key={index}>
+          <p>{alikeText(group)}</p>
+          <Table label={`Endpoints like ${group.writtenOut}`} table={alikeTable(group)} />
+        </Fragment>
+      ))}
     </li>
   );
 }

@@ -8,6 +8,8 @@ import {
 } from '../../core/explain/explain-program.ts';
 import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/lib/plural.ts';
+import { alikeTable, alikeText, clientKindTexts, partText } from '../tables/alike-endpoints.ts';
+import { printColumns } from '../tables/columns.ts';
 import { percentText } from '../tables/words.ts';
 import type { Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
@@ -31,6 +33,11 @@ export function printFamily({ family, frontends, stages }: FamilyExplanation, { 
       );
       rules.forEach((rule, index) => {
         lines.push(...ruleLines(rule, factsOf(rule), index + 1, { width, paint }));
+        for (const alike of rule.alike ?? []) {
+          lines.push(...wrapped(alikeText(alike), width, 6));
+          const { columns, rows } = alikeTable(alike);
+          for (const line of printColumns(columns, rows, { width, paint, indent: 8 })) lines.push(line);
+        }
       });
     }
   }
@@ -122,21 +129,10 @@ function countersOf({ counters, countsAll }: Pick<RuleExplanation, 'counters' | 
       ];
 }
 
-const kindWords: Readonly<Record<ClientKind, string>> = {
-  pod: 'other pods',
-  node: 'the node itself',
-  outside: 'clients outside',
-  endpoint: "the node's own endpoints",
-};
-
 type MetShare = NonNullable<RuleExplanation['shares']>[ClientKind];
 
 function meets(share: MetShare): boolean {
   return share === 'unknown' || (share ?? 0) > 0;
-}
-
-function partText(share: MetShare): string {
-  return share === 'unknown' ? 'some' : percentText(share);
 }
 
 /** Who meets the rule, and with which share of their connections. */
@@ -153,6 +149,8 @@ function metText(shares: NonNullable<RuleExplanation['shares']>): string {
   }
   if (byShare.size === 0) return 'no connection to these frontends meets its conditions here';
   return [...byShare]
-    .map(([share, kinds]) => `${share} of the connections from ${kinds.map((kind) => kindWords[kind]).join(', ')}`)
+    .map(
+      ([share, kinds]) => `${share} of the connections from ${kinds.map((kind) => clientKindTexts[kind]).join(', ')}`,
+    )
     .join('; ');
 }

@@ -2,10 +2,10 @@
 import { isSameAddress } from '../../core/net/address.ts';
 import { desiredOfTrace } from '../../core/api/desired-of-trace.ts';
 import type { FamilyExplanation } from '../../core/explain/explain-program.ts';
-import { explainStatusFamilies } from '../../core/explain/explain-status.ts';
+import { explainStatusFamilies, type StatusExplainOptions } from '../../core/explain/explain-status.ts';
 import type { Journey } from '../../core/explain/follow-client.ts';
 import { followWalk } from '../../core/explain/follow-walk.ts';
-import type { NodePortStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import type { NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { UsageError } from '../cli/errors.ts';
 import type { ClientName } from '../cli/request.ts';
 
@@ -28,12 +28,11 @@ const cutRules = {
 /**
  * One node of each different program, or those that are asked for.
  * @param nodes empty: one of each program
- * @param wants the frontends that are asked for; absent: all
  */
 export function statusPrograms(
   trace: ServiceTrace,
   nodes: readonly string[],
-  wants?: (frontend: NodePortStatus) => boolean,
+  options?: StatusExplainOptions,
 ): StatusProgram[] {
   const { programs = [], nodes: all = [] } = trace.status ?? {};
   const desired = desiredOfTrace(trace);
@@ -45,7 +44,7 @@ export function statusPrograms(
   return groups.flatMap(([node, ...others]) => {
     if (node === undefined) return [];
     const program = programs.find(({ fingerprint }) => fingerprint === node.program);
-    const families = program === undefined ? [] : explainStatusFamilies(program, desired, node.ports, wants);
+    const families = program === undefined ? [] : explainStatusFamilies(program, desired, node.ports, options);
     const cut = program?.chains.length === 0 ? [cutRules] : [];
     const unread = [...(node.probe.unread ?? []), ...cut];
     return [{ node, twins: others.map(({ name }) => name), families, unread }];

@@ -23,8 +23,8 @@ import { setPurpose } from './chain-purpose.ts';
 import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
 import { plural } from '../lib/plural.ts';
 
-export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst }: Standing): Explained {
-  const about = new About(noun, names);
+export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst, leftOut }: Standing): Explained {
+  const about = new About(noun, names, leftOut);
   for (const statement of statements) about.statement(statement);
   return {
     sentence: sentenceOf(about.subject.text(isFirst), about.effects),
@@ -47,10 +47,12 @@ class About {
   readonly lines: ExplainedLine[] = [];
   readonly unknown: string[] = [];
   readonly #names: Names;
+  readonly #leftOut: ReadonlySet<NftElement>;
 
-  constructor(noun: Subject['noun'], names: Names) {
+  constructor(noun: Subject['noun'], names: Names, leftOut: ReadonlySet<NftElement> = new Set()) {
     this.subject = new Subject(noun);
     this.#names = names;
+    this.#leftOut = leftOut;
   }
 
   statement(statement: NftStatement): void {
@@ -262,6 +264,7 @@ class About {
       }
       const shares = data.elements.length;
       for (const element of data.elements) {
+        if (this.#leftOut.has(element)) continue;
         const share = isChoice ? shareOf(element.key, key.modulus) : undefined;
         const verdict =
           element.value?.kind === 'verdict'
@@ -355,6 +358,7 @@ class About {
         return;
       }
       for (const element of data.elements) {
+        if (this.#leftOut.has(element)) continue;
         const share = shareOf(element.key, key.modulus);
         const target = element.value === undefined ? undefined : this.#target(element.value, port);
         this.lines.push({

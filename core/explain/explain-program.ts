@@ -5,7 +5,18 @@ import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../
 import { type ReportRules, readReportRules } from '../program/read-report.ts';
 import type { HungChain } from '../program/kube-proxy-hooks.ts';
 import { walkReportRules } from '../program/report-rules.ts';
-import { walkAllRules } from '../program/walk-all-rules.ts';
+import { sourceClassOf, walkAllRules } from '../program/walk-all-rules.ts';
+import { oncePer } from '../lib/once-per.ts';
+import type { RealServer } from '../ipvs/virtual-server.ts';
+import {
+  endpointText,
+  foldAlike,
+  iptablesChoice,
+  nftChoice,
+  nftChoices,
+  realServerChoice,
+  type Choice,
+} from './alike.ts';
 import type { ClusterFacts } from '../api/cluster-facts.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import { shareOf } from '../evaluate/share.ts';
@@ -15,7 +26,7 @@ import { outsideClient } from '../program/node-program.ts';
 import { askedFrontends, type Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { printNftRule } from '../nftables/print.ts';
-import type { NftRule, NftElement } from '../nftables/rule.ts';
+import type { NftElement, NftExpression, NftRule } from '../nftables/rule.ts';
 import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nftables/targets.ts';
 import { printIptablesRule, printNatRange } from '../iptables/print.ts';
 import type { FrontendProgram } from '../program/program.ts';
@@ -49,6 +60,24 @@ export interface RuleExplanation {
   readonly endpointShare?: number;
   /** By the counters: of the connections that this chain has sent to endpoints. */
   readonly measured?: number;
+  /** Endpoints whose rules are folded; absent where all are written out. */
+  readonly alike?: readonly AlikeEndpoints[];
+}
+
+/** Endpoints for which a chain has rules, and chains of their own, that are alike but for the endpoint. */
+export interface AlikeEndpoints {
+  /** The one that is written out for them: `10.244.1.4:8080`. */
+  readonly writtenOut: string;
+  readonly others: readonly AlikeEndpoint[];
+}
+
+/** One that is not written out. */
+export interface AlikeEndpoint extends Pick<RuleExplanation, 'shares' | 'endpointShare'> {
+  /** `10.244.1.5:8080`. */
+  readonly endpoint: string;
+  readonly pod?: string;
+  /** First packets of connections that were sent to it; absent where nothing counts them. */
+  readonly packets?: number;
 }
 
 export interface ChainExplanation {
@@ -76,14 +105,21 @@ export interface FamilyExplanation {
 /** The frontends that are asked for; absent: all. */
 export type FrontendFilter = (frontend: Frontend) => boolean;
 
+/** What of a program is explained. */
+export interface ExplainOptions {
+  readonly wants?: FrontendFilter | undefined;
+  readonly cluster?: ClusterFacts | undefined;
+  /** Of many alike endpoints one is written out, the others are counted up. */
+  readonly isFolded?: boolean;
+}
+
 /**
  * @returns one for each family of the Service; empty where kube-proxy writes no rules for it, or the node's rules are not known
  */
 export function explainProgram(
   report: NodeReport,
   desired: DesiredService,
-  wants: FrontendFilter = () => true,
-  cluster?: ClusterFacts,
+  { wants = () => true, cluster, isFolded = false }: ExplainOptions = {},
 ): FamilyExplanation[] {
   const all = askedFrontends(desired);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
@@ -92,7 +128,7 @@ export function explainProgram(
       frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
     if (rules === undefined) return [];
     const isAll = frontends.length === all.filter((frontend) => frontend.family === family).length;
-    const program = new Program(report, desired, rules, frontends, isAll, cluster);
+    const program = new Program(report, desired, rules, frontends, { isAll, cluster, isFolded });
     return [{ family, frontends: frontends.map(frontendName), stages: program.stages() }];
   });
 }
@@ -155,6 +191,7 @@ class Program {
   readonly #desired: DesiredService;
   readonly #frontends: readonly Frontend[];
   readonly #isAll: boolean;
+  readonly #isFolded: boolean;
   readonly #shares = new Map<string, Partial<Record<ClientKind, number | 'unknown'>>>();
   readonly #own: readonly string[];
   /** Rules of other programs that some packet meets, each once. */
@@ -165,39 +202,121 @@ class Program {
     desired: DesiredService,
     rules: ReportRules,
     frontends: readonly Frontend[],
-    isAll: boolean,
-    cluster: ClusterFacts | undefined,
+    { isAll, cluster, isFolded }: { isAll: boolean; cluster: ClusterFacts | undefined; isFolded: boolean },
   ) {
     this.#rules = rules;
     this.#desired = desired;
     this.#frontends = frontends;
     this.#isAll = isAll;
+    this.#isFolded = isFolded;
     this.#names = namesOf(desired, rules);
     this.#own = recordsOf(report, 'start')[0]?.addresses ?? [];
+    const service = `${desired.namespace}/${desired.name}`;
     const walk = (packet: Packet): WalkResult =>
-      walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, cluster) ?? walkReportRules(rules, packet);
-    for (const { kind, result } of frontends.flatMap((frontend) =>
-      walkClients(walk, desired, frontend, { node: report.node, addresses: this.#own }),
-    ))
-      this.#count(kind, result);
+      walkAllRules(report, service, packet, cluster) ?? walkReportRules(rules, packet);
+    const written = isFolded ? this.#writtenOut() : undefined;
+    for (const frontend of frontends) {
+      const classOf = written === undefined ? undefined : sourceClassOf(report, service, frontend.family, cluster);
+      for (const { kind, result } of walkClients(walk, desired, frontend, {
+        node: report.node,
+        addresses: this.#own,
+        sample: (endpoints) =>
+          written === undefined || classOf === undefined
+            ? endpoints
+            : onePerClass(endpoints, (address) => (written.has(address) ? address : classOf(address))),
+      }))
+        this.#count(kind, result);
+    }
+  }
+
+  /** Addresses of the endpoints whose rules are written out. */
+  #writtenOut(): ReadonlySet<string> {
+    const choices = this.#allChoices();
+    return new Set(
+      choices.flatMap((own) => {
+        const hidden = new Set([...foldAlike(own).values()].flat());
+        return own.flatMap((choice, index) =>
+          choice === undefined || hidden.has(index) ? [] : [choice.endpoint.address],
+        );
+      }),
+    );
+  }
+
+  /** Of each chain, what its rules choose. */
+  #allChoices(): readonly (readonly (Choice | undefined)[])[] {
+    if (this.#rules.kind === 'iptables')
+      return [
+        ...this.#rules.chains.map((own) => this.#choicesOf(own)),
+        ...this.#rules.servers.map(({ realServers }) => realServers.map(realServerChoice)),
+      ];
+    return [...this.#rules.table.chains.values()].flatMap(({ rules }) =>
+      rules.flatMap((rule) => {
+        const elements = nftChoices(rule);
+        return elements === undefined ? [] : [elements.map((element) => this.#nftChoice(element))];
+      }),
+    );
+  }
+
+  /** Of rules of one chain of iptables: which jump to the chain of an endpoint, and are alike. */
+  #choicesOf(own: readonly IptablesRule[]): readonly (Choice | undefined)[] {
+    const { kind } = this.#rules;
+    if (kind !== 'iptables') return [];
+    const { lookup } = this.#rules;
+    const last = own.findLastIndex((rule) => isEndpointJump(rule));
+    return own.map((rule, index) => {
+      const { target } = rule;
+      if (!isEndpointJump(rule) || (target?.kind !== 'jump' && target?.kind !== 'goto')) return undefined;
+      const chain = lookup('nat', target.chain);
+      return chain === undefined ? undefined : iptablesChoice(rule, chain, index === last);
+    });
+  }
+
+  #nftChoice(element: NftElement): Choice | undefined {
+    const { kind } = this.#rules;
+    if (kind !== 'nftables') return undefined;
+    const { table } = this.#rules;
+    return nftChoice(element, (name) => table.chain(name)?.rules ?? []);
+  }
+
+  #alike(choice: Choice, others: readonly (AlikeEndpoint | undefined)[]): AlikeEndpoints {
+    return { writtenOut: endpointText(choice.endpoint), others: others.filter((other) => other !== undefined) };
+  }
+
+  #alikeEndpoint(
+    choice: Choice | undefined,
+    share: Pick<RuleExplanation, 'shares' | 'endpointShare'>,
+  ): AlikeEndpoint | undefined {
+    if (choice === undefined) return undefined;
+    const pod = this.#names.pod(choice.endpoint.address);
+    return {
+      endpoint: endpointText(choice.endpoint),
+      ...(pod === undefined ? {} : { pod }),
+      ...(choice.packets === undefined ? {} : { packets: choice.packets }),
+      ...share,
+    };
   }
 
   #count(kind: ClientKind, { leaves, steps }: WalkResult): void {
     for (const step of steps)
       if (!isKubeStep(step) && step.table !== ipvsTable)
         this.#foreign.set(keyOf(step.table, step.chain, step.rule), step);
-    const own = new Map<string, Leaf[]>();
-    for (const leaf of leaves) {
-      for (const key of new Set(leaf.path.map(({ table, chain, rule }) => keyOf(table, chain, rule)))) {
-        const present = own.get(key);
-        if (present === undefined) own.set(key, [leaf]);
-        else present.push(leaf);
+    // Branches share the steps that they met together: texts are made once for each.
+    const met = new Map<Step, Set<Leaf>>();
+    for (const leaf of leaves)
+      for (const step of leaf.path) {
+        const present = met.get(step);
+        if (present === undefined) met.set(step, new Set([leaf]));
+        else present.add(leaf);
       }
+    const own = new Map<string, Set<Leaf>>();
+    for (const [step, by] of met) {
+      const key = keyOf(step.table, step.chain, step.rule);
+      own.set(key, new Set([...(own.get(key) ?? []), ...by]));
     }
-    for (const [key, met] of own) {
+    for (const [key, by] of own) {
       const shares = this.#shares.get(key) ?? {};
       const before = shares[kind] ?? 0;
-      const share = shareOf(met);
+      const share = shareOf([...by]);
       const larger = before === 'unknown' || share === undefined ? 'unknown' : Math.max(before, Math.min(share, 1));
       this.#shares.set(key, { ...shares, [kind]: larger });
     }
@@ -308,28 +427,50 @@ class Program {
         this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) ||
         !dispatching.has(chain),
     );
-    const choosing = own.filter(
-      (rule) =>
-        (rule.target?.kind === 'jump' || rule.target?.kind === 'goto') && rule.target.chain.startsWith('KUBE-SEP-'),
-    );
-    const chosen = choosing.flatMap(({ counters }) => counters?.packets ?? []).reduce((sum, each) => sum + each, 0);
-    const rules = own.map((rule): RuleExplanation => {
+    const choosing = new Set(own.filter(isEndpointJump));
+    const chosen = [...choosing]
+      .flatMap(({ counters }) => counters?.packets ?? [])
+      .reduce((sum, each) => sum + each, 0);
+    const choices = this.#isFolded ? this.#choicesOf(own) : [];
+    const folded = foldAlike(choices);
+    const hidden = new Set([...folded.values()].flat());
+    const shown = own.flatMap((rule, index) => (hidden.has(index) ? [] : [{ rule, index }]));
+    const rules = shown.map(({ rule, index }): RuleExplanation => {
       const text = printIptablesRule(rule);
       const explained = explainIptablesRule(rule, this.#names, {
         noun: isNat ? 'connections' : 'packets',
         isFirst: rule === all[0],
       });
       const countsAll = this.#names.chain(chain) === undefined || countsOthers(rule, chain);
+      const choice = choices[index];
+      const others = folded.get(index);
       return {
         ...this.#explanation(table, chain, text, explained, rule.counters, countsAll),
-        ...(choosing.includes(rule) && chosen > 0 && rule.counters !== undefined
+        ...(choosing.has(rule) && chosen > 0 && rule.counters !== undefined
           ? { measured: rule.counters.packets / chosen }
           : {}),
+        ...(choice === undefined || others === undefined
+          ? {}
+          : {
+              alike: [
+                this.#alike(
+                  choice,
+                  others.map((other) => {
+                    const rest = own[other];
+                    const shares =
+                      rest === undefined ? undefined : this.#shares.get(keyOf(table, chain, printIptablesRule(rest)));
+                    return this.#alikeEndpoint(choices[other], { shares: shares ?? {} });
+                  }),
+                ),
+              ],
+            }),
       };
     });
     return {
       rules,
-      to: own.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])),
+      to: shown.flatMap(({ rule: { target } }) =>
+        target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [],
+      ),
     };
   }
 
@@ -341,22 +482,42 @@ class Program {
     const all = table.chain(chain)?.rules;
     if (all === undefined) return undefined;
     const names: Names = { ...this.#names, set: (name) => this.#ownElements(name) };
+    const foldedOf = oncePer((rule: NftRule) => this.#foldedElements(rule));
     const rules = all.map((rule): RuleExplanation => {
       const counter = rule.statements.find((statement) => statement.kind === 'counter');
       const counters =
         counter?.packets === undefined || counter.bytes === undefined
           ? undefined
           : { packets: counter.packets, bytes: counter.bytes };
-      return this.#explanation(
-        table.name,
-        chain,
-        printNftRule(rule),
-        explainNftRule(rule, names, { noun: isNat ? 'connections' : 'packets', isFirst: rule === all[0] }),
-        counters,
-        false,
+      const { alike, hidden } = foldedOf(rule);
+      const explained = explainNftRule(rule, names, {
+        noun: isNat ? 'connections' : 'packets',
+        isFirst: rule === all[0],
+        leftOut: hidden,
+      });
+      const text = printNftRule(rule);
+      return {
+        ...this.#explanation(table.name, chain, text, explained, counters, false),
+        ...(alike.length === 0 ? {} : { alike, text: printNftRule(withoutElements(rule, hidden)) }),
+      };
+    });
+    return { rules, to: all.flatMap((rule) => this.#nftJumps(withoutElements(rule, foldedOf(rule).hidden))) };
+  }
+
+  /** Of the map by which the rule chooses: the elements that are not written out, and the endpoints of them. */
+  #foldedElements(rule: NftRule): { alike: readonly AlikeEndpoints[]; hidden: ReadonlySet<NftElement> } {
+    const elements = this.#isFolded ? (nftChoices(rule) ?? []) : [];
+    const choices = elements.map((element) => this.#nftChoice(element));
+    const folded = foldAlike(choices);
+    const alike = [...folded].flatMap(([index, others]) => {
+      const choice = choices[index];
+      if (choice === undefined) return [];
+      return this.#alike(
+        choice,
+        others.map((other) => this.#alikeEndpoint(choices[other], shareOfElement(rule, elements[other]))),
       );
     });
-    return { rules, to: all.flatMap((rule) => this.#nftJumps(rule)) };
+    return { alike, hidden: new Set([...folded.values()].flat().flatMap((index) => elements[index] ?? [])) };
   }
 
   #nftJumps({ statements }: NftRule): string[] {
@@ -400,23 +561,49 @@ class Program {
       const counters =
         server.stats === undefined ? undefined : { packets: server.stats.connections, bytes: server.stats.inBytes };
       const total = connections.reduce((sum, each) => sum + each, 0);
+      const choices = this.#isFolded ? server.realServers.map(realServerChoice) : [];
+      const folded = foldAlike(choices);
+      const hidden = new Set([...folded.values()].flat());
+      const sharesOf = (real: RealServer): NonNullable<RuleExplanation['shares']> =>
+        this.#shares.get(keyOf(ipvsTable, chain, realServerText(real))) ?? {};
       const rules = [
         this.#explanation(ipvsTable, chain, text, { ...explained, lines: [] }, counters, false),
-        ...server.realServers.map((real, index): RuleExplanation => {
+        ...server.realServers.flatMap((real, index): RuleExplanation[] => {
+          if (hidden.has(index)) return [];
+          const choice = choices[index];
+          const others = folded.get(index);
           const own =
             real.stats === undefined ? undefined : { packets: real.stats.connections, bytes: real.stats.inBytes };
           const line = explained.lines[index];
-          return {
-            ...this.#explanation(
-              ipvsTable,
-              chain,
-              realServerText(real),
-              { sentence: line?.sentence ?? '', lines: [], unknown: [] },
-              own,
-              false,
-            ),
-            ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}),
-          };
+          return [
+            {
+              ...this.#explanation(
+                ipvsTable,
+                chain,
+                realServerText(real),
+                { sentence: line?.sentence ?? '', lines: [], unknown: [] },
+                own,
+                false,
+              ),
+              ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}),
+              ...(choice === undefined || others === undefined
+                ? {}
+                : {
+                    alike: [
+                      this.#alike(
+                        choice,
+                        others.map((other) => {
+                          const rest = server.realServers[other];
+                          return this.#alikeEndpoint(
+                            choices[other],
+                            rest === undefined ? {} : { shares: sharesOf(rest) },
+                          );
+                        }),
+                      ),
+                    ],
+                  }),
+            },
+          ];
         }),
       ];
       return { table: ipvsTable, chain, purpose: 'a virtual server', hooks: [], rules };
@@ -453,6 +640,59 @@ class Program {
 /** Chains in which one frontend is told from another. */
 const dispatching = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
+/** Whether it jumps to the chain of one endpoint. */
+function isEndpointJump({ target }: IptablesRule): boolean {
+  return (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-SEP-');
+}
+
+/** Of what the rule sends on, the part of one element. */
+function shareOfElement(
+  { statements }: NftRule,
+  element: NftElement | undefined,
+): Pick<RuleExplanation, 'endpointShare'> {
+  if (element?.key.kind !== 'value') return {};
+  for (const statement of statements) {
+    const key =
+      statement.kind === 'vmap'
+        ? statement.key
+        : statement.kind === 'nat' && statement.address?.kind === 'map'
+          ? statement.address.key
+          : undefined;
+    if (key?.kind === 'numgen') return { endpointShare: 1 / key.modulus };
+  }
+  return {};
+}
+
+/** The rule as it would be printed with what is left out only counted. */
+export function withoutElements(rule: NftRule, hidden: ReadonlySet<NftElement>): NftRule {
+  if (hidden.size === 0) return rule;
+  const shortened = (data: NftExpression): NftExpression =>
+    data.kind !== 'set'
+      ? data
+      : {
+          ...data,
+          elements: [
+            ...data.elements.filter((element) => !hidden.has(element)),
+            { key: { kind: 'unrecognized', text: `… ${String(hidden.size)} more` } },
+          ],
+        };
+  return {
+    ...rule,
+    statements: rule.statements.map((statement) => {
+      if (statement.kind === 'vmap') return { ...statement, data: shortened(statement.data) };
+      return statement.kind === 'nat' && statement.address?.kind === 'map'
+        ? { ...statement, address: { ...statement.address, data: shortened(statement.address.data) } }
+        : statement;
+    }),
+  };
+}
+
+function onePerClass(addresses: readonly string[], classOf: (address: string) => string): string[] {
+  return [
+    ...new Map([...addresses].reverse().map((address) => [classOf(address), address] as const)).values(),
+  ].reverse();
+}
+
 /** Whether it asks for a destination. */
 export function tellsFrontend(rule: IptablesRule): boolean {
   return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
@@ -483,7 +723,16 @@ function walkClients(
   walkPacket: (packet: Packet) => WalkResult,
   desired: DesiredService,
   frontend: Frontend,
-  { node, addresses }: { readonly node: string; readonly addresses: readonly string[] },
+  {
+    node,
+    addresses,
+    sample,
+  }: {
+    readonly node: string;
+    readonly addresses: readonly string[];
+    /** Those of the endpoints' addresses that are walked. */
+    readonly sample: (endpoints: readonly string[]) => readonly string[];
+  },
 ): Walked[] {
   const { family, protocol, port } = frontend;
   const own = reachableAddresses(addresses, family);
@@ -515,11 +764,13 @@ function walkClients(
     ...own.slice(0, 1).map((source) => walk('node', source, destination)),
     chosen,
     // Only a pod of this node comes to its rules.
-    ...endpoints
-      .filter(({ nodeName }) => nodeName === node)
+    ...sample(
+      endpoints
+        .filter(({ nodeName }) => nodeName === node)
+        .flatMap((endpoint) => endpoint.addresses.slice(0, 1))
+        .filter((address) => familyOf(address) === family && !addresses.includes(address)),
+    )
       .slice(0, mostEndpoints)
-      .flatMap((endpoint) => endpoint.addresses.slice(0, 1))
-      .filter((address) => familyOf(address) === family && !addresses.includes(address))
       .map((source) => walk('endpoint', source, destination)),
   ];
 }

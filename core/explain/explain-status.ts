@@ -10,12 +10,27 @@ import { printNatRange } from '../iptables/print.ts';
 import type { DesiredService } from '../api/service.ts';
 import type { ChainStatus, NodePortStatus, ProgramStatus } from '../api/service-trace.ts';
 import type { RealServer } from '../ipvs/virtual-server.ts';
+import { oncePer } from '../lib/once-per.ts';
+import { present } from '../lib/present.ts';
+import { printNftRule } from '../nftables/print.ts';
+import {
+  endpointText,
+  foldAlike,
+  iptablesChoice,
+  nftChoice,
+  nftChoices,
+  realServerChoice,
+  type Choice,
+} from './alike.ts';
 import { chainPurpose } from './chain-purpose.ts';
 import {
   countsOthers,
   frontendName,
   isElementOf,
   tellsFrontend,
+  withoutElements,
+  type AlikeEndpoint,
+  type AlikeEndpoints,
   type ChainExplanation,
   type FamilyExplanation,
   type RuleExplanation,
@@ -44,11 +59,30 @@ export interface ProgramExplainer {
   /** `which chooses an endpoint of default/auth-service:http`. */
   purpose(chain: ChainStatus): string | undefined;
   /** @param index of the rule in the chain */
-  rule(chain: ChainStatus, index: number): StatusRule;
+  rule(chain: ChainStatus, index: number, leftOut?: FoldedRule['hidden']): StatusRule;
   /** Chains of this program that the rule leads to. */
   leadsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
+  /** Of the chain's rules, those that are written out where of many alike endpoints one is. */
+  fold(chain: ChainStatus): FoldedChain;
   /** The frontends that the rule, or the element of a map, is for alone; undefined where it does not ask for one. */
   frontendsOf(chain: ChainStatus, index: number): readonly NodePortStatus[] | undefined;
+}
+
+interface FoldedChain {
+  /** Indexes of rules that are not written out. */
+  readonly hidden: ReadonlySet<number>;
+  readonly rules: ReadonlyMap<number, FoldedRule>;
+}
+
+/** A rule that is written out for others, or for elements of its own map. */
+interface FoldedRule {
+  readonly alike: readonly AlikeEndpoints[];
+  /** Elements that are not written out. */
+  readonly hidden: ReadonlySet<NftElement>;
+  /** The rule without them; absent where it has none. */
+  readonly text?: string;
+  /** Chains of this program that it jumps to, but for theirs. */
+  readonly leadsTo: readonly ChainStatus[];
 }
 
 type Parsed =
@@ -149,17 +183,110 @@ export function explainStatusProgram(
   const shareOf = (chain: ChainStatus, targets: ReadonlySet<string>): number | undefined => {
     const shares = ports
       .filter(({ family, verdict }) => family === chain.family && verdict === 'DNAT')
-      .flatMap(({ dnatTargets }) => {
-        const behind = dnatTargets.filter(({ address, port: number }) => targets.has(targetKey(address, number)));
+      .flatMap((own) => {
+        const known = sharesByTarget(own);
+        const behind = [...targets].flatMap((target) => known.get(target) ?? []);
         // One share that is not known makes the sum unknown.
-        return behind.length === 0 || behind.some(({ probability }) => probability === undefined)
+        return behind.length === 0 || behind.includes('unknown')
           ? []
-          : [behind.reduce((sum, { probability = 0 }) => sum + probability, 0)];
+          : [behind.reduce<number>((sum, share) => sum + (share === 'unknown' ? 0 : share), 0)];
       });
     return shares.length === 0 ? undefined : Math.min(1, Math.max(...shares));
   };
 
+  /** Counted by the rule that rewrites the destination. */
+  const packetsOf = (chain: string, near: readonly ChainStatus[]): number | undefined => {
+    const found = near.find(({ name }) => name === chain);
+    return found?.rules.find((_, index) => {
+      const rule = ruleOf(found, index);
+      return rule !== undefined && ownTargets(rule).length > 0;
+    })?.packets;
+  };
+
+  const alikeOf = (
+    chain: ChainStatus,
+    choices: readonly (Choice | undefined)[],
+    [first, others]: readonly [number, readonly number[]],
+    factsOf: (choice: Choice, index: number) => Pick<AlikeEndpoint, 'endpointShare' | 'packets'>,
+  ): AlikeEndpoints[] => {
+    const written = choices[first];
+    if (written === undefined) return [];
+    const rest = others.flatMap((index): AlikeEndpoint[] => {
+      const choice = choices[index];
+      if (choice === undefined) return [];
+      const found = pod(choice.endpoint.address);
+      return [
+        {
+          endpoint: endpointText(choice.endpoint),
+          ...(found === undefined ? {} : { pod: found }),
+          ...factsOf(choice, index),
+        },
+      ];
+    });
+    return [{ writtenOut: endpointText(written.endpoint), others: rest }];
+  };
+  const shareAt = (chain: ChainStatus, { endpoint }: Choice): Pick<AlikeEndpoint, 'endpointShare'> => {
+    const share = shareOf(chain, new Set([targetKey(endpoint.address, endpoint.port)]));
+    return share === undefined ? {} : { endpointShare: share };
+  };
+
+  const fold = (chain: ChainStatus): FoldedChain => {
+    const rules = rulesOf(chain);
+    const jumped = (rule: Parsed): ChainStatus[] =>
+      rule.kind === 'iptables' ? namesAfter(rule).flatMap((name) => near(chain, name)) : [];
+    const isJump = (rule: Parsed): boolean => jumped(rule).some(({ name }) => name.startsWith('KUBE-SEP-'));
+    const last = rules.findLastIndex(isJump);
+    const choices = rules.map((rule, index): Choice | undefined => {
+      if (rule.kind === 'server') return realServerChoice(rule.server);
+      if (rule.kind !== 'iptables' || !isJump(rule)) return undefined;
+      const target = jumped(rule).flatMap(rulesOf);
+      return iptablesChoice(
+        rule.rule,
+        target.flatMap((each) => (each.kind === 'iptables' ? [each.rule] : [])),
+        index === last,
+      );
+    });
+    const folded = foldAlike(choices);
+    const ofRules = [...folded].map(([first, others]): [number, FoldedRule] => {
+      const alike = alikeOf(chain, choices, [first, others], (choice, index) => ({
+        ...shareAt(chain, choice),
+        ...present({ packets: chain.rules[index]?.packets }),
+      }));
+      return [first, { alike, hidden: new Set(), leadsTo: leadsTo(chain, first) }];
+    });
+    const ofMaps = rules.flatMap((rule, index): [number, FoldedRule][] => {
+      const elements = rule.kind === 'nftables' ? nftChoices(rule.rule) : undefined;
+      if (rule.kind !== 'nftables' || elements === undefined) return [];
+      const next = leadsTo(chain, index);
+      const byName = new Map(next.map((each) => [each.name, each]));
+      const own = elements.map((element) =>
+        nftChoice(element, (name) => {
+          const found = byName.get(name);
+          return found === undefined
+            ? []
+            : rulesOf(found).flatMap((each) => (each.kind === 'nftables' ? [each.rule] : []));
+        }),
+      );
+      const groups = foldAlike(own);
+      if (groups.size === 0) return [];
+      const alike = [...groups].flatMap((group) =>
+        alikeOf(chain, own, group, (choice, at) => ({
+          ...shareAt(chain, choice),
+          ...present({ packets: chainsOf(elements[at]).flatMap((name) => packetsOf(name, next) ?? [])[0] }),
+        })),
+      );
+      const hidden = new Set([...groups.values()].flat().flatMap((at) => elements[at] ?? []));
+      const shown = withoutElements(rule.rule, hidden);
+      const left = new Set(namesAfter({ kind: 'nftables', rule: shown }));
+      return [
+        [index, { alike, hidden, text: printNftRule(shown), leadsTo: next.filter(({ name }) => left.has(name)) }],
+      ];
+    });
+    return { hidden: new Set([...folded.values()].flat()), rules: new Map([...ofRules, ...ofMaps]) };
+  };
+
   return {
+    fold,
     purpose: (chain) =>
       chain.table === 'ipvs'
         ? 'a virtual server'
@@ -168,7 +295,7 @@ export function explainStatusProgram(
           : namesIn(chain).chain(chain.name),
     leadsTo,
     frontendsOf: (chain, index) => ownFrontends(ruleOf(chain, index), chain, ports),
-    rule(chain, index) {
+    rule(chain, index, leftOut) {
       const rules = rulesOf(chain);
       const rule = rules[index] ?? { kind: 'unknown' };
       const text = chain.rules[index]?.text ?? '';
@@ -191,7 +318,7 @@ export function explainStatusProgram(
         target: targetNameOf(rule),
       });
       return {
-        ...explain(rule, text, chain, index, namesIn(chain), share),
+        ...explain(rule, text, chain, index, { names: namesIn(chain), share, leftOut }),
         leadsTo: next,
         countsAll:
           rule.kind === 'iptables' &&
@@ -244,24 +371,34 @@ function ownFrontends(
   }
 }
 
+/** What of a program is explained. */
+export interface StatusExplainOptions {
+  /** The frontends that are asked for; absent: all. */
+  readonly wants?: ((frontend: NodePortStatus) => boolean) | undefined;
+  /** Of many alike endpoints one is written out, the others are counted up. */
+  readonly isFolded?: boolean;
+}
+
 /**
  * The rules of a program, family by family and chain by chain, as `explainProgram` has them of a node's report: without the
  * hooks, the rules of other programs, and the shares by kind of client, which a status does not hold.
  * @param ports of a node that has the program
- * @param wants the frontends that are asked for; absent: all
  */
 export function explainStatusFamilies(
   program: ProgramStatus,
   desired: DesiredService,
   ports: readonly NodePortStatus[],
-  wants: (frontend: NodePortStatus) => boolean = () => true,
+  { wants = () => true, isFolded = false }: StatusExplainOptions = {},
 ): FamilyExplanation[] {
   const explainer = explainStatusProgram(program, desired, ports);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = ports.filter((port) => port.family === family && wants(port));
     const own = program.chains.filter((chain) => chain.family === family);
     if (frontends.length === 0 || own.length === 0) return [];
-    const chosen = chainsFor(own, explainer, frontends);
+    const foldOf = oncePer((chain: ChainStatus) =>
+      isFolded ? explainer.fold(chain) : { hidden: new Set<number>(), rules: new Map<number, FoldedRule>() },
+    );
+    const chosen = chainsFor(own, explainer, frontends, foldOf);
     const chains = own.flatMap((chain): ChainExplanation[] => {
       const indexes = chosen.get(chain) ?? [];
       if (indexes.length === 0) return [];
@@ -272,7 +409,7 @@ export function explainStatusFamilies(
           chain: chain.name,
           ...(purpose === undefined ? {} : { purpose }),
           hooks: [],
-          rules: indexes.map((index) => ruleExplanation(chain, index, explainer)),
+          rules: indexes.map((index) => ruleExplanation(chain, index, explainer, foldOf(chain).rules.get(index))),
         },
       ];
     });
@@ -286,11 +423,16 @@ export function explainStatusFamilies(
   });
 }
 
-function ruleExplanation(chain: ChainStatus, index: number, explainer: ProgramExplainer): RuleExplanation {
-  const { sentence, lines, unknown, share, measured, countsAll } = explainer.rule(chain, index);
+function ruleExplanation(
+  chain: ChainStatus,
+  index: number,
+  explainer: ProgramExplainer,
+  folded: FoldedRule | undefined,
+): RuleExplanation {
+  const { sentence, lines, unknown, share, measured, countsAll } = explainer.rule(chain, index, folded?.hidden);
   const { text = '', packets, bytes } = chain.rules[index] ?? {};
   return {
-    text,
+    text: folded?.text ?? text,
     sentence,
     lines,
     unknown,
@@ -298,6 +440,7 @@ function ruleExplanation(chain: ChainStatus, index: number, explainer: ProgramEx
     ...(packets === undefined ? {} : { counters: { packets, bytes: bytes ?? 0 } }),
     ...(share === undefined ? {} : { endpointShare: share }),
     ...(measured === undefined ? {} : { measured }),
+    ...(folded === undefined ? {} : { alike: folded.alike }),
   };
 }
 
@@ -306,24 +449,42 @@ function chainsFor(
   chains: readonly ChainStatus[],
   explainer: ProgramExplainer,
   frontends: readonly NodePortStatus[],
+  foldOf: (chain: ChainStatus) => FoldedChain,
 ): ReadonlyMap<ChainStatus, readonly number[]> {
   const led = new Set(chains.flatMap((chain) => chain.rules.flatMap((_, index) => explainer.leadsTo(chain, index))));
   const next = new Set(chains.filter((chain) => !led.has(chain)));
   const chosen = new Map<ChainStatus, readonly number[]>();
   // A set is walked with what is added to it on the way.
   for (const chain of next) {
+    const { hidden, rules } = foldOf(chain);
     const own = chain.rules.flatMap((_, index) => {
+      if (hidden.has(index)) return [];
       const only = explainer.frontendsOf(chain, index);
       return only === undefined || only.some((each) => frontends.includes(each)) ? [index] : [];
     });
     chosen.set(chain, own);
-    for (const index of own) for (const each of explainer.leadsTo(chain, index)) next.add(each);
+    for (const index of own)
+      for (const each of rules.get(index)?.leadsTo ?? explainer.leadsTo(chain, index)) next.add(each);
   }
   return chosen;
 }
 
 function keyOf({ family, table, name }: Pick<ChainStatus, 'family' | 'table' | 'name'>): string {
   return `${family} ${table} ${name}`;
+}
+
+/** The share of each target, those of which it is not known among them. */
+const sharesByTarget = oncePer(({ dnatTargets }: NodePortStatus): ReadonlyMap<string, (number | 'unknown')[]> => {
+  const known = new Map<string, (number | 'unknown')[]>();
+  for (const { address, port, probability = 'unknown' } of dnatTargets) {
+    const key = targetKey(address, port);
+    known.set(key, [...(known.get(key) ?? []), probability]);
+  }
+  return known;
+});
+
+function chainsOf(element: NftElement | undefined): string[] {
+  return element?.value?.kind === 'verdict' ? chainOfVerdict(element.value.verdict) : [];
 }
 
 function targetKey(address: string, port: number | undefined): string {
@@ -410,15 +571,22 @@ function explain(
   text: string,
   { table, name }: ChainStatus,
   index: number,
-  names: Names,
-  share: number | undefined,
+  {
+    names,
+    share,
+    leftOut = new Set(),
+  }: { names: Names; share: number | undefined; leftOut: ReadonlySet<NftElement> | undefined },
 ): Explained {
   const isFirst = index === 0;
   switch (rule.kind) {
     case 'iptables':
       return explainIptablesRule(rule.rule, names, { noun: table === 'nat' ? 'connections' : 'packets', isFirst });
     case 'nftables':
-      return explainNftRule(rule.rule, names, { noun: isFilterChain(name) ? 'packets' : 'connections', isFirst });
+      return explainNftRule(rule.rule, names, {
+        noun: isFilterChain(name) ? 'packets' : 'connections',
+        isFirst,
+        leftOut,
+      });
     case 'element':
       return { sentence: explainNftElement(rule.element, names), lines: [], unknown: [] };
     case 'server':

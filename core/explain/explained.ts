@@ -1,5 +1,6 @@
 /** A rule in plain words. */
 import type { IpSet } from '../ipset/set.ts';
+import type { NftElement } from '../nftables/rule.ts';
 import type { NftSet } from '../nftables/table.ts';
 
 export interface Explained {
@@ -34,6 +35,8 @@ export interface Names {
 export interface Standing {
   readonly noun: 'connections' | 'packets';
   readonly isFirst: boolean;
+  /** Elements of the rule's own map that get no line. */
+  readonly leftOut?: ReadonlySet<NftElement>;
 }
 
 /** `chain KUBE-SVC-X, which chooses an endpoint of default/auth-service`. */

@@ -152,9 +152,9 @@ function rulesMet(
   { steps, leaves }: WalkResult,
 ): { choosing: JourneyRule[]; leaving: JourneyRule[] } {
   const stages =
-    explainProgram(report, desired, (each) => each === frontend || frontendName(each) === frontendName(frontend)).find(
-      ({ family }) => family === frontend.family,
-    )?.stages ?? [];
+    explainProgram(report, desired, {
+      wants: (each) => each === frontend || frontendName(each) === frontendName(frontend),
+    }).find(({ family }) => family === frontend.family)?.stages ?? [];
   const known = new Map(
     stages.flatMap(({ chains }, stage) =>
       chains.flatMap(({ table, chain, rules }) =>

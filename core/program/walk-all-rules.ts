@@ -7,7 +7,7 @@ import { familyOf, type Family } from '../net/family.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { readAllHooks, type AllHooks } from './foreign-hooks.ts';
 import { readReportRules } from './read-report.ts';
-import { walkReportRules } from './report-rules.ts';
+import { rulesOfReport, walkReportRules } from './report-rules.ts';
 
 /**
  * What becomes of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
@@ -25,6 +25,18 @@ export function walkAllRules(
   if (hooks !== undefined) return settle(hooks.walk(packet));
   const rules = readReportRules(report, service, family);
   return rules === undefined ? undefined : walkReportRules(rules, packet);
+}
+
+/** Of two sources of one class, no rule tells one from the other; the chains of single endpoints, which ask for their own, are left out. */
+export function sourceClassOf(
+  report: NodeReport,
+  service: string,
+  family: Family,
+  cluster?: Pick<ClusterFacts, 'nodes'>,
+): (source: string) => string {
+  const hooks = hooksOfReport(report, service, family, cluster);
+  const own = rulesOfReport(report, service, family);
+  return (source) => `${hooks?.segments.keyOf(source) ?? ''} ${own?.sourceClass(source) ?? source}`;
 }
 
 const hooksOfReports = new WeakMap<

@@ -8,6 +8,7 @@ import { parseCommandLine } from '../../../cmd/cli/command-line.ts';
 import { runExplain } from '../../../cmd/commands/explain.ts';
 import { parseBundle, printBundle } from '../../../core/wire/bundle.ts';
 import type { NodeReportRecord } from '../../../core/wire/node-report.ts';
+import { manyEndpoints } from '../../../bench/many-endpoints.ts';
 import { testIo } from '../../support/fake-cluster.ts';
 
 const fixture = (name: string): string => fileURLToPath(new URL(`../../fixtures/${name}.svctrace`, import.meta.url));
@@ -86,6 +87,19 @@ describe('kubectl svctrace explain', () => {
     expect(nodes.length).toBeGreaterThan(1);
     expect(rules.length).toBeGreaterThan(10);
     expect(rules.filter(({ unknown, sentence }) => unknown.length > 0 || sentence.includes('undefined'))).toEqual([]);
+  });
+
+  it('has a table of the endpoints whose rules are alike, and every rule with --all and -o json', async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'svctrace-explain-')), 'many.svctrace');
+    await writeFile(file, printBundle(await manyEndpoints('iptables', 30)));
+    const countOf = (text: string): number => new Set(text.match(/KUBE-SEP-[A-Z2-7]{16}/g) ?? []).size;
+    const { output } = await explainFile(file, '--node', 'node-a', '--to', '80');
+    expect(output.replaceAll(/\s+/g, ' ')).toContain(
+      'The rules for 29 other endpoints are like those for 10.244.16.2:8080: ENDPOINT POD SHARE PACKETS 10.244.80.2:8080 many-5995955cd8-00001 3.3% not counted',
+    );
+    expect(countOf(output)).toBe(1);
+    for (const words of [['--all'], ['-o', 'json']])
+      expect(countOf((await explainFile(file, '--node', 'node-a', '--to', '80', ...words)).output)).toBe(30);
   });
 
   it('says of a node that the same rules are on others', async () => {
