@@ -11,7 +11,7 @@ import { printMatch, printNatRange, printTarget } from '../iptables/print.ts';
 import { tcpFlagBits } from '../iptables/modules.ts';
 import { chainText, notKnown, withPod, type Explained, type Names, type Standing } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
-import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
+import { list, percent, sentenceOf, Subject } from './sentence.ts';
 
 export function explainIptablesRule(rule: IptablesRule, names: Names, { noun, isFirst }: Standing): Explained {
   const about = new About(noun, names);
@@ -34,14 +34,15 @@ class About {
   }
 
   rule({ source, destination, inInterface, outInterface, protocol, fragment, matches }: IptablesRule): void {
-    const { where, conditions } = this.subject;
+    const { subject } = this;
+    const { conditions } = subject;
     if (protocol !== undefined) {
       if (protocol.negated) conditions.push(`that are not of protocol ${protocol.protocol}`);
-      else this.subject.protocol = protocol.protocol.toUpperCase();
+      else subject.protocol = protocol.protocol.toUpperCase();
     }
-    if (source !== undefined) where.push(`from ${source.negated ? 'outside of ' : ''}${hostText(source.prefix)}`);
+    if (source !== undefined) subject.place(`from ${source.negated ? 'outside of ' : ''}${hostText(source.prefix)}`);
     if (destination !== undefined)
-      where.push(`to ${destination.negated ? 'anything but ' : ''}${hostText(destination.prefix)}`);
+      subject.place(`to ${destination.negated ? 'anything but ' : ''}${hostText(destination.prefix)}`, 'address');
     if (inInterface !== undefined)
       conditions.push(`that ${inInterface.negated ? 'do not come' : 'come'} in by ${interfaceText(inInterface.name)}`);
     if (outInterface !== undefined)
@@ -98,7 +99,6 @@ class About {
 
   /** Undefined for an option that its module does not explain; '' where it is said in another place. */
   #option(option: IptablesOption, module: string): string | undefined {
-    const { where } = this.subject;
     switch (option.kind) {
       case 'sourcePort':
         return option.negated
@@ -106,7 +106,7 @@ class About {
           : `whose source port is ${portText(option)}`;
       case 'destinationPort':
         if (option.negated) return `to any port but ${portText(option)}`;
-        where.push(portAfter(where, portText(option)));
+        this.subject.place(this.subject.portText(portText(option)));
         return '';
       case 'multiport':
         return `whose ${option.end === 'either' ? 'source or destination' : option.end} port is ${option.negated ? 'none of' : 'one of'} ${option.ranges.map(portText).join(', ')}`;
@@ -132,8 +132,9 @@ class About {
       case 'matchSet':
         return this.#inSet(option);
       case 'addressRange':
-        where.push(
+        this.subject.place(
           `${option.end === 'source' ? 'from' : 'to'} ${option.negated ? 'outside of ' : ''}${option.from} to ${option.to}`,
+          option.end === 'source' ? undefined : 'address',
         );
         return '';
       case 'kept':
@@ -168,8 +169,9 @@ class About {
         ? `${option.negated ? 'an address that is not one of this node' : 'an address of this node'}`
         : `an address that is ${option.negated ? 'not ' : ''}of type ${list(types, 'or')}`;
       if (option.end === 'source' && own)
-        this.subject.where.push(option.negated ? 'from elsewhere than this node' : 'from this node itself');
-      else this.subject.where.push(`${option.end === 'source' ? 'from' : 'to'} ${words}${ofInterface}`);
+        this.subject.place(option.negated ? 'from elsewhere than this node' : 'from this node itself');
+      else if (option.end === 'source') this.subject.place(`from ${words}${ofInterface}`);
+      else this.subject.place(`to ${words}${ofInterface}`, own ? 'ownAddress' : 'address');
     }
   }
 

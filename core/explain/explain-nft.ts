@@ -20,7 +20,7 @@ import {
   type Standing,
 } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
-import { list, percent, portAfter, sentenceOf, Subject } from './sentence.ts';
+import { list, percent, sentenceOf, Subject } from './sentence.ts';
 import { plural } from '../lib/plural.ts';
 
 export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst, leftOut }: Standing): Explained {
@@ -165,8 +165,8 @@ class About {
     else this.effects.push(`(those ${words})`);
   }
 
-  #where(words: string): void {
-    if (this.effects.length === 0) this.subject.where.push(words);
+  #where(words: string, destination?: Parameters<Subject['place']>[1]): void {
+    if (this.effects.length === 0) this.subject.place(words, destination);
     else this.effects.push(`(those ${words})`);
   }
 
@@ -192,15 +192,23 @@ class About {
     ) {
       const isSource = left.field === 'saddr';
       const end = isSource ? 'from' : 'to';
+      const destination = isSource ? undefined : 'address';
       if (right.kind === 'setReference')
-        this.#where(`${end} an address ${isNegated ? 'that is not ' : ''}in set ${withPurpose(right.name)}`);
-      else this.#where(`${end} ${isNegated ? (isSource ? 'outside of ' : 'anything but ') : ''}${valueText(right)}`);
+        this.#where(
+          `${end} an address ${isNegated ? 'that is not ' : ''}in set ${withPurpose(right.name)}`,
+          destination,
+        );
+      else
+        this.#where(
+          `${end} ${isNegated ? (isSource ? 'outside of ' : 'anything but ') : ''}${valueText(right)}`,
+          destination,
+        );
       return;
     }
     if (left.kind === 'payload' && left.field === 'dport' && isPlain && right.kind !== 'unrecognized') {
       if (left.protocol !== 'th' && subject.protocol === '' && this.effects.length === 0)
         subject.protocol = left.protocol.toUpperCase();
-      this.#where(isNegated ? `to any port but ${valueText(right)}` : portAfter(subject.where, valueText(right)));
+      this.#where(isNegated ? `to any port but ${valueText(right)}` : subject.portText(valueText(right)));
       return;
     }
     if (left.kind === 'fib' && left.result === 'type' && isPlain && right.kind === 'value') {
@@ -208,10 +216,14 @@ class About {
       const isLocal = right.value === 'local';
       if (isSource && isLocal) this.#where(isNegated ? 'from elsewhere than this node' : 'from this node itself');
       else if (isLocal)
-        this.#where(isNegated ? 'to an address that is not one of this node' : 'to an address of this node');
+        this.#where(
+          isNegated ? 'to an address that is not one of this node' : 'to an address of this node',
+          'ownAddress',
+        );
       else
         this.#where(
           `${isSource ? 'from' : 'to'} an address that is ${isNegated ? 'not ' : ''}of type ${String(right.value)}`,
+          isSource ? undefined : 'address',
         );
       return;
     }

@@ -89,8 +89,13 @@ export interface ChainExplanation {
   readonly rules: readonly RuleExplanation[];
 }
 
+/** A part of a packet's way. `leaving`: POSTROUTING; `otherPrograms`: their rules at any hook; `service`: of a status, which knows no hooks. */
+export type StagePart = 'beforeRouting' | 'afterRouting' | 'ipvs' | 'leaving' | 'otherPrograms' | 'service';
+
 /** What is asked at one part of a packet's way. */
 export interface StageExplanation {
+  readonly part: StagePart;
+  /** The part in words. */
   readonly title: string;
   readonly chains: readonly ChainExplanation[];
 }
@@ -100,6 +105,20 @@ export interface FamilyExplanation {
   /** `ClusterIP 10.96.0.1:80/TCP`. */
   readonly frontends: readonly string[];
   readonly stages: readonly StageExplanation[];
+}
+
+const stageTitles: Readonly<Record<StagePart, string>> = {
+  beforeRouting:
+    'Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself',
+  afterRouting: 'After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends',
+  ipvs: 'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING',
+  leaving: 'As packets leave: POSTROUTING',
+  otherPrograms: 'Rules of other programs that these packets meet, at any hook',
+  service: "kube-proxy's rules for this Service",
+};
+
+export function stageOf(part: StagePart, chains: readonly ChainExplanation[]): StageExplanation {
+  return { part, title: stageTitles[part], chains };
 }
 
 /** The frontends that are asked for; absent: all. */
@@ -326,7 +345,7 @@ class Program {
     const { hung } = this.#rules;
     const seen = new Set<string>();
     const ordered = [...hung].sort((one, other) => one.priority - other.priority);
-    const stage = (title: string, isIn: (chain: HungChain) => boolean): StageExplanation => {
+    const stage = (part: StagePart, isIn: (chain: HungChain) => boolean): StageExplanation => {
       const roots = new Map<string, HungChain[]>();
       for (const chain of ordered.filter(isIn)) {
         const key = `${chain.table} ${chain.chain}`;
@@ -345,19 +364,16 @@ class Program {
             ),
           );
       for (const each of next) chains.push(...this.#visit(each, [], seen, next));
-      return { title, chains };
+      return stageOf(part, chains);
     };
     const stages = [
+      stage('beforeRouting', ({ hook, priority }) => hook === 'prerouting' || (hook === 'output' && priority < 0)),
       stage(
-        'Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself',
-        ({ hook, priority }) => hook === 'prerouting' || (hook === 'output' && priority < 0),
-      ),
-      stage(
-        'After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends',
+        'afterRouting',
         ({ hook, priority }) => hook === 'input' || hook === 'forward' || (hook === 'output' && priority >= 0),
       ),
       ...this.#ipvs(),
-      stage('As packets leave: POSTROUTING', ({ hook }) => hook === 'postrouting'),
+      stage('leaving', ({ hook }) => hook === 'postrouting'),
     ];
     const shown = new Set(
       stages.flatMap(({ chains }) =>
@@ -387,7 +403,7 @@ class Program {
         return [{ table: first.table, chain: first.chain, hooks: [], rules }];
       },
     );
-    return { title: 'Rules of other programs that these packets meet, at any hook', chains };
+    return stageOf('otherPrograms', chains);
   }
 
   /** The chain, once; what it leads to is put behind what waits already. */
@@ -608,13 +624,7 @@ class Program {
       ];
       return { table: ipvsTable, chain, purpose: 'a virtual server', hooks: [], rules };
     });
-    return [
-      {
-        title:
-          'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING',
-        chains,
-      },
-    ];
+    return [stageOf('ipvs', chains)];
   }
 
   #explanation(

@@ -27,6 +27,7 @@ import {
   countsOthers,
   frontendName,
   isElementOf,
+  stageOf,
   tellsFrontend,
   withoutElements,
   type AlikeEndpoint,
@@ -417,7 +418,7 @@ export function explainStatusFamilies(
       {
         family,
         frontends: frontends.map(frontendName),
-        stages: [{ title: "kube-proxy's rules for this Service", chains }],
+        stages: [stageOf('service', chains)],
       },
     ];
   });

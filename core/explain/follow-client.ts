@@ -156,9 +156,9 @@ function rulesMet(
       wants: (each) => each === frontend || frontendName(each) === frontendName(frontend),
     }).find(({ family }) => family === frontend.family)?.stages ?? [];
   const known = new Map(
-    stages.flatMap(({ chains }, stage) =>
+    stages.flatMap(({ part, chains }) =>
       chains.flatMap(({ table, chain, rules }) =>
-        rules.map((rule) => [`${table}\n${chain}\n${rule.text}`, { rule, stage }] as const),
+        rules.map((rule) => [`${table}\n${chain}\n${rule.text}`, { rule, part }] as const),
       ),
     ),
   );
@@ -190,12 +190,8 @@ function rulesMet(
       ...(own.counters === undefined ? {} : { counters: own.counters }),
     };
     isChosen ||=
-      found === undefined
-        ? false
-        : stages[found.stage]?.title.startsWith('As packets leave') === true ||
-          (stages[found.stage]?.title.startsWith('After routing') === true &&
-            leaves.some(({ verdict }) => verdict === 'DNAT') &&
-            table !== 'ipvs');
+      found?.part === 'leaving' ||
+      (found?.part === 'afterRouting' && leaves.some(({ verdict }) => verdict === 'DNAT') && table !== ipvsTable);
     (isChosen ? leaving : choosing).push(met);
   }
   return { choosing, leaving };

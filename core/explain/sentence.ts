@@ -2,13 +2,17 @@
 
 import { chosenByText, type ChosenBy } from '../evaluate/share.ts';
 
+/** ownAddress: any address of this node, or none of them. */
+type Destination = 'address' | 'ownAddress';
+
 /** The packets that a rule is about, as words are found for its conditions. */
 export class Subject {
   /** `connections` where the chain hangs on a nat hook: it sees the first packet of each alone. */
   readonly noun: 'connections' | 'packets';
   protocol = '';
   /** `from 10.244.0.0/16`, `to 10.96.0.1`, `port 80`. */
-  readonly where: string[] = [];
+  readonly #where: string[] = [];
+  #destination: Destination | undefined;
   /** Relative clauses: `whose connection is new`. */
   readonly conditions: string[] = [];
   /** `33.3 %`, of a random choice. */
@@ -18,29 +22,34 @@ export class Subject {
     this.noun = noun;
   }
 
+  /** @param destination what the words name where the packets go to; absent where they name no address of that */
+  place(words: string, destination?: Destination): void {
+    this.#where.push(words);
+    if (destination !== undefined) this.#destination = destination;
+  }
+
+  /** `port 80` behind an address, `to port 80` without one. */
+  portText(port: string): string {
+    if (this.#destination === undefined) return `to port ${port}`;
+    return this.#destination === 'ownAddress' ? `at port ${port}` : `port ${port}`;
+  }
+
   isEmpty(): boolean {
-    return this.protocol === '' && this.where.length === 0 && this.conditions.length === 0 && this.share === undefined;
+    return this.protocol === '' && this.#where.length === 0 && this.conditions.length === 0 && this.share === undefined;
   }
 
   /** @param isFirst the rule is the first one of its chain */
   text(isFirst: boolean): string {
     const name = `${this.protocol === '' ? '' : `${this.protocol} `}${this.noun}`;
     const share = this.share === undefined ? '' : `${this.share} of the `;
-    const body = [name, ...this.where].join(' ');
+    const body = [name, ...this.#where].join(' ');
     if (this.conditions.length > 0) return capital(`${share}${body} ${this.conditions.join(' and ')}`);
     if (!this.isEmpty())
       return capital(
-        `${share}${body}${this.share !== undefined && this.protocol === '' && this.where.length === 0 ? ' that come this far' : ''}`,
+        `${share}${body}${this.share !== undefined && this.protocol === '' && this.#where.length === 0 ? ' that come this far' : ''}`,
       );
     return isFirst ? `All ${this.noun}` : `All ${this.noun} that come this far`;
   }
-}
-
-/** `port 80` behind an address, `to port 80` without one. */
-export function portAfter(where: readonly string[], port: string): string {
-  const destination = where.findLast((each) => each.startsWith('to '));
-  if (destination === undefined) return `to port ${port}`;
-  return destination.includes(' node') ? `at port ${port}` : `port ${port}`;
 }
 
 /** `a, b or c`. */
