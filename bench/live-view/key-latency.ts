@@ -39,7 +39,7 @@ const rounds = 5;
 
 let give: (event: TraceEvent) => void = () => undefined;
 const source: TraceSource = {
-  origin: 'operator',
+  origin: { kind: 'operator' },
   follow: (onEvent) =>
     new Promise(() => {
       give = onEvent;

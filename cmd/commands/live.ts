@@ -2,6 +2,7 @@
  * `kubectl svctrace` on a terminal: the view is shown first, and what it shows is loaded and asked for behind it. What is
  * imported here at once is what the first frame waits for (docs/decisions/032).
  */
+import type { Origin } from '../sources/origin.ts';
 import { present } from '../../core/lib/present.ts';
 import type { connect } from '../cluster/client.ts';
 import { exitStatus } from '../cli/exit-status.ts';
@@ -65,7 +66,7 @@ async function showPicked(request: TraceRequest, io: Io, connectTo: typeof conne
 
 async function showOne(request: TraceRequest, io: Io, connectTo: typeof connect | undefined): Promise<void> {
   const { showLive } = await import('../views/show.tsx');
-  const source = openLater(originText(request.origin), () => open(request, io, connectTo));
+  const source = openLater(originOf(request.origin), () => open(request, io, connectTo));
   try {
     const [node] = request.nodes;
     await showLive(source, {
@@ -89,15 +90,15 @@ async function open(request: TraceRequest, io: Io, connectTo: typeof connect | u
   });
 }
 
-function originText(origin: TraceOrigin): string {
+function originOf(origin: TraceOrigin): Origin {
   switch (origin.kind) {
     case 'bundle':
-      return 'recorded';
+      return { kind: 'recorded' };
     case 'existing':
-      return `servicetrace/${origin.trace}`;
+      return { kind: 'trace', name: origin.trace };
     case 'standalone':
     case 'operator':
-      return origin.kind;
+      return { kind: origin.kind };
   }
 }
 

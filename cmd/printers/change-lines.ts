@@ -27,11 +27,9 @@ const signs: Readonly<Record<StatusChange['mood'], string>> = {
   neutral: '',
 };
 
-/** Never cut: a line is for a log, or for grep. The node has its column, so the text need not begin with it. */
+/** Never cut: a line is for a log, or for grep. The node has its column. */
 export function changeLine({ at, kind, mood, node, text }: StatusChange, { paint, nodeWidth }: LineOptions): string {
-  const lead = `${node ?? ''}: `;
-  const rest = node !== undefined && text.startsWith(lead) ? text.slice(lead.length) : text;
-  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[mood], `${signs[mood]}${rest}`)}`;
+  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[mood], `${signs[mood]}${text}`)}`;
 }
 
 /** A node's clock tells fractions, the collector's object does not. */

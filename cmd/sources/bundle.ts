@@ -26,7 +26,7 @@ export async function openBundle(
   const noLogs = `a recorded trace holds rules, EndpointSlices and conntrack; where the cluster is, ${kubectl('svctrace', 'logs', name, '-n', bundle.namespace, '-f').run} follows them`;
   let show: ((trace: ServiceTrace) => void) | undefined;
   return {
-    origin: `recorded ${bundle.recordedAt.slice(0, 16).replace('T', ' ')} UTC`,
+    origin: { kind: 'recorded', at: bundle.recordedAt },
     async follow(onEvent, signal) {
       const give = (trace: ServiceTrace): void => {
         if (signal.aborted) return;

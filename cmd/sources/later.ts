@@ -1,14 +1,15 @@
 /** A source that is opened when it is followed, so that it can be shown before there is an answer of the cluster. */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../cli/errors.ts';
+import { originText, type Origin } from './origin.ts';
 import type { TraceSource } from './source.ts';
 
 /** How long a source that is still being opened is waited for at the end; what it then leaves behind expires by itself. */
 const patienceMilliseconds = 2000;
 
-/** @param origin in words, until the opened source says its own */
+/** @param origin until the opened source says its own */
 export function openLater(
-  origin: string,
+  origin: Origin,
   open: () => Promise<TraceSource>,
   patience = patienceMilliseconds,
 ): TraceSource {
@@ -26,19 +27,23 @@ export function openLater(
     async walkFrom(client) {
       const source = await opening;
       if (source?.walkFrom === undefined)
-        throw new UsageError(`a packet cannot be walked: this is ${source?.origin ?? 'not opened yet'}`);
+        throw new UsageError(
+          `a packet cannot be walked: this is ${source === undefined ? 'not opened yet' : originText(source.origin)}`,
+        );
       await source.walkFrom(client);
     },
     async save() {
       const source = await opening;
       if (source?.save === undefined)
-        throw new UsageError(`nothing to save: this is ${source?.origin ?? 'not opened yet'}`);
+        throw new UsageError(
+          `nothing to save: this is ${source === undefined ? 'not opened yet' : originText(source.origin)}`,
+        );
       return source.save();
     },
     async logs(onEvent, signal) {
       const source = await opened();
       if (signal.aborted) return;
-      if (source.logs === undefined) onEvent({ kind: 'absent', reason: `this is ${source.origin}` });
+      if (source.logs === undefined) onEvent({ kind: 'absent', reason: `this is ${originText(source.origin)}` });
       else await source.logs(onEvent, signal);
     },
     async close() {

@@ -44,7 +44,7 @@ export async function openOnce(
   });
   const { name = '', uid } = created.metadata;
   return {
-    origin: 'operator',
+    origin: { kind: 'operator' },
     name,
     async follow(onEvent, signal) {
       const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
@@ -74,7 +74,7 @@ export async function openWatch(
   /** Ends the following of a trace that another one takes the place of. */
   let turn = new AbortController();
   return {
-    origin: 'operator',
+    origin: { kind: 'operator' },
     async follow(onEvent, signal) {
       const renewing = setInterval(() => {
         if (!current.isOurs) return;
@@ -134,7 +134,7 @@ export async function openExisting(
     });
   }
   return {
-    origin: `servicetrace/${name}`,
+    origin: { kind: 'trace', name },
     async follow(onEvent, signal) {
       const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
         followTrace(client, { namespace, name }, onTrace, { signal }),

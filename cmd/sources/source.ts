@@ -1,10 +1,11 @@
 /** Where a trace comes from, as a flow of events: the operator's object, this process's own engine, or a file. */
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import type { LogEvent } from '../logs/event.ts';
+import type { Origin } from './origin.ts';
 
 export type TraceEvent =
-  /** Where the trace comes from, in words, known now. */
-  | { readonly kind: 'opened'; readonly origin: string }
+  /** Where the trace comes from, known now. */
+  | { readonly kind: 'opened'; readonly origin: Origin }
   | { readonly kind: 'trace'; readonly trace: ServiceTrace }
   /** Something that the user should know while there is no (new) result. */
   | { readonly kind: 'notice'; readonly message: string }
@@ -17,8 +18,7 @@ export type TraceEvent =
   | { readonly kind: 'ended'; readonly reason: string };
 
 export interface TraceSource {
-  /** In words, for the header of the live view: `operator`, `standalone`, or the file. */
-  readonly origin: string;
+  readonly origin: Origin;
   /** Calls back until `signal` aborts or nothing more comes. @throws where going on has no sense (forbidden) */
   follow(onEvent: (event: TraceEvent) => void, signal: AbortSignal): Promise<void>;
   /** Follows the packet of this client too, the name of a pod or an IP address; absent where that cannot be. */

@@ -37,7 +37,7 @@ export function openStandalone(
   const asTrace = (status: ServiceTraceStatus): ServiceTrace =>
     traceOf({ namespace, name: spec.serviceRef.name, spec, status });
   return {
-    origin: 'standalone',
+    origin: { kind: 'standalone' },
     engine,
     async follow(onEvent, signal) {
       let previous: ServiceTraceStatus | undefined;

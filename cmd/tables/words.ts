@@ -57,9 +57,16 @@ export const severityTones: Readonly<Record<FindingStatus['severity'], Tone>> = 
   info: 'dim',
 };
 
-export function portText({ name, port, protocol, targetPort, nodePort }: ServiceStatus['ports'][number]): string {
-  const label = name === undefined || name === '' ? '' : `${name} `;
-  return `${label}${port}/${protocol}${targetPort === undefined ? '' : ` → ${targetPort}`}${nodePort === undefined || nodePort === 0 ? '' : ` (NodePort ${nodePort})`}`;
+type PortStatus = ServiceStatus['ports'][number];
+
+/** `http 80/TCP`. */
+export function ownPortText({ name, port, protocol }: Pick<PortStatus, 'name' | 'port' | 'protocol'>): string {
+  return `${name === undefined || name === '' ? '' : `${name} `}${String(port)}/${protocol}`;
+}
+
+/** `http 80/TCP → 8080 (NodePort 30080)`. */
+export function portText({ targetPort, nodePort, ...port }: PortStatus): string {
+  return `${ownPortText(port)}${targetPort === undefined ? '' : ` → ${targetPort}`}${nodePort === undefined || nodePort === 0 ? '' : ` (NodePort ${nodePort})`}`;
 }
 
 /** The policies that differ from what everybody has, and those that are always worth saying. */

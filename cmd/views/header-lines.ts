@@ -1,4 +1,5 @@
 /** The top of the live view: what is traced, how fresh it is, the path in one line, and the conditions. */
+import { originText } from '../sources/origin.ts';
 import type { ServiceStatus, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { oncePer } from '../../core/lib/once-per.ts';
 import { plural } from '../../core/lib/plural.ts';
@@ -6,7 +7,7 @@ import { untriedOf } from '../../core/status/untried.ts';
 import { paintCell } from '../tables/paint.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { cell, type Cell } from '../tables/tone.ts';
-import { ageText, conditionCell, endpointsText, portText } from '../tables/words.ts';
+import { ageText, conditionCell, endpointsText, ownPortText } from '../tables/words.ts';
 import type { LiveState } from './state/live-state.ts';
 import type { Theme } from './state/theme.ts';
 import stringWidth from 'string-width';
@@ -54,7 +55,7 @@ function troubleOf({ connection, notice, origin, trace }: LiveState): Cell | und
       `The API server does not answer (${connection.reason}); it is asked again and again${trace?.status === undefined ? '' : ', and what stands here is from before'}.`,
       'error',
     );
-  if (connection.state === 'ended' && !origin.startsWith('recorded')) return cell(connection.reason, 'warning');
+  if (connection.state === 'ended' && origin.kind !== 'recorded') return cell(connection.reason, 'warning');
   if (notice !== undefined) return cell(notice, 'warning');
   const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready !== undefined && ready.status !== 'True') return cell(ready.message, 'warning');
@@ -71,8 +72,8 @@ export function connectionText(
   switch (connection.state) {
     case 'connecting':
       if (trace === undefined)
-        return cell(`${marks.warning} ${origin.startsWith('recorded') ? 'reading' : 'connecting'}`, 'warning');
-      return cell(`${marks.warning} waiting for the ${origin === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
+        return cell(`${marks.warning} ${origin.kind === 'recorded' ? 'reading' : 'connecting'}`, 'warning');
+      return cell(`${marks.warning} waiting for the ${origin.kind === 'standalone' ? 'nodes' : 'operator'}`, 'warning');
     case 'lost':
       return cell(
         `${marks.error} connection lost for ${ageText(new Date(connection.since).toISOString(), now)}${trace?.status === undefined ? '' : `, result ${age} old`}`,
@@ -81,7 +82,7 @@ export function connectionText(
     case 'silent':
       return cell(`${marks.error} no answer${trace?.status === undefined ? '' : `, result ${age} old`}`, 'error');
     case 'ended':
-      return cell(`${marks.warning} ${origin.startsWith('recorded') ? origin : 'ended'}`, 'warning');
+      return cell(`${marks.warning} ${origin.kind === 'recorded' ? originText(origin) : 'ended'}`, 'warning');
     case 'live': {
       const ready = trace?.status?.conditions?.find(({ type }) => type === 'Ready');
       const nodes = trace?.status?.nodes ?? [];
@@ -112,7 +113,7 @@ function isOldResult({
 }
 
 function isFinished({ trace, origin }: Pick<LiveState, 'trace' | 'origin'>): boolean {
-  return trace?.spec.mode === 'Once' && origin !== 'standalone';
+  return trace?.spec.mode === 'Once' && origin.kind !== 'standalone';
 }
 
 function isStale({ trace, origin, now }: Pick<LiveState, 'trace' | 'origin' | 'now'>): boolean {
@@ -135,7 +136,7 @@ function staleMilliseconds(interval: string | undefined): number {
 export function pathText(status: ServiceTraceStatus, { marks }: Pick<Theme, 'marks'>): Cell[] {
   const { service, nodes = [], convergence } = status;
   if (service === undefined) return [];
-  const ports = service.ports.map((port) => portText(port).replace(/ → .*/, '')).join(', ');
+  const ports = service.ports.map(ownPortText).join(', ');
   const nodesCell =
     service.notProxied !== undefined
       ? cell('no rules asked', 'dim')

@@ -86,13 +86,8 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
   const { start, rows, cursor, detailRows } = bodyWindow(state, body, bodyRows);
   const shown = Array.from({ length: Math.max(0, Math.min(rows, body.count - start)) }, (_, index) => start + index);
   const position =
-    body.count > rows
-      ? `${String(start + 1)}-${String(Math.min(start + rows, body.count))} of ${String(body.count)}`
-      : '';
+    body.count > rows ? { from: start + 1, to: Math.min(start + rows, body.count), of: body.count } : undefined;
   const isOfNode = view === 'path' || view === 'rules' || view === 'conntrack';
-  const filter = filterOf(state);
-  const place =
-    `${isOfNode && state.selectedNode !== undefined ? `of ${state.selectedNode}` : ''}${filter === '' ? '' : ` /${filter}`}`.trim();
   return (
     <Box flexDirection="column" width={size.columns} height={size.rows} overflowY="hidden">
       <Box flexDirection="column" flexShrink={0}>
@@ -121,7 +116,8 @@ export function LiveView({ state, size, theme, header, body }: LiveViewProps): R
                 shown={view}
                 findings={findingsCount(trace.status)}
                 changes={state.timeline.length}
-                place={place}
+                node={isOfNode ? state.selectedNode : undefined}
+                filter={filterOf(state)}
                 position={position}
                 width={size.columns}
                 theme={theme}

@@ -2,6 +2,7 @@
 import type { Dispatch } from 'react';
 import { byKind, type ByKind } from '../../core/lib/by-kind.ts';
 import { reasonOf } from '../cli/one-line.ts';
+import { originText } from '../sources/origin.ts';
 import type { TraceSource } from '../sources/source.ts';
 import type { Body, RowMeaning } from './bodies/body.ts';
 import type { KeyAction, ViewAction } from './keys.ts';
@@ -128,7 +129,7 @@ function copyRow({ row, state, dispatch, copy }: Stage): void {
 }
 
 function save({ source, state, dispatch }: Stage): void {
-  if (source.save === undefined) dispatch({ type: 'say', text: `nothing to save: this is ${state.origin}` });
+  if (source.save === undefined) dispatch({ type: 'say', text: `nothing to save: this is ${originText(state.origin)}` });
   else
     sayResult(
       'saving a bundle…',
@@ -139,7 +140,7 @@ function save({ source, state, dispatch }: Stage): void {
 
 function walkFrom(client: string, { source, state, dispatch }: Stage): void {
   if (source.walkFrom === undefined)
-    dispatch({ type: 'say', text: `a packet cannot be walked: this is ${state.origin}` });
+    dispatch({ type: 'say', text: `a packet cannot be walked: this is ${originText(state.origin)}` });
   else {
     dispatch({ type: 'show', view: 'walk' });
     sayResult(

@@ -11,24 +11,30 @@ export interface TabBarProps {
   /** How many; `?` where that is not known. */
   readonly findings: string | undefined;
   readonly changes: number;
-  /** Such as `of node-a`. */
-  readonly place: string;
-  /** Such as `1-12 of 40`, where not all fits. */
-  readonly position: string;
+  /** Whose rows are shown. */
+  readonly node: string | undefined;
+  /** The words that rows have to have; empty for all. */
+  readonly filter: string;
+  /** The rows that are shown, where not all fit. */
+  readonly position: { readonly from: number; readonly to: number; readonly of: number } | undefined;
   readonly width: number;
   readonly theme: Theme;
 }
 
-export function TabBar({ shown, findings, changes, place, position, width, theme }: TabBarProps): ReactElement {
+export function TabBar({ shown, findings, changes, node, filter, position, width, theme }: TabBarProps): ReactElement {
   const counts: Readonly<Partial<Record<View, string | number | undefined>>> = {
     findings,
     timeline: changes === 0 ? undefined : changes,
   };
   const count = (view: View): string => (counts[view] === undefined ? '' : `(${String(counts[view])})`);
+  const whereTexts = ({ of, outOf }: { readonly of: string; readonly outOf: string }): readonly [string, string] => [
+    `${node === undefined ? '' : `${of}${node}`}${filter === '' ? '' : ` /${filter}`}`.trim(),
+    position === undefined ? '' : `${String(position.from)}-${String(position.to)}${outOf}${String(position.of)}`,
+  ];
+  const [place, range] = whereTexts({ of: 'of ', outOf: ' of ' });
   const long = views.map((view, index) => `${String(index + 1)} ${view}${count(view) === '' ? '' : ` ${count(view)}`}`);
   const isShort =
-    long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(position) + 2 >
-    width;
+    long.reduce((sum, title) => sum + stringWidth(title) + 2, 0) + stringWidth(place) + stringWidth(range) + 2 > width;
   const titles = isShort ? views.map((view) => `${view}${count(view)}`) : long;
   // Where there is little room, the brackets take the place of the blanks.
   const cells = titles.flatMap((title, index): Cell[] => {
@@ -40,6 +46,6 @@ export function TabBar({ shown, findings, changes, place, position, width, theme
       isShown ? cell(`[${title}]`, 'heading') : cell(title, 'dim'),
     ];
   });
-  const where = isShort ? [place.replace(/^of /, ''), position.replace(' of ', '/')] : [place, position];
+  const where = isShort ? whereTexts({ of: '', outOf: '/' }) : [place, range];
   return <CellLine cells={[...cells, cell(` ${where[0] ?? ''} `), cell(where[1] ?? '', 'dim')]} theme={theme} />;
 }

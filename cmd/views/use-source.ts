@@ -1,5 +1,6 @@
 /** What a source has to say, while the live view is open. */
 import { useEffect, type Dispatch } from 'react';
+import { originText } from '../sources/origin.ts';
 import type { TraceSource } from '../sources/source.ts';
 import { reasonOf } from '../cli/one-line.ts';
 import { createIntake } from './result-intake.ts';
@@ -36,7 +37,7 @@ export function useLogs(source: TraceSource, attempt: number | undefined, dispat
   useEffect(() => {
     if (attempt === undefined) return undefined;
     if (source.logs === undefined) {
-      dispatch({ type: 'logs', event: { kind: 'absent', reason: `this is ${source.origin}` } });
+      dispatch({ type: 'logs', event: { kind: 'absent', reason: `this is ${originText(source.origin)}` } });
       return undefined;
     }
     const stop = new AbortController();

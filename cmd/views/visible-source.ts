@@ -1,12 +1,12 @@
 /** What a source says, as the live view may show it. */
-import { visible, visibleText } from '../cli/visible.ts';
+import { visible } from '../cli/visible.ts';
 import type { TraceSource } from '../sources/source.ts';
 
 /** The same source, in whose events every text is one visible line. */
 export function visibleSource(source: TraceSource): TraceSource {
   return {
     ...source,
-    origin: visibleText(source.origin),
+    origin: visible(source.origin),
     follow: async (onEvent, signal) =>
       source.follow((event) => {
         onEvent(visible(event));

@@ -20,8 +20,17 @@ export interface StatusChange {
   readonly mood: 'bad' | 'good' | 'neutral';
   /** The node, for what happened on one. */
   readonly node?: string;
-  /** One line. */
+  /** One line; of what rules do, to be read beside the node (changeText). */
   readonly text: string;
+}
+
+/** One line that names the node itself. */
+export function changeText({
+  kind,
+  node,
+  text,
+}: Pick<StatusChange, 'text'> & { readonly kind: string; readonly node?: string | undefined }): string {
+  return kind === 'rules' && node !== undefined ? `${node}: ${text}` : text;
 }
 
 /** In the order of the path: the Service, endpoints, then what nodes made of them, then what is found in it. */
@@ -190,7 +199,7 @@ function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): Stat
       kind: 'rules',
       mood,
       node: node.name,
-      text: `${node.name}: ${text}`,
+      text,
     });
     if (was === undefined || port.verdict === 'Unknown' || was.verdict === 'Unknown') return [];
     const { added, removed } = targetChanges(was.dnatTargets, port.dnatTargets);

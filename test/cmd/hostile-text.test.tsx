@@ -511,7 +511,7 @@ describe('the live view', () => {
       const frames: string[] = [];
       let give: (event: TraceEvent) => void = () => undefined;
       const source = {
-        origin: `operator${all}`,
+        origin: { kind: 'trace', name: `operator${all}` } as const,
         follow: async (onEvent: (event: TraceEvent) => void, signal: AbortSignal) => {
           give = onEvent;
           await new Promise((resolve) => {

@@ -2,6 +2,7 @@
 import { wrapped } from '../../printers/wrapped.ts';
 import type { Tone } from '../../tables/tone.ts';
 import { textBody, type Body, type BodyOptions, type BodyState } from './body.ts';
+import { changeText } from '../../../core/status/changes.ts';
 import { filterOf, type TimelineChange } from '../state/live-state.ts';
 import { rowFilter } from '../state/row-filter.ts';
 
@@ -10,7 +11,7 @@ const tones: Readonly<Record<TimelineChange['mood'], Tone>> = { bad: 'error', go
 export function timelineBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { paint, marks } = theme;
   const isShown = rowFilter(filterOf(state));
-  const shown = state.timeline.filter(({ kind, text }) => isShown(`${kind} ${text}`));
+  const shown = state.timeline.filter((change) => isShown(`${change.kind} ${changeText(change)}`));
   if (shown.length === 0) {
     return textBody(
       wrapped(
@@ -28,14 +29,14 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
     line: (index) => {
       const change = shown.at(-1 - index);
       if (change === undefined) return '';
-      return `${paint('dim', change.at.slice(11, 19))} ${paint(tones[change.mood], `${mark[change.mood]} ${change.kind.padEnd(8)} ${change.text}`)}`;
+      return `${paint('dim', change.at.slice(11, 19))} ${paint(tones[change.mood], `${mark[change.mood]} ${change.kind.padEnd(8)} ${changeText(change)}`)}`;
     },
     meaning: (index) => {
       const change = shown.at(-1 - index);
       if (change === undefined) return {};
       return {
         ...(change.node === undefined ? {} : { open: { kind: 'node', node: change.node } }),
-        copy: `${change.at} ${change.text}`,
+        copy: `${change.at} ${changeText(change)}`,
       };
     },
   };

@@ -1,4 +1,5 @@
 /** The state of the live view, and what changes it. No JSX, no keys. */
+import type { Origin } from '../../sources/origin.ts';
 import type { NodeStatus } from '../../../core/api/service-trace.ts';
 import type { StatusChange } from '../../../core/status/changes.ts';
 import { visibleText } from '../../cli/visible.ts';
@@ -32,7 +33,7 @@ export interface Input {
 export type TimelineChange = Omit<StatusChange, 'kind'> & { readonly kind: StatusChange['kind'] | 'link' };
 
 export interface LiveState extends Shown {
-  readonly origin: string;
+  readonly origin: Origin;
   /** What is traced, while no trace tells it: `auth-service in default`. */
   readonly subject: string;
   readonly connection: Connection;
@@ -112,7 +113,7 @@ export interface LiveStart {
   readonly node?: string;
 }
 
-export function initialState(origin: string, now: number, start: LiveStart = {}): LiveState {
+export function initialState(origin: Origin, now: number, start: LiveStart = {}): LiveState {
   return {
     origin,
     subject: start.subject ?? '',

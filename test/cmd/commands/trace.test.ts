@@ -460,7 +460,7 @@ describe('a live view', () => {
     expect(cluster.log).toEqual(['create auth-service-1', 'create auth-service-1']);
     await second.close();
     expect(cluster.traces).toEqual([]);
-    expect(first.origin).toBe('operator');
+    expect(first.origin).toEqual({ kind: 'operator' });
   });
 
   it('walks the packet of another client with a trace of its own, and leaves what others share', async () => {

@@ -8,7 +8,7 @@ import { exampleTrace } from '../../support/example-trace.ts';
 function openedSource(more: Partial<TraceSource> = {}): { source: TraceSource; log: string[] } {
   const log: string[] = [];
   const source: TraceSource = {
-    origin: 'recorded 2026-11-24 11:00 UTC',
+    origin: { kind: 'recorded', at: '2026-11-24T11:00:00Z' },
     async follow(onEvent) {
       onEvent({ kind: 'trace', trace: exampleTrace });
     },
@@ -27,17 +27,17 @@ describe('a source that is opened later', () => {
   it('is opened once, when it is followed, and says where it comes from first', async () => {
     let opened = 0;
     const { source, log } = openedSource();
-    const later = openLater('recorded', async () => {
+    const later = openLater({ kind: 'recorded' }, async () => {
       opened += 1;
       return source;
     });
-    expect([opened, later.origin]).toEqual([0, 'recorded']);
+    expect([opened, later.origin]).toEqual([0, { kind: 'recorded' }]);
     const events: TraceEvent[] = [];
     await later.follow((event) => {
       events.push(event);
     }, live());
     expect(events).toEqual([
-      { kind: 'opened', origin: 'recorded 2026-11-24 11:00 UTC' },
+      { kind: 'opened', origin: { kind: 'recorded', at: '2026-11-24T11:00:00Z' } },
       { kind: 'trace', trace: exampleTrace },
     ]);
     await later.close();
@@ -45,7 +45,7 @@ describe('a source that is opened later', () => {
   });
 
   it('tells why it cannot be opened, and closes all the same', async () => {
-    const later = openLater('operator', async () => {
+    const later = openLater({ kind: 'operator' }, async () => {
       throw new Error('no such Service');
     });
     await expect(later.follow(() => undefined, live())).rejects.toThrow('no such Service');
@@ -53,10 +53,10 @@ describe('a source that is opened later', () => {
   });
 
   it('that is never opened is not waited for, and one that nobody followed is not opened', async () => {
-    const later = openLater('operator', never, 5);
+    const later = openLater({ kind: 'operator' }, never, 5);
     void later.follow(() => undefined, live());
     await later.close();
-    await openLater('operator', async () => {
+    await openLater({ kind: 'operator' }, async () => {
       throw new Error('it was opened');
     }).close();
   });
@@ -65,7 +65,7 @@ describe('a source that is opened later', () => {
     const { source, log } = openedSource();
     let give: (source: TraceSource) => void = () => undefined;
     const later = openLater(
-      'operator',
+      { kind: 'operator' },
       () =>
         new Promise((resolve) => {
           give = resolve;
@@ -89,7 +89,7 @@ describe('a source that is opened later', () => {
   it('has the logs of the opened one, and is opened for them', async () => {
     const events: LogEvent[] = [];
     const able = openLater(
-      'operator',
+      { kind: 'operator' },
       async () =>
         openedSource({
           logs: async (onEvent) => {
@@ -100,7 +100,7 @@ describe('a source that is opened later', () => {
     await able.logs?.((event) => {
       events.push(event);
     }, live());
-    await openLater('recorded', async () => openedSource().source).logs?.((event) => {
+    await openLater({ kind: 'recorded' }, async () => openedSource().source).logs?.((event) => {
       events.push(event);
     }, live());
     expect(events).toEqual([
@@ -112,7 +112,7 @@ describe('a source that is opened later', () => {
   it('saves and walks as the opened one does, and says why where it does not', async () => {
     const walked: string[] = [];
     const able = openLater(
-      'operator',
+      { kind: 'operator' },
       async () =>
         openedSource({
           save: async () => 'a.svctrace',
@@ -124,7 +124,7 @@ describe('a source that is opened later', () => {
     await able.follow(() => undefined, live());
     await able.walkFrom?.('client-a');
     expect([await able.save?.(), walked]).toEqual(['a.svctrace', ['client-a']]);
-    const unable = openLater('recorded', async () => openedSource().source);
+    const unable = openLater({ kind: 'recorded' }, async () => openedSource().source);
     await expect(unable.save?.()).rejects.toThrow('nothing to save: this is not opened yet');
     await unable.follow(() => undefined, live());
     await expect(unable.save?.()).rejects.toThrow('nothing to save: this is recorded 2026-11-24 11:00 UTC');

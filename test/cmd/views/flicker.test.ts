@@ -31,7 +31,7 @@ async function open(): Promise<Running> {
   await loadExplainers();
   let listener: ((event: TraceEvent) => void) | undefined;
   const source: TraceSource = {
-    origin: 'servicetrace/x',
+    origin: { kind: 'trace', name: 'x' },
     follow: (onEvent) =>
       new Promise(() => {
         listener = onEvent;

@@ -43,7 +43,7 @@ const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({
   event: { kind: 'trace', trace },
   at: now,
 });
-const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', now));
+const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState({ kind: 'operator' }, now));
 
 function Screen({
   shown,
@@ -462,7 +462,7 @@ function openSource(): {
     },
     isFollowed: () => listener !== undefined,
     source: {
-      origin: 'operator',
+      origin: { kind: 'operator' },
       follow: (onEvent, signal) =>
         new Promise((resolve, fail) => {
           listener = onEvent;
@@ -817,8 +817,8 @@ describe('keys', () => {
   });
 
   it('says where there are no logs', async () => {
-    const { screen } = await open({ origin: 'recorded 2026' }, { view: 'logs' });
-    expect(screen()).toContain('▲ no logs here: this is recorded 2026');
+    const { screen } = await open({ origin: { kind: 'recorded', at: '2026-11-24T11:00:00Z' } }, { view: 'logs' });
+    expect(screen()).toContain('▲ no logs here: this is recorded 2026-11-24 11:00 UTC');
   });
 
   it('the timeline tells what changed', async () => {

@@ -44,14 +44,14 @@ describe('the intake of results', () => {
   it('shows what comes in its order, each result compared with the one before it', async () => {
     const taken = intake();
     const next = withStatus({ collectedAt: '2026-11-24T11:00:10Z', endpointSlices: [] });
-    taken.give({ kind: 'opened', origin: 'operator' });
+    taken.give({ kind: 'opened', origin: { kind: 'operator' } });
     taken.give(trace(exampleTrace));
     await until(() => taken.shown.length === 2);
     taken.give(trace(next));
     await until(() => taken.shown.length === 3);
     const first = compareWith(nothingShown, exampleTrace);
     expect(taken.shown).toEqual([
-      { event: { kind: 'opened', origin: 'operator' }, comparison: undefined },
+      { event: { kind: 'opened', origin: { kind: 'operator' } }, comparison: undefined },
       { event: trace(exampleTrace), comparison: first },
       { event: trace(next), comparison: compareWith({ trace: exampleTrace, ...first }, next) },
     ]);

@@ -7,7 +7,7 @@ import type {
   ServiceStatus,
   ServiceTraceStatus,
 } from '../../../core/api/service-trace.ts';
-import { changesBetween } from '../../../core/status/changes.ts';
+import { changesBetween, changeText } from '../../../core/status/changes.ts';
 import { endpoint } from '../../support/node-facts.ts';
 
 const at = '2026-11-24T10:00:05Z';
@@ -33,7 +33,7 @@ const node = (targets: readonly string[], extra: Partial<NodeStatus> = {}): Node
 });
 const status = (more: Partial<ServiceTraceStatus>): ServiceTraceStatus => ({ collectedAt: at, ...more });
 const texts = (before: Partial<ServiceTraceStatus>, after: Partial<ServiceTraceStatus>): string[] =>
-  changesBetween(status(before), status(after)).map(({ mood, kind, text }) => `${mood} ${kind}: ${text}`);
+  changesBetween(status(before), status(after)).map((change) => `${change.mood} ${change.kind}: ${changeText(change)}`);
 
 describe('changesBetween', () => {
   it('tells nothing of the first result, and nothing where nothing changed', () => {
@@ -149,7 +149,7 @@ describe('changesBetween', () => {
     expect(change).toMatchObject({
       at: '2026-11-24T10:00:04Z',
       node: 'node-a',
-      text: 'node-a: rules of ClusterIP 10.96.0.7:80/TCP send to 10.244.3.2:8080 now',
+      text: 'rules of ClusterIP 10.96.0.7:80/TCP send to 10.244.3.2:8080 now',
     });
     expect(texts({ nodes: [node(['10.244.1.2'])] }, { nodes: [node([])] })).toEqual([
       'bad rules: node-a: ClusterIP 10.96.0.7:80/TCP is REJECT, was DNAT',

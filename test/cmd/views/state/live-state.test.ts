@@ -19,15 +19,15 @@ const created: ServiceTrace = {
   metadata: exampleTrace.metadata,
   spec: exampleTrace.spec,
 };
-const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState('operator', 0));
+const run = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState({ kind: 'operator' }, 0));
 
 it('says of a node that was asked for, or chosen, that it is not there', () => {
-  const asked = reduceLive(initialState('operator', 0, { node: 'node-z' }), shown());
+  const asked = reduceLive(initialState({ kind: 'operator' }, 0, { node: 'node-z' }), shown());
   expect(asked).toMatchObject({
     selectedNode: 'node-a',
     answer: 'node-z is not among the nodes of this trace; node-a is shown',
   });
-  expect(reduceLive(initialState('operator', 0, { node: 'node-z' }), shown(created))).toMatchObject({
+  expect(reduceLive(initialState({ kind: 'operator' }, 0, { node: 'node-z' }), shown(created))).toMatchObject({
     selectedNode: 'node-z',
     answer: undefined,
   });

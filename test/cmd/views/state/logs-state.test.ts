@@ -12,13 +12,13 @@ import { openedLogs, reduceLogs, type LogsEvent } from '../../../../cmd/views/st
 const line = (text: string, from = 'auth-1/app'): LogLine => ({ from, time: '2026-11-24T10:00:01Z', text });
 const given = (...lines: LogLine[]): LiveAction => ({ type: 'logs', event: { kind: 'lines', lines } });
 const run = (...actions: LiveAction[]): LiveState =>
-  actions.reduce(reduceLive, initialState('operator', 0, { view: 'logs' }));
+  actions.reduce(reduceLive, initialState({ kind: 'operator' }, 0, { view: 'logs' }));
 const numbered = (from: number, to: number): LogLine[] =>
   Array.from({ length: to - from }, (_, index) => line(`line ${String(from + index)}`));
 
 describe('logs', () => {
   it('are closed until their view is shown', () => {
-    const closed = initialState('operator', 0);
+    const closed = initialState({ kind: 'operator' }, 0);
     expect(closed.logs).toBeUndefined();
     expect(reduceLive(closed, { type: 'show', view: 'logs' }).logs).toEqual(openedLogs);
     expect(reduceLive(closed, { type: 'turn', by: -1 }).logs).toEqual(openedLogs);
