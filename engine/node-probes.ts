@@ -184,7 +184,7 @@ export class NodeProbes {
           ? error.reason
           : 'ProbeFailed';
       const prefix =
-        node.isReady || messageOf(error).includes('not ready')
+        node.isReady || reason === 'NodeNotReady'
           ? ''
           : `the node is not ready (kubectl describe node ${node.name} tells why): `;
       return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };

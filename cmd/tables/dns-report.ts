@@ -1,5 +1,5 @@
 /** What `kubectl svctrace dns` shows, from facts alone: the keys of its JSON, which others script against. */
-import { clientResolvConf } from '../../core/diagnose/checks/client-resolv-conf.ts';
+import { clientResolvConf, sourceTexts } from '../../core/diagnose/checks/client-resolv-conf.ts';
 import { topicOf } from '../../core/diagnose/catalogue.ts';
 import { dataNodeMissing } from '../../core/diagnose/findings/data-node-missing.ts';
 import { diagnose } from '../../core/diagnose/diagnose.ts';
@@ -55,7 +55,7 @@ export interface QuestionReport {
 
 export interface ClientReport {
   readonly pod: string;
-  readonly source: 'read in the pod' | 'made from its spec';
+  readonly source: (typeof sourceTexts)[keyof typeof sourceTexts];
   readonly nameservers: readonly string[];
   readonly searches: readonly string[];
   readonly options: readonly string[];
@@ -229,12 +229,12 @@ function clientReport(facts: Facts): ClientReport | undefined {
   });
   return {
     pod: client.pod,
-    source,
+    source: sourceTexts[source],
     nameservers: conf.nameservers,
     searches: conf.searches,
     options: conf.options,
     isPartial,
     asks: askedNames(conf, facts.desired.name),
-    ...(source === 'read in the pod' ? { differences } : {}),
+    ...(source === 'pod' ? { differences } : {}),
   };
 }

@@ -21,6 +21,12 @@ export interface Answer {
   readonly unknown: number;
 }
 
+/** A set or map of whose elements not all are known. */
+export interface UnreadSet {
+  readonly name: string;
+  readonly problem: 'notRead' | 'notUnderstood';
+}
+
 /** What a lookup in a set or map gives. */
 export type Found =
   | { readonly kind: 'element'; readonly element: NftElement }
@@ -29,7 +35,7 @@ export type Found =
   | {
       readonly kind: 'unknown';
       /** In words, where nothing at all is known of what is asked. */
-      readonly why?: string;
+      readonly why?: UnreadSet;
       /** Those that may hold, each for a key of its own, where they are all that may. */
       readonly possible?: readonly NftElement[];
       /** Whether none may hold as well. */
@@ -181,16 +187,14 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
   } else if (data.kind === 'setReference') {
     const set = asked.set(data.name);
     if (set === undefined)
-      return [
-        { share: 1, found: { kind: 'unknown', why: `set or map ${data.name}, which was not read`, mayBeNone: true } },
-      ];
+      return [{ share: 1, found: { kind: 'unknown', why: { name: data.name, problem: 'notRead' }, mayBeNone: true } }];
     if (set.unrecognized !== undefined)
       return [
         {
           share: 1,
           found: {
             kind: 'unknown',
-            why: `set or map ${data.name}, of which lines are not understood`,
+            why: { name: data.name, problem: 'notUnderstood' },
             mayBeNone: true,
           },
         },

@@ -22,7 +22,15 @@ import { familyOf } from '../net/family.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { actionsText, type Action, type Destination } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
-import { answerOf, isStateful, lookUp, valuesOf, type Asked, type Weighted } from './nft-expression-value.ts';
+import {
+  answerOf,
+  isStateful,
+  lookUp,
+  valuesOf,
+  type Asked,
+  type UnreadSet,
+  type Weighted,
+} from './nft-expression-value.ts';
 import { EndpointChoice } from './endpoint-choice.ts';
 import type { Place, Reading } from './nft-reading.ts';
 import { nftSetIndex } from './nft-set-index.ts';
@@ -437,7 +445,7 @@ class RuleRun {
       const value = each.kind === 'element' ? each.element.value : undefined;
       if (each.kind === 'none') this.#on(part);
       else if (each.kind === 'unknown' && each.why !== undefined) {
-        const why = each.why.replace('set or map', 'map');
+        const why = unreadMapText(each.why);
         this.#context.trail.unknown.add(why);
         if (this.#context.trail.followsUnknown) this.#endUnknown(part, this.#unknownStep(statement, why));
         else this.#on(part);
@@ -893,4 +901,8 @@ function enumerated(value: Weighted): readonly Weighted[] {
 function stepOf(branch: Branch): Step {
   if (branch.met === undefined) throw new Error('a branch that met no rule was rewritten by none');
   return branch.met.step;
+}
+
+function unreadMapText({ name, problem }: UnreadSet): string {
+  return `map ${name}, ${problem === 'notRead' ? 'which was not read' : 'of which lines are not understood'}`;
 }

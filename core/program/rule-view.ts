@@ -28,6 +28,8 @@ export interface RuleView {
   readonly probability?: number;
   /** It has no condition. */
   readonly isUnconditional: boolean;
+  /** Of iptables: it has no comment, as kube-proxy writes rules in a large cluster. */
+  readonly lacksComment?: boolean;
 }
 
 /** kube-proxy's chains that do nothing but mark a packet, in both modes. */
@@ -69,6 +71,7 @@ export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule)
         : [],
     ...(probability === undefined ? {} : { probability }),
     isUnconditional: isWithoutCondition(rule),
+    lacksComment: rule.matches.every(({ module }) => module !== 'comment'),
   };
 }
 

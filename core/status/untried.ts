@@ -2,6 +2,7 @@
  * What a result without an error has not tried: rules and EndpointSlices may look right and connections fail all the
  * same. One content for the condition Healthy, the table, the live view, the report and explain.
  */
+import { probeRefused } from '../diagnose/findings/probe-refused.ts';
 import type { ServiceTraceStatus } from '../api/service-trace.ts';
 
 export interface Attempts {
@@ -18,7 +19,7 @@ export interface Attempts {
 /** Each a clause that begins with what was not tried: `connections not tried: --connect`. Empty where all was, or there is nothing to try. */
 export function untriedTexts({ hasEndpoints, isTriedFromNodes, isRefused, client }: Attempts): string[] {
   if (!hasEndpoints) return [];
-  if (isRefused) return ['connections not tried: PROBE-REFUSED says why'];
+  if (isRefused) return [`connections not tried: ${probeRefused.id} says why`];
   if (!isTriedFromNodes) return ['connections not tried: --connect'];
   if (client === undefined) return ['connections from pods not tried: --connect --from POD'];
   return client.untried === undefined ? [] : [`connections from pod ${client.pod} not tried: ${client.untried}`];
@@ -35,7 +36,7 @@ export function untriedOf({ findings, endpointSlices = [], nodes = [], client }:
   return untriedTexts({
     hasEndpoints: endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
     isTriedFromNodes: nodes.some(({ connections = [] }) => connections.some(isTried)),
-    isRefused: findings.some(({ id }) => id === 'PROBE-REFUSED'),
+    isRefused: findings.some(({ id }) => id === probeRefused.id),
     ...(client === undefined ? {} : { client }),
   });
 }

@@ -10,13 +10,18 @@ export interface ClientResolvConf {
   readonly client: ClientFacts & { readonly namespace: string };
   readonly conf: ResolvConf;
   readonly base: 'cluster' | 'node' | 'none';
-  readonly source: 'read in the pod' | 'made from its spec';
+  /** Read in the pod, or made from its spec (sourceTexts). */
+  readonly source: 'pod' | 'spec';
   /** A part of it comes from a file that is not known. */
   readonly isPartial: boolean;
   /** The cluster IPs of the DNS Service. */
   readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
 }
+
+export const sourceTexts = { pod: 'read in the pod', spec: 'made from its spec' } as const satisfies Readonly<
+  Record<ClientResolvConf['source'], string>
+>;
 
 /** Undefined where there is no client, or the DNS Service is not known. */
 export function clientResolvConf({ desired, nodes, cluster }: Facts): ClientResolvConf | undefined {
@@ -33,9 +38,8 @@ export function clientResolvConf({ desired, nodes, cluster }: Facts): ClientReso
     nodes.find(({ node }) => node === client.node)?.read?.resolvConf,
   );
   const rest = { client, base: made.base, clusterDns, clusterDomain };
-  if (client.resolvConf === undefined)
-    return { ...rest, conf: made, source: 'made from its spec', isPartial: made.isPartial };
-  return { ...rest, conf: parseResolvConf(client.resolvConf), source: 'read in the pod', isPartial: false };
+  if (client.resolvConf === undefined) return { ...rest, conf: made, source: 'spec', isPartial: made.isPartial };
+  return { ...rest, conf: parseResolvConf(client.resolvConf), source: 'pod', isPartial: false };
 }
 
 /** Whether it asks the cluster's DNS; a link-local address is a cache on the node, which asks it in turn. */

@@ -40,6 +40,7 @@ export interface FamilyCheck {
   readonly rules: NodeRules;
   /** Chains of nat that do not lead packets to kube-proxy's dispatch chain, with what they hold. */
   readonly missingJumps: readonly {
+    readonly hook: 'PREROUTING' | 'OUTPUT';
     readonly chain: string;
     readonly dispatch: string;
     readonly holds: readonly string[];
@@ -250,19 +251,22 @@ function oneOfEach<Value>(values: readonly Value[], keyOf: (value: Value) => str
   return [...new Map(values.map((value) => [keyOf(value), value])).values()];
 }
 
+const nftablesHookChains = { PREROUTING: 'nat-prerouting', OUTPUT: 'nat-output' } as const;
+
 /** In both modes, nat's chains of the two hooks lead every packet to one chain. */
 function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Leaf[]): FamilyCheck['missingJumps'] {
   const dispatch = isNftables ? 'services' : 'KUBE-SERVICES';
-  const hooks = isNftables ? ['nat-prerouting', 'nat-output'] : ['PREROUTING', 'OUTPUT'];
-  return hooks.flatMap((chain, index) => {
+  return (['PREROUTING', 'OUTPUT'] as const).flatMap((hook) => {
+    const chain = isNftables ? nftablesHookChains[hook] : hook;
     const views = rules.chain(chain);
     if (views === undefined && !isNftables) return [];
     if (views?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
     // Another rule may lead there in its place; only packets of PREROUTING can have come from the other hook.
-    const isLedOtherwise = index === 0 && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
+    const isLedOtherwise =
+      hook === 'PREROUTING' && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
     return isLedOtherwise && views !== undefined && views.length > 0
       ? []
-      : [{ chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
+      : [{ hook, chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
   });
 }
 
@@ -275,8 +279,7 @@ function checkFrontend(
 ): FrontendCheck {
   const { drift, fromNode, chains } = walked;
   const { frontend } = drift;
-  const isEntryLost =
-    family?.missingJumps.some(({ chain }) => chain === 'PREROUTING' || chain === 'nat-prerouting') === true;
+  const isEntryLost = family?.missingJumps.some(({ hook }) => hook === 'PREROUTING') === true;
   const isNodeEntryLost = family !== undefined && family.missingJumps.length > 0;
   const policy = policyFault(walked, family?.rules, desired, facts);
   // What was not understood may be what asks for the ranges, as the sets of 1.29's nftables mode, which no probe reads.

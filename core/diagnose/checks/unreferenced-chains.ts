@@ -30,8 +30,7 @@ export function unreferencedChains(
     // Comments stand on every rule that leads to an endpoint but in a large cluster.
     if (
       views.some(
-        ({ text, chains }) =>
-          text.startsWith('-A ') && !text.includes('--comment') && chains.some((to) => rules.kindOf(to) === 'endpoint'),
+        ({ lacksComment, chains }) => lacksComment === true && chains.some((to) => rules.kindOf(to) === 'endpoint'),
       )
     )
       return [];

@@ -1,4 +1,4 @@
-import { asksClusterDns, clientResolvConf } from '../checks/client-resolv-conf.ts';
+import { asksClusterDns, clientResolvConf, sourceTexts } from '../checks/client-resolv-conf.ts';
 import type { FindingKind } from '../checks/finding.ts';
 
 export const dnsPolicy: FindingKind = {
@@ -21,7 +21,7 @@ export const dnsPolicy: FindingKind = {
         message: `Pod ${client.pod} has ${policy}, so it asks the node's DNS, and not the cluster's, for ${facts.desired.name}.`,
         evidence: [
           policy,
-          `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || (isPartial ? "the node's, not known" : '-')}`,
+          `resolv.conf, ${sourceTexts[source]}: nameserver ${conf.nameservers.join(' ') || (isPartial ? "the node's, not known" : '-')}`,
         ],
         advice: client.hostNetwork
           ? 'Set dnsPolicy: ClusterFirstWithHostNet in the pod.'

@@ -1,6 +1,6 @@
 import { serviceDomain } from '../../dns/names.ts';
 import { askedNames } from '../../dns/resolv-conf.ts';
-import { asksClusterDns, clientResolvConf } from '../checks/client-resolv-conf.ts';
+import { asksClusterDns, clientResolvConf, sourceTexts } from '../checks/client-resolv-conf.ts';
 import { kubectl } from '../../api/command.ts';
 import type { FindingKind } from '../checks/finding.ts';
 
@@ -31,7 +31,7 @@ export const dnsSearch: FindingKind = {
           ? `Pod ${client.pod} asks ${conf.nameservers.join(', ') || 'no server'} for names, and not the cluster's DNS at ${clusterDns.join(', ')}.`
           : `Pod ${client.pod} never asks for ${full} when it looks up ${desired.name}: its search path is ${conf.searches.join(' ') || 'empty'}.`,
         evidence: [
-          `resolv.conf, ${source}: nameserver ${conf.nameservers.join(' ') || '-'}; search ${conf.searches.join(' ') || '-'}; options ${conf.options.join(' ') || '-'}`,
+          `resolv.conf, ${sourceTexts[source]}: nameserver ${conf.nameservers.join(' ') || '-'}; search ${conf.searches.join(' ') || '-'}; options ${conf.options.join(' ') || '-'}`,
           `the name ${desired.name} is asked as: ${asked.join(', ')}`,
         ],
         advice: `The pod's dnsPolicy and dnsConfig say what it is given. Where dnsPolicy is ClusterFirst, look at clusterDNS and clusterDomain in the kubelet's configuration${client.node === undefined ? '' : ` on ${client.node}`}.`,

@@ -18,38 +18,40 @@ export const epsDuplicate: FindingKind = {
     if (isChanging(desired, now)) return [];
     const duplicates = duplicateEndpoints(desired, cluster ?? {});
     const managers = new Map(cluster?.endpointSlices?.map(({ name, managedBy }) => [name, managedBy]));
-    const byOwners = Map.groupBy(duplicates, ({ owners }) =>
-      [...new Set(owners.map(({ slice }) => slice.name))].sort().join(', '),
-    );
-    return [...byOwners].map(([slices, all]) => ({
-      where: `service/${desired.name}`,
-      message: `${slices.includes(', ') ? `EndpointSlices ${slices} have` : `EndpointSlice ${slices} has`} ${namesText(all.map(({ address, port }) => hostPort(address, port)))} more than once; kube-proxy counts ${all.length === 1 ? 'it' : 'each'} once, and ready where any of them is.`,
-      evidence: [
-        ...listed(
-          all.flatMap(({ address, port, owners }) =>
-            owners.map(
-              ({ slice, endpoint }) =>
-                `${slice.name}: ${hostPort(address, port)} pod ${endpoint.targetRef?.name ?? 'not named'} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready}`,
+    const slicesOf = ({ owners }: (typeof duplicates)[number]): string[] =>
+      [...new Set(owners.map(({ slice }) => slice.name))].sort();
+    const byOwners = Map.groupBy(duplicates, (duplicate) => slicesOf(duplicate).join('\n'));
+    return [...byOwners.values()].map((all) => {
+      const slices = all[0] === undefined ? [] : slicesOf(all[0]);
+      return {
+        where: `service/${desired.name}`,
+        message: `${slices.length > 1 ? `EndpointSlices ${slices.join(', ')} have` : `EndpointSlice ${slices.join('')} has`} ${namesText(all.map(({ address, port }) => hostPort(address, port)))} more than once; kube-proxy counts ${all.length === 1 ? 'it' : 'each'} once, and ready where any of them is.`,
+        evidence: [
+          ...listed(
+            all.flatMap(({ address, port, owners }) =>
+              owners.map(
+                ({ slice, endpoint }) =>
+                  `${slice.name}: ${hostPort(address, port)} pod ${endpoint.targetRef?.name ?? 'not named'} uid ${endpoint.targetRef?.uid ?? 'not set'} ready=${endpoint.ready}`,
+              ),
             ),
           ),
-        ),
-        ...slices
-          .split(', ')
-          .map((slice) => `${slice} is managed by ${managers.get(slice) ?? 'nobody that its label names'}`),
-      ],
-      advice: 'Keep one of them. Of two pods with one address, one no longer exists, and its object should be deleted.',
-      commands: [
-        kubectl(
-          '-n',
-          desired.namespace,
-          'get',
-          'endpointslices',
-          '-l',
-          `kubernetes.io/service-name=${desired.name}`,
-          '-o',
-          'yaml',
-        ),
-      ],
-    }));
+          ...slices.map((slice) => `${slice} is managed by ${managers.get(slice) ?? 'nobody that its label names'}`),
+        ],
+        advice:
+          'Keep one of them. Of two pods with one address, one no longer exists, and its object should be deleted.',
+        commands: [
+          kubectl(
+            '-n',
+            desired.namespace,
+            'get',
+            'endpointslices',
+            '-l',
+            `kubernetes.io/service-name=${desired.name}`,
+            '-o',
+            'yaml',
+          ),
+        ],
+      };
+    });
   },
 };

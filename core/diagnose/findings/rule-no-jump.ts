@@ -14,8 +14,8 @@ export const ruleNoJump: FindingKind = {
   find: (facts) =>
     onNodes(facts, ({ node, families }) =>
       families.flatMap(({ family, missingJumps }) =>
-        missingJumps.map(({ chain, dispatch, holds }) => ({
-          message: `On ${node}, no rule of ${chain} (nat, ${family}) leads to ${dispatch}: ${chain.toLowerCase().includes('output') ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
+        missingJumps.map(({ hook, chain, dispatch, holds }) => ({
+          message: `On ${node}, no rule of ${chain} (nat, ${family}) leads to ${dispatch}: ${hook === 'OUTPUT' ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
           evidence: [
             holds.length === 0
               ? `${chain} holds no rule that concerns Services`
