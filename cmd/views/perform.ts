@@ -129,7 +129,8 @@ function copyRow({ row, state, dispatch, copy }: Stage): void {
 }
 
 function save({ source, state, dispatch }: Stage): void {
-  if (source.save === undefined) dispatch({ type: 'say', text: `nothing to save: this is ${originText(state.origin)}` });
+  if (source.save === undefined)
+    dispatch({ type: 'say', text: `nothing to save: this is ${originText(state.origin)}` });
   else
     sayResult(
       'saving a bundle…',

@@ -43,7 +43,8 @@ const traced = (trace: ServiceTrace = exampleTrace): LiveAction => ({
   event: { kind: 'trace', trace },
   at: now,
 });
-const state = (...actions: LiveAction[]): LiveState => actions.reduce(reduceLive, initialState({ kind: 'operator' }, now));
+const state = (...actions: LiveAction[]): LiveState =>
+  actions.reduce(reduceLive, initialState({ kind: 'operator' }, now));
 
 function Screen({
   shown,
