@@ -1,4 +1,5 @@
 /** Rules, sets and tables of nftables in nft's own words: what `nft list` would print, and `nft -f` reads. */
+import { byKind, type ByKind } from '../lib/by-kind.ts';
 import type {
   NftElement,
   NftExpression,
@@ -34,89 +35,61 @@ export function printNftVerdict(verdict: NftVerdict): string {
 }
 
 export function printNftStatement(statement: NftStatement): string {
-  switch (statement.kind) {
-    case 'match':
-      return printMatch(statement);
-    case 'verdict':
-      return printNftVerdict(statement.verdict);
-    case 'vmap':
-      return `${printNftExpression(statement.key)} vmap ${printData(statement.key, statement.data)}`;
-    case 'counter':
-      return words('counter', option('packets', statement.packets), option('bytes', statement.bytes));
-    case 'object':
-      return `${objectWords.get(statement.object) ?? `${statement.object} name`} ${printName(statement.name)}`;
-    case 'quota':
-      return `quota ${printQuota(statement)}`;
-    case 'limit':
-      return `limit rate ${printLimit(statement)}`;
-    case 'connectionLimit':
-      return words('ct count', statement.isOver ? 'over' : '', String(statement.count));
-    case 'last':
-      return statement.used === undefined ? 'last' : `last used ${String(statement.used)}ms`;
-    case 'log':
-      return words(
-        'log',
-        quoted('prefix', statement.prefix),
-        option('group', statement.group),
-        option('snaplen', statement.snaplen),
-        option('queue-threshold', statement.queueThreshold),
-        option('level', statement.level),
-        ...(statement.flags ?? []).map((flag) => `flags ${flag}`),
-      );
-    case 'mangle':
-      return `${printNftExpression(statement.key)} set ${printValue(statement.value, nftTypesOf(statement.key))}`;
-    case 'nat':
-      return printNat(statement);
-    case 'reject':
-      return words(
-        'reject',
-        statement.type === undefined ? '' : `with ${statement.type}`,
-        statement.code === undefined ? '' : printNftExpression(statement.code),
-      );
-    case 'setUpdate':
-      return `${statement.operation} @${statement.set} { ${printUpdate(statement.element, statement.statements)} }`;
-    case 'meter':
-      return words(
-        'meter',
-        statement.name,
-        option('size', statement.size),
-        `{ ${printUpdate(statement.key, [statement.statement])} }`,
-      );
-    case 'notrack':
-      return 'notrack';
-    case 'queue':
-      return words(
-        'queue',
-        statement.flags.length === 0 ? '' : `flags ${statement.flags.join(',')}`,
-        statement.number === undefined ? '' : `to ${printNftExpression(statement.number)}`,
-      );
-    case 'tproxy':
-      return words('tproxy', statement.family ?? '', 'to', printTarget(statement));
-    case 'dup':
-    case 'fwd': {
-      const device = statement.device === undefined ? undefined : printValue(statement.device, ['ifname']);
-      const target =
-        statement.address === undefined
-          ? device
-          : words(printNftExpression(statement.address), device === undefined ? '' : `device ${device}`);
-      return words(statement.kind, statement.family ?? '', 'to', target ?? '');
-    }
-    case 'synproxy':
-      return words(
-        'synproxy',
-        option('mss', statement.mss),
-        option('wscale', statement.windowScale),
-        ...statement.flags,
-      );
-    case 'flow':
-      return `flow add @${statement.flowtable}`;
-    case 'reset':
-      return `reset ${printNftExpression(statement.option)}`;
-    case 'xt':
-      return statement.type === 'extension' ? `# xt_${statement.name}` : `xt ${statement.type} "${statement.name}"`;
-    case 'unrecognized':
-      return statement.text;
-  }
+  return byKind(statements, 'kind', statement);
+}
+
+const statements: ByKind<'kind', NftStatement, [], string> = {
+  match: (statement) => printMatch(statement),
+  verdict: ({ verdict }) => printNftVerdict(verdict),
+  vmap: ({ key, data }) => `${printNftExpression(key)} vmap ${printData(key, data)}`,
+  counter: ({ packets, bytes }) => words('counter', option('packets', packets), option('bytes', bytes)),
+  object: ({ object, name }) => `${objectWords.get(object) ?? `${object} name`} ${printName(name)}`,
+  quota: (quota) => `quota ${printQuota(quota)}`,
+  limit: (limit) => `limit rate ${printLimit(limit)}`,
+  connectionLimit: ({ isOver, count }) => words('ct count', isOver ? 'over' : '', String(count)),
+  last: ({ used }) => (used === undefined ? 'last' : `last used ${String(used)}ms`),
+  log: ({ prefix, group, snaplen, queueThreshold, level, flags = [] }) =>
+    words(
+      'log',
+      quoted('prefix', prefix),
+      option('group', group),
+      option('snaplen', snaplen),
+      option('queue-threshold', queueThreshold),
+      option('level', level),
+      ...flags.map((flag) => `flags ${flag}`),
+    ),
+  mangle: ({ key, value }) => `${printNftExpression(key)} set ${printValue(value, nftTypesOf(key))}`,
+  nat: (nat) => printNat(nat),
+  reject: ({ type, code }) =>
+    words('reject', type === undefined ? '' : `with ${type}`, code === undefined ? '' : printNftExpression(code)),
+  setUpdate: ({ operation, set, element, statements: own }) => `${operation} @${set} { ${printUpdate(element, own)} }`,
+  meter: ({ name, size, key, statement }) =>
+    words('meter', name, option('size', size), `{ ${printUpdate(key, [statement])} }`),
+  notrack: () => 'notrack',
+  queue: ({ flags, number }) =>
+    words(
+      'queue',
+      flags.length === 0 ? '' : `flags ${flags.join(',')}`,
+      number === undefined ? '' : `to ${printNftExpression(number)}`,
+    ),
+  tproxy: (tproxy) => words('tproxy', tproxy.family ?? '', 'to', printTarget(tproxy)),
+  dup: (dup) => printCopy(dup),
+  fwd: (fwd) => printCopy(fwd),
+  synproxy: ({ mss, windowScale, flags }) =>
+    words('synproxy', option('mss', mss), option('wscale', windowScale), ...flags),
+  flow: ({ flowtable }) => `flow add @${flowtable}`,
+  reset: (reset) => `reset ${printNftExpression(reset.option)}`,
+  xt: ({ type, name }) => (type === 'extension' ? `# xt_${name}` : `xt ${type} "${name}"`),
+  unrecognized: ({ text }) => text,
+};
+
+function printCopy({ kind, family, address, device }: Extract<NftStatement, { kind: 'dup' | 'fwd' }>): string {
+  const deviceText = device === undefined ? undefined : printValue(device, ['ifname']);
+  const target =
+    address === undefined
+      ? deviceText
+      : words(printNftExpression(address), deviceText === undefined ? '' : `device ${deviceText}`);
+  return words(kind, family ?? '', 'to', target ?? '');
 }
 
 /** How a rule asks for an object of the table, where it is not `counter name`. */
@@ -216,81 +189,46 @@ export function printNftExpression(expression: NftExpression): string {
 
 /** @param types of the key beside which it stands: they say how a number is written, and whether a name has quotes */
 function printValue(expression: NftExpression, types: readonly string[]): string {
-  const [type = ''] = types;
-  switch (expression.kind) {
-    case 'value':
-      return printConstant(expression.value, type);
-    case 'prefix':
-      return `${printValue(expression.address, types)}/${String(expression.length)}`;
-    case 'range':
-      return `${printValue(expression.from, types)}-${printValue(expression.to, types)}`;
-    case 'set':
-      return printSet(expression.elements, types);
-    case 'setReference':
-      return `@${expression.name}`;
-    case 'list':
-      return expression.items.map((item) => printValue(item, types)).join(',');
-    case 'concatenation':
-      return expression.parts.map((part, index) => printValue(part, [types[index] ?? ''])).join(' . ');
-    case 'payload':
-      return `${expression.protocol} ${expression.field}`;
-    case 'rawPayload':
-      return `@${expression.base},${String(expression.offset)},${String(expression.length)}`;
-    case 'header':
-      return words(
-        expression.header === 'exthdr' ? (expression.field === undefined ? 'exthdr' : '') : expression.header,
-        expression.name,
-        expression.field ?? '',
-      );
-    case 'rawTcpOption':
-      return `tcp option @${String(expression.option)},${String(expression.offset)},${String(expression.length)}`;
-    case 'meta':
-      return unqualified.has(expression.key) ? expression.key : `meta ${expression.key}`;
-    case 'ct':
-      return words('ct', expression.direction ?? '', expression.key);
-    case 'fib':
-      return `fib ${expression.flags.join(' . ')} ${expression.result}`;
-    case 'rt':
-      return words('rt', expression.family ?? '', expression.key);
-    case 'socket':
-      return words('socket', expression.key, option('level', expression.level));
-    case 'osf':
-      return words('osf', option('ttl', expression.ttl), expression.key);
-    case 'ipsec':
-      return words(
-        'ipsec',
-        expression.direction,
-        option('spnum', expression.number),
-        expression.family ?? '',
-        expression.key,
-      );
-    case 'tunnel':
-      return `tunnel ${expression.key}`;
-    case 'numgen':
-      return words(
-        `numgen ${expression.mode} mod ${String(expression.modulus)}`,
-        expression.offset === 0 ? '' : `offset ${String(expression.offset)}`,
-      );
-    case 'jhash':
-      return words(
-        'jhash',
-        printNftExpression(expression.of),
-        `mod ${String(expression.modulus)}`,
-        expression.seed === undefined ? '' : `seed 0x${expression.seed.toString(16)}`,
-        option('offset', expression.offset),
-      );
-    case 'symhash':
-      return words(`symhash mod ${String(expression.modulus)}`, option('offset', expression.offset));
-    case 'map':
-      return `${printNftExpression(expression.key)} map ${printData(expression.key, expression.data)}`;
-    case 'binary':
-      return printBinary(expression, types);
-    case 'verdict':
-      return printNftVerdict(expression.verdict);
-    case 'unrecognized':
-      return expression.text;
-  }
+  return byKind(expressions, 'kind', expression, types);
 }
+
+const expressions: ByKind<'kind', NftExpression, [types: readonly string[]], string> = {
+  value: ({ value }, [type = '']) => printConstant(value, type),
+  prefix: ({ address, length }, types) => `${printValue(address, types)}/${String(length)}`,
+  range: ({ from, to }, types) => `${printValue(from, types)}-${printValue(to, types)}`,
+  set: ({ elements }, types) => printSet(elements, types),
+  setReference: ({ name }) => `@${name}`,
+  list: ({ items }, types) => items.map((item) => printValue(item, types)).join(','),
+  concatenation: ({ parts }, types) => parts.map((part, index) => printValue(part, [types[index] ?? ''])).join(' . '),
+  payload: ({ protocol, field }) => `${protocol} ${field}`,
+  rawPayload: ({ base, offset, length }) => `@${base},${String(offset)},${String(length)}`,
+  header: ({ header, name, field }) =>
+    words(header === 'exthdr' ? (field === undefined ? 'exthdr' : '') : header, name, field ?? ''),
+  rawTcpOption: (raw) => `tcp option @${String(raw.option)},${String(raw.offset)},${String(raw.length)}`,
+  meta: ({ key }) => (unqualified.has(key) ? key : `meta ${key}`),
+  ct: ({ direction, key }) => words('ct', direction ?? '', key),
+  fib: ({ flags, result }) => `fib ${flags.join(' . ')} ${result}`,
+  rt: ({ family, key }) => words('rt', family ?? '', key),
+  socket: ({ key, level }) => words('socket', key, option('level', level)),
+  osf: ({ ttl, key }) => words('osf', option('ttl', ttl), key),
+  ipsec: ({ direction, number, family, key }) => words('ipsec', direction, option('spnum', number), family ?? '', key),
+  tunnel: ({ key }) => `tunnel ${key}`,
+  numgen: ({ mode, modulus, offset }) =>
+    words(`numgen ${mode} mod ${String(modulus)}`, offset === 0 ? '' : `offset ${String(offset)}`),
+  jhash: ({ of, modulus, seed, offset }) =>
+    words(
+      'jhash',
+      printNftExpression(of),
+      `mod ${String(modulus)}`,
+      seed === undefined ? '' : `seed 0x${seed.toString(16)}`,
+      option('offset', offset),
+    ),
+  symhash: ({ modulus, offset }) => words(`symhash mod ${String(modulus)}`, option('offset', offset)),
+  map: ({ key, data }) => `${printNftExpression(key)} map ${printData(key, data)}`,
+  binary: (binary, types) => printBinary(binary, types),
+  verdict: ({ verdict }) => printNftVerdict(verdict),
+  unrecognized: ({ text }) => text,
+};
 
 const unqualified = new Set(['iif', 'oif', 'iifname', 'oifname', 'iifgroup', 'oifgroup']);
 const quotedTypes = new Set(['ifname', 'iface_index', 'devgroup', 'day', 'hour', 'ct_label']);
