@@ -19,6 +19,7 @@ import type { NftChain, NftSet } from '../nftables/table.ts';
 import { nftTypesOf } from '../nftables/types.ts';
 import type { Counters } from '../net/counters.ts';
 import { familyOf } from '../net/family.ts';
+import { byKind, type ByKind } from '../lib/by-kind.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { actionsText, type Action, type Destination } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
@@ -211,101 +212,85 @@ class RuleRun {
     }
   }
 
+  /** How the rule goes on behind a statement of each kind; undefined where it has ended. */
+  static readonly #statements: ByKind<'kind', NftStatement, [RuleRun, Progress, Progress], Progress | undefined> = {
+    match: (match, run, progress, next) => run.#match(match, progress, next),
+    verdict({ verdict }, run, progress, next) {
+      if (verdict.kind === 'continue') return next;
+      run.#verdict(verdict, run.#meet(progress, verdictAction(verdict)));
+      return undefined;
+    },
+    vmap: (vmap, run, progress) => run.#verdictMap(vmap, progress),
+    counter: ({ packets, bytes }, _run, _progress, next) =>
+      packets === undefined || bytes === undefined ? next : { ...next, counters: { packets, bytes } },
+    // They tell of the packet, or copy it, or change what no rule here asks for; the packet goes on.
+    last: (_last, _run, _progress, next) => next,
+    log: (_log, _run, _progress, next) => next,
+    dup: (_dup, _run, _progress, next) => next,
+    reset: (_reset, _run, _progress, next) => next,
+    object: (statement, run, progress, next) =>
+      statement.object === 'quota' || statement.object === 'limit' || statement.object === 'synproxy'
+        ? run.#unknown(statement, progress)
+        : next,
+    quota(quota, run, progress, next) {
+      const isOver = overQuota(quota);
+      if (isOver === undefined) return run.#unknown(quota, progress);
+      return isOver === quota.isOver ? next : run.#break(progress);
+    },
+    // nft_flow_offload_eval breaks the rule for a connection that is not confirmed yet, as a new one is.
+    flow: (_flow, run, progress) => run.#break(progress),
+    mangle: ({ key, value }, run, progress, next) => run.#mangle(key, value, progress, next),
+    nat: (nat, run, progress) => run.#nat(nat, progress),
+    reject({ type }, run, progress) {
+      if (!run.#canReject(type)) return run.#break(progress);
+      const now = run.#meet(progress, { kind: 'reject', word: 'REJECT' });
+      run.#outcome.ended.push({ ...now, verdict: 'REJECT', chain: run.#chain });
+      return undefined;
+    },
+    setUpdate: (update, run, progress, next) => run.#setUpdate(update, progress, next),
+    // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
+    notrack: (_notrack, run, { branch, actions }, next) =>
+      run.#at.isBeforeTracking && branch.zone === undefined
+        ? {
+            ...next,
+            branch: { ...branch, untracked: true },
+            actions: [...actions, { kind: 'untrack', word: 'notrack' }],
+          }
+        : next,
+    // nft_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
+    limit(limit, run, progress, next) {
+      if (limit.rateUnit !== undefined && nftByteUnits.has(limit.rateUnit)) return run.#unknown(limit, progress);
+      return limit.isOver ? run.#break(progress) : next;
+    },
+    // nft_connlimit.c: the connection itself is counted; a client is taken for a new one, that has no other.
+    connectionLimit: ({ count, isOver }, run, progress, next) => (count < 1 === isOver ? next : run.#break(progress)),
+    // What they do depends on traffic before, on sockets, or on a program that reads the queue.
+    meter: (meter, run, progress) => run.#unknown(meter, progress),
+    queue: (queue, run, progress) => run.#unknown(queue, progress),
+    tproxy: (tproxy, run, progress) => run.#unknown(tproxy, progress),
+    fwd: (fwd, run, progress) => run.#unknown(fwd, progress),
+    synproxy: (synproxy, run, progress) => run.#unknown(synproxy, progress),
+    // iptables' comment is no condition.
+    xt: (extension, run, progress, next) => (extension.name === 'comment' ? next : run.#unknown(extension, progress)),
+    unrecognized: (statement, run, progress) => run.#unknown(statement, progress),
+  };
+
   /** @returns how the rule goes on; undefined where it has ended */
   #statement(statement: NftStatement, progress: Progress): Progress | undefined {
-    const { branch } = progress;
-    const next: Progress = { ...progress, next: progress.next + 1 };
-    switch (statement.kind) {
-      case 'match': {
-        const answer = answerOf(statement, this.#asked(branch));
-        if (answer.unknown > 0) this.#unknown(statement, this.#part(progress, answer.unknown));
-        if (answer.no > 0) this.#on(this.#part(progress, answer.no));
-        return answer.yes > 0 ? this.#part(next, answer.yes) : undefined;
-      }
-      case 'verdict': {
-        if (statement.verdict.kind === 'continue') return next;
-        const now = this.#meet(progress, verdictAction(statement.verdict));
-        this.#verdict(statement.verdict, now);
-        return undefined;
-      }
-      case 'vmap':
-        return this.#verdictMap(statement, progress);
-      case 'counter': {
-        const { packets, bytes } = statement;
-        return packets === undefined || bytes === undefined ? next : { ...next, counters: { packets, bytes } };
-      }
-      // They tell of the packet, or copy it, or change what no rule here asks for; the packet goes on.
-      case 'last':
-      case 'log':
-      case 'dup':
-      case 'reset':
-        return next;
-      case 'object':
-        return statement.object === 'quota' || statement.object === 'limit' || statement.object === 'synproxy'
-          ? this.#unknown(statement, progress)
-          : next;
-      case 'quota': {
-        const isOver = overQuota(statement);
-        if (isOver === undefined) return this.#unknown(statement, progress);
-        if (isOver === statement.isOver) return next;
-        this.#on(progress);
-        return undefined;
-      }
-      case 'flow':
-        // nft_flow_offload_eval breaks the rule for a connection that is not confirmed yet, as a new one is.
-        this.#on(progress);
-        return undefined;
-      case 'mangle':
-        return this.#mangle(statement.key, statement.value, progress, next);
-      case 'nat':
-        return this.#nat(statement, progress);
-      case 'reject': {
-        if (!this.#canReject(statement.type)) {
-          this.#on(progress);
-          return undefined;
-        }
-        const now = this.#meet(progress, { kind: 'reject', word: 'REJECT' });
-        this.#outcome.ended.push({ ...now, verdict: 'REJECT', chain: this.#chain });
-        return undefined;
-      }
-      case 'setUpdate':
-        return this.#setUpdate(statement, progress, next);
-      case 'notrack':
-        // nft_notrack_eval leaves a packet alone that has a connection already, or a zone for it.
-        return this.#at.isBeforeTracking && branch.zone === undefined
-          ? {
-              ...next,
-              branch: { ...branch, untracked: true },
-              actions: [...progress.actions, { kind: 'untrack', word: 'notrack' }],
-            }
-          : next;
-      // What they do depends on traffic before, on sockets, or on a program that reads the queue.
-      case 'limit': {
-        // nft_limit.c: a bucket is full until packets empty it, so that the first packet is within the limit.
-        if (statement.rateUnit !== undefined && nftByteUnits.has(statement.rateUnit))
-          return this.#unknown(statement, progress);
-        if (!statement.isOver) return next;
-        this.#on(progress);
-        return undefined;
-      }
-      case 'connectionLimit': {
-        // nft_connlimit.c: the connection itself is counted; a client is taken for a new one, that has no other.
-        if (statement.count < 1 === statement.isOver) return next;
-        this.#on(progress);
-        return undefined;
-      }
-      case 'meter':
-      case 'queue':
-      case 'tproxy':
-      case 'fwd':
-      case 'synproxy':
-        return this.#unknown(statement, progress);
-      case 'xt':
-        // iptables' comment is no condition.
-        return statement.name === 'comment' ? next : this.#unknown(statement, progress);
-      case 'unrecognized':
-        return this.#unknown(statement, progress);
-    }
+    return byKind(RuleRun.#statements, 'kind', statement, this, progress, { ...progress, next: progress.next + 1 });
+  }
+
+  /** The rule does not hold for this branch, which goes to the next one. */
+  #break(progress: Progress): undefined {
+    this.#on(progress);
+    return undefined;
+  }
+
+  #match(match: Extract<NftStatement, { kind: 'match' }>, progress: Progress, next: Progress): Progress | undefined {
+    const answer = answerOf(match, this.#asked(progress.branch));
+    if (answer.unknown > 0) this.#unknown(match, this.#part(progress, answer.unknown));
+    if (answer.no > 0) this.#on(this.#part(progress, answer.no));
+    return answer.yes > 0 ? this.#part(next, answer.yes) : undefined;
   }
 
   #asked(branch: Branch): Asked {
@@ -351,10 +336,7 @@ class RuleRun {
   #unknown(statement: NftStatement, progress: Progress, why = printNftStatement(statement)): undefined {
     const later = this.#rule.statements.slice(progress.next + 1);
     const isHarmless = statement.kind !== 'unrecognized' && isCondition(statement) && later.every(isWithoutConsequence);
-    if (isHarmless || this.#surelyFails(later, progress.branch)) {
-      this.#on(progress);
-      return undefined;
-    }
+    if (isHarmless || this.#surelyFails(later, progress.branch)) return this.#break(progress);
     const { trail } = this.#context;
     const rule = nftRuleText(this.#rule);
     if (!trail.followsUnknown) {
@@ -504,10 +486,8 @@ class RuleRun {
       return { ...next, actions: [...progress.actions, { kind: 'set', field: printNftExpression(key) }] };
     }
     // A mark that conntrack has nowhere to keep breaks the rule (nft_ct_set_eval).
-    if (key.kind === 'ct' && (this.#at.isBeforeTracking || progress.branch.untracked === true)) {
-      this.#on(progress);
-      return undefined;
-    }
+    if (key.kind === 'ct' && (this.#at.isBeforeTracking || progress.branch.untracked === true))
+      return this.#break(progress);
     const values = valuesOf(value, nftTypesOf(key), this.#asked(progress.branch)).flatMap(enumerated);
     let last: Progress | undefined;
     for (const { share, parts } of values) {
@@ -570,10 +550,7 @@ class RuleRun {
     if (statement.statements.some(isStateful)) return this.#unknown(statement, progress);
     const types = nftTypesOf(element.key);
     const [value] = valuesOf(element.key, types, this.#asked(progress.branch));
-    if (value === undefined || value.parts.some(({ kind }) => kind === 'absent')) {
-      this.#on(progress);
-      return undefined;
-    }
+    if (value === undefined || value.parts.some(({ kind }) => kind === 'absent')) return this.#break(progress);
     const set = this.#context.table.set(name) ?? this.#context.table.map(name);
     // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
     if (operation !== 'delete' && set?.size !== undefined && set.elements.length >= set.size)
@@ -622,10 +599,7 @@ class RuleRun {
 
   #nat(nat: NftNat, progress: Progress): undefined {
     const family = familyOf(this.#context.packet.destination);
-    if (nat.family !== undefined && (nat.family === 'ip') !== (family === 'IPv4')) {
-      this.#on(progress);
-      return undefined;
-    }
+    if (nat.family !== undefined && (nat.family === 'ip') !== (family === 'IPv4')) return this.#break(progress);
     switch (nat.type) {
       case 'masquerade':
       case 'snat': {
