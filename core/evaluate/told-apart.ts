@@ -9,6 +9,7 @@ import type { End, IptablesOption, IptablesRule } from '../iptables/rule.ts';
 import type { NftElement, NftExpression, NftStatement } from '../nftables/rule.ts';
 import type { NftSet } from '../nftables/table.ts';
 import { nftTypesOf } from '../nftables/types.ts';
+import { byKind, type ByKind } from '../lib/by-kind.ts';
 import { addressTypesOf } from './address-type.ts';
 import { addressAtom } from './nft-reading.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
@@ -22,6 +23,12 @@ interface Paired {
   readonly part: 'address' | 'port';
   readonly range: AtomRange;
 }
+
+/** The sets and maps of a table, by name. */
+type NftSets = (name: string) => NftSet | undefined;
+
+/** What a statement asks that reads nothing of an address or port. */
+const nothing = (): void => undefined;
 
 export class ToldApart {
   readonly #end: End;
@@ -120,33 +127,53 @@ export class ToldApart {
   }
 
   /** @param sets those of its table */
-  addNft(statements: readonly NftStatement[], sets: (name: string) => NftSet | undefined): void {
-    for (const statement of statements) {
-      switch (statement.kind) {
-        case 'match':
-          this.#compared(statement.left, statement.right, sets);
-          break;
-        case 'vmap':
-          this.#compared(statement.key, statement.data, sets);
-          break;
-        case 'mangle':
-          this.#value(statement.value, sets);
-          break;
-        case 'nat':
-          if (statement.address !== undefined) this.#value(statement.address, sets);
-          if (statement.port !== undefined) this.#value(statement.port, sets);
-          break;
-        case 'setUpdate':
-          // What it remembers may be asked later.
-          if (this.#readsAny(statement.element.key)) this.#isOpaque = true;
-          break;
-        default:
-      }
-    }
+  addNft(statements: readonly NftStatement[], sets: NftSets): void {
+    for (const statement of statements) byKind(ToldApart.#nftStatements, 'kind', statement, this, sets);
   }
 
+  /** What each kind of statement asks of the packet. */
+  static readonly #nftStatements: ByKind<'kind', NftStatement, [ToldApart, NftSets], void> = {
+    match({ left, right }, apart, sets) {
+      apart.#compared(left, right, sets);
+    },
+    vmap({ key, data }, apart, sets) {
+      apart.#compared(key, data, sets);
+    },
+    mangle({ value }, apart, sets) {
+      apart.#value(value, sets);
+    },
+    nat({ address, port }, apart, sets) {
+      if (address !== undefined) apart.#value(address, sets);
+      if (port !== undefined) apart.#value(port, sets);
+    },
+    // What it remembers may be asked later.
+    setUpdate({ element }, apart) {
+      if (apart.#readsAny(element.key)) apart.#isOpaque = true;
+    },
+    verdict: nothing,
+    counter: nothing,
+    object: nothing,
+    quota: nothing,
+    limit: nothing,
+    connectionLimit: nothing,
+    last: nothing,
+    log: nothing,
+    reject: nothing,
+    meter: nothing,
+    notrack: nothing,
+    queue: nothing,
+    tproxy: nothing,
+    dup: nothing,
+    fwd: nothing,
+    synproxy: nothing,
+    flow: nothing,
+    reset: nothing,
+    xt: nothing,
+    unrecognized: nothing,
+  };
+
   /** A value that the packet gets: where it is read of this end, each address has its own. */
-  #value(expression: NftExpression, sets: (name: string) => NftSet | undefined): void {
+  #value(expression: NftExpression, sets: NftSets): void {
     switch (expression.kind) {
       case 'map':
         this.#compared(expression.key, expression.data, sets);
@@ -162,7 +189,7 @@ export class ToldApart {
     }
   }
 
-  #compared(left: NftExpression, right: NftExpression, sets: (name: string) => NftSet | undefined): void {
+  #compared(left: NftExpression, right: NftExpression, sets: NftSets): void {
     if (left.kind === 'map') {
       this.#compared(left.key, left.data, sets);
       return;
