@@ -21,6 +21,7 @@ import {
 } from './explained.ts';
 import { setPurpose } from './chain-purpose.ts';
 import { list, percent, sentenceOf, Subject } from './sentence.ts';
+import { byKind, type ByKind } from '../lib/by-kind.ts';
 import { plural } from '../lib/plural.ts';
 
 export function explainNftRule({ statements }: NftRule, names: Names, { noun, isFirst, leftOut }: Standing): Explained {
@@ -56,103 +57,96 @@ class About {
   }
 
   statement(statement: NftStatement): void {
-    switch (statement.kind) {
-      case 'match':
-        this.#match(statement.operator, statement.left, statement.right, statement);
-        return;
-      case 'verdict':
-        this.effects.push(verdictText(statement.verdict, this.#names, this.subject.noun));
-        return;
-      case 'vmap':
-        this.#verdictMap(statement.key, statement.data);
-        return;
-      case 'counter':
-        // It counts, and what it has counted stands beside the sentence.
-        return;
-      case 'last':
-        this.effects.push('have the time of their passing kept');
-        return;
-      case 'mangle':
-        this.#mangle(statement.key, statement.value);
-        return;
-      case 'nat':
-        this.#nat(statement);
-        return;
-      case 'reject':
-        this.effects.push(
-          `are refused: the client gets ${statement.type === 'tcp reset' ? 'a reset of the TCP connection' : statement.code === undefined ? 'an ICMP error' : `the ICMP error ${printNftExpression(statement.code)}`}`,
-        );
-        return;
-      case 'setUpdate': {
-        const key = describe(statement.element.key) ?? printNftExpression(statement.element.key);
-        this.effects.push(
-          `have their ${key} ${statement.operation === 'delete' ? 'taken out of' : 'remembered in'} the set ${withPurpose(statement.set)}`,
-        );
-        return;
-      }
-      case 'log':
-        this.effects.push(
-          `are written to the log${statement.prefix === undefined ? '' : ` with the prefix "${statement.prefix}"`}`,
-        );
-        return;
-      case 'notrack':
-        this.effects.push('are not tracked by conntrack, so that no nat rule sees them');
-        return;
-      case 'limit':
-        this.#condition(
-          `${statement.isOver ? 'beyond' : 'as long as they are no more than'} ${String(statement.rate)} ${statement.rateUnit ?? 'packets'} a ${statement.per}`,
-        );
-        return;
-      case 'quota':
-        this.#condition(
-          `${statement.isOver ? 'beyond' : 'within'} the quota of ${String(statement.value)} ${statement.unit}`,
-        );
-        return;
-      case 'connectionLimit':
-        this.#condition(
-          `as long as there are ${statement.isOver ? 'more' : 'no more'} than ${plural(statement.count, 'connection')}`,
-        );
-        return;
-      case 'object':
-        this.#object(statement.object, printNftExpression(statement.name));
-        return;
-      case 'meter':
-        this.#condition(`within what meter ${statement.name} allows (${printNftStatement(statement.statement)})`);
-        return;
-      case 'queue':
-        this.effects.push(
-          `are given to a program that decides about them${statement.number === undefined ? '' : ` (queue ${printNftExpression(statement.number)})`}`,
-        );
-        return;
-      case 'tproxy':
-        this.effects.push(
-          `are given to a program of this node${statement.port === undefined ? '' : ` that listens on port ${printNftExpression(statement.port)}`} (tproxy)`,
-        );
-        return;
-      case 'dup':
-      case 'fwd':
-        this.effects.push(
-          `are ${statement.kind === 'dup' ? 'copied' : 'sent on'} to ${[statement.address, statement.device].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' by ')}`,
-        );
-        return;
-      case 'synproxy':
-        this.effects.push('are answered by the kernel in place of the server until the connection stands (synproxy)');
-        return;
-      case 'flow':
-        this.effects.push(`take the short way of flow table ${statement.flowtable} once their connection stands`);
-        return;
-      case 'reset':
-        this.effects.push(`lose their ${printNftExpression(statement.option)}`);
-        return;
-      case 'xt':
-        if (statement.name === 'comment') return;
-        this.#unknown(printNftStatement(statement));
-        return;
-      case 'unrecognized':
-        this.#unknown(statement.text);
-        return;
-    }
+    byKind(About.#statements, 'kind', statement, this);
   }
+
+  static readonly #statements: ByKind<'kind', NftStatement, [About], void> = {
+    match(match, about) {
+      about.#match(match.operator, match.left, match.right, match);
+    },
+    verdict({ verdict }, about) {
+      about.effects.push(verdictText(verdict, about.#names, about.subject.noun));
+    },
+    vmap({ key, data }, about) {
+      about.#verdictMap(key, data);
+    },
+    // It counts, and what it has counted stands beside the sentence.
+    counter: () => undefined,
+    last(_, { effects }) {
+      effects.push('have the time of their passing kept');
+    },
+    mangle({ key, value }, about) {
+      about.#mangle(key, value);
+    },
+    nat(nat, about) {
+      about.#nat(nat);
+    },
+    reject({ type, code }, { effects }) {
+      effects.push(
+        `are refused: the client gets ${type === 'tcp reset' ? 'a reset of the TCP connection' : code === undefined ? 'an ICMP error' : `the ICMP error ${printNftExpression(code)}`}`,
+      );
+    },
+    setUpdate({ element, operation, set }, { effects }) {
+      const key = describe(element.key) ?? printNftExpression(element.key);
+      effects.push(
+        `have their ${key} ${operation === 'delete' ? 'taken out of' : 'remembered in'} the set ${withPurpose(set)}`,
+      );
+    },
+    log({ prefix }, { effects }) {
+      effects.push(`are written to the log${prefix === undefined ? '' : ` with the prefix "${prefix}"`}`);
+    },
+    notrack(_, { effects }) {
+      effects.push('are not tracked by conntrack, so that no nat rule sees them');
+    },
+    limit({ isOver, rate, rateUnit = 'packets', per }, about) {
+      about.#condition(
+        `${isOver ? 'beyond' : 'as long as they are no more than'} ${String(rate)} ${rateUnit} a ${per}`,
+      );
+    },
+    quota({ isOver, value, unit }, about) {
+      about.#condition(`${isOver ? 'beyond' : 'within'} the quota of ${String(value)} ${unit}`);
+    },
+    connectionLimit({ isOver, count }, about) {
+      about.#condition(`as long as there are ${isOver ? 'more' : 'no more'} than ${plural(count, 'connection')}`);
+    },
+    object({ object, name }, about) {
+      about.#object(object, printNftExpression(name));
+    },
+    meter({ name, statement }, about) {
+      about.#condition(`within what meter ${name} allows (${printNftStatement(statement)})`);
+    },
+    queue({ number }, { effects }) {
+      effects.push(
+        `are given to a program that decides about them${number === undefined ? '' : ` (queue ${printNftExpression(number)})`}`,
+      );
+    },
+    tproxy({ port }, { effects }) {
+      effects.push(
+        `are given to a program of this node${port === undefined ? '' : ` that listens on port ${printNftExpression(port)}`} (tproxy)`,
+      );
+    },
+    dup({ address, device }, { effects }) {
+      effects.push(`are copied to ${printed(address, device).join(' by ')}`);
+    },
+    fwd({ address, device }, { effects }) {
+      effects.push(`are sent on to ${printed(address, device).join(' by ')}`);
+    },
+    synproxy(_, { effects }) {
+      effects.push('are answered by the kernel in place of the server until the connection stands (synproxy)');
+    },
+    flow({ flowtable }, { effects }) {
+      effects.push(`take the short way of flow table ${flowtable} once their connection stands`);
+    },
+    reset({ option }, { effects }) {
+      effects.push(`lose their ${printNftExpression(option)}`);
+    },
+    xt(extension, about) {
+      if (extension.name !== 'comment') about.#unknown(printNftStatement(extension));
+    },
+    unrecognized({ text }, about) {
+      about.#unknown(text);
+    },
+  };
 
   #unknown(text: string): void {
     this.unknown.push(text);
@@ -394,10 +388,15 @@ class About {
     const parts = address.kind === 'concatenation' ? address.parts : [address, ...(port === undefined ? [] : [port])];
     const [host, number] = parts;
     if (host?.kind !== 'value' || (number !== undefined && number.kind !== 'value'))
-      return [address, port].flatMap((each) => (each === undefined ? [] : [printNftExpression(each)])).join(' port ');
+      return printed(address, port).join(' port ');
     const text = String(host.value);
     return withPod(number === undefined ? text : hostPort(text, Number(number.value)), text, this.#names);
   }
+}
+
+/** Those of these expressions that are there. */
+function printed(...expressions: readonly (NftExpression | undefined)[]): string[] {
+  return expressions.flatMap((each) => (each === undefined ? [] : [printNftExpression(each)]));
 }
 
 function verdictText(verdict: NftVerdict, names: Names, noun: Subject['noun']): string {
