@@ -1,7 +1,7 @@
 /** The picture in box drawing characters, layer under layer; as a tree where a layer does not fit the width. */
 import cliTruncate from 'cli-truncate';
 import stringWidth from 'string-width';
-import { layers, type Diagram, type DiagramArrow, type DiagramBox } from '../../core/diagram/diagram.ts';
+import { layers, lineText, type Diagram, type DiagramArrow, type DiagramBox } from '../../core/diagram/diagram.ts';
 import type { Tone } from '../tables/tone.ts';
 import type { Paint } from '../tables/paint.ts';
 import { wrapped } from './wrapped.ts';
@@ -135,7 +135,7 @@ function drawLayers({ boxes, arrows }: Part, { width, paint }: DiagramTextOption
 }
 
 function naturalWidth({ title, lines }: DiagramBox): number {
-  return Math.max(...[title, ...lines].map((text) => stringWidth(text))) + 4;
+  return Math.max(...[title, ...lines.map(lineText)].map((text) => stringWidth(text))) + 4;
 }
 
 /** Gives the slots of a row their widths and places. @returns false where they do not fit */
@@ -186,16 +186,13 @@ function drawBox(canvas: Canvas, slot: Slot, y: number, height: number): void {
   const bottom = y + box.lines.length + 2;
   slot.bottom = bottom;
   canvas.text(x, y, `┌${'─'.repeat(width - 2)}┐`, tone);
-  [box.title, ...box.lines].forEach((line, index) => {
+  const markTone = box.tone === 'plain' ? 'warning' : box.tone;
+  [{ text: box.title, isMark: false }, ...box.lines].forEach((line, index) => {
+    const whole = lineText(line);
     const text =
-      stringWidth(line) > room ? cliTruncate(line, room, { position: index === 0 ? 'middle' : 'end' }) : line;
+      stringWidth(whole) > room ? cliTruncate(whole, room, { position: index === 0 ? 'middle' : 'end' }) : whole;
     canvas.text(x, y + 1 + index, '│', tone);
-    canvas.text(
-      x + 2,
-      y + 1 + index,
-      text,
-      index === 0 ? 'heading' : line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain',
-    );
+    canvas.text(x + 2, y + 1 + index, text, index === 0 ? 'heading' : line.isMark ? markTone : 'plain');
     canvas.text(x + width - 1, y + 1 + index, '│', tone);
   });
   canvas.text(x, bottom, `└${'─'.repeat(width - 2)}┘`, tone);
@@ -410,8 +407,8 @@ function drawTree({ boxes, arrows }: Part, { width, paint }: DiagramTextOptions)
   const cut = (text: string): string => (stringWidth(text) > width ? cliTruncate(text, width) : text);
   const draw = (box: DiagramBox, label: string | undefined, lead: string, follow: string): void => {
     // A box of one line is one line here too.
-    const [only] = box.lines.length === 1 && !(box.lines[0] ?? '').startsWith('!') ? box.lines : [];
-    const head = `${box.title}${only === undefined ? '' : ` ${only}`}${label === undefined ? '' : ` (${label})`}`;
+    const [only] = box.lines.length === 1 && box.lines[0]?.isMark === false ? box.lines : [];
+    const head = `${box.title}${only === undefined ? '' : ` ${only.text}`}${label === undefined ? '' : ` (${label})`}`;
     const again = drawn.has(box.id) && box.lines.length + arrows.filter(({ from }) => from === box.id).length > 0;
     lines.push(paintLine(cut(`${lead}${head}${again ? ' (as above)' : ''}`), box.tone));
     if (drawn.has(box.id)) return;
@@ -425,8 +422,8 @@ function drawTree({ boxes, arrows }: Part, { width, paint }: DiagramTextOptions)
     for (const line of only === undefined ? box.lines : [])
       lines.push(
         paintLine(
-          cut(`${follow}${children.length > 0 ? '│ ' : '  '}${line}`),
-          line.startsWith('!') ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain',
+          cut(`${follow}${children.length > 0 ? '│ ' : '  '}${lineText(line)}`),
+          line.isMark ? (box.tone === 'plain' ? 'warning' : box.tone) : 'plain',
         ),
       );
     children.forEach(({ child, text }, index) => {

@@ -356,6 +356,9 @@ export interface ProgramStatus {
 export interface ChainStatus {
   family: 'IPv4' | 'IPv6';
   table: string;
+  /**
+   * A chain; or `map NAME`, a map of nftables; or `TCP 10.96.0.7:80`, a virtual server of IPVS (table ipvs).
+   */
   name: string;
   rules: RuleStatus[];
 }
@@ -1509,6 +1512,7 @@ export const serviceTraceSchema = {
            "type": "string"
           },
           "name": {
+           "description": "A chain; or `map NAME`, a map of nftables; or `TCP 10.96.0.7:80`, a virtual server of IPVS (table ipvs).",
            "type": "string"
           },
           "rules": {

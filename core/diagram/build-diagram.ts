@@ -1,5 +1,6 @@
 /** From a trace's status to its picture. */
-import { hostPort } from '../net/address.ts';
+import { hostPort, isSameAddress } from '../net/address.ts';
+import { mapChainName, readChainName } from '../api/chain-name.ts';
 import { iptablesChainNames } from '../kube-proxy/chain-names.ts';
 import type {
   ChainStatus,
@@ -12,9 +13,19 @@ import type {
   ServiceTraceStatus,
 } from '../api/service-trace.ts';
 import { topicOf } from '../diagnose/catalogue.ts';
-import { parseIptablesRule } from '../iptables/parse-rule.ts';
+import { isElementOf } from '../explain/explain-program.ts';
 import { percentOf } from '../explain/sentence.ts';
-import type { Diagram, DiagramArrow, DiagramBox, Layer } from './diagram.ts';
+import {
+  isNodePortServer,
+  isServerOf,
+  namesAfter,
+  ownTargets,
+  parseStatusRule,
+  targetKey,
+  type StatusRuleModel,
+} from '../explain/status-rule.ts';
+import { portsOf } from '../iptables/rule.ts';
+import type { Diagram, DiagramArrow, DiagramBox, DiagramLine, Layer } from './diagram.ts';
 import { plural } from '../lib/plural.ts';
 import { sumOfKnown } from '../lib/sum-of-known.ts';
 
@@ -131,11 +142,13 @@ class Picture {
       layer: 'dns',
       title: 'DNS',
       lines: [
-        first?.name ?? `${name}.${namespace}.svc.cluster.local`,
-        ...(first === undefined
-          ? [`should answer ${expected.join(', ') || "its pods' addresses"}`]
-          : [`${first.server} answers ${answers.join(', ') || 'no address'}`]),
-        ...errors.map((error) => `! ${error}`),
+        plain(first?.name ?? `${name}.${namespace}.svc.cluster.local`),
+        plain(
+          first === undefined
+            ? `should answer ${expected.join(', ') || "its pods' addresses"}`
+            : `${first.server} answers ${answers.join(', ') || 'no address'}`,
+        ),
+        ...errors.map(mark),
       ],
       tone: errors.length > 0 ? 'error' : 'plain',
     });
@@ -163,7 +176,7 @@ class Picture {
       lines: [
         `${text}/${protocol}${portName === undefined ? '' : ` ${portName}`}${kind === 'NodePort' ? ` ${family}` : ''}`,
         ...frontendFacts(frontend),
-      ],
+      ].map(plain),
       tone: 'plain',
       family,
     });
@@ -175,7 +188,7 @@ class Picture {
         id: `${group.id} ${verdict} ${family}`,
         layer: 'service',
         title: verdict === 'None' ? 'no rule' : verdict === 'Unknown' ? 'not known' : verdict,
-        lines: [endTexts[verdict] ?? ''],
+        lines: [endLines[verdict]],
         tone: verdict === 'None' ? 'error' : 'warning',
         group: group.id,
         family,
@@ -184,7 +197,7 @@ class Picture {
       return;
     }
     const chains = (group.program?.chains ?? []).filter((chain) => chain.family === family);
-    const entry = entryOf(chains, frontend) ?? this.#computedEntry(chains, frontend);
+    const entry = entryOf(group, chains, frontend) ?? this.#computedEntry(chains, frontend);
     let last: string[];
     if (entry === undefined) {
       last = [
@@ -192,7 +205,7 @@ class Picture {
           id: `${group.id} rules ${family} ${portName ?? ''} ${protocol}`,
           layer: 'service',
           title: `rules of ${modeText(group.nodes[0])}`,
-          lines: this.#choices(frontend, own, []),
+          lines: this.#choices(frontend, own).map(plain),
           tone: 'plain',
           group: group.id,
           family,
@@ -206,7 +219,9 @@ class Picture {
           id: `${group.id} ${family} ${entry.dispatch}`,
           layer: 'entry',
           title: entry.dispatch,
-          lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])],
+          lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])].map(
+            plain,
+          ),
           tone: 'plain',
           group: group.id,
           family,
@@ -231,7 +246,7 @@ class Picture {
         id: `pod ${target.address}`,
         layer: 'pod',
         title: `${hostPort(target.address, target.port)}`,
-        lines: ['! in no EndpointSlice'],
+        lines: [mark('in no EndpointSlice')],
         tone: 'error',
       });
       for (const chain of last) this.#arrow(chain, stale, shareText(own, target));
@@ -276,13 +291,15 @@ class Picture {
     const chain = chains.find((each) => each.name === name);
     if (seen.has(name)) return [];
     const layer = layerOf(name);
-    const next = (chain?.rules ?? []).flatMap(({ text }) => jumpsOf(text)).filter((to) => layerOf(to) !== undefined);
+    const next = (chain === undefined ? [] : modelsOf(group, chain))
+      .flatMap(namesAfter)
+      .filter((to) => layerOf(to) !== undefined);
     const isLast = next.length === 0 || layer === 'service';
     const id = this.#box({
       id: `${group.id} ${frontend.family} ${name}`,
       layer: layer ?? 'service',
       title: name,
-      lines: isLast ? this.#choices(frontend, own, chain?.rules ?? []) : [frontend.family],
+      lines: (isLast ? this.#choices(frontend, own, { group, chains, chain }) : [frontend.family]).map(plain),
       tone: 'plain',
       group: group.id,
       family: frontend.family,
@@ -296,14 +313,12 @@ class Picture {
   }
 
   /** A line for each DNAT target: `33.3 % → 10.244.1.4:8080, 3 packets`. */
-  #choices(frontend: NodePortStatus, own: readonly NodePortStatus[], rules: ChainStatus['rules']): string[] {
+  #choices(frontend: NodePortStatus, own: readonly NodePortStatus[], from?: Choosing): string[] {
     const { dnatTargets } = frontend;
-    const shown = dnatTargets.slice(0, mostChoices).map((target) => {
-      const via = rules.flatMap(({ text }) =>
-        text.includes('KUBE-SEP-') && text.includes(`-> ${hostPort(target.address, target.port)}"`)
-          ? (/KUBE-SEP-\S+$/.exec(text)?.[0] ?? [])
-          : [],
-      )[0];
+    const chosen = dnatTargets.slice(0, mostChoices);
+    const endpointChains = from === undefined ? undefined : endpointChainsOf(from, chosen);
+    const shown = chosen.map((target) => {
+      const via = endpointChains?.get(targetKey(target.address, target.port));
       const packets = sumOfKnown(
         own.map(
           ({ dnatTargets: targets }) =>
@@ -355,7 +370,7 @@ class Picture {
         title: `EndpointSlice ${name}`,
         lines: [
           `${addressType}, ${String(endpoints.filter(({ ready }) => ready).length)} of ${String(endpoints.length)} ready${ports.length === 0 ? '' : `, ${ports.map(({ port, protocol }) => `${String(port ?? 'any')}/${protocol ?? 'TCP'}`).join(' ')}`}`,
-        ],
+        ].map(plain),
         tone: endpoints.length === 0 ? 'warning' : 'plain',
         ...(addressType === 'FQDN' ? {} : { family: addressType }),
       });
@@ -370,7 +385,7 @@ class Picture {
         id: 'pod …',
         layer: 'pod',
         title: `… ${String(folded.length)} more`,
-        lines: ['all ready'].filter(() => folded.every((key) => state(key) === 1)),
+        lines: folded.every((key) => state(key) === 1) ? [plain('all ready')] : [],
         tone: 'plain',
       });
     return kept;
@@ -394,10 +409,10 @@ class Picture {
       layer: 'pod',
       title: first?.targetRef?.name ?? key,
       lines: [
-        ...new Set(own.flatMap(({ addresses }) => addresses.slice(0, 1))),
-        ...(first?.nodeName === undefined ? [] : [`on ${first.nodeName}`]),
-        ...problems.map((text) => `! ${text}`),
-        ...(missing.length === 0 ? [] : [`! no rule on ${missing.join(', ')}`]),
+        ...[...new Set(own.flatMap(({ addresses }) => addresses.slice(0, 1)))].map(plain),
+        ...(first?.nodeName === undefined ? [] : [plain(`on ${first.nodeName}`)]),
+        ...problems.map(mark),
+        ...(missing.length === 0 ? [] : [mark(`no rule on ${missing.join(', ')}`)]),
       ],
       tone: missing.length > 0 ? 'error' : problems.length > 0 ? 'warning' : 'plain',
     });
@@ -422,7 +437,7 @@ class Picture {
       id,
       layer: 'entry',
       title: `${table} ${chain}`,
-      lines: ['of another program', rule],
+      lines: ['of another program', rule].map(plain),
       tone: 'error',
       group: group.id,
     });
@@ -448,26 +463,71 @@ class Picture {
       boxes.find(({ layer }) => layer === 'frontend') ??
       this.#boxes.get('dns');
     if (found === undefined) return;
-    const line = `! ${id}`;
     const tone =
       severity === 'error' || found.tone === 'error' ? 'error' : severity === 'warning' ? 'warning' : found.tone;
     this.#boxes.set(found.id, {
       ...found,
       tone,
-      lines: found.lines.includes(line) ? found.lines : [...found.lines, line],
+      lines: found.lines.some(({ isMark, text }) => isMark && text === id) ? found.lines : [...found.lines, mark(id)],
     });
   }
+}
+
+/** The chain that chooses an endpoint, among those of its family. */
+interface Choosing {
+  readonly group: Group;
+  readonly chains: readonly ChainStatus[];
+  readonly chain: ChainStatus | undefined;
+}
+
+/** The chains of iptables behind `chain` that send packets to the targets, by `address port`. */
+function endpointChainsOf(
+  { group, chains, chain }: Choosing,
+  targets: readonly DnatTargetStatus[],
+): ReadonlyMap<string, string> {
+  const wanted = new Set(targets.map(({ address, port }) => targetKey(address, port)));
+  const found = new Map<string, string>();
+  if (chain === undefined) return found;
+  const byName = new Map(chains.map((each) => [each.name, each]));
+  // A Service may have thousands of endpoints: it ends with the last one that is shown.
+  for (const { text } of chain.rules) {
+    if (found.size === wanted.size) break;
+    const rule = parseStatusRule(text, chain, { proxyMode: modeOf(group) });
+    if (rule.kind !== 'iptables') continue;
+    for (const name of namesAfter(rule)) {
+      const next = byName.get(name);
+      for (const target of next === undefined ? [] : modelsOf(group, next).flatMap(ownTargets))
+        if (wanted.has(target) && !found.has(target)) found.set(target, name);
+    }
+  }
+  return found;
+}
+
+function modelsOf(group: Group, chain: ChainStatus): StatusRuleModel[] {
+  return chain.rules.map(({ text }) => parseStatusRule(text, chain, { proxyMode: modeOf(group) }));
+}
+
+function modeOf({ program, nodes }: Group): ProgramStatus['proxyMode'] {
+  return program?.proxyMode ?? nodes[0]?.proxyMode ?? 'unknown';
 }
 
 /** More choices of one chain are folded. */
 const mostChoices = 8;
 
-const endTexts: Readonly<Partial<Record<NodePortStatus['verdict'], string>>> = {
-  REJECT: 'the client is refused at once',
-  DROP: 'the client gets no answer',
-  None: '! nothing on the node answers for it',
-  Unknown: 'the rules were not read',
+const endLines: Readonly<Record<Exclude<NodePortStatus['verdict'], 'DNAT'>, DiagramLine>> = {
+  REJECT: plain('the client is refused at once'),
+  DROP: plain('the client gets no answer'),
+  None: mark('nothing on the node answers for it'),
+  Unknown: plain('the rules were not read'),
 };
+
+function plain(text: string): DiagramLine {
+  return { text, isMark: false };
+}
+
+function mark(text: string): DiagramLine {
+  return { text, isMark: true };
+}
 
 /** Chains of kube-proxy's that lead from an address to endpoints; undefined for all others, and for those of one endpoint. */
 function layerOf(chain: string): Layer | undefined {
@@ -476,48 +536,47 @@ function layerOf(chain: string): Layer | undefined {
   return /^(?:KUBE-SV[CL]-|(?:service|local)-[A-Z0-9]{8}-)/.test(chain) ? 'service' : undefined;
 }
 
-/** Where a rule, or an element of a map, leads to. */
-function jumpsOf(text: string): string[] {
-  const target = parseIptablesRule(text)?.target;
-  if (target !== undefined) return target.kind === 'jump' || target.kind === 'goto' ? [target.chain] : [];
-  return [...text.matchAll(/\b(?:jump|goto) ([^\s,}]+)/g)].map(([, chain = '']) => chain);
-}
-
 /** Undefined where the program does not list it. */
-function entryOf(
-  chains: readonly ChainStatus[],
-  { frontend, address, port, protocol }: NodePortStatus,
-): Entry | undefined {
-  const virtual = chains.find(
-    ({ table, name }) =>
-      table === 'ipvs' &&
-      name.startsWith(`${protocol} `) &&
-      (frontend === 'NodePort' ? name.endsWith(`:${String(port)}`) : name === `${protocol} ${hostPort(address, port)}`),
-  );
+function entryOf(group: Group, chains: readonly ChainStatus[], frontend: NodePortStatus): Entry | undefined {
+  const virtual = chains.find((chain) => {
+    const server = readChainName(chain);
+    return (
+      server.kind === 'virtualServer' &&
+      (frontend.frontend === 'NodePort' ? isNodePortServer : isServerOf)(server, frontend)
+    );
+  });
   if (virtual !== undefined) return { chain: virtual.name };
   const names =
-    frontend === 'NodePort' ? ['KUBE-NODEPORTS', 'map service-nodeports'] : ['KUBE-SERVICES', 'map service-ips'];
+    frontend.frontend === 'NodePort'
+      ? ['KUBE-NODEPORTS', mapChainName('service-nodeports')]
+      : ['KUBE-SERVICES', mapChainName('service-ips')];
   for (const dispatch of chains.filter(({ name, table }) => names.includes(name) && table !== 'filter')) {
-    const isOwn = ({ text }: { readonly text: string }): boolean => {
-      if (dispatch.name.startsWith('map '))
-        return text.startsWith(
-          `${frontend === 'NodePort' ? '' : `${address} . `}${protocol.toLowerCase()} . ${String(port)} :`,
-        );
-      const rule = parseIptablesRule(text);
-      const isPort = text.includes(`--dport ${String(port)} `) && rule?.protocol?.protocol === protocol.toLowerCase();
-      return (
-        isPort &&
-        (frontend === 'NodePort' ? rule.destination === undefined : rule.destination?.prefix.split('/')[0] === address)
-      );
-    };
-    const chain = dispatch.rules.filter(isOwn).flatMap(({ text }) => jumpsOf(text))[0];
+    const chain = modelsOf(group, dispatch)
+      .filter((rule) => isEntryOf(rule, frontend))
+      .flatMap(namesAfter)[0];
     if (chain !== undefined)
       return {
-        dispatch: dispatch.name.startsWith('map ') ? dispatch.name : `${dispatch.table} ${dispatch.name}`,
+        dispatch: readChainName(dispatch).kind === 'map' ? dispatch.name : `${dispatch.table} ${dispatch.name}`,
         chain,
       };
   }
   return undefined;
+}
+
+/** Whether a rule of a dispatch chain, or an element of its map, is for the frontend's packets. */
+function isEntryOf(rule: StatusRuleModel, frontend: NodePortStatus): boolean {
+  if (rule.kind === 'element') return isElementOf(rule.element, frontend);
+  if (rule.kind !== 'iptables') return false;
+  const { destination, protocol } = rule.rule;
+  const ports = portsOf(rule.rule, 'destination');
+  return (
+    ports?.negated === false &&
+    ports.ranges.some(({ from, to }) => from === frontend.port && to === frontend.port) &&
+    protocol?.protocol === frontend.protocol.toLowerCase() &&
+    (frontend.frontend === 'NodePort'
+      ? destination === undefined
+      : destination !== undefined && isSameAddress(destination.prefix.split('/')[0] ?? '', frontend.address))
+  );
 }
 
 function frontendFacts({ trafficPolicy, sourceRanges, sessionAffinitySeconds }: NodePortStatus): string[] {

@@ -5,11 +5,22 @@ import type { Family } from '../net/family.ts';
 export const layers = ['dns', 'frontend', 'entry', 'firewall', 'external', 'service', 'endpointSlice', 'pod'] as const;
 export type Layer = (typeof layers)[number];
 
+export interface DiagramLine {
+  readonly text: string;
+  /** It says what is wrong, or names a finding: printed behind `! `. */
+  readonly isMark: boolean;
+}
+
+/** As every printer writes it. */
+export function lineText({ text, isMark }: DiagramLine): string {
+  return isMark ? `! ${text}` : text;
+}
+
 export interface DiagramBox {
   readonly id: string;
   readonly layer: Layer;
   readonly title: string;
-  readonly lines: readonly string[];
+  readonly lines: readonly DiagramLine[];
   /** Never told by colour alone: the lines say it too. */
   readonly tone: 'plain' | 'warning' | 'error';
   /** The program that it belongs to; absent for what is the same for all nodes. */

@@ -1,9 +1,9 @@
 /** The picture in the language of Graphviz (https://graphviz.org/doc/info/lang.html). */
-import type { Diagram, DiagramBox } from './diagram.ts';
+import { lineText, type Diagram, type DiagramBox } from './diagram.ts';
 
 export function printDot({ title, groups, boxes, arrows, findings, notes }: Diagram): string {
   const box = ({ id, title: heading, lines, tone }: DiagramBox): string => {
-    const label = `<B>${escape(heading)}</B>${lines.map((line) => `<BR ALIGN="LEFT"/>${escape(line)}`).join('')}<BR ALIGN="LEFT"/>`;
+    const label = `<B>${escape(heading)}</B>${lines.map((line) => `<BR ALIGN="LEFT"/>${escape(lineText(line))}`).join('')}<BR ALIGN="LEFT"/>`;
     const look =
       tone === 'error' ? ', color="#cc0000", penwidth=3' : tone === 'warning' ? ', color="#bb6600", style=dashed' : '';
     return `${quote(id)} [label=<${label}>${look}];`;

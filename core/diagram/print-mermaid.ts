@@ -1,10 +1,10 @@
 /** The picture as a flowchart of Mermaid (https://mermaid.js.org/syntax/flowchart.html). */
-import type { Diagram, DiagramBox } from './diagram.ts';
+import { lineText, type Diagram, type DiagramBox } from './diagram.ts';
 
 export function printMermaid({ title, groups, boxes, arrows, findings, notes }: Diagram): string {
   const ids = new Map(boxes.map(({ id }, index) => [id, `n${String(index)}`]));
   const box = ({ id, title: heading, lines }: DiagramBox): string =>
-    `${ids.get(id) ?? ''}["${[`<b>${escape(heading)}</b>`, ...lines.map(escape)].join('<br/>')}"]`;
+    `${ids.get(id) ?? ''}["${[`<b>${escape(heading)}</b>`, ...lines.map((line) => escape(lineText(line)))].join('<br/>')}"]`;
   const lines = [
     '---',
     `title: ${JSON.stringify(title)}`,

@@ -1,6 +1,6 @@
 /** The picture as SVG: dagre places boxes and bends arrows (docs/decisions/051-layout-of-diagrams.md). */
 import { Graph, layout } from '@dagrejs/dagre';
-import { layers, type Diagram, type DiagramBox } from './diagram.ts';
+import { layers, lineText, type Diagram, type DiagramBox } from './diagram.ts';
 
 /** Of a monospaced font of 12 pixels: so wide is a letter, so high a line. */
 const letter = 7.3;
@@ -103,7 +103,7 @@ function curve(from: Placed, points: readonly { readonly x: number; readonly y: 
 
 function sizeOf({ title, lines }: DiagramBox): { width: number; height: number } {
   return {
-    width: Math.max(...[title, ...lines].map((text) => text.length)) * letter + 2 * padding,
+    width: Math.max(...[title, ...lines.map(lineText)].map((text) => text.length)) * letter + 2 * padding,
     height: (lines.length + 1) * lineHeight + 2 * padding - 4,
   };
 }
@@ -117,9 +117,9 @@ function boxText({ layer, title, lines, tone }: DiagramBox, { x, y, width, heigh
       : tone === 'warning'
         ? 'stroke="#b60" stroke-width="2" stroke-dasharray="6 3"'
         : 'stroke="#446"';
-  const text = [title, ...lines].map(
+  const text = [{ text: title, isMark: false }, ...lines].map(
     (line, index) =>
-      `<text${line.startsWith('!') && index > 0 ? ' class="mark"' : ''} x="${round(left + padding)}" y="${round(top + padding + 10 + index * lineHeight)}"${index === 0 ? ' font-weight="bold"' : line.startsWith('!') ? ' fill="#c00"' : ''}>${escape(line)}</text>`,
+      `<text${line.isMark ? ' class="mark"' : ''} x="${round(left + padding)}" y="${round(top + padding + 10 + index * lineHeight)}"${index === 0 ? ' font-weight="bold"' : line.isMark ? ' fill="#c00"' : ''}>${escape(lineText(line))}</text>`,
   );
   return [
     `<rect class="box ${layer} ${tone}" x="${round(left)}" y="${round(top)}" width="${round(width)}" height="${round(height)}" rx="4" fill="${fills[layer]}" ${look}/>`,

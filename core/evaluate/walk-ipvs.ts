@@ -1,14 +1,12 @@
 /** IPVS at its hooks: a virtual server takes the packet, and sends it to one of its real servers. */
 import { hostPort } from '../net/address.ts';
+import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import type { RealServer, VirtualServer } from '../ipvs/virtual-server.ts';
 import type { Action } from './action.ts';
 import { endUnknown } from './assume.ts';
 import { isOfMark, scheduleIpvs } from './schedule-ipvs.ts';
 import type { Scheduled } from './share.ts';
 import type { Branch, ChainOutcome, Ended, Packet, Step, Trail } from './walk.ts';
-
-/** The table by which the steps of IPVS are named. */
-export const ipvsTable = 'ipvs';
 
 /**
  * What IPVS does with branches that reach one of its hooks: those that a virtual server takes end here, with a real
@@ -119,13 +117,6 @@ function unknownStep(trail: Trail, server: VirtualServer, why: string): Step {
     rule: virtualServerText(server),
     actions: [{ kind: 'unknown', why }],
   });
-}
-
-/** `TCP 10.96.0.7:80`, as `ipvsadm -Ln` lists it. */
-export function ipvsChainName({ protocol, address, port, firewallMark }: VirtualServer): string {
-  return firewallMark === undefined
-    ? `${protocol ?? ''} ${hostPort(address ?? '', port ?? 0)}`
-    : `FWM ${String(firewallMark)}`;
 }
 
 /** `TCP 10.96.0.7:80 rr persistent 10800`. */

@@ -1,7 +1,8 @@
 /** Every rule of one node that a Service's packets meet, in their order and in plain words. */
 import { effectText } from '../evaluate/action.ts';
 import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
-import { ipvsChainName, ipvsTable, realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
+import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
+import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type ReportRules, readReportRules } from '../program/read-report.ts';
 import type { HungChain } from '../program/kube-proxy-hooks.ts';
 import { walkReportRules } from '../program/report-rules.ts';

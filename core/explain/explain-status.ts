@@ -1,15 +1,22 @@
 /** The rules of a program as a status has them, in the same plain words that `explain` has for a node's report. */
+import { ipvsTable, mapChainName, readChainName } from '../api/chain-name.ts';
+import {
+  isNodePortServer,
+  isServerOf,
+  namesAfter,
+  ownTargets,
+  parseStatusRule,
+  targetKey,
+  type StatusRuleModel,
+} from './status-rule.ts';
 import { hostPort, prefixContains } from '../net/address.ts';
-import { type IptablesRule, portsOf } from '../iptables/rule.ts';
-import type { NftElement, NftRule } from '../nftables/rule.ts';
+import { portsOf } from '../iptables/rule.ts';
+import type { NftElement } from '../nftables/rule.ts';
 import { programMaps } from '../program/program-chains.ts';
-import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nftables/targets.ts';
-import { parseIptablesRule } from '../iptables/parse-rule.ts';
-import { parseNftRuleText } from '../nftables/parse-statement.ts';
+import { chainOfVerdict, dnatTargetsOfStatement } from '../nftables/targets.ts';
 import { printNatRange } from '../iptables/print.ts';
 import type { DesiredService } from '../api/service.ts';
 import type { ChainStatus, NodePortStatus, ProgramStatus } from '../api/service-trace.ts';
-import type { RealServer } from '../ipvs/virtual-server.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { present } from '../lib/present.ts';
 import { printNftRule } from '../nftables/print.ts';
@@ -86,13 +93,6 @@ interface FoldedRule {
   readonly leadsTo: readonly ChainStatus[];
 }
 
-type Parsed =
-  | { readonly kind: 'iptables'; readonly rule: IptablesRule }
-  | { readonly kind: 'nftables'; readonly rule: NftRule }
-  | { readonly kind: 'element'; readonly element: NftElement }
-  | { readonly kind: 'server'; readonly server: RealServer }
-  | { readonly kind: 'unknown' };
-
 /** @param ports of a node that has the program */
 export function explainStatusProgram(
   program: ProgramStatus,
@@ -101,10 +101,10 @@ export function explainStatusProgram(
 ): ProgramExplainer {
   const { port, pod } = serviceNames(desired);
   const chains = new Map(program.chains.map((chain) => [keyOf(chain), chain]));
-  const parsed = new Map<ChainStatus, (Parsed | undefined)[]>();
+  const parsed = new Map<ChainStatus, (StatusRuleModel | undefined)[]>();
 
   /** A chain may have thousands of rules: each is read when it is asked for. */
-  const ruleOf = (chain: ChainStatus, index: number): Parsed | undefined => {
+  const ruleOf = (chain: ChainStatus, index: number): StatusRuleModel | undefined => {
     const rule = chain.rules[index];
     if (rule === undefined) return undefined;
     let known = parsed.get(chain);
@@ -112,9 +112,9 @@ export function explainStatusProgram(
       known = [];
       parsed.set(chain, known);
     }
-    return (known[index] ??= parseRule(rule.text, chain, program));
+    return (known[index] ??= parseStatusRule(rule.text, chain, program));
   };
-  const rulesOf = (chain: ChainStatus): readonly Parsed[] =>
+  const rulesOf = (chain: ChainStatus): readonly StatusRuleModel[] =>
     chain.rules.flatMap((_, index) => ruleOf(chain, index) ?? []);
   const near = (chain: ChainStatus, name: string): ChainStatus[] => {
     const found = chains.get(keyOf({ ...chain, name }));
@@ -148,7 +148,7 @@ export function explainStatusProgram(
     pod,
     // Of kube-proxy's maps, a program has the elements of the Service; one without any is not in it.
     set: (name) => {
-      const [map] = near(chain, `map ${name}`);
+      const [map] = near(chain, mapChainName(name));
       const isEmpty =
         map === undefined &&
         programMaps.has(name) &&
@@ -165,7 +165,7 @@ export function explainStatusProgram(
     },
     ipSet: () => undefined,
   });
-  const targetText = (rule: Parsed): string[] => {
+  const targetText = (rule: StatusRuleModel): string[] => {
     if (rule.kind === 'iptables' && rule.rule.target?.kind === 'DNAT')
       return rule.rule.target.to
         .slice(0, 1)
@@ -233,9 +233,9 @@ export function explainStatusProgram(
 
   const fold = (chain: ChainStatus): FoldedChain => {
     const rules = rulesOf(chain);
-    const jumped = (rule: Parsed): ChainStatus[] =>
+    const jumped = (rule: StatusRuleModel): ChainStatus[] =>
       rule.kind === 'iptables' ? namesAfter(rule).flatMap((name) => near(chain, name)) : [];
-    const isJump = (rule: Parsed): boolean => jumped(rule).some(({ name }) => name.startsWith('KUBE-SEP-'));
+    const isJump = (rule: StatusRuleModel): boolean => jumped(rule).some(({ name }) => name.startsWith('KUBE-SEP-'));
     const last = rules.findLastIndex(isJump);
     const choices = rules.map((rule, index): Choice | undefined => {
       if (rule.kind === 'server') return realServerChoice(rule.server);
@@ -289,9 +289,9 @@ export function explainStatusProgram(
   return {
     fold,
     purpose: (chain) =>
-      chain.table === 'ipvs'
+      chain.table === ipvsTable
         ? 'a virtual server'
-        : chain.name.startsWith('map ')
+        : readChainName(chain).kind === 'map'
           ? undefined
           : namesIn(chain).chain(chain.name),
     leadsTo,
@@ -334,23 +334,19 @@ export function explainStatusProgram(
 
 /** Of a rule that tells frontends apart by their address or port. */
 function ownFrontends(
-  rule: Parsed | undefined,
-  { family, name }: ChainStatus,
+  rule: StatusRuleModel | undefined,
+  chain: ChainStatus,
   ports: readonly NodePortStatus[],
 ): readonly NodePortStatus[] | undefined {
-  const all = ports.filter((port) => port.family === family);
+  const all = ports.filter((port) => port.family === chain.family);
   switch (rule?.kind) {
     case 'element':
       return all.filter((frontend) => isElementOf(rule.element, frontend));
     case 'server': {
-      // `TCP 10.96.0.7:80`; a NodePort's has an address of the node.
-      const named = all.filter(({ protocol, address, port }) => name === `${protocol} ${hostPort(address, port)}`);
-      return named.length > 0
-        ? named
-        : all.filter(
-            ({ protocol, address, port }) =>
-              address === '' && name.startsWith(`${protocol} `) && name.endsWith(`:${String(port)}`),
-          );
+      const server = readChainName(chain);
+      if (server.kind !== 'virtualServer') return [];
+      const named = all.filter((frontend) => isServerOf(server, frontend));
+      return named.length > 0 ? named : all.filter((frontend) => isNodePortServer(server, frontend));
     }
     case 'iptables': {
       const { destination, protocol } = rule.rule;
@@ -488,87 +484,23 @@ function chainsOf(element: NftElement | undefined): string[] {
   return element?.value?.kind === 'verdict' ? chainOfVerdict(element.value.verdict) : [];
 }
 
-function targetKey(address: string, port: number | undefined): string {
-  return `${address} ${String(port ?? '')}`;
-}
-
-function parseRule(text: string, { family, table, name }: ChainStatus, { proxyMode }: ProgramStatus): Parsed {
-  if (table === 'ipvs') {
-    const server = realServerOf(text);
-    return server === undefined ? { kind: 'unknown' } : { kind: 'server', server };
-  }
-  if (proxyMode !== 'nftables') {
-    const rule = parseIptablesRule(text);
-    return rule === undefined ? { kind: 'unknown' } : { kind: 'iptables', rule };
-  }
-  if (!name.startsWith('map '))
-    return { kind: 'nftables', rule: parseNftRuleText(text, name, family === 'IPv4' ? 'ip' : 'ip6') };
-  // The elements of a named map are written as those of a map in a rule.
-  const [statement] = parseNftRuleText(`meta mark vmap { ${text} }`, name, family === 'IPv4' ? 'ip' : 'ip6').statements;
-  const element = statement?.kind === 'vmap' && statement.data.kind === 'set' ? statement.data.elements[0] : undefined;
-  return element === undefined ? { kind: 'unknown' } : { kind: 'element', element };
-}
-
-/** `-> 10.244.1.2:8080 Masq 1`, as `realServerText` prints it. */
-function realServerOf(text: string): RealServer | undefined {
-  const [, bracketed, plain, port, forward, weight] =
-    /^-> (?:\[([^\]]+)\]|([^:]+)):(\d+) (\w+) (\d+)$/.exec(text) ?? [];
-  const address = bracketed ?? plain;
-  const known = (['Masq', 'Route', 'Tunnel', 'Local'] as const).find((each) => each === forward) ?? 'unknown';
-  return address === undefined
-    ? undefined
-    : { address, port: Number(port), forward: known, weight: Number(weight), others: [] };
-}
-
-/** The chains and maps that a rule names. */
-function namesAfter(rule: Parsed | undefined): string[] {
-  switch (rule?.kind) {
-    case 'iptables':
-      return rule.rule.target?.kind === 'jump' || rule.rule.target?.kind === 'goto' ? [rule.rule.target.chain] : [];
-    case 'nftables':
-      return rule.rule.statements.flatMap((statement) =>
-        statement.kind === 'vmap' && statement.data.kind === 'setReference'
-          ? [`map ${statement.data.name}`]
-          : jumpsOfStatement(statement),
-      );
-    case 'element':
-      return rule.element.value?.kind === 'verdict' ? chainOfVerdict(rule.element.value.verdict) : [];
-    default:
-      return [];
-  }
-}
-
-function ownTargets(rule: Parsed): string[] {
-  switch (rule.kind) {
-    case 'iptables':
-      return rule.rule.target?.kind === 'DNAT'
-        ? rule.rule.target.to.flatMap(({ addresses, ports }) =>
-            addresses === undefined ? [] : [targetKey(addresses.from, ports?.from)],
-          )
-        : [];
-    case 'nftables':
-      return rule.rule.statements.flatMap(dnatTargetsOfStatement).map(({ address, port }) => targetKey(address, port));
-    case 'server':
-      return [targetKey(rule.server.address, rule.server.port)];
-    default:
-      return [];
-  }
-}
-
-function sendsTo(rule: Parsed | undefined, next: readonly ChainStatus[]): 'endpoint chain' | 'endpoint' | undefined {
+function sendsTo(
+  rule: StatusRuleModel | undefined,
+  next: readonly ChainStatus[],
+): 'endpoint chain' | 'endpoint' | undefined {
   if (rule !== undefined && ownTargets(rule).length > 0) return 'endpoint';
   return next.some(({ name }) => /^(?:KUBE-SEP-|endpoint-)/.test(name)) ? 'endpoint chain' : undefined;
 }
 
 /** `ACCEPT`, or the chain that an iptables rule jumps to. */
-function targetNameOf(rule: Parsed): string | undefined {
+function targetNameOf(rule: StatusRuleModel): string | undefined {
   if (rule.kind !== 'iptables' || rule.rule.target === undefined) return undefined;
   const { target } = rule.rule;
   return target.kind === 'jump' || target.kind === 'goto' ? target.chain : target.kind;
 }
 
 function explain(
-  rule: Parsed,
+  rule: StatusRuleModel,
   text: string,
   { table, name }: ChainStatus,
   index: number,

@@ -7,7 +7,7 @@ import { askedDomain, isWord, problemOf, readDnsAnswers, type DnsAnswer } from '
 import { defaultClusterDomain, serviceDomain } from '../dns/names.ts';
 import { entryOf } from '../evaluate/walk-hooks.ts';
 import { answerTo, fateOf } from '../evaluate/answer.ts';
-import { ipvsTable } from '../evaluate/walk-ipvs.ts';
+import { ipvsTable } from '../api/chain-name.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { isKubeStep, trackingStep } from '../diagnose/checks/foreign-rules.ts';
 import type { Frontend } from '../api/frontends.ts';

@@ -2,7 +2,7 @@
 import { hostPort } from '../net/address.ts';
 import { connectionText } from '../diagnose/checks/connections.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
-import { ipvsTable } from '../evaluate/walk-ipvs.ts';
+import { ipvsTable } from '../api/chain-name.ts';
 import type { DesiredService } from '../api/service.ts';
 import { familyOf } from '../net/family.ts';
 import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, WalkStatus } from '../api/service-trace.ts';

@@ -1,4 +1,5 @@
 /** Which function of kube-proxy's source writes a rule, for those who want to read why. */
+import { ipvsTable, readChainName } from '../api/chain-name.ts';
 import type { ProxyMode } from '../kube-proxy/mode.ts';
 import { builtInChainNames } from '../net/netfilter.ts';
 
@@ -27,15 +28,18 @@ const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule
     if (!isKubeProxys(chain)) return undefined;
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointRules' : 'syncProxyRules';
   },
-  nftables: ({ chain, sendsTo }) => {
-    if (chain.startsWith('map ') || /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain))
+  nftables: ({ table, chain, sendsTo }) => {
+    if (
+      readChainName({ table, name: chain }).kind === 'map' ||
+      /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain)
+    )
       return 'syncProxyRules';
     if (!/^(?:service|local)-(?!endpoints-check)/.test(chain)) return 'setupNFTables';
     if (sendsTo === 'endpoint') return 'writeServiceToEndpointDNATs';
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointJumps' : 'syncProxyRules';
   },
   ipvs: ({ table, chain, target }) => {
-    if (table === 'ipvs') return 'syncEndpoint';
+    if (table === ipvsTable) return 'syncEndpoint';
     if (builtInChainNames.has(chain))
       return target?.startsWith('KUBE-') === true ? 'createAndLinkKubeChain' : undefined;
     if (!isKubeProxys(chain)) return undefined;

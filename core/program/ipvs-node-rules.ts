@@ -1,6 +1,7 @@
 /** What virtual servers and kube-proxy's sets of the IPVS mode say of a Service (pkg/proxy/ipvs/proxier.go, 1.37). */
 import { isSameAddress } from '../net/address.ts';
-import { ipvsChainName, ipvsTable, virtualServerText } from '../evaluate/walk-ipvs.ts';
+import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
+import { virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { ipSetContains } from '../ipset/contains.ts';
 import type { IpSet } from '../ipset/set.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';

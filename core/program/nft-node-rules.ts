@@ -1,4 +1,5 @@
 /** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
+import { mapChainName } from '../api/chain-name.ts';
 import { isSameAddress, comparableAddress } from '../net/address.ts';
 import type { NftTable } from '../evaluate/walk-nftables.ts';
 import type { NftExpression, NftElement } from '../nftables/rule.ts';
@@ -67,7 +68,7 @@ export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
       const element = map?.elements.find(({ key }) => isKeyOf(key, frontend));
       return map === undefined || element === undefined
         ? referenceOf(step)
-        : { table: step.table, chain: `map ${map.name}`, rule: printNftElement(map, element) };
+        : { table: step.table, chain: mapChainName(map.name), rule: printNftElement(map, element) };
     },
     trafficPolicy: () => undefined,
     sessionAffinity: () => undefined,

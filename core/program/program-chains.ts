@@ -1,6 +1,7 @@
 /** The chains of a node's program, in the words of the model. */
 import { oncePer } from '../lib/once-per.ts';
-import { ipvsChainName, realServerText } from '../evaluate/walk-ipvs.ts';
+import { ipvsChainName, ipvsTable, mapChainName } from '../api/chain-name.ts';
+import { realServerText } from '../evaluate/walk-ipvs.ts';
 import type { IptablesBackend } from '../kube-proxy/mode.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
@@ -15,7 +16,7 @@ import { hashText } from '../kube-proxy/chain-names.ts';
 export function ipvsChains(report: NodeReport, service: string): ProgramChain[] {
   return (['IPv4', 'IPv6'] as const).flatMap((family) =>
     virtualServers(report, service, family).map((server): ProgramChain => {
-      const [table, chain] = ['ipvs', ipvsChainName(server)];
+      const [table, chain] = [ipvsTable, ipvsChainName(server)];
       return {
         family,
         table,
@@ -75,11 +76,11 @@ export function nftChains(report: NodeReport, service: string): ProgramChain[] {
     .map(({ family, table, name, elements }): ProgramChain => ({
       family,
       table,
-      name: `map ${name}`,
+      name: mapChainName(name),
       rules: parseNftMapElements(elements).map(({ key, verdict }) => ({
         family,
         table,
-        chain: `map ${name}`,
+        chain: mapChainName(name),
         text: `${key.join(' . ')} : ${printNftVerdict(verdict)}`,
       })),
     }));

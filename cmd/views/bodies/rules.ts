@@ -1,4 +1,5 @@
 /** The chains of one node's program as a tree: folded, followed by their jumps, with counters as rates. */
+import { readChainName, type NamedChain } from '../../../core/api/chain-name.ts';
 import type { ProgramExplainer, StatusRule } from '../../../core/explain/explain-status.ts';
 import { plural } from '../../../core/lib/plural.ts';
 import type { ChainStatus, NodeStatus, ProgramStatus } from '../../../core/api/service-trace.ts';
@@ -128,6 +129,14 @@ function meaningOf(rows: readonly Row[], index: number): RowMeaning {
   return { ...(target === -1 ? {} : { open: { kind: 'row', row: target } }), fold: key, copy: text };
 }
 
+/** Before a chain's name, and what its rules are called. */
+const rowWords = {
+  chain: ['chain ', 'rule'],
+  map: ['', 'element'],
+  virtualServer: ['', 'real server'],
+  firewallMark: ['', 'real server'],
+} as const satisfies Readonly<Record<NamedChain['kind'], readonly [string, string]>>;
+
 /** What the chosen rule does, whom it concerns, where it leads and who writes it. */
 function detailOf(
   row: Row | undefined,
@@ -139,12 +148,7 @@ function detailOf(
   const { chain, rule } = row;
   if (rule === undefined) {
     const purpose = explainer.purpose(chain);
-    const [kind, part] =
-      chain.table === 'ipvs'
-        ? ['', 'real server']
-        : chain.name.startsWith('map ')
-          ? ['', 'element']
-          : ['chain ', 'rule'];
+    const [kind, part] = rowWords[readChainName(chain).kind];
     return [
       ...wrapped(
         `${kind}${chain.name}${purpose === undefined ? '' : `, ${purpose}`}: ${plural(chain.rules.length, part)}`,

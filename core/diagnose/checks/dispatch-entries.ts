@@ -1,4 +1,5 @@
 /** The rules and elements by which a node tells one Service's packets from those of others. */
+import { mapChainName } from '../../api/chain-name.ts';
 import { canonicalAddress, comparableAddress } from '../../net/address.ts';
 import { allChains, iptablesChainNames, nftablesChainService } from '../../kube-proxy/chain-names.ts';
 import { jumpOf } from '../../kube-proxy/dispatch-references.ts';
@@ -129,7 +130,7 @@ function nftEntries(report: NodeReport, desired: DesiredService): DispatchEntry[
             protocol,
             port: Number(key.at(-1)),
             table,
-            chain: `map ${name}`,
+            chain: mapChainName(name),
             rule: `${key.join(' . ')} : ${printNftVerdict(verdict)}`,
           },
         ];

@@ -137,10 +137,10 @@ describe('the picture in letters', () => {
   });
 
   it('colours what is wrong, and says it too', () => {
-    const colored = draw([{ ...box('a', 'dns', 'error'), lines: ['! wrong'] }], [], 40, true);
+    const colored = draw([{ ...box('a', 'dns', 'error'), lines: [{ text: 'wrong', isMark: true }] }], [], 40, true);
     expect(colored).toContain('\u001b[31m');
     expect(colored.replace(/\u001b\[\d+m/g, '')).toBe(
-      draw([{ ...box('a', 'dns', 'error'), lines: ['! wrong'] }], [], 40),
+      draw([{ ...box('a', 'dns', 'error'), lines: [{ text: 'wrong', isMark: true }] }], [], 40),
     );
   });
 });

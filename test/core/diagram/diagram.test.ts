@@ -8,7 +8,7 @@ import sax from 'sax';
 import { describe, expect, it } from 'vitest';
 import { parseBundle } from '../../../core/wire/bundle.ts';
 import { buildDiagram } from '../../../core/diagram/build-diagram.ts';
-import { layers, type Diagram } from '../../../core/diagram/diagram.ts';
+import { layers, lineText, type Diagram } from '../../../core/diagram/diagram.ts';
 import { printDot } from '../../../core/diagram/print-dot.ts';
 import { printMermaid } from '../../../core/diagram/print-mermaid.ts';
 import { printSvg } from '../../../core/diagram/print-svg.ts';
@@ -96,9 +96,23 @@ describe('the picture', () => {
       '33.3 %',
       '33.3 %',
     ]);
-    expect(boxes.find(({ id }) => id === chain)?.lines[0]).toBe(
+    expect(boxes.find(({ id }) => id === chain)?.lines.map(lineText)[0]).toBe(
       '33.3 % → 10.244.1.4:8080, 3 packets, KUBE-SEP-C2VXAI276MUHJYCV',
     );
+  });
+
+  it('names the chain of each endpoint by what it does, whatever comments say', () => {
+    const { status, namespace } = statusOf('auth-service');
+    const without = (status.programs ?? []).map((program) => ({
+      ...program,
+      chains: program.chains.map((chain) => ({
+        ...chain,
+        rules: chain.rules.map((rule) => ({ ...rule, text: rule.text.replace(/ -m comment --comment "[^"]*"/, '') })),
+      })),
+    }));
+    const options = { namespace, name: 'auth-service', nodes: ['node-a'], mostEndpoints: 40 };
+    expect(without).not.toEqual(status.programs);
+    expect(buildDiagram({ ...status, programs: without }, options)).toEqual(buildDiagram(status, options));
   });
 
   it('draws each different program once', () => {
@@ -112,7 +126,7 @@ describe('the picture', () => {
   it('shows where packets are refused, and the finding on it', () => {
     const { boxes, findings } = diagramOf('nobody-home');
     expect(boxes.filter(({ title }) => title === 'REJECT').length).toBeGreaterThan(0);
-    expect(boxes.some(({ lines, tone }) => lines.includes('! EPS-EMPTY') && tone === 'error')).toBe(true);
+    expect(boxes.some(({ lines, tone }) => lines.map(lineText).includes('! EPS-EMPTY') && tone === 'error')).toBe(true);
     expect(findings[0]?.text).toMatch(/^error EPS-EMPTY service\/nobody-home: /);
   });
 
@@ -128,7 +142,9 @@ describe('the picture', () => {
       { namespace, name: 'auth-service', nodes: [], mostEndpoints: 40 },
     );
     expect(
-      boxes.filter(({ lines }) => lines.includes('! no rule on node-a')).map(({ title, tone }) => [title, tone]),
+      boxes
+        .filter(({ lines }) => lines.map(lineText).includes('! no rule on node-a'))
+        .map(({ title, tone }) => [title, tone]),
     ).toEqual([['auth-service-5995955cd8-gktwl', 'error']]);
   });
 
@@ -143,7 +159,7 @@ describe('the picture', () => {
       { namespace, name: 'node-port', nodes: ['node-a'], mostEndpoints: 40 },
     );
     const entry = boxes.find(({ title, family }) => title === 'nat KUBE-SERVICES' && family === 'IPv4');
-    expect(entry?.lines).toEqual(['IPv4', 'not listed: told by counts of references']);
+    expect(entry?.lines.map(lineText)).toEqual(['IPv4', 'not listed: told by counts of references']);
     expect(
       arrows.filter(({ from }) => from === entry?.id).map(({ to }) => boxes.find(({ id }) => id === to)?.title),
     ).toEqual(['KUBE-SVC-PGBJQATFX5LAPXOQ']);
@@ -188,13 +204,13 @@ describe('the picture', () => {
       { nodes: [node], programs },
       { namespace, name: 'web', nodes: [], mostEndpoints: 40 },
     );
-    expect(boxes.map(({ title, lines }) => [title, ...lines])).toContainEqual([
+    expect(boxes.map(({ title, lines }) => [title, ...lines.map(lineText)])).toContainEqual([
       'TCP 10.96.0.7:80',
       '100.0 % → 10.244.1.2:8080',
     ]);
     expect(boxes.find(({ layer }) => layer === 'pod')).toMatchObject({
       title: '10.244.1.2:8080',
-      lines: ['! in no EndpointSlice'],
+      lines: [{ text: 'in no EndpointSlice', isMark: true }],
       tone: 'error',
     });
     expect(arrows.at(-1)?.label).toBe('100.0 %');
@@ -226,7 +242,13 @@ describe('Mermaid takes it', () => {
       title: 'a "b" #1',
       groups: [],
       boxes: [
-        { id: 'x', layer: 'dns', title: 'end "quoted" <b> #35; | ] & `', lines: ['%% %%{ }'], tone: 'error' },
+        {
+          id: 'x',
+          layer: 'dns',
+          title: 'end "quoted" <b> #35; | ] & `',
+          lines: [{ text: '%% %%{ }', isMark: false }],
+          tone: 'error',
+        },
         { id: 'y', layer: 'pod', title: 'y', lines: [], tone: 'plain' },
       ],
       arrows: [{ from: 'x', to: 'y', label: '50 % | "' }],

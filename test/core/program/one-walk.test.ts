@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseBundle, type Bundle } from '../../../core/wire/bundle.ts';
 import { buildDiagram } from '../../../core/diagram/build-diagram.ts';
+import { lineText } from '../../../core/diagram/diagram.ts';
 import { walkPacket } from '../../../core/program/walk-packet.ts';
 import { explainProgram } from '../../../core/explain/explain-program.ts';
 import { followClient, type Journey } from '../../../core/explain/follow-client.ts';
@@ -196,9 +197,9 @@ describe('a rule of another program', () => {
       nodes: ['node-a'],
       mostEndpoints: 40,
     });
-    const marked = boxes.filter(({ lines }) => lines.includes('! RULE-FOREIGN'));
+    const marked = boxes.filter(({ lines }) => lines.map(lineText).includes('! RULE-FOREIGN'));
     expect(marked.map(({ title }) => title)).not.toContain('nat KUBE-SERVICES');
-    expect(marked.map(({ lines }) => lines.join(' ')).join('\n')).toContain(rule);
+    expect(marked.map(({ lines }) => lines.map(lineText).join(' ')).join('\n')).toContain(rule);
     expect(arrows.some(({ to }) => to === marked[0]?.id)).toBe(true);
 
     const explained = explainProgram(report, bundle.desired).find(({ family }) => family === 'IPv4');
