@@ -4,6 +4,7 @@
  * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
  */
 import { connectionResult } from '../net/connection-result.ts';
+import { oncePer } from '../lib/once-per.ts';
 import type { Family } from '../net/family.ts';
 import * as z from 'zod';
 
@@ -445,10 +446,18 @@ function excerpt(line: string): string {
   return line.length > 120 ? `${line.slice(0, 120)}…` : line;
 }
 
-/** The records of one kind, in order. */
-export function recordsOf<Kind extends NodeReportRecord['kind']>(report: NodeReport, kind: Kind): RecordOf<Kind>[] {
-  return report.records.filter((record): record is RecordOf<Kind> => record.kind === kind);
+/** The records of one kind, in order. A report is never changed: each kind is looked for once. */
+export function recordsOf<Kind extends NodeReportRecord['kind']>(
+  { records }: NodeReport,
+  kind: Kind,
+): readonly RecordOf<Kind>[] {
+  const known: { [Each in Kind]?: readonly RecordOf<Each>[] } = recordsByKind(records);
+  return (known[kind] ??= records.filter((record): record is RecordOf<Kind> => record.kind === kind));
 }
+
+const recordsByKind = oncePer(
+  (_records: readonly NodeReportRecord[]): { [Kind in NodeReportRecord['kind']]?: readonly RecordOf<Kind>[] } => ({}),
+);
 
 /** What was not read of the Service's rules, each with the reason; a report that was cut off may lack any of them. */
 export function unreadRules(report: NodeReport, service: string, family: Family): string[] {
