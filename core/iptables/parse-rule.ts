@@ -24,6 +24,46 @@ export function parseIptablesRule(line: string): IptablesRule | undefined {
   return new RuleReader(words, chain, saved?.counters).read();
 }
 
+/**
+ * A parser of lines of which many are the same but for their counters, as several nodes have them of one Service: what is
+ * the same is parsed once, and shared. Each line gives a rule of its own.
+ */
+export function sharingParser(): typeof parseIptablesRule {
+  const known = new Map<string, IptablesRule | undefined>();
+  return (line) => {
+    const { text, counters } = apartFromCounters(line);
+    let rule = known.get(text);
+    if (rule === undefined && !known.has(text)) {
+      rule = parseIptablesRule(text);
+      known.set(text, rule);
+    }
+    if (rule === undefined) return undefined;
+    if (counters === undefined) return { ...rule };
+    // Counters that are there twice are for the whole line to judge.
+    return rule.counters === undefined ? { ...rule, counters } : parseIptablesRule(line);
+  };
+}
+
+/** The line without its counters, where it surely is one that iptables printed with them; otherwise the line as it is. */
+function apartFromCounters(line: string): { readonly text: string; readonly counters?: Counters } {
+  if (line.startsWith('[')) {
+    const saved = readSavedCounters(line);
+    return saved === undefined ? { text: line } : { text: line.slice(saved.end), counters: saved.counters };
+  }
+  const at = line.lastIndexOf(' -c ');
+  const match = at < 0 || line.includes('#') || line.includes('\\') ? null : printedCounters.exec(line.slice(at));
+  if (match === null) return { text: line };
+  const before = line.slice(0, at);
+  // Within quotes it would be a part of a comment.
+  if (before.split('"').length % 2 === 0) return { text: line };
+  const [whole, packets = '', bytes = ''] = match;
+  const counters = readCounters(packets, bytes);
+  return counters === undefined ? { text: line } : { text: before + line.slice(at + whole.length), counters };
+}
+
+/** Behind it stands the target, or nothing: no word that an option before could take. */
+const printedCounters = /^ -c (\d+) (\d+)(?= -[jg] |$)/;
+
 interface Words {
   /** Without quotes and escapes. */
   readonly texts: readonly string[];
@@ -118,6 +158,8 @@ class RuleReader {
       this.#badAddress('-s', this.#rule.source?.prefix) ??
       this.#badAddress('-d', this.#rule.destination?.prefix);
     if (refused !== undefined) this.#rule.refused = refused;
+    // A list that grew has room for more, and there are thousands of rules.
+    this.#rule.matches = this.#matches.map(({ module, options }) => ({ module, options: options.slice() }));
     return this.#rule;
   }
 

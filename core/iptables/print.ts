@@ -9,12 +9,38 @@ import type {
   NatRange,
   PortRange,
 } from './rule.ts';
-import { oncePer } from '../lib/once-per.ts';
 import type { IptablesRuleset } from './ruleset.ts';
 import { tcpFlagBits } from './modules.ts';
 
-/** As printIptablesRule prints it: each walk that meets the rule, and each view of it, has the same text. */
-export const iptablesRuleText = oncePer((rule: IptablesRule): string => printIptablesRule(rule));
+/**
+ * As printIptablesRule prints it: each walk that meets the rule, and each view of it, has the same text, and so have rules
+ * that share what they ask and do (sharingParser).
+ */
+export function iptablesRuleText(rule: IptablesRule): string {
+  const known = texts.get(rule.matches);
+  if (known !== undefined && isSameButCounters(known.rule, rule)) return known.text;
+  const text = printIptablesRule(rule);
+  texts.set(rule.matches, { rule, text });
+  return text;
+}
+
+const texts = new WeakMap<IptablesRule['matches'], { readonly rule: IptablesRule; readonly text: string }>();
+
+function isSameButCounters(one: IptablesRule, other: IptablesRule): boolean {
+  return (
+    one === other ||
+    (one.chain === other.chain &&
+      one.source === other.source &&
+      one.destination === other.destination &&
+      one.inInterface === other.inInterface &&
+      one.outInterface === other.outInterface &&
+      one.protocol === other.protocol &&
+      one.fragment === other.fragment &&
+      one.matches === other.matches &&
+      one.target === other.target &&
+      one.remark === other.remark)
+  );
+}
 
 /** `-A CHAIN …` without counters; the options in iptables-save's order. Parsed again it is the same rule. */
 export function printIptablesRule(rule: IptablesRule): string {

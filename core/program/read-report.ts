@@ -19,7 +19,7 @@ import { parseNftElements, parseNftRules } from '../nftables/parse-json-rule.ts'
 import { present } from '../lib/present.ts';
 import { elementsWithProtocolNames } from '../nftables/normal-form.ts';
 import type { NftSet } from '../nftables/table.ts';
-import { parseIptablesRule } from '../iptables/parse-rule.ts';
+import { parseIptablesRule, sharingParser } from '../iptables/parse-rule.ts';
 import * as z from 'zod';
 import { netfilterHooks } from '../net/netfilter.ts';
 
@@ -203,6 +203,27 @@ export function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): 
 }
 
 /** The rules of a chain as they were listed, read once: several views of a report ask for them. */
-export const rulesOfRecord = oncePer(({ lines }: Pick<RecordOf<'iptablesChain'>, 'lines'>): readonly IptablesRule[] =>
-  lines.flatMap((line) => parseIptablesRule(line) ?? []),
-);
+export function rulesOfRecord(record: ListedChain): readonly IptablesRule[] {
+  const known = rulesByRecord.get(record);
+  if (known !== undefined) return known;
+  return readRecord(record, parseIptablesRule);
+}
+
+/** Reads the rules of several nodes ahead: what they have in common, which is nearly all of a Service's rules, once. */
+export function readRulesTogether(reports: readonly NodeReport[]): void {
+  if (reports.length < 2) return;
+  const parse = sharingParser();
+  for (const report of reports)
+    for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')])
+      if (!rulesByRecord.has(record)) readRecord(record, parse);
+}
+
+type ListedChain = Pick<RecordOf<'iptablesChain'>, 'lines'>;
+
+const rulesByRecord = new WeakMap<ListedChain, readonly IptablesRule[]>();
+
+function readRecord(record: ListedChain, parse: typeof parseIptablesRule): readonly IptablesRule[] {
+  const rules = record.lines.flatMap((line) => parse(line) ?? []);
+  rulesByRecord.set(record, rules);
+  return rules;
+}

@@ -1,4 +1,5 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
+import { readRulesTogether } from '../program/read-report.ts';
 import { withoutLoopingChains } from '../program/looping-chains.ts';
 import { boundStatus } from './bound.ts';
 import { clientStatus } from './client-status.ts';
@@ -23,6 +24,7 @@ import { walksOf } from './walk-status.ts';
 
 /** The whole status of a trace. Pure: the same input gives the same status. */
 export function buildStatus(collected: StatusInput): ServiceTraceStatus {
+  readRulesTogether(collected.answers.flatMap((answer) => ('report' in answer ? [answer.report] : [])));
   const input = { ...collected, answers: withoutLoopingChains(collected.answers) };
   const { desired, now } = input;
   const generation = input.generation === undefined ? {} : { observedGeneration: input.generation };

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { IptablesMatch, IptablesRule, IptablesTarget } from '../../../core/iptables/rule.ts';
 import { commentOf, portsOf } from '../../../core/iptables/rule.ts';
-import { parseIptablesRule } from '../../../core/iptables/parse-rule.ts';
-import { printIptablesRule } from '../../../core/iptables/print.ts';
+import { parseIptablesRule, sharingParser } from '../../../core/iptables/parse-rule.ts';
+import { iptablesRuleText, printIptablesRule } from '../../../core/iptables/print.ts';
 import { canonicalRules } from '../../support/iptables-canonical.ts';
 
 function parse(text: string): IptablesRule {
@@ -372,6 +372,64 @@ describe('printIptablesRule', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe('sharingParser', () => {
+  const kept = fc.constantFrom(
+    '-A KUBE-SEP-X -s 10.244.1.4/32 -m comment --comment "default/web:http"@ -j KUBE-MARK-MASQ',
+    '-A KUBE-SEP-X -p tcp -m comment --comment "default/web:http" -m tcp@ -j DNAT --to-destination 10.244.1.4:8080',
+    '-A KUBE-SVC-X -m statistic --mode random --probability 0.5@ -g KUBE-SEP-X',
+    '-A KUBE-SVC-X -m comment --comment "a@ -j b"@ -j KUBE-SEP-X',
+    '-A KUBE-SVC-X -m comment --comment "a \\" b"@ -j KUBE-SEP-X',
+    '-A KUBE-SVC-X -m comment --comment "torn@ -j KUBE-SEP-X',
+    '-A KUBE-SVC-X -j ACCEPT # because@ -j DROP',
+    '-A KUBE-SVC-X@ -j ACCEPT@',
+    '-A KUBE-SVC-X -m nobody --knows a@ b -j ACCEPT',
+    '-A KUBE-SVC-X -j NOBODY --knows a@',
+    '@-A KUBE-SVC-X',
+    ':KUBE-SVC-X - [0:0]',
+    '',
+  );
+  const counted = fc.constantFrom('', ' -c 0 0', ' -c 3 180', ' -c 3 99999999999999999999', ' -c 3', ' -c x y');
+  const saved = fc.constantFrom('', '[0:0] ', '[3:180] ', '[x:0] ', '[');
+  const lines = fc.array(
+    fc.tuple(saved, kept, counted).map(([before, line, counters]) => `${before}${line.replaceAll('@', counters)}`),
+    { minLength: 1, maxLength: 12 },
+  );
+
+  it('reads each line as the parser of one line reads it, and prints it as that', () => {
+    fc.assert(
+      fc.property(lines, (all) => {
+        const parse = sharingParser();
+        for (const line of all) {
+          const [own, alone] = [parse(line), parseIptablesRule(line)];
+          expect(own).toEqual(alone);
+          if (own !== undefined && alone !== undefined) expect(iptablesRuleText(own)).toBe(printIptablesRule(alone));
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each([
+    [
+      'behind the matches',
+      '-A KUBE-SEP-X -p tcp -m tcp -c 3 180 -j ACCEPT',
+      '-A KUBE-SEP-X -p tcp -m tcp -c 4 240 -j ACCEPT',
+    ],
+    [
+      'before the rule',
+      '[3:180] -A KUBE-SEP-X -p tcp -m tcp -j ACCEPT',
+      '[4:240] -A KUBE-SEP-X -p tcp -m tcp -j ACCEPT',
+    ],
+    ['nowhere', '-A KUBE-SEP-X -p tcp -m tcp -j ACCEPT', '-A KUBE-SEP-X -p tcp -m tcp -j ACCEPT'],
+  ])('gives each line a rule of its own, that shares all but its counters: %s', (_where, line, other) => {
+    const parse = sharingParser();
+    const [one, two] = [parse(line), parse(other)];
+    expect(one).not.toBe(two);
+    expect(one?.matches).toBe(two?.matches);
+    expect(one?.target).toBe(two?.target);
   });
 });
 
