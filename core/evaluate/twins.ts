@@ -172,16 +172,14 @@ export class Endings {
     const { members, entered, places } = twins;
     const share = (leaf.probability / twins.probability) * (entered?.probability ?? 1);
     const together = pathOf(met, twins.met);
-    const before = pathOf(entered?.met);
+    const way = { before: pathOf(entered?.met), together };
     const last = together.at(-1);
-    for (const member of members) {
-      const way = { before, own: member.met, together };
+    for (const member of members)
       this.#endings.push({
-        leaf: new TwinLeaf(leaf, member.probability * share, member.dnat, way),
+        leaf: new TwinLeaf(leaf, member.probability * share, member.dnat, way, member.met),
         place: places.first + member.place * places.each,
         last,
       });
-    }
   }
 
   leaves(): Leaf[] {
@@ -209,10 +207,9 @@ function isAlike(one: Ending, other: Ending | undefined): boolean {
   );
 }
 
-/** The rules that a twin met: with all of its choice before it, by itself, and with its twins behind that. */
+/** The rules that a twin met with others: with all of its choice, and with its twins behind those that it met by itself. */
 interface Way {
   readonly before: readonly Step[];
-  readonly own: Met | undefined;
   readonly together: readonly Step[];
 }
 
@@ -222,12 +219,14 @@ class TwinLeaf implements Leaf {
   readonly #shared: Leaf;
   readonly #dnat: Rewritten | undefined;
   readonly #way: Way;
+  readonly #own: Met | undefined;
 
-  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, way: Way) {
+  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, way: Way, own: Met | undefined) {
     this.#shared = shared;
     this.probability = probability;
     this.#dnat = dnat;
     this.#way = way;
+    this.#own = own;
   }
 
   get verdict(): Leaf['verdict'] {
@@ -271,7 +270,7 @@ class TwinLeaf implements Leaf {
   }
 
   get path(): readonly Step[] {
-    const { before, own, together } = this.#way;
-    return [...before, ...pathOf(own), ...together];
+    const { before, together } = this.#way;
+    return [...before, ...pathOf(this.#own), ...together];
   }
 }

@@ -8,7 +8,7 @@ import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumpt
 import { EndpointChoice, type ChosenEndpoint } from './endpoint-choice.ts';
 import { choiceBegin, choiceRules } from './iptables-choice.ts';
 import { everyRule, indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
-import { PacketMatch } from './match-iptables.ts';
+import { PacketMatch, type Before } from './match-iptables.ts';
 import { defaultZone, destinationOf, destinationPortOf } from './packet-ends.ts';
 import {
   ChainLoopError,
@@ -20,7 +20,9 @@ import {
   type ChainOutcome,
   type Ended,
   type Machine,
+  type Met,
   type Packet,
+  type Rewritten,
   type Step,
 } from './walk.ts';
 
@@ -227,6 +229,8 @@ export class IptablesWalk {
     mark: number,
     at: At,
   ): EndpointChoice | undefined {
+    const plain = this.#plainChoice(table, name, rules, mark, at);
+    if (plain !== undefined) return plain;
     const trail = new Trail(true);
     const walk = new IptablesWalk(this.#lookup, this.#packet, this.#machine, trail, { selectRules: everyRule });
     const { through, ended } = walk.#rules(table, name, rules, [{ probability: 1, mark }], at, [name]);
@@ -236,6 +240,90 @@ export class IptablesWalk {
       verdict === 'DNAT' && dnat !== undefined ? [{ probability, dnat, mark: setsMark ? given : undefined, met }] : [],
     );
     return endpoints.length === ended.length ? new EndpointChoice(endpoints, trail.seen) : undefined;
+  }
+
+  /**
+   * The same, rule by rule and without branches, where every endpoint's chain surely ends with its DNAT: what kube-proxy
+   * writes. What the rules are is known from `choiceRules`; the conditions are asked, and each step made, as in any walk.
+   * @returns undefined where something is not so
+   */
+  #plainChoice(
+    table: string,
+    name: string,
+    rules: readonly IptablesRule[],
+    mark: number,
+    at: At,
+  ): EndpointChoice | undefined {
+    if (rules.length > mostBranches) return undefined;
+    const seen = new Map<object, Step>();
+    const meet = (rule: IptablesRule, chain: string, chance: number, met: Met | undefined): Met => {
+      let step = seen.get(rule);
+      if (step === undefined) {
+        step = stepOf(rule, table, chain, chance);
+        seen.set(rule, step);
+      }
+      return { step, before: met };
+    };
+    const before: Before = { table, at, changedSets: this.#changedSets, wasSeen: () => false };
+    let questions = 0;
+    const ask = (rule: IptablesRule, branch: Branch): number | undefined => {
+      questions += 1;
+      return questions > mostQuestions ? undefined : this.#match.rule(rule, branch, before);
+    };
+    const endpoints: { probability: number; dnat: Rewritten; mark: number | undefined; met: Met }[] = [];
+    let setsMark = false;
+    let left = 1;
+    for (const rule of rules) {
+      const chance = ask(rule, { probability: left, mark });
+      if (chance === undefined) return undefined;
+      if (chance === 0) continue;
+      const { target } = rule;
+      const probability = chance === 1 ? left : left * chance;
+      const chain = target?.kind === 'jump' ? this.#lookup(table, target.chain) : undefined;
+      if (target?.kind !== 'jump' || chain === undefined) return undefined;
+      const branch = { probability, mark };
+      let met = meet(rule, name, probability, undefined);
+      let dnat: Rewritten | undefined;
+      for (const own of chain) {
+        const holds = ask(own, branch);
+        if (holds === 0) continue;
+        if (holds !== 1) return undefined;
+        met = meet(own, target.chain, 1, met);
+        switch (own.target?.kind) {
+          case 'MARK':
+            branch.mark = changed(branch.mark, own.target.clear, own.target.value);
+            setsMark = true;
+            break;
+          case 'jump':
+            for (const marking of this.#lookup(table, own.target.chain) ?? nothing) {
+              if (marking.target?.kind !== 'MARK') return undefined;
+              const marks = ask(marking, branch);
+              if (marks === 0) continue;
+              if (marks !== 1) return undefined;
+              met = meet(marking, own.target.chain, 1, met);
+              branch.mark = changed(branch.mark, marking.target.clear, marking.target.value);
+              setsMark = true;
+            }
+            break;
+          case 'DNAT': {
+            const [to, more] = this.#destinations(own.target.to, branch, isRandom(own.target.flags)) ?? nothing;
+            if (to === undefined || more !== undefined) return undefined;
+            dnat = { ...to, ...countersOf(own), by: met.step };
+            break;
+          }
+          default:
+            return undefined;
+        }
+        if (dnat !== undefined) break;
+      }
+      if (dnat === undefined) return undefined;
+      endpoints.push({ probability, dnat, mark: branch.mark, met });
+      left *= 1 - chance;
+      if (chance < 1) continue;
+      if (!setsMark) for (const endpoint of endpoints) endpoint.mark = undefined;
+      return new EndpointChoice(endpoints, [...seen]);
+    }
+    return undefined;
   }
 
   /** DNAT ends a chain, so that no branch changes its goal within it. */
@@ -352,7 +440,7 @@ export class IptablesWalk {
   ): Applied {
     const { target } = rule;
     const chain = chains.at(-1) ?? '';
-    const { lists } = said(rule);
+    const lists = listsOf(rule);
     const met = stepOf(rule, table, chain, chance);
     const seen =
       lists.length === 0
@@ -589,35 +677,40 @@ function countersOf({ counters }: { readonly counters?: IptablesRule['counters']
   return counters === undefined ? {} : { counters };
 }
 
-/** What is the same of a rule whenever a packet meets it. */
-const said = oncePer((rule: IptablesRule) => ({
-  text: iptablesRuleText(rule),
-  actions: [actionOf(rule.target)] as const,
-  lists: listsOf(rule),
-  steps: new Map<string, Step>(),
-}));
+/** The steps of each rule so far: nearly always one. */
+const stepsOf = new WeakMap<IptablesRule, readonly Step[]>();
 
 /** The same step for all packets that meet the rule with the same chance, as far as it is told. */
 function stepOf(rule: IptablesRule, table: string, chain: string, chance: number): Step {
-  const { text, actions, steps } = said(rule);
-  const key = `${table} ${chain}${withProbability(chance)}`;
-  let step = steps.get(key);
-  if (step === undefined) {
-    step = { table, chain, rule: text, actions, ...(chance < 1 ? { chance } : {}), ...countersOf(rule) };
-    steps.set(key, step);
-  }
+  const steps = stepsOf.get(rule) ?? nothing;
+  for (const step of steps)
+    if (step.table === table && step.chain === chain && isSameChance(step.chance ?? 1, chance)) return step;
+  const actions = steps[0]?.actions ?? [actionOf(rule.target)];
+  const step: Step = {
+    table,
+    chain,
+    rule: iptablesRuleText(rule),
+    actions,
+    ...(chance < 1 ? { chance } : {}),
+    ...countersOf(rule),
+  };
+  stepsOf.set(rule, [...steps, step]);
   return step;
+}
+
+function isSameChance(one: number, other: number): boolean {
+  return one === other || withProbability(one) === withProbability(other);
 }
 
 /** The lists of `recent` in which the rule puts the packet's source. */
 function listsOf({ matches }: IptablesRule): readonly string[] {
-  const lists: string[] = [];
+  let lists: string[] | undefined;
   for (const { module, options } of matches) {
     if (module !== 'recent' || !options.some((option) => option.kind === 'recent' && option.action === 'set')) continue;
     const name = options.find((option) => option.kind === 'recentList');
-    lists.push(name?.name ?? 'DEFAULT');
+    (lists ??= []).push(name?.name ?? 'DEFAULT');
   }
-  return lists;
+  return lists ?? nothing;
 }
 
 function changed(mark: number, clear: number, value: number): number {

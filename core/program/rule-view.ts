@@ -12,9 +12,9 @@ export interface RuleView {
   /** It asks whether the node itself is the source. */
   readonly isForLocalSource: boolean;
   /** The sources that it asks for; `negated`: all but these. */
-  readonly sources?: { readonly prefixes: readonly string[]; readonly negated: boolean };
+  readonly sources?: { readonly prefixes: readonly string[]; readonly negated: boolean } | undefined;
   /** It asks for clients that it remembers (recent, an affinity set), for so many seconds. */
-  readonly remembers?: { readonly seconds: number | undefined };
+  readonly remembers?: { readonly seconds: number | undefined } | undefined;
   /** It remembers the client from now on. */
   readonly records: boolean;
   readonly drops: boolean;
@@ -25,7 +25,7 @@ export interface RuleView {
   /** `address port` of each target of a DNAT. */
   readonly dnat: readonly string[];
   /** Of `-m statistic --mode random`. */
-  readonly probability?: number;
+  readonly probability?: number | undefined;
   /** It has no condition. */
   readonly isUnconditional: boolean;
   /** Of iptables: it has no comment, as kube-proxy writes rules in a large cluster. */
@@ -37,43 +37,109 @@ export const markChains: ReadonlySet<string> = new Set(['KUBE-MARK-MASQ', 'mark-
 
 /** @param print the rule as text */
 export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule) => string): RuleView {
-  const { target } = rule;
-  const recent = new Set<string>();
-  let seconds: number | undefined;
-  let probability: number | undefined;
-  let isForLocalSource = false;
-  for (const { options } of rule.matches) {
-    for (const option of options) {
-      if (option.kind === 'recent') recent.add(option.action);
-      else if (option.kind === 'kept' && option.name === '--seconds') seconds ??= Number(option.values[0]);
-      else if (option.kind === 'probability') probability ??= option.of2To31 / 2 ** 31;
-      else if (option.kind === 'addressType' && option.end === 'source' && !option.negated)
-        isForLocalSource ||= option.types.includes('LOCAL');
-    }
-  }
-  const chains = target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [];
-  return {
-    text: print(rule),
-    chains,
-    isForLocalSource,
-    ...(rule.source === undefined ? {} : { sources: { prefixes: [rule.source.prefix], negated: rule.source.negated } }),
-    ...(recent.has('rcheck') || recent.has('update') ? { remembers: { seconds } } : {}),
-    records: recent.has('set') || recent.has('update'),
-    drops: target?.kind === 'DROP',
-    marks: target?.kind === 'MARK' || chains.some((chain) => markChains.has(chain)),
-    masquerades: target?.kind === 'MASQUERADE' || target?.kind === 'SNAT',
-    returns: target?.kind === 'RETURN',
-    dnat:
-      target?.kind === 'DNAT'
-        ? target.to.flatMap(({ addresses, ports }) =>
-            addresses === undefined ? [] : [`${addresses.from} ${String(ports?.from ?? '')}`],
-          )
-        : [],
-    ...(probability === undefined ? {} : { probability }),
-    isUnconditional: isWithoutCondition(rule),
-    lacksComment: rule.matches.every(({ module }) => module !== 'comment'),
-  };
+  return new IptablesRuleView(rule, print);
 }
+
+/** Worked out as it is asked for: a Service has thousands of rules, of which most are asked for one thing, if any. */
+class IptablesRuleView implements RuleView {
+  readonly #rule: IptablesRule;
+  readonly #print: (rule: IptablesRule) => string;
+
+  constructor(rule: IptablesRule, print: (rule: IptablesRule) => string) {
+    this.#rule = rule;
+    this.#print = print;
+  }
+
+  get text(): string {
+    return this.#print(this.#rule);
+  }
+
+  get chains(): readonly string[] {
+    const { target } = this.#rule;
+    return target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : none;
+  }
+
+  get isForLocalSource(): boolean {
+    for (const { options } of this.#rule.matches)
+      for (const option of options)
+        if (
+          option.kind === 'addressType' &&
+          option.end === 'source' &&
+          !option.negated &&
+          option.types.includes('LOCAL')
+        )
+          return true;
+    return false;
+  }
+
+  get sources(): RuleView['sources'] {
+    const { source } = this.#rule;
+    return source === undefined ? undefined : { prefixes: [source.prefix], negated: source.negated };
+  }
+
+  get remembers(): RuleView['remembers'] {
+    if (!this.#does('rcheck') && !this.#does('update')) return undefined;
+    let seconds: number | undefined;
+    for (const { options } of this.#rule.matches)
+      for (const option of options)
+        if (option.kind === 'kept' && option.name === '--seconds') seconds ??= Number(option.values[0]);
+    return { seconds };
+  }
+
+  get records(): boolean {
+    return this.#does('set') || this.#does('update');
+  }
+
+  get drops(): boolean {
+    return this.#rule.target?.kind === 'DROP';
+  }
+
+  get marks(): boolean {
+    const { target } = this.#rule;
+    return target?.kind === 'MARK' || this.chains.some((chain) => markChains.has(chain));
+  }
+
+  get masquerades(): boolean {
+    const { target } = this.#rule;
+    return target?.kind === 'MASQUERADE' || target?.kind === 'SNAT';
+  }
+
+  get returns(): boolean {
+    return this.#rule.target?.kind === 'RETURN';
+  }
+
+  get dnat(): readonly string[] {
+    const { target } = this.#rule;
+    return target?.kind === 'DNAT'
+      ? target.to.flatMap(({ addresses, ports }) =>
+          addresses === undefined ? [] : [`${addresses.from} ${String(ports?.from ?? '')}`],
+        )
+      : none;
+  }
+
+  get probability(): number | undefined {
+    for (const { options } of this.#rule.matches)
+      for (const option of options) if (option.kind === 'probability') return option.of2To31 / 2 ** 31;
+    return undefined;
+  }
+
+  get isUnconditional(): boolean {
+    return isWithoutCondition(this.#rule);
+  }
+
+  get lacksComment(): boolean {
+    return this.#rule.matches.every(({ module }) => module !== 'comment');
+  }
+
+  /** Whether it has an option of `recent`. */
+  #does(action: 'rcheck' | 'update' | 'set'): boolean {
+    for (const { options } of this.#rule.matches)
+      for (const option of options) if (option.kind === 'recent' && option.action === action) return true;
+    return false;
+  }
+}
+
+const none: readonly never[] = [];
 
 function isWithoutCondition({
   source,
