@@ -13,6 +13,7 @@ const rooms = [
   'core/nftables/netlink',
   'core/ipvs',
   'core/iptables',
+  'core/iptables/entries',
   'core/wire',
   'core/capture',
   'core/conntrack',

@@ -1,5 +1,5 @@
 /** The probe's only door to other programs: runs the kernel's tools, by argument vector, never through a shell. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +24,18 @@ export interface Commands {
     onLine: (line: string) => void,
     input?: string | Readable,
   ): Promise<Finished>;
+  /** Starts a program that is asked and answers, for bytes. Absent where none can be had. */
+  talk?(argv: readonly [string, ...string[]]): Conversation;
+}
+
+/** Rejects with an Error of what the program said, where it ends before it has answered. One answer at a time. */
+export interface Conversation {
+  ask(question: string): void;
+  /** As many bytes. */
+  bytes(length: number): Promise<Buffer>;
+  /** Without its end. */
+  line(): Promise<string>;
+  close(): void;
 }
 
 const defaultPath = '/usr/sbin:/usr/bin:/sbin:/bin';
@@ -69,6 +81,67 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
           resolve({ status: late ? 124 : (status ?? 1), problem, errors });
         });
       }),
+    talk: ([program, ...args]) => converse(spawn(program, args, { env, stdio: 'pipe' }), timeoutMilliseconds),
+  };
+}
+
+function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: number): Conversation {
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMilliseconds);
+  let errorText = '';
+  let ended: Error | undefined;
+  let [received, length]: [Buffer[], number] = [[], 0];
+  let wake: () => void = () => undefined;
+  child.stdin.on('error', () => undefined);
+  child.stdout.on('data', (chunk: Buffer) => {
+    received.push(chunk);
+    length += chunk.length;
+    wake();
+  });
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    if (errorText.length < maxErrorText) errorText += chunk;
+  });
+  const end = (error?: Error): void => {
+    clearTimeout(timer);
+    ended ??= error ?? new Error(errorText.trim() === '' ? 'the program ended' : errorText.trim());
+    wake();
+  };
+  child.once('error', end);
+  child.once('close', () => {
+    end();
+  });
+  const more = async (): Promise<void> => {
+    if (ended !== undefined) throw ended;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  };
+  const take = (count: number): Buffer => {
+    const [first] = received;
+    const all = received.length === 1 && first !== undefined ? first : Buffer.concat(received, length);
+    received = count === length ? [] : [all.subarray(count)];
+    length -= count;
+    return all.subarray(0, count);
+  };
+  return {
+    ask: (question) => {
+      child.stdin.write(question);
+    },
+    async bytes(count) {
+      while (length < count) await more();
+      return take(count);
+    },
+    async line() {
+      for (;;) {
+        const all = Buffer.concat(received, length);
+        received = all.length === 0 ? [] : [all];
+        const at = all.indexOf('\n');
+        if (at >= 0) return take(at + 1).toString('utf8', 0, at);
+        await more();
+      }
+    },
+    close: () => {
+      child.stdin.end();
+    },
   };
 }
 

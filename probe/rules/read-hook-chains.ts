@@ -13,6 +13,11 @@ export const natHooks = ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'];
 /** Chains that hold rules of Services, which are read for each Service. */
 const serviceChains =
   /^KUBE-(?:SERVICES|EXTERNAL-SERVICES|PROXY-FIREWALL|NODEPORTS|SVC-|SEP-|SVL-|EXT-|FW-|POD-FW-|NWPLCY-)/;
+/** Whether it is read for each Service, and not as what other programs wrote. */
+export function isServiceChain(name: string): boolean {
+  return serviceChains.test(name);
+}
+
 /** So many rules are kept of one chain, and of all; what is left out is counted. */
 const mostOfChain = 200;
 const mostOfAll = 1000;
@@ -32,7 +37,7 @@ export class HookChains {
     const declared = /^(?::|-[NP] )(\S+)(?: (\S+))?/.exec(line);
     if (declared !== null) {
       const [, name = '', policy = '-'] = declared;
-      if (!serviceChains.test(name))
+      if (!isServiceChain(name))
         this.#chains.set(name, { ...(policy === '-' ? {} : { policy }), lines: [], omitted: 0 });
       return;
     }

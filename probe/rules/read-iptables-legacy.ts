@@ -1,15 +1,23 @@
-/** Reads Services from the legacy tables, where every command costs the whole table: so one streamed dump of each serves all of them. */
+/**
+ * Reads Services from the legacy tables. The kernel gives a table whole or not at all: of what it gives, only the chains that the
+ * Services' packets meet are decoded. Where that cannot be had, or such a chain holds what is not known here, the tool's
+ * printed table is streamed, once for all Services.
+ */
+import { jumpPosition } from '../../core/iptables/entries/print-entry.ts';
+import { selectRules } from '../../core/iptables/entries/select.ts';
 import { allChains } from '../../core/kube-proxy/chain-names.ts';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
 import type { Family } from '../../core/net/family.ts';
 import type { Commands } from '../io/commands.ts';
 import { declaredChain, dumpChains, pushTo, ruleChain } from './dump-chains.ts';
 import type { Emit } from '../io/emit.ts';
-import { emitNatHooks, HookChains } from './read-hook-chains.ts';
+import { LegacyTable, type LegacyChain } from './legacy-table.ts';
+import { emitNatHooks, HookChains, isServiceChain } from './read-hook-chains.ts';
 import {
   chainRecord,
   commonChains,
   ownJumps,
+  provenAddresses,
   reachableChains,
   selectorOf,
   sharedFilterChains,
@@ -18,10 +26,7 @@ import {
 } from './service-selector.ts';
 
 /**
- * Reads one family: one dump of nat and one of filter. The dump has its chains in the order of their names, so that the
- * rules of KUBE-SEP chains come before those that lead to them: the ones whose comment names an asked Service are kept.
- * Where rules lead to a chain that was not kept (kube-proxy leaves comments out above 1,000 endpoints; other names), a
- * second dump of nat reads those.
+ * Reads one family: nat and filter.
  * @param tables that the kernel holds (/proc/net/ip_tables_names); naming another one would make it
  */
 export async function readLegacyBackend(
@@ -40,7 +45,7 @@ export async function readLegacyBackend(
         ['filter', sharedFilterChains],
       ] as const
     ).map(async ([table, shared]) =>
-      tables.has(table) ? dump(commands, `${tool}-save`, table, shared, selectors) : undefined,
+      tables.has(table) ? readTable(commands, family, `${tool}-save`, table, shared, selectors) : undefined,
     ),
   );
   for (const [table, found] of [
@@ -107,6 +112,102 @@ interface Dump {
   readonly problem?: string;
 }
 
+async function readTable(
+  commands: Commands,
+  family: Family,
+  program: string,
+  name: string,
+  shared: readonly string[],
+  selectors: readonly ServiceSelector[],
+): Promise<Dump> {
+  const table = await LegacyTable.open(commands, family, name);
+  if (table !== undefined) {
+    try {
+      return await decode(table, name, shared, selectors);
+    } catch {
+      // A chain that is needed holds what is not known here; the tool knows it.
+    } finally {
+      table.close();
+    }
+  }
+  return dump(commands, program, name, shared, selectors);
+}
+
+/** What the Services' packets meet, from the hooks on, and the Services' own chains that nothing jumps to. @throws LegacyTableError; Error */
+async function decode(
+  table: LegacyTable,
+  name: string,
+  shared: readonly string[],
+  selectors: readonly ServiceSelector[],
+): Promise<Dump> {
+  const lines = new Map<string, string[]>();
+  const concerning = new Map<string, string[]>();
+  const hooks = new HookChains();
+  const ownNames = selectors.flatMap(({ names }) => names.flatMap(allChains));
+  const own = name === 'nat' ? await table.chainsNamed(ownNames) : [];
+  // What ServiceSelector.concerns looks for; KUBE-NODEPORTS is jumped to by a rule for every destination.
+  const wanted = {
+    destinations: selectors.flatMap(({ request }) => provenAddresses(request)),
+    chains: own.map(({ start }) => start),
+    texts: selectors.map(({ service }) => service),
+  };
+  const nodePorts = selectors.flatMap(({ request }) => request.ports.flatMap(({ nodePort }) => nodePort ?? []));
+  const seen = new Set<number>();
+  /** Positions of the chains that the ones which were read jump to. */
+  const read = async (chain: LegacyChain): Promise<number[]> => {
+    if (seen.has(chain.start)) return [];
+    seen.add(chain.start);
+    const isShared = shared.includes(chain.name);
+    const rules =
+      isShared && isServiceChain(chain.name)
+        ? selectRules(chain.entries, chain.rules, {
+            ...wanted,
+            destinationPorts: chain.name === 'KUBE-NODEPORTS' ? nodePorts : 'all',
+          })
+        : chain.rules;
+    const text = await table.linesOf(chain, rules);
+    if (isShared) concerning.set(chain.name, text);
+    if (!isShared || !isServiceChain(chain.name)) lines.set(chain.name, text);
+    return rules.flatMap((at) => jumpPosition(chain.entries, at) ?? []);
+  };
+  const readAll = async (chains: readonly LegacyChain[]): Promise<void> => {
+    for (let next = chains; next.length > 0;) {
+      const jumps: number[] = [];
+      for (const chain of next) jumps.push(...(await read(chain)));
+      next = await table.chainsAt(jumps.filter((position) => !seen.has(position)));
+    }
+  };
+  if (name === 'nat') await readAll([...table.hooked, ...own]);
+  const isRead = (chain: string): boolean => concerning.has(chain) || lines.has(chain);
+  const unreached = [...shared, ...(name === 'nat' ? commonChains : [])].filter((chain) => !isRead(chain));
+  await readAll(await table.chainsNamed(unreached));
+  for (const { name: chain, declaration } of table.hooked) {
+    if (name !== 'nat') break;
+    hooks.push(declaration);
+    for (const line of lines.get(chain) ?? []) hooks.push(line);
+  }
+  const declared = new Set(table.hooked.map(({ name: chain }) => chain));
+  for (const [chain, text] of [...lines].sort(([one], [other]) => (one < other ? -1 : 1)))
+    if (!declared.has(chain) && !isServiceChain(chain)) {
+      hooks.push(`:${chain} - [0:0]`);
+      for (const line of text) hooks.push(line);
+    }
+  return {
+    present: new Set([...concerning.keys(), ...lines.keys()]),
+    lines,
+    matching: (chain, index) => {
+      const selector = selectors[index];
+      return selector === undefined ? undefined : concerning.get(chain)?.filter((line) => selector.concerns(line));
+    },
+    hooks: hooks.takeAll(),
+  };
+}
+
+/**
+ * The printed table. It has its chains in the order of their names, so that the rules of KUBE-SEP chains come before those that
+ * jump to them: the ones whose comment names an asked Service are kept. Where rules jump to a chain that was not kept
+ * (kube-proxy leaves comments out above 1,000 endpoints; other names), those are read from a second one.
+ */
 async function dump(
   commands: Commands,
   program: string,

@@ -1,0 +1,277 @@
+/** The legacy tables as the kernel gives them, against what `iptables-legacy-save` prints of them. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
+import { inNamespace, kernelUnavailable } from './namespace.ts';
+import { readingsSchema, type LegacyRequest } from './read-legacy-table.ts';
+
+const unavailable = kernelUnavailable(['iptables-legacy-restore', 'ip6tables-legacy-restore', 'perl', 'setpriv']);
+const reader = `${process.execPath} ${fileURLToPath(new URL('./read-legacy-table.ts', import.meta.url))}`;
+const fixture = (path: string): string =>
+  readFileSync(fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url)), 'utf8');
+
+function kernelTest(name: string, test: () => Promise<void>): void {
+  it(name, async ({ skip }) => {
+    if (unavailable !== undefined) return skip(unavailable);
+    await test();
+  });
+}
+
+/**
+ * Makes objects that count, which rules of kube-proxy name: NFNL_MSG_ACCT_NEW with its name. The program for it is not
+ * everywhere.
+ */
+const accounts = String.raw`
+socket(my $kernel, 16, 3, 12) or die "$!";
+for my $name (@ARGV) {
+  my $attribute = pack("SS", 5 + length $name, 1) . "$name\0";
+  $attribute .= "\0" x (-length($attribute) % 4);
+  send($kernel, pack("LSSLLCCn", 20 + length $attribute, 7 << 8, 0x405, 1, 0, 0, 0, 0) . $attribute, 0) or die "$!";
+  recv($kernel, my $answer, 65536, 0);
+}
+`;
+const withAccounts = `perl -e '${accounts}' ct_state_invalid_dropped_pkts localhost_nps_accepted_pkts`;
+
+type Readings = ReturnType<typeof readingsSchema.parse>[number];
+
+async function readBoth(rules: string, request: LegacyRequest, prefix = ''): Promise<Readings> {
+  const [readings] = await readAll(rules, [request], prefix);
+  if (readings === undefined) throw new Error('nothing was read');
+  return readings;
+}
+
+/** All of one family. */
+async function readAll(rules: string, requests: readonly LegacyRequest[], prefix = ''): Promise<Readings[]> {
+  const restore = `${requests[0]?.family === 'IPv6' ? 'ip6tables' : 'iptables'}-legacy-restore -c`;
+  const output = await inNamespace(
+    `${withAccounts}\n${restore}\n${prefix} ${reader} <<'REQUEST'\n${JSON.stringify(requests)}\nREQUEST\n`,
+    rules,
+  );
+  return readingsSchema.parse(JSON.parse(output));
+}
+
+/** Only nat and filter of a dump: what is read here. */
+function natAndFilter(dump: string): string {
+  return dump
+    .split(/^(?=\*)/m)
+    .filter((table) => /^\*(?:nat|filter)\n/.test(table))
+    .join('');
+}
+
+/** The Services that the comments of a dump name, with everything that their rules say of them. */
+function servicesOf(dump: string): ProbeRequestService[] {
+  const services = new Map<string, ProbeRequestService>();
+  const words = (line: string): { name: string; portName?: string; what: string } | undefined => {
+    const [, name, portName, what = ''] =
+      /--comment "?([\w.-]+\/[\w.-]+?)(?::([\w-]+))?(?: ([^"]*))?"?(?: |$)/.exec(line) ?? [];
+    return name === undefined ? undefined : { name, what, ...(portName === undefined ? {} : { portName }) };
+  };
+  for (const line of dump.split('\n')) {
+    const said = words(line);
+    const [, chain] = /-A (KUBE-SERVICES|KUBE-NODEPORTS) /.exec(line) ?? [];
+    const [, protocol] = / -p (tcp|udp|sctp) /.exec(line) ?? [];
+    const [, port] = / --dport (\d+)/.exec(line) ?? [];
+    if (said === undefined || chain === undefined || protocol === undefined || port === undefined) continue;
+    const [namespace = '', name = ''] = said.name.split('/');
+    const before = services.get(said.name) ?? {
+      namespace,
+      name,
+      clusterIPs: [],
+      externalIPs: [],
+      loadBalancerIPs: [],
+      ports: [],
+    };
+    const [, address] = / -d ([0-9a-f.:]+)\//.exec(line) ?? [];
+    const own = before.ports.find((each) => each.name === said.portName);
+    const ports = [
+      ...before.ports.filter((each) => each !== own),
+      {
+        ...(own ?? {
+          protocol: protocol.toUpperCase() as 'TCP' | 'UDP' | 'SCTP',
+          port: Number(port),
+          ...(said.portName === undefined ? {} : { name: said.portName }),
+        }),
+        ...(chain === 'KUBE-NODEPORTS' ? { nodePort: Number(port) } : {}),
+      },
+    ];
+    const isCluster = said.what.startsWith('cluster IP') || said.what === 'has no endpoints';
+    services.set(said.name, {
+      ...before,
+      ports,
+      ...(address === undefined
+        ? {}
+        : isCluster
+          ? { clusterIPs: [...new Set([...before.clusterIPs, address])] }
+          : { externalIPs: [...new Set([...before.externalIPs, address])] }),
+    });
+  }
+  return [...services.values()];
+}
+
+function expectEqual({ fromKernel, fromText }: Readings): void {
+  expect(fromKernel.records).toEqual(fromText.records);
+  expect(new Set(fromText.programs.map((program) => program.replace(/^ip6?tables/, '')))).toEqual(
+    new Set(['-legacy-save']),
+  );
+}
+
+describe("what kube-proxy's releases write", () => {
+  const releases = readdirSync(fileURLToPath(new URL('../fixtures/kube-proxy', import.meta.url))).filter((name) =>
+    name.startsWith('v'),
+  );
+  for (const release of releases) {
+    for (const [family, file] of [
+      ['IPv4', 'iptables.txt'],
+      ['IPv6', 'ip6tables.txt'],
+    ] as const) {
+      kernelTest(`is read from the kernel's table as the tool prints it: ${release}, ${family}`, async () => {
+        const rules = natAndFilter(fixture(`kube-proxy/${release}/${file}`));
+        const services = servicesOf(rules);
+        expect(services.length).toBeGreaterThan(5);
+        // One at a time, too: nothing of others comes with it.
+        const alone = release === releases.at(-1) ? services : services.slice(0, 2);
+        const all = await readAll(
+          rules,
+          [services, ...alone.map((one) => [one])].map((each) => ({
+            family,
+            tables: ['nat', 'filter'],
+            services: each,
+          })),
+        );
+        expect(all).toHaveLength(alone.length + 1);
+        for (const readings of all) {
+          expectEqual(readings);
+          expect(readings.fromKernel.programs).toEqual(['perl', 'perl']);
+        }
+        expect(JSON.stringify(all[0]?.fromKernel.records)).toContain('-j DNAT --to-destination');
+      });
+    }
+  }
+});
+
+const service: ProbeRequestService = {
+  namespace: 'default',
+  name: 'web',
+  clusterIPs: ['10.96.0.5', 'fd00::5'],
+  externalIPs: [],
+  loadBalancerIPs: [],
+  ports: [{ protocol: 'TCP', port: 80, nodePort: 30080 }],
+};
+
+/** Rules in the words of iptables-save, which are read back as they are. */
+const others = {
+  IPv4: [
+    '-s 10.0.0.0/8 -d 192.0.2.1/32 -i eth0 -o eth+ -p tcp -m tcp --sport 1024:65535 --dport 80 -j ACCEPT',
+    '! -s 10.0.0.0/8 ! -d 192.0.2.1/32 ! -i eth0 ! -p udp -j RETURN',
+    '-p tcp -m tcp ! --sport 7 ! --dport 80:90 --tcp-flags FIN,SYN,RST,ACK SYN -j ACCEPT',
+    '-p tcp -m tcp --dport 0:65534 -m comment --comment plain_word-1 -j ACCEPT',
+    '-p udp -m udp --sport 53 -m comment --comment "a \\"quoted\\" \\\\ text" -j ACCEPT',
+    '-p sctp -m sctp ! --sport 5:6 --dport 3868 -j ACCEPT',
+    '-p icmp -j ACCEPT',
+    '-p gre -j ACCEPT',
+    '-m addrtype --src-type UNICAST ! --dst-type LOCAL,BROADCAST --limit-iface-in -j ACCEPT',
+    '-m statistic --mode random --probability 0.33332999982 -j ACCEPT',
+    '-m statistic --mode random ! --probability 0.50000000000 -j ACCEPT',
+    '-m statistic --mode nth --every 3 --packet 1 -j ACCEPT',
+    '-m nfacct --nfacct-name  localhost_nps_accepted_pkts -j ACCEPT',
+    '-m mark --mark 0x4000/0x4000 -j ACCEPT',
+    '-m mark ! --mark 0x1 -j ACCEPT',
+    '-m recent --rcheck --seconds 10800 --reap --name KUBE-SEP-X --mask 255.255.255.255 --rsource -j ACCEPT',
+    '-m recent --set --name KUBE-SEP-X --mask 255.255.255.255 --rsource',
+    '-m recent ! --update --seconds 5 --hitcount 3 --rttl --name other --mask 255.255.255.0 --rdest -j ACCEPT',
+    '-j MARK --set-xmark 0x4000/0x4000',
+    '-j MARK --set-xmark 0x4000/0x0',
+    '-p tcp -j DNAT --to-destination 10.0.0.1',
+    '-p tcp -j DNAT --to-destination 10.0.0.1-10.0.0.9:80-90 --persistent',
+    '-p tcp -j DNAT --to-destination 10.0.0.1:80 --random',
+    '-g OTHER',
+    '-j OTHER',
+    '',
+  ],
+  IPv6: [
+    '-s fd00::/8 -d 2001:db8::1/128 -i eth0 -p tcp -m tcp --dport 80 -j ACCEPT',
+    '! -s fe80::1/128 -p ipv6-icmp -j RETURN',
+    '-m recent --rcheck --seconds 5 --name X --mask ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff --rsource -j ACCEPT',
+    '-p tcp -j DNAT --to-destination fd00::1',
+    '-p tcp -j DNAT --to-destination [fd00::1]:80',
+    '-p tcp -j DNAT --to-destination [::ffff:192.0.2.1]:80-90 --persistent',
+    '-d ::10.1.2.3/128 -j RETURN',
+    '-d ::1/128 -j RETURN',
+    '-g OTHER',
+  ],
+} as const;
+const atPostrouting = [
+  '-j MASQUERADE',
+  '-j MASQUERADE --random-fully',
+  '-p tcp -j MASQUERADE --to-ports 1024-2048 --random',
+];
+
+function table(family: 'IPv4' | 'IPv6', more: readonly string[] = []): string {
+  const cluster = family === 'IPv4' ? '10.96.0.5/32' : 'fd00::5/128';
+  const rejection = family === 'IPv4' ? 'icmp-port-unreachable' : 'icmp6-port-unreachable';
+  return [
+    '*nat',
+    ':PREROUTING ACCEPT [1:60]',
+    ':INPUT ACCEPT [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    ':POSTROUTING ACCEPT [0:0]',
+    ':KUBE-SERVICES - [0:0]',
+    ':OTHER - [0:0]',
+    ':THIRD - [0:0]',
+    ':UNREACHED - [0:0]',
+    '[7:420] -A PREROUTING -j KUBE-SERVICES',
+    '[9007199254740991:9007199254740990] -A PREROUTING -j THIRD',
+    '[0:0] -A OTHER -j RETURN',
+    '[0:0] -A UNREACHED -j RETURN',
+    ...[...others[family], ...more].map((rule) => `[0:0] -A THIRD ${rule}`.trimEnd()),
+    ...atPostrouting.map((rule) => `[0:0] -A POSTROUTING ${rule}`),
+    'COMMIT',
+    '*filter',
+    ':INPUT DROP [0:0]',
+    ':FORWARD ACCEPT [0:0]',
+    ':OUTPUT ACCEPT [0:0]',
+    ':KUBE-SERVICES - [0:0]',
+    `[3:180] -A KUBE-SERVICES -d ${cluster} -p tcp -m comment --comment "default/web has no endpoints" -m tcp --dport 80 -j REJECT --reject-with ${rejection}`,
+    '[0:0] -A KUBE-SERVICES -p tcp -m tcp --dport 30080 -j REJECT --reject-with tcp-reset',
+    'COMMIT',
+    '',
+  ].join('\n');
+}
+
+describe('rules of other programs', () => {
+  for (const family of ['IPv4', 'IPv6'] as const) {
+    kernelTest(`are printed from the kernel's table as the tool prints them: ${family}`, async () => {
+      const readings = await readBoth(table(family), { family, tables: ['nat', 'filter'], services: [service] });
+      expectEqual(readings);
+      expect(readings.fromKernel.programs).toEqual(['perl', 'perl']);
+      const text = JSON.stringify(readings.fromKernel.records);
+      for (const rule of [...others[family], ...atPostrouting])
+        expect(text).toContain(JSON.stringify(rule).slice(1, -1));
+      expect(text).toContain('[9007199254740991:9007199254740990]');
+      expect(text).toContain('--reject-with tcp-reset');
+    });
+
+    kernelTest(`are left to the tool where one of them is not known: ${family}`, async () => {
+      const readings = await readBoth(table(family, ['-p tcp -m multiport --dports 80,81 -j ACCEPT']), {
+        family,
+        tables: ['nat', 'filter'],
+        services: [service],
+      });
+      expectEqual(readings);
+      expect(readings.fromKernel.programs.filter((program) => program !== 'perl')).toEqual([
+        family === 'IPv4' ? 'iptables-legacy-save' : 'ip6tables-legacy-save',
+      ]);
+    });
+  }
+});
+
+kernelTest('NET_ADMIN is all that the kernel asks for, and without it the tool says what is wrong', async () => {
+  const request: LegacyRequest = { family: 'IPv4', tables: ['nat', 'filter'], services: [service] };
+  const admin = await readBoth(table('IPv4'), request, 'setpriv --bounding-set=-all,+net_admin');
+  expect(admin.fromKernel.programs).toEqual(['perl', 'perl']);
+  expect(JSON.stringify(admin.fromKernel.records)).toContain('-A THIRD');
+  const raw = await readBoth(table('IPv4'), request, 'setpriv --bounding-set=-all,+net_raw');
+  expect(raw.fromKernel.records).toEqual(raw.fromText.records);
+  expect(raw.fromKernel.records).toContainEqual(expect.objectContaining({ kind: 'unread', part: 'rules' }));
+});
