@@ -78,6 +78,7 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     (name: CommandName) =>
     (all: object): void => {
       const values = Object.fromEntries(Object.entries(all));
+      checkKnown(name, values, args);
       checkCombinations(name, givenOf(name, values));
       request = readers[name](values);
     };
@@ -100,21 +101,13 @@ export async function parseCommandLine(args: readonly string[], columns: number)
     .help('help')
     .alias('help', 'h')
     .version(false)
-    .strict()
-    .recommendCommands()
-    .updateStrings({
-      'Unknown argument: %s': {
-        one: 'There is no flag or argument "%s"; kubectl svctrace --help lists them.',
-        other: 'There are no flags or arguments "%s"; kubectl svctrace --help lists them.',
-      },
-      'Not enough arguments following: %s': '--%s needs a value.',
-    } as unknown as Record<string, string>)
+    .updateStrings({ 'Not enough arguments following: %s': '--%s needs a value.' })
     .wrap(Math.min(columns, 110))
     .exitProcess(false)
     .fail((message: string | null, error: Error | undefined) => {
       // yargs gives its own complaints as a message, and what a command threw as an error.
       if (error instanceof Error && message === null) throw error;
-      throw new UsageError(sentence(message ?? error?.message ?? 'The command line is not understood.', args));
+      throw new UsageError(message ?? error?.message ?? 'The command line is not understood.');
     });
   for (const name of commandNames) {
     const { describe, usage: line, word }: Command = commands[name];
@@ -137,26 +130,47 @@ function usage(line: string): string {
   return `Usage: kubectl svctrace ${line}`;
 }
 
-/** A first word that is no command is a Service; a second word shows that a command was meant. */
-function sentence(message: string, args: readonly string[]): string {
-  const unknown = /There (?:is no flag|are no flags) or arguments? "([^"]*)"/.exec(message)?.[1];
-  const words = args.filter((arg) => !arg.startsWith('-'));
-  const [first, second] = words;
-  if (
-    unknown !== undefined &&
-    second !== undefined &&
-    unknown.split(', ').includes(second) &&
-    first !== undefined &&
-    !commandNames.some((name) => name === first)
-  ) {
-    return `There is no command "${first}"; the commands are ${commandNames.join(', ')}. A Service is traced with kubectl svctrace SERVICE.`;
-  }
-  const flags = (unknown ?? '')
-    .split(', ')
-    .map((name) => args.find((arg) => arg.replace(/^-+/, '').split('=')[0] === name) ?? name);
-  if (unknown !== undefined)
-    return `There is no ${flags[0]?.startsWith('-') === true ? 'flag' : 'argument'} ${flags.map((name) => `"${name.split('=')[0] ?? name}"`).join(', ')}; kubectl svctrace --help lists what there is.`;
-  return message;
+/**
+ * What yargs parsed and the table does not know. A first word that is no command is a Service; a second word shows that a
+ * command was meant.
+ * @throws UsageError
+ */
+function checkKnown(name: CommandName, values: Values, args: readonly string[]): void {
+  const { word }: Command = commands[name];
+  const known = new Set([
+    '_',
+    '$0',
+    'help',
+    'h',
+    ...(word === undefined ? [] : [word.name]),
+    ...Object.entries(flagsOf(name)).flatMap(([flag, { alias }]) => [flag, ...(alias === undefined ? [] : [alias])]),
+  ]);
+  const words = wordsOf(values).filter((each, index) => index > 0 || each !== name);
+  const [first] = args.filter((arg) => !arg.startsWith('-'));
+  if (words.length > 0 && first !== undefined && !commandNames.some((each) => each === first))
+    throw new UsageError(
+      `There is no command "${first}"; the commands are ${commandNames.join(', ')}. A Service is traced with kubectl svctrace SERVICE.`,
+    );
+  // As it was typed, but without a value.
+  const typed = (key: string): string =>
+    args.map((arg) => arg.split('=')[0] ?? arg).find((arg) => arg.replace(/^-+/, '') === key) ?? key;
+  const unknown = [
+    ...Object.keys(values)
+      .filter((key) => !known.has(key))
+      .map(typed),
+    ...words,
+  ];
+  const [one] = unknown;
+  if (one !== undefined)
+    throw new UsageError(
+      `There is no ${one.startsWith('-') ? 'flag' : 'argument'} ${unknown.map((each) => `"${each}"`).join(', ')}; kubectl svctrace --help lists what there is.`,
+    );
+}
+
+/** The words that are no flags, nor their values; a command's name is the first. */
+function wordsOf(values: Values): string[] {
+  const words: unknown = values['_'];
+  return Array.isArray(words) ? words.map(String) : [];
 }
 
 /** A command's own flags come first in its help. */
