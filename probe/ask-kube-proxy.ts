@@ -9,15 +9,15 @@ const maxConfigLength = 65_536;
 
 /** Never rejects: what does not answer is absent, with the reason in errors. */
 export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
-  const errors: string[] = [];
+  const failed: Failed[] = [];
   const [mode, metrics, configz, live] = await Promise.all([
-    get('127.0.0.1:10249/proxyMode', errors),
-    get('127.0.0.1:10249/metrics', errors),
-    get('127.0.0.1:10249/configz', errors),
-    get('127.0.0.1:10256/livez', errors),
+    get(10249, 'proxyMode', failed),
+    get(10249, 'metrics', failed),
+    get(10249, 'configz', failed),
+    get(10256, 'livez', failed),
   ]);
   // Before 1.28 there is no livez; healthz is 503 on a node that is being deleted, so it comes second.
-  const health = live?.status === 404 ? await get('127.0.0.1:10256/healthz', errors) : live;
+  const health = live?.status === 404 ? await get(10256, 'healthz', failed) : live;
   return {
     kind: 'kubeProxy',
     ...(mode?.status === 200 ? { proxyMode: mode.body } : {}),
@@ -32,17 +32,38 @@ export async function askKubeProxy(): Promise<RecordOf<'kubeProxy'>> {
         }),
     ...(metrics?.status === 200 ? { metrics: relevantMetrics(metrics.body.split('\n')) } : {}),
     ...(configz?.status === 200 && configz.body.length <= maxConfigLength ? { configz: configz.body } : {}),
-    errors,
+    errors: failed.map(({ error }) => error),
+    failures: failed.map(({ port, cause }) => ({ port, cause })),
   };
 }
 
-async function get(address: string, errors: string[]): Promise<{ status: number; body: string } | undefined> {
+type Failed = NonNullable<RecordOf<'kubeProxy'>['failures']>[number] & { readonly error: string };
+
+async function get(
+  port: number,
+  path: string,
+  failed: Failed[],
+): Promise<{ status: number; body: string } | undefined> {
+  const address = `127.0.0.1:${String(port)}/${path}`;
   try {
     const response = await fetch(`http://${address}`, { signal: AbortSignal.timeout(timeoutMilliseconds) });
     return { status: response.status, body: await response.text() };
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-    errors.push(`${address}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    const reason = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+    failed.push({
+      port,
+      cause: causeOf(reason),
+      error: `${address}: ${reason instanceof Error ? reason.message : String(reason)}`,
+    });
     return undefined;
   }
+}
+
+/** Of AbortSignal.timeout, and undici's own. */
+const timeouts = new Set(['TimeoutError', 'ConnectTimeoutError', 'HeadersTimeoutError', 'BodyTimeoutError']);
+
+function causeOf(reason: unknown): Failed['cause'] {
+  if (!(reason instanceof Error)) return 'other';
+  if (timeouts.has(reason.name)) return 'late';
+  return 'code' in reason && reason.code === 'ECONNREFUSED' ? 'refused' : 'other';
 }

@@ -59,12 +59,21 @@ function configOf(configz: string | undefined): Pick<KubeProxyState, 'config' | 
 }
 
 /** A connection that is refused has nobody behind it; one that is taken and not served has (pkg/proxy/healthcheck, server.go). */
-function silenceOf({ proxyMode, livez, metrics, errors }: RecordOf<'kubeProxy'>): KubeProxyState['silence'] {
+function silenceOf({ proxyMode, livez, metrics, ...record }: RecordOf<'kubeProxy'>): KubeProxyState['silence'] {
   if (proxyMode !== undefined || livez !== undefined || metrics !== undefined) return undefined;
-  const isOf = (port: number, words: RegExp): boolean =>
-    errors.some((error) => error.startsWith(`127.0.0.1:${String(port)}/`) && words.test(error));
-  if (isOf(10249, /ECONNREFUSED/) && isOf(10256, /ECONNREFUSED/)) return 'refused';
-  return isOf(10249, /timeout/i) && isOf(10256, /timeout/i) ? 'late' : undefined;
+  const failures = record.failures ?? failuresOfOlder(record.errors);
+  return (['refused', 'late'] as const).find((wanted) =>
+    [10249, 10256].every((port) => failures.some((failure) => failure.port === port && failure.cause === wanted)),
+  );
+}
+
+/** `127.0.0.1:10249/proxyMode: connect ECONNREFUSED 127.0.0.1:10249`, as probes wrote it that had no other field. */
+function failuresOfOlder(errors: readonly string[]): NonNullable<RecordOf<'kubeProxy'>['failures']> {
+  return errors.flatMap((error) => {
+    const [, port, reason = ''] = /^127\.0\.0\.1:(\d+)\/\w+: (.*)$/s.exec(error) ?? [];
+    const cause = reason.includes('ECONNREFUSED') ? 'refused' : /timeout/i.test(reason) ? 'late' : 'other';
+    return port === undefined ? [] : [{ port: Number(port), cause } as const];
+  });
 }
 
 /** The body of /proxyMode; undefined for a mode that this version does not know (kernelspace, userspace). */

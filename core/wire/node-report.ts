@@ -25,6 +25,9 @@ const start = z.object({
 });
 
 /** What kube-proxy says of itself on 127.0.0.1; a field is absent where that endpoint did not answer. */
+/** refused: nobody has the port; late: it is open, and nobody answers in time. */
+const failureCauses = ['refused', 'late', 'other'] as const;
+
 const kubeProxy = z.object({
   kind: z.literal('kubeProxy'),
   /** Body of 127.0.0.1:10249/proxyMode. */
@@ -40,6 +43,8 @@ const kubeProxy = z.object({
   configz: z.string().optional(),
   /** The reason, for each endpoint that did not answer. */
   errors: z.array(z.string()),
+  /** The same as a program reads it; older probes have it in their errors alone. */
+  failures: z.array(z.object({ port: z.number().int(), cause: z.enum(failureCauses) })).optional(),
 });
 
 /** The tables that the kernel holds, read before any of them is asked for more. */

@@ -33,11 +33,12 @@ interface Says {
   readonly config?: object;
   readonly proxyMode?: string;
   readonly errors?: readonly string[];
+  readonly failures?: NonNullable<Parameters<typeof readKubeProxy>[0]['failures']>;
 }
 
 /** A node whose kube-proxy says this. */
 function proxy(
-  { metrics, config, proxyMode, errors }: Says,
+  { metrics, config, proxyMode, errors, failures }: Says,
   node = 'node-a',
   read: Read = {},
 ): ReturnType<typeof nodeFacts> {
@@ -51,6 +52,7 @@ function proxy(
         ? {}
         : { configz: JSON.stringify({ 'kubeproxy.config.k8s.io': { clusterCIDR: '10.244.0.0/16', ...config } }) }),
       errors: [...(errors ?? [])],
+      ...(failures === undefined ? {} : { failures }),
     }),
     ...read,
   });
@@ -146,6 +148,37 @@ export const kubeProxyCases: readonly FindingCase[] = [
     name: 'kube-proxy whose ports are closed',
     facts: { desired, nodes: [proxy({ errors: refused })] },
     ids: ['KP-ABSENT'],
+  },
+  {
+    name: 'kube-proxy whose ports are closed, in whatever words',
+    facts: {
+      desired,
+      nodes: [
+        proxy({
+          errors: ['nobody there', 'nobody there'],
+          failures: [
+            { port: 10249, cause: 'refused' },
+            { port: 10256, cause: 'refused' },
+          ],
+        }),
+      ],
+    },
+    ids: ['KP-ABSENT'],
+  },
+  {
+    name: 'kube-proxy of which one port is closed and the other is late',
+    facts: {
+      desired,
+      nodes: [
+        proxy({
+          failures: [
+            { port: 10249, cause: 'refused' },
+            { port: 10256, cause: 'late' },
+          ],
+        }),
+      ],
+    },
+    ids: [],
   },
   {
     name: 'kube-proxy whose metrics alone are closed',
