@@ -86,6 +86,8 @@ const titles = {
   'status.nodes[].kubeProxy': 'KubeProxyStatus',
   'status.nodes[].ports[]': 'NodePortStatus',
   'status.nodes[].ports[].dnatTargets[]': 'DnatTargetStatus',
+  'status.nodes[].ports[].drift': 'DriftStatus',
+  'status.nodes[].ports[].drift.missingTargets[]': 'MissingTargetStatus',
   'status.nodes[].conntrack': 'ConntrackStatus',
   'status.nodes[].conntrack.entries[]': 'ConntrackEntryStatus',
   'status.nodes[].conntrack.entries[].original': 'OriginalTuple',

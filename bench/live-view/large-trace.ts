@@ -3,6 +3,7 @@ import type {
   ChainStatus,
   ConntrackEntryStatus,
   DnatTargetStatus,
+  DriftStatus,
   FindingStatus,
   NodeStatus,
   ServiceTrace,
@@ -20,6 +21,21 @@ const clusterIP = '10.96.0.7';
 const name = (kind: string, index: number): string => `${kind}-${String(index).padStart(4, '0')}`;
 const address = (index: number): string =>
   `10.${String(64 + (index >> 16))}.${String((index >> 8) & 255)}.${String(index & 255)}`;
+
+/** Of a node with so many of the endpoints; a bounded status lists the first 10 that are missing. */
+function driftOf(count: number): DriftStatus {
+  return {
+    desired: endpointCount,
+    missing: endpointCount - count,
+    extra: 0,
+    missingTargets: Array.from({ length: Math.min(10, endpointCount - count) }, (_, index) => ({
+      address: address(count + index),
+      port: 8080,
+      pod: name('auth-service', count + index),
+      nodeName: name('node', (count + index) % nodeCount),
+    })),
+  };
+}
 
 /** The `round`th result: each round counts more packets. */
 export function largeTrace(round: number): ServiceTrace {
@@ -110,6 +126,7 @@ export function largeTrace(round: number): ServiceTrace {
             packets: index + 100 * round,
             bytes: 60 * (index + 100 * round),
             dnatTargets: targets(index < wholeNodes ? endpointCount : fewTargets),
+            drift: driftOf(index < wholeNodes ? endpointCount : fewTargets),
           },
         ],
         conntrack: {

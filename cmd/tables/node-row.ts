@@ -1,8 +1,5 @@
 /** One node of a status as the cells of a table row. */
-import { desiredTargets, type DesiredTarget } from '../../core/api/desired-targets.ts';
-import { oncePer } from '../../core/lib/once-per.ts';
-import type { DesiredService } from '../../core/api/service.ts';
-import type { NodePortStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
+import type { NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
 import { cell, type Cell } from './tone.ts';
 import { ageText, countText } from './words.ts';
 
@@ -43,13 +40,13 @@ function targetsCell(node: NodeStatus, trace: ServiceTrace): Cell {
   )
     return cell('unknown', 'warning');
   if (status?.service === undefined) return cell('unknown', 'warning');
-  const drift = driftOf(node, trace);
+  const drift = driftOf(node);
   if (drift.unknown !== undefined) return cell(`${drift.unknown}/unknown`, 'warning');
   const { right, wanted, extra } = drift;
   return cell(`${right}/${wanted}${extra === 0 ? '' : ` +${extra}`}`, right === wanted && extra === 0 ? 'ok' : 'error');
 }
 
-/** How a node's DNAT targets differ from what the EndpointSlices ask for, over its frontends. */
+/** How a node's DNAT targets differ from those that it should have, over its frontends. */
 export interface Drift {
   readonly right: number;
   readonly wanted: number;
@@ -58,137 +55,17 @@ export interface Drift {
   readonly unknown?: number;
 }
 
-/** Of many nodes with many targets this is asked at every key: it is worked out once for each status. */
-export function driftOf(node: NodeStatus, trace: ServiceTrace): Drift {
-  const none: Drift = { right: 0, wanted: 0, extra: 0 };
-  if (trace.status?.service === undefined) return none;
-  const { drifts } = expectedOf(trace.status);
-  const known = drifts.get(node) ?? measureDrift(node, trace);
-  drifts.set(node, known);
-  return known;
-}
-
-function measureDrift(node: NodeStatus, trace: ServiceTrace): Drift {
+export function driftOf({ ports }: NodeStatus): Drift {
   let [right, wanted, extra] = [0, 0, 0];
-  for (const port of node.ports) {
-    if (port.verdict === 'Unknown') continue;
-    const expected = expectedTargets(trace, node.name, port);
-    if (expected === undefined) return { right, wanted, extra, unknown: port.dnatTargets.length };
-    const { isFound, others } = compareTargets(port, expected);
-    right += isFound.reduce((sum, each) => sum + each, 0);
-    wanted += expected.targets.length;
-    extra += others.size;
+  for (const { verdict, dnatTargets, drift } of ports) {
+    if (verdict === 'Unknown') continue;
+    // A status of an earlier version says nothing of it.
+    if (drift === undefined) return { right, wanted, extra, unknown: dnatTargets.length };
+    right += drift.desired - drift.missing;
+    wanted += drift.desired;
+    extra += drift.extra;
   }
   return { right, wanted, extra };
-}
-
-/** Targets that the EndpointSlices ask for, and the node's rules do not have; none where that is not known. */
-export function missingTargets(node: NodeStatus, port: NodePortStatus, trace: ServiceTrace): DesiredTarget[] {
-  if (!isComparable(node, port, trace)) return [];
-  const expected = expectedTargets(trace, node.name, port);
-  if (expected === undefined) return [];
-  const { isFound } = compareTargets(port, expected);
-  return expected.targets.filter((_, index) => isFound[index] === 0);
-}
-
-/** Each target once, though rules may name it twice. */
-function compareTargets(
-  { dnatTargets }: NodePortStatus,
-  { targets, places }: ExpectedTargets,
-): { readonly isFound: Uint8Array; readonly others: ReadonlySet<string> } {
-  const isFound = new Uint8Array(targets.length);
-  const others = new Set<string>();
-  for (const { address, port } of dnatTargets) {
-    const place = places.get(address)?.find((each) => each.port === port)?.index;
-    if (place === undefined) others.add(`${address} ${String(port)}`);
-    else isFound[place] = 1;
-  }
-  return { isFound, others };
-}
-
-function isComparable(node: NodeStatus, port: NodePortStatus, { status }: ServiceTrace): boolean {
-  return (
-    node.probe.state === 'Collected' &&
-    port.verdict !== 'Unknown' &&
-    status?.service !== undefined &&
-    status.service.notProxied === undefined
-  );
-}
-
-/** What many nodes ask of one status, worked out once. */
-interface Expected {
-  readonly endpointSlices: NonNullable<ServiceTraceStatus['endpointSlices']>;
-  readonly zones: ReadonlyMap<string, string>;
-  readonly hasHints: boolean;
-  readonly targets: Map<string, ExpectedTargets>;
-  readonly drifts: Map<NodeStatus, Drift>;
-}
-
-interface ExpectedTargets {
-  /** Of different addresses and ports. */
-  readonly targets: readonly DesiredTarget[];
-  /** By address, its ports, each with its index in `targets`: many targets of many nodes are looked up here. */
-  readonly places: ReadonlyMap<string, readonly { readonly port: number; readonly index: number }[]>;
-}
-
-const expectedOf = oncePer(({ endpointSlices = [] }: ServiceTraceStatus): Expected => {
-  const endpoints = endpointSlices.flatMap((slice) => slice.endpoints);
-  return {
-    endpointSlices,
-    zones: new Map(
-      endpoints.flatMap(({ nodeName, zone }) =>
-        nodeName === undefined || zone === undefined ? [] : [[nodeName, zone] as const],
-      ),
-    ),
-    hasHints: endpoints.some(({ hints, nodeHints }) => (hints ?? []).length > 0 || (nodeHints ?? []).length > 0),
-    targets: new Map(),
-    drifts: new Map(),
-  };
-});
-
-function placesOf(targets: readonly DesiredTarget[]): ExpectedTargets['places'] {
-  const places = new Map<string, { port: number; index: number }[]>();
-  for (const [index, { address, port }] of targets.entries()) {
-    const ofAddress = places.get(address);
-    if (ofAddress === undefined) places.set(address, [{ port, index }]);
-    else ofAddress.push({ port, index });
-  }
-  return places;
-}
-
-/** What the node should have for a frontend; undefined where zone hints decide it and the node's zone is not known. */
-function expectedTargets(
-  { status, metadata, spec }: ServiceTrace,
-  node: string,
-  port: NodePortStatus,
-): ExpectedTargets | undefined {
-  if (status?.service === undefined) return undefined;
-  const { service } = status;
-  const { endpointSlices, zones, hasHints, targets } = expectedOf(status);
-  const zone = zones.get(node);
-  if (zone === undefined && hasHints) return undefined;
-  const traffic = port.frontend === 'ClusterIP' ? 'internal' : 'external';
-  const policy = traffic === 'internal' ? service.internalTrafficPolicy : service.externalTrafficPolicy;
-  const key = [
-    traffic,
-    port.family,
-    port.protocol,
-    port.portName ?? '',
-    hasHints || policy === 'Local' ? node : '',
-  ].join(' ');
-  let known = targets.get(key);
-  if (known === undefined) {
-    const desired: DesiredService = {
-      namespace: metadata.namespace ?? '',
-      name: spec.serviceRef.name,
-      service,
-      endpointSlices,
-    };
-    const wanted = desiredTargets(desired, port, { node, traffic, ...(zone === undefined ? {} : { zone }) });
-    known = { targets: wanted, places: placesOf(wanted) };
-    targets.set(key, known);
-  }
-  return known;
 }
 
 function conntrackCell({ conntrack }: NodeStatus): Cell {

@@ -6,7 +6,6 @@
 import { endpointsByAddress } from '../../core/api/endpoints-by-address.ts';
 import type { Pieces } from '../../core/lib/pieces.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
-import { driftOf } from '../tables/node-row.ts';
 import type { TraceEvent } from '../sources/source.ts';
 import { comparing, nothingShown, type Comparison, type Shown } from './state/comparison.ts';
 import { explainerOf } from './state/explainers.ts';
@@ -69,7 +68,6 @@ function* workingOut(shown: Shown, trace: ServiceTrace): Pieces<Comparison> {
   endpointsByAddress(status);
   yield undefined;
   for (const node of status.nodes ?? []) {
-    driftOf(node, trace);
     troubleOf(node, trace);
     yield undefined;
   }

@@ -104,7 +104,7 @@ export function targetsBehind(
   desired: DesiredService,
   { hop, address, protocol, portName }: ConnectTarget,
   place: { readonly node: string; readonly zone?: string },
-): { readonly address: string; readonly port: number }[] {
+): readonly { readonly address: string; readonly port: number }[] {
   return desiredTargets(
     desired,
     { family: familyOf(address), portName, protocol },

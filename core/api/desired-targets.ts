@@ -32,27 +32,45 @@ export interface NodeView {
  * that are serving and terminating; of those, the ones on this node alone where the traffic policy is Local; else
  * the ones that topology hints give to this node or its zone (pkg/proxy/topology.go, CategorizeEndpoints, 1.37).
  */
-export function desiredTargets(desired: DesiredService, port: PortKey, view: NodeView): DesiredTarget[] {
-  const all = endpointsOf(desired, port);
-  const policy =
-    view.traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
-  if (policy === 'Local') {
-    return unique(usable(all.filter(({ endpoint }) => endpoint.nodeName === view.node)));
-  }
-  const ready = all.filter(({ endpoint }) => endpoint.ready);
-  const hinted =
-    hintedTo(ready, ({ nodeHints }) => nodeHints, view.node) ?? hintedTo(ready, ({ hints }) => hints, view.zone);
-  return unique(hinted ?? usable(all));
+export function desiredTargets(desired: DesiredService, port: PortKey, view: NodeView): readonly DesiredTarget[] {
+  return chosenFor(desired, port, view).targets;
+}
+
+/** The same by targetKey. */
+export function desiredTargetsByKey(
+  desired: DesiredService,
+  port: PortKey,
+  view: NodeView,
+): ReadonlyMap<string, DesiredTarget> {
+  return chosenFor(desired, port, view).byKey;
+}
+
+/** By what a target is one with another. */
+export function targetKey({ address, port }: Pick<DesiredTarget, 'address' | 'port'>): string {
+  return `${address} ${String(port)}`;
+}
+
+/** Chosen once for all nodes and frontends to which the same applies. */
+function chosenFor(desired: DesiredService, port: PortKey, { node, zone, traffic }: NodeView): Chosen {
+  const { all, onNode, hinted } = endpointsOf(desired, port);
+  const policy = traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
+  if (policy === 'Local')
+    return once(onNode, node, () => chosenOf(usable(all.filter(({ endpoint }) => endpoint.nodeName === node))));
+  return (
+    once(hinted, `node ${node}`, () => hintedTo(readyOf(all), ({ nodeHints }) => nodeHints, node)) ??
+    once(hinted, `zone ${zone ?? ''}`, () => hintedTo(readyOf(all), ({ hints }) => hints, zone)) ??
+    everywhere(all)
+  );
 }
 
 /** Every endpoint of the port, whatever its conditions: an address that is not here is foreign to the Service. */
-export function knownTargets(desired: DesiredService, port: PortKey): DesiredTarget[] {
-  return unique(endpointsOf(desired, port));
+export function knownTargets(desired: DesiredService, port: PortKey): readonly DesiredTarget[] {
+  return known(endpointsOf(desired, port).all).targets;
 }
 
 /** The endpoints of the port that serve, whatever the traffic policy: flows to them are left as they are (pkg/proxy/conntrack/cleanup.go). */
-export function servingTargets(desired: DesiredService, port: PortKey): DesiredTarget[] {
-  return unique(endpointsOf(desired, port).filter(({ endpoint }) => endpoint.ready || endpoint.serving));
+export function servingTargets(desired: DesiredService, port: PortKey): readonly DesiredTarget[] {
+  return serving(endpointsOf(desired, port).all).targets;
 }
 
 interface PortEndpoint {
@@ -60,17 +78,44 @@ interface PortEndpoint {
   readonly target: DesiredTarget;
 }
 
-const portEndpoints = oncePer(
-  (_slices: DesiredService['endpointSlices']) => new Map<string, readonly PortEndpoint[]>(),
-);
+/** The endpoints of one port, and the targets of places for which not all of them count. */
+interface PortEndpoints {
+  readonly all: readonly PortEndpoint[];
+  /** Under the policy Local, by node. */
+  readonly onNode: Map<string, Chosen>;
+  /** By node or zone; undefined where hints choose nothing for it. */
+  readonly hinted: Map<string, Chosen | undefined>;
+}
+
+interface Chosen {
+  readonly targets: readonly DesiredTarget[];
+  readonly byKey: ReadonlyMap<string, DesiredTarget>;
+}
+
+const portEndpoints = oncePer((_slices: DesiredService['endpointSlices']) => new Map<string, PortEndpoints>());
 
 /** Read once for all nodes, frontends and connections that ask: slices are never changed. */
-function endpointsOf({ endpointSlices }: DesiredService, port: PortKey): readonly PortEndpoint[] {
-  const known = portEndpoints(endpointSlices);
-  const key = `${port.family} ${port.protocol} ${port.portName ?? ''}`;
-  const found = known.get(key) ?? readEndpoints(endpointSlices, port);
-  known.set(key, found);
-  return found;
+function endpointsOf({ endpointSlices }: DesiredService, port: PortKey): PortEndpoints {
+  return once(portEndpoints(endpointSlices), `${port.family} ${port.protocol} ${port.portName ?? ''}`, () => ({
+    all: readEndpoints(endpointSlices, port),
+    onNode: new Map(),
+    hinted: new Map(),
+  }));
+}
+
+const readyOf = oncePer((all: readonly PortEndpoint[]) => all.filter(({ endpoint }) => endpoint.ready));
+const known = oncePer((all: readonly PortEndpoint[]) => chosenOf(all));
+const serving = oncePer((all: readonly PortEndpoint[]) =>
+  chosenOf(all.filter(({ endpoint }) => endpoint.ready || endpoint.serving)),
+);
+const everywhere = oncePer((all: readonly PortEndpoint[]) => chosenOf(usable(all)));
+
+function once<Value>(kept: Map<string, Value>, key: string, workOut: () => NoInfer<Value>): Value {
+  const before = kept.get(key);
+  if (before !== undefined) return before;
+  const value = workOut();
+  kept.set(key, value);
+  return value;
 }
 
 function readEndpoints(slices: DesiredService['endpointSlices'], port: PortKey): readonly PortEndpoint[] {
@@ -112,20 +157,20 @@ function hintedTo(
   ready: readonly PortEndpoint[],
   hintsOf: (endpoint: EndpointStatus) => readonly string[] | undefined,
   place: string | undefined,
-): PortEndpoint[] | undefined {
+): Chosen | undefined {
   if (place === undefined || ready.length === 0) return undefined;
   if (ready.some(({ endpoint }) => (hintsOf(endpoint) ?? []).length === 0)) return undefined;
   const mine = ready.filter(({ endpoint }) => hintsOf(endpoint)?.includes(place));
-  return mine.length > 0 ? mine : undefined;
+  return mine.length > 0 ? chosenOf(mine) : undefined;
 }
 
 /** One target for each address and port: slices may repeat an endpoint; a ready one wins over one that is not. */
-function unique(endpoints: readonly PortEndpoint[]): DesiredTarget[] {
-  const byAddress = new Map<string, DesiredTarget>();
+function chosenOf(endpoints: readonly PortEndpoint[]): Chosen {
+  const byKey = new Map<string, DesiredTarget>();
   for (const { target } of endpoints) {
-    const key = `${target.address} ${target.port}`;
-    const present = byAddress.get(key);
-    if (present === undefined || (target.ready && !present.ready)) byAddress.set(key, target);
+    const key = targetKey(target);
+    const present = byKey.get(key);
+    if (present === undefined || (target.ready && !present.ready)) byKey.set(key, target);
   }
-  return [...byAddress.values()];
+  return { targets: [...byKey.values()], byKey };
 }

@@ -544,6 +544,7 @@ export interface NodePortStatus {
     node: boolean;
   };
   dnatTargets: DnatTargetStatus[];
+  drift?: DriftStatus;
 }
 export interface DnatTargetStatus {
   address: string;
@@ -574,6 +575,43 @@ export interface DnatTargetStatus {
    * Entries of the node's conntrack table that this target answers.
    */
   connections?: number;
+}
+/**
+ * How dnatTargets differ from the DNAT targets that this node should have by the EndpointSlices, the traffic policy, topology hints and the node's zone; absent where its rules were not read, where kube-proxy leaves the Service alone, and in a status of an earlier version.
+ */
+export interface DriftStatus {
+  /**
+   * DNAT targets that the node should have.
+   */
+  desired: number;
+  /**
+   * Of these, those that its rules do not have.
+   */
+  missing: number;
+  /**
+   * DNAT targets that its rules have and should not have.
+   */
+  extra: number;
+  /**
+   * Those that are missing; fewer than counted where the status was truncated.
+   */
+  missingTargets?: MissingTargetStatus[];
+  /**
+   * Those that should not be there; fewer than counted where the status was truncated.
+   */
+  extraTargets?: {
+    address: string;
+    port: number;
+  }[];
+}
+export interface MissingTargetStatus {
+  address: string;
+  port: number;
+  pod?: string;
+  /**
+   * The node that the endpoint is on.
+   */
+  nodeName?: string;
 }
 export interface ConntrackStatus {
   /**
@@ -1882,6 +1920,76 @@ export const serviceTraceSchema = {
             },
             "title": "DnatTargetStatus"
            }
+          },
+          "drift": {
+           "description": "How dnatTargets differ from the DNAT targets that this node should have by the EndpointSlices, the traffic policy, topology hints and the node's zone; absent where its rules were not read, where kube-proxy leaves the Service alone, and in a status of an earlier version.",
+           "type": "object",
+           "required": [
+            "desired",
+            "missing",
+            "extra"
+           ],
+           "properties": {
+            "desired": {
+             "description": "DNAT targets that the node should have.",
+             "type": "integer"
+            },
+            "missing": {
+             "description": "Of these, those that its rules do not have.",
+             "type": "integer"
+            },
+            "extra": {
+             "description": "DNAT targets that its rules have and should not have.",
+             "type": "integer"
+            },
+            "missingTargets": {
+             "description": "Those that are missing; fewer than counted where the status was truncated.",
+             "type": "array",
+             "items": {
+              "type": "object",
+              "required": [
+               "address",
+               "port"
+              ],
+              "properties": {
+               "address": {
+                "type": "string"
+               },
+               "port": {
+                "type": "integer"
+               },
+               "pod": {
+                "type": "string"
+               },
+               "nodeName": {
+                "description": "The node that the endpoint is on.",
+                "type": "string"
+               }
+              },
+              "title": "MissingTargetStatus"
+             }
+            },
+            "extraTargets": {
+             "description": "Those that should not be there; fewer than counted where the status was truncated.",
+             "type": "array",
+             "items": {
+              "type": "object",
+              "required": [
+               "address",
+               "port"
+              ],
+              "properties": {
+               "address": {
+                "type": "string"
+               },
+               "port": {
+                "type": "integer"
+               }
+              }
+             }
+            }
+           },
+           "title": "DriftStatus"
           }
          },
          "title": "NodePortStatus"

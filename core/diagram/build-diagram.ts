@@ -28,6 +28,7 @@ import { portsOf } from '../iptables/rule.ts';
 import type { Diagram, DiagramArrow, DiagramBox, DiagramLine, Layer } from './diagram.ts';
 import { plural } from '../lib/plural.ts';
 import { sumOfKnown } from '../lib/sum-of-known.ts';
+import { familyOf } from '../net/family.ts';
 
 export interface DiagramOptions {
   readonly namespace: string;
@@ -401,7 +402,7 @@ class Picture {
       : [];
     const missing = this.#groups.flatMap(({ nodes }) =>
       nodes
-        .filter((node) => own.some((endpoint) => endpoint.ready && isMissing(node, endpoint, this.#status)))
+        .filter((node) => own.some((endpoint) => endpoint.ready && isMissing(node, endpoint)))
         .map(({ name }) => name),
     );
     return this.#box({
@@ -599,21 +600,15 @@ function stateText({ serving, terminating }: EndpointStatus): string {
   return terminating ? (serving ? 'terminating, serving' : 'terminating') : 'not ready';
 }
 
-/** Whether a ready endpoint should be among the node's targets by the policy Cluster, and is not; hints and the policy Local choose fewer on purpose. */
-function isMissing(
-  { ports }: NodeStatus,
-  { addresses, hints, nodeHints }: EndpointStatus,
-  { service }: ServiceTraceStatus,
-): boolean {
-  if (hints !== undefined || nodeHints !== undefined || service?.internalTrafficPolicy === 'Local') return false;
-  const own = ports.filter(
-    ({ frontend, verdict, dnatTargets }) =>
-      frontend === 'ClusterIP' &&
-      verdict === 'DNAT' &&
-      dnatTargets.some(({ address }) => address.includes(':') === (addresses[0] ?? '').includes(':')),
+/** Whether the node's rules send nothing to an endpoint that they should send packets of the cluster IPs to. */
+function isMissing({ ports }: NodeStatus, { addresses }: EndpointStatus): boolean {
+  const [own = ''] = addresses;
+  const reaching = ports.filter(
+    ({ frontend, family, verdict }) => frontend === 'ClusterIP' && verdict === 'DNAT' && family === familyOf(own),
   );
   return (
-    own.length > 0 && !own.some(({ dnatTargets }) => dnatTargets.some(({ address }) => addresses.includes(address)))
+    reaching.length > 0 &&
+    reaching.every(({ drift }) => drift?.missingTargets?.some(({ address }) => address === own) === true)
   );
 }
 

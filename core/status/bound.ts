@@ -1,6 +1,7 @@
 /** Keeps a status below the size that one object may have. */
 import { boundedText } from '../lib/bounded-text.ts';
 import type { Condition, NodeStatus, ServiceTraceStatus } from '../api/service-trace.ts';
+import { present } from '../lib/present.ts';
 
 /** 512 KiB, of which the rest of the object needs a little (docs/design: one object stays under 512 KiB). */
 const maxBytes = 500 * 1024;
@@ -112,6 +113,10 @@ const cuts: readonly Cut[] = [
           },
   },
   {
+    what: 'missing and extra DNAT targets of nodes past the first 10 of each frontend (their counts are whole)',
+    cut: eachNode((node) => withDriftOf(node, 10)),
+  },
+  {
     what: 'findings past the first 200',
     cut: (status) => ({ ...status, findings: (status.findings ?? []).slice(0, 200) }),
   },
@@ -124,7 +129,10 @@ const cuts: readonly Cut[] = [
   },
   {
     what: 'DNAT targets of nodes',
-    cut: eachNode((node) => ({ ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: [] })) })),
+    cut: eachNode((node) => {
+      const bounded = withDriftOf(node, 0);
+      return { ...bounded, ports: bounded.ports.map((port) => ({ ...port, dnatTargets: [] })) };
+    }),
   },
   {
     what: 'endpoints past the first 500 of each EndpointSlice list',
@@ -151,6 +159,24 @@ const cuts: readonly Cut[] = [
 
 function eachNode(change: (node: NodeStatus) => NodeStatus): Cut['cut'] {
   return (status) => ({ ...status, nodes: (status.nodes ?? []).map(change) });
+}
+
+/** With at most so many missing and extra targets of each frontend. */
+function withDriftOf(node: NodeStatus, most: number): NodeStatus {
+  return {
+    ...node,
+    ports: node.ports.map((port) => {
+      if (port.drift === undefined) return port;
+      const { missingTargets, extraTargets, ...counts } = port.drift;
+      return {
+        ...port,
+        drift: {
+          ...counts,
+          ...present({ missingTargets: missingTargets?.slice(0, most), extraTargets: extraTargets?.slice(0, most) }),
+        },
+      };
+    }),
+  };
 }
 
 function withoutEntries(node: NodeStatus): NodeStatus {

@@ -3,6 +3,7 @@ import type {
   ConntrackStatus,
   ConntrackEntryStatus,
   DnatTargetStatus,
+  DriftStatus,
   KubeProxyStatus,
   NodePortStatus,
   NodeStatus,
@@ -22,6 +23,8 @@ import type { DnatTarget, FrontendProgram } from '../program/program.ts';
 import { hostPort } from '../net/address.ts';
 import { parseConntrackLine } from '../conntrack/parse-entry.ts';
 import { oncePer } from '../lib/once-per.ts';
+import { frontendDrifts, type FrontendDrift } from '../diagnose/checks/frontend-drift.ts';
+import { targetKey } from '../api/desired-targets.ts';
 
 export function nodeStatus(
   facts: NodeFacts,
@@ -40,6 +43,7 @@ export function nodeStatus(
   const dns = dnsStatus(facts, desired);
   const end = recordsOf(read.report, 'end')[0];
   const conntrack = conntrackStatus(facts, desired);
+  const drifts = new Map(frontendDrifts(facts, desired).map((drift) => [drift.frontend, drift]));
   return {
     name: node,
     probe: {
@@ -58,7 +62,7 @@ export function nodeStatus(
       ? {}
       : { kubeProxy: kubeProxyStatus(kubeProxy, kubeProxyConfigOf(facts, cluster)?.source) }),
     ...(spec.collect?.rules === false ? {} : { program: fingerprintOf(program) }),
-    ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired)),
+    ports: program.frontends.map((frontend) => frontendStatus(frontend, facts, desired, drifts.get(frontend))),
     ...(conntrack === undefined ? {} : { conntrack }),
     ...(read.conntrackStatistics === undefined
       ? {}
@@ -123,7 +127,12 @@ function dnsStatus({ read }: NodeFacts, desired: DesiredService): NodeStatus['dn
   return { name, server, answers: addresses, ...(failed === undefined ? {} : { error: problemOf(failed) }) };
 }
 
-function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: DesiredService): NodePortStatus {
+function frontendStatus(
+  frontend: FrontendProgram,
+  facts: NodeFacts,
+  desired: DesiredService,
+  drift: FrontendDrift | undefined,
+): NodePortStatus {
   return {
     family: frontend.family,
     frontend: frontend.frontend,
@@ -142,6 +151,25 @@ function frontendStatus(frontend: FrontendProgram, facts: NodeFacts, desired: De
       ? {}
       : { masquerade: { outside: frontend.masquerade.outside.value, node: frontend.masquerade.node.value } }),
     dnatTargets: frontend.dnatTargets.map((target) => targetStatus(target, frontend, facts, desired)),
+    ...(drift === undefined ? {} : { drift: driftStatus(drift) }),
+  };
+}
+
+function driftStatus({ desired, missing, stale }: FrontendDrift): DriftStatus {
+  // Rules may name a target twice.
+  const extra = [
+    ...new Map(stale.map(({ address, port }) => [targetKey({ address, port }), { address, port }])).values(),
+  ];
+  return {
+    desired: desired.length,
+    missing: missing.length,
+    extra: extra.length,
+    ...(missing.length === 0
+      ? {}
+      : {
+          missingTargets: missing.map(({ address, port, pod, nodeName }) => present({ address, port, pod, nodeName })),
+        }),
+    ...(extra.length === 0 ? {} : { extraTargets: extra }),
   };
 }
 

@@ -42,7 +42,7 @@ export function desiredOutcome(
   { kind, port, client, source, isInRanges }: Asked,
   { name, zone, addresses, mode, minor }: Decider,
 ): Outcome {
-  const targetsUnder = (policy: 'Cluster' | 'Local'): DesiredTarget[] =>
+  const targetsUnder = (policy: 'Cluster' | 'Local'): readonly DesiredTarget[] =>
     desiredTargets({ ...desired, service: { ...desired.service, internalTrafficPolicy: policy } }, port, {
       node: name,
       zone,

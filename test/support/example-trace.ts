@@ -42,6 +42,7 @@ export const nodeA: NodeStatus = {
       packets: 12,
       bytes: 720,
       dnatTargets: targets([4, 1, 7], [4, 1, 5]),
+      drift: { desired: 3, missing: 0, extra: 0 },
     },
   ],
   conntrack: {
@@ -71,6 +72,14 @@ export const nodeB: NodeStatus = {
       port: 80,
       verdict: 'DNAT',
       dnatTargets: targets([], [0, 2, 0]).slice(0, 2),
+      drift: {
+        desired: 3,
+        missing: 1,
+        extra: 0,
+        missingTargets: [
+          { address: '10.244.3.3', port: 8080, pod: 'auth-service-5995955cd8-89pt9', nodeName: 'node-c' },
+        ],
+      },
     },
   ],
   conntrack: { matched: 2, unreplied: 0, count: 200, max: 262144, states: { 'TCP ESTABLISHED': 2 } },

@@ -1,16 +1,15 @@
 /** The path of the Service on one node: each frontend with what the rules do, and the DNAT targets with their endpoints. */
 import { plural } from '../../../core/lib/plural.ts';
 import { hostPort } from '../../../core/net/address.ts';
-import type { DesiredTarget } from '../../../core/api/desired-targets.ts';
 import { endpointsByAddress } from '../../../core/api/endpoints-by-address.ts';
 import type {
   DnatTargetStatus,
   EndpointStatus,
+  MissingTargetStatus,
   NodePortStatus,
   NodeStatus,
   ServiceTrace,
 } from '../../../core/api/service-trace.ts';
-import { missingTargets } from '../../tables/node-row.ts';
 import { endpointState, frontendText } from '../../tables/path-table.ts';
 import type { Column } from '../../tables/columns.ts';
 import { wrapped } from '../../printers/wrapped.ts';
@@ -45,7 +44,7 @@ const targetColumns: readonly Column[] = [
 interface Section {
   readonly head: string;
   readonly port: NodePortStatus;
-  readonly missing: readonly DesiredTarget[];
+  readonly missing: readonly MissingTargetStatus[];
   /** Of the table's rows, the first of this section. */
   readonly firstRow: number;
   /** Of the body's lines, the head. */
@@ -61,7 +60,7 @@ function targets(node: NodeStatus, trace: ServiceTrace, rates: NodeRates, option
   const sections: Section[] = [];
   let [line, row] = [facts.length, 0];
   for (const port of node.ports) {
-    const missing = missingTargets(node, port, trace);
+    const missing = port.drift?.missingTargets ?? [];
     sections.push({ head: headOf(port, rates.frontend(port), options), port, missing, firstRow: row, firstLine: line });
     const count = port.dnatTargets.length + missing.length;
     row += count;
@@ -164,7 +163,7 @@ function presentRow(target: DnatTargetStatus, endpoint: EndpointStatus | undefin
 
 const absent = cell('absent', 'error');
 
-function missingRow(target: DesiredTarget | undefined): Cell[] {
+function missingRow(target: MissingTargetStatus | undefined): Cell[] {
   return target === undefined
     ? []
     : [
@@ -178,7 +177,7 @@ function missingRow(target: DesiredTarget | undefined): Cell[] {
 
 /** What is wrong with, or known of, the node itself. */
 function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: { paint } }: BodyOptions): string[] {
-  const { probe, kubeProxy, dns } = node;
+  const { probe, kubeProxy, dns, ports } = node;
   const lines: string[] = [];
   if (probe.state !== 'Collected')
     lines.push(
@@ -199,6 +198,13 @@ function nodeFacts(node: NodeStatus, { status }: ServiceTrace, { width, theme: {
     lines.push(
       ...wrapped(`DNS: ${dns.name} asked of ${dns.server}: ${dns.error}`, width).map((line) => paint('warning', line)),
     );
+  if (
+    probe.state === 'Collected' &&
+    status?.service !== undefined &&
+    status.service.notProxied === undefined &&
+    ports.some(({ verdict, drift }) => verdict !== 'Unknown' && drift === undefined)
+  )
+    lines.push(paint('warning', 'missing DNAT targets: unknown; an earlier version wrote this status'));
   for (const difference of status?.comparison?.outliers.find(({ node: name }) => name === node.name)?.differences ?? [])
     lines.push(...wrapped(`differs from its peers: ${difference}`, width).map((line) => paint('warning', line)));
   return lines;

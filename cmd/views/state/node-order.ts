@@ -94,7 +94,7 @@ function keyOf(node: NodeStatus, trace: ServiceTrace, column: NodeOrder['column'
       return node.kubeProxy?.lastSync === undefined ? Number.NEGATIVE_INFINITY : Date.parse(node.kubeProxy.lastSync);
     case 'drift': {
       if (node.probe.state !== 'Collected' || trace.status?.service?.notProxied !== undefined) return 0;
-      const { right, wanted, extra } = driftOf(node, trace);
+      const { right, wanted, extra } = driftOf(node);
       return -(wanted - right + extra);
     }
     case 'conntrack':

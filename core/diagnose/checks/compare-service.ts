@@ -5,9 +5,9 @@
 import { isSameAddress, comparableAddress } from '../../net/address.ts';
 import type { ClusterFacts, PodFacts } from '../../api/cluster-facts.ts';
 import { nodeOutliers } from './compare-nodes.ts';
-import { desiredTargets, type DesiredTarget } from '../../api/desired-targets.ts';
+import { desiredTargetsByKey, targetKey, type DesiredTarget } from '../../api/desired-targets.ts';
 import { isChanging } from './age.ts';
-import { frontendText, isSyncing } from './frontend-drift.ts';
+import { frontendText, isSyncing, viewOf } from './frontend-drift.ts';
 import { legacyComparison } from './legacy-endpoints.ts';
 import { namesText } from './listed.ts';
 import { limitsNodePorts } from './pod-addresses.ts';
@@ -148,16 +148,12 @@ function portsOf(compared: Compared): PortReading[] {
   const { service } = desired;
   if (service.notProxied !== undefined) return [];
   const families = [...new Set(service.clusterIPs.map(familyOf))];
-  const wanted = wantedOnce(desired);
   const pods = podSide(compared);
   const flows = new Map(nodes.map((facts) => [facts, serviceFlows(facts, desired)]));
-  return service.ports.flatMap((port) =>
-    families.map((family) => readPort(port, family, compared, { wanted, pods, flows })),
-  );
+  return service.ports.flatMap((port) => families.map((family) => readPort(port, family, compared, { pods, flows })));
 }
 
 interface Shared {
-  readonly wanted: (frontend: FrontendProgram, facts: NodeFacts) => ReadonlyMap<string, DesiredTarget>;
   readonly pods: PodSide;
   readonly flows: ReadonlyMap<NodeFacts, readonly ServiceFlow[]>;
 }
@@ -166,13 +162,13 @@ function readPort(
   servicePort: ServicePortStatus,
   family: Family,
   { desired, nodes, cluster }: Compared,
-  { wanted, pods, flows }: Shared,
+  { pods, flows }: Shared,
 ): PortReading {
   const { name, protocol, port } = servicePort;
   const key: PortKey = { family, ...(name === undefined || name === '' ? {} : { portName: name }), protocol, port };
   const isOfPort = (frontend: FrontendProgram): boolean =>
     frontend.family === family && frontend.protocol === protocol && (frontend.portName ?? '') === (name ?? '');
-  const endpoints = Map.groupBy(endpointsOf(desired, family, servicePort), keyOf);
+  const endpoints = Map.groupBy(endpointsOf(desired, family, servicePort), targetKey);
   const sides = nodes.map((facts): NodeSide => {
     const frontends = (facts.read?.program.frontends ?? []).filter(isOfPort);
     const own = flows.get(facts)?.filter(({ frontend }) => isOfPort(frontend)) ?? [];
@@ -183,8 +179,8 @@ function readPort(
         frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address)),
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
-        const present = new Map(frontend.dnatTargets.map((target) => [keyOf(target), target]));
-        const own = wanted(frontend, facts);
+        const present = new Map(frontend.dnatTargets.map((target) => [targetKey(target), target]));
+        const own = desiredTargetsByKey(desired, frontend, viewOf(facts, frontend));
         // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
         const isLimited =
           frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);
@@ -197,7 +193,7 @@ function readPort(
             .map(([, { address, port: number }]) => ({ address, port: number })),
         };
       }),
-      flows: Map.groupBy(own, ({ group }) => keyOf({ address: group.replySource, port: group.replySourcePort })),
+      flows: Map.groupBy(own, ({ group }) => targetKey({ address: group.replySource, port: group.replySourcePort })),
     };
   });
   const unlisted = pods.missing.flatMap(({ pod, addresses }) => {
@@ -218,12 +214,12 @@ function readPort(
   ];
   const targets = [
     ...new Map(
-      known.map(({ address, port: number }) => [keyOf({ address, port: number }), { address, port: number }]),
+      known.map(({ address, port: number }) => [targetKey({ address, port: number }), { address, port: number }]),
     ).values(),
   ];
   const differences = differencesOf(sides);
   const endpointOf = (target: Target): Endpoint | undefined => {
-    const same = endpoints.get(keyOf(target));
+    const same = endpoints.get(targetKey(target));
     return same?.find(({ endpoint }) => endpoint.ready) ?? same?.[0];
   };
   return {
@@ -231,8 +227,8 @@ function readPort(
     targets,
     disagreements: (target) => [
       ...ofPods(target, endpointOf(target), pods),
-      ...ofRules(differences.get(keyOf(target)) ?? []),
-      ...ofConntrack(keyOf(target), sides),
+      ...ofRules(differences.get(targetKey(target)) ?? []),
+      ...ofConntrack(targetKey(target), sides),
     ],
     row: (target, disagreements) => rowOf(target, endpointOf(target), cluster, sides, disagreements),
   };
@@ -255,36 +251,6 @@ function endpointsOf(
             endpoint.addresses.slice(0, 1).map((address) => ({ address, port, endpoint, endpointSlice: slice.name })),
           );
     });
-}
-
-/** What a node should send packets of a frontend to; worked out once for all nodes of which it does not depend. */
-function wantedOnce(desired: DesiredService): Shared['wanted'] {
-  const isHinted = desired.endpointSlices.some(({ endpoints }) =>
-    endpoints.some(({ hints = [], nodeHints = [] }) => hints.length + nodeHints.length > 0),
-  );
-  const known = new Map<string, ReadonlyMap<string, DesiredTarget>>();
-  return (frontend, { node, zone }) => {
-    const traffic = frontend.frontend === 'ClusterIP' ? 'internal' : 'external';
-    const policy =
-      traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
-    const key = [
-      traffic,
-      frontend.family,
-      frontend.protocol,
-      frontend.portName ?? '',
-      policy === 'Local' || isHinted ? node : '',
-    ].join(' ');
-    const found =
-      known.get(key) ??
-      new Map(
-        desiredTargets(desired, frontend, { node, traffic, ...present({ zone }) }).map((target) => [
-          keyOf(target),
-          target,
-        ]),
-      );
-    known.set(key, found);
-    return found;
-  };
 }
 
 interface NodeSide {
@@ -328,11 +294,11 @@ function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly
     if (isUnknown || isWriting) continue;
     for (const should of [true, false]) {
       const found = frontends.flatMap(({ frontend, lacking, extra }) =>
-        (should ? lacking : extra.map(keyOf)).map((key) => ({ key, frontend })),
+        (should ? lacking : extra.map(targetKey)).map((key) => ({ key, frontend })),
       );
       for (const [key, each] of Map.groupBy(found, (one) => one.key)) {
         const leading = frontends.filter(({ frontend, wanted }) =>
-          should ? wanted.has(key) : frontend.dnatTargets.some((target) => keyOf(target) === key),
+          should ? wanted.has(key) : frontend.dnatTargets.some((target) => targetKey(target) === key),
         );
         const difference = {
           node,
@@ -472,7 +438,7 @@ function rowOf(
             selected: pod.selected,
           },
         }),
-    nodes: sides.map((side) => nodeComparison(keyOf(target), side)),
+    nodes: sides.map((side) => nodeComparison(targetKey(target), side)),
     disagreements,
   };
 }
@@ -486,7 +452,7 @@ function podOf({ address }: Target, found: Endpoint | undefined, pods: readonly 
 }
 
 function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: NodeSide): NodeComparison {
-  const found = frontends.flatMap(({ frontend }) => frontend.dnatTargets.filter((target) => keyOf(target) === key));
+  const found = frontends.flatMap(({ frontend }) => frontend.dnatTargets.filter((target) => targetKey(target) === key));
   const shares = found.flatMap(({ probability }) => probability ?? []);
   return {
     node: facts.node,
@@ -497,8 +463,4 @@ function nodeComparison(key: string, { facts, isUnknown, frontends, flows }: Nod
       ? {}
       : { connections: (flows.get(key) ?? []).reduce((sum, { group }) => sum + group.entries, 0) }),
   };
-}
-
-function keyOf({ address, port }: Target): string {
-  return `${comparableAddress(address)} ${String(port)}`;
 }

@@ -1,13 +1,21 @@
 /** The difference between what a node's rules do with a frontend and what the EndpointSlices ask for. */
 import { hostPort } from '../../net/address.ts';
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
-import { desiredTargets, knownTargets, type DesiredTarget } from '../../api/desired-targets.ts';
+import {
+  desiredTargets,
+  desiredTargetsByKey,
+  knownTargets,
+  targetKey,
+  type DesiredTarget,
+  type NodeView,
+} from '../../api/desired-targets.ts';
 import { isAddressAsked } from '../../api/external-addresses.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { newestChange } from './age.ts';
 import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
+import { present } from '../../lib/present.ts';
 
 export interface FrontendDrift {
   readonly frontend: FrontendProgram;
@@ -52,22 +60,24 @@ export function frontendDrifts(facts: NodeFacts, desired: DesiredService): reado
 /** Findings, conditions and comparisons ask the same. */
 const drifts = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly found: readonly FrontendDrift[] }>();
 
+/** Whom a frontend's targets are chosen for. */
+export function viewOf({ node, zone }: NodeFacts, { frontend }: Pick<FrontendProgram, 'frontend'>): NodeView {
+  return { node, traffic: frontend === 'ClusterIP' ? 'internal' : 'external', ...present({ zone }) };
+}
+
 function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
   if (facts.read === undefined || desired.service.notProxied !== undefined) return [];
   return facts.read.program.frontends
     .filter(({ verdict }) => verdict !== 'Unknown')
     .map((frontend) => {
-      const wanted = desiredTargets(desired, frontend, {
-        node: facts.node,
-        traffic: frontend.frontend === 'ClusterIP' ? 'internal' : 'external',
-        ...(facts.zone === undefined ? {} : { zone: facts.zone }),
-      });
-      const [has, wants] = [new Set(frontend.dnatTargets.map(keyOf)), new Set(wanted.map(keyOf))];
+      const view = viewOf(facts, frontend);
+      const [wants, has] = [desiredTargetsByKey(desired, frontend, view), new Set(frontend.dnatTargets.map(targetKey))];
+      const wanted = desiredTargets(desired, frontend, view);
       return {
         frontend,
         desired: wanted,
-        missing: wanted.filter((target) => !has.has(keyOf(target))),
-        stale: frontend.dnatTargets.filter((target) => !wants.has(keyOf(target))),
+        missing: wanted.filter((target) => !has.has(targetKey(target))),
+        stale: frontend.dnatTargets.filter((target) => !wants.has(targetKey(target))),
         known: knownTargets(desired, frontend),
       };
     });
@@ -84,10 +94,6 @@ export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Conve
     return 'Unknown';
   const drifts = frontendDrifts(facts, desired);
   return drifts.every(({ missing, stale }) => missing.length === 0 && stale.length === 0) ? 'Converged' : 'Different';
-}
-
-function keyOf({ address, port }: { readonly address: string; readonly port: number }): string {
-  return `${address} ${String(port)}`;
 }
 
 /** Such as "ClusterIP 10.96.12.7:80/TCP" or "NodePort 30080/TCP (IPv4)". */

@@ -38,7 +38,7 @@ export function policyFault(
       : [trafficPolicy.by.rule];
   if (trafficPolicy !== undefined && trafficPolicy.value !== spec)
     return { spec, rules: other, clients: 'clients', evidence };
-  const under = (policy: 'Cluster' | 'Local'): DesiredTarget[] =>
+  const under = (policy: 'Cluster' | 'Local'): readonly DesiredTarget[] =>
     desiredTargets({ ...desired, service: { ...service, internalTrafficPolicy: policy } }, frontend, {
       node: facts.node,
       traffic: 'internal',

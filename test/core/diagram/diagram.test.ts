@@ -14,6 +14,7 @@ import { printMermaid } from '../../../core/diagram/print-mermaid.ts';
 import { printSvg } from '../../../core/diagram/print-svg.ts';
 import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
 import { buildStatus } from '../../../core/status/status.ts';
+import { driftedBundle } from '../../support/drifted-bundle.ts';
 
 const bundles = [
   'auth-service',
@@ -131,21 +132,16 @@ describe('the picture', () => {
   });
 
   it('marks a pod that a node has no rule for', () => {
-    const { status, namespace } = statusOf('auth-service');
-    const nodes = (status.nodes ?? []).map((node) =>
-      node.name === 'node-a'
-        ? { ...node, ports: node.ports.map((port) => ({ ...port, dnatTargets: port.dnatTargets.slice(1) })) }
-        : node,
-    );
+    const { spec, desired, answers, recordedAt: now, namespace } = driftedBundle();
     const { boxes } = buildDiagram(
-      { ...status, nodes },
+      buildStatus({ spec, generation: undefined, desired, answers, previous: undefined, now }),
       { namespace, name: 'auth-service', nodes: [], mostEndpoints: 40 },
     );
     expect(
       boxes
-        .filter(({ lines }) => lines.map(lineText).includes('! no rule on node-a'))
+        .filter(({ lines }) => lines.map(lineText).includes('! no rule on node-c'))
         .map(({ title, tone }) => [title, tone]),
-    ).toEqual([['auth-service-5995955cd8-gktwl', 'error']]);
+    ).toEqual([['auth-service-5995955cd8-9t5gq', 'error']]);
   });
 
   it('finds the chains where KUBE-SERVICES was not listed', () => {

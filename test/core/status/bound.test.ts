@@ -123,3 +123,46 @@ it('tells progress by counts, reads nothing of what nodes reported, and stays sm
   ]);
   expect(status.conditions?.[1]?.message).toBe('400 of 1000 nodes answered');
 });
+
+it('lists fewer missing and extra targets where many nodes lack all of them, and counts them all', () => {
+  const targets = Array.from({ length: 200 }, (_, index) => ({
+    address: `10.244.${String(index)}.2`,
+    port: 8080,
+    pod: `auth-service-${String(index)}`,
+    nodeName: `node-${String(index)}`,
+  }));
+  const extra = targets.map(({ address, port }) => ({ address, port }));
+  const port = {
+    family: 'IPv4',
+    frontend: 'ClusterIP',
+    address: '10.96.0.7',
+    protocol: 'TCP',
+    port: 80,
+    verdict: 'DNAT',
+    dnatTargets: [{ address: '10.9.9.9', port: 1 }],
+    drift: { desired: 200, missing: 200, extra: 200, missingTargets: targets, extraTargets: extra },
+  } as const;
+  const lists = (nodes: number): { missing: number; listed: number[]; truncated: readonly string[] } => {
+    const status = boundStatus({
+      nodes: Array.from({ length: nodes }, (_, index) => ({
+        name: `node-${String(index)}`,
+        probe: { state: 'Collected' },
+        proxyMode: 'iptables',
+        ports: [{ ...port, dnatTargets: [...port.dnatTargets], drift: { ...port.drift, missingTargets: targets } }],
+      })),
+    });
+    expectTaken(status);
+    const drift = status.nodes?.[0]?.ports[0]?.drift;
+    return {
+      missing: drift?.missing ?? 0,
+      listed: [drift?.missingTargets?.length ?? 0, drift?.extraTargets?.length ?? 0],
+      truncated: status.truncated ?? [],
+    };
+  };
+  expect(lists(3)).toEqual({ missing: 200, listed: [200, 200], truncated: [] });
+  expect(lists(100)).toMatchObject({ missing: 200, listed: [10, 10] });
+  expect(lists(100).truncated).toContain(
+    'missing and extra DNAT targets of nodes past the first 10 of each frontend (their counts are whole)',
+  );
+  expect(lists(1000)).toMatchObject({ missing: 200, listed: [0, 0] });
+});
