@@ -1,5 +1,6 @@
 /** Both ways of a condition that is not known, followed as assumptions that a branch carries. */
 import type { Assumption, Branch, ChainOutcome, Step } from './walk.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** So many ways of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
 const mostAssumed = 256;
@@ -113,12 +114,8 @@ function idleAssumption(first: readonly Assumption[], second: readonly Assumptio
   return at;
 }
 
-const states = new WeakMap<Branch, string>();
-
 /** All that later rules may ask of a branch. */
-function stateOf(branch: Branch): string {
-  const known = states.get(branch);
-  if (known !== undefined) return known;
+const stateOf = oncePer((branch: Branch): string => {
   const {
     mark,
     isMarkUnknown,
@@ -134,7 +131,7 @@ function stateOf(branch: Branch): string {
     recentLists,
     probability,
   } = branch;
-  const state = JSON.stringify([
+  return JSON.stringify([
     mark,
     isMarkUnknown ?? false,
     connectionMark ?? 0,
@@ -151,6 +148,4 @@ function stateOf(branch: Branch): string {
     recentLists ?? [],
     probability,
   ]);
-  states.set(branch, state);
-  return state;
-}
+});

@@ -4,6 +4,7 @@
  */
 import type { ToldApart } from './told-apart.ts';
 import type { Met, Packet, Rewritten, Step } from './walk.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** One endpoint, as the choice gives it to a packet. */
 export interface ChosenEndpoint {
@@ -30,7 +31,7 @@ export class EndpointChoice {
   readonly stepOf: ReadonlyMap<object, Step>;
   readonly #addresses: ReadonlySet<string>;
   readonly #ports: ReadonlySet<number>;
-  readonly #alike = new WeakMap<ToldApart, Map<string, readonly AlikeEndpoints[]>>();
+  readonly #alike = oncePer((_apart: ToldApart) => new Map<string, readonly AlikeEndpoints[]>());
 
   constructor(endpoints: readonly ChosenEndpoint[], steps: readonly (readonly [rule: object, step: Step])[]) {
     this.endpoints = endpoints;
@@ -47,8 +48,7 @@ export class EndpointChoice {
     classOf: (address: string, port: number) => string,
   ): readonly AlikeEndpoints[] {
     if (apart.pairs(source)) return this.#group(classOf);
-    const known = this.#alike.get(apart) ?? new Map<string, readonly AlikeEndpoints[]>();
-    this.#alike.set(apart, known);
+    const known = this.#alike(apart);
     // Beside its own end, what of the packet decides is whether the destination was rewritten at all.
     const key = `${this.#addresses.has(destination) ? destination : ''} ${this.#ports.has(destinationPort) ? String(destinationPort) : ''}`;
     const alike = known.get(key) ?? this.#group(classOf);

@@ -6,6 +6,7 @@ import { addressNumber, canonicalAddress, parseNetwork } from '../net/address.ts
 import type { IptablesRule, IptablesPrefix } from '../iptables/rule.ts';
 import type { ChainLookup } from './walk-iptables.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** The rules at the end of a chain that choose an endpoint, with what they ask of packets. */
 export interface ChoiceRules {
@@ -46,13 +47,11 @@ function hasPlainHead({ destination, inInterface, outInterface, fragment, refuse
   );
 }
 
-const begins = new WeakMap<readonly IptablesRule[], IptablesRule | undefined>();
-
 /** The rule where the choice of a chain begins; undefined where the chain has none. A chain is never changed. */
-export function choiceBegin(rules: readonly IptablesRule[]): IptablesRule | undefined {
-  if (!begins.has(rules)) begins.set(rules, rules.length - beginOf(rules) < 2 ? undefined : rules[beginOf(rules)]);
-  return begins.get(rules);
-}
+export const choiceBegin = oncePer((rules: readonly IptablesRule[]): IptablesRule | undefined => {
+  const begin = beginOf(rules);
+  return rules.length - begin < 2 ? undefined : rules[begin];
+});
 
 /** What was found of a chain: the chains that it jumps to belong to it. */
 interface Found {
@@ -62,7 +61,7 @@ interface Found {
   readonly lookups: WeakSet<ChainLookup>;
 }
 
-const found = new WeakMap<readonly IptablesRule[], Found[]>();
+const foundOf = oncePer((_rules: readonly IptablesRule[]): Found[] => []);
 
 /** @returns undefined where the rules ask for more than can be known beforehand */
 export function choiceRules(
@@ -70,8 +69,7 @@ export function choiceRules(
   table: string,
   rules: readonly IptablesRule[],
 ): ChoiceRules | undefined {
-  const known = found.get(rules) ?? [];
-  found.set(rules, known);
+  const known = foundOf(rules);
   const own = known.find(
     ({ chains, lookups }) => lookups.has(lookup) || [...chains].every(([name, chain]) => lookup(table, name) === chain),
   );

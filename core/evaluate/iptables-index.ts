@@ -4,6 +4,7 @@
  */
 import { canonicalAddress, comparableAddress } from '../net/address.ts';
 import { portsOf, type IptablesRule } from '../iptables/rule.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** Where a branch of the packet goes when it enters the chain. */
 export interface Goal {
@@ -21,12 +22,7 @@ export const everyRule: SelectRules = (rules) => rules;
 /** By destination address and port. A chain is looked through once and is never changed after that. */
 export const indexedRules: SelectRules = (rules, goals) => {
   if (rules.length < shortChain) return rules;
-  let index = indexes.get(rules);
-  if (index === undefined) {
-    index = indexOf(rules);
-    indexes.set(rules, index);
-  }
-  return select(rules, index, goals);
+  return select(rules, indexOf(rules), goals);
 };
 
 /** So few rules are sooner asked than looked up. */
@@ -39,9 +35,7 @@ interface Index {
   readonly others: readonly number[];
 }
 
-const indexes = new WeakMap<readonly IptablesRule[], Index>();
-
-function indexOf(rules: readonly IptablesRule[]): Index {
+const indexOf = oncePer((rules: readonly IptablesRule[]): Index => {
   const byAddress = new Map<string, number[]>();
   const byPort = new Map<number, number[]>();
   const others: number[] = [];
@@ -55,7 +49,7 @@ function indexOf(rules: readonly IptablesRule[]): Index {
     }
   });
   return { byAddress, byPort, others };
-}
+});
 
 function add<Key>(map: Map<Key, number[]>, key: Key, at: number): void {
   const present = map.get(key);

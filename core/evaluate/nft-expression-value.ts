@@ -7,6 +7,7 @@ import type { NftSetIndex } from './nft-set-index.ts';
 import { holds, nftSetIndex } from './nft-set-index.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
 import type { Branch, Machine, Packet, RememberedElements } from './walk.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** A value that an expression has in this share of all cases; a reading for each part of a concatenation. */
 export interface Weighted {
@@ -217,14 +218,10 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
   });
 }
 
-const elementLists = new WeakMap<RememberedElements, readonly NftElement[]>();
-
 /** The same list each time, so that it has one index. */
-function elementsOf(changed: RememberedElements): readonly NftElement[] {
-  const known = elementLists.get(changed) ?? changed.elements.map(({ element }) => element);
-  elementLists.set(changed, known);
-  return known;
-}
+const elementsOf = oncePer(({ elements }: RememberedElements): readonly NftElement[] =>
+  elements.map(({ element }) => element),
+);
 
 function isGone(found: Found, changed: RememberedElements | undefined): boolean {
   return (

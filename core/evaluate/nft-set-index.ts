@@ -1,6 +1,7 @@
 /** Sets and maps of nftables made ready for many questions: exact keys by hash, intervals by binary search. */
 import type { NftElement } from '../nftables/rule.ts';
 import { rangesOf, type Atom, type AtomRange } from './nft-value.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 interface Entry {
   readonly element: NftElement;
@@ -14,12 +15,12 @@ interface Group {
   readonly entries: Map<string, Entry[]>;
 }
 
-const indexes = new WeakMap<readonly NftElement[], Map<string, NftSetIndex>>();
+/** By the types of their keys. */
+const indexesOf = oncePer((_elements: readonly NftElement[]) => new Map<string, NftSetIndex>());
 
 /** The index of the elements for keys of these types; made once. */
 export function nftSetIndex(elements: readonly NftElement[], types: readonly string[]): NftSetIndex {
-  const known = indexes.get(elements) ?? new Map<string, NftSetIndex>();
-  if (known.size === 0) indexes.set(elements, known);
+  const known = indexesOf(elements);
   const key = types.join(' ');
   const index = known.get(key) ?? new NftSetIndex(elements, types);
   known.set(key, index);

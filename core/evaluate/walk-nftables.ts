@@ -20,7 +20,7 @@ import { nftTypesOf } from '../nftables/types.ts';
 import type { Counters } from '../net/counters.ts';
 import { familyOf } from '../net/family.ts';
 import { byKind, type ByKind } from '../lib/by-kind.ts';
-import { oncePer } from '../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../lib/once-per.ts';
 import { actionsText, type Action, type Destination } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
 import {
@@ -743,17 +743,8 @@ interface ChoiceTargets {
   choiceBy(step: Step): EndpointChoice;
 }
 
-const choicesOf = new WeakMap<NftNat, Map<string, ChoiceTargets | undefined>>();
-
 /** `dnat to numgen random mod 2 map { 0 : 10.0.0.1 . 80, 1 : 10.0.0.2 . 80 }` (pkg/proxy/nftables/proxier.go, 1.37); read once. */
-function choiceTargets(nat: NftNat, addressType: string): ChoiceTargets | undefined {
-  const known = choicesOf.get(nat) ?? new Map<string, ChoiceTargets | undefined>();
-  choicesOf.set(nat, known);
-  if (!known.has(addressType)) known.set(addressType, readTargets(nat, addressType));
-  return known.get(addressType);
-}
-
-function readTargets({ address, port }: NftNat, addressType: string): ChoiceTargets | undefined {
+const choiceTargets = oncePerAll(({ address, port }: NftNat, addressType: string): ChoiceTargets | undefined => {
   if (port !== undefined || address?.kind !== 'map') return undefined;
   const { key, data } = address;
   if (key.kind !== 'numgen' || data.kind !== 'set' || data.elements.length < 2) return undefined;
@@ -786,7 +777,7 @@ function readTargets({ address, port }: NftNat, addressType: string): ChoiceTarg
         ),
     ),
   };
-}
+});
 
 const stepsOfRules = oncePer((_rule: NftRule) => new Map<string, Step[]>());
 

@@ -15,6 +15,7 @@ import { walkIpvs } from './walk-ipvs.ts';
 import { NftWalk } from './walk-nftables.ts';
 import { Trail, type Machine, type Packet, type WalkResult } from './walk.ts';
 import { iptablesTables, netfilterHooks, priorities, type Hook, natPriority } from '../net/netfilter.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /**
  * What becomes of the packet: every branch of a random choice, with its probability; UNKNOWN where it hangs on something
@@ -166,16 +167,11 @@ function unreadHooks(
     }));
 }
 
-const basesOfTables = new WeakMap<NftRulesetTable, readonly { readonly name: string; readonly base: NftBase }[]>();
-
 /** The handful of chains that hang on a hook, among those of all Services; looked for once. */
-function baseChains(table: NftRulesetTable): readonly { readonly name: string; readonly base: NftBase }[] {
-  const known =
-    basesOfTables.get(table) ??
-    [...table.chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }]));
-  basesOfTables.set(table, known);
-  return known;
-}
+const baseChains = oncePer(
+  ({ chains }: NftRulesetTable): readonly { readonly name: string; readonly base: NftBase }[] =>
+    [...chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }])),
+);
 
 /**
  * iptables on nf_tables keeps its tables among those that nft lists. Where the dump of iptables is there too, the same

@@ -3,6 +3,7 @@ import ipaddr from 'ipaddr.js';
 import type { IpSet, IpSetElement } from './set.ts';
 import type { Protocol } from '../net/family.ts';
 import { serviceProtocol } from '../net/ip-protocol.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 /** What of a packet a set can hold. */
 export interface IpSetPacket {
@@ -129,13 +130,8 @@ interface Index {
   readonly unreadable: boolean;
 }
 
-/** A set is looked up once for each packet of a walk and is never changed. */
-const indexes = new WeakMap<IpSet, Index>();
-
-/** undefined for a type that is not known. */
-function indexOf(set: IpSet): Index | undefined {
-  const known = indexes.get(set);
-  if (known !== undefined) return known;
+/** undefined for a type that is not known. A set is looked up once for each packet of a walk and is never changed. */
+const indexOf = oncePer((set: IpSet): Index | undefined => {
   const dimensions = dimensionsOf(set.type);
   if (dimensions === undefined) return undefined;
   const mask = maskOf(set);
@@ -157,7 +153,7 @@ function indexOf(set: IpSet): Index | undefined {
       lengths.set(combination.join(), combination);
     }
   }
-  const index: Index = {
+  return {
     dimensions,
     entries,
     byKey,
@@ -166,9 +162,7 @@ function indexOf(set: IpSet): Index | undefined {
     hasNetworks: /\bnet\b/.test(set.type),
     unreadable,
   };
-  indexes.set(set, index);
-  return index;
-}
+});
 
 /** What the elements of a set name. */
 export interface IpSetContents {

@@ -4,6 +4,7 @@ import type { RecordOf } from '../wire/node-report.ts';
 import type { ProxyMode } from './mode.ts';
 import { KubeProxyConfigError, parseKubeProxyConfigz, type KubeProxyConfig } from './config.ts';
 import { parseKubeProxyMetrics, type KubeProxyMetrics } from './metrics.ts';
+import { oncePer } from '../lib/once-per.ts';
 
 export interface KubeProxyState {
   readonly proxyMode?: ProxyMode;
@@ -22,17 +23,11 @@ export interface KubeProxyState {
   readonly silence?: 'refused' | 'late';
 }
 
-/** A record never changes, and a status is built of the same one many times while other nodes are waited for. */
-const known = new WeakMap<RecordOf<'kubeProxy'>, KubeProxyState>();
-
-/** Reads a kubeProxy record; what did not answer is absent. */
-export function readKubeProxy(record: RecordOf<'kubeProxy'>): KubeProxyState {
-  const present = known.get(record) ?? read(record);
-  known.set(record, present);
-  return present;
-}
-
-function read(record: RecordOf<'kubeProxy'>): KubeProxyState {
+/**
+ * Reads a kubeProxy record; what did not answer is absent. A record never changes, and a status is built of the same one many
+ * times while other nodes are waited for.
+ */
+export const readKubeProxy = oncePer((record: RecordOf<'kubeProxy'>): KubeProxyState => {
   const proxyMode = parseProxyMode(record.proxyMode);
   const lastSync = parseLastSync(record.metrics ?? []);
   const silence = silenceOf(record);
@@ -46,7 +41,7 @@ function read(record: RecordOf<'kubeProxy'>): KubeProxyState {
     ...configOf(record.configz),
     ...(silence === undefined ? {} : { silence }),
   };
-}
+});
 
 function configOf(configz: string | undefined): Pick<KubeProxyState, 'config' | 'configProblem'> {
   if (configz === undefined) return {};

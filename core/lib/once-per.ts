@@ -10,3 +10,37 @@ export function oncePer<Key extends object, Value>(workOut: (key: Key) => Value)
     return value;
   };
 }
+
+/**
+ * The same for several: what is worked out of all of them is kept as long as the first one and the other objects are there.
+ * Objects are the same where they are one object, texts where they are alike.
+ */
+export function oncePerAll<First extends object, Rest extends readonly (object | string | undefined)[], Value>(
+  workOut: (first: First, ...rest: Rest) => Value,
+): (first: First, ...rest: Rest) => Value {
+  const begin = oncePer((_first: First) => new Place<Value>());
+  return (first, ...rest) => {
+    let place = begin(first);
+    for (const key of rest) place = place.of(key);
+    place.found ??= { value: workOut(first, ...rest) };
+    return place.found.value;
+  };
+}
+
+/** What was found for the keys up to here, and the places of the next key, made where there is one: most keys are the last. */
+class Place<Value> {
+  found: { readonly value: Value } | undefined;
+  #objects: ((key: object) => Place<Value>) | undefined;
+  #texts: Map<string | undefined, Place<Value>> | undefined;
+
+  of(key: object | string | undefined): Place<Value> {
+    if (typeof key === 'object') {
+      this.#objects ??= oncePer(() => new Place<Value>());
+      return this.#objects(key);
+    }
+    this.#texts ??= new Map();
+    const known = this.#texts.get(key) ?? new Place<Value>();
+    this.#texts.set(key, known);
+    return known;
+  }
+}

@@ -8,6 +8,7 @@ import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { readAllHooks, type AllHooks } from './foreign-hooks.ts';
 import { readReportRules } from './read-report.ts';
 import { rulesOfReport, walkReportRules } from './report-rules.ts';
+import { oncePerAll } from '../lib/once-per.ts';
 
 /**
  * What becomes of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
@@ -39,31 +40,15 @@ export function sourceClassOf(
   return (source) => `${hooks?.segments.keyOf(source) ?? ''} ${own?.sourceClass(source) ?? source}`;
 }
 
-const hooksOfReports = new WeakMap<
-  NodeReport,
-  Map<string, { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }>
->();
 /** The same for all who ask of one report and cluster. */
-function hooksOfReport(
-  report: NodeReport,
-  service: string,
-  family: Family,
-  cluster: Pick<ClusterFacts, 'nodes'> | undefined,
-): AllHooks | undefined {
-  const known =
-    hooksOfReports.get(report) ??
-    new Map<
-      string,
-      { readonly cluster: Pick<ClusterFacts, 'nodes'> | undefined; readonly hooks: AllHooks | undefined }
-    >();
-  hooksOfReports.set(report, known);
-  const key = `${family} ${service}`;
-  const found = known.get(key);
-  if (found !== undefined && found.cluster === cluster) return found.hooks;
-  const hooks = readAllHooks(report, service, family, bridgesBeside(report, cluster));
-  known.set(key, { cluster, hooks });
-  return hooks;
-}
+const hooksOfReport = oncePerAll(
+  (
+    report: NodeReport,
+    service: string,
+    family: Family,
+    cluster: Pick<ClusterFacts, 'nodes'> | undefined,
+  ): AllHooks | undefined => readAllHooks(report, service, family, bridgesBeside(report, cluster)),
+);
 
 /** Bridges with addresses of which none is of the node's podCIDR or its own in the cluster (docker0, virbr0): pods and other nodes are not there. */
 export function bridgesBeside(

@@ -2,6 +2,7 @@
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import { KubeProxyConfigError, parseKubeProxyConfigMap, type KubeProxyConfig } from '../../kube-proxy/config.ts';
+import { oncePer } from '../../lib/once-per.ts';
 
 export interface ConfigOfNode {
   readonly config: KubeProxyConfig;
@@ -9,8 +10,6 @@ export interface ConfigOfNode {
   readonly source: 'configz' | 'ConfigMap';
   readonly configMap: string;
 }
-
-const parsed = new WeakMap<object, KubeProxyConfig | undefined>();
 
 /** What kube-proxy itself says comes first; undefined where neither is known. */
 export function kubeProxyConfigOf(node: NodeFacts, cluster: ClusterFacts | undefined): ConfigOfNode | undefined {
@@ -24,19 +23,17 @@ export function kubeProxyConfigOf(node: NodeFacts, cluster: ClusterFacts | undef
 /** kube-proxy's ConfigMap; undefined where there is none, or it is not understood. */
 export function kubeProxyConfigMap(cluster: ClusterFacts | undefined): KubeProxyConfig | undefined {
   const data = cluster?.kubeProxy?.config;
-  if (data === undefined) return undefined;
-  if (!parsed.has(data)) parsed.set(data, parse(data));
-  return parsed.get(data);
+  return data === undefined ? undefined : parse(data);
 }
 
-function parse(data: Readonly<Record<string, string>>): KubeProxyConfig | undefined {
+const parse = oncePer((data: Readonly<Record<string, string>>): KubeProxyConfig | undefined => {
   try {
     return parseKubeProxyConfigMap(data);
   } catch (error) {
     if (error instanceof KubeProxyConfigError) return undefined;
     throw error;
   }
-}
+});
 
 /** Where it stands, for the evidence of a finding. */
 export function sourceText({ source, configMap }: ConfigOfNode): string {

@@ -5,7 +5,7 @@ import type { RecordOf } from '../../wire/node-report.ts';
 import type { FrontendProgram } from '../../program/program.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { shellOn, type Action, type Command } from '../../api/command.ts';
-import { oncePer } from '../../lib/once-per.ts';
+import { oncePerAll } from '../../lib/once-per.ts';
 
 export interface ServiceFlow {
   readonly group: RecordOf<'conntrack'>['groups'][number];
@@ -21,16 +21,7 @@ export interface ServiceFlow {
 }
 
 /** Entries of frontends that the Service still has; read once for all findings that ask for them. */
-export function serviceFlows(facts: NodeFacts, desired: DesiredService): readonly ServiceFlow[] {
-  const known = flowsOf(facts);
-  const flows = known.get(desired) ?? readFlows(facts, desired);
-  known.set(desired, flows);
-  return flows;
-}
-
-const flowsOf = oncePer((_facts: NodeFacts) => new WeakMap<DesiredService, readonly ServiceFlow[]>());
-
-function readFlows({ read }: NodeFacts, desired: DesiredService): readonly ServiceFlow[] {
+export const serviceFlows = oncePerAll(({ read }: NodeFacts, desired: DesiredService): readonly ServiceFlow[] => {
   if (read?.conntrack === undefined) return [];
   const targets = new Map<
     FrontendProgram,
@@ -71,7 +62,7 @@ function readFlows({ read }: NodeFacts, desired: DesiredService): readonly Servi
       },
     ];
   });
-}
+});
 
 function placeOf({ address, port }: { readonly address: string; readonly port: number }): string {
   return `${address} ${String(port)}`;
