@@ -9,6 +9,13 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
+    // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
+    coverage: {
+      provider: 'v8',
+      include: ['core/**/*.ts'],
+      reporter: [],
+      reportsDirectory: 'node_modules/.cache/coverage',
+    },
     projects: [
       {
         test: {
