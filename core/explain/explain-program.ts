@@ -23,7 +23,7 @@ import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import { shareOf } from '../evaluate/share.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables/rule.ts';
-import { outsideClient } from '../program/node-program.ts';
+import { outsideClients } from '../program/client-walks.ts';
 import { askedFrontends, type Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { printNftRule } from '../nftables/print.ts';
@@ -758,7 +758,7 @@ function walkClients(
     };
     return { kind, packet, result: walkPacket(packet) };
   };
-  const outside = destinations.map((destination) => walk('outside', outsideClient[family], destination));
+  const outside = destinations.map((destination) => walk('outside', outsideClients[family][0], destination));
   // A NodePort may be served on some of the node's addresses only.
   const chosen = outside.find(({ result }) => result.leaves.some(({ verdict }) => verdict === 'DNAT')) ?? outside[0];
   if (chosen === undefined) return [];

@@ -17,7 +17,7 @@ export interface ClientWalks {
 }
 
 /** A client that is neither a pod nor a node, of the networks for documentation (RFC 5737, RFC 3849). */
-export const outsideClients: Readonly<Record<Family, readonly string[]>> = {
+export const outsideClients: Readonly<Record<Family, readonly [string, ...string[]]>> = {
   IPv4: ['192.0.2.1', '198.51.100.1', '203.0.113.1', '100.64.0.1'],
   IPv6: ['2001:db8::1', '2001:db8:1::1', '2001:db8:2::1', '2001:db8:ffff::1'],
 };
@@ -28,24 +28,43 @@ export function walksOf(
   addresses: readonly string[],
   pod: string | undefined,
 ): ClientWalks {
-  const { family, address, port, protocol } = frontend;
+  const { family, port, protocol } = frontend;
   const own = reachableAddresses(addresses, family);
   if (rules === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
   const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] =>
     rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
   const clients = [
-    outsideClients[family][0] ?? '',
+    outsideClients[family][0],
     ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? ''),
   ];
-  const tried = (address === '' ? own : [address]).map((destination) => {
+  const tried = destinationsOf(frontend, addresses).map((destination) => {
     const walks = clients.map((client) => walk(client, destination, 'PREROUTING'));
-    return { destination, outside: walks.find((leaves) => leaves.some(isSent)) ?? walks[0] ?? [] };
+    return { destination, outside: firstSent(walks, (leaves) => leaves) ?? [] };
   });
-  const chosen = tried.find(({ outside }) => outside.some(isSent)) ?? tried[0];
+  const chosen = firstSent(tried, ({ outside }) => outside);
   if (chosen === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
   const fromNode = own[0] === undefined ? [] : walk(own[0], chosen.destination, 'OUTPUT');
   const fromPod = pod === undefined ? [] : walk(pod, chosen.destination, 'PREROUTING');
   return { ...chosen, fromNode, fromPod, chains: reachedChains(rules, [...chosen.outside, ...fromNode]) };
+}
+
+/** The addresses to try: the frontend's own, or for a NodePort those of the node. */
+export function destinationsOf(
+  { address, family }: Pick<FrontendProgram, 'address' | 'family'>,
+  addresses: readonly string[],
+): readonly string[] {
+  return address === '' ? reachableAddresses(addresses, family) : [address];
+}
+
+/**
+ * Of walks, the first that comes to an endpoint, or else the first: a NodePort may be served on some of the node's
+ * addresses only, and source ranges may let in some clients only.
+ */
+export function firstSent<Tried>(
+  tried: readonly Tried[],
+  leavesOf: (each: Tried) => readonly Leaf[],
+): Tried | undefined {
+  return tried.find((each) => leavesOf(each).some(isSent)) ?? tried[0];
 }
 
 export function isSent({ verdict }: Leaf): boolean {

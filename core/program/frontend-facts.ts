@@ -3,6 +3,7 @@ import { chainEntered } from '../evaluate/action.ts';
 import type { Leaf, Step } from '../evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
+import { isSent } from './client-walks.ts';
 
 export type FrontendFacts = Pick<
   FrontendProgram,
@@ -37,10 +38,6 @@ export function frontendFacts(
       ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } }
       : {}),
   };
-}
-
-function isSent({ verdict }: Leaf): boolean {
-  return verdict === 'DNAT';
 }
 
 function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleReference } {

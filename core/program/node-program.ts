@@ -14,6 +14,7 @@ import type { EndpointStatus } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
 import type { Family } from '../net/family.ts';
 import { byFamily, iptablesProgramChains, ipvsChains, nftChains } from './program-chains.ts';
+import { destinationsOf, firstSent, isSent, outsideClients } from './client-walks.ts';
 
 /** The node's program for the Service; what was not read, or not understood, has the verdict Unknown. */
 export function buildNodeProgram(report: NodeReport, desired: DesiredService): NodeProgram {
@@ -74,9 +75,6 @@ function once(read: (family: Family) => NodeRules | undefined): (family: Family)
   };
 }
 
-/** A client that is neither a pod nor a node (TEST-NET-1 and the documentation prefix, RFC 5737 and RFC 3849). */
-export const outsideClient: Readonly<Record<Family, string>> = { IPv4: '192.0.2.1', IPv6: '2001:db8::1' };
-
 function frontendProgram(
   frontend: Frontend,
   rules: NodeRules,
@@ -92,10 +90,9 @@ function frontendProgram(
   const own = reachableAddresses(addresses, frontend.family);
   const tried = destinationsOf(frontend, addresses).map((destination) => ({
     destination,
-    walk: walkFrom(outsideClient[frontend.family], destination, 'PREROUTING'),
+    walk: walkFrom(outsideClients[frontend.family][0], destination, 'PREROUTING'),
   }));
-  // A NodePort may be served on some of the node's addresses only; the first that is served tells.
-  const chosen = tried.find(({ walk }) => walk.leaves.some(isSent)) ?? tried[0];
+  const chosen = firstSent(tried, ({ walk }) => walk.leaves);
   if (chosen === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
   const { walk, destination } = chosen;
   const fromNode = own[0] === undefined ? undefined : walkFrom(own[0], destination, 'OUTPUT');
@@ -135,10 +132,6 @@ function allowedLeaves(
     if (leaves.some(isSent)) return leaves;
   }
   return undefined;
-}
-
-function isSent({ verdict }: Leaf): boolean {
-  return verdict === 'DNAT';
 }
 
 function verdictOf(leaves: readonly Leaf[]): FrontendProgram['verdict'] {
@@ -199,11 +192,6 @@ const endpointsOfAddresses = oncePer(
     return found;
   },
 );
-
-/** The addresses to try: the frontend's own, or for a NodePort those of the node. */
-function destinationsOf(frontend: Frontend, addresses: readonly string[]): readonly string[] {
-  return frontend.address === '' ? reachableAddresses(addresses, frontend.family) : [frontend.address];
-}
 
 /** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
 function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
