@@ -193,7 +193,7 @@ function load(backend: Backend, services: number): void {
   }
 }
 
-/** A fast answer that lacks an endpoint is no answer. */
+/** A fast answer that lacks an endpoint is not an answer. */
 function requireEndpoints(text: string, wanted: readonly string[]): void {
   const missing = wanted.find(
     (endpoint) =>

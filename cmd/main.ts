@@ -80,7 +80,7 @@ async function main(args: readonly string[]): Promise<number> {
       interruption.abort(new InterruptedError(signal));
     });
   }
-  // A reader that closes the pipe early (head) is no error of ours; what was created is still removed.
+  // A reader that closes the pipe early (head) is not an error of ours; what was created is still removed.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // EIO: the terminal is gone.
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;

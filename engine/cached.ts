@@ -1,6 +1,6 @@
 /** Answers of the API server that several traces may share for a short time. */
 
-/** Reads anew only what is older than this; those who ask for the same key at the same time wait for the same answer. A failure is not kept. */
+/** Reads again only what is older than this; those who ask for the same key at the same time wait for the same answer. A failure is not kept. */
 export function cachedByKey<Value>(
   freshMilliseconds: number,
   read: (key: string) => Promise<Value>,

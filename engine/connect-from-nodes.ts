@@ -10,7 +10,7 @@ import { protocolOf, type TracedNode } from './observe.ts';
 export interface ConnectionsAsked {
   readonly core: CoreV1Api;
   readonly http: boolean;
-  /** Reads the Service and its EndpointSlices anew; undefined where it is not there any more. */
+  /** Reads the Service and its EndpointSlices again; undefined where it is not there any more. */
   readonly readDesired: () => Promise<DesiredService | undefined>;
   readonly serviceOf: (desired: DesiredService) => ProbeRequestService;
   readonly ask: (node: TracedNode, request: ProbeRequest) => Promise<NodeAnswer>;

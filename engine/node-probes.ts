@@ -186,7 +186,7 @@ export class NodeProbes {
       const prefix =
         node.isReady || reason === 'NodeNotReady'
           ? ''
-          : `the node is not ready (kubectl describe node ${node.name} tells why): `;
+          : `the node is not ready (kubectl describe node ${node.name} shows why): `;
       return { node: node.name, state: 'Failed', reason, message: `${prefix}${messageOf(error)}` };
     } finally {
       this.#inUse.set(node.name, (this.#inUse.get(node.name) ?? 1) - 1);
@@ -349,7 +349,7 @@ export class NodeProbes {
         ? { reason: 'ProbeStarting', message: 'its probe is starting' }
         : {
             reason: 'NodeNotReady',
-            message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} tells why`,
+            message: `the node is not ready, so its probe cannot start; kubectl describe node ${node.name} shows why`,
           },
     };
     this.#starting.set(node.name, start);
@@ -380,9 +380,9 @@ export class NodeProbes {
       if (pod !== undefined && unusable !== undefined) {
         await this.#end(node.name);
         const problem = startProblem(pod);
-        // One that was made just now tells why it cannot run; any other has done its time, and is made anew.
+        // One that was made just now tells why it cannot run; any other has done its time, and is recreated.
         if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
-        this.#options.log(`the probe of ${node.name} is made anew: ${unusable}`);
+        this.#options.log(`the probe of ${node.name} is recreated: ${unusable}`);
         continue;
       }
       if (pod !== undefined) {

@@ -6,7 +6,7 @@ import { Assembly } from './message-pieces.ts';
 import type { StatusReply, StatusRequest } from './status-thread.ts';
 
 const port = parentPort;
-if (port === null) throw new Error('status-worker.ts is no program of its own: status-thread.ts starts it');
+if (port === null) throw new Error('status-worker.ts is not a program of its own: status-thread.ts starts it');
 
 const assemblies = new Map<number, Assembly>();
 

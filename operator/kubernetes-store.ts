@@ -44,7 +44,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         if (statusProblem === undefined) unread.delete(uid);
         else if (!unread.has(uid)) {
           unread.add(uid);
-          log(`${key}: its status is of another version, and is written anew: ${statusProblem}`);
+          log(`${key}: its status is of another version, and is written again: ${statusProblem}`);
         }
         return trace.metadata.deletionTimestamp === undefined ? trace : undefined;
       } catch (error) {
@@ -55,7 +55,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
     async writeStatus(trace, status) {
       try {
         // One operation that replaces the status whole: a merge would keep what is no longer so. The uid is tested,
-        // so that a trace that was made anew under the same name does not get the old one's status.
+        // so that a trace that was recreated under the same name does not get the old one's status.
         await objects.patchNamespacedCustomObjectStatus({
           ...place(trace),
           body: [

@@ -1,4 +1,4 @@
-/** A watch that goes on for ever: resumed from where it broke, begun anew where the API server no longer knows that place. */
+/** A watch that goes on for ever: resumed from where it broke, begun again where the API server no longer knows that place. */
 import { Watch, type KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { pauseAfter } from '../engine/back-off.ts';
@@ -48,7 +48,7 @@ export function resumedWatch(
 
   const restart = (): void => {
     resourceVersion = undefined;
-    log(`watch of ${path}: its place is no longer known (410); begun anew`);
+    log(`watch of ${path}: its place is no longer known (410); begun again`);
     onRestart();
   };
 
@@ -64,7 +64,7 @@ export function resumedWatch(
     const onDone = (error: unknown): void => {
       if (over || stopped) return;
       over = true;
-      // The client ends a quiet watch after half a minute, the server one of some minutes: that is no failure.
+      // The client ends a quiet watch after half a minute, the server one of some minutes: that is not a failure.
       const isQuiet =
         error === null || error === undefined || (error instanceof DOMException && error.name === 'TimeoutError');
       failures = isQuiet ? 0 : failures + 1;

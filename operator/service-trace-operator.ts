@@ -64,7 +64,7 @@ const traceSchema = z.object({
     mode: z.string().optional(),
     suspend: z.boolean().optional(),
   }),
-  // One that another version wrote is as good as none: reconcile says so, and writes it anew.
+  // One that another version wrote is as good as none: reconcile says so, and writes it again.
   status: z
     .object({
       observedGeneration: z.number().optional(),

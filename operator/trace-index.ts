@@ -27,7 +27,7 @@ export class TraceIndex {
   readonly #byService = new Map<string, Set<string>>();
   readonly #watches = new Map<string, Set<string>>();
 
-  /** Returns whether there is something to do: the trace is new, was made anew, or its spec changed. */
+  /** Returns whether there is something to do: the trace is new, was recreated, or its spec changed. */
   set(key: string, trace: IndexedTrace): boolean {
     const { uid, namespace, generation, deletionTimestamp } = trace.metadata;
     const before = this.#entries.get(key);

@@ -31,7 +31,7 @@ export async function askHealthCheck(
       const body = bodySchema.safeParse(parseJson(await response.text()));
       // The port is what a tenant has chosen: of another program that has it, nothing is told.
       if (!body.success) {
-        errors.push(`${hostPort(address, port)}: what answers is no health check of a Service`);
+        errors.push(`${hostPort(address, port)}: what answers is not a health check of a Service`);
         continue;
       }
       const { localEndpoints, serviceProxyHealthy } = body.data;

@@ -23,7 +23,7 @@ import {
 export interface CheckedNode {
   readonly node: string;
   readonly addresses: readonly string[];
-  /** Reads the rules of the Services anew. */
+  /** Reads the rules of the Services again. */
   readonly readRules: (emit: Emit) => Promise<void>;
 }
 
@@ -76,7 +76,7 @@ function refusalOf(
   const isElsewhere = leaves.some(
     ({ dnat }) => dnat !== undefined && !backends.some((backend) => isSameTarget(backend, dnat)),
   );
-  return isElsewhere ? 'the rules of the node lead it to what is no endpoint of the Service' : undefined;
+  return isElsewhere ? 'the rules of the node send it to what is not an endpoint of the Service' : undefined;
 }
 
 function isOwnTarget(
@@ -118,7 +118,7 @@ function checkOf(target: Target, { backends }: ConnectRequest, commands: Command
     // No rule led it elsewhere: to nobody, or to a load balancer outside of the cluster; on a node port, to a program of the node.
     const isPastRules = isSameTarget(answering, target);
     if (isPastRules && (!hasAnswered || target.hop === 'LoadBalancerIP')) return undefined;
-    return 'what it was led to is no endpoint of the Service';
+    return 'what it was sent to is not an endpoint of the Service';
   };
 }
 

@@ -11,7 +11,7 @@ import type { RecordOf } from '../core/wire/node-report.ts';
 
 export type DnsReply = Pick<RecordOf<'dnsAnswer'>, 'answers' | 'alias' | 'responseCode' | 'error'>;
 
-/** A datagram may be lost, and a server or this node may be busy for a moment: each is sent anew, from another port, and waited for so long. */
+/** A datagram may be lost, and a server or this node may be busy for a moment: each is sent again, from another port, and waited for so long. */
 const attemptMilliseconds = [1000, 1000, 2000] as const;
 const tcpMilliseconds = 2000;
 /** A headless Service may have thousands of endpoints; what is compared are at most so many. */
@@ -139,7 +139,7 @@ function overTcp({ address, port }: Server, question: Query): Promise<Packet> {
   });
 }
 
-/** Undefined for what is no DNS message. */
+/** Undefined for what is not a DNS message. */
 function parsePacket(message: Buffer): Packet | undefined {
   try {
     return decode(message);

@@ -16,7 +16,7 @@ const lockFile = z.object({
 
 /**
  * The packages whose content the lock file does not fix, each with what it has instead; what is a link, or comes within
- * another package, has no content of its own. @throws ZodError where it is no lock file of version 3
+ * another package, has no content of its own. @throws ZodError where it is not a lock file of version 3
  */
 export function packagesWithoutIntegrity(text: string): string[] {
   const { packages } = lockFile.parse(JSON.parse(text));

@@ -1,6 +1,6 @@
 /**
  * How long a key takes, from its arrival to the last byte of the frame that answers it, in every view of a large trace:
- * the live view as it is, on a terminal of 120x40 that is no terminal. On a machine that does other work too, the best of
+ * the live view as it is, on a terminal of 120x40 that is not a terminal. On a machine that does other work too, the best of
  * some rounds says what a key costs, and all of them what a user waits. Started by bench/live-view.ts.
  */
 import { createElement } from 'react';
@@ -104,7 +104,7 @@ for (let round = 0; round < rounds; round += 1) {
     const trace = largeTrace(round * measured.length + index);
     globalThis.gc?.();
     results.push(await arrival(trace));
-    // What this bench throws away is no part of a key.
+    // What this bench throws away is not a part of a key.
     globalThis.gc?.();
     for (const { key, taken } of ofView) {
       const { wait, cpu } = await latency(() => {

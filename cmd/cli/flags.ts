@@ -111,7 +111,7 @@ const overwrite = bool('Replace the file where it is there already');
 
 const connect: Flag = {
   describe:
-    'Really connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; with --from POD also from within that pod, by a program of its own and with your right to exec; it leaves conntrack entries',
+    'Connect from each node to the addresses and endpoints of the Service: --connect, or --connect=http for a GET; with --from POD also from within that pod, by a program of its own and with your right to exec; it leaves conntrack entries',
   isSwitch: false,
   values: connectModes,
   implied: 'transport',
@@ -184,7 +184,7 @@ export const commands = {
         conflicts: [{ with: ['output'], isMutual: true, why: 'a view is of the TUI' }],
       }),
       watch: bool(
-        'Go on where there is no live view: a line for each change; with -o json, yaml or name, each result',
+        'Stream changes instead of exiting: a line for each change; with -o json, yaml or name, each result',
         {
           alias: 'w',
           conflicts: [
@@ -242,7 +242,7 @@ export const commands = {
   },
   explain: {
     usage: 'explain SERVICE [--from POD|IP] [--to PORT|IP:PORT] [flags]',
-    describe: 'Explain every rule that its packets meet, line by line; with --from, the whole way of one client',
+    describe: 'Explain every rule that its packets meet, line by line; with --from, the packet path of one client',
     word: service,
     flags: {
       from: value(
@@ -266,7 +266,7 @@ export const commands = {
   },
   diagram: {
     usage: 'diagram SERVICE [flags]',
-    describe: 'Draw its way: DNS, addresses, rules, EndpointSlices and pods',
+    describe: 'Draw its packet path: DNS, addresses, rules, EndpointSlices and pods',
     word: service,
     flags: {
       output: choice('Output', diagramFormats, { ...output, shown: 'text' }),
@@ -283,7 +283,7 @@ export const commands = {
       to: file('The file to write (HTML)'),
       overwrite,
       from: value(
-        'Add the whole way of this client, a pod of the namespace or an IP address, from DNS to the pod and back',
+        'Add the packet path of this client, a pod of the namespace or an IP address, from DNS to the pod and back',
         { names: 'pods' },
       ),
       connect: connectOnce,
@@ -459,7 +459,7 @@ export const globalFlags: Flags = {
   'tls-server-name': value("Name in the API server's certificate"),
   'insecure-skip-tls-verify': bool("Do not check the API server's certificate"),
   'request-timeout': value('How long one request may take; 0 for no limit of your own', { shown: '0' }),
-  v: value('Verbosity; 6 tells each request on stderr'),
+  v: value('Verbosity; 6 logs each request on stderr'),
 };
 
 /** All flags of a command, its own first. */

@@ -1,4 +1,4 @@
-/** What is waited for, on stderr: one line that is written anew on a terminal, a line for each change elsewhere. */
+/** What is waited for, on stderr: one line that is written again on a terminal, a line for each change elsewhere. */
 import cliTruncate from 'cli-truncate';
 import type { OutputStream } from './io.ts';
 import { eraseLine } from './streams.ts';

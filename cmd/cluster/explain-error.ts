@@ -10,7 +10,7 @@ export { isForbidden };
 export const operatorMissing =
   'The svctrace operator is not installed in this cluster: install it with `kubectl svctrace install`, or trace without it with --standalone.';
 
-/** The error as the user is told of it; one that is no answer of a cluster is given back as it is. */
+/** The error as the user is told of it; one that is not an answer of a cluster is given back as it is. */
 export function explainError(error: unknown): unknown {
   if (error instanceof InvalidServiceTraceError)
     return new ClusterError(`The cluster's operator speaks another version than this plugin: ${reasonOf(error)}.`, {

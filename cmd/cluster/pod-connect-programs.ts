@@ -105,7 +105,7 @@ const bash = `
 ${outcomeOfText}
 attempt() {
   index=$1; IFS=/ read -r protocol address port <<<"$2"
-  if [ "$protocol" != TCP ]; then echo "$index untried 0 bash tells nothing of $protocol"; return; fi
+  if [ "$protocol" != TCP ]; then echo "$index untried 0 bash reports nothing of $protocol"; return; fi
   began=$EPOCHREALTIME
   text=$( ( exec 3<>"/dev/tcp/$address/$port" ) 2>&1 & child=$!; ( sleep ${String(seconds)}; kill "$child" ) >/dev/null 2>&1 & killer=$!; wait "$child"; status=$?; kill "$killer" 2>/dev/null; exit "$status" )
   status=$?
@@ -124,7 +124,7 @@ command -v nc >/dev/null || exit 0
 ${outcomeOfText}
 attempt() {
   index=$1; protocol=\${2%%/*}; rest=\${2#*/}; address=\${rest%/*}; port=\${rest##*/}
-  if [ "$protocol" != TCP ]; then echo "$index untried 0 nc tells nothing of $protocol"; return; fi
+  if [ "$protocol" != TCP ]; then echo "$index untried 0 nc reports nothing of $protocol"; return; fi
   began=$(date +%s)
   text=$(nc -z -v -w ${String(seconds)} "$address" "$port" </dev/null 2>&1); status=$?
   case "$text" in *[Uu]sage*|*'nvalid option'*|*'nrecognized option'*) text=$(nc -w ${String(seconds)} "$address" "$port" </dev/null 2>&1 >/dev/null); status=$? ;; esac
@@ -145,7 +145,7 @@ curl --version | grep -q '\\btelnet\\b' || exit 0
 ${outcomeOfText}
 attempt() {
   index=$1; protocol=\${2%%/*}; rest=\${2#*/}; address=\${rest%/*}; port=\${rest##*/}
-  if [ "$protocol" != TCP ]; then echo "$index untried 0 curl tells nothing of $protocol"; return; fi
+  if [ "$protocol" != TCP ]; then echo "$index untried 0 curl reports nothing of $protocol"; return; fi
   case "$address" in *:*) address="[$address]" ;; esac
   began=$(date +%s)
   text=$(curl -v -s --noproxy '*' --connect-timeout ${String(seconds)} -m 3 -o /dev/null -w 'svctrace-connected %{time_connect}\\n' "telnet://$address:$port" </dev/null 2>&1)

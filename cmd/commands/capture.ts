@@ -54,7 +54,7 @@ export async function runCapture(
     const nodes = [...captured.nodes.values()].filter(({ start }) => start !== undefined);
     if (nodes.length === 0)
       throw new ClusterError(
-        `Nothing was captured. ${captured.ends.map(({ node, problem }) => `${node}: ${problem ?? 'its probe told nothing'}`).join('; ')}`,
+        `Nothing was captured. ${captured.ends.map(({ node, problem }) => `${node}: ${problem ?? 'its probe reported nothing'}`).join('; ')}`,
       );
     let packets = 0;
     for (const piece of capturedFile(nodes, places, desired)) {
@@ -73,7 +73,7 @@ export async function runCapture(
     ])
       progress.say(`Notice: ${notice}`);
     progress.say(
-      `Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each tells its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`,
+      `Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each has its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`,
     );
     return captured.ends.some(({ problem }) => problem !== undefined) ||
       nodes.some(({ end }) => end === undefined || end.reason === 'failed')

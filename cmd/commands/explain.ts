@@ -1,4 +1,4 @@
-/** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's whole way. */
+/** `kubectl svctrace explain SERVICE`: every rule that its packets meet, in plain words; with --from, one client's packet path. */
 import { hostPort, isSameAddress } from '../../core/net/address.ts';
 import { clientStatus } from '../../core/status/client-status.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
@@ -71,7 +71,7 @@ interface Explanation {
 
 /**
  * @param connectTo replaced by tests
- * @returns 5 where a node did not answer, or a part of one's rules could not be read; 1 where rules of other programs keep a
+ * @returns 5 where a node did not answer, or a part of one's rules could not be read; 1 where third-party rules keep a
  * client of --from from an answer
  * @throws UsageError where the node, the client or the frontend is none of the Service's
  * @throws ClusterError where the user may neither collect nor ask the operator
@@ -96,8 +96,8 @@ export async function runExplain(request: ExplainRequest, io: Io, connectTo?: ty
       io,
       reading.lacking,
       request.from === undefined
-        ? 'the rules of other programs are shown too, and who meets each rule'
-        : 'the way is followed past the rules, with the way back, and to more than cluster IPs',
+        ? 'the third-party rules are shown too, and who meets each rule'
+        : 'the packet is followed past the rules, and its answer back, and to more than cluster IPs',
     );
   const { nodes } = explanation;
   if (missing.length > 0 || nodes.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
@@ -170,7 +170,7 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
   };
 }
 
-/** What an operator's trace holds of it: not the rules of other programs, nor who meets a rule. */
+/** What an operator's trace holds of it: not the third-party rules, nor who meets a rule. */
 function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
   const { from, to } = request;
   const { status = {} } = trace;
@@ -234,7 +234,7 @@ function isAsked({ nodes }: ExplainRequest, node: string): boolean {
   return nodes.length === 0 || nodes.includes(node);
 }
 
-/** @throws UsageError where --to is no frontend of the Service */
+/** @throws UsageError where --to is not a frontend of the Service */
 function chooseFrontends(
   { answers, desired }: Bundle,
   { to, from }: ExplainRequest,
@@ -256,7 +256,7 @@ function noFrontend(
   all: readonly Parameters<typeof frontendName>[0][],
 ): UsageError {
   return new UsageError(
-    `--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is no address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`,
+    `--to ${to.address === undefined ? `port ${String(to.port)}` : hostPort(to.address, to.port)} is not an address of Service ${desired.name}. It has ${all.map(frontendName).join(', ') || `none: ${desired.service.notProxied ?? 'it has no ports'}`}.`,
   );
 }
 
@@ -296,7 +296,7 @@ function textOf(
     lines.push(
       paint(
         'warning',
-        `kube-proxy writes no rules for it, because ${service.notProxied}: its name leads to the pods themselves.`,
+        `kube-proxy writes no rules for it, because ${service.notProxied}: its name resolves to the pods themselves.`,
       ),
     );
   for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, journeys, unread } of nodes) {

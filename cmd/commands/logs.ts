@@ -89,7 +89,7 @@ function kubeProxyPods({ nodes }: LogsRequest): PodSource {
     namespace: kubeProxyNamespace,
     selectors: kubeProxyLabels,
     isMeant: ({ node }) => nodes.length === 0 || (node !== undefined && nodes.includes(node)),
-    none: `There is no pod of kube-proxy (label ${kubeProxyLabels.join(' or ')}) in namespace ${kubeProxyNamespace}${where}: where it is no pod, its log is on the node (journalctl -u kube-proxy).`,
+    none: `There is no pod of kube-proxy (label ${kubeProxyLabels.join(' or ')}) in namespace ${kubeProxyNamespace}${where}: where it is not a pod, its log is on the node (journalctl -u kube-proxy).`,
   };
 }
 

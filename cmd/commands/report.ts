@@ -47,7 +47,7 @@ export async function runReport(
     sayLacking(
       io,
       reading.lacking,
-      'the page has the rules of other programs in their order, the shares by kind of client, and the versions of kubelets and kernels',
+      'the page has the third-party rules in their order, the shares by kind of client, and the versions of kubelets and kernels',
     );
   return exitStatusOfTrace(trace, failOn);
 }

@@ -222,7 +222,7 @@ function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddress
   if (isThis) return;
   const list = frontends.map(frontendText).join(', ');
   throw new UsageError(
-    `--to ${hostPort(to.address, to.port)}/${to.protocol.toLowerCase()} is no address of Service ${desired.name}, and a trace holds no other's rules. ${list === '' ? `kube-proxy writes no rules for it, because ${desired.service.notProxied ?? 'it has no ports'}` : `It has ${list}`}.`,
+    `--to ${hostPort(to.address, to.port)}/${to.protocol.toLowerCase()} is not an address of Service ${desired.name}, and a trace holds no other's rules. ${list === '' ? `kube-proxy writes no rules for it, because ${desired.service.notProxied ?? 'it has no ports'}` : `It has ${list}`}.`,
   );
 }
 

@@ -75,7 +75,7 @@ export interface LogReader {
    * @throws UsageError where they are too many for the beginning
    */
   follow(pods: readonly LogPod[], signal: AbortSignal): void;
-  /** Gives a line that is no log's, behind all that came before it. */
+  /** Gives a line that is not a log's, behind all that came before it. */
   tell(line: LogLine): void;
   /** Aborts, with the error, where a log that is followed may not be read. */
   readonly refused: AbortSignal;
@@ -277,7 +277,7 @@ function distinct(lists: Iterable<readonly LogPod[]>): LogPod[] {
 }
 
 /**
- * Lists, then watches from there; begins anew where the watch ends.
+ * Lists, then watches from there; begins again where the watch ends.
  * @param onPods told of the pods as they are now, and as they were before; at first only of the former
  * @throws ApiError where the pods, or a log, may not be read
  */

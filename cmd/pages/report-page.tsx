@@ -480,8 +480,8 @@ function Way({
       <p className="warning">
         <Mark tone="warning" />
         {notProxied === undefined
-          ? 'unknown: no node whose rules its packets meet has told them'
-          : `kube-proxy writes no rules for it, because ${notProxied}: its name leads to the pods themselves.`}
+          ? 'unknown: no node whose rules its packets meet has reported them'
+          : `kube-proxy writes no rules for it, because ${notProxied}: its name resolves to the pods themselves.`}
       </p>
     );
   return (

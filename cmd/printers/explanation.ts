@@ -1,4 +1,4 @@
-/** -o text of `explain`: the rules of a node line by line, and one client's way over it. */
+/** -o text of `explain`: the rules of a node line by line, and one client's packet path over it. */
 import {
   clientKinds,
   type ChainExplanation,

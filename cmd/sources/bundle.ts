@@ -74,10 +74,10 @@ function placesOf(client: string, { answers, cluster, desired }: Bundle): NonNul
     return endpoints.flatMap(({ addresses, nodeName = '' }) =>
       addresses.slice(0, 1).map((each) => ({ node: nodeName, address: each })),
     );
-  throw new UsageError(`${client} is no IP address, and the bundle knows no pod of this name`);
+  throw new UsageError(`${client} is not an IP address, and the bundle knows no pod of this name`);
 }
 
-/** @throws UsageError where the file cannot be read, or is no bundle */
+/** @throws UsageError where the file cannot be read, or is not a bundle */
 export async function readBundle(file: string): Promise<Bundle> {
   let text: string;
   try {

@@ -2,7 +2,7 @@
 import { canonicalAddress } from '../../core/net/address.ts';
 import type { FromSpec } from '../../core/api/service-trace.ts';
 
-/** What is no address is the name of a pod. */
+/** What is not an address is the name of a pod. */
 export function clientSpec(client: string): FromSpec {
   return canonicalAddress(client) === undefined ? { pod: client } : { ip: client };
 }

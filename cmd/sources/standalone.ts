@@ -54,7 +54,7 @@ export function openStandalone(
               if (previous === undefined && !signal.aborted) onEvent({ kind: 'trace', trace: asTrace(progress()) });
             },
           });
-          // An aborted collection is no result: its nodes only did not get the time to answer.
+          // An aborted collection is not a result: its nodes only did not get the time to answer.
           if (signal.aborted) return;
           if (isLost) onEvent({ kind: 'resumed' });
           isLost = false;

@@ -220,7 +220,7 @@ function clientReport(facts: Facts): ClientReport | undefined {
     facts.nodes.find(({ node }) => node === client.node)?.read?.resolvConf,
   );
   const differences = (['nameservers', 'searches', 'options'] as const).flatMap((part) => {
-    // Where the node's part is not known, more than the spec makes is no difference.
+    // Where the node's part is not known, more than the spec makes is not a difference.
     const missing = made[part].filter((each) => !conf[part].includes(each));
     const extra = made.isPartial ? [] : conf[part].filter((each) => !made[part].includes(each));
     return missing.length + extra.length === 0

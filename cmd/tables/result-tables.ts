@@ -54,7 +54,7 @@ export function nodesTable(trace: ServiceTrace, status: ServiceTraceStatus, isWi
     ...(title === 'NODE' ? { least: 12, cut: 'middle' as const } : title === 'PROBE' ? { least: 9 } : {}),
   }));
   const wide: Column[] = isWide
-    ? [{ title: 'PROGRAM' }, { title: 'DURATION' }, { title: 'TABLE' }, { title: 'DNS' }, { title: 'MODE KNOWN FROM' }]
+    ? [{ title: 'PROGRAM' }, { title: 'DURATION' }, { title: 'TABLE' }, { title: 'DNS' }, { title: 'MODE SOURCE' }]
     : [];
   const rows = (status.nodes ?? []).map((node): Cell[] => {
     const row = nodeRow(node, trace, now);
@@ -188,10 +188,10 @@ export function targetsSummed(path: Path, status: ServiceTraceStatus): ResultTab
   };
 }
 
-/** `3/3 endpoints ready, last change 10m before` the collection. */
+/** `3/3 endpoints ready, last change 10m ago, at collection`. */
 export function endpointSlicesSummary(status: ServiceTraceStatus): string {
   const changed = status.convergence?.lastChange;
-  return `${endpointsText(status)} endpoints ready${changed === undefined ? '' : `, last change ${ageText(changed, timeOf(status))} before`}`;
+  return `${endpointsText(status)} endpoints ready${changed === undefined ? '' : `, last change ${ageText(changed, timeOf(status))} ago, at collection`}`;
 }
 
 export function endpointSlicesTable({ endpointSlices = [] }: ServiceTraceStatus, isWide: boolean): ResultTable {
@@ -250,8 +250,8 @@ export function costTable({ endpoints }: ServiceTraceStatus): ResultTable | unde
     );
   return {
     columns: [
-      { title: 'KEPT AS' },
-      ...['OBJECTS', 'ADDRESSES', 'SIZE', 'LARGEST', 'A CHANGE SENDS'].map((title) => ({
+      { title: 'OBJECT' },
+      ...['OBJECTS', 'ADDRESSES', 'SIZE', 'LARGEST', 'BYTES PER UPDATE'].map((title) => ({
         title,
         align: 'right' as const,
       })),
@@ -396,7 +396,7 @@ const connectionTones: Readonly<Record<Connection['outcome'], Tone>> = {
   untried: 'dim',
 };
 
-/** What became of the active check's connections: alike outcomes of several nodes in one row. */
+/** Results of the active check's connections: alike outcomes of several nodes in one row. */
 export function connectionsTable({
   nodes = [],
   client,

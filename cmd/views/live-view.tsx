@@ -17,7 +17,7 @@ import { TabBar } from './tab-bar.tsx';
 import type { Theme } from './state/theme.ts';
 import { plural } from '../../core/lib/plural.ts';
 
-/** The body is the costly part: it is made anew only for what it shows, and painted only in the window. */
+/** The body is the costly part: it is recreated only for what it shows, and painted only in the window. */
 export function useBody(state: LiveState, { columns }: Size, theme: Theme): Body {
   const { trace, rates, history, timeline, selectedNode, view, filters, order, isGrouped, folded, isByBackend } = state;
   // Lines that come while another view is shown change nothing of it.

@@ -31,7 +31,7 @@ export function useTrace(source: TraceSource, dispatch: Dispatch<LiveAction>, ex
 
 /**
  * Reads logs from the time on when somebody looks at them.
- * @param attempt undefined while nobody has; another number reads them anew
+ * @param attempt undefined while nobody has; another number reads them again
  */
 export function useLogs(source: TraceSource, attempt: number | undefined, dispatch: Dispatch<LiveAction>): void {
   useEffect(() => {

@@ -125,7 +125,7 @@ export function connectRefusal(desired: DesiredService, pods: readonly ConnectPo
     endpoints.flatMap(({ addresses }) => addresses.filter((address) => !known.has(address))),
   );
   if (foreign.length > 0)
-    return `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is no address of a pod of namespace ${desired.namespace}`;
+    return `${foreign.slice(0, 3).join(', ')} of its EndpointSlices is not an address of a pod of namespace ${desired.namespace}`;
   const ofPods = addressSet(live.filter(({ hostNetwork }) => !hostNetwork).flatMap(({ addresses }) => addresses));
   const declared = live
     .filter(({ hostNetwork }) => hostNetwork)

@@ -28,7 +28,7 @@ export function parseServiceTrace(value: unknown): ServiceTrace {
 
 /**
  * The object as a ServiceTrace, without its status where this version cannot read that: another version wrote it, and it
- * is written anew.
+ * is written again.
  * @throws InvalidServiceTraceError where the rest is not a ServiceTrace
  */
 export function parseServiceTraceToWrite(value: unknown): {

@@ -173,7 +173,7 @@ export interface ServiceTraceStatus {
   programs?: ProgramStatus[];
   nodes?: NodeStatus[];
   /**
-   * The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.
+   * The pod of spec.from, and the results of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.
    */
   client?: {
     pod: string;
@@ -404,7 +404,7 @@ export interface NodeStatus {
   datapath?: string;
   dns?: DnsStatus;
   /**
-   * What became of the connections of spec.collect.connect.
+   * Results of the connections of spec.collect.connect.
    */
   connections?: {
     hop: 'ClusterIP' | 'NodePort' | 'ExternalIP' | 'LoadBalancerIP' | 'Endpoint';
@@ -519,7 +519,7 @@ export interface NodePortStatus {
   packets?: number;
   bytes?: number;
   /**
-   * As the rules have it: internal of a ClusterIP, external of the others; absent where no rule tells.
+   * As the rules have it: internal of a ClusterIP, external of the others; absent where no rule says it.
    */
   trafficPolicy?: 'Cluster' | 'Local';
   /**
@@ -718,7 +718,7 @@ export interface FindingStatus {
   message: string;
   evidence: string[];
   /**
-   * The rule of another program that it is about, as its tool prints it.
+   * The third-party rule that it is about, as its tool prints it.
    */
   rule?: {
     table: string;
@@ -1827,7 +1827,7 @@ export const serviceTraceSchema = {
            "format": "int64"
           },
           "trafficPolicy": {
-           "description": "As the rules have it: internal of a ClusterIP, external of the others; absent where no rule tells.",
+           "description": "As the rules have it: internal of a ClusterIP, external of the others; absent where no rule says it.",
            "type": "string",
            "enum": [
             "Cluster",
@@ -2144,7 +2144,7 @@ export const serviceTraceSchema = {
         "title": "DnsStatus"
        },
        "connections": {
-        "description": "What became of the connections of spec.collect.connect.",
+        "description": "Results of the connections of spec.collect.connect.",
         "type": "array",
         "items": {
          "type": "object",
@@ -2210,7 +2210,7 @@ export const serviceTraceSchema = {
      }
     },
     "client": {
-     "description": "The pod of spec.from, and what became of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.",
+     "description": "The pod of spec.from, and the results of its own connections, which the plugin makes in it with its user's rights (--connect --from POD); an operator makes none.",
      "type": "object",
      "required": [
       "pod",
@@ -2458,7 +2458,7 @@ export const serviceTraceSchema = {
         }
        },
        "rule": {
-        "description": "The rule of another program that it is about, as its tool prints it.",
+        "description": "The third-party rule that it is about, as its tool prints it.",
         "type": "object",
         "required": [
          "table",

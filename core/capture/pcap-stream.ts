@@ -22,7 +22,7 @@ export const linuxSll2 = 276;
 
 /**
  * `push` takes the next piece, and calls back for each packet that is whole by then.
- * @throws PcapError where it is no pcap file of LINUX_SLL2
+ * @throws PcapError where it is not a pcap file of LINUX_SLL2
  */
 export function createPcapReader(onPacket: (packet: PcapPacket) => void): { push: (chunk: Uint8Array) => void } {
   let rest = new Uint8Array(0);

@@ -39,7 +39,7 @@ const captureRecordSchema = z.discriminatedUnion('kind', [captureStart, packet, 
 export type CaptureRecord = z.infer<typeof captureRecordSchema>;
 export type CaptureRecordOf<Kind extends CaptureRecord['kind']> = Extract<CaptureRecord, { kind: Kind }>;
 
-/** Undefined for a line that is no record. */
+/** Undefined for a line that is not a record. */
 export function parseCaptureRecord(line: string): CaptureRecord | undefined {
   try {
     return captureRecordSchema.safeParse(JSON.parse(line)).data;

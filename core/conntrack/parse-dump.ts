@@ -10,7 +10,7 @@ export function parseConntrack(text: string): ReturnType<ConntrackDump['end']> {
   return dump.end();
 }
 
-/** Reads text or XML: the first sign that is no space tells which. A line or a flow that is no entry is a problem. */
+/** Reads text or XML: the first sign that is not a space tells which. A line or a flow that is not an entry is a problem. */
 export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
   readonly #lines: DumpLines;
   readonly #problems: DumpProblem[] = [];
@@ -47,7 +47,7 @@ export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
       if (entry === undefined)
         this.#problem(
           line,
-          `is no line of conntrack -L or /proc/net/nf_conntrack: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`,
+          `is not a line of conntrack -L or /proc/net/nf_conntrack: ${text.length > 80 ? `${text.slice(0, 80)}…` : text}`,
         );
       else this.#entries.push(entry);
     }
@@ -62,7 +62,10 @@ export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
       (fields, line) => {
         const entry = conntrackEntryOf(fields);
         if (entry === undefined)
-          this.#problem(line, 'a flow that ends here has no addresses, or numbers that are none; make the dump anew');
+          this.#problem(
+            line,
+            'a flow that ends here has no addresses, or numbers that are none; capture the dump again',
+          );
         else this.#entries.push(entry);
       },
       (line, message) => {

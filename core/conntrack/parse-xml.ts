@@ -45,7 +45,7 @@ export function readConntrackXml(
       onProblem(
         current,
         isEnding
-          ? 'the dump ends before </conntrack>: it is torn; make it anew'
+          ? 'the dump ends before </conntrack>: it is truncated; capture it again'
           : `the XML is broken here (${firstLine(error.message)}); what stands before the next flow is left out`,
       );
     };
@@ -53,7 +53,7 @@ export function readConntrackXml(
       if (broken) return;
       if (path.length === 0 && name !== 'conntrack') {
         broken = true;
-        onProblem(current, `is no XML of conntrack -o xml: its first element is ${name.slice(0, 40)}`);
+        onProblem(current, `is not XML of conntrack -o xml: its first element is ${name.slice(0, 40)}`);
         return;
       }
       path.push(name);

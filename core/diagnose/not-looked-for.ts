@@ -17,21 +17,21 @@ export const notLookedFor: readonly NotLookedFor[] = [
   {
     id: 'KP-NFT-CRASH',
     what: 'nft ends with a fault where a newer one made the sets (kubernetes/kubernetes#136786).',
-    why: "It is told in kube-proxy's log alone, which a trace does not read (kubectl svctrace logs SERVICE --kube-proxy does); what comes of it is found as KP-RESTORE-FAIL and KP-SYNC-STALE.",
+    why: 'It is logged by kube-proxy alone, which a trace does not read (kubectl svctrace logs SERVICE --kube-proxy does); what comes of it is found as KP-RESTORE-FAIL and KP-SYNC-STALE.',
   },
   {
     id: 'KP-NFT-LOCKUP',
     what: 'The kernel hangs for seconds while rules of nftables are changed (kubernetes/kubernetes#135639).',
-    why: "It is told in the kernel's log alone, which needs a capability (SYSLOG) that a probe does not have; what comes of it is found as KP-SYNC-SLOW, KP-SYNC-STALE and LAT-SLOW.",
+    why: 'It is logged by the kernel alone, which needs a capability (SYSLOG) that a probe does not have; what comes of it is found as KP-SYNC-SLOW, KP-SYNC-STALE and LAT-SLOW.',
   },
   {
     id: 'RULE-ZERO-HITS',
     what: 'Clients send packets, and no rule of the Service counts any: they do not come to the node.',
-    why: 'Nothing on the node tells that clients send what does not come there. The rates in the live view show a rule without packets; kubectl svctrace capture shows what comes.',
+    why: 'Nothing on the node shows that clients send what does not come there. The rates in the live view show a rule without packets; kubectl svctrace capture shows what comes.',
   },
   {
     id: 'CT-SVC-DELETED',
-    what: 'Conntrack entries of a Service that was deleted still lead to its pods.',
+    what: 'Conntrack entries of a Service that was deleted still point to its pods.',
     why: "A trace is of a Service that is there; addresses that no Service has are nobody's to ask for.",
   },
   {
@@ -47,11 +47,11 @@ export const notLookedFor: readonly NotLookedFor[] = [
   {
     id: 'ROUTE-MISSING',
     what: 'A node has no route to the pods of another one.',
-    why: 'Routes are not read: they hang on the network plugin. The active check (--connect) finds what comes of it as PROBE-FAIL-NODE.',
+    why: 'Routes are not read: they depend on the network plugin. The active check (--connect) finds what comes of it as PROBE-FAIL-NODE.',
   },
   {
     id: 'RULE-FOREIGN-IPVS',
-    what: 'Where kube-proxy runs in mode ipvs, rules of other programs stop or divert packets, or their answers.',
+    what: 'Where kube-proxy runs in mode ipvs, third-party rules stop or divert packets, or their answers.',
     why: 'IPVS takes packets out of the hooks and turns their answers back in a way of its own (ip_vs_core.c), which is not followed beside other rules. The active check (--connect) finds what comes of it.',
   },
   {
@@ -62,7 +62,7 @@ export const notLookedFor: readonly NotLookedFor[] = [
   {
     id: 'RULE-FOREIGN-LATER',
     what: 'A rule stops later packets of a connection, and neither the first one nor its answer: limits, lists of recent clients, contents of packets.',
-    why: 'The first packet of a connection and the answer to it are walked. Conditions that hang on what came before are followed both ways, and are RULE-FOREIGN-UNKNOWN where something hangs on them.',
+    why: 'The first packet of a connection and the answer to it are walked. Conditions that depend on what came before are followed both ways, and are RULE-FOREIGN-UNKNOWN where something hangs on them.',
   },
   {
     id: 'PROBE-FAIL-HAIRPIN',

@@ -220,7 +220,7 @@ class Picture {
           id: `${group.id} ${family} ${entry.dispatch}`,
           layer: 'entry',
           title: entry.dispatch,
-          lines: [family, ...(entry.isComputed === true ? ['not listed: told by counts of references'] : [])].map(
+          lines: [family, ...(entry.isComputed === true ? ['not listed: known by counts of references'] : [])].map(
             plain,
           ),
           tone: 'plain',
@@ -431,7 +431,7 @@ class Picture {
     return shares.length === 0 ? undefined : shares.length === 1 ? shares[0] : 'differs';
   }
 
-  /** The rule of another program that a finding is about: no box of kube-proxy's does it. */
+  /** The third-party rule that a finding is about: no box of kube-proxy's does it. */
   #foreignRule(group: Group, { table, chain, rule }: NonNullable<FindingStatus['rule']>): DiagramBox | undefined {
     const id = `${group.id} rule ${table} ${chain} ${rule}`;
     this.#box({

@@ -1,7 +1,7 @@
 /** The picture of a Service: boxes in layers, from the name to the pods. Printers draw it, and know nothing of Services. */
 import type { Family } from '../net/family.ts';
 
-/** From the left (or top): names, addresses, where one Service is told from another, source ranges, external traffic, the choice, slices, pods. */
+/** From the left (or top): names, addresses, dispatch by destination address and port, source ranges, external traffic, the choice, slices, pods. */
 export const layers = ['dns', 'frontend', 'entry', 'firewall', 'external', 'service', 'endpointSlice', 'pod'] as const;
 export type Layer = (typeof layers)[number];
 

@@ -56,7 +56,7 @@ export type Comparison =
   /** The name is not there, or has no record of this type. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'wrong'; readonly missing: readonly string[]; readonly extra: readonly string[] }
-  /** No answer, or one that is no word about the name. */
+  /** No answer, or one that is not a word about the name. */
   | { readonly kind: 'unknown' };
 
 /** @param answer to the very question of `expected` */

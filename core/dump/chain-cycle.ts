@@ -1,4 +1,4 @@
-/** Chains that jump in a circle: the kernel takes none (iptables: ELOOP; nf_tables: nf_tables_check_loops), so a dump with one is no kernel's. */
+/** Chains that jump in a circle: the kernel takes none (iptables: ELOOP; nf_tables: nf_tables_check_loops), so a dump with one is not a kernel's. */
 
 export interface Jump {
   readonly to: string;

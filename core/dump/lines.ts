@@ -30,7 +30,7 @@ export const maxLineLength = 1024 * 1024;
 
 /**
  * Splits a dump into lines. A line that is too long or not UTF-8 is told as a problem and not given on; so is a dump
- * in UTF-16, once. A carriage return before the line's end is no part of it.
+ * in UTF-16, once. A carriage return before the line's end is not a part of it.
  */
 export class DumpLines {
   readonly #onLine: (text: string, line: number) => void;
@@ -96,7 +96,10 @@ export class DumpLines {
     }
     // The decoder puts this sign where bytes are no UTF-8.
     if (text.includes('�')) {
-      this.#onProblem({ line: this.#line, message: 'the line is not UTF-8 text; make the dump anew, with LC_ALL=C' });
+      this.#onProblem({
+        line: this.#line,
+        message: 'the line is not UTF-8 text; capture the dump again, with LC_ALL=C',
+      });
       return;
     }
     this.#onLine(text.endsWith('\r') ? text.slice(0, -1) : text, this.#line);

@@ -4,7 +4,7 @@ import { oncePer } from '../lib/once-per.ts';
 
 /** So many ways of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
 const mostAssumed = 256;
-/** The same, of branches for whatever reason: what is divided so often is no Service. */
+/** The same, of branches for whatever reason: what is divided so often is not a Service. */
 export const mostBranches = 20_000;
 
 /**

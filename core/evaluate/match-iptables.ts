@@ -70,7 +70,7 @@ export class PacketMatch {
       if (this.#own(own, rule, branch, before.at) === undefined) parts.push(ownText(own, rule));
     for (const match of rule.matches)
       if (this.#match(match, branch, before) === undefined)
-        parts.push(printMatch(match).trim() || 'a line that is torn');
+        parts.push(printMatch(match).trim() || 'a line that is truncated');
     return parts;
   }
 
@@ -282,7 +282,7 @@ export class PacketMatch {
   #connection(options: readonly IptablesOption[], branch: Branch, before: Before): number | undefined {
     if (!this.#isTracked(branch, before)) {
       const states = options.filter((option) => option.kind === 'connectionState');
-      if (options.some(({ kind }) => kind === 'kept' || kind === 'torn')) return undefined;
+      if (options.some(({ kind }) => kind === 'kept' || kind === 'truncated')) return undefined;
       // Without a connection the state is all that is asked.
       const state = branch.untracked === true ? 'UNTRACKED' : 'INVALID';
       return states.length > 0 && states.every((option) => option.states.includes(state) !== option.negated) ? 1 : 0;

@@ -14,7 +14,7 @@ export interface AtomRange {
 
 /**
  * What a constant of these types means, a range for each part of a concatenation.
- * @returns undefined where it is no constant, or one that this version does not know
+ * @returns undefined where it is not a constant, or one that this version does not know
  */
 export function rangesOf(expression: NftExpression, types: readonly string[]): readonly AtomRange[] | undefined {
   if (expression.kind === 'concatenation') {

@@ -1,6 +1,6 @@
 /**
  * A Service's endpoints that no rule behind the DNAT tells apart are walked once: the first of them goes on for all, and
- * the others, its twins, become leaves like its own. Without that, each rule of another program is asked once for each
+ * the others, its twins, become leaves like its own. Without that, each third-party rule is asked once for each
  * endpoint, in each walk.
  */
 import { oncePer } from '../lib/once-per.ts';

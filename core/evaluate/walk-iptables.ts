@@ -823,7 +823,7 @@ function isRandom(flags: readonly NatFlag[]): boolean {
 /** Each packet that a rule rewrites goes to the same ones. */
 const addressesOf = oncePer(({ from, to }: NonNullable<NatRange['addresses']>) => addressesBetween(from, to));
 
-/** undefined for more than can be told apart, and for what is no range. */
+/** undefined for more than can be told apart, and for what is not a range. */
 function addressesBetween(fromText: string, toText: string): string[] | undefined {
   if (fromText === toText) return addressNumber(fromText) === undefined ? undefined : [fromText];
   const from = addressNumber(fromText);

@@ -270,7 +270,7 @@ class RuleRun {
     tproxy: (tproxy, run, progress) => run.#unknown(tproxy, progress),
     fwd: (fwd, run, progress) => run.#unknown(fwd, progress),
     synproxy: (synproxy, run, progress) => run.#unknown(synproxy, progress),
-    // iptables' comment is no condition.
+    // iptables' comment is not a condition.
     xt: (extension, run, progress, next) => (extension.name === 'comment' ? next : run.#unknown(extension, progress)),
     unrecognized: (statement, run, progress) => run.#unknown(statement, progress),
   };

@@ -36,8 +36,8 @@ const families: readonly (readonly [readonly string[], string])[] = [
 
 /** Sources: pkg/proxy/{iptables,ipvs,nftables}/proxier.go, 1.37. */
 const chains: ReadonlyMap<string, string> = new Map([
-  ['KUBE-SERVICES', 'where one Service is told from another'],
-  ['KUBE-NODEPORTS', 'where node ports are told apart'],
+  ['KUBE-SERVICES', 'which dispatches by destination address and port'],
+  ['KUBE-NODEPORTS', 'which dispatches by node port'],
   ['KUBE-EXTERNAL-SERVICES', 'which refuses external addresses of Services without endpoints'],
   ['KUBE-MARK-MASQ', 'which marks them for masquerading'],
   ['KUBE-MARK-DROP', 'which marks them to be dropped'],
@@ -50,10 +50,10 @@ const chains: ReadonlyMap<string, string> = new Map([
   ['KUBE-IPVS-FILTER', 'which refuses ports that no Service has'],
   ['KUBE-IPVS-OUT-FILTER', 'which refuses ports that no Service has'],
   ['KUBE-SOURCE-RANGES-FIREWALL', 'which drops what source ranges do not allow'],
-  ['services', 'where one Service is told from another'],
+  ['services', 'which dispatches by destination address and port'],
   ['nat-prerouting', 'where connections of pods and of other machines enter'],
   ['nat-output', 'where connections of this node itself enter'],
-  ['nat-postrouting', 'which is asked before packets leave'],
+  ['nat-postrouting', 'which is evaluated before packets leave'],
   ['masquerading', 'which masquerades what was marked'],
   ['mark-for-masquerade', 'which marks them for masquerading'],
   ['reject-chain', 'which refuses them'],

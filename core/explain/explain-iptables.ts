@@ -90,7 +90,7 @@ class About {
   }
 
   #unknownMatch(match: IptablesMatch): void {
-    const torn = match.options.flatMap((option) => (option.kind === 'torn' ? [option.text] : []));
+    const torn = match.options.flatMap((option) => (option.kind === 'truncated' ? [option.text] : []));
     const text = [printMatch(match).trim(), ...torn].filter((each) => each !== '').join(' ');
     if (this.unknown.includes(text)) return;
     this.unknown.push(text);
@@ -233,7 +233,7 @@ class About {
       case 'goto':
         return [`go to ${chainText(target.chain, this.#names)}, and do not come back to this chain`];
       case 'ACCEPT':
-        return [noun === 'connections' ? 'are left as they are: no further rule of this table is asked' : 'pass'];
+        return [noun === 'connections' ? 'are left as they are: no further rule of this table is evaluated' : 'pass'];
       case 'DROP':
         return ['are dropped: the client gets no answer'];
       case 'RETURN':
@@ -404,7 +404,7 @@ const extensionWords: ReadonlyMap<string, (options: readonly KeptOption[]) => st
     (options) =>
       `are given to a program of this node that listens on port ${valueOf(options, '--on-port') ?? 'of their own'} (TPROXY)`,
   ],
-  ['AUDIT', () => 'are told to the audit log, and go on with the next rule'],
+  ['AUDIT', () => 'are written to the audit log, and go on with the next rule'],
   [
     'SET',
     (options) => {

@@ -74,7 +74,7 @@ export function explainRealServer(
 
 const forwards: ReadonlyMap<string, string> = new Map([
   ['Masq', 'by rewriting the destination (DNAT)'],
-  ['Route', 'as they are, by the way to its address'],
+  ['Route', 'as they are, by the route to its address'],
   ['Local', 'as they are, on this node'],
   ['Tunnel', 'wrapped in a tunnel'],
 ]);

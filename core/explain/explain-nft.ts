@@ -290,7 +290,7 @@ class About {
       this.effects.push(
         isChoice
           ? `are divided ${key.mode === 'inc' ? 'in turn' : 'at random'} among ${String(shares)}`
-          : `are told apart by ${describe(key) ?? printNftExpression(key)}`,
+          : `are dispatched by ${describe(key) ?? printNftExpression(key)}`,
       );
       return;
     }

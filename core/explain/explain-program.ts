@@ -114,7 +114,7 @@ const stageTitles: Readonly<Record<StagePart, string>> = {
   afterRouting: 'After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends',
   ipvs: 'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING',
   leaving: 'As packets leave: POSTROUTING',
-  otherPrograms: 'Rules of other programs that these packets meet, at any hook',
+  otherPrograms: 'Third-party rules that these packets meet, at any hook',
   service: "kube-proxy's rules for this Service",
 };
 
@@ -214,7 +214,7 @@ class Program {
   readonly #isFolded: boolean;
   readonly #shares = new Map<string, Partial<Record<ClientKind, number | 'unknown'>>>();
   readonly #own: readonly string[];
-  /** Rules of other programs that some packet meets, each once. */
+  /** Third-party rules that some packet meets, each once. */
   readonly #foreign = new Map<string, Step>();
 
   constructor(

@@ -378,7 +378,7 @@ export interface StatusExplainOptions {
 
 /**
  * The rules of a program, family by family and chain by chain, as `explainProgram` has them of a node's report: without the
- * hooks, the rules of other programs, and the shares by kind of client, which a status does not hold.
+ * hooks, the third-party rules, and the shares by kind of client, which a status does not hold.
  * @param ports of a node that has the program
  */
 export function explainStatusFamilies(

@@ -16,7 +16,7 @@ export interface ExplainedLine {
   /** As its tool prints it. */
   readonly text: string;
   readonly sentence: string;
-  /** Share of what the rule sends on; absent where the line is no choice. */
+  /** Share of what the rule sends on; absent where the line is not a choice. */
   readonly share?: number;
 }
 

@@ -58,7 +58,7 @@ export interface Journey {
   readonly steps: readonly JourneyStep[];
   /** What could not be followed: nothing is said of what depends on it. */
   readonly unknown: readonly string[];
-  /** What rules of other programs do to connections, or to their answers, so that the client gets none: a sentence each. */
+  /** What third-party rules do to connections, or to their answers, so that the client gets none: a sentence each. */
   readonly faults: readonly string[];
 }
 
@@ -240,7 +240,7 @@ class Way {
     const servers = dns?.clusterIPs.join(', ') ?? heard[0]?.server;
     if (frontend.frontend !== 'ClusterIP')
       return [
-        `The name ${name} leads to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`,
+        `The name ${name} resolves to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`,
       ];
     const asker =
       this.#packet.entersAt === 'OUTPUT'
@@ -287,7 +287,7 @@ class Way {
     return [how, way];
   }
 
-  /** What became of the active check at this hop; nothing where it was not asked for. */
+  /** Results of the active check at this hop; nothing where it was not asked for. */
   triedFrontend({ frontend, protocol, port }: Frontend): string[] {
     const { destination } = this.#packet;
     const found = this.#connections().filter(
@@ -297,7 +297,7 @@ class Way {
         each.port === port &&
         isSameAddress(each.address, destination),
     );
-    return found.map((each) => `Really tried from the node ${this.#report.node} itself: ${connectionText(each)}.`);
+    return found.map((each) => `Active check from node ${this.#report.node} itself: ${connectionText(each)}.`);
   }
 
   triedEndpoints(): string[] {
@@ -311,7 +311,7 @@ class Way {
       return target === undefined ? [] : [each];
     });
     return found.map(
-      (each) => `Really tried from the node ${this.#report.node} itself, past the rules: ${connectionText(each)}.`,
+      (each) => `Active check from node ${this.#report.node} itself, past the rules: ${connectionText(each)}.`,
     );
   }
 
@@ -324,7 +324,7 @@ class Way {
   entry(): string[] {
     return this.#result.steps.length === 0
       ? ['No rule of this Service matches it.']
-      : ['The first packet is asked; conntrack does the same to all others of the connection.'];
+      : ['The first packet is evaluated; conntrack does the same to all others of the connection.'];
   }
 
   /** What the rules made of the destination. */
@@ -399,7 +399,7 @@ class Way {
     ];
   }
 
-  /** What rules of other programs do, here, on the endpoint's own node, or to the answers. */
+  /** What third-party rules do, here, on the endpoint's own node, or to the answers. */
   faults(): string[] {
     const ended = Map.groupBy(this.#result.leaves, foreignEnd);
     const here = [...ended].flatMap(([text, leaves]) =>
@@ -446,7 +446,7 @@ class Way {
           isUnknown: stopped.verdict === 'UNKNOWN',
           sentence:
             stopped.verdict === 'UNKNOWN'
-              ? `Whether ${text} receives the connection is not known: it hangs on rules of ${node ?? ''}${endedBy(stopped)}.`
+              ? `Whether ${text} receives the connection is not known: it depends on rules of ${node ?? ''}${endedBy(stopped)}.`
               : `${text} does not receive the connection: on ${node ?? ''}, it is ${stopped.verdict === 'DNAT' ? 'sent elsewhere' : stopped.verdict === 'DROP' ? 'dropped' : 'refused'}${endedBy(stopped)}.`,
         };
       const [first] = arrived;
@@ -479,7 +479,7 @@ class Way {
     if (bad.fate === 'unknown')
       return {
         isUnknown: true,
-        sentence: `${text} receives the connection; whether its answer comes to the client is not known: it hangs on rules of ${report.node}${endedBy(bad.each)}.`,
+        sentence: `${text} receives the connection; whether its answer comes to the client is not known: it depends on rules of ${report.node}${endedBy(bad.each)}.`,
       };
     if (bad.fate === 'stopped')
       return {
@@ -591,7 +591,7 @@ function isForeignDnat({ by }: NonNullable<Leaf['dnat']>): boolean {
   return !isKubeStep(by) && by.table !== ipvsTable;
 }
 
-/** `dropped, by the rule …`: what a rule of another program does to a branch. */
+/** `dropped, by the rule …`: what a third-party rule does to a branch. */
 function foreignEnd(leaf: Leaf): string | undefined {
   const { verdict, dnat, path, droppedByPolicyOf } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
@@ -622,7 +622,7 @@ function endedBy({ verdict, droppedByPolicyOf, path, dnat }: Leaf): string {
 const mostEntries = 5;
 
 const endWords: ReadonlyMap<string, string> = new Map([
-  ['REJECT', 'refused, and the client is told so at once'],
+  ['REJECT', 'refused, and the client gets a refusal at once'],
   ['DROP', 'dropped, and the client waits until its time is out'],
   ['ACCEPT', 'not rewritten: they go to the address as it is'],
   ['UNKNOWN', 'not known: a rule takes them of which it is not known what it does'],

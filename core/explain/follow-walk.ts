@@ -108,7 +108,7 @@ function dnsSentence(node: NodeStatus | undefined): string {
 function tried(node: NodeStatus | undefined, isMeant: (connection: ConnectionStatus) => boolean): string[] {
   return (node?.connections ?? [])
     .filter(isMeant)
-    .map((each) => `Really tried from the node ${node?.name ?? ''} itself: ${connectionText(each)}.`);
+    .map((each) => `Active check from node ${node?.name ?? ''} itself: ${connectionText(each)}.`);
 }
 
 function rulesOf(
@@ -130,7 +130,7 @@ function rulesOf(
   });
 }
 
-/** What rules of other programs do to the client: where one ends its packet, and what was found of such rules. */
+/** What third-party rules do to the client: where one ends its packet, and what was found of such rules. */
 function faultsOf(walk: WalkStatus, findings: readonly FindingStatus[]): string[] {
   const last = walk.path.at(-1);
   const ends =
@@ -138,7 +138,7 @@ function faultsOf(walk: WalkStatus, findings: readonly FindingStatus[]): string[
     (walk.verdict === 'DROP' || walk.verdict === 'REJECT') &&
     !isKubeStep(last) &&
     last.table !== ipvsTable
-      ? [`A rule of another program (${last.table} ${last.chain}: ${last.rule}) ends its packet: ${walk.verdict}.`]
+      ? [`A third-party rule (${last.table} ${last.chain}: ${last.rule}) ends its packet: ${walk.verdict}.`]
       : [];
   const found = findings.flatMap(({ rule, severity, node, message }) =>
     rule === undefined || severity !== 'error' || (node !== undefined && node !== walk.node) ? [] : [message],

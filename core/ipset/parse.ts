@@ -100,10 +100,10 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
       else if (!this.#left.has(name))
         this.#problem(
           line,
-          `no create line before it makes the set ${name}: the dump begins too late; make it anew with ipset save`,
+          `no create line before it makes the set ${name}: the dump begins too late; capture it again with ipset save`,
         );
     } else {
-      this.#problem(line, `is no line of ipset save or ipset list: ${excerpt(text)}`);
+      this.#problem(line, `is not a line of ipset save or ipset list: ${excerpt(text)}`);
     }
   }
 
@@ -120,7 +120,7 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
     else if (key === 'Members') listed.hasMembers = true;
     else if (key === 'Number of entries' && /^\d+$/.test(value)) listed.entries = Number(value);
     else if (key !== 'Revision' && key !== 'Size in memory' && key !== 'References')
-      this.#problem(line, `is no line of ipset save or ipset list: ${excerpt(text)}`);
+      this.#problem(line, `is not a line of ipset save or ipset list: ${excerpt(text)}`);
   }
 
   /** What a listed set lacks, it lacks because the dump was cut or made without its members: it is not taken for empty. */
@@ -134,7 +134,7 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
       this.#leave(
         set.name,
         line,
-        `the set ${set.name} of line ${set.line} has no Type: the dump is torn; make it anew`,
+        `the set ${set.name} of line ${set.line} has no Type: the dump is truncated; capture it again`,
       );
     else if (!hasMembers)
       this.#leave(
@@ -146,7 +146,7 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
       this.#leave(
         set.name,
         line,
-        `the set ${set.name} of line ${set.line} has ${plural(entries, 'entry', 'entries')}, of which ${set.elements.length} could be read: the dump is torn; make it anew`,
+        `the set ${set.name} of line ${set.line} has ${plural(entries, 'entry', 'entries')}, of which ${set.elements.length} could be read: the dump is truncated; capture it again`,
       );
     }
   }
@@ -176,7 +176,7 @@ export class IpsetDump implements DumpParser<readonly IpSet[]> {
     if (read === undefined)
       this.#problem(
         line,
-        `the element ${element} of the set ${set.name} has options that cannot be told apart: ${excerpt(options)}`,
+        `the element ${element} of the set ${set.name} has options that cannot be separated: ${excerpt(options)}`,
       );
     // The element is in the set all the same.
     set.elements.push(
@@ -279,7 +279,7 @@ function readComment(text: string): { readonly text: string; readonly rest: Elem
   return undefined;
 }
 
-/** @param allowUnknown keeps a word that is no option among the others; else the whole is undefined */
+/** @param allowUnknown keeps a word that is not an option among the others; else the whole is undefined */
 function readOptions(text: string, allowUnknown: boolean): ElementOptions | undefined {
   const words = text.split(/\s+/).filter((word) => word !== '');
   const numbers: { timeout?: number; packets?: number; bytes?: number } = {};

@@ -9,7 +9,7 @@ import { readTarget } from './parse-target.ts';
 
 /**
  * Parses one line.
- * @returns undefined for a line that is no rule (a chain's declaration, a comment, COMMIT). Of a rule no word is lost:
+ * @returns undefined for a line that is not a rule (a chain's declaration, a comment, COMMIT). Of a rule no word is lost:
  *   what is not understood is kept as an option of the module that it stands behind, and a line that ends within a
  *   quote has an option `torn`
  */
@@ -69,7 +69,7 @@ interface Words {
   readonly texts: readonly string[];
   /** A word in quotes is never an option. */
   readonly quoted: readonly boolean[];
-  /** As printed; a torn word from its quote on. */
+  /** As printed; a truncated word from its quote on. */
   readonly raws: readonly string[];
   /** The place of a last word whose quote is not closed; -1 where there is none. */
   readonly tornAt: number;
@@ -152,7 +152,7 @@ class RuleReader {
       for (const option of this.#target.options) if (option.kind === 'kept') options.push(option);
       this.#rule.target = readTarget(this.#target.name, options);
     }
-    if (tornAt >= 0) this.#keepStray({ kind: 'torn', text: raws[tornAt] ?? '', negated: false });
+    if (tornAt >= 0) this.#keepStray({ kind: 'truncated', text: raws[tornAt] ?? '', negated: false });
     const refused =
       this.#refused ??
       this.#badAddress('-s', this.#rule.source?.prefix) ??
@@ -194,14 +194,14 @@ class RuleReader {
         ? option.values.some((value) => value.includes(','))
           ? `${word} has several addresses, of which iptables makes one rule each`
           : `${word} lacks its value, or is there twice`
-        : `the word ${option.name} is no option`;
+        : `the word ${option.name} is not an option`;
   }
 
   /** A name is one that iptables asks DNS for, as it loads the rule; anything else must be an address. */
   #badAddress(option: string, prefix: string | undefined): string | undefined {
     return prefix === undefined || prefix.includes(':') || ipv4Prefix.test(prefix) || hostName.test(prefix)
       ? undefined
-      : `${prefix} behind ${option} is no address`;
+      : `${prefix} behind ${option} is not an address`;
   }
 
   /** The options of every rule; false where this is none of them, is there twice, or lacks its words. */
@@ -336,7 +336,7 @@ class RuleReader {
       read === undefined &&
       !(grammar.isPort === true ? /^(?:[a-z]|0\d)/i : /^0\d/).test(value)
     )
-      this.#refused ??= `${value} is no value of ${word}`;
+      this.#refused ??= `${value} is not a value of ${word}`;
     options.push(read ?? { kind: 'kept', name: word, values: this.#words.raws.slice(from, to), negated });
     return true;
   }
@@ -363,7 +363,7 @@ class RuleReader {
     return text === undefined ? undefined : { text, negated };
   }
 
-  /** A torn word is none that an option may take. */
+  /** A truncated word is none that an option may take. */
   #end(): number {
     return this.#words.tornAt < 0 ? this.#words.texts.length : this.#words.tornAt;
   }
@@ -411,7 +411,7 @@ function readSavedCounters(line: string): { readonly counters: Counters; readonl
   return counters === undefined ? undefined : { counters, end: end + 1 };
 }
 
-/** undefined where either is no number that can be held exactly. */
+/** undefined where either is not a number that can be held exactly. */
 export function readCounters(packetsText: string, bytesText: string): Counters | undefined {
   const packets = readCounter(packetsText);
   const bytes = readCounter(bytesText);

@@ -82,7 +82,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (this.#table !== undefined)
       this.#refuse(
         lines,
-        `the dump ends before COMMIT closes table ${this.#table.name} of line ${String(this.#table.line)}: it is torn; make it anew`,
+        `the dump ends before COMMIT closes table ${this.#table.name} of line ${String(this.#table.line)}: it is truncated; capture it again`,
       );
     const note = this.#firstRemark;
     if (note !== undefined)
@@ -114,7 +114,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
             number,
             this.#table === undefined
               ? `it is outside of any table: ${line.slice(0, 60)}`
-              : `it is no rule of a dump: ${line.slice(0, 60)}`,
+              : `it is not a rule of a dump: ${line.slice(0, 60)}`,
           );
     }
   }
@@ -128,11 +128,14 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (table.isBroken) return;
     const rule = parseIptablesRule(line);
     if (rule === undefined) {
-      this.#refuse(number, `it is no rule of a dump: ${line.slice(0, 60)}`);
+      this.#refuse(number, `it is not a rule of a dump: ${line.slice(0, 60)}`);
       return;
     }
     if (isTorn(rule)) {
-      this.#refuse(number, `a quote is not closed: the line is torn; make the dump anew: ${line.slice(0, 60)}`);
+      this.#refuse(
+        number,
+        `a quote is not closed: the line is truncated; capture the dump again: ${line.slice(0, 60)}`,
+      );
       return;
     }
     if (rule.refused !== undefined)
@@ -193,12 +196,12 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
       (counted !== undefined && counters === undefined) ||
       more !== undefined
     ) {
-      this.#refuse(number, `it is no declaration of a chain: ${line.slice(0, 60)}`);
+      this.#refuse(number, `it is not a declaration of a chain: ${line.slice(0, 60)}`);
       return;
     }
     if (this.#options.keep?.(table.name, name) === false) return;
     if (table.chains.has(name)) {
-      this.#refuse(number, `chain ${name} is declared a second time: the dump is torn; make it anew`);
+      this.#refuse(number, `chain ${name} is declared a second time: the dump is truncated; capture it again`);
       return;
     }
     table.chains.set(name, {
@@ -213,12 +216,12 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (before !== undefined)
       this.#refuse(
         number,
-        `table ${name} begins before COMMIT closes table ${before.name} of line ${String(before.line)}: the dump is torn; make it anew`,
+        `table ${name} begins before COMMIT closes table ${before.name} of line ${String(before.line)}: the dump is truncated; capture it again`,
       );
     this.#table = { name, line: number, chains: new Map(), jumps: new Map(), isIPv6: false, isBroken: false };
     this.#chain = undefined;
     this.#isOutside = false;
-    if (!/^[\w-]+$/.test(name)) this.#refuse(number, `it is no name of a table: *${name.slice(0, 60)}`);
+    if (!/^[\w-]+$/.test(name)) this.#refuse(number, `it is not a name of a table: *${name.slice(0, 60)}`);
   }
 
   #close(table: OpenTable): void {
@@ -227,7 +230,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
     if (cycle !== undefined)
       this.#refuse(
         cycle.line,
-        `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes: the dump was altered; make it anew`,
+        `the rules jump in a circle, ${cycle.chains.join(' -> ')}, which no kernel takes: the dump was altered; capture it again`,
       );
     this.#table = undefined;
     this.#chain = undefined;
@@ -279,7 +282,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
 
 function isTorn({ matches }: IptablesRule): boolean {
   const first = matches[0];
-  return first !== undefined && first.module === '' && first.options.some(({ kind }) => kind === 'torn');
+  return first !== undefined && first.module === '' && first.options.some(({ kind }) => kind === 'truncated');
 }
 
 /** Where the dump does not say its family: by any address of the rule. */

@@ -2,7 +2,7 @@
 import type { IptablesTarget, KeptOption, NatFlag, NatRange, PortRange } from './rule.ts';
 import { isAddressText, readMask, readNumber, readPorts, targetGrammar } from './modules.ts';
 
-/** A target whose options are not all understood is an `extension`, with all of them; a name that is no target is a chain. */
+/** A target whose options are not all understood is an `extension`, with all of them; a name that is not a target is a chain. */
 export function readTarget(name: string, options: readonly KeptOption[]): IptablesTarget {
   const known =
     targetGrammar(name) === undefined ||

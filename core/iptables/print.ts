@@ -54,10 +54,10 @@ export function printIptablesRule(rule: IptablesRule): string {
   let torn = '';
   for (const match of rule.matches) {
     text += printMatch(match);
-    for (const option of match.options) if (option.kind === 'torn') torn += ` ${option.text}`;
+    for (const option of match.options) if (option.kind === 'truncated') torn += ` ${option.text}`;
   }
   if (rule.target !== undefined) text += printTarget(rule.target);
-  // What is torn has the rest of its line in it, so that nothing can stand behind.
+  // What is truncated has the rest of its line in it, so that nothing can stand behind.
   return text + torn + (rule.remark === undefined ? '' : ` ${rule.remark}`);
 }
 
@@ -86,7 +86,7 @@ export function printIptablesSave(ruleset: IptablesRuleset, { counters }: { read
 /** ` -m tcp --dport 80`, as it stands in a rule: also what a message says of it. */
 export function printMatch({ module, options }: IptablesMatch): string {
   let text = module === '' ? '' : ` -m ${printName(module)}`;
-  for (const option of options) if (option.kind !== 'torn') text += printOption(option, module);
+  for (const option of options) if (option.kind !== 'truncated') text += printOption(option, module);
   return text;
 }
 
@@ -140,7 +140,7 @@ export function printNatRange({ addresses, ports, base }: NatRange): string {
   return `${span.includes(':') ? `[${span}]` : span}:${printPorts(ports, '-')}${base === undefined ? '' : `/${String(base)}`}`;
 }
 
-function printOption(option: Exclude<IptablesOption, { kind: 'torn' }>, module: string): string {
+function printOption(option: Exclude<IptablesOption, { kind: 'truncated' }>, module: string): string {
   const sign = not(option);
   switch (option.kind) {
     case 'sourcePort':

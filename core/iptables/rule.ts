@@ -134,7 +134,7 @@ export type IptablesOption =
     }
   | KeptOption
   /** The end of a line whose quote is not closed, from the quote on: nobody knows what followed. */
-  | { readonly kind: 'torn'; readonly text: string; readonly negated: false };
+  | { readonly kind: 'truncated'; readonly text: string; readonly negated: false };
 
 export type Direction = 'original' | 'reply';
 

@@ -158,7 +158,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
       this.#form === 'stats' || this.#form === 'rate' ? readListName(words, false) : this.#readName(words, text, line);
     if (named === 'told') return;
     if (named === undefined) {
-      this.#problem(line, `is no line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: ${excerpt(text)}`);
+      this.#problem(line, `is not a line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: ${excerpt(text)}`);
       return;
     }
     const { name, rest } = named;
@@ -201,17 +201,18 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
       const endpoint = readEndpoint(words[0] ?? '', false);
       const traffic = readTraffic(words.slice(1));
       if (endpoint === undefined || traffic === undefined)
-        this.#problem(line, `is no real server of a list of --${row.kind}: ${excerpt(text)}`);
+        this.#problem(line, `is not a real server of a list of --${row.kind}: ${excerpt(text)}`);
       else row.realServers.push({ ...endpoint, traffic });
     } else if (this.#current === undefined) {
       this.#problem(
         line,
-        `is a real server with no virtual server before it: the list begins too late; make it anew: ${excerpt(text)}`,
+        `is a real server with no virtual server before it: the list begins too late; capture it again: ${excerpt(text)}`,
       );
     } else {
       const { realServers } = this.#current;
       const real = readListedRealServer(words, this.#form === 'proc');
-      if (real === undefined) this.#problem(line, `is no real server of a list of virtual servers: ${excerpt(text)}`);
+      if (real === undefined)
+        this.#problem(line, `is not a real server of a list of virtual servers: ${excerpt(text)}`);
       else {
         if (real.forward === 'unknown')
           this.#problem(line, `has a way of forwarding that is not known: ${excerpt(text)}`);
@@ -240,7 +241,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     else if (open === undefined)
       this.#problem(
         line,
-        `is a real server of a virtual server that no -A line before it adds: the dump begins too late; make it anew: ${excerpt(text)}`,
+        `is a real server of a virtual server that no -A line before it adds: the dump begins too late; capture it again: ${excerpt(text)}`,
       );
     else {
       const real = readSavedRealServer(saved.rest, saved.name.port ?? 0);
@@ -552,7 +553,7 @@ function readSavedOptions(
     if ((option === '-s' || option === '--scheduler') && value !== undefined) found.scheduler = value;
     else if (option === '-p' || option === '--persistent') {
       if (value !== undefined && !/^\d+$/.test(value))
-        return `has a persistence that is no number of seconds, "${value}"`;
+        return `has a persistence that is not a number of seconds, "${value}"`;
       found.persistence = value === undefined ? 300 : Number(value);
     } else if ((option === '-M' || option === '--netmask') && value !== undefined) found.persistenceMask = value;
     else if (option === '-o' || option === '--ops') found.isOnePacket = true;
@@ -589,7 +590,7 @@ function readSavedRealServer(words: readonly string[], port: number): RealServer
     if ((option === '-r' || option === '--real-server') && value !== undefined) {
       endpoint = readEndpoint(value, false) ?? readAddressAlone(value, port);
     } else if (option === '-w' || option === '--weight') {
-      if (value === undefined || !/^\d+$/.test(value)) return 'has a weight that is no number';
+      if (value === undefined || !/^\d+$/.test(value)) return 'has a weight that is not a number';
       found.weight = Number(value);
     } else if (!option.startsWith('-')) return `has a word that belongs to no option, "${option}"`;
     else others.push(value === undefined ? option : `${option} ${value}`);

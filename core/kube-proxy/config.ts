@@ -50,7 +50,7 @@ export interface KubeProxyConfig {
   readonly others: Readonly<Record<string, unknown>>;
 }
 
-/** Thrown for a text that is no configuration of kube-proxy: one sentence. */
+/** Thrown for a text that is not a configuration of kube-proxy: one sentence. */
 export class KubeProxyConfigError extends Error {
   override readonly name = 'KubeProxyConfigError';
 }
@@ -97,7 +97,7 @@ export function parseKubeProxyConfiguration(text: string): KubeProxyConfig {
     value = parse(text, { logLevel: 'error' });
   } catch (error) {
     throw new KubeProxyConfigError(
-      `kube-proxy's configuration is no YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`,
+      `kube-proxy's configuration is not YAML: ${error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)}`,
     );
   }
   return readConfiguration(value, "kube-proxy's configuration");
@@ -113,7 +113,7 @@ const duration = z
   .transform((written, context) => {
     const milliseconds = goDuration(written);
     if (milliseconds === undefined)
-      context.addIssue({ code: 'custom', message: `"${written.slice(0, 40)}" is no duration such as 30s or 1m0s` });
+      context.addIssue({ code: 'custom', message: `"${written.slice(0, 40)}" is not a duration such as 30s or 1m0s` });
     return (milliseconds ?? 0) / 1000;
   })
   .optional();

@@ -22,7 +22,7 @@ export function parsePrometheusText(lines: readonly string[]): {
     if (sample === undefined)
       problems.push({
         line: index + 1,
-        message: `is no line of metrics: ${line.length > 80 ? `${line.slice(0, 80)}…` : line}`,
+        message: `is not a line of metrics: ${line.length > 80 ? `${line.slice(0, 80)}…` : line}`,
       });
     else samples.push(sample);
   });

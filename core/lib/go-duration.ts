@@ -11,7 +11,7 @@ const nanoseconds = new Map([
   ['ns', 1],
 ]);
 
-/** Milliseconds of `1m30s`, `500ms`, `-1.5h` or `0`; undefined for what is no duration. */
+/** Milliseconds of `1m30s`, `500ms`, `-1.5h` or `0`; undefined for what is not a duration. */
 export function goDuration(text: string): number | undefined {
   if (text === '0') return 0;
   const [, sign, parts = ''] = /^([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:h|ms|m|s|us|µs|μs|ns))+)$/.exec(text) ?? [];

@@ -8,7 +8,7 @@ export function canonicalAddress(text: string): string | undefined {
   return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : undefined;
 }
 
-/** The text in which an address compares: its canonical one, and what is no address as it is. */
+/** The text in which an address compares: its canonical one, and what is not an address as it is. */
 export function comparableAddress(text: string): string {
   return canonicalAddress(text) ?? text;
 }

@@ -228,7 +228,7 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
       present({
         line: this.#line,
         table,
-        message: `the JSON of nft cannot be read any further (${why})${left}: the dump may be torn; make it anew`,
+        message: `the JSON of nft cannot be read any further (${why})${left}: the dump may be truncated; capture it again`,
       }),
     );
   }

@@ -351,7 +351,7 @@ class StatementReader {
       return port === undefined ? undefined : { address: { kind: 'concatenation', parts: [literal.address, port] } };
     }
     const address = this.#valueOf([]);
-    // A constant that is no address.
+    // A constant that is not an address.
     if (address === undefined || address.kind === 'value') return undefined;
     return tokens.word().startsWith(':') && tokens.peek()?.isGlued === true
       ? this.#portBehindColon({ address })

@@ -1,6 +1,6 @@
 /**
  * A ruleset as `nft list ruleset` (or table, or chain) prints it, of nft 0.9 to 1.1, with -a, -n, -s and -y or without,
- * line by line. A table that is torn is left out and told; the others are read.
+ * line by line. A table that is truncated is left out and told; the others are read.
  */
 import type { NftElement, NftRule } from './rule.ts';
 import { printNftStatement } from './print.ts';

@@ -97,5 +97,5 @@ export class NftTableBuilder {
 
 /** What is said of a table that is left out. */
 export function tornText(why: string, table: string): string {
-  return `${why}: table ${table} is torn and left out; make the listing anew`;
+  return `${why}: table ${table} is truncated and left out; capture the listing again`;
 }

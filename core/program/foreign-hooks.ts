@@ -28,14 +28,14 @@ export interface AllHooks {
   readonly unread: readonly string[];
   /** Tables of nat whose rules may come before kube-proxy's or behind them: they hang at the same priority. */
   readonly isBeside: (table: string) => boolean;
-  /** Which addresses rules of other programs tell apart. */
+  /** Which addresses third-party rules tell apart. */
   readonly segments: AddressSegments;
   /** Whether the source of packets is known to be kept or rewritten as they leave: nat's POSTROUTING was read. */
   readonly knowsSourceNat: boolean;
 }
 
 /**
- * Undefined where a report holds no rules of other programs, or the mode is one whose rules stand elsewhere. A report is
+ * Undefined where a report holds no third-party rules, or the mode is one whose rules stand elsewhere. A report is
  * never changed: the same question has the same answer.
  * @param otherInterfaces those by which packets of Services surely neither come nor leave
  */

@@ -74,7 +74,7 @@ export interface FrontendProgram {
   readonly entry?: RuleReference;
   /** The rule that refuses or drops, where the verdict is REJECT or DROP. */
   readonly refusedBy?: RuleReference;
-  /** Internal of a ClusterIP, external of the others; absent where no rule tells. */
+  /** Internal of a ClusterIP, external of the others; absent where no rule says it. */
   readonly trafficPolicy?: Fact<'Cluster' | 'Local'>;
   /** loadBalancerSourceRanges: what may come in, as prefixes; absent where all may. */
   readonly sourceRanges?: Fact<readonly string[]>;

@@ -12,7 +12,7 @@ import { oncePerAll } from '../lib/once-per.ts';
 
 /**
  * What becomes of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
- * Where a report holds no rules of other programs, through kube-proxy's alone.
+ * Where a report holds no third-party rules, through kube-proxy's alone.
  * @returns undefined where the node's proxy mode is not known, or nothing of it was read
  */
 export function walkAllRules(

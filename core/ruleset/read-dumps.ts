@@ -169,7 +169,7 @@ export function parseRulesetFile(text: string): Ruleset {
   return dump.end();
 }
 
-/** Several dumps of one machine as one. That one of them lacks the legacy tables is no problem where another has them. */
+/** Several dumps of one machine as one. That one of them lacks the legacy tables is not a problem where another has them. */
 export function mergeRulesets(rulesets: readonly Ruleset[]): Ruleset {
   const iptables = rulesets.flatMap((ruleset) => ruleset.iptables);
   const problems = rulesets.flatMap((ruleset) => ruleset.problems);

@@ -68,7 +68,7 @@ function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, a
   );
 }
 
-/** Without this reason, a status without a Service does not know it; that is no change. */
+/** Without this reason, a status without a Service does not know it; that is not a change. */
 function isGone({ conditions = [] }: ServiceTraceStatus): boolean {
   return conditions.some(({ type, reason }) => type === 'Ready' && reason === 'ServiceNotFound');
 }
@@ -103,7 +103,7 @@ const serviceFacts: readonly (readonly [string, (service: ServiceStatus) => stri
 ];
 
 function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
-  // A status without slices does not know them; that is no change of theirs.
+  // A status without slices does not know them; that is not a change of theirs.
   if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
   const old = endpointsByAddress(before);
   const now = endpointsByAddress(after);

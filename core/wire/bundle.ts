@@ -139,7 +139,7 @@ export function parseBundle(text: string): Bundle {
   }
   if (!isTime(header.data.recordedAt))
     throw new InvalidBundleError(
-      `line ${String(first.number)}: recordedAt is no time of RFC 3339: ${header.data.recordedAt.slice(0, 40)}`,
+      `line ${String(first.number)}: recordedAt is not a time of RFC 3339: ${header.data.recordedAt.slice(0, 40)}`,
     );
   const trace = parseTrace(header.data.trace);
   const service = trace.status?.service;
@@ -188,7 +188,7 @@ function headOf({ line, number }: { readonly line: string; readonly number: numb
     head = JSON.parse(line);
   } catch {
     throw new InvalidBundleError(
-      `line ${String(number)} is no header of a bundle: ${line.trim().slice(0, 60)}; ${howToWrite}`,
+      `line ${String(number)} is not a header of a bundle: ${line.trim().slice(0, 60)}; ${howToWrite}`,
     );
   }
   const version = z.object({ kind: z.literal('svctraceBundle'), version: z.number() }).safeParse(head);
@@ -208,13 +208,13 @@ function checkService({ clusterIPs, ports }: ServiceStatus): void {
   const badAddress = clusterIPs.find((address) => address !== 'None' && canonicalAddress(address) === undefined);
   if (badAddress !== undefined)
     throw new InvalidBundleError(
-      `line 1: ${badAddress.slice(0, 40)} is no IP address, and stands in trace.status.service.clusterIPs`,
+      `line 1: ${badAddress.slice(0, 40)} is not an IP address, and stands in trace.status.service.clusterIPs`,
     );
   for (const { port, nodePort } of ports) {
     for (const each of [port, ...(nodePort === undefined || nodePort === 0 ? [] : [nodePort])]) {
       if (!Number.isInteger(each) || each < 1 || each > 65_535)
         throw new InvalidBundleError(
-          `line 1: ${String(each)} is no port from 1 to 65535, and stands in trace.status.service.ports`,
+          `line 1: ${String(each)} is not a port from 1 to 65535, and stands in trace.status.service.ports`,
         );
     }
   }
@@ -240,7 +240,7 @@ function checkNodes(answers: readonly NodeAnswer[], nodes: readonly string[]): v
   if (missing.length === 0) return;
   const last = answers.at(-1)?.node;
   throw new InvalidBundleError(
-    `the file is cut: it ends behind ${last === undefined ? 'its header' : `the report of ${last}`}, and lacks ${missing.join(', ')}; copy it anew`,
+    `the file is cut: it ends behind ${last === undefined ? 'its header' : `the report of ${last}`}, and lacks ${missing.join(', ')}; copy it again`,
   );
 }
 
@@ -267,7 +267,7 @@ function parseAnswers(lines: readonly { line: string; number: number }[], isEnde
     if (value === undefined)
       throw new InvalidBundleError(
         open === undefined
-          ? `the file is cut: it ends within line ${String(number)}; copy it anew`
+          ? `the file is cut: it ends within line ${String(number)}; copy it again`
           : cutText(open.node),
       );
     const answer = answerSchema.safeParse(value);
@@ -304,7 +304,7 @@ function parseAnswers(lines: readonly { line: string; number: number }[], isEnde
 }
 
 function cutText(node: string): string {
-  return `the file is cut: it ends within the report of ${node}; copy it anew`;
+  return `the file is cut: it ends within the report of ${node}; copy it again`;
 }
 
 function isJson(line: string): boolean {

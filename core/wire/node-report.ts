@@ -1,7 +1,7 @@
 /**
  * What a probe prints: NDJSON, one record a line, in the order it was read. The records carry what the kernel's
  * tools printed, cut to the asked Services: they are parsed where they are used, so that a recorded bundle can be
- * read by a newer parser. The line with kind `end` closes a report; a report without it is torn.
+ * read by a newer parser. The line with kind `end` closes a report; a report without it is truncated.
  */
 import { connectionResult } from '../net/connection-result.ts';
 import { oncePer } from '../lib/once-per.ts';
@@ -182,7 +182,7 @@ const conntrack = z.object({
       unreplied: z.boolean(),
       /** Of state CLOSE alone: whether it was a connection before it was reset (ASSURED). */
       assured: z.boolean().optional(),
-      /** Of unreplied SYN_SENT alone: the seconds that are left to the entry that goes first; each SYN begins them anew. */
+      /** Of unreplied SYN_SENT alone: the seconds that are left to the entry that goes first; each SYN restarts them. */
       leastTimeout: z.number().int().optional(),
       destination: z.string(),
       destinationPort: z.number().int(),

@@ -27,7 +27,7 @@ while (my $line = <STDIN>) {
     defined recv($kernel, my $answer, 262144, 0) or die "netlink receive: $!\n";
     for (my $at = 0; $at + 16 <= length $answer;) {
       my ($length, $type) = unpack("LS", substr($answer, $at, 6));
-      $length >= 16 or die "netlink: what was received is no message\n";
+      $length >= 16 or die "netlink: what was received is not a message\n";
       $end = 1 if $type == 2 || $type == 3;
       $at += ($length + 3) & ~3;
     }
@@ -64,11 +64,11 @@ export class NetlinkSocket {
     this.#failed = finished.then(({ problem }) => {
       throw this.#broken ?? new NetlinkError(problem === '' ? 'perl ended before it had answered' : problem);
     });
-    // Where nothing is asked any more, its end is no failure.
+    // Where nothing is asked any more, its end is not a failure.
     this.#failed.catch(() => undefined);
   }
 
-  /** What the kernel answered to each message. Rejects with NetlinkError where it could not be asked, or answered what is no message. One call at a time. */
+  /** What the kernel answered to each message. Rejects with NetlinkError where it could not be asked, or answered what is not a message. One call at a time. */
   async ask(messages: readonly Uint8Array[]): Promise<NetlinkMessage[][]> {
     if (messages.length === 0) return [];
     const answers = new Promise<NetlinkMessage[][]>((resolve) => {

@@ -52,7 +52,7 @@ async function readTable(
     emit({ ...own, objects: [], omitted: `it is longer than ${String(mostCharacters)} characters` });
   else {
     const objects = objectsOf(text);
-    if (objects === undefined) emit({ ...own, objects: [], omitted: 'what nft printed of it is no listing' });
+    if (objects === undefined) emit({ ...own, objects: [], omitted: 'what nft printed of it is not a listing' });
     // A table that hangs on no hook does nothing to packets.
     else if (objects.some((object) => hookedSchema.safeParse(object).success)) emit({ ...own, objects });
   }

@@ -9,7 +9,7 @@ import { type NftTable, listNftTable } from './nft-table.ts';
 /**
  * Reads over netlink; where the rules change each time, or hold what is not known there, or where there is no netlink
  * for us, from a listing.
- * @param read asks for all that is wanted; it is begun anew where the table changed, and its result is taken whole
+ * @param read asks for all that is wanted; it is begun again where the table changed, and its result is taken whole
  * @returns why it could not be read, where the listing fails as well
  */
 export async function readNftTable<Result>(

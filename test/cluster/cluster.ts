@@ -270,7 +270,7 @@ export async function attachCluster(name = defaultName): Promise<Cluster> {
     throw new Error(`No cluster "${name}" runs here; start it with: node test/cluster/cli.ts up --name ${name}`);
   if (!(await isHealthy(name))) {
     throw new Error(
-      `Not all of the cluster "${name}" runs; start it anew with: node test/cluster/cli.ts up --name ${name}`,
+      `Not all of the cluster "${name}" runs; start it again with: node test/cluster/cli.ts up --name ${name}`,
     );
   }
   return describeCluster(name, state);
@@ -306,7 +306,7 @@ async function create(
     name,
     nodePlans.map((plan) => plan.name),
   );
-  // Awaited only where its result is needed; an error until then is no unhandled one.
+  // Awaited only where its result is needed; an error until then is not an unhandled one.
   const inBackground = <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     background.push(work);

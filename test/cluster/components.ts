@@ -139,7 +139,7 @@ export class Components {
     return recordSchema.parse(JSON.parse(text));
   }
 
-  /** From now on it is no fault that the component ends. */
+  /** From now on it is not a fault that the component ends. */
   forget(name: string): void {
     this.#watched.delete(name);
     rmSync(join(this.#records, `${name}.json`), { force: true });

@@ -163,7 +163,7 @@ describe('logs', () => {
     for (const pod of stdout.split(' ')) expect(text).toContain(pod);
   });
 
-  clusterTest('of kube-proxy says why there are none where it is no pod', async () => {
+  clusterTest('of kube-proxy says why there are none where it is not a pod', async () => {
     const { stderr, exitCode } = await svctrace(['logs', 'auth-service', '--kube-proxy']);
     expect(exitCode).not.toBe(0);
     expect(stderr.trim().split('\n')).toHaveLength(1);

@@ -13,7 +13,7 @@ import {
   unavailable,
 } from '../support/cluster-under-test.ts';
 
-/** Writes all rules anew: a restarted kube-proxy forgets nothing and keeps nothing. */
+/** Writes all rules again: a restarted kube-proxy forgets nothing and keeps nothing. */
 async function restartKubeProxy(node: ClusterNode): Promise<void> {
   await node.stopKubeProxy();
   await node.startKubeProxy();

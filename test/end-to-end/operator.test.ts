@@ -223,7 +223,7 @@ describe('the operator', () => {
     }, 90);
   });
 
-  clusterTest('serves traces again after its CustomResourceDefinition was deleted and made anew', async (cluster) => {
+  clusterTest('serves traces again after its CustomResourceDefinition was deleted and recreated', async (cluster) => {
     const file = join(root, 'crds/servicetraces.yaml');
     await cluster.kubectl(['delete', '-f', file, '--timeout=60s'], { timeout: 70_000 });
     await cluster.kubectl(['apply', '-f', file]);
@@ -231,9 +231,11 @@ describe('the operator', () => {
       timeout: 70_000,
     });
     await eventually(async () => {
-      await cluster.kubectl(['apply', '-f', '-'], { input: manifest('anew', {}) });
+      await cluster.kubectl(['apply', '-f', '-'], { input: manifest('again', {}) });
     }, 30);
-    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/anew', '--timeout=60s'], { timeout: 70_000 });
-    await cluster.kubectl(['delete', 'servicetrace', 'anew', '--timeout=60s'], { timeout: 70_000 });
+    await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/again', '--timeout=60s'], {
+      timeout: 70_000,
+    });
+    await cluster.kubectl(['delete', 'servicetrace', 'again', '--timeout=60s'], { timeout: 70_000 });
   });
 });

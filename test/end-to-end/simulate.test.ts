@@ -81,5 +81,5 @@ clusterTest('refuses a packet of another Service, whose rules nobody read', asyn
     '10.96.0.10:53/udp',
   ]);
   expect(exitCode).toBe(2);
-  expect(stderr).toContain("is no address of Service auth-service, and a trace holds no other's rules");
+  expect(stderr).toContain("is not an address of Service auth-service, and a trace holds no other's rules");
 });

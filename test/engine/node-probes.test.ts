@@ -213,7 +213,7 @@ it('never asks a pod that it did not make, and deletes what an earlier process l
 it('says of a node that is not ready that it is not', async () => {
   api.refusal = { code: 500, message: 'no' };
   expect(failed(await probes.ask({ ...node, isReady: false }, request, () => undefined))).toBe(
-    'Failed CreateFailed: the node is not ready (kubectl describe node node-a tells why): its probe cannot be created: no',
+    'Failed CreateFailed: the node is not ready (kubectl describe node node-a shows why): its probe cannot be created: no',
   );
 });
 

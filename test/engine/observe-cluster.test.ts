@@ -525,7 +525,7 @@ describe('observe', () => {
     },
   );
 
-  it('says of an error that is no refusal that it is one, and reads again at the next time', async () => {
+  it('says of an error that is not a refusal that it is one, and reads again at the next time', async () => {
     put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
     refused.set('/apis/networking.k8s.io/', 500);
     const first = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));

@@ -183,7 +183,7 @@ export class Place {
     };
   }
 
-  /** Has the node's kube-proxy write all its rules anew when the faults of the group are over: a new one forgets nothing and keeps nothing. */
+  /** Has the node's kube-proxy write all its rules again when the faults of the group are over: a new one forgets nothing and keeps nothing. */
   restartKubeProxyAfter(node: string): Undo {
     return async () => this.#restart.add(node);
   }
@@ -207,7 +207,7 @@ export class Place {
 
   /**
    * kube-proxy 1.37 may not hear of its node's labels when it starts: it watches its Node before it has anybody who
-   * listens. Then it follows no hint for a zone until it is started anew, which the healthy cluster must not show.
+   * listens. Then it follows no hint for a zone until it is started again, which the healthy cluster must not show.
    */
   async untilKubeProxiesKnowTheirZone(): Promise<void> {
     for (const { name } of this.cluster.nodes) {

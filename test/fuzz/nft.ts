@@ -266,10 +266,10 @@ function lostObject(
   try {
     listing = JSON.parse(dump);
   } catch {
-    return problems.length > 0 ? undefined : 'what is no JSON is read without a problem';
+    return problems.length > 0 ? undefined : 'what is not JSON is read without a problem';
   }
   const parsed = listingSchema.safeParse(listing);
-  if (!parsed.success) return problems.length > 0 ? undefined : 'what is no listing is read without a problem';
+  if (!parsed.success) return problems.length > 0 ? undefined : 'what is not a listing is read without a problem';
   const torn = new Set(problems.flatMap(({ table }) => table ?? []));
   const left = countsOf(result.flatMap(nftTableJson).map((object) => withoutRespelling(object)));
   for (const object of parsed.data.nftables) {

@@ -177,7 +177,7 @@ const cases: readonly Case[] = [
     outcome: 'client',
   },
   {
-    name: 'an answer is no SYN',
+    name: 'an answer is not a SYN',
     iptables: [`filter FORWARD -s ${server} -p tcp -m tcp --tcp-flags FIN,SYN,RST,ACK SYN -j DROP`],
     outcome: 'client',
   },

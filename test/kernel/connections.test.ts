@@ -119,7 +119,7 @@ for (const http of [false, true]) {
   it(`tells what becomes of each connection${http ? ' and each GET' : ''}`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
     const { outcomes: found, said } = await outcomes(http);
-    const other = 'untried: what it was led to is no endpoint of the Service';
+    const other = 'untried: what it was sent to is not an endpoint of the Service';
     const notOwn = "untried: it is not the Service's own";
     expect(Object.fromEntries(found)).toEqual({
       'Endpoint 10.0.0.1:8080/TCP': http ? 'answered 418' : 'connected',
@@ -135,7 +135,7 @@ for (const http of [false, true]) {
       'Endpoint 10.0.0.1:9/UDP': 'refused',
       'ClusterIP 10.96.0.7:80/SCTP': 'untried: this probe has no SCTP',
       // kube-proxy's rules lead it to somebody else by now; somebody else's rule does, before them; it is another Service's.
-      'ClusterIP 10.96.0.10:80/TCP': 'untried: the rules of the node lead it to what is no endpoint of the Service',
+      'ClusterIP 10.96.0.10:80/TCP': 'untried: the rules of the node send it to what is not an endpoint of the Service',
       'ClusterIP 10.96.0.11:80/TCP': other,
       'ClusterIP 10.96.0.50:80/TCP': notOwn,
       'Endpoint 10.0.0.1:7070/TCP': notOwn,

@@ -239,7 +239,7 @@ function table(family: 'IPv4' | 'IPv6', more: readonly string[] = []): string {
   ].join('\n');
 }
 
-describe('rules of other programs', () => {
+describe('third-party rules', () => {
   for (const family of ['IPv4', 'IPv6'] as const) {
     kernelTest(`are printed from the kernel's table as the tool prints them: ${family}`, async () => {
       const readings = await readBoth(table(family), { family, tables: ['nat', 'filter'], services: [service] });

@@ -200,7 +200,7 @@ kernelTest('IPv6 is read by both ways as well', async () => {
     /^.*-m nfacct.*\n/gm,
     '',
   );
-  // Written otherwise than the kernel prints it.
+  // Written differently from how the kernel prints it.
   const dual = auth.map((service) => ({ ...service, clusterIPs: ['fd00:10:96:0::ED42'] }));
   const { rules, references } = await readBoth(load('ip6tables-nft-restore -c', recorded6), dual);
   expect([...recordsOf(rules, 'unread'), ...recordsOf(references, 'unread')]).toEqual([]);

@@ -51,7 +51,7 @@ it('reads a trace whose status another version wrote as one without a status, an
     expect(trace?.status).toBeUndefined();
   }
   expect(logged).toHaveLength(1);
-  expect(logged[0]).toMatch(/^shop\/a: its status is of another version, and is written anew: status/);
+  expect(logged[0]).toMatch(/^shop\/a: its status is of another version, and is written again: status/);
 });
 
 it('does not read as a trace what is none', async () => {
@@ -82,7 +82,7 @@ it.each([
   await expect(written).rejects.not.toThrow(StatusRefusedError);
 });
 
-it('takes a trace that is gone, or was made anew, for nothing to write', async () => {
+it('takes a trace that is gone, or was recreated, for nothing to write', async () => {
   answer = { code: 404, body: { kind: 'Status', code: 404, message: 'not found' } };
   await store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {});
   answer = {

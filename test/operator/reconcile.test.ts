@@ -474,7 +474,7 @@ describe('a trace of mode Watch', () => {
     expect(written[0]?.conditions?.at(-1)?.message).toContain(words);
   });
 
-  it('that fell behind is not written anew for a few seconds more', async () => {
+  it('that fell behind is not written again for a few seconds more', async () => {
     const first = collecting(4.5);
     await reconcile('default/a', first.deps);
     const stored = { ...first.written[0], collectedAt: at(-1) };

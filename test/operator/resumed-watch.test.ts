@@ -85,7 +85,7 @@ it('resumes from the last object or bookmark when the connection ends', async ()
   expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'DELETED']);
 });
 
-it('begins anew where its place is no longer known, and says so', async () => {
+it('begins again where its place is no longer known, and says so', async () => {
   answers = [
     (response) => {
       response.end(line('ADDED', trace('a', '5')));

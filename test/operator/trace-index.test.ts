@@ -35,7 +35,7 @@ it('tells what there is to do: a new trace, another spec, another object of that
   expect(index.set('default/a', trace({ generation: 2, uid: 'u2' }))).toBe(true);
 });
 
-it('finds the traces of a Service, also after one was made anew for another', () => {
+it('finds the traces of a Service, also after one was recreated for another', () => {
   const index = new TraceIndex();
   index.set('default/a', trace());
   index.set('default/b', trace());

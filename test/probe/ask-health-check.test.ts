@@ -47,7 +47,7 @@ it('tells nothing of another program of the node, and does not go where that sen
     response.writeHead(302, { location: '/secret' }).end('secret');
   });
   expect(record.status).toBeUndefined();
-  expect(record.errors).toEqual([expect.stringMatching(/what answers is no health check of a Service$/)]);
+  expect(record.errors).toEqual([expect.stringMatching(/what answers is not a health check of a Service$/)]);
   expect(followed).toBe(0);
   expect(
     (

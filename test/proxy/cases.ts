@@ -89,7 +89,7 @@ function frontendsOf({ spec }: KeptService, random: RandomService, number: numbe
     );
 }
 
-/** The node itself, a pod on it that is no endpoint, one that is (its packets may come back to it), and two outside. */
+/** The node itself, a pod on it that is not an endpoint, one that is (its packets may come back to it), and two outside. */
 function clientsOf(
   random: RandomService,
   { places, outside }: ProxyCluster,

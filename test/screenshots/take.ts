@@ -1,6 +1,6 @@
 /**
  * `npm run screenshots`: boots the embedded cluster, deploys the operator and auth-service, deletes one rule on node-c by
- * hand, looks at it with the plugin in a real terminal and with `report` in a browser, and writes docs/screenshots/ anew. The cluster is
+ * hand, looks at it with the plugin in a real terminal and with `report` in a browser, and writes docs/screenshots/ again. The cluster is
  * removed after it.
  */
 import { mkdir, writeFile } from 'node:fs/promises';

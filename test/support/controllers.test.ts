@@ -1,4 +1,4 @@
-/** Whatever the pods of a Service are like, what the controllers make of them is no contradiction. */
+/** Whatever the pods of a Service are like, what the controllers make of them is not a contradiction. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PodFacts } from '../../core/api/cluster-facts.ts';
@@ -120,7 +120,7 @@ function found(
 }
 
 describe('what the controllers make', () => {
-  it('is no contradiction', () => {
+  it('is not a contradiction', () => {
     fc.assert(
       fc.property(services, fc.array(podState, { maxLength: 8 }), (service, states) => {
         expect(found(serviceOf(service), states.map(podOf))).toEqual([]);

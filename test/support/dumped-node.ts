@@ -98,7 +98,7 @@ function nftTablesOf({ iptables, nftables }: DumpedNode): { family: string; name
 
 const done: Finished = { status: 0, problem: '', errors: [] };
 
-/** Throws for a command that the node's tools are not known to be asked: a test that is not asked is no test. */
+/** Throws for a command that the node's tools are not known to be asked: a test that is not asked is not a test. */
 function toolsOf(node: DumpedNode): Commands {
   return {
     stream: (argv, onLine, input) => {

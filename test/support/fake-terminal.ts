@@ -1,4 +1,4 @@
-/** A terminal for ink that is no terminal: keys are pushed into it, and what ink writes is kept. */
+/** A terminal for ink that is not a terminal: keys are pushed into it, and what ink writes is kept. */
 import { PassThrough, Writable } from 'node:stream';
 
 export interface FakeTerminal {

@@ -1,7 +1,7 @@
 /**
  * The whole screen of each view, in tmux, of a bundle that was recorded on a real cluster. A result is judged by the
  * time of its recording, so that these screens stay as they are; `vitest run --project terminal --update` writes them
- * anew where they should not.
+ * again where they should not.
  */
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';

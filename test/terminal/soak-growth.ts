@@ -1,6 +1,6 @@
 import type { SoakSample } from './soak.ts';
 
-/** From the warm half of a soak to its end, by medians: one result more or less on the heap is no growth. */
+/** From the warm half of a soak to its end, by medians: one result more or less on the heap is not a growth. */
 export function growthMegabytes(samples: readonly Pick<SoakSample, 'heapMegabytes'>[]): number {
   const late = samples.slice(Math.floor(samples.length / 2));
   const size = Math.max(1, Math.floor(late.length / 3));

@@ -122,7 +122,7 @@ async function lineOf(file: string, index: number): Promise<Pick<SoakSample, 'he
     } catch {
       continue;
     }
-    // The last piece is no whole line yet.
+    // The last piece is not a whole line yet.
     const line = text.split('\n').slice(0, -1)[index];
     if (line === undefined) continue;
     const [heap = NaN, listeners = NaN] = line.split(' ').map(Number);

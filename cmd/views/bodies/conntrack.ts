@@ -132,7 +132,7 @@ function stateText({ protocol, state, unreplied }: ConntrackEntryStatus): string
   return `${protocol} ${state ?? ''}${unreplied === true ? ' unreplied' : ''}`.trim();
 }
 
-/** An entry whose answering address is no endpoint any more is stale. */
+/** An entry whose answering address is no longer an endpoint is stale. */
 function endpointCell(address: string, endpoints: Endpoints): Cell {
   if (endpoints === undefined) return cell('unknown', 'warning');
   const endpoint = endpoints.get(address);

@@ -16,7 +16,7 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
     return textBody(
       wrapped(
         state.timeline.length === 0
-          ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are told here as they change.'
+          ? 'Nothing changed since this view was opened: endpoints, rules, nodes and findings are shown here as they change.'
           : 'No change has these words.',
         width,
       ).map((line) => paint('dim', line)),

@@ -11,7 +11,7 @@ export async function loadExplainers(): Promise<void> {
   explain ??= (await import('../../../core/explain/explain-status.ts')).explainStatusProgram;
 }
 
-/** A program is explained once, however often its rows are made anew: a status is never changed. */
+/** A program is explained once, however often its rows are recreated: a status is never changed. */
 const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
 
 /** @throws where `loadExplainers` was not waited for */

@@ -16,7 +16,7 @@ export function ruleKey(
   return `${program} ${chain.family} ${chain.table} ${chain.name} ${String(index)}`;
 }
 
-/** Only programs that both results have are compared: a changed program begins anew. */
+/** Only programs that both results have are compared: a changed program begins again. */
 export function* extendHistory(
   history: History,
   before: ServiceTraceStatus | undefined,

@@ -23,7 +23,7 @@ export interface NodeRates {
   target(port: NodePortStatus, index: number): number | undefined;
 }
 
-/** Rates of a node that was not collected anew stay as they were. */
+/** Rates of a node that was not collected again stay as they were. */
 export function compareCounters(
   previous: Rates,
   before: ServiceTraceStatus | undefined,
@@ -54,7 +54,7 @@ const measure = oncePer(({ before, after }: Compared): NodeRates => {
   const olds = new Map(before.ports.map((port) => [frontendKey(port), port]));
   const formers = new Map(after.ports.map((port) => [port, olds.get(frontendKey(port))]));
   const rate = (old: number | undefined, now: number | undefined): number | undefined =>
-    // A counter that went back was written anew by kube-proxy: nothing is known of the time in between.
+    // A counter that went back was written again by kube-proxy: nothing is known of the time in between.
     old === undefined || now === undefined || now < old ? undefined : (now - old) / seconds;
   return {
     frontend: (port) => rate(formers.get(port)?.packets, port.packets),

@@ -1,5 +1,5 @@
 /**
- * Node against node: kube-proxy asks each node for the same, so what a node does otherwise than most others is worth a
+ * Node against node: kube-proxy asks each node for the same, so what a node does differently from most others is worth a
  * look, whatever the Service's spec says. What is each node's own (traffic policy Local, topology hints, node ports on
  * some addresses, endpoints of its own network) is compared with what that node should do, or left out.
  */
@@ -30,7 +30,7 @@ interface Trait {
   readonly text: string;
 }
 
-/** The nodes that do something otherwise than more than half of all nodes of which it is known, in the order of their names. */
+/** The nodes that do something differently from more than half of all nodes of which it is known, in the order of their names. */
 export function nodeOutliers(
   desired: DesiredService,
   nodes: readonly NodeFacts[],
@@ -88,13 +88,16 @@ function targetsTrait({ frontend, missing, stale }: FrontendDrift): Trait {
     targets.map(({ address, port }) => hostPort(address, port)).sort();
   const name = frontendText(frontend);
   const faults = [
-    ...(missing.length === 0 ? [] : [`does not lead to ${namesText(texts(missing))}`]),
-    ...(stale.length === 0 ? [] : [`leads to ${namesText(texts(stale))}, which is not asked for`]),
+    ...(missing.length === 0 ? [] : [`does not send packets to ${namesText(texts(missing))}`]),
+    ...(stale.length === 0 ? [] : [`sends packets to ${namesText(texts(stale))}, which is not asked for`]),
   ];
   return {
     key: `${name} targets`,
     value: [...texts(missing), '', ...texts(stale)].join(),
-    text: faults.length === 0 ? `${name} leads to what the EndpointSlices ask for` : `${name} ${faults.join(' and ')}`,
+    text:
+      faults.length === 0
+        ? `${name} has the targets that the EndpointSlices ask for`
+        : `${name} ${faults.join(' and ')}`,
   };
 }
 

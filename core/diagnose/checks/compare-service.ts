@@ -274,7 +274,7 @@ function isDead({ group, isServing, isKnown, isUnnatted }: ServiceFlow): boolean
   return group.protocol === 'udp' ? !isServing : group.protocol === 'tcp' && group.state === 'ESTABLISHED' && !isKnown;
 }
 
-/** What one node's rules do otherwise than they should with one target. */
+/** What one node's rules do differently from what they should with one target. */
 interface Difference {
   readonly node: string;
   readonly should: boolean;

@@ -1,4 +1,4 @@
-/** What became of the active check's connections, by endpoint and by node: which hop fails decides the finding. */
+/** Results of the active check's connections, by endpoint and by node: which hop fails decides the finding. */
 import { hostPort, isSameAddress } from '../../net/address.ts';
 import { readyEndpoints, type ConnectTarget } from '../../api/connect-targets.ts';
 import type { Connection, NodeFacts } from '../../program/node-facts.ts';

@@ -17,7 +17,7 @@ export interface DnsComparison {
  */
 const cacheMilliseconds = 35_000;
 
-/** Of one node; an answer that a cache may rightly still hold is no answer to compare. */
+/** Of one node; an answer that a cache may rightly still hold is not an answer to compare. */
 export function dnsComparisons({ read }: NodeFacts, desired: DesiredService): DnsComparison[] {
   const answers = read?.dnsAnswers ?? [];
   const domain = askedDomain(answers, desired);

@@ -1,4 +1,4 @@
-/** What rules of other programs do with a Service's packets, and with the answers to them. */
+/** What third-party rules do with a Service's packets, and with the answers to them. */
 import type { Action } from '../../evaluate/action.ts';
 import type { addressSet } from '../../net/address.ts';
 import { comparableAddress, hostPort } from '../../net/address.ts';
@@ -59,7 +59,7 @@ export interface AskedPacket {
   readonly isOnNode: boolean;
 }
 
-/** Undefined where a node's report holds no rules of other programs. */
+/** Undefined where a node's report holds no third-party rules. */
 export function foreignHooks(
   facts: NodeFacts,
   { namespace, name }: DesiredService,
@@ -184,7 +184,9 @@ export class ForeignJudge {
 
   #orderDoubt(step: Step | undefined): string[] {
     return this.#hooks.isBeside(step?.table ?? '')
-      ? [`whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both hang at the same priority`]
+      ? [
+          `whether table ${step?.table ?? ''} comes before kube-proxy's rules, for both are registered at the same priority`,
+        ]
       : [];
   }
 

@@ -25,14 +25,14 @@ export function conntrackGrowth(facts: Facts, node: NodeFacts, names: readonly s
   const grew = (old: Readonly<Record<string, number>>): number =>
     names.reduce((sum, name) => sum + Math.max(0, (record.last[name] ?? 0) - (old[name] ?? record.last[name] ?? 0)), 0);
   const old = before?.status.conntrackStatistics;
-  // A node that started anew counts from 0.
+  // A node that started again counts from 0.
   const isSameCount =
     old !== undefined && Object.entries(old).every(([name, count]) => (record.last[name] ?? count) >= count);
   if (before !== undefined && isSameCount) return { count: grew(old), seconds: before.seconds };
   return record.milliseconds > 0 ? { count: grew(record.first), seconds: record.milliseconds / 1000 } : undefined;
 }
 
-/** Of a counter of kube-proxy since the collection before; undefined where there was none, or kube-proxy started anew. */
+/** Of a counter of kube-proxy since the collection before; undefined where there was none, or kube-proxy started again. */
 export function kubeProxyGrowth(
   facts: Facts,
   node: NodeFacts,

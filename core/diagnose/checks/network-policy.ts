@@ -1,4 +1,4 @@
-/** What NetworkPolicies say of a connection: yes, no, or unknown where the API does not tell enough (networking/v1 NetworkPolicySpec). */
+/** What NetworkPolicies say of a connection: yes, no, or unknown where the API does not say enough (networking/v1 NetworkPolicySpec). */
 import * as z from 'zod';
 import { prefixContains } from '../../net/address.ts';
 import type { ClientFacts, NetworkPolicyFacts, PodFacts } from '../../api/cluster-facts.ts';
@@ -9,7 +9,7 @@ export type Answer = 'yes' | 'no' | 'unknown';
 /** One end of a connection, seen from the other. */
 export interface Peer {
   readonly addresses: readonly string[];
-  /** Labels of a pod of the policy's own namespace; absent for what is no pod. */
+  /** Labels of a pod of the policy's own namespace; absent for what is not a pod. */
   readonly labels?: Readonly<Record<string, string>>;
   readonly namespace?: string;
   /** Whether its address may be another one when the policy is asked: masqueraded, or a node's. */

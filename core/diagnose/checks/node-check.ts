@@ -30,7 +30,7 @@ export interface NodeCheck {
   readonly isIpvs: boolean;
   readonly families: readonly FamilyCheck[];
   readonly frontends: readonly FrontendCheck[];
-  /** Rules of other programs that were not read, or could not be followed. */
+  /** Third-party rules that were not read, or could not be followed. */
   readonly foreignUnread: readonly string[];
 }
 
@@ -63,7 +63,7 @@ export interface FrontendCheck extends FrontendDrift {
   /** Something of the node or the Service that makes the rest of what is different with this frontend. */
   readonly explainedBy: 'jump' | 'foreign' | 'order' | 'policy' | 'ranges' | undefined;
   readonly policy: PolicyFault | undefined;
-  /** What rules of other programs do, or may do, with packets that kube-proxy's rules send to an endpoint. */
+  /** What third-party rules do, or may do, with packets that kube-proxy's rules send to an endpoint. */
   readonly foreign: readonly ForeignFault[];
   /** Source ranges that differ: in words. */
   readonly ranges: readonly string[];
@@ -286,7 +286,7 @@ function checkFrontend(
   const ranges = (facts.read?.program.unrecognized.length ?? 0) > 0 ? [] : rangeFaults(walked, family?.rules, desired);
   const explainedBy = isEntryLost
     ? 'jump'
-    : // What another program's rule does to packets before they come to kube-proxy's rules is no fault of these.
+    : // What another program's rule does to packets before they come to kube-proxy's rules is not a fault of these.
       foreign.some(({ kind, unless }) => (kind === 'diverts' || kind === 'hides') && unless.length === 0)
       ? 'foreign'
       : family?.orderFaults.some(({ chain }) => chains.includes(chain)) === true

@@ -7,7 +7,7 @@ export function livePods(cluster: ClusterFacts | undefined): readonly PodFacts[]
   return cluster?.pods?.filter((pod) => pod.selected && !hasEnded(pod));
 }
 
-/** An ended pod keeps its object, and is no endpoint. */
+/** An ended pod keeps its object, and is not an endpoint. */
 export function hasEnded({ phase }: PodFacts): boolean {
   return phase === 'Succeeded' || phase === 'Failed';
 }

@@ -48,7 +48,7 @@ export function ingressVerdicts({ desired, cluster, from }: Facts): PolicyVerdic
   });
 }
 
-/** The same for what leaves the client's pod; none where it is no pod, or nothing isolates it. */
+/** The same for what leaves the client's pod; none where it is not a pod, or nothing isolates it. */
 export function egressVerdicts({ desired, cluster, from }: Facts): PolicyVerdict[] {
   const client = cluster?.client;
   const policies = client?.egressPolicies ?? [];

@@ -7,7 +7,7 @@ export function targetPortName({ targetPort }: ServicePortStatus): string | unde
   return targetPort === undefined || /^\d+$/.test(targetPort) ? undefined : targetPort;
 }
 
-/** Undefined where no container of the pod has a port of that name and protocol: then the pod is no endpoint of the Service's port. */
+/** Undefined where no container of the pod has a port of that name and protocol: then the pod is not an endpoint of the Service's port. */
 export function targetPortOf(pod: PodFacts, servicePort: ServicePortStatus): number | undefined {
   const name = targetPortName(servicePort);
   if (name === undefined) return Number(servicePort.targetPort ?? servicePort.port);

@@ -10,7 +10,7 @@ export const ctIpReused: FindingKind = {
   topic: 'conntrack',
   severity: 'error',
   condition:
-    'Conntrack entries of the Service lead to an address that another pod has now: clients talk to the wrong program.',
+    'Conntrack entries of the Service point to an address that another pod has now: clients talk to the wrong program.',
   notReported:
     'Pods of other namespaces, which are not read (then CT-UDP-STALE, or CT-TCP-ESTABLISHED-GONE); a pod that is older than the last change of the EndpointSlices, for it may have been an endpoint itself; TCP that is not established.',
   source: 'kubernetes/kubernetes#141371; pkg/proxy/conntrack/cleanup.go',

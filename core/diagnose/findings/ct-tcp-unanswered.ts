@@ -18,7 +18,7 @@ export const ctTcpUnanswered: FindingKind = {
   condition:
     "A node's conntrack holds TCP connections of the Service that a serving endpoint did not answer for 3 s after their last SYN (SYN_SENT, UNREPLIED), or that were reset before they were connections (CLOSE without ASSURED).",
   notReported:
-    'Connections whose first packet was just sent; entries from before the last change of the EndpointSlices; refused connections, whose entry the kernel deletes with the RST; what a rule of the node itself drops, which never is an entry; entries to what is no serving endpoint (CT-TCP-SYN).',
+    'Connections whose first packet was just sent; entries from before the last change of the EndpointSlices; refused connections, whose entry the kernel deletes with the RST; what a rule of the node itself drops, which never is an entry; entries to what is not a serving endpoint (CT-TCP-SYN).',
   source: 'nf_conntrack_proto_tcp.c; nf_conntrack-sysctl.rst, nf_conntrack_tcp_timeout_syn_sent',
   find: ({ desired, nodes }) =>
     nodes.flatMap((node) => {

@@ -10,7 +10,7 @@ export const ctUdpNoEp: FindingKind = {
   topic: 'conntrack',
   severity: 'warning',
   condition:
-    'The Service has no serving endpoint, and UDP conntrack entries still lead to an address: clients get no refusal, and keep sending there.',
+    'The Service has no serving endpoint, and UDP conntrack entries still point to an address: clients get no refusal, and keep sending there.',
   notReported: 'Within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source:
     'kubernetes/kubernetes#139628; pkg/proxy/conntrack/cleanup.go: from 1.32 to 1.36 a Service without endpoints is left out, in 1.37 its NodePort alone',

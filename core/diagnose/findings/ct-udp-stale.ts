@@ -10,7 +10,7 @@ export const ctUdpStale: FindingKind = {
   topic: 'conntrack',
   severity: 'error',
   condition:
-    'UDP conntrack entries of the Service lead to an address that is no serving endpoint: the client keeps sending there.',
+    'UDP conntrack entries of the Service point to an address that is not a serving endpoint: the client keeps sending there.',
   notReported:
     'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s and minSyncPeriod of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
   source: 'pkg/proxy/conntrack/cleanup.go CleanStaleEntries; kubernetes/kubernetes#125467',

@@ -9,7 +9,7 @@ export const ctUdpUnnatted: FindingKind = {
   topic: 'conntrack',
   severity: 'error',
   condition:
-    'UDP conntrack entries keep the address of the Service itself: they were made while no rule led to an endpoint, and as long as the client sends, no rule is asked again.',
+    'UDP conntrack entries keep the address of the Service itself: they were made while no rule sent packets to an endpoint, and as long as the client sends, no rule is evaluated again.',
   notReported:
     'A Service without serving endpoints; an endpoint that has this very address and port (hostNetwork); within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'kubernetes/kubernetes#48370; pkg/proxy/conntrack/cleanup.go',

@@ -8,7 +8,7 @@ export const dataApiUnread: FindingKind = {
   severity: 'info',
   isLasting: true,
   condition:
-    'A part of what the API server tells around the Service could not be read: what is found from it is unknown.',
+    'A part of what the API server holds around the Service could not be read: what is found from it is unknown.',
   notReported: 'The Service and its EndpointSlices, without which there is no result at all.',
   source: 'this project: unknown is never shown as healthy',
   find: ({ cluster }) =>

@@ -13,7 +13,7 @@ export const dnsDown: FindingKind = {
   topic: 'dns',
   severity: 'error',
   condition:
-    "The cluster's DNS Service does not answer a node, or fails; the message tells whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",
+    "The cluster's DNS Service does not answer a node, or fails; the message says whether its servers answer the node directly, and blames the node's rules only where no answer came through them at all.",
   notReported:
     'A question that is answered when it is asked again; SERVFAIL for an ExternalName, whose target another server has to know; a question about the Service that the server does not understand (FORMERR).',
   source: 'Debug Services, "Does the Service work by DNS name?"',

@@ -12,7 +12,7 @@ export const dnsSearch: FindingKind = {
   condition:
     "The client's resolv.conf does not name the cluster's DNS as a server, or none of its search domains makes the Service's full name of its short one.",
   notReported:
-    "A client whose dnsPolicy gives it the node's DNS, which DNS-POLICY tells; a resolv.conf of which a part is not known; a link-local server (NodeLocal DNSCache).",
+    "A client whose dnsPolicy gives it the node's DNS, which DNS-POLICY reports; a resolv.conf of which a part is not known; a link-local server (NodeLocal DNSCache).",
   source: 'Debug Services, "Does the Service work by DNS name?"; pkg/kubelet/network/dns/dns.go',
   find: (facts) => {
     const known = clientResolvConf(facts);

@@ -10,9 +10,9 @@ export const dnsServer: FindingKind = {
   topic: 'dns',
   severity: 'warning',
   condition:
-    "One server of the cluster's DNS does not answer, or answers otherwise than the others: every so often a client is sent to it.",
+    "One server of the cluster's DNS does not answer, or answers differently from the others: every so often a client is sent to it.",
   notReported:
-    'A server that answers when it is asked again, or is no ready endpoint any more; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
+    'A server that answers when it is asked again, or is no longer a ready endpoint; servers of which none can be asked directly, as behind NodeLocal DNSCache.',
   source: 'this project: the DNS Service chooses a server at random for each question',
   find: (facts) => {
     const { nodes, desired, cluster } = facts;
@@ -60,7 +60,7 @@ export const dnsServer: FindingKind = {
             message:
               alone.length > 0
                 ? `The DNS server ${name} does not answer ${names(alone)}, while another server does.`
-                : `The DNS server ${name} answers otherwise than another server when ${names(differing)} asks.`,
+                : `The DNS server ${name} answers differently from another server when ${names(differing)} asks.`,
             evidence: [...alone, ...differing]
               .slice(0, 10)
               .map(

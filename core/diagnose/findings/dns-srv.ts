@@ -9,7 +9,7 @@ export const dnsSrv: FindingKind = {
   severity: 'warning',
   condition: "The cluster's DNS has no SRV record of a named port of the Service, or one with another port or target.",
   notReported:
-    'Ports without a name, and of a name of 63 letters, which have no SRV record; a Service that was made or changed within 35 s; a Service whose own name DNS does not know, which DNS-NXDOMAIN tells.',
+    'Ports without a name, and of a name of 63 letters, which have no SRV record; a Service that was made or changed within 35 s; a Service whose own name DNS does not know, which DNS-NXDOMAIN reports.',
   source: 'Kubernetes DNS-Based Service Discovery, 2.3.2 and 2.4.2',
   find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {

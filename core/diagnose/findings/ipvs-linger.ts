@@ -11,7 +11,7 @@ export const ipvsLinger: FindingKind = {
   topic: 'rules',
   severity: 'info',
   isLasting: true,
-  condition: 'A real server of weight 0 that is no desired endpoint still has connections: it drains.',
+  condition: 'A real server of weight 0 that is not a desired endpoint still has connections: it drains.',
   notReported: 'Those without connections, which kube-proxy removes within a minute.',
   source: 'kubernetes/kubernetes#89392; pkg/proxy/ipvs/graceful_termination.go',
   find: (facts) =>

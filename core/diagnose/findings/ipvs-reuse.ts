@@ -45,7 +45,7 @@ export const ipvsReuse: FindingKind = {
     }),
 };
 
-/** `5.4.0-42-generic`; undefined for what is no version. */
+/** `5.4.0-42-generic`; undefined for what is not a version. */
 function isBeforeFix(kernel: string | undefined): boolean | undefined {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(kernel ?? '') ?? [];
   return major === undefined ? undefined : Number(major) < 5 || (Number(major) === 5 && Number(minor) < 9);

@@ -9,7 +9,7 @@ export const ipvsRsStale: FindingKind = {
   id: 'IPVS-RS-STALE',
   topic: 'rules',
   severity: 'error',
-  condition: 'A virtual server of a node sends new connections to a real server that is no desired endpoint.',
+  condition: 'A virtual server of a node sends new connections to a real server that is not a desired endpoint.',
   notReported:
     'Real servers of weight 0, which drain (IPVS-LINGER); within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'pkg/proxy/ipvs/proxier.go syncEndpoint; kubernetes/kubernetes#66062',
@@ -20,7 +20,7 @@ export const ipvsRsStale: FindingKind = {
         .flatMap(({ frontend, staleTargets, wrongPorts, explainedBy }) =>
           [...staleTargets, ...(explainedBy === undefined ? wrongPorts.map(({ target }) => target) : [])].map(
             (target) => ({
-              message: `The virtual server of ${node} for ${frontendText(frontend)} sends connections to ${hostPort(target.address, target.port)}, which is no desired endpoint.`,
+              message: `The virtual server of ${node} for ${frontendText(frontend)} sends connections to ${hostPort(target.address, target.port)}, which is not a desired endpoint.`,
               evidence: target.by === undefined ? [] : [target.by.rule],
               ...afterLook(shellOn(node, 'ipvsadm', '-Ln'), restartKubeProxy(node, facts.cluster)),
             }),

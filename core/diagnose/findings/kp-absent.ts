@@ -26,7 +26,7 @@ export const kpAbsent: FindingKind = {
       const pods = cluster?.kubeProxy?.pods.filter((pod) => pod.node === node.node) ?? [];
       return [
         onNode(node.node, {
-          message: `kube-proxy does not run on ${node.node}: its rules stay as they are, whatever becomes of the endpoints.`,
+          message: `kube-proxy does not run on ${node.node}: its rules stay as they are, however the endpoints change.`,
           evidence: [
             read.kubeProxy.message ?? 'connections to 127.0.0.1:10249 and 127.0.0.1:10256 are refused',
             ...pods.map(

@@ -9,7 +9,7 @@ export const kpDetectLocalNone: FindingKind = {
   isLasting: true,
   condition:
     "detectLocalMode is ClusterCIDR and clusterCIDR is empty: kube-proxy masquerades no packet for coming from outside of the pods' network.",
-  notReported: 'Other ways to tell pods; a clusterCIDR that is set.',
+  notReported: 'Other ways to recognize pods; a clusterCIDR that is set.',
   source: 'cmd/kube-proxy/app/server_linux.go getLocalDetectors; kubernetes/kubernetes#44916, #36652',
   find: ({ nodes, cluster }) =>
     onNodesAlike(

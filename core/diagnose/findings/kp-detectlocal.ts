@@ -12,7 +12,7 @@ export const kpDetectLocal: FindingKind = {
   severity: 'warning',
   isLasting: true,
   condition:
-    "kube-proxy tells pods' packets from others by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",
+    "kube-proxy recognizes pods' packets by a setting that does not fit the cluster: a clusterCIDR that does not hold a pod's address, a node without podCIDR, or a bridge or interface that the node does not have.",
   notReported: 'Pods of hostNetwork, whose addresses are those of nodes; an empty clusterCIDR (KP-DETECTLOCAL-NONE).',
   source: 'pkg/proxy/apis/config/types.go LocalMode; kubernetes/kubernetes#44916, #36652',
   find: ({ nodes, cluster }) =>
@@ -25,7 +25,7 @@ export const kpDetectLocal: FindingKind = {
           : [{ node: node.node, reason: wrong, evidence: [`${wrong}, by ${sourceText(own)}`] }];
       }),
       (who, reason) => ({
-        message: `kube-proxy of ${who} cannot tell which packets come from pods: ${reason}; it masquerades too much, or too little.`,
+        message: `kube-proxy of ${who} cannot recognize which packets come from pods: ${reason}; it masquerades too much, or too little.`,
         advice:
           "Set detectLocalMode and clusterCIDR in kube-proxy's configuration to what the pod network uses, and restart it.",
       }),

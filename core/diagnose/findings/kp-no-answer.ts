@@ -19,7 +19,7 @@ export const kpNoAnswer: FindingKind = {
           ...kubeProxyLogs(
             node,
             cluster,
-            `shows its last words; the state of its process tells why it does not answer (T: stopped, D: waits for the kernel)`,
+            `shows its last words; the state of its process shows why it does not answer (T: stopped, D: waits for the kernel)`,
           ),
         }),
       ];

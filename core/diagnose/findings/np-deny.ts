@@ -12,7 +12,7 @@ export const npDeny: FindingKind = {
   condition:
     'NetworkPolicies isolate pods of the Service and no rule of theirs has the target port; with spec.from: no rule lets in exactly that client.',
   notReported:
-    'Ports that a rule opens for some clients, and clients of which the API does not tell enough (NP-LIMITS); pods of the host network; a node that reaches its own pods. A network plugin that does not enforce policies (flannel alone) lets the packets through all the same.',
+    'Ports that a rule opens for some clients, and clients of which the API does not say enough (NP-LIMITS); pods of the host network; a node that reaches its own pods. A network plugin that does not enforce policies (flannel alone) lets the packets through all the same.',
   source:
     'networking/v1 NetworkPolicySpec; Debug Services, "Is the Service working by IP?"; KubeSkoop CheckNetworkPolicy',
   find: (facts) => {

@@ -12,8 +12,8 @@ export const npEgress: FindingKind = {
   condition:
     "NetworkPolicies isolate the egress of the pod of spec.from, and no rule of theirs lets it reach the Service's pods.",
   notReported:
-    'Where the API does not tell enough, as for address blocks that hold pods. A network plugin that does not enforce policies lets the packets through all the same.',
-  source: 'networking/v1 NetworkPolicySpec.egress: it is asked after the cluster IP became the address of a pod',
+    'Where the API does not say enough, as for address blocks that hold pods. A network plugin that does not enforce policies lets the packets through all the same.',
+  source: 'networking/v1 NetworkPolicySpec.egress: it is evaluated after the cluster IP became the address of a pod',
   find: (facts) => {
     const { desired, cluster } = facts;
     const denied = egressVerdicts(facts).filter(({ answer }) => answer === 'no');

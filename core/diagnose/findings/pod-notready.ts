@@ -43,7 +43,7 @@ export const podNotReady: FindingKind = {
   topic: 'pods',
   severity: 'warning',
   isLasting: true,
-  condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is told.',
+  condition: 'A pod that the selector matches is not ready, so the Service sends it nothing; the reason is reported.',
   notReported:
     'In the first 30 s of a pod, and of a container that is started for the first time; in its first 2 minutes while its containers are being made (ContainerCreating, PodInitializing) or its kubelet has not come to it; pods that have ended or are being deleted; pods that are not ready because a container just ended (POD-RESTARTS).',
   source: 'Debug Services, "Are the Pods working?"; core/v1 PodCondition Ready',

@@ -63,7 +63,7 @@ export function findClientFaults(
       evidence: [...frontends, ...endpoints]
         .slice(0, 10)
         .map(({ connection, but }) => `from pod ${pod}: ${clientConnectionText(connection)}, but ${but}`),
-      advice: `Packets of pods enter at PREROUTING and pass FORWARD${where}, those of the node enter at OUTPUT: look there for rules of other programs that drop, redirect or do not track them, and for a NetworkPolicy of the pod or of the endpoints.`,
+      advice: `Packets of pods enter at PREROUTING and pass FORWARD${where}, those of the node enter at OUTPUT: look there for third-party rules that drop, redirect or do not track them, and for a NetworkPolicy of the pod or of the endpoints.`,
       commands: [
         ...(source === undefined || node === undefined
           ? []

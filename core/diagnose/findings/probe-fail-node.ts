@@ -9,7 +9,7 @@ export const probeFailNode: FindingKind = {
   severity: 'error',
   condition:
     'By the active check (--connect), one node is at fault: it does not reach endpoints that other nodes reach, or no node but itself reaches its endpoints.',
-  notReported: 'Where too few nodes tried to tell (PROBE-FAIL-PATH).',
+  notReported: 'Where too few nodes tried to decide it (PROBE-FAIL-PATH).',
   source: 'Debug Services; node compared with node',
   find: (facts) => {
     const all = failedEndpoints(facts);
@@ -55,7 +55,7 @@ export const probeFailNode: FindingKind = {
           advice:
             unreached.length === 0
               ? `The route on ${name} to the endpoint, and the log of the CNI's pod there, show where the packet goes.`
-              : `Look on ${name} at what comes in for its pods: rules of other programs that drop it, a NetworkPolicy that keeps the nodes out, and the log of the CNI's pod there.`,
+              : `Look on ${name} at what comes in for its pods: third-party rules that drop it, a NetworkPolicy that keeps the nodes out, and the log of the CNI's pod there.`,
           commands: [shellOn(name, 'ip', 'route', 'get', first.endpoint.address)],
         },
       ];

@@ -7,8 +7,8 @@ export const probeFailPath: FindingKind = {
   topic: 'connections',
   severity: 'error',
   condition:
-    'By the active check (--connect), one node does not reach an endpoint of another node, and too few nodes tried to tell whether the pod, its node or the node that asked is at fault.',
-  notReported: 'Where a third node tells (PROBE-FAIL-NODE, PROBE-FAIL-POD).',
+    'By the active check (--connect), one node does not reach an endpoint of another node, and too few nodes tried to decide whether the pod, its node or the node that asked is at fault.',
+  notReported: 'Where a third node decides it (PROBE-FAIL-NODE, PROBE-FAIL-POD).',
   source: 'Debug Services; node compared with node',
   find: (facts) => {
     const { desired } = facts;
@@ -47,8 +47,8 @@ export const probeFailPath: FindingKind = {
             )
             .slice(0, 10),
           advice: isAlone
-            ? 'The same connections from all nodes tell whose fault it is.'
-            : `A connection from a third node tells more. On ${from} and on ${home ?? ''}, compare the routes, the log of the CNI's pod and rules of other programs.`,
+            ? 'The same connections from all nodes show whose fault it is.'
+            : `A connection from a third node shows more. On ${from} and on ${home ?? ''}, compare the routes, the log of the CNI's pod and third-party rules.`,
           commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
         },
       ];

@@ -58,7 +58,7 @@ function ruleFaults(check: FrontendCheck, wanted: Wanted): Fault[] {
           .map(({ text }) => ({ fault: 'they send clients back to where they were', rule: text }));
       const choosing = views.filter(({ remembers }) => remembers === undefined);
       const direct = choosing.find(({ dnat }) => dnat.length > 0);
-      if (direct !== undefined) return [{ fault: 'they choose anew for each connection', rule: direct.text }];
+      if (direct !== undefined) return [{ fault: 'they choose again for each connection', rule: direct.text }];
       const faults: Fault[] = [];
       const expected = wanted.seconds ?? remembering.flatMap(({ remembers }) => remembers?.seconds ?? [])[0];
       for (const endpoint of new Set(

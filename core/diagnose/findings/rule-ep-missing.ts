@@ -10,7 +10,7 @@ export const ruleEpMissing: FindingKind = {
   severity: 'error',
   condition: "A node's rules for a frontend send packets to some of the desired endpoints, and to this one not.",
   notReported:
-    'Within 10 s and minSyncPeriod of a change of the EndpointSlices, while kube-proxy may still be writing; where another finding of rules tells why.',
+    'Within 10 s and minSyncPeriod of a change of the EndpointSlices, while kube-proxy may still be writing; where another finding of rules reports why.',
   source: 'kubernetes/kubernetes#70493, #47589; pkg/proxy/topology.go CategorizeEndpoints',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends }) =>

@@ -10,9 +10,9 @@ export const ruleEpStale: FindingKind = {
   topic: 'rules',
   severity: 'error',
   condition:
-    "A node's rules send packets to an address that is no desired endpoint: gone, not ready, or never of this Service.",
+    "A node's rules send packets to an address that is not a desired endpoint: gone, not ready, or never of this Service.",
   notReported:
-    'Serving and terminating endpoints where no ready one is left; within 10 s and minSyncPeriod of a change of the EndpointSlices; where another finding of rules tells why.',
+    'Serving and terminating endpoints where no ready one is left; within 10 s and minSyncPeriod of a change of the EndpointSlices; where another finding of rules reports why.',
   source: 'kubernetes/kubernetes#47589, #28674, #98237; pkg/proxy/topology.go CategorizeEndpoints',
   find: (facts) =>
     onNodes(facts, ({ node, isIpvs, frontends }) =>

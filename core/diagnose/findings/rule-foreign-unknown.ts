@@ -10,7 +10,7 @@ export const ruleForeignUnknown: FindingKind = {
   severity: 'info',
   isLasting: true,
   condition:
-    'A rule of another program may stop or divert packets of the Service: it hangs on what is not known of them (an interface, a set, a limit, the order of two tables), or on rules that were not read.',
+    'A third-party rule may stop or divert packets of the Service: it depends on what is not known of them (an interface, a set, a limit, the order of two tables), or on rules that were not read.',
   notReported:
     'Where the packet comes through either way; interfaces that are bridges of neither pods nor nodes (docker0), by which packets of Services do not go; a node of which RULE-FOREIGN is found.',
   source: 'this project: unknown is never shown as healthy',
@@ -44,7 +44,7 @@ export const ruleForeignUnknown: FindingKind = {
       ];
     });
     return onNodesAlike(found, (who, reason) => ({
-      message: `Whether rules of other programs on ${who} let the Service's packets through is not known: ${reason}.`,
+      message: `Whether third-party rules on ${who} let the Service's packets through is not known: ${reason}.`,
       advice: 'The active check (--connect) shows whether packets get through. Or read the rules there.',
       commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
     }));

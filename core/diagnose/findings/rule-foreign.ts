@@ -8,9 +8,9 @@ export const ruleForeign: FindingKind = {
   topic: 'rules',
   severity: 'error',
   condition:
-    "A rule of another program (iptables, or a table of nftables), or a policy DROP, stops packets of the Service that kube-proxy's rules send to an endpoint, or their answers, sends them elsewhere, keeps them from kube-proxy's rules or from being masqueraded, or the answers from conntrack. Packets and answers are walked on the node that the client asks, and on the endpoint's own.",
+    "A third-party rule (iptables, or a table of nftables), or a policy DROP, stops packets of the Service that kube-proxy's rules send to an endpoint, or their answers, sends them elsewhere, keeps them from kube-proxy's rules or from being masqueraded, or the answers from conntrack. Packets and answers are walked on the node that the client asks, and on the endpoint's own.",
   notReported:
-    "Where it hangs on what is not known of the packet, as an interface, a set or a limit (RULE-FOREIGN-UNKNOWN); a cluster IP that the node itself has, as NodeLocal DNSCache's; packets that need not be masqueraded, for their endpoint is on the node; the mode ipvs.",
+    "Where it depends on what is not known of the packet, as an interface, a set or a limit (RULE-FOREIGN-UNKNOWN); a cluster IP that the node itself has, as NodeLocal DNSCache's; packets that need not be masqueraded, for their endpoint is on the node; the mode ipvs.",
   source: 'netfilter hooks and priorities (linux/netfilter_ipv4.h); KubeSkoop AssertDefaultAccept',
   find: (facts) =>
     onNodes(facts, (check) => {

@@ -15,7 +15,7 @@ export const ruleNoJump: FindingKind = {
     onNodes(facts, ({ node, families }) =>
       families.flatMap(({ family, missingJumps }) =>
         missingJumps.map(({ hook, chain, dispatch, holds }) => ({
-          message: `On ${node}, no rule of ${chain} (nat, ${family}) leads to ${dispatch}: ${hook === 'OUTPUT' ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
+          message: `On ${node}, no rule of ${chain} (nat, ${family}) jumps to ${dispatch}: ${hook === 'OUTPUT' ? "the node's own packets" : 'packets of pods and of clients outside'} meet no rule of any Service.`,
           evidence: [
             holds.length === 0
               ? `${chain} holds no rule that concerns Services`

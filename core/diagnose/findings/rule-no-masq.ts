@@ -15,7 +15,7 @@ export const ruleNoMasq: FindingKind = {
   condition:
     'Packets that need another source address do not get one: the rules do not mark them, or what masquerades marked packets (KUBE-POSTROUTING, the chain masquerading) is gone or asks for another mark. Replies then miss the node, and connections hang.',
   notReported:
-    "External policy Local, which keeps the client's address; packets to an endpoint on the node's own address; packets to a cluster IP where kube-proxy is not told which addresses pods have.",
+    "External policy Local, which keeps the client's address; packets to an endpoint on the node's own address; packets to a cluster IP where kube-proxy's configuration does not say which addresses pods have.",
   source:
     'pkg/proxy/iptables/proxier.go (KUBE-MARK-MASQ, KUBE-POSTROUTING); pkg/proxy/nftables/proxier.go (masquerading)',
   find: (facts) =>

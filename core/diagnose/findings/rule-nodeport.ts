@@ -12,7 +12,7 @@ export const ruleNodeport: FindingKind = {
   condition:
     'A node has no rule for a NodePort of the Service (KUBE-NODEPORTS, or the map service-nodeports), or none that leads there.',
   notReported:
-    "Where kube-proxy's nodePortAddresses leave out the node's addresses; where no rule at all is led to kube-proxy's (RULE-NO-JUMP).",
+    "Where kube-proxy's nodePortAddresses leave out the node's addresses; where no rule at all jumps to kube-proxy's (RULE-NO-JUMP).",
   source: 'pkg/proxy/iptables/proxier.go syncProxyRules ("Nodeports"); pkg/proxy/nftables/README.md service-nodeports',
   find: (facts) =>
     onNodes(facts, ({ node, facts: own, isIpvs, frontends }) =>

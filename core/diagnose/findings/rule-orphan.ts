@@ -7,9 +7,9 @@ export const ruleOrphan: FindingKind = {
   topic: 'rules',
   severity: 'info',
   condition:
-    'A node holds chains of the Service that no rule leads to: they do nothing, and kube-proxy has not removed them.',
+    'A node holds chains of the Service that no rule jumps to: they do nothing, and kube-proxy has not removed them.',
   notReported:
-    'Chains of a large cluster (1,000 endpoints and more, whose rules have no comments), which kube-proxy removes once in a syncPeriod; chains without rules, which the nftables mode removes a second later; where a finding tells that rules are missing; chains of endpoints that no rule of the Service names, for finding them costs a look at all chains of the node.',
+    'Chains of a large cluster (1,000 endpoints and more, whose rules have no comments), which kube-proxy removes once in a syncPeriod; chains without rules, which the nftables mode removes a second later; where a finding reports that rules are missing; chains of endpoints that no rule of the Service names, for finding them costs a look at all chains of the node.',
   source: '"Virtual IPs and Service Proxies", optimizing iptables mode performance; kubernetes/kubernetes#121046',
   find: (facts) =>
     onNodes(facts, (check) => {
@@ -28,7 +28,7 @@ export const ruleOrphan: FindingKind = {
       if (orphans.length === 0) return [];
       return [
         {
-          message: `${check.node} holds ${String(orphans.length)} ${orphans.length === 1 ? 'chain' : 'chains'} of Service ${facts.desired.name} that no rule leads to: ${orphans
+          message: `${check.node} holds ${String(orphans.length)} ${orphans.length === 1 ? 'chain' : 'chains'} of Service ${facts.desired.name} that no rule jumps to: ${orphans
             .slice(0, 5)
             .map(({ name }) => name)
             .join(', ')}.`,

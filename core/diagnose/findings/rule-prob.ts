@@ -13,7 +13,7 @@ export const ruleProb: FindingKind = {
   topic: 'rules',
   severity: 'warning',
   condition:
-    'The rules of a node for a frontend lead to the right endpoints, but not to each of n with probability 1/n: somebody has changed the probabilities.',
+    'The rules of a node for a frontend send packets to the right endpoints, but not to each of n with probability 1/n: somebody has changed the probabilities.',
   notReported:
     'The IPVS mode, whose schedulers and weights may differ; new clients alone count where there is session affinity; shares that are not known; other findings of rules that explain it.',
   source:

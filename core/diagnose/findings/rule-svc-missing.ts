@@ -27,7 +27,7 @@ export const ruleSvcMissing: FindingKind = {
           message:
             chains.length === 0
               ? `${node} has no rule for ${frontendText(frontend)}.`
-              : `The rules of ${node} for ${frontendText(frontend)} lead to no endpoint.`,
+              : `The rules of ${node} for ${frontendText(frontend)} send packets to no endpoint.`,
           evidence: [
             `the EndpointSlices have: ${wanted.map(({ address, port }) => hostPort(address, port)).join(', ')}`,
             `proxy mode ${read?.program.proxyMode ?? 'unknown'}: ${read?.program.proxyModeSource ?? 'not read'}`,

@@ -35,7 +35,7 @@ function remembered({ node, frontends }: NodeCheck, cluster: ClusterFacts | unde
     .filter(({ explainedBy, frontend }) => explainedBy === undefined && frontend.verdict === 'DNAT')
     .flatMap((each) => rememberedTargets(each).map((target) => ({ ...target, frontend: each.frontend })));
   return [...Map.groupBy(found, ({ rule }) => rule)].map(([rule, [first]]) => ({
-    message: `${node} sends clients of ${first === undefined ? 'the Service' : frontendText(first.frontend)} that were there before back to ${first?.text ?? ''}, which is no endpoint for it any more.`,
+    message: `${node} sends clients of ${first === undefined ? 'the Service' : frontendText(first.frontend)} that were there before back to ${first?.text ?? ''}, which is not an endpoint for it any more.`,
     evidence: [rule],
     ...restartKubeProxy(node, cluster),
   }));

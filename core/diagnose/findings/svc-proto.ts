@@ -32,7 +32,7 @@ export const svcProto: FindingKind = {
       return [
         {
           where: `service/${desired.name}`,
-          message: `Port ${servicePortText(port)} of Service ${desired.name} leads to ${target} over ${port.protocol}, and its pods declare that port as ${[...declared].join(' and ')}.`,
+          message: `Port ${servicePortText(port)} of Service ${desired.name} goes to ${target} over ${port.protocol}, and its pods declare that port as ${[...declared].join(' and ')}.`,
           evidence: listed(
             pods
               .filter((pod) => declaredProtocols(pod, port).length > 0)

@@ -10,7 +10,7 @@ export const svcTargetPortName: FindingKind = {
   topic: 'service',
   severity: 'error',
   condition:
-    'A port of the Service leads to a named port that no selected pod has in that protocol, so the port has no endpoint.',
+    'A port of the Service goes to a named port that no selected pod has in that protocol, so the port has no endpoint.',
   notReported:
     'Headless Services, whose clients choose the port; a name that some of the pods have (SVC-TARGETPORT-PARTIAL).',
   source: 'Debug Services, "Is the Service defined correctly?"; k8s.io/endpointslice utils.go FindPort',

@@ -15,7 +15,7 @@ export const svcTargetPortPartial: FindingKind = {
       'where conntrack holds connections to a number on such pods that nobody answered, or that were reset at once',
   },
   condition:
-    'A port of the Service leads to a port that some of the selected pods lack: of a named one they get no traffic; of a number that they do not declare they most likely refuse it.',
+    'A port of the Service goes to a port that some of the selected pods lack: of a named one they get no traffic; of a number that they do not declare they most likely refuse it.',
   notReported:
     'Pods that are being deleted; headless Services; of a number, pods with a container that declares no port, and those of a workload that answered on it (conntrack, --connect).',
   source:

@@ -14,7 +14,7 @@ export const svcTargetPortUndeclared: FindingKind = {
     error: 'where conntrack holds connections to it that nobody answered, or that were reset at once',
   },
   condition:
-    'A port of the Service leads to a port number that none of its pods declares, though all their containers declare ports: most likely nothing listens there.',
+    'A port of the Service goes to a port number that none of its pods declares, though all their containers declare ports: most likely nothing listens there.',
   notReported:
     'Pods with a container that declares no port, for a declaration is not needed to listen; a port on which a pod of the same workload answered (conntrack, --connect); a number that is declared in another protocol (SVC-PROTO); headless Services; a number that some of the pods declare (SVC-TARGETPORT-PARTIAL).',
   source:
@@ -27,7 +27,7 @@ export const svcTargetPortUndeclared: FindingKind = {
         {
           ...(failures.length === 0 ? {} : { severity: 'error' as const }),
           where: whereOf([], desired),
-          message: `Port ${servicePortText(port)} of Service ${desired.name} leads to port ${String(target)} of its pods, and none of its ${plural(pods.length, 'pod')} declares that port: connections are refused where nothing listens there.`,
+          message: `Port ${servicePortText(port)} of Service ${desired.name} goes to port ${String(target)} of its pods, and none of its ${plural(pods.length, 'pod')} declares that port: connections are refused where nothing listens there.`,
           evidence: [
             `targetPort: ${String(target)}`,
             ...listed(without.map((pod) => `pod ${pod.name} declares ${declaredPortsText(pod)}`)),

@@ -133,13 +133,13 @@ export class Entries {
     return found;
   }
 
-  /** Position of the next entry; undefined where this one is not wholly in the stretch. @throws LegacyTableError for what is no entry */
+  /** Position of the next entry; undefined where this one is not wholly in the stretch. @throws LegacyTableError for what is not an entry */
   next(at: number): number | undefined {
     const { offsets, length } = entryLayouts[this.family];
     if (at < this.#base || at + length > this.end) return undefined;
     const [target, next] = [this.number16(at + offsets), this.number16(at + offsets + 2)];
     if (target < length || next < target + extensionHeader)
-      throw new LegacyTableError(`what stands at byte ${String(at)} is no entry`);
+      throw new LegacyTableError(`what stands at byte ${String(at)} is not an entry`);
     return at + next > this.end ? undefined : at + next;
   }
 

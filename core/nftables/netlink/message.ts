@@ -112,7 +112,7 @@ export class NetlinkAttributes {
     if (bytes === undefined) return undefined;
     const value = [1, 2, 4, 8].includes(bytes.length) ? Number(bigEndian(bytes)) : NaN;
     if (!Number.isSafeInteger(value))
-      throw new NetlinkError(`the attribute ${String(type)} is no number that can be read`);
+      throw new NetlinkError(`the attribute ${String(type)} is not a number that can be read`);
     return value;
   }
 
@@ -121,7 +121,7 @@ export class NetlinkAttributes {
     const bytes = this.bytes(type);
     if (bytes === undefined) return undefined;
     if (bytes.indexOf(0) !== bytes.length - 1)
-      throw new NetlinkError(`the attribute ${String(type)} is no text that ends where it ends`);
+      throw new NetlinkError(`the attribute ${String(type)} is not text that ends where it ends`);
     return zeroTerminated(bytes);
   }
 
@@ -171,14 +171,14 @@ export function bigEndianBytes(value: bigint, length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => Number((value >> BigInt((length - 1 - index) * 8)) & 0xffn));
 }
 
-/** The text before the first zero byte. Throws NetlinkError where there is none, or it is no UTF-8. */
+/** The text before the first zero byte. Throws NetlinkError where there is none, or it is not UTF-8. */
 export function zeroTerminated(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   if (end < 0) throw new NetlinkError('a text has no end');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, end));
   } catch {
-    throw new NetlinkError('a text is no UTF-8');
+    throw new NetlinkError('a text is not UTF-8');
   }
 }
 

@@ -148,7 +148,7 @@ describe('with the rights for the operator alone', () => {
     expect(status).toBe(0);
     await expect(out).toMatchFileSnapshot('screens/explain-of-operator.txt');
     expect(err).toContain(
-      `Notice: the operator collected this, for you lack the rights to ${collecting}; with them, the rules of other programs are shown too, and who meets each rule.\n`,
+      `Notice: the operator collected this, for you lack the rights to ${collecting}; with them, the third-party rules are shown too, and who meets each rule.\n`,
     );
     // Its trace cannot be deleted with these rights, and goes by itself.
     expect(recorded.refused).toContain('deleteTrace');
@@ -194,7 +194,7 @@ describe('with the rights for the operator alone', () => {
     expect(texts.some((text) => text.includes(`${desired.name}:${first.name ?? ''}`))).toBe(true);
     expect(texts.filter((text) => text.includes(`${desired.name}:${second.name ?? ''}"`))).toEqual([]);
     await expect(run(`explain ${desired.name} --to 9`, recorded)).rejects.toThrow(
-      '--to port 9 is no address of Service',
+      '--to port 9 is not an address of Service',
     );
   });
 

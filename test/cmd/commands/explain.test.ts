@@ -162,7 +162,7 @@ describe('kubectl svctrace explain', () => {
     );
   });
 
-  it('tells at each hop what became of the active check', async () => {
+  it('tells at each hop the result of the active check', async () => {
     const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
     const tried = (
       hop: 'ClusterIP' | 'Endpoint',
@@ -204,9 +204,9 @@ describe('kubectl svctrace explain', () => {
         .split('Step ')
         .find((each) => each.startsWith(`${letter}:`))
         ?.replaceAll(/\n +/g, ' ') ?? '';
-    expect(step('B')).toContain('Really tried from the node node-a itself: 10.96.2.60:80/TCP: connected after 1 ms.');
+    expect(step('B')).toContain('Active check from node node-a itself: 10.96.2.60:80/TCP: connected after 1 ms.');
     expect(step('E')).toContain(
-      'Really tried from the node node-a itself, past the rules: 10.244.1.4:8080/TCP: refused (ECONNREFUSED) after 1 ms.',
+      'Active check from node node-a itself, past the rules: 10.244.1.4:8080/TCP: refused (ECONNREFUSED) after 1 ms.',
     );
     expect((await explainFile(file)).output).toMatch(
       /Connections made by --connect\nTO .*\nClusterIP .* connected .* node-a .*\nEndpoint .* refused/,
@@ -243,7 +243,7 @@ describe('kubectl svctrace explain', () => {
       '--node node-z: there is no such node in the trace; it has node-a, node-b, node-c.',
     );
     await expect(explain('auth-service', '--to', '81')).rejects.toThrow(
-      '--to port 81 is no address of Service auth-service. It has ClusterIP 10.96.2.60:80/TCP, ClusterIP [fd00:10:96::919f]:80/TCP.',
+      '--to port 81 is not an address of Service auth-service. It has ClusterIP 10.96.2.60:80/TCP, ClusterIP [fd00:10:96::919f]:80/TCP.',
     );
     await expect(explain('auth-service', '--from', 'client-a')).rejects.toThrow(
       '--from client-a: the trace knows no pod of this name',

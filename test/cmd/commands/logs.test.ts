@@ -336,10 +336,10 @@ describe('logs', () => {
     await expect((await begin('logs auth-service -f', server)).done).rejects.toThrow('cannot get resource "pods/log"');
   });
 
-  it('says where kube-proxy is no pod', async () => {
+  it('says where kube-proxy is not a pod', async () => {
     const server = await start({ pods: [], logs: {} });
     await expect((await begin('logs auth-service --kube-proxy', server)).done).rejects.toThrow(
-      'where it is no pod, its log is on the node',
+      'where it is not a pod, its log is on the node',
     );
   });
 });

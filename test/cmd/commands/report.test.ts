@@ -303,7 +303,7 @@ describe('the page', () => {
     };
     expect(
       sectionText(printReportPage(await buildReport(silent, { ...written, from: { ip: '10.244.1.3' } })), 'way'),
-    ).toContain('▲ unknown: no node whose rules its packets meet has told them');
+    ).toContain('▲ unknown: no node whose rules its packets meet has reported them');
     expect(
       sectionText(
         printReportPage(await buildReport(recordedBundle('headless'), { ...written, from: { ip: '10.244.1.3' } })),
@@ -312,7 +312,7 @@ describe('the page', () => {
     ).toContain('kube-proxy writes no rules for it, because');
   });
 
-  it('shows what became of the active check, at each hop of a way, too', async () => {
+  it('shows the result of the active check, at each hop of a way, too', async () => {
     const bundle = recordedBundle('auth-service');
     const tried: NodeReportRecord = {
       kind: 'connection',
@@ -338,7 +338,7 @@ describe('the page', () => {
     );
     const page = printReportPage(await buildReport({ ...bundle, answers }, { ...written, from: { ip: '10.244.1.3' } }));
     expect(sectionText(page, 'way')).toContain(
-      'Really tried from the node node-a itself: 10.96.2.60:80/TCP: refused (ECONNREFUSED) after 1 ms.',
+      'Active check from node node-a itself: 10.96.2.60:80/TCP: refused (ECONNREFUSED) after 1 ms.',
     );
     expect(sectionText(page, 'connections')).toMatch(/Connections made by --connect.*ClusterIP.*refused/);
   });

@@ -245,9 +245,13 @@ describe('a line that iptables-restore does not take', () => {
     [
       '05b',
       to('192.0.2.1:80', '10.1.1.1'),
-      'line 3: iptables-restore takes no such line, for the word –j is no option',
+      'line 3: iptables-restore takes no such line, for the word –j is not an option',
     ],
-    ['05c', to('198.51.100.1:80'), 'line 3: iptables-restore takes no such line, for 5.0 is no value of --probability'],
+    [
+      '05c',
+      to('198.51.100.1:80'),
+      'line 3: iptables-restore takes no such line, for 5.0 is not a value of --probability',
+    ],
   ])('%s is refused by its number', async (name, words, message) => {
     const { status, outcome, stderr } = await simulate(fixture(name), words);
     expect([status, outcome.verdict, outcome.destinations]).toEqual([5, 'UNKNOWN', []]);

@@ -191,7 +191,7 @@ describe('kubectl svctrace simulate', () => {
   it('refuses a packet that is none of the recorded Service', async () => {
     const bundle = fileURLToPath(new URL('../../fixtures/auth-service.svctrace', import.meta.url));
     await expect(simulate('--from', '10.244.9.9', '--to', '10.96.0.10:53/udp', '--bundle', bundle)).rejects.toThrow(
-      "--to 10.96.0.10:53/udp is no address of Service auth-service, and a trace holds no other's rules. It has ClusterIP ",
+      "--to 10.96.0.10:53/udp is not an address of Service auth-service, and a trace holds no other's rules. It has ClusterIP ",
     );
     await expect(
       simulate(

@@ -358,7 +358,7 @@ describe('--watch', () => {
 
   it('prints nothing more where nothing changes', async () => {
     const out = await watched('auth-service --watch -o wide', [allThere, later(allThere, 2), later(allThere, 4)]);
-    expect(out).toMatch(/MODE KNOWN FROM/);
+    expect(out).toMatch(/MODE SOURCE/);
     expect(out).not.toContain('CHANGE\n');
   });
 
@@ -561,7 +561,7 @@ it('a live view says that the operator has stopped, and is live again when it an
 });
 
 describe('--bundle', () => {
-  it('refuses what is no bundle, in one sentence', async () => {
+  it('refuses what is not a bundle, in one sentence', async () => {
     await expect(run('--bundle /nonexistent', fakeCluster())).rejects.toThrow(
       /^--bundle \/nonexistent cannot be read: there is no such file or directory \(ENOENT\)$/,
     );
@@ -608,7 +608,7 @@ describe('--bundle of a real cluster', () => {
     await source.walkFrom?.('203.0.113.9');
     expect(walked.at(-1)).toBe('203.0.113.9');
     await expect(source.walkFrom?.('no-such-pod')).rejects.toThrow(
-      new UsageError('no-such-pod is no IP address, and the bundle knows no pod of this name'),
+      new UsageError('no-such-pod is not an IP address, and the bundle knows no pod of this name'),
     );
   });
 

@@ -64,7 +64,7 @@ describe('follow', () => {
     ).toMatchObject({ versions: ['5', '9'] });
   });
 
-  it('reads anew where the watch is too old', async () => {
+  it('reads again where the watch is too old', async () => {
     expect(
       await follow({ reads: ['5', '20'], watches: [{ error: new ApiError(410, 'Expired', 'too old', undefined) }] }),
     ).toMatchObject({ events: ['trace 5', 'trace 20'], versions: ['5', '20'] });

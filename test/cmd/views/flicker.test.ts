@@ -1,4 +1,4 @@
-/** What is written to the terminal: nothing where nothing changed, only the lines that did, and the whole screen anew for another size alone. */
+/** What is written to the terminal: nothing where nothing changed, only the lines that did, and the whole screen again for another size alone. */
 import { createElement } from 'react';
 import { render } from 'ink';
 import { afterEach, describe, expect, it } from 'vitest';

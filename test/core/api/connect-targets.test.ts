@@ -66,17 +66,17 @@ describe('connectRefusal', () => {
   });
   const [one, two] = [pod('10.244.1.2'), pod('10.244.2.2')];
 
-  it('refuses a Service with an endpoint that is no pod of its namespace', () => {
+  it('refuses a Service with an endpoint that is not a pod of its namespace', () => {
     const desired = desiredService();
     expect(connectRefusal(desired, [one, two])).toBeUndefined();
     expect(connectRefusal(desired, [one])).toBe(
-      '10.244.2.2 of its EndpointSlices is no address of a pod of namespace default',
+      '10.244.2.2 of its EndpointSlices is not an address of a pod of namespace default',
     );
   });
 
   it('refuses one with the address of a pod that has ended, which may be somebody else by now', () => {
     expect(connectRefusal(desiredService(), [one, pod('10.244.2.2', { hasEnded: true })])).toContain(
-      '10.244.2.2 of its EndpointSlices is no address of a pod',
+      '10.244.2.2 of its EndpointSlices is not an address of a pod',
     );
     expect(connectRefusal(desiredService(), [one, pod('10.244.2.2', { hasEnded: true }), two])).toBeUndefined();
   });

@@ -96,7 +96,7 @@ describe('the pcap reader', () => {
     }
   });
 
-  it('refuses what is no pcap file, another link type and an impossible length', () => {
+  it('refuses what is not a pcap file, another link type and an impossible length', () => {
     const read = (file: Uint8Array): void => {
       createPcapReader(() => undefined).push(file);
     };

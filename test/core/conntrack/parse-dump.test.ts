@@ -66,23 +66,28 @@ describe('parseConntrack', () => {
 
   it.each([
     [
-      'a line that is no entry',
+      'a line that is not an entry',
       `${text}Chain INPUT (policy ACCEPT)\n`,
       5,
-      'is no line of conntrack -L or /proc/net/nf_conntrack: Chain INPUT (policy ACCEPT)',
+      'is not a line of conntrack -L or /proc/net/nf_conntrack: Chain INPUT (policy ACCEPT)',
     ],
     [
       'a torn XML',
       xml.slice(0, xml.indexOf('</conntrack>')),
       6,
-      'the dump ends before </conntrack>: it is torn; make it anew',
+      'the dump ends before </conntrack>: it is truncated; capture it again',
     ],
-    ['XML of something else', '<ipsets>\n</ipsets>\n', 1, 'is no XML of conntrack -o xml: its first element is ipsets'],
+    [
+      'XML of something else',
+      '<ipsets>\n</ipsets>\n',
+      1,
+      'is not XML of conntrack -o xml: its first element is ipsets',
+    ],
     [
       'a flow without addresses',
       `${head}<flow></flow>\n</conntrack>`,
       3,
-      'a flow that ends here has no addresses, or numbers that are none; make the dump anew',
+      'a flow that ends here has no addresses, or numbers that are none; capture the dump again',
     ],
   ])('says what is wrong with %s', (_name, dump, line, message) => {
     expect(parseConntrack(dump).problems[0]).toEqual({ line, message });
@@ -116,7 +121,7 @@ describe('parseConntrack', () => {
     );
   });
 
-  it('names every line of text that is no entry', () => {
+  it('names every line of text that is not an entry', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[!-~][ -~]*$/), (line) => {
         fc.pre(parseConntrackLine(line) === undefined && !line.startsWith('conntrack v'));

@@ -155,7 +155,7 @@ describe('the picture', () => {
       { namespace, name: 'node-port', nodes: ['node-a'], mostEndpoints: 40 },
     );
     const entry = boxes.find(({ title, family }) => title === 'nat KUBE-SERVICES' && family === 'IPv4');
-    expect(entry?.lines.map(lineText)).toEqual(['IPv4', 'not listed: told by counts of references']);
+    expect(entry?.lines.map(lineText)).toEqual(['IPv4', 'not listed: known by counts of references']);
     expect(
       arrows.filter(({ from }) => from === entry?.id).map(({ to }) => boxes.find(({ id }) => id === to)?.title),
     ).toEqual(['KUBE-SVC-PGBJQATFX5LAPXOQ']);

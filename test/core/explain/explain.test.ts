@@ -135,7 +135,7 @@ const sentences: readonly (readonly [rule: string, sentence: string])[] = [
   ],
   [
     '-A X -m u32 --u32 0x0>>0x16 -j ACCEPT',
-    'Connections that fulfil a condition (not known: -m u32 --u32 0x0>>0x16) are left as they are: no further rule of this table is asked.',
+    'Connections that fulfil a condition (not known: -m u32 --u32 0x0>>0x16) are left as they are: no further rule of this table is evaluated.',
   ],
   [
     '-A X -j SOMETHING --with this',

@@ -122,7 +122,7 @@ describe('parseIpset', () => {
       'an element of a set that is not there',
       'add A 10.0.0.1\n',
       1,
-      'no create line before it makes the set A: the dump begins too late; make it anew with ipset save',
+      'no create line before it makes the set A: the dump begins too late; capture it again with ipset save',
     ],
     [
       'a set that is there twice',
@@ -130,12 +130,12 @@ describe('parseIpset', () => {
       2,
       'the set A is there already, from line 1: the text holds two dumps; give one',
     ],
-    ['another command', 'create A hash:ip\nflush A\n', 2, 'is no line of ipset save or ipset list: flush A'],
+    ['another command', 'create A hash:ip\nflush A\n', 2, 'is not a line of ipset save or ipset list: flush A'],
     [
       'a comment without its end',
       'create A hash:ip comment\nadd A 10.0.0.1 comment "never ends\n',
       2,
-      'the element 10.0.0.1 of the set A has options that cannot be told apart: comment "never ends',
+      'the element 10.0.0.1 of the set A has options that cannot be separated: comment "never ends',
     ],
     [
       'members that are left out',
@@ -147,7 +147,7 @@ describe('parseIpset', () => {
       'a torn list',
       listed.slice(0, listed.indexOf('10.0.0.0/8')),
       20,
-      'the set N of line 12 has 2 entries, of which 1 could be read: the dump is torn; make it anew',
+      'the set N of line 12 has 2 entries, of which 1 could be read: the dump is truncated; capture it again',
     ],
   ])('says what is wrong with %s', (_name, text, line, message) => {
     expect(parseIpset(text).problems).toEqual([expect.objectContaining({ line, message })]);
@@ -174,7 +174,7 @@ describe('parseIpset', () => {
       fc.property(fc.stringMatching(/^[!-~]+ [ -~]*$/), (line) => {
         fc.pre(!/^(create|add|Name:) /.test(line));
         expect(parseIpset(saved + line).problems).toEqual([
-          { line: saved.split('\n').length, message: expect.stringContaining('is no line of ipset') as string },
+          { line: saved.split('\n').length, message: expect.stringContaining('is not a line of ipset') as string },
         ]);
       }),
     );

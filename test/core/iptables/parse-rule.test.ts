@@ -203,7 +203,7 @@ describe('parseIptablesRule', () => {
       {
         target: { kind: 'ACCEPT' },
         matches: [
-          { module: '', options: [{ kind: 'torn', text: '"the end' }] },
+          { module: '', options: [{ kind: 'truncated', text: '"the end' }] },
           { module: 'comment', options: [{ kind: 'kept', name: '--comment', values: [], negated: false }] },
         ],
       },

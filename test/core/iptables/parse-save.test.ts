@@ -85,24 +85,25 @@ describe('a table that cannot be read', () => {
   /** Of a dump with tables nat (broken) and raw: the problem, and that raw is there. */
   const broken: [string, string, { line: number; table: string; message: string }][] = [
     [
-      'a line that is no rule',
+      'a line that is not a rule',
       '*nat\nrubbish\nmore rubbish\nCOMMIT',
-      { line: 2, table: 'nat', message: 'it is no rule of a dump: rubbish' },
+      { line: 2, table: 'nat', message: 'it is not a rule of a dump: rubbish' },
     ],
-    ['a command', '*nat\n-X A\nCOMMIT', { line: 2, table: 'nat', message: 'it is no rule of a dump: -X A' }],
+    ['a command', '*nat\n-X A\nCOMMIT', { line: 2, table: 'nat', message: 'it is not a rule of a dump: -X A' }],
     [
       'a quote that is not closed',
       '*nat\n-A A -m comment --comment "never\n-A A -j ACCEPT\nCOMMIT',
       {
         line: 2,
         table: 'nat',
-        message: 'a quote is not closed: the line is torn; make the dump anew: -A A -m comment --comment "never',
+        message:
+          'a quote is not closed: the line is truncated; capture the dump again: -A A -m comment --comment "never',
       },
     ],
     [
       'counters that are no numbers',
       '*nat\n[1:many] -A A -j ACCEPT\nCOMMIT',
-      { line: 2, table: 'nat', message: 'it is no rule of a dump: [1:many] -A A -j ACCEPT' },
+      { line: 2, table: 'nat', message: 'it is not a rule of a dump: [1:many] -A A -j ACCEPT' },
     ],
     [
       'no COMMIT before the next table',
@@ -110,23 +111,23 @@ describe('a table that cannot be read', () => {
       {
         line: 3,
         table: 'nat',
-        message: 'table raw begins before COMMIT closes table nat of line 1: the dump is torn; make it anew',
+        message: 'table raw begins before COMMIT closes table nat of line 1: the dump is truncated; capture it again',
       },
     ],
     [
       'a chain that is declared twice',
       '*nat\n:A - [0:0]\n:A - [0:0]\nCOMMIT',
-      { line: 3, table: 'nat', message: 'chain A is declared a second time: the dump is torn; make it anew' },
+      { line: 3, table: 'nat', message: 'chain A is declared a second time: the dump is truncated; capture it again' },
     ],
     [
       'a declaration that is none',
       '*nat\n:A PERHAPS [0:0]\nCOMMIT',
-      { line: 2, table: 'nat', message: 'it is no declaration of a chain: :A PERHAPS [0:0]' },
+      { line: 2, table: 'nat', message: 'it is not a declaration of a chain: :A PERHAPS [0:0]' },
     ],
     [
       'a name that is none',
       '*nat filter\nCOMMIT',
-      { line: 1, table: 'nat filter', message: 'it is no name of a table: *nat filter' },
+      { line: 1, table: 'nat filter', message: 'it is not a name of a table: *nat filter' },
     ],
     [
       'a line that is too long',
@@ -150,7 +151,7 @@ describe('a table that cannot be read', () => {
       {
         line: 4,
         table: 'nat',
-        message: 'the dump ends before COMMIT closes table nat of line 3: it is torn; make it anew',
+        message: 'the dump ends before COMMIT closes table nat of line 3: it is truncated; capture it again',
       },
     ]);
     expect([...(result[0]?.tables.keys() ?? [])]).toEqual(['raw']);

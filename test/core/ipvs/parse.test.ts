@@ -251,19 +251,19 @@ describe('parseIpvsadm', () => {
       'a name instead of an address',
       'TCP  loadbalancer:http rr\n',
       1,
-      'is no line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: TCP  loadbalancer:http rr',
+      'is not a line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: TCP  loadbalancer:http rr',
     ],
     [
       'a list that begins too late',
       '  -> 10.244.1.3:53                Masq    1      0          2\n',
       1,
-      'is a real server with no virtual server before it: the list begins too late; make it anew: -> 10.244.1.3:53                Masq    1      0          2',
+      'is a real server with no virtual server before it: the list begins too late; capture it again: -> 10.244.1.3:53                Masq    1      0          2',
     ],
     [
       'an -a without its -A',
       '-a -t 10.96.0.1:443 -r 172.30.0.11:6443 -m -w 1\n',
       1,
-      'is a real server of a virtual server that no -A line before it adds: the dump begins too late; make it anew: -a -t 10.96.0.1:443 -r 172.30.0.11:6443 -m -w 1',
+      'is a real server of a virtual server that no -A line before it adds: the dump begins too late; capture it again: -a -t 10.96.0.1:443 -r 172.30.0.11:6443 -m -w 1',
     ],
     [
       'a line of unclear numbers',
@@ -293,7 +293,7 @@ describe('parseIpvsadm', () => {
       'a list of --timeout',
       'Timeout (tcp tcpfin udp): 900 120 300\n',
       1,
-      'is no line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: Timeout (tcp tcpfin udp): 900 120 300',
+      'is not a line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: Timeout (tcp tcpfin udp): 900 120 300',
     ],
   ])('says what is wrong with %s', (_name, text, line, message) => {
     expect(parseIpvsadm(text).problems).toEqual([{ line, message }]);

@@ -200,7 +200,7 @@ describe('parseKubeProxyConfiguration', () => {
     [
       'wrong YAML',
       () => parseKubeProxyConfiguration('mode: [iptables'),
-      /^kube-proxy's configuration is no YAML: [^\n]+$/,
+      /^kube-proxy's configuration is not YAML: [^\n]+$/,
     ],
     [
       'no settings',
@@ -211,7 +211,7 @@ describe('parseKubeProxyConfiguration', () => {
     [
       'a wrong duration',
       () => parseKubeProxyConfiguration('ipvs:\n  minSyncPeriod: soon\n'),
-      'kube-proxy\'s configuration has a wrong ipvs.minSyncPeriod: "soon" is no duration such as 30s or 1m0s',
+      'kube-proxy\'s configuration has a wrong ipvs.minSyncPeriod: "soon" is not a duration such as 30s or 1m0s',
     ],
     [
       'a number for a text',

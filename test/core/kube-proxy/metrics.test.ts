@@ -122,7 +122,7 @@ describe('parsePrometheusText', () => {
   it.each(['a', 'a one', 'a{b="c} 1', 'a{b=c} 1', '{b="c"} 1', 'a 1 2 3', 'a1'])('says that %j is none', (line) => {
     expect(parsePrometheusText([line])).toEqual({
       samples: [],
-      problems: [{ line: 1, message: `is no line of metrics: ${line}` }],
+      problems: [{ line: 1, message: `is not a line of metrics: ${line}` }],
     });
   });
 

@@ -22,9 +22,12 @@ it.each([
   expect(goDuration(text)).toBe(milliseconds);
 });
 
-it.each(['', '30', '1d', 's', '1 s', ' 1s', '1s ', '.s', '1m-30s', '1,5s', 'soon'])('"%s" is no duration', (text) => {
-  expect(goDuration(text)).toBeUndefined();
-});
+it.each(['', '30', '1d', 's', '1 s', ' 1s', '1s ', '.s', '1m-30s', '1,5s', 'soon'])(
+  '"%s" is not a duration',
+  (text) => {
+    expect(goDuration(text)).toBeUndefined();
+  },
+);
 
 it('reads what Go prints of whole milliseconds', () => {
   fc.assert(

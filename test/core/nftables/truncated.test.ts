@@ -54,12 +54,14 @@ describe('a torn text', () => {
         .encode(`table ip x {\n\tchain y {\n\t\tQ\n\t}\n}\n${good}`)
         .map((byte) => (byte === 81 ? 0xff : byte)),
       3,
-      'the line is not UTF-8 text; make the dump anew, with LC_ALL=C',
+      'the line is not UTF-8 text; capture the dump again, with LC_ALL=C',
     ],
   ])('%s: its table is left out, the other is read', (_name, text, line, why) => {
     expect(parse(new NftTextParser(), text)).toEqual({
       names: ['ip good'],
-      problems: [{ line, table: 'ip x', message: `${why}: table ip x is torn and left out; make the listing anew` }],
+      problems: [
+        { line, table: 'ip x', message: `${why}: table ip x is truncated and left out; capture the listing again` },
+      ],
     });
   });
 
@@ -166,7 +168,7 @@ describe('what a listing tells twice', () => {
   const torn = (line: number, why: string): unknown => ({
     line,
     table: 'ip x',
-    message: `${why}: table ip x is torn and left out; make the listing anew`,
+    message: `${why}: table ip x is truncated and left out; capture the listing again`,
   });
   const table = (...blocks: readonly string[]): string =>
     `table ip x {\n${blocks.map((block) => `\t${block} {\n\t}\n`).join('')}}\n`;
@@ -288,7 +290,7 @@ describe('what is not understood of a JSON', () => {
           line: 5,
           table: 'ip x',
           message:
-            'the rules jump in a circle, a -> b -> a, which no kernel takes: table ip x is torn and left out; make the listing anew',
+            'the rules jump in a circle, a -> b -> a, which no kernel takes: table ip x is truncated and left out; capture the listing again',
         },
       ],
     });

@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
     expected: { verdict: 'DNAT', targets: { '10.244.1.2:8080': 1 }, masquerade: true, unknown: ['--physdev-is-in'] },
   },
   {
-    name: 'an address that is no Service',
+    name: 'an address that is not a Service',
     from: '10.244.2.9',
     to: '10.244.1.2',
     port: 8080,

@@ -160,7 +160,7 @@ const faults: readonly (readonly [
   ],
 ];
 
-describe('a rule of another program', () => {
+describe('a third-party rule', () => {
   it.each(faults)('%s ends the packet in every view', (_name, records, verdict, rule) => {
     const { bundle, report } = traceWith(records);
     const packet = {

@@ -158,7 +158,7 @@ describe('a recorded bundle', () => {
     }
   });
 
-  it('that is torn is unknown, never healthy', () => {
+  it('that is truncated is unknown, never healthy', () => {
     const bundle = parseBundle(read('auth-service.svctrace'));
     const answers = bundle.answers.map((answer) =>
       'report' in answer && answer.node === 'node-a'

@@ -181,7 +181,7 @@ const cases: readonly Case[] = [
     expected: () => ({ verdict: 'DROP' }),
   },
   {
-    name: 'an address that is no Service',
+    name: 'an address that is not a Service',
     from: () => pod,
     to: () => '8.8.8.8',
     port: 53,
@@ -276,7 +276,8 @@ describe('walkRuleset', () => {
       {
         line: 7,
         table: 'nat',
-        message: 'the rules jump in a circle, A -> B -> A, which no kernel takes: the dump was altered; make it anew',
+        message:
+          'the rules jump in a circle, A -> B -> A, which no kernel takes: the dump was altered; capture it again',
       },
     ]);
     const walk = summarize(
@@ -302,7 +303,7 @@ describe('a listing of nft whose rules jump in a circle', () => {
         line: 10,
         table: 'ip x',
         message:
-          'the rules jump in a circle, b -> c -> b, which no kernel takes: table ip x is torn and left out; make the listing anew',
+          'the rules jump in a circle, b -> c -> b, which no kernel takes: table ip x is truncated and left out; capture the listing again',
       },
     ]);
     expect(ruleset.nftables.map(({ name }) => name)).toEqual(['y']);
@@ -329,7 +330,7 @@ describe('a dump that cannot be read', () => {
     ['{"tables": []}', 'no list "nftables"'],
     [
       'table ip x {\n\tchain y {\n\t\taccept\n',
-      'line 3: the listing ends before chain y is closed: table ip x is torn and left out',
+      'line 3: the listing ends before chain y is closed: table ip x is truncated and left out',
     ],
   ])('%j says why', (text, words) => {
     expect(() => parseRulesetFile(text)).toThrow(RulesetError);

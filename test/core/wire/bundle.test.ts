@@ -74,15 +74,15 @@ describe('a bundle that is altered', () => {
       header((head) => {
         head['recordedAt'] = 'yesterday';
       }),
-      'recordedAt is no time of RFC 3339: yesterday',
+      'recordedAt is not a time of RFC 3339: yesterday',
     ],
     [
       'with a cluster IP that is none',
       auth.replace(/"clusterIPs":\["[^"]*"/, '"clusterIPs":["999.1.1.1"'),
-      '999.1.1.1 is no IP address',
+      '999.1.1.1 is not an IP address',
     ],
     ['with a node twice', [...lines, ...lines.slice(1, 35), ''].join('\n'), 'node-a is there a second time'],
-    ['that begins with a shell prompt', '$ cat x\n', 'line 1 is no header of a bundle: $ cat x'],
+    ['that begins with a shell prompt', '$ cat x\n', 'line 1 is not a header of a bundle: $ cat x'],
     ['that is empty', '', 'the file is empty'],
   ])('%s', (_name, text, message) => {
     expect(() => parseBundle(text)).toThrow(InvalidBundleError);

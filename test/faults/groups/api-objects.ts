@@ -224,14 +224,14 @@ const faults: readonly Fault[] = [
   }),
   apiFault({
     name: 'headless',
-    does: 'the Service is made anew with clusterIP: None',
+    does: 'the Service is recreated with clusterIP: None',
     expected: ['SVC-NOT-PROXIED'],
     inject: async (place, name) => replaceService(place, name, { clusterIP: 'None' }),
     undo: deleteService,
   }),
   apiFault({
     name: 'external-name',
-    does: 'the Service is made anew with type ExternalName',
+    does: 'the Service is recreated with type ExternalName',
     expected: ['SVC-NOT-PROXIED'],
     inject: async (place, name) =>
       replaceService(place, name, {
@@ -244,7 +244,7 @@ const faults: readonly Fault[] = [
   }),
   apiFault({
     name: 'no-selector',
-    does: 'the Service is made anew without a selector, and nobody makes EndpointSlices for it',
+    does: 'the Service is recreated without a selector, and nobody makes EndpointSlices for it',
     expected: ['EPS-EMPTY', 'SVC-NO-SELECTOR'],
     inject: async (place, name) => replaceService(place, name, { selector: null }),
     undo: deleteService,
@@ -299,7 +299,7 @@ const faults: readonly Fault[] = [
     does: 'somebody takes the addresses out of the legacy Endpoints object',
     expected: ['EPS-LEGACY-DIFFERS'],
     inject: async (place, name) => place.patch(`endpoints/${name}`, { subsets: null }, 'merge'),
-    // The controller writes it anew when the Service changes.
+    // The controller writes it again when the Service changes.
     undo: async (place, name) => place.kubectl(['-n', namespace, 'delete', 'endpoints', name]),
   }),
   apiFault({

@@ -1,11 +1,11 @@
-/** Clients that ask the wrong server for names, or for the wrong names: each is a pod that is made anew with another resolv.conf. */
+/** Clients that ask the wrong server for names, or for the wrong names: each is a pod that is recreated with another resolv.conf. */
 import type { Fault, FaultGroup } from '../fault.ts';
 import { namespace, type Place } from '../place.ts';
 import { clientPod, service, untilReady } from '../workload.ts';
 
 const node = 'node-a';
 
-/** The pod is made anew, for a pod's DNS cannot be changed. */
+/** The pod is recreated, for a pod's DNS cannot be changed. */
 async function remake(place: Place, name: string, spec: Readonly<Record<string, unknown>>): Promise<void> {
   await place.kubectl(['-n', namespace, 'delete', 'pod', name, '--wait=true']);
   await place.apply([clientPod(name, node, spec)]);

@@ -57,7 +57,7 @@ export const conntrack: FaultGroup = {
   faults: [
     {
       name: 'udp-entries-to-a-gone-endpoint',
-      does: 'a UDP client sends while a rule leads to an address that no pod has; the rule is taken away, and its entries stay (node-a)',
+      does: 'a UDP client sends while a rule sends packets to an address that no pod has; the rule is taken away, and its entries stay (node-a)',
       service: 'udp-stale',
       objects: udp('udp-stale') ?? [],
       expected: ['CT-UDP-STALE node-a'],
@@ -80,7 +80,7 @@ export const conntrack: FaultGroup = {
     },
     {
       name: 'udp-entries-without-nat',
-      does: 'a UDP client sends while the rule of the Service is not there: its entries lead to the cluster IP itself, also when the rule is back (node-c)',
+      does: 'a UDP client sends while the rule of the Service is not there: its entries point to the cluster IP itself, also when the rule is back (node-c)',
       service: 'udp-unnatted',
       objects: udp('udp-unnatted') ?? [],
       expected: ['CT-UDP-UNNATTED node-c'],
@@ -104,7 +104,7 @@ export const conntrack: FaultGroup = {
     },
     {
       name: 'connection-to-a-removed-endpoint',
-      does: 'a client holds a connection to a pod whose label is then taken away: it is no endpoint any more (node-a)',
+      does: 'a client holds a connection to a pod whose label is then taken away: it is no longer an endpoint (node-a)',
       service: 'tcp-gone',
       objects: [
         service('tcp-gone', { selector: { app: 'tcp-gone', serves: 'yes' } }),
@@ -168,7 +168,7 @@ export const conntrackFull: FaultGroup = {
           const source = `198.18.${String((index >> 15) & 255)}.${String((index >> 7) & 255)}`;
           return `-I -s ${source} -d 198.19.0.1 -p udp --sport ${String(1024 + (index & 127))} --dport 9 --timeout 300 -u ASSURED`;
         });
-        // It opens its input anew, which it can of a pipe.
+        // It opens its input again, which it can of a pipe.
         await on.exec(['sh', '-c', 'cat | conntrack --load-file -'], {
           input: `${lines.join('\n')}\n`,
           timeout: 120_000,

@@ -18,7 +18,7 @@ export async function coreDnsReady(place: Place): Promise<void> {
   await place.kubectl(['-n', 'kube-system', 'rollout', 'status', 'deployment/coredns', '--timeout=90s']);
 }
 
-/** Starts CoreDNS anew with an edited Corefile; the undo gives it back the old one. */
+/** Starts CoreDNS again with an edited Corefile; the undo gives it back the old one. */
 async function withCorefile(place: Place, edit: (corefile: string) => string): Promise<() => Promise<unknown>> {
   const corefile = await place.kubectl([
     '-n',
@@ -65,7 +65,7 @@ export const dns: readonly FaultGroup[] = [
   }),
   group({
     name: 'dns-of-one-namespace',
-    does: 'CoreDNS is told to serve the namespace default alone: it does not know the names of other Services',
+    does: 'CoreDNS is configured to serve the namespace default alone: it does not know the names of other Services',
     expected: nodes.map((node) => `DNS-NXDOMAIN ${node}`),
     inject: async (place) =>
       withCorefile(place, (corefile) =>
@@ -77,7 +77,7 @@ export const dns: readonly FaultGroup[] = [
 export const dnsAnswerOfBefore: FaultGroup = group(
   {
     name: 'dns-answer-of-before',
-    does: 'CoreDNS keeps answers for an hour, and the Service is made anew with another cluster IP',
+    does: 'CoreDNS keeps answers for an hour, and the Service is recreated with another cluster IP',
     expected: nodes.map((node) => `DNS-WRONG-IP ${node}`),
     inject: async (place) => {
       // One server alone, so that every node gets the answer that is kept.

@@ -7,7 +7,7 @@ import { serverPod, service, untilReady } from '../workload.ts';
 
 const config = '/run/svctrace/kube-proxy.yaml';
 
-/** Starts the node's kube-proxy anew with an edited configuration; the undo gives it back the old one. */
+/** Starts the node's kube-proxy again with an edited configuration; the undo gives it back the old one. */
 async function restartWithConfig(place: Place, node: string, script: string): Promise<Undo> {
   const on = place.node(node);
   await on.exec(['cp', config, `${config}.before`]);

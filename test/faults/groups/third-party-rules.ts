@@ -1,5 +1,5 @@
 /**
- * Rules of other programs in the way of a Service's packets and of their answers. Each fault has a Service of its own,
+ * Third-party rules in the way of a Service's packets and of their answers. Each fault has a Service of its own,
  * with a target port of its own, so that all of them are made at the same time.
  */
 import { testpodImage } from '../../cluster/images.ts';
@@ -220,7 +220,7 @@ const faults: readonly ThirdPartyFault[] = [
   },
   {
     name: 'both-in-one-zone',
-    does: 'packets and their answers are put into the same zone of conntrack, which is no fault',
+    does: 'packets and their answers are put into the same zone of conntrack, which is not a fault',
     nodes: iptablesNodes,
     rules: {
       iptables: (subject) => [
@@ -312,7 +312,7 @@ const pods: readonly KubernetesObject[] = everyNode.map((node) =>
 );
 
 export const thirdPartyRules: FaultGroup = {
-  name: 'rules of other programs',
+  name: 'third-party rules',
   graceSeconds: 0,
   faults: made.map(({ name, does, node, rules, isHarmless = false }, index): Fault => {
     const port = firstPort + index;

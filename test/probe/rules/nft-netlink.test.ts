@@ -130,7 +130,7 @@ describe.runIf(isLittleEndian)('the table over netlink', () => {
           .join(''),
       NetlinkError,
     ],
-    ['is no message', () => '0000', NetlinkError],
+    ['is not a message', () => '0000', NetlinkError],
     ['is empty', () => '', NetlinkError],
   ] as const)('is not read where an answer %s', async (_, change, error) => {
     // The table, the generation, a chain, and one in the middle.

@@ -160,7 +160,7 @@ describe('rates', () => {
     ).toEqual([0, undefined, 0, 0]);
   });
 
-  it('stay while a node is not collected anew', () => {
+  it('stay while a node is not collected again', () => {
     const later = at(nodeA, '2026-11-24T11:00:02Z', [4, 4, 8], 15);
     expect(ratesAfter(at(nodeA, '2026-11-24T11:00:00Z', [0, 4, 7], 10), later, later)).toEqual([2.5, 2, 0, 0.5]);
   });

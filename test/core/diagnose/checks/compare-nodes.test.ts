@@ -37,7 +37,7 @@ describe('nodeOutliers', () => {
       {
         node: 'c',
         differences: [
-          'ClusterIP 10.96.0.7:80/TCP does not lead to 10.244.2.2:8080 and leads to 10.244.9.9:8080, which is not asked for; on 2 other nodes: ClusterIP 10.96.0.7:80/TCP leads to what the EndpointSlices ask for',
+          'ClusterIP 10.96.0.7:80/TCP does not send packets to 10.244.2.2:8080 and sends packets to 10.244.9.9:8080, which is not asked for; on 2 other nodes: ClusterIP 10.96.0.7:80/TCP has the targets that the EndpointSlices ask for',
         ],
       },
     ]);

@@ -207,7 +207,7 @@ describe('compareService', () => {
     ).toEqual([['10.244.2.2', ['the legacy Endpoints object does not have it']]]);
   });
 
-  it('tells connections that are held to what is no endpoint, and leaves out those that end by themselves', () => {
+  it('tells connections that are held to what is not an endpoint, and leaves out those that end by themselves', () => {
     expect(disagreeingRows(compared({ nodes: [entries({})] })).rows).toEqual([
       expect.objectContaining({
         address: '10.244.9.9',

@@ -40,7 +40,7 @@ const endpoints = service.endpointSlices.flatMap((slice) => slice.endpoints);
 const here = endpoints.find(({ nodeName }) => nodeName === 'node-a')?.addresses[0] ?? '';
 const [clusterIp = ''] = service.service.clusterIPs;
 
-describe('rules of other programs', () => {
+describe('third-party rules', () => {
   it.each([
     [
       'drops what comes from pods',

@@ -303,7 +303,7 @@ export const connectionCases: readonly FindingCase[] = [
       desired: plain,
       nodes: [node([])],
       cluster: {
-        connectRefusal: '10.244.2.2 of its EndpointSlices is no address of a pod of namespace default',
+        connectRefusal: '10.244.2.2 of its EndpointSlices is not an address of a pod of namespace default',
         unread: [],
       },
     },

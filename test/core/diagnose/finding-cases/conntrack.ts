@@ -399,7 +399,7 @@ export const conntrackCases: readonly FindingCase[] = [
     ids: [],
   },
   {
-    name: 'counters of a node that started anew',
+    name: 'counters of a node that started again',
     facts: {
       desired: desiredService(),
       nodes: [counted({})],

@@ -146,7 +146,7 @@ export const endpointsCases: readonly FindingCase[] = [
     ids: [],
   },
   {
-    name: 'an endpoint that is no pod',
+    name: 'an endpoint that is not a pod',
     facts: {
       desired: desiredService([endpoint('10.9.9.9', { targetRef: { kind: 'Node', name: 'node-a' } })]),
       nodes: [],

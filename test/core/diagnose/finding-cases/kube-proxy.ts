@@ -288,7 +288,7 @@ export const kubeProxyCases: readonly FindingCase[] = [
     ids: ['KP-RESTORE-FAIL'],
   },
   {
-    name: 'failed writes of a kube-proxy that started anew',
+    name: 'failed writes of a kube-proxy that started again',
     facts: { desired, nodes: [proxy({ metrics: failures(2, 1000) })], previous: before({ failures: 7 }) },
     ids: [],
   },
