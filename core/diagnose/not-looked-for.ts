@@ -62,7 +62,7 @@ export const notLookedFor: readonly NotLookedFor[] = [
   {
     id: 'RULE-FOREIGN-LATER',
     what: 'A rule stops later packets of a connection, and neither the first one nor its answer: limits, lists of recent clients, contents of packets.',
-    why: 'The first packet of a connection and the answer to it are walked. Conditions that depend on what came before are followed both ways, and are RULE-FOREIGN-UNKNOWN where something hangs on them.',
+    why: 'The first packet of a connection and the answer to it are walked. Conditions that depend on what came before are followed both ways, and are RULE-FOREIGN-UNKNOWN where something depends on them.',
   },
   {
     id: 'PROBE-FAIL-HAIRPIN',
