@@ -27,16 +27,14 @@ export interface AlikeEndpoints {
 export class EndpointChoice {
   readonly endpoints: readonly ChosenEndpoint[];
   /** The rules that a packet meets in the choice, each with its step, in order. */
-  readonly steps: readonly (readonly [rule: object, step: Step])[];
-  readonly stepOf: ReadonlyMap<object, Step>;
+  readonly steps: ReadonlyMap<object, Step>;
   readonly #addresses: ReadonlySet<string>;
   readonly #ports: ReadonlySet<number>;
   readonly #alike = oncePer((_apart: ToldApart) => new Map<string, readonly AlikeEndpoints[]>());
 
-  constructor(endpoints: readonly ChosenEndpoint[], steps: readonly (readonly [rule: object, step: Step])[]) {
+  constructor(endpoints: readonly ChosenEndpoint[], steps: ReadonlyMap<object, Step>) {
     this.endpoints = endpoints;
     this.steps = steps;
-    this.stepOf = new Map(steps);
     this.#addresses = new Set(endpoints.map(({ dnat }) => dnat.address));
     this.#ports = new Set(endpoints.map(({ dnat }) => dnat.port));
   }

@@ -235,7 +235,7 @@ export class IptablesWalk {
     const walk = new IptablesWalk(this.#lookup, this.#packet, this.#machine, trail, { selectRules: everyRule });
     const { through, ended } = walk.#rules(table, name, rules, [{ probability: 1, mark }], at, [name]);
     if (through.length > 0 || trail.unknown.size > 0 || trail.assumed.size > 0) return undefined;
-    const setsMark = trail.seen.some(([rule]) => isMarking(rule));
+    const setsMark = [...trail.seen.keys()].some(isMarking);
     const endpoints = ended.flatMap(({ verdict, probability, dnat, mark: given, met }): ChosenEndpoint[] =>
       verdict === 'DNAT' && dnat !== undefined ? [{ probability, dnat, mark: setsMark ? given : undefined, met }] : [],
     );
@@ -321,7 +321,7 @@ export class IptablesWalk {
       left *= 1 - chance;
       if (chance < 1) continue;
       if (!setsMark) for (const endpoint of endpoints) endpoint.mark = undefined;
-      return new EndpointChoice(endpoints, [...seen]);
+      return new EndpointChoice(endpoints, seen);
     }
     return undefined;
   }

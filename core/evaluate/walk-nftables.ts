@@ -773,7 +773,7 @@ const choiceTargets = oncePerAll(({ address, port }: NftNat, addressType: string
             mark: undefined,
             met: undefined,
           })),
-          [],
+          new Map(),
         ),
     ),
   };

@@ -288,8 +288,8 @@ export class Trail {
   }
 
   /** The rules that were met, each with its step, in order. */
-  get seen(): readonly (readonly [rule: object, step: Step])[] {
-    return [...this.#seen];
+  get seen(): ReadonlyMap<object, Step> {
+    return this.#seen;
   }
 
   /**
@@ -300,8 +300,8 @@ export class Trail {
     if (this.#choices.has(choice)) return true;
     // Nearly all of its rules stand in chains that the packet has not been to.
     const known = new Set<object>();
-    for (const [rule, step] of [...this.#seen, ...[...this.#choices].flatMap(({ steps }) => steps)]) {
-      const own = choice.stepOf.get(rule);
+    for (const [rule, step] of [...this.#seen, ...[...this.#choices].flatMap(({ steps }) => [...steps])]) {
+      const own = choice.steps.get(rule);
       if (own === undefined) continue;
       if (own !== step) return false;
       known.add(rule);
@@ -314,8 +314,8 @@ export class Trail {
   #stepOf(rule: object): Step | undefined {
     const own = this.#seen.get(rule);
     if (own !== undefined) return own;
-    for (const { stepOf } of this.#choices) {
-      const step = stepOf.get(rule);
+    for (const { steps } of this.#choices) {
+      const step = steps.get(rule);
       if (step !== undefined) return step;
     }
     return undefined;

@@ -1,7 +1,7 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
 import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
-import type { Packet, Leaf } from '../evaluate/walk.ts';
+import type { Packet, Leaf, Step } from '../evaluate/walk.ts';
 import type { Family } from '../net/family.ts';
 import type { FrontendProgram } from './program.ts';
 import type { NodeRules } from './node-rules.ts';
@@ -73,9 +73,13 @@ export function isSent({ verdict }: Leaf): boolean {
 
 /** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
-  const steps = new Set(leaves.flatMap(({ path }) => path));
-  const entered = [...steps].flatMap((step) => chainEntered(step) ?? []);
-  const reached = new Set(entered.filter((chain) => rules.kindOf(chain) !== undefined));
+  const steps = new Set<Step>();
+  for (const { path } of leaves) for (const step of path) steps.add(step);
+  const reached = new Set<string>();
+  for (const step of steps) {
+    const chain = chainEntered(step);
+    if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
+  }
   for (const chain of reached)
     for (const view of rules.chain(chain) ?? [])
       for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);

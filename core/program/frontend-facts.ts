@@ -21,7 +21,7 @@ export function frontendFacts(
   node: readonly Leaf[],
 ): FrontendFacts {
   const paths = [...outside, ...node].map(({ path }) => path);
-  const entry = paths.flatMap((path) => path.find((step) => rules.isEntry(step)) ?? [])[0];
+  const entry = firstEntry(rules, paths);
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
   const refused = refusing?.path.at(-1);
   const visited = visitedChains(paths);
@@ -38,6 +38,14 @@ export function frontendFacts(
       ? { masquerade: { outside: masqueradeOf(outside), node: masqueradeOf(node) } }
       : {}),
   };
+}
+
+function firstEntry(rules: NodeRules, paths: readonly (readonly Step[])[]): Step | undefined {
+  for (const path of paths) {
+    const entry = path.find((step) => rules.isEntry(step));
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
 }
 
 function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleReference } {
@@ -98,8 +106,10 @@ function policyOf(
 
 function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['sessionAffinity'] {
   for (const [chain, { table }] of visited) {
-    for (const { remembers, text } of rules.chain(chain) ?? [])
-      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: text } };
+    for (const view of rules.chain(chain) ?? []) {
+      const { remembers } = view;
+      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: view.text } };
+    }
   }
   return undefined;
 }

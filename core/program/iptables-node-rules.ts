@@ -6,20 +6,22 @@ import { iptablesRuleText } from '../iptables/print.ts';
 import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { viewIptablesRule, type RuleView } from './rule-view.ts';
 
-const kinds = new Map<string, ChainKind>([
+const kinds: readonly (readonly [string, ChainKind])[] = [
+  // The most of them, by far.
+  ['KUBE-SEP-', 'endpoint'],
   ['KUBE-SVC-', 'cluster'],
   ['KUBE-SVL-', 'local'],
   ['KUBE-EXT-', 'external'],
   ['KUBE-XLB-', 'external'],
   ['KUBE-FW-', 'firewall'],
-  ['KUBE-SEP-', 'endpoint'],
-]);
+];
 
 /** Where one frontend is told from another. */
 const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
 
 export function iptablesChainKind(name: string): ChainKind | undefined {
-  return kinds.get(name.slice(0, 'KUBE-SVC-'.length)) ?? kinds.get(name.slice(0, 'KUBE-FW-'.length));
+  for (const [begin, kind] of kinds) if (name.startsWith(begin)) return kind;
+  return undefined;
 }
 
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {

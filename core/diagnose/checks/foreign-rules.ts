@@ -301,7 +301,8 @@ function placeText({ address, port }: { readonly address: string; readonly port:
 }
 
 function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Omit<Found, 'leaf'> | undefined {
-  const { verdict, path, dnat } = leaf;
+  // The path of a leaf may be put together as it is asked for: of thousands that are sent on, nobody asks.
+  const { verdict, dnat } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
     if (isKubeStop(leaf) || endingsOf(own).refusals.has(endingOf(leaf))) return undefined;
     return { kind: 'stops', step: stoppingStep(leaf) };
@@ -310,14 +311,15 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
   if (dnat !== undefined)
     return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
   if (endingsOf(own).leavesAlone) return undefined;
-  const step = path.findLast((each) => !isKubeStep(each) && (does(passing, each) || does(untracking, each)));
+  const step = leaf.path.findLast((each) => !isKubeStep(each) && (does(passing, each) || does(untracking, each)));
   return step === undefined ? undefined : { kind: 'hides', step };
 }
 
 /** What kube-proxy's own rules masquerade, and all rules together do not. */
 function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undefined {
-  const { dnat, masquerade, path } = leaf;
+  const { dnat, masquerade } = leaf;
   if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
+  const { path } = leaf;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
   const isAsked = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
   const marked = behind.findLast((each) => does(marking, each));
