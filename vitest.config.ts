@@ -11,7 +11,8 @@ export default defineConfig({
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
     // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
     coverage: {
-      provider: 'v8',
+      provider: 'custom',
+      customProviderModule: './test/setup/unit-coverage.ts',
       include: ['core/**/*.ts'],
       reporter: [],
       reportsDirectory: 'node_modules/.cache/coverage',
@@ -21,6 +22,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{core,engine,probe,operator,cmd,scripts,support,fuzz,screenshots}/**/*.test.{ts,tsx}'],
+          env: { MEASURES_COVERAGE: 'true' },
           // Properties of many runs, on a machine that may be busy.
           testTimeout: 30_000,
           sequence: { groupOrder: 1 },
