@@ -203,7 +203,7 @@ describe('a third-party rule', () => {
     expect(arrows.some(({ to }) => to === marked[0]?.id)).toBe(true);
 
     const explained = explainProgram(report, bundle.desired).find(({ family }) => family === 'IPv4');
-    expect(explained?.stages[0]?.title).toContain('other programs');
+    expect(explained?.stages[0]?.title).toContain('Third-party rules');
     expect(explained?.stages[0]?.chains.flatMap(({ rules }) => rules.map(({ text }) => text)).join('\n')).toContain(
       rule,
     );
