@@ -9,7 +9,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
-    // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
+    // With --coverage, as `npm run coverage` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
     coverage: {
       provider: 'custom',
       customProviderModule: './test/setup/unit-coverage.ts',
