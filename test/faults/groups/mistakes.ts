@@ -228,6 +228,8 @@ const faults: readonly Fault[] = [
         if ((await attempts(place, 'client-c', `${address}:80`, 2)) > 0)
           throw new Error(`node-c still has the rules of before: a connection to ${address} was answered`);
       }, 60);
+      // A client goes on trying, and has to: each write of kube-proxy, which the other faults bring about, counts from 0 again.
+      attempts(place, 'client-c', `${address}:80`, 100).catch(() => undefined);
       return undefined;
     },
   }),
