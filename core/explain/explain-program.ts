@@ -12,6 +12,7 @@ import type { RealServer } from '../ipvs/virtual-server.ts';
 import {
   endpointText,
   foldAlike,
+  type Folded,
   iptablesChoice,
   nftChoice,
   nftChoices,
@@ -298,8 +299,21 @@ class Program {
     return nftChoice(element, (name) => table.chain(name)?.rules ?? []);
   }
 
-  #alike(choice: Choice, others: readonly (AlikeEndpoint | undefined)[]): AlikeEndpoints {
-    return { writtenOut: endpointText(choice.endpoint), others: others.filter((other) => other !== undefined) };
+  /** The endpoints that the one at the index is written out for; none where it is written out for itself alone. */
+  #alikeAt(
+    index: number,
+    choices: readonly (Choice | undefined)[],
+    folded: Folded,
+    shareAt: (other: number) => Pick<RuleExplanation, 'shares' | 'endpointShare'>,
+  ): AlikeEndpoints[] {
+    const [choice, others] = [choices[index], folded.get(index)];
+    if (choice === undefined || others === undefined) return [];
+    return [
+      {
+        writtenOut: endpointText(choice.endpoint),
+        others: others.flatMap((other) => this.#alikeEndpoint(choices[other], shareAt(other)) ?? []),
+      },
+    ];
   }
 
   #alikeEndpoint(
@@ -459,28 +473,16 @@ class Program {
         isFirst: rule === all[0],
       });
       const countsAll = this.#names.chain(chain) === undefined || countsOthers(rule, chain);
-      const choice = choices[index];
-      const others = folded.get(index);
+      const alike = this.#alikeAt(index, choices, folded, (other) => {
+        const rest = own[other];
+        return { shares: (rest && this.#shares.get(keyOf(table, chain, printIptablesRule(rest)))) ?? {} };
+      });
       return {
         ...this.#explanation(table, chain, text, explained, rule.counters, countsAll),
         ...(choosing.has(rule) && chosen > 0 && rule.counters !== undefined
           ? { measured: rule.counters.packets / chosen }
           : {}),
-        ...(choice === undefined || others === undefined
-          ? {}
-          : {
-              alike: [
-                this.#alike(
-                  choice,
-                  others.map((other) => {
-                    const rest = own[other];
-                    const shares =
-                      rest === undefined ? undefined : this.#shares.get(keyOf(table, chain, printIptablesRule(rest)));
-                    return this.#alikeEndpoint(choices[other], { shares: shares ?? {} });
-                  }),
-                ),
-              ],
-            }),
+        ...(alike.length === 0 ? {} : { alike }),
       };
     });
     return {
@@ -526,14 +528,9 @@ class Program {
     const elements = this.#isFolded ? (nftChoices(rule) ?? []) : [];
     const choices = elements.map((element) => this.#nftChoice(element));
     const folded = foldAlike(choices);
-    const alike = [...folded].flatMap(([index, others]) => {
-      const choice = choices[index];
-      if (choice === undefined) return [];
-      return this.#alike(
-        choice,
-        others.map((other) => this.#alikeEndpoint(choices[other], shareOfElement(rule, elements[other]))),
-      );
-    });
+    const alike = [...folded.keys()].flatMap((index) =>
+      this.#alikeAt(index, choices, folded, (other) => shareOfElement(rule, elements[other])),
+    );
     return { alike, hidden: new Set([...folded.values()].flat().flatMap((index) => elements[index] ?? [])) };
   }
 
@@ -587,8 +584,10 @@ class Program {
         this.#explanation(ipvsTable, chain, text, { ...explained, lines: [] }, counters, false),
         ...server.realServers.flatMap((real, index): RuleExplanation[] => {
           if (hidden.has(index)) return [];
-          const choice = choices[index];
-          const others = folded.get(index);
+          const alike = this.#alikeAt(index, choices, folded, (other) => {
+            const rest = server.realServers[other];
+            return rest === undefined ? {} : { shares: sharesOf(rest) };
+          });
           const own =
             real.stats === undefined ? undefined : { packets: real.stats.connections, bytes: real.stats.inBytes };
           const line = explained.lines[index];
@@ -603,22 +602,7 @@ class Program {
                 false,
               ),
               ...(total > 0 && own !== undefined ? { measured: own.packets / total } : {}),
-              ...(choice === undefined || others === undefined
-                ? {}
-                : {
-                    alike: [
-                      this.#alike(
-                        choice,
-                        others.map((other) => {
-                          const rest = server.realServers[other];
-                          return this.#alikeEndpoint(
-                            choices[other],
-                            rest === undefined ? {} : { shares: sharesOf(rest) },
-                          );
-                        }),
-                      ),
-                    ],
-                  }),
+              ...(alike.length === 0 ? {} : { alike }),
             },
           ];
         }),
