@@ -28,7 +28,7 @@ export interface Commands {
   talk?(argv: readonly [string, ...string[]]): Conversation;
 }
 
-/** Rejects with an Error of what the program said, where it ends before it has answered. One answer at a time. */
+/** Rejects with an Error where the program ends before it has answered. One answer at a time. */
 export interface Conversation {
   ask(question: string): void;
   /** As many bytes. */
@@ -87,8 +87,7 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
 
 function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: number): Conversation {
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMilliseconds);
-  let errorText = '';
-  let ended: Error | undefined;
+  let isOver = false;
   let [received, length]: [Buffer[], number] = [[], 0];
   let wake: () => void = () => undefined;
   child.stdin.on('error', () => undefined);
@@ -97,20 +96,17 @@ function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: nu
     length += chunk.length;
     wake();
   });
-  child.stderr.setEncoding('utf8').on('data', (chunk: string) => {
-    if (errorText.length < maxErrorText) errorText += chunk;
-  });
-  const end = (error?: Error): void => {
+  // Nobody is told why there is no answer: another way is tried then.
+  child.stderr.resume();
+  const end = (): void => {
     clearTimeout(timer);
-    ended ??= error ?? new Error(errorText.trim() === '' ? 'the program ended' : errorText.trim());
+    isOver = true;
     wake();
   };
   child.once('error', end);
-  child.once('close', () => {
-    end();
-  });
+  child.once('close', end);
   const more = async (): Promise<void> => {
-    if (ended !== undefined) throw ended;
+    if (isOver) throw new Error('the program ended before it had answered');
     await new Promise<void>((resolve) => {
       wake = resolve;
     });

@@ -144,7 +144,10 @@ async function decode(
   const concerning = new Map<string, string[]>();
   const hooks = new HookChains();
   const ownNames = selectors.flatMap(({ names }) => names.flatMap(allChains));
-  const own = name === 'nat' ? await table.chainsNamed(ownNames) : [];
+  // Of filter, the shared chains alone are read.
+  const isNat = name === 'nat';
+  const hooked = isNat ? table.hooked : [];
+  const own = isNat ? await table.chainsNamed(ownNames) : [];
   // What ServiceSelector.concerns looks for; KUBE-NODEPORTS is jumped to by a rule for every destination.
   const wanted = {
     destinations: selectors.flatMap(({ request }) => provenAddresses(request)),
@@ -177,16 +180,15 @@ async function decode(
       next = await table.chainsAt(jumps.filter((position) => !seen.has(position)));
     }
   };
-  if (name === 'nat') await readAll([...table.hooked, ...own]);
+  await readAll([...hooked, ...own]);
   const isRead = (chain: string): boolean => concerning.has(chain) || lines.has(chain);
-  const unreached = [...shared, ...(name === 'nat' ? commonChains : [])].filter((chain) => !isRead(chain));
+  const unreached = [...shared, ...(isNat ? commonChains : [])].filter((chain) => !isRead(chain));
   await readAll(await table.chainsNamed(unreached));
-  for (const { name: chain, declaration } of table.hooked) {
-    if (name !== 'nat') break;
+  for (const { name: chain, declaration } of hooked) {
     hooks.push(declaration);
     for (const line of lines.get(chain) ?? []) hooks.push(line);
   }
-  const declared = new Set(table.hooked.map(({ name: chain }) => chain));
+  const declared = new Set(hooked.map(({ name: chain }) => chain));
   for (const [chain, text] of [...lines].sort(([one], [other]) => (one < other ? -1 : 1)))
     if (!declared.has(chain) && !isServiceChain(chain)) {
       hooks.push(`:${chain} - [0:0]`);
