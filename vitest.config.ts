@@ -11,8 +11,7 @@ export default defineConfig({
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
     // With --coverage, as `npm run coverage` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
     coverage: {
-      provider: 'custom',
-      customProviderModule: './test/setup/unit-coverage.ts',
+      provider: 'v8',
       include: ['core/**/*.ts'],
       reporter: [],
       reportsDirectory: 'node_modules/.cache/coverage',
@@ -22,7 +21,6 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/{core,engine,probe,operator,cmd,scripts,support,fuzz,screenshots}/**/*.test.{ts,tsx}'],
-          env: { MEASURES_COVERAGE: 'true' },
           // Properties of many runs, on a machine that may be busy.
           testTimeout: 30_000,
           sequence: { groupOrder: 1 },
