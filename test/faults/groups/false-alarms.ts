@@ -65,7 +65,7 @@ export const falseAlarms: FaultGroup = {
     }),
     {
       name: 'three-hundred-endpoints',
-      does: 'a Service has 300 endpoints: their rules do not fit into a status, which is told, and nothing else is',
+      does: 'a Service has 300 endpoints: their rules do not fit into a status, which is reported, and nothing else is',
       service: 'false-many',
       objects: manyEndpoints,
       expected: ['DATA-TRUNCATED'],
