@@ -45,6 +45,8 @@ export interface LiveState extends Shown {
   readonly timeline: readonly TimelineChange[];
   /** By name: nodes come and go. */
   readonly selectedNode: string | undefined;
+  /** The user asked for the node, or looked around on it: it stays while others answer. */
+  readonly isNodeChosen: boolean;
   readonly view: View;
   /** The views before this one, the last one last: Esc goes back through them. */
   readonly visited: readonly View[];
@@ -123,6 +125,7 @@ export function initialState(origin: Origin, now: number, start: LiveStart = {})
     ...nothingShown,
     timeline: [],
     selectedNode: start.node,
+    isNodeChosen: start.node !== undefined,
     view: start.view ?? 'path',
     visited: [],
     cursors: {},
@@ -178,7 +181,11 @@ export function reduceLive(before: LiveState, action: LiveAction): LiveState {
       return view === undefined ? state : { ...state, view, visited: state.visited.slice(0, -1), scroll: 0 };
     }
     case 'scrollBy':
-      return { ...state, scroll: Math.max(0, Math.min(state.scroll + action.lines, action.last)) };
+      return {
+        ...state,
+        isNodeChosen: true,
+        scroll: Math.max(0, Math.min(state.scroll + action.lines, action.last)),
+      };
     case 'openInput':
       return { ...state, input: openedInput(state, action.kind), isHelpOpen: false };
     case 'type':
@@ -241,8 +248,10 @@ function reduceEvent(state: LiveState, event: TraceEvent, comparison: Comparison
       const names = (trace.status?.nodes ?? []).map(({ name }) => name);
       // A trace that was just created says nothing yet: the connection is there, an answer is not.
       const isAnswered = trace.status !== undefined;
+      // Which node answers first is chance: until all have, the first by name is shown.
+      const asked = state.isNodeChosen || !isCollecting(state.trace) ? state.selectedNode : undefined;
       // A node that was asked for by name may be waited for, but not among others that are there.
-      const isThere = state.selectedNode === undefined || names.length === 0 || names.includes(state.selectedNode);
+      const isThere = asked === undefined || names.length === 0 || names.includes(asked);
       const { changes, rates, history } = comparison ?? compareWith(state, trace);
       return {
         ...state,
@@ -250,10 +259,8 @@ function reduceEvent(state: LiveState, event: TraceEvent, comparison: Comparison
         rates,
         history,
         timeline: changes.length === 0 ? state.timeline : [...state.timeline, ...changes].slice(-maxTimeline),
-        selectedNode: isThere ? (state.selectedNode ?? names[0]) : names[0],
-        answer: isThere
-          ? state.answer
-          : `${state.selectedNode ?? ''} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
+        selectedNode: isThere ? (asked ?? names[0]) : names[0],
+        answer: isThere ? state.answer : `${asked} is not among the nodes of this trace; ${names[0] ?? ''} is shown`,
         connection: isAnswered
           ? { state: 'live' }
           : state.connection.state === 'silent'
@@ -290,6 +297,12 @@ function reduceEvent(state: LiveState, event: TraceEvent, comparison: Comparison
     case 'ended':
       return { ...state, connection: { state: 'ended', reason: event.reason } };
   }
+}
+
+/** Nothing is said yet, or nodes are still waited for. */
+function isCollecting(trace: LiveState['trace']): boolean {
+  const collected = trace?.status?.conditions?.find(({ type }) => type === 'Collected');
+  return collected === undefined || collected.status === 'Unknown';
 }
 
 function linkChange({ now }: LiveState, mood: StatusChange['mood'], text: string): TimelineChange {
@@ -348,7 +361,7 @@ export function filterOf({ view, filters }: Pick<LiveState, 'view' | 'filters'>)
 }
 
 function withCursor(state: LiveState, row: number): LiveState {
-  return { ...state, cursors: { ...state.cursors, [state.view]: row } };
+  return { ...state, isNodeChosen: true, cursors: { ...state.cursors, [state.view]: row } };
 }
 
 function withFilter(state: LiveState, text: string | undefined): LiveState {
@@ -380,9 +393,15 @@ function show(state: LiveState, view: View): LiveState {
 function select(state: LiveState, index: number): LiveState {
   const nodes = nodesOf(state);
   const chosen = nodes[Math.max(0, Math.min(index, nodes.length - 1))]?.name;
-  if (chosen === state.selectedNode) return state;
+  if (chosen === state.selectedNode) return state.isNodeChosen ? state : { ...state, isNodeChosen: true };
   // What a view shows of one node begins at its top.
-  return { ...state, selectedNode: chosen, scroll: 0, cursors: without(state.cursors, 'rules', 'conntrack', 'walk') };
+  return {
+    ...state,
+    selectedNode: chosen,
+    isNodeChosen: true,
+    scroll: 0,
+    cursors: without(state.cursors, 'rules', 'conntrack', 'walk'),
+  };
 }
 
 function without<Value>(

@@ -77,6 +77,29 @@ describe('selection', () => {
     expect(selectedNode(reduceLive(onB, { type: 'selectLast' }))).toBe(nodeC);
   });
 
+  it('is the first by name until all have answered, whoever was first, and then stays', () => {
+    const collecting = (...nodes: NodeStatus[]): LiveAction =>
+      shown(
+        withStatus({
+          nodes,
+          conditions: [
+            { type: 'Collected', status: 'Unknown', reason: 'Collecting', message: '', lastTransitionTime: '' },
+          ],
+        }),
+      );
+    expect(run(collecting(nodeB)).selectedNode).toBe('node-b');
+    expect(run(collecting(nodeB), collecting(nodeA, nodeB)).selectedNode).toBe('node-a');
+    expect(run(collecting(nodeB), collecting(nodeB), shown()).selectedNode).toBe('node-a');
+    const chosen = run(collecting(nodeB), { type: 'moveCursor', by: 1, last: 9 });
+    expect(reduceLive(chosen, shown()).selectedNode).toBe('node-b');
+    const earlier: NodeStatus = { ...nodeA, name: 'node-0' };
+    const all = run(shown());
+    expect(
+      reduceLive(all, shown({ ...exampleTrace, status: { ...exampleTrace.status, nodes: [earlier, nodeA] } }))
+        .selectedNode,
+    ).toBe('node-a');
+  });
+
   it('another node or view begins at the top; findings stay where they are', () => {
     const scrolled = run(shown(), { type: 'scrollBy', lines: 9, last: 4 });
     expect(scrolled.scroll).toBe(4);
