@@ -7,9 +7,8 @@ const summarySchema = z.object({ statements: share, branches: share, functions: 
 
 /**
  * Prints the last line of a test run, `N passed, N failed, N skipped`, and before it what of core/ was run, where that was
- * measured, and why tests were skipped, one line for
- * each reason; in CI, where a skip is a failure, each test's name. A file that could not be loaded counts as a failed test,
- * so that it cannot hide.
+ * measured, which tests passed only at the second try, and why tests were skipped, one line for each reason; in CI, where a
+ * skip is a failure, each test's name. A file that could not be loaded counts as a failed test, so that it cannot hide.
  */
 export default class ClosingLineReporter implements Reporter {
   #coverage: string | undefined;
@@ -21,17 +20,20 @@ export default class ClosingLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
     let failed = errors.length;
+    const unsteady: string[] = [];
     const skipped: { readonly name: string; readonly reason: string }[] = [];
     for (const module of modules) {
       if (module.errors().length > 0) failed += 1;
       for (const test of module.children.allTests()) {
         const result = test.result();
+        if (test.diagnostic()?.flaky === true) unsteady.push(test.fullName);
         if (result.state === 'passed') passed += 1;
         else if (result.state === 'failed') failed += 1;
         else skipped.push({ name: test.fullName, reason: ('note' in result && result.note) || 'no reason given' });
       }
     }
     if (this.#coverage !== undefined) process.stdout.write(`${this.#coverage}\n`);
+    for (const name of unsteady) process.stdout.write(`passed only at the second try: ${name}\n`);
     for (const [reason, tests] of Map.groupBy(skipped, ({ reason }) => reason))
       process.stdout.write(`skipped, ${tests.length} ${tests.length === 1 ? 'test' : 'tests'}: ${reason}\n`);
     // A skip in CI is a hole in the proof: whoever wants to skip there has to change this line.

@@ -1,4 +1,5 @@
 /** What a test run ends with. */
+import type { TestModule } from 'vitest/node';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import ClosingLineReporter from '../setup/closing-line-reporter.ts';
 
@@ -42,4 +43,16 @@ it('prints the coverage, where it was measured, before the last line', () => {
 it('prints no coverage where none was asked for', () => {
   new ClosingLineReporter().onTestRunEnd([], [new Error('x')]);
   expect(written).toBe('0 passed, 1 failed, 0 skipped\n');
+});
+
+it('names a test that passed only at the second try', () => {
+  const test = {
+    fullName: 'the picker opens',
+    result: () => ({ state: 'passed' }),
+    diagnostic: () => ({ flaky: true }),
+  };
+  const module = { errors: () => [], children: { allTests: () => [test] } };
+  // What the reporter reads of vitest's modules.
+  new ClosingLineReporter().onTestRunEnd([module as unknown as TestModule], []);
+  expect(written).toBe('passed only at the second try: the picker opens\n1 passed, 0 failed, 0 skipped\n');
 });
