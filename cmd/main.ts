@@ -23,7 +23,7 @@ async function run(request: Request, io: Io): Promise<number> {
     case 'uninstall': {
       const [{ runInstall, runUninstall }, { connect }, { default: manifests }] = await Promise.all([
         import('./commands/install.ts'),
-        import('./cluster/client.ts'),
+        import('./cluster/cluster-client.ts'),
         import('../config/install.yaml'),
       ]);
       const client = connect(request.flags, io.env, log);
@@ -34,7 +34,7 @@ async function run(request: Request, io: Io): Promise<number> {
     case 'status': {
       const [{ runStatus }, { connect }] = await Promise.all([
         import('./commands/status.ts'),
-        import('./cluster/client.ts'),
+        import('./cluster/cluster-client.ts'),
       ]);
       return runStatus(request, io, connect(request.flags, io.env, log));
     }

@@ -1,5 +1,5 @@
 /** Whether the client of --from is there, before anything is started for it. */
-import type { ClusterClient } from './client.ts';
+import type { ClusterClient } from './cluster-client.ts';
 import { UsageError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';
 import type { ClientName } from '../cli/request.ts';

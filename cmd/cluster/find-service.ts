@@ -1,5 +1,5 @@
 /** What is said of a Service that is not there: names near it, and where a Service of its name is. */
-import type { ClusterClient } from './client.ts';
+import type { ClusterClient } from './cluster-client.ts';
 import type { NamedService } from './services.ts';
 import { NotFoundError, UsageError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';

@@ -2,7 +2,7 @@
 import { usualConfigMaps } from '../../core/kube-proxy/objects.ts';
 import { serviceTraceGroup, serviceTracePlural } from '../../core/api/service-trace.ts';
 import type { Access } from './access-review.ts';
-import type { ClusterClient } from './client.ts';
+import type { ClusterClient } from './cluster-client.ts';
 import { ClusterError } from '../cli/errors.ts';
 import { isForbidden } from './explain-error.ts';
 

@@ -9,7 +9,7 @@ import { plural } from '../../core/lib/plural.ts';
 import { NodeChoiceError, type CaptureEnd } from '../../engine/capture-on-nodes.ts';
 import { readDesiredService } from '../../engine/desired-service.ts';
 import { createTraceEngine } from '../../engine/trace-engine.ts';
-import { connect } from '../cluster/client.ts';
+import { connect } from '../cluster/cluster-client.ts';
 import { ClusterError, NotFoundError, UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import type { Io } from '../cli/io.ts';

@@ -1,5 +1,5 @@
 /** Completion: kubectl's own protocol, and scripts for shells in which the plugin is called by its file's name. */
-import { connect } from '../cluster/client.ts';
+import { connect } from '../cluster/cluster-client.ts';
 import {
   commandNames,
   commands,

@@ -9,7 +9,7 @@ import { mostEndpointsOfPicture, printPicture } from '../printers/picture.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
 import { visible, visibleText } from '../cli/visible.ts';
 import type { DiagramRequest } from '../cli/request.ts';
-import type { connect } from '../cluster/client.ts';
+import type { connect } from '../cluster/cluster-client.ts';
 import { readService } from '../sources/read-service.ts';
 import { checkNodes } from '../cli/trace-nodes.ts';
 

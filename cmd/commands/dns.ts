@@ -6,7 +6,7 @@ import { readNodeFacts } from '../../core/program/node-facts.ts';
 import type { ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import type { TraceEngine } from '../../engine/trace-engine.ts';
 import { readBundle } from '../sources/bundle.ts';
-import { connect, type ClusterClient } from '../cluster/client.ts';
+import { connect, type ClusterClient } from '../cluster/cluster-client.ts';
 import { checkClient } from '../cluster/find-client.ts';
 import { collectBundle } from '../sources/collect-bundle.ts';
 import {
@@ -60,7 +60,7 @@ interface Reported {
   readonly notices: readonly string[];
 }
 
-function reportOfBundle({ bundle, dnsService, notices }: Heard): Reported {
+function reportOfBundle({ bundle, dnsService, notices }: DnsReading): Reported {
   return {
     report: dnsReport(factsOf(bundle), dnsService),
     isWhole: bundle.answers.every((answer) => 'report' in answer),
@@ -68,13 +68,13 @@ function reportOfBundle({ bundle, dnsService, notices }: Heard): Reported {
   };
 }
 
-interface Heard {
+interface DnsReading {
   readonly bundle: Bundle;
   readonly dnsService: ServiceTraceStatus | undefined;
   readonly notices: readonly string[];
 }
 
-async function ofBundle(request: DnsRequest, file: string): Promise<Heard> {
+async function ofBundle(request: DnsRequest, file: string): Promise<DnsReading> {
   const bundle = await readBundle(file);
   if (request.service !== undefined && request.service !== bundle.desired.name)
     throw new NotFoundError(`${file} holds a trace of Service "${bundle.desired.name}", not of "${request.service}".`);

@@ -10,7 +10,7 @@ import {
   frontendName,
   type FamilyExplanation,
 } from '../../core/explain/explain-program.ts';
-import type { Journey } from '../../core/explain/follow-client.ts';
+import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { readNodeFacts } from '../../core/program/node-facts.ts';
 import { type Frontend, askedFrontends } from '../../core/api/frontends.ts';
 import { recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
@@ -25,23 +25,29 @@ import type {
   ServiceTraceStatus,
 } from '../../core/api/service-trace.ts';
 import { isTried, untriedOf, untriedTexts } from '../../core/status/untried.ts';
-import type { connect } from '../cluster/client.ts';
-import { checkFamilies, clientsOf, homeOf, journeysOf, type PlacedClient } from '../tables/client-journeys.ts';
+import type { connect } from '../cluster/cluster-client.ts';
+import {
+  checkFamilies,
+  clientsOf,
+  ownNodeOf,
+  packetPathsOf,
+  type PlacedClient,
+} from '../tables/client-packet-paths.ts';
 import { UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { widthOf, type Io } from '../cli/io.ts';
-import { nodesByProgram, twinsText, unreadOf, viewOfNode, type NodeView } from '../tables/node-programs.ts';
+import { nodesByProgram, identicalNodesText, unreadOf, viewOfNode, type NodeView } from '../tables/node-programs.ts';
 import { writeResult } from '../cli/output.ts';
 import { printColumns } from '../tables/columns.ts';
 import { comparisonLines } from '../printers/comparison.ts';
-import { printFamily, printJourney } from '../printers/explanation.ts';
+import { printFamily, printPacketPath } from '../printers/explanation.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
 import { visible } from '../cli/visible.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { readService, sayLacking } from '../sources/read-service.ts';
 import type { ExplainRequest } from '../cli/request.ts';
 import { connectionsTable, type NodeConnections } from '../tables/result-tables.ts';
-import { statusJourneys, statusPrograms } from '../tables/status-programs.ts';
+import { statusPacketPaths, statusPrograms } from '../tables/status-programs.ts';
 import { checkNodes } from '../cli/trace-nodes.ts';
 
 /** What one node does: the keys of -o json. */
@@ -52,7 +58,7 @@ interface NodeExplanation {
   readonly backend?: string;
   readonly proxyModeSource: string;
   readonly families?: readonly FamilyExplanation[];
-  readonly journeys?: readonly Journey[];
+  readonly packetPaths?: readonly PacketPath[];
   readonly unread: readonly { readonly what: string; readonly reason: string }[];
 }
 
@@ -101,7 +107,7 @@ export async function runExplain(request: ExplainRequest, io: Io, connectTo?: ty
     );
   const { nodes } = explanation;
   if (missing.length > 0 || nodes.some(({ unread }) => unread.length > 0)) return exitStatus.partial;
-  return nodes.some(({ journeys }) => journeys?.some(({ faults }) => faults.length > 0) === true)
+  return nodes.some(({ packetPaths }) => packetPaths?.some(({ faults }) => faults.length > 0) === true)
     ? exitStatus.findings
     : exitStatus.ok;
 }
@@ -124,9 +130,9 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
   if (clients !== undefined) checkFamilies(clients, to === undefined ? frontends : wanted, desired);
   const views = viewsOf(bundle, request, clients);
-  const explained = views.map(({ report, program, twins }): NodeExplanation => ({
+  const explained = views.map(({ report, program, identicalNodes }): NodeExplanation => ({
     node: report.node,
-    sameOn: twins,
+    sameOn: identicalNodes,
     proxyMode: program.proxyMode,
     ...(program.backend === undefined ? {} : { backend: program.backend }),
     proxyModeSource: program.proxyModeSource,
@@ -138,7 +144,7 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
             isFolded: isFolded(request),
           }),
         }
-      : { journeys: journeysOf(bundle, report, clients, wanted) }),
+      : { packetPaths: packetPathsOf(bundle, report, clients, wanted) }),
     unread: unreadOf(report, `${desired.namespace}/${desired.name}`),
   }));
   const nodes = bundle.answers.map((answer) => readNodeFacts(answer, desired, bundle.nodeZones?.[answer.node]));
@@ -185,19 +191,21 @@ function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
     (port === to.port && (to.address === undefined || (address !== '' && isSameAddress(address, to.address))));
   if (to !== undefined && frontends.length > 0 && !frontends.some(isWanted)) throw noFrontend(to, desired, frontends);
   if (from !== undefined && 'ip' in from) checkFamilies([{ address: from.ip }], frontends.filter(isWanted), desired);
-  const journeys = from === undefined ? [] : statusJourneys(trace, from, request.nodes, isWanted);
+  const packetPaths = from === undefined ? [] : statusPacketPaths(trace, from, request.nodes, isWanted);
   const programs = statusPrograms(trace, request.nodes, { wants: isWanted, isFolded: isFolded(request) });
-  const explained = programs.flatMap(({ node, twins, families, unread }): NodeExplanation[] => {
-    const own = journeys.filter((journey) => journey.node === node.name || twins.includes(journey.node));
+  const explained = programs.flatMap(({ node, identicalNodes, families, unread }): NodeExplanation[] => {
+    const own = packetPaths.filter(
+      (packetPath) => packetPath.node === node.name || identicalNodes.includes(packetPath.node),
+    );
     if (from !== undefined && own.length === 0) return [];
     return [
       {
         node: own[0]?.node ?? node.name,
-        sameOn: from === undefined ? twins : [],
+        sameOn: from === undefined ? identicalNodes : [],
         proxyMode: node.proxyMode,
         ...(node.backend === undefined ? {} : { backend: node.backend }),
         proxyModeSource: node.proxyModeSource ?? 'how its mode is known is not in the trace',
-        ...(from === undefined ? { families } : { journeys: own }),
+        ...(from === undefined ? { families } : { packetPaths: own }),
         unread,
       },
     ];
@@ -275,8 +283,8 @@ function viewsOf(
     throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
   const view = (report: NodeReport): NodeView => viewOfNode(report, desired);
   if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(view);
-  const home = homeOf(reports, clients ?? []);
-  if (home !== undefined) return [view(home)];
+  const ownNode = ownNodeOf(reports, clients ?? []);
+  if (ownNode !== undefined) return [view(ownNode)];
   return nodesByProgram(reports, desired);
 }
 
@@ -299,12 +307,12 @@ function textOf(
         `kube-proxy writes no rules for it, because ${service.notProxied}: its name resolves to the pods themselves.`,
       ),
     );
-  for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, journeys, unread } of nodes) {
+  for (const { node, sameOn, proxyMode, backend, proxyModeSource, families, packetPaths, unread } of nodes) {
     lines.push(
       '',
       paint(
         'heading',
-        `Node ${node}${twinsText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`,
+        `Node ${node}${identicalNodesText(sameOn)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`,
       ),
       paint('dim', `(${proxyModeSource})`),
     );
@@ -312,8 +320,8 @@ function textOf(
     // A chain may be longer than a call may have arguments.
     for (const family of families ?? [])
       for (const line of ['', ...printFamily(family, { width, paint })]) lines.push(line);
-    for (const journey of journeys ?? []) lines.push('', ...printJourney(journey, { width, paint }));
-    if ((families ?? journeys ?? []).length === 0 && service.notProxied === undefined)
+    for (const packetPath of packetPaths ?? []) lines.push('', ...printPacketPath(packetPath, { width, paint }));
+    if ((families ?? packetPaths ?? []).length === 0 && service.notProxied === undefined)
       lines.push(paint('warning', 'no rules of the Service are known on this node'));
   }
   const disagreeing =

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseAllDocuments } from 'yaml';
 import * as z from 'zod';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { operatorName, operatorNamespace } from '../cluster/installation.ts';
 import type { Manifest } from '../cluster/manifests.ts';
 import { ClusterError, UsageError } from '../cli/errors.ts';

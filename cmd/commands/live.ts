@@ -4,7 +4,7 @@
  */
 import type { Origin } from '../sources/origin.ts';
 import { present } from '../../core/lib/present.ts';
-import type { connect } from '../cluster/client.ts';
+import type { connect } from '../cluster/cluster-client.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { isInteractive, type Io } from '../cli/io.ts';
 import { openLater } from '../sources/later.ts';
@@ -31,7 +31,7 @@ async function showPicked(request: TraceRequest, io: Io, connectTo: typeof conne
   let client: ReturnType<typeof connect> | undefined;
   const list = async (isEverywhere: boolean): Promise<ListedServices> => {
     const [library, { listChoices }, { explainError }] = await Promise.all([
-      import('../cluster/client.ts'),
+      import('../cluster/cluster-client.ts'),
       import('../views/service-choices.ts'),
       import('../cluster/explain-error.ts'),
     ]);

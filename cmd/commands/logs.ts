@@ -2,7 +2,7 @@
 import { logWords, wordsIn } from '../../core/kube-proxy/log-words.ts';
 import type { DesiredService } from '../../core/api/service.ts';
 import { readDesiredService } from '../../engine/desired-service.ts';
-import { connect, type ClusterClient } from '../cluster/client.ts';
+import { connect, type ClusterClient } from '../cluster/cluster-client.ts';
 import type { LogPod } from '../cluster/log-pods.ts';
 import { NotFoundError, UsageError, ClusterError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';

@@ -1,7 +1,7 @@
 /** `kubectl svctrace record SERVICE --to FILE`: what was collected, before any of it was judged. */
 import { plural } from '../../core/lib/plural.ts';
 import { printBundle } from '../../core/wire/bundle.ts';
-import { connect } from '../cluster/client.ts';
+import { connect } from '../cluster/cluster-client.ts';
 import { collectBundle } from '../sources/collect-bundle.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import type { Io } from '../cli/io.ts';

@@ -10,7 +10,7 @@ import { version } from '../../core/lib/version.ts';
 import { bytesText } from '../tables/words.ts';
 import { checkNewFile, writeNewFile } from '../cli/write-new-file.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
-import type { connect as connectToCluster } from '../cluster/client.ts';
+import type { connect as connectToCluster } from '../cluster/cluster-client.ts';
 import { readService, sayLacking } from '../sources/read-service.ts';
 import { checkNodes } from '../cli/trace-nodes.ts';
 

@@ -12,7 +12,7 @@ import { askedFrontends } from '../../core/api/frontends.ts';
 import { recordsOf } from '../../core/wire/node-report.ts';
 import { mergeRulesets, RulesetDump } from '../../core/ruleset/read-dumps.ts';
 import { RulesetError, type Ruleset } from '../../core/ruleset/ruleset.ts';
-import { connect } from '../cluster/client.ts';
+import { connect } from '../cluster/cluster-client.ts';
 import { collectBundle } from '../sources/collect-bundle.ts';
 import { UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
@@ -26,7 +26,7 @@ import { fileTrouble } from '../cli/file-errors.ts';
 import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import { familyOf } from '../../core/net/family.ts';
 import { checkClient } from '../cluster/find-client.ts';
-import { clientsOf } from '../tables/client-journeys.ts';
+import { clientsOf } from '../tables/client-packet-paths.ts';
 import { readServiceBundle } from '../sources/read-service.ts';
 import { requireRights, standaloneAccess } from '../cluster/rights.ts';
 import { checkNodes } from '../cli/trace-nodes.ts';
@@ -175,15 +175,15 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
       `--from ${source.pod ?? source.address} is on ${source.node}, where its packets meet the rules: ${request.nodes.length > 0 ? `leave --node ${request.nodes.join(', ')} out` : 'the trace has no such node'}.`,
     );
   // The client's own node is where its packets meet rules; of a client outside, it may be any.
-  const home = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, source.address)));
+  const ownNode = asked.filter((answer) => addressesOf(answer).some((own) => isSameAddress(own, source.address)));
   const podNode =
     source.node ??
     desired.endpointSlices
       .flatMap(({ endpoints }) => endpoints)
       .find(({ addresses }) => addresses.some((each) => isSameAddress(each, source.address)))?.nodeName;
   const entered =
-    home.length > 0
-      ? home
+    ownNode.length > 0
+      ? ownNode
       : asked.filter(
           ({ node }) =>
             podNode === undefined || node === podNode || (source.node === undefined && request.nodes.length > 0),
@@ -197,12 +197,12 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
     }
     const packet = packetOf(source, request, addressesOf(answer));
     const own = answerOf(walkPacket(answer.report, desired, packet, bundle.cluster), [answer.node], source);
-    const twin = answers.findIndex(
+    const identical = answers.findIndex(
       (other) => JSON.stringify({ ...other, nodes: [] }) === JSON.stringify({ ...own, nodes: [] }),
     );
-    const before = answers[twin];
+    const before = answers[identical];
     if (before === undefined) answers.push(own);
-    else answers[twin] = { ...before, nodes: [...(before.nodes ?? []), answer.node] };
+    else answers[identical] = { ...before, nodes: [...(before.nodes ?? []), answer.node] };
   }
   if (answers.length === 0)
     throw new UsageError(

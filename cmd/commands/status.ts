@@ -1,5 +1,5 @@
 /** `kubectl svctrace status`: whether the operator runs, and what the user may do. */
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { operatorName, operatorNamespace } from '../cluster/installation.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { isForbidden } from '../cluster/explain-error.ts';

@@ -1,7 +1,7 @@
 /** `kubectl svctrace SERVICE` without a terminal, or with -o: open the trace where it comes from, and print its result. */
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { changesBetween } from '../../core/status/changes.ts';
-import type { connect } from '../cluster/client.ts';
+import type { connect } from '../cluster/cluster-client.ts';
 import { ClusterError, UsageError } from '../cli/errors.ts';
 import { exitStatus, exitStatusOfTrace } from '../cli/exit-status.ts';
 import { widthOf, type Io } from '../cli/io.ts';

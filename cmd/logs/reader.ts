@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DesiredService } from '../../core/api/service.ts';
 import { ApiError, UnreachableError } from '../cluster/api.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import type { LogPod } from '../cluster/log-pods.ts';
 import { UsageError } from '../cli/errors.ts';
 import { isForbidden } from '../cluster/explain-error.ts';

@@ -1,6 +1,6 @@
 /** The logs of a Service's pods as the live view takes them. */
 import { readDesiredService } from '../../engine/desired-service.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { NotFoundError } from '../cli/errors.ts';
 import { explainError } from '../cluster/explain-error.ts';
 import { podNews, waitingContainers } from './pods.ts';

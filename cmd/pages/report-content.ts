@@ -2,11 +2,11 @@
 import { buildDiagram } from '../../core/diagram/build-diagram.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { explainProgram, type FamilyExplanation } from '../../core/explain/explain-program.ts';
-import type { Journey } from '../../core/explain/follow-client.ts';
+import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { recordsOf } from '../../core/wire/node-report.ts';
 import { present } from '../../core/lib/present.ts';
 import type { NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
-import { allJourneys } from '../tables/client-journeys.ts';
+import { allPacketPaths } from '../tables/client-packet-paths.ts';
 import { nodesByProgram, unreadOf } from '../tables/node-programs.ts';
 import { mostEndpointsOfPicture, printPicture } from '../printers/picture.ts';
 import { visible } from '../cli/visible.ts';
@@ -14,12 +14,12 @@ import type { ClientName } from '../cli/request.ts';
 import type { ResultTable } from '../tables/result-tables.ts';
 import { cell, type Cell } from '../tables/tone.ts';
 import { traceOfBundle } from '../sources/bundle.ts';
-import { statusJourneys, statusPrograms } from '../tables/status-programs.ts';
+import { statusPacketPaths, statusPrograms } from '../tables/status-programs.ts';
 
 /** One of the different programs of rules, as one of its nodes has it. */
 export interface ProgramContent {
   readonly node: string;
-  readonly twins: readonly string[];
+  readonly identicalNodes: readonly string[];
   readonly proxyMode: string;
   readonly backend?: string;
   readonly proxyModeSource: string;
@@ -31,7 +31,7 @@ export interface ReportContent {
   readonly trace: ServiceTrace;
   readonly programs: readonly ProgramContent[];
   /** The client of --from, and its ways to the Service's frontends. */
-  readonly way?: { readonly client: string; readonly journeys: readonly Journey[] };
+  readonly way?: { readonly client: string; readonly packetPaths: readonly PacketPath[] };
   /** An svg element. */
   readonly picture: string;
   /** What is not in the picture, and why. */
@@ -58,9 +58,9 @@ export async function buildReport(
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   return {
     trace,
-    programs: nodesByProgram(reports, desired).map(({ report, program, twins }) => ({
+    programs: nodesByProgram(reports, desired).map(({ report, program, identicalNodes }) => ({
       node: report.node,
-      twins,
+      identicalNodes,
       proxyMode: program.proxyMode,
       ...(program.backend === undefined ? {} : { backend: program.backend }),
       proxyModeSource: program.proxyModeSource,
@@ -69,7 +69,7 @@ export async function buildReport(
     })),
     ...(from === undefined
       ? {}
-      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: allJourneys(bundle, from) } }),
+      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, packetPaths: allPacketPaths(bundle, from) } }),
     ...(await pictureOf(trace)),
     versions: versionsTable(bundle, trace.status?.nodes ?? []),
     collectedBy: `version ${toolVersion}`,
@@ -89,9 +89,9 @@ export async function reportOfTrace(
 ): Promise<ReportContent> {
   return {
     trace,
-    programs: statusPrograms(trace, [], { isFolded: true }).map(({ node, twins, families, unread }) => ({
+    programs: statusPrograms(trace, [], { isFolded: true }).map(({ node, identicalNodes, families, unread }) => ({
       node: node.name,
-      twins,
+      identicalNodes,
       proxyMode: node.proxyMode,
       ...(node.backend === undefined ? {} : { backend: node.backend }),
       proxyModeSource: node.proxyModeSource ?? 'how its mode is known is not in the trace',
@@ -100,7 +100,7 @@ export async function reportOfTrace(
     })),
     ...(from === undefined
       ? {}
-      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, journeys: statusJourneys(trace, from) } }),
+      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, packetPaths: statusPacketPaths(trace, from) } }),
     ...(await pictureOf(trace)),
     versions: versionsOf(
       (trace.status?.nodes ?? []).map(({ name, datapath, kubeProxy }) => ({

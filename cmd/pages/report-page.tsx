@@ -6,14 +6,14 @@ import { renderToStaticMarkup } from 'react-dom/server';
 import { hostPort } from '../../core/net/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
 import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
-import type { Journey } from '../../core/explain/follow-client.ts';
+import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/lib/plural.ts';
 import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/api/service-trace.ts';
-import { twinsText } from '../tables/node-programs.ts';
+import { identicalNodesText } from '../tables/node-programs.ts';
 import { pathsOf } from '../tables/path-table.ts';
 import { visible } from '../cli/visible.ts';
 import { commandPrompt } from '../printers/table.ts';
-import { factsOf, hooksText, journeyFacts, journeyTitle, notKnown } from '../printers/explanation.ts';
+import { factsOf, hooksText, ruleFacts, packetPathTitle, notKnown } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from './report-content.ts';
 import {
   comparisonSummary,
@@ -136,7 +136,7 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
           {
             id: 'way',
             title: `The way of ${way.client}`,
-            body: <Way journeys={way.journeys} notProxied={status.service?.notProxied} />,
+            body: <Way packetPaths={way.packetPaths} notProxied={status.service?.notProxied} />,
           },
         ]),
     {
@@ -166,7 +166,7 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
           },
         ]),
     // A way says all that a walk does.
-    ...(walks.length === 0 || (way?.journeys ?? []).length > 0
+    ...(walks.length === 0 || (way?.packetPaths ?? []).length > 0
       ? []
       : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
     { id: 'versions', title: 'Versions', body: <Table label="Versions" table={versions} /> },
@@ -413,10 +413,10 @@ function Programs({
     );
   return (
     <>
-      {programs.map(({ node, twins, proxyMode, backend, proxyModeSource, families, unread }) => (
+      {programs.map(({ node, identicalNodes, proxyMode, backend, proxyModeSource, families, unread }) => (
         <details key={node} className="program">
           <summary>
-            <h3>{`${node}${twinsText(twins)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`}</h3>
+            <h3>{`${node}${identicalNodesText(identicalNodes)}: proxy mode ${proxyMode}${backend === undefined ? '' : ` on ${backend}`}`}</h3>
           </summary>
           <p className="dim">{proxyModeSource}</p>
           {unread.map(({ what, reason }, index) => (
@@ -469,13 +469,13 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
 
 /** What `explain --from` says, a folded part for each frontend; the first is open. */
 function Way({
-  journeys,
+  packetPaths,
   notProxied,
 }: {
-  readonly journeys: readonly Journey[];
+  readonly packetPaths: readonly PacketPath[];
   readonly notProxied: string | undefined;
 }): ReactElement {
-  if (journeys.length === 0)
+  if (packetPaths.length === 0)
     return (
       <p className="warning">
         <Mark tone="warning" />
@@ -486,12 +486,12 @@ function Way({
     );
   return (
     <>
-      {journeys.map((journey, place) => (
+      {packetPaths.map((packetPath, place) => (
         <details key={place} className="program" open={place === 0}>
           <summary>
-            <h3>{journeyTitle(journey)}</h3>
+            <h3>{packetPathTitle(packetPath)}</h3>
           </summary>
-          {journey.steps.map(({ letter, title, sentences, rules, outcome }) => (
+          {packetPath.steps.map(({ letter, title, sentences, rules, outcome }) => (
             <Fragment key={letter}>
               <h4>{`Step ${letter}: ${title}`}</h4>
               {sentences.map((sentence, index) => (
@@ -504,7 +504,7 @@ function Way({
                   </h5>
                   <ol className="rules">
                     {own.map((rule, index) => (
-                      <Rule key={index} rule={rule} facts={journeyFacts(rule)} />
+                      <Rule key={index} rule={rule} facts={ruleFacts(rule)} />
                     ))}
                   </ol>
                 </Fragment>
@@ -514,7 +514,7 @@ function Way({
               ))}
             </Fragment>
           ))}
-          <Notes lines={journey.unknown.map((text) => `${notKnown}: ${text}`)} />
+          <Notes lines={packetPath.unknown.map((text) => `${notKnown}: ${text}`)} />
         </details>
       ))}
     </>

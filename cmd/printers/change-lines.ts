@@ -20,16 +20,19 @@ export function changeTitle({ paint, nodeWidth }: LineOptions): string {
   );
 }
 
-const tones: Readonly<Record<StatusChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
-const signs: Readonly<Record<StatusChange['mood'], string>> = {
+const tones: Readonly<Record<StatusChange['severity'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
+const signs: Readonly<Record<StatusChange['severity'], string>> = {
   bad: `${marks.error} `,
   good: `${marks.ok} `,
   neutral: '',
 };
 
 /** Never cut: a line is for a log, or for grep. The node has its column. */
-export function changeLine({ at, kind, mood, node, text }: StatusChange, { paint, nodeWidth }: LineOptions): string {
-  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[mood], `${signs[mood]}${text}`)}`;
+export function changeLine(
+  { at, kind, severity, node, text }: StatusChange,
+  { paint, nodeWidth }: LineOptions,
+): string {
+  return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[severity], `${signs[severity]}${text}`)}`;
 }
 
 /** A node's clock tells fractions, the collector's object does not. */

@@ -6,7 +6,7 @@ import {
   type FamilyExplanation,
   type RuleExplanation,
 } from '../../core/explain/explain-program.ts';
-import type { Journey, JourneyRule } from '../../core/explain/follow-client.ts';
+import type { PacketPath, PacketPathRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/lib/plural.ts';
 import { alikeTable, alikeText, clientKindTexts, partText } from '../tables/alike-endpoints.ts';
 import { printColumns } from '../tables/columns.ts';
@@ -50,9 +50,9 @@ export function hooksText(hooks: ChainExplanation['hooks']): string {
 }
 
 /** One client's way, step by step. */
-export function printJourney(journey: Journey, { width, paint }: TextOptions): string[] {
-  const { steps, unknown } = journey;
-  const lines = wrapped(journeyTitle(journey), width).map((line) => paint('heading', line));
+export function printPacketPath(packetPath: PacketPath, { width, paint }: TextOptions): string[] {
+  const { steps, unknown } = packetPath;
+  const lines = wrapped(packetPathTitle(packetPath), width).map((line) => paint('heading', line));
   for (const { letter, title, sentences, rules, outcome } of steps) {
     lines.push(
       '',
@@ -62,7 +62,7 @@ export function printJourney(journey: Journey, { width, paint }: TextOptions): s
     for (const [chain, own] of Map.groupBy(rules, (rule) => `${rule.table} ${rule.chain}`)) {
       lines.push(...wrapped(chain, width, 2).map((line) => paint('heading', line)));
       own.forEach((rule, index) => {
-        lines.push(...ruleLines(rule, journeyFacts(rule), index + 1, { width, paint }));
+        lines.push(...ruleLines(rule, ruleFacts(rule), index + 1, { width, paint }));
       });
     }
     lines.push(...outcome.flatMap((sentence) => wrapped(sentence, width, 2)));
@@ -79,7 +79,7 @@ export function printJourney(journey: Journey, { width, paint }: TextOptions): s
 
 export const notKnown = 'not known, so nothing is said of what depends on it';
 
-export function journeyTitle({ node, client, frontend, verdict }: Journey): string {
+export function packetPathTitle({ node, client, frontend, verdict }: PacketPath): string {
   return `${client.pod === undefined ? client.address : `pod ${client.pod} (${client.address})`} to ${frontend} over ${node}: ${verdict}`;
 }
 
@@ -114,7 +114,7 @@ function endText({ endpointShare }: RuleExplanation): string[] {
     : [`${percentText(endpointShare)} of the connections end at endpoints behind it`];
 }
 
-export function journeyFacts(rule: JourneyRule): string[] {
+export function ruleFacts(rule: PacketPathRule): string[] {
   return [
     ...countersOf(rule),
     ...(rule.share === undefined ? [] : [`${percentText(rule.share)} of this client's connections`]),

@@ -2,7 +2,7 @@
 import type { Bundle } from '../../core/wire/bundle.ts';
 import type { CollectSpec, FromSpec } from '../../core/api/service-trace.ts';
 import type { TraceEngine } from '../../engine/trace-engine.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
 import type { Progress } from '../cli/progress.ts';

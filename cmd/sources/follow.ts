@@ -1,7 +1,7 @@
 /** Follows one ServiceTrace: read it, watch from there, and begin again where the watch breaks. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError } from '../cluster/api.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { passingReason } from '../cluster/explain-error.ts';
 import type { TraceEvent } from './source.ts';
 

@@ -3,7 +3,7 @@ import { requireRights, standaloneAccess } from '../cluster/rights.ts';
 import type { ServiceTrace, ServiceTraceSpec } from '../../core/api/service-trace.ts';
 import type { Io } from '../cli/io.ts';
 import type { TraceRequest } from '../cli/request.ts';
-import { connect } from '../cluster/client.ts';
+import { connect } from '../cluster/cluster-client.ts';
 import { explainError } from '../cluster/explain-error.ts';
 import { checkClient } from '../cluster/find-client.ts';
 import { findNamespace, checkService } from '../cluster/find-service.ts';

@@ -1,7 +1,7 @@
 /** A trace that the operator answers: created for this view, or one that somebody has already. */
 import type { ServiceTrace, ServiceTraceSpec } from '../../core/api/service-trace.ts';
 import { ApiError } from '../cluster/api.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { operatorName, operatorNamespace } from '../cluster/installation.ts';
 import { clientSpec } from './client-spec.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
@@ -215,11 +215,11 @@ async function withSilence<End>(
   let timer: NodeJS.Timeout | undefined;
   const listen = (milliseconds: number): void => {
     clearTimeout(timer);
-    const heard = answers;
+    const responses = answers;
     timer = setTimeout(() => {
       describeOperator(client).then(
         (operator) => {
-          if (answers === heard && !signal.aborted)
+          if (answers === responses && !signal.aborted)
             onEvent(
               operator.isSilent
                 ? { kind: 'silent', message: operator.text }

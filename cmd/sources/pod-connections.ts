@@ -5,7 +5,7 @@ import { clientTargetsOf, withClient, type ClientPod } from '../../core/status/c
 import { readNodeFacts } from '../../core/program/node-facts.ts';
 import { present } from '../../core/lib/present.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { connectFromPod, readClientPod, type PodApi } from '../cluster/pod-connect.ts';
 
 type Client = Pick<ClusterClient, 'kubeConfig'>;

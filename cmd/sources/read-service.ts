@@ -6,8 +6,8 @@ import type { Bundle } from '../../core/wire/bundle.ts';
 import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import type { CollectSpec, ServiceTrace } from '../../core/api/service-trace.ts';
 import { readBundle } from './bundle.ts';
-import type { connect as connectToCluster } from '../cluster/client.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { connect as connectToCluster } from '../cluster/cluster-client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
 import type { ClientName, CommonRequest, ServiceOrigin } from '../cli/request.ts';
@@ -47,7 +47,7 @@ export async function readService(
   if (origin.kind === 'bundle') return { kind: 'bundle', bundle: await readServiceBundle(origin) };
   const [{ connect }, { checkClient }, { collectBundle }, { createProgress }, { missingRights, standaloneAccess }] =
     await Promise.all([
-      import('../cluster/client.ts'),
+      import('../cluster/cluster-client.ts'),
       import('../cluster/find-client.ts'),
       import('./collect-bundle.ts'),
       import('../cli/progress.ts'),

@@ -1,7 +1,7 @@
 /** What the TUI's `s` does: collects once more, with the user's own rights, and writes a bundle beside where he is. */
 import { writeFile } from 'node:fs/promises';
 import { printBundle } from '../../core/wire/bundle.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { collectBundle } from './collect-bundle.ts';
 import type { Io } from '../cli/io.ts';
 import { defaultProbeImage, defaultProbeNamespace } from '../cli/probe-defaults.ts';

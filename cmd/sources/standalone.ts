@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceTrace, ServiceTraceSpec, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { createTraceEngine, type TraceEngine } from '../../engine/trace-engine.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { clientSpec } from './client-spec.ts';
 import { passingReason } from '../cluster/explain-error.ts';
 import type { TraceSource } from './source.ts';

@@ -116,8 +116,8 @@ export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
   const name = serviceDomain(desired, clusterDomain);
   const expected = expectedAnswers(desired, clusterDomain).filter((each) => each.name === name && each.type !== 'SRV');
   const rows = new Map<string, QuestionReport>();
-  const heard = nodes.flatMap(({ name: node, dns }) => (dns === undefined ? [] : [{ node, dns }]));
-  for (const { node, dns } of heard)
+  const responses = nodes.flatMap(({ name: node, dns }) => (dns === undefined ? [] : [{ node, dns }]));
+  for (const { node, dns } of responses)
     for (const wanted of expected) {
       const row = statusRow(node, dns, wanted);
       const key = [row.server, row.type, row.answer].join(' ');
@@ -136,7 +136,7 @@ export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
 /** A status has the answers of both families together, and one failure of them: which question failed is not in it. */
 function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: ExpectedAnswer): QuestionReport {
   const family = wanted.type === 'A' ? 'IPv4' : 'IPv6';
-  const heard: DnsAnswer = {
+  const responses: DnsAnswer = {
     server: dns.server,
     port: 53,
     role: 'Service',
@@ -145,16 +145,16 @@ function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: Ex
     answers: dns.answers.filter((address) => familyOf(address) === family),
     responseCode: 'NOERROR',
   };
-  const compared = wanted.kind === 'alias' ? 'unknown' : compareAnswer(heard, wanted).kind;
+  const compared = wanted.kind === 'alias' ? 'unknown' : compareAnswer(responses, wanted).kind;
   const isOpen = compared !== 'right' && dns.error !== undefined;
   return {
     nodes: [node],
-    server: heard.server,
-    port: heard.port,
-    role: heard.role,
-    name: heard.name,
-    type: heard.type,
-    answer: isOpen ? [...heard.answers, dns.error].join(', ') : answerText(heard),
+    server: responses.server,
+    port: responses.port,
+    role: responses.role,
+    name: responses.name,
+    type: responses.type,
+    answer: isOpen ? [...responses.answers, dns.error].join(', ') : answerText(responses),
     expected: expectedText(wanted),
     result: isOpen ? 'unknown' : compared,
   };

@@ -11,11 +11,11 @@ export interface NodeView {
   readonly report: NodeReport;
   readonly program: NodeProgram;
   /** Other nodes with the very same rules. */
-  readonly twins: readonly string[];
+  readonly identicalNodes: readonly string[];
 }
 
 export function viewOfNode(report: NodeReport, desired: DesiredService): NodeView {
-  return { report, program: buildNodeProgram(report, desired), twins: [] };
+  return { report, program: buildNodeProgram(report, desired), identicalNodes: [] };
 }
 
 /** One node of each different program, in the order of the nodes. */
@@ -25,7 +25,7 @@ export function nodesByProgram(reports: readonly NodeReport[], desired: DesiredS
     ({ program }) => fingerprintOf(program),
   );
   return [...groups.values()].flatMap(([first, ...others]) =>
-    first === undefined ? [] : [{ ...first, twins: others.map(({ report }) => report.node) }],
+    first === undefined ? [] : [{ ...first, identicalNodes: others.map(({ report }) => report.node) }],
   );
 }
 
@@ -40,6 +40,8 @@ export function unreadOf(report: NodeReport, service: string): { what: string; r
 }
 
 /** ` (and 2 nodes with the same rules: node-b, node-c)`; empty where there is none. */
-export function twinsText(twins: readonly string[]): string {
-  return twins.length === 0 ? '' : ` (and ${plural(twins.length, 'node')} with the same rules: ${twins.join(', ')})`;
+export function identicalNodesText(identicalNodes: readonly string[]): string {
+  return identicalNodes.length === 0
+    ? ''
+    : ` (and ${plural(identicalNodes.length, 'node')} with the same rules: ${identicalNodes.join(', ')})`;
 }

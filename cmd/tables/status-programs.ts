@@ -3,8 +3,8 @@ import { isSameAddress } from '../../core/net/address.ts';
 import { desiredOfTrace } from '../../core/api/desired-of-trace.ts';
 import type { FamilyExplanation } from '../../core/explain/explain-program.ts';
 import { explainStatusFamilies, type StatusExplainOptions } from '../../core/explain/explain-status.ts';
-import type { Journey } from '../../core/explain/follow-client.ts';
-import { followWalk } from '../../core/explain/follow-walk.ts';
+import type { PacketPath } from '../../core/explain/follow-client.ts';
+import { statusPacketPath } from '../../core/explain/status-packet-path.ts';
 import type { NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { UsageError } from '../cli/errors.ts';
 import type { ClientName } from '../cli/request.ts';
@@ -13,7 +13,7 @@ import type { ClientName } from '../cli/request.ts';
 export interface StatusProgram {
   readonly node: NodeStatus;
   /** Other nodes with the very same rules. */
-  readonly twins: readonly string[];
+  readonly identicalNodes: readonly string[];
   readonly families: readonly FamilyExplanation[];
   /** What is not known of its rules, and why. */
   readonly unread: readonly { readonly what: string; readonly reason: string }[];
@@ -47,7 +47,7 @@ export function statusPrograms(
     const families = program === undefined ? [] : explainStatusFamilies(program, desired, node.ports, options);
     const cut = program?.chains.length === 0 ? [cutRules] : [];
     const unread = [...(node.probe.unread ?? []), ...cut];
-    return [{ node, twins: others.map(({ name }) => name), families, unread }];
+    return [{ node, identicalNodes: others.map(({ name }) => name), families, unread }];
   });
 }
 
@@ -57,26 +57,26 @@ export function statusPrograms(
  * @param wants by the address and port that the client connects to; absent: all
  * @throws UsageError where the trace has walked no packet of the client
  */
-export function statusJourneys(
+export function statusPacketPaths(
   trace: ServiceTrace,
   from: ClientName,
   nodes: readonly string[] = [],
   wants: (destination: { readonly address: string; readonly port: number }) => boolean = () => true,
-): Journey[] {
+): PacketPath[] {
   const { status = {} } = trace;
   const walks = (status.walks ?? []).filter(({ source }) => !('ip' in from) || isSameAddress(source, from.ip));
   if (walks.length === 0)
     throw new UsageError(
       `--from ${'ip' in from ? from.ip : from.pod}: the trace has no walk of a packet of this client to a cluster IP of the Service${unknownClient(status)}.`,
     );
-  const home = 'ip' in from ? homeOf(status, from.ip) : undefined;
+  const ownNode = 'ip' in from ? ownNodeOf(status, from.ip) : undefined;
   const first = new Map((status.nodes ?? []).map(({ name, program }) => [program ?? name, name] as const).reverse());
-  const chosen = new Set(nodes.length > 0 ? nodes : home === undefined ? first.values() : [home]);
+  const chosen = new Set(nodes.length > 0 ? nodes : ownNode === undefined ? first.values() : [ownNode]);
   const desired = desiredOfTrace(trace);
   return walks
     .filter(({ node }) => 'pod' in from || chosen.has(node))
     .filter(({ destination, destinationPort }) => wants({ address: destination, port: destinationPort }))
-    .map((walk) => followWalk(walk, status, desired, podOf(status, from, walk.source)));
+    .map((walk) => statusPacketPath(walk, status, desired, podOf(status, from, walk.source)));
 }
 
 function unknownClient({ conditions = [] }: ServiceTraceStatus): string {
@@ -89,7 +89,7 @@ function podOf(status: ServiceTraceStatus, from: ClientName, address: string): s
 }
 
 /** The node of an endpoint, or the one whose conntrack holds connections of the client, where it is one alone. */
-function homeOf(status: ServiceTraceStatus, address: string): string | undefined {
+function ownNodeOf(status: ServiceTraceStatus, address: string): string | undefined {
   const own = endpointAt(status, address)?.nodeName;
   if (own !== undefined) return own;
   const tracking = (status.nodes ?? []).filter(({ conntrack }) =>

@@ -1,7 +1,7 @@
 /** The Services that a user may choose from, each with its health at a glance. */
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { plural } from '../../core/lib/plural.ts';
-import type { ClusterClient } from '../cluster/client.ts';
+import type { ClusterClient } from '../cluster/cluster-client.ts';
 import type { ListedService } from '../cluster/services.ts';
 import { isForbidden } from '../cluster/api-error.ts';
 import { cell, type Cell } from '../tables/tone.ts';

@@ -85,13 +85,13 @@ function add<Each extends Assuming>(
   let each = one;
   for (;;) {
     let idle: number | undefined;
-    const twin = group.findIndex(
+    const alike = group.findIndex(
       (other) => (idle = idleAssumption(each.assumed ?? [], other.assumed ?? [])) !== undefined,
     );
-    const other = group[twin];
+    const other = group[alike];
     if (other === undefined || idle === undefined) break;
     const at = idle;
-    group.splice(twin, 1);
+    group.splice(alike, 1);
     each = assuming(
       other,
       (each.assumed ?? []).filter((_, index) => index !== at),

@@ -2,7 +2,7 @@
  * A Service's random choice among its endpoints, worked out once for all packets that its rules treat alike: each
  * packet's branches then refer to it, and an endpoint costs a packet next to nothing.
  */
-import type { ToldApart } from './told-apart.ts';
+import type { AddressClasses } from './address-classes.ts';
 import type { Met, Packet, Rewritten, Step } from './walk.ts';
 import { oncePer } from '../lib/once-per.ts';
 
@@ -30,7 +30,7 @@ export class EndpointChoice {
   readonly steps: ReadonlyMap<object, Step>;
   readonly #addresses: ReadonlySet<string>;
   readonly #ports: ReadonlySet<number>;
-  readonly #alike = oncePer((_apart: ToldApart) => new Map<string, readonly AlikeEndpoints[]>());
+  readonly #alike = oncePer((_apart: AddressClasses) => new Map<string, readonly AlikeEndpoints[]>());
 
   constructor(endpoints: readonly ChosenEndpoint[], steps: ReadonlyMap<object, Step>) {
     this.endpoints = endpoints;
@@ -41,12 +41,12 @@ export class EndpointChoice {
 
   /** @param classOf of the packet: the same for destinations that no later rule tells apart */
   alike(
-    apart: ToldApart,
+    classes: AddressClasses,
     { source, destination, destinationPort }: Packet,
     classOf: (address: string, port: number) => string,
   ): readonly AlikeEndpoints[] {
-    if (apart.pairs(source)) return this.#group(classOf);
-    const known = this.#alike(apart);
+    if (classes.pairs(source)) return this.#group(classOf);
+    const known = this.#alike(classes);
     // Beside its own end, what of the packet decides is whether the destination was rewritten at all.
     const key = `${this.#addresses.has(destination) ? destination : ''} ${this.#ports.has(destinationPort) ? String(destinationPort) : ''}`;
     const alike = known.get(key) ?? this.#group(classOf);

@@ -2,8 +2,8 @@
 import { addressSet } from '../net/address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
-import type { ToldApart } from './told-apart.ts';
-import { Endings, mergeTwins } from './twins.ts';
+import type { AddressClasses } from './address-classes.ts';
+import { Endings, mergeBranches } from './merge-branches.ts';
 import type { Trail } from './walk.ts';
 import {
   pathOf,
@@ -40,14 +40,14 @@ export interface HookedChain {
  * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
  * POSTROUTING; a packet that the node sends to itself comes back by lo. An answer passes the same hooks, and conntrack
  * turns it back where its nat would rewrite the first packet of a connection.
- * @param apart by which destinations of these chains are walked together where none of them tells them apart
+ * @param classes by which destinations of these chains are walked together where none of them tells them apart
  */
 export function walkHooks(
   hooked: readonly HookedChain[],
   packet: Packet,
   machine: Machine,
   trail: Trail,
-  apart?: ToldApart,
+  classes?: AddressClasses,
 ): WalkResult {
   const chains = [...hooked, ...turningBack(packet)].sort(
     (one, other) => positionOf(one) - positionOf(other) || one.priority - other.priority,
@@ -56,7 +56,7 @@ export function walkHooks(
   const end = (branch: Branch, leaf: Leaf): void => {
     endings.add(branch, leaf);
   };
-  trail.sharesChoices = apart !== undefined;
+  trail.sharesChoices = classes !== undefined;
   /** Taken by IPVS, and not sent on yet. */
   let scheduled: Branch[] = [];
 
@@ -86,7 +86,7 @@ export function walkHooks(
       if (chain.isDropPolicy)
         for (const branch of through) end(branch, { ...leafOf(branch, packet, 'DROP'), droppedByPolicyOf: at.hook });
       else next.push(...through);
-      const merged = apart === undefined ? next : mergeTwins(next, apart, packet);
+      const merged = classes === undefined ? next : mergeBranches(next, classes, packet);
       live = trail.followsUnknown ? withoutIdleAssumptions(merged) : merged;
     }
     return live;

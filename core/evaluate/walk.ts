@@ -6,7 +6,7 @@ import type { Protocol } from '../net/family.ts';
 import type { Acted } from './action.ts';
 import type { EndpointChoice } from './endpoint-choice.ts';
 import type { Scheduled } from './share.ts';
-import type { Twins } from './twins.ts';
+import type { MergedBranches } from './merge-branches.ts';
 import type { Hook } from '../net/netfilter.ts';
 
 /** The first packet of a new connection, or of the answer to one. */
@@ -219,7 +219,7 @@ export interface Branch {
   readonly assumed?: readonly Assumption[];
   readonly met?: Met;
   /** Those that this one goes on for, itself among them. */
-  readonly twins?: Twins;
+  readonly merged?: MergedBranches;
   /** It was sent to the endpoints of a choice, and stands for one branch to each; of how many branches that came to the choice together which one it was. */
   readonly choice?: { readonly of: EndpointChoice; readonly branch: number; readonly branches: number };
 }

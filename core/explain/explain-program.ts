@@ -4,7 +4,7 @@ import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type ReportRules, readReportRules } from '../program/read-report.ts';
-import type { HungChain } from '../program/kube-proxy-hooks.ts';
+import type { RegisteredChain } from '../program/kube-proxy-hooks.ts';
 import { walkReportRules } from '../program/report-rules.ts';
 import { sourceClassOf, walkAllRules } from '../program/walk-all-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
@@ -357,11 +357,11 @@ class Program {
   }
 
   stages(): StageExplanation[] {
-    const { hung } = this.#rules;
+    const { registered } = this.#rules;
     const seen = new Set<string>();
-    const ordered = [...hung].sort((one, other) => one.priority - other.priority);
-    const stage = (part: StagePart, isIn: (chain: HungChain) => boolean): StageExplanation => {
-      const roots = new Map<string, HungChain[]>();
+    const ordered = [...registered].sort((one, other) => one.priority - other.priority);
+    const stage = (part: StagePart, isIn: (chain: RegisteredChain) => boolean): StageExplanation => {
+      const roots = new Map<string, RegisteredChain[]>();
       for (const chain of ordered.filter(isIn)) {
         const key = `${chain.table} ${chain.chain}`;
         roots.set(key, [...(roots.get(key) ?? []), chain]);

@@ -28,7 +28,7 @@ export interface Client {
   readonly pod?: string;
 }
 
-export interface JourneyRule extends Pick<
+export interface PacketPathRule extends Pick<
   RuleExplanation,
   'text' | 'sentence' | 'lines' | 'unknown' | 'counters' | 'countsAll'
 > {
@@ -38,24 +38,24 @@ export interface JourneyRule extends Pick<
   readonly share?: number;
 }
 
-export interface JourneyStep {
+export interface PacketPathStep {
   readonly letter: 'A' | 'B' | 'C' | 'D' | 'E';
   readonly title: string;
   /** Before the rules. */
   readonly sentences: readonly string[];
   /** Those that the packet meets at this step, in their order. */
-  readonly rules: readonly JourneyRule[];
+  readonly rules: readonly PacketPathRule[];
   /** What came of them. */
   readonly outcome: readonly string[];
 }
 
-export interface Journey {
+export interface PacketPath {
   readonly node: string;
   /** `entersAt` is absent where it is not known. */
   readonly client: Client & { readonly entersAt?: Packet['entersAt'] };
   readonly frontend: string;
   readonly verdict: Leaf['verdict'];
-  readonly steps: readonly JourneyStep[];
+  readonly steps: readonly PacketPathStep[];
   /** What could not be followed: nothing is said of what depends on it. */
   readonly unknown: readonly string[];
   /** What third-party rules do to connections, or to their answers, so that the client gets none: a sentence each. */
@@ -71,7 +71,7 @@ export function followClient(
   report: NodeReport,
   client: Client,
   frontend: Frontend,
-): Journey | undefined {
+): PacketPath | undefined {
   const { desired } = bundle;
   const rules = readReportRules(report, `${desired.namespace}/${desired.name}`, frontend.family);
   const own = recordsOf(report, 'start')[0]?.addresses ?? [];
@@ -150,7 +150,7 @@ function rulesMet(
   { desired }: Bundle,
   frontend: Frontend,
   { steps, leaves }: WalkResult,
-): { choosing: JourneyRule[]; leaving: JourneyRule[] } {
+): { choosing: PacketPathRule[]; leaving: PacketPathRule[] } {
   const stages =
     explainProgram(report, desired, {
       wants: (each) => each === frontend || frontendName(each) === frontendName(frontend),
@@ -162,8 +162,8 @@ function rulesMet(
       ),
     ),
   );
-  const choosing: JourneyRule[] = [];
-  const leaving: JourneyRule[] = [];
+  const choosing: PacketPathRule[] = [];
+  const leaving: PacketPathRule[] = [];
   let isChosen = false;
   for (const step of steps) {
     const { table, chain, rule: text, counters } = step;
@@ -178,7 +178,7 @@ function rulesMet(
       ...(counters === undefined ? {} : { counters }),
     };
     const { sentence, lines, unknown, countsAll } = own;
-    const met: JourneyRule = {
+    const met: PacketPathRule = {
       table,
       chain,
       text,
@@ -232,12 +232,12 @@ class Way {
     const answers = readDnsAnswers(this.#report, `${desired.namespace}/${desired.name}`);
     const name = serviceDomain(desired, askedDomain(answers, desired) ?? defaultClusterDomain);
     // A and AAAA are asked at the same time, and either may be answered first.
-    const heard = answers
+    const responses = answers
       .filter((answer) => answer.role === 'Service' && answer.name === name && answer.type !== 'SRV')
       .toSorted((one, other) => one.type.localeCompare(other.type));
     const policy = cluster?.pods?.find((pod) => pod.name === this.#client.pod)?.dnsPolicy;
     const dns = cluster?.dns;
-    const servers = dns?.clusterIPs.join(', ') ?? heard[0]?.server;
+    const servers = dns?.clusterIPs.join(', ') ?? responses[0]?.server;
     if (frontend.frontend !== 'ClusterIP')
       return [
         `The name ${name} resolves to the cluster IPs alone: a client of a ${frontend.frontend} knows the address itself, or by a name that is not the cluster's.`,
@@ -261,7 +261,7 @@ class Way {
     return [
       asker,
       ...state,
-      `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(heard)}.`,
+      `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(responses)}.`,
     ];
   }
 

@@ -5,7 +5,7 @@ import { nftHooks as hooksOfTable } from '../evaluate/walk-ruleset.ts';
 import { NftWalk } from '../evaluate/walk-nftables.ts';
 import { type ChainLookup, IptablesWalk } from '../evaluate/walk-iptables.ts';
 import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
-import { ToldApart } from '../evaluate/told-apart.ts';
+import { AddressClasses } from '../evaluate/address-classes.ts';
 import { type Packet, type WalkResult, type Machine, Trail } from '../evaluate/walk.ts';
 import { addReportRules, rulesOfReport, walkReportRules } from './report-rules.ts';
 import { isBesideNat, natHooksOf } from './kube-proxy-hooks.ts';
@@ -56,17 +56,17 @@ export function readAllHooks(
   const machine: Machine = { ...own.machine, otherInterfaces };
   const kubeBackend = mode === 'iptables' ? iptablesBackend(report) : undefined;
   const { result: tables, problems } = nftTablesOf(foreign);
-  const apart = new ToldApart('destination', machine);
-  addReportRules(apart, own);
+  const classes = new AddressClasses('destination', machine);
+  addReportRules(classes, own);
   for (const table of tables)
     for (const { rules } of table.chains.values())
       for (const { statements } of rules)
-        apart.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
+        classes.addNft(statements, (name) => table.sets.get(name) ?? table.maps.get(name));
   const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
     const records = hooked.filter((record) => record.backend === backend);
     const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
     const kube = iptablesChains(report, service, family, backend);
-    for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) apart.addIptables(rule);
+    for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) classes.addIptables(rule);
     const lookup = foreignLookup(parsed, lookupOf(kube), mode === 'nftables');
     return {
       records,
@@ -99,9 +99,9 @@ export function readAllHooks(
               };
         const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
         return [
-          ...nat.map((hung): HookedChain => ({
-            ...hung,
-            run: (branches, at) => walk.chain(hung.table, hung.chain, branches, at),
+          ...nat.map((registered): HookedChain => ({
+            ...registered,
+            run: (branches, at) => walk.chain(registered.table, registered.chain, branches, at),
           })),
           ...records.flatMap((record) => hookOf(record, walk)),
         ];
@@ -110,19 +110,19 @@ export function readAllHooks(
       const ofNft =
         nft === undefined
           ? []
-          : own.hung.map((hung): HookedChain => ({
-              ...hung,
-              run: (branches, at) => nft.chain(hung.chain, branches, at),
+          : own.registered.map((registered): HookedChain => ({
+              ...registered,
+              run: (branches, at) => nft.chain(registered.chain, branches, at),
             }));
       return walkHooks(
         [...tables.flatMap((table) => hooksOfTable(table, packet, machine, trail)), ...chains, ...ofNft],
         packet,
         machine,
         trail,
-        apart,
+        classes,
       );
     },
-    walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, apart),
+    walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, classes),
     unread: [
       ...foreign.flatMap(({ family: of, name, omitted }) =>
         omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`],

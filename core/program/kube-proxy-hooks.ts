@@ -4,7 +4,7 @@ import type { RecordOf } from '../wire/node-report.ts';
 import type { NftBase } from '../nftables/table.ts';
 
 /** Where a chain hangs on a hook of netfilter, and when its turn comes there. */
-export interface HungChain {
+export interface RegisteredChain {
   readonly hook: Hook;
   /** The lower, the earlier. */
   readonly priority: number;
@@ -14,7 +14,7 @@ export interface HungChain {
   readonly chain: string;
 }
 
-function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): HungChain[] {
+function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): RegisteredChain[] {
   const priority = table === 'filter' ? priorities.filter : natPriority(hook);
   return chains.map((chain) => ({ hook, priority, isNat: table === 'nat', isDropPolicy: false, table, chain }));
 }
@@ -23,7 +23,7 @@ function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): 
  * The chains that kube-proxy hangs on netfilter's hooks, as far as a report of the iptables mode holds them
  * (pkg/proxy/iptables/proxier.go iptablesJumpChains, 1.37).
  */
-export const kubeHooks: readonly HungChain[] = [
+export const kubeHooks: readonly RegisteredChain[] = [
   ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
   ...iptablesHook('output', 'nat', 'OUTPUT'),
   ...iptablesHook('input', 'filter', 'KUBE-PROXY-FIREWALL', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES'),
@@ -33,7 +33,7 @@ export const kubeHooks: readonly HungChain[] = [
 ];
 
 /** In the IPVS mode, nat and filter are read from their built-in chains on. */
-export const builtInHooks: readonly HungChain[] = [
+export const builtInHooks: readonly RegisteredChain[] = [
   ...iptablesHook('prerouting', 'nat', 'PREROUTING'),
   ...iptablesHook('output', 'nat', 'OUTPUT'),
   ...iptablesHook('input', 'nat', 'INPUT'),
@@ -43,13 +43,13 @@ export const builtInHooks: readonly HungChain[] = [
   ...iptablesHook('postrouting', 'nat', 'POSTROUTING'),
 ];
 
-function nftHook(hook: Hook, priority: number, isNat: boolean, ...chains: readonly string[]): HungChain[] {
+function nftHook(hook: Hook, priority: number, isNat: boolean, ...chains: readonly string[]): RegisteredChain[] {
   return chains.map((chain) => ({ hook, priority, isNat, isDropPolicy: false, table: 'kube-proxy', chain }));
 }
 
 const beforeNat = priorities.destinationNat - 10;
 /** What the nftables mode hangs where (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
-export const nftHooks: readonly HungChain[] = [
+export const nftHooks: readonly RegisteredChain[] = [
   ...nftHook('prerouting', beforeNat, false, 'firewall-check'),
   ...nftHook('output', beforeNat, false, 'firewall-check'),
   ...nftHook('prerouting', priorities.destinationNat, true, 'nat-prerouting'),
@@ -61,7 +61,7 @@ export const nftHooks: readonly HungChain[] = [
 ];
 
 /** nat's built-in chains that were read; in a report of before they all were, kube-proxy's own chain stands for POSTROUTING. */
-export function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: boolean): HungChain[] {
+export function natHooksOf(records: readonly RecordOf<'hookChain'>[], isKubes: boolean): RegisteredChain[] {
   const read = builtInHooks.filter(
     ({ isNat, table, chain }) => isNat && records.some((record) => record.table === table && record.chain === chain),
   );

@@ -8,7 +8,7 @@ import type { VirtualServer } from '../ipvs/virtual-server.ts';
 import { type NodeReport, type RecordOf, recordsOf } from '../wire/node-report.ts';
 import type { Family } from '../net/family.ts';
 import { readProxyMode, iptablesBackend } from '../kube-proxy/proxy-mode.ts';
-import { nftHooks, kubeHooks, builtInHooks, type HungChain } from './kube-proxy-hooks.ts';
+import { nftHooks, kubeHooks, builtInHooks, type RegisteredChain } from './kube-proxy-hooks.ts';
 import { dispatchRules } from '../kube-proxy/dispatch-references.ts';
 import type { IptablesBackend } from '../kube-proxy/mode.ts';
 import { parseIpvsadm } from '../ipvs/parse.ts';
@@ -27,7 +27,7 @@ import { netfilterHooks } from '../net/netfilter.ts';
 export type ReportRules = {
   readonly machine: Machine;
   /** Those that are there, in no order. */
-  readonly hung: readonly HungChain[];
+  readonly registered: readonly RegisteredChain[];
 } & (
   | { readonly kind: 'nftables'; readonly table: KubeNftTable }
   | {
@@ -47,17 +47,17 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
     const table = nftTable(report, service, family);
     // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
     // not read has no element of this Service, or the report says that it is unread.
-    const hung =
-      table.bases?.map(({ name, ...base }): HungChain => ({ ...base, table: table.name, chain: name })) ??
+    const registered =
+      table.bases?.map(({ name, ...base }): RegisteredChain => ({ ...base, table: table.name, chain: name })) ??
       nftHooks.filter(({ chain }) => table.chain(chain) !== undefined);
-    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, hung };
+    return { kind: 'nftables', machine: { addresses, ipSets: new Map() }, table, registered };
   }
   const backend = iptablesBackend(report);
   if (backend === undefined || (mode !== 'ipvs' && mode !== 'iptables')) return undefined;
   const all = iptablesChains(report, service, family, backend);
   const chains = [...all.values()];
   const lookup = lookupOf(all);
-  const isThere = ({ table, chain }: HungChain): boolean => lookup(table, chain) !== undefined;
+  const isThere = ({ table, chain }: RegisteredChain): boolean => lookup(table, chain) !== undefined;
   if (mode === 'iptables')
     return {
       kind: 'iptables',
@@ -66,7 +66,7 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
       chains,
       servers: [],
       isIpvs: false,
-      hung: kubeHooks.filter(isThere),
+      registered: kubeHooks.filter(isThere),
     };
   const servers = virtualServers(report, service, family);
   const sets = recordsOf(report, 'ipSet')
@@ -76,7 +76,7 @@ export function readReportRules(report: NodeReport, service: string, family: Fam
     addresses: [...addresses, ...servers.flatMap(({ address }) => address ?? [])],
     ipSets: new Map(sets.map((set) => [set.name, set])),
   };
-  return { kind: 'iptables', machine, lookup, chains, servers, isIpvs: true, hung: builtInHooks.filter(isThere) };
+  return { kind: 'iptables', machine, lookup, chains, servers, isIpvs: true, registered: builtInHooks.filter(isThere) };
 }
 
 /** The Service's iptables rules of one family. */

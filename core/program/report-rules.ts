@@ -1,6 +1,6 @@
 /** The rules of one node as a probe's report holds them for one Service. */
 import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
-import { ToldApart } from '../evaluate/told-apart.ts';
+import { AddressClasses } from '../evaluate/address-classes.ts';
 import { IptablesWalk } from '../evaluate/walk-iptables.ts';
 import { NftWalk } from '../evaluate/walk-nftables.ts';
 import { ipvsHooks } from '../evaluate/walk-ruleset.ts';
@@ -12,7 +12,7 @@ import type { NodeReport } from '../wire/node-report.ts';
 import type { NodeRules, WalkedRules } from './node-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { Family } from '../net/family.ts';
-import type { HungChain } from './kube-proxy-hooks.ts';
+import type { RegisteredChain } from './kube-proxy-hooks.ts';
 import { readReportRules, type ReportRules } from './read-report.ts';
 
 /**
@@ -34,7 +34,7 @@ function nodeRulesOf(report: NodeReport, service: string, family: Family): NodeR
   if (rules === undefined) return undefined;
   const walked: WalkedRules = {
     walk: (packet) => walkReportRules(rules, packet),
-    sourceClass: (address) => sourcesApart(rules).classOf(address, 0, address),
+    sourceClass: (address) => sourceClassesOf(rules).classOf(address, 0, address),
   };
   if (rules.kind === 'nftables') return nftNodeRules(walked, rules.table);
   return rules.isIpvs
@@ -68,17 +68,17 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
 }
 
 /** Which destinations the rules tell apart; a report is never changed. */
-const apartOf = oncePer((rules: ReportRules): ToldApart => {
-  const apart = new ToldApart('destination', rules.machine);
-  addReportRules(apart, rules);
-  return apart;
+const destinationClassesOf = oncePer((rules: ReportRules): AddressClasses => {
+  const classes = new AddressClasses('destination', rules.machine);
+  addReportRules(classes, rules);
+  return classes;
 });
 
 /** Which sources they tell apart, the chains of single endpoints left out: those ask for their own endpoint. */
-const sourcesApart = oncePer((rules: ReportRules): ToldApart => {
-  const apart = new ToldApart('source', rules.machine);
+const sourceClassesOf = oncePer((rules: ReportRules): AddressClasses => {
+  const classes = new AddressClasses('source', rules.machine);
   addReportRules(
-    apart,
+    classes,
     rules.kind === 'nftables'
       ? {
           ...rules,
@@ -94,27 +94,27 @@ const sourcesApart = oncePer((rules: ReportRules): ToldApart => {
           ),
         },
   );
-  return apart;
+  return classes;
 });
 
-export function addReportRules(apart: ToldApart, rules: ReportRules): void {
+export function addReportRules(classes: AddressClasses, rules: ReportRules): void {
   if (rules.kind === 'nftables') {
     const { table } = rules;
     for (const { rules: own } of table.chains.values())
-      for (const { statements } of own) apart.addNft(statements, (name) => table.set(name) ?? table.map(name));
+      for (const { statements } of own) classes.addNft(statements, (name) => table.set(name) ?? table.map(name));
     return;
   }
-  for (const rule of rules.chains.flat()) apart.addIptables(rule);
+  for (const rule of rules.chains.flat()) classes.addIptables(rule);
   for (const { address, port } of rules.servers)
-    if (address !== undefined && port !== undefined) apart.addPlace(address, port);
+    if (address !== undefined && port !== undefined) classes.addPlace(address, port);
 }
 
 /** What becomes of the packet under the rules of a report. */
-export function walkReportRules(rules: ReportRules, packet: Packet, apart = apartOf(rules)): WalkResult {
-  const { machine, hung } = rules;
+export function walkReportRules(rules: ReportRules, packet: Packet, classes = destinationClassesOf(rules)): WalkResult {
+  const { machine, registered } = rules;
   const trail = new Trail();
-  const hang = (runOf: (chain: HungChain) => HookedChain['run']): HookedChain[] =>
-    hung.map((chain) => ({ ...chain, run: runOf(chain) }));
+  const hang = (runOf: (chain: RegisteredChain) => HookedChain['run']): HookedChain[] =>
+    registered.map((chain) => ({ ...chain, run: runOf(chain) }));
   if (rules.kind === 'nftables') {
     const walk = new NftWalk(rules.table, packet, machine, trail);
     return walkHooks(
@@ -126,7 +126,7 @@ export function walkReportRules(rules: ReportRules, packet: Packet, apart = apar
       packet,
       machine,
       trail,
-      apart,
+      classes,
     );
   }
   const walk = new IptablesWalk(rules.lookup, packet, machine, trail);
@@ -135,5 +135,5 @@ export function walkReportRules(rules: ReportRules, packet: Packet, apart = apar
       (branches, at) =>
         walk.chain(table, chain, branches, at),
   );
-  return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail, apart);
+  return walkHooks([...chains, ...ipvsHooks(rules.servers, packet, trail)], packet, machine, trail, classes);
 }

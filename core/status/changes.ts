@@ -17,7 +17,7 @@ export interface StatusChange {
   readonly at: string;
   readonly kind: 'service' | 'endpoint' | 'rules' | 'node' | 'finding';
   /** Whether it is something that somebody should look at, all is well again, or neither. */
-  readonly mood: 'bad' | 'good' | 'neutral';
+  readonly severity: 'bad' | 'good' | 'neutral';
   /** The node, for what happened on one. */
   readonly node?: string;
   /** One line; of what rules do, to be read beside the node (changeText). */
@@ -56,7 +56,12 @@ export function* changesInPieces(
 
 function serviceChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): StatusChange[] {
   const [was, is] = [before.service, after.service];
-  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'service', mood, text });
+  const change = (severity: StatusChange['severity'], text: string): StatusChange => ({
+    at,
+    kind: 'service',
+    severity,
+    text,
+  });
   if (was !== undefined && is === undefined) return isGone(after) ? [change('bad', 'the Service is gone')] : [];
   if (was === undefined && is !== undefined)
     return isGone(before) ? [change('good', 'the Service is there again')] : [];
@@ -107,7 +112,12 @@ function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, 
   if (before.endpointSlices === undefined || after.endpointSlices === undefined) return [];
   const old = endpointsByAddress(before);
   const now = endpointsByAddress(after);
-  const change = (mood: StatusChange['mood'], text: string): StatusChange => ({ at, kind: 'endpoint', mood, text });
+  const change = (severity: StatusChange['severity'], text: string): StatusChange => ({
+    at,
+    kind: 'endpoint',
+    severity,
+    text,
+  });
   return [
     ...[...old]
       .filter(([address]) => !now.has(address))
@@ -138,14 +148,14 @@ function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at:
   const changes = left.map((name): StatusChange => ({
     at,
     kind: 'node',
-    mood: 'neutral',
+    severity: 'neutral',
     node: name,
     text: `${name} is asked no more`,
   }));
   for (const node of after.nodes ?? []) {
     const former = old.get(node.name);
     if (former === undefined)
-      changes.push({ at, kind: 'node', mood: 'neutral', node: node.name, text: `${node.name} is asked now` });
+      changes.push({ at, kind: 'node', severity: 'neutral', node: node.name, text: `${node.name} is asked now` });
     else
       changes.push(
         ...probeChanges(former, node, at),
@@ -164,12 +174,12 @@ function isRead({ probe }: NodeStatus): boolean {
 function probeChanges(former: NodeStatus, node: NodeStatus, at: string): StatusChange[] {
   if (former.probe.state === node.probe.state || node.probe.state === 'Waiting') return [];
   return node.probe.state === 'Collected'
-    ? [{ at, kind: 'node', mood: 'good', node: node.name, text: `${node.name} answers` }]
+    ? [{ at, kind: 'node', severity: 'good', node: node.name, text: `${node.name} answers` }]
     : [
         {
           at,
           kind: 'node',
-          mood: 'bad',
+          severity: 'bad',
           node: node.name,
           text: `${node.name} does not answer: ${node.probe.reason ?? 'no reason given'}`,
         },
@@ -183,7 +193,7 @@ function kubeProxyChanges(former: NodeStatus, node: NodeStatus, at: string): Sta
     {
       at,
       kind: 'node',
-      mood: is ? 'good' : 'bad',
+      severity: is ? 'good' : 'bad',
       node: node.name,
       text: `kube-proxy of ${node.name} is ${is ? 'healthy again' : 'not healthy'}`,
     },
@@ -194,10 +204,10 @@ function frontendChanges(former: NodeStatus, node: NodeStatus, at: string): Stat
   const old = new Map(former.ports.map((port) => [keyOf(port), port]));
   return node.ports.flatMap((port): StatusChange[] => {
     const was = old.get(keyOf(port));
-    const change = (mood: StatusChange['mood'], text: string): StatusChange => ({
+    const change = (severity: StatusChange['severity'], text: string): StatusChange => ({
       at,
       kind: 'rules',
-      mood,
+      severity,
       node: node.name,
       text,
     });
@@ -247,10 +257,10 @@ function findingChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, a
   if (before.findings === undefined || after.findings === undefined) return [];
   const old = Map.groupBy(before.findings, findingKey);
   const now = Map.groupBy(after.findings, findingKey);
-  const change = ({ node }: FindingStatus, mood: StatusChange['mood'], text: string): StatusChange => ({
+  const change = ({ node }: FindingStatus, severity: StatusChange['severity'], text: string): StatusChange => ({
     at,
     kind: 'finding',
-    mood,
+    severity,
     ...(node === undefined ? {} : { node }),
     text,
   });

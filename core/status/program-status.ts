@@ -41,9 +41,9 @@ function sumChains(one: ChainStatus, other: ChainStatus | undefined): ChainStatu
   return {
     ...one,
     rules: one.rules.map((rule, index) => {
-      const twin = other?.rules[index];
-      if (rule.packets === undefined || twin?.packets === undefined) return rule;
-      return { ...rule, packets: rule.packets + twin.packets, bytes: (rule.bytes ?? 0) + (twin.bytes ?? 0) };
+      const same = other?.rules[index];
+      if (rule.packets === undefined || same?.packets === undefined) return rule;
+      return { ...rule, packets: rule.packets + same.packets, bytes: (rule.bytes ?? 0) + (same.bytes ?? 0) };
     }),
   };
 }

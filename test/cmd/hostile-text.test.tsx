@@ -10,7 +10,7 @@ import { cleanup, render } from 'ink-testing-library';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { ApiError } from '../../cmd/cluster/api-error.ts';
-import { connect } from '../../cmd/cluster/client.ts';
+import { connect } from '../../cmd/cluster/cluster-client.ts';
 import { parseCommandLine } from '../../cmd/cli/command-line.ts';
 import { commandNames, type CommandName } from '../../cmd/cli/flags.ts';
 import { complete, runComplete, runCompletion } from '../../cmd/commands/completion.ts';

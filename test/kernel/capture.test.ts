@@ -76,14 +76,14 @@ describe('a capture', () => {
     expect(node.end).toMatchObject({ reason: 'duration' });
     const file = join(await mkdtemp(join(tmpdir(), 'svctrace-capture-')), 'a.pcapng');
     // A second node whose clock is between: its packets are merged by time.
-    const twin: CapturedNode = {
+    const other: CapturedNode = {
       ...node,
       node: 'node-b',
       packets: node.packets.map((packet) => ({ ...packet, time: packet.time + 1 })),
     };
     await writeFile(
       file,
-      [...capturedFile([node, twin], places, desired)].reduce(
+      [...capturedFile([node, other], places, desired)].reduce(
         (whole, piece) => Buffer.concat([whole, piece]),
         Buffer.alloc(0),
       ),

@@ -19,7 +19,7 @@ export interface Expectation {
   readonly path: readonly Step[];
 }
 
-export interface AskedPacket {
+export interface EvaluatedPacket {
   readonly source: string;
   readonly destination: string;
   readonly port: number;
@@ -35,7 +35,7 @@ export function readDumps(dumps: readonly string[]): Ruleset {
 /** @param nodeAddresses every address of the node whose ruleset it is */
 export function expectationOf(
   ruleset: Ruleset,
-  { port, ...packet }: AskedPacket,
+  { port, ...packet }: EvaluatedPacket,
   nodeAddresses: readonly string[],
 ): Expectation {
   const { verdict, destinations, path, unknown } = summarize(

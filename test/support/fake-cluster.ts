@@ -1,6 +1,6 @@
 /** A cluster for tests of commands: a literal client that keeps its ServiceTraces in a list. */
 import { KubeConfig } from '@kubernetes/client-node';
-import type { ClusterClient } from '../../cmd/cluster/client.ts';
+import type { ClusterClient } from '../../cmd/cluster/cluster-client.ts';
 import type { WatchEvent } from '../../cmd/cluster/traces.ts';
 import { ApiError } from '../../cmd/cluster/api.ts';
 import type { Io } from '../../cmd/cli/io.ts';

@@ -6,7 +6,7 @@ import { changeText } from '../../../core/status/changes.ts';
 import { filterOf, type TimelineChange } from '../state/live-state.ts';
 import { rowFilter } from '../state/row-filter.ts';
 
-const tones: Readonly<Record<TimelineChange['mood'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
+const tones: Readonly<Record<TimelineChange['severity'], Tone>> = { bad: 'error', good: 'ok', neutral: 'plain' };
 
 export function timelineBody(state: BodyState, { width, theme }: BodyOptions): Body {
   const { paint, marks } = theme;
@@ -22,14 +22,14 @@ export function timelineBody(state: BodyState, { width, theme }: BodyOptions): B
       ).map((line) => paint('dim', line)),
     );
   }
-  const mark: Readonly<Record<TimelineChange['mood'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
+  const mark: Readonly<Record<TimelineChange['severity'], string>> = { bad: marks.error, good: marks.ok, neutral: ' ' };
   return {
     fixed: [paint('dim', 'the newest first, times in UTC')],
     count: shown.length,
     line: (index) => {
       const change = shown.at(-1 - index);
       if (change === undefined) return '';
-      return `${paint('dim', change.at.slice(11, 19))} ${paint(tones[change.mood], `${mark[change.mood]} ${change.kind.padEnd(8)} ${changeText(change)}`)}`;
+      return `${paint('dim', change.at.slice(11, 19))} ${paint(tones[change.severity], `${mark[change.severity]} ${change.kind.padEnd(8)} ${changeText(change)}`)}`;
     },
     meaning: (index) => {
       const change = shown.at(-1 - index);

@@ -305,8 +305,8 @@ function isCollecting(trace: LiveState['trace']): boolean {
   return collected === undefined || collected.status === 'Unknown';
 }
 
-function linkChange({ now }: LiveState, mood: StatusChange['mood'], text: string): TimelineChange {
-  return { at: new Date(now).toISOString(), kind: 'link', mood, text };
+function linkChange({ now }: LiveState, severity: StatusChange['severity'], text: string): TimelineChange {
+  return { at: new Date(now).toISOString(), kind: 'link', severity, text };
 }
 
 /** A filter goes on with what it was. */

@@ -32,16 +32,16 @@ const maxTargets = 50;
  */
 export function clientTargets(
   nodes: readonly NodeConnections[],
-  { node: home, addresses }: Pick<ClientConnections, 'node' | 'addresses'>,
+  { node: ownNode, addresses }: Pick<ClientConnections, 'node' | 'addresses'>,
 ): ConnectTarget[] {
-  const isHomeKnown = nodes.some(({ node }) => node === home);
+  const isOwnNodeKnown = nodes.some(({ node }) => node === ownNode);
   const families = new Set(addresses.map(familyOf));
   const all = nodes.flatMap(({ node, connections }) =>
     connections.filter(
       ({ hop, outcome, address }) =>
         outcome !== 'untried' &&
         families.has(familyOf(address)) &&
-        (hop !== 'NodePort' || !isHomeKnown || node === home),
+        (hop !== 'NodePort' || !isOwnNodeKnown || node === ownNode),
     ),
   );
   const byTarget = new Map(
@@ -81,7 +81,7 @@ export function clientFaults(
   client: ClientConnections,
   nodes: readonly NodeConnections[],
 ): { readonly frontends: readonly ClientFault[]; readonly endpoints: readonly ClientFault[] } {
-  const home = nodes.find(({ node }) => node === client.node);
+  const ownNode = nodes.find(({ node }) => node === client.node);
   const of = (
     connections: readonly Connection[],
     wanted: Pick<Connection, 'hop' | 'address' | 'port' | 'protocol'>,
@@ -107,11 +107,11 @@ export function clientFaults(
     .flatMap((connection): ClientFault[] => {
       if (connection.hop === 'LoadBalancerIP' && (desired.service.loadBalancerSourceRanges ?? []).length > 0) return [];
       // What fails from the node as well is PROBE-FAIL-RULES.
-      const fromNode = home === undefined ? undefined : of(home.connections, connection);
+      const fromNode = ownNode === undefined ? undefined : of(ownNode.connections, connection);
       if (fromNode !== undefined && isReached(fromNode) === false) return [];
       const behind = targetsBehind(desired, connection, {
         node: client.node ?? '',
-        ...(home?.zone === undefined ? {} : { zone: home.zone }),
+        ...(ownNode?.zone === undefined ? {} : { zone: ownNode.zone }),
       });
       const tried = behind.flatMap(
         (target) => of(client.connections, { ...target, hop: 'Endpoint', protocol: connection.protocol }) ?? [],

@@ -57,7 +57,7 @@ export type Blame =
 
 export interface FailedEndpoint extends EndpointConnections {
   /** Where the endpoint is, if that is known. */
-  readonly home: string | undefined;
+  readonly ownNode: string | undefined;
   readonly blames: readonly Blame[];
 }
 
@@ -65,7 +65,7 @@ export interface FailedEndpoint extends EndpointConnections {
 export function failedEndpoints(facts: Facts): FailedEndpoint[] {
   const all = endpointConnections(facts).map((each) => ({
     ...each,
-    home: endpointOf(facts.desired, each.endpoint.address)?.nodeName,
+    ownNode: endpointOf(facts.desired, each.endpoint.address)?.nodeName,
   }));
   const nodesOfCluster = Math.max(facts.nodes.length, facts.cluster?.nodes?.length ?? 0);
   return all
@@ -75,22 +75,22 @@ export function failedEndpoints(facts: Facts): FailedEndpoint[] {
 
 type Placed = Omit<FailedEndpoint, 'blames'>;
 
-function blamesOf({ home, reachedFrom, failed }: Placed, all: readonly Placed[], nodesOfCluster: number): Blame[] {
+function blamesOf({ ownNode, reachedFrom, failed }: Placed, all: readonly Placed[], nodesOfCluster: number): Blame[] {
   const [first] = failed;
   if (first === undefined) return [];
   if (reachedFrom.length === 0) {
     // A node is always let in to its own pods, so that the kubelet can ask whether they are well: where it fails too, or many do, it is the pod.
-    const isToldApart = failed.some(({ node }) => node.node === home) || failed.length > 1 || nodesOfCluster === 1;
-    return [isToldApart ? { suspect: 'pod' } : { suspect: 'path', node: first.node.node }];
+    const isSeparated = failed.some(({ node }) => node.node === ownNode) || failed.length > 1 || nodesOfCluster === 1;
+    return [isSeparated ? { suspect: 'pod' } : { suspect: 'path', node: first.node.node }];
   }
-  const isReachedFromElsewhere = home === undefined || reachedFrom.some(({ node }) => node !== home);
+  const isReachedFromElsewhere = ownNode === undefined || reachedFrom.some(({ node }) => node !== ownNode);
   if (isReachedFromElsewhere)
     return failed.map(({ node }) => ({ suspect: 'node', node: node.node, why: 'itsConnections' }));
-  if (failed.length > 1) return [{ suspect: 'node', node: home, why: 'itsEndpoints' }];
+  if (failed.length > 1) return [{ suspect: 'node', node: ownNode, why: 'itsEndpoints' }];
   // One node against the endpoint's own: what that node does with endpoints of others decides.
-  const others = all.filter((each) => each.home !== home && each.home !== first.node.node);
+  const others = all.filter((each) => each.ownNode !== ownNode && each.ownNode !== first.node.node);
   if (others.some((each) => each.reachedFrom.some(({ node }) => node === first.node.node)))
-    return [{ suspect: 'node', node: home, why: 'itsEndpoints' }];
+    return [{ suspect: 'node', node: ownNode, why: 'itsEndpoints' }];
   if (
     others.some((each) => each.failed.some(({ node }) => node.node === first.node.node) && each.reachedFrom.length > 0)
   )

@@ -52,7 +52,7 @@ export type ForeignKind =
 const clientPort = 50_000;
 
 /** What is asked of one frontend: packets that kube-proxy's own rules send to an endpoint are walked through everything. */
-export interface AskedPacket {
+export interface EvaluatedPacket {
   readonly client: string;
   readonly packet: Packet;
   /** Whether the client is on this node, or is the node: its answers come back over it, masqueraded or not. */
@@ -105,14 +105,14 @@ export class ForeignJudge {
    */
   frontend(
     frontend: FrontendProgram,
-    asked: readonly AskedPacket[],
+    asked: readonly EvaluatedPacket[],
     onNode: ReturnType<typeof addressSet>,
   ): ForeignFound {
     return this.#judge(frontend, asked, (each) => this.#ofFrontend(frontend, each, onNode));
   }
 
   /** What becomes of packets that other nodes have sent on to endpoints on this one, and of the answers. */
-  endpoints(frontend: FrontendProgram, asked: readonly AskedPacket[]): ForeignFound {
+  endpoints(frontend: FrontendProgram, asked: readonly EvaluatedPacket[]): ForeignFound {
     return this.#judge(frontend, asked, ({ packet }) => {
       const leaves = this.#walk(packet);
       const found = leaves.flatMap((leaf): Found[] => {
@@ -141,8 +141,8 @@ export class ForeignJudge {
 
   #judge(
     frontend: FrontendProgram,
-    asked: readonly AskedPacket[],
-    ask: (asked: AskedPacket) => { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined,
+    asked: readonly EvaluatedPacket[],
+    ask: (asked: EvaluatedPacket) => { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined,
   ): ForeignFound {
     const unfollowed = new Set<string>();
     const faults = asked.flatMap((each): ForeignFault[] => {
@@ -192,7 +192,7 @@ export class ForeignJudge {
 
   #ofFrontend(
     frontend: FrontendProgram,
-    { packet: asked, isOnNode }: AskedPacket,
+    { packet: asked, isOnNode }: EvaluatedPacket,
     onNode: ReturnType<typeof addressSet>,
   ): { readonly found: readonly Found[]; readonly isWhole: boolean } | undefined {
     const packet: Packet = { sourcePort: clientPort, ...asked };

@@ -16,7 +16,7 @@ import { markChains, type RuleView } from '../../program/rule-view.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { familyOf, type Family } from '../../net/family.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
-import { foreignHooks, ForeignJudge, type AskedPacket, type ForeignFault } from './foreign-rules.ts';
+import { foreignHooks, ForeignJudge, type EvaluatedPacket, type ForeignFault } from './foreign-rules.ts';
 import { frontendDrifts, isSyncing, type FrontendDrift } from './frontend-drift.ts';
 import { policyFault, type PolicyFault } from './policy-fault.ts';
 import { isDroppedByFirewall, rangeFaults } from './source-ranges.ts';
@@ -175,7 +175,7 @@ function makeCheck(
       ['the node itself', node, 'OUTPUT', true],
       ['pods', pod, 'PREROUTING', true],
     ] as const;
-    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): AskedPacket[] =>
+    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): EvaluatedPacket[] =>
       source === undefined
         ? []
         : [
@@ -224,7 +224,7 @@ function arrivals(
   { service }: DesiredService,
   cluster: ClusterFacts | undefined,
   segments: AddressSegments,
-): AskedPacket[] {
+): EvaluatedPacket[] {
   if ((frontend === 'ClusterIP' ? service.internalTrafficPolicy : service.externalTrafficPolicy) === 'Local') return [];
   const others = (cluster?.nodes ?? []).filter(({ name }) => name !== facts.node);
   const isOwn = (address: string): boolean => familyOf(address) === family;
@@ -239,7 +239,7 @@ function arrivals(
   const told = oneOfEach(clients, ({ client, source }) => `${client} ${segments.keyOf(source)}`);
   const targets = oneOfEach(onNode, ({ address, port }) => `${segments.keyOf(address)} ${String(port)}`);
   return told.flatMap(({ client, source }) =>
-    targets.map(({ address, port }): AskedPacket => ({
+    targets.map(({ address, port }): EvaluatedPacket => ({
       client,
       isOnNode: false,
       packet: { source, destination: address, destinationPort: port, protocol, entersAt: 'PREROUTING' },

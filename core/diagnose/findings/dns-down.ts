@@ -20,18 +20,18 @@ export const dnsDown: FindingKind = {
   find: ({ desired, nodes, cluster }) =>
     nodes.flatMap((node) => {
       const answers = node.read?.dnsAnswers ?? [];
-      const heard = answers.filter(({ role }) => role === 'Service');
-      const failed = heard.filter((answer) => isFailure(answer, desired));
+      const responses = answers.filter(({ role }) => role === 'Service');
+      const failed = responses.filter((answer) => isFailure(answer, desired));
       const [first] = failed;
       if (first === undefined) return [];
       const endpoints = byServer(answers.filter(({ role }) => role === 'Endpoint'));
       const answering = endpoints.filter(([, own]) => own.some(isWord)).map(([server]) => server);
-      const isSilent = !heard.some(({ server, error }) => server === first.server && error === undefined);
+      const isSilent = !responses.some(({ server, error }) => server === first.server && error === undefined);
       return [
         {
           where: `node/${node.node}`,
           node: node.node,
-          message: `DNS at ${first.server} ${first.error === undefined ? `fails (${problemOf(first)})` : isSilent ? 'does not answer' : `does not answer ${failed.filter(({ error }) => error !== undefined).length} of ${plural(heard.length, 'question')}`} when ${node.node} asks it; ${whose(answering, endpoints.length, cluster?.dns?.readyEndpoints)}${answering.length === 0 ? '' : isSilent ? ", so the fault is in the node's rules" : ", and other answers came through the node's rules"}.`,
+          message: `DNS at ${first.server} ${first.error === undefined ? `fails (${problemOf(first)})` : isSilent ? 'does not answer' : `does not answer ${failed.filter(({ error }) => error !== undefined).length} of ${plural(responses.length, 'question')}`} when ${node.node} asks it; ${whose(answering, endpoints.length, cluster?.dns?.readyEndpoints)}${answering.length === 0 ? '' : isSilent ? ", so the fault is in the node's rules" : ", and other answers came through the node's rules"}.`,
           evidence: [
             ...failed.slice(0, 5).map((answer) => `${questionText(answer)} at ${answer.server}: ${problemOf(answer)}`),
             ...endpoints.map(

@@ -23,12 +23,12 @@ export const dnsServer: FindingKind = {
           ready === undefined || ready.some((server) => server.address === address && server.port === port),
       )
       .flatMap((server) => {
-        const { address, port, heard } = server;
-        const silent = heard.filter(({ answer }) => !isWord(answer) && !isNotUnderstood(answer));
+        const { address, port, responses } = server;
+        const silent = responses.filter(({ answer }) => !isWord(answer) && !isNotUnderstood(answer));
         // A node on which no server answers has DNS-DOWN, or a network that does not let it ask.
         const alone = silent.filter(({ node }) =>
           serversOf({ ...facts, nodes: nodes.filter((each) => each.node === node) }).some(
-            (other) => other.address !== address && other.heard.some(({ answer }) => isWord(answer)),
+            (other) => other.address !== address && other.responses.some(({ answer }) => isWord(answer)),
           ),
         );
         const differing = nodes.flatMap((node) => {
@@ -84,23 +84,26 @@ export const dnsServer: FindingKind = {
 interface Server {
   readonly address: string;
   readonly port: number;
-  readonly heard: readonly { readonly node: string; readonly answer: DnsAnswer }[];
+  readonly responses: readonly { readonly node: string; readonly answer: DnsAnswer }[];
 }
 
 function serversOf({ nodes }: Facts): Server[] {
-  const servers = new Map<string, { address: string; port: number; heard: { node: string; answer: DnsAnswer }[] }>();
+  const servers = new Map<
+    string,
+    { address: string; port: number; responses: { node: string; answer: DnsAnswer }[] }
+  >();
   for (const { node, read } of nodes) {
     for (const answer of read?.dnsAnswers ?? []) {
       if (answer.role !== 'Endpoint') continue;
       const key = hostPort(answer.server, answer.port);
-      const server = servers.get(key) ?? { address: answer.server, port: answer.port, heard: [] };
-      server.heard.push({ node, answer });
+      const server = servers.get(key) ?? { address: answer.server, port: answer.port, responses: [] };
+      server.responses.push({ node, answer });
       servers.set(key, server);
     }
   }
   return [...servers.entries()].sort(([one], [other]) => (one < other ? -1 : 1)).map(([, server]) => server);
 }
 
-function names(heard: readonly { readonly node: string }[]): string {
-  return [...new Set(heard.map(({ node }) => node))].join(', ');
+function names(responses: readonly { readonly node: string }[]): string {
+  return [...new Set(responses.map(({ node }) => node))].join(', ');
 }

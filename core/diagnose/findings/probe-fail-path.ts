@@ -22,13 +22,13 @@ export const probeFailPath: FindingKind = {
         each.blames.flatMap((blame) => (blame.suspect === 'path' ? [{ ...each, from: blame.node }] : [])),
       );
     return [
-      ...Map.groupBy(all, ({ from, home, reachedFrom }) =>
-        JSON.stringify([from, home, reachedFrom.length > 0]),
+      ...Map.groupBy(all, ({ from, ownNode, reachedFrom }) =>
+        JSON.stringify([from, ownNode, reachedFrom.length > 0]),
       ).values(),
     ].flatMap((alike) => {
       const [first] = alike;
       if (first === undefined) return [];
-      const { from, home, reachedFrom } = first;
+      const { from, ownNode, reachedFrom } = first;
       const texts = alike
         .slice(0, 5)
         .map(({ endpoint }) => endpointText(desired, endpoint))
@@ -40,7 +40,7 @@ export const probeFailPath: FindingKind = {
           node: from,
           message: isAlone
             ? `${from} does not reach ${texts}. No other node was asked, so that it is not known whether the pod, its node or ${from} is at fault.`
-            : `${from} does not reach ${texts}, which only ${home ?? ''} itself reaches: one of the two nodes is at fault, or what is between them.`,
+            : `${from} does not reach ${texts}, which only ${ownNode ?? ''} itself reaches: one of the two nodes is at fault, or what is between them.`,
           evidence: alike
             .flatMap(({ failed }) =>
               failed.map(({ node, connection }) => `from ${node.node} to ${connectionText(connection)}`),
@@ -48,7 +48,7 @@ export const probeFailPath: FindingKind = {
             .slice(0, 10),
           advice: isAlone
             ? 'The same connections from all nodes show whose fault it is.'
-            : `A connection from a third node shows more. On ${from} and on ${home ?? ''}, compare the routes, the log of the CNI's pod and third-party rules.`,
+            : `A connection from a third node shows more. On ${from} and on ${ownNode ?? ''}, compare the routes, the log of the CNI's pod and third-party rules.`,
           commands: [kubectl('svctrace', desired.name, '-n', desired.namespace, '--connect')],
         },
       ];

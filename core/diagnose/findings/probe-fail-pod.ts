@@ -12,7 +12,7 @@ export const probeFailPod: FindingKind = {
     'An endpoint that some node reached, that one other node alone tried (PROBE-FAIL-PATH), or that refused every node (SVC-TARGETPORT-CLOSED).',
   source: 'Debug Services, "Are the Pods working?"',
   find: (facts) =>
-    failedEndpoints(facts).flatMap(({ endpoint, home, failed, blames }) => {
+    failedEndpoints(facts).flatMap(({ endpoint, ownNode, failed, blames }) => {
       if (
         !blames.some(({ suspect }) => suspect === 'pod') ||
         failed.every(({ connection }) => connection.outcome === 'refused')
@@ -25,7 +25,7 @@ export const probeFailPod: FindingKind = {
         isAll && names.length > 1
           ? 'No node reaches'
           : names.length === 1
-            ? `${namesText(names)}${names[0] === home ? ', its own node,' : ''} does not reach`
+            ? `${namesText(names)}${names[0] === ownNode ? ', its own node,' : ''} does not reach`
             : `${namesText(names)} do not reach`;
       return [
         {

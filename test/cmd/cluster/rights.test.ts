@@ -8,7 +8,7 @@ import { ApiError } from '../../../cmd/cluster/api.ts';
 import { traceOfBundle } from '../../../cmd/sources/bundle.ts';
 import { runCapture } from '../../../cmd/commands/capture.ts';
 import type { Access } from '../../../cmd/cluster/access-review.ts';
-import type { ClusterClient } from '../../../cmd/cluster/client.ts';
+import type { ClusterClient } from '../../../cmd/cluster/cluster-client.ts';
 import { parseCommandLine } from '../../../cmd/cli/command-line.ts';
 import { runDiagram } from '../../../cmd/commands/diagram.ts';
 import { runDns } from '../../../cmd/commands/dns.ts';

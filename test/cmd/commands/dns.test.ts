@@ -17,7 +17,7 @@ const health = 'kubernetes.default.svc.cluster.local';
 const vip = { kind: 'dnsAnswer', service, server: '10.96.0.10', port: 53, role: 'Service', milliseconds: 0.4 } as const;
 const endpoint = { ...vip, server: '10.244.0.2', port: 1053, role: 'Endpoint' } as const;
 
-const heard: NodeReportRecord[] = [
+const responses: NodeReportRecord[] = [
   { ...vip, name: health, type: 'A', responseCode: 'NOERROR', answers: ['10.96.0.1'] },
   { ...vip, name, type: 'A', responseCode: 'NOERROR', answers: ['10.96.0.8'] },
   { ...vip, name, type: 'AAAA', responseCode: 'NOERROR', answers: [] },
@@ -52,7 +52,7 @@ const bundle: Bundle = {
   namespace: 'default',
   spec: { serviceRef: { name: 'auth-service' }, from: { pod: 'client-a' } },
   desired: desiredService(),
-  answers: [answer('node-a', heard), answer('node-b', heard)],
+  answers: [answer('node-a', responses), answer('node-b', responses)],
   cluster: {
     dns: {
       clusterIPs: ['10.96.0.10'],

@@ -114,7 +114,7 @@ describe('kubectl svctrace explain', () => {
       nodes: [
         {
           node: 'node-a',
-          journeys: [
+          packetPaths: [
             {
               client: { pod: 'auth-service-5995955cd8-gktwl', entersAt: 'PREROUTING' },
               verdict: 'DNAT',
@@ -131,7 +131,7 @@ describe('kubectl svctrace explain', () => {
     ['AAAA', 'A'],
   ] as const)('tells what DNS answered in one order, where %s came before %s', async (...types) => {
     const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
-    const heard = types.map((type): NodeReportRecord => ({
+    const responses = types.map((type): NodeReportRecord => ({
       kind: 'dnsAnswer',
       service: 'default/auth-service',
       server: '10.96.0.10',
@@ -149,7 +149,7 @@ describe('kubectl svctrace explain', () => {
             ...answer,
             report: {
               ...answer.report,
-              records: answer.report.records.flatMap((record) => (record.kind === 'dns' ? heard : [record])),
+              records: answer.report.records.flatMap((record) => (record.kind === 'dns' ? responses : [record])),
             },
           }
         : answer,

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../../cmd/cli/command-line.ts';
 import { InterruptedError } from '../../../cmd/cli/errors.ts';
-import { connect } from '../../../cmd/cluster/client.ts';
+import { connect } from '../../../cmd/cluster/cluster-client.ts';
 import { runLogs } from '../../../cmd/commands/logs.ts';
 import { followServiceLogs } from '../../../cmd/logs/service.ts';
 import type { LogEvent } from '../../../cmd/logs/event.ts';

@@ -212,9 +212,11 @@ describe('the page', () => {
     const bundle = recordedBundle('auth-service');
     const [first] = bundle.answers;
     if (first === undefined || !('report' in first)) throw new Error('no report');
-    const twin = { ...first, node: 'node-z', report: { ...first.report, node: 'node-z' } };
-    const content = await buildReport({ ...bundle, answers: [first, twin] }, written);
-    expect(content.programs.map(({ node, twins }) => [node, twins])).toEqual([['node-a', ['node-z']]]);
+    const identical = { ...first, node: 'node-z', report: { ...first.report, node: 'node-z' } };
+    const content = await buildReport({ ...bundle, answers: [first, identical] }, written);
+    expect(content.programs.map(({ node, identicalNodes }) => [node, identicalNodes])).toEqual([
+      ['node-a', ['node-z']],
+    ]);
     expect(sectionText(printReportPage(content), 'rules')).toContain(
       'node-a (and 1 node with the same rules: node-z): proxy mode iptables on nf_tables',
     );
@@ -250,10 +252,10 @@ describe('the page', () => {
     const text = sectionText(page, 'way');
     expect(text).toContain('The way of 10.244.1.3');
     expect(text).toContain('10.244.1.3 to ClusterIP 10.96.2.60:80/TCP over node-a: DNAT');
-    const [journey, ...others] = content.way?.journeys ?? [];
+    const [packetPath, ...others] = content.way?.packetPaths ?? [];
     expect(others).toEqual([]);
     let from = 0;
-    for (const { letter, title, sentences, rules, outcome } of journey?.steps ?? []) {
+    for (const { letter, title, sentences, rules, outcome } of packetPath?.steps ?? []) {
       for (const word of [
         `Step ${letter}: ${title}`,
         ...sentences,
@@ -265,7 +267,7 @@ describe('the page', () => {
       expect(at).toBeGreaterThanOrEqual(from);
       from = at;
     }
-    expect(journey?.steps.map(({ letter }) => letter)).toEqual(['A', 'B', 'C', 'D', 'E']);
+    expect(packetPath?.steps.map(({ letter }) => letter)).toEqual(['A', 'B', 'C', 'D', 'E']);
     expect(elementsOf(parse(page)).filter((element) => attribute(element, 'href') === '#way')).toHaveLength(1);
     expect(await pageOf(recordedBundle('auth-service'))).not.toContain('id="way"');
   });
@@ -281,7 +283,7 @@ describe('the page', () => {
     const walked = { ...bundle, spec: { ...bundle.spec, from: { pod } }, walkFrom };
     const content = await buildReport(walked, { ...written, from: { pod } });
     expect(content.way?.client).toBe(`pod ${pod}`);
-    expect(content.way?.journeys.map(({ client, frontend }) => [client.address, frontend])).toEqual([
+    expect(content.way?.packetPaths.map(({ client, frontend }) => [client.address, frontend])).toEqual([
       ['10.244.1.4', 'ClusterIP 10.96.2.60:80/TCP'],
       ['fd00:10:244:1::4', 'ClusterIP [fd00:10:96::919f]:80/TCP'],
     ]);

@@ -3,7 +3,7 @@ import { effectText } from '../../../core/evaluate/action.ts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { walkHooks, type HookedChain } from '../../../core/evaluate/walk-hooks.ts';
-import { ToldApart } from '../../../core/evaluate/told-apart.ts';
+import { AddressClasses } from '../../../core/evaluate/address-classes.ts';
 import { IptablesWalk, type ChainLookup } from '../../../core/evaluate/walk-iptables.ts';
 import { nftHooks } from '../../../core/evaluate/walk-ruleset.ts';
 import { Trail, type Machine, type Packet, type WalkResult } from '../../../core/evaluate/walk.ts';
@@ -121,7 +121,7 @@ const dump = fc
     }),
   );
 
-const apart = (): ToldApart => new ToldApart('destination', machine);
+const apart = (): AddressClasses => new AddressClasses('destination', machine);
 
 /** The answers of one dump to packets, one after the other, which share what they can, or each by itself. */
 function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean, followsUnknown: boolean): unknown[] {
@@ -135,7 +135,7 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
   return asked.map((packet) => {
     const trail = new Trail(followsUnknown);
     const walk = new IptablesWalk(lookup, packet, machine, trail);
-    const hung = (hook: Hook, priority: number, table: string, chain: string): HookedChain => ({
+    const registered = (hook: Hook, priority: number, table: string, chain: string): HookedChain => ({
       hook,
       priority,
       isNat: table === 'nat',
@@ -143,11 +143,11 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
       run: (branches, at) => walk.chain(table, chain, branches, at),
     });
     const chains = [
-      hung('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
-      hung('output', priorities.destinationNat, 'nat', 'OUTPUT'),
-      hung('forward', priorities.filter, 'filter', 'FORWARD'),
-      hung('input', priorities.filter, 'filter', 'INPUT'),
-      hung('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
+      registered('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
+      registered('output', priorities.destinationNat, 'nat', 'OUTPUT'),
+      registered('forward', priorities.filter, 'filter', 'FORWARD'),
+      registered('input', priorities.filter, 'filter', 'INPUT'),
+      registered('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
     ];
     return comparable(walkHooks(chains, packet, machine, trail, shares ? told : undefined));
   });

@@ -6,7 +6,7 @@ import { buildDiagram } from '../../../core/diagram/build-diagram.ts';
 import { lineText } from '../../../core/diagram/diagram.ts';
 import { walkPacket } from '../../../core/program/walk-packet.ts';
 import { explainProgram } from '../../../core/explain/explain-program.ts';
-import { followClient, type Journey } from '../../../core/explain/follow-client.ts';
+import { followClient, type PacketPath } from '../../../core/explain/follow-client.ts';
 import { frontendsOf } from '../../../core/api/frontends.ts';
 import type { NodeReport, NodeReportRecord, RecordOf } from '../../../core/wire/node-report.ts';
 import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
@@ -105,15 +105,15 @@ function traceWith(records: readonly NodeReportRecord[]): { bundle: Bundle; repo
   return { bundle: { ...recorded, answers }, report: found.report };
 }
 
-function journeyOf(
+function packetPathOf(
   records: readonly NodeReportRecord[],
   from: { readonly address: string; readonly pod?: string } = client,
-): Journey {
+): PacketPath {
   const { bundle, report } = traceWith(records);
   const [frontend] = frontendsOf(bundle.desired).filter(({ family }) => family === 'IPv4');
-  const journey = frontend === undefined ? undefined : followClient(bundle, report, from, frontend);
-  if (journey === undefined) throw new Error('nothing was followed');
-  return journey;
+  const packetPath = frontend === undefined ? undefined : followClient(bundle, report, from, frontend);
+  if (packetPath === undefined) throw new Error('nothing was followed');
+  return packetPath;
 }
 
 function statusOf(bundle: Bundle): ServiceTraceStatus {
@@ -175,9 +175,9 @@ describe('a third-party rule', () => {
     expect(simulated.path.map((step) => step.rule).join('\n')).toContain(rule);
     expect(simulated.destinations.map(({ address }) => address)).toEqual(verdict === 'DNAT' ? ['10.244.9.9'] : []);
 
-    const journey = journeyOf(records);
-    expect(journey.verdict).toBe(verdict);
-    const said = JSON.stringify(journey);
+    const packetPath = packetPathOf(records);
+    expect(packetPath.verdict).toBe(verdict);
+    const said = JSON.stringify(packetPath);
     expect(said).toContain(rule);
     expect(said).not.toContain('and answers it.');
 
@@ -216,12 +216,12 @@ describe('a third-party rule', () => {
       report.records
         .find((record) => record.kind === 'start')
         ?.addresses.find((address) => /^\d/.test(address) && !address.startsWith('127.')) ?? nodeAddress;
-    const journey = journeyOf(records, { address: own });
-    expect(journey).toMatchObject({ verdict: 'REJECT' });
-    expect(journey.faults).toEqual([
+    const packetPath = packetPathOf(records, { address: own });
+    expect(packetPath).toMatchObject({ verdict: 'REJECT' });
+    expect(packetPath.faults).toEqual([
       expect.stringMatching(/^100\.0 % of the connections are refused, by the rule -A OUTPUT .* of filter OUTPUT\.$/),
     ]);
-    expect(journeyOf(records)).toMatchObject({ verdict: 'DNAT', faults: [] });
+    expect(packetPathOf(records)).toMatchObject({ verdict: 'DNAT', faults: [] });
   });
 
   it.each([
@@ -233,7 +233,7 @@ describe('a third-party rule', () => {
     ['puts them into a zone', answersTo('raw PREROUTING', 'CT --zone 7'), 'conntrack of node-a does not know it'],
     ['does not track them', answersTo('raw PREROUTING', 'CT --notrack'), 'conntrack of node-a does not know it'],
   ] as const)('that %s is on the way back', (_name, rules, sentence) => {
-    const { verdict, faults: found, steps } = journeyOf(chainsOf(rules));
+    const { verdict, faults: found, steps } = packetPathOf(chainsOf(rules));
     expect(verdict).toBe('DNAT');
     expect(found).toHaveLength(3);
     for (const each of found) expect(each).toContain(sentence);
@@ -277,7 +277,7 @@ describe('a third-party rule', () => {
         entersAt: 'PREROUTING',
       }),
     ).toMatchObject({ verdict: 'UNKNOWN', probability: 1 });
-    expect(journeyOf(records).verdict).toBe('UNKNOWN');
+    expect(packetPathOf(records).verdict).toBe('UNKNOWN');
     const status = statusOf(bundle);
     expect(status.findings?.filter(({ id }) => id.startsWith('RULE-FOREIGN')).map(({ id }) => id)).toEqual([
       'RULE-FOREIGN-UNKNOWN',
@@ -289,11 +289,12 @@ describe('a third-party rule', () => {
   });
 
   it('that does nothing to the packet changes nothing', () => {
-    const plain = journeyOf([]);
+    const plain = packetPathOf([]);
     expect(
-      journeyOf(chainsOf(['filter FORWARD -p udp -j DROP', 'mangle PREROUTING -j MARK --set-xmark 0x8/0x8'])).verdict,
+      packetPathOf(chainsOf(['filter FORWARD -p udp -j DROP', 'mangle PREROUTING -j MARK --set-xmark 0x8/0x8']))
+        .verdict,
     ).toBe(plain.verdict);
-    expect(journeyOf(chainsOf([])).faults).toEqual([]);
-    expect(JSON.stringify(journeyOf(chainsOf([])))).toContain('and answers it.');
+    expect(packetPathOf(chainsOf([])).faults).toEqual([]);
+    expect(JSON.stringify(packetPathOf(chainsOf([])))).toContain('and answers it.');
   });
 });

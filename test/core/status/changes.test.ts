@@ -33,7 +33,9 @@ const node = (targets: readonly string[], extra: Partial<NodeStatus> = {}): Node
 });
 const status = (more: Partial<ServiceTraceStatus>): ServiceTraceStatus => ({ collectedAt: at, ...more });
 const texts = (before: Partial<ServiceTraceStatus>, after: Partial<ServiceTraceStatus>): string[] =>
-  changesBetween(status(before), status(after)).map((change) => `${change.mood} ${change.kind}: ${changeText(change)}`);
+  changesBetween(status(before), status(after)).map(
+    (change) => `${change.severity} ${change.kind}: ${changeText(change)}`,
+  );
 
 describe('changesBetween', () => {
   it('tells nothing of the first result, and nothing where nothing changed', () => {

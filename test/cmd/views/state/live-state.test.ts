@@ -51,7 +51,7 @@ describe('connection', () => {
     const resumed = reduceLive(lost, { type: 'event', event: { kind: 'resumed' }, at: 6000 });
     expect(resumed.connection.state).toBe('live');
     expect(resumed.notice).toBe('connected again after 1 s; what happened in between is not known step by step');
-    expect(resumed.timeline.map(({ kind, mood }) => [kind, mood])).toEqual([
+    expect(resumed.timeline.map(({ kind, severity }) => [kind, severity])).toEqual([
       ['link', 'bad'],
       ['link', 'good'],
     ]);

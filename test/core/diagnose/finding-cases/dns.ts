@@ -60,7 +60,7 @@ function silent(server: Server): DnsAnswer[] {
 
 const own = (type: DnsAnswer['type']) => (answer: DnsAnswer) =>
   answer.type === type && answer.name.includes('auth-service');
-const heard = (dnsAnswers: readonly DnsAnswer[], node = 'node-a'): ReturnType<typeof nodeFacts> =>
+const responses = (dnsAnswers: readonly DnsAnswer[], node = 'node-a'): ReturnType<typeof nodeFacts> =>
   nodeFacts(node, { dnsAnswers });
 
 const servers = [
@@ -117,40 +117,43 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'DNS that answers everything right',
     facts: {
       desired: plain,
-      nodes: [heard([...rightAnswers(plain), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])],
+      nodes: [responses([...rightAnswers(plain), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])],
       cluster: dns(),
     },
     ids: [],
   },
-  { name: 'DNS of both families', facts: { desired: dual, nodes: [heard(rightAnswers(dual))] }, ids: [] },
+  { name: 'DNS of both families', facts: { desired: dual, nodes: [responses(rightAnswers(dual))] }, ids: [] },
   {
     name: 'DNS of a headless Service',
-    facts: { desired: headless, nodes: [heard(rightAnswers(headless))] },
+    facts: { desired: headless, nodes: [responses(rightAnswers(headless))] },
     ids: ['SVC-NOT-PROXIED'],
   },
   {
     name: 'DNS of an ExternalName',
-    facts: { desired: alias, nodes: [heard(rightAnswers(alias))] },
+    facts: { desired: alias, nodes: [responses(rightAnswers(alias))] },
     ids: ['SVC-NOT-PROXIED'],
   },
   {
     name: 'DNS of an ExternalName whose target cannot be had',
-    facts: { desired: alias, nodes: [heard(changed(rightAnswers(alias), own('A'), { responseCode: 'SERVFAIL' }))] },
+    facts: { desired: alias, nodes: [responses(changed(rightAnswers(alias), own('A'), { responseCode: 'SERVFAIL' }))] },
     ids: ['SVC-NOT-PROXIED'],
   },
   {
     name: 'DNS with another address',
-    facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), own('A'), { answers: ['10.96.0.8'] }))] },
+    facts: { desired: plain, nodes: [responses(changed(rightAnswers(plain), own('A'), { answers: ['10.96.0.8'] }))] },
     ids: ['DNS-WRONG-IP'],
   },
   {
     name: 'DNS with an address of a family too many',
-    facts: { desired: plain, nodes: [heard(changed(rightAnswers(plain), own('AAAA'), { answers: ['fd00:96::8'] }))] },
+    facts: {
+      desired: plain,
+      nodes: [responses(changed(rightAnswers(plain), own('AAAA'), { answers: ['fd00:96::8'] }))],
+    },
     ids: ['DNS-WRONG-IP'],
   },
   {
     name: 'DNS with another alias',
-    facts: { desired: alias, nodes: [heard(changed(rightAnswers(alias), own('A'), { alias: 'old.example.com' }))] },
+    facts: { desired: alias, nodes: [responses(changed(rightAnswers(alias), own('A'), { alias: 'old.example.com' }))] },
     ids: ['DNS-WRONG-IP', 'SVC-NOT-PROXIED'],
   },
   {
@@ -158,7 +161,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: plain,
       nodes: [
-        heard(
+        responses(
           changed(rightAnswers(plain), ({ name }) => name.includes('auth-service'), {
             answers: [],
             responseCode: 'NXDOMAIN',
@@ -170,7 +173,7 @@ export const dnsCases: readonly FindingCase[] = [
   },
   {
     name: 'DNS without the record of one family',
-    facts: { desired: dual, nodes: [heard(changed(rightAnswers(dual), own('AAAA'), { answers: [] }))] },
+    facts: { desired: dual, nodes: [responses(changed(rightAnswers(dual), own('AAAA'), { answers: [] }))] },
     ids: ['DNS-NXDOMAIN'],
   },
   {
@@ -178,7 +181,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: headless,
       nodes: [
-        heard(
+        responses(
           changed(rightAnswers(headless), ({ name }) => name.startsWith('web-0.'), {
             answers: [],
             responseCode: 'NXDOMAIN',
@@ -193,7 +196,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: { ...plain, serviceChange: '2026-11-24T09:59:30Z' },
       nodes: [
-        heard(
+        responses(
           changed(rightAnswers(plain), ({ name }) => name.includes('auth-service'), {
             answers: [],
             responseCode: 'NXDOMAIN',
@@ -208,7 +211,10 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: { ...plain, serviceChange: '2026-11-24T09:59:55Z' },
       nodes: [
-        heard([...changed(rightAnswers(plain), own('A'), { answers: ['10.96.0.8'] }), ...rightAnswers(plain, first)]),
+        responses([
+          ...changed(rightAnswers(plain), own('A'), { answers: ['10.96.0.8'] }),
+          ...rightAnswers(plain, first),
+        ]),
       ],
       cluster: dns(),
     },
@@ -219,7 +225,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: plain,
       nodes: [
-        heard([
+        responses([
           ...changed(rightAnswers(plain), own('SRV'), { answers: [], responseCode: 'FORMERR' }),
           ...rightAnswers(plain, first),
           ...rightAnswers(plain, second),
@@ -233,7 +239,7 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'DNS that understands no question',
     facts: {
       desired: plain,
-      nodes: [heard(changed(rightAnswers(plain), () => true, { answers: [], responseCode: 'FORMERR' }))],
+      nodes: [responses(changed(rightAnswers(plain), () => true, { answers: [], responseCode: 'FORMERR' }))],
     },
     ids: ['DNS-DOWN'],
   },
@@ -242,7 +248,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: plain,
       nodes: [
-        heard([
+        responses([
           ...unanswered(rightAnswers(plain), own('SRV')),
           ...rightAnswers(plain, first),
           ...rightAnswers(plain, second),
@@ -256,7 +262,7 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'DNS that still holds what has just changed',
     facts: {
       desired: changedNow,
-      nodes: [heard(changed(rightAnswers(headless), own('A'), { answers: ['10.244.9.9'] }))],
+      nodes: [responses(changed(rightAnswers(headless), own('A'), { answers: ['10.244.9.9'] }))],
     },
     ids: ['SVC-NOT-PROXIED'],
   },
@@ -265,7 +271,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: plain,
       nodes: [
-        heard(
+        responses(
           changed(rightAnswers(plain), own('SRV'), { answers: ['0 100 81 auth-service.default.svc.cluster.local'] }),
         ),
       ],
@@ -276,7 +282,7 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'DNS without a record of SRV',
     facts: {
       desired: plain,
-      nodes: [heard(changed(rightAnswers(plain), own('SRV'), { answers: [], responseCode: 'NXDOMAIN' }))],
+      nodes: [responses(changed(rightAnswers(plain), own('SRV'), { answers: [], responseCode: 'NXDOMAIN' }))],
     },
     ids: ['DNS-SRV'],
   },
@@ -284,21 +290,25 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'DNS whose servers do answer',
     facts: {
       desired: plain,
-      nodes: [heard([...silent(vip), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])],
+      nodes: [responses([...silent(vip), ...rightAnswers(plain, first), ...rightAnswers(plain, second)])],
       cluster: dns(),
     },
     ids: ['DNS-DOWN'],
   },
   {
     name: 'DNS that does not answer at all',
-    facts: { desired: plain, nodes: [heard([...silent(vip), ...silent(first), ...silent(second)])], cluster: dns() },
+    facts: {
+      desired: plain,
+      nodes: [responses([...silent(vip), ...silent(first), ...silent(second)])],
+      cluster: dns(),
+    },
     ids: ['DNS-DOWN'],
   },
   {
     name: 'DNS that fails',
     facts: {
       desired: plain,
-      nodes: [heard(changed(rightAnswers(plain), () => true, { answers: [], responseCode: 'SERVFAIL' }))],
+      nodes: [responses(changed(rightAnswers(plain), () => true, { answers: [], responseCode: 'SERVFAIL' }))],
     },
     ids: ['DNS-DOWN'],
   },
@@ -306,7 +316,7 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'a server of DNS that does not answer',
     facts: {
       desired: plain,
-      nodes: [heard([...rightAnswers(plain), ...silent(first), ...rightAnswers(plain, second)])],
+      nodes: [responses([...rightAnswers(plain), ...silent(first), ...rightAnswers(plain, second)])],
       cluster: dns(),
     },
     ids: ['DNS-SERVER'],
@@ -316,7 +326,7 @@ export const dnsCases: readonly FindingCase[] = [
     facts: {
       desired: plain,
       nodes: [
-        heard([
+        responses([
           ...rightAnswers(plain),
           ...changed(rightAnswers(plain, first), own('A'), { answers: ['10.96.0.8'] }),
           ...rightAnswers(plain, second),
@@ -330,7 +340,7 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'a server of DNS that is gone by now',
     facts: {
       desired: plain,
-      nodes: [heard([...rightAnswers(plain), ...silent(first), ...rightAnswers(plain, second)])],
+      nodes: [responses([...rightAnswers(plain), ...silent(first), ...rightAnswers(plain, second)])],
       cluster: dns({ servers: servers.slice(1) }),
     },
     ids: [],
@@ -339,14 +349,14 @@ export const dnsCases: readonly FindingCase[] = [
     name: 'servers of DNS that a node may not ask, behind a cache',
     facts: {
       desired: plain,
-      nodes: [heard([...rightAnswers(plain), ...silent(first), ...silent(second)])],
+      nodes: [responses([...rightAnswers(plain), ...silent(first), ...silent(second)])],
       cluster: dns(),
     },
     ids: [],
   },
   {
     name: 'a client of dnsPolicy ClusterFirst',
-    facts: { desired: plain, nodes: [heard(rightAnswers(plain))], cluster: client({}) },
+    facts: { desired: plain, nodes: [responses(rightAnswers(plain))], cluster: client({}) },
     ids: [],
   },
   {

@@ -1,7 +1,7 @@
 /** The way of the client of --from over its own node, or over the nodes on which its packets may enter. */
 import { isSameAddress, prefixContains } from '../../core/net/address.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
-import { followClient, type Client, type Journey } from '../../core/explain/follow-client.ts';
+import { followClient, type Client, type PacketPath } from '../../core/explain/follow-client.ts';
 import { askedFrontends, type Frontend } from '../../core/api/frontends.ts';
 import { recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
 import { parseConntrackLine } from '../../core/conntrack/parse-entry.ts';
@@ -64,7 +64,7 @@ function trackingNode(answers: Bundle['answers'], address: string): string | und
 }
 
 /** The client's own node, where it is known and has answered. */
-export function homeOf(reports: readonly NodeReport[], clients: readonly PlacedClient[]): NodeReport | undefined {
+export function ownNodeOf(reports: readonly NodeReport[], clients: readonly PlacedClient[]): NodeReport | undefined {
   return clients.flatMap(({ address, node }) =>
     reports.filter((report) =>
       node === undefined
@@ -91,12 +91,12 @@ export function checkFamilies(
   );
 }
 
-export function journeysOf(
+export function packetPathsOf(
   bundle: Bundle,
   report: NodeReport,
   clients: readonly Client[],
   frontends: readonly Frontend[],
-): Journey[] {
+): PacketPath[] {
   return frontends.flatMap((frontend) =>
     clients
       .filter(({ address }) => familyOf(address) === frontend.family)
@@ -108,12 +108,12 @@ export function journeysOf(
  * To every frontend; over the client's own node, else over one node of each different program.
  * @throws UsageError where the trace knows no such client
  */
-export function allJourneys(bundle: Bundle, from: ClientName): Journey[] {
+export function allPacketPaths(bundle: Bundle, from: ClientName): PacketPath[] {
   const { answers, desired } = bundle;
   const clients = clientsOf(bundle, from);
   checkFamilies(clients, askedFrontends(desired), desired);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
-  const home = homeOf(reports, clients);
-  const over = home === undefined ? nodesByProgram(reports, desired).map(({ report }) => report) : [home];
-  return over.flatMap((report) => journeysOf(bundle, report, clients, askedFrontends(desired)));
+  const ownNode = ownNodeOf(reports, clients);
+  const over = ownNode === undefined ? nodesByProgram(reports, desired).map(({ report }) => report) : [ownNode];
+  return over.flatMap((report) => packetPathsOf(bundle, report, clients, askedFrontends(desired)));
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ToldApart } from '../../../core/evaluate/told-apart.ts';
+import { AddressClasses } from '../../../core/evaluate/address-classes.ts';
 import { IptablesWalk } from '../../../core/evaluate/walk-iptables.ts';
 import { walkHooks, type HookedChain } from '../../../core/evaluate/walk-hooks.ts';
 import { Trail, type Machine, type Packet, type WalkResult } from '../../../core/evaluate/walk.ts';
@@ -80,7 +80,7 @@ function walk(text: string, packet: Packet, isTogether: boolean): WalkResult & {
   const trail = new Trail(true);
   const iptables = new IptablesWalk((table, chain) => tables?.get(table)?.get(chain)?.rules, packet, machine, trail);
   let forwarded = 0;
-  const hung = (hook: Hook, priority: number, table: string, chain: string): HookedChain => ({
+  const registered = (hook: Hook, priority: number, table: string, chain: string): HookedChain => ({
     hook,
     priority,
     isNat: table === 'nat',
@@ -90,14 +90,14 @@ function walk(text: string, packet: Packet, isTogether: boolean): WalkResult & {
       return iptables.chain(table, chain, branches, at);
     },
   });
-  const apart = new ToldApart('destination', machine);
+  const apart = new AddressClasses('destination', machine);
   for (const chains of tables?.values() ?? [])
     for (const { rules } of chains.values()) for (const rule of rules) apart.addIptables(rule);
   const chains = [
-    hung('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
-    hung('forward', priorities.filter, 'filter', 'FORWARD'),
-    hung('input', priorities.filter, 'filter', 'INPUT'),
-    hung('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
+    registered('prerouting', priorities.destinationNat, 'nat', 'PREROUTING'),
+    registered('forward', priorities.filter, 'filter', 'FORWARD'),
+    registered('input', priorities.filter, 'filter', 'INPUT'),
+    registered('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
   ];
   return { ...walkHooks(chains, packet, machine, trail, isTogether ? apart : undefined), forwarded };
 }
@@ -156,18 +156,18 @@ describe('endpoints that no rule tells apart', () => {
 });
 
 describe('what nftables tells apart', () => {
-  const table = (rules: string, sets = ''): ToldApart => {
+  const table = (rules: string, sets = ''): AddressClasses => {
     const parser = new NftTextParser();
     parser.push(`table ip t {\n${sets}\n chain c {\n${rules}\n }\n}\n`);
     const { result, problems } = parser.end();
     expect(problems).toEqual([]);
-    const apart = new ToldApart('destination', machine);
+    const apart = new AddressClasses('destination', machine);
     for (const { chains, sets: own, maps } of result)
       for (const { rules: each } of chains.values())
         for (const { statements } of each) apart.addNft(statements, (name) => own.get(name) ?? maps.get(name));
     return apart;
   };
-  const isSame = (apart: ToldApart, one: string, other: string, source = '10.244.0.9'): boolean =>
+  const isSame = (apart: AddressClasses, one: string, other: string, source = '10.244.0.9'): boolean =>
     apart.classOf(one, 8080, source) === apart.classOf(other, 8080, source);
 
   it('by prefixes, ranges and sets of destinations, and not by sources', () => {

@@ -14,10 +14,10 @@ import {
   type Packet,
   type Rewritten,
 } from './walk.ts';
-import type { ToldApart } from './told-apart.ts';
+import type { AddressClasses } from './address-classes.ts';
 
 /** The branches that one goes on for, itself among them. */
-export interface Twins {
+export interface MergedBranches {
   /** As they were before, in their order. */
   readonly members: readonly Member[];
   /** Of all of them together, as they became one. */
@@ -39,14 +39,14 @@ interface Member {
 
 /**
  * The branches, of which those that differ in their destination alone are one.
- * @param apart by which destinations are the same that no later rule tells apart
+ * @param classes by which destinations are the same that no later rule tells apart
  */
-export function mergeTwins(branches: readonly Branch[], apart: ToldApart, packet: Packet): readonly Branch[] {
+export function mergeBranches(branches: readonly Branch[], classes: AddressClasses, packet: Packet): readonly Branch[] {
   if (branches.length < 2 && branches[0]?.choice === undefined) return branches;
   const { source, destination, destinationPort } = packet;
   /** Rules may also ask whether the destination was rewritten at all. */
   const classOf = (address: string, port: number): string =>
-    `${apart.classOf(address, port, source)}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
+    `${classes.classOf(address, port, source)}${address === destination ? ' own address' : ''}${port === destinationPort ? ' own port' : ''}`;
   const groups = new Map<string, Grouped[][]>();
   // What was not rewritten, or goes on for others already, stays as it is.
   const merged: (Branch | Grouped[])[] = [];
@@ -55,11 +55,11 @@ export function mergeTwins(branches: readonly Branch[], apart: ToldApart, packet
     const own = place;
     if (branch.choice !== undefined) {
       place += branch.choice.of.endpoints.length;
-      merged.push(...chosen(branch, branch.choice, own, apart, packet, classOf));
+      merged.push(...chosen(branch, branch.choice, own, classes, packet, classOf));
       continue;
     }
     place += 1;
-    if (branch.dnat === undefined || branch.twins !== undefined) {
+    if (branch.dnat === undefined || branch.merged !== undefined) {
       merged.push(branch);
       continue;
     }
@@ -88,7 +88,7 @@ export function mergeTwins(branches: readonly Branch[], apart: ToldApart, packet
     return {
       ...first.branch,
       probability,
-      twins: { members, probability, met: first.branch.met, places: { first: 0, each: 1 } },
+      merged: { members, probability, met: first.branch.met, places: { first: 0, each: 1 } },
     };
   });
 }
@@ -103,12 +103,12 @@ function chosen(
   { choice: _choice, ...entered }: Branch,
   { of, branch, branches }: NonNullable<Branch['choice']>,
   place: number,
-  apart: ToldApart,
+  classes: AddressClasses,
   packet: Packet,
   classOf: (address: string, port: number) => string,
 ): Branch[] {
   const places = { first: place - branch * of.endpoints.length + branch, each: branches };
-  return of.alike(apart, packet, classOf).map(({ first, members, probability: share }): Branch => {
+  return of.alike(classes, packet, classOf).map(({ first, members, probability: share }): Branch => {
     const met = onTopOf(entered.met, first.met);
     const probability = entered.probability * share;
     return {
@@ -117,7 +117,7 @@ function chosen(
       mark: first.mark ?? entered.mark,
       dnat: first.dnat,
       ...(met === undefined ? {} : { met }),
-      twins: { members, probability, met, entered: { probability: entered.probability, met: entered.met }, places },
+      merged: { members, probability, met, entered: { probability: entered.probability, met: entered.met }, places },
     };
   });
 }
@@ -164,19 +164,19 @@ export class Endings {
   readonly #endings: Ending[] = [];
 
   /** @param leaf of the branch; of its twins, each has one like it */
-  add({ twins, met }: Branch, leaf: Leaf): void {
-    if (twins === undefined) {
+  add({ merged, met }: Branch, leaf: Leaf): void {
+    if (merged === undefined) {
       this.#endings.push({ leaf, place: -1, last: undefined });
       return;
     }
-    const { members, entered, places } = twins;
-    const share = (leaf.probability / twins.probability) * (entered?.probability ?? 1);
-    const together = pathOf(met, twins.met);
-    const way = { before: pathOf(entered?.met), together };
+    const { members, entered, places } = merged;
+    const share = (leaf.probability / merged.probability) * (entered?.probability ?? 1);
+    const together = pathOf(met, merged.met);
+    const path = { before: pathOf(entered?.met), together };
     const last = together.at(-1);
     for (const member of members)
       this.#endings.push({
-        leaf: new TwinLeaf(leaf, member.probability * share, member.dnat, way, member.met),
+        leaf: new MergedLeaf(leaf, member.probability * share, member.dnat, path, member.met),
         place: places.first + member.place * places.each,
         last,
       });
@@ -208,24 +208,24 @@ function isAlike(one: Ending, other: Ending | undefined): boolean {
 }
 
 /** The rules that a twin met with others: with all of its choice, and with its twins behind those that it met by itself. */
-interface Way {
+interface SharedPath {
   readonly before: readonly Step[];
   readonly together: readonly Step[];
 }
 
 /** One of many leaves that are the same but for their share, their destination and a part of their way: it keeps only those. */
-class TwinLeaf implements Leaf {
+class MergedLeaf implements Leaf {
   readonly probability: number;
   readonly #shared: Leaf;
   readonly #dnat: Rewritten | undefined;
-  readonly #way: Way;
+  readonly #path: SharedPath;
   readonly #own: Met | undefined;
 
-  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, way: Way, own: Met | undefined) {
+  constructor(shared: Leaf, probability: number, dnat: Rewritten | undefined, path: SharedPath, own: Met | undefined) {
     this.#shared = shared;
     this.probability = probability;
     this.#dnat = dnat;
-    this.#way = way;
+    this.#path = path;
     this.#own = own;
   }
 
@@ -270,7 +270,7 @@ class TwinLeaf implements Leaf {
   }
 
   get path(): readonly Step[] {
-    const { before, together } = this.#way;
+    const { before, together } = this.#path;
     return [...before, ...pathOf(this.#own), ...together];
   }
 }

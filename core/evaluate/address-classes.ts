@@ -30,7 +30,7 @@ type NftSets = (name: string) => NftSet | undefined;
 /** What a statement asks that reads nothing of an address or port. */
 const nothing = (): void => undefined;
 
-export class ToldApart {
+export class AddressClasses {
   readonly #end: End;
   readonly #machine: Machine;
   /** Where another answer may begin, by the width of the address; sorted when it is first asked for. */
@@ -128,27 +128,27 @@ export class ToldApart {
 
   /** @param sets those of its table */
   addNft(statements: readonly NftStatement[], sets: NftSets): void {
-    for (const statement of statements) byKind(ToldApart.#nftStatements, 'kind', statement, this, sets);
+    for (const statement of statements) byKind(AddressClasses.#nftStatements, 'kind', statement, this, sets);
   }
 
   /** What each kind of statement asks of the packet. */
-  static readonly #nftStatements: ByKind<'kind', NftStatement, [ToldApart, NftSets], void> = {
-    match({ left, right }, apart, sets) {
-      apart.#compared(left, right, sets);
+  static readonly #nftStatements: ByKind<'kind', NftStatement, [AddressClasses, NftSets], void> = {
+    match({ left, right }, classes, sets) {
+      classes.#compared(left, right, sets);
     },
-    vmap({ key, data }, apart, sets) {
-      apart.#compared(key, data, sets);
+    vmap({ key, data }, classes, sets) {
+      classes.#compared(key, data, sets);
     },
-    mangle({ value }, apart, sets) {
-      apart.#value(value, sets);
+    mangle({ value }, classes, sets) {
+      classes.#value(value, sets);
     },
-    nat({ address, port }, apart, sets) {
-      if (address !== undefined) apart.#value(address, sets);
-      if (port !== undefined) apart.#value(port, sets);
+    nat({ address, port }, classes, sets) {
+      if (address !== undefined) classes.#value(address, sets);
+      if (port !== undefined) classes.#value(port, sets);
     },
     // What it remembers may be asked later.
-    setUpdate({ element }, apart) {
-      if (apart.#readsAny(element.key)) apart.#isOpaque = true;
+    setUpdate({ element }, classes) {
+      if (classes.#readsAny(element.key)) classes.#isOpaque = true;
     },
     verdict: nothing,
     counter: nothing,

@@ -9,7 +9,7 @@ import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, Walk
 import { explainStatusProgram } from './explain-status.ts';
 import { withPod } from './explained.ts';
 import { frontendName } from './explain-program.ts';
-import type { Journey, JourneyRule } from './follow-client.ts';
+import type { PacketPath, PacketPathRule } from './follow-client.ts';
 import { shareSuffix } from './sentence.ts';
 import { serviceNames } from './service-names.ts';
 
@@ -20,12 +20,12 @@ type ConnectionStatus = NonNullable<NodeStatus['connections']>[number];
  * other programs do to the client is in its findings.
  * @param pod the client's, where it is one
  */
-export function followWalk(
+export function statusPacketPath(
   walk: WalkStatus,
   status: Pick<ServiceTraceStatus, 'nodes' | 'programs' | 'findings'>,
   desired: DesiredService,
   pod: string | undefined,
-): Journey {
+): PacketPath {
   const node = status.nodes?.find(({ name }) => name === walk.node);
   const program = status.programs?.find(({ fingerprint }) => fingerprint === node?.program);
   const frontend = {
@@ -101,8 +101,8 @@ export function followWalk(
 function dnsSentence(node: NodeStatus | undefined): string {
   if (node?.dns === undefined) return "The cluster's DNS was not asked from the node.";
   const { name, server, answers, error } = node.dns;
-  const heard = [...(answers.length === 0 ? [] : [answers.join(' and ')]), ...(error === undefined ? [] : [error])];
-  return `Asked from ${node.name}, ${server} answered ${heard.join('; ') || 'no address'} for ${name}.`;
+  const responses = [...(answers.length === 0 ? [] : [answers.join(' and ')]), ...(error === undefined ? [] : [error])];
+  return `Asked from ${node.name}, ${server} answered ${responses.join('; ') || 'no address'} for ${name}.`;
 }
 
 function tried(node: NodeStatus | undefined, isMeant: (connection: ConnectionStatus) => boolean): string[] {
@@ -116,11 +116,11 @@ function rulesOf(
   node: NodeStatus | undefined,
   program: ProgramStatus | undefined,
   desired: DesiredService,
-): JourneyRule[] {
+): PacketPathRule[] {
   const explainer =
     node === undefined || program === undefined ? undefined : explainStatusProgram(program, desired, node.ports);
   const family = familyOf(walk.source);
-  return walk.path.map(({ table, chain: name, rule: text, effect }): JourneyRule => {
+  return walk.path.map(({ table, chain: name, rule: text, effect }): PacketPathRule => {
     const chain = program?.chains.find((each) => each.family === family && each.table === table && each.name === name);
     const index = chain?.rules.findIndex((rule) => rule.text === text) ?? -1;
     if (explainer === undefined || chain === undefined || index === -1)

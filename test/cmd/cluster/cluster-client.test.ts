@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { CoreV1Api } from '@kubernetes/client-node';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { connect, type ClusterClient } from '../../../cmd/cluster/client.ts';
+import { connect, type ClusterClient } from '../../../cmd/cluster/cluster-client.ts';
 import type { WatchEvent } from '../../../cmd/cluster/traces.ts';
 import { ClusterError } from '../../../cmd/cli/errors.ts';
 import { explainError } from '../../../cmd/cluster/explain-error.ts';
