@@ -69,7 +69,7 @@ const messages = messageStream(process.stderr);
 /** EX_SOFTWARE of sysexits.h. */
 const bugStatus = 70;
 /** For what a command does at its end. */
-const patienceMilliseconds = 3000;
+const timeoutMilliseconds = 3000;
 
 async function main(args: readonly string[]): Promise<number> {
   const interruption = new AbortController();
@@ -91,10 +91,10 @@ async function main(args: readonly string[]): Promise<number> {
     if (interruption.signal.aborted) process.exit(bugStatus);
     interruption.abort(error);
     setTimeout(() => {
-      void tell(error, interruption.signal).then((status) => {
+      void printError(error, interruption.signal).then((status) => {
         process.exit(status);
       });
-    }, patienceMilliseconds);
+    }, timeoutMilliseconds);
   });
   try {
     const parsed = await parseCommandLine(args, process.stdout.columns ?? 100);
@@ -113,12 +113,12 @@ async function main(args: readonly string[]): Promise<number> {
     interruption.signal.throwIfAborted();
     return status;
   } catch (error) {
-    return await tell(error, interruption.signal);
+    return await printError(error, interruption.signal);
   }
 }
 
 /** Says what went wrong in one sentence; a bug is shown with its stack. */
-async function tell(thrown: unknown, interruption: AbortSignal): Promise<number> {
+async function printError(thrown: unknown, interruption: AbortSignal): Promise<number> {
   let error: unknown = interruption.aborted ? interruption.reason : thrown;
   let status = exitStatusOfError(error);
   if (status === undefined) {

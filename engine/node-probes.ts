@@ -231,8 +231,8 @@ export class NodeProbes {
       {
         isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,
         onSlow: () => {
-          for (const tell of this.#askers.get(node) ?? [])
-            tell('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
+          for (const notify of this.#askers.get(node) ?? [])
+            notify('NodeSlow', `its probe has not answered for ${String(slowMilliseconds / 1000)} s`, true);
         },
       },
     );
@@ -368,7 +368,7 @@ export class NodeProbes {
     const begun = Date.now();
     const end = begun + timeout;
     let isNew = false;
-    let isTold = false;
+    let isReported = false;
     for (;;) {
       if (this.#closed || start.waiters.size === 0) throw new NoAnswerError('Aborted', 'the collection was ended');
       if (!this.#made.has(node.name)) {
@@ -399,12 +399,12 @@ export class NodeProbes {
         const problem = startProblem(pod) ?? (isLate ? startEvent(await this.#eventsOf(pod)) : undefined);
         if (problem !== undefined && (problem.reason !== start.last.reason || problem.message !== start.last.message)) {
           start.last = problem;
-          for (const tell of start.waiters) tell(problem.reason, problem.message, isLate);
+          for (const notify of start.waiters) notify(problem.reason, problem.message, isLate);
         }
       }
-      if (Date.now() - begun >= eventsAfterMilliseconds && !isTold) {
-        isTold = true;
-        for (const tell of start.waiters) tell(start.last.reason, start.last.message, true);
+      if (Date.now() - begun >= eventsAfterMilliseconds && !isReported) {
+        isReported = true;
+        for (const notify of start.waiters) notify(start.last.reason, start.last.message, true);
       }
       const left = end - Date.now();
       if (left <= 0) {

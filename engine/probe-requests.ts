@@ -1,6 +1,6 @@
 /** What a probe is asked for, of a Service and of the cluster's DNS. */
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
-import { isAddressAsked, ownExternalAddresses } from '../core/api/external-addresses.ts';
+import { isAddressChecked, ownExternalAddresses } from '../core/api/external-addresses.ts';
 import type { DesiredService } from '../core/api/service.ts';
 import type { ServiceTraceSpec } from '../core/api/service-trace.ts';
 import { defaultClusterDomain, expectedAnswers, healthQuestion } from '../core/dns/names.ts';
@@ -45,7 +45,7 @@ export function probeRequestService(desired: DesiredService): ProbeRequest['serv
   const { service, namespace, name } = desired;
   const isProxied = service.notProxied === undefined;
   const asked = (addresses: readonly string[]): string[] =>
-    isProxied ? addresses.filter((address) => isAddressAsked(desired, address)) : [];
+    isProxied ? addresses.filter((address) => isAddressChecked(desired, address)) : [];
   return {
     namespace,
     name,

@@ -79,7 +79,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         if (statusCodeOf(error) !== 404 && statusCodeOf(error) !== 409) throw error;
       }
     },
-    async tell(trace, type, reason, message) {
+    async recordEvent(trace, type, reason, message) {
       const { namespace = '', name = '', uid } = trace.metadata;
       const now = new Date();
       try {

@@ -17,7 +17,7 @@ export interface TraceStore {
   writeStatus(trace: ServiceTrace, status: ServiceTraceStatus): Promise<void>;
   delete(trace: ServiceTrace): Promise<void>;
   /** Tells people what became of a trace (a Kubernetes Event). */
-  tell(trace: ServiceTrace, type: 'Normal' | 'Warning', reason: string, message: string): Promise<void>;
+  recordEvent(trace: ServiceTrace, type: 'Normal' | 'Warning', reason: string, message: string): Promise<void>;
 }
 
 /** Thrown where the API server will never take this status: it is too large, or breaks the schema. */
@@ -93,7 +93,7 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
   if (collected === undefined) return {};
   const isWritten = collected.hasProgress || isWorthWriting(trace, collected.status, now());
   const status = isWritten ? await writeStatus(key, trace, collected.status, deps) : collected.status;
-  await tellTransition(trace, status, store);
+  await recordTransition(trace, status, store);
   const untilExpiry = Number.isFinite(expires) ? Math.max(expires - now(), 0) : Infinity;
   if (trace.spec.mode === 'Watch') {
     const isSyncing =
@@ -149,7 +149,7 @@ async function collect(
       JSON.stringify(trace.status?.conditions?.find(({ type }) => type === 'Ready')) !==
         JSON.stringify(status.conditions?.[0])
     ) {
-      await tellTransition(trace, await writeStatus(key, trace, status, deps), store);
+      await recordTransition(trace, await writeStatus(key, trace, status, deps), store);
     }
     throw error;
   }
@@ -189,7 +189,7 @@ async function refuseWatch(
   );
   const before = trace.status?.conditions?.find(({ type }) => type === 'Ready');
   if (before?.reason !== 'TooManyWatches' || before.observedGeneration !== trace.metadata.generation) {
-    await tellTransition(trace, await writeStatus(key, trace, status, deps), deps.store);
+    await recordTransition(trace, await writeStatus(key, trace, status, deps), deps.store);
   }
   return { again: watchRecheckMilliseconds };
 }
@@ -414,7 +414,7 @@ function sortKeys(value: unknown): object {
   ) as object;
 }
 
-async function tellTransition(trace: ServiceTrace, status: ServiceTraceStatus, store: TraceStore): Promise<void> {
+async function recordTransition(trace: ServiceTrace, status: ServiceTraceStatus, store: TraceStore): Promise<void> {
   const before = trace.status?.conditions?.find(({ type }) => type === 'Ready');
   const after = status.conditions?.find(({ type }) => type === 'Ready');
   if (
@@ -423,5 +423,5 @@ async function tellTransition(trace: ServiceTrace, status: ServiceTraceStatus, s
     (before?.status === after.status && before.reason === after.reason)
   )
     return;
-  await store.tell(trace, after.status === 'True' ? 'Normal' : 'Warning', after.reason, after.message);
+  await store.recordEvent(trace, after.status === 'True' ? 'Normal' : 'Warning', after.reason, after.message);
 }

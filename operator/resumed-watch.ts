@@ -41,7 +41,7 @@ export function resumedWatch(
   let failures = 0;
   let stopped = false;
   let running: AbortController | undefined;
-  let said = '';
+  let lastLine = '';
   /** The path was not there the last time. */
   let isGone = false;
   let timer: NodeJS.Timeout | undefined;
@@ -54,8 +54,8 @@ export function resumedWatch(
 
   /** The same trouble is said once, however often it is tried again. */
   const sayOnce = (line: string): void => {
-    if (line !== said) log(line);
-    said = line;
+    if (line !== lastLine) log(line);
+    lastLine = line;
   };
 
   const start = (): void => {
@@ -94,7 +94,7 @@ export function resumedWatch(
             return;
           }
           failures = 0;
-          said = '';
+          lastLine = '';
           if (isGone) {
             // What was there before is gone with the path, and nobody tells it.
             isGone = false;

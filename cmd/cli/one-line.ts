@@ -5,8 +5,8 @@
  * nothing that the lines before it don't say.
  */
 export function oneLine(text: string): string {
-  const [said = '', ...shown] = text.trim().split(/\r?\n[^\S\n]*\r?\n/);
-  const line = said.split(/\s*\r?\n\s*/).join(' ');
+  const [summary = '', ...shown] = text.trim().split(/\r?\n[^\S\n]*\r?\n/);
+  const line = summary.split(/\s*\r?\n\s*/).join(' ');
   return shown.length > 0 ? line.replace(/:$/, '') : line;
 }
 

@@ -14,7 +14,7 @@ export interface Progress {
 }
 
 /** Without a terminal, nothing is said of what takes less than this. */
-const patienceMilliseconds = 2000;
+const delayMilliseconds = 2000;
 
 export function createProgress(stderr: OutputStream, now: () => number = Date.now): Progress {
   const started = now();
@@ -31,7 +31,7 @@ export function createProgress(stderr: OutputStream, now: () => number = Date.no
         stderr.write(eraseLine);
         stderr.write(cliTruncate(text, Math.max(20, (stderr.columns ?? 80) - 1)));
       } else {
-        if (now() - started < patienceMilliseconds) return;
+        if (now() - started < delayMilliseconds) return;
         stderr.write(`${text}\n`);
       }
       shown = text;

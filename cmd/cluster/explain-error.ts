@@ -23,7 +23,7 @@ export function explainError(error: unknown): unknown {
     return isFetchFailure(error)
       ? new ClusterError(`The API server cannot be reached: ${reasonOf(error.cause)}.`, { cause: error })
       : error;
-  const said = reasonOf(answer);
+  const reason = reasonOf(answer);
   if (answer.code === 401)
     return new ClusterError(
       'The API server does not accept these credentials (401); log in again, or choose another user with --context or --user.',
@@ -31,14 +31,14 @@ export function explainError(error: unknown): unknown {
     );
   if (answer.code === 403)
     return new ClusterError(
-      `${describeRefusal(answer.message) ?? `The API server forbids it: ${said.replace(/\.$/, '')}`}.`,
+      `${describeRefusal(answer.message) ?? `The API server forbids it: ${reason.replace(/\.$/, '')}`}.`,
       {
         cause: error,
       },
     );
   if (answer.code === 404 && isMissingApi(answer)) return new ClusterError(operatorMissing, { cause: error });
   return new ClusterError(
-    `The API server refused: ${said.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`,
+    `The API server refused: ${reason.replace(/\.$/, '')} (${answer.reason === '' ? answer.code : answer.reason}).`,
     { cause: error },
   );
 }

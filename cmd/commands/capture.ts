@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { capturePlaces, type CapturePlace } from '../../core/capture/request.ts';
 import { parseCaptureRecord, type CaptureRecordOf } from '../../core/capture/record.ts';
-import { createHopTeller, readPacketHeader } from '../../core/capture/packet-hop.ts';
+import { createHopDescriber, readPacketHeader } from '../../core/capture/packet-hop.ts';
 import { printPcapng, type PcapngPacket } from '../../core/capture/pcapng.ts';
 import type { DesiredService } from '../../core/api/service.ts';
 import { plural } from '../../core/lib/plural.ts';
@@ -111,7 +111,7 @@ async function captureNodes(
   });
   const nodes = new Map<string, CapturedNode>();
   const done = new AbortController();
-  void tellCounts(nodes, progress, AbortSignal.any([signal, done.signal]));
+  void showCounts(nodes, progress, AbortSignal.any([signal, done.signal]));
   try {
     const ends = await engine.capture({
       nodes: request.nodes,
@@ -155,7 +155,7 @@ export function receive(nodes: Map<string, CapturedNode>, node: string, line: st
   }
 }
 
-async function tellCounts(
+async function showCounts(
   nodes: ReadonlyMap<string, CapturedNode>,
   progress: Progress,
   signal: AbortSignal,
@@ -182,7 +182,7 @@ export function capturedFile(
   const podOf = (address: string): string | undefined =>
     endpointSlices.flatMap(({ endpoints }) => endpoints).find(({ addresses }) => addresses.includes(address))?.targetRef
       ?.name;
-  const teller = createHopTeller(
+  const describer = createHopDescriber(
     places,
     nodes.flatMap(({ start }) => start?.addresses ?? []),
     podOf,
@@ -198,7 +198,7 @@ export function capturedFile(
       header === undefined
         ? '?'
         : (start?.interfaces[String(header.interfaceIndex)] ?? `interface ${String(header.interfaceIndex)}`);
-    return { interfaceIndex: index, time, length, data, comment: teller.tell(node, interfaceName, header) };
+    return { interfaceIndex: index, time, length, data, comment: describer.describe(node, interfaceName, header) };
   });
   const interfaces = nodes.map((captured) => ({
     name: captured.node,

@@ -41,11 +41,11 @@ export async function runComplete({ words }: CompleteRequest, io: Io): Promise<n
   return 0;
 }
 
-type Asked = Exclude<Listed, 'findings'>;
+type ClusterList = Exclude<Listed, 'findings'>;
 
 export async function complete(
   words: readonly string[],
-  askCluster: (words: readonly string[], kind: Asked) => Promise<string[]>,
+  askCluster: (words: readonly string[], kind: ClusterList) => Promise<string[]>,
 ): Promise<{ candidates: string[]; directive: number }> {
   const typed = words.at(-1) ?? '';
   const before = words.slice(0, -1);
@@ -115,7 +115,7 @@ function positionalsOf(words: readonly string[]): string[] {
   return words.filter((word, index) => !word.startsWith('-') && !takesNext(words[index - 1]));
 }
 
-async function ask(words: readonly string[], kind: Asked, io: Io): Promise<string[]> {
+async function ask(words: readonly string[], kind: ClusterList, io: Io): Promise<string[]> {
   const value = (...names: string[]): string | undefined => {
     for (const [index, word] of words.entries()) {
       if (names.includes(word)) return words[index + 1];

@@ -12,7 +12,7 @@ import {
 } from '../../core/explain/explain-program.ts';
 import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { readNodeFacts } from '../../core/program/node-facts.ts';
-import { type Frontend, askedFrontends } from '../../core/api/frontends.ts';
+import { type Frontend, checkedFrontends } from '../../core/api/frontends.ts';
 import { recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
 import { present } from '../../core/lib/present.ts';
 import type { DesiredService } from '../../core/api/service.ts';
@@ -123,9 +123,9 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
   const { from, to } = request;
   const { desired } = bundle;
   const missing = bundle.answers.flatMap((answer) =>
-    'report' in answer || !isAsked(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`],
+    'report' in answer || !isChosen(request, answer.node) ? [] : [`${answer.node} did not answer: ${answer.message}`],
   );
-  const frontends = askedFrontends(desired);
+  const frontends = checkedFrontends(desired);
   const wanted = chooseFrontends(bundle, request, frontends);
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
   if (clients !== undefined) checkFamilies(clients, to === undefined ? frontends : wanted, desired);
@@ -153,7 +153,7 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
   const client =
     cluster?.client?.connected === undefined ? undefined : clientStatus(cluster.client, cluster.client.connected);
   const connections = nodes.flatMap(({ node, read }) =>
-    read?.connections === undefined || !isAsked(request, node) ? [] : [{ name: node, connections: read.connections }],
+    read?.connections === undefined || !isChosen(request, node) ? [] : [{ name: node, connections: read.connections }],
   );
   const untried = untriedTexts({
     hasEndpoints: desired.endpointSlices.some(({ endpoints }) => endpoints.some(({ ready }) => ready)),
@@ -181,7 +181,7 @@ function explainTrace(trace: ServiceTrace, request: ExplainRequest): Explained {
   const { from, to } = request;
   const { status = {} } = trace;
   const desired = desiredOfTrace(trace);
-  const nodes = (status.nodes ?? []).filter(({ name }) => isAsked(request, name));
+  const nodes = (status.nodes ?? []).filter(({ name }) => isChosen(request, name));
   const missing = nodes.flatMap(({ name, probe }) =>
     probe.state === 'Collected' ? [] : [`${name} did not answer: ${probe.message ?? probe.reason ?? probe.state}`],
   );
@@ -238,7 +238,7 @@ function isFolded({ all, output }: ExplainRequest): boolean {
   return !all && output === 'text';
 }
 
-function isAsked({ nodes }: ExplainRequest, node: string): boolean {
+function isChosen({ nodes }: ExplainRequest, node: string): boolean {
   return nodes.length === 0 || nodes.includes(node);
 }
 

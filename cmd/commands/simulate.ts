@@ -8,7 +8,7 @@ import { entryOf } from '../../core/evaluate/walk-hooks.ts';
 import { summarize, walkPacket, type Walk } from '../../core/program/walk-packet.ts';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';
 import { ChainLoopError, type Packet } from '../../core/evaluate/walk.ts';
-import { askedFrontends } from '../../core/api/frontends.ts';
+import { checkedFrontends } from '../../core/api/frontends.ts';
 import { recordsOf } from '../../core/wire/node-report.ts';
 import { mergeRulesets, RulesetDump } from '../../core/ruleset/read-dumps.ts';
 import { RulesetError, type Ruleset } from '../../core/ruleset/ruleset.ts';
@@ -214,7 +214,7 @@ function walkBundle(bundle: Bundle, request: SimulateRequest, io: Io): number {
 
 /** A trace holds the rules of its Service alone: for any other packet it would say "no rule", which nobody looked for. */
 function checkFrontend({ desired }: Bundle, { to }: SimulateRequest, nodeAddresses: readonly string[]): void {
-  const frontends = askedFrontends(desired);
+  const frontends = checkedFrontends(desired);
   const isThis = frontends.some(({ frontend, address, port, protocol }) => {
     const addresses = frontend === 'NodePort' ? nodeAddresses : [address];
     return port === to.port && protocol === to.protocol && addresses.some((each) => isSameAddress(each, to.address));

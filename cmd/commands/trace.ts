@@ -12,7 +12,7 @@ import { createPaint, wantsColor } from '../tables/paint.ts';
 import { printTrace } from '../printers/print.ts';
 import { visible } from '../cli/visible.ts';
 import { createProgress, type Progress } from '../cli/progress.ts';
-import { partialText, tellEvent } from '../sources/event-text.ts';
+import { partialText, showEvent } from '../sources/event-text.ts';
 import { isComplete, type TraceSource } from '../sources/source.ts';
 import { openSource } from '../sources/open.ts';
 import { resultOf } from '../sources/trace-result.ts';
@@ -83,7 +83,7 @@ async function printEach(source: TraceSource, request: TraceRequest, io: Io, pro
   const stop = new AbortController();
   await source.follow(
     (event) => {
-      tellEvent(progress, event);
+      showEvent(progress, event);
       if (event.kind === 'silent' && last !== undefined) progress.say(`Notice: ${event.message}`);
       else if (event.kind === 'silent') {
         silence = event.message;

@@ -15,7 +15,7 @@ export function podNews(before: readonly LogPod[], after: readonly LogPod[], now
 }
 
 function newsOf(before: LogPod | undefined, { name, node, isEnding, containers }: LogPod, now: string): LogLine[] {
-  const told = (text: string, { from = name, time = now, news = 'good' }: Partial<LogLine> = {}): LogLine => ({
+  const news = (text: string, { from = name, time = now, news = 'good' }: Partial<LogLine> = {}): LogLine => ({
     from,
     node,
     time,
@@ -24,7 +24,7 @@ function newsOf(before: LogPod | undefined, { name, node, isEnding, containers }
   });
   return [
     ...(before?.node === undefined && node !== undefined
-      ? [told(`a new pod${isEnding ? ', which is being deleted' : ''}`)]
+      ? [news(`a new pod${isEnding ? ', which is being deleted' : ''}`)]
       : []),
     ...containers.flatMap((container) => {
       const { name: own, ended, restarts, isRunning } = container;
@@ -33,7 +33,7 @@ function newsOf(before: LogPod | undefined, { name, node, isEnding, containers }
       const end =
         ended !== undefined && (earlier?.ended?.at !== ended.at || earlier.ended.exitCode !== ended.exitCode)
           ? [
-              told(endOf(ended), {
+              news(endOf(ended), {
                 from,
                 time: ended.at === '' ? now : ended.at,
                 news: ended.exitCode === 0 || isEnding ? 'good' : 'bad',
@@ -42,12 +42,12 @@ function newsOf(before: LogPod | undefined, { name, node, isEnding, containers }
           : [];
       const start =
         earlier !== undefined && restarts > earlier.restarts
-          ? [told(`started again, restart ${String(restarts)}`, { from })]
+          ? [news(`started again, restart ${String(restarts)}`, { from })]
           : [];
       // A short run may have begun and ended since the kubelet's last word.
       return isRunning ? [...end, ...start] : [...start, ...end];
     }),
-    ...(before !== undefined && isEnding && !before.isEnding ? [told('the pod is being deleted')] : []),
+    ...(before !== undefined && isEnding && !before.isEnding ? [news('the pod is being deleted')] : []),
   ];
 }
 

@@ -76,7 +76,7 @@ export interface LogReader {
    */
   follow(pods: readonly LogPod[], signal: AbortSignal): void;
   /** Gives a line that is not a log's, behind all that came before it. */
-  tell(line: LogLine): void;
+  insert(line: LogLine): void;
   /** Aborts, with the error, where a log that is followed may not be read. */
   readonly refused: AbortSignal;
 }
@@ -180,7 +180,7 @@ export function createLogReader(
       }
       if (isFirst && passedOver > 0) say(`${String(maxStreams)} logs are followed, ${String(passedOver)} more are not`);
     },
-    tell(line) {
+    insert(line) {
       merge.flush();
       onLines([line]);
     },
@@ -291,14 +291,14 @@ export async function followPods(
   const failure = new AbortController();
   const signal = AbortSignal.any([end, reader.refused, failure.signal]);
   const known = new Map<string | undefined, readonly LogPod[]>();
-  let told: readonly LogPod[] | undefined;
+  let reported: readonly LogPod[] | undefined;
   const learn = (selector: string | undefined, pods: readonly LogPod[]): void => {
     known.set(selector, pods);
     // Which logs are there at the beginning is known when every list is.
     if (known.size < selectors.length) return;
     const now = distinct(known.values());
-    onPods(now, told);
-    told = now;
+    onPods(now, reported);
+    reported = now;
     reader.follow(now, signal);
   };
   const follow = async (selector: string | undefined): Promise<void> => {

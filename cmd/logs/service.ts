@@ -41,7 +41,7 @@ export async function followServiceLogs(
     await followPods(client, source, reader, signal, (pods, before) => {
       onEvent({ kind: 'pods', pods: pods.length, waiting: waitingContainers(pods), none: source.none });
       if (before === undefined) return;
-      for (const line of podNews(before, pods, new Date().toISOString())) reader.tell(line);
+      for (const line of podNews(before, pods, new Date().toISOString())) reader.insert(line);
     });
   } catch (error) {
     if (!signal.aborted) throw explainError(error);

@@ -175,14 +175,14 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
 }
 
 function Comparison({ comparison }: { readonly comparison: ComparisonStatus }): ReactElement {
-  const said = comparison.rows.flatMap(({ address, port, disagreements }) =>
+  const disagreements = comparison.rows.flatMap(({ address, port, disagreements }) =>
     disagreements.map((words) => `${hostPort(address, port)}: ${words}`),
   );
   return (
     <>
       <p>{comparisonSummary(comparison)}.</p>
       {comparison.rows.length === 0 ? null : <Table label="Comparison" table={comparisonTable(comparison)} />}
-      <Notes lines={[...said, ...outlierLines(comparison)]} />
+      <Notes lines={[...disagreements, ...outlierLines(comparison)]} />
     </>
   );
 }

@@ -6,7 +6,7 @@ import type { ClusterClient } from '../cluster/cluster-client.ts';
 import { ClusterError, NotFoundError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
 import type { Progress } from '../cli/progress.ts';
-import { partialText, tellEvent } from './event-text.ts';
+import { partialText, showEvent } from './event-text.ts';
 import { checkService, describeMissingService } from '../cluster/find-service.ts';
 import { openStandalone } from './standalone.ts';
 import { traceOf } from './trace-object.ts';
@@ -59,7 +59,7 @@ export async function collectBundle(
       spec,
       signal: timeout === undefined ? io.signal : AbortSignal.any([io.signal, timeout]),
       onProgress: (now) => {
-        tellEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now() }) });
+        showEvent(progress, { kind: 'trace', trace: traceOf({ namespace, name, spec, status: now() }) });
       },
     });
     io.signal.throwIfAborted();

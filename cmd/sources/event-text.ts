@@ -3,7 +3,7 @@ import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import type { Progress } from '../cli/progress.ts';
 import { type TraceEvent, isComplete } from './source.ts';
 
-export function tellEvent(progress: Progress, event: TraceEvent): void {
+export function showEvent(progress: Progress, event: TraceEvent): void {
   switch (event.kind) {
     case 'trace':
       if (!isComplete(event.trace)) progress.update(waitingText(event.trace));

@@ -5,13 +5,13 @@ import { originText, type Origin } from './origin.ts';
 import type { TraceSource } from './source.ts';
 
 /** How long a source that is still being opened is waited for at the end; what it then leaves behind expires by itself. */
-const patienceMilliseconds = 2000;
+const timeoutMilliseconds = 2000;
 
 /** @param origin until the opened source says its own */
 export function openLater(
   origin: Origin,
   open: () => Promise<TraceSource>,
-  patience = patienceMilliseconds,
+  timeout = timeoutMilliseconds,
 ): TraceSource {
   let opening: Promise<TraceSource> | undefined;
   // The first frame comes before the loading, which keeps the process busy.
@@ -50,7 +50,7 @@ export function openLater(
       const ended = new AbortController();
       const source = await Promise.race([
         opening?.catch(() => undefined),
-        sleep(patience, undefined, { signal: ended.signal }).catch(() => undefined),
+        sleep(timeout, undefined, { signal: ended.signal }).catch(() => undefined),
       ]);
       ended.abort();
       await source?.close();

@@ -3,7 +3,7 @@ import type { ServiceTrace } from '../../core/api/service-trace.ts';
 import { ClusterError, NotFoundError, UsageError } from '../cli/errors.ts';
 import { noAnswerError } from './operator.ts';
 import type { Progress } from '../cli/progress.ts';
-import { tellEvent } from './event-text.ts';
+import { showEvent } from './event-text.ts';
 import { awaitResult, type TraceSource } from './source.ts';
 import { nearText } from '../../core/lib/near-names.ts';
 
@@ -23,7 +23,7 @@ export async function resultOf(
     timeoutMilliseconds,
     signal,
     onEvent: (event) => {
-      tellEvent(progress, event);
+      showEvent(progress, event);
     },
   });
   progress.end();

@@ -2,7 +2,7 @@
 import { isSameAddress, prefixContains } from '../../core/net/address.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { followClient, type Client, type PacketPath } from '../../core/explain/follow-client.ts';
-import { askedFrontends, type Frontend } from '../../core/api/frontends.ts';
+import { checkedFrontends, type Frontend } from '../../core/api/frontends.ts';
 import { recordsOf, type NodeReport } from '../../core/wire/node-report.ts';
 import { parseConntrackLine } from '../../core/conntrack/parse-entry.ts';
 import { familyOf } from '../../core/net/family.ts';
@@ -111,9 +111,9 @@ export function packetPathsOf(
 export function allPacketPaths(bundle: Bundle, from: ClientName): PacketPath[] {
   const { answers, desired } = bundle;
   const clients = clientsOf(bundle, from);
-  checkFamilies(clients, askedFrontends(desired), desired);
+  checkFamilies(clients, checkedFrontends(desired), desired);
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   const ownNode = ownNodeOf(reports, clients);
   const over = ownNode === undefined ? nodesByProgram(reports, desired).map(({ report }) => report) : [ownNode];
-  return over.flatMap((report) => packetPathsOf(bundle, report, clients, askedFrontends(desired)));
+  return over.flatMap((report) => packetPathsOf(bundle, report, clients, checkedFrontends(desired)));
 }

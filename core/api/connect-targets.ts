@@ -2,7 +2,7 @@
 import { addressSet, hostPort } from '../net/address.ts';
 import { desiredTargets, knownTargets } from './desired-targets.ts';
 import { ownExternalAddresses } from './external-addresses.ts';
-import { askedFrontends } from './frontends.ts';
+import { checkedFrontends } from './frontends.ts';
 import type { DesiredService } from './service.ts';
 import { familyOf, type Protocol } from '../net/family.ts';
 
@@ -42,7 +42,7 @@ export function connectTargets(
   place?: { readonly node: string; readonly zone?: string },
 ): ConnectTarget[] {
   const own = addressSet(ownExternalAddresses(desired));
-  const frontends = askedFrontends(desired).flatMap(
+  const frontends = checkedFrontends(desired).flatMap(
     ({ frontend, address, family, port, protocol, portName }): ConnectTarget[] => {
       if (frontend === 'ExternalIP' || (frontend === 'LoadBalancerIP' && !own.has(address))) return [];
       if (

@@ -80,22 +80,22 @@ export function classifyExternalAddresses(
 }
 
 /** Whether nodes are asked for this external address; where nobody has looked whose it is, as in older traces, they were. */
-export function isAddressAsked(
+export function isAddressChecked(
   { externalAddresses }: Pick<DesiredService, 'externalAddresses'>,
   address: string,
 ): boolean {
   const text = comparableAddress(address);
   const known = externalAddresses?.find((each) => each.address === text);
-  return known === undefined || isAskedUse(known.use);
+  return known === undefined || isCheckedUse(known.use);
 }
 
-function isAskedUse(use: AddressUse): boolean {
+function isCheckedUse(use: AddressUse): boolean {
   return use === 'Own' || use === 'Shared';
 }
 
 /** The external addresses that nodes are not asked for. */
-export function unaskedAddresses({ externalAddresses = [] }: Pick<DesiredService, 'externalAddresses'>): string[] {
-  return externalAddresses.flatMap(({ address, use }) => (isAskedUse(use) ? [] : [address]));
+export function uncheckedAddresses({ externalAddresses = [] }: Pick<DesiredService, 'externalAddresses'>): string[] {
+  return externalAddresses.flatMap(({ address, use }) => (isCheckedUse(use) ? [] : [address]));
 }
 
 /** Those of a Service that nobody else has. */

@@ -1,5 +1,5 @@
 /** The addresses and ports on which a Service is to be reached. */
-import { isAddressAsked } from './external-addresses.ts';
+import { isAddressChecked } from './external-addresses.ts';
 import type { DesiredService } from './service.ts';
 import { familyOf, type Protocol, type Family } from '../net/family.ts';
 
@@ -44,10 +44,10 @@ export function frontendsOf(desired: DesiredService): Frontend[] {
 }
 
 /** The frontends that nodes are asked for: not those whose address is not, or may not be, the Service's own. */
-export function askedFrontends(desired: DesiredService): Frontend[] {
-  return frontendsOf(desired).filter((frontend) => isFrontendAsked(desired, frontend));
+export function checkedFrontends(desired: DesiredService): Frontend[] {
+  return frontendsOf(desired).filter((frontend) => isFrontendChecked(desired, frontend));
 }
 
-export function isFrontendAsked(desired: DesiredService, { frontend, address }: Frontend): boolean {
-  return (frontend !== 'ExternalIP' && frontend !== 'LoadBalancerIP') || isAddressAsked(desired, address);
+export function isFrontendChecked(desired: DesiredService, { frontend, address }: Frontend): boolean {
+  return (frontend !== 'ExternalIP' && frontend !== 'LoadBalancerIP') || isAddressChecked(desired, address);
 }

@@ -80,17 +80,17 @@ function bytesAt(view: DataView, at: number, length: number): number[] {
 }
 
 /** What is told of packets, in the order of their times: a client is remembered by its address and port. */
-export interface HopTeller {
+export interface HopDescriber {
   /** `node-a eth0 in: client 10.244.1.9:40000 to ClusterIP 10.96.0.7:80, before DNAT` */
-  tell(node: string, interfaceName: string, header: PacketHeader | undefined): string;
+  describe(node: string, interfaceName: string, header: PacketHeader | undefined): string;
 }
 
 /** @param nodeAddresses of all nodes: a NodePort is asked on one of them */
-export function createHopTeller(
+export function createHopDescriber(
   places: readonly CapturePlace[],
   nodeAddresses: readonly string[],
   podOf: (address: string) => string | undefined,
-): HopTeller {
+): HopDescriber {
   const before = new Set<string>();
   const placeOf = (protocol: string, address: string, port: number): CapturePlace | undefined =>
     places.find(
@@ -106,7 +106,7 @@ export function createHopTeller(
     return `${place.hop === 'Endpoint' ? 'endpoint' : place.hop} ${hostPort(address, port)}${pod === undefined ? '' : ` (pod ${pod})`}`;
   };
   return {
-    tell(node, interfaceName, header) {
+    describe(node, interfaceName, header) {
       const where = `${node} ${interfaceName}`;
       if (header === undefined) return `${where}: not understood, cut or a fragment`;
       const { direction, source, sourcePort, destination, destinationPort, protocol } = header;

@@ -1,7 +1,7 @@
 /** What a probe is asked to capture: one line of JSON. The filter is made from it, of addresses and ports alone. */
 import * as z from 'zod';
 import { canonicalAddress } from '../net/address.ts';
-import { askedFrontends } from '../api/frontends.ts';
+import { checkedFrontends } from '../api/frontends.ts';
 import { knownTargets } from '../api/desired-targets.ts';
 import type { DesiredService } from '../api/service.ts';
 
@@ -43,7 +43,7 @@ export function capturePlaces(desired: DesiredService): {
   readonly places: CapturePlace[];
   readonly omittedEndpoints: number;
 } {
-  const frontends = askedFrontends(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({
+  const frontends = checkedFrontends(desired).map(({ frontend, address: own, port, protocol }): CapturePlace => ({
     hop: frontend,
     ...(own === '' ? {} : { address: own }),
     port,

@@ -94,17 +94,17 @@ function serviceDifference(
   answers: readonly string[],
   expected: Extract<ExpectedAnswer, { kind: 'services' }>['services'],
 ): { missing: string[]; extra: string[] } {
-  const said = answers.map((text) => {
+  const answered = answers.map((text) => {
     const [, , port = '', target = ''] = text.split(' ');
     return { text: `${port} ${target}`, port: Number(port), target: target.toLowerCase() };
   });
-  const isOf = (one: (typeof said)[number], other: (typeof expected)[number]): boolean =>
+  const isOf = (one: (typeof answered)[number], other: (typeof expected)[number]): boolean =>
     one.port === other.port && other.targets.some((target) => target.toLowerCase() === one.target);
   return {
     missing: expected
-      .filter((each) => !said.some((one) => isOf(one, each)))
+      .filter((each) => !answered.some((one) => isOf(one, each)))
       .map(({ port, targets }) => `${port} ${targets[0] ?? ''}`),
-    extra: said.filter((one) => !expected.some((each) => isOf(one, each))).map(({ text }) => text),
+    extra: answered.filter((one) => !expected.some((each) => isOf(one, each))).map(({ text }) => text),
   };
 }
 

@@ -49,7 +49,7 @@ export interface WeightedFound {
 }
 
 /** What an evaluation may ask for. */
-export interface Asked {
+export interface PacketContext {
   readonly packet: Packet;
   readonly branch: Branch;
   readonly at: Place;
@@ -64,12 +64,16 @@ const no: Answer = { yes: 0, no: 1, unknown: 0 };
 const unknown: Answer = { yes: 0, no: 0, unknown: 1 };
 
 /** @param types of the value that is wanted, where the expression is a constant */
-export function valuesOf(expression: NftExpression, types: readonly string[], asked: Asked): readonly Weighted[] {
+export function valuesOf(
+  expression: NftExpression,
+  types: readonly string[],
+  context: PacketContext,
+): readonly Weighted[] {
   switch (expression.kind) {
     case 'concatenation': {
       let values: readonly Weighted[] = certainly([]);
       expression.parts.forEach((part, index) => {
-        const next = valuesOf(part, [types[index] ?? ''], asked);
+        const next = valuesOf(part, [types[index] ?? ''], context);
         values = values.flatMap(({ share, parts }) =>
           next.map((each) => ({ share: share * each.share, parts: [...parts, ...each.parts] })),
         );
@@ -77,18 +81,18 @@ export function valuesOf(expression: NftExpression, types: readonly string[], as
       return values;
     }
     case 'map':
-      return lookUp(expression.key, expression.data, asked).flatMap(({ share, found }): readonly Weighted[] => {
+      return lookUp(expression.key, expression.data, context).flatMap(({ share, found }): readonly Weighted[] => {
         if (found.kind !== 'element' || found.element.value === undefined)
           return [{ share, parts: [found.kind === 'none' ? absent : unknownReading] }];
-        return valuesOf(found.element.value, types, asked).map((value) => ({
+        return valuesOf(found.element.value, types, context).map((value) => ({
           share: share * value.share,
           parts: value.parts,
         }));
       });
     case 'binary':
-      return binaryValues(expression.operator, expression.operands, types, asked);
+      return binaryValues(expression.operator, expression.operands, types, context);
     default: {
-      const reading = readPacket(expression, asked.packet, asked.branch, asked.at, asked.machine);
+      const reading = readPacket(expression, context.packet, context.branch, context.at, context.machine);
       if (reading !== undefined) return certainly([reading]);
       const ranges = rangesOf(expression, types);
       return certainly(
@@ -104,12 +108,12 @@ function binaryValues(
   operator: string,
   operands: readonly NftExpression[],
   types: readonly string[],
-  asked: Asked,
+  context: PacketContext,
 ): readonly Weighted[] {
   const own = operands.map(nftTypesOf).find(([type]) => type !== '' && type !== undefined) ?? types;
   let values: readonly Weighted[] | undefined;
   for (const operand of operands) {
-    const next = valuesOf(operand, own, asked);
+    const next = valuesOf(operand, own, context);
     values =
       values?.flatMap((left) =>
         next.map((right) => ({
@@ -179,14 +183,14 @@ function bitsReading(bits: number, unknownBits: number): Reading {
 }
 
 /** What a set or map holds for the key. */
-export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): readonly WeightedFound[] {
+export function lookUp(key: NftExpression, data: NftExpression, context: PacketContext): readonly WeightedFound[] {
   const types = nftTypesOf(key);
   let elements: readonly NftElement[];
   let changed: RememberedElements | undefined;
   if (data.kind === 'set') {
     elements = data.elements;
   } else if (data.kind === 'setReference') {
-    const set = asked.set(data.name);
+    const set = context.set(data.name);
     if (set === undefined)
       return [{ share: 1, found: { kind: 'unknown', why: { name: data.name, problem: 'notRead' }, mayBeNone: true } }];
     if (set.unrecognized !== undefined)
@@ -201,13 +205,13 @@ export function lookUp(key: NftExpression, data: NftExpression, asked: Asked): r
         },
       ];
     elements = set.elements;
-    changed = asked.branch.remembered?.get(data.name);
+    changed = context.branch.remembered?.get(data.name);
   } else {
     return [{ share: 1, found: notKnown }];
   }
   const index = nftSetIndex(elements, types);
   const late = changed === undefined ? undefined : nftSetIndex(elementsOf(changed), types);
-  return valuesOf(key, types, asked).flatMap(({ share, parts }) => {
+  return valuesOf(key, types, context).flatMap(({ share, parts }) => {
     const found = late === undefined ? [] : findIn(late, parts);
     const isFound = found.some((each) => each.found.kind !== 'none');
     if (!isFound && changed?.isUnknown === true) return [{ share, found: notKnown }];
@@ -301,27 +305,30 @@ function isPossible(reading: Reading, range: AtomRange): boolean {
 }
 
 /** Whether the match holds: three answers, with their shares where it asks a random number. */
-export function answerOf({ operator, left, right }: Extract<NftStatement, { kind: 'match' }>, asked: Asked): Answer {
+export function answerOf(
+  { operator, left, right }: Extract<NftStatement, { kind: 'match' }>,
+  context: PacketContext,
+): Answer {
   const isNegated = operator === '!=';
   if (right.kind === 'set' || right.kind === 'setReference') {
     if (operator !== '==' && operator !== 'in' && !isNegated) return unknown;
     return sum(
-      lookUp(left, right, asked).map(({ share, found }) => [
+      lookUp(left, right, context).map(({ share, found }) => [
         share,
         found.kind === 'unknown' ? unknown : (found.kind === 'element') === isNegated ? no : yes,
       ]),
       left,
-      asked,
+      context,
     );
   }
   const types = nftTypesOf(left);
   const ranges = rangesOf(right, types);
   return sum(
-    valuesOf(left, types, asked).flatMap(({ share, parts }): (readonly [number, Answer])[] => {
+    valuesOf(left, types, context).flatMap(({ share, parts }): (readonly [number, Answer])[] => {
       if (parts.some(({ kind }) => kind === 'absent')) return [[share, no]];
       if (ranges !== undefined) return [[share, compareParts(operator, parts, ranges)]];
       // Both sides are read of the packet.
-      return valuesOf(right, types, asked).map((other): readonly [number, Answer] => {
+      return valuesOf(right, types, context).map((other): readonly [number, Answer] => {
         const exact = other.parts.map((part): AtomRange | undefined =>
           part.kind === 'atom' ? { from: part.atom, to: part.atom } : undefined,
         );
@@ -343,9 +350,9 @@ export function answerOf({ operator, left, right }: Extract<NftStatement, { kind
 function sum(
   answers: readonly (readonly [share: number, answer: Answer])[],
   left?: NftExpression,
-  asked?: Asked,
+  context?: PacketContext,
 ): Answer {
-  if (left !== undefined && asked !== undefined && isAbsent(left, asked)) return no;
+  if (left !== undefined && context !== undefined && isAbsent(left, context)) return no;
   const total = { yes: 0, no: 0, unknown: 0 };
   for (const [share, answer] of answers) {
     total.yes += share * answer.yes;
@@ -355,9 +362,11 @@ function sum(
   return total;
 }
 
-function isAbsent(key: NftExpression, asked: Asked): boolean {
+function isAbsent(key: NftExpression, context: PacketContext): boolean {
   const parts = key.kind === 'concatenation' ? key.parts : [key];
-  return parts.some((part) => readPacket(part, asked.packet, asked.branch, asked.at, asked.machine)?.kind === 'absent');
+  return parts.some(
+    (part) => readPacket(part, context.packet, context.branch, context.at, context.machine)?.kind === 'absent',
+  );
 }
 
 function compareParts(operator: string, parts: readonly Reading[], ranges: readonly AtomRange[]): Answer {

@@ -163,9 +163,9 @@ export class IptablesWalk {
         for (const branch of lost) ended.push(branch);
         continue;
       }
-      const { taken, passed, ended: torn } = this.#divide(table, name, rule, live, at);
+      const { taken, passed, ended: endedInside } = this.#divide(table, name, rule, live, at);
       live = passed;
-      if (torn !== undefined) for (const branch of torn) ended.push(branch);
+      if (endedInside !== undefined) for (const branch of endedInside) ended.push(branch);
       if (taken.length === 0) continue;
       const applied = this.#apply(table, rule, taken, chains, at, sumOf(taken) / entering);
       if (applied.on.length > 0) live = live.length === 0 ? applied.on : [...live, ...applied.on];
@@ -201,13 +201,16 @@ export class IptablesWalk {
       return undefined;
     const own = choiceRules(this.#lookup, table, rules);
     if (own === undefined) return undefined;
-    const asked = `${protocol} ${own.sourceKey(source)}`;
-    const key = `${asked} ${String(mark)}`;
-    let choice = own.known.get(asked) ?? own.known.get(key);
+    const withoutMark = `${protocol} ${own.sourceKey(source)}`;
+    const key = `${withoutMark} ${String(mark)}`;
+    let choice = own.known.get(withoutMark) ?? own.known.get(key);
     if (choice === undefined) {
       choice = this.#choiceOf(table, name, own.rules, mark, at) ?? null;
       // No rule of a choice asks for the mark, so that packets of any mark share one that sets none.
-      own.known.set(choice?.endpoints.every((endpoint) => endpoint.mark === undefined) === true ? asked : key, choice);
+      own.known.set(
+        choice?.endpoints.every((endpoint) => endpoint.mark === undefined) === true ? withoutMark : key,
+        choice,
+      );
     }
     const dnat = choice?.endpoints[0]?.dnat;
     if (choice === null || dnat === undefined || !this.#trail.meetChoice(choice)) return undefined;

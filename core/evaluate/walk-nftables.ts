@@ -28,7 +28,7 @@ import {
   isStateful,
   lookUp,
   valuesOf,
-  type Asked,
+  type PacketContext,
   type UnreadSet,
   type Weighted,
 } from './nft-expression-value.ts';
@@ -287,13 +287,13 @@ class RuleRun {
   }
 
   #match(match: Extract<NftStatement, { kind: 'match' }>, progress: Progress, next: Progress): Progress | undefined {
-    const answer = answerOf(match, this.#asked(progress.branch));
+    const answer = answerOf(match, this.#contextOf(progress.branch));
     if (answer.unknown > 0) this.#unknown(match, this.#part(progress, answer.unknown));
     if (answer.no > 0) this.#on(this.#part(progress, answer.no));
     return answer.yes > 0 ? this.#part(next, answer.yes) : undefined;
   }
 
-  #asked(branch: Branch): Asked {
+  #contextOf(branch: Branch): PacketContext {
     const { packet, machine, table } = this.#context;
     return { packet, branch, at: this.#at, machine, set: (name) => table.set(name) ?? table.map(name) };
   }
@@ -382,10 +382,10 @@ class RuleRun {
 
   /** Whether one of the conditions before the next change surely does not hold. */
   #surelyFails(later: readonly NftStatement[], branch: Branch): boolean {
-    const asked = this.#asked(branch);
+    const context = this.#contextOf(branch);
     for (const statement of later) {
       if (statement.kind === 'match') {
-        if (answerOf(statement, asked).no === 1) return true;
+        if (answerOf(statement, context).no === 1) return true;
       } else if (!isCondition(statement) && !isWithoutConsequence(statement)) return false;
     }
     return false;
@@ -418,7 +418,7 @@ class RuleRun {
   }
 
   #verdictMap(statement: Extract<NftStatement, { kind: 'vmap' }>, progress: Progress): Progress | undefined {
-    const found = lookUp(statement.key, statement.data, this.#asked(progress.branch));
+    const found = lookUp(statement.key, statement.data, this.#contextOf(progress.branch));
     const isChoice = found.filter(({ found: { kind } }) => kind === 'element').length > 1;
     const inTurn = statement.key.kind === 'numgen' && statement.key.mode === 'inc';
     let going: Progress | undefined;
@@ -488,7 +488,7 @@ class RuleRun {
     // A mark that conntrack has nowhere to keep breaks the rule (nft_ct_set_eval).
     if (key.kind === 'ct' && (this.#at.isBeforeTracking || progress.branch.untracked === true))
       return this.#break(progress);
-    const values = valuesOf(value, nftTypesOf(key), this.#asked(progress.branch)).flatMap(enumerated);
+    const values = valuesOf(value, nftTypesOf(key), this.#contextOf(progress.branch)).flatMap(enumerated);
     let last: Progress | undefined;
     for (const { share, parts } of values) {
       const [reading] = parts;
@@ -514,7 +514,7 @@ class RuleRun {
   ): Progress | undefined {
     const { branch, actions } = progress;
     if (!this.#at.isBeforeTracking || branch.zone !== undefined) return next;
-    const [only, ...more] = valuesOf(value, ['integer'], this.#asked(branch));
+    const [only, ...more] = valuesOf(value, ['integer'], this.#contextOf(branch));
     const [part] = only?.parts ?? [];
     if (more.length > 0 || part?.kind !== 'atom' || typeof part.atom !== 'number')
       return this.#unknown({ kind: 'mangle', key, value }, progress);
@@ -549,7 +549,7 @@ class RuleRun {
     // A limit within it breaks the rule or not for what came before.
     if (statement.statements.some(isStateful)) return this.#unknown(statement, progress);
     const types = nftTypesOf(element.key);
-    const [value] = valuesOf(element.key, types, this.#asked(progress.branch));
+    const [value] = valuesOf(element.key, types, this.#contextOf(progress.branch));
     if (value === undefined || value.parts.some(({ kind }) => kind === 'absent')) return this.#break(progress);
     const set = this.#context.table.set(name) ?? this.#context.table.map(name);
     // A set that is full takes no more, which breaks the rule (nft_dynset_eval); elements may have gone since.
@@ -576,13 +576,13 @@ class RuleRun {
     if (operation === 'delete') return changes({ element: { key }, isGone: true });
     if (element.value === undefined) return changes({ element: { key } });
     // add leaves an element as it is that is there already (nft_dynset_eval, nft_set_do_lookup first).
-    const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#asked(progress.branch)).some(
+    const isThere = lookUp(element.key, { kind: 'setReference', name }, this.#contextOf(progress.branch)).some(
       ({ found }) => found.kind !== 'none',
     );
     if (operation === 'add' && isThere) return { ...next, actions };
     if (element.value.kind === 'verdict') return changes({ element: { key, value: element.value } });
     if (isConstant(element.value)) return changes({ element: { key, value: element.value } });
-    const [mapped, more] = valuesOf(element.value, set?.data ?? [], this.#asked(progress.branch));
+    const [mapped, more] = valuesOf(element.value, set?.data ?? [], this.#contextOf(progress.branch));
     const constant = mapped === undefined || more !== undefined ? undefined : constantOf(mapped.parts, set?.data ?? []);
     return changes({
       element: { key, value: constant ?? { kind: 'unrecognized', text: printNftExpression(element.value) } },
@@ -632,15 +632,15 @@ class RuleRun {
         return undefined;
       }
     }
-    const asked = this.#asked(progress.branch);
+    const context = this.#contextOf(progress.branch);
     const addresses: readonly Weighted[] =
       nat.address === undefined
         ? [{ share: 1, parts: [] }]
-        : valuesOf(nat.address, [addressType, 'inet_service'], asked).flatMap(enumerated);
+        : valuesOf(nat.address, [addressType, 'inet_service'], context).flatMap(enumerated);
     const ports: readonly Weighted[] =
       nat.port === undefined
         ? [{ share: 1, parts: [] }]
-        : valuesOf(nat.port, ['inet_service'], asked).flatMap(enumerated);
+        : valuesOf(nat.port, ['inet_service'], context).flatMap(enumerated);
     const destinations: Destination[] = [];
     for (const one of addresses) {
       for (const other of ports) {

@@ -90,8 +90,8 @@ class About {
   }
 
   #unknownMatch(match: IptablesMatch): void {
-    const torn = match.options.flatMap((option) => (option.kind === 'truncated' ? [option.text] : []));
-    const text = [printMatch(match).trim(), ...torn].filter((each) => each !== '').join(' ');
+    const truncated = match.options.flatMap((option) => (option.kind === 'truncated' ? [option.text] : []));
+    const text = [printMatch(match).trim(), ...truncated].filter((each) => each !== '').join(' ');
     if (this.unknown.includes(text)) return;
     this.unknown.push(text);
     this.subject.conditions.push(`that fulfil a condition (${notKnown(text)})`);

@@ -25,7 +25,7 @@ import { shareOf } from '../evaluate/share.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
 import { portsOf, type IptablesRule } from '../iptables/rule.ts';
 import { outsideClients } from '../program/client-walks.ts';
-import { askedFrontends, type Frontend } from '../api/frontends.ts';
+import { checkedFrontends, type Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { printNftRule } from '../nftables/print.ts';
 import type { NftElement, NftExpression, NftRule } from '../nftables/rule.ts';
@@ -142,7 +142,7 @@ export function explainProgram(
   desired: DesiredService,
   { wants = () => true, cluster, isFolded = false }: ExplainOptions = {},
 ): FamilyExplanation[] {
-  const all = askedFrontends(desired);
+  const all = checkedFrontends(desired);
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
     const rules =
@@ -454,7 +454,7 @@ class Program {
     const own = all.filter(
       (rule) =>
         this.#isAll ||
-        !tellsFrontend(rule) ||
+        !matchesDestination(rule) ||
         this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) ||
         !dispatching.has(chain),
     );
@@ -689,13 +689,13 @@ function onePerClass(addresses: readonly string[], classOf: (address: string) =>
 }
 
 /** Whether it asks for a destination. */
-export function tellsFrontend(rule: IptablesRule): boolean {
+export function matchesDestination(rule: IptablesRule): boolean {
   return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
 }
 
 /** Whether packets of other Services meet the rule in kube-proxy's chain too. */
 export function countsOthers(rule: IptablesRule, chain: string): boolean {
-  return !tellsFrontend(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain);
+  return !matchesDestination(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain);
 }
 
 /** Whether a map has the element for the frontend. */

@@ -35,7 +35,7 @@ import {
   frontendName,
   isElementOf,
   stageOf,
-  tellsFrontend,
+  matchesDestination,
   withoutElements,
   type AlikeEndpoint,
   type AlikeEndpoints,
@@ -60,7 +60,7 @@ export interface StatusRule extends Explained {
   /** `writeServiceToEndpointRules in pkg/proxy/iptables/proxier.go`; absent where it is not kube-proxy's. */
   readonly writer?: string;
   /** Chains of this program that it leads to. */
-  readonly leadsTo: readonly ChainStatus[];
+  readonly jumpsTo: readonly ChainStatus[];
 }
 
 export interface ProgramExplainer {
@@ -69,7 +69,7 @@ export interface ProgramExplainer {
   /** @param index of the rule in the chain */
   rule(chain: ChainStatus, index: number, leftOut?: FoldedRule['hidden']): StatusRule;
   /** Chains of this program that the rule leads to. */
-  leadsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
+  jumpsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
   /** Of the chain's rules, those that are written out where of many alike endpoints one is. */
   fold(chain: ChainStatus): FoldedChain;
   /** The frontends that the rule, or the element of a map, is for alone; undefined where it does not ask for one. */
@@ -90,7 +90,7 @@ interface FoldedRule {
   /** The rule without them; absent where it has none. */
   readonly text?: string;
   /** Chains of this program that it jumps to, but for theirs. */
-  readonly leadsTo: readonly ChainStatus[];
+  readonly jumpsTo: readonly ChainStatus[];
 }
 
 /** @param ports of a node that has the program */
@@ -120,19 +120,19 @@ export function explainStatusProgram(
     const found = chains.get(keyOf({ ...chain, name }));
     return found === undefined ? [] : [found];
   };
-  const leadsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] =>
+  const jumpsTo = (chain: ChainStatus, index: number): readonly ChainStatus[] =>
     namesAfter(ruleOf(chain, index)).flatMap((name) => near(chain, name));
 
   /** Addresses and ports that packets get as their destination behind the rule, `10.244.1.4 8080`. */
   const targetsOf = (chain: ChainStatus, index: number): ReadonlySet<string> => {
     const rule = ruleOf(chain, index);
     const targets = new Set(rule === undefined ? [] : ownTargets(rule));
-    const behind = new Set(leadsTo(chain, index));
+    const behind = new Set(jumpsTo(chain, index));
     // A set is walked with what is added to it on the way.
     for (const each of behind) {
       for (const target of rulesOf(each).flatMap(ownTargets)) targets.add(target);
       each.rules.forEach((_, at) => {
-        for (const next of leadsTo(each, at)) behind.add(next);
+        for (const next of jumpsTo(each, at)) behind.add(next);
       });
     }
     return targets;
@@ -253,12 +253,12 @@ export function explainStatusProgram(
         ...shareAt(chain, choice),
         ...present({ packets: chain.rules[index]?.packets }),
       }));
-      return [first, { alike, hidden: new Set(), leadsTo: leadsTo(chain, first) }];
+      return [first, { alike, hidden: new Set(), jumpsTo: jumpsTo(chain, first) }];
     });
     const ofMaps = rules.flatMap((rule, index): [number, FoldedRule][] => {
       const elements = rule.kind === 'nftables' ? nftChoices(rule.rule) : undefined;
       if (rule.kind !== 'nftables' || elements === undefined) return [];
-      const next = leadsTo(chain, index);
+      const next = jumpsTo(chain, index);
       const byName = new Map(next.map((each) => [each.name, each]));
       const own = elements.map((element) =>
         nftChoice(element, (name) => {
@@ -280,7 +280,7 @@ export function explainStatusProgram(
       const shown = withoutElements(rule.rule, hidden);
       const left = new Set(namesAfter({ kind: 'nftables', rule: shown }));
       return [
-        [index, { alike, hidden, text: printNftRule(shown), leadsTo: next.filter(({ name }) => left.has(name)) }],
+        [index, { alike, hidden, text: printNftRule(shown), jumpsTo: next.filter(({ name }) => left.has(name)) }],
       ];
     });
     return { hidden: new Set([...folded.values()].flat()), rules: new Map([...ofRules, ...ofMaps]) };
@@ -294,7 +294,7 @@ export function explainStatusProgram(
         : readChainName(chain).kind === 'map'
           ? undefined
           : namesIn(chain).chain(chain.name),
-    leadsTo,
+    jumpsTo,
     frontendsOf: (chain, index) => ownFrontends(ruleOf(chain, index), chain, ports),
     rule(chain, index, leftOut) {
       const rules = rulesOf(chain);
@@ -302,11 +302,11 @@ export function explainStatusProgram(
       const text = chain.rules[index]?.text ?? '';
       const targets = targetsOf(chain, index);
       const share = targets.size === 0 ? undefined : shareOf(chain, targets);
-      const next = leadsTo(chain, index);
+      const next = jumpsTo(chain, index);
       const own = chain.rules[index]?.packets;
       // Rules of one chain that lead to endpoints take connections from one another; a chain before them sends all to one.
       const choosing = chain.rules.flatMap((each, at) =>
-        each.packets === undefined || sendsTo(rules[at], leadsTo(chain, at)) === undefined
+        each.packets === undefined || sendsTo(rules[at], jumpsTo(chain, at)) === undefined
           ? []
           : [{ at, packets: each.packets }],
       );
@@ -320,7 +320,7 @@ export function explainStatusProgram(
       });
       return {
         ...explain(rule, text, chain, index, { names: namesIn(chain), share, leftOut }),
-        leadsTo: next,
+        jumpsTo: next,
         countsAll:
           rule.kind === 'iptables' &&
           (namesIn(chain).chain(chain.name) === undefined || countsOthers(rule.rule, chain.name)),
@@ -351,7 +351,7 @@ function ownFrontends(
     case 'iptables': {
       const { destination, protocol } = rule.rule;
       const asked = portsOf(rule.rule, 'destination');
-      if (!tellsFrontend(rule.rule)) return undefined;
+      if (!matchesDestination(rule.rule)) return undefined;
       return all.filter(
         (frontend) =>
           // A NodePort has whichever addresses the node has.
@@ -448,8 +448,10 @@ function chainsFor(
   frontends: readonly NodePortStatus[],
   foldOf: (chain: ChainStatus) => FoldedChain,
 ): ReadonlyMap<ChainStatus, readonly number[]> {
-  const led = new Set(chains.flatMap((chain) => chain.rules.flatMap((_, index) => explainer.leadsTo(chain, index))));
-  const next = new Set(chains.filter((chain) => !led.has(chain)));
+  const jumpedTo = new Set(
+    chains.flatMap((chain) => chain.rules.flatMap((_, index) => explainer.jumpsTo(chain, index))),
+  );
+  const next = new Set(chains.filter((chain) => !jumpedTo.has(chain)));
   const chosen = new Map<ChainStatus, readonly number[]>();
   // A set is walked with what is added to it on the way.
   for (const chain of next) {
@@ -461,7 +463,7 @@ function chainsFor(
     });
     chosen.set(chain, own);
     for (const index of own)
-      for (const each of rules.get(index)?.leadsTo ?? explainer.leadsTo(chain, index)) next.add(each);
+      for (const each of rules.get(index)?.jumpsTo ?? explainer.jumpsTo(chain, index)) next.add(each);
   }
   return chosen;
 }

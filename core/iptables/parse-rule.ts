@@ -20,7 +20,7 @@ export function parseIptablesRule(line: string): IptablesRule | undefined {
   const command = words.texts[0];
   if ((command !== '-A' && command !== '--append') || words.quoted[0] === true) return undefined;
   const chain = words.texts[1];
-  if (chain === undefined || words.tornAt === 1) return undefined;
+  if (chain === undefined || words.truncatedAt === 1) return undefined;
   return new RuleReader(words, chain, saved?.counters).read();
 }
 
@@ -72,7 +72,7 @@ interface Words {
   /** As printed; a truncated word from its quote on. */
   readonly raws: readonly string[];
   /** The place of a last word whose quote is not closed; -1 where there is none. */
-  readonly tornAt: number;
+  readonly truncatedAt: number;
 }
 
 /** What is being read of a match or a target. */
@@ -119,7 +119,7 @@ class RuleReader {
   /** Modules and the target so far; an option belongs to the last one that knows it (getopt's order in xtables_merge_options). */
   readonly #opened: Opened[] = [];
   #target: { readonly name: string; readonly options: IptablesOption[] } | undefined;
-  #stray: IptablesOption[] | undefined;
+  #unrecognized: IptablesOption[] | undefined;
   #refused: string | undefined;
   #at = 2;
 
@@ -130,11 +130,11 @@ class RuleReader {
   }
 
   read(): IptablesRule {
-    const { texts, quoted, raws, tornAt } = this.#words;
-    const end = tornAt < 0 ? texts.length : tornAt;
+    const { texts, quoted, raws, truncatedAt } = this.#words;
+    const end = truncatedAt < 0 ? texts.length : truncatedAt;
     while (this.#at < end) {
       // Nothing that iptables prints begins so outside of quotes.
-      if (quoted[this.#at] === false && texts[this.#at]?.charCodeAt(0) === hash && tornAt < 0) {
+      if (quoted[this.#at] === false && texts[this.#at]?.charCodeAt(0) === hash && truncatedAt < 0) {
         this.#rule.remark = raws.slice(this.#at).join(' ');
         break;
       }
@@ -152,7 +152,7 @@ class RuleReader {
       for (const option of this.#target.options) if (option.kind === 'kept') options.push(option);
       this.#rule.target = readTarget(this.#target.name, options);
     }
-    if (tornAt >= 0) this.#keepStray({ kind: 'truncated', text: raws[tornAt] ?? '', negated: false });
+    if (truncatedAt >= 0) this.#keepUnrecognized({ kind: 'truncated', text: raws[truncatedAt] ?? '', negated: false });
     const refused =
       this.#refused ??
       this.#badAddress('-s', this.#rule.source?.prefix) ??
@@ -188,7 +188,7 @@ class RuleReader {
       last.options.push(option);
       return;
     }
-    this.#keepStray(option);
+    this.#keepUnrecognized(option);
     this.#refused ??=
       isPlain && ownOptions.has(word)
         ? option.values.some((value) => value.includes(','))
@@ -365,7 +365,7 @@ class RuleReader {
 
   /** A truncated word is none that an option may take. */
   #end(): number {
-    return this.#words.tornAt < 0 ? this.#words.texts.length : this.#words.tornAt;
+    return this.#words.truncatedAt < 0 ? this.#words.texts.length : this.#words.truncatedAt;
   }
 
   #wordsToNextOption(): string[] {
@@ -379,12 +379,12 @@ class RuleReader {
   }
 
   /** Words that belong to no module stand before all modules, so that none takes them for its own when they are printed. */
-  #keepStray(option: IptablesOption): void {
-    if (this.#stray === undefined) {
-      this.#stray = [];
-      this.#matches.unshift({ module: '', options: this.#stray });
+  #keepUnrecognized(option: IptablesOption): void {
+    if (this.#unrecognized === undefined) {
+      this.#unrecognized = [];
+      this.#matches.unshift({ module: '', options: this.#unrecognized });
     }
-    this.#stray.push(option);
+    this.#unrecognized.push(option);
   }
 }
 
@@ -477,7 +477,7 @@ function splitWords(line: string, from: number): Words {
       texts.push(text);
       raws.push(line.slice(start));
       quoted.push(true);
-      return { texts, quoted, raws, tornAt: texts.length - 1 };
+      return { texts, quoted, raws, truncatedAt: texts.length - 1 };
     }
     text += line.slice(piece, at);
     at += 1;
@@ -485,5 +485,5 @@ function splitWords(line: string, from: number): Words {
     raws.push(line.slice(start, at));
     quoted.push(true);
   }
-  return { texts, quoted, raws, tornAt: -1 };
+  return { texts, quoted, raws, truncatedAt: -1 };
 }

@@ -131,7 +131,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
       this.#refuse(number, `it is not a rule of a dump: ${line.slice(0, 60)}`);
       return;
     }
-    if (isTorn(rule)) {
+    if (isTruncated(rule)) {
       this.#refuse(
         number,
         `a quote is not closed: the line is truncated; capture the dump again: ${line.slice(0, 60)}`,
@@ -280,7 +280,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
   }
 }
 
-function isTorn({ matches }: IptablesRule): boolean {
+function isTruncated({ matches }: IptablesRule): boolean {
   const first = matches[0];
   return first !== undefined && first.module === '' && first.options.some(({ kind }) => kind === 'truncated');
 }

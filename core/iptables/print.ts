@@ -51,14 +51,14 @@ export function printIptablesRule(rule: IptablesRule): string {
   if (rule.outInterface !== undefined) text += `${not(rule.outInterface)} -o ${printName(rule.outInterface.name)}`;
   if (rule.protocol !== undefined) text += `${not(rule.protocol)} -p ${printName(rule.protocol.protocol)}`;
   if (rule.fragment !== undefined) text += `${not(rule.fragment)} -f`;
-  let torn = '';
+  let truncated = '';
   for (const match of rule.matches) {
     text += printMatch(match);
-    for (const option of match.options) if (option.kind === 'truncated') torn += ` ${option.text}`;
+    for (const option of match.options) if (option.kind === 'truncated') truncated += ` ${option.text}`;
   }
   if (rule.target !== undefined) text += printTarget(rule.target);
   // What is truncated has the rest of its line in it, so that nothing can stand behind.
-  return text + torn + (rule.remark === undefined ? '' : ` ${rule.remark}`);
+  return text + truncated + (rule.remark === undefined ? '' : ` ${rule.remark}`);
 }
 
 /** The whole dump, without the comments that say who made it and when; with the rules' counters as -c prints them, or without. */

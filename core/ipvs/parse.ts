@@ -156,7 +156,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     this.#current = 'skipped';
     const named =
       this.#form === 'stats' || this.#form === 'rate' ? readListName(words, false) : this.#readName(words, text, line);
-    if (named === 'told') return;
+    if (named === 'reported') return;
     if (named === undefined) {
       this.#problem(line, `is not a line of ipvsadm -Ln, ipvsadm -Sn or /proc/net/ip_vs: ${excerpt(text)}`);
       return;
@@ -179,7 +179,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
   }
 
   /** Without a heading, hexadecimal and decimal numbers are told apart where they can be. */
-  #readName(words: readonly string[], text: string, line: number): ReturnType<typeof readListName> | 'told' {
+  #readName(words: readonly string[], text: string, line: number): ReturnType<typeof readListName> | 'reported' {
     if (this.#form !== undefined) return readListName(words, this.#form === 'proc');
     const listed = readListName(words, false);
     const proc = readListName(words, true);
@@ -188,7 +188,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
         line,
         `can be a line of ipvsadm -Ln or of /proc/net/ip_vs, which has hexadecimal numbers; give the list with its heading: ${excerpt(text)}`,
       );
-      return 'told';
+      return 'reported';
     }
     return listed ?? proc;
   }

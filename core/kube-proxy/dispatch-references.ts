@@ -98,7 +98,7 @@ export function proveDispatch(
  * that no rule was read.
  */
 export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchReferences'>): IptablesRule[] {
-  const said: IptablesMatch = {
+  const origin: IptablesMatch = {
     module: 'comment',
     options: [
       {
@@ -117,7 +117,7 @@ export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchR
       },
       protocol: { protocol: protocol.toLowerCase(), negated: false },
       matches: [
-        said,
+        origin,
         {
           module: protocol.toLowerCase(),
           options: [{ kind: 'destinationPort', from: port, to: port, negated: false }],
@@ -130,7 +130,7 @@ export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchR
           {
             chain,
             matches: [
-              said,
+              origin,
               {
                 module: 'addrtype',
                 options: [{ kind: 'addressType', end: 'destination', types: ['LOCAL'], negated: false } as const],

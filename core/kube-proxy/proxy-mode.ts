@@ -13,9 +13,9 @@ export interface NodeProxyMode {
 
 /** What kube-proxy itself says comes first; where it does not answer, the tables that the kernel holds tell. */
 export function readProxyMode(report: NodeReport): NodeProxyMode {
-  const said = recordsOf(report, 'kubeProxy')[0]?.proxyMode;
+  const reported = recordsOf(report, 'kubeProxy')[0]?.proxyMode;
   const backend = iptablesBackend(report);
-  const mode = parseProxyMode(said);
+  const mode = parseProxyMode(reported);
   if (mode !== undefined) {
     return {
       mode,
@@ -24,9 +24,9 @@ export function readProxyMode(report: NodeReport): NodeProxyMode {
     };
   }
   const silent =
-    said === undefined
+    reported === undefined
       ? 'kube-proxy does not answer on 127.0.0.1:10249/proxyMode'
-      : `kube-proxy says "${said.trim()}" on 127.0.0.1:10249/proxyMode`;
+      : `kube-proxy says "${reported.trim()}" on 127.0.0.1:10249/proxyMode`;
   const tables = recordsOf(report, 'tables')[0];
   if (tables?.nftables?.some(({ name }) => name === 'kube-proxy') === true)
     return { mode: 'nftables', source: `${silent}; nf_tables holds its table kube-proxy` };

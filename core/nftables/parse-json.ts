@@ -20,7 +20,7 @@ import {
   type Json,
 } from './parse-json-rule.ts';
 import { elementsWithProtocolNames } from './normal-form.ts';
-import { NftTableBuilder, tornText } from './table-builder.ts';
+import { NftTableBuilder, leftOutText } from './table-builder.ts';
 import * as z from 'zod';
 
 const wordsSchema = z.union([z.string().transform((word) => [word]), z.array(z.string()).min(1)]);
@@ -132,7 +132,7 @@ const objectSchemas: ReadonlyMap<NftObject['kind'], z.ZodType<NftObject['fields'
 export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   readonly #tables = new Map<string, NftTableBuilder>();
   /** Tables that are left out, for something of them is there twice, or they cannot be followed. */
-  readonly #torn = new Set<string>();
+  readonly #truncated = new Set<string>();
   readonly #problems: DumpProblem[] = [];
   /** The line of each rule, from 1. */
   readonly #ruleLines = new WeakMap<NftRule, number>();
@@ -245,8 +245,8 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   #tear(family: string, name: string, line: number, why: string): void {
     const table = `${family} ${name}`;
     this.#tables.delete(table);
-    this.#torn.add(table);
-    this.#problems.push({ line, table, message: tornText(why, table) });
+    this.#truncated.add(table);
+    this.#problems.push({ line, table, message: leftOutText(why, table) });
   }
 
   #object(value: unknown): void {
@@ -268,7 +268,7 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
       });
       return;
     }
-    if (this.#torn.has(`${family} ${owner}`)) return;
+    if (this.#truncated.has(`${family} ${owner}`)) return;
     const table = this.#tableOf(family, owner);
     const isNew = more.length > 0 ? undefined : this.#add(table, kind, body, family);
     if (isNew === undefined) {

@@ -20,7 +20,7 @@ import { readKey, secondsOf } from './parse-expression.ts';
 import { present } from '../lib/present.ts';
 import { elementsWithProtocolNames } from './normal-form.ts';
 import { parseNftRuleText, readElementStatement } from './parse-statement.ts';
-import { NftTableBuilder, tornText } from './table-builder.ts';
+import { NftTableBuilder, leftOutText } from './table-builder.ts';
 import { objectFields } from './parse-object.ts';
 import { NftTokens } from './tokens.ts';
 import { priorities } from '../net/netfilter.ts';
@@ -101,7 +101,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       },
       (problem) => {
         if (this.#table === undefined) this.#problems.push(problem);
-        else this.#torn(problem.line, problem.message);
+        else this.#leaveTableOut(problem.line, problem.message);
       },
     );
   }
@@ -113,7 +113,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   end(): { readonly result: NftRulesetTable[]; readonly problems: readonly DumpProblem[] } {
     const { lines } = this.#lines.end();
     if (this.#table !== undefined)
-      this.#torn(
+      this.#leaveTableOut(
         lines,
         `the listing ends before ${this.#block === undefined ? 'the table' : this.#block.head} is closed`,
       );
@@ -128,7 +128,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     const table = /^table\s+(?:(ip|ip6|inet|arp|bridge|netdev)\s+)?(\S+)\s*\{(?:\s*#\s*(.*))?$/.exec(raw);
     if (table !== null) {
       if (this.#table !== undefined)
-        this.#torn(
+        this.#leaveTableOut(
           line,
           `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`,
         );
@@ -138,7 +138,10 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       this.#table.handle = handleOf(table[3]);
       const name = `${this.#table.family} ${this.#table.name}`;
       if (this.#names.has(name))
-        this.#torn(line, 'it is listed a second time, and both are left out, for they need not be of one moment');
+        this.#leaveTableOut(
+          line,
+          'it is listed a second time, and both are left out, for they need not be of one moment',
+        );
       this.#names.add(name);
       return;
     }
@@ -162,11 +165,11 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   }
 
   /** One sentence for a table; what is left of it is passed over. */
-  #torn(line: number, why: string): void {
+  #leaveTableOut(line: number, why: string): void {
     const table = this.#table;
     if (table === undefined) return;
     const name = `${table.family} ${table.name}`;
-    this.#problems.push({ line, table: name, message: tornText(why, name) });
+    this.#problems.push({ line, table: name, message: leftOutText(why, name) });
     this.#tables.delete(name);
     this.#table = undefined;
     this.#block = undefined;
@@ -190,7 +193,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       const built = table.build();
       const cycle = findNftCycle(built, (rule) => this.#ruleLines.get(rule) ?? 0);
       if (cycle !== undefined) {
-        this.#torn(cycle.line, cycleText(cycle));
+        this.#leaveTableOut(cycle.line, cycleText(cycle));
         // Its end has been read: what follows is of another table.
         this.#isSkipping = false;
         return;
@@ -220,7 +223,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     const flags = /^flags ([\w,]+);?$/.exec(text);
     if (comment?.[1] !== undefined && table.comment === undefined) table.comment = comment[1];
     else if (flags?.[1] !== undefined && table.flags === undefined) table.flags = flags[1].split(',');
-    else if (!isBalanced(text)) this.#torn(line, `a line of it is broken (${text.slice(0, 40)})`);
+    else if (!isBalanced(text)) this.#leaveTableOut(line, `a line of it is broken (${text.slice(0, 40)})`);
     else if (!text.startsWith('#')) this.#keep(table, line, text);
   }
 
@@ -236,17 +239,17 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     }
     // A string of nft has no quotes in it, and ends on its line.
     if (text.split('"').length % 2 === 0) {
-      this.#torn(line, `a quote of ${block.head} is not closed (${text.slice(0, 40)})`);
+      this.#leaveTableOut(line, `a quote of ${block.head} is not closed (${text.slice(0, 40)})`);
       return;
     }
     if (block.elements !== undefined && !block.elements.isClosed) {
-      if (text === '}' || isHead(text)) this.#torn(line, `the elements of ${block.head} are not closed`);
+      if (text === '}' || isHead(text)) this.#leaveTableOut(line, `the elements of ${block.head} are not closed`);
       else this.#elements(table, block, block.elements, text, line);
       return;
     }
     if (this.#pending !== undefined) {
       if (text === '}' || isHead(text)) {
-        this.#torn(line, `a line of ${block.head} is broken (${this.#pending.slice(0, 40)})`);
+        this.#leaveTableOut(line, `a line of ${block.head} is broken (${this.#pending.slice(0, 40)})`);
         return;
       }
       this.#pending += ` ${text}`;
@@ -268,12 +271,12 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
       return;
     }
     if (isHead(text)) {
-      this.#torn(line, `${text.slice(0, 60)} begins before ${block.head} is closed`);
+      this.#leaveTableOut(line, `${text.slice(0, 60)} begins before ${block.head} is closed`);
       return;
     }
     if (!isBalanced(text)) {
       if (text.startsWith('}') || countOf(text, '}') > countOf(text, '{'))
-        this.#torn(line, `a line of ${block.head} is broken (${text.slice(0, 40)})`);
+        this.#leaveTableOut(line, `a line of ${block.head} is broken (${text.slice(0, 40)})`);
       else this.#pending = text;
       return;
     }
@@ -320,7 +323,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   }
 
   #close(table: NftTableBuilder, block: Block, line: number): void {
-    if (!this.#add(table, block)) this.#torn(line, `${block.head} is there a second time`);
+    if (!this.#add(table, block)) this.#leaveTableOut(line, `${block.head} is there a second time`);
     this.#block = undefined;
   }
 

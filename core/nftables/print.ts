@@ -347,9 +347,9 @@ function printChain(name: string, { base, comment, flags, rules }: NftChain): st
   ]);
 }
 
-function isDataInterval({ isDataInterval: isTold, elements }: NftSet): boolean {
+function isDataInterval({ isDataInterval: isFlagged, elements }: NftSet): boolean {
   return (
-    isTold === true ||
+    isFlagged === true ||
     elements.some(
       ({ value }) => value !== undefined && 'kind' in value && (value.kind === 'range' || value.kind === 'prefix'),
     )

@@ -96,6 +96,6 @@ export class NftTableBuilder {
 }
 
 /** What is said of a table that is left out. */
-export function tornText(why: string, table: string): string {
+export function leftOutText(why: string, table: string): string {
   return `${why}: table ${table} is truncated and left out; capture the listing again`;
 }

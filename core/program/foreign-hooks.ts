@@ -86,7 +86,7 @@ export function readAllHooks(
       const trail = new Trail(true);
       const chains = ofBackends.flatMap(({ records, lookup, nat }) => {
         const cut = records.filter(({ omitted }) => omitted > 0);
-        const tellOmitted: ChainLookup =
+        const withOmissions: ChainLookup =
           cut.length === 0
             ? lookup
             : (table, chain) => {
@@ -97,7 +97,7 @@ export function readAllHooks(
                   );
                 return lookup(table, chain);
               };
-        const walk = new IptablesWalk(tellOmitted, packet, machine, trail);
+        const walk = new IptablesWalk(withOmissions, packet, machine, trail);
         return [
           ...nat.map((registered): HookedChain => ({
             ...registered,

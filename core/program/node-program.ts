@@ -1,5 +1,5 @@
 /** From a node's report to the model of what the node does for the Service. */
-import { isFrontendAsked, frontendsOf, type Frontend } from '../api/frontends.ts';
+import { isFrontendChecked, frontendsOf, type Frontend } from '../api/frontends.ts';
 import { reachableAddresses } from '../net/address.ts';
 import { shareFields } from '../evaluate/share.ts';
 import type { Leaf, Packet, WalkResult } from '../evaluate/walk.ts';
@@ -52,7 +52,7 @@ function buildFrontends(
   const unrecognized = new Set<string>();
   const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
     // Of an address that may be somebody else's, its own rules alone would tell half of what becomes of a packet.
-    const rules = isFrontendAsked(desired, frontend) ? rulesOf(frontend.family) : undefined;
+    const rules = isFrontendChecked(desired, frontend) ? rulesOf(frontend.family) : undefined;
     if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
     const { program, unknown } = frontendProgram(frontend, rules, place, desired);
     for (const each of unknown) unrecognized.add(each);

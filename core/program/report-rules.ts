@@ -113,12 +113,12 @@ export function addReportRules(classes: AddressClasses, rules: ReportRules): voi
 export function walkReportRules(rules: ReportRules, packet: Packet, classes = destinationClassesOf(rules)): WalkResult {
   const { machine, registered } = rules;
   const trail = new Trail();
-  const hang = (runOf: (chain: RegisteredChain) => HookedChain['run']): HookedChain[] =>
+  const atHooks = (runOf: (chain: RegisteredChain) => HookedChain['run']): HookedChain[] =>
     registered.map((chain) => ({ ...chain, run: runOf(chain) }));
   if (rules.kind === 'nftables') {
     const walk = new NftWalk(rules.table, packet, machine, trail);
     return walkHooks(
-      hang(
+      atHooks(
         ({ chain }) =>
           (branches, at) =>
             walk.chain(chain, branches, at),
@@ -130,7 +130,7 @@ export function walkReportRules(rules: ReportRules, packet: Packet, classes = de
     );
   }
   const walk = new IptablesWalk(rules.lookup, packet, machine, trail);
-  const chains = hang(
+  const chains = atHooks(
     ({ table, chain }) =>
       (branches, at) =>
         walk.chain(table, chain, branches, at),

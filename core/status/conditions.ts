@@ -4,7 +4,7 @@ import type { ClusterFacts } from '../api/cluster-facts.ts';
 import { ruleForeignUnknown } from '../diagnose/findings/rule-foreign-unknown.ts';
 import { convergenceOf, isSyncing } from '../diagnose/checks/frontend-drift.ts';
 import { namesText } from '../diagnose/checks/listed.ts';
-import { unaskedAddresses } from '../api/external-addresses.ts';
+import { uncheckedAddresses } from '../api/external-addresses.ts';
 import type { NodeFacts } from '../program/node-facts.ts';
 import { isTried, untriedTexts } from './untried.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
@@ -144,11 +144,11 @@ function converged({ desired, nodes, ...input }: ConditionsInput): Verdict {
     };
   if (unknown.length > 0 || nodes.length === 0)
     return { status: 'Unknown', reason: 'NodesUnknown', message: `not known of ${names(unknown) || 'any node'}` };
-  const unasked = unaskedAddresses(desired);
+  const unchecked = uncheckedAddresses(desired);
   return {
     status: 'True',
     reason: 'RulesEqual',
-    message: `the rules of ${plural(nodes.length, 'node')} equal the EndpointSlices${unasked.length === 0 ? '' : `; not asked: ${namesText(unasked)}`}`,
+    message: `the rules of ${plural(nodes.length, 'node')} equal the EndpointSlices${unchecked.length === 0 ? '' : `; not asked: ${namesText(unchecked)}`}`,
   };
 }
 
@@ -203,12 +203,12 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
       reason: 'RulesNotJudged',
       message: `no error was found in what could be judged; ${unjudged.map(({ message }) => message).join(' ')}`,
     };
-  const unasked = unaskedAddresses(desired);
-  if (unasked.length > 0)
+  const unchecked = uncheckedAddresses(desired);
+  if (unchecked.length > 0)
     return {
       status: 'Unknown',
       reason: 'AddressesNotAsked',
-      message: `no error was found in what could be read; nodes were not asked for ${namesText(unasked)}`,
+      message: `no error was found in what could be read; nodes were not asked for ${namesText(unchecked)}`,
     };
   // What the API server tells around the Service explains errors of the path; the path itself was read whole.
   const apiUnread = (input.cluster?.unread ?? []).map(({ what }) => what);

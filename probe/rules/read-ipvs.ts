@@ -34,7 +34,7 @@ export async function readIpvs(
     const name = `${service.namespace}/${service.name}`;
     const lines: string[] = [];
     const frontends = frontendsOf(service, family, nodeAddresses);
-    for (const { flag, address, port } of [...frontends, ...straysOf(service, family, servers, frontends)]) {
+    for (const { flag, address, port } of [...frontends, ...leftoversOf(service, family, servers, frontends)]) {
       for (const extra of [[], ['--stats']]) {
         const { status, problem } = await commands.stream(
           ['ipvsadm', '-L', '-n', '--exact', ...extra, flag, hostPort(address, port)],
@@ -66,7 +66,7 @@ interface ServerAddress {
 }
 
 /** Virtual servers of its cluster IPs, which are its alone, on ports that it does not have. */
-function straysOf(
+function leftoversOf(
   { clusterIPs }: ProbeRequestService,
   family: Family,
   servers: readonly ProcVirtualServer[],

@@ -58,7 +58,7 @@ const dispatchMaps = [
 const serviceMaps = new Set(['service-ips', 'no-endpoint-services', 'firewall-ips']);
 
 /** The maps by which packets come to a Service: what stands there under a key that no port of it has is only found in the whole. */
-const strayMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'];
+const leftoverMaps = ['service-ips', 'service-nodeports', 'no-endpoint-services', 'no-endpoint-nodeports'];
 
 /** What is known of one Service. */
 interface ServiceReading {
@@ -79,7 +79,7 @@ export async function readNftables(
 ): Promise<void> {
   const keys = services.map((service) => keysOf(service, family, nodeAddresses));
   const reading = await readNftTable(commands, family, table, async (source) =>
-    readServices(source, services, keys, dispatch === 'References' ? [] : strayMaps),
+    readServices(source, services, keys, dispatch === 'References' ? [] : leftoverMaps),
   );
   if ('problem' in reading) {
     emit({
@@ -138,7 +138,7 @@ async function readServices(
       own.filter((element) => isOwn(name, element)),
     ]);
     const elements = new Map([...dispatchMaps.map((name): [string, unknown[]] => [name, []]), ...asked]);
-    for (const [name, all] of whole) elements.set(name, withStrays(elements.get(name) ?? [], all, service));
+    for (const [name, all] of whole) elements.set(name, withLeftovers(elements.get(name) ?? [], all, service));
     const verdicts = [...elements.values()]
       .flatMap(parseNftMapElements)
       .flatMap(({ verdict }) => chainOfVerdict(verdict));
@@ -204,17 +204,17 @@ function isNamed(element: unknown, id: string): boolean {
 }
 
 /** With the elements of the Service under keys that it does not have: of a cluster IP, which is its alone, or to a chain of its name. */
-function withStrays(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
+function withLeftovers(known: readonly unknown[], all: readonly unknown[], service: ProbeRequestService): unknown[] {
   const keys = new Set(known.map(keyText));
   const clusterIPs = new Set(service.clusterIPs.map(comparableAddress));
   const id = `${service.namespace}/${service.name}`;
-  const strays = all.filter((element) => {
+  const leftovers = all.filter((element) => {
     const text = keyText(element);
     if (keys.has(text)) return false;
     if (clusterIPs.has(text.split(' ')[0] ?? '')) return true;
     return isNamed(element, id);
   });
-  return [...known, ...strays];
+  return [...known, ...leftovers];
 }
 
 /** Elements by set or map; one without any of the keys is there with none. */

@@ -298,7 +298,7 @@ async function create(
   { onProgress, signal }: StartOptions,
 ): Promise<Cluster> {
   const started = Date.now();
-  const tell = (line: string): void =>
+  const log = (line: string): void =>
     onProgress?.(`${((Date.now() - started) / 1000).toFixed(1).padStart(5)} s  ${line}`);
   const directory = stateDirectory(name);
   mkdirSync(directory, { mode: 0o700 });
@@ -320,7 +320,7 @@ async function create(
   await startEtcd(controlPlane);
   await certificates;
   await startApiServer(controlPlane);
-  tell('etcd and the API server are starting');
+  log('etcd and the API server are starting');
 
   const prepareNode = async (plan: NodePlan): Promise<NodeOptions> => {
     const namespacePid = await createNodeNamespace(
@@ -336,7 +336,7 @@ async function create(
     return options;
   };
   const nodes = await Promise.all(nodePlans.map((plan) => inBackground(prepareNode(plan))));
-  tell('the nodes and their containerd are starting');
+  log('the nodes and their containerd are starting');
 
   const loadImages = async ({ plan, namespacePid }: NodeOptions): Promise<void> => {
     const socket = containerdSocket(namespacePid);
@@ -347,7 +347,7 @@ async function create(
     });
     // One after the other: the nodes share the disk and the processors already.
     for (const tar of await images) await importImage(programs.ctr, socket, tar);
-    tell(`${plan.name} has the images`);
+    log(`${plan.name} has the images`);
   };
   const imagesLoaded = nodes.map((node) => inBackground(loadImages(node)));
 
@@ -357,7 +357,7 @@ async function create(
     signal,
     blame: 'kube-apiserver',
   });
-  tell('the API server is ready');
+  log('the API server is ready');
   await startControllers(controlPlane);
   for (const node of nodes) {
     await startKubelet(node);
@@ -375,7 +375,7 @@ async function create(
     'all nodes to be Ready',
     async () => {
       for (const node of await api.readyNodes()) {
-        if (!seen.has(node)) tell(`${node} is Ready`);
+        if (!seen.has(node)) log(`${node} is Ready`);
         seen.add(node);
       }
       return seen.size === nodePlans.length;
@@ -401,7 +401,7 @@ async function create(
   );
   writeFileSync(`${stateFile(name)}.part`, JSON.stringify(state));
   renameSync(`${stateFile(name)}.part`, stateFile(name));
-  tell('DNS is available');
+  log('DNS is available');
   return cluster;
 }
 

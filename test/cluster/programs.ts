@@ -163,7 +163,7 @@ async function compile(
   };
   report();
   const ticking = setInterval(report, 1000);
-  const said: string[] = [];
+  const output: string[] = [];
   try {
     packages = await countPackages(module, signal);
     const flags = [
@@ -189,11 +189,12 @@ async function compile(
     for await (const line of createInterface({ input: building.stderr })) {
       // With -v there is a line with the import path of each package when its compilation starts.
       if (/^\S+$/.test(line)) compiled += 1;
-      else said.push(line);
+      else output.push(line);
     }
     const { failed } = await building;
     signal?.throwIfAborted();
-    if (failed) throw new Error(`Compiling ${module.name} failed: ${said.slice(-20).join('\n') || 'go said nothing'}`);
+    if (failed)
+      throw new Error(`Compiling ${module.name} failed: ${output.slice(-20).join('\n') || 'go said nothing'}`);
     for (const link of module.links ?? []) symlinkSync(module.name, join(partial, link));
     renameSync(partial, directory);
     removeUnused(module, directory);

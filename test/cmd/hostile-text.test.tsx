@@ -233,7 +233,7 @@ function listingItsNodes(lines: readonly string[]): string[] {
 }
 
 /** What the command says, whether it succeeds or not: its error is told as main.ts tells it. */
-async function said(run: (io: Captured) => Promise<unknown>): Promise<Captured> {
+async function outputOf(run: (io: Captured) => Promise<unknown>): Promise<Captured> {
   const io = captured();
   await run(io).catch((error: unknown) => {
     messageStream(io.stderr).write(`${error instanceof Error ? error.message : String(error)}\n`);
@@ -336,7 +336,7 @@ async function hostileServer(): Promise<ApiServer> {
 
 async function logsOf(...words: string[]): Promise<Captured> {
   const server = await hostileServer();
-  return said(async (io) =>
+  return outputOf(async (io) =>
     runLogs({ ...(await requestOf('logs', 'auth-service', ...words)), flags: flagsFor(server.address) }, io, connect),
   );
 }
@@ -345,7 +345,7 @@ async function logsOf(...words: string[]): Promise<Captured> {
 const others = {
   logs: async () => logsOf(),
   status: async () =>
-    said(async (io) => {
+    outputOf(async (io) => {
       const { client } = fakeCluster({
         server: `https://api${all}`,
         namespace: `default${all}`,
@@ -353,10 +353,10 @@ const others = {
       });
       await runStatus(await requestOf('status'), io, client);
     }),
-  findings: async () => said(async (io) => runFindings(await requestOf('findings'), io)),
-  version: async () => said(async (io) => runVersion(await requestOf('version'), io)),
+  findings: async () => outputOf(async (io) => runFindings(await requestOf('findings'), io)),
+  version: async () => outputOf(async (io) => runVersion(await requestOf('version'), io)),
   completion: async () =>
-    said(async (io) => {
+    outputOf(async (io) => {
       runCompletion(await requestOf('completion', 'fish'), io);
       const server = await hostileServer();
       await runComplete(
@@ -442,7 +442,7 @@ describe('what a bundle holds', () => {
     async (_command, format, run) => {
       for (const bundle of ['auth-service', 'sticky']) {
         for (const isWhole of [false, true]) {
-          const io = await said(async (own) =>
+          const io = await outputOf(async (own) =>
             run(await hostileBundle(bundle, isWhole ? all : withoutLines, isWhole), format, own),
           );
           expectSafe(io.out());
@@ -480,16 +480,16 @@ describe('what a cluster says', () => {
   });
 
   it('is shown of an error in one line', async () => {
-    let told = '';
+    let written = '';
     const stream = messageStream({
       write: (text) => {
-        told += text;
+        written += text;
       },
     });
     for (const code of [400, 403, 404, 500])
       stream.write(`${(explainError(new ApiError(code, 'Reason', `message ${all}`, 'pods')) as Error).message}\n`);
-    expectSafe(told);
-    expect(told.trimEnd().split('\n')).toHaveLength(4);
+    expectSafe(written);
+    expect(written.trimEnd().split('\n')).toHaveLength(4);
   });
 
   it('adds no candidate to a completion', async () => {
@@ -638,14 +638,14 @@ describe('visible text', () => {
     stream.writeRaw?.('\u001b[5m');
     expect(text).toBe(`${painted}${String.raw`\x1b[5m`}blink\u001b[5m`);
     let messages = '';
-    const told = messageStream({
+    const refusals = messageStream({
       write: (piece) => {
         messages += piece;
       },
     });
-    told.write(eraseLine);
-    told.write('one\ntwo\n');
-    told.write(`${eraseLine}three\n`);
+    refusals.write(eraseLine);
+    refusals.write('one\ntwo\n');
+    refusals.write(`${eraseLine}three\n`);
     expect(messages).toBe(`${eraseLine}${String.raw`one\ntwo`}\n${String.raw`\r\x1b[K`}three\n`);
   });
 

@@ -124,13 +124,13 @@ describe('a rule deleted by hand', () => {
       ]);
       return targets[1]?.split(' ')[0] ?? '';
     };
-    const isWrittenAnew = async (): Promise<boolean> =>
+    const isRewritten = async (): Promise<boolean> =>
       (await node.exec(['nft', 'list', 'table', 'ip', 'kube-proxy'])).stdout
         .split('chain service-')
         .some((text) => text.includes('default/auth-service') && text.includes('numgen random mod 3 map'));
     let left = await leaveOutOne();
     let trace = await traceJson(['auth-service']);
-    if (await isWrittenAnew()) {
+    if (await isRewritten()) {
       left = await leaveOutOne();
       trace = await traceJson(['auth-service']);
     }

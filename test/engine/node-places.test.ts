@@ -6,11 +6,11 @@ import { NodePlaces } from '../../engine/node-places.ts';
 
 class SilenceError extends Error {}
 const callbacks = { onSlow: () => undefined, isSilence: (error: unknown) => error instanceof SilenceError };
-const hang = (milliseconds: number) => async (): Promise<never> => {
+const hangFor = (milliseconds: number) => async (): Promise<never> => {
   await sleep(milliseconds);
   throw new SilenceError('did not answer');
 };
-const told = (running: Promise<unknown>): Promise<string> =>
+const outcome = (running: Promise<unknown>): Promise<string> =>
   running.then(String, (error: unknown) => (error instanceof Error ? error.message : String(error)));
 
 describe('places of nodes', () => {
@@ -18,12 +18,12 @@ describe('places of nodes', () => {
     const places = new NodePlaces({ places: 32, slowPlaces: 8, slowMilliseconds: 30 });
     const order: string[] = [];
     const hanging = Array.from({ length: 64 }, (_, index) =>
-      told(places.run(`hangs-${String(index)}`, hang(1500), callbacks)).then(() => {
+      outcome(places.run(`hangs-${String(index)}`, hangFor(1500), callbacks)).then(() => {
         order.push('hung');
       }),
     );
     const others = Array.from({ length: 100 }, (_, index) =>
-      told(places.run(`node-${String(index)}`, async () => 'answer', callbacks)).then(() => {
+      outcome(places.run(`node-${String(index)}`, async () => 'answer', callbacks)).then(() => {
         order.push('answered');
       }),
     );
@@ -55,8 +55,8 @@ describe('places of nodes', () => {
   it('are told as slow once', async () => {
     const places = new NodePlaces({ places: 3, slowPlaces: 1, slowMilliseconds: 10 });
     let slow = 0;
-    await told(
-      places.run('node-a', hang(80), {
+    await outcome(
+      places.run('node-a', hangFor(80), {
         ...callbacks,
         onSlow: () => {
           slow += 1;
@@ -71,8 +71,8 @@ describe('places of nodes', () => {
     const places = new NodePlaces({ places: 3, slowPlaces: 1, slowMilliseconds: 1000, now: () => now });
     const rests: number[] = [];
     for (let times = 0; times < 6; times += 1) {
-      expect(await told(places.run('node-a', hang(1), callbacks))).toBe('did not answer');
-      const words = await told(places.run('node-a', async () => 'asked', callbacks));
+      expect(await outcome(places.run('node-a', hangFor(1), callbacks))).toBe('did not answer');
+      const words = await outcome(places.run('node-a', async () => 'asked', callbacks));
       rests.push(Number(/asked again in (\d+) s/.exec(words)?.[1]) * 1000);
       expect(words).toContain(
         times === 0 ? 'it did not answer the last time' : `it did not answer ${String(times + 1)} times in a row`,
@@ -84,10 +84,10 @@ describe('places of nodes', () => {
       expect(rest).toBeGreaterThanOrEqual(most / 2);
       expect(rest).toBeLessThanOrEqual(most);
     }
-    expect(await told(places.run('node-a', async (isSuspect) => `suspect ${String(isSuspect)}`, callbacks))).toBe(
+    expect(await outcome(places.run('node-a', async (isSuspect) => `suspect ${String(isSuspect)}`, callbacks))).toBe(
       'suspect true',
     );
-    expect(await told(places.run('node-a', async (isSuspect) => `suspect ${String(isSuspect)}`, callbacks))).toBe(
+    expect(await outcome(places.run('node-a', async (isSuspect) => `suspect ${String(isSuspect)}`, callbacks))).toBe(
       'suspect false',
     );
   });
@@ -95,14 +95,14 @@ describe('places of nodes', () => {
   it('ask no more silent nodes at the same time than they may', async () => {
     let now = 0;
     const places = new NodePlaces({ places: 3, slowPlaces: 1, slowMilliseconds: 1000, now: () => now });
-    await Promise.all(['a', 'b'].map((name) => told(places.run(name, hang(1), callbacks))));
+    await Promise.all(['a', 'b'].map((name) => outcome(places.run(name, hangFor(1), callbacks))));
     now += 60_000;
-    const first = told(places.run('a', hang(20), callbacks));
-    expect(await told(places.run('b', async () => 'asked', callbacks))).toContain(
+    const first = outcome(places.run('a', hangFor(20), callbacks));
+    expect(await outcome(places.run('b', async () => 'asked', callbacks))).toContain(
       '1 such nodes are being asked already',
     );
     await first;
-    expect(await told(places.run('b', async () => 'asked', callbacks))).toBe('asked');
+    expect(await outcome(places.run('b', async () => 'asked', callbacks))).toBe('asked');
   });
 });
 

@@ -153,15 +153,15 @@ it.each(starts)('says in one sentence that %s', async (_name, arrange, words) =>
 });
 
 it('tells why a probe does not run yet, to everybody who waits for it, and makes one pod for all', async () => {
-  const told: string[][] = [[], []];
+  const reported: string[][] = [[], []];
   const controller = new AbortController();
-  const asks = told.map((list) =>
+  const asks = reported.map((list) =>
     probes.ask(
       node,
       request,
       (reason) => {
         list.push(reason);
-        if (told.every((reasons) => reasons.includes('ImagePullBackOff'))) controller.abort();
+        if (reported.every((reasons) => reasons.includes('ImagePullBackOff'))) controller.abort();
       },
       controller.signal,
     ),
@@ -173,7 +173,7 @@ it('tells why a probe does not run yet, to everybody who waits for it, and makes
     });
   };
   expect((await Promise.all(asks)).map(failed)).toEqual(Array(2).fill('Failed Aborted: the collection was ended'));
-  expect(told).toEqual(Array(2).fill(['ProbeStarting', 'ImagePullBackOff']));
+  expect(reported).toEqual(Array(2).fill(['ProbeStarting', 'ImagePullBackOff']));
   expect(api.requests).toEqual(['POST pod']);
 });
 
@@ -301,13 +301,13 @@ it('does not let who connects wait for readings, nor readings for it', async () 
 });
 
 it('says of a node that hangs that it is slow, answers at once the next time, and asks the other nodes meanwhile', async () => {
-  const { promise: patience, resolve: end } = Promise.withResolvers<undefined>();
+  const { promise: lastAnswer, resolve: end } = Promise.withResolvers<undefined>();
   let times = 0;
   await withExec(
     async (services) => {
       if (!services.includes('hangs')) return;
       times += 1;
-      await patience;
+      await lastAnswer;
       throw new ProbeExecError('TimedOut', 'its probe did not answer within 20 s');
     },
     { maxConcurrent: 1, slowMilliseconds: 20 },

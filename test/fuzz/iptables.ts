@@ -124,10 +124,10 @@ function checkLine(line: string): void {
   const printed = printIptablesRule(rule);
   const counters =
     rule.counters === undefined ? '' : ` -c ${String(rule.counters.packets)} ${String(rule.counters.bytes)}`;
-  const torn = rule.matches.some(({ options }) => options.some(({ kind }) => kind === 'truncated'));
+  const truncated = rule.matches.some(({ options }) => options.some(({ kind }) => kind === 'truncated'));
   const left = new Map<string, number>();
   // A truncated word swallows what would stand behind it: the counters are looked for in front.
-  for (const word of wordsOf(torn ? `${counters} ${printed}` : printed + counters))
+  for (const word of wordsOf(truncated ? `${counters} ${printed}` : printed + counters))
     left.set(word, (left.get(word) ?? 0) + 1);
   for (const word of wordsOf(line.trim())) {
     const count = left.get(word) ?? 0;

@@ -27,7 +27,7 @@ const silent = new Set(['meta', '==', 'until', 'num', 'to', 'offload', 'add', 'e
 export function nftWords(lines: readonly string[]): string[] {
   return lines.flatMap((raw) => {
     const line = raw.trim();
-    const said = line
+    const words = line
       .replace(/ # handle \d+$/, '')
       .replace(/^(size \d+) # count \d+$/, '$1')
       .replace(
@@ -43,7 +43,7 @@ export function nftWords(lines: readonly string[]): string[] {
         /\b(\d+) +([km])bytes\b(?!\/)/g,
         (_all, count: string, unit: string) => `${String(Number(count) * (unit === 'k' ? 1024 : 1024 * 1024))} bytes`,
       );
-    return [...said.matchAll(/"[^"]*"|[|&^]|[<>=!]+|[^\s{}(),;|&^"<>=!]+/g)]
+    return [...words.matchAll(/"[^"]*"|[|&^]|[<>=!]+|[^\s{}(),;|&^"<>=!]+/g)]
       .map(([word]) => spelled(word))
       .filter((word) => word !== '' && !silent.has(word));
   });

@@ -142,7 +142,7 @@ function mutatedObjects(dice: Dice): string {
   return JSON.stringify({ nftables: altered });
 }
 
-const strangers: readonly unknown[] = [
+const unknownObjects: readonly unknown[] = [
   null,
   true,
   -1,
@@ -187,11 +187,11 @@ function alter(value: unknown, dice: Dice): unknown {
     if (change === 0) entries.splice(at, 1);
     else if (change === 1)
       entries[at] = [dice.of(['x', 'op', 'set', 'key', 'flags', '__proto__', 'toString', 'type', 'expr']), inner];
-    else if (change === 2) entries.push([dice.of(['x', 'comment', 'index', 'flags', 'inv']), dice.of(strangers)]);
+    else if (change === 2) entries.push([dice.of(['x', 'comment', 'index', 'flags', 'inv']), dice.of(unknownObjects)]);
     else entries[at] = [name, alter(inner, dice)];
     return Object.fromEntries(entries);
   }
-  return dice.of(strangers);
+  return dice.of(unknownObjects);
 }
 
 function parse(parser: DumpParser<NftRulesetTable[]>, dump: string): ReturnType<DumpParser<NftRulesetTable[]>['end']> {
@@ -210,7 +210,7 @@ function lostWord(
   result: readonly NftRulesetTable[],
   problems: readonly DumpProblem[],
 ): string | undefined {
-  const torn = new Set(problems.flatMap(({ table }) => table ?? []));
+  const truncated = new Set(problems.flatMap(({ table }) => table ?? []));
   const outside = new Set(
     problems
       .filter(
@@ -224,7 +224,7 @@ function lostWord(
   let lines: string[] = [];
   let table: string | undefined;
   const lostOf = (): string | undefined => {
-    if (table === undefined || torn.has(table)) return undefined;
+    if (table === undefined || truncated.has(table)) return undefined;
     const counts = left.get(table);
     if (counts === undefined) return `table ${table} is neither read nor named as left out`;
     for (const word of nftWords(lines.filter((line) => !/^\s*#(?! xt_)/.test(line)))) {
@@ -270,7 +270,7 @@ function lostObject(
   }
   const parsed = listingSchema.safeParse(listing);
   if (!parsed.success) return problems.length > 0 ? undefined : 'what is not a listing is read without a problem';
-  const torn = new Set(problems.flatMap(({ table }) => table ?? []));
+  const truncated = new Set(problems.flatMap(({ table }) => table ?? []));
   const left = countsOf(result.flatMap(nftTableJson).map((object) => withoutRespelling(object)));
   for (const object of parsed.data.nftables) {
     if (typeof object === 'object' && object !== null && Object.keys(object).join() === 'metainfo') continue;
@@ -285,7 +285,7 @@ function lostObject(
       if (problems.length === 0) return `an object of no table is not named: ${JSON.stringify(object)}`;
       continue;
     }
-    if (torn.has(`${body['family']} ${owner}`)) continue;
+    if (truncated.has(`${body['family']} ${owner}`)) continue;
     const form = withoutRespelling(
       kind === 'rule' && Object.keys(object as object).length === 1 ? { rule: ruleAsKept(body) } : object,
     );

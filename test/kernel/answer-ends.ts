@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 
-const patienceMilliseconds = 500;
+const timeoutMilliseconds = 500;
 
 async function serve(port: number): Promise<void> {
   const tcp = createServer((socket) => {
@@ -29,7 +29,7 @@ async function ask(address: string, port: number, protocol: string): Promise<str
   const silence = new Promise<string>((resolve) => {
     setTimeout(() => {
       resolve('silence');
-    }, patienceMilliseconds);
+    }, timeoutMilliseconds);
   });
   const answer = new Promise<string>((resolve) => {
     const refused = (): void => {

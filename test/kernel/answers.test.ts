@@ -448,9 +448,9 @@ beforeAll(async () => {
     .split('=== case\n')
     .slice(1)
     .map((text): Measured => {
-      const [said = '', rest = ''] = text.split('=== iptables\n');
+      const [verdict = '', rest = ''] = text.split('=== iptables\n');
       const [iptables = '', nft = ''] = rest.split('=== nft\n');
-      const word = said.trim();
+      const word = verdict.trim();
       return {
         outcome:
           word === client

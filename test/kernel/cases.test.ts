@@ -34,7 +34,7 @@ send 198.51.100.8 443; conntrack -L -p udp 2>/dev/null`);
   const entries = output.trim().split('\n');
   expect(entries.length).toBeGreaterThan(fewestEntries);
   expect(entries.filter((line) => !line.includes('dst=198.51.100.254'))).toEqual([]);
-  const said = summarize(
+  const summary = summarize(
     walkRuleset(
       parseRulesetFile(rules('01')),
       {
@@ -49,7 +49,7 @@ send 198.51.100.8 443; conntrack -L -p udp 2>/dev/null`);
       [],
     ),
   );
-  expect(said).toMatchObject({ masquerade: true, unknown: [] });
+  expect(summary).toMatchObject({ masquerade: true, unknown: [] });
 });
 
 it("sends the node's own packets to loopback past PREROUTING (02)", async ({ skip }) => {
@@ -142,7 +142,7 @@ ${from}; nft list counters`);
       Number(new RegExp(`counter ${name} \\{\\s+packets (\\d+)`).exec(output)?.[1]),
     ]);
     expect(Object.fromEntries(counted)).toEqual(expected);
-    const said = summarize(
+    const summary = summarize(
       walkRuleset(
         parseRulesetFile(`${own}}\n`),
         udp(entersAt === 'OUTPUT' ? { entersAt, source: '198.51.100.254', inInterface: '', outInterface: 'eth0' } : {}),
@@ -150,7 +150,7 @@ ${from}; nft list counters`);
       ),
     );
     const [, address = '10.1.1.254', port = '80'] = /(?:dnat to ([\d.]+))?:?(\d+)?$/.exec(target) ?? [];
-    expect([said.verdict, said.destinations.map((each) => `${each.address}:${String(each.port)}`)]).toEqual(
+    expect([summary.verdict, summary.destinations.map((each) => `${each.address}:${String(each.port)}`)]).toEqual(
       Object.values(expected).every((packets) => packets === 0) ? ['DROP', []] : ['DNAT', [`${address}:${port}`]],
     );
   });
@@ -179,12 +179,12 @@ ${conditions.map((condition) => `    udp dport 443 ${condition} counter\n`).join
 ${table}RULES
 send 198.51.100.8 443; nft list chain ip t c`);
   const counted = [...output.matchAll(/counter packets (\d+)/g)].map(([, packets]) => packets);
-  const said = conditions.map((condition) => {
+  const evaluated = conditions.map((condition) => {
     const ruleset = parseRulesetFile(table.replace(`${condition} counter`, `${condition} drop`));
     const { verdict } = summarize(walkRuleset(ruleset, udp({ source: '192.0.2.2', destinationPort: 443 }), []));
     return verdict === 'DROP' ? '60' : verdict === 'NONE' ? '0' : verdict;
   });
-  expect(counted).toEqual(said);
+  expect(counted).toEqual(evaluated);
 });
 
 it('asks a set of networks and interfaces by which interface a packet came', async ({ skip }) => {

@@ -77,7 +77,7 @@ const rules = `table ip t {
 }
 `;
 
-async function outcomes(http: boolean): Promise<{ readonly outcomes: Map<string, string>; readonly said: string }> {
+async function outcomes(http: boolean): Promise<{ readonly outcomes: Map<string, string>; readonly servers: string }> {
   const request = JSON.stringify({
     version: 1,
     node: 'test',
@@ -100,7 +100,7 @@ said=$(mktemp); ${script('connection-servers.ts')} >"$said" & servers=$!
 until grep -q listening "$said"; do kill -0 $servers; sleep 0.1; done
 printf '%s\\n' '${request}' | ${script('../../probe/main.ts')}
 kill $servers; printf '=====\\n'; cat "$said"; rm "$said"`);
-  const [printed = '', said = ''] = output.split('=====\n');
+  const [printed = '', servers = ''] = output.split('=====\n');
   const found = recordsOf(parseNodeReport(printed), 'connection').map(
     ({ hop, address, port, protocol, outcome, status, error }) =>
       [
@@ -112,13 +112,13 @@ kill $servers; printf '=====\\n'; cat "$said"; rm "$said"`);
           : `${outcome} ${String(status)}`,
       ] as const,
   );
-  return { outcomes: new Map(found), said };
+  return { outcomes: new Map(found), servers };
 }
 
 for (const http of [false, true]) {
   it(`tells what becomes of each connection${http ? ' and each GET' : ''}`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
-    const { outcomes: found, said } = await outcomes(http);
+    const { outcomes: found, servers } = await outcomes(http);
     const other = 'untried: what it was sent to is not an endpoint of the Service';
     const notOwn = "untried: it is not the Service's own";
     expect(Object.fromEntries(found)).toEqual({
@@ -146,6 +146,6 @@ for (const http of [false, true]) {
       'NodePort 192.0.2.7:30080/TCP': notOwn,
     });
     // Not even a request came there.
-    expect(said.trim()).toBe('listening');
+    expect(servers.trim()).toBe('listening');
   });
 }

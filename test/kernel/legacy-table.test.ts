@@ -68,13 +68,13 @@ function servicesOf(dump: string): ProbeRequestService[] {
     return name === undefined ? undefined : { name, what, ...(portName === undefined ? {} : { portName }) };
   };
   for (const line of dump.split('\n')) {
-    const said = words(line);
+    const named = words(line);
     const [, chain] = /-A (KUBE-SERVICES|KUBE-NODEPORTS) /.exec(line) ?? [];
     const [, protocol] = / -p (tcp|udp|sctp) /.exec(line) ?? [];
     const [, port] = / --dport (\d+)/.exec(line) ?? [];
-    if (said === undefined || chain === undefined || protocol === undefined || port === undefined) continue;
-    const [namespace = '', name = ''] = said.name.split('/');
-    const before = services.get(said.name) ?? {
+    if (named === undefined || chain === undefined || protocol === undefined || port === undefined) continue;
+    const [namespace = '', name = ''] = named.name.split('/');
+    const before = services.get(named.name) ?? {
       namespace,
       name,
       clusterIPs: [],
@@ -83,20 +83,20 @@ function servicesOf(dump: string): ProbeRequestService[] {
       ports: [],
     };
     const [, address] = / -d ([0-9a-f.:]+)\//.exec(line) ?? [];
-    const own = before.ports.find((each) => each.name === said.portName);
+    const own = before.ports.find((each) => each.name === named.portName);
     const ports = [
       ...before.ports.filter((each) => each !== own),
       {
         ...(own ?? {
           protocol: protocol.toUpperCase() as 'TCP' | 'UDP' | 'SCTP',
           port: Number(port),
-          ...(said.portName === undefined ? {} : { name: said.portName }),
+          ...(named.portName === undefined ? {} : { name: named.portName }),
         }),
         ...(chain === 'KUBE-NODEPORTS' ? { nodePort: Number(port) } : {}),
       },
     ];
-    const isCluster = said.what.startsWith('cluster IP') || said.what === 'has no endpoints';
-    services.set(said.name, {
+    const isCluster = named.what.startsWith('cluster IP') || named.what === 'has no endpoints';
+    services.set(named.name, {
       ...before,
       ports,
       ...(address === undefined

@@ -115,7 +115,7 @@ function world(): World {
         if (trace !== undefined) traces.set(key, { ...trace, status });
       },
       delete: async () => undefined,
-      tell: async () => undefined,
+      recordEvent: async () => undefined,
     },
   };
   const queue = new WorkQueue({

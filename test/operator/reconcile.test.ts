@@ -78,7 +78,7 @@ function world(
       delete: async () => {
         done.push('delete');
       },
-      tell: async (_trace, type, reason) => {
+      recordEvent: async (_trace, type, reason) => {
         done.push(`tell ${type} ${reason}`);
       },
     },
@@ -211,7 +211,7 @@ describe('reconcile, where things go wrong', () => {
     await expect(reconcile('default/a', failing)).rejects.toThrow('nodes is forbidden');
     expect(done).toEqual(['write False', 'tell Warning CollectionFailed']);
 
-    const told = status('False', {
+    const refused = status('False', {
       conditions: [
         {
           type: 'Ready',
@@ -223,7 +223,7 @@ describe('reconcile, where things go wrong', () => {
         },
       ],
     });
-    const again = world(trace({}, { status: told }));
+    const again = world(trace({}, { status: refused }));
     await expect(reconcile('default/a', { ...failing, store: again.deps.store })).rejects.toThrow('nodes is forbidden');
     expect(again.done).toEqual([]);
   });

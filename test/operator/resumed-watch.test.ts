@@ -9,7 +9,7 @@ let watch: ResumedWatch;
 /** What each connection asked for, and what it is answered. */
 let asked: (string | null)[];
 let answers: ((response: ServerResponse) => void)[];
-let told: string[];
+let events: string[];
 let logged: string[];
 /** What connections are answered with; other than 200, at once. */
 let status: number;
@@ -19,7 +19,7 @@ const trace = (name: string, resourceVersion: string): object => ({ metadata: { 
 
 beforeEach(async () => {
   asked = [];
-  told = [];
+  events = [];
   logged = [];
   status = 200;
   answers = [];
@@ -53,13 +53,13 @@ function start(startAfter?: (again: () => void, milliseconds: number) => undefin
     kubeConfig,
     '/apis/svctrace.io/v1alpha1/servicetraces',
     ({ type, object }) => {
-      told.push(`${type} ${JSON.stringify(object)}`);
+      events.push(`${type} ${JSON.stringify(object)}`);
     },
     (line) => {
       logged.push(line);
     },
     () => {
-      told.push('restarted');
+      events.push('restarted');
     },
     startAfter,
   );
@@ -79,10 +79,10 @@ it('resumes from the last object or bookmark when the connection ends', async ()
   ];
   start();
   await vi.waitFor(() => {
-    expect(told).toHaveLength(2);
+    expect(events).toHaveLength(2);
   }, 5000);
   expect(asked).toEqual([null, '5', '9']);
-  expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'DELETED']);
+  expect(events.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'DELETED']);
 });
 
 it('begins again where its place is no longer known, and says so', async () => {
@@ -99,10 +99,10 @@ it('begins again where its place is no longer known, and says so', async () => {
   ];
   start();
   await vi.waitFor(() => {
-    expect(told).toHaveLength(3);
+    expect(events).toHaveLength(3);
   }, 5000);
   expect(asked).toEqual([null, '5', null]);
-  expect(told.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'restarted', 'ADDED']);
+  expect(events.map((words) => words.split(' ')[0])).toEqual(['ADDED', 'restarted', 'ADDED']);
 });
 
 it('goes on from its place where the connection broke', async () => {
@@ -118,10 +118,10 @@ it('goes on from its place where the connection broke', async () => {
   ];
   start();
   await vi.waitFor(() => {
-    expect(told).toHaveLength(2);
+    expect(events).toHaveLength(2);
   }, 5000);
   expect(asked).toEqual([null, '5']);
-  expect(told).not.toContain('restarted');
+  expect(events).not.toContain('restarted');
 });
 
 it('survives an object that is none, and stops when it is told to', async () => {
@@ -134,7 +134,7 @@ it('survives an object that is none, and stops when it is told to', async () => 
   ];
   start();
   await vi.waitFor(() => {
-    expect(told).toHaveLength(1);
+    expect(events).toHaveLength(1);
   }, 5000);
   watch.stop();
   await new Promise((resolve) => setTimeout(resolve, 500));
@@ -162,10 +162,10 @@ it('finds a path again within 2 s of its return, however long it was away, says 
   });
   status = 200;
   await vi.waitFor(() => {
-    expect(told).toHaveLength(2);
+    expect(events).toHaveLength(2);
   }, 10_000);
   expect(Math.max(...pauses)).toBeLessThanOrEqual(2000);
-  expect(told[0]).toBe('restarted');
+  expect(events[0]).toBe('restarted');
   expect(asked.every((resourceVersion) => resourceVersion === null)).toBe(true);
 });
 

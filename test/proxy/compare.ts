@@ -84,9 +84,9 @@ function differenceOfTargets(
     const place = places.find(({ addresses }) => isSameAddress(addresses[family], target.address));
     return { ...target, name: `${place?.name ?? target.address}:${String(target.port)}` };
   });
-  const stranger = answer.witnesses.find(({ name }) => !named.some((target) => target.name === name));
-  if (stranger !== undefined)
-    return `${stranger.name} answered, which is none of ${named.map(({ name }) => name).join(', ')}`;
+  const wrongWitness = answer.witnesses.find(({ name }) => !named.some((target) => target.name === name));
+  if (wrongWitness !== undefined)
+    return `${wrongWitness.name} answered, which is none of ${named.map(({ name }) => name).join(', ')}`;
   for (const { name, masquerade } of named) {
     const seen = isMasqueraded(answer, name);
     if (seen !== undefined && seen !== masquerade)

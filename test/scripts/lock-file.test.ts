@@ -13,14 +13,14 @@ interface Lock {
   packages: Record<string, Record<string, unknown>>;
 }
 
-async function checked(change: (lock: Lock) => void): Promise<{ status: number; told: string }> {
+async function checked(change: (lock: Lock) => void): Promise<{ status: number; problems: string }> {
   const lock = JSON.parse(own) as Lock;
   change(lock);
   const file = join(await mkdtemp(join(tmpdir(), 'svctrace-lock-')), 'package-lock.json');
   await writeFile(file, JSON.stringify(lock));
   return new Promise((resolve) => {
-    execFile(process.execPath, [script, file], (error, _out, told) => {
-      resolve({ status: error === null ? 0 : Number(error.code), told });
+    execFile(process.execPath, [script, file], (error, _out, problems) => {
+      resolve({ status: error === null ? 0 : Number(error.code), problems });
     });
   });
 }
@@ -31,15 +31,15 @@ describe('the lock file', () => {
   });
 
   it('passes as it is', async () => {
-    expect(await checked(() => undefined)).toEqual({ status: 0, told: '' });
+    expect(await checked(() => undefined)).toEqual({ status: 0, problems: '' });
   });
 
   it('is refused where one package has no integrity, with its name and what to do', async () => {
-    const { status, told } = await checked(({ packages }) => {
+    const { status, problems } = await checked(({ packages }) => {
       delete packages['node_modules/zod']?.['integrity'];
     });
     expect(status).toBe(1);
-    expect(told).toMatch(
+    expect(problems).toMatch(
       /^package-lock.json: node_modules\/zod [\d.]+: no integrity\n.*npm view NAME@VERSION dist\.integrity/,
     );
   });
@@ -49,10 +49,10 @@ describe('the lock file', () => {
     ['half of a hash', 'sha512-abc'],
     ['an empty text', ''],
   ])('is refused with %s', async (_name, integrity) => {
-    const { status, told } = await checked(({ packages }) => {
+    const { status, problems } = await checked(({ packages }) => {
       Object.assign(packages['node_modules/zod'] ?? {}, { integrity });
     });
-    expect([status, told.split('\n')[0]]).toEqual([1, expect.stringContaining('node_modules/zod')]);
+    expect([status, problems.split('\n')[0]]).toEqual([1, expect.stringContaining('node_modules/zod')]);
   });
 
   it('needs none of links and of what comes within another package', () => {

@@ -104,11 +104,11 @@ function serviceOf({
 function found(
   service: ServiceStatus,
   pods: readonly PodFacts[],
-  change: (said: ReturnType<typeof controllersSay>) => void = () => undefined,
+  change: (objects: ReturnType<typeof controllersSay>) => void = () => undefined,
 ): string[] {
-  const said = controllersSay(service, pods, nodes);
-  change(said);
-  const { desired, endpoints, endpointSlices } = said;
+  const objects = controllersSay(service, pods, nodes);
+  change(objects);
+  const { desired, endpoints, endpointSlices } = objects;
   return diagnose({
     desired,
     nodes: [],
@@ -162,15 +162,15 @@ describe('what the controllers make', () => {
     fc.assert(
       fc.property(services, ready, fc.array(podState, { maxLength: 4 }), (service, first, others) => {
         const pods = [first, ...others].map(podOf);
-        const said = controllersSay(serviceOf(service), pods, nodes);
+        const objects = controllersSay(serviceOf(service), pods, nodes);
         const ids = diagnose({
-          desired: said.desired,
+          desired: objects.desired,
           nodes: [],
           now: collectedAt,
           cluster: cluster({
             pods: pods.slice(1),
             endpoints: null,
-            endpointSlices: said.endpointSlices,
+            endpointSlices: objects.endpointSlices,
             nodes: nodes.map((name) => clusterNode(name)),
           }),
         }).map(({ id }) => id);

@@ -28,7 +28,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
   const watches = new Set<ServerResponse>();
   const requests: string[] = [];
   let version = 1;
-  const tell = (type: string, pod: V1Pod): void => {
+  const send = (type: string, pod: V1Pod): void => {
     version += 1;
     pod.metadata = { ...pod.metadata, resourceVersion: String(version) };
     for (const watch of watches) watch.write(`${JSON.stringify({ type, object: pod })}\n`);
@@ -77,7 +77,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       const pod = pods.get(name);
       pods.delete(name);
       answer(response, pod === undefined ? 404 : 200, pod ?? { kind: 'Status', code: 404 });
-      if (pod !== undefined) tell('DELETED', pod);
+      if (pod !== undefined) send('DELETED', pod);
       return;
     }
     if (server.refusal !== undefined) {
@@ -94,7 +94,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
     pod.metadata = { ...pod.metadata, name: made, uid: `uid-${made}` };
     pods.set(made, pod);
     answer(response, 201, pod);
-    tell('ADDED', pod);
+    send('ADDED', pod);
     server.onCreate(pod);
   };
   const http = createServer((request, response) => {
@@ -122,7 +122,7 @@ export async function startFakeApiServer(): Promise<FakeApiServer> {
       const pod = pods.get(name);
       if (pod === undefined) throw new Error(`there is no pod ${name}`);
       change(pod);
-      tell('MODIFIED', pod);
+      send('MODIFIED', pod);
     },
     async close() {
       for (const watch of watches) watch.destroy();

@@ -40,7 +40,7 @@ export function fakeCluster({
       1,
       next,
     );
-    for (const tell of watchers) tell({ kind: 'trace', trace: next });
+    for (const send of watchers) send({ kind: 'trace', trace: next });
   };
   const cluster: FakeCluster = {
     traces,
@@ -50,7 +50,7 @@ export function fakeCluster({
     },
     remove(name) {
       traces.splice(traces.indexOf(find(name)), 1);
-      for (const tell of watchers) tell({ kind: 'deleted' });
+      for (const send of watchers) send({ kind: 'deleted' });
     },
     client: {
       server: 'https://api.test',
@@ -93,14 +93,14 @@ export function fakeCluster({
             resolve();
           });
         });
-        const tell = (event: WatchEvent): void => {
+        const send = (event: WatchEvent): void => {
           if (event.kind === 'trace' && event.trace.metadata.name !== name) return;
           onEvent(event);
         };
-        watchers.add(tell);
+        watchers.add(send);
         // Only the client ends a watch before its time, as with an API server.
         await ended;
-        watchers.delete(tell);
+        watchers.delete(send);
       },
       annotateTrace: async (_namespace, name) => {
         log.push(`annotate ${name}`);

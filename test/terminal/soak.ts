@@ -59,11 +59,11 @@ const keys = [
   '[',
 ];
 
-/** @param plugin the bundled plugin @param tell told of each sample */
+/** @param plugin the bundled plugin @param onSample told of each sample */
 export async function soak(
   plugin: string,
   seconds: number,
-  tell: (sample: SoakSample) => void = () => undefined,
+  onSample: (sample: SoakSample) => void = () => undefined,
 ): Promise<SoakResult> {
   const folder = mkdtempSync(join(tmpdir(), 'svctrace-soak-'));
   const measurements = join(folder, 'measurements');
@@ -96,7 +96,7 @@ export async function soak(
       const measured = await lineOf(measurements, samples.length);
       const sample = { atSeconds: elapsed(), ...measured, results };
       samples.push(sample);
-      tell(sample);
+      onSample(sample);
     }
     await terminal.press('Escape', '1', 'g');
     server.write(resultOf(results + 1));

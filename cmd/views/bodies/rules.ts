@@ -82,7 +82,7 @@ interface Row {
     readonly index: number;
     /** Of its history. */ readonly key: string;
     readonly packets: number | undefined;
-    readonly leadsTo: ChainStatus | undefined;
+    readonly jumpsTo: ChainStatus | undefined;
   };
 }
 
@@ -110,10 +110,10 @@ function rowsOf(program: ProgramStatus, { entries, branches }: RulesTree, state:
           text: rule.text,
           chain,
           key,
-          rule: { index, key: own.key, packets: rule.packets, leadsTo: own.leadsTo[0] },
+          rule: { index, key: own.key, packets: rule.packets, jumpsTo: own.jumpsTo[0] },
         });
     });
-    for (const { leadsTo } of rules) for (const next of leadsTo) add(next, depth + 1);
+    for (const { jumpsTo } of rules) for (const next of jumpsTo) add(next, depth + 1);
   };
   for (const chain of entries) add(chain, 0);
   return rows;
@@ -125,7 +125,7 @@ function meaningOf(rows: readonly Row[], index: number): RowMeaning {
   const { key, text, rule } = row;
   if (rule === undefined) return { open: { kind: 'fold', key }, fold: key, copy: text };
   const target =
-    rule.leadsTo === undefined ? -1 : rows.findIndex((each) => each.rule === undefined && each.chain === rule.leadsTo);
+    rule.jumpsTo === undefined ? -1 : rows.findIndex((each) => each.rule === undefined && each.chain === rule.jumpsTo);
   return { ...(target === -1 ? {} : { open: { kind: 'row', row: target } }), fold: key, copy: text };
 }
 
@@ -161,7 +161,7 @@ function detailOf(
     ];
   }
   const explained = explainer.rule(chain, rule.index);
-  const [next] = explained.leadsTo;
+  const [next] = explained.jumpsTo;
   const purpose = next === undefined ? undefined : explainer.purpose(next);
   return [
     ...wrapped(explained.sentence, width).map((line) =>

@@ -14,7 +14,7 @@ export interface Branch {
   readonly title: string;
   /** By which it is folded. */
   readonly key: string;
-  readonly rules: readonly { /** Of its history. */ readonly key: string; readonly leadsTo: readonly ChainStatus[] }[];
+  readonly rules: readonly { /** Of its history. */ readonly key: string; readonly jumpsTo: readonly ChainStatus[] }[];
 }
 
 const trees = new WeakMap<ProgramStatus, RulesTree>();
@@ -26,21 +26,21 @@ export function treeOf(program: ProgramStatus, explainer: ProgramExplainer): Rul
 /** What treeOf() gives from then on. */
 export function* growTree(program: ProgramStatus, explainer: ProgramExplainer): Pieces<RulesTree> {
   const branches = new Map<ChainStatus, Branch>();
-  const led = new Set<ChainStatus>();
+  const jumpedTo = new Set<ChainStatus>();
   for (const chain of program.chains) {
     const { family, table, name } = chain;
     const rules: Branch['rules'][number][] = [];
     for (let index = 0; index < chain.rules.length; index += 1) {
-      const leadsTo = explainer.leadsTo(chain, index);
-      for (const next of leadsTo) if (next !== chain) led.add(next);
-      rules.push({ key: ruleKey(program.fingerprint, chain, index), leadsTo });
+      const jumpsTo = explainer.jumpsTo(chain, index);
+      for (const next of jumpsTo) if (next !== chain) jumpedTo.add(next);
+      rules.push({ key: ruleKey(program.fingerprint, chain, index), jumpsTo });
       if (index % 64 === 63) yield undefined;
     }
     const title = `${family} ${table} ${name}`;
     branches.set(chain, { title, key: `${program.fingerprint} ${title}`, rules });
     yield undefined;
   }
-  const entries = program.chains.filter((chain) => !led.has(chain));
+  const entries = program.chains.filter((chain) => !jumpedTo.has(chain));
   // A circle has no beginning.
   const tree = { entries: entries.length === 0 ? program.chains : entries, branches };
   trees.set(program, tree);

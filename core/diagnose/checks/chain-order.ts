@@ -22,14 +22,14 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
   const kind = rules.kindOf(chain);
   const isPostrouting = postroutingChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
-  const isLeadingOn = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
+  const jumpsToKubeChain = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
   const ends = (view: RuleView): boolean =>
-    view.dnat.length > 0 || view.masquerades || view.returns || view.drops || isLeadingOn(view);
+    view.dnat.length > 0 || view.masquerades || view.returns || view.drops || jumpsToKubeChain(view);
   // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
   const taking: RuleView[] = [];
   const firstOfRank = new Map<number, RuleView>();
   const before: RuleView[] = [];
-  const rankOf = (view: RuleView): number => (isPostrouting ? postroutingRank(view) : rank(view, isLeadingOn));
+  const rankOf = (view: RuleView): number => (isPostrouting ? postroutingRank(view) : rank(view, jumpsToKubeChain));
   const firstAbove = (limit: number): RuleView | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
   for (const [index, late] of views.entries()) {
     const last = views[index - 1];
@@ -57,7 +57,7 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
       const early = late.marks
         ? before.find(
             (each) =>
-              isLeadingOn(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined,
+              jumpsToKubeChain(each) && each.isForLocalSource === late.isForLocalSource && each.sources === undefined,
           )
         : undefined;
       if (early !== undefined)
@@ -79,7 +79,7 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
   return kind === 'cluster' || kind === 'local'
     ? shareFault(
         chain,
-        views.filter((view) => isLeadingOn(view) && view.remembers === undefined),
+        views.filter((view) => jumpsToKubeChain(view) && view.remembers === undefined),
       )
     : undefined;
 }
@@ -91,10 +91,10 @@ function postroutingRank(view: RuleView): number {
 }
 
 /** Rules that do none of these may stand anywhere. */
-function rank(view: RuleView, isLeadingOn: (view: RuleView) => boolean): number {
+function rank(view: RuleView, jumpsToKubeChain: (view: RuleView) => boolean): number {
   if (view.marks) return 0;
   if (view.remembers !== undefined) return 1;
-  if (view.dnat.length > 0 || isLeadingOn(view)) return 2;
+  if (view.dnat.length > 0 || jumpsToKubeChain(view)) return 2;
   return view.records ? 1 : 0;
 }
 

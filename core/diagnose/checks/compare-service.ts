@@ -14,7 +14,7 @@ import { limitsNodePorts } from './pod-addresses.ts';
 import { missingPods, readyDifferences, staleEndpoints } from './pod-endpoints.ts';
 import { serviceFlows, type ServiceFlow } from './service-flows.ts';
 import { targetPortOf } from './target-port.ts';
-import { isAddressAsked } from '../../api/external-addresses.ts';
+import { isAddressChecked } from '../../api/external-addresses.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import { plural } from '../../lib/plural.ts';
 import { present } from '../../lib/present.ts';
@@ -176,7 +176,7 @@ function readPort(
       facts,
       isUnknown:
         frontends.length === 0 ||
-        frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address)),
+        frontends.some(({ verdict, address }) => verdict === 'Unknown' && isAddressChecked(desired, address)),
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
         const present = new Map(frontend.dnatTargets.map((target) => [targetKey(target), target]));
@@ -315,12 +315,12 @@ function differencesOf(sides: readonly NodeSide[]): ReadonlyMap<string, readonly
 }
 
 function ofRules(differences: readonly Difference[]): string[] {
-  const said = differences.map(({ node, should, of }) => ({
+  const described = differences.map(({ node, should, of }) => ({
     node,
     should,
     what: of.length === 0 ? 'packets' : `packets of ${namesText(of.map(frontendText))}`,
   }));
-  return [...Map.groupBy(said, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
+  return [...Map.groupBy(described, ({ should, what }) => `${String(should)} ${what}`).values()].flatMap((alike) => {
     const [first] = alike;
     if (first === undefined) return [];
     const names = namesText(alike.map(({ node }) => node));
@@ -334,7 +334,7 @@ function ofRules(differences: readonly Difference[]): string[] {
 }
 
 function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
-  const said = sides
+  const sentences = sides
     .filter((side) => !side.isSyncing && side.flows.has(key))
     .flatMap(({ facts: { node }, flows }) => {
       const dead = (flows.get(key) ?? []).filter(isDead);
@@ -346,8 +346,8 @@ function ofConntrack(key: string, sides: readonly NodeSide[]): string[] {
           ];
     });
   return [
-    ...said.slice(0, 3),
-    ...(said.length > 3 ? [`and conntrack of ${plural(said.length - 3, 'other node')}`] : []),
+    ...sentences.slice(0, 3),
+    ...(sentences.length > 3 ? [`and conntrack of ${plural(sentences.length - 3, 'other node')}`] : []),
   ];
 }
 

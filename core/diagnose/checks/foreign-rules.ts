@@ -321,9 +321,9 @@ function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undef
   if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
   const { path } = leaf;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
-  const isAsked = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
+  const isEvaluated = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
   const marked = behind.findLast((each) => does(marking, each));
-  const step = isAsked ? marked : (behind.findLast((each) => does(passing, each)) ?? marked);
+  const step = isEvaluated ? marked : (behind.findLast((each) => does(passing, each)) ?? marked);
   return step === undefined ? undefined : { kind: 'unmasks', step };
 }
 

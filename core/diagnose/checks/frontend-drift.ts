@@ -9,7 +9,7 @@ import {
   type DesiredTarget,
   type NodeView,
 } from '../../api/desired-targets.ts';
-import { isAddressAsked } from '../../api/external-addresses.ts';
+import { isAddressChecked } from '../../api/external-addresses.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
 import type { DesiredService } from '../../api/service.ts';
@@ -88,7 +88,7 @@ export function convergenceOf(facts: NodeFacts, desired: DesiredService): 'Conve
   if (facts.read === undefined) return 'Unknown';
   if (
     facts.read.program.frontends.some(
-      ({ verdict, address }) => verdict === 'Unknown' && isAddressAsked(desired, address),
+      ({ verdict, address }) => verdict === 'Unknown' && isAddressChecked(desired, address),
     )
   )
     return 'Unknown';

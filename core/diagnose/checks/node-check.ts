@@ -175,7 +175,7 @@ function makeCheck(
       ['the node itself', node, 'OUTPUT', true],
       ['pods', pod, 'PREROUTING', true],
     ] as const;
-    const asked = clients.flatMap(([client, source, entersAt, isOnNode]): EvaluatedPacket[] =>
+    const packets = clients.flatMap(([client, source, entersAt, isOnNode]): EvaluatedPacket[] =>
       source === undefined
         ? []
         : [
@@ -188,7 +188,7 @@ function makeCheck(
     );
     const onNode = servingTargets(desired, frontend).filter(({ nodeName }) => nodeName === facts.node);
     const found = [
-      own.judge.frontend(frontend, asked, addressSet(onNode.map(({ address }) => address))),
+      own.judge.frontend(frontend, packets, addressSet(onNode.map(({ address }) => address))),
       own.judge.endpoints(frontend, arrivals(frontend, onNode, facts, desired, cluster, own.hooks.segments)),
     ];
     for (const text of found.flatMap(({ unfollowed }) => unfollowed)) foreignUnread.add(text);
@@ -236,9 +236,9 @@ function arrivals(
       .flatMap(({ internalIPs }) => internalIPs.find(isOwn) ?? [])
       .map((source) => ({ client: 'other nodes', source })),
   ];
-  const told = oneOfEach(clients, ({ client, source }) => `${client} ${segments.keyOf(source)}`);
+  const distinct = oneOfEach(clients, ({ client, source }) => `${client} ${segments.keyOf(source)}`);
   const targets = oneOfEach(onNode, ({ address, port }) => `${segments.keyOf(address)} ${String(port)}`);
-  return told.flatMap(({ client, source }) =>
+  return distinct.flatMap(({ client, source }) =>
     targets.map(({ address, port }): EvaluatedPacket => ({
       client,
       isOnNode: false,
@@ -262,9 +262,9 @@ function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Le
     if (views === undefined && !isNftables) return [];
     if (views?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
     // Another rule may lead there in its place; only packets of PREROUTING can have come from the other hook.
-    const isLedOtherwise =
+    const isJumpedToElsewhere =
       hook === 'PREROUTING' && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
-    return isLedOtherwise && views !== undefined && views.length > 0
+    return isJumpedToElsewhere && views !== undefined && views.length > 0
       ? []
       : [{ hook, chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
   });

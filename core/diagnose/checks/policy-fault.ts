@@ -56,10 +56,10 @@ export function policyFault(
   ] as const) {
     const sent = sentTargets(leaves);
     const isDropped = sent.length === 0 && leaves.some(({ verdict: each }) => each === 'DROP' || each === 'NONE');
-    const leadsOn = isForNodeItself(clients, chains, rules);
+    const isForNode = isForNodeItself(clients, chains, rules);
     if (
       leaves.length > 0 &&
-      !leadsOn &&
+      !isForNode &&
       ((sent.length > 0 && isSameTargets(sent, own)) ||
         (isDropped && own.length === 0 && chains.some((chain) => rules.kindOf(chain) === 'external')))
     ) {

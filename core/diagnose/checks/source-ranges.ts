@@ -51,12 +51,13 @@ export function rangeFaults(
     ...(missing.length === 0 ? [] : [`${missing.join(', ')} may not come in, and should`]),
     ...(foreign.length === 0 ? [] : [`${foreign.join(', ')} may come in, and should not`]),
   ];
-  const stranger = outsideClients[frontend.family].find(
+  const outsideClient = outsideClients[frontend.family].find(
     (client) => rangeDifference(frontend.family, [client], [...spec, ...(have ?? [])]).onlyOne.length > 0,
   );
-  if (faults.length > 0 || spec.length === 0 || stranger === undefined || frontend.verdict !== 'DNAT') return faults;
+  if (faults.length > 0 || spec.length === 0 || outsideClient === undefined || frontend.verdict !== 'DNAT')
+    return faults;
   const leaves = rules.walk({
-    source: stranger,
+    source: outsideClient,
     destination,
     destinationPort: frontend.port,
     protocol: frontend.protocol,
@@ -64,7 +65,7 @@ export function rangeFaults(
   }).leaves;
   return leaves.every(({ verdict }) => verdict === 'DROP' || verdict === 'REJECT')
     ? []
-    : [`packets of ${stranger}, which is in no range, are not dropped`];
+    : [`packets of ${outsideClient}, which is in no range, are not dropped`];
 }
 
 /** Where packets from outside of the source ranges are dropped. */

@@ -32,18 +32,18 @@ export const svcSelectorNoMatch: FindingKind = {
     const near = nearest(selector, cluster.pods);
     const first = near[0];
     const differences = first === undefined ? [] : labelDifferences(selector, first.labels);
-    const slips = differences.flatMap(({ key, value, nearest: label, isTypo }) =>
+    const typos = differences.flatMap(({ key, value, nearest: label, isTypo }) =>
       isTypo && label !== undefined ? [{ asked: `${key}=${value}`, found: `${label.key}=${label.value}` }] : [],
     );
     // A slip explains the selector only where nothing else keeps the pod out.
-    const isSlip = slips.length > 0 && slips.length === differences.length;
-    const meant = isSlip && first !== undefined ? meantSelector(selector, first.labels) : undefined;
+    const areTypos = typos.length > 0 && typos.length === differences.length;
+    const meant = areTypos && first !== undefined ? meantSelector(selector, first.labels) : undefined;
     return [
       {
         where: `service/${desired.name}`,
         message:
-          isSlip && first !== undefined
-            ? `The selector ${asked} of Service ${desired.name} matches no pod: it asks for ${slips.map((slip) => slip.asked).join(' and ')}, and pod ${first.name} has ${slips.map((slip) => slip.found).join(' and ')}.`
+          areTypos && first !== undefined
+            ? `The selector ${asked} of Service ${desired.name} matches no pod: it asks for ${typos.map((typo) => typo.asked).join(' and ')}, and pod ${first.name} has ${typos.map((typo) => typo.found).join(' and ')}.`
             : `The selector ${asked} of Service ${desired.name} matches no pod of namespace ${desired.namespace}.`,
         evidence:
           near.length === 0

@@ -45,8 +45,8 @@ describe.each(commandNames)('%s', (command) => {
     const shown = new Set([...text.matchAll(/^ +(?:-\w, )?(?:--([a-z-]+)|-v)\b/gm)].map(([, name]) => name ?? 'v'));
     expect([...shown].sort()).toEqual([...Object.keys(flagsOf(command)), 'help'].sort());
     // The type and the default stand at the right, between the lines of a description.
-    const said = text.replace(/\[(?:boolean|string|default:[^\]]*)\]/g, '').replace(/\s+/g, ' ');
-    for (const flag of Object.values(flags)) expect(said).toContain(helpOf(command, flag));
+    const usage = text.replace(/\[(?:boolean|string|default:[^\]]*)\]/g, '').replace(/\s+/g, ' ');
+    for (const flag of Object.values(flags)) expect(usage).toContain(helpOf(command, flag));
   });
 
   it('completes its own flags, those of all commands, and no other', async () => {
@@ -84,8 +84,8 @@ describe.each(commandNames)('%s', (command) => {
   });
 
   it('refuses the flags of other commands', async () => {
-    const strangers = new Set(all.map(([, name]) => name).filter((name) => flagsOf(command)[name] === undefined));
-    for (const name of strangers)
+    const foreignFlags = new Set(all.map(([, name]) => name).filter((name) => flagsOf(command)[name] === undefined));
+    for (const name of foreignFlags)
       expect(await complaint([command, ...(word === undefined ? [] : ['auth-service']), `--${name}=1`])).toContain(
         `There is no flag "--${name}"`,
       );

@@ -44,14 +44,14 @@ it('a kubeconfig that is not YAML is told in one sentence, with nothing escaped'
     error = thrown;
   }
   expect(error).toBeInstanceOf(ClusterError);
-  let told = '';
+  let written = '';
   messageStream({
     write: (text) => {
-      told += text;
+      written += text;
     },
   }).write(`${reasonOf(error)}\n`);
-  expect(told).toContain(`The kubeconfig ${file} cannot be read:`);
-  expect(told.trimEnd()).not.toMatch(/\n|\\n|\\x0a/);
+  expect(written).toContain(`The kubeconfig ${file} cannot be read:`);
+  expect(written.trimEnd()).not.toMatch(/\n|\\n|\\x0a/);
 });
 
 it('what the API server refuses for several reasons is one sentence', () => {

@@ -454,8 +454,8 @@ describe("nft's warnings within its listing", () => {
   it.each([0, 3, 20, 60, 100, 130, 150])('wherever they fall (at %i)', async (at) => {
     const listing =
       'table ip nat {\n\tchain POSTROUTING {\n\t\ttype nat hook postrouting priority srcnat; policy accept;\n\t\tmeta mark & 0x00002000 == 0x00002000 counter packets 179 bytes 12508 xt target "MASQUERADE"\n\t}\n}\n';
-    const torn = `${listing.slice(0, at)}# Warning: XT target MASQUERADE not found\n${listing.slice(at)}`;
-    const { outcome, stderr } = await simulateText(torn, to('10.96.0.1:443'));
+    const truncated = `${listing.slice(0, at)}# Warning: XT target MASQUERADE not found\n${listing.slice(at)}`;
+    const { outcome, stderr } = await simulateText(truncated, to('10.96.0.1:443'));
     expect([outcome.verdict, outcome.path]).toEqual(['NONE', []]);
     expect(stderr).toContain('add what iptables-save prints');
   });

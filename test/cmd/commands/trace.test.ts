@@ -223,7 +223,7 @@ describe('a Service that is not there', () => {
     const forbidden = async (): Promise<never> => {
       throw new ApiError(403, 'Forbidden', 'no', undefined);
     };
-    const told = (message: string, similarServices?: string[]): ServiceTraceStatus => ({
+    const withMessage = (message: string, similarServices?: string[]): ServiceTraceStatus => ({
       nodes: [],
       ...(similarServices === undefined ? {} : { similarServices }),
       conditions: [
@@ -240,13 +240,13 @@ describe('a Service that is not there', () => {
     it.each([
       [
         'with the names that its status has, whatever its message says',
-        told('x', ['auth', 'auth-b']),
+        withMessage('x', ['auth', 'auth-b']),
         '; near: auth, auth-b',
       ],
-      ['without names where it has none', told('there is no Service nosuch', []), ''],
+      ['without names where it has none', withMessage('there is no Service nosuch', []), ''],
       [
         'without names where an operator wrote them into its message alone',
-        told('there is no Service nosuch in the namespace of this trace; names near it: auth-service'),
+        withMessage('there is no Service nosuch in the namespace of this trace; names near it: auth-service'),
         '',
       ],
     ])('%s', async (_name, status, near) => {

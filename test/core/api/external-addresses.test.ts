@@ -1,14 +1,14 @@
 /** Whose an external address is: what a tenant writes into externalIPs proves nothing. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { askedFrontends } from '../../../core/api/frontends.ts';
+import { checkedFrontends } from '../../../core/api/frontends.ts';
 import {
   classifyExternalAddresses,
   externalAddressesOf,
-  isAddressAsked,
+  isAddressChecked,
   maxExternalAddresses,
   ownExternalAddresses,
-  unaskedAddresses,
+  uncheckedAddresses,
   type AddressHolder,
   type OtherAddresses,
 } from '../../../core/api/external-addresses.ts';
@@ -124,7 +124,7 @@ it('never asks for an address of others, whatever a tenant writes', () => {
         ...(isUnproxied ? { notProxied: 'its label gives it to another proxy' } : {}),
       });
       const known = { ...desired, externalAddresses: classifyExternalAddresses(desired, others) };
-      const asked = askedFrontends(known).filter(
+      const asked = checkedFrontends(known).filter(
         ({ frontend }) => frontend === 'ExternalIP' || frontend === 'LoadBalancerIP',
       );
       for (const { frontend, address: each } of asked)
@@ -138,8 +138,8 @@ it('never asks for an address of others, whatever a tenant writes', () => {
         ownExternalAddresses(known).length + taken.length,
       );
       for (const each of externalAddressesOf(known))
-        expect(unaskedAddresses(known).includes(each)).toBe(!isAddressAsked(known, each));
-      if (isUnproxied) expect(askedFrontends(known)).toEqual([]);
+        expect(uncheckedAddresses(known).includes(each)).toBe(!isAddressChecked(known, each));
+      if (isUnproxied) expect(checkedFrontends(known)).toEqual([]);
     }),
   );
 });

@@ -5,7 +5,7 @@ import {
   captureRequestSchema,
   type CapturePlace,
 } from '../../../core/capture/request.ts';
-import { createHopTeller, readPacketHeader } from '../../../core/capture/packet-hop.ts';
+import { createHopDescriber, readPacketHeader } from '../../../core/capture/packet-hop.ts';
 import { createPcapReader, type PcapPacket } from '../../../core/capture/pcap-stream.ts';
 import { desiredService, endpoint } from '../../support/node-facts.ts';
 
@@ -106,10 +106,10 @@ describe('the pcap reader', () => {
     expect(() => {
       read(pcap(true, 0xa1b2c3d4, 0, [], 1));
     }).toThrow('its link type is 1, not LINUX_SLL2');
-    const torn = pcap(true, 0xa1b2c3d4, 0, [1]);
-    new DataView(torn.buffer).setUint32(32, 0xffffffff, true);
+    const truncated = pcap(true, 0xa1b2c3d4, 0, [1]);
+    new DataView(truncated.buffer).setUint32(32, 0xffffffff, true);
     expect(() => {
-      read(torn);
+      read(truncated);
     }).toThrow('a packet of 4294967295 bytes is none');
   });
 });
@@ -166,20 +166,20 @@ describe('where a packet is', () => {
   });
 
   it('is told in the words of a Service', () => {
-    const teller = createHopTeller(capturePlaces(desired).places, ['172.30.0.11'], (address) =>
+    const describer = createHopDescriber(capturePlaces(desired).places, ['172.30.0.11'], (address) =>
       address === '10.244.1.2' ? 'auth-2' : undefined,
     );
-    const tell = (...args: Parameters<typeof packet>): string =>
-      teller.tell('node-a', 'veth1', readPacketHeader(packet(...args)));
+    const describeHop = (...args: Parameters<typeof packet>): string =>
+      describer.describe('node-a', 'veth1', readPacketHeader(packet(...args)));
     expect([
-      tell(4, client, pod, [39_999, 8080]),
-      tell(0, client, vip, [40_000, 80]),
-      tell(4, client, pod, [40_000, 8080]),
-      tell(0, pod, client, [8080, 40_000]),
-      tell(4, vip, client, [80, 40_000]),
-      tell(0, client, [172, 30, 0, 11], [40_001, 30_080]),
-      tell(0, client, [172, 30, 0, 99], [40_001, 30_080]),
-      teller.tell('node-a', 'veth1', undefined),
+      describeHop(4, client, pod, [39_999, 8080]),
+      describeHop(0, client, vip, [40_000, 80]),
+      describeHop(4, client, pod, [40_000, 8080]),
+      describeHop(0, pod, client, [8080, 40_000]),
+      describeHop(4, vip, client, [80, 40_000]),
+      describeHop(0, client, [172, 30, 0, 11], [40_001, 30_080]),
+      describeHop(0, client, [172, 30, 0, 99], [40_001, 30_080]),
+      describer.describe('node-a', 'veth1', undefined),
     ]).toEqual([
       'node-a veth1 out: client 10.0.0.9:39999 to endpoint 10.244.1.2:8080 (pod auth-2), after DNAT (its source too may be another), or sent to the endpoint itself',
       'node-a veth1 in: client 10.0.0.9:40000 to ClusterIP 10.96.0.7:80, before DNAT',

@@ -129,9 +129,9 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
   expect(problems).toEqual([]);
   const tables = result[0]?.tables;
   const lookup: ChainLookup = (table, chain) => tables?.get(table)?.get(chain)?.rules;
-  const told = apart();
+  const classes = apart();
   for (const chains of tables?.values() ?? [])
-    for (const { rules } of chains.values()) for (const rule of rules) told.addIptables(rule);
+    for (const { rules } of chains.values()) for (const rule of rules) classes.addIptables(rule);
   return asked.map((packet) => {
     const trail = new Trail(followsUnknown);
     const walk = new IptablesWalk(lookup, packet, machine, trail);
@@ -149,7 +149,7 @@ function iptablesAnswers(text: string, asked: readonly Packet[], shares: boolean
       registered('input', priorities.filter, 'filter', 'INPUT'),
       registered('postrouting', priorities.sourceNat, 'nat', 'POSTROUTING'),
     ];
-    return comparable(walkHooks(chains, packet, machine, trail, shares ? told : undefined));
+    return comparable(walkHooks(chains, packet, machine, trail, shares ? classes : undefined));
   });
 }
 
@@ -301,16 +301,16 @@ function nftAnswers(text: string, asked: readonly Packet[], shares: boolean, fol
   parser.push(text);
   const { result, problems } = parser.end();
   expect(problems).toEqual([]);
-  const told = apart();
+  const classes = apart();
   for (const { chains, sets, maps } of result)
     for (const { rules } of chains.values())
-      for (const { statements } of rules) told.addNft(statements, (name) => sets.get(name) ?? maps.get(name));
+      for (const { statements } of rules) classes.addNft(statements, (name) => sets.get(name) ?? maps.get(name));
   const [table]: readonly NftRulesetTable[] = result;
   if (table === undefined) throw new Error('there is no table');
   return asked.map((packet) => {
     const trail = new Trail(followsUnknown);
     return comparable(
-      walkHooks(nftHooks(table, packet, machine, trail), packet, machine, trail, shares ? told : undefined),
+      walkHooks(nftHooks(table, packet, machine, trail), packet, machine, trail, shares ? classes : undefined),
     );
   });
 }

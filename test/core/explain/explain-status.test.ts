@@ -27,7 +27,7 @@ const bundles = [
 
 function recorded(name: string): {
   explained: { program: ProgramStatus; chain: ChainStatus; index: number; rule: StatusRule }[];
-  told: ReadonlyMap<string, string>;
+  explainedRules: ReadonlyMap<string, string>;
 } {
   const {
     spec,
@@ -46,13 +46,14 @@ function recorded(name: string): {
     now,
     ...present({ cluster, nodeZones }),
   });
-  const told = new Map<string, string>();
+  const explainedRules = new Map<string, string>();
   for (const answer of answers) {
     if (!('report' in answer)) continue;
     const fingerprint = fingerprintOf(buildNodeProgram(answer.report, desired));
     for (const { family, stages } of explainProgram(answer.report, desired)) {
       for (const { table, chain, rules } of stages.flatMap(({ chains }) => chains))
-        for (const rule of rules) told.set([fingerprint, family, table, chain, rule.text].join(' '), rule.sentence);
+        for (const rule of rules)
+          explainedRules.set([fingerprint, family, table, chain, rule.text].join(' '), rule.sentence);
     }
   }
   const explained = (status.programs ?? []).flatMap((program) => {
@@ -62,21 +63,21 @@ function recorded(name: string): {
       chain.rules.map((_, index) => ({ program, chain, index, rule: explainer.rule(chain, index) })),
     );
   });
-  return { explained, told };
+  return { explained, explainedRules };
 }
 
 describe.each(bundles)('%s', (name) => {
-  const { explained, told } = recorded(name);
+  const { explained, explainedRules } = recorded(name);
 
   it('says of each rule what explain says of it', () => {
     const compared = explained.flatMap(({ program, chain, index, rule }) => {
-      const sentence = told.get(
+      const sentence = explainedRules.get(
         [program.fingerprint, chain.family, chain.table, chain.name, chain.rules[index]?.text ?? ''].join(' '),
       );
-      return sentence === undefined ? [] : [{ rule: chain.rules[index]?.text, said: rule.sentence, sentence }];
+      return sentence === undefined ? [] : [{ rule: chain.rules[index]?.text, ofStatus: rule.sentence, sentence }];
     });
     expect(compared.length).toBeGreaterThan(10);
-    for (const { said, sentence, rule } of compared) expect(said, rule).toBe(sentence);
+    for (const { ofStatus, sentence, rule } of compared) expect(ofStatus, rule).toBe(sentence);
   });
 
   it('knows which function of kube-proxy writes each', () => {
@@ -102,9 +103,9 @@ describe('a rule of a status', () => {
     expect(choice.share).toBeCloseTo(1 / 3);
     expect(choice.measured).toBeCloseTo(0.5);
     expect(choice.writer).toBe('writeServiceToEndpointRules in pkg/proxy/iptables/proxier.go');
-    expect(choice.leadsTo.map(({ name }) => name)).toEqual(['KUBE-SEP-SBJQAPZWFGNNF6CH']);
+    expect(choice.jumpsTo.map(({ name }) => name)).toEqual(['KUBE-SEP-SBJQAPZWFGNNF6CH']);
     expect(ruleOf('-j KUBE-SVC-FCQA5OQTFYIPVXUO').share).toBeCloseTo(1);
-    expect(ruleOf('-j MASQUERADE')).toMatchObject({ countsAll: true, leadsTo: [] });
+    expect(ruleOf('-j MASQUERADE')).toMatchObject({ countsAll: true, jumpsTo: [] });
     expect(ruleOf('-j MASQUERADE').share).toBeUndefined();
   });
 
@@ -113,10 +114,10 @@ describe('a rule of a status', () => {
     expect(lookup.lines.map(({ sentence }) => sentence)).toEqual([
       '10.96.2.60 . tcp . 80: go to chain service-HJCL7P3U-default/auth-service/tcp/http, which chooses an endpoint of default/auth-service:http, and do not come back to this chain.',
     ]);
-    expect(lookup.leadsTo.map(({ name }) => name)).toEqual(['map service-ips']);
+    expect(lookup.jumpsTo.map(({ name }) => name)).toEqual(['map service-ips']);
     expect(lookup.share).toBeCloseTo(1);
     const element = ruleOf('10.96.2.60 . tcp . 80 : goto');
-    expect(element.leadsTo.map(({ name }) => name)).toEqual(['service-HJCL7P3U-default/auth-service/tcp/http']);
+    expect(element.jumpsTo.map(({ name }) => name)).toEqual(['service-HJCL7P3U-default/auth-service/tcp/http']);
     const dnat = ruleOf('numgen random mod 3', 'IPv6');
     expect(dnat.lines.map(({ share }) => share)).toEqual([1 / 3, 1 / 3, 1 / 3]);
     expect(dnat.writer).toBe('writeServiceToEndpointDNATs in pkg/proxy/nftables/proxier.go');

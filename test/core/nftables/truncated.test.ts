@@ -165,7 +165,7 @@ describe('what is not understood of a text', () => {
 });
 
 describe('what a listing tells twice', () => {
-  const torn = (line: number, why: string): unknown => ({
+  const truncated = (line: number, why: string): unknown => ({
     line,
     table: 'ip x',
     message: `${why}: table ip x is truncated and left out; capture the listing again`,
@@ -185,7 +185,7 @@ describe('what a listing tells twice', () => {
   ])('in text, %j, leaves out its table alone', (text, line, why) => {
     expect(parse(new NftTextParser(), `${text}${good}`)).toEqual({
       names: ['ip good'],
-      problems: expect.arrayContaining([torn(line, why)]),
+      problems: expect.arrayContaining([truncated(line, why)]),
     });
   });
 
@@ -214,7 +214,7 @@ describe('what a listing tells twice', () => {
     ];
     expect(
       parse(new NftJsonParser(), `{"nftables": [\n${objects.map((each) => JSON.stringify(each)).join(',\n')}]}`),
-    ).toEqual({ names: ['ip good'], problems: [torn(4, why)] });
+    ).toEqual({ names: ['ip good'], problems: [truncated(4, why)] });
   });
 
   it('is not the rules of a chain that come before it', () => {

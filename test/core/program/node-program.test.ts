@@ -35,7 +35,7 @@ function frontend({ report, desired }: Recorded, kind: FrontendProgram['frontend
 }
 
 /** Everything that the kernel's tools said of the node, to look a rule up in. */
-function said({ report }: Recorded): string {
+function rulesText({ report }: Recorded): string {
   return report.records
     .map((record) => ('lines' in record ? record.lines.join('\n') : JSON.stringify(record)))
     .join('\n');
@@ -76,7 +76,7 @@ describe.each(bundles.flatMap((bundle) => nodes.map((node) => [bundle, node] as 
   });
 
   it('names rules that the node has', () => {
-    const rules = said(each);
+    const rules = rulesText(each);
     const references = program.frontends.flatMap(referencesOf);
     expect(references.length).toBeGreaterThan(0);
     for (const { rule, chain } of references) {

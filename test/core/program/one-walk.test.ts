@@ -177,9 +177,9 @@ describe('a third-party rule', () => {
 
     const packetPath = packetPathOf(records);
     expect(packetPath.verdict).toBe(verdict);
-    const said = JSON.stringify(packetPath);
-    expect(said).toContain(rule);
-    expect(said).not.toContain('and answers it.');
+    const text = JSON.stringify(packetPath);
+    expect(text).toContain(rule);
+    expect(text).not.toContain('and answers it.');
 
     const status = statusOf(bundle);
     expect(status.walks?.find(({ destination }) => destination === clusterIp)).toMatchObject({ verdict });

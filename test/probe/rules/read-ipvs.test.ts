@@ -123,7 +123,7 @@ describe('readIpvs', () => {
   });
 
   it('reads virtual servers of its cluster IP on ports that it does not have, and of no other address', async () => {
-    const stray = ['TCP  10.96.0.7:8443 rr', '  -> 10.244.1.2:8443              Masq    1      0          0'];
+    const leftover = ['TCP  10.96.0.7:8443 rr', '  -> 10.244.1.2:8443              Masq    1      0          0'];
     const asked: string[] = [];
     const servers = [
       ['10.96.0.7', 8443],
@@ -136,7 +136,7 @@ describe('readIpvs', () => {
       answers(
         {
           ...node,
-          'ipvsadm -L -n --exact -t 10.96.0.7:8443': stray,
+          'ipvsadm -L -n --exact -t 10.96.0.7:8443': leftover,
           'ipvsadm -L -n --exact --stats -t 10.96.0.7:8443': [],
         },
         asked,
@@ -144,7 +144,7 @@ describe('readIpvs', () => {
       undefined,
       servers,
     );
-    expect(recordsOf(reportOf(records), 'ipvs')).toMatchObject([{ lines: [...listing, ...stats, ...stray] }]);
+    expect(recordsOf(reportOf(records), 'ipvs')).toMatchObject([{ lines: [...listing, ...stats, ...leftover] }]);
     expect(asked.filter((words) => words.startsWith('ipvsadm')).length).toBe(6);
   });
 

@@ -69,7 +69,7 @@ const entries = (group: Partial<Group>): ReturnType<typeof nodeFacts> => {
     },
   });
 };
-const said = (input: Compared): (readonly [string, readonly string[]])[] =>
+const rowsOf = (input: Compared): (readonly [string, readonly string[]])[] =>
   disagreeingRows(input).rows.map(({ address, disagreements }) => [address, disagreements] as const);
 
 describe('compareService', () => {
@@ -137,7 +137,7 @@ describe('compareService', () => {
         ]),
       });
     expect(
-      said(
+      rowsOf(
         compared({
           desired: both,
           nodes: ['a', 'b', 'c', 'd', 'e'].map((name) => node(name, name === 'e' ? right : ['10.244.1.2'])),
@@ -161,7 +161,7 @@ describe('compareService', () => {
         ports: [{ name: 'http', protocol: 'TCP', port: 80, targetPort: '8080' }],
       }),
     });
-    expect(said(input)).toEqual([
+    expect(rowsOf(input)).toEqual([
       ['10.244.1.2', ['its endpoint is ready, and pod auth-2 is not']],
       [
         '10.244.2.2',
@@ -178,7 +178,7 @@ describe('compareService', () => {
       isDeleting: false,
       selected: true,
     });
-    expect(said({ ...input, desired: { ...input.desired, lastChange: '2026-11-24T09:59:55Z' } })).toEqual([]);
+    expect(rowsOf({ ...input, desired: { ...input.desired, lastChange: '2026-11-24T09:59:55Z' } })).toEqual([]);
   });
 
   it('tells an address that the legacy Endpoints object lacks', () => {
@@ -193,7 +193,7 @@ describe('compareService', () => {
       ],
     };
     expect(
-      said(
+      rowsOf(
         compared({
           cluster: cluster([pod('10.244.1.2', { name: 'auth-2' }), pod('10.244.2.2', { name: 'auth-2b' })], {
             endpoints,
@@ -215,8 +215,8 @@ describe('compareService', () => {
         disagreements: ['no EndpointSlice has it', 'conntrack of node-a still sends 3 TCP connections there'],
       }),
     ]);
-    expect(said(compared({ nodes: [entries({ state: 'TIME_WAIT' })] }))).toEqual([]);
-    expect(said(compared({ nodes: [entries({ replySource: '10.244.1.2' })] }))).toEqual([]);
+    expect(rowsOf(compared({ nodes: [entries({ state: 'TIME_WAIT' })] }))).toEqual([]);
+    expect(rowsOf(compared({ nodes: [entries({ replySource: '10.244.1.2' })] }))).toEqual([]);
   });
 
   it('says nothing against nodes whose kube-proxy may still be writing', () => {
@@ -224,9 +224,9 @@ describe('compareService', () => {
       desired: { ...desiredService(), lastChange: '2026-11-24T09:59:40Z' },
       nodes: [withRules('node-a', ['10.244.1.2'])],
     });
-    expect(said(input)).toEqual([['10.244.2.2', ['node-a should send packets there, and does not']]]);
-    expect(said({ ...input, cluster: { kubeProxy: waitingKubeProxy('20s'), unread: [] } })).toEqual([]);
-    expect(said({ ...input, desired: { ...input.desired, changedWhileCollecting: ['auth-service-1'] } })).toEqual([]);
+    expect(rowsOf(input)).toEqual([['10.244.2.2', ['node-a should send packets there, and does not']]]);
+    expect(rowsOf({ ...input, cluster: { kubeProxy: waitingKubeProxy('20s'), unread: [] } })).toEqual([]);
+    expect(rowsOf({ ...input, desired: { ...input.desired, changedWhileCollecting: ['auth-service-1'] } })).toEqual([]);
   });
 
   it('says unknown of a node whose rules were not read', () => {

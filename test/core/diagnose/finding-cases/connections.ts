@@ -39,11 +39,11 @@ const ranged = desiredService(undefined, {
 const udp = { protocol: 'UDP' } as const;
 const dnsLike = desiredService(undefined, { ports: [{ name: 'http', protocol: 'UDP', port: 80 }] });
 /** The rules of these cases are right; only connections are looked at. */
-const untold = {
+const unknownOutcome = {
   program: { proxyMode: 'iptables', proxyModeSource: 'test', frontends: [], chains: [], unrecognized: [] },
 } as const;
-const untoldNode = (connections: Connection[], name = 'node-a'): ReturnType<typeof nodeFacts> =>
-  nodeFacts(name, { ...untold, connections });
+const unknownOutcomeNode = (connections: Connection[], name = 'node-a'): ReturnType<typeof nodeFacts> =>
+  nodeFacts(name, { ...unknownOutcome, connections });
 
 const third = (outcome: Connection['outcome']): Connection => to('Endpoint', '10.244.3.2', outcome);
 /** Endpoints on node-a, node-b and node-c. */
@@ -153,8 +153,8 @@ export const connectionCases: readonly FindingCase[] = [
     facts: {
       desired: thirds,
       nodes: [
-        untoldNode([...ends('connected', 'connected'), third('connected')]),
-        untoldNode([...ends('timeout', 'connected'), third('connected')], 'node-b'),
+        unknownOutcomeNode([...ends('connected', 'connected'), third('connected')]),
+        unknownOutcomeNode([...ends('timeout', 'connected'), third('connected')], 'node-b'),
       ],
     },
     ids: ['PROBE-FAIL-NODE'],
@@ -165,8 +165,8 @@ export const connectionCases: readonly FindingCase[] = [
     facts: {
       desired: thirds,
       nodes: [
-        untoldNode([...ends('connected', 'connected'), third('connected')]),
-        untoldNode([...ends('timeout', 'connected'), third('timeout')], 'node-b'),
+        unknownOutcomeNode([...ends('connected', 'connected'), third('connected')]),
+        unknownOutcomeNode([...ends('timeout', 'connected'), third('timeout')], 'node-b'),
       ],
     },
     ids: ['PROBE-FAIL-NODE'],
@@ -193,7 +193,7 @@ export const connectionCases: readonly FindingCase[] = [
     name: 'an endpoint of another node that does not answer in a cluster of one',
     facts: {
       desired: desiredService([endpoint('10.244.2.2', { nodeName: 'node-z' })]),
-      nodes: [untoldNode([to('Endpoint', '10.244.2.2', 'timeout')])],
+      nodes: [unknownOutcomeNode([to('Endpoint', '10.244.2.2', 'timeout')])],
     },
     ids: ['PROBE-FAIL-POD'],
   },
@@ -263,7 +263,7 @@ export const connectionCases: readonly FindingCase[] = [
     name: 'a pod outside of the source ranges',
     facts: {
       desired: ranged,
-      nodes: [untoldNode(ends('connected', 'connected'))],
+      nodes: [unknownOutcomeNode(ends('connected', 'connected'))],
       cluster: connectedFrom([to('LoadBalancerIP', '192.0.2.9', 'timeout'), ...ends('connected', 'connected')]),
     },
     ids: [],
@@ -272,20 +272,20 @@ export const connectionCases: readonly FindingCase[] = [
     name: 'an endpoint that is not ready any more',
     facts: {
       desired: desiredService([endpoint('10.244.2.2')]),
-      nodes: [untoldNode([vip('connected'), ...ends('timeout', 'connected')])],
+      nodes: [unknownOutcomeNode([vip('connected'), ...ends('timeout', 'connected')])],
     },
     ids: [],
   },
   {
     name: 'a ClusterIP of policy Local without an endpoint on the node',
-    facts: { desired: local, nodes: [untoldNode([vip('timeout'), to('Endpoint', '10.244.2.2', 'connected')])] },
+    facts: { desired: local, nodes: [unknownOutcomeNode([vip('timeout'), to('Endpoint', '10.244.2.2', 'connected')])] },
     ids: [],
   },
   {
     name: 'a load balancer with source ranges',
     facts: {
       desired: ranged,
-      nodes: [untoldNode([to('LoadBalancerIP', '192.0.2.9', 'timeout'), ...ends('connected', 'connected')])],
+      nodes: [unknownOutcomeNode([to('LoadBalancerIP', '192.0.2.9', 'timeout'), ...ends('connected', 'connected')])],
     },
     ids: [],
   },
@@ -311,12 +311,12 @@ export const connectionCases: readonly FindingCase[] = [
   },
   {
     name: 'datagrams that nobody answers',
-    facts: { desired: dnsLike, nodes: [untoldNode([vip('noReply', udp), ...ends('noReply', 'noReply', udp)])] },
+    facts: { desired: dnsLike, nodes: [unknownOutcomeNode([vip('noReply', udp), ...ends('noReply', 'noReply', udp)])] },
     ids: [],
   },
   {
     name: 'a datagram that an endpoint refuses',
-    facts: { desired: dnsLike, nodes: [untoldNode([vip('noReply', udp), ...ends('refused', 'noReply', udp)])] },
+    facts: { desired: dnsLike, nodes: [unknownOutcomeNode([vip('noReply', udp), ...ends('refused', 'noReply', udp)])] },
     ids: ['SVC-TARGETPORT-CLOSED'],
   },
 ];

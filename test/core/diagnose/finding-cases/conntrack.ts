@@ -118,7 +118,7 @@ const udpService = (
 });
 
 /** A pod of the namespace that is none of the Service's, with an address of before. */
-const stranger = (createdAt: string): NonNullable<FindingCase['facts']['cluster']> => ({
+const clientPod = (createdAt: string): NonNullable<FindingCase['facts']['cluster']> => ({
   pods: [
     ...right.map((address, index) => ({
       name: `auth-${String(index + 1)}`,
@@ -220,7 +220,7 @@ export const conntrackCases: readonly FindingCase[] = [
     facts: {
       desired: longAgo(ofUdp),
       nodes: [entries({ replySource: '10.244.9.9' })],
-      cluster: stranger('2026-11-24T09:58:00Z'),
+      cluster: clientPod('2026-11-24T09:58:00Z'),
     },
     ids: ['CT-IP-REUSED'],
   },
@@ -229,7 +229,7 @@ export const conntrackCases: readonly FindingCase[] = [
     facts: {
       desired: longAgo(desiredService()),
       nodes: [tcp({ state: 'ESTABLISHED' })],
-      cluster: stranger('2026-11-24T09:58:00Z'),
+      cluster: clientPod('2026-11-24T09:58:00Z'),
     },
     ids: ['CT-IP-REUSED'],
   },
@@ -238,7 +238,7 @@ export const conntrackCases: readonly FindingCase[] = [
     facts: {
       desired: longAgo(desiredService()),
       nodes: [tcp({ state: 'ESTABLISHED' })],
-      cluster: stranger('2026-11-24T09:56:00Z'),
+      cluster: clientPod('2026-11-24T09:56:00Z'),
     },
     ids: ['CT-TCP-ESTABLISHED-GONE'],
   },
