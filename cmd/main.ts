@@ -26,10 +26,10 @@ async function run(request: Request, io: Io): Promise<number> {
         import('./cluster/cluster-client.ts'),
         import('../config/install.yaml'),
       ]);
-      const client = connect(request.flags, io.env, log);
+      const clusterClient = connect(request.flags, io.env, log);
       return request.command === 'install'
-        ? runInstall(request, io, manifests, client)
-        : runUninstall(request, io, manifests, client);
+        ? runInstall(request, io, manifests, clusterClient)
+        : runUninstall(request, io, manifests, clusterClient);
     }
     case 'status': {
       const [{ runStatus }, { connect }] = await Promise.all([

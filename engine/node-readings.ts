@@ -2,7 +2,7 @@
  * The readings of one node: one at a time, each for all who ask at that time. What comes while one runs goes into the
  * next one. Who fails, or goes, leaves the others as they are (docs/decisions/080).
  */
-import { mergeProbeRequests, reportFor } from '../core/wire/merge-probe-requests.ts';
+import { mergeProbeRequests, nodeReportFor } from '../core/wire/merge-probe-requests.ts';
 import type { NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 
@@ -111,7 +111,8 @@ export class NodeReadings {
       };
     try {
       const reading = await this.#options.read(request, unwanted.signal);
-      for (const { request: own, resolve } of askers) resolve({ ...reading, report: reportFor(reading.report, own) });
+      for (const { request: own, resolve } of askers)
+        resolve({ ...reading, report: nodeReportFor(reading.report, own) });
     } catch (error) {
       const left = askers.filter(({ isGone }) => !isGone);
       if (left.length > 1 && this.#options.isOfRequest(error)) {

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { CaptureRecord } from '../core/capture/record.ts';
 import { captureFilter, type CaptureRequest } from '../core/capture/request.ts';
 import { createPcapReader } from '../core/capture/pcap-stream.ts';
-import { startProgram } from './io/commands.ts';
+import { startCommand } from './io/commands.ts';
 import { ownAddresses } from './own-addresses.ts';
 
 /** Rejects for nothing: what went wrong stands in the last record. */
@@ -39,7 +39,7 @@ export async function capture(request: CaptureRequest, emit: (record: CaptureRec
       data: Buffer.from(data.buffer, data.byteOffset, data.length).toString('base64'),
     });
   });
-  const program = startProgram(
+  const program = startCommand(
     // -p: no promiscuous mode; -P: classic pcap; the filter is one argument, and has nothing but addresses and ports.
     [
       'dumpcap',

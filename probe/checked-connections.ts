@@ -8,7 +8,7 @@ import { addressSet, hostPort, isSameTarget, reachableAddresses } from '../core/
 import type { NodeReport, NodeReportRecord } from '../core/wire/node-report.ts';
 import { parseConntrackLine } from '../core/conntrack/parse-entry.ts';
 import type { ProbeRequest, ProbeRequestService } from '../core/wire/probe-request.ts';
-import { rulesOfReport } from '../core/program/report-rules.ts';
+import { rulesOfNodeReport } from '../core/program/node-report-rules.ts';
 import { familyOf } from '../core/net/family.ts';
 import type { Commands } from './io/commands.ts';
 import type { Emit } from './io/emit.ts';
@@ -63,7 +63,7 @@ function refusalOf(
   if (service === undefined || !isOwnTarget(target, service, backends, addresses)) return "it is not the Service's own";
   if (target.hop === 'Endpoint') return undefined;
   const family = familyOf(target.address);
-  const rules = rulesOfReport(report, target.service, family);
+  const rules = rulesOfNodeReport(report, target.service, family);
   const [source] = reachableAddresses(addresses, family);
   if (rules === undefined) return "the node's rules for it could not be read";
   const { leaves } = rules.walk({

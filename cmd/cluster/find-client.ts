@@ -7,14 +7,14 @@ import { nearNames, nearText } from '../../core/lib/near-names.ts';
 
 /** The pod of --from. @throws UsageError where it is not there */
 export async function checkClient(
-  client: Pick<ClusterClient, 'listPods'>,
+  clusterClient: Pick<ClusterClient, 'listPods'>,
   namespace: string,
   from: ClientName | undefined,
 ): Promise<void> {
   if (from === undefined || 'ip' in from) return;
   let pods: string[];
   try {
-    pods = await client.listPods(namespace);
+    pods = await clusterClient.listPods(namespace);
   } catch (error) {
     if (isForbidden(error)) return;
     throw error;

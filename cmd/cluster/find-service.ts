@@ -11,16 +11,16 @@ type Lists = Pick<ClusterClient, 'hasService' | 'listServices' | 'listNamespaces
  * Where a Service may not be read, nothing is said: the trace itself will tell.
  * @throws NotFoundError
  */
-export async function checkService(client: Lists, namespace: string, name: string): Promise<void> {
-  const found = await unlessForbidden(client.hasService(namespace, name));
-  if (found === false) throw new NotFoundError(await describeMissingService(client, namespace, name));
+export async function checkService(clusterClient: Lists, namespace: string, name: string): Promise<void> {
+  const found = await unlessForbidden(clusterClient.hasService(namespace, name));
+  if (found === false) throw new NotFoundError(await describeMissingService(clusterClient, namespace, name));
 }
 
-export async function describeMissingService(client: Lists, namespace: string, name: string): Promise<string> {
+export async function describeMissingService(clusterClient: Lists, namespace: string, name: string): Promise<string> {
   const [here, namespaces, everywhere] = await Promise.all([
-    unlessForbidden(client.listServices(namespace)),
-    unlessForbidden(client.listNamespaces()),
-    unlessForbidden(client.listServices()),
+    unlessForbidden(clusterClient.listServices(namespace)),
+    unlessForbidden(clusterClient.listNamespaces()),
+    unlessForbidden(clusterClient.listServices()),
   ]);
   if (namespaces !== undefined && !namespaces.includes(namespace)) {
     const near = nearNames(namespace, namespaces);
@@ -52,8 +52,8 @@ function emptyHint(here: readonly NamedService[] | undefined, namespace: string)
 }
 
 /** The one namespace that has a Service of this name. @throws NotFoundError, UsageError */
-export async function findNamespace(client: Pick<ClusterClient, 'listServices'>, name: string): Promise<string> {
-  const services = await client.listServices();
+export async function findNamespace(clusterClient: Pick<ClusterClient, 'listServices'>, name: string): Promise<string> {
+  const services = await clusterClient.listServices();
   const found = services.filter((service) => service.name === name).map(({ namespace }) => namespace);
   const [first, ...others] = found;
   if (first === undefined) {

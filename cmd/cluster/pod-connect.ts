@@ -7,8 +7,8 @@ import type { ConnectTarget } from '../../core/api/connect-targets.ts';
 import { isReached } from '../../core/diagnose/checks/connections.ts';
 import type { Connection } from '../../core/program/node-facts.ts';
 import { explainError } from './explain-error.ts';
-import { execInPod, NoSuchProgramError } from './pod-exec.ts';
-import { connectPrograms, type ConnectProgram } from './pod-connect-programs.ts';
+import { execInPod, NoSuchCommandError } from './pod-exec.ts';
+import { connectTools, type ConnectTool } from './pod-connect-tools.ts';
 import { reasonOf } from '../cli/one-line.ts';
 import * as z from 'zod';
 
@@ -87,15 +87,15 @@ export async function connectFromPod(
     return { connections: [], untried: 'no node connected to an address of a family that it has' };
   try {
     for (const container of containers) {
-      for (const program of connectPrograms) {
+      for (const tool of connectTools) {
         const run = (command: readonly string[]): Promise<string> => api.exec({ namespace, pod, container, command });
-        const output = await tryProgram(program, targets, run);
+        const output = await tryTool(tool, targets, run);
         if (output === undefined) continue;
-        const connections = readConnections(output, targets, program);
+        const connections = readConnections(output, targets, tool);
         // A lost packet is not lost again: what fails is tried twice, as the engine does it for nodes.
         const failed = connections.filter((connection) => isReached(connection) === false);
         const again =
-          failed.length === 0 ? [] : readConnections((await tryProgram(program, failed, run)) ?? '', failed, program);
+          failed.length === 0 ? [] : readConnections((await tryTool(tool, failed, run)) ?? '', failed, tool);
         const later = new Map(
           failed.flatMap((connection, index) => {
             const second = again[index];
@@ -104,13 +104,13 @@ export async function connectFromPod(
         );
         return {
           connections: connections.map((connection) => later.get(connection) ?? connection),
-          by: `${program.name} in container ${container}`,
+          by: `${tool.name} in container ${container}`,
         };
       }
     }
     return {
       connections: [],
-      untried: `its containers have none of ${connectPrograms.map(({ name }) => name).join(', ')}`,
+      untried: `its containers have none of ${connectTools.map(({ name }) => name).join(', ')}`,
     };
   } catch (error) {
     return { connections: [], untried: problemText(error) };
@@ -122,8 +122,8 @@ function problemText(error: unknown): string {
 }
 
 /** Undefined where the container does not have the program, or lacks what it needs. */
-async function tryProgram(
-  { argv }: ConnectProgram,
+async function tryTool(
+  { argv }: ConnectTool,
   targets: readonly ConnectTarget[],
   run: (command: readonly string[]) => Promise<string>,
 ): Promise<string | undefined> {
@@ -134,7 +134,7 @@ async function tryProgram(
     ]);
     return readLines(output).length === 0 ? undefined : output;
   } catch (error) {
-    if (error instanceof NoSuchProgramError) return undefined;
+    if (error instanceof NoSuchCommandError) return undefined;
     throw error;
   }
 }
@@ -164,7 +164,7 @@ function readLines(output: string): z.infer<typeof line>[] {
 export function readConnections(
   output: string,
   targets: readonly ConnectTarget[],
-  { name }: Pick<ConnectProgram, 'name'>,
+  { name }: Pick<ConnectTool, 'name'>,
 ): Connection[] {
   const byIndex = new Map(readLines(output).map((each) => [each[0], each]));
   return targets.map(({ hop, address, port, protocol, portName }, index): Connection => {

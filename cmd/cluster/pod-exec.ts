@@ -7,7 +7,7 @@ const timeoutMilliseconds = 10_000;
 const maxBytes = 64 * 1024;
 
 /** The container's image does not have the program. */
-export class NoSuchProgramError extends ClusterError {}
+export class NoSuchCommandError extends ClusterError {}
 
 /**
  * What the command printed. It is an argument vector; no shell runs.
@@ -58,7 +58,7 @@ export async function execInPod(
           reject(
             failure(
               `its image has no ${command[0] ?? ''}; without --exec it is shown as the pod's spec makes it`,
-              NoSuchProgramError,
+              NoSuchCommandError,
             ),
           );
         else reject(failure(problem.text().trim().split('\n')[0] || (message ?? 'no reason given')));

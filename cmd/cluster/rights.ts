@@ -91,13 +91,13 @@ export function accessText({ verb, group, resource, subresource, namespace, name
 
 /** Those that the user may not do, in their order. Where even asking is refused, nothing is known to be missing. */
 export async function missingRights(
-  client: Pick<ClusterClient, 'mayI'>,
+  clusterClient: Pick<ClusterClient, 'mayI'>,
   accesses: readonly Right[],
 ): Promise<string[]> {
   const allowed = await Promise.all(
     accesses.map(async ({ orNames = [], ...access }) => {
       const each = await Promise.all(
-        [access, ...orNames.map((name) => ({ ...access, name }))].map((one) => mayI(client, one)),
+        [access, ...orNames.map((name) => ({ ...access, name }))].map((one) => mayI(clusterClient, one)),
       );
       return each.includes(true);
     }),
@@ -105,9 +105,9 @@ export async function missingRights(
   return accesses.filter((_, index) => allowed[index] === false).map(accessText);
 }
 
-async function mayI(client: Pick<ClusterClient, 'mayI'>, access: Access): Promise<boolean> {
+async function mayI(clusterClient: Pick<ClusterClient, 'mayI'>, access: Access): Promise<boolean> {
   try {
-    return await client.mayI(access);
+    return await clusterClient.mayI(access);
   } catch (error) {
     if (isForbidden(error)) return true;
     throw error;
@@ -120,10 +120,10 @@ async function mayI(client: Pick<ClusterClient, 'mayI'>, access: Access): Promis
  * @throws ClusterError with all that are missing
  */
 export async function requireRights(
-  client: Pick<ClusterClient, 'mayI'>,
+  clusterClient: Pick<ClusterClient, 'mayI'>,
   accesses: readonly Access[],
   what: string,
 ): Promise<void> {
-  const missing = await missingRights(client, accesses);
+  const missing = await missingRights(clusterClient, accesses);
   if (missing.length > 0) throw new ClusterError(`${what} needs rights that you lack: ${missing.join('; ')}.`);
 }

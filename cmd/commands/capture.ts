@@ -32,14 +32,15 @@ export async function runCapture(
   io: Io,
   connectTo: typeof connect = connect,
 ): Promise<number> {
-  const client = connectTo(request.flags, io.env, (line) => {
+  const clusterClient = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  const { namespace } = client;
-  await requireRights(client, standaloneAccess(namespace, request.probeNamespace), 'capture');
-  await checkService(client, namespace, request.service);
-  const desired = await readDesiredService(client.kubeConfig, namespace, request.service);
-  if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, request.service));
+  const { namespace } = clusterClient;
+  await requireRights(clusterClient, standaloneAccess(namespace, request.probeNamespace), 'capture');
+  await checkService(clusterClient, namespace, request.service);
+  const desired = await readDesiredService(clusterClient.kubeConfig, namespace, request.service);
+  if (desired === undefined)
+    throw new NotFoundError(await describeMissingService(clusterClient, namespace, request.service));
   const { places, omittedEndpoints } = capturePlaces(desired);
   if (places.length === 0)
     throw new UsageError(
@@ -49,7 +50,7 @@ export async function runCapture(
   const file = await openNewFile(request.file, request.overwrite, 0o600);
   const progress = createProgress(io.stderr);
   try {
-    const captured = await captureNodes(client.kubeConfig, request, places, progress, io.signal);
+    const captured = await captureNodes(clusterClient.kubeConfig, request, places, progress, io.signal);
     progress.end();
     const nodes = [...captured.nodes.values()].filter(({ start }) => start !== undefined);
     if (nodes.length === 0)

@@ -140,18 +140,18 @@ async function ask(words: readonly string[], kind: ClusterList, io: Io): Promise
     }),
   );
   try {
-    const client = connect(readCommon({ ...given, 'request-timeout': '3s' }).flags, io.env, () => undefined);
+    const clusterClient = connect(readCommon({ ...given, 'request-timeout': '3s' }).flags, io.env, () => undefined);
     switch (kind) {
       case 'services':
-        return (await client.listServices(client.namespace)).map(({ name }) => name);
+        return (await clusterClient.listServices(clusterClient.namespace)).map(({ name }) => name);
       case 'namespaces':
-        return await client.listNamespaces();
+        return await clusterClient.listNamespaces();
       case 'nodes':
-        return await client.listNodes();
+        return await clusterClient.listNodes();
       case 'pods':
-        return await client.listPods(client.namespace);
+        return await clusterClient.listPods(clusterClient.namespace);
       case 'traces':
-        return (await client.listTraces(client.namespace)).flatMap(({ metadata }) => metadata.name ?? []);
+        return (await clusterClient.listTraces(clusterClient.namespace)).flatMap(({ metadata }) => metadata.name ?? []);
     }
   } catch {
     return [];

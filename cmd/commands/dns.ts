@@ -10,13 +10,13 @@ import { connect, type ClusterClient } from '../cluster/cluster-client.ts';
 import { checkClient } from '../cluster/find-client.ts';
 import { collectBundle } from '../sources/collect-bundle.ts';
 import {
-  dnsReport,
-  dnsReportOfTrace,
-  type ClientReport,
-  type DnsReport,
-  type DnsServiceReport,
-  type QuestionReport,
-} from '../tables/dns-report.ts';
+  dnsResult,
+  dnsResultOfTrace,
+  type ClientDnsResult,
+  type DnsResult,
+  type DnsServiceResult,
+  type QuestionResult,
+} from '../tables/dns-result.ts';
 import { NotFoundError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { explainError } from '../cluster/explain-error.ts';
@@ -40,29 +40,29 @@ import { reasonOf } from '../cli/one-line.ts';
  * @throws ClusterError where the user may neither collect nor ask the operator
  */
 export async function runDns(request: DnsRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const { report, isWhole, notices } =
+  const { result, isWhole, notices } =
     request.origin.kind === 'bundle'
-      ? reportOfBundle(await ofBundle(request, request.origin.file))
+      ? resultOfBundle(await ofBundle(request, request.origin.file))
       : await ofCluster(request, request.origin, io, connectTo);
   for (const notice of notices) io.stderr.write(`Notice: ${notice}\n`);
-  writeResult(io, request.output, report, (shown) => print(shown, request, io));
-  const errors = [...report.findings, ...(report.dnsService?.findings ?? [])].filter(
+  writeResult(io, request.output, result, (shown) => print(shown, request, io));
+  const errors = [...result.findings, ...(result.dnsService?.findings ?? [])].filter(
     ({ id, severity }) => severity === 'error' && id !== 'DATA-NODE-MISSING',
   );
   if (errors.length > 0) return exitStatus.findings;
   return isWhole ? exitStatus.ok : exitStatus.partial;
 }
 
-interface Reported {
-  readonly report: DnsReport;
+interface DnsAnswered {
+  readonly result: DnsResult;
   /** Every node answered. */
   readonly isWhole: boolean;
   readonly notices: readonly string[];
 }
 
-function reportOfBundle({ bundle, dnsService, notices }: DnsReading): Reported {
+function resultOfBundle({ bundle, dnsService, notices }: DnsReading): DnsAnswered {
   return {
-    report: dnsReport(factsOf(bundle), dnsService),
+    result: dnsResult(factsOf(bundle), dnsService),
     isWhole: bundle.answers.every((answer) => 'report' in answer),
     notices,
   };
@@ -87,13 +87,13 @@ async function ofCluster(
   origin: Extract<DnsRequest['origin'], { kind: 'cluster' }>,
   io: Io,
   connectTo: typeof connect,
-): Promise<Reported> {
-  const client = connectTo(request.flags, io.env, (line) => {
+): Promise<DnsAnswered> {
+  const clusterClient = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  const { namespace } = client;
+  const { namespace } = clusterClient;
   const from = request.from === undefined ? undefined : { pod: request.from };
-  await checkClient(client, namespace, from);
+  await checkClient(clusterClient, namespace, from);
   const collect = { rules: false, conntrack: 'None', kubeProxy: false, dns: true } as const;
   const asked = {
     ...origin,
@@ -104,12 +104,12 @@ async function ofCluster(
   };
   const own = standaloneAccess(namespace, origin.probeNamespace);
   // What is read in a pod is compared with what its node and its spec make: no operator does that.
-  if (request.exec) await requireRights(client, [...own, ...execAccess(namespace)], '--exec');
-  const lacking = request.exec ? [] : await missingRights(client, own);
+  if (request.exec) await requireRights(clusterClient, [...own, ...execAccess(namespace)], '--exec');
+  const lacking = request.exec ? [] : await missingRights(clusterClient, own);
   if (lacking.length > 0) {
-    const trace = await traceByOperator(client, { ...asked, lacking }, io);
+    const trace = await traceByOperator(clusterClient, { ...asked, lacking }, io);
     return {
-      report: dnsReportOfTrace(trace),
+      result: dnsResultOfTrace(trace),
       isWhole: (trace.status?.nodes ?? []).every(({ probe }) => probe.state === 'Collected'),
       notices: [
         lackingText(
@@ -123,7 +123,7 @@ async function ofCluster(
   let dnsService: ServiceTraceStatus | undefined;
   const progress = createProgress(io.stderr);
   const { bundle } = await collectBundle(
-    client,
+    clusterClient,
     {
       ...asked,
       whileProbesRun: async (engine) => {
@@ -135,7 +135,11 @@ async function ofCluster(
   );
   if (bundle.cluster?.dns === null)
     notices.push('there is no Service kube-dns in namespace kube-system, so nothing was asked');
-  return reportOfBundle({ bundle: request.exec ? await withResolvConf(bundle, client) : bundle, dnsService, notices });
+  return resultOfBundle({
+    bundle: request.exec ? await withResolvConf(bundle, clusterClient) : bundle,
+    dnsService,
+    notices,
+  });
 }
 
 /** The DNS Service is a Service like any other: its endpoints and its rules decide whether anybody is answered. */
@@ -181,23 +185,23 @@ function factsOf({ desired, answers, recordedAt, cluster, nodeZones }: Bundle): 
   return { desired, nodes, now: recordedAt, ...(cluster === undefined ? {} : { cluster }) };
 }
 
-function print(report: DnsReport, { color }: DnsRequest, io: Io): string {
+function print(result: DnsResult, { color }: DnsRequest, io: Io): string {
   const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
   const width = widthOf(io);
   const sections = [
     [
-      `${paint('heading', `DNS of Service ${report.namespace}/${report.service}`)}  in the domain ${report.clusterDomain}`,
+      `${paint('heading', `DNS of Service ${result.namespace}/${result.service}`)}  in the domain ${result.clusterDomain}`,
     ],
-    report.client === undefined ? [] : clientLines(report.client, report.service, width, paint),
-    questionLines(report, tableWidthOf(io), paint),
-    report.dnsService === undefined ? [] : dnsServiceLines(report.dnsService, width, paint),
-    report.findings.length === 0
+    result.client === undefined ? [] : clientLines(result.client, result.service, width, paint),
+    questionLines(result, tableWidthOf(io), paint),
+    result.dnsService === undefined ? [] : dnsServiceLines(result.dnsService, width, paint),
+    result.findings.length === 0
       ? [
-          `${paint('heading', 'Findings')}  ${report.questions.length === 0 ? paint('warning', 'none, but nothing was asked') : paint('ok', 'none')}`,
+          `${paint('heading', 'Findings')}  ${result.questions.length === 0 ? paint('warning', 'none, but nothing was asked') : paint('ok', 'none')}`,
         ]
       : [
           paint('heading', 'Findings'),
-          ...report.findings.flatMap((finding) => findingLines(finding, { paint, width })),
+          ...result.findings.flatMap((finding) => findingLines(finding, { paint, width })),
         ],
   ];
   return sections
@@ -207,7 +211,7 @@ function print(report: DnsReport, { color }: DnsRequest, io: Io): string {
     .concat('\n');
 }
 
-function clientLines(client: ClientReport, service: string, width: number, paint: Paint): string[] {
+function clientLines(client: ClientDnsResult, service: string, width: number, paint: Paint): string[] {
   return [
     `${paint('heading', `resolv.conf of pod ${client.pod}`)}  ${client.source}${client.isPartial ? paint('warning', "; the node's part of it is not known") : ''}`,
     ...wrapped(`nameserver ${client.nameservers.join(' ') || '-'}`, width, 2),
@@ -220,7 +224,7 @@ function clientLines(client: ClientReport, service: string, width: number, paint
   ];
 }
 
-const resultCells: Readonly<Record<QuestionReport['result'], Cell>> = {
+const resultCells: Readonly<Record<QuestionResult['result'], Cell>> = {
   right: cell('right', 'ok'),
   absent: cell('absent', 'error'),
   wrong: cell('wrong', 'error'),
@@ -228,7 +232,7 @@ const resultCells: Readonly<Record<QuestionReport['result'], Cell>> = {
 };
 
 /** Names are shown without the domain that the heading tells. */
-function questionLines({ questions, clusterDomain }: DnsReport, width: number, paint: Paint): string[] {
+function questionLines({ questions, clusterDomain }: DnsResult, width: number, paint: Paint): string[] {
   if (questions.length === 0) return [];
   const columns = [
     { title: 'SERVER', least: 14 },
@@ -254,7 +258,7 @@ function questionLines({ questions, clusterDomain }: DnsReport, width: number, p
 }
 
 function dnsServiceLines(
-  { endpoints, nodes, convergedNodes, findings }: DnsServiceReport,
+  { endpoints, nodes, convergedNodes, findings }: DnsServiceResult,
   width: number,
   paint: Paint,
 ): string[] {

@@ -36,7 +36,13 @@ import {
 import { UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import { widthOf, type Io } from '../cli/io.ts';
-import { nodesByProgram, identicalNodesText, unreadOf, viewOfNode, type NodeView } from '../tables/node-programs.ts';
+import {
+  nodesByProgram,
+  identicalNodesText,
+  unreadOf,
+  withProgram,
+  type NodeAndProgram,
+} from '../tables/node-programs.ts';
 import { writeResult } from '../cli/output.ts';
 import { printColumns } from '../tables/columns.ts';
 import { comparisonLines } from '../printers/comparison.ts';
@@ -129,8 +135,8 @@ function explainBundle(bundle: Bundle, request: ExplainRequest): Explained {
   const wanted = chooseFrontends(bundle, request, frontends);
   const clients = from === undefined ? undefined : clientsOf(bundle, from);
   if (clients !== undefined) checkFamilies(clients, to === undefined ? frontends : wanted, desired);
-  const views = viewsOf(bundle, request, clients);
-  const explained = views.map(({ report, program, identicalNodes }): NodeExplanation => ({
+  const chosen = nodesToExplain(bundle, request, clients);
+  const explained = chosen.map(({ report, program, identicalNodes }): NodeExplanation => ({
     node: report.node,
     sameOn: identicalNodes,
     proxyMode: program.proxyMode,
@@ -269,11 +275,11 @@ function noFrontend(
 }
 
 /** One node of each different program, or those that were asked for; a client's own node where it is known. */
-function viewsOf(
+function nodesToExplain(
   { answers, desired }: Bundle,
   { nodes }: ExplainRequest,
   clients: readonly PlacedClient[] | undefined,
-): NodeView[] {
+): NodeAndProgram[] {
   checkNodes(
     nodes,
     answers.map(({ node }) => node),
@@ -281,10 +287,10 @@ function viewsOf(
   const reports = answers.flatMap((answer) => ('report' in answer ? [answer.report] : []));
   if (reports.length === 0)
     throw new UsageError(`No node's rules are there to explain: ${desired.name} was traced on no node that answered.`);
-  const view = (report: NodeReport): NodeView => viewOfNode(report, desired);
-  if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(view);
+  const chosenNode = (report: NodeReport): NodeAndProgram => withProgram(report, desired);
+  if (nodes.length > 0) return reports.filter(({ node }) => nodes.includes(node)).map(chosenNode);
   const ownNode = ownNodeOf(reports, clients ?? []);
-  if (ownNode !== undefined) return [view(ownNode)];
+  if (ownNode !== undefined) return [chosenNode(ownNode)];
   return nodesByProgram(reports, desired);
 }
 

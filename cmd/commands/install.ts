@@ -34,7 +34,7 @@ export async function runInstall(
   request: InstallRequest,
   io: Io,
   manifests: string,
-  client: InstallClient,
+  clusterClient: InstallClient,
 ): Promise<number> {
   if (request.dryRun) {
     io.stdout.write(manifests);
@@ -48,12 +48,12 @@ export async function runInstall(
     for (const object of objects) {
       io.signal.throwIfAborted();
       progress.update(`Applying ${nameOf(object)}`);
-      await client.apply(object);
+      await clusterClient.apply(object);
       progress.say(`applied ${nameOf(object)}`);
     }
     if (objects.some(isCrd)) {
       await until(
-        async () => (await client.readCrd()) === 'established',
+        async () => (await clusterClient.readCrd()) === 'established',
         end,
         io.signal,
         () => 'the CRD is not established yet',
@@ -62,7 +62,7 @@ export async function runInstall(
     let missing = 'it is not there';
     await until(
       async () => {
-        const operator = await client.readOperator();
+        const operator = await clusterClient.readOperator();
         missing = operator === undefined ? 'it is not there' : operator.message;
         progress.update(`Waiting for deployment/${operatorName}: ${missing}`);
         return (operator?.availableReplicas ?? 0) > 0;
@@ -87,7 +87,7 @@ export async function runUninstall(
   request: UninstallRequest,
   io: Io,
   manifests: string,
-  client: InstallClient,
+  clusterClient: InstallClient,
 ): Promise<number> {
   const all = parseManifests(manifests);
   const crds = all.filter(({ kind }) => kind === 'CustomResourceDefinition');
@@ -96,7 +96,7 @@ export async function runUninstall(
     io.stdout.write([...crds, ...others].map((object) => `${nameOf(object)}\n`).join(''));
     return exitStatus.ok;
   }
-  if (!request.yes) await confirm(client, io);
+  if (!request.yes) await confirm(clusterClient, io);
   const progress = createProgress(io.stderr);
   const end = deadline(request.timeoutMilliseconds);
   try {
@@ -104,12 +104,12 @@ export async function runUninstall(
       for (const object of group) {
         io.signal.throwIfAborted();
         progress.update(`Removing ${nameOf(object)}`);
-        progress.say(`${(await client.remove(object)) ? 'removed' : 'was not there:'} ${nameOf(object)}`);
+        progress.say(`${(await clusterClient.remove(object)) ? 'removed' : 'was not there:'} ${nameOf(object)}`);
       }
       for (const object of group) {
         progress.update(`Waiting until ${nameOf(object)} is gone`);
         await until(
-          async () => !(await client.has(object)),
+          async () => !(await clusterClient.has(object)),
           end,
           io.signal,
           () => `${nameOf(object)} is still being removed`,
@@ -124,12 +124,12 @@ export async function runUninstall(
 }
 
 /** @throws UsageError where nobody can be asked, or the answer is no */
-async function confirm(client: Pick<InstallClient, 'listTraces'>, io: Io): Promise<void> {
+async function confirm(clusterClient: Pick<InstallClient, 'listTraces'>, io: Io): Promise<void> {
   if (!isInteractive(io))
     throw new UsageError(
       'uninstall removes the operator, the CRD and all ServiceTraces; without a terminal to ask on, say --yes.',
     );
-  const traces = await client.listTraces(undefined).catch((error: unknown) => {
+  const traces = await clusterClient.listTraces(undefined).catch((error: unknown) => {
     if (isForbidden(error) || (error instanceof Error && 'code' in error && error.code === 404)) return [];
     throw error;
   });

@@ -28,7 +28,7 @@ export async function runLive(request: TraceRequest, io: Io, connectTo?: typeof 
 /** One Service after the other, as the user chooses them, until the user leaves. */
 async function showPicked(request: TraceRequest, io: Io, connectTo: typeof connect | undefined): Promise<void> {
   const { pickService } = await import('../views/show.tsx');
-  let client: ReturnType<typeof connect> | undefined;
+  let clusterClient: ReturnType<typeof connect> | undefined;
   const list = async (isEverywhere: boolean): Promise<ListedServices> => {
     const [library, { listChoices }, { explainError }] = await Promise.all([
       import('../cluster/cluster-client.ts'),
@@ -36,10 +36,10 @@ async function showPicked(request: TraceRequest, io: Io, connectTo: typeof conne
       import('../cluster/explain-error.ts'),
     ]);
     try {
-      client ??= (connectTo ?? library.connect)(request.flags, io.env, () => undefined);
+      clusterClient ??= (connectTo ?? library.connect)(request.flags, io.env, () => undefined);
       return {
-        namespace: client.namespace,
-        services: await listChoices(client, isEverywhere ? undefined : client.namespace),
+        namespace: clusterClient.namespace,
+        services: await listChoices(clusterClient, isEverywhere ? undefined : clusterClient.namespace),
       };
     } catch (error) {
       throw explainError(error);

@@ -26,20 +26,20 @@ const serviceMilliseconds = 60_000;
 
 /** @param connectTo replaced by tests. @throws ClusterError with all rights that are missing */
 export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
-  const client = connectTo(request.flags, io.env, (line) => {
+  const clusterClient = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  const { namespace } = client;
+  const { namespace } = clusterClient;
   const place = request.kubeProxy ? kubeProxyNamespace : namespace;
-  const needed = await missingRights(client, logsAccess(place, request));
-  const lacking = await missingRights(client, serviceAccess(namespace));
-  const mayAsk = lacking.length === 0 || (await missingRights(client, operatorAccess(namespace))).length === 0;
+  const needed = await missingRights(clusterClient, logsAccess(place, request));
+  const lacking = await missingRights(clusterClient, serviceAccess(namespace));
+  const mayAsk = lacking.length === 0 || (await missingRights(clusterClient, operatorAccess(namespace))).length === 0;
   // Nobody reads logs in the user's place; of which pods they are, the operator's trace says, too.
   const missing = mayAsk ? needed : [...lacking, ...needed];
   if (missing.length > 0) throw new ClusterError(`logs needs rights that you lack: ${missing.join('; ')}.`);
-  const desired = await readService(client, request, lacking, io);
+  const desired = await readService(clusterClient, request, lacking, io);
   const source = request.kubeProxy ? kubeProxyPods(request) : servicePods(desired, request);
-  const reader = createLogReader(client, {
+  const reader = createLogReader(clusterClient, {
     namespace: source.namespace,
     container: request.container,
     previous: request.previous,
@@ -51,12 +51,12 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
     },
     signal: io.signal,
   });
-  const pods = await listPods(client, source);
+  const pods = await listPods(clusterClient, source);
   if (pods.length === 0 && !request.follow) throw new NotFoundError(source.none);
   checkContainer(pods, request);
   if (!request.follow) return (await reader.readAll(pods)) ? exitStatus.ok : exitStatus.partial;
   if (pods.length === 0) io.stderr.write(`Notice: ${source.none} Waiting for one.\n`);
-  await followPods(client, source, reader, io.signal, (now, before) => {
+  await followPods(clusterClient, source, reader, io.signal, (now, before) => {
     for (const { from, text } of before === undefined ? [] : podNews(before, now, ''))
       io.stderr.write(`Notice: ${from}: ${text}\n`);
   });
@@ -66,20 +66,20 @@ export async function runLogs(request: LogsRequest, io: Io, connectTo: typeof co
 
 /** Of the API server, else of an operator's trace that reads nothing else. @throws NotFoundError */
 async function readService(
-  client: ClusterClient,
+  clusterClient: ClusterClient,
   { service }: LogsRequest,
   lacking: readonly string[],
   io: Io,
 ): Promise<DesiredService> {
-  const { namespace, kubeConfig } = client;
+  const { namespace, kubeConfig } = clusterClient;
   if (lacking.length > 0) {
     const collect = { rules: false, conntrack: 'None', kubeProxy: false, dns: false } as const;
     const asked = { service, nodes: [], maxNodes: 1, collect, timeoutMilliseconds: serviceMilliseconds, lacking };
-    return desiredOfTrace(await traceByOperator(client, asked, io));
+    return desiredOfTrace(await traceByOperator(clusterClient, asked, io));
   }
-  await checkService(client, namespace, service);
+  await checkService(clusterClient, namespace, service);
   const desired = await readDesiredService(kubeConfig, namespace, service);
-  if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, service));
+  if (desired === undefined) throw new NotFoundError(await describeMissingService(clusterClient, namespace, service));
   return desired;
 }
 

@@ -15,13 +15,13 @@ import { kubectl } from '../../core/api/command.ts';
 /** @param connectTo replaced by tests */
 export async function runRecord(request: RecordRequest, io: Io, connectTo: typeof connect = connect): Promise<number> {
   await checkWritable(request.file);
-  const client = connectTo(request.flags, io.env, (line) => {
+  const clusterClient = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  await requireRights(client, standaloneAccess(client.namespace, request.probeNamespace), 'record');
+  await requireRights(clusterClient, standaloneAccess(clusterClient.namespace, request.probeNamespace), 'record');
   const progress = createProgress(io.stderr);
   const { bundle, partial } = await collectBundle(
-    client,
+    clusterClient,
     { ...request, collect: { conntrack: 'Entries' } },
     progress,
     io,

@@ -56,13 +56,17 @@ export async function runSimulate(
     return walkBundle(await readServiceBundle(origin), request, io);
   }
   const progress = createProgress(io.stderr);
-  const client = connectTo(request.flags, io.env, (line) => {
+  const clusterClient = connectTo(request.flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  await checkClient(client, client.namespace, 'pod' in request.from ? request.from : undefined);
-  await requireRights(client, standaloneAccess(client.namespace, origin.probeNamespace), 'simulate SERVICE');
+  await checkClient(clusterClient, clusterClient.namespace, 'pod' in request.from ? request.from : undefined);
+  await requireRights(
+    clusterClient,
+    standaloneAccess(clusterClient.namespace, origin.probeNamespace),
+    'simulate SERVICE',
+  );
   const { bundle } = await collectBundle(
-    client,
+    clusterClient,
     {
       ...origin,
       nodes: request.nodes,

@@ -15,7 +15,7 @@ import { findingsAccess, missingRights, standaloneAccess, traceAccess } from '..
 
 type StatusClient = Pick<ClusterClient, 'server' | 'namespace' | 'readCrd' | 'readOperator' | 'mayI'>;
 
-interface Report {
+interface Installation {
   readonly server: string;
   readonly namespace: string;
   readonly pluginVersion: string;
@@ -31,28 +31,28 @@ interface Report {
 }
 
 /** 0 where a trace would be answered; 3 where the operator or the CRD is not there. */
-export async function runStatus(request: StatusRequest, io: Io, client: StatusClient): Promise<number> {
-  const report = await readReport(client);
-  writeResult(io, request.output, report, (shown) => printReport(shown, request, io));
-  return report.crd === 'absent' ||
-    report.crd === 'notEstablished' ||
-    report.operator === 'absent' ||
-    report.operator === 'notAvailable'
+export async function runStatus(request: StatusRequest, io: Io, clusterClient: StatusClient): Promise<number> {
+  const installation = await readInstallation(clusterClient);
+  writeResult(io, request.output, installation, (shown) => printInstallation(shown, request, io));
+  return installation.crd === 'absent' ||
+    installation.crd === 'notEstablished' ||
+    installation.operator === 'absent' ||
+    installation.operator === 'notAvailable'
     ? exitStatus.cluster
     : exitStatus.ok;
 }
 
-async function readReport(client: StatusClient): Promise<Report> {
+async function readInstallation(clusterClient: StatusClient): Promise<Installation> {
   const [crd, operator, missingForTraces, missingForStandalone, missingForFindings] = await Promise.all([
-    orUnknown(client.readCrd()),
-    orUnknown(client.readOperator().then((deployment) => deployment ?? ('absent' as const))),
-    missingRights(client, traceAccess(client.namespace)),
-    missingRights(client, standaloneAccess(client.namespace, defaultProbeNamespace)),
-    missingRights(client, findingsAccess(client.namespace)),
+    orUnknown(clusterClient.readCrd()),
+    orUnknown(clusterClient.readOperator().then((deployment) => deployment ?? ('absent' as const))),
+    missingRights(clusterClient, traceAccess(clusterClient.namespace)),
+    missingRights(clusterClient, standaloneAccess(clusterClient.namespace, defaultProbeNamespace)),
+    missingRights(clusterClient, findingsAccess(clusterClient.namespace)),
   ]);
   const common = {
-    server: client.server,
-    namespace: client.namespace,
+    server: clusterClient.server,
+    namespace: clusterClient.namespace,
     pluginVersion: version,
     crd,
     missingForTraces,
@@ -74,31 +74,31 @@ async function orUnknown<Value>(answer: Promise<Value>): Promise<Value | 'unknow
   }
 }
 
-function printReport(report: Report, { color }: StatusRequest, io: Io): string {
+function printInstallation(installation: Installation, { color }: StatusRequest, io: Io): string {
   const paint = createPaint(wantsColor(color, io.stdout.isTTY === true, io.env));
-  const crdCells: Readonly<Record<Report['crd'], Cell>> = {
+  const crdCells: Readonly<Record<Installation['crd'], Cell>> = {
     established: cell('established', 'ok'),
     notEstablished: cell('not established', 'error'),
     absent: cell('not installed: kubectl svctrace install', 'error'),
     unknown: cell('unknown: you may not read it', 'warning'),
   };
-  const operatorCells: Readonly<Record<Report['operator'], Cell>> = {
+  const operatorCells: Readonly<Record<Installation['operator'], Cell>> = {
     available: cell('available', 'ok'),
-    notAvailable: cell(`not available: ${report.operatorMessage ?? ''}`, 'error'),
+    notAvailable: cell(`not available: ${installation.operatorMessage ?? ''}`, 'error'),
     absent: cell('not installed: kubectl svctrace install', 'error'),
     unknown: cell(`unknown: you may not read deployment/${operatorName} in namespace ${operatorNamespace}`, 'warning'),
   };
   const may = (denied: readonly string[]): Cell =>
     denied.length === 0 ? cell('yes', 'ok') : cell(`no, you may not ${denied.join('; ')}`, 'warning');
   const rows: Cell[][] = [
-    [cell('API server'), cell(report.server)],
-    [cell('Plugin'), cell(report.pluginVersion)],
-    [cell('CRD servicetraces.svctrace.io'), crdCells[report.crd]],
-    [cell('Operator'), operatorCells[report.operator]],
-    ...(report.operatorImage === undefined ? [] : [[cell('Operator image'), cell(report.operatorImage)]]),
-    [cell(`May trace in namespace ${report.namespace}`), may(report.missingForTraces)],
-    [cell('May trace with --standalone'), may(report.missingForStandalone)],
-    [cell('May find all with --standalone'), may(report.missingForFindings)],
+    [cell('API server'), cell(installation.server)],
+    [cell('Plugin'), cell(installation.pluginVersion)],
+    [cell('CRD servicetraces.svctrace.io'), crdCells[installation.crd]],
+    [cell('Operator'), operatorCells[installation.operator]],
+    ...(installation.operatorImage === undefined ? [] : [[cell('Operator image'), cell(installation.operatorImage)]]),
+    [cell(`May trace in namespace ${installation.namespace}`), may(installation.missingForTraces)],
+    [cell('May trace with --standalone'), may(installation.missingForStandalone)],
+    [cell('May find all with --standalone'), may(installation.missingForFindings)],
   ];
   const lines = printColumns([{ title: 'WHAT' }, { title: 'STATE' }], rows, {
     width: Math.max(widthOf(io), 60),

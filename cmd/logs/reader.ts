@@ -82,7 +82,7 @@ export interface LogReader {
 }
 
 export function createLogReader(
-  client: Pick<ClusterClient, 'readLog'>,
+  clusterClient: Pick<ClusterClient, 'readLog'>,
   {
     namespace,
     container,
@@ -120,7 +120,7 @@ export function createLogReader(
             limit(async () => {
               const from = `${pod.name}/${name}`;
               try {
-                await client.readLog(
+                await clusterClient.readLog(
                   { namespace, pod: pod.name, container: name, follow: false, ...options },
                   (line) => {
                     merge.add({ ...parseLogLine(from, line), node: pod.node });
@@ -165,7 +165,7 @@ export function createLogReader(
             merge.add({ ...line, node: pod.node });
           };
           followLog(
-            { client, onLine, say, signal },
+            { clusterClient, onLine, say, signal },
             { namespace, pod: pod.name, container: name, follow: true, ...from },
           ).then(
             () => {
@@ -213,12 +213,12 @@ type LogQuery = Parameters<ClusterClient['readLog']>[0];
  */
 async function followLog(
   {
-    client,
+    clusterClient,
     onLine,
     say,
     signal,
   }: {
-    client: Pick<ClusterClient, 'readLog'>;
+    clusterClient: Pick<ClusterClient, 'readLog'>;
     onLine: (line: LogLine) => void;
     say: (text: string) => void;
     signal: AbortSignal;
@@ -231,7 +231,7 @@ async function followLog(
   let next = query;
   while (!signal.aborted) {
     try {
-      await client.readLog(
+      await clusterClient.readLog(
         next,
         (line) => {
           const parsed = parseLogLine(from, line);
@@ -265,10 +265,10 @@ async function followLog(
 
 /** The pods that are meant, each once. */
 export async function listPods(
-  client: Pick<ClusterClient, 'listLogPods'>,
+  clusterClient: Pick<ClusterClient, 'listLogPods'>,
   { namespace, selectors, isMeant }: PodSource,
 ): Promise<LogPod[]> {
-  const lists = await Promise.all(selectors.map((selector) => client.listLogPods(namespace, selector)));
+  const lists = await Promise.all(selectors.map((selector) => clusterClient.listLogPods(namespace, selector)));
   return distinct(lists.map(({ pods }) => pods)).filter(isMeant);
 }
 
@@ -282,7 +282,7 @@ function distinct(lists: Iterable<readonly LogPod[]>): LogPod[] {
  * @throws ApiError where the pods, or a log, may not be read
  */
 export async function followPods(
-  client: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>,
+  clusterClient: Pick<ClusterClient, 'listLogPods' | 'watchLogPods'>,
   { namespace, selectors, isMeant }: PodSource,
   reader: LogReader,
   end: AbortSignal,
@@ -304,9 +304,9 @@ export async function followPods(
   const follow = async (selector: string | undefined): Promise<void> => {
     while (!signal.aborted) {
       try {
-        const { pods, resourceVersion } = await client.listLogPods(namespace, selector);
+        const { pods, resourceVersion } = await clusterClient.listLogPods(namespace, selector);
         learn(selector, pods.filter(isMeant));
-        await client.watchLogPods(
+        await clusterClient.watchLogPods(
           namespace,
           selector,
           resourceVersion,

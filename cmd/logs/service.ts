@@ -12,7 +12,7 @@ const tailLines = 100;
 
 /** @throws ClusterError, NotFoundError where no logs can be had; tells what may pass */
 export async function followServiceLogs(
-  client: Pick<ClusterClient, 'kubeConfig' | 'listLogPods' | 'watchLogPods' | 'readLog'>,
+  clusterClient: Pick<ClusterClient, 'kubeConfig' | 'listLogPods' | 'watchLogPods' | 'readLog'>,
   {
     namespace,
     service,
@@ -22,10 +22,10 @@ export async function followServiceLogs(
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    const desired = await readDesiredService(client.kubeConfig, namespace, service);
+    const desired = await readDesiredService(clusterClient.kubeConfig, namespace, service);
     if (desired === undefined) throw new NotFoundError(`Service "${service}" is not in namespace "${namespace}".`);
     const source = servicePods(desired, { nodes });
-    const reader = createLogReader(client, {
+    const reader = createLogReader(clusterClient, {
       namespace,
       previous: false,
       tailLines,
@@ -38,7 +38,7 @@ export async function followServiceLogs(
       },
       signal,
     });
-    await followPods(client, source, reader, signal, (pods, before) => {
+    await followPods(clusterClient, source, reader, signal, (pods, before) => {
       onEvent({ kind: 'pods', pods: pods.length, waiting: waitingContainers(pods), none: source.none });
       if (before === undefined) return;
       for (const line of podNews(before, pods, new Date().toISOString())) reader.insert(line);

@@ -37,21 +37,21 @@ export interface Collected {
  * @throws ClusterError where no node answered
  */
 export async function collectBundle(
-  client: ClusterClient,
+  clusterClient: ClusterClient,
   options: CollectOptions,
   progress: Progress,
   io: Io,
 ): Promise<Collected> {
-  const { namespace } = client;
+  const { namespace } = clusterClient;
   const { service: name, nodes, collect, from, probeNamespace, probeImage, timeoutMilliseconds } = options;
-  await checkService(client, namespace, name);
+  await checkService(clusterClient, namespace, name);
   const spec = {
     serviceRef: { name },
     collect,
     ...(from === undefined ? {} : { from }),
     ...(nodes.length === 0 ? {} : { nodes: { names: [...nodes] } }),
   };
-  const source = openStandalone(client, { namespace, spec, probeNamespace, probeImage, watch: false });
+  const source = openStandalone(clusterClient, { namespace, spec, probeNamespace, probeImage, watch: false });
   const timeout = timeoutMilliseconds > 0 ? AbortSignal.timeout(timeoutMilliseconds) : undefined;
   try {
     const { status, desired, answers, cluster, nodeZones, walkFrom } = await source.engine.trace({
@@ -64,7 +64,7 @@ export async function collectBundle(
     });
     io.signal.throwIfAborted();
     progress.end();
-    if (desired === undefined) throw new NotFoundError(await describeMissingService(client, namespace, name));
+    if (desired === undefined) throw new NotFoundError(await describeMissingService(clusterClient, namespace, name));
     const partial = partialText(traceOf({ namespace, name, spec, status }));
     if (!answers.some((answer) => 'report' in answer))
       throw new ClusterError(`Nothing was collected, because no node answered. ${partial ?? ''}`);

@@ -20,7 +20,7 @@ const longestWaitMilliseconds = 10_000;
  * @throws ApiError
  */
 export async function followTrace(
-  client: Pick<ClusterClient, 'readTrace' | 'watchTrace'>,
+  clusterClient: Pick<ClusterClient, 'readTrace' | 'watchTrace'>,
   { namespace, name }: { namespace: string; name: string },
   onEvent: (event: TraceEvent) => void,
   { signal, firstWaitMilliseconds = 500 }: FollowOptions,
@@ -36,7 +36,7 @@ export async function followTrace(
   while (!signal.aborted) {
     try {
       if (version === undefined) {
-        const trace = await client.readTrace(namespace, name);
+        const trace = await clusterClient.readTrace(namespace, name);
         version = trace.metadata.resourceVersion ?? '';
         isBack();
         onEvent({ kind: 'trace', trace });
@@ -45,7 +45,7 @@ export async function followTrace(
       if (signal.aborted) break;
       // The server does not end the watch of an object that is gone.
       const deletion = new AbortController();
-      await client.watchTrace(
+      await clusterClient.watchTrace(
         namespace,
         name,
         version,

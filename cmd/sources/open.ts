@@ -23,40 +23,40 @@ export async function openSource(
     const { openBundle } = await import('../sources/bundle.ts');
     return openBundle(origin.file, { service: request.service, namespace: flags.namespace });
   }
-  const client = connectTo(flags, io.env, log);
+  const clusterClient = connectTo(flags, io.env, log);
   const follow = async (
     where: { readonly namespace: string; readonly service: string },
     ...listener: Parameters<NonNullable<TraceSource['logs']>>
   ): Promise<void> => {
     const { followServiceLogs } = await import('../logs/service.ts');
-    await followServiceLogs(client, { ...where, nodes: request.nodes }, ...listener);
+    await followServiceLogs(clusterClient, { ...where, nodes: request.nodes }, ...listener);
   };
   if (origin.kind === 'existing') {
-    const existing = { namespace: client.namespace, name: origin.trace };
-    const source = await openExisting(client, existing);
+    const existing = { namespace: clusterClient.namespace, name: origin.trace };
+    const source = await openExisting(clusterClient, existing);
     return {
       ...source,
       logs: async (...listener) =>
         follow(
           {
             namespace: existing.namespace,
-            service: (await client.readTrace(existing.namespace, existing.name)).spec.serviceRef.name,
+            service: (await clusterClient.readTrace(existing.namespace, existing.name)).spec.serviceRef.name,
           },
           ...listener,
         ),
     };
   }
   const service = request.service ?? '';
-  const namespace = request.allNamespaces ? await findNamespace(client, service) : client.namespace;
-  await checkService(client, namespace, service);
-  await checkClient(client, namespace, request.from);
+  const namespace = request.allNamespaces ? await findNamespace(clusterClient, service) : clusterClient.namespace;
+  await checkService(clusterClient, namespace, service);
+  await checkClient(clusterClient, namespace, request.from);
   const spec = specOf(service, request);
   const save = async (): Promise<string> => {
     const { saveBundle } = await import('../sources/save-bundle.ts');
     const probes =
       origin.kind === 'standalone' ? { probeNamespace: origin.probeNamespace, probeImage: origin.probeImage } : {};
     try {
-      return await saveBundle({ ...client, namespace }, { service, nodes: request.nodes, ...probes }, io);
+      return await saveBundle({ ...clusterClient, namespace }, { service, nodes: request.nodes, ...probes }, io);
     } catch (error) {
       throw explainError(error);
     }
@@ -69,14 +69,14 @@ export async function openSource(
       : {
           connectFromPod: async (trace: ServiceTrace) => {
             const { traceWithPodConnections } = await import('../sources/pod-connections.ts');
-            return traceWithPodConnections(client, trace, from.pod);
+            return traceWithPodConnections(clusterClient, trace, from.pod);
           },
         };
   if (origin.kind === 'standalone') {
-    await requireRights(client, standaloneAccess(namespace, origin.probeNamespace), '--standalone');
+    await requireRights(clusterClient, standaloneAccess(namespace, origin.probeNamespace), '--standalone');
     const { openStandalone } = await import('../sources/standalone.ts');
     return {
-      ...openStandalone(client, {
+      ...openStandalone(clusterClient, {
         namespace,
         spec,
         probeNamespace: origin.probeNamespace,
@@ -89,8 +89,8 @@ export async function openSource(
     };
   }
   return isWatching
-    ? { ...(await openWatch(client, { namespace, spec })), save, logs }
-    : { ...(await openOnce(client, { namespace, spec, keep: origin.keep })), ...connectFromPod };
+    ? { ...(await openWatch(clusterClient, { namespace, spec })), save, logs }
+    : { ...(await openOnce(clusterClient, { namespace, spec, keep: origin.keep })), ...connectFromPod };
 }
 
 function specOf(service: string, { nodes, from, conntrack, connect }: TraceRequest): ServiceTraceSpec {

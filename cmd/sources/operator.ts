@@ -33,10 +33,10 @@ export interface OperatorSourceOptions {
 
 /** One result: mode Once; deleted when it was shown, unless it is kept. */
 export async function openOnce(
-  client: Client,
+  clusterClient: Client,
   { namespace, spec, keep, ...options }: OperatorSourceOptions,
 ): Promise<TraceSource & { readonly name: string }> {
-  const created = await client.createTrace({
+  const created = await clusterClient.createTrace({
     namespace,
     generateName: `${spec.serviceRef.name}-`,
     annotations: {},
@@ -47,15 +47,15 @@ export async function openOnce(
     origin: { kind: 'operator' },
     name,
     async follow(onEvent, signal) {
-      const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
-        followTrace(client, { namespace, name }, onTrace, { signal }),
+      const end = await withSilence(clusterClient, options, onEvent, signal, (onTrace) =>
+        followTrace(clusterClient, { namespace, name }, onTrace, { signal }),
       );
       if (end === 'deleted') onEvent({ kind: 'ended', reason: `servicetrace/${name} was deleted` });
     },
     async close() {
       if (keep) return;
       try {
-        await client.deleteTrace(namespace, name, uid);
+        await clusterClient.deleteTrace(namespace, name, uid);
       } catch (error) {
         // Who may create traces may not always delete them: the operator does, when its time is over.
         if (!isForbidden(error)) throw error;
@@ -66,11 +66,11 @@ export async function openOnce(
 
 /** A live view: mode Watch. A trace with the same spec that is there already is shared; one of our own expires if we do. */
 export async function openWatch(
-  client: Client,
+  clusterClient: Client,
   { namespace, spec, ...options }: Omit<OperatorSourceOptions, 'keep'>,
 ): Promise<TraceSource> {
   let watchSpec: ServiceTraceSpec = { ...spec, mode: 'Watch', interval: spec.interval ?? '2s' };
-  let current = await findOrCreate(client, namespace, watchSpec);
+  let current = await findOrCreate(clusterClient, namespace, watchSpec);
   /** Ends the following of a trace that another one takes the place of. */
   let turn = new AbortController();
   return {
@@ -79,14 +79,14 @@ export async function openWatch(
       const renewing = setInterval(() => {
         if (!current.isOurs) return;
         // A renewal that fails is repeated long before the time is over; what is wrong shows in the watch.
-        client.annotateTrace(namespace, current.name, expiry()).catch(() => undefined);
+        clusterClient.annotateTrace(namespace, current.name, expiry()).catch(() => undefined);
       }, renewMilliseconds);
       try {
         while (!signal.aborted) {
           const { name } = current;
           const both = AbortSignal.any([signal, turn.signal]);
-          const end = await withSilence(client, { ...options, isRepeated: true }, onEvent, both, (onTrace) =>
-            followTrace(client, { namespace, name }, onTrace, { signal: both }),
+          const end = await withSilence(clusterClient, { ...options, isRepeated: true }, onEvent, both, (onTrace) =>
+            followTrace(clusterClient, { namespace, name }, onTrace, { signal: both }),
           );
           if (signal.aborted) return;
           if (end === 'aborted') {
@@ -95,7 +95,7 @@ export async function openWatch(
           }
           // Its creator has gone, or our own expired while this machine slept.
           onEvent({ kind: 'notice', message: `servicetrace/${name} was deleted; a new one is made` });
-          current = await findOrCreate(client, namespace, watchSpec);
+          current = await findOrCreate(clusterClient, namespace, watchSpec);
         }
       } finally {
         clearInterval(renewing);
@@ -105,26 +105,26 @@ export async function openWatch(
       // A trace may be shared with others, who follow another client: it stays as it is.
       watchSpec = { ...watchSpec, from: clientSpec(walked) };
       const former = current;
-      current = await findOrCreate(client, namespace, watchSpec);
+      current = await findOrCreate(clusterClient, namespace, watchSpec);
       turn.abort();
-      if (former.isOurs) await client.deleteTrace(namespace, former.name, former.uid);
+      if (former.isOurs) await clusterClient.deleteTrace(namespace, former.name, former.uid);
     },
     async close() {
-      if (current.isOurs) await client.deleteTrace(namespace, current.name, current.uid);
+      if (current.isOurs) await clusterClient.deleteTrace(namespace, current.name, current.uid);
     },
   };
 }
 
 /** A ServiceTrace that somebody else made: it is only looked at. */
 export async function openExisting(
-  client: Client,
+  clusterClient: Client,
   { namespace, name, ...options }: { namespace: string; name: string; silenceMilliseconds?: number },
 ): Promise<TraceSource> {
   try {
-    await client.readTrace(namespace, name);
+    await clusterClient.readTrace(namespace, name);
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== 404 || error.kind === undefined) throw error;
-    const traces = await client.listTraces(namespace).catch(() => []);
+    const traces = await clusterClient.listTraces(namespace).catch(() => []);
     const near = nearNames(
       name,
       traces.flatMap(({ metadata }) => metadata.name ?? []),
@@ -136,8 +136,8 @@ export async function openExisting(
   return {
     origin: { kind: 'trace', name },
     async follow(onEvent, signal) {
-      const end = await withSilence(client, options, onEvent, signal, (onTrace) =>
-        followTrace(client, { namespace, name }, onTrace, { signal }),
+      const end = await withSilence(clusterClient, options, onEvent, signal, (onTrace) =>
+        followTrace(clusterClient, { namespace, name }, onTrace, { signal }),
       );
       if (end === 'deleted') onEvent({ kind: 'ended', reason: `servicetrace/${name} was deleted` });
     },
@@ -152,9 +152,9 @@ interface CurrentTrace {
   readonly isOurs: boolean;
 }
 
-async function findOrCreate(client: Client, namespace: string, spec: ServiceTraceSpec): Promise<CurrentTrace> {
+async function findOrCreate(clusterClient: Client, namespace: string, spec: ServiceTraceSpec): Promise<CurrentTrace> {
   const wanted = specText(spec);
-  const traces = await client.listTraces(namespace).catch((error: unknown) => {
+  const traces = await clusterClient.listTraces(namespace).catch((error: unknown) => {
     if (isForbidden(error)) return [];
     throw error;
   });
@@ -163,7 +163,7 @@ async function findOrCreate(client: Client, namespace: string, spec: ServiceTrac
   );
   if (shared?.metadata.name !== undefined)
     return { name: shared.metadata.name, uid: shared.metadata.uid, isOurs: false };
-  const { metadata } = await client.createTrace({
+  const { metadata } = await clusterClient.createTrace({
     namespace,
     generateName: `${spec.serviceRef.name}-`,
     annotations: expiry(),
@@ -205,7 +205,7 @@ function specText(spec: ServiceTraceSpec): string {
 
 /** Runs `follow`, and says so where no status is written in time; where `isRepeated`, where none follows the last one too. */
 async function withSilence<End>(
-  client: Client,
+  clusterClient: Client,
   options: { readonly silenceMilliseconds?: number; readonly isRepeated?: boolean },
   onEvent: (event: TraceEvent) => void,
   signal: AbortSignal,
@@ -217,7 +217,7 @@ async function withSilence<End>(
     clearTimeout(timer);
     const responses = answers;
     timer = setTimeout(() => {
-      describeOperator(client).then(
+      describeOperator(clusterClient).then(
         (operator) => {
           if (answers === responses && !signal.aborted)
             onEvent(
@@ -250,11 +250,11 @@ const alternative = 'start it, or trace without it with --standalone';
 
 /** Why a trace has no status yet: the operator is not there, does not run, or is only slow. */
 async function describeOperator(
-  client: Pick<ClusterClient, 'readOperator'>,
+  clusterClient: Pick<ClusterClient, 'readOperator'>,
 ): Promise<{ isSilent: boolean; text: string }> {
   const where = `deployment/${operatorName} in namespace ${operatorNamespace}`;
   try {
-    const deployment = await client.readOperator();
+    const deployment = await clusterClient.readOperator();
     if (deployment === undefined)
       return {
         isSilent: true,

@@ -53,25 +53,25 @@ export async function readService(
       import('../cli/progress.ts'),
       import('../cluster/rights.ts'),
     ]);
-  const client = (connectTo ?? connect)(flags, io.env, (line) => {
+  const clusterClient = (connectTo ?? connect)(flags, io.env, (line) => {
     io.stderr.write(`${line}\n`);
   });
-  const { namespace } = client;
-  await checkClient(client, namespace, from);
+  const { namespace } = clusterClient;
+  await checkClient(clusterClient, namespace, from);
   const asked = { ...origin, nodes, collect, ...(from === undefined ? {} : { from }) };
-  const lacking = await missingRights(client, standaloneAccess(namespace, origin.probeNamespace));
+  const lacking = await missingRights(clusterClient, standaloneAccess(namespace, origin.probeNamespace));
   const connectsFromPod = (collect.connect ?? 'None') !== 'None' && from !== undefined && 'pod' in from;
   if (lacking.length > 0) {
-    const trace = await traceByOperator(client, { ...asked, lacking }, io);
+    const trace = await traceByOperator(clusterClient, { ...asked, lacking }, io);
     if (!connectsFromPod) return { kind: 'trace', trace, lacking };
     const { traceWithPodConnections } = await import('./pod-connections.ts');
-    return { kind: 'trace', trace: await traceWithPodConnections(client, trace, from.pod), lacking };
+    return { kind: 'trace', trace: await traceWithPodConnections(clusterClient, trace, from.pod), lacking };
   }
-  const { bundle: collected } = await collectBundle(client, asked, createProgress(io.stderr), io);
+  const { bundle: collected } = await collectBundle(clusterClient, asked, createProgress(io.stderr), io);
   const bundle = { ...collected, answers: withoutLoopingChains(collected.answers) };
   if (!connectsFromPod) return { kind: 'bundle', bundle };
   const { bundleWithPodConnections } = await import('./pod-connections.ts');
-  return { kind: 'bundle', bundle: await bundleWithPodConnections(client, bundle) };
+  return { kind: 'bundle', bundle: await bundleWithPodConnections(clusterClient, bundle) };
 }
 
 export interface OperatorQuestion {
@@ -89,11 +89,11 @@ export interface OperatorQuestion {
 
 /** @throws ClusterError where the operator may not be asked, or is not there; NotFoundError where the Service is not */
 export async function traceByOperator(
-  client: ClusterClient,
+  clusterClient: ClusterClient,
   { service, nodes, from, collect, timeoutMilliseconds, maxNodes, lacking }: OperatorQuestion,
   io: Io,
 ): Promise<ServiceTrace> {
-  const { namespace } = client;
+  const { namespace } = clusterClient;
   const [{ openOnce }, { createProgress }, { missingRights, operatorAccess }, { checkService }, { resultOf }] =
     await Promise.all([
       import('./operator.ts'),
@@ -102,12 +102,12 @@ export async function traceByOperator(
       import('../cluster/find-service.ts'),
       import('./trace-result.ts'),
     ]);
-  const denied = await missingRights(client, operatorAccess(namespace));
+  const denied = await missingRights(clusterClient, operatorAccess(namespace));
   if (denied.length > 0)
     throw new ClusterError(
       `You may neither ask the operator, for which you lack ${denied.join('; ')} (the ClusterRole svctrace-servicetrace-editor has them), nor collect without it, for which you lack ${lacking.join('; ')}.`,
     );
-  await checkService(client, namespace, service);
+  await checkService(clusterClient, namespace, service);
   const chosen = {
     ...(nodes.length === 0 ? {} : { names: [...nodes] }),
     ...(maxNodes === undefined ? {} : { max: maxNodes }),
@@ -120,7 +120,7 @@ export async function traceByOperator(
   };
   const progress = createProgress(io.stderr);
   try {
-    const source = await openOnce(client, { namespace, spec, keep: false });
+    const source = await openOnce(clusterClient, { namespace, spec, keep: false });
     try {
       const { trace } = await resultOf(source, { timeoutMilliseconds, signal: io.signal, progress });
       return trace;

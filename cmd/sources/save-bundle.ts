@@ -14,7 +14,7 @@ const timeoutMilliseconds = 60_000;
  * @throws ClusterError where no node answered, with what the user may not do
  */
 export async function saveBundle(
-  client: ClusterClient,
+  clusterClient: ClusterClient,
   options: {
     readonly service: string;
     readonly nodes: readonly string[];
@@ -26,9 +26,9 @@ export async function saveBundle(
   // The view is on the terminal: nothing may be written over it.
   const quiet = { say: () => undefined, update: () => undefined, end: () => undefined };
   const { service, nodes, probeNamespace = defaultProbeNamespace, probeImage = defaultProbeImage } = options;
-  await requireRights(client, standaloneAccess(client.namespace, probeNamespace), 'A bundle');
+  await requireRights(clusterClient, standaloneAccess(clusterClient.namespace, probeNamespace), 'A bundle');
   const { bundle } = await collectBundle(
-    client,
+    clusterClient,
     { service, nodes, collect: { conntrack: 'Entries' }, probeNamespace, probeImage, timeoutMilliseconds },
     quiet,
     io,

@@ -20,7 +20,7 @@ export interface StandaloneOptions {
 
 /** @param createEngine replaced by tests */
 export function openStandalone(
-  client: Pick<ClusterClient, 'kubeConfig'>,
+  clusterClient: Pick<ClusterClient, 'kubeConfig'>,
   options: StandaloneOptions,
   createEngine: typeof createTraceEngine = createTraceEngine,
 ): TraceSource & { readonly engine: TraceEngine } {
@@ -28,7 +28,7 @@ export function openStandalone(
   let { spec } = options;
   let wake: (() => void) | undefined;
   const engine = createEngine({
-    kubeConfig: client.kubeConfig,
+    kubeConfig: clusterClient.kubeConfig,
     probeNamespace: options.probeNamespace,
     probeImage: options.probeImage,
     instance: `standalone-${process.pid.toString(36)}-${Date.now().toString(36)}`,

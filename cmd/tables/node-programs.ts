@@ -7,21 +7,21 @@ import type { NodeProgram } from '../../core/program/program.ts';
 import type { DesiredService } from '../../core/api/service.ts';
 
 /** A node, and what it does for the Service. */
-export interface NodeView {
+export interface NodeAndProgram {
   readonly report: NodeReport;
   readonly program: NodeProgram;
   /** Other nodes with the very same rules. */
   readonly identicalNodes: readonly string[];
 }
 
-export function viewOfNode(report: NodeReport, desired: DesiredService): NodeView {
+export function withProgram(report: NodeReport, desired: DesiredService): NodeAndProgram {
   return { report, program: buildNodeProgram(report, desired), identicalNodes: [] };
 }
 
 /** One node of each different program, in the order of the nodes. */
-export function nodesByProgram(reports: readonly NodeReport[], desired: DesiredService): NodeView[] {
+export function nodesByProgram(reports: readonly NodeReport[], desired: DesiredService): NodeAndProgram[] {
   const groups = Map.groupBy(
-    reports.map((report) => viewOfNode(report, desired)),
+    reports.map((report) => withProgram(report, desired)),
     ({ program }) => fingerprintOf(program),
   );
   return [...groups.values()].flatMap(([first, ...others]) =>

@@ -14,11 +14,11 @@ export interface ServiceChoice extends ListedService {
 type Lists = Pick<ClusterClient, 'listServicesWithEndpoints' | 'listTraces'>;
 
 /** In the order of their names. @param namespace all of them where none is given */
-export async function listChoices(client: Lists, namespace: string | undefined): Promise<ServiceChoice[]> {
+export async function listChoices(clusterClient: Lists, namespace: string | undefined): Promise<ServiceChoice[]> {
   const [services, traces] = await Promise.all([
-    client.listServicesWithEndpoints(namespace),
+    clusterClient.listServicesWithEndpoints(namespace),
     // Traces only add to what is seen: without the CRD, or the right to list them, the Services are listed all the same.
-    client.listTraces(namespace).catch((error: unknown) => {
+    clusterClient.listTraces(namespace).catch((error: unknown) => {
       if (isForbidden(error) || (error instanceof Error && 'code' in error && error.code === 404)) return [];
       throw error;
     }),

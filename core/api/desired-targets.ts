@@ -20,7 +20,7 @@ export interface PortKey {
 }
 
 /** What a node is asked to do with a frontend under the Service's traffic policy. */
-export interface NodeView {
+export interface TargetScope {
   readonly node: string;
   readonly zone?: string;
   /** Internal for ClusterIP; external for the other frontends. */
@@ -32,17 +32,17 @@ export interface NodeView {
  * that are serving and terminating; of those, the ones on this node alone where the traffic policy is Local; else
  * the ones that topology hints give to this node or its zone (pkg/proxy/topology.go, CategorizeEndpoints, 1.37).
  */
-export function desiredTargets(desired: DesiredService, port: PortKey, view: NodeView): readonly DesiredTarget[] {
-  return chosenFor(desired, port, view).targets;
+export function desiredTargets(desired: DesiredService, port: PortKey, scope: TargetScope): readonly DesiredTarget[] {
+  return chosenFor(desired, port, scope).targets;
 }
 
 /** The same by targetKey. */
 export function desiredTargetsByKey(
   desired: DesiredService,
   port: PortKey,
-  view: NodeView,
+  scope: TargetScope,
 ): ReadonlyMap<string, DesiredTarget> {
-  return chosenFor(desired, port, view).byKey;
+  return chosenFor(desired, port, scope).byKey;
 }
 
 /** By what a target is one with another. */
@@ -51,7 +51,7 @@ export function targetKey({ address, port }: Pick<DesiredTarget, 'address' | 'po
 }
 
 /** Chosen once for all nodes and frontends to which the same applies. */
-function chosenFor(desired: DesiredService, port: PortKey, { node, zone, traffic }: NodeView): Chosen {
+function chosenFor(desired: DesiredService, port: PortKey, { node, zone, traffic }: TargetScope): Chosen {
   const { all, onNode, hinted } = endpointsOf(desired, port);
   const policy = traffic === 'internal' ? desired.service.internalTrafficPolicy : desired.service.externalTrafficPolicy;
   if (policy === 'Local')

@@ -3,9 +3,9 @@ import { effectText } from '../evaluate/action.ts';
 import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
-import { type ReportRules, readReportRules } from '../program/read-report.ts';
+import { type NodeReportRules, readNodeReportRules } from '../program/read-node-report.ts';
 import type { RegisteredChain } from '../program/kube-proxy-hooks.ts';
-import { walkReportRules } from '../program/report-rules.ts';
+import { walkNodeReportRules } from '../program/node-report-rules.ts';
 import { sourceClassOf, walkAllRules } from '../program/walk-all-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { RealServer } from '../ipvs/virtual-server.ts';
@@ -146,7 +146,7 @@ export function explainProgram(
   return (['IPv4', 'IPv6'] as const).flatMap((family): FamilyExplanation[] => {
     const frontends = all.filter((frontend) => frontend.family === family && wants(frontend));
     const rules =
-      frontends.length === 0 ? undefined : readReportRules(report, `${desired.namespace}/${desired.name}`, family);
+      frontends.length === 0 ? undefined : readNodeReportRules(report, `${desired.namespace}/${desired.name}`, family);
     if (rules === undefined) return [];
     const isAll = frontends.length === all.filter((frontend) => frontend.family === family).length;
     const program = new Program(report, desired, rules, frontends, { isAll, cluster, isFolded });
@@ -165,7 +165,7 @@ export function frontendName({
 }
 
 /** What is known of the names in a Service's rules. */
-export function namesOf(desired: DesiredService, rules: ReportRules): Names {
+export function namesOf(desired: DesiredService, rules: NodeReportRules): Names {
   const { port, pod } = serviceNames(desired);
   const names: Names = {
     chain: (chain) => chainPurpose(chain, port, (name: string) => targetOf(name)),
@@ -207,7 +207,7 @@ export interface Walked {
 }
 
 class Program {
-  readonly #rules: ReportRules;
+  readonly #rules: NodeReportRules;
   readonly #names: Names;
   readonly #desired: DesiredService;
   readonly #frontends: readonly Frontend[];
@@ -221,7 +221,7 @@ class Program {
   constructor(
     report: NodeReport,
     desired: DesiredService,
-    rules: ReportRules,
+    rules: NodeReportRules,
     frontends: readonly Frontend[],
     { isAll, cluster, isFolded }: { isAll: boolean; cluster: ClusterFacts | undefined; isFolded: boolean },
   ) {
@@ -234,7 +234,7 @@ class Program {
     this.#own = recordsOf(report, 'start')[0]?.addresses ?? [];
     const service = `${desired.namespace}/${desired.name}`;
     const walk = (packet: Packet): WalkResult =>
-      walkAllRules(report, service, packet, cluster) ?? walkReportRules(rules, packet);
+      walkAllRules(report, service, packet, cluster) ?? walkNodeReportRules(rules, packet);
     const written = isFolded ? this.#writtenOut() : undefined;
     for (const frontend of frontends) {
       const classOf = written === undefined ? undefined : sourceClassOf(report, service, frontend.family, cluster);
@@ -444,7 +444,7 @@ class Program {
   }
 
   #iptablesChain(
-    { lookup }: ReportRules & { readonly kind: 'iptables' },
+    { lookup }: NodeReportRules & { readonly kind: 'iptables' },
     table: string,
     chain: string,
     isNat: boolean,
@@ -494,7 +494,7 @@ class Program {
   }
 
   #nftChain(
-    { table }: ReportRules & { readonly kind: 'nftables' },
+    { table }: NodeReportRules & { readonly kind: 'nftables' },
     chain: string,
     isNat: boolean,
   ): { rules: RuleExplanation[]; to: string[] } | undefined {

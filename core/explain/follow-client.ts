@@ -13,9 +13,9 @@ import { isKubeStep, trackingStep } from '../diagnose/checks/foreign-rules.ts';
 import type { Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport, type RecordOf } from '../wire/node-report.ts';
 import { parseConntrackLine } from '../conntrack/parse-entry.ts';
-import { walkReportRules } from '../program/report-rules.ts';
+import { walkNodeReportRules } from '../program/node-report-rules.ts';
 import { walkAllRules } from '../program/walk-all-rules.ts';
-import { readReportRules } from '../program/read-report.ts';
+import { readNodeReportRules } from '../program/read-node-report.ts';
 import { familyOf } from '../net/family.ts';
 import { explainProgram, frontendName, namesOf, type RuleExplanation } from './explain-program.ts';
 import { withPod } from './explained.ts';
@@ -73,7 +73,7 @@ export function followClient(
   frontend: Frontend,
 ): PacketPath | undefined {
   const { desired } = bundle;
-  const rules = readReportRules(report, `${desired.namespace}/${desired.name}`, frontend.family);
+  const rules = readNodeReportRules(report, `${desired.namespace}/${desired.name}`, frontend.family);
   const own = recordsOf(report, 'start')[0]?.addresses ?? [];
   const destination =
     frontend.address === ''
@@ -93,7 +93,7 @@ export function followClient(
   };
   const result =
     walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, bundle.cluster) ??
-    walkReportRules(rules, packet);
+    walkNodeReportRules(rules, packet);
   const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
   const met = rulesMet(report, bundle, frontend, result);
   return {

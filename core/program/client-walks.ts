@@ -81,8 +81,8 @@ function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
     if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
   }
   for (const chain of reached)
-    for (const view of rules.chain(chain) ?? [])
-      for (const next of view.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
+    for (const summary of rules.chain(chain) ?? [])
+      for (const next of summary.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
   return [...reached];
 }
 

@@ -7,9 +7,15 @@ import { type ChainLookup, IptablesWalk } from '../evaluate/walk-iptables.ts';
 import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
 import { AddressClasses } from '../evaluate/address-classes.ts';
 import { type Packet, type WalkResult, type Machine, Trail } from '../evaluate/walk.ts';
-import { addReportRules, rulesOfReport, walkReportRules } from './report-rules.ts';
+import { addRulesOf, rulesOfNodeReport, walkNodeReportRules } from './node-report-rules.ts';
 import { isBesideNat, natHooksOf } from './kube-proxy-hooks.ts';
-import { rulesOfRecord, lookupOf, iptablesChains, readReportRules, type ReportRules } from './read-report.ts';
+import {
+  rulesOfRecord,
+  lookupOf,
+  iptablesChains,
+  readNodeReportRules,
+  type NodeReportRules,
+} from './read-node-report.ts';
 import { type NodeReport, type RecordOf, recordsOf } from '../wire/node-report.ts';
 import type { Family } from '../net/family.ts';
 import { readProxyMode, iptablesBackend } from '../kube-proxy/proxy-mode.ts';
@@ -51,13 +57,13 @@ export function readAllHooks(
     (table) => table.family !== (family === 'IPv4' ? 'ip6' : 'ip'),
   );
   if (hooked.length + foreign.length === 0 || (mode !== 'iptables' && mode !== 'nftables')) return undefined;
-  const own = readReportRules(report, service, family);
+  const own = readNodeReportRules(report, service, family);
   if (own === undefined) return undefined;
   const machine: Machine = { ...own.machine, otherInterfaces };
   const kubeBackend = mode === 'iptables' ? iptablesBackend(report) : undefined;
   const { result: tables, problems } = nftTablesOf(foreign);
   const classes = new AddressClasses('destination', machine);
-  addReportRules(classes, own);
+  addRulesOf(classes, own);
   for (const table of tables)
     for (const { rules } of table.chains.values())
       for (const { statements } of rules)
@@ -79,7 +85,7 @@ export function readAllHooks(
   });
   const alone = ownLookup(own);
   // Where nothing of others was among kube-proxy's rules, the same packets have been walked already.
-  const shared = alone === own ? rulesOfReport(report, service, family) : undefined;
+  const shared = alone === own ? rulesOfNodeReport(report, service, family) : undefined;
   return {
     machine,
     walk: (packet) => {
@@ -122,7 +128,7 @@ export function readAllHooks(
         classes,
       );
     },
-    walkOwn: (packet) => shared?.walk(packet) ?? walkReportRules(alone, packet, classes),
+    walkOwn: (packet) => shared?.walk(packet) ?? walkNodeReportRules(alone, packet, classes),
     unread: [
       ...foreign.flatMap(({ family: of, name, omitted }) =>
         omitted === undefined ? [] : [`table ${of} ${name}: ${omitted}`],
@@ -166,7 +172,7 @@ function foreignLookup(
 }
 
 /** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
-function ownLookup(own: ReportRules): ReportRules {
+function ownLookup(own: NodeReportRules): NodeReportRules {
   if (own.kind === 'nftables') return own;
   const isKubes = ({ target }: IptablesRule): boolean =>
     (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-');

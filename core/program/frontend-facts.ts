@@ -106,9 +106,9 @@ function policyOf(
 
 function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['sessionAffinity'] {
   for (const [chain, { table }] of visited) {
-    for (const view of rules.chain(chain) ?? []) {
-      const { remembers } = view;
-      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: view.text } };
+    for (const summary of rules.chain(chain) ?? []) {
+      const { remembers } = summary;
+      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: summary.text } };
     }
   }
   return undefined;

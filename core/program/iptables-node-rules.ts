@@ -4,7 +4,7 @@ import { chainEntered } from '../evaluate/action.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
-import { viewIptablesRule, type RuleView } from './rule-view.ts';
+import { summarizeIptablesRule, type RuleSummary } from './rule-summary.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [
   // The most of them, by far.
@@ -25,14 +25,14 @@ export function iptablesChainKind(name: string): ChainKind | undefined {
 }
 
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
-  const views = new Map<string, readonly RuleView[] | undefined>();
-  const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name))
-      views.set(
+  const summaries = new Map<string, readonly RuleSummary[] | undefined>();
+  const chain = (name: string): readonly RuleSummary[] | undefined => {
+    if (!summaries.has(name))
+      summaries.set(
         name,
-        lookup('nat', name)?.map((rule) => viewIptablesRule(rule, iptablesRuleText)),
+        lookup('nat', name)?.map((rule) => summarizeIptablesRule(rule, iptablesRuleText)),
       );
-    return views.get(name);
+    return summaries.get(name);
   };
   const kindOf = iptablesChainKind;
   return {

@@ -14,7 +14,7 @@ import {
 } from '../wire/node-report.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { findChainCycle } from '../dump/chain-cycle.ts';
-import { nftElementsOfRecord, nftRulesOfRecord, rulesOfRecord } from './read-report.ts';
+import { nftElementsOfRecord, nftRulesOfRecord, rulesOfRecord } from './read-node-report.ts';
 
 /** The same answers, each table that jumps in a circle replaced by why it is not known. Other tables and nodes stay. */
 export function withoutLoopingChains(answers: readonly NodeAnswer[]): readonly NodeAnswer[] {

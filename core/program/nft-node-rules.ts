@@ -6,7 +6,7 @@ import type { NftExpression, NftElement } from '../nftables/rule.ts';
 import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { printNftElement, printNftRule } from '../nftables/print.ts';
 import { oncePer } from '../lib/once-per.ts';
-import { viewNftRule, type RuleView } from './rule-view.ts';
+import { summarizeNftRule, type RuleSummary } from './rule-summary.ts';
 
 const kinds: readonly (readonly [string, ChainKind])[] = [
   ['service-', 'cluster'],
@@ -39,14 +39,14 @@ export function nftChainKind(name: string): ChainKind | undefined {
 }
 
 export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
-  const views = new Map<string, readonly RuleView[] | undefined>();
-  const chain = (name: string): readonly RuleView[] | undefined => {
-    if (!views.has(name))
-      views.set(
+  const summaries = new Map<string, readonly RuleSummary[] | undefined>();
+  const chain = (name: string): readonly RuleSummary[] | undefined => {
+    if (!summaries.has(name))
+      summaries.set(
         name,
-        table.chain(name)?.rules.map((rule) => viewNftRule(rule, printNftRule, (set) => table.set(set))),
+        table.chain(name)?.rules.map((rule) => summarizeNftRule(rule, printNftRule, (set) => table.set(set))),
       );
-    return views.get(name);
+    return summaries.get(name);
   };
   const kindOf = nftChainKind;
   return {

@@ -9,7 +9,7 @@ import { frontendFacts, type FrontendFacts } from './frontend-facts.ts';
 import { referenceOf, type NodeRules } from './node-rules.ts';
 import type { DnatTarget, FrontendProgram, NodeProgram } from './program.ts';
 import { iptablesBackend, readProxyMode } from '../kube-proxy/proxy-mode.ts';
-import { rulesOfReport } from './report-rules.ts';
+import { rulesOfNodeReport } from './node-report-rules.ts';
 import type { EndpointStatus } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
 import type { Family } from '../net/family.ts';
@@ -22,7 +22,7 @@ export function buildNodeProgram(report: NodeReport, desired: DesiredService): N
   const service = `${desired.namespace}/${desired.name}`;
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   const rulesOf = once((family: Family) =>
-    wasRead(report, desired, family) ? rulesOfReport(report, service, family) : undefined,
+    wasRead(report, desired, family) ? rulesOfNodeReport(report, service, family) : undefined,
   );
   const { frontends, unrecognized } = buildFrontends(desired, { node: report.node, addresses }, rulesOf);
   return {

@@ -1,7 +1,7 @@
 /** One node's rules of one family, wherever they come from: ready to be walked, and asked what they say of a Service. */
 import type { Step, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { DnatTarget, Fact, FrontendProgram, RuleReference } from './program.ts';
-import type { RuleView } from './rule-view.ts';
+import type { RuleSummary } from './rule-summary.ts';
 
 /** What a chain of kube-proxy's is for. */
 export type ChainKind =
@@ -30,7 +30,7 @@ export interface NodeRules {
   /** The same for sources that no rule tells apart, those aside that only ask whether an endpoint's packet comes back to itself. */
   sourceClass(address: string): string;
   /** The rules of a chain of a Service; undefined where it was not read, or is not there. */
-  chain(name: string): readonly RuleView[] | undefined;
+  chain(name: string): readonly RuleSummary[] | undefined;
   kindOf(chain: string): ChainKind | undefined;
   /** Whether the step tells one frontend from another: its rule is the frontend's entry. */
   isEntry(step: Step): boolean;

@@ -6,7 +6,7 @@ import type { IptablesBackend } from '../kube-proxy/mode.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import type { NodeProgram, ProgramChain, ProgramRule } from './program.ts';
-import { rulesOfRecord, virtualServers } from './read-report.ts';
+import { rulesOfRecord, virtualServers } from './read-node-report.ts';
 import { parseNftMapElements } from '../nftables/map-elements.ts';
 import { parseNftRules } from '../nftables/parse-json-rule.ts';
 import { printNftVerdict, printNftRule } from '../nftables/print.ts';

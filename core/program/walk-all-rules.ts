@@ -6,8 +6,8 @@ import { prefixContains } from '../net/address.ts';
 import { familyOf, type Family } from '../net/family.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { readAllHooks, type AllHooks } from './foreign-hooks.ts';
-import { readReportRules } from './read-report.ts';
-import { rulesOfReport, walkReportRules } from './report-rules.ts';
+import { readNodeReportRules } from './read-node-report.ts';
+import { rulesOfNodeReport, walkNodeReportRules } from './node-report-rules.ts';
 import { oncePerAll } from '../lib/once-per.ts';
 
 /**
@@ -22,10 +22,10 @@ export function walkAllRules(
   cluster?: Pick<ClusterFacts, 'nodes'>,
 ): WalkResult | undefined {
   const family = familyOf(packet.destination);
-  const hooks = hooksOfReport(report, service, family, cluster);
+  const hooks = hooksOfNodeReport(report, service, family, cluster);
   if (hooks !== undefined) return settle(hooks.walk(packet));
-  const rules = readReportRules(report, service, family);
-  return rules === undefined ? undefined : walkReportRules(rules, packet);
+  const rules = readNodeReportRules(report, service, family);
+  return rules === undefined ? undefined : walkNodeReportRules(rules, packet);
 }
 
 /** Of two sources of one class, no rule tells one from the other; the chains of single endpoints, which ask for their own, are left out. */
@@ -35,13 +35,13 @@ export function sourceClassOf(
   family: Family,
   cluster?: Pick<ClusterFacts, 'nodes'>,
 ): (source: string) => string {
-  const hooks = hooksOfReport(report, service, family, cluster);
-  const own = rulesOfReport(report, service, family);
+  const hooks = hooksOfNodeReport(report, service, family, cluster);
+  const own = rulesOfNodeReport(report, service, family);
   return (source) => `${hooks?.segments.keyOf(source) ?? ''} ${own?.sourceClass(source) ?? source}`;
 }
 
 /** The same for all who ask of one report and cluster. */
-const hooksOfReport = oncePerAll(
+const hooksOfNodeReport = oncePerAll(
   (
     report: NodeReport,
     service: string,

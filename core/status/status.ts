@@ -1,5 +1,5 @@
 /** From what was collected to the status of a ServiceTrace: bounded in size, in a stable order. */
-import { readRulesTogether } from '../program/read-report.ts';
+import { readRulesTogether } from '../program/read-node-report.ts';
 import { withoutLoopingChains } from '../program/looping-chains.ts';
 import { boundStatus } from './bound.ts';
 import { clientStatus } from './client-status.ts';

@@ -41,7 +41,7 @@ export function mergeProbeRequests(one: ProbeRequest, other: ProbeRequest): Prob
 }
 
 /** The part of a merged request's report that answers one of the requests: nothing of other Services, and no more than it asked for. */
-export function reportFor(report: NodeReport, { services, collect }: ProbeRequest): NodeReport {
+export function nodeReportFor(report: NodeReport, { services, collect }: ProbeRequest): NodeReport {
   const own = new Set(services.map(nameOf));
   const records = report.records.flatMap((record): NodeReportRecord[] => {
     if ('service' in record && record.service !== undefined && !own.has(record.service)) return [];

@@ -143,7 +143,7 @@ function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: nu
 
 const maxErrorText = 65536;
 
-export interface StartedProgram {
+export interface StartedCommand {
   /** Asks it to end; what it has printed until then still comes. */
   stop(): void;
   /** Never rejects. */
@@ -151,7 +151,7 @@ export interface StartedProgram {
 }
 
 /** Starts a program whose output is bytes, and which runs for as long as it is wanted. */
-export function startProgram(argv: readonly [string, ...string[]], onChunk: (chunk: Buffer) => void): StartedProgram {
+export function startCommand(argv: readonly [string, ...string[]], onChunk: (chunk: Buffer) => void): StartedCommand {
   const [program, ...args] = argv;
   const child = spawn(program, args, {
     env: { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C' },

@@ -38,7 +38,7 @@ while (my $line = <STDIN>) {
 `;
 
 /** The words of the program, for a test that gives it other messages. */
-export const netlinkProgram: readonly [string, ...string[]] = ['perl', '-e', script, ...askingMessageTypes.map(String)];
+export const netlinkCommand: readonly [string, ...string[]] = ['perl', '-e', script, ...askingMessageTypes.map(String)];
 
 interface Waiting {
   readonly answers: NetlinkMessage[][];
@@ -55,7 +55,7 @@ export class NetlinkSocket {
 
   constructor(commands: Commands) {
     const finished = commands.stream(
-      netlinkProgram,
+      netlinkCommand,
       (line) => {
         this.#line(line);
       },

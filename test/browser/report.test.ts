@@ -12,9 +12,9 @@ import { printReportPage } from '../../cmd/pages/report-page.tsx';
 import { buildReport, type ReportContent } from '../../cmd/pages/report-content.ts';
 import type { FindingStatus } from '../../core/api/service-trace.ts';
 import { driftedBundle, recordedBundle } from '../support/drifted-bundle.ts';
-import { findProgram } from '../cluster/requirements.ts';
+import { findExecutable } from '../cluster/requirements.ts';
 
-const chromium = findProgram('chromium');
+const chromium = findExecutable('chromium');
 const unavailable =
   chromium === undefined ? 'chromium is not installed (node test/setup/packages.ts installs it)' : undefined;
 const written = { writtenAt: '2026-11-24T12:27:30Z', writtenBy: '9.9.9' };

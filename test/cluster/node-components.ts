@@ -8,7 +8,7 @@ import { testpodImage } from './images.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { nodeConfigDirectory, nodeConfigPath, nodeDisk, type NodeProgram } from './namespaces.ts';
 import type { Programs } from './programs.ts';
-import { findCniDirectory, findProgram, fullPath } from './requirements.ts';
+import { findCniDirectory, findExecutable, fullPath } from './requirements.ts';
 import { network, type NodePlan } from './topology.ts';
 
 /** What the parts of a node are started with. */
@@ -57,7 +57,7 @@ function linkIptables(options: NodeOptions): void {
   const directory = nodeConfigPath(options.stateDirectory, options.plan.name, 'iptables');
   mkdirSync(directory, { recursive: true });
   const name = options.plan.backend === 'legacy' ? 'xtables-legacy-multi' : 'xtables-nft-multi';
-  const program = findProgram(name);
+  const program = findExecutable(name);
   if (program === undefined) throw new Error(`${name} is not installed.`);
   for (const family of ['iptables', 'ip6tables']) {
     for (const suffix of ['', '-save', '-restore']) symlinkSync(program, join(directory, family + suffix));
@@ -97,7 +97,7 @@ disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
-      BinaryName = ${text(findProgram('runc') ?? 'runc')}
+      BinaryName = ${text(findExecutable('runc') ?? 'runc')}
       SystemdCgroup = false
 
 [plugins."io.containerd.transfer.v1.local"]

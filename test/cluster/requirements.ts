@@ -36,7 +36,7 @@ export function fullPath(): string {
 }
 
 /** The full path of a program that PATH (or an administrators' directory) has, else undefined. */
-export function findProgram(name: string): string | undefined {
+export function findExecutable(name: string): string | undefined {
   for (const directory of fullPath().split(delimiter)) {
     if (!directory) continue;
     const path = join(directory, name);
@@ -60,7 +60,7 @@ export function findCniDirectory(): string | undefined {
 /** Debian packages that are not installed and needed, each with the reason. */
 export function missingPackages(): { package: string; why: string }[] {
   const missing = tools
-    .filter((tool) => findProgram(tool.name) === undefined)
+    .filter((tool) => findExecutable(tool.name) === undefined)
     .map((tool) => ({ package: tool.package, why: `${tool.name}: ${tool.why}` }));
   if (findCniDirectory() === undefined) {
     missing.push({ package: 'containernetworking-plugins', why: 'ptp and host-local: the network of the pods' });
@@ -84,7 +84,7 @@ export function clusterRequirements(): { ok: boolean; missing: string[] } {
   const missing: string[] = [];
   if (process.getuid?.() !== 0) missing.push('root (network namespaces and mounts are made)');
   else if (!mayAdminister()) missing.push('the capability CAP_SYS_ADMIN (network namespaces and mounts are made)');
-  if (findProgram('go') === undefined) missing.push('Go (Kubernetes is compiled from its Go modules)');
+  if (findExecutable('go') === undefined) missing.push('Go (Kubernetes is compiled from its Go modules)');
   for (const lack of missingPackages()) missing.push(`the package ${lack.package} (${lack.why})`);
   return { ok: missing.length === 0, missing };
 }

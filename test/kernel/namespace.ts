@@ -1,13 +1,13 @@
 /** A network namespace for one test: made for one shell script, gone with its last process. */
 import { accessSync, constants } from 'node:fs';
 import { execa } from 'execa';
-import { findProgram, fullPath } from '../cluster/requirements.ts';
+import { findExecutable, fullPath } from '../cluster/requirements.ts';
 
 /** Why kernel tests cannot run here; undefined where they can. */
 export function kernelUnavailable(tools: readonly string[]): string | undefined {
   if (process.platform !== 'linux') return `the kernel tests need Linux (this is ${process.platform})`;
   if (process.getuid?.() !== 0) return 'the kernel tests need root, to make network namespaces';
-  const missing = ['unshare', ...tools].filter((tool) => findProgram(tool) === undefined);
+  const missing = ['unshare', ...tools].filter((tool) => findExecutable(tool) === undefined);
   if (missing.length > 0)
     return `the kernel tests need ${missing.join(', ')} (npm run cluster -- packages installs them)`;
   try {

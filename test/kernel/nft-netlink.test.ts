@@ -9,7 +9,7 @@ import type { NftRulesetTable, NftSet } from '../../core/nftables/table.ts';
 import { keyWords, withProtocolName } from '../../core/nftables/map-elements.ts';
 import { parseNftElements } from '../../core/nftables/parse-json-rule.ts';
 import { NftJsonParser } from '../../core/nftables/parse-json.ts';
-import { netlinkProgram } from '../../probe/rules/netlink-socket.ts';
+import { netlinkCommand } from '../../probe/rules/netlink-socket.ts';
 import { comparableTable } from '../support/comparable-table.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import { readingsSchema, type Reading, type ReadingRequest } from './read-nft-table.ts';
@@ -266,7 +266,7 @@ kernelTest('NET_ADMIN is all that it needs', async () => {
 });
 
 describe('the program that holds the socket', () => {
-  const [program, ...words] = netlinkProgram;
+  const [program, ...words] = netlinkCommand;
   const quoted = [program, ...words].map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
   const hex = (bytes: readonly number[]): string => Buffer.from(bytes).toString('hex');
   /** A netlink message of the type: header and struct nfgenmsg of IPv4, and the attribute 1 (a table's name). */

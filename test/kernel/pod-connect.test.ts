@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import { readConnections } from '../../cmd/cluster/pod-connect.ts';
-import { connectPrograms } from '../../cmd/cluster/pod-connect-programs.ts';
+import { connectTools } from '../../cmd/cluster/pod-connect-tools.ts';
 import type { ConnectTarget } from '../../core/api/connect-targets.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 
@@ -55,10 +55,10 @@ print("listening", flush=True)
 while True: listening.accept()[0].close()`;
 
 it('knows what is expected of every program', () => {
-  expect(connectPrograms.map(({ name }) => name)).toEqual([...expected.keys()]);
+  expect(connectTools.map(({ name }) => name)).toEqual([...expected.keys()]);
 });
 
-for (const { name, argv } of connectPrograms) {
+for (const { name, argv } of connectTools) {
   it(`${name} tells what becomes of each connection`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
     if (!isInstalled(name)) return skip(`this machine has no ${name}`);

@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { launch } from 'puppeteer-core';
 import { startCluster, stopCluster, type Cluster, type ClusterNode } from '../cluster/cluster.ts';
 import { progressPrinter } from '../cluster/progress.ts';
-import { clusterRequirements, findProgram, fullPath } from '../cluster/requirements.ts';
+import { clusterRequirements, findExecutable, fullPath } from '../cluster/requirements.ts';
 import { openTerminal } from '../support/terminal.ts';
 import { deployAuthService, deployOperator, loadProjectImages } from '../setup/deploy.ts';
 import { printTerminalSvg } from './terminal-svg.ts';
@@ -113,10 +113,10 @@ async function takeReport(cluster: Cluster, executablePath: string): Promise<voi
 }
 
 async function main(signal: AbortSignal): Promise<void> {
-  const chromium = findProgram('chromium');
+  const chromium = findExecutable('chromium');
   const missing = [
     ...clusterRequirements().missing,
-    ...(findProgram('tmux') === undefined ? ['tmux'] : []),
+    ...(findExecutable('tmux') === undefined ? ['tmux'] : []),
     ...(chromium === undefined ? ['chromium'] : []),
   ];
   if (chromium === undefined || missing.length > 0)

@@ -10,7 +10,7 @@ import {
   type ImageContent,
   type ImageSpec,
 } from '../cluster/images.ts';
-import { findProgram } from '../cluster/requirements.ts';
+import { findExecutable } from '../cluster/requirements.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -82,7 +82,7 @@ async function nodeContent(): Promise<ImageContent> {
 }
 
 async function toolContent(name: string): Promise<ImageContent> {
-  const program = findProgram(name);
+  const program = findExecutable(name);
   if (program === undefined)
     throw new Error(`The probe's image needs ${name}; install it with \`npm run cluster -- packages\`.`);
   return collectExecutable(program);

@@ -1,6 +1,6 @@
 /** Before a test run: installs the Debian packages that the tests need, where that is possible, and says what it does. */
 import { canInstallPackages, installPackages } from '../cluster/packages.ts';
-import { findProgram } from '../cluster/requirements.ts';
+import { findExecutable } from '../cluster/requirements.ts';
 
 const others = [
   {
@@ -21,7 +21,7 @@ const others = [
   { program: 'python3', package: 'python3', why: 'python3: the same, and it is the server there' },
 ];
 
-if (canInstallPackages()) installPackages(others.filter(({ program }) => findProgram(program) === undefined));
+if (canInstallPackages()) installPackages(others.filter(({ program }) => findExecutable(program) === undefined));
 else
   process.stderr.write(
     'Without root and apt-get, nothing is installed; tests that lack something are skipped and say what.\n',

@@ -1,4 +1,4 @@
-/** A pod with the programs of this machine, which make connections from within it (cmd/cluster/pod-connect-programs.ts). */
+/** A pod with the programs of this machine, which make connections from within it (cmd/cluster/pod-connect-tools.ts). */
 import { testpodImage } from '../cluster/images.ts';
 import type { KubernetesObject } from '../faults/fault.ts';
 

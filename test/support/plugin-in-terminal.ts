@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inject, type TestContext } from 'vitest';
-import { findProgram, fullPath } from '../cluster/requirements.ts';
+import { findExecutable, fullPath } from '../cluster/requirements.ts';
 import { openTerminal, type Terminal } from './terminal.ts';
 
 /** Skips the test where there is no tmux, and says so. */
 export function needTmux({ skip }: Pick<TestContext, 'skip'>): void {
-  if (process.platform === 'win32' || findProgram('tmux') === undefined) skip('the terminal tests need tmux');
+  if (process.platform === 'win32' || findExecutable('tmux') === undefined) skip('the terminal tests need tmux');
 }
 
 /**

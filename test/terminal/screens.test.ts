@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readBundle } from '../../cmd/sources/bundle.ts';
 import { viewNames, type ViewName } from '../../cmd/cli/request.ts';
-import { findProgram } from '../cluster/requirements.ts';
+import { findExecutable } from '../cluster/requirements.ts';
 import type { Terminal } from '../support/terminal.ts';
 import { needTmux, openPlugin } from '../support/plugin-in-terminal.ts';
 
@@ -36,7 +36,7 @@ async function expectGolden(screen: string, name: string, size: Size): Promise<v
 describe.each([small, large])('at $columns x $rows', (size) => {
   let terminal: Terminal;
   beforeAll(async () => {
-    if (findProgram('tmux') !== undefined) terminal = await openPlugin(`--bundle ${bundle}`, size);
+    if (findExecutable('tmux') !== undefined) terminal = await openPlugin(`--bundle ${bundle}`, size);
   });
   afterAll(async () => {
     await (terminal as Terminal | undefined)?.close();

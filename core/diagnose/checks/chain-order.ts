@@ -1,6 +1,6 @@
 /** Whether the rules of kube-proxy's chains stand in the order in which it writes them, as far as the order matters. */
 import type { NodeRules } from '../../program/node-rules.ts';
-import type { RuleView } from '../../program/rule-view.ts';
+import type { RuleSummary } from '../../program/rule-summary.ts';
 
 export interface OrderFault {
   readonly chain: string;
@@ -18,21 +18,23 @@ export interface OrderFault {
  * A rule behind one that takes every packet is never met.
  */
 export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
-  const views = rules.chain(chain) ?? [];
+  const summaries = rules.chain(chain) ?? [];
   const kind = rules.kindOf(chain);
   const isPostrouting = postroutingChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
-  const jumpsToKubeChain = (view: RuleView): boolean => view.chains.some((to) => rules.kindOf(to) !== undefined);
-  const ends = (view: RuleView): boolean =>
-    view.dnat.length > 0 || view.masquerades || view.returns || view.drops || jumpsToKubeChain(view);
+  const jumpsToKubeChain = (summary: RuleSummary): boolean =>
+    summary.chains.some((to) => rules.kindOf(to) !== undefined);
+  const ends = (summary: RuleSummary): boolean =>
+    summary.dnat.length > 0 || summary.masquerades || summary.returns || summary.drops || jumpsToKubeChain(summary);
   // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
-  const taking: RuleView[] = [];
-  const firstOfRank = new Map<number, RuleView>();
-  const before: RuleView[] = [];
-  const rankOf = (view: RuleView): number => (isPostrouting ? postroutingRank(view) : rank(view, jumpsToKubeChain));
-  const firstAbove = (limit: number): RuleView | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
-  for (const [index, late] of views.entries()) {
-    const last = views[index - 1];
+  const taking: RuleSummary[] = [];
+  const firstOfRank = new Map<number, RuleSummary>();
+  const before: RuleSummary[] = [];
+  const rankOf = (summary: RuleSummary): number =>
+    isPostrouting ? postroutingRank(summary) : rank(summary, jumpsToKubeChain);
+  const firstAbove = (limit: number): RuleSummary | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
+  for (const [index, late] of summaries.entries()) {
+    const last = summaries[index - 1];
     if (last !== undefined) {
       before.push(last);
       if (last.isUnconditional && ends(last) && (last.probability ?? 1) >= 1) taking.push(last);
@@ -79,27 +81,27 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
   return kind === 'cluster' || kind === 'local'
     ? shareFault(
         chain,
-        views.filter((view) => jumpsToKubeChain(view) && view.remembers === undefined),
+        summaries.filter((summary) => jumpsToKubeChain(summary) && summary.remembers === undefined),
       )
     : undefined;
 }
 
 const postroutingChains: ReadonlySet<string> = new Set(['KUBE-POSTROUTING', 'masquerading']);
 
-function postroutingRank(view: RuleView): number {
-  return view.returns ? 0 : view.masquerades ? 2 : 1;
+function postroutingRank(summary: RuleSummary): number {
+  return summary.returns ? 0 : summary.masquerades ? 2 : 1;
 }
 
 /** Rules that do none of these may stand anywhere. */
-function rank(view: RuleView, jumpsToKubeChain: (view: RuleView) => boolean): number {
-  if (view.marks) return 0;
-  if (view.remembers !== undefined) return 1;
-  if (view.dnat.length > 0 || jumpsToKubeChain(view)) return 2;
-  return view.records ? 1 : 0;
+function rank(summary: RuleSummary, jumpsToKubeChain: (summary: RuleSummary) => boolean): number {
+  if (summary.marks) return 0;
+  if (summary.remembers !== undefined) return 1;
+  if (summary.dnat.length > 0 || jumpsToKubeChain(summary)) return 2;
+  return summary.records ? 1 : 0;
 }
 
 /** The right probabilities in a wrong order give other shares. */
-function shareFault(chain: string, choosing: readonly RuleView[]): OrderFault | undefined {
+function shareFault(chain: string, choosing: readonly RuleSummary[]): OrderFault | undefined {
   const have = choosing.map(({ probability }) => probability ?? 1);
   const want = choosing.map((_, index) => 1 / (choosing.length - index));
   const isSame = (one: readonly number[], other: readonly number[]): boolean =>

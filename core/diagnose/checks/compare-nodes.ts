@@ -12,7 +12,7 @@ import { limitsNodePorts } from './pod-addresses.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import { recordsOf } from '../../wire/node-report.ts';
 import { plural } from '../../lib/plural.ts';
-import { virtualServers } from '../../program/read-report.ts';
+import { virtualServers } from '../../program/read-node-report.ts';
 import type { DesiredService } from '../../api/service.ts';
 import type { NodeOutlierStatus } from '../../api/service-trace.ts';
 

@@ -7,7 +7,7 @@ import type { ClusterFacts, PodFacts } from '../../api/cluster-facts.ts';
 import { nodeOutliers } from './compare-nodes.ts';
 import { desiredTargetsByKey, targetKey, type DesiredTarget } from '../../api/desired-targets.ts';
 import { isChanging } from './age.ts';
-import { frontendText, isSyncing, viewOf } from './frontend-drift.ts';
+import { frontendText, isSyncing, scopeOf } from './frontend-drift.ts';
 import { legacyComparison } from './legacy-endpoints.ts';
 import { namesText } from './listed.ts';
 import { limitsNodePorts } from './pod-addresses.ts';
@@ -180,7 +180,7 @@ function readPort(
       isSyncing: isSyncing(facts, desired, cluster),
       frontends: frontends.map((frontend) => {
         const present = new Map(frontend.dnatTargets.map((target) => [targetKey(target), target]));
-        const own = desiredTargetsByKey(desired, frontend, viewOf(facts, frontend));
+        const own = desiredTargetsByKey(desired, frontend, scopeOf(facts, frontend));
         // Where kube-proxy serves node ports on other addresses alone, that this one has no rule says nothing.
         const isLimited =
           frontend.frontend === 'NodePort' && frontend.verdict === 'None' && limitsNodePorts(facts, cluster);

@@ -7,7 +7,7 @@ import {
   knownTargets,
   targetKey,
   type DesiredTarget,
-  type NodeView,
+  type TargetScope,
 } from '../../api/desired-targets.ts';
 import { isAddressChecked } from '../../api/external-addresses.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
@@ -61,7 +61,7 @@ export function frontendDrifts(facts: NodeFacts, desired: DesiredService): reado
 const drifts = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly found: readonly FrontendDrift[] }>();
 
 /** Whom a frontend's targets are chosen for. */
-export function viewOf({ node, zone }: NodeFacts, { frontend }: Pick<FrontendProgram, 'frontend'>): NodeView {
+export function scopeOf({ node, zone }: NodeFacts, { frontend }: Pick<FrontendProgram, 'frontend'>): TargetScope {
   return { node, traffic: frontend === 'ClusterIP' ? 'internal' : 'external', ...present({ zone }) };
 }
 
@@ -70,9 +70,12 @@ function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] 
   return facts.read.program.frontends
     .filter(({ verdict }) => verdict !== 'Unknown')
     .map((frontend) => {
-      const view = viewOf(facts, frontend);
-      const [wants, has] = [desiredTargetsByKey(desired, frontend, view), new Set(frontend.dnatTargets.map(targetKey))];
-      const wanted = desiredTargets(desired, frontend, view);
+      const scope = scopeOf(facts, frontend);
+      const [wants, has] = [
+        desiredTargetsByKey(desired, frontend, scope),
+        new Set(frontend.dnatTargets.map(targetKey)),
+      ];
+      const wanted = desiredTargets(desired, frontend, scope);
       return {
         frontend,
         desired: wanted,

@@ -2,7 +2,7 @@
 import { isSameAddress, isSameTarget } from '../../net/address.ts';
 import type { NodeReport } from '../../wire/node-report.ts';
 import type { FrontendProgram } from '../../program/program.ts';
-import { virtualServers } from '../../program/read-report.ts';
+import { virtualServers } from '../../program/read-node-report.ts';
 import type { DesiredService } from '../../api/service.ts';
 import type { RealServer } from '../../ipvs/virtual-server.ts';
 

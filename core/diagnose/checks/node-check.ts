@@ -11,8 +11,8 @@ import { recordsOf } from '../../wire/node-report.ts';
 import type { NodeRules } from '../../program/node-rules.ts';
 import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
 import { oncePer } from '../../lib/once-per.ts';
-import { rulesOfReport } from '../../program/report-rules.ts';
-import { markChains, type RuleView } from '../../program/rule-view.ts';
+import { rulesOfNodeReport } from '../../program/node-report-rules.ts';
+import { markChains, type RuleSummary } from '../../program/rule-summary.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { familyOf, type Family } from '../../net/family.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
@@ -114,7 +114,7 @@ function makeCheck(
     return undefined;
   const drifts = frontendDrifts(facts, desired);
   const families = [...new Set(drifts.map(({ frontend }) => frontend.family))].flatMap((family): FamilyCheck[] => {
-    const rules = rulesOfReport(read.report, `${desired.namespace}/${desired.name}`, family);
+    const rules = rulesOfNodeReport(read.report, `${desired.namespace}/${desired.name}`, family);
     return rules === undefined ? [] : [{ family, rules, missingJumps: [], orderFaults: [] }];
   });
   const isIpvs = read.program.proxyMode === 'ipvs';
@@ -258,15 +258,15 @@ function missingJumps(rules: NodeRules, isNftables: boolean, leaves: readonly Le
   const dispatch = isNftables ? 'services' : 'KUBE-SERVICES';
   return (['PREROUTING', 'OUTPUT'] as const).flatMap((hook) => {
     const chain = isNftables ? nftablesHookChains[hook] : hook;
-    const views = rules.chain(chain);
-    if (views === undefined && !isNftables) return [];
-    if (views?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
+    const summaries = rules.chain(chain);
+    if (summaries === undefined && !isNftables) return [];
+    if (summaries?.some(({ chains }) => chains.includes(dispatch)) === true) return [];
     // Another rule may lead there in its place; only packets of PREROUTING can have come from the other hook.
     const isJumpedToElsewhere =
       hook === 'PREROUTING' && leaves.some(({ path }) => path.some((step) => step.chain === dispatch));
-    return isJumpedToElsewhere && views !== undefined && views.length > 0
+    return isJumpedToElsewhere && summaries !== undefined && summaries.length > 0
       ? []
-      : [{ hook, chain, dispatch, holds: (views ?? []).map(({ text }) => text) }];
+      : [{ hook, chain, dispatch, holds: (summaries ?? []).map(({ text }) => text) }];
   });
 }
 
@@ -404,7 +404,7 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
     .flatMap((chain) => {
       const leads = (rules.chain(chain) ?? [])
         .filter(({ remembers }) => remembers === undefined)
-        .flatMap((view) => [...view.dnat, ...view.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
+        .flatMap((summary) => [...summary.dnat, ...summary.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
       const seen = new Set<string>();
       return leads.filter((each) => seen.size === seen.add(each).size);
     });
@@ -430,6 +430,6 @@ export function leavingBranches(check: NodeCheck, leaves: readonly Leaf[]): Leaf
 }
 
 /** The views of a Service's chain with their chain's name. */
-export function viewsOf({ family }: FrontendCheck, chain: string): readonly RuleView[] {
+export function rulesOfChain({ family }: FrontendCheck, chain: string): readonly RuleSummary[] {
   return family?.rules.chain(chain) ?? [];
 }

@@ -80,9 +80,9 @@ function isForNodeItself(clients: PolicyFault['clients'], chains: readonly strin
     .filter((chain) => rules.kindOf(chain) === 'external')
     .flatMap((chain) => rules.chain(chain) ?? [])
     .some(
-      (view) =>
-        view.chains.some((to) => rules.kindOf(to) === 'cluster') &&
-        (clients === 'pods' ? view.sources?.negated === false : view.isForLocalSource),
+      (summary) =>
+        summary.chains.some((to) => rules.kindOf(to) === 'cluster') &&
+        (clients === 'pods' ? summary.sources?.negated === false : summary.isForLocalSource),
     );
 }
 

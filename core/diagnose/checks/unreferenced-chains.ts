@@ -26,10 +26,10 @@ export function unreferencedChains(
     .map(({ chain }) => chain);
   return families.flatMap(({ family, rules }) => {
     const held = [...new Set([...iptablesNames, ...nftNames])].filter((chain) => (rules.chain(chain)?.length ?? 0) > 0);
-    const views = held.flatMap((chain) => rules.chain(chain) ?? []);
+    const summaries = held.flatMap((chain) => rules.chain(chain) ?? []);
     // Comments stand on every rule that leads to an endpoint but in a large cluster.
     if (
-      views.some(
+      summaries.some(
         ({ lacksComment, chains }) => lacksComment === true && chains.some((to) => rules.kindOf(to) === 'endpoint'),
       )
     )
@@ -40,9 +40,9 @@ export function unreferencedChains(
     const byMap = recordsOf(read.report, 'nftElements')
       .filter((record) => record.service === id && record.family === family)
       .flatMap(({ elements }) => chainsOfElements(elements));
-    const led = new Set([...views.flatMap(({ chains }) => chains), ...dispatched, ...byMap]);
+    const jumpedTo = new Set([...summaries.flatMap(({ chains }) => chains), ...dispatched, ...byMap]);
     return held
-      .filter((chain) => !led.has(chain))
+      .filter((chain) => !jumpedTo.has(chain))
       .map((chain) => ({ name: chain, rules: (rules.chain(chain) ?? []).map(({ text }) => text) }));
   });
 }

@@ -1,7 +1,7 @@
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
-import { viewsOf, type FrontendCheck } from '../checks/node-check.ts';
+import { rulesOfChain, type FrontendCheck } from '../checks/node-check.ts';
 import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleAffinity: FindingKind = {
@@ -50,20 +50,22 @@ function ruleFaults(check: FrontendCheck, wanted: Wanted): Fault[] {
   return check.chains
     .filter((chain) => kindOf(chain) === 'cluster' || kindOf(chain) === 'local')
     .flatMap((chain): Fault[] => {
-      const views = viewsOf(check, chain);
-      const remembering = views.filter(({ remembers }) => remembers !== undefined);
+      const summaries = rulesOfChain(check, chain);
+      const remembering = summaries.filter(({ remembers }) => remembers !== undefined);
       if (wanted === undefined)
         return remembering
           .slice(0, 1)
           .map(({ text }) => ({ fault: 'they send clients back to where they were', rule: text }));
-      const choosing = views.filter(({ remembers }) => remembers === undefined);
+      const choosing = summaries.filter(({ remembers }) => remembers === undefined);
       const direct = choosing.find(({ dnat }) => dnat.length > 0);
       if (direct !== undefined) return [{ fault: 'they choose again for each connection', rule: direct.text }];
       const faults: Fault[] = [];
       const expected = wanted.seconds ?? remembering.flatMap(({ remembers }) => remembers?.seconds ?? [])[0];
       for (const endpoint of new Set(
         choosing.flatMap(({ chains }) =>
-          chains.filter((to) => kindOf(to) === 'endpoint' && viewsOf(check, to).some(({ dnat }) => dnat.length > 0)),
+          chains.filter(
+            (to) => kindOf(to) === 'endpoint' && rulesOfChain(check, to).some(({ dnat }) => dnat.length > 0),
+          ),
         ),
       )) {
         const back = remembering.find(({ chains }) => chains.includes(endpoint));
@@ -75,11 +77,11 @@ function ruleFaults(check: FrontendCheck, wanted: Wanted): Fault[] {
           });
         else if (seconds !== undefined && seconds !== expected)
           faults.push({ fault: `a client is sent back to ${endpoint} for ${String(seconds)} s`, rule: back.text });
-        if (!viewsOf(check, endpoint).some(({ records }) => records))
+        if (!rulesOfChain(check, endpoint).some(({ records }) => records))
           faults.push({
             fault: `${endpoint} does not remember its clients`,
             rule: `${endpoint} has: ${
-              viewsOf(check, endpoint)
+              rulesOfChain(check, endpoint)
                 .map(({ text }) => text)
                 .join('; ') || 'no rule'
             }`,

@@ -7,7 +7,7 @@ import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind, Occurrence } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
 import { realServersOf } from '../checks/ipvs-servers.ts';
-import { viewsOf, type FrontendCheck, type NodeCheck } from '../checks/node-check.ts';
+import { rulesOfChain, type FrontendCheck, type NodeCheck } from '../checks/node-check.ts';
 import { onNodes } from '../checks/on-nodes.ts';
 
 const setting = 'net/ipv4/vs/expire_quiescent_template';
@@ -49,12 +49,14 @@ function rememberedTargets(check: FrontendCheck): { readonly text: string; reado
   const { chains, desired, known, frontend, family } = check;
   return chains
     .filter((chain) => ['cluster', 'local'].includes(family?.rules.kindOf(chain) ?? ''))
-    .flatMap((chain) => viewsOf(check, chain).filter(({ remembers }) => remembers !== undefined))
+    .flatMap((chain) => rulesOfChain(check, chain).filter(({ remembers }) => remembers !== undefined))
     .flatMap(({ text, dnat, chains: to }) =>
-      [...dnat, ...to.flatMap((chain) => viewsOf(check, chain).flatMap((view) => view.dnat))].map((target) => ({
-        rule: text,
-        target,
-      })),
+      [...dnat, ...to.flatMap((chain) => rulesOfChain(check, chain).flatMap((summary) => summary.dnat))].map(
+        (target) => ({
+          rule: text,
+          target,
+        }),
+      ),
     )
     .flatMap(({ rule, target }) => {
       const [address = '', port = ''] = target.split(' ');

@@ -3,7 +3,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
 import { ClusterError } from '../../../cmd/cli/errors.ts';
 import { connectFromPod, readClientPod, readConnections, type PodApi } from '../../../cmd/cluster/pod-connect.ts';
-import { NoSuchProgramError } from '../../../cmd/cluster/pod-exec.ts';
+import { NoSuchCommandError } from '../../../cmd/cluster/pod-exec.ts';
 import type { ConnectTarget } from '../../../core/api/connect-targets.ts';
 
 const targets: readonly ConnectTarget[] = [
@@ -25,7 +25,7 @@ function podWith(
       read: async () => ({}),
       exec: async ({ container, command }) => {
         ran.push([container, ...command]);
-        if (!programs.includes(`${container} ${command[0] ?? ''}`)) throw new NoSuchProgramError('no such program');
+        if (!programs.includes(`${container} ${command[0] ?? ''}`)) throw new NoSuchCommandError('no such program');
         return output;
       },
     },

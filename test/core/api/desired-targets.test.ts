@@ -99,8 +99,8 @@ const cases: [string, EndpointStatus[], Partial<DesiredService['service']>, stri
 
 describe('desiredTargets', () => {
   it.each(cases)('%s', (_name, endpoints, spec, node, zone, expected) => {
-    const view = { node, traffic: 'internal' as const, ...(zone === undefined ? {} : { zone }) };
-    expect(desiredTargets(service(endpoints, spec), http, view).map(({ address }) => address)).toEqual(expected);
+    const scope = { node, traffic: 'internal' as const, ...(zone === undefined ? {} : { zone }) };
+    expect(desiredTargets(service(endpoints, spec), http, scope).map(({ address }) => address)).toEqual(expected);
   });
 
   it('leaves out slices of another family and ports of another name', () => {

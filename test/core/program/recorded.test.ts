@@ -27,7 +27,7 @@ function statusOf(file: string): ServiceTraceStatus {
 }
 
 /** One line for each frontend of each node: what the node does with it. */
-function view(status: ServiceTraceStatus): string[] {
+function shown(status: ServiceTraceStatus): string[] {
   return (status.nodes ?? []).flatMap((node) =>
     node.ports.map(({ frontend, family, protocol, port, verdict, dnatTargets }) => {
       const shares = [...new Set(dnatTargets.map(({ probability }) => probability?.toFixed(3) ?? 'unknown'))];
@@ -103,7 +103,7 @@ describe('a recorded bundle', () => {
   it.each(files)('%s shows what the nodes do, in all three modes', (file) => {
     const name = file.replace('.svctrace', '');
     const status = statusOf(file);
-    expect(view(status).sort()).toEqual([...(expected[name] ?? [])].sort());
+    expect(shown(status).sort()).toEqual([...(expected[name] ?? [])].sort());
     expect(status.findings?.map(({ id }) => id)).toEqual(findings[name] ?? []);
     expect(status.conditions?.find(({ type }) => type === 'Collected')?.status).toBe('True');
   });

@@ -1,8 +1,8 @@
 /** That the cost of a status grows with the endpoints, and not with their square: counted, not timed. */
 import { describe, expect, it } from 'vitest';
 import { manyEndpoints, type ManyEndpointsMode } from '../../../bench/many-endpoints.ts';
-import { walkReportRules } from '../../../core/program/report-rules.ts';
-import { readReportRules } from '../../../core/program/read-report.ts';
+import { walkNodeReportRules } from '../../../core/program/node-report-rules.ts';
+import { readNodeReportRules } from '../../../core/program/read-node-report.ts';
 import { readAllHooks } from '../../../core/program/foreign-hooks.ts';
 import type { Packet } from '../../../core/evaluate/walk.ts';
 import { buildStatus } from '../../../core/status/status.ts';
@@ -66,9 +66,9 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
     const { answers } = await manyEndpoints(mode, 30);
     const [answer] = answers;
     if (answer === undefined || !('report' in answer)) throw new Error('the node answered');
-    const rules = readReportRules(answer.report, 'default/many', 'IPv4');
+    const rules = readNodeReportRules(answer.report, 'default/many', 'IPv4');
     if (rules === undefined) throw new Error('the rules were read');
-    const { leaves } = walkReportRules(rules, {
+    const { leaves } = walkNodeReportRules(rules, {
       source: '192.0.2.1',
       destination: '10.96.200.1',
       destinationPort: 80,

@@ -1,7 +1,7 @@
 /** Several requests to one probe as one: what each gets back is what it would get alone. */
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mergeProbeRequests, reportFor } from '../../../core/wire/merge-probe-requests.ts';
+import { mergeProbeRequests, nodeReportFor } from '../../../core/wire/merge-probe-requests.ts';
 import type { NodeReport, NodeReportRecord } from '../../../core/wire/node-report.ts';
 import { maxDnsQuestions, probeRequestSchema, type ProbeRequest } from '../../../core/wire/probe-request.ts';
 
@@ -128,7 +128,7 @@ const report: NodeReport = {
 
 describe('the answer to one of them', () => {
   it('has nothing of the other Services, and what belongs to all', () => {
-    const own = reportFor(report, request('a', { conntrack: 'Entries' }));
+    const own = nodeReportFor(report, request('a', { conntrack: 'Entries' }));
     expect(own.records.map((each) => `${each.kind} ${'service' in each ? (each.service ?? '') : ''}`.trim())).toEqual([
       'conntrackTable',
       'conntrack shop/a',
@@ -140,7 +140,7 @@ describe('the answer to one of them', () => {
   });
 
   it('lists no entries where only their number was asked for, though another asked for them', () => {
-    expect(reportFor(report, request('a')).records[1]).toEqual({ ...record('shop/a'), lines: [] });
+    expect(nodeReportFor(report, request('a')).records[1]).toEqual({ ...record('shop/a'), lines: [] });
   });
 
   it('is, for every choice of Services, that of the records of these', () => {
@@ -150,7 +150,7 @@ describe('the answer to one of them', () => {
         fc.constantFrom('a', 'b', 'c'),
         (services, own) => {
           const records = services.map((name) => record(`shop/${name}`));
-          expect(reportFor({ ...report, records }, request(own, { conntrack: 'Entries' })).records).toHaveLength(
+          expect(nodeReportFor({ ...report, records }, request(own, { conntrack: 'Entries' })).records).toHaveLength(
             services.filter((name) => name === own).length,
           );
         },

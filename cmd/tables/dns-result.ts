@@ -26,19 +26,19 @@ import { podResolvConf } from '../../core/dns/pod-resolv-conf.ts';
 import { familyOf } from '../../core/net/family.ts';
 import type { FindingStatus, NodeStatus, ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 
-export interface DnsReport {
+export interface DnsResult {
   readonly service: string;
   readonly namespace: string;
   readonly clusterDomain: string;
-  readonly client?: ClientReport;
+  readonly client?: ClientDnsResult;
   /** What several nodes heard alike is one row. */
-  readonly questions: readonly QuestionReport[];
+  readonly questions: readonly QuestionResult[];
   /** The trace of the DNS Service itself; absent where there is none, or it was not recorded. */
-  readonly dnsService?: DnsServiceReport;
+  readonly dnsService?: DnsServiceResult;
   readonly findings: readonly FindingStatus[];
 }
 
-export interface QuestionReport {
+export interface QuestionResult {
   readonly nodes: readonly string[];
   readonly server: string;
   readonly port: number;
@@ -53,7 +53,7 @@ export interface QuestionReport {
   readonly milliseconds?: number;
 }
 
-export interface ClientReport {
+export interface ClientDnsResult {
   readonly pod: string;
   readonly source: (typeof sourceTexts)[keyof typeof sourceTexts];
   readonly nameservers: readonly string[];
@@ -67,24 +67,24 @@ export interface ClientReport {
   readonly differences?: readonly string[];
 }
 
-export interface DnsServiceReport {
+export interface DnsServiceResult {
   readonly endpoints: string;
   readonly nodes: string;
   readonly convergedNodes: number;
   readonly findings: readonly FindingStatus[];
 }
 
-export function dnsReport(facts: Facts, dnsService: ServiceTraceStatus | undefined): DnsReport {
+export function dnsResult(facts: Facts, dnsService: ServiceTraceStatus | undefined): DnsResult {
   const { desired, nodes } = facts;
   const clusterDomain =
     nodes.flatMap(({ read }) => askedDomain(read?.dnsAnswers ?? [], desired) ?? [])[0] ?? defaultClusterDomain;
-  const client = clientReport(facts);
+  const client = clientDnsResult(facts);
   return {
     service: desired.name,
     namespace: desired.namespace,
     clusterDomain,
     ...(client === undefined ? {} : { client }),
-    questions: questionReports(facts, clusterDomain),
+    questions: questionResults(facts, clusterDomain),
     ...(dnsService === undefined
       ? {}
       : {
@@ -107,7 +107,7 @@ function dnsFindings(findings: readonly FindingStatus[]): FindingStatus[] {
  * The same of an operator's trace, as far as its status holds it: the addresses of the Service's own name, as the DNS
  * Service answered each node, and all that was found of DNS.
  */
-export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
+export function dnsResultOfTrace(trace: ServiceTrace): DnsResult {
   const { nodes = [], findings = [] } = trace.status ?? {};
   const desired = desiredOfTrace(trace);
   const prefix = serviceDomain(desired, '');
@@ -115,7 +115,7 @@ export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
   const clusterDomain = asked === undefined ? defaultClusterDomain : asked.name.slice(prefix.length);
   const name = serviceDomain(desired, clusterDomain);
   const expected = expectedAnswers(desired, clusterDomain).filter((each) => each.name === name && each.type !== 'SRV');
-  const rows = new Map<string, QuestionReport>();
+  const rows = new Map<string, QuestionResult>();
   const responses = nodes.flatMap(({ name: node, dns }) => (dns === undefined ? [] : [{ node, dns }]));
   for (const { node, dns } of responses)
     for (const wanted of expected) {
@@ -134,7 +134,7 @@ export function dnsReportOfTrace(trace: ServiceTrace): DnsReport {
 }
 
 /** A status has the answers of both families together, and one failure of them: which question failed is not in it. */
-function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: ExpectedAnswer): QuestionReport {
+function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: ExpectedAnswer): QuestionResult {
   const family = wanted.type === 'A' ? 'IPv4' : 'IPv6';
   const responses: DnsAnswer = {
     server: dns.server,
@@ -160,8 +160,8 @@ function statusRow(node: string, dns: NonNullable<NodeStatus['dns']>, wanted: Ex
   };
 }
 
-function questionReports({ nodes, desired }: Facts, clusterDomain: string): QuestionReport[] {
-  const rows = new Map<string, QuestionReport>();
+function questionResults({ nodes, desired }: Facts, clusterDomain: string): QuestionResult[] {
+  const rows = new Map<string, QuestionResult>();
   const health = healthQuestion(clusterDomain);
   const expected = expectedAnswers(desired, clusterDomain);
   for (const { node, read } of nodes) {
@@ -176,7 +176,7 @@ function questionReports({ nodes, desired }: Facts, clusterDomain: string): Ques
             : answer.answers.length > 0
               ? 'right'
               : 'absent';
-      const row: QuestionReport = {
+      const row: QuestionResult = {
         nodes: [node],
         server: answer.server,
         port: answer.port,
@@ -193,14 +193,14 @@ function questionReports({ nodes, desired }: Facts, clusterDomain: string): Ques
       rows.set(key, before === undefined ? row : together(before, row));
     }
   }
-  const order = (row: QuestionReport): string => {
+  const order = (row: QuestionResult): string => {
     const position = expected.findIndex(({ name, type }) => name === row.name && type === row.type);
     return `${row.role === 'Service' ? '0' : '1'} ${row.server} ${String(position + 1).padStart(4, '0')} ${row.nodes[0] ?? ''}`;
   };
   return [...rows.values()].sort((one, other) => (order(one) < order(other) ? -1 : 1));
 }
 
-function together(one: QuestionReport, other: QuestionReport): QuestionReport {
+function together(one: QuestionResult, other: QuestionResult): QuestionResult {
   const slowest = Math.max(one.milliseconds ?? 0, other.milliseconds ?? 0);
   return {
     ...one,
@@ -209,7 +209,7 @@ function together(one: QuestionReport, other: QuestionReport): QuestionReport {
   };
 }
 
-function clientReport(facts: Facts): ClientReport | undefined {
+function clientDnsResult(facts: Facts): ClientDnsResult | undefined {
   const known = clientResolvConf(facts);
   if (known === undefined) return undefined;
   const { client, conf, source, isPartial, clusterDns, clusterDomain } = known;

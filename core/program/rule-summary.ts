@@ -4,7 +4,7 @@ import type { NftExpression, NftRule } from '../nftables/rule.ts';
 import type { NftSet } from '../nftables/table.ts';
 import { dnatTargetsOfStatement } from '../nftables/targets.ts';
 
-export interface RuleView {
+export interface RuleSummary {
   /** As the tool prints it, without counters. */
   readonly text: string;
   /** Where it sends a packet on to, by jump or goto; one after the other where a map tells them apart. */
@@ -36,12 +36,12 @@ export interface RuleView {
 export const markChains: ReadonlySet<string> = new Set(['KUBE-MARK-MASQ', 'mark-for-masquerade']);
 
 /** @param print the rule as text */
-export function viewIptablesRule(rule: IptablesRule, print: (rule: IptablesRule) => string): RuleView {
-  return new IptablesRuleView(rule, print);
+export function summarizeIptablesRule(rule: IptablesRule, print: (rule: IptablesRule) => string): RuleSummary {
+  return new IptablesRuleSummary(rule, print);
 }
 
 /** Worked out as it is asked for: a Service has thousands of rules, of which most are asked for one thing, if any. */
-class IptablesRuleView implements RuleView {
+class IptablesRuleSummary implements RuleSummary {
   readonly #rule: IptablesRule;
   readonly #print: (rule: IptablesRule) => string;
 
@@ -72,12 +72,12 @@ class IptablesRuleView implements RuleView {
     return false;
   }
 
-  get sources(): RuleView['sources'] {
+  get sources(): RuleSummary['sources'] {
     const { source } = this.#rule;
     return source === undefined ? undefined : { prefixes: [source.prefix], negated: source.negated };
   }
 
-  get remembers(): RuleView['remembers'] {
+  get remembers(): RuleSummary['remembers'] {
     if (!this.#does('rcheck') && !this.#does('update')) return undefined;
     let seconds: number | undefined;
     for (const { options } of this.#rule.matches)
@@ -160,11 +160,11 @@ function isWithoutCondition({
  * @param print the rule as text
  * @param set a set of the rule's table by name
  */
-export function viewNftRule(
+export function summarizeNftRule(
   rule: NftRule,
   print: (rule: NftRule) => string,
   set: (name: string) => NftSet | undefined,
-): RuleView {
+): RuleSummary {
   const chains: string[] = [];
   let isForLocalSource = false;
   let isUnconditional = true;
@@ -173,8 +173,8 @@ export function viewNftRule(
   let records = false;
   let marks = false;
   let masquerades = false;
-  let sources: RuleView['sources'];
-  let remembers: RuleView['remembers'];
+  let sources: RuleSummary['sources'];
+  let remembers: RuleSummary['remembers'];
   const dnat: string[] = [];
   for (const statement of rule.statements) {
     dnat.push(...dnatTargetsOfStatement(statement).map(({ address, port }) => `${address} ${String(port ?? '')}`));

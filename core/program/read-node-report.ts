@@ -24,7 +24,7 @@ import * as z from 'zod';
 import { netfilterHooks } from '../net/netfilter.ts';
 
 /** What a report holds of one Service in one family, as the rules themselves. */
-export type ReportRules = {
+export type NodeReportRules = {
   readonly machine: Machine;
   /** Those that are there, in no order. */
   readonly registered: readonly RegisteredChain[];
@@ -40,7 +40,7 @@ export type ReportRules = {
 );
 
 /** Undefined where the node's proxy mode is not known, or nothing of it was read. */
-export function readReportRules(report: NodeReport, service: string, family: Family): ReportRules | undefined {
+export function readNodeReportRules(report: NodeReport, service: string, family: Family): NodeReportRules | undefined {
   const { mode } = readProxyMode(report);
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   if (mode === 'nftables') {

@@ -13,13 +13,13 @@ import type { NodeRules, WalkedRules } from './node-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { Family } from '../net/family.ts';
 import type { RegisteredChain } from './kube-proxy-hooks.ts';
-import { readReportRules, type ReportRules } from './read-report.ts';
+import { readNodeReportRules, type NodeReportRules } from './read-node-report.ts';
 
 /**
  * Undefined where the node's proxy mode is not known, or nothing of it was read. A report is never changed: the same
  * question has the same answer, and a packet is walked once.
  */
-export function rulesOfReport(report: NodeReport, service: string, family: Family): NodeRules | undefined {
+export function rulesOfNodeReport(report: NodeReport, service: string, family: Family): NodeRules | undefined {
   const known = answers.get(report) ?? new Map<string, NodeRules | undefined>();
   answers.set(report, known);
   const key = `${family} ${service}`;
@@ -30,10 +30,10 @@ export function rulesOfReport(report: NodeReport, service: string, family: Famil
 const answers = new WeakMap<NodeReport, Map<string, NodeRules | undefined>>();
 
 function nodeRulesOf(report: NodeReport, service: string, family: Family): NodeRules | undefined {
-  const rules = readReportRules(report, service, family);
+  const rules = readNodeReportRules(report, service, family);
   if (rules === undefined) return undefined;
   const walked: WalkedRules = {
-    walk: (packet) => walkReportRules(rules, packet),
+    walk: (packet) => walkNodeReportRules(rules, packet),
     sourceClass: (address) => sourceClassesOf(rules).classOf(address, 0, address),
   };
   if (rules.kind === 'nftables') return nftNodeRules(walked, rules.table);
@@ -68,16 +68,16 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
 }
 
 /** Which destinations the rules tell apart; a report is never changed. */
-const destinationClassesOf = oncePer((rules: ReportRules): AddressClasses => {
+const destinationClassesOf = oncePer((rules: NodeReportRules): AddressClasses => {
   const classes = new AddressClasses('destination', rules.machine);
-  addReportRules(classes, rules);
+  addRulesOf(classes, rules);
   return classes;
 });
 
 /** Which sources they tell apart, the chains of single endpoints left out: those ask for their own endpoint. */
-const sourceClassesOf = oncePer((rules: ReportRules): AddressClasses => {
+const sourceClassesOf = oncePer((rules: NodeReportRules): AddressClasses => {
   const classes = new AddressClasses('source', rules.machine);
-  addReportRules(
+  addRulesOf(
     classes,
     rules.kind === 'nftables'
       ? {
@@ -97,7 +97,7 @@ const sourceClassesOf = oncePer((rules: ReportRules): AddressClasses => {
   return classes;
 });
 
-export function addReportRules(classes: AddressClasses, rules: ReportRules): void {
+export function addRulesOf(classes: AddressClasses, rules: NodeReportRules): void {
   if (rules.kind === 'nftables') {
     const { table } = rules;
     for (const { rules: own } of table.chains.values())
@@ -110,7 +110,11 @@ export function addReportRules(classes: AddressClasses, rules: ReportRules): voi
 }
 
 /** What becomes of the packet under the rules of a report. */
-export function walkReportRules(rules: ReportRules, packet: Packet, classes = destinationClassesOf(rules)): WalkResult {
+export function walkNodeReportRules(
+  rules: NodeReportRules,
+  packet: Packet,
+  classes = destinationClassesOf(rules),
+): WalkResult {
   const { machine, registered } = rules;
   const trail = new Trail();
   const atHooks = (runOf: (chain: RegisteredChain) => HookedChain['run']): HookedChain[] =>

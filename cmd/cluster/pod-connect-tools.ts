@@ -3,7 +3,7 @@
  * the same time for 2 s, closes at once, and prints a line for each: INDEX OUTCOME MILLISECONDS TEXT.
  */
 
-export interface ConnectProgram {
+export interface ConnectTool {
   readonly name: string;
   /** What is run; targets follow. */
   readonly argv: readonly string[];
@@ -162,7 +162,7 @@ for target in "$@"; do attempt "$index" "$target" & index=$((index + 1)); done
 wait
 `;
 
-export const connectPrograms: readonly ConnectProgram[] = [
+export const connectTools: readonly ConnectTool[] = [
   { name: 'node', argv: ['node', '-e', node, '--'] },
   { name: 'python3', argv: ['python3', '-c', python] },
   { name: 'bash', argv: ['bash', '-c', bash, 'svctrace'] },
