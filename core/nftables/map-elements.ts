@@ -3,7 +3,8 @@
  * `elements = { 10.96.0.10 . tcp . 53 comment "kube-system/kube-dns:dns" : goto service-… }`
  */
 import type { NftVerdict } from './rule.ts';
-import { isObject, parseNftElements } from './parse-json-rule.ts';
+import { isObject } from './json-fields.ts';
+import { parseNftElements } from './parse-json-rule.ts';
 import { protocolName } from './normal-form.ts';
 
 /** One element of a verdict map: its key as words, and its verdict. */

@@ -1,6 +1,7 @@
 /** Where nft writes one thing in several ways, this project's model has one of them. */
 import type { NftElement, NftExpression, NftStatement } from './rule.ts';
 import { nftTypesOf } from './types.ts';
+import { icmpTypeNumber } from '../net/icmp-type.ts';
 import { ipProtocolName } from '../net/ip-protocol.ts';
 
 /** The name of a protocol that was printed as a number, where the image has no /etc/protocols; any other word as it is. */
@@ -45,29 +46,8 @@ function named(types: readonly string[], value: NftExpression): NftExpression {
   }
 }
 
-/** ICMP's types (nft describe icmp_type). */
-const icmpTypes = new Map(
-  Object.entries({
-    'echo-reply': 0,
-    'destination-unreachable': 3,
-    'source-quench': 4,
-    redirect: 5,
-    'echo-request': 8,
-    'router-advertisement': 9,
-    'router-solicitation': 10,
-    'time-exceeded': 11,
-    'parameter-problem': 12,
-    'timestamp-request': 13,
-    'timestamp-reply': 14,
-    'info-request': 15,
-    'info-reply': 16,
-    'address-mask-request': 17,
-    'address-mask-reply': 18,
-  }),
-);
-
 function numbered(end: NftExpression): NftExpression {
-  return end.kind === 'value' ? { kind: 'value', value: icmpTypes.get(String(end.value)) ?? end.value } : end;
+  return end.kind === 'value' ? { kind: 'value', value: icmpTypeNumber(String(end.value)) ?? end.value } : end;
 }
 
 /** What `reject` alone sends (nft(8), "Reject statement"). */

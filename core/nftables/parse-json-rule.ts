@@ -7,31 +7,21 @@ import {
   type NftElement,
   type NftExpression,
   type NftHeader,
+  type NftNat,
   type NftUnrecognized,
   type NftVerdict,
   isNftBurstUnit,
   nftByteUnits,
   type NftLog,
   type NftMatchOperator,
-  type NftObjectKind,
+  nftObjectKinds,
   type NftRule,
   type NftStatement,
 } from './rule.ts';
 import { present } from '../lib/present.ts';
+import { isNftCount, isObject, type Json, JsonFields } from './json-fields.ts';
 import { defaultReject, withProtocolNames } from './normal-form.ts';
 import { parseNftStatementText } from './parse-statement.ts';
-
-/** A JSON object; nothing is known of its fields. */
-export type Json = { readonly [key: string]: unknown };
-
-export function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** Whether the kernel could count so: 64 bits at most, of which this model keeps the first 53. */
-export function isNftCount(value: number): boolean {
-  return Number.isInteger(value) && value >= 0 && value < 2 ** 64;
-}
 
 /** The rules among the objects of a listing, in order. */
 export function parseNftRules(objects: readonly unknown[]): NftRule[] {
@@ -75,107 +65,39 @@ export function parseNftStatement(json: unknown, family: string): NftStatement {
   return knownStatement(json, family) ?? unrecognizedJson(json);
 }
 
-/** `fully-random`, or two words as `ip options`. */
-function isKeyword(text: string): boolean {
-  return /^[\w-]+(?: [\w-]+)?$/.test(text);
-}
-
-/** A field's parsed value, or the whole is not understood. */
-class Fields {
-  readonly #json: Json;
-  readonly #used = new Set<string>();
-  isUnderstood = true;
-
-  constructor(json: Json) {
-    this.#json = json;
-  }
-
-  string(name: string): string | undefined {
-    return this.#take(name, (value) => (typeof value === 'string' ? value : undefined));
-  }
-
-  /** A keyword of nft. */
-  word(name: string): string | undefined {
-    return this.#take(name, (value) => (typeof value === 'string' && isKeyword(value) ? value : undefined));
-  }
-
-  number(name: string): number | undefined {
-    return this.#take(name, (value) => (typeof value === 'number' && isNftCount(value) ? value : undefined));
-  }
-
-  flag(name: string): boolean {
-    return this.#take(name, (value) => (typeof value === 'boolean' ? value : undefined)) ?? false;
-  }
-
-  /** A word or several. */
-  words(name: string): readonly string[] | undefined {
-    return this.#take(name, (value) => {
-      const words: unknown = typeof value === 'string' ? [value] : value;
-      return Array.isArray(words) && words.every((each) => typeof each === 'string' && isKeyword(each))
-        ? words
-        : undefined;
-    });
-  }
-
+class Fields extends JsonFields {
   expression(name: string): NftExpression | undefined {
-    return this.#take(name, parseNftExpression);
-  }
-
-  /** Where the JSON has the field, its value is `undefined` only if it is not understood. */
-  #take<Value>(name: string, parse: (value: unknown) => Value | undefined): Value | undefined {
-    this.#used.add(name);
-    const value = this.#json[name];
-    if (value === undefined || value === null) return undefined;
-    const parsed = parse(value);
-    if (parsed === undefined) this.isUnderstood = false;
-    return parsed;
-  }
-
-  json(name: string): unknown {
-    this.#used.add(name);
-    return this.#json[name];
-  }
-
-  /** The value, unless a field was not understood or not asked for. */
-  whole<Value>(value: Value | undefined): Value | undefined {
-    return this.isUnderstood && Object.keys(this.#json).every((name) => this.#used.has(name)) ? value : undefined;
+    return this.take(name, parseNftExpression);
   }
 }
 
-function knownStatement(json: unknown, family: string): NftStatement | undefined {
-  if (!isObject(json)) return undefined;
-  const verdict = parseVerdict(json);
-  if (verdict !== undefined) return { kind: 'verdict', verdict };
-  const entries = Object.entries(json);
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1) return undefined;
-  const [name, body] = entry;
-  const isEmpty = body === null;
-  const fields = new Fields(isObject(body) ? body : {});
-  if (!isEmpty && !isObject(body)) return objectStatement(name, body);
-  switch (name) {
-    case 'match': {
+type StatementReader = (
+  fields: Fields,
+  from: { readonly family: string; readonly body: unknown },
+) => NftStatement | undefined;
+
+/** By the name of the statement's object (libnftables-json(5), STATEMENTS); a name that is not here is one of `nftObjectKinds`. */
+const statementReaders: ReadonlyMap<string, StatementReader> = new Map(
+  Object.entries<StatementReader>({
+    match: (fields) => {
       const operator = matchOperators.find((each) => each === fields.string('op'));
       const left = fields.expression('left');
       const right = fields.expression('right');
       return operator === undefined || left === undefined || right === undefined
         ? undefined
         : fields.whole({ kind: 'match', operator, left, right: withProtocolNames(left, right) });
-    }
-    case 'vmap': {
+    },
+    vmap: (fields) => {
       const key = fields.expression('key');
       const data = fields.expression('data');
       return key === undefined || data === undefined
         ? undefined
         : fields.whole({ kind: 'vmap', key, data: withProtocolNames(key, data) });
-    }
-    case 'counter':
-      return fields.whole(
-        present({ kind: 'counter', packets: fields.number('packets'), bytes: fields.number('bytes') }),
-      );
-    case 'last':
-      return fields.whole(present({ kind: 'last', used: fields.number('used') }));
-    case 'quota': {
+    },
+    counter: (fields) =>
+      fields.whole(present({ kind: 'counter', packets: fields.number('packets'), bytes: fields.number('bytes') })),
+    last: (fields) => fields.whole(present({ kind: 'last', used: fields.number('used') })),
+    quota: (fields) => {
       const value = fields.number('val');
       const unit = fields.word('val_unit') ?? 'bytes';
       const usedUnit = fields.word('used_unit');
@@ -184,8 +106,8 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
         : fields.whole(
             present({ kind: 'quota', value, unit, used: fields.number('used'), usedUnit, isOver: fields.flag('inv') }),
           );
-    }
-    case 'limit': {
+    },
+    limit: (fields) => {
       const rate = fields.number('rate');
       const per = fields.word('per') ?? 'second';
       const rateUnit = fields.word('rate_unit');
@@ -205,14 +127,14 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
               isOver: fields.flag('inv'),
             }),
           );
-    }
-    case 'ct count': {
+    },
+    'ct count': (fields) => {
       const count = fields.number('val');
       return count === undefined
         ? undefined
         : fields.whole({ kind: 'connectionLimit', count, isOver: fields.flag('inv') });
-    }
-    case 'log': {
+    },
+    log: (fields) => {
       const log: NftLog = present({
         kind: 'log',
         prefix: fields.string('prefix'),
@@ -223,115 +145,125 @@ function knownStatement(json: unknown, family: string): NftStatement | undefined
         flags: fields.words('flags'),
       });
       return fields.whole(log);
-    }
-    case 'mangle': {
+    },
+    mangle: (fields) => {
       const key = fields.expression('key');
       const value = fields.expression('value');
       return key === undefined || value === undefined ? undefined : fields.whole({ kind: 'mangle', key, value });
-    }
-    case 'dnat':
-    case 'snat':
-    case 'masquerade':
-    case 'redirect':
-      return fields.whole(
-        present({
-          kind: 'nat',
-          type: name,
-          family: fields.string('family'),
-          address: fields.expression('addr'),
-          port: fields.expression('port'),
-          flags: fields.words('flags'),
-          typeFlags: fields.words('type_flags'),
-        }),
-      );
-    case 'reject': {
+    },
+    dnat: nat('dnat'),
+    snat: nat('snat'),
+    masquerade: nat('masquerade'),
+    redirect: nat('redirect'),
+    reject: (fields, { family }) => {
       const type = fields.string('type');
       const code = fields.expression('expr');
       return fields.whole(defaultReject(present({ kind: 'reject', type, code }), family));
-    }
-    case 'set':
-    case 'map':
-      return setUpdate(fields, family);
-    case 'meter': {
+    },
+    set: setUpdate,
+    map: setUpdate,
+    meter: (fields, { family }) => {
       const meter = fields.string('name');
       const key = elementOf(fields.json('key'));
       const statement = parseNftStatement(fields.json('stmt'), family);
       return meter === undefined || key === undefined
         ? undefined
         : fields.whole(present({ kind: 'meter', name: meter, size: fields.number('size'), key, statement }));
-    }
-    case 'notrack':
-      return isEmpty ? { kind: 'notrack' } : undefined;
-    case 'queue':
-      return fields.whole(
-        present({ kind: 'queue', number: fields.expression('num'), flags: fields.words('flags') ?? [] }),
-      );
-    case 'tproxy':
-      return fields.whole(
+    },
+    notrack: (_fields, { body }) => (body === null ? { kind: 'notrack' } : undefined),
+    queue: (fields) =>
+      fields.whole(present({ kind: 'queue', number: fields.expression('num'), flags: fields.words('flags') ?? [] })),
+    tproxy: (fields) =>
+      fields.whole(
         present({
           kind: 'tproxy',
           family: fields.string('family'),
           address: fields.expression('addr'),
           port: fields.expression('port'),
         }),
-      );
-    case 'dup':
-    case 'fwd':
-      return fields.whole(
-        present({
-          kind: name,
-          family: fields.string('family'),
-          address: fields.expression('addr'),
-          device: fields.expression('dev'),
-        }),
-      );
-    case 'synproxy':
-      return fields.whole(
+      ),
+    dup: copy('dup'),
+    fwd: copy('fwd'),
+    synproxy: (fields) =>
+      fields.whole(
         present({
           kind: 'synproxy',
           mss: fields.number('mss'),
           windowScale: fields.number('wscale'),
           flags: fields.words('flags') ?? [],
         }),
-      );
-    case 'flow': {
+      ),
+    flow: (fields) => {
       const flowtable = fields.string('flowtable');
       return fields.string('op') !== 'add' || flowtable === undefined
         ? undefined
         : fields.whole({ kind: 'flow', flowtable: flowtable.replace(/^@/, '') });
-    }
-    case 'reset': {
+    },
+    reset: (_fields, { body }) => {
       const option = parseNftExpression(body);
       return option.kind === 'unrecognized' ? undefined : { kind: 'reset', option };
-    }
-    case 'xt': {
+    },
+    xt: (fields) => {
       const type = fields.string('type');
       const extension = fields.string('name');
       return type === undefined || extension === undefined
         ? undefined
         : fields.whole({ kind: 'xt', type, name: extension });
-    }
-    default:
-      return objectStatement(name, body);
-  }
+    },
+  }),
+);
+
+function nat(type: NftNat['type']): StatementReader {
+  return (fields) =>
+    fields.whole(
+      present({
+        kind: 'nat',
+        type,
+        family: fields.string('family'),
+        address: fields.expression('addr'),
+        port: fields.expression('port'),
+        flags: fields.words('flags'),
+        typeFlags: fields.words('type_flags'),
+      }),
+    );
+}
+
+function copy(kind: 'dup' | 'fwd'): StatementReader {
+  return (fields) =>
+    fields.whole(
+      present({
+        kind,
+        family: fields.string('family'),
+        address: fields.expression('addr'),
+        device: fields.expression('dev'),
+      }),
+    );
+}
+
+function knownStatement(json: unknown, family: string): NftStatement | undefined {
+  if (!isObject(json)) return undefined;
+  const verdict = parseVerdict(json);
+  if (verdict !== undefined) return { kind: 'verdict', verdict };
+  const entry = onlyEntry(json);
+  if (entry === undefined) return undefined;
+  const [name, body] = entry;
+  const read = body === null || isObject(body) ? statementReaders.get(name) : undefined;
+  return read === undefined
+    ? objectStatement(name, body)
+    : read(new Fields(isObject(body) ? body : {}), { family, body });
+}
+
+/** The name and the inside of an object that has nothing else. */
+function onlyEntry(json: Json): [name: string, body: unknown] | undefined {
+  const [entry, ...others] = Object.entries(json);
+  return others.length === 0 ? entry : undefined;
 }
 
 const matchOperators: readonly NftMatchOperator[] = ['==', '!=', '<', '>', '<=', '>=', 'in', '!'];
-const objectKinds: readonly NftObjectKind[] = [
-  'counter',
-  'quota',
-  'limit',
-  'ct helper',
-  'ct timeout',
-  'ct expectation',
-  'synproxy',
-  'secmark',
-  'tunnel',
-];
 
 /** `{"counter": "name"}`; the name may be a map's answer. */
 function objectStatement(name: string, body: unknown): NftStatement | undefined {
-  const object = objectKinds.find((kind) => kind === name);
+  const object = nftObjectKinds.find((kind) => kind === name);
   if (object === undefined || body === null) return undefined;
   const expression = parseNftExpression(body);
   return expression.kind === 'unrecognized' || expression.kind === 'list'
@@ -339,7 +271,7 @@ function objectStatement(name: string, body: unknown): NftStatement | undefined 
     : { kind: 'object', object, name: expression };
 }
 
-function setUpdate(fields: Fields, family: string): NftStatement | undefined {
+function setUpdate(fields: Fields, { family }: { readonly family: string }): NftStatement | undefined {
   const operation = (['add', 'update', 'delete'] as const).find((each) => each === fields.string('op'));
   const set = (fields.string('set') ?? fields.string('map'))?.replace(/^@/, '');
   const element = elementOf(fields.json('elem'));
@@ -378,25 +310,19 @@ export function parseNftExpression(json: unknown): NftExpression {
   return (isObject(json) ? knownExpression(json) : undefined) ?? unrecognizedJson(json);
 }
 
-function knownExpression(json: Json): NftExpression | undefined {
-  const verdict = parseVerdict(json);
-  if (verdict !== undefined) return { kind: 'verdict', verdict };
-  const entries = Object.entries(json);
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1) return undefined;
-  const [name, body] = entry;
-  if (Array.isArray(body)) return compound(name, body);
-  if (!isObject(body)) return undefined;
-  const fields = new Fields(body);
-  switch (name) {
-    case 'prefix': {
+type ExpressionReader = (fields: Fields) => NftExpression | undefined;
+
+/** By the name of the expression's object (libnftables-json(5), EXPRESSIONS), but for those whose inside is a list: see `compound`. */
+const expressionReaders: ReadonlyMap<string, ExpressionReader> = new Map(
+  Object.entries<ExpressionReader>({
+    prefix: (fields) => {
       const address = fields.expression('addr');
       const length = fields.number('len');
       return address?.kind !== 'value' || !/^[0-9a-f.:]+$/i.test(String(address.value)) || length === undefined
         ? undefined
         : fields.whole({ kind: 'prefix', address, length });
-    }
-    case 'payload': {
+    },
+    payload: (fields) => {
       const base = fields.word('base');
       const [offset, length, protocol, field] = [
         fields.number('offset'),
@@ -409,23 +335,22 @@ function knownExpression(json: Json): NftExpression | undefined {
       return base === undefined || offset === undefined || length === undefined
         ? undefined
         : fields.whole({ kind: 'rawPayload', base, offset, length });
-    }
-    case 'tcp option': {
+    },
+    'tcp option': (fields) => {
       const [option, offset, length] = [fields.number('base'), fields.number('offset'), fields.number('len')];
       if (option !== undefined && offset !== undefined && length !== undefined)
         return fields.whole({ kind: 'rawTcpOption', option, offset, length });
-      return header(name, fields);
-    }
-    case 'exthdr':
-    case 'ip option':
-    case 'sctp chunk':
-    case 'dccp option':
-      return header(name, fields);
-    case 'meta': {
+      return header('tcp option')(fields);
+    },
+    exthdr: header('exthdr'),
+    'ip option': header('ip option'),
+    'sctp chunk': header('sctp chunk'),
+    'dccp option': header('dccp option'),
+    meta: (fields) => {
       const key = fields.word('key');
       return key === undefined ? undefined : fields.whole({ kind: 'meta', key });
-    }
-    case 'ct': {
+    },
+    ct: (fields) => {
       const [key, family] = [fields.word('key'), fields.word('family')];
       // The family is a field of its own in older versions, and part of the key in newer ones (`ip saddr`).
       return key === undefined
@@ -437,26 +362,26 @@ function knownExpression(json: Json): NftExpression | undefined {
               direction: fields.word('dir'),
             }),
           );
-    }
-    case 'fib': {
+    },
+    fib: (fields) => {
       const [result, flags] = [fields.word('result'), fields.words('flags')];
       return result === undefined || flags === undefined ? undefined : fields.whole({ kind: 'fib', result, flags });
-    }
-    case 'rt': {
+    },
+    rt: (fields) => {
       const key = fields.word('key');
       return key === undefined ? undefined : fields.whole(present({ kind: 'rt', key, family: fields.word('family') }));
-    }
-    case 'socket': {
+    },
+    socket: (fields) => {
       const key = fields.word('key');
       return key === undefined
         ? undefined
         : fields.whole(present({ kind: 'socket', key, level: fields.number('level') }));
-    }
-    case 'osf': {
+    },
+    osf: (fields) => {
       const key = fields.word('key');
       return key === undefined ? undefined : fields.whole(present({ kind: 'osf', key, ttl: fields.word('ttl') }));
-    }
-    case 'ipsec': {
+    },
+    ipsec: (fields) => {
       const [key, direction, number] = [fields.word('key'), fields.word('dir'), fields.number('spnum')];
       return key === undefined || direction === undefined
         ? undefined
@@ -469,20 +394,20 @@ function knownExpression(json: Json): NftExpression | undefined {
               family: fields.word('family'),
             }),
           );
-    }
-    case 'tunnel': {
+    },
+    tunnel: (fields) => {
       const key = fields.word('key');
       return key === undefined ? undefined : fields.whole({ kind: 'tunnel', key });
-    }
-    case 'numgen': {
+    },
+    numgen: (fields) => {
       const mode = (['random', 'inc'] as const).find((each) => each === fields.word('mode'));
       const modulus = fields.number('mod');
       const offset = fields.number('offset') ?? 0;
       return mode === undefined || modulus === undefined || modulus < 1
         ? undefined
         : fields.whole({ kind: 'numgen', mode, modulus, offset });
-    }
-    case 'jhash': {
+    },
+    jhash: (fields) => {
       const modulus = fields.number('mod');
       const of = fields.expression('expr');
       return modulus === undefined || of === undefined
@@ -490,32 +415,42 @@ function knownExpression(json: Json): NftExpression | undefined {
         : fields.whole(
             present({ kind: 'jhash', modulus, offset: fields.number('offset'), seed: fields.number('seed'), of }),
           );
-    }
-    case 'symhash': {
+    },
+    symhash: (fields) => {
       const modulus = fields.number('mod');
       return modulus === undefined
         ? undefined
         : fields.whole(present({ kind: 'symhash', modulus, offset: fields.number('offset') }));
-    }
-    case 'map': {
+    },
+    map: (fields) => {
       const key = fields.expression('key');
       const data = fields.expression('data');
       return key === undefined || data === undefined
         ? undefined
         : fields.whole({ kind: 'map', key, data: withProtocolNames(key, data) });
-    }
-    default:
-      return undefined;
-  }
+    },
+  }),
+);
+
+function knownExpression(json: Json): NftExpression | undefined {
+  const verdict = parseVerdict(json);
+  if (verdict !== undefined) return { kind: 'verdict', verdict };
+  const entry = onlyEntry(json);
+  if (entry === undefined) return undefined;
+  const [name, body] = entry;
+  if (Array.isArray(body)) return compound(name, body);
+  return isObject(body) ? expressionReaders.get(name)?.(new Fields(body)) : undefined;
 }
 
-function header(kind: NftHeader, fields: Fields): NftExpression | undefined {
-  const name = fields.word('name');
-  const field = fields.word('field');
-  const offset = fields.number('offset');
-  return name === undefined
-    ? undefined
-    : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
+function header(kind: NftHeader): ExpressionReader {
+  return (fields) => {
+    const name = fields.word('name');
+    const field = fields.word('field');
+    const offset = fields.number('offset');
+    return name === undefined
+      ? undefined
+      : fields.whole(present({ kind: 'header', header: kind, name, field, offset: offset === 0 ? undefined : offset }));
+  };
 }
 
 const binaryOperators: readonly NftBinaryOperator[] = ['|', '&', '^', '<<', '>>'];

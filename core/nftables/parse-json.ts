@@ -9,15 +9,13 @@ import { nftFamilies, nftSetFlags, type NftObject, type NftRulesetTable, type Nf
 import { nftTypesOf } from './types.ts';
 import type { DumpParser, DumpProblem } from '../dump/lines.ts';
 import { cycleText, findNftCycle } from './cycle.ts';
+import { isNftCount, isObject, type Json } from './json-fields.ts';
 import {
-  isNftCount,
-  isObject,
   parseNftElements,
   parseNftExpression,
   parseNftRule,
   parseNftStatement,
   unrecognizedJson,
-  type Json,
 } from './parse-json-rule.ts';
 import { elementsWithProtocolNames } from './normal-form.ts';
 import { NftTableBuilder, leftOutText } from './table-builder.ts';

@@ -2,7 +2,7 @@
  * A ruleset as `nft list ruleset` (or table, or chain) prints it, of nft 0.9 to 1.1, with -a, -n, -s and -y or without,
  * line by line. A table that is truncated is left out and told; the others are read.
  */
-import type { NftElement, NftRule } from './rule.ts';
+import { nftObjectKinds, type NftElement, type NftRule } from './rule.ts';
 import { printNftStatement } from './print.ts';
 import {
   nftSetFlags,
@@ -25,21 +25,7 @@ import { objectFields } from './parse-object.ts';
 import { NftTokens } from './tokens.ts';
 import { priorities } from '../net/netfilter.ts';
 
-const blockKinds = [
-  'chain',
-  'set',
-  'map',
-  'counter',
-  'quota',
-  'limit',
-  'ct helper',
-  'ct timeout',
-  'ct expectation',
-  'synproxy',
-  'secmark',
-  'tunnel',
-  'flowtable',
-] as const;
+const blockKinds = ['chain', 'set', 'map', ...nftObjectKinds, 'flowtable'] as const;
 type BlockKind = (typeof blockKinds)[number] | 'unknown';
 
 interface Block {

@@ -213,8 +213,19 @@ export type NftStatement =
   | { readonly kind: 'xt'; readonly type: string; readonly name: string }
   | NftUnrecognized;
 
-export type NftObjectKind =
-  'counter' | 'quota' | 'limit' | 'ct helper' | 'ct timeout' | 'ct expectation' | 'synproxy' | 'secmark' | 'tunnel';
+/** Objects of a table that a rule names (nft(8), "Stateful objects"). */
+export const nftObjectKinds = [
+  'counter',
+  'quota',
+  'limit',
+  'ct helper',
+  'ct timeout',
+  'ct expectation',
+  'synproxy',
+  'secmark',
+  'tunnel',
+] as const;
+export type NftObjectKind = (typeof nftObjectKinds)[number];
 
 export interface NftLog {
   readonly kind: 'log';

@@ -1,5 +1,7 @@
 /** Objects of nft's JSON in one spelling, where nft or this project's model has several for one meaning. */
 import * as z from 'zod';
+import { icmpTypeNumber } from '../../core/net/icmp-type.ts';
+import { ipProtocolName } from '../../core/net/ip-protocol.ts';
 
 const listingSchema = z.object({ nftables: z.array(z.record(z.string(), z.unknown())) });
 
@@ -8,40 +10,6 @@ export function objectsOf(json: string): { [kind: string]: unknown }[] {
   return listingSchema.parse(JSON.parse(json)).nftables.filter((object) => !('metainfo' in object));
 }
 
-const protocols = new Map(
-  Object.entries({
-    1: 'icmp',
-    2: 'igmp',
-    6: 'tcp',
-    17: 'udp',
-    33: 'dccp',
-    47: 'gre',
-    50: 'esp',
-    51: 'ah',
-    58: 'ipv6-icmp',
-    132: 'sctp',
-    136: 'udplite',
-  }),
-);
-const icmpTypes = new Map(
-  Object.entries({
-    'echo-reply': 0,
-    'destination-unreachable': 3,
-    'source-quench': 4,
-    redirect: 5,
-    'echo-request': 8,
-    'router-advertisement': 9,
-    'router-solicitation': 10,
-    'time-exceeded': 11,
-    'parameter-problem': 12,
-    'timestamp-request': 13,
-    'timestamp-reply': 14,
-    'info-request': 15,
-    'info-reply': 16,
-    'address-mask-request': 17,
-    'address-mask-reply': 18,
-  }),
-);
 /** Fields that say nothing where they hold this, as JSON. */
 const silent = new Map([
   ['inv', 'false'],
@@ -64,8 +32,8 @@ export function withoutRespelling(value: unknown): string {
 }
 
 function plain(value: unknown): unknown {
-  if (typeof value === 'string') return String(icmpTypes.get(value) ?? value).replace(/^@(.)/, '$1');
-  if (typeof value === 'number') return protocols.get(String(value)) ?? String(value);
+  if (typeof value === 'string') return String(icmpTypeNumber(value) ?? value).replace(/^@(.)/, '$1');
+  if (typeof value === 'number') return ipProtocolName(value) ?? String(value);
   if (Array.isArray(value)) {
     const items = (value as readonly unknown[]).map(plain);
     return items.length === 1 && typeof items[0] !== 'object' ? items[0] : items;

@@ -12,7 +12,7 @@ import { nftTableJson } from '../support/print-nft-json.ts';
 import { printNftTable } from '../../core/nftables/print.ts';
 import { nftFamilies, type NftRulesetTable } from '../../core/nftables/table.ts';
 import type { DumpParser, DumpProblem } from '../../core/dump/lines.ts';
-import { isObject } from '../../core/nftables/parse-json-rule.ts';
+import { isObject } from '../../core/nftables/json-fields.ts';
 import { NftJsonParser } from '../../core/nftables/parse-json.ts';
 import { NftTextParser } from '../../core/nftables/parse-text.ts';
 import { foreignNftDumps } from '../fixtures/rulesets/foreign.ts';
