@@ -4,12 +4,9 @@ import { clientStatus } from '../../core/status/client-status.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { comparisonOf } from '../../core/diagnose/checks/compare-service.ts';
 import { desiredOfTrace } from '../../core/api/desired-of-trace.ts';
-import {
-  explainProgram,
-  frontendMatches,
-  frontendName,
-  type FamilyExplanation,
-} from '../../core/explain/explain-program.ts';
+import { explainProgram } from '../../core/explain/explain-program.ts';
+import { frontendMatches, frontendName } from '../../core/explain/rule-frontends.ts';
+import type { FamilyExplanation } from '../../core/explain/explanation.ts';
 import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { readNodeFacts } from '../../core/program/node-facts.ts';
 import { type Frontend, checkedFrontends } from '../../core/api/frontends.ts';

@@ -1,7 +1,8 @@
 /** What a report says, before it is made a page: the judged trace, its rules in words, its picture, and the versions. */
 import { buildDiagram } from '../../core/diagram/build-diagram.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
-import { explainProgram, type FamilyExplanation } from '../../core/explain/explain-program.ts';
+import { explainProgram } from '../../core/explain/explain-program.ts';
+import type { FamilyExplanation } from '../../core/explain/explanation.ts';
 import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { recordsOf } from '../../core/wire/node-report.ts';
 import { present } from '../../core/lib/present.ts';

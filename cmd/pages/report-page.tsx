@@ -5,7 +5,7 @@ import { Fragment, type ReactElement, type ReactNode } from 'react';
 import { renderToStaticMarkup } from 'react-dom/server';
 import { hostPort } from '../../core/net/address.ts';
 import { catalogue } from '../../core/diagnose/catalogue.ts';
-import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explain-program.ts';
+import type { FamilyExplanation, RuleExplanation } from '../../core/explain/explanation.ts';
 import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/lib/plural.ts';
 import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/api/service-trace.ts';

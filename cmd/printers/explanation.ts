@@ -5,7 +5,7 @@ import {
   type ClientKind,
   type FamilyExplanation,
   type RuleExplanation,
-} from '../../core/explain/explain-program.ts';
+} from '../../core/explain/explanation.ts';
 import type { PacketPath, PacketPathRule } from '../../core/explain/follow-client.ts';
 import { plural } from '../../core/lib/plural.ts';
 import { alikeTable, alikeText, clientKindTexts, partText } from '../tables/alike-endpoints.ts';

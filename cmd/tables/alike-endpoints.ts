@@ -5,7 +5,7 @@ import {
   type AlikeEndpoints,
   type ClientKind,
   type RuleExplanation,
-} from '../../core/explain/explain-program.ts';
+} from '../../core/explain/explanation.ts';
 import { plural } from '../../core/lib/plural.ts';
 import type { ResultTable } from './result-tables.ts';
 import { cell, type Cell } from './tone.ts';

@@ -1,7 +1,7 @@
 /** The rules and the walks of an operator's trace, as `explain` and `report` show them. */
 import { isSameAddress } from '../../core/net/address.ts';
 import { desiredOfTrace } from '../../core/api/desired-of-trace.ts';
-import type { FamilyExplanation } from '../../core/explain/explain-program.ts';
+import type { FamilyExplanation } from '../../core/explain/explanation.ts';
 import { explainStatusFamilies, type StatusExplainOptions } from '../../core/explain/explain-status.ts';
 import type { PacketPath } from '../../core/explain/follow-client.ts';
 import { statusPacketPath } from '../../core/explain/status-packet-path.ts';

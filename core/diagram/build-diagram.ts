@@ -1,4 +1,5 @@
 /** From a trace's status to its picture. */
+import { chainKind, iptablesChainKind, type ChainKind } from '../kube-proxy/chain-kinds.ts';
 import { hostPort, isSameAddress } from '../net/address.ts';
 import { mapChainName, readChainName } from '../api/chain-name.ts';
 import { iptablesChainNames } from '../kube-proxy/chain-names.ts';
@@ -13,7 +14,7 @@ import type {
   ServiceTraceStatus,
 } from '../api/service-trace.ts';
 import { topicOf } from '../diagnose/catalogue.ts';
-import { isElementOf } from '../explain/explain-program.ts';
+import { isElementOf } from '../explain/rule-frontends.ts';
 import { percentOf } from '../explain/sentence.ts';
 import {
   isNodePortServer,
@@ -257,8 +258,7 @@ class Picture {
   /** Where KUBE-SERVICES was not listed, the names of the Service's chains tell where it leads to. */
   #computedEntry(chains: readonly ChainStatus[], { frontend, portName, protocol }: NodePortStatus): Entry | undefined {
     const { namespace, name } = this.#options;
-    if (!chains.some((chain) => chain.name.startsWith('KUBE-SVC-') || chain.name.startsWith('KUBE-SVL-')))
-      return undefined;
+    if (!chains.some((chain) => isServiceLayer(iptablesChainKind(chain.name)))) return undefined;
     const names = iptablesChainNames({ namespace, name, portName, protocol });
     const candidates =
       frontend === 'ClusterIP'
@@ -532,9 +532,13 @@ function mark(text: string): DiagramLine {
 
 /** Chains of kube-proxy's that lead from an address to endpoints; undefined for all others, and for those of one endpoint. */
 function layerOf(chain: string): Layer | undefined {
-  if (/^(?:KUBE-FW-|firewall-[A-Z0-9]{8}-)/.test(chain)) return 'firewall';
-  if (/^(?:KUBE-EXT-|KUBE-XLB-|external-[A-Z0-9]{8}-)/.test(chain)) return 'external';
-  return /^(?:KUBE-SV[CL]-|(?:service|local)-[A-Z0-9]{8}-)/.test(chain) ? 'service' : undefined;
+  const kind = chainKind(chain);
+  if (kind === 'firewall' || kind === 'external') return kind;
+  return isServiceLayer(kind) ? 'service' : undefined;
+}
+
+function isServiceLayer(kind: ChainKind | undefined): boolean {
+  return kind === 'cluster' || kind === 'local';
 }
 
 /** Undefined where the program does not list it. */

@@ -2,6 +2,8 @@
  * Which rules that choose an endpoint are alike but for their endpoint, with the chains that they jump to: of many alike
  * ones, one is written out. Counters and comments are left out of account; a chain with another rule is unlike.
  */
+import { present } from '../lib/present.ts';
+import type { AlikeEndpoint, AlikeEndpoints } from './explanation.ts';
 import { hostPort } from '../net/address.ts';
 import type { IptablesMatch, IptablesRule } from '../iptables/rule.ts';
 import type { NftElement, NftExpression, NftRule, NftStatement } from '../nftables/rule.ts';
@@ -39,8 +41,45 @@ export function foldAlike(choices: readonly (Choice | undefined)[]): Folded {
   );
 }
 
-export function endpointText({ address, port }: Choice['endpoint']): string {
+function endpointText({ address, port }: Choice['endpoint']): string {
   return port === undefined ? address : hostPort(address, port);
+}
+
+/**
+ * Which endpoints the one at the index is written out for; none where it is for itself alone.
+ * @param others indexes of those that are not written out for it
+ */
+export function alikeEndpoints(
+  choices: readonly (Choice | undefined)[],
+  index: number,
+  others: readonly number[],
+  {
+    pod,
+    factsOf,
+  }: {
+    readonly pod: (address: string) => string | undefined;
+    readonly factsOf: (choice: Choice, index: number) => Omit<AlikeEndpoint, 'endpoint' | 'pod'>;
+  },
+): AlikeEndpoints[] {
+  const choice = choices[index];
+  if (choice === undefined || others.length === 0) return [];
+  return [
+    {
+      writtenOut: endpointText(choice.endpoint),
+      others: others.flatMap((other): AlikeEndpoint[] => {
+        const own = choices[other];
+        return own === undefined
+          ? []
+          : [
+              {
+                endpoint: endpointText(own.endpoint),
+                ...present({ pod: pod(own.endpoint.address) }),
+                ...factsOf(own, other),
+              },
+            ];
+      }),
+    },
+  ];
 }
 
 /**
@@ -159,4 +198,34 @@ function withoutCounts(value: unknown): unknown {
   return typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'counter'
     ? { kind: 'counter' }
     : value;
+}
+
+/** The rule as it would be printed with what is left out only counted. */
+export function withoutElements(rule: NftRule, hidden: ReadonlySet<NftElement>): NftRule {
+  if (hidden.size === 0) return rule;
+  const shortened = (data: NftExpression): NftExpression =>
+    data.kind !== 'set'
+      ? data
+      : {
+          ...data,
+          elements: [
+            ...data.elements.filter((element) => !hidden.has(element)),
+            { key: { kind: 'unrecognized', text: `… ${String(hidden.size)} more` } },
+          ],
+        };
+  return {
+    ...rule,
+    statements: rule.statements.map((statement) => {
+      if (statement.kind === 'vmap') return { ...statement, data: shortened(statement.data) };
+      return statement.kind === 'nat' && statement.address?.kind === 'map'
+        ? { ...statement, address: { ...statement.address, data: shortened(statement.address.data) } }
+        : statement;
+    }),
+  };
+}
+
+export function onePerClass(addresses: readonly string[], classOf: (address: string) => string): string[] {
+  return [
+    ...new Map([...addresses].reverse().map((address) => [classOf(address), address] as const)).values(),
+  ].reverse();
 }

@@ -1,5 +1,5 @@
 /** What kube-proxy's chains and sets are for, as relative clauses behind their names. */
-import { commonNftChains } from '../program/nft-node-rules.ts';
+import { chainKind, type ChainKind } from '../kube-proxy/chain-kinds.ts';
 
 /**
  * The clause for a chain of kube-proxy's; undefined for any other chain.
@@ -13,26 +13,24 @@ export function chainPurpose(
 ): string | undefined {
   const common = chains.get(name);
   if (common !== undefined) return common;
-  if (commonNftChains.has(name)) return undefined;
-  const port = portOf(name);
-  const of = port === undefined ? '' : ` of ${port}`;
-  for (const [prefixes, clause] of families) {
-    if (!prefixes.some((prefix) => name.startsWith(prefix))) continue;
-    if (clause !== 'endpoint') return clause.replace('{of}', of);
+  const kind = chainKind(name);
+  if (kind === undefined) return undefined;
+  if (kind === 'endpoint') {
     const target = targetOf(name);
     return target === undefined ? 'which is the chain of one endpoint' : `which is the endpoint ${target}`;
   }
-  return undefined;
+  const port = portOf(name);
+  const of = port === undefined ? '' : ` of ${port}`;
+  return clauses[kind](of);
 }
 
-/** kube-proxy's names of one Service's chains: iptables and nftables modes. */
-const families: readonly (readonly [readonly string[], string])[] = [
-  [['KUBE-SVC-', 'service-'], 'which chooses an endpoint{of}'],
-  [['KUBE-SVL-', 'local-'], 'which chooses an endpoint{of} on this node'],
-  [['KUBE-EXT-', 'KUBE-XLB-', 'external-'], 'which is for external traffic{of}'],
-  [['KUBE-FW-', 'firewall-'], 'which lets in what the source ranges{of} allow'],
-  [['KUBE-SEP-', 'endpoint-'], 'endpoint'],
-];
+/** @param of ` of default/auth-service:http`, or nothing */
+const clauses: Readonly<Record<Exclude<ChainKind, 'endpoint'>, (of: string) => string>> = {
+  cluster: (of) => `which chooses an endpoint${of}`,
+  local: (of) => `which chooses an endpoint${of} on this node`,
+  external: (of) => `which is for external traffic${of}`,
+  firewall: (of) => `which lets in what the source ranges${of} allow`,
+};
 
 /** Sources: pkg/proxy/{iptables,ipvs,nftables}/proxier.go, 1.37. */
 const chains: ReadonlyMap<string, string> = new Map([

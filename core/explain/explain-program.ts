@@ -1,6 +1,21 @@
 /** Every rule of one node that a Service's packets meet, in their order and in plain words. */
+import { present } from '../lib/present.ts';
+import { countsOthers, frontendName, isElementOf, matchesDestination } from './rule-frontends.ts';
+import { walkClients } from './walk-clients.ts';
+import {
+  stageOf,
+  type AlikeEndpoints,
+  type ChainExplanation,
+  type ClientKind,
+  type EndpointShares,
+  type FamilyExplanation,
+  type RuleExplanation,
+  type StageExplanation,
+  type StagePart,
+} from './explanation.ts';
+import { iptablesChainKind, iptablesDispatchChains } from '../kube-proxy/chain-kinds.ts';
 import { effectText } from '../evaluate/action.ts';
-import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
+import { hostPort } from '../net/address.ts';
 import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type NodeReportRules, readNodeReportRules } from '../program/read-node-report.ts';
@@ -10,118 +25,37 @@ import { sourceClassOf, walkAllRules } from '../program/walk-all-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { RealServer } from '../ipvs/virtual-server.ts';
 import {
-  endpointText,
+  alikeEndpoints,
   foldAlike,
   type Folded,
   iptablesChoice,
   nftChoice,
   nftChoices,
+  onePerClass,
   realServerChoice,
   type Choice,
+  withoutElements,
 } from './alike.ts';
 import type { ClusterFacts } from '../api/cluster-facts.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
 import { shareOf } from '../evaluate/share.ts';
 import type { Leaf, Packet, Step, WalkResult } from '../evaluate/walk.ts';
-import { portsOf, type IptablesRule } from '../iptables/rule.ts';
-import { outsideClients } from '../program/client-walks.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
 import { checkedFrontends, type Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { printNftRule } from '../nftables/print.ts';
-import type { NftElement, NftExpression, NftRule } from '../nftables/rule.ts';
+import type { NftElement, NftRule } from '../nftables/rule.ts';
 import { chainOfVerdict, dnatTargetsOfStatement, jumpsOfStatement } from '../nftables/targets.ts';
 import { printIptablesRule, printNatRange } from '../iptables/print.ts';
-import type { FrontendProgram } from '../program/program.ts';
 import type { Counters } from '../net/counters.ts';
 import type { DesiredService } from '../api/service.ts';
-import { familyOf, type Family } from '../net/family.ts';
 import { chainPurpose } from './chain-purpose.ts';
 import { explainIptablesRule } from './explain-iptables.ts';
 import { explainVirtualServer } from './explain-ipvs.ts';
 import { explainNftRule } from './explain-nft.ts';
 import { serviceNames } from './service-names.ts';
-import { withPod, type Explained, type ExplainedLine, type Names } from './explained.ts';
+import { withPod, type Explained, type Names } from './explained.ts';
 import type { Hook } from '../net/netfilter.ts';
-
-/** Who opens a connection: an other pod, the node itself, somebody outside of the cluster, or one of the Service's own endpoints. */
-export const clientKinds = ['pod', 'node', 'outside', 'endpoint'] as const;
-export type ClientKind = (typeof clientKinds)[number];
-
-export interface RuleExplanation {
-  /** As its tool prints it, without counters. */
-  readonly text: string;
-  readonly sentence: string;
-  readonly lines: readonly ExplainedLine[];
-  readonly unknown: readonly string[];
-  readonly counters?: Counters;
-  /** The counters count other Services' packets too. */
-  readonly countsAll: boolean;
-  /** Of the connections to a frontend, for each kind of client that meets the rule; the largest over the frontends, unknown where one of them is not known. Absent where no packet was walked. */
-  readonly shares?: Readonly<Partial<Record<ClientKind, number | 'unknown'>>>;
-  /** Of the connections to a frontend, those that end at endpoints behind the rule; the largest over the frontends. Absent beside `shares`, and where it is not known. */
-  readonly endpointShare?: number;
-  /** By the counters: of the connections that this chain has sent to endpoints. */
-  readonly measured?: number;
-  /** Endpoints whose rules are folded; absent where all are written out. */
-  readonly alike?: readonly AlikeEndpoints[];
-}
-
-/** Endpoints for which a chain has rules, and chains of their own, that are alike but for the endpoint. */
-export interface AlikeEndpoints {
-  /** The one that is written out for them: `10.244.1.4:8080`. */
-  readonly writtenOut: string;
-  readonly others: readonly AlikeEndpoint[];
-}
-
-/** One that is not written out. */
-export interface AlikeEndpoint extends Pick<RuleExplanation, 'shares' | 'endpointShare'> {
-  /** `10.244.1.5:8080`. */
-  readonly endpoint: string;
-  readonly pod?: string;
-  /** First packets of connections that were sent to it; absent where nothing counts them. */
-  readonly packets?: number;
-}
-
-export interface ChainExplanation {
-  readonly table: string;
-  readonly chain: string;
-  readonly purpose?: string;
-  /** Hooks on which it hangs itself. */
-  readonly hooks: readonly Hook[];
-  readonly rules: readonly RuleExplanation[];
-}
-
-/** A part of a packet's way. `leaving`: POSTROUTING; `otherPrograms`: their rules at any hook; `service`: of a status, which knows no hooks. */
-export type StagePart = 'beforeRouting' | 'afterRouting' | 'ipvs' | 'leaving' | 'otherPrograms' | 'service';
-
-/** What is asked at one part of a packet's way. */
-export interface StageExplanation {
-  readonly part: StagePart;
-  /** The part in words. */
-  readonly title: string;
-  readonly chains: readonly ChainExplanation[];
-}
-
-export interface FamilyExplanation {
-  readonly family: Family;
-  /** `ClusterIP 10.96.0.1:80/TCP`. */
-  readonly frontends: readonly string[];
-  readonly stages: readonly StageExplanation[];
-}
-
-const stageTitles: Readonly<Record<StagePart, string>> = {
-  beforeRouting:
-    'Before routing: PREROUTING for packets from pods and other machines, OUTPUT for those of the node itself',
-  afterRouting: 'After routing: INPUT for the node itself, FORWARD for others, OUTPUT for what the node sends',
-  ipvs: 'IPVS: takes packets to virtual servers out of INPUT and OUTPUT, and sends them on by OUTPUT and POSTROUTING',
-  leaving: 'As packets leave: POSTROUTING',
-  otherPrograms: 'Third-party rules that these packets meet, at any hook',
-  service: "kube-proxy's rules for this Service",
-};
-
-export function stageOf(part: StagePart, chains: readonly ChainExplanation[]): StageExplanation {
-  return { part, title: stageTitles[part], chains };
-}
 
 /** The frontends that are asked for; absent: all. */
 export type FrontendFilter = (frontend: Frontend) => boolean;
@@ -152,16 +86,6 @@ export function explainProgram(
     const program = new Program(report, desired, rules, frontends, { isAll, cluster, isFolded });
     return [{ family, frontends: frontends.map(frontendName), stages: program.stages() }];
   });
-}
-
-/** `ClusterIP 10.96.0.1:80/TCP`, `NodePort 30080/TCP`. */
-export function frontendName({
-  frontend,
-  address,
-  port,
-  protocol,
-}: Pick<Frontend, 'frontend' | 'address' | 'port' | 'protocol'>): string {
-  return `${frontend} ${address === '' ? String(port) : hostPort(address, port)}/${protocol}`;
 }
 
 /** What is known of the names in a Service's rules. */
@@ -197,13 +121,6 @@ export function namesOf(desired: DesiredService, rules: NodeReportRules): Names 
 /** A rule's place, by which steps of walks are found again. */
 function keyOf(table: string, chain: string, text: string): string {
   return `${table}\n${chain}\n${text}`;
-}
-
-/** One client of one frontend, walked. */
-export interface Walked {
-  readonly kind: ClientKind;
-  readonly packet: Packet;
-  readonly result: WalkResult;
 }
 
 class Program {
@@ -304,30 +221,12 @@ class Program {
     index: number,
     choices: readonly (Choice | undefined)[],
     folded: Folded,
-    shareAt: (other: number) => Pick<RuleExplanation, 'shares' | 'endpointShare'>,
+    shareAt: (other: number) => EndpointShares,
   ): AlikeEndpoints[] {
-    const [choice, others] = [choices[index], folded.get(index)];
-    if (choice === undefined || others === undefined) return [];
-    return [
-      {
-        writtenOut: endpointText(choice.endpoint),
-        others: others.flatMap((other) => this.#alikeEndpoint(choices[other], shareAt(other)) ?? []),
-      },
-    ];
-  }
-
-  #alikeEndpoint(
-    choice: Choice | undefined,
-    share: Pick<RuleExplanation, 'shares' | 'endpointShare'>,
-  ): AlikeEndpoint | undefined {
-    if (choice === undefined) return undefined;
-    const pod = this.#names.pod(choice.endpoint.address);
-    return {
-      endpoint: endpointText(choice.endpoint),
-      ...(pod === undefined ? {} : { pod }),
-      ...(choice.packets === undefined ? {} : { packets: choice.packets }),
-      ...share,
-    };
+    return alikeEndpoints(choices, index, folded.get(index) ?? [], {
+      pod: (address) => this.#names.pod(address),
+      factsOf: ({ packets }, other) => ({ ...present({ packets }), ...shareAt(other) }),
+    });
   }
 
   #count(kind: ClientKind, { leaves, steps }: WalkResult): void {
@@ -456,7 +355,7 @@ class Program {
         this.#isAll ||
         !matchesDestination(rule) ||
         this.#shares.has(keyOf(table, chain, printIptablesRule(rule))) ||
-        !dispatching.has(chain),
+        !iptablesDispatchChains.has(chain),
     );
     const choosing = new Set(own.filter(isEndpointJump));
     const chosen = [...choosing]
@@ -632,19 +531,13 @@ class Program {
   }
 }
 
-/** Chains in which one frontend is told from another. */
-const dispatching = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
-
 /** Whether it jumps to the chain of one endpoint. */
 function isEndpointJump({ target }: IptablesRule): boolean {
-  return (target?.kind === 'jump' || target?.kind === 'goto') && target.chain.startsWith('KUBE-SEP-');
+  return (target?.kind === 'jump' || target?.kind === 'goto') && iptablesChainKind(target.chain) === 'endpoint';
 }
 
 /** Of what the rule sends on, the part of one element. */
-function shareOfElement(
-  { statements }: NftRule,
-  element: NftElement | undefined,
-): Pick<RuleExplanation, 'endpointShare'> {
+function shareOfElement({ statements }: NftRule, element: NftElement | undefined): EndpointShares {
   if (element?.key.kind !== 'value') return {};
   for (const statement of statements) {
     const key =
@@ -656,144 +549,4 @@ function shareOfElement(
     if (key?.kind === 'numgen') return { endpointShare: 1 / key.modulus };
   }
   return {};
-}
-
-/** The rule as it would be printed with what is left out only counted. */
-export function withoutElements(rule: NftRule, hidden: ReadonlySet<NftElement>): NftRule {
-  if (hidden.size === 0) return rule;
-  const shortened = (data: NftExpression): NftExpression =>
-    data.kind !== 'set'
-      ? data
-      : {
-          ...data,
-          elements: [
-            ...data.elements.filter((element) => !hidden.has(element)),
-            { key: { kind: 'unrecognized', text: `… ${String(hidden.size)} more` } },
-          ],
-        };
-  return {
-    ...rule,
-    statements: rule.statements.map((statement) => {
-      if (statement.kind === 'vmap') return { ...statement, data: shortened(statement.data) };
-      return statement.kind === 'nat' && statement.address?.kind === 'map'
-        ? { ...statement, address: { ...statement.address, data: shortened(statement.address.data) } }
-        : statement;
-    }),
-  };
-}
-
-function onePerClass(addresses: readonly string[], classOf: (address: string) => string): string[] {
-  return [
-    ...new Map([...addresses].reverse().map((address) => [classOf(address), address] as const)).values(),
-  ].reverse();
-}
-
-/** Whether it asks for a destination. */
-export function matchesDestination(rule: IptablesRule): boolean {
-  return rule.destination?.negated === false || portsOf(rule, 'destination') !== undefined;
-}
-
-/** Whether packets of other Services meet the rule in kube-proxy's chain too. */
-export function countsOthers(rule: IptablesRule, chain: string): boolean {
-  return !matchesDestination(rule) && !/^KUBE-(?:SVC|SVL|SEP|EXT|XLB|FW)-/.test(chain);
-}
-
-/** Whether a map has the element for the frontend. */
-export function isElementOf(
-  { key }: NftElement,
-  { address, port, protocol }: Pick<Frontend, 'address' | 'port' | 'protocol'>,
-): boolean {
-  const parts =
-    key.kind === 'concatenation' ? key.parts.map((part) => (part.kind === 'value' ? String(part.value) : '')) : [];
-  const [name, number] = parts.slice(-2);
-  return (
-    name === protocol.toLowerCase() &&
-    number === String(port) &&
-    (address === '' ? parts.length === 2 : isSameAddress(parts[0] ?? '', address))
-  );
-}
-
-/** The clients whose packets show what the rules do with a frontend. */
-function walkClients(
-  walkPacket: (packet: Packet) => WalkResult,
-  desired: DesiredService,
-  frontend: Frontend,
-  {
-    node,
-    addresses,
-    sample,
-  }: {
-    readonly node: string;
-    readonly addresses: readonly string[];
-    /** Those of the endpoints' addresses that are walked. */
-    readonly sample: (endpoints: readonly string[]) => readonly string[];
-  },
-): Walked[] {
-  const { family, protocol, port } = frontend;
-  const own = reachableAddresses(addresses, family);
-  const destinations = frontend.address === '' ? own : [frontend.address];
-  const walk = (kind: ClientKind, source: string, destination: string): Walked => {
-    const packet: Packet = {
-      source,
-      destination,
-      destinationPort: port,
-      protocol,
-      entersAt: kind === 'node' ? 'OUTPUT' : 'PREROUTING',
-    };
-    return { kind, packet, result: walkPacket(packet) };
-  };
-  const outside = destinations.map((destination) => walk('outside', outsideClients[family][0], destination));
-  // A NodePort may be served on some of the node's addresses only.
-  const chosen = outside.find(({ result }) => result.leaves.some(({ verdict }) => verdict === 'DNAT')) ?? outside[0];
-  if (chosen === undefined) return [];
-  const { destination } = chosen.packet;
-  const endpoints = desired.endpointSlices
-    .filter(({ addressType }) => addressType === family)
-    .flatMap((slice) => slice.endpoints);
-  const pod = otherPod(
-    endpoints.flatMap((endpoint) => endpoint.addresses),
-    addresses,
-  );
-  return [
-    ...(pod === undefined ? [] : [walk('pod', pod, destination)]),
-    ...own.slice(0, 1).map((source) => walk('node', source, destination)),
-    chosen,
-    // Only a pod of this node comes to its rules.
-    ...sample(
-      endpoints
-        .filter(({ nodeName }) => nodeName === node)
-        .flatMap((endpoint) => endpoint.addresses.slice(0, 1))
-        .filter((address) => familyOf(address) === family && !addresses.includes(address)),
-    )
-      .slice(0, mostEndpoints)
-      .map((source) => walk('endpoint', source, destination)),
-  ];
-}
-
-/** More endpoints of one node tell nothing new. */
-const mostEndpoints = 50;
-
-/** An address beside an endpoint's that nobody of the Service has. */
-function otherPod(taken: readonly string[], nodes: readonly string[]): string | undefined {
-  const beside = taken.find((address) => !nodes.includes(address));
-  if (beside === undefined) return undefined;
-  const separator = beside.includes(':') ? ':' : '.';
-  const network = beside.slice(0, beside.lastIndexOf(separator) + 1);
-  for (let host = 250; host > 1; host -= 1) {
-    const address = network + (separator === ':' ? host.toString(16) : String(host));
-    if (![...taken, ...nodes].some((each) => isSameAddress(each, address))) return address;
-  }
-  return undefined;
-}
-
-/** Whether a frontend is the one that the user writes as a port, an address and port, or `NodePort`. */
-export function frontendMatches(
-  { address, port }: Pick<FrontendProgram, 'address' | 'port'>,
-  wanted: { readonly address?: string; readonly port: number },
-  nodeAddresses: readonly string[],
-): boolean {
-  if (port !== wanted.port) return false;
-  if (wanted.address === undefined) return true;
-  const asked = wanted.address;
-  return address === '' ? nodeAddresses.some((own) => isSameAddress(own, asked)) : isSameAddress(address, asked);
 }

@@ -1,4 +1,5 @@
 /** Which function of kube-proxy's source writes a rule, for those who want to read why. */
+import { nftChainKind } from '../kube-proxy/chain-kinds.ts';
 import { ipvsTable, readChainName } from '../api/chain-name.ts';
 import type { ProxyMode } from '../kube-proxy/mode.ts';
 import { builtInChainNames } from '../net/netfilter.ts';
@@ -29,12 +30,10 @@ const writers: Readonly<Record<Exclude<ProxyMode, 'unknown'>, (rule: WrittenRule
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointRules' : 'syncProxyRules';
   },
   nftables: ({ table, chain, sendsTo }) => {
-    if (
-      readChainName({ table, name: chain }).kind === 'map' ||
-      /^(?:external|endpoint|firewall)-(?!check|allow-check)/.test(chain)
-    )
-      return 'syncProxyRules';
-    if (!/^(?:service|local)-(?!endpoints-check)/.test(chain)) return 'setupNFTables';
+    if (readChainName({ table, name: chain }).kind === 'map') return 'syncProxyRules';
+    const kind = nftChainKind(chain);
+    if (kind === undefined) return 'setupNFTables';
+    if (kind !== 'cluster' && kind !== 'local') return 'syncProxyRules';
     if (sendsTo === 'endpoint') return 'writeServiceToEndpointDNATs';
     return sendsTo === 'endpoint chain' ? 'writeServiceToEndpointJumps' : 'syncProxyRules';
   },

@@ -8,7 +8,7 @@ import { familyOf } from '../net/family.ts';
 import type { FindingStatus, NodeStatus, ProgramStatus, ServiceTraceStatus, WalkStatus } from '../api/service-trace.ts';
 import { explainStatusProgram } from './explain-status.ts';
 import { withPod } from './explained.ts';
-import { frontendName } from './explain-program.ts';
+import { frontendName } from './rule-frontends.ts';
 import type { PacketPath, PacketPathRule } from './follow-client.ts';
 import { shareSuffix } from './sentence.ts';
 import { serviceNames } from './service-names.ts';
@@ -16,7 +16,7 @@ import { serviceNames } from './service-names.ts';
 type ConnectionStatus = NonNullable<NodeStatus['connections']>[number];
 
 /**
- * A walk of a status as a journey. The share of each rule, and the way of the answers, are not in a status; what rules of
+ * A walk of a status as a packet path. The share of each rule, and the way of the answers, are not in a status; what rules of
  * other programs do to the client is in its findings.
  * @param pod the client's, where it is one
  */

@@ -1,4 +1,5 @@
 /** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
+import { isFirewallChain } from '../kube-proxy/chain-kinds.ts';
 import { chainEntered } from '../evaluate/action.ts';
 import type { Leaf, Step } from '../evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
@@ -112,9 +113,4 @@ function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['
     }
   }
   return undefined;
-}
-
-/** Where packets from outside of the source ranges are dropped. */
-function isFirewallChain(chain: string): boolean {
-  return chain === 'KUBE-PROXY-FIREWALL' || chain.startsWith('firewall-');
 }

@@ -1,28 +1,11 @@
 /** What kube-proxy's chains of the iptables mode say of a Service (pkg/proxy/iptables/proxier.go, 1.37). */
+import { iptablesChainKind, iptablesDispatchChains } from '../kube-proxy/chain-kinds.ts';
 import { isSameAddress } from '../net/address.ts';
 import { chainEntered } from '../evaluate/action.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
-import { referenceOf, type ChainKind, type NodeRules, type WalkedRules } from './node-rules.ts';
+import { referenceOf, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { summarizeIptablesRule, type RuleSummary } from './rule-summary.ts';
-
-const kinds: readonly (readonly [string, ChainKind])[] = [
-  // The most of them, by far.
-  ['KUBE-SEP-', 'endpoint'],
-  ['KUBE-SVC-', 'cluster'],
-  ['KUBE-SVL-', 'local'],
-  ['KUBE-EXT-', 'external'],
-  ['KUBE-XLB-', 'external'],
-  ['KUBE-FW-', 'firewall'],
-];
-
-/** Where one frontend is told from another. */
-const dispatchChains = new Set(['KUBE-SERVICES', 'KUBE-NODEPORTS', 'KUBE-EXTERNAL-SERVICES', 'KUBE-PROXY-FIREWALL']);
-
-export function iptablesChainKind(name: string): ChainKind | undefined {
-  for (const [begin, kind] of kinds) if (name.startsWith(begin)) return kind;
-  return undefined;
-}
 
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
   const summaries = new Map<string, readonly RuleSummary[] | undefined>();
@@ -41,7 +24,7 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     kindOf,
     // The rule by which all NodePorts leave KUBE-SERVICES counts the packets of all Services.
     isEntry: (step) =>
-      dispatchChains.has(step.chain) && chainEntered(step) !== 'KUBE-NODEPORTS' && step.isUnknown !== true,
+      iptablesDispatchChains.has(step.chain) && chainEntered(step) !== 'KUBE-NODEPORTS' && step.isUnknown !== true,
     sourceRanges(_frontend, visited) {
       for (const [name, { table }] of visited) {
         if (kindOf(name) !== 'firewall') continue;

@@ -1,27 +1,13 @@
 /** What kube-proxy's table of the nftables mode says of a Service (pkg/proxy/nftables/proxier.go, 1.37). */
+import { nftChainKind } from '../kube-proxy/chain-kinds.ts';
 import { mapChainName } from '../api/chain-name.ts';
 import { isSameAddress, comparableAddress } from '../net/address.ts';
 import type { NftTable } from '../evaluate/walk-nftables.ts';
 import type { NftExpression, NftElement } from '../nftables/rule.ts';
-import { referenceOf, type ChainKind, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
+import { referenceOf, type FrontendKey, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { printNftElement, printNftRule } from '../nftables/print.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { summarizeNftRule, type RuleSummary } from './rule-summary.ts';
-
-const kinds: readonly (readonly [string, ChainKind])[] = [
-  ['service-', 'cluster'],
-  ['local-', 'local'],
-  ['external-', 'external'],
-  ['firewall-', 'firewall'],
-  ['endpoint-', 'endpoint'],
-];
-/** Chains of kube-proxy's own whose names begin like those of a Service. */
-export const commonNftChains: ReadonlySet<string> = new Set([
-  'service-endpoints-check',
-  'firewall-check',
-  'firewall-allow-check',
-  'external-endpoints-check',
-]);
 
 /** Where one frontend is told from another. */
 const dispatchChains = new Set([
@@ -33,10 +19,6 @@ const dispatchChains = new Set([
   'external-ips',
   'cluster-ips',
 ]);
-
-export function nftChainKind(name: string): ChainKind | undefined {
-  return commonNftChains.has(name) ? undefined : kinds.find(([prefix]) => name.startsWith(prefix))?.[1];
-}
 
 export function nftNodeRules(walked: WalkedRules, table: NftTable): NodeRules {
   const summaries = new Map<string, readonly RuleSummary[] | undefined>();

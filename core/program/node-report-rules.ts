@@ -1,13 +1,14 @@
 /** The rules of one node as a probe's report holds them for one Service. */
+import { iptablesChainKind, nftChainKind } from '../kube-proxy/chain-kinds.ts';
 import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
 import { AddressClasses } from '../evaluate/address-classes.ts';
 import { IptablesWalk } from '../evaluate/walk-iptables.ts';
 import { NftWalk } from '../evaluate/walk-nftables.ts';
 import { ipvsHooks } from '../evaluate/walk-ruleset.ts';
 import { Trail, type Packet, type WalkResult } from '../evaluate/walk.ts';
-import { iptablesChainKind, iptablesNodeRules } from './iptables-node-rules.ts';
+import { iptablesNodeRules } from './iptables-node-rules.ts';
 import { ipvsNodeRules } from './ipvs-node-rules.ts';
-import { nftChainKind, nftNodeRules } from './nft-node-rules.ts';
+import { nftNodeRules } from './nft-node-rules.ts';
 import type { NodeReport } from '../wire/node-report.ts';
 import type { NodeRules, WalkedRules } from './node-rules.ts';
 import { oncePer } from '../lib/once-per.ts';

@@ -1,20 +1,8 @@
 /** One node's rules of one family, wherever they come from: ready to be walked, and asked what they say of a Service. */
+import type { ChainKind } from '../kube-proxy/chain-kinds.ts';
 import type { Step, Packet, WalkResult } from '../evaluate/walk.ts';
 import type { DnatTarget, Fact, FrontendProgram, RuleReference } from './program.ts';
 import type { RuleSummary } from './rule-summary.ts';
-
-/** What a chain of kube-proxy's is for. */
-export type ChainKind =
-  /** All endpoints: KUBE-SVC, service-. */
-  | 'cluster'
-  /** The node's own endpoints: KUBE-SVL, local-. */
-  | 'local'
-  /** Traffic to external addresses: KUBE-EXT, external-. */
-  | 'external'
-  /** loadBalancerSourceRanges: KUBE-FW, firewall-. */
-  | 'firewall'
-  /** One endpoint: KUBE-SEP, endpoint-. */
-  | 'endpoint';
 
 /** The chains that packets went through, each with the rule that sent them there. */
 export type VisitedChains = ReadonlyMap<string, Step>;

@@ -1,4 +1,5 @@
 /** What the model of a node's program asks of rules, the same for iptables and nftables. */
+import { markChains } from '../kube-proxy/chain-kinds.ts';
 import type { IptablesRule } from '../iptables/rule.ts';
 import type { NftExpression, NftRule } from '../nftables/rule.ts';
 import type { NftSet } from '../nftables/table.ts';
@@ -31,9 +32,6 @@ export interface RuleSummary {
   /** Of iptables: it has no comment, as kube-proxy writes rules in a large cluster. */
   readonly lacksComment?: boolean;
 }
-
-/** kube-proxy's chains that do nothing but mark a packet, in both modes. */
-export const markChains: ReadonlySet<string> = new Set(['KUBE-MARK-MASQ', 'mark-for-masquerade']);
 
 /** @param print the rule as text */
 export function summarizeIptablesRule(rule: IptablesRule, print: (rule: IptablesRule) => string): RuleSummary {

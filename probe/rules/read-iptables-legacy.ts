@@ -3,6 +3,7 @@
  * Services' packets meet are decoded. Where that cannot be had, or such a chain holds what is not known here, the tool's
  * printed table is streamed, once for all Services.
  */
+import { iptablesChainKind } from '../../core/kube-proxy/chain-kinds.ts';
 import { jumpPosition } from '../../core/iptables/entries/print-entry.ts';
 import { selectRules } from '../../core/iptables/entries/select.ts';
 import { allChains } from '../../core/kube-proxy/chain-names.ts';
@@ -242,7 +243,7 @@ async function dump(
         if (selector.concerns(line)) lists[index]?.push(line);
       });
     else if (whole.has(chain)) pushTo(lines, chain, line);
-    else if (chain.startsWith('KUBE-SEP-')) {
+    else if (iptablesChainKind(chain) === 'endpoint') {
       if (chain !== candidate.chain) candidate = { chain, lines: [] };
       candidate.lines.push(line);
       if (marks.some((mark) => mark.test(line))) lines.set(chain, candidate.lines);

@@ -2,6 +2,7 @@
 import type { explainStatusProgram } from '../../../core/explain/explain-status.ts';
 import type { ProgramExplainer } from '../../../core/explain/explain-status.ts';
 import type { NodeStatus, ProgramStatus, ServiceTrace } from '../../../core/api/service-trace.ts';
+import { oncePerAll } from '../../../core/lib/once-per.ts';
 import { desiredOfTrace } from '../../../core/api/desired-of-trace.ts';
 
 let explain: typeof explainStatusProgram | undefined;
@@ -11,8 +12,16 @@ export async function loadExplainers(): Promise<void> {
   explain ??= (await import('../../../core/explain/explain-status.ts')).explainStatusProgram;
 }
 
-/** A program is explained once, however often its rows are recreated: a status is never changed. */
-const explainers = new WeakMap<ProgramStatus, ProgramExplainer>();
+/**
+ * Explained once, however often the rows are made anew: a status is never changed. Several nodes have one program, of which
+ * each has its own shares.
+ */
+const explainerFor = oncePerAll(
+  (program: ProgramStatus, ports: NodeStatus['ports'], trace: ServiceTrace): ProgramExplainer => {
+    if (explain === undefined) throw new Error('a result is shown before what explains its rules was loaded');
+    return explain(program, desiredOfTrace(trace), ports);
+  },
+);
 
 /** @throws where `loadExplainers` was not waited for */
 export function explainerOf(
@@ -20,8 +29,5 @@ export function explainerOf(
   { ports }: Pick<NodeStatus, 'ports'>,
   trace: ServiceTrace,
 ): ProgramExplainer {
-  if (explain === undefined) throw new Error('a result is shown before what explains its rules was loaded');
-  const known = explainers.get(program) ?? explain(program, desiredOfTrace(trace), ports);
-  explainers.set(program, known);
-  return known;
+  return explainerFor(program, ports, trace);
 }

@@ -1,4 +1,5 @@
 /** Whether the rules of kube-proxy's chains stand in the order in which it writes them, as far as the order matters. */
+import { masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import type { NodeRules } from '../../program/node-rules.ts';
 import type { RuleSummary } from '../../program/rule-summary.ts';
 
@@ -20,7 +21,7 @@ export interface OrderFault {
 export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
   const summaries = rules.chain(chain) ?? [];
   const kind = rules.kindOf(chain);
-  const isPostrouting = postroutingChains.has(chain);
+  const isPostrouting = masqueradeChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
   const jumpsToKubeChain = (summary: RuleSummary): boolean =>
     summary.chains.some((to) => rules.kindOf(to) !== undefined);
@@ -85,8 +86,6 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
       )
     : undefined;
 }
-
-const postroutingChains: ReadonlySet<string> = new Set(['KUBE-POSTROUTING', 'masquerading']);
 
 function postroutingRank(summary: RuleSummary): number {
   return summary.returns ? 0 : summary.masquerades ? 2 : 1;

@@ -1,4 +1,5 @@
 /** What third-party rules do with a Service's packets, and with the answers to them. */
+import { masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import type { Action } from '../../evaluate/action.ts';
 import type { addressSet } from '../../net/address.ts';
 import { comparableAddress, hostPort } from '../../net/address.ts';
@@ -321,7 +322,7 @@ function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undef
   if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
   const { path } = leaf;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
-  const isEvaluated = path.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading');
+  const isEvaluated = path.some(({ chain }) => masqueradeChains.has(chain));
   const marked = behind.findLast((each) => does(marking, each));
   const step = isEvaluated ? marked : (behind.findLast((each) => does(passing, each)) ?? marked);
   return step === undefined ? undefined : { kind: 'unmasks', step };

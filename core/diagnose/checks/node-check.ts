@@ -12,7 +12,8 @@ import type { NodeRules } from '../../program/node-rules.ts';
 import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
 import { oncePer } from '../../lib/once-per.ts';
 import { rulesOfNodeReport } from '../../program/node-report-rules.ts';
-import { markChains, type RuleSummary } from '../../program/rule-summary.ts';
+import type { RuleSummary } from '../../program/rule-summary.ts';
+import { markChains, masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { familyOf, type Family } from '../../net/family.ts';
 import { orderFault, type OrderFault } from './chain-order.ts';
@@ -138,7 +139,7 @@ function makeCheck(
   });
   const complete = families.map((family): FamilyCheck => {
     const own = walked.filter(({ drift }) => drift.frontend.family === family.family);
-    const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), 'KUBE-POSTROUTING', 'masquerading'];
+    const chains = [...new Set(own.flatMap(({ chains: reached }) => reached)), ...masqueradeChains];
     return {
       ...family,
       missingJumps: isIpvs
@@ -415,8 +416,7 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
 export function markedBy({ path }: Leaf): Step | undefined {
   return path.find(
     (step) =>
-      step.chain !== 'KUBE-POSTROUTING' &&
-      step.chain !== 'masquerading' &&
+      !masqueradeChains.has(step.chain) &&
       (markChains.has(chainEntered(step) ?? '') ||
         step.actions.some((action) => action.kind === 'mark' && action.value !== undefined)),
   );

@@ -1,4 +1,5 @@
 /** Rules that do not keep to loadBalancerSourceRanges. */
+import { isFirewallChain } from '../../kube-proxy/chain-kinds.ts';
 import { desiredTargets } from '../../api/desired-targets.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { familyOf } from '../../net/family.ts';
@@ -70,5 +71,5 @@ export function rangeFaults(
 
 /** Where packets from outside of the source ranges are dropped. */
 export function isDroppedByFirewall({ verdict, refusedBy }: FrontendProgram): boolean {
-  return verdict === 'DROP' && refusedBy !== undefined && /^KUBE-PROXY-FIREWALL$|^firewall-/.test(refusedBy.chain);
+  return verdict === 'DROP' && refusedBy !== undefined && isFirewallChain(refusedBy.chain);
 }

@@ -1,3 +1,4 @@
+import { masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import { effectText } from '../../evaluate/action.ts';
 import type { Leaf } from '../../evaluate/walk.ts';
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
@@ -24,7 +25,7 @@ export const ruleNoMasq: FindingKind = {
         .filter(({ explainedBy }) => explainedBy === undefined)
         .flatMap((frontend) => lostBranches(frontend, check, facts).map((each) => ({ ...each, frontend })));
       const isPostroutingMoved = check.families.some(({ orderFaults }) =>
-        orderFaults.some(({ chain }) => chain === 'KUBE-POSTROUTING' || chain === 'masquerading'),
+        orderFaults.some(({ chain }) => masqueradeChains.has(chain)),
       );
       if (lost.length === 0 || isPostroutingMoved) return [];
       const texts = [...new Set(lost.map(({ frontend, client }) => `${client} to ${frontendText(frontend.frontend)}`))];
@@ -63,7 +64,7 @@ function lostBranches(
 
 function postroutingRules({ families }: NodeCheck): string[] {
   const found = families.flatMap(({ rules }) =>
-    ['KUBE-POSTROUTING', 'masquerading'].flatMap((chain) => (rules.chain(chain) ?? []).map(({ text }) => text)),
+    [...masqueradeChains].flatMap((chain) => (rules.chain(chain) ?? []).map(({ text }) => text)),
   );
   return found.length === 0
     ? ['KUBE-POSTROUTING (masquerading in the nftables mode) holds no rule']
