@@ -32,7 +32,7 @@ export interface ReportContent {
   readonly trace: ServiceTrace;
   readonly programs: readonly ProgramContent[];
   /** The client of --from, and its ways to the Service's frontends. */
-  readonly way?: { readonly client: string; readonly packetPaths: readonly PacketPath[] };
+  readonly clientPath?: { readonly client: string; readonly packetPaths: readonly PacketPath[] };
   /** An svg element. */
   readonly picture: string;
   /** What is not in the picture, and why. */
@@ -70,7 +70,9 @@ export async function buildReport(
     })),
     ...(from === undefined
       ? {}
-      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, packetPaths: allPacketPaths(bundle, from) } }),
+      : {
+          clientPath: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, packetPaths: allPacketPaths(bundle, from) },
+        }),
     ...(await pictureOf(trace)),
     versions: versionsTable(bundle, trace.status?.nodes ?? []),
     collectedBy: `version ${toolVersion}`,
@@ -101,7 +103,12 @@ export async function reportOfTrace(
     })),
     ...(from === undefined
       ? {}
-      : { way: { client: 'ip' in from ? from.ip : `pod ${from.pod}`, packetPaths: statusPacketPaths(trace, from) } }),
+      : {
+          clientPath: {
+            client: 'ip' in from ? from.ip : `pod ${from.pod}`,
+            packetPaths: statusPacketPaths(trace, from),
+          },
+        }),
     ...(await pictureOf(trace)),
     versions: versionsOf(
       (trace.status?.nodes ?? []).map(({ name, datapath, kubeProxy }) => ({

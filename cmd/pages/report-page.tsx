@@ -120,7 +120,7 @@ interface Section {
 
 /** In the order of the table and the live view, with what is wrong first. */
 function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section[] {
-  const { trace, programs, way, versions } = content;
+  const { trace, programs, clientPath, versions } = content;
   const { findings, nodes = [], walks = [], truncated = [] } = status;
   const connections = connectionsTable(status);
   return [
@@ -130,13 +130,13 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
       body: <Findings status={status} />,
     },
     { id: 'picture', title: 'Picture', body: <Picture content={content} /> },
-    ...(way === undefined
+    ...(clientPath === undefined
       ? []
       : [
           {
-            id: 'way',
-            title: `The way of ${way.client}`,
-            body: <Way packetPaths={way.packetPaths} notProxied={status.service?.notProxied} />,
+            id: 'packet-path',
+            title: `Packet path of ${clientPath.client}`,
+            body: <PacketPaths packetPaths={clientPath.packetPaths} notProxied={status.service?.notProxied} />,
           },
         ]),
     {
@@ -166,7 +166,7 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
           },
         ]),
     // A way says all that a walk does.
-    ...(walks.length === 0 || (way?.packetPaths ?? []).length > 0
+    ...(walks.length === 0 || (clientPath?.packetPaths ?? []).length > 0
       ? []
       : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),
     { id: 'versions', title: 'Versions', body: <Table label="Versions" table={versions} /> },
@@ -468,7 +468,7 @@ function Family({ family: { family, frontends, stages } }: { readonly family: Fa
 }
 
 /** What `explain --from` says, a folded part for each frontend; the first is open. */
-function Way({
+function PacketPaths({
   packetPaths,
   notProxied,
 }: {

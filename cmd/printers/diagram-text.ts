@@ -314,7 +314,7 @@ interface Square {
   text: string;
   tone: Tone;
   /** Where lines leave it, and whose they are. */
-  ways: number;
+  directions: number;
   owner: string;
 }
 
@@ -332,8 +332,8 @@ class Canvas {
     for (const { segment } of new Intl.Segmenter().segment(text)) {
       const wide = stringWidth(segment);
       const row = this.#row(y);
-      row[at] = { text: segment, tone, ways: 0, owner: '' };
-      for (let extra = 1; extra < wide; extra += 1) row[at + extra] = { text: '', tone, ways: 0, owner: '' };
+      row[at] = { text: segment, tone, directions: 0, owner: '' };
+      for (let extra = 1; extra < wide; extra += 1) row[at + extra] = { text: '', tone, directions: 0, owner: '' };
       at += wide;
     }
   }
@@ -349,28 +349,28 @@ class Canvas {
   /** At a target, the line from the side meets what comes from above, whosever it is. */
   join(x: number, y: number, from: number, to: number): void {
     const square = this.#row(y)[x];
-    if (square !== undefined) square.ways |= (x > from ? left : 0) | (x < to ? right : 0) | down;
+    if (square !== undefined) square.directions |= (x > from ? left : 0) | (x < to ? right : 0) | down;
   }
 
   /** Lines of one owner join; others cross, and the upright one goes through. */
-  #line(x: number, y: number, ways: number, owner: string): void {
+  #line(x: number, y: number, directions: number, owner: string): void {
     const row = this.#row(y);
     const before = row[x];
-    if (before !== undefined && before.ways === 0) {
+    if (before !== undefined && before.directions === 0) {
       // The lower edge of a box gets a foot.
-      if (before.text === '─' && ways === down) row[x] = { ...before, text: '┬' };
-      else if (before.text === ' ' || before.text === '') row[x] = { text: '', tone: 'plain', ways, owner };
+      if (before.text === '─' && directions === down) row[x] = { ...before, text: '┬' };
+      else if (before.text === ' ' || before.text === '') row[x] = { text: '', tone: 'plain', directions, owner };
       return;
     }
     const isCrossing = before !== undefined && before.owner !== owner;
     const upright = (each: number): number => each & (up | down);
     const joined =
       before === undefined
-        ? ways
-        : isCrossing && (upright(before.ways) | upright(ways)) === (up | down)
+        ? directions
+        : isCrossing && (upright(before.directions) | upright(directions)) === (up | down)
           ? up | down
-          : before.ways | ways;
-    row[x] = { text: '', tone: 'plain', ways: joined, owner: before?.owner ?? owner };
+          : before.directions | directions;
+    row[x] = { text: '', tone: 'plain', directions: joined, owner: before?.owner ?? owner };
   }
 
   #row(y: number): (Square | undefined)[] {
@@ -392,7 +392,8 @@ class Canvas {
           run = '';
           tone = own;
         }
-        run += square === undefined ? ' ' : square.ways === 0 ? square.text : (corners.get(square.ways) ?? '│');
+        run +=
+          square === undefined ? ' ' : square.directions === 0 ? square.text : (corners.get(square.directions) ?? '│');
       }
       return line + paint(tone, run);
     });

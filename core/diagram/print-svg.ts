@@ -86,14 +86,14 @@ export function printSvg({ title, groups, boxes, arrows, findings, notes }: Diag
 
 /** From the right edge of one box to the left edge of another, by the points at which dagre has made room for the arrow. */
 function curve(from: Placed, points: readonly { readonly x: number; readonly y: number }[], to: Placed): string {
-  const way = [
+  const vertices = [
     { x: from.x + from.width / 2, y: from.y },
     ...points.slice(1, -1),
     { x: to.x - to.width / 2, y: to.y },
   ].filter((point, index, all) => index === 0 || point.x > (all[index - 1]?.x ?? 0));
-  return way
+  return vertices
     .map(({ x, y }, index) => {
-      const before = way[index - 1];
+      const before = vertices[index - 1];
       if (before === undefined) return `M${round(x)},${round(y)}`;
       const half = (before.x + x) / 2;
       return `C${round(half)},${round(before.y)} ${round(half)},${round(y)} ${round(x)},${round(y)}`;

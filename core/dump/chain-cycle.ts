@@ -22,26 +22,26 @@ export function findChainCycle(
   for (const start of starts) {
     if (done.has(start)) continue;
     /** The chains on the way down, and how many of each one's jumps were followed. */
-    const way: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [
+    const path: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [
       { chain: start, jumps: jumpsOf(start), next: 0 },
     ];
-    const onWay = new Set([start]);
-    for (let top = way.at(-1); top !== undefined; top = way.at(-1)) {
+    const onPath = new Set([start]);
+    for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const jump = top.jumps[top.next];
       if (jump === undefined) {
         done.add(top.chain);
-        onWay.delete(top.chain);
-        way.pop();
+        onPath.delete(top.chain);
+        path.pop();
         continue;
       }
       top.next += 1;
-      if (onWay.has(jump.to)) {
-        const chains = way.map(({ chain }) => chain);
+      if (onPath.has(jump.to)) {
+        const chains = path.map(({ chain }) => chain);
         return { chains: [...chains.slice(chains.indexOf(jump.to)), jump.to], line: jump.line };
       }
       if (done.has(jump.to)) continue;
-      way.push({ chain: jump.to, jumps: jumpsOf(jump.to), next: 0 });
-      onWay.add(jump.to);
+      path.push({ chain: jump.to, jumps: jumpsOf(jump.to), next: 0 });
+      onPath.add(jump.to);
     }
   }
   return undefined;

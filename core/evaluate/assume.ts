@@ -11,7 +11,7 @@ export const mostBranches = 20_000;
  * How many ways the branches follow that differ in what they assume. A Service of many endpoints has as many branches, and
  * nothing is assumed of any: those are one.
  */
-export function waysOf(branches: readonly Branch[]): number {
+export function alternativesOf(branches: readonly Branch[]): number {
   if (branches.length <= mostAssumed) return branches.length;
   return new Set(
     branches.map(({ assumed }) => (assumed ?? []).map(({ rule, holds }) => `${String(holds)} ${rule}`).join('\n')),
@@ -19,8 +19,8 @@ export function waysOf(branches: readonly Branch[]): number {
 }
 
 /** Whether the branch may assume one thing more, beside so many other ways. */
-export function mayAssume(branch: Branch, ways: number): boolean {
-  return ways <= mostAssumed && (branch.assumed?.length ?? 0) < mostAssumed;
+export function mayAssume(branch: Branch, alternatives: number): boolean {
+  return alternatives <= mostAssumed && (branch.assumed?.length ?? 0) < mostAssumed;
 }
 
 /** @param rule as the branch is to tell it; @param step the rule with what is not known of it */

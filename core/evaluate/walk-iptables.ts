@@ -4,7 +4,7 @@ import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from
 import { oncePer } from '../lib/once-per.ts';
 import { iptablesRuleText, printTarget } from '../iptables/print.ts';
 import { withProbability, type Action } from './action.ts';
-import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
+import { assume, endUnknown, mayAssume, mostBranches, alternativesOf, withoutIdleAssumptions } from './assume.ts';
 import { EndpointChoice, type ChosenEndpoint } from './endpoint-choice.ts';
 import { choiceBegin, choiceRules } from './iptables-choice.ts';
 import { everyRule, indexedRules, type Goal, type SelectRules } from './iptables-index.ts';
@@ -359,7 +359,7 @@ export class IptablesWalk {
     let unfollowed: Ended[] | undefined;
     let taken: Branch[] | undefined;
     let passed: Branch[] | undefined;
-    let ways: number | undefined;
+    let alternatives: number | undefined;
     for (const [index, branch] of live.entries()) {
       const before = {
         table,
@@ -383,7 +383,7 @@ export class IptablesWalk {
         else {
           const unknown = this.#trail.unknownStep(rule, step);
           for (const part of parts) this.#trail.assumed.add(`${part} of ${text}`);
-          if (mayAssume(branch, (ways ??= waysOf(live)))) {
+          if (mayAssume(branch, (alternatives ??= alternativesOf(live)))) {
             (taken ??= []).push(assume(branch, text, true, unknown));
             passed.push(assume(branch, text, false, unknown));
           } else {

@@ -22,7 +22,7 @@ import { familyOf } from '../net/family.ts';
 import { byKind, type ByKind } from '../lib/by-kind.ts';
 import { oncePer, oncePerAll } from '../lib/once-per.ts';
 import { actionsText, type Action, type Destination } from './action.ts';
-import { assume, endUnknown, mayAssume, mostBranches, waysOf, withoutIdleAssumptions } from './assume.ts';
+import { assume, endUnknown, mayAssume, mostBranches, alternativesOf, withoutIdleAssumptions } from './assume.ts';
 import {
   answerOf,
   isStateful,
@@ -129,10 +129,10 @@ export class NftWalk {
       const outcome: RuleOutcome = { on: [], returned: through, ended };
       for (const branch of live) this.#rule(rule, branch, at, [...above, name], outcome);
       live = this.#trail.followsUnknown ? withoutIdleAssumptions(outcome.on) : outcome.on;
-      const ways = this.#trail.followsUnknown ? waysOf(live) : 0;
+      const alternatives = this.#trail.followsUnknown ? alternativesOf(live) : 0;
       if (
         this.#trail.followsUnknown &&
-        (live.length > mostBranches || !live.every((branch) => mayAssume(branch, ways)))
+        (live.length > mostBranches || !live.every((branch) => mayAssume(branch, alternatives)))
       ) {
         const why = `what follows in chain ${name} of table ${this.#table.name}: its rules ask too much that is not known`;
         this.#trail.unknown.add(why);

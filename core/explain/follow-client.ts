@@ -96,7 +96,7 @@ export function followClient(
   const result =
     walkAllRules(report, `${desired.namespace}/${desired.name}`, packet, bundle.cluster) ??
     walkNodeReportRules(rules, packet);
-  const way = new Way(bundle, report, client, packet, result, namesOf(desired, rules));
+  const path = new PathSentences(bundle, report, client, packet, result, namesOf(desired, rules));
   const met = rulesMet(report, bundle, frontend, result);
   return {
     node: report.node,
@@ -107,42 +107,42 @@ export function followClient(
         result.leaves.some((leaf) => leaf.verdict === verdict),
       ) ?? 'NONE',
     steps: [
-      { letter: 'A', title: 'the name becomes an address', sentences: way.dns(frontend), rules: [], outcome: [] },
+      { letter: 'A', title: 'the name becomes an address', sentences: path.dns(frontend), rules: [], outcome: [] },
       {
         letter: 'B',
         title: 'the client connects',
-        sentences: way.connect(frontend),
+        sentences: path.connect(frontend),
         rules: [],
-        outcome: way.triedFrontend(frontend),
+        outcome: path.triedFrontend(frontend),
       },
       {
         letter: 'C',
         title: "kube-proxy's rules choose an endpoint",
-        sentences: way.entry(),
+        sentences: path.entry(),
         rules: met.choosing,
-        outcome: way.choice(),
+        outcome: path.choice(),
       },
       ...(result.leaves.some(({ verdict }) => verdict === 'DNAT')
         ? [
             {
               letter: 'D' as const,
               title: 'conntrack, routing and the source address',
-              sentences: way.conntrack(),
+              sentences: path.conntrack(),
               rules: met.leaving,
-              outcome: way.routing(),
+              outcome: path.routing(),
             },
             {
               letter: 'E' as const,
               title: 'the pod, and the way back',
-              sentences: way.back(),
+              sentences: path.back(),
               rules: [],
-              outcome: [...way.triedEndpoints(), ...way.entries()],
+              outcome: [...path.triedEndpoints(), ...path.entries()],
             },
           ]
         : []),
     ],
     unknown: result.unknown,
-    faults: way.faults(),
+    faults: path.faults(),
   };
 }
 
@@ -200,7 +200,7 @@ function rulesMet(
 }
 
 /** The sentences of each step. */
-class Way {
+class PathSentences {
   readonly #bundle: Bundle;
   readonly #report: NodeReport;
   readonly #client: Client;
@@ -280,13 +280,13 @@ class Way {
   connect(frontend: Frontend): string[] {
     const { destination, destinationPort, protocol, entersAt } = this.#packet;
     const how = `${this.#who()} opens a ${protocol} connection to ${hostPort(destination, destinationPort)} (${frontendName(frontend)}).`;
-    const way =
+    const entry =
       entersAt === 'OUTPUT'
         ? `The node ${this.#report.node} sends it itself, so that it meets the rules at OUTPUT.`
         : this.#client.pod === undefined
           ? `It comes to ${this.#report.node} by one of its interfaces, so that it meets the rules at PREROUTING.`
           : `It leaves the pod's network namespace and comes to ${this.#report.node} by the pod's interface, so that it meets the rules at PREROUTING.`;
-    return [how, way];
+    return [how, entry];
   }
 
   /** Results of the active check at this hop; nothing where it was not asked for. */

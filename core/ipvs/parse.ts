@@ -634,8 +634,8 @@ function saveServer(
 }
 
 function saveRealServer(name: string, { address, port, forward, weight, others }: RealServer): string {
-  const way = forward === 'Masq' ? '-m' : forward === 'Tunnel' ? '-i' : '-g';
-  return [`-a ${name} -r ${saveEndpoint(address, port)} ${way} -w ${weight}`, ...others].join(' ');
+  const flag = forward === 'Masq' ? '-m' : forward === 'Tunnel' ? '-i' : '-g';
+  return [`-a ${name} -r ${saveEndpoint(address, port)} ${flag} -w ${weight}`, ...others].join(' ');
 }
 
 function excerpt(text: string): string {

@@ -66,9 +66,9 @@ export function proveDispatch(
     const refused = clusterIPs.filter((address) =>
       chains.refusals.some((line) => refuses(line, address, protocol, port)),
     );
-    const led = clusterIPs.filter((address) => !refused.includes(address));
-    if (cluster + local !== led.length || (cluster !== 0 && local !== 0)) return undefined;
-    enter(led, cluster === 0 ? names.local : names.cluster);
+    const dispatched = clusterIPs.filter((address) => !refused.includes(address));
+    if (cluster + local !== dispatched.length || (cluster !== 0 && local !== 0)) return undefined;
+    enter(dispatched, cluster === 0 ? names.local : names.cluster);
 
     const [external, firewall] = [unreadReferences(names.external), unreadReferences(names.firewall)];
     const guarded = chains.nat.has(names.firewall);

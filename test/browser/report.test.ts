@@ -201,7 +201,7 @@ describe.each(reports)('a report of %s', (name, make) => {
           stages.flatMap(({ chains }) => chains.flatMap(({ rules }) => rules)),
         ))
           expect(text).toContain(squeezed(rule.sentence));
-      for (const { sentences, rules, outcome } of (content.way?.packetPaths ?? []).flatMap(({ steps }) => steps))
+      for (const { sentences, rules, outcome } of (content.clientPath?.packetPaths ?? []).flatMap(({ steps }) => steps))
         for (const words of [...sentences, ...rules.map(({ sentence }) => sentence), ...outcome])
           expect(text).toContain(squeezed(words));
       // On paper nothing scrolls: what is wider than it is cut. A4 is 210 mm wide, with 12 mm at each side; 297 with 10 where it lies.

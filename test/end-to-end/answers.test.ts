@@ -88,16 +88,16 @@ describe('report', () => {
     }
   });
 
-  clusterTest("has a client's way, and what became of the connections that were made", async () => {
+  clusterTest("has a client's packet path, and the result of the connections that were made", async () => {
     const folder = await mkdtemp(join(tmpdir(), 'svctrace-report-'));
     try {
       const file = join(folder, 'client.html');
       expect(await answer('report', 'auth-service', '--to', file, '--from', 'client-b', '--connect')).toBe('');
       const page = await readFile(file, 'utf8');
-      const way = page.slice(page.indexOf('id="way"'), page.indexOf('id="nodes"'));
-      expect(way).toContain(`to ClusterIP ${await clusterIp()}:80/TCP over node-b: DNAT`);
+      const section = page.slice(page.indexOf('id="packet-path"'), page.indexOf('id="nodes"'));
+      expect(section).toContain(`to ClusterIP ${await clusterIp()}:80/TCP over node-b: DNAT`);
       for (const endpoint of await readyEndpoints('auth-service', 'IPv4'))
-        expect(way).toContain(`past the rules: ${endpoint}:8080/TCP: connected`);
+        expect(section).toContain(`past the rules: ${endpoint}:8080/TCP: connected`);
       expect(page.slice(page.indexOf('id="connections"'))).toContain('node-a,node-b,node-c');
       const { stderr, exitCode } = await svctrace([
         'report',

@@ -110,9 +110,9 @@ describe('kubectl svctrace', () => {
         expect(dns.exitCode, dns.stderr).toBe(0);
         expect(dns.stdout).toContain('auth-service.default.svc');
         expect(dns.stdout).toContain('right');
-        const way = await asTenant('explain', 'auth-service', '--from', '10.244.1.99');
-        expect(way.exitCode, way.stderr).toBe(0);
-        expect(way.stdout).toContain('DNAT');
+        const followed = await asTenant('explain', 'auth-service', '--from', '10.244.1.99');
+        expect(followed.exitCode, explained.stderr).toBe(0);
+        expect(followed.stdout).toContain('DNAT');
         const diagram = await asTenant('diagram', 'auth-service', '-o', 'mermaid');
         expect(diagram.exitCode, diagram.stderr).toBe(0);
         expect(diagram.stdout).toContain('flowchart');

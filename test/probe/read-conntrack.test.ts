@@ -141,14 +141,16 @@ describe('groups of entries', () => {
 describe('entries to an external address', () => {
   const [service] = request.services;
   if (service === undefined) throw new Error('the request has a Service');
-  const led =
+  const translated =
     'ipv4     2 tcp      6 86397 ESTABLISHED src=10.244.1.9 dst=198.51.100.7 sport=40001 dport=80 src=10.244.1.2 dst=10.244.1.9 sport=8080 dport=40001 [ASSURED] mark=0 use=1';
   const past =
     'ipv4     2 tcp      6 86397 ESTABLISHED src=10.244.3.3 dst=198.51.100.7 sport=40002 dport=80 src=198.51.100.7 dst=10.244.3.3 sport=80 dport=40002 [ASSURED] mark=0 use=1';
   const entries: ProbeRequest = { ...request, collect: { ...request.collect, conntrack: 'Entries' } };
   const shown = async (asked: ProbeRequest): Promise<readonly string[]> =>
-    recordsOf({ node: 'node-a', records: await read([led, past, served], asked), complete: true }, 'conntrack')[0]
-      ?.lines ?? [];
+    recordsOf(
+      { node: 'node-a', records: await read([translated, past, served], asked), complete: true },
+      'conntrack',
+    )[0]?.lines ?? [];
 
   it('are of nobody known where others may have it: those of the cluster IP alone are shown', async () => {
     expect(await shown(entries)).toEqual([served]);
@@ -156,6 +158,9 @@ describe('entries to an external address', () => {
   });
 
   it("are the Service's where nobody else has it, and its rules have led them elsewhere: not what others sent to that address of the world", async () => {
-    expect(await shown({ ...entries, services: [{ ...service, ownIPs: ['198.51.100.7'] }] })).toEqual([led, served]);
+    expect(await shown({ ...entries, services: [{ ...service, ownIPs: ['198.51.100.7'] }] })).toEqual([
+      translated,
+      served,
+    ]);
   });
 });

@@ -403,11 +403,11 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
   const twice = chains
     .filter((chain) => rules.kindOf(chain) === 'cluster' || rules.kindOf(chain) === 'local')
     .flatMap((chain) => {
-      const leads = (rules.chain(chain) ?? [])
+      const destinations = (rules.chain(chain) ?? [])
         .filter(({ remembers }) => remembers === undefined)
         .flatMap((summary) => [...summary.dnat, ...summary.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
       const seen = new Set<string>();
-      return leads.filter((each) => seen.size === seen.add(each).size);
+      return destinations.filter((each) => seen.size === seen.add(each).size);
     });
   return [...new Set(twice)];
 }

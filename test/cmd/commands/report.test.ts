@@ -246,13 +246,13 @@ describe('the page', () => {
     );
   });
 
-  it('has the whole way of a client, in the words of explain', async () => {
+  it('has the whole packet path of a client, in the words of explain', async () => {
     const content = await buildReport(recordedBundle('auth-service'), { ...written, from: { ip: '10.244.1.3' } });
     const page = printReportPage(content);
-    const text = sectionText(page, 'way');
-    expect(text).toContain('The way of 10.244.1.3');
+    const text = sectionText(page, 'packet-path');
+    expect(text).toContain('Packet path of 10.244.1.3');
     expect(text).toContain('10.244.1.3 to ClusterIP 10.96.2.60:80/TCP over node-a: DNAT');
-    const [packetPath, ...others] = content.way?.packetPaths ?? [];
+    const [packetPath, ...others] = content.clientPath?.packetPaths ?? [];
     expect(others).toEqual([]);
     let from = 0;
     for (const { letter, title, sentences, rules, outcome } of packetPath?.steps ?? []) {
@@ -268,8 +268,8 @@ describe('the page', () => {
       from = at;
     }
     expect(packetPath?.steps.map(({ letter }) => letter)).toEqual(['A', 'B', 'C', 'D', 'E']);
-    expect(elementsOf(parse(page)).filter((element) => attribute(element, 'href') === '#way')).toHaveLength(1);
-    expect(await pageOf(recordedBundle('auth-service'))).not.toContain('id="way"');
+    expect(elementsOf(parse(page)).filter((element) => attribute(element, 'href') === '#packet-path')).toHaveLength(1);
+    expect(await pageOf(recordedBundle('auth-service'))).not.toContain('id="packet-path"');
   });
 
   it("takes a pod's two addresses, each to the frontends of its family, and not the walk a second time", async () => {
@@ -282,8 +282,8 @@ describe('the page', () => {
     ];
     const walked = { ...bundle, spec: { ...bundle.spec, from: { pod } }, walkFrom };
     const content = await buildReport(walked, { ...written, from: { pod } });
-    expect(content.way?.client).toBe(`pod ${pod}`);
-    expect(content.way?.packetPaths.map(({ client, frontend }) => [client.address, frontend])).toEqual([
+    expect(content.clientPath?.client).toBe(`pod ${pod}`);
+    expect(content.clientPath?.packetPaths.map(({ client, frontend }) => [client.address, frontend])).toEqual([
       ['10.244.1.4', 'ClusterIP 10.96.2.60:80/TCP'],
       ['fd00:10:244:1::4', 'ClusterIP [fd00:10:96::919f]:80/TCP'],
     ]);
@@ -292,7 +292,7 @@ describe('the page', () => {
     expect(printReportPage(await buildReport(walked, written))).toContain('id="walks"');
   });
 
-  it('says why a client has no way', async () => {
+  it('says why a client has no packet path', async () => {
     const bundle = recordedBundle('auth-service');
     const silent = {
       ...bundle,
@@ -304,17 +304,20 @@ describe('the page', () => {
       })),
     };
     expect(
-      sectionText(printReportPage(await buildReport(silent, { ...written, from: { ip: '10.244.1.3' } })), 'way'),
+      sectionText(
+        printReportPage(await buildReport(silent, { ...written, from: { ip: '10.244.1.3' } })),
+        'packet-path',
+      ),
     ).toContain('▲ unknown: no node whose rules its packets meet has reported them');
     expect(
       sectionText(
         printReportPage(await buildReport(recordedBundle('headless'), { ...written, from: { ip: '10.244.1.3' } })),
-        'way',
+        'packet-path',
       ),
     ).toContain('kube-proxy writes no rules for it, because');
   });
 
-  it('shows the result of the active check, at each hop of a way, too', async () => {
+  it('shows the result of the active check, at each hop of a packet path, too', async () => {
     const bundle = recordedBundle('auth-service');
     const tried: NodeReportRecord = {
       kind: 'connection',
@@ -339,7 +342,7 @@ describe('the page', () => {
         : answer,
     );
     const page = printReportPage(await buildReport({ ...bundle, answers }, { ...written, from: { ip: '10.244.1.3' } }));
-    expect(sectionText(page, 'way')).toContain(
+    expect(sectionText(page, 'packet-path')).toContain(
       'Active check from node node-a itself: 10.96.2.60:80/TCP: refused (ECONNREFUSED) after 1 ms.',
     );
     expect(sectionText(page, 'connections')).toMatch(/Connections made by --connect.*ClusterIP.*refused/);
@@ -592,7 +595,7 @@ describe('kubectl svctrace report', () => {
   it('follows the client of --from, and refuses one that the trace does not know', async () => {
     const file = join(folder, 'client.html');
     await report('--bundle', fixture('auth-service'), '--to', file, '--from', '10.244.1.3');
-    expect(sectionText(readFileSync(file, 'utf8'), 'way')).toContain(
+    expect(sectionText(readFileSync(file, 'utf8'), 'packet-path')).toContain(
       '10.244.1.3 to ClusterIP 10.96.2.60:80/TCP over node-a: DNAT',
     );
     const none = join(folder, 'stranger.html');

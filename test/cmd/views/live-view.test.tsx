@@ -345,7 +345,7 @@ const screens: [string, LiveState, Size][] = [
     ),
     small,
   ],
-  ['live-wish-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
+  ['live-action-forbidden', state(traced(), { type: 'say', text: mayNot }), small],
   [
     'live-silent',
     state(traced(notYet), {

@@ -35,8 +35,8 @@ describe('findChainCycle', () => {
   it('finds one exactly where a depth-first walk comes back to its own way', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.nat({ max: 5 }), fc.nat({ max: 5 })), { maxLength: 12 }), (edges) => {
-        const comesBack = (chain: number, way: readonly number[]): boolean =>
-          way.includes(chain) || edges.some(([from, to]) => from === chain && comesBack(to, [...way, chain]));
+        const comesBack = (chain: number, path: readonly number[]): boolean =>
+          path.includes(chain) || edges.some(([from, to]) => from === chain && comesBack(to, [...path, chain]));
         const found = findChainCycle(['0'], (chain) =>
           edges.flatMap(([from, to], index) => (String(from) === chain ? [{ to: String(to), line: index + 1 }] : [])),
         );
