@@ -11,10 +11,19 @@ import { oncePer } from '../lib/once-per.ts';
 /** The rules at the end of a chain that choose an endpoint, with what they ask of packets. */
 export interface ChoiceRules {
   readonly rules: readonly IptablesRule[];
-  /** The same for packets that the rules treat alike, the protocol and the mark left aside. */
-  sourceKey(source: string): string;
-  /** By the packet's protocol and `sourceKey`, and its mark where the rules set it; null where the rules give no choice of endpoints alone. */
+  askedOf(source: string): AskedOfSource;
+  /** By the packet's protocol and `key` of its source, and its mark where the rules set it; null where the rules give no choice of endpoints alone. */
   readonly known: Map<string, EndpointChoice | null>;
+}
+
+/** What the rules of a choice find of a packet's source, the protocol and the mark left aside. */
+interface AskedOfSource {
+  /** The same for packets that the rules treat alike. */
+  readonly key: string;
+  /** That of sources for which no rule asks alone, and which are the same for all other rules. */
+  readonly othersKey: string;
+  /** The endpoints' chains that ask for this source alone: only what they do is another thing than for those others. */
+  readonly chains: ReadonlySet<string>;
 }
 
 /** Where a chain's choice begins: the first of the rules at its end that only chance decides on. */
@@ -85,7 +94,7 @@ export function choiceRules(
 function readChoice(lookup: ChainLookup, table: string, rules: readonly IptablesRule[]): Omit<Found, 'lookups'> {
   const own = rules.slice(beginOf(rules));
   const chains = new Map<string, readonly IptablesRule[]>();
-  const sources: IptablesPrefix[] = [];
+  const sources: AskedSource[] = [];
   const isMarking = (name: string): boolean => {
     const chain = lookup(table, name);
     if (chain === undefined) return false;
@@ -101,7 +110,7 @@ function readChoice(lookup: ChainLookup, table: string, rules: readonly Iptables
   const isEndpointRule = (rule: IptablesRule): boolean => {
     const { target } = rule;
     if (!isPlain(rule)) return false;
-    if (rule.source !== undefined) sources.push(rule.source);
+    if (rule.source !== undefined) sources.push({ chain: rule.chain, source: rule.source });
     switch (target?.kind) {
       case 'MARK':
         return true;
@@ -130,17 +139,30 @@ function readChoice(lookup: ChainLookup, table: string, rules: readonly Iptables
     chains.set(target.chain, chain);
     return chain.every(isEndpointRule);
   });
-  return { chains, choice: isChoice ? { rules: own, sourceKey: sourceKeyOf(sources), known: new Map() } : undefined };
+  return { chains, choice: isChoice ? { rules: own, askedOf: asking(sources), known: new Map() } : undefined };
+}
+
+interface AskedSource {
+  readonly chain: string;
+  readonly source: IptablesPrefix;
 }
 
 /** Which of the conditions on the source hold; nearly all are for one endpoint alone. */
-function sourceKeyOf(sources: readonly IptablesPrefix[]): (source: string) => string {
-  const hosts = new Map<string, number[]>();
+function asking(sources: readonly AskedSource[]): ChoiceRules['askedOf'] {
+  const hosts = new Map<string, { key: string; readonly chains: Set<string> }>();
   const others: IptablesPrefix[] = [];
-  sources.forEach((source, index) => {
+  sources.forEach(({ chain, source }, index) => {
     const host = source.negated ? undefined : hostOf(source.prefix);
-    if (host === undefined) others.push(source);
-    else hosts.set(host, [...(hosts.get(host) ?? []), index]);
+    if (host === undefined) {
+      others.push(source);
+      return;
+    }
+    const known = hosts.get(host);
+    if (known === undefined) hosts.set(host, { key: String(index), chains: new Set([chain]) });
+    else {
+      known.key += ` ${String(index)}`;
+      known.chains.add(chain);
+    }
   });
   const networks = others.map(({ prefix }) => parseNetwork(prefix));
   return (source) => {
@@ -150,9 +172,16 @@ function sourceKeyOf(sources: readonly IptablesPrefix[]): (source: string) => st
         ? '?'
         : network.bits === number.bits && (number.value & network.mask) === network.network,
     );
-    return [hosts.get(canonicalAddress(source) ?? source)?.join(' ') ?? '', ...within].join();
+    const host = hosts.get(canonicalAddress(source) ?? source);
+    return {
+      key: [host?.key ?? '', ...within].join(),
+      othersKey: ['', ...within].join(),
+      chains: host?.chains ?? noChains,
+    };
   };
 }
+
+const noChains: ReadonlySet<string> = new Set();
 
 function hostOf(prefix: string): string | undefined {
   const [address = '', length] = prefix.split('/');

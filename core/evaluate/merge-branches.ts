@@ -151,11 +151,12 @@ function isSameState(one: Branch, other: Branch): boolean {
   return states.length === others.length && states.every(([part, value]) => other[part as keyof Branch] === value);
 }
 
-/** A leaf, with what its place among the others is told by. */
+/** Leaves that came to their end together, with what their places among the others are told by. */
 interface Ending {
-  readonly leaf: Leaf;
-  readonly place: number;
-  /** The last rule that it met together with its twins. */
+  readonly leaves: readonly Leaf[];
+  /** In the order of the leaves; undefined of one that had no twins. */
+  readonly places: readonly number[] | undefined;
+  /** The last rule that the twins met together. */
   readonly last: Step | undefined;
 }
 
@@ -166,20 +167,18 @@ export class Endings {
   /** @param leaf of the branch; of its twins, each has one like it */
   add({ merged, met }: Branch, leaf: Leaf): void {
     if (merged === undefined) {
-      this.#endings.push({ leaf, place: -1, last: undefined });
+      this.#endings.push({ leaves: [leaf], places: undefined, last: undefined });
       return;
     }
     const { members, entered, places } = merged;
     const share = (leaf.probability / merged.probability) * (entered?.probability ?? 1);
     const together = pathOf(met, merged.met);
     const path = { before: pathOf(entered?.met), together };
-    const last = together.at(-1);
-    for (const member of members)
-      this.#endings.push({
-        leaf: new MergedLeaf(leaf, member.probability * share, member.dnat, path, member.met),
-        place: places.first + member.place * places.each,
-        last,
-      });
+    this.#endings.push({
+      leaves: members.map((member) => new MergedLeaf(leaf, member.probability * share, member.dnat, path, member.met)),
+      places: members.map((member) => places.first + member.place * places.each),
+      last: together.at(-1),
+    });
   }
 
   leaves(): Leaf[] {
@@ -188,22 +187,30 @@ export class Endings {
       const first = this.#endings[from];
       let to = from + 1;
       for (let next = this.#endings[to]; next !== undefined && isAlike(next, first); next = this.#endings[to]) to += 1;
-      for (const { leaf } of this.#endings.slice(from, to).sort((one, other) => one.place - other.place))
-        if (leaf.probability > 0) leaves.push(leaf);
+      for (const leaf of inOrder(this.#endings.slice(from, to))) if (leaf.probability > 0) leaves.push(leaf);
       from = to;
     }
     return leaves;
   }
 }
 
+/** Twins stand in their order among themselves. */
+function inOrder(endings: readonly Ending[]): readonly Leaf[] {
+  const [first] = endings;
+  if (first !== undefined && endings.length === 1) return first.leaves;
+  return endings
+    .flatMap(({ leaves, places = [] }) => leaves.map((leaf, index) => ({ leaf, place: places[index] ?? 0 })))
+    .sort((one, other) => one.place - other.place)
+    .map(({ leaf }) => leaf);
+}
+
 /** Whether two ended by the same rules: then they stand as they stood before. */
 function isAlike(one: Ending, other: Ending | undefined): boolean {
   return (
-    other !== undefined &&
-    one.place >= 0 &&
-    other.place >= 0 &&
+    other?.places !== undefined &&
+    one.places !== undefined &&
     one.last === other.last &&
-    one.leaf.verdict === other.leaf.verdict
+    one.leaves[0]?.verdict === other.leaves[0]?.verdict
   );
 }
 

@@ -42,6 +42,12 @@ const mostQuestions = 1_000_000;
 /** So many destinations of one rule are told apart. */
 const mostDestinations = 256;
 
+/** The choice for packets that are the same to all chains of endpoints but some; none of its rules sets the mark. */
+interface Like {
+  readonly choice: EndpointChoice;
+  readonly but: ReadonlySet<string>;
+}
+
 /** What a rule did with the branches that it took. */
 interface Applied {
   /** Go on with the next rule. */
@@ -201,11 +207,14 @@ export class IptablesWalk {
       return undefined;
     const own = choiceRules(this.#lookup, table, rules);
     if (own === undefined) return undefined;
-    const withoutMark = `${protocol} ${own.sourceKey(source)}`;
+    const { key: sourceKey, othersKey, chains } = own.askedOf(source);
+    const withoutMark = `${protocol} ${sourceKey}`;
     const key = `${withoutMark} ${String(mark)}`;
     let choice = own.known.get(withoutMark) ?? own.known.get(key);
     if (choice === undefined) {
-      choice = this.#choiceOf(table, name, own.rules, mark, at) ?? null;
+      const others = chains.size === 0 ? undefined : own.known.get(`${protocol} ${othersKey}`);
+      const like = others === undefined || others === null ? undefined : { choice: others, but: chains };
+      choice = this.#choiceOf(table, name, own.rules, mark, at, like) ?? null;
       // No rule of a choice asks for the mark, so that packets of any mark share one that sets none.
       own.known.set(
         choice?.endpoints.every((endpoint) => endpoint.mark === undefined) === true ? withoutMark : key,
@@ -231,8 +240,9 @@ export class IptablesWalk {
     rules: readonly IptablesRule[],
     mark: number,
     at: At,
+    like: Like | undefined,
   ): EndpointChoice | undefined {
-    const plain = this.#plainChoice(table, name, rules, mark, at);
+    const plain = this.#plainChoice(table, name, rules, mark, at, like);
     if (plain !== undefined) return plain;
     const trail = new Trail(true);
     const walk = new IptablesWalk(this.#lookup, this.#packet, this.#machine, trail, { selectRules: everyRule });
@@ -248,6 +258,7 @@ export class IptablesWalk {
   /**
    * The same, rule by rule and without branches, where every endpoint's chain surely ends with its DNAT: what kube-proxy
    * writes. What the rules are is known from `choiceRules`; the conditions are asked, and each step made, as in any walk.
+   * @param like what is known of packets that are the same to all chains of endpoints but these
    * @returns undefined where something is not so
    */
   #plainChoice(
@@ -256,6 +267,7 @@ export class IptablesWalk {
     rules: readonly IptablesRule[],
     mark: number,
     at: At,
+    like: Like | undefined,
   ): EndpointChoice | undefined {
     if (rules.length > mostBranches) return undefined;
     const seen = new Map<object, Step>();
@@ -273,25 +285,22 @@ export class IptablesWalk {
       questions += 1;
       return questions > mostQuestions ? undefined : this.#match.rule(rule, branch, before);
     };
-    const endpoints: { probability: number; dnat: Rewritten; mark: number | undefined; met: Met }[] = [];
+    const endpoints: { probability: number; dnat: Rewritten; mark: number | undefined; met: Met | undefined }[] = [];
     let setsMark = false;
-    let left = 1;
-    for (const rule of rules) {
-      const chance = ask(rule, { probability: left, mark });
-      if (chance === undefined) return undefined;
-      if (chance === 0) continue;
-      const { target } = rule;
-      const probability = chance === 1 ? left : left * chance;
-      const chain = target?.kind === 'jump' ? this.#lookup(table, target.chain) : undefined;
-      if (target?.kind !== 'jump' || chain === undefined) return undefined;
+    /** The endpoint of a chain, for what comes to its beginning. */
+    const endpointOf = (
+      name: string,
+      chain: readonly IptablesRule[],
+      probability: number,
+      entered: Met,
+    ): (typeof endpoints)[number] | undefined => {
       const branch = { probability, mark };
-      let met = meet(rule, name, probability, undefined);
-      let dnat: Rewritten | undefined;
+      let met = entered;
       for (const own of chain) {
         const holds = ask(own, branch);
         if (holds === 0) continue;
         if (holds !== 1) return undefined;
-        met = meet(own, target.chain, 1, met);
+        met = meet(own, name, 1, met);
         switch (own.target?.kind) {
           case 'MARK':
             branch.mark = changed(branch.mark, own.target.clear, own.target.value);
@@ -311,18 +320,43 @@ export class IptablesWalk {
           case 'DNAT': {
             const [to, more] = this.#destinations(own.target.to, branch, isRandom(own.target.flags)) ?? nothing;
             if (to === undefined || more !== undefined) return undefined;
-            dnat = { ...to, ...countersOf(own), by: met.step };
-            break;
+            return { probability, dnat: { ...to, ...countersOf(own), by: met.step }, mark: branch.mark, met };
           }
           default:
             return undefined;
         }
-        if (dnat !== undefined) break;
       }
-      if (dnat === undefined) return undefined;
-      endpoints.push({ probability, dnat, mark: branch.mark, met });
-      left *= 1 - chance;
-      if (chance < 1) continue;
+      return undefined;
+    };
+    let left = 1;
+    for (const rule of rules) {
+      const { target } = rule;
+      const chain = target?.kind === 'jump' ? this.#lookup(table, target.chain) : undefined;
+      if (target?.kind !== 'jump' || chain === undefined) return undefined;
+      const known = like?.choice.endpoints[endpoints.length];
+      const step = like?.choice.steps.get(rule);
+      if (like !== undefined && step === undefined) continue;
+      // One that was walked may have come to several endpoints by one rule.
+      if (known !== undefined && known.dnat.by.chain !== target.chain) return undefined;
+      let chance: number | undefined = 1;
+      if (like !== undefined && known !== undefined && step !== undefined && !like.but.has(target.chain)) {
+        endpoints.push({ ...known, mark });
+        seen.set(rule, step);
+        for (const own of chain) {
+          const met = like.choice.steps.get(own);
+          if (met !== undefined && !seen.has(own)) seen.set(own, met);
+        }
+      } else {
+        chance = ask(rule, { probability: left, mark });
+        if (chance === undefined) return undefined;
+        if (chance === 0) continue;
+        const probability = known?.probability ?? (chance === 1 ? left : left * chance);
+        const endpoint = endpointOf(target.chain, chain, probability, meet(rule, name, probability, undefined));
+        if (endpoint === undefined) return undefined;
+        endpoints.push(endpoint);
+        left *= 1 - chance;
+      }
+      if (like === undefined ? chance < 1 : endpoints.length < like.choice.endpoints.length) continue;
       if (!setsMark) for (const endpoint of endpoints) endpoint.mark = undefined;
       return new EndpointChoice(endpoints, seen);
     }

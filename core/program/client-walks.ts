@@ -1,7 +1,7 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
 import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
-import type { Packet, Leaf, Step } from '../evaluate/walk.ts';
+import type { Packet, Leaf, WalkResult } from '../evaluate/walk.ts';
 import type { Family } from '../net/family.ts';
 import type { FrontendProgram } from './program.ts';
 import type { NodeRules } from './node-rules.ts';
@@ -31,21 +31,26 @@ export function walksOf(
   const { family, port, protocol } = frontend;
   const own = reachableAddresses(addresses, family);
   if (rules === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
-  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): readonly Leaf[] =>
-    rules.walk({ source, destination, destinationPort: port, protocol, entersAt }).leaves;
+  const walk = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
+    rules.walk({ source, destination, destinationPort: port, protocol, entersAt });
   const clients = [
     outsideClients[family][0],
     ...(frontend.sourceRanges?.value ?? []).map((range) => range.split(/[/-]/)[0] ?? ''),
   ];
-  const tried = destinationsOf(frontend, addresses).map((destination) => {
-    const walks = clients.map((client) => walk(client, destination, 'PREROUTING'));
-    return { destination, outside: firstSent(walks, (leaves) => leaves) ?? [] };
-  });
-  const chosen = firstSent(tried, ({ outside }) => outside);
-  if (chosen === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
-  const fromNode = own[0] === undefined ? [] : walk(own[0], chosen.destination, 'OUTPUT');
-  const fromPod = pod === undefined ? [] : walk(pod, chosen.destination, 'PREROUTING');
-  return { ...chosen, fromNode, fromPod, chains: reachedChains(rules, [...chosen.outside, ...fromNode]) };
+  const outside = firstSent(
+    destinationsOf(frontend, addresses).flatMap((destination) => clients.map((client) => ({ destination, client }))),
+    ({ destination, client }) => ({ destination, ...walk(client, destination, 'PREROUTING') }),
+  );
+  if (outside === undefined) return { destination: undefined, outside: [], fromNode: [], fromPod: [], chains: [] };
+  const { destination } = outside;
+  const fromNode = own[0] === undefined ? undefined : walk(own[0], destination, 'OUTPUT');
+  return {
+    destination,
+    outside: outside.leaves,
+    fromNode: fromNode?.leaves ?? [],
+    fromPod: pod === undefined ? [] : walk(pod, destination, 'PREROUTING').leaves,
+    chains: reachedChains(rules, fromNode === undefined ? [outside] : [outside, fromNode]),
+  };
 }
 
 /** The addresses to try: the frontend's own, or for a NodePort those of the node. */
@@ -57,14 +62,20 @@ export function destinationsOf(
 }
 
 /**
- * Of walks, the first that comes to an endpoint, or else the first: a NodePort may be served on some of the node's
- * addresses only, and source ranges may let in some clients only.
+ * Of what is walked one after the other, the first that comes to an endpoint, or else the first: a NodePort may be served
+ * on some of the node's addresses only, and source ranges may let in some clients only.
  */
-export function firstSent<Tried>(
-  tried: readonly Tried[],
-  leavesOf: (each: Tried) => readonly Leaf[],
-): Tried | undefined {
-  return tried.find((each) => leavesOf(each).some(isSent)) ?? tried[0];
+export function firstSent<Each, Walked extends Pick<WalkResult, 'leaves'>>(
+  all: readonly Each[],
+  walk: (each: Each) => Walked,
+): Walked | undefined {
+  let first: Walked | undefined;
+  for (const each of all) {
+    const walked = walk(each);
+    if (walked.leaves.some(isSent)) return walked;
+    first ??= walked;
+  }
+  return first;
 }
 
 export function isSent({ verdict }: Leaf): boolean {
@@ -72,14 +83,13 @@ export function isSent({ verdict }: Leaf): boolean {
 }
 
 /** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
-function reachedChains(rules: NodeRules, leaves: readonly Leaf[]): string[] {
-  const steps = new Set<Step>();
-  for (const { path } of leaves) for (const step of path) steps.add(step);
+function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[] {
   const reached = new Set<string>();
-  for (const step of steps) {
-    const chain = chainEntered(step);
-    if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
-  }
+  for (const { steps } of walks)
+    for (const step of steps) {
+      const chain = chainEntered(step);
+      if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
+    }
   for (const chain of reached)
     for (const summary of rules.chain(chain) ?? [])
       for (const next of summary.chains) if (rules.kindOf(next) !== undefined) reached.add(next);

@@ -71,9 +71,12 @@ export function readAllHooks(
   const ofBackends = (['nf_tables', 'legacy'] as const).map((backend) => {
     const records = hooked.filter((record) => record.backend === backend);
     const parsed = new Map(records.map((record) => [`${record.table} ${record.chain}`, rulesOfRecord(record)]));
-    const kube = iptablesChains(report, service, family, backend);
-    for (const rule of [...[...parsed.values()].flat(), ...[...kube.values()].flat()]) classes.addIptables(rule);
-    const lookup = foreignLookup(parsed, lookupOf(kube), mode === 'nftables');
+    for (const rules of parsed.values()) for (const rule of rules) classes.addIptables(rule);
+    const kube =
+      backend === kubeBackend && own.kind === 'iptables'
+        ? own.lookup
+        : leftoverLookup(iptablesChains(report, service, family, backend), classes);
+    const lookup = foreignLookup(parsed, kube, mode === 'nftables');
     return {
       records,
       parsed,
@@ -149,6 +152,12 @@ export function readAllHooks(
       mode === 'nftables' ||
       hooked.some(({ table, chain, backend }) => table === 'nat' && chain === 'POSTROUTING' && backend === kubeBackend),
   };
+}
+
+/** Rules of Services that kube-proxy left there in another mode, or with another backend. */
+function leftoverLookup(chains: ReadonlyMap<string, readonly IptablesRule[]>, classes: AddressClasses): ChainLookup {
+  for (const rules of chains.values()) for (const rule of rules) classes.addIptables(rule);
+  return lookupOf(chains);
 }
 
 function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<NftJsonParser['end']> {

@@ -1,8 +1,10 @@
 /** What rules say of a frontend beside where they send its packets; each fact with the rule that it comes from. */
 import { isFirewallChain } from '../kube-proxy/chain-kinds.ts';
 import { chainEntered } from '../evaluate/action.ts';
-import type { Leaf, Step } from '../evaluate/walk.ts';
+import type { Leaf, Step, WalkResult } from '../evaluate/walk.ts';
 import { referenceOf, type FrontendKey, type NodeRules, type VisitedChains } from './node-rules.ts';
+import { oncePer } from '../lib/once-per.ts';
+import type { RuleSummary } from './rule-summary.ts';
 import type { FrontendProgram, RuleReference } from './program.ts';
 import { isSent } from './client-walks.ts';
 
@@ -12,20 +14,21 @@ export type FrontendFacts = Pick<
 >;
 
 /**
- * @param outside the branches of a client that is neither a pod nor a node
- * @param node the branches of the node itself
+ * @param ofOutside of a client that is neither a pod nor a node
+ * @param ofNode of the node itself
  */
 export function frontendFacts(
   rules: NodeRules,
   frontend: FrontendKey,
-  outside: readonly Leaf[],
-  node: readonly Leaf[],
+  ofOutside: WalkResult,
+  ofNode: WalkResult | undefined,
 ): FrontendFacts {
-  const paths = [...outside, ...node].map(({ path }) => path);
-  const entry = firstEntry(rules, paths);
+  const outside = ofOutside.leaves;
+  const node = ofNode?.leaves ?? [];
+  const entry = firstEntry(rules, outside) ?? firstEntry(rules, node);
   const refusing = outside.find(({ verdict }) => verdict === 'REJECT' || verdict === 'DROP');
   const refused = refusing?.path.at(-1);
-  const visited = visitedChains(paths);
+  const visited = visitedChains(ofNode === undefined ? [ofOutside] : [ofOutside, ofNode]);
   const trafficPolicy = rules.trafficPolicy(frontend) ?? policyOf(rules, frontend, visited, refusing);
   const sourceRanges = rules.sourceRanges(frontend, visited);
   const sessionAffinity = rules.sessionAffinity(frontend) ?? affinityOf(rules, visited);
@@ -41,8 +44,8 @@ export function frontendFacts(
   };
 }
 
-function firstEntry(rules: NodeRules, paths: readonly (readonly Step[])[]): Step | undefined {
-  for (const path of paths) {
+function firstEntry(rules: NodeRules, leaves: readonly Leaf[]): Step | undefined {
+  for (const { path } of leaves) {
     const entry = path.find((step) => rules.isEntry(step));
     if (entry !== undefined) return entry;
   }
@@ -54,24 +57,17 @@ function masqueradeOf(leaves: readonly Leaf[]): { value: boolean; by?: RuleRefer
   return by === undefined ? { value: false } : { value: true, by: referenceOf(by) };
 }
 
-/** The chains that the packets went through, each with the rule that sent them there. */
-function visitedChains(paths: readonly (readonly Step[])[]): Map<string, Step> {
+/** The chains that the packets went through, each with the rule that sent them there; those of a hook are visited by no rule. */
+function visitedChains(walks: readonly WalkResult[]): Map<string, Step> {
   const visited = new Map<string, Step>();
-  // Chains of a hook are visited by no rule: what stands before them is looked through once for each beginning of a path.
-  let last: readonly Step[] = [];
-  for (const path of paths) {
-    let isSame = true;
-    for (const [index, step] of path.entries()) {
-      isSame &&= last[index] === step;
-      if (isSame || visited.has(step.chain)) continue;
-      for (let at = index - 1; at >= 0; at -= 1) {
-        const before = path[at];
-        if (before === undefined || chainEntered(before) !== step.chain) continue;
-        visited.set(step.chain, before);
-        break;
-      }
+  for (const { steps } of walks) {
+    const entering = new Map<string, Step>();
+    for (const step of steps) {
+      const by = visited.has(step.chain) ? undefined : entering.get(step.chain);
+      if (by !== undefined) visited.set(step.chain, by);
+      const next = chainEntered(step);
+      if (next !== undefined) entering.set(next, step);
     }
-    last = path;
   }
   return visited;
 }
@@ -107,10 +103,14 @@ function policyOf(
 
 function affinityOf(rules: NodeRules, visited: VisitedChains): FrontendProgram['sessionAffinity'] {
   for (const [chain, { table }] of visited) {
-    for (const summary of rules.chain(chain) ?? []) {
-      const { remembers } = summary;
-      if (remembers !== undefined) return { value: remembers.seconds, by: { table, chain, rule: summary.text } };
-    }
+    const summaries = rules.chain(chain);
+    const summary = summaries === undefined ? undefined : remembering(summaries);
+    if (summary !== undefined) return { value: summary.remembers?.seconds, by: { table, chain, rule: summary.text } };
   }
   return undefined;
 }
+
+/** The first rule that asks for clients that it remembers. */
+const remembering = oncePer((summaries: readonly RuleSummary[]): RuleSummary | undefined =>
+  summaries.find(({ remembers }) => remembers !== undefined),
+);

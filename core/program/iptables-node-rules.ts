@@ -3,19 +3,16 @@ import { iptablesChainKind, iptablesDispatchChains } from '../kube-proxy/chain-k
 import { isSameAddress } from '../net/address.ts';
 import { chainEntered } from '../evaluate/action.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { referenceOf, type NodeRules, type WalkedRules } from './node-rules.ts';
 import { summarizeIptablesRule, type RuleSummary } from './rule-summary.ts';
 
 export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): NodeRules {
-  const summaries = new Map<string, readonly RuleSummary[] | undefined>();
   const chain = (name: string): readonly RuleSummary[] | undefined => {
-    if (!summaries.has(name))
-      summaries.set(
-        name,
-        lookup('nat', name)?.map((rule) => summarizeIptablesRule(rule, iptablesRuleText)),
-      );
-    return summaries.get(name);
+    const rules = lookup('nat', name);
+    return rules === undefined ? undefined : summariesOf(rules);
   };
   const kindOf = iptablesChainKind;
   return {
@@ -54,6 +51,11 @@ export function iptablesNodeRules(walked: WalkedRules, lookup: ChainLookup): Nod
     weight: () => undefined,
   };
 }
+
+/** A chain is never changed; several nodes may have the same. */
+const summariesOf = oncePer((rules: readonly IptablesRule[]): readonly RuleSummary[] =>
+  rules.map((rule) => summarizeIptablesRule(rule, iptablesRuleText)),
+);
 
 /** Whether a prefix is the address alone, `10.0.0.1/32`. */
 function isHost(prefix: string, address: string): boolean {

@@ -3,6 +3,7 @@
  * were read while the rules changed, or the file was altered: nothing holds of such a table, and it counts as not read.
  */
 import { dispatchRules } from '../kube-proxy/dispatch-references.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
 import type { NftExpression } from '../nftables/rule.ts';
 import { chainOfVerdict, jumpsOfStatement } from '../nftables/targets.ts';
 import {
@@ -109,9 +110,12 @@ function loopingIptables(report: NodeReport): Lost[] {
 function jumpsOfRecord(
   record: RecordOf<'hookChain'> | RecordOf<'iptablesChain'> | RecordOf<'dispatchReferences'>,
 ): readonly string[] {
-  const rules = record.kind === 'dispatchReferences' ? dispatchRules(record) : rulesOfRecord(record);
-  return rules.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : []));
+  return jumpsOf(record.kind === 'dispatchReferences' ? dispatchRules(record) : rulesOfRecord(record));
 }
+
+const jumpsOf = oncePer((rules: readonly IptablesRule[]): readonly string[] =>
+  rules.flatMap(({ target }) => (target?.kind === 'jump' || target?.kind === 'goto' ? [target.chain] : [])),
+);
 
 function loopingNftables(report: NodeReport): Lost[] {
   const ofTable = ({ service, family }: { readonly service: string; readonly family: string }): string =>

@@ -88,21 +88,19 @@ function frontendProgram(
   const walkFrom = (source: string, destination: string, entersAt: Packet['entersAt']): WalkResult =>
     rules.walk({ source, destination, destinationPort: frontend.port, protocol: frontend.protocol, entersAt });
   const own = reachableAddresses(addresses, frontend.family);
-  const tried = destinationsOf(frontend, addresses).map((destination) => ({
+  const walk = firstSent(destinationsOf(frontend, addresses), (destination) => ({
     destination,
-    walk: walkFrom(outsideClients[frontend.family][0], destination, 'PREROUTING'),
+    ...walkFrom(outsideClients[frontend.family][0], destination, 'PREROUTING'),
   }));
-  const chosen = firstSent(tried, ({ walk }) => walk.leaves);
-  if (chosen === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
-  const { walk, destination } = chosen;
+  if (walk === undefined) return unread([`no ${frontend.family} address of the node, for its NodePort`]);
+  const { destination } = walk;
   const fromNode = own[0] === undefined ? undefined : walkFrom(own[0], destination, 'OUTPUT');
-  const factsOf = (outside: readonly Leaf[]): FrontendFacts =>
-    frontendFacts(rules, frontend, outside, fromNode?.leaves ?? []);
-  const shut = factsOf(walk.leaves);
+  const factsOf = (outside: WalkResult): FrontendFacts => frontendFacts(rules, frontend, outside, fromNode);
+  const shut = factsOf(walk);
   const allowed = walk.leaves.some(isSent)
     ? undefined
-    : allowedLeaves(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
-  const leaves = allowed ?? walk.leaves;
+    : allowedWalk(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
+  const { leaves } = allowed ?? walk;
   // What the source ranges are, only those who are kept out can tell.
   const facts =
     allowed === undefined
@@ -123,13 +121,13 @@ function frontendProgram(
 }
 
 /** Where source ranges keep the client outside from the frontend, one of those that may come in tells. */
-function allowedLeaves(
+function allowedWalk(
   { sourceRanges }: FrontendFacts,
   walkFrom: (source: string) => WalkResult,
-): readonly Leaf[] | undefined {
+): WalkResult | undefined {
   for (const range of sourceRanges?.value ?? []) {
-    const { leaves } = walkFrom(range.split(/[/-]/)[0] ?? '');
-    if (leaves.some(isSent)) return leaves;
+    const walk = walkFrom(range.split(/[/-]/)[0] ?? '');
+    if (walk.leaves.some(isSent)) return walk;
   }
   return undefined;
 }

@@ -1,7 +1,9 @@
 /** The chains of a node's program, in the words of the model. */
-import { oncePer } from '../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../lib/once-per.ts';
 import { ipvsChainName, ipvsTable, mapChainName } from '../api/chain-name.ts';
 import { realServerText } from '../evaluate/walk-ipvs.ts';
+import type { IptablesRule } from '../iptables/rule.ts';
+import type { Family } from '../net/family.ts';
 import type { IptablesBackend } from '../kube-proxy/mode.ts';
 import { iptablesRuleText } from '../iptables/print.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
@@ -44,22 +46,24 @@ export function iptablesProgramChains(
     .filter(
       (record) => record.service === service && record.backend === backend && !record.absent && record.lines.length > 0,
     )
-    .map((record) => {
-      const { family, table, chain } = record;
-      return {
-        family,
-        table,
-        name: chain,
-        rules: rulesOfRecord(record).map((rule): ProgramRule => ({
-          family,
-          table,
-          chain,
-          text: iptablesRuleText(rule),
-          ...(rule.counters === undefined ? {} : { counters: rule.counters }),
-        })),
-      };
-    });
+    .map((record) => iptablesChainOf(rulesOfRecord(record), record.family, record.table, record.chain));
 }
+
+/** Nodes that have the same chain share it. */
+const iptablesChainOf = oncePerAll(
+  (rules: readonly IptablesRule[], family: Family, table: string, chain: string): ProgramChain => ({
+    family,
+    table,
+    name: chain,
+    rules: rules.map((rule): ProgramRule => ({
+      family,
+      table,
+      chain,
+      text: iptablesRuleText(rule),
+      ...(rule.counters === undefined ? {} : { counters: rule.counters }),
+    })),
+  }),
+);
 
 /** Maps whose elements of the Service belong to its program; the sets hold what differs from node to node. */
 export const programMaps = new Set([

@@ -1,5 +1,5 @@
 /** The rules of one Service that a node's report has. */
-import { oncePer } from '../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../lib/once-per.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
 import type { Machine } from '../evaluate/walk.ts';
 import { parseIpset } from '../ipset/parse.ts';
@@ -39,8 +39,10 @@ export type NodeReportRules = {
     }
 );
 
-/** Undefined where the node's proxy mode is not known, or nothing of it was read. */
-export function readNodeReportRules(report: NodeReport, service: string, family: Family): NodeReportRules | undefined {
+/** Undefined where the node's proxy mode is not known, or nothing of it was read. A report is never changed, and is read once. */
+export const readNodeReportRules = oncePerAll(readRules);
+
+function readRules(report: NodeReport, service: string, family: Family): NodeReportRules | undefined {
   const { mode } = readProxyMode(report);
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   if (mode === 'nftables') {
@@ -209,13 +211,25 @@ export function rulesOfRecord(record: ListedChain): readonly IptablesRule[] {
   return readRecord(record, parseIptablesRule);
 }
 
-/** Reads the rules of several nodes ahead: what they have in common, which is nearly all of a Service's rules, once. */
+/**
+ * Reads the rules of several nodes ahead: what they have in common, which is nearly all of a Service's rules, once. A chain
+ * that is the same on several nodes, with its counters, is one array with the same rules, so that what is worked out of it
+ * is worked out once.
+ */
 export function readRulesTogether(reports: readonly NodeReport[]): void {
   if (reports.length < 2) return;
   const parse = sharingParser();
+  const known = new Map<string, readonly IptablesRule[]>();
   for (const report of reports)
-    for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')])
-      if (!rulesByRecord.has(record)) readRecord(record, parse);
+    for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')]) {
+      if (rulesByRecord.has(record)) continue;
+      const { kind, family, backend, table, chain, lines } = record;
+      // Within a report, a walk knows rules by identity: those of two chains are never the same.
+      const key = [kind, 'service' in record ? record.service : '', family, backend, table, chain, ...lines].join('\n');
+      const same = known.get(key);
+      if (same === undefined) known.set(key, readRecord(record, parse));
+      else rulesByRecord.set(record, same);
+    }
 }
 
 type ListedChain = Pick<RecordOf<'iptablesChain'>, 'lines'>;

@@ -131,8 +131,9 @@ class IptablesRuleSummary implements RuleSummary {
 
   /** Whether it has an option of `recent`. */
   #does(action: 'rcheck' | 'update' | 'set'): boolean {
-    for (const { options } of this.#rule.matches)
-      for (const option of options) if (option.kind === 'recent' && option.action === action) return true;
+    for (const { module, options } of this.#rule.matches)
+      if (module === 'recent')
+        for (const option of options) if (option.kind === 'recent' && option.action === action) return true;
     return false;
   }
 }
@@ -149,7 +150,12 @@ function isWithoutCondition({
   matches,
 }: IptablesRule): boolean {
   return (
-    [source, destination, inInterface, outInterface, protocol, fragment].every((each) => each === undefined) &&
+    source === undefined &&
+    destination === undefined &&
+    inInterface === undefined &&
+    outInterface === undefined &&
+    protocol === undefined &&
+    fragment === undefined &&
     matches.every(({ module }) => module === 'comment')
   );
 }

@@ -63,9 +63,8 @@ function boundNode(node: NodeStatus): NodeStatus {
  */
 export function boundStatus(status: ServiceTraceStatus): ServiceTraceStatus {
   let bounded = boundMessages(status);
-  const sizeOf = statusMeter();
   for (const { what, cut } of cuts) {
-    if (sizeOf(bounded) <= maxBytes) return bounded;
+    if (bytesOf(bounded, maxBytes) <= maxBytes) return bounded;
     bounded = { ...cut(bounded), truncated: [...(bounded.truncated ?? []), what] };
   }
   return bounded;
@@ -185,23 +184,43 @@ function withoutEntries(node: NodeStatus): NodeStatus {
   return { ...node, conntrack: { ...rest, omitted: (rest.omitted ?? 0) + entries.length } };
 }
 
-/** Bytes of UTF-8 JSON, as it goes to the API server, of values that a cut left as they were counted once. */
-function statusMeter(): (status: ServiceTraceStatus) => number {
-  const encoder = new TextEncoder();
-  const known = new WeakMap<object, number>();
-  const bytesOf = (value: unknown): number => {
-    if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
-    const before = known.get(value);
-    if (before !== undefined) return before;
-    const bytes = Array.isArray(value)
-      ? value.reduce((sum: number, each: unknown) => sum + bytesOf(each) + 1, 2)
-      : encoder.encode(JSON.stringify(value)).length;
-    known.set(value, bytes);
+/** So deep, the parts of a status are counted one by one, so that counting can stop within a long list; deeper ones are small. */
+const countedDepth = 5;
+
+const encoder = new TextEncoder();
+/** Values are never changed, and cuts leave most of them as they were: what was counted to its end is counted once. */
+const counted = new WeakMap<object, number>();
+
+/**
+ * Bytes of UTF-8 JSON, as it goes to the API server.
+ * @param most of more than these, it is some number above them
+ */
+function bytesOf(value: unknown, most: number, depth = 0): number {
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value).length;
+  if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
+  const known = counted.get(value);
+  if (known !== undefined) return known;
+  if (depth > countedDepth) {
+    const bytes = encoder.encode(JSON.stringify(value)).length;
+    counted.set(value, bytes);
     return bytes;
-  };
-  return (status) =>
-    Object.entries(status).reduce(
-      (sum, [key, value]) => (value === undefined ? sum : sum + key.length + 4 + bytesOf(value)),
-      2,
-    );
+  }
+  let bytes = 1;
+  let parts = 0;
+  if (Array.isArray(value))
+    for (const each of value as readonly unknown[]) {
+      bytes += bytesOf(each, most - bytes, depth + 1) + 1;
+      parts += 1;
+      if (bytes > most) return bytes;
+    }
+  else
+    for (const [key, each] of Object.entries(value)) {
+      if (each === undefined) continue;
+      bytes += bytesOf(key, most) + bytesOf(each, most - bytes, depth + 1) + 2;
+      parts += 1;
+      if (bytes > most) return bytes;
+    }
+  if (parts === 0) bytes += 1;
+  counted.set(value, bytes);
+  return bytes;
 }

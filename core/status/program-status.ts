@@ -1,6 +1,7 @@
 /** What a status says of the different programs of nodes. */
 import type { ProgramStatus, ChainStatus, RuleStatus } from '../api/service-trace.ts';
 import type { NodeFacts } from '../program/node-facts.ts';
+import { oncePer } from '../lib/once-per.ts';
 import { fingerprintOf } from '../program/program-chains.ts';
 import type { NodeProgram } from '../program/program.ts';
 
@@ -27,17 +28,17 @@ export function programsOf(nodes: readonly NodeFacts[]): ProgramStatus[] {
   }));
 }
 
-function chainStatus(chain: NodeProgram['chains'][number]): ChainStatus {
-  return {
-    family: chain.family,
-    table: chain.table,
-    name: chain.name,
-    rules: chain.rules.map(({ text, counters }): RuleStatus => ({ text, ...(counters ?? {}) })),
-  };
-}
+/** Nodes that have the same chain share it. */
+const chainStatus = oncePer((chain: NodeProgram['chains'][number]): ChainStatus => ({
+  family: chain.family,
+  table: chain.table,
+  name: chain.name,
+  rules: chain.rules.map(({ text, counters }): RuleStatus => ({ text, ...(counters ?? {}) })),
+}));
 
 /** Programs of one fingerprint have the same chains with the same rules in the same order. */
 function sumChains(one: ChainStatus, other: ChainStatus | undefined): ChainStatus {
+  if (one.rules.every(({ packets }) => packets === undefined)) return one;
   return {
     ...one,
     rules: one.rules.map((rule, index) => {

@@ -19,7 +19,19 @@ export interface OrderFault {
  * A rule behind one that takes every packet is never met.
  */
 export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
-  const summaries = rules.chain(chain) ?? [];
+  const summaries = rules.chain(chain);
+  if (summaries === undefined) return undefined;
+  const known = faults.get(summaries);
+  if (known !== undefined) return known ?? undefined;
+  const fault = findFault(rules, chain, summaries);
+  faults.set(summaries, fault ?? null);
+  return fault;
+}
+
+/** Of the summaries of a chain, which several nodes may share: what kind a chain is, its name says. */
+const faults = new WeakMap<readonly RuleSummary[], OrderFault | null>();
+
+function findFault(rules: NodeRules, chain: string, summaries: readonly RuleSummary[]): OrderFault | undefined {
   const kind = rules.kindOf(chain);
   const isPostrouting = masqueradeChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
@@ -29,18 +41,9 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
     summary.dnat.length > 0 || summary.masquerades || summary.returns || summary.drops || jumpsToKubeChain(summary);
   // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
   const taking: RuleSummary[] = [];
-  const firstOfRank = new Map<number, RuleSummary>();
+  const firstOfRank: { readonly rank: number; readonly summary: RuleSummary }[] = [];
   const before: RuleSummary[] = [];
-  const rankOf = (summary: RuleSummary): number =>
-    isPostrouting ? postroutingRank(summary) : rank(summary, jumpsToKubeChain);
-  const firstAbove = (limit: number): RuleSummary | undefined => [...firstOfRank].find(([each]) => each > limit)?.[1];
-  for (const [index, late] of summaries.entries()) {
-    const last = summaries[index - 1];
-    if (last !== undefined) {
-      before.push(last);
-      if (last.isUnconditional && ends(last) && (last.probability ?? 1) >= 1) taking.push(last);
-      if (!firstOfRank.has(rankOf(last))) firstOfRank.set(rankOf(last), last);
-    }
+  for (const late of summaries) {
     const shadowing = taking.find((each) => each.text !== late.text);
     if (shadowing !== undefined && (ends(late) || late.marks || late.records))
       return {
@@ -48,15 +51,7 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
         fault: 'a rule stands behind one that takes every packet, so that it is never met',
         rules: [late.text, shadowing.text],
       };
-    if (isPostrouting) {
-      const early = firstAbove(rankOf(late));
-      if (early !== undefined)
-        return {
-          chain,
-          fault: 'rules stand in another order than kube-proxy writes them',
-          rules: [late.text, early.text],
-        };
-    } else if (kind === 'external') {
+    if (kind === 'external') {
       const early = late.marks
         ? before.find(
             (each) =>
@@ -69,15 +64,19 @@ export function orderFault(rules: NodeRules, chain: string): OrderFault | undefi
           fault: 'packets are sent on before they are marked for masquerading',
           rules: [late.text, early.text],
         };
-    } else if (kind === 'cluster' || kind === 'local' || kind === 'endpoint') {
-      const early = firstAbove(rankOf(late));
+      before.push(late);
+    } else if (kind !== 'firewall') {
+      const own = isPostrouting ? postroutingRank(late) : rank(late, jumpsToKubeChain);
+      const early = firstOfRank.find((each) => each.rank > own)?.summary;
       if (early !== undefined)
         return {
           chain,
           fault: 'rules stand in another order than kube-proxy writes them',
           rules: [late.text, early.text],
         };
+      if (!firstOfRank.some((each) => each.rank === own)) firstOfRank.push({ rank: own, summary: late });
     }
+    if (late.isUnconditional && ends(late) && (late.probability ?? 1) >= 1) taking.push(late);
   }
   return kind === 'cluster' || kind === 'local'
     ? shareFault(

@@ -205,12 +205,16 @@ export class ForeignJudge {
     const isHere = (leaf: Leaf): boolean =>
       leaf.dnat !== undefined &&
       (isOwnAddress(this.#hooks.machine, leaf.dnat.address) || onNode.has(leaf.dnat.address));
-    const found = leaves.flatMap((leaf): Found[] => {
+    const found: Found[] = [];
+    for (const leaf of leaves) {
       const fault =
         firstFault(leaf, own, isServedHere) ??
-        (this.#hooks.knowsSourceNat && !isHere(leaf) ? unmasked(leaf, own) : undefined);
-      return fault === undefined ? [] : [{ leaf, ...fault }];
-    });
+        // Nearly all is masqueraded as kube-proxy's own rules would, and where it goes to needs no look.
+        (this.#hooks.knowsSourceNat && !leaf.masquerade && masquerades(own) && !isHere(leaf)
+          ? unmasked(leaf, own)
+          : undefined);
+      if (fault !== undefined) found.push({ leaf, ...fault });
+    }
     // The answer to a packet that goes on under the client's own address need not come back over this node.
     const sent = withoutFound(leaves, found).filter(
       (leaf) => leaf.verdict === 'DNAT' && (isOnNode || leaf.masquerade || isHere(leaf)),
@@ -220,19 +224,25 @@ export class ForeignJudge {
 
   /** Answers to what was sent: one of all endpoints that no rule tells apart. */
   #answers(packet: Packet, sent: readonly Leaf[]): Found[] {
-    const one = new Map<string, Leaf>();
+    const one: Leaf[] = [];
+    const kinds = new Map<string, Set<string>>();
+    // Leaves of endpoints that were walked together follow each other, and share what their kind is told by.
+    let last: Leaf | undefined;
+    let places = new Set<string>();
     for (const leaf of sent) {
-      const { dnat, masquerade, connection, assumed } = leaf;
-      const key = [
-        this.#hooks.segments.keyOf(dnat?.address ?? packet.destination),
-        dnat?.port,
-        masquerade,
-        connection === undefined ? '' : textOf(connection),
-        assumed === undefined ? '' : textOf(assumed),
-      ].join(' ');
-      if (!one.has(key)) one.set(key, leaf);
+      if (last === undefined || !isSameKind(leaf, last)) {
+        const kind = kindOf(leaf);
+        places = kinds.get(kind) ?? new Set();
+        kinds.set(kind, places);
+        last = leaf;
+      }
+      const { dnat } = leaf;
+      const place = `${this.#hooks.segments.keyOf(dnat?.address ?? packet.destination)} ${String(dnat?.port)}`;
+      if (places.has(place)) continue;
+      places.add(place);
+      one.push(leaf);
     }
-    return [...one.values()].flatMap((first): Found[] => {
+    return one.flatMap((first): Found[] => {
       const turned = answerTo(packet, first, this.#hooks.machine, this.#own);
       const answer: Packet = turned.destinationPort === 0 ? { ...turned, destinationPort: clientPort } : turned;
       return this.#walk(answer).flatMap((leaf): Found[] => {
@@ -248,6 +258,19 @@ export class ForeignJudge {
       });
     });
   }
+}
+
+/** What of a leaf, beside where it goes to, may make a difference for the answer. */
+function kindOf({ masquerade, connection, assumed }: Leaf): string {
+  return [
+    masquerade,
+    connection === undefined ? '' : textOf(connection),
+    assumed === undefined ? '' : textOf(assumed),
+  ].join(' ');
+}
+
+function isSameKind(one: Leaf, other: Leaf): boolean {
+  return one.connection === other.connection && one.assumed === other.assumed && one.masquerade === other.masquerade;
 }
 
 /** Leaves of endpoints that were walked together share these. */
@@ -282,15 +305,23 @@ function withoutFound(leaves: readonly Leaf[], found: readonly Found[]): readonl
 }
 
 /** How kube-proxy's own rules end for a packet. */
-const endingsOf = oncePer((own: readonly Leaf[]) => ({
-  refusals: new Set(own.map(endingOf)),
-  /** Where packets are sent to under another source address. */
-  masqueraded: new Set(
-    own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : [])),
-  ),
-  /** Some branch is neither sent on nor refused. */
-  leavesAlone: own.some(({ verdict }) => verdict === 'NONE' || verdict === 'ACCEPT'),
-}));
+const refusals = oncePer((own: readonly Leaf[]): ReadonlySet<string> => new Set(own.map(endingOf)));
+
+/** Some branch is neither sent on nor refused. */
+const leavesAlone = oncePer((own: readonly Leaf[]): boolean =>
+  own.some(({ verdict }) => verdict === 'NONE' || verdict === 'ACCEPT'),
+);
+
+/** Some branch is sent on under another source address. */
+const masquerades = oncePer((own: readonly Leaf[]): boolean =>
+  own.some(({ masquerade, dnat }) => masquerade && dnat !== undefined),
+);
+
+/** Where packets are sent to under another source address. */
+const masqueraded = oncePer(
+  (own: readonly Leaf[]): ReadonlySet<string> =>
+    new Set(own.flatMap(({ masquerade, dnat }) => (masquerade && dnat !== undefined ? [placeText(dnat)] : []))),
+);
 
 /** Which verdict, of which chain or policy. */
 function endingOf({ verdict, decidedBy, droppedByPolicyOf }: Leaf): string {
@@ -305,13 +336,13 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
   // The path of a leaf may be put together as it is asked for: of thousands that are sent on, nobody asks.
   const { verdict, dnat } = leaf;
   if (verdict === 'DROP' || verdict === 'REJECT') {
-    if (isKubeStop(leaf) || endingsOf(own).refusals.has(endingOf(leaf))) return undefined;
+    if (isKubeStop(leaf) || refusals(own).has(endingOf(leaf))) return undefined;
     return { kind: 'stops', step: stoppingStep(leaf) };
   }
   if (isServedHere || verdict === 'UNKNOWN') return undefined;
   if (dnat !== undefined)
     return isKubeStep(dnat.by) ? undefined : { kind: 'diverts', step: dnat.by, to: hostPort(dnat.address, dnat.port) };
-  if (endingsOf(own).leavesAlone) return undefined;
+  if (leavesAlone(own)) return undefined;
   const step = leaf.path.findLast((each) => !isKubeStep(each) && (does(passing, each) || does(untracking, each)));
   return step === undefined ? undefined : { kind: 'hides', step };
 }
@@ -319,7 +350,7 @@ function firstFault(leaf: Leaf, own: readonly Leaf[], isServedHere: boolean): Om
 /** What kube-proxy's own rules masquerade, and all rules together do not. */
 function unmasked(leaf: Leaf, own: readonly Leaf[]): Omit<Found, 'leaf'> | undefined {
   const { dnat, masquerade } = leaf;
-  if (dnat === undefined || masquerade || !endingsOf(own).masqueraded.has(placeText(dnat))) return undefined;
+  if (dnat === undefined || masquerade || !masqueraded(own).has(placeText(dnat))) return undefined;
   const { path } = leaf;
   const behind = path.slice(path.indexOf(dnat.by) + 1).filter((step) => !isKubeStep(step));
   const isEvaluated = path.some(({ chain }) => masqueradeChains.has(chain));

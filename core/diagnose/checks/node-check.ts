@@ -10,7 +10,7 @@ import type { NodeFacts } from '../../program/node-facts.ts';
 import { recordsOf } from '../../wire/node-report.ts';
 import type { NodeRules } from '../../program/node-rules.ts';
 import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
-import { oncePer } from '../../lib/once-per.ts';
+import { oncePer, oncePerAll } from '../../lib/once-per.ts';
 import { rulesOfNodeReport } from '../../program/node-report-rules.ts';
 import type { RuleSummary } from '../../program/rule-summary.ts';
 import { markChains, masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
@@ -398,19 +398,27 @@ function frontendTargets(leaves: readonly Leaf[]): DnatTarget[] {
   );
 }
 
-/** A chain of an endpoint, or `address port`, that a Service's chain names more than once for new clients. */
+/** What Services' chains name more than once for new clients. */
 function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
-  const twice = chains
-    .filter((chain) => rules.kindOf(chain) === 'cluster' || rules.kindOf(chain) === 'local')
-    .flatMap((chain) => {
-      const destinations = (rules.chain(chain) ?? [])
-        .filter(({ remembers }) => remembers === undefined)
-        .flatMap((summary) => [...summary.dnat, ...summary.chains.filter((to) => rules.kindOf(to) === 'endpoint')]);
-      const seen = new Set<string>();
-      return destinations.filter((each) => seen.size === seen.add(each).size);
-    });
-  return [...new Set(twice)];
+  return [...new Set(chains.flatMap((chain) => namedTwice(rules, chain)))];
 }
+
+/** A chain of an endpoint, or `address port`, that a Service's chain names more than once; frontends share such a chain. */
+const namedTwice = oncePerAll((rules: NodeRules, chain: string): readonly string[] => {
+  const twice: string[] = [];
+  const kind = rules.kindOf(chain);
+  if (kind !== 'cluster' && kind !== 'local') return twice;
+  const seen = new Set<string>();
+  const name = (each: string): void => {
+    if (seen.size === seen.add(each).size) twice.push(each);
+  };
+  for (const { remembers, dnat, chains } of rules.chain(chain) ?? []) {
+    if (remembers !== undefined) continue;
+    for (const place of dnat) name(place);
+    for (const to of chains) if (rules.kindOf(to) === 'endpoint') name(to);
+  }
+  return twice;
+});
 
 /** Whether the packets of a branch were marked for masquerading, by kube-proxy's own rules. */
 export function markedBy({ path }: Leaf): Step | undefined {

@@ -166,3 +166,30 @@ it('lists fewer missing and extra targets where many nodes lack all of them, and
   );
   expect(lists(1000)).toMatchObject({ missing: 200, listed: [0, 0] });
 });
+
+it('cuts a status as soon as its JSON has more bytes than an object may have, and not before', () => {
+  const most = 500 * 1024;
+  const withText = (text: string): ServiceTraceStatus => ({
+    nodes: [],
+    truncated: [],
+    programs: [
+      {
+        fingerprint: 'é"\n',
+        proxyMode: 'iptables',
+        nodes: [],
+        chains: Array.from({ length: 20 }, (_, index) => ({
+          family: 'IPv4',
+          table: 'nat',
+          name: `KUBE-SEP-${String(index)}`,
+          rules: [{ text: index === 3 ? text : '-m comment --comment "é😀"', packets: index, bytes: 0 }, { text: '' }],
+        })),
+      },
+    ],
+  });
+  const bytes = (status: ServiceTraceStatus): number => new TextEncoder().encode(JSON.stringify(status)).length;
+  const room = most - bytes(withText(''));
+  const [just, more] = [withText('x'.repeat(room)), withText('x'.repeat(room + 1))];
+  expect(bytes(just)).toBe(most);
+  expect(boundStatus(just).truncated).toEqual([]);
+  expect(boundStatus(more).truncated).not.toEqual([]);
+});

@@ -4,6 +4,7 @@ import { manyEndpoints, type ManyEndpointsMode } from '../../../bench/many-endpo
 import { walkNodeReportRules } from '../../../core/program/node-report-rules.ts';
 import { readNodeReportRules } from '../../../core/program/read-node-report.ts';
 import { readAllHooks } from '../../../core/program/foreign-hooks.ts';
+import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
 import type { Packet } from '../../../core/evaluate/walk.ts';
 import { buildStatus } from '../../../core/status/status.ts';
 import { present } from '../../../core/lib/present.ts';
@@ -30,6 +31,29 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
           expect(connections).toBeGreaterThanOrEqual(0);
         }
       }
+  });
+
+  it('says of each node what it says of the node alone, though nodes share what is the same on several', async () => {
+    const { spec, desired, answers, nodeZones, recordedAt } = await manyEndpoints(mode, 12);
+    const of = (asked: typeof answers): ServiceTraceStatus =>
+      buildStatus({
+        spec,
+        generation: 1,
+        desired,
+        answers: structuredClone(asked),
+        previous: undefined,
+        now: recordedAt,
+        ...present({ nodeZones }),
+      });
+    const together = of(answers);
+    const alone = answers.map((answer) => of([answer]));
+    expect(together.nodes).toEqual(alone.flatMap(({ nodes }) => nodes));
+    expect(together.programs?.map(({ nodes: _nodes, ...program }) => program)).toEqual(
+      alone[0]?.programs?.map(({ nodes: _nodes, ...program }) => program),
+    );
+    expect(together.nodes?.map(({ program }) => program)).toEqual(
+      answers.map(() => alone[0]?.programs?.[0]?.fingerprint),
+    );
   });
 
   it('asks for each endpoint what its own chain asks, and rules of others once for all', async () => {
