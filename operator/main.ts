@@ -1,13 +1,18 @@
 /**
- * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), PROBE_IMAGE,
+ * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), LEASE_NAME (of the Lease that names the operator that works; without it this one works at once), PROBE_IMAGE,
  * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch),
  * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
  */
 import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { hostname } from 'node:os';
 import type { OperatorLogger } from '@dot-i/k8s-operator';
+import { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { conntrackDetails } from '../core/status/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
+import { kubernetesLease } from './kubernetes-lease.ts';
+import { Leadership } from './leadership.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
 import { statusThread } from '../engine/status-thread.ts';
 import { createTraceEngine } from '../engine/trace-engine.ts';
@@ -18,6 +23,7 @@ const environmentSchema = z.object({
   POD_NAMESPACE: z.string({ error: 'must be the namespace in which probes run' }).min(1),
   POD_NAME: z.string().optional(),
   POD_UID: z.string().optional(),
+  LEASE_NAME: z.string().min(1).optional(),
   PROBE_IMAGE: z.string({ error: 'must be the image of the probes' }).min(1),
   PROBE_PRIVILEGED: z.enum(['true', 'false'], { error: 'must be true or false' }).default('false'),
   PROBE_IDLE_SECONDS: z.coerce.number({ error: 'must be a number of seconds' }).int().min(1).default(60),
@@ -67,43 +73,71 @@ async function main(): Promise<void> {
   const env = readEnvironment();
   const logger = createLogger(env.LOG_LEVEL);
   const statuses = statusThread();
-  const operator = new ServiceTraceOperator(
-    (kubeConfig) =>
-      createTraceEngine({
-        kubeConfig,
-        probeNamespace: env.POD_NAMESPACE,
-        probeImage: env.PROBE_IMAGE,
-        privileged: env.PROBE_PRIVILEGED === 'true',
-        probeIdleSeconds: env.PROBE_IDLE_SECONDS,
-        conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
-        log: (message) => {
-          logger.info(message);
-        },
-        endTimeoutMilliseconds,
-        judge: statuses.judge,
-        ...(env.POD_NAME === undefined || env.POD_UID === undefined
-          ? {}
-          : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
-      }),
-    logger,
-    { maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE },
-  );
-  let stopping = false;
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromDefault();
+  const engine = createTraceEngine({
+    kubeConfig,
+    probeNamespace: env.POD_NAMESPACE,
+    probeImage: env.PROBE_IMAGE,
+    privileged: env.PROBE_PRIVILEGED === 'true',
+    probeIdleSeconds: env.PROBE_IDLE_SECONDS,
+    conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
+    log: (message) => {
+      logger.info(message);
+    },
+    endTimeoutMilliseconds,
+    judge: statuses.judge,
+    ...(env.POD_NAME === undefined || env.POD_UID === undefined
+      ? {}
+      : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
+  });
+  const leadership =
+    env.LEASE_NAME === undefined
+      ? undefined
+      : new Leadership({
+          leases: kubernetesLease(kubeConfig, { namespace: env.POD_NAMESPACE, name: env.LEASE_NAME }),
+          identity: env.POD_NAME ?? hostname(),
+          log: (message) => {
+            logger.info(message);
+          },
+        });
+  const ending = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (stopping) return;
-      stopping = true;
+      if (ending.signal.aborted) return;
       logger.info(`${signal}: ending the probes`);
       // Kubernetes kills after its grace period; an end of our own before that leaves a clean log.
       setTimeout(() => process.exit(1), shutdownMilliseconds).unref();
-      operator.shutdown().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      );
+      ending.abort();
     });
   }
   if (env.HEARTBEAT_FILE !== undefined) beat(env.HEARTBEAT_FILE);
-  await operator.start();
+  // Also of an operator that waits: what an earlier run of it left is its own to delete.
+  engine.keepClean();
+  while (!ending.signal.aborted) {
+    await leadership?.acquire(ending.signal);
+    if (ending.signal.aborted) break;
+    if (leadership !== undefined) logger.info('this operator works');
+    const operator = new ServiceTraceOperator(engine, logger, {
+      maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE,
+      ...(leadership === undefined
+        ? {}
+        : {
+            assertMayWrite: () => {
+              leadership.assertHeld();
+            },
+          }),
+    });
+    await operator.start();
+    await (leadership === undefined ? once(ending.signal, 'abort') : leadership.keep(ending.signal));
+    await operator.shutdown();
+    // Before the probes end: whoever works next has its own.
+    if (ending.signal.aborted) await leadership?.release();
+    // An API server that does not answer must not keep this operator from asking for the Lease again.
+    else void engine.release();
+  }
+  await engine.close();
+  process.exit(0);
 }
 
 endOnFault(
@@ -117,5 +151,5 @@ try {
   await main();
 } catch (error) {
   process.stderr.write(`svctrace operator: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  process.exit(1);
 }

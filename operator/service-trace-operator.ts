@@ -5,7 +5,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
-import type { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { plural } from '../core/lib/plural.ts';
 import {
@@ -16,7 +15,7 @@ import {
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
 import { keyOf, kubernetesStore } from './kubernetes-store.ts';
-import { reconcile } from './reconcile.ts';
+import { reconcile, type TraceStore } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceIndex } from './trace-index.ts';
@@ -84,6 +83,8 @@ const behindMilliseconds = 30_000;
 export interface ServiceTraceOperatorOptions {
   /** Traces of mode Watch of one namespace that are collected. */
   readonly maxWatchesPerNamespace: number;
+  /** Throws where another operator may be working; called before each write. */
+  readonly assertMayWrite?: () => void;
 }
 
 export class ServiceTraceOperator extends Operator {
@@ -102,17 +103,28 @@ export class ServiceTraceOperator extends Operator {
   #behindTimer: NodeJS.Timeout | undefined;
 
   constructor(
-    createEngine: (kubeConfig: KubeConfig) => TraceEngine,
+    engine: TraceEngine,
     logger: OperatorLogger,
-    { maxWatchesPerNamespace }: ServiceTraceOperatorOptions,
+    { maxWatchesPerNamespace, assertMayWrite = () => undefined }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
-    this.#engine = createEngine(this.kubeConfig);
-    const store = kubernetesStore(this.kubeConfig, (message) => {
+    this.#engine = engine;
+    const kubernetes = kubernetesStore(this.kubeConfig, (message) => {
       logger.warn(message);
     });
+    const store: TraceStore = {
+      ...kubernetes,
+      writeStatus: async (...args) => {
+        assertMayWrite();
+        return kubernetes.writeStatus(...args);
+      },
+      delete: async (...args) => {
+        assertMayWrite();
+        return kubernetes.delete(...args);
+      },
+    };
     const deps = {
-      engine: this.#engine,
+      engine,
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
@@ -147,7 +159,7 @@ export class ServiceTraceOperator extends Operator {
     });
   }
 
-  /** Ends the watches, the work and the probes; resolves when they have ended. */
+  /** Ends the watches and the work; resolves when they have ended. The probes are the engine's. */
   async shutdown(): Promise<void> {
     this.stop();
     clearInterval(this.#behindTimer);
@@ -155,11 +167,9 @@ export class ServiceTraceOperator extends Operator {
     for (const watch of this.#watches) watch.stop();
     // Work that waits for an API server that does not answer must not keep the probes from ending.
     await Promise.race([this.#queue.stop(), sleep(workEndMilliseconds, undefined, { ref: false })]);
-    await this.#engine.close();
   }
 
   protected override async init(): Promise<void> {
-    this.#engine.keepClean();
     this.#behindTimer = setInterval(() => {
       this.#tellBehind();
     }, behindMilliseconds);
