@@ -48,7 +48,7 @@ describe('where the operator is not installed', () => {
   clusterTest('uninstall removes everything', async ({ kubectl }) => {
     const result = await svctrace(['uninstall', '--yes']);
     expect(result.exitCode, result.stderr).toBe(0);
-    const left = await kubectl(['get', 'crd,ns,clusterrole,clusterrolebinding', '-o', 'name']);
+    const left = await kubectl(['get', 'crd,ns,clusterrole,clusterrolebinding,priorityclass', '-o', 'name']);
     expect(left.stdout.split('\n').filter((line) => line.includes('svctrace'))).toEqual([]);
   });
 

@@ -63,6 +63,53 @@ async function threeProbes(cluster: Cluster): Promise<string[]> {
   });
 }
 
+/** The operator that works, as the Lease names it. */
+async function leaderOf({ kubectl }: Cluster): Promise<string> {
+  const { stdout } = await kubectl([
+    '-n',
+    'svctrace-system',
+    'get',
+    'lease',
+    'svctrace-operator',
+    '-o',
+    'jsonpath={.spec.holderIdentity}',
+  ]);
+  return stdout;
+}
+
+/** Runs one of containerd's commands on the task of an operator's container, from its node. */
+async function onTask(cluster: Cluster, pod: string, command: readonly string[]): Promise<void> {
+  const { stdout } = await cluster.kubectl([
+    'get',
+    'pod',
+    '-n',
+    'svctrace-system',
+    pod,
+    '-o',
+    'jsonpath={.spec.nodeName} {.status.containerStatuses[0].containerID}',
+  ]);
+  const [node = '', id = ''] = stdout.split(' ');
+  await execa(cluster.programs.ctr, [
+    '--address',
+    cluster.node(node).containerdSocket,
+    '--namespace',
+    'k8s.io',
+    'task',
+    ...command,
+    id.replace('containerd://', ''),
+  ]);
+}
+
+/** Process 1 of the container takes no SIGKILL from inside: from the node it does. */
+async function killWithoutNotice(cluster: Cluster, pod: string): Promise<void> {
+  await onTask(cluster, pod, ['kill', '--signal', 'SIGKILL']);
+}
+
+/** When each node's last result of the trace was collected. */
+async function collectedAt(cluster: Cluster, trace: string): Promise<string> {
+  return (await readTrace(cluster, trace)).status?.nodes?.map(({ probe }) => probe.collectedAt ?? '').join() ?? '';
+}
+
 /** Stops a program of the cluster where it is, for as long as the test runs. */
 async function whileStopped(cluster: Cluster, component: string, test: () => Promise<void>): Promise<void> {
   const record = new Components(cluster.name, stateDirectory(cluster.name)).find(component);
@@ -172,29 +219,7 @@ describe('the operator', () => {
     await cluster.kubectl(['apply', '-f', '-'], { input: manifest('left', { mode: 'Watch' }) });
     await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/left', '--timeout=60s'], { timeout: 70_000 });
     const probes = await threeProbes(cluster);
-    // Process 1 of the container takes no SIGKILL from inside: from the node it does.
-    const { stdout } = await cluster.kubectl([
-      'get',
-      'pods',
-      '-n',
-      'svctrace-system',
-      '-l',
-      'app.kubernetes.io/component=operator',
-      '-o',
-      'jsonpath={.items[0].spec.nodeName} {.items[0].status.containerStatuses[0].containerID}',
-    ]);
-    const [node = '', id = ''] = stdout.split(' ');
-    await execa(cluster.programs.ctr, [
-      '--address',
-      cluster.node(node).containerdSocket,
-      '--namespace',
-      'k8s.io',
-      'task',
-      'kill',
-      '--signal',
-      'SIGKILL',
-      id.replace('containerd://', ''),
-    ]);
+    await killWithoutNotice(cluster, await leaderOf(cluster));
     await cluster.kubectl(['delete', 'servicetrace', 'left', '--timeout=60s'], { timeout: 70_000 });
     await eventually(async () => {
       expect((await probesOf(cluster)).filter((name) => probes.includes(name))).toEqual([]);
@@ -203,6 +228,54 @@ describe('the operator', () => {
       ['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'],
       { timeout: 130_000 },
     );
+  });
+
+  clusterTest('has one of two work, and the other go on where that one is gone or frozen', async (cluster) => {
+    await cluster.kubectl(['apply', '-f', '-'], { input: manifest('two', { mode: 'Watch', interval: '2s' }) });
+    try {
+      await cluster.kubectl(['wait', '--for=condition=Ready', 'servicetrace/two', '--timeout=60s'], {
+        timeout: 70_000,
+      });
+      await threeProbes(cluster);
+      const first = await leaderOf(cluster);
+      // As when its node is taken away.
+      await cluster.kubectl(['-n', 'svctrace-system', 'delete', 'pod', first, '--force', '--grace-period=0']);
+      const second = await eventually(async () => {
+        const leader = await leaderOf(cluster);
+        expect(leader).not.toBe('');
+        expect(leader).not.toBe(first);
+        return leader;
+      }, 30);
+      const before = await collectedAt(cluster, 'two');
+      await eventually(async () => {
+        expect(await collectedAt(cluster, 'two')).not.toBe(before);
+      }, 30);
+      // The probes of the first went with its pod; each node has one.
+      await threeProbes(cluster);
+
+      await onTask(cluster, second, ['pause']);
+      const third = await eventually(async () => {
+        const leader = await leaderOf(cluster);
+        expect(leader).not.toBe(second);
+        return leader;
+      }, 40);
+      await onTask(cluster, second, ['resume']);
+      await eventually(async () => {
+        const { stdout } = await cluster.kubectl(['-n', 'svctrace-system', 'logs', second, '--tail=50']);
+        expect(stdout).toContain('this operator could not renew its Lease in time');
+        expect(stdout).toContain(`${third} works; this operator waits until it ends`);
+      }, 30);
+      expect(await leaderOf(cluster)).toBe(third);
+      // Those of the one that was frozen are its own to delete.
+      await threeProbes(cluster);
+      expect(nodesOf(await readTrace(cluster, 'two'))).toEqual([
+        'node-a Collected',
+        'node-b Collected',
+        'node-c Collected',
+      ]);
+    } finally {
+      await cluster.kubectl(['delete', 'servicetrace', 'two', '--timeout=60s'], { timeout: 70_000 });
+    }
   });
 
   clusterTest('deletes its probes though the API server was away when it had to', async (cluster) => {

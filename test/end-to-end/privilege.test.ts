@@ -160,6 +160,9 @@ describe('the operator may not', () => {
     ['delete', 'pods', '-n', 'default'],
     ['patch', 'networkpolicies.networking.k8s.io', '-n', 'default'],
     ['get', 'namespaces'],
+    ['create', 'leases.coordination.k8s.io', '-n', 'svctrace-system'],
+    ['update', 'leases.coordination.k8s.io/another', '-n', 'svctrace-system'],
+    ['update', 'leases.coordination.k8s.io', '-n', 'kube-system'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io'],
   ];
   for (const question of refused) {
@@ -184,6 +187,8 @@ describe('the operator may not', () => {
       ['get', 'configmaps/kube-proxy-config', '-n', 'kube-system'],
       ['list', 'endpointslices.discovery.k8s.io', '-n', 'kube-system'],
       ['list', 'nodes'],
+      ['get', 'leases.coordination.k8s.io/svctrace-operator', '-n', 'svctrace-system'],
+      ['update', 'leases.coordination.k8s.io/svctrace-operator', '-n', 'svctrace-system'],
     ];
     for (const question of allowed) {
       await eventually(async () => {
