@@ -21,7 +21,8 @@ export function kubernetesLease(kubeConfig: KubeConfig, { namespace, name }: Lea
     return {
       version: lease.metadata?.resourceVersion ?? '',
       holder: holderIdentity ?? '',
-      renewTime: renewTime?.toISOString() ?? '',
+      // The client's type says V1MicroTime; what it reads is the API server's text.
+      renewTime: renewTime === undefined ? '' : JSON.stringify(renewTime),
       durationSeconds: leaseDurationSeconds ?? 0,
       transitions: leaseTransitions ?? 0,
     };
