@@ -13,6 +13,7 @@ import type { Cluster } from '../cluster/cluster.ts';
 import { Components } from '../cluster/components.ts';
 import { stateDirectory } from '../cluster/paths.ts';
 import { signalProcess } from '../cluster/process-identity.ts';
+import { untilCrdEstablished } from '../setup/deploy.ts';
 import { eventually } from '../support/eventually.ts';
 import { clusterTest } from '../support/cluster-under-test.ts';
 
@@ -300,9 +301,7 @@ describe('the operator', () => {
     const file = join(root, 'crds/servicetraces.yaml');
     await cluster.kubectl(['delete', '-f', file, '--timeout=60s'], { timeout: 70_000 });
     await cluster.kubectl(['apply', '-f', file]);
-    await cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=60s'], {
-      timeout: 70_000,
-    });
+    await untilCrdEstablished(cluster);
     await eventually(async () => {
       await cluster.kubectl(['apply', '-f', '-'], { input: manifest('again', {}) });
     }, 30);

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Cluster } from '../cluster/cluster.ts';
+import { eventually } from '../support/eventually.ts';
 import { buildProjectImages } from './images.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,10 +17,17 @@ export async function loadProjectImages(cluster: Cluster): Promise<void> {
 /** `kubectl apply -k config/default`, until the operator is available. */
 export async function deployOperator(cluster: Cluster): Promise<void> {
   await cluster.kubectl(['apply', '-k', join(root, 'config/default')]);
-  await cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=60s']);
+  await untilCrdEstablished(cluster);
   await cluster.kubectl(
     ['-n', 'svctrace-system', 'rollout', 'status', 'deployment/svctrace-operator', '--timeout=120s'],
     { timeout: 130_000 },
+  );
+}
+
+/** kubectl's wait fails where the object was made just now and has no conditions at all. */
+export async function untilCrdEstablished(cluster: Cluster): Promise<void> {
+  await eventually(async () =>
+    cluster.kubectl(['wait', '--for=condition=Established', 'crd/servicetraces.svctrace.io', '--timeout=5s']),
   );
 }
 
