@@ -2,7 +2,7 @@
  * `npm run bench:evaluate -- 100 1000 10000 30000`: what one packet costs to walk through the nat table of so many
  * Services with four endpoints each, against a walk that asks every rule, in the same run; and through the table that
  * kube-proxy writes into nftables for them, where root and nft are there to list it. Prints medians and their ratio; the
- * first packet, which makes the indexes, is said apart.
+ * first packet, which makes the indexes, is printed apart.
  */
 import { spawnSync } from 'node:child_process';
 import { everyRule, type SelectRules } from '../core/evaluate/iptables-index.ts';

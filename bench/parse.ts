@@ -2,7 +2,7 @@
  * `npm run bench:parse -- 100 1000 10000 30000`: what a full dump of the nat table costs to read into typed rules, streamed,
  * against what iptables-save itself needs to print it, and iptables-xml to read it; and what a listing of kube-proxy's
  * table of nftables costs to read into the model, as text and as JSON, against nft that prints it; in the same run. Prints medians,
- * their ratios, and the peak memory of each process. Processor time is said beside the time of the clock, for a machine
+ * their ratios, and the peak memory of each process. Processor time is printed beside the time of the clock, for a machine
  * that has more to do. Needs root, the packages iptables and nftables, and /usr/bin/time; rules are loaded into a namespace of their own.
  */
 import { spawnSync } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** kubectl svctrace: reads the command line, runs the command, and turns what became of it into an exit status. */
+/** kubectl svctrace: reads the command line, runs the command, and turns its result into an exit status. */
 import { parseCommandLine } from './cli/command-line.ts';
 import { InterruptedError } from './cli/errors.ts';
 import { exitStatusOfError } from './cli/exit-status.ts';
@@ -86,7 +86,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
     interruption.abort(new InterruptedError(error.code === 'EIO' ? 'SIGHUP' : 'SIGPIPE'));
   });
-  // A promise that nobody waited for comes here too. The terminal is given back before the error is told.
+  // A promise that nobody waited for comes here too. The terminal is given back before the error is printed.
   process.on('uncaughtException', (error) => {
     if (interruption.signal.aborted) process.exit(bugStatus);
     interruption.abort(error);

@@ -21,7 +21,7 @@ export interface AddressHolders {
   ): Promise<{ readonly addresses: readonly ExternalAddress[]; readonly unread?: UnreadFacts }>;
 }
 
-/** A Service that takes an address meanwhile is told by the names in the rules. */
+/** The names in the rules show a Service that takes an address meanwhile. */
 const freshMilliseconds = 10_000;
 
 export function addressHolders(core: CoreV1Api): AddressHolders {

@@ -12,7 +12,7 @@ const everyCollection = 10;
 /**
  * @param collected how often the trace was collected before
  * @returns Rules for Once, for a first collection and every tenth one, and for as long as there are findings that
- *   have to quote the rules: errors, and whatever is said of rules; what is said of a node's kernel, say, or of rules
+ *   have to quote the rules: errors, and findings about rules; findings about a node's kernel, say, or of rules
  *   of others, needs none of them
  */
 export function dispatchReading(

@@ -2,7 +2,7 @@
 import type { ServiceTraceStatus } from '../core/api/service-trace.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 
-/** A trace's progress is told at most this often. */
+/** A trace's progress is reported at most this often. */
 const progressMilliseconds = 250;
 
 export interface Incoming {
@@ -42,7 +42,7 @@ export class IncomingAnswers {
     this.answered({ node, state: 'Waiting', reason, message });
   }
 
-  /** From now on, no progress is told. */
+  /** From now on, no progress is reported. */
   stop(): void {
     this.#progress.stop();
   }

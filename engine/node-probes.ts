@@ -40,7 +40,7 @@ export interface NodeProbesOptions extends ProbePodOptions {
   readonly maxConcurrent: number;
   /** How long `close` waits for the end of the probes; default 5 s. */
   readonly endTimeoutMilliseconds?: number;
-  /** A node that takes longer than this to start its probe, or to answer, is told as slow; default 3 s. */
+  /** A node that takes longer than this to start its probe, or to answer, is reported as slow; default 3 s. */
   readonly slowMilliseconds?: number;
   /** Replaced by tests. */
   readonly exec?: typeof execProbe;
@@ -110,14 +110,14 @@ export class NodeProbes {
   readonly #starting = new Map<string, Start>();
   /** The pod on each node that this process made. No other is ever used, whatever its name and labels say. */
   readonly #made = new Map<string, MadePod>();
-  /** Nodes whose pod is being created: the watch may tell of it before its creation is answered. */
+  /** Nodes whose pod is being created: the watch may report it before its creation is answered. */
   readonly #creating = new Set<string>();
   readonly #places: NodePlaces;
   /** Nodes that were not ready when they were asked the last time. */
   readonly #notReady = new Set<string>();
   /** By node; what connects has a lane of its own, for it takes seconds. */
   readonly #readings = new Map<string, NodeReadings>();
-  /** Those who wait for a node's answer, to be told that it is slow. */
+  /** Those who wait for a node's answer, to be notified that it is slow. */
   readonly #askers = new Map<string, Set<OnWaiting>>();
   readonly #lastUsed = new Map<string, number>();
   readonly #inUse = new Map<string, number>();
@@ -152,7 +152,7 @@ export class NodeProbes {
   /**
    * Asks the node's probe, starting it first where it does not run. Never rejects: a node that does not answer gives
    * the reason instead.
-   * @param onWaiting is told why the probe does not run yet
+   * @param onWaiting gets why the probe does not run yet
    */
   async ask(node: TracedNode, request: ProbeRequest, onWaiting: OnWaiting, signal?: AbortSignal): Promise<NodeAnswer> {
     if (node.isReady) this.#notReady.delete(node.name);
@@ -333,7 +333,7 @@ export class NodeProbes {
     }
   }
 
-  /** What the watch has last told of the pod that this process made on a node. */
+  /** What the watch has last reported of the pod that this process made on a node. */
   #pod(node: string): V1Pod | undefined {
     const made = this.#made.get(node);
     const pod = made === undefined ? undefined : this.#informer?.get(made.name, this.#options.namespace);
@@ -380,7 +380,7 @@ export class NodeProbes {
       if (pod !== undefined && unusable !== undefined) {
         await this.#end(node.name);
         const problem = startProblem(pod);
-        // One that was made just now tells why it cannot run; any other has done its time, and is recreated.
+        // One that was made just now shows why it cannot run; any other has done its time, and is recreated.
         if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
         this.#options.log(`the probe of ${node.name} is recreated: ${unusable}`);
         continue;
@@ -412,7 +412,7 @@ export class NodeProbes {
         if (pod === undefined) await this.#end(node.name);
         throw new NoAnswerError(start.last.reason, `${start.last.message} (waited ${String(timeout / 1000)} s)`);
       }
-      // The kubelet tells some things in events only.
+      // The kubelet reports some things in events only.
       await this.#change(Math.min(left, eventsAfterMilliseconds));
     }
   }

@@ -14,7 +14,7 @@ export interface Reading {
 }
 
 export interface NodeReadingsOptions {
-  /** Asks the probe. It is told through `signal` when nobody wants the answer any more. */
+  /** Asks the probe. `signal` aborts when nobody wants the answer any more. */
   readonly read: (request: ProbeRequest, signal: AbortSignal) => Promise<Reading>;
   /** Whether the failure may be that of one Service among those of the request: then they are read in two halves. */
   readonly isOfRequest: (error: unknown) => boolean;

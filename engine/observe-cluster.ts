@@ -1,4 +1,4 @@
-/** Reads what the API server tells around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
+/** Reads what the API server reports around a Service: pods, legacy Endpoints, policies, nodes, DNS and kube-proxy. */
 import type {
   CoreV1Api,
   V1Endpoints,

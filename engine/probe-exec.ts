@@ -94,7 +94,7 @@ async function runProbe(
       else reject(error);
     };
   });
-  // A failure before anybody waits is told by the await below.
+  // A failure before anybody waits is reported by the await below.
   finished.catch(() => undefined);
   const stdout = new Writable({
     write(chunk: Buffer, _encoding, done) {
@@ -185,7 +185,7 @@ function firstLine(text: string): string {
   );
 }
 
-/** A refused upgrade comes as an event or an error, whose message tells the HTTP status. */
+/** A refused upgrade comes as an event or an error, whose message has the HTTP status. */
 function openingError(error: unknown, namespace: string): ProbeExecError {
   const hasMessage =
     typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string';

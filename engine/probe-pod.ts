@@ -16,7 +16,7 @@ export interface ProbePodOptions {
 export const probeContainer = 'probe';
 export const probeCommand = ['/usr/local/bin/node', '/probe.mjs'] as const;
 
-/** A probe ends by itself after this time, in seconds, whatever has become of its operator; it is recreated then. */
+/** A probe ends by itself after this time, in seconds, whether or not its operator still runs; it is recreated then. */
 const activeDeadlineSeconds = 3600;
 
 /** docs/privilege.md says what each is needed for; the cluster tests show that less does not do. */

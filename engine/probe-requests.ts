@@ -38,7 +38,7 @@ export function probeRequest(
 }
 
 /**
- * What a probe is told of the Service. Of one that kube-proxy leaves out, neither the node ports nor the external addresses:
+ * What a probe's request has of the Service. Of one that kube-proxy leaves out, neither the node ports nor the external addresses:
  * no rule of it says that what comes there is its own.
  */
 export function probeRequestService(desired: DesiredService): ProbeRequest['services'][number] {

@@ -39,7 +39,7 @@ export async function readServicePods(
       ),
     ),
   );
-  // Where nothing is selected, the pods whose labels are nearest tell of a typo.
+  // Where nothing is selected, the pods whose labels are nearest show a typo.
   const isNoneSelected = selected.length === 0 && terms.length > 0;
   const all = isNoneSelected || named.size > maxSinglePods ? await list(namespace, '') : undefined;
   const others =

@@ -57,7 +57,7 @@ export interface TraceEngine {
 const nodesFreshMilliseconds = 5000;
 /** After this time, a lost packet is not lost again, kube-proxy and the controllers have followed a change, and what is deleted is gone. */
 const usualAgainMilliseconds = 2000;
-/** What one look alone found is not told; where each look finds something else, that waits for the next collection. */
+/** What one look alone found is not reported; where each look finds something else, that waits for the next collection. */
 const maxLooks = 3;
 
 /** @param makeProbes replaced by tests */

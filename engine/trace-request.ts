@@ -1,4 +1,4 @@
-/** What is asked of one collection of one trace, and its result. */
+/** The request of one collection of one trace, and its result. */
 import type { ClusterFacts } from '../core/api/cluster-facts.ts';
 import type { DesiredService } from '../core/api/service.ts';
 import type { ServiceTraceSpec, ServiceTraceStatus } from '../core/api/service-trace.ts';

@@ -31,7 +31,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
     namespace: trace.metadata.namespace ?? '',
     name: trace.metadata.name ?? '',
   });
-  /** Traces, by uid, of which it was said that their status cannot be read. */
+  /** Traces, by uid, whose unreadable status was logged. */
   const unread = new Set<string>();
   return {
     async read(key) {

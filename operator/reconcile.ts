@@ -16,7 +16,7 @@ export interface TraceStore {
   /** Replaces the status; nothing happens where the object is gone. @throws StatusRefusedError, and for anything else that goes wrong */
   writeStatus(trace: ServiceTrace, status: ServiceTraceStatus): Promise<void>;
   delete(trace: ServiceTrace): Promise<void>;
-  /** Tells people what became of a trace (a Kubernetes Event). */
+  /** Records the result of a trace (a Kubernetes Event). */
   recordEvent(trace: ServiceTrace, type: 'Normal' | 'Warning', reason: string, message: string): Promise<void>;
 }
 
@@ -105,7 +105,7 @@ export async function reconcile(key: string, deps: ReconcileDeps): Promise<{ aga
   return { again: Math.min(retryAfter(status, now()), untilExpiry) };
 }
 
-/** The new status; undefined where the collection was ended. What keeps it from being made is told in the old one. */
+/** The new status; undefined where the collection was ended. What keeps it from being made is written in the old one. */
 async function collect(
   key: string,
   trace: ServiceTrace,
@@ -360,7 +360,7 @@ function progressWriter(
       const status = next();
       next = undefined;
       hasProgress = true;
-      // The result is written all the same, and its failure is told.
+      // The result is written all the same, and its failure is logged.
       await store.writeStatus(trace, status).catch(() => undefined);
       await pause(milliseconds, ended.signal);
     }
@@ -382,7 +382,7 @@ function progressWriter(
   };
 }
 
-/** Whether the status says something new; what only tells the time does not. */
+/** Whether the status says something new; a new time alone is not. */
 function isWorthWriting(trace: ServiceTrace, status: ServiceTraceStatus, now: number): boolean {
   const isViewed = trace.metadata.annotations?.[expiresAnnotation] !== undefined;
   const age = now - Date.parse(trace.status?.collectedAt ?? '');

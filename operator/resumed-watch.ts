@@ -23,9 +23,9 @@ const pauses = { first: 400, last: 30_000 };
 const absentPauses = { first: 1000, last: 2000 };
 
 /**
- * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first tells the objects that are
+ * Watches all objects at a path of the API. Begun without a resourceVersion, a watch first reports the objects that are
  * there as ADDED. Whoever listens has to bear hearing of an object again.
- * @param onRestart is told when the place was lost (410 Gone): deletions in between are never told
+ * @param onRestart is called when the place was lost (410 Gone): deletions in between are never reported
  * @param startAfter begins the watch again after so many milliseconds; default: by the clock
  */
 export function resumedWatch(
@@ -52,7 +52,7 @@ export function resumedWatch(
     onRestart();
   };
 
-  /** The same trouble is said once, however often it is tried again. */
+  /** The same trouble is logged once, however often it is tried again. */
   const sayOnce = (line: string): void => {
     if (line !== lastLine) log(line);
     lastLine = line;
@@ -96,7 +96,7 @@ export function resumedWatch(
           failures = 0;
           lastLine = '';
           if (isGone) {
-            // What was there before is gone with the path, and nobody tells it.
+            // What was there before is gone with the path, and nobody reports it.
             isGone = false;
             onRestart();
           }

@@ -75,7 +75,7 @@ const traceSchema = z.object({
 
 /** Traces that are collected at the same time: enough that one reading of a node is for many of them. */
 const concurrency = 32;
-/** What is being worked on has so long to end, once it is told to. */
+/** What is being worked on has so long to end, once it is aborted. */
 const workEndMilliseconds = 2000;
 /** How often it is looked at whether traces fall behind. */
 const behindMilliseconds = 30_000;
@@ -230,7 +230,7 @@ export class ServiceTraceOperator extends Operator {
         (message) => {
           this.logger.warn(message);
         },
-        // What was deleted in between is told by nobody: each trace is looked at again.
+        // What was deleted in between is reported by nobody: each trace is looked at again.
         () => {
           for (const key of this.#index.keys()) this.#queue.add(key);
         },
@@ -314,7 +314,7 @@ export class ServiceTraceOperator extends Operator {
     for (const key of this.#index.keysOf(namespace ?? '', name ?? '')) this.#queue.add(key);
   }
 
-  /** What was just read is newer than what the watch has told, or as new. */
+  /** What was just read is newer than what the watch has reported, or as new. */
   #indexed(key: string, trace: ServiceTrace | undefined): ServiceTrace | undefined {
     if (trace === undefined) this.#index.delete(key);
     else this.#index.set(key, trace);

@@ -1,4 +1,4 @@
-/** What the watch has told of all traces: whose Service each is about, and which of them need probes. */
+/** What the watch has reported of all traces: whose Service each is about, and which of them need probes. */
 import { isActive, type TraceState } from './reconcile.ts';
 
 export interface IndexedTrace extends TraceState {

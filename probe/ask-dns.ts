@@ -1,4 +1,4 @@
-/** Asks the cluster's DNS for a Service's names, from the node: by way of the DNS Service, and each of its servers directly. */
+/** Asks the cluster's DNS for a Service's names, from the node: through the DNS Service, and each of its servers directly. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isNotUnderstood, isWord } from '../core/dns/answers.ts';

@@ -29,7 +29,7 @@ export async function askHealthCheck(
         redirect: 'manual',
       });
       const body = bodySchema.safeParse(parseJson(await response.text()));
-      // The port is what a tenant has chosen: of another program that has it, nothing is told.
+      // The port is what a tenant has chosen: of another program that has it, nothing is reported.
       if (!body.success) {
         errors.push(`${hostPort(address, port)}: what answers is not a health check of a Service`);
         continue;

@@ -2,7 +2,7 @@
 import type { RecordOf } from '../core/wire/node-report.ts';
 import { relevantMetrics } from '../core/kube-proxy/metrics.ts';
 
-/** A kube-proxy that does not answer within this time is told as one that hangs: a node under load is given some. */
+/** A kube-proxy that does not answer within this time is reported as unresponsive: a node under load is given some. */
 const timeoutMilliseconds = 5000;
 /** A configuration has about 3 KB. */
 const maxConfigLength = 65_536;

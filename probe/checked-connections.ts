@@ -1,7 +1,7 @@
 /**
  * Connects only to what is the Service's own at this moment. The operator has looked before it asked, and whoever may write
  * an EndpointSlice may have written another one since: so the node's own rules are read right before, and conntrack, which
- * saw each packet, says after it who was connected to. Nothing is sent over a connection before that, and nothing is told
+ * saw each packet, says after it who was connected to. Nothing is sent over a connection before that, and nothing is reported
  * of one that went elsewhere.
  */
 import { addressSet, hostPort, isSameTarget, reachableAddresses } from '../core/net/address.ts';
@@ -115,7 +115,7 @@ function checkOf(target: Target, { backends }: ConnectRequest, commands: Command
         ? `conntrack does not say who answered for ${hostPort(target.address, target.port)}`
         : undefined;
     if (backends.some((backend) => isSameTarget(backend, answering))) return undefined;
-    // No rule led it elsewhere: to nobody, or to a load balancer outside of the cluster; on a node port, to a program of the node.
+    // No rule sent it elsewhere: to nobody, or to a load balancer outside of the cluster; on a node port, to a program of the node.
     const isPastRules = isSameTarget(answering, target);
     if (isPastRules && (!hasAnswered || target.hop === 'LoadBalancerIP')) return undefined;
     return 'what it was sent to is not an endpoint of the Service';

@@ -1,6 +1,6 @@
 /**
  * Asks one DNS server one question, over UDP and, for a long answer, over TCP. node:dns would do, were it not that it
- * follows aliases without a word, and that its codes do not tell SERVFAIL from a broken answer (docs/decisions/060).
+ * follows aliases without a word, and that its codes do not distinguish SERVFAIL from a broken answer (docs/decisions/060).
  */
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
@@ -81,7 +81,7 @@ function queryPacket(id: number, { name, type, withEdns }: Query): Packet {
   };
 }
 
-/** From a connected socket: an answer from elsewhere is not taken, and a port that nobody listens on is told. */
+/** From a connected socket: an answer from elsewhere is not taken, and a port that nobody listens on is reported. */
 function overUdp({ address, port }: Server, query: Query, milliseconds: number): Promise<Packet> {
   const { promise, resolve, reject } = Promise.withResolvers<Packet>();
   const id = randomInt(65536);

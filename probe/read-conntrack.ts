@@ -13,10 +13,10 @@ import { provenAddresses } from './rules/service-selector.ts';
 type Group = RecordOf<'conntrack'>['groups'][number];
 type OtherPort = NonNullable<RecordOf<'conntrack'>['otherPorts']>[number];
 
-/** Ports that the Service does not have are told up to this many, and of each as many clients. */
+/** Ports that the Service does not have are reported up to this many, and of each as many clients. */
 const maxOtherPorts = 20;
 const maxSources = 5;
-/** Of a group of entries, so many addresses of clients are told apart. */
+/** Of a group of entries, so many addresses of clients are listed. */
 const maxClients = 1000;
 
 interface Tally {
@@ -96,7 +96,7 @@ function mayConcern(line: string, service: ProbeRequestService): boolean {
 /**
  * An entry names no Service: it is this one's where it was sent to an address that nobody else has. Whatever a tenant
  * writes into externalIPs may be of the world outside, where others have been connected to before: there, an entry counts
- * only where it was led elsewhere, as kube-proxy's rules of this Service do it.
+ * only where it was sent elsewhere, as kube-proxy's rules of this Service do it.
  */
 function concerns(
   entry: ConntrackEntry,

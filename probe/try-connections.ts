@@ -18,14 +18,14 @@ export interface LocalEnd {
 }
 
 /**
- * Asked before anything is sent over a connection, and before anything is told of one.
+ * Asked before anything is sent over a connection, and before anything is reported of one.
  * @param local undefined where no packet was sent
- * @returns why nothing may be told; undefined where it may
+ * @returns why nothing may be reported; undefined where it may
  */
 export type ConnectionCheck = (local: LocalEnd | undefined, hasAnswered: boolean) => Promise<string | undefined>;
 
 const timeoutMilliseconds = 2000;
-/** Few programs answer an empty datagram; a port that nobody listens on is told at once. */
+/** Few programs answer an empty datagram; a port that nobody listens on is reported at once. */
 const datagramMilliseconds = 500;
 const maxConcurrent = 25;
 

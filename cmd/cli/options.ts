@@ -408,7 +408,7 @@ export function readReportRequest(values: Values): ReportRequest {
     nodes: list(values, 'node'),
     ...(from === undefined ? {} : { from }),
     connect: readConnect(values),
-    // A client's way tells of the connections that it has.
+    // The packet path of a client shows the connections that it has.
     conntrack: conntrackSpecs[choice(values, 'conntrack', conntrackModes, from === undefined ? 'summary' : 'entries')],
     failOn: choice(values, 'fail-on', severities, 'error'),
   };

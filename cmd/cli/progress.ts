@@ -13,7 +13,7 @@ export interface Progress {
   end(): void;
 }
 
-/** Without a terminal, nothing is said of what takes less than this. */
+/** Without a terminal, nothing is printed of what takes less than this. */
 const delayMilliseconds = 2000;
 
 export function createProgress(stderr: OutputStream, now: () => number = Date.now): Progress {

@@ -8,7 +8,7 @@ export type PictureFormat = (typeof pictureFormats)[number];
 
 export const outputFormats = ['table', 'wide', 'json', 'yaml', 'name', ...pictureFormats] as const;
 export type OutputFormat = (typeof outputFormats)[number];
-/** Of what is told in sentences, and of what is told in rows. */
+/** Of what is printed in sentences, and of what is printed in rows. */
 export const textFormats = ['text', 'json', 'yaml'] as const;
 export const tableFormats = ['table', 'json', 'yaml'] as const;
 export const diagramFormats = ['text', ...pictureFormats] as const;
@@ -47,7 +47,7 @@ export interface ClusterFlags {
   readonly insecureSkipTlsVerify: boolean;
   /** 0: no limit of the user's own. */
   readonly requestTimeoutMilliseconds: number;
-  /** kubectl's -v: from 6 on, each request is told on stderr. */
+  /** kubectl's -v: from 6 on, each request is logged on stderr. */
   readonly verbosity: number;
 }
 
@@ -147,7 +147,7 @@ export interface SimulateRequest extends CommonRequest {
 /** Where a command that reads a Service once has it from. */
 export type ServiceOrigin = Exclude<SimulateOrigin, { readonly kind: 'ruleset' }>;
 
-/** The rules of a Service in words; with `from`, one client's way. */
+/** The rules of a Service in words; with `from`, one client's packet path. */
 export interface ExplainRequest extends CommonRequest {
   readonly command: 'explain';
   readonly origin: ServiceOrigin;
@@ -181,7 +181,7 @@ export interface ReportRequest extends CommonRequest {
   readonly overwrite: boolean;
   /** Empty: all. */
   readonly nodes: readonly string[];
-  /** The client whose whole way is a section of the page. */
+  /** The client whose packet path is a section of the page. */
   readonly from?: ClientName;
   readonly connect: TraceRequest['connect'];
   readonly conntrack: 'None' | 'Summary' | 'Entries';

@@ -66,7 +66,7 @@ export async function openNewFile(file: string, mayReplace: boolean, mode = 0o66
       if (!isDirect) await saying(mayReplace ? rename(draft, file) : name(draft, file));
     },
     async close() {
-      // What went wrong is said already.
+      // What went wrong is reported already.
       await end().catch(() => undefined);
       if (!isDirect) await rm(draft, { force: true }).catch(() => undefined);
     },

@@ -1,4 +1,4 @@
-/** What became of a request that the API server did not answer as asked. No client is loaded for knowing it. */
+/** The result of a request that the API server did not answer as asked. No client is loaded for knowing it. */
 
 /** The API server answered with an error. */
 export class ApiError extends Error {

@@ -1,4 +1,4 @@
-/** From what the API server, or the way to it, said, to one sentence with what to do. */
+/** One sentence, with what to do, for an error of the API server or of the connection to it. */
 import { InvalidServiceTraceError } from '../../core/api/parse-service-trace.ts';
 import { describeRefusal } from '../../core/api/refusal.ts';
 import { ApiError, isForbidden, UnreachableError } from './api-error.ts';
@@ -10,7 +10,7 @@ export { isForbidden };
 export const operatorMissing =
   'The svctrace operator is not installed in this cluster: install it with `kubectl svctrace install`, or trace without it with --standalone.';
 
-/** The error as the user is told of it; one that is not an answer of a cluster is given back as it is. */
+/** The error as the user sees it; one that is not an answer of a cluster is given back as it is. */
 export function explainError(error: unknown): unknown {
   if (error instanceof InvalidServiceTraceError)
     return new ClusterError(`The cluster's operator speaks another version than this plugin: ${reasonOf(error)}.`, {
@@ -80,7 +80,7 @@ function apiExceptionOf(error: unknown): ApiError | undefined {
   return new ApiError(error.code, field('reason'), field('message') || error.message, 'object');
 }
 
-/** fetch tells the reason in the cause alone. */
+/** fetch has the reason in the cause alone. */
 function isFetchFailure(error: unknown): error is Error & { cause: Error } {
   return error instanceof TypeError && error.message === 'fetch failed' && error.cause instanceof Error;
 }

@@ -1,4 +1,4 @@
-/** What is said of a Service that is not there: names near it, and where a Service of its name is. */
+/** The message for a Service that is not there: names near it, and where a Service of its name is. */
 import type { ClusterClient } from './cluster-client.ts';
 import type { NamedService } from './services.ts';
 import { NotFoundError, UsageError } from '../cli/errors.ts';
@@ -8,7 +8,7 @@ import { nearNames, nearText } from '../../core/lib/near-names.ts';
 type Lists = Pick<ClusterClient, 'hasService' | 'listServices' | 'listNamespaces'>;
 
 /**
- * Where a Service may not be read, nothing is said: the trace itself will tell.
+ * Where a Service may not be read, nothing is reported: the trace itself shows it.
  * @throws NotFoundError
  */
 export async function checkService(clusterClient: Lists, namespace: string, name: string): Promise<void> {

@@ -192,7 +192,7 @@ function chooseUser(files: KubeConfig, flags: ClusterFlags, ofContext: string | 
   };
 }
 
-/** clientcmd: a token of the command line comes before every other way to authenticate. */
+/** clientcmd: a token of the command line comes before every other authentication. */
 function withoutCertificate(user: User): User {
   return {
     name: user.name,

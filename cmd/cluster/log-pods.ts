@@ -9,7 +9,7 @@ export interface LogPod {
   readonly name: string;
   readonly uid: string;
   readonly node?: string | undefined;
-  /** It was told to end. */
+  /** It was asked to terminate. */
   readonly isEnding: boolean;
   /** Sidecars among them. */
   readonly containers: readonly LogContainer[];

@@ -83,7 +83,7 @@ for each in threads: each.join()
 
 /**
  * For shells: what a program says of connect(2), in the C locale, is the text of its error number, of glibc or of musl.
- * $1 is how the program ended, $2 what it said.
+ * $1 is the exit status of the command, $2 its output.
  */
 const outcomeOfText = `
 outcome() {

@@ -71,7 +71,7 @@ export async function readClientPod(
   }
 }
 
-/** Never rejects: what cannot be tried is said. */
+/** Never rejects: what cannot be tried is reported. */
 export async function connectFromPod(
   kubeConfig: KubeConfig,
   {

@@ -34,7 +34,7 @@ function typedFlags(command: CommandName): Map<string, Flag> {
   );
 }
 
-/** Prints the candidates, then the directive. What the cluster does not tell is left out: a completion never fails. */
+/** Prints the candidates, then the directive. What the cluster does not report is left out: a completion never fails. */
 export async function runComplete({ words }: CompleteRequest, io: Io): Promise<number> {
   const { candidates, directive } = await complete(words, (words_, kind) => ask(words_, kind, io));
   io.stdout.write(`${[...candidates.map(visibleText), `:${directive}`].join('\n')}\n`);

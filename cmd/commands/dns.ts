@@ -231,7 +231,7 @@ const resultCells: Readonly<Record<QuestionResult['result'], Cell>> = {
   unknown: cell('unknown', 'warning'),
 };
 
-/** Names are shown without the domain that the heading tells. */
+/** Names are shown without the domain that the heading shows. */
 function questionLines({ questions, clusterDomain }: DnsResult, width: number, paint: Paint): string[] {
   if (questions.length === 0) return [];
   const columns = [

@@ -1,7 +1,7 @@
-/** What comes of the logs of a Service's pods. */
+/** Events of the logs of a Service's pods. */
 import type { LogLine } from './merge.ts';
 
-/** What comes of the logs of the Service's pods. */
+/** Events of the logs of the Service's pods. */
 export type LogEvent =
   /** How many pods there are, and which of their containers wait (`auth-1 (CrashLoopBackOff)`); `none` is the sentence for none. */
   | { readonly kind: 'pods'; readonly pods: number; readonly waiting: readonly string[]; readonly none: string }

@@ -8,7 +8,7 @@ export interface LogLine {
   readonly text: string;
   /** Where the pod is. */
   readonly node?: string | undefined;
-  /** No line of the log, but what became of its pod or container: whether that is bad. */
+  /** Not a line of the log, but a change of its pod or container: whether that is bad. */
   readonly news?: 'good' | 'bad' | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** What becomes of the pods whose logs are followed, told among their lines. */
+/** Changes of the pods whose logs are followed, shown among their lines. */
 import type { LogContainer, LogPod } from '../cluster/log-pods.ts';
 import type { LogLine } from './merge.ts';
 
@@ -56,7 +56,7 @@ function endOf({ exitCode, reason }: NonNullable<LogContainer['ended']>): string
   return `ended with exit code ${String(exitCode)}${reason === undefined || reason === 'Error' || reason === 'Completed' ? '' : ` (${reason})`}`;
 }
 
-/** Which containers wait, and for what: `auth-1/app (ImagePullBackOff)`; the container is told where its pod has several. */
+/** Which containers wait, and for what: `auth-1/app (ImagePullBackOff)`; the container is named where its pod has several. */
 export function waitingContainers(pods: readonly LogPod[]): string[] {
   return pods.flatMap(({ name, isEnding, containers }) =>
     isEnding

@@ -25,7 +25,7 @@ export interface PodSource {
   /** Label selectors, of which a pod matches one; undefined for every pod of the namespace. */
   readonly selectors: readonly (string | undefined)[];
   readonly isMeant: (pod: LogPod) => boolean;
-  /** What is said where there is no pod. */
+  /** The message where there is no pod. */
   readonly none: string;
 }
 
@@ -278,7 +278,7 @@ function distinct(lists: Iterable<readonly LogPod[]>): LogPod[] {
 
 /**
  * Lists, then watches from there; begins again where the watch ends.
- * @param onPods told of the pods as they are now, and as they were before; at first only of the former
+ * @param onPods gets the pods as they are now, and as they were before; at first only of the former
  * @throws ApiError where the pods, or a log, may not be read
  */
 export async function followPods(

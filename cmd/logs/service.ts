@@ -10,7 +10,7 @@ import type { LogEvent } from './event.ts';
 /** Of each log when the view is opened. */
 const tailLines = 100;
 
-/** @throws ClusterError, NotFoundError where no logs can be had; tells what may pass */
+/** @throws ClusterError, NotFoundError where no logs can be had; shows what may pass */
 export async function followServiceLogs(
   clusterClient: Pick<ClusterClient, 'kubeConfig' | 'listLogPods' | 'watchLogPods' | 'readLog'>,
   {

@@ -31,7 +31,7 @@ export interface ProgramContent {
 export interface ReportContent {
   readonly trace: ServiceTrace;
   readonly programs: readonly ProgramContent[];
-  /** The client of --from, and its ways to the Service's frontends. */
+  /** The client of --from, and its packet paths to the Service's frontends. */
   readonly clientPath?: { readonly client: string; readonly packetPaths: readonly PacketPath[] };
   /** An svg element. */
   readonly picture: string;

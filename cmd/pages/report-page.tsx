@@ -165,7 +165,7 @@ function sectionsOf(content: ReportContent, status: ServiceTraceStatus): Section
             body: <Table label="Connections made by --connect" table={connections} />,
           },
         ]),
-    // A way says all that a walk does.
+    // A packet path has all that a walk of the status has.
     ...(walks.length === 0 || (clientPath?.packetPaths ?? []).length > 0
       ? []
       : [{ id: 'walks', title: 'Walks', body: walks.map((walk, index) => <Walk key={index} walk={walk} />) }]),

@@ -35,7 +35,7 @@ export function changeLine(
   return `${paint('dim', secondsOf(at).padEnd(timeWidth))}  ${(node ?? '-').padEnd(nodeWidth)}  ${kind.padEnd(kindWidth)}  ${paint(tones[severity], `${signs[severity]}${text}`)}`;
 }
 
-/** A node's clock tells fractions, the collector's object does not. */
+/** A node's clock has fractions of seconds, the collector's object has none. */
 function secondsOf(time: string): string {
   const milliseconds = Date.parse(time);
   return Number.isFinite(milliseconds) ? new Date(milliseconds).toISOString().replace(/\.\d+Z$/, 'Z') : 'unknown';

@@ -108,7 +108,7 @@ function drawLayers({ boxes, arrows }: Part, { width, paint }: DiagramTextOption
     if (end <= start) return undefined;
     let last = from;
     for (let row = start + 1; row < end; row += 1) {
-      // Arrows of one box that pass the same row share the way.
+      // Arrows of one box that pass the same row share the line.
       const id = `${from} past ${String(row)} to ${[...new Set(arrows.filter((each) => each.from === from && (rowOf.get(each.to) ?? 0) > row).map((each) => each.to))].join(' ')}`;
       if (rows[row]?.some((slot) => slot.id === id) === false)
         rows[row]?.push({ id, box: undefined, width: 1, x: 0, bottom: 0 });
@@ -161,7 +161,7 @@ function middleOf({ x, width }: Slot): number {
   return x + Math.floor(width / 2);
 }
 
-/** Puts slots under those that lead to them. */
+/** Puts slots under those with arrows to them. */
 function order(row: Slot[], above: readonly Slot[], links: readonly Link[]): void {
   const weight = (slot: Slot): number => {
     const sources = links
@@ -400,7 +400,7 @@ class Canvas {
   }
 }
 
-/** Each box under the one that leads to it; a box that several lead to is drawn once, and named after that. */
+/** Each box under the one with an arrow to it; a box with several arrows to it is drawn once, and named after that. */
 function drawTree({ boxes, arrows }: Part, { width, paint }: DiagramTextOptions): string[] {
   const known = new Map(boxes.map((box) => [box.id, box]));
   const drawn = new Set<string>();

@@ -44,12 +44,12 @@ export function printFamily({ family, frontends, stages }: FamilyExplanation, { 
   return lines;
 }
 
-/** ` on PREROUTING and OUTPUT`; empty for a chain that hangs on none. */
+/** ` on PREROUTING and OUTPUT`; empty for a chain that is registered at no hook. */
 export function hooksText(hooks: ChainExplanation['hooks']): string {
   return hooks.length === 0 ? '' : ` on ${hooks.map((hook) => hook.toUpperCase()).join(' and ')}`;
 }
 
-/** One client's way, step by step. */
+/** One client's packet path, step by step. */
 export function printPacketPath(packetPath: PacketPath, { width, paint }: TextOptions): string[] {
   const { steps, unknown } = packetPath;
   const lines = wrapped(packetPathTitle(packetPath), width).map((line) => paint('heading', line));

@@ -72,7 +72,7 @@ export async function followTrace(
       if (reason === undefined) throw error;
       if (!isLost) onEvent({ kind: 'lost', reason });
       isLost = true;
-      // What happened in between may be forgotten by now; reading the object tells it all.
+      // What happened in between may be forgotten by now; reading the object shows it all.
       version = undefined;
       await sleep(wait * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
       wait = Math.min(wait * 2, longestWaitMilliseconds);

@@ -1,4 +1,4 @@
-/** Has the pod of --from connect, and judges what becomes of it: in a trace that was judged before, or in a bundle. */
+/** Has the pod of --from connect, and judges the results: in a trace that was judged before, or in a bundle. */
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { clientTargets } from '../../core/diagnose/checks/client-connections.ts';
 import { clientTargetsOf, withClient, type ClientPod } from '../../core/status/client-status.ts';

@@ -23,7 +23,7 @@ export interface TraceSource {
   follow(onEvent: (event: TraceEvent) => void, signal: AbortSignal): Promise<void>;
   /** Follows the packet of this client too, the name of a pod or an IP address; absent where that cannot be. */
   walkFrom?(client: string): Promise<void>;
-  /** The trace with what becomes of the client's own connections; absent where nobody asked for them. */
+  /** The trace with the results of the client's own connections; absent where nobody asked for them. */
   connectFromPod?(trace: ServiceTrace): Promise<ServiceTrace>;
   /** Writes what is seen to a bundle, and gives its name; absent where it is a bundle already. */
   save?(): Promise<string>;

@@ -37,7 +37,7 @@ export async function resultOf(
   return { trace, isTimedOut };
 }
 
-/** The trace itself may be the one that tells that the Service is not there. */
+/** The trace itself may be the one that reports that the Service is not there. */
 function throwWhereNothingIsThere({ status, metadata, spec }: ServiceTrace): void {
   const ready = status?.conditions?.find(({ type }) => type === 'Ready');
   if (ready?.status !== 'False') return;

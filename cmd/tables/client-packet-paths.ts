@@ -1,4 +1,4 @@
-/** The way of the client of --from over its own node, or over the nodes on which its packets may enter. */
+/** The packet path of the client of --from over its own node, or over the nodes on which its packets may enter. */
 import { isSameAddress, prefixContains } from '../../core/net/address.ts';
 import type { Bundle } from '../../core/wire/bundle.ts';
 import { followClient, type Client, type PacketPath } from '../../core/explain/follow-client.ts';

@@ -9,7 +9,7 @@ export interface Column {
   readonly align?: 'right';
   /** May be cut to `least` characters where the row is too wide; the widest such column is cut first. */
   readonly least?: number;
-  /** Where the cut is made; the end of a pod's name tells more than its middle. */
+  /** Where the cut is made; the end of a pod's name distinguishes more than its middle. */
   readonly cut?: 'middle' | 'end';
 }
 

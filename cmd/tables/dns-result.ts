@@ -31,7 +31,7 @@ export interface DnsResult {
   readonly namespace: string;
   readonly clusterDomain: string;
   readonly client?: ClientDnsResult;
-  /** What several nodes heard alike is one row. */
+  /** Equal responses to several nodes are one row. */
   readonly questions: readonly QuestionResult[];
   /** The trace of the DNS Service itself; absent where there is none, or it was not recorded. */
   readonly dnsService?: DnsServiceResult;
@@ -42,14 +42,14 @@ export interface QuestionResult {
   readonly nodes: readonly string[];
   readonly server: string;
   readonly port: number;
-  /** Service: by way of the DNS Service. Endpoint: that server directly. */
+  /** Service: through the DNS Service. Endpoint: that server directly. */
   readonly role: DnsAnswer['role'];
   readonly name: string;
   readonly type: DnsAnswer['type'];
   readonly answer: string;
   readonly expected: string;
   readonly result: Comparison['kind'];
-  /** Of the slowest node; absent where the probe did not tell. */
+  /** Of the slowest node; absent where the probe did not report it. */
   readonly milliseconds?: number;
 }
 

@@ -52,7 +52,7 @@ export function statusPrograms(
 }
 
 /**
- * The ways of the trace's client to cluster IPs: over its own node where it is known, else over one node of each program.
+ * The packet paths of the trace's client to cluster IPs: over its own node where it is known, else over one node of each program.
  * @param nodes empty: those
  * @param wants by the address and port that the client connects to; absent: all
  * @throws UsageError where the trace has walked no packet of the client

@@ -26,7 +26,7 @@ export function countText(count: number | undefined): string {
   return count === undefined ? '-' : String(count);
 }
 
-/** A share of something is not told as none. */
+/** A share of something is not shown as none. */
 export function percentText(share: number | undefined): string {
   if (share === undefined) return 'unknown';
   return share > 0 && share < 0.0005 ? '<0.1%' : `${(share * 100).toFixed(1)}%`;
@@ -47,7 +47,7 @@ const conditionWords: Readonly<Record<Condition['status'], Cell>> = {
 };
 
 export function conditionCell({ type, status }: Condition): Cell {
-  // Rules that lag are a state to look at; what is wrong with them is said by the findings.
+  // Rules that lag are a state to look at; the findings report what is wrong with them.
   return type === 'Converged' && status === 'False' ? cell('no', 'warning') : conditionWords[status];
 }
 

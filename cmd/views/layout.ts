@@ -20,7 +20,7 @@ export interface Layout {
 const fixedLines = 2;
 const mostAnswerLines = 5;
 
-/** What became of the user's last wish; a refusal with the role that gives it takes some lines. */
+/** The result of the user's last action; a refusal with the role that gives it takes some lines. */
 export function answerLines({ answer, input }: Pick<LiveState, 'answer' | 'input'>, columns: number): string[] {
   return answer === undefined || input !== undefined ? [] : wrapped(answer, columns).slice(0, mostAnswerLines);
 }

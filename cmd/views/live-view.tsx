@@ -221,7 +221,7 @@ function Palette({
 
 const prompts = { filter: '/', command: ':', client: 'client (a pod or an IP address): ' } as const;
 
-/** What is typed, what became of the last wish, or the keys. */
+/** What is typed, the result of the last action, or the keys. */
 function footerLines(state: LiveState, { columns }: Size, { paint }: Theme): string[] {
   const { input, view } = state;
   if (input !== undefined) return [`${paint('heading', prompts[input.kind])}${input.text}█`];

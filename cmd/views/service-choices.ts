@@ -38,7 +38,7 @@ export async function listChoices(clusterClient: Lists, namespace: string | unde
     .sort((one, other) => (`${one.namespace}/${one.name}` < `${other.namespace}/${other.name}` ? -1 : 1));
 }
 
-/** What its endpoints, and a trace that is there, tell: never more than is known. */
+/** What its endpoints, and a trace that is there, show: never more than is known. */
 export function healthCell({ type, selectsPods, endpoints, readyEndpoints, trace }: ServiceChoice): Cell {
   const errors = trace?.status?.summary?.errors ?? 0;
   const warnings = trace?.status?.summary?.warnings ?? 0;

@@ -15,7 +15,7 @@ export function useTrace(source: TraceSource, dispatch: Dispatch<LiveAction>, ex
     }, stop.signal);
     source
       .follow(take, stop.signal)
-      // What going on has no sense for is told on the plain terminal.
+      // An error that ends the view is printed on the plain terminal.
       .catch((error: unknown) => {
         if (!stop.signal.aborted) exit(error instanceof Error ? error : new Error(String(error)));
       });

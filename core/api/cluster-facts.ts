@@ -1,5 +1,5 @@
 /**
- * What the API server tells around a Service and its EndpointSlices: pods, legacy Endpoints, policies, nodes, and how
+ * What the API server reports around a Service and its EndpointSlices: pods, legacy Endpoints, policies, nodes, and how
  * the cluster's DNS and kube-proxy are set up. Findings compare it with the nodes; a bundle keeps it as it was read.
  */
 import * as z from 'zod';
@@ -53,7 +53,7 @@ const pod = z.object({
     .optional(),
 });
 
-/** What an EndpointSlice's own fields do not tell of it. */
+/** What an EndpointSlice's own fields do not show. */
 const endpointSlice = z.object({
   name: z.string(),
   /** Label endpointslice.kubernetes.io/managed-by. */
@@ -131,7 +131,7 @@ const client = z.object({
   dnsConfig: pod.shape.dnsConfig,
   /** Its /etc/resolv.conf, where somebody asked for it to be read in the pod. */
   resolvConf: z.string().optional(),
-  /** What became of connections that programs of the pod itself made, where somebody asked for them (--connect --from POD). */
+  /** The results of connections that the pod's own commands made, where somebody asked for them (--connect --from POD). */
   connected: z
     .object({
       connections: z.array(connectionResult),
@@ -159,7 +159,7 @@ const client = z.object({
     .optional(),
 });
 
-/** The parts of what the API server tells around a Service that are read each by itself. */
+/** The parts of what the API server reports around a Service; each is read by itself. */
 const apiParts = [
   /** Services and pods of all namespaces, that may hold an external address. */
   'addressHolders',
@@ -174,7 +174,7 @@ const apiParts = [
 ] as const;
 export type ApiPart = (typeof apiParts)[number];
 
-/** Older versions named no part: with them, it is told by the first words of what was not read. */
+/** Older versions named no part: with them, the first words of what was not read show it. */
 function partOf(what: string): ApiPart {
   if (what.startsWith('pods of kube-proxy')) return 'kubeProxyPods';
   return partsByFirstWord.get(/^[a-z-]+/.exec(what)?.[0] ?? '') ?? 'other';

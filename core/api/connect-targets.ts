@@ -32,7 +32,7 @@ const maxTargets = 100;
 /**
  * Frontends first, then endpoints, at most 100. Of the external addresses only a load balancer's that nobody else has:
  * an externalIP is what somebody has written into the Service. A cluster IP that the node drops, for the policy is Local
- * and it has no endpoint, is left out: the drop would be counted, and the count tells of clients (RULE-LOCAL-DROP).
+ * and it has no endpoint, is left out: the drop would be counted, and the count stands for clients (RULE-LOCAL-DROP).
  * @param nodeAddresses where the node's own NodePorts are tried, one address of each family
  * @param place of the node that is to connect
  */
@@ -70,7 +70,7 @@ export function readyEndpoints(desired: DesiredService): ConnectTarget[] {
   return endpointsOf(desired, ({ ready }) => ready);
 }
 
-/** The addresses and ports that the frontends may lead to, whatever the conditions of their endpoints. */
+/** The addresses and ports that packets to the frontends may be DNATed to, whatever the conditions of their endpoints. */
 export function connectBackends(desired: DesiredService): ConnectTarget[] {
   return endpointsOf(desired, () => true);
 }
@@ -99,7 +99,7 @@ function endpointsOf(
   ];
 }
 
-/** The endpoints that a frontend may lead to on a node. */
+/** The endpoints that packets to a frontend may be DNATed to on a node. */
 export function targetsBehind(
   desired: DesiredService,
   { hop, address, protocol, portName }: ConnectTarget,

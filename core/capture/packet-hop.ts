@@ -1,4 +1,4 @@
-/** Where a captured packet of a Service is on its way: which side of DNAT, which direction, on which interface. */
+/** Where a captured packet of a Service is on its path: which side of DNAT, which direction, on which interface. */
 import { hostPort, isSameAddress } from '../net/address.ts';
 import ipaddr from 'ipaddr.js';
 import type { CapturePlace } from './request.ts';
@@ -79,7 +79,7 @@ function bytesAt(view: DataView, at: number, length: number): number[] {
   return Array.from({ length }, (_, index) => view.getUint8(at + index));
 }
 
-/** What is told of packets, in the order of their times: a client is remembered by its address and port. */
+/** Descriptions of packets, in the order of their times: a client is remembered by its address and port. */
 export interface HopDescriber {
   /** `node-a eth0 in: client 10.244.1.9:40000 to ClusterIP 10.96.0.7:80, before DNAT` */
   describe(node: string, interfaceName: string, header: PacketHeader | undefined): string;

@@ -62,7 +62,7 @@ export function createPcapReader(onPacket: (packet: PcapPacket) => void): { push
   };
 }
 
-/** The magic number, as it is read with little-endian bytes, tells the order of bytes and the unit of the fraction. */
+/** The magic number, as it is read with little-endian bytes, shows the order of bytes and the unit of the fraction. */
 const magics = new Map([
   [0xa1b2c3d4, { littleEndian: true, unitsPerMicrosecond: 1 }],
   [0xd4c3b2a1, { littleEndian: false, unitsPerMicrosecond: 1 }],

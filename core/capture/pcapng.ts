@@ -26,7 +26,7 @@ export function* printPcapng(
   packets: Iterable<PcapngPacket>,
 ): Generator<Uint8Array> {
   yield block(0x0a0d0d0a, [
-    // Byte-order magic, version 1.0, and a length of the section that is not told.
+    // Byte-order magic, version 1.0, and an unspecified length of the section.
     ...uint32(0x1a2b3c4d),
     ...uint16(1),
     ...uint16(0),

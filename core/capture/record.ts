@@ -29,7 +29,7 @@ const captureEnd = z.object({
   kind: z.literal('captureEnd'),
   reason: z.enum(['duration', 'bytes', 'failed']),
   packets: z.number().int(),
-  /** Packets that the kernel could not hand over in time, where the tool told it. */
+  /** Packets that the kernel could not hand over in time, where the tool reported it. */
   dropped: z.number().int().optional(),
   problem: z.string().optional(),
 });

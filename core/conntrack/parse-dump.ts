@@ -10,7 +10,7 @@ export function parseConntrack(text: string): ReturnType<ConntrackDump['end']> {
   return dump.end();
 }
 
-/** Reads text or XML: the first sign that is not a space tells which. A line or a flow that is not an entry is a problem. */
+/** Reads text or XML: the first character that is not a space shows which. A line or a flow that is not an entry is a problem. */
 export class ConntrackDump implements DumpParser<readonly ConntrackEntry[]> {
   readonly #lines: DumpLines;
   readonly #problems: DumpProblem[] = [];

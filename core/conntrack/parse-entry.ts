@@ -43,7 +43,7 @@ export interface ConntrackEntry {
   readonly id?: number;
   readonly use?: number;
   readonly original: Tuple;
-  /** The way back: its source is who answers, after DNAT. */
+  /** The reply: its source is who answers, after DNAT. */
   readonly reply: Tuple;
   /** Words that have no field here, as printed: `secctx=null`, `delta-time=5`, `[start=Wed Nov 25 14:31:39 2026]`. */
   readonly others?: readonly string[];

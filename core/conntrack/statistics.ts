@@ -42,7 +42,7 @@ function ofProc(heading: string, lines: readonly string[]): Map<string, number> 
     const values = line.trim().split(/\s+/);
     if (values.length !== columns.length || !values.every((value) => /^[0-9a-f]{1,8}$/.test(value))) return undefined;
     columns.forEach((column, index) => {
-      // Every CPU's line has the number of all entries, which nf_conntrack_count tells; expectations are of helpers.
+      // Every CPU's line has the number of all entries, which nf_conntrack_count has, too; expectations are of helpers.
       if (column === 'entries' || column.startsWith('expect_')) return;
       const name = names.get(column) ?? column;
       sums.set(name, (sums.get(name) ?? 0) + parseInt(values[index] ?? '0', 16));

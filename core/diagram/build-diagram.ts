@@ -47,7 +47,7 @@ interface Group {
   readonly program: ProgramStatus | undefined;
 }
 
-/** The chain that a frontend's packets come to first, and where they are told from others. */
+/** The first chain of a frontend's packets, and the chain that dispatches them by destination address and port. */
 interface Entry {
   readonly dispatch?: string;
   readonly chain: string;
@@ -156,7 +156,7 @@ class Picture {
     });
   }
 
-  /** The frontend, and its way through the program's chains. */
+  /** The frontend, and its packet path through the program's chains. */
   #frontend(group: Group, frontend: NodePortStatus): void {
     const { frontend: kind, address, port, protocol, portName, family, verdict } = frontend;
     const own = group.nodes.flatMap(({ ports }) =>
@@ -255,7 +255,7 @@ class Picture {
     }
   }
 
-  /** Where KUBE-SERVICES was not listed, the names of the Service's chains tell where it leads to. */
+  /** Where KUBE-SERVICES was not listed, the names of the Service's chains show where it jumps to. */
   #computedEntry(chains: readonly ChainStatus[], { frontend, portName, protocol }: NodePortStatus): Entry | undefined {
     const { namespace, name } = this.#options;
     if (!chains.some((chain) => isServiceLayer(iptablesChainKind(chain.name)))) return undefined;
@@ -278,7 +278,7 @@ class Picture {
       : `${frontend === 'ClusterIP' || frontend === 'NodePort' ? '' : `${frontend} `}${String(port)}/${protocol}`;
   }
 
-  /** The chain with those that it leads to. @returns the boxes from which packets go to endpoints */
+  /** The chain with those that it jumps to. @returns the boxes from which packets go to endpoints */
   #chain(
     group: Group,
     chains: readonly ChainStatus[],

@@ -21,7 +21,7 @@ export interface DiagramBox {
   readonly layer: Layer;
   readonly title: string;
   readonly lines: readonly DiagramLine[];
-  /** Never told by colour alone: the lines say it too. */
+  /** Never shown by colour alone: the lines say it too. */
   readonly tone: 'plain' | 'warning' | 'error';
   /** The program that it belongs to; absent for what is the same for all nodes. */
   readonly group?: string;

@@ -1,4 +1,4 @@
-/** What a node heard from the cluster's DNS, and how that differs from what it should have heard. */
+/** The responses of the cluster's DNS to a node, and how they differ from the expected ones. */
 import { isSameAddress } from '../net/address.ts';
 import { serviceDomain, type ExpectedAnswer } from './names.ts';
 import { recordsOf, type NodeReport, type RecordOf } from '../wire/node-report.ts';
@@ -7,7 +7,7 @@ import { familyOf } from '../net/family.ts';
 
 export type DnsAnswer = Omit<RecordOf<'dnsAnswer'>, 'kind' | 'service'>;
 
-/** The answers about one Service. Reports of earlier versions told the addresses of both families in one record. */
+/** The answers about one Service. In reports of earlier versions, one record has the addresses of both families. */
 export function readDnsAnswers(report: NodeReport, service: string): DnsAnswer[] {
   const answers = recordsOf(report, 'dnsAnswer').filter((record) => record.service === service);
   const earlier = recordsOf(report, 'dns').filter((record) => record.service === service);
@@ -30,12 +30,12 @@ function ofEarlierVersion({ name, server, answers, error }: RecordOf<'dns'>): Dn
   }));
 }
 
-/** The server did answer, and what it said is its word about the name: not SERVFAIL or REFUSED. */
+/** The server did answer, and its response is about the name: not SERVFAIL or REFUSED. */
 export function isWord({ responseCode }: Pick<DnsAnswer, 'responseCode'>): boolean {
   return responseCode === 'NOERROR' || responseCode === 'NXDOMAIN';
 }
 
-/** The server read the question and does not understand it: that says nothing of the name, of the server's health, or of the way to it. */
+/** The server read the question and does not understand it: that says nothing of the name, of the server's health, or of the path to it. */
 export function isNotUnderstood({ responseCode }: Pick<DnsAnswer, 'responseCode'>): boolean {
   return responseCode === 'FORMERR' || responseCode === 'NOTIMP';
 }

@@ -21,7 +21,7 @@ export function findChainCycle(
   const done = new Set<string>();
   for (const start of starts) {
     if (done.has(start)) continue;
-    /** The chains on the way down, and how many of each one's jumps were followed. */
+    /** The chains on the path down, and how many of each one's jumps were followed. */
     const path: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [
       { chain: start, jumps: jumpsOf(start), next: 0 },
     ];

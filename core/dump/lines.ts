@@ -12,7 +12,7 @@ export interface DumpProblem {
   readonly isNote?: true;
   /** Of nft's own dump: what is missing there is in one of iptables-save. */
   readonly lacksTargets?: true;
-  /** The dump tells of legacy tables of this family, which another dump may hold. */
+  /** The dump mentions legacy tables of this family, which another dump may hold. */
   readonly legacyTables?: Family;
   /** What is wrong and what to do, without the line: "the dump ends before COMMIT closes table nat …". */
   readonly message: string;
@@ -29,7 +29,7 @@ export interface DumpParser<Result> {
 export const maxLineLength = 1024 * 1024;
 
 /**
- * Splits a dump into lines. A line that is too long or not UTF-8 is told as a problem and not given on; so is a dump
+ * Splits a dump into lines. A line that is too long or not UTF-8 is reported as a problem and not given on; so is a dump
  * in UTF-16, once. A carriage return before the line's end is not a part of it.
  */
 export class DumpLines {

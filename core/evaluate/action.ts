@@ -1,4 +1,4 @@
-/** What a rule did to a packet that met it, and the sentence that tells it. */
+/** What a rule did to a packet that met it, and the sentence for it. */
 import { printNatRange } from '../iptables/print.ts';
 import type { NatRange } from '../iptables/rule.ts';
 import { oncePer } from '../lib/once-per.ts';

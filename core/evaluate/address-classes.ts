@@ -1,5 +1,5 @@
 /**
- * Which addresses and ports rules tell apart: two of the same class have the same answer to every question that any of
+ * Which addresses and ports rules distinguish: two of the same class have the same answer to every question that any of
  * the rules asks of this end of a packet. What is not understood makes each address a class of its own.
  */
 import { addressNumber, addressText, parseNetwork } from '../net/address.ts';

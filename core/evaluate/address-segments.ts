@@ -1,4 +1,4 @@
-/** Which addresses the rules tell apart: one of each kind is walked for all of them. */
+/** Which addresses the rules distinguish: one of each kind is evaluated for all of them. */
 import { addressNumber, parseNetwork } from '../net/address.ts';
 import type { IptablesRule } from '../iptables/rule.ts';
 import type { Family } from '../net/family.ts';
@@ -30,7 +30,7 @@ export class AddressSegments {
     return new AddressSegments(family, collector.boundaries, collector.isDivided);
   }
 
-  /** Of two addresses with the same key, no rule tells one from the other. */
+  /** No rule distinguishes two addresses with the same key. */
   keyOf(address: string): string {
     const known = this.#known.get(address) ?? this.#find(address);
     this.#known.set(address, known);

@@ -1,4 +1,4 @@
-/** The answer to a connection's first packet: what it is as it comes to a machine, and what becomes of it there. */
+/** The answer to a connection's first packet: what it is as it comes to a machine, and its verdict there. */
 import { isSameAddress } from '../net/address.ts';
 import { isOwnAddress } from './walk-hooks.ts';
 import type { Leaf, Machine, Packet } from './walk.ts';
@@ -29,7 +29,7 @@ export function answerTo(
   };
 }
 
-/** What becomes of an answer: it comes to the client as the answer of whom the client asked; it is stopped; or it comes as somebody else's, and the client has no use for it; or a rule takes it of which it is not known what it does. */
+/** The verdict on an answer: it comes to the client as the answer of whom the client asked; it is stopped; or it comes as somebody else's, and the client has no use for it; or a rule takes it of which it is not known what it does. */
 export type AnswerFate = 'arrives' | 'stopped' | 'lost' | 'unknown';
 
 export function fateOf(first: Packet, answer: Packet, { verdict, turned, dnat }: Leaf): AnswerFate {

@@ -1,14 +1,14 @@
-/** Both ways of a condition that is not known, followed as assumptions that a branch carries. */
+/** Both outcomes of a condition that is not known, followed as assumptions that a branch carries. */
 import type { Assumption, Branch, ChainOutcome, Step } from './walk.ts';
 import { oncePer } from '../lib/once-per.ts';
 
-/** So many ways of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
+/** So many alternatives of one packet, and so many assumptions of one branch, are followed at a time; behind them a walk says that it gave up. */
 const mostAssumed = 256;
 /** The same, of branches for whatever reason: what is divided so often is not a Service. */
 export const mostBranches = 20_000;
 
 /**
- * How many ways the branches follow that differ in what they assume. A Service of many endpoints has as many branches, and
+ * How many alternatives the branches follow that differ in what they assume. A Service of many endpoints has as many branches, and
  * nothing is assumed of any: those are one.
  */
 export function alternativesOf(branches: readonly Branch[]): number {
@@ -18,12 +18,12 @@ export function alternativesOf(branches: readonly Branch[]): number {
   ).size;
 }
 
-/** Whether the branch may assume one thing more, beside so many other ways. */
+/** Whether the branch may assume one thing more, beside so many other alternatives. */
 export function mayAssume(branch: Branch, alternatives: number): boolean {
   return alternatives <= mostAssumed && (branch.assumed?.length ?? 0) < mostAssumed;
 }
 
-/** @param rule as the branch is to tell it; @param step the rule with what is not known of it */
+/** @param rule as the branch is to show it; @param step the rule with what is not known of it */
 export function assume(
   branch: Branch,
   rule: string,
@@ -34,7 +34,7 @@ export function assume(
   return { ...branch, assumed: [...(branch.assumed ?? []), { of, rule, holds, step, before: branch.met }] };
 }
 
-/** Ends branches where it is not known what becomes of them; they go on as well, as if nothing had been done to them. */
+/** Ends branches whose result is not known; they go on as well, as if nothing had been done to them. */
 export function endUnknown(branches: readonly Branch[], step: Step, chain: string): ChainOutcome {
   const assumed = (branch: Branch, holds: boolean): Branch => assume(branch, step.rule, holds, step, 'outcome');
   return {
@@ -47,7 +47,7 @@ interface Assuming {
   readonly assumed?: readonly Assumption[] | undefined;
 }
 
-/** Where nothing hangs on an assumption, for the packet is the same either way, the two branches are one without it. */
+/** Where nothing depends on an assumption, for the packet is the same either way, the two branches are one without it. */
 export function withoutIdleAssumptions(branches: readonly Branch[]): readonly Branch[] {
   return withoutIdle(branches, stateOf, ({ assumed: _assumed, ...rest }, assumed) =>
     assumed.length === 0 ? rest : { ...rest, assumed },

@@ -17,7 +17,7 @@ export interface ChosenEndpoint {
   readonly met: Met | undefined;
 }
 
-/** Endpoints of a choice that no later rule tells apart, in their order. */
+/** Endpoints of a choice that no later rule distinguishes, in their order. */
 export interface AlikeEndpoints {
   readonly first: ChosenEndpoint;
   readonly members: readonly (ChosenEndpoint & { readonly place: number })[];
@@ -39,7 +39,7 @@ export class EndpointChoice {
     this.#ports = new Set(endpoints.map(({ dnat }) => dnat.port));
   }
 
-  /** @param classOf of the packet: the same for destinations that no later rule tells apart */
+  /** @param classOf of the packet: the same for destinations that no later rule distinguishes */
   alike(
     classes: AddressClasses,
     { source, destination, destinationPort }: Packet,

@@ -21,7 +21,7 @@ import { destinationOf, destinationPortOf, packetBytes, sourceOf, sourcePortOf, 
 import type { At, Branch, Connection, Machine, Packet } from './walk.ts';
 import { ipProtocolNumber, serviceProtocolNumbers } from '../net/ip-protocol.ts';
 
-/** What rules did before on the way of the packet, and what the packet's branch is at. */
+/** What rules did before on the packet path, and what the packet's branch is at. */
 export interface Before {
   readonly table: string;
   readonly at: At;
@@ -31,7 +31,7 @@ export interface Before {
   wasSeen(list: string): boolean;
 }
 
-/** The conditions of rules, asked for one packet. */
+/** The conditions of rules, evaluated for one packet. */
 export class PacketMatch {
   readonly #packet: Packet;
   readonly #machine: Machine;
@@ -601,7 +601,7 @@ const recentOptions: ReadonlySet<string> = new Set([
 
 /**
  * xt_recent.c recent_mt: to be put into a list always succeeds. The client is taken for a new one, that is in a list
- * only where a rule has put it there on this packet's way: with one packet seen.
+ * only where a rule has put it there on this packet's path: with one packet seen.
  */
 function recent(options: readonly IptablesOption[], before: Before): number | undefined {
   let action: (IptablesOption & { readonly kind: 'recent' }) | undefined;

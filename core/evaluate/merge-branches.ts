@@ -1,6 +1,6 @@
 /**
- * A Service's endpoints that no rule behind the DNAT tells apart are walked once: the first of them goes on for all, and
- * the others, its twins, become leaves like its own. Without that, each third-party rule is asked once for each
+ * A Service's endpoints that no rule behind the DNAT distinguishes are evaluated once: the first of them goes on for all,
+ * and the others become leaves like its own. Without that, each third-party rule is evaluated once for each
  * endpoint, in each walk.
  */
 import { oncePer } from '../lib/once-per.ts';
@@ -39,7 +39,7 @@ interface Member {
 
 /**
  * The branches, of which those that differ in their destination alone are one.
- * @param classes by which destinations are the same that no later rule tells apart
+ * @param classes by which destinations are the same that no later rule distinguishes
  */
 export function mergeBranches(branches: readonly Branch[], classes: AddressClasses, packet: Packet): readonly Branch[] {
   if (branches.length < 2 && branches[0]?.choice === undefined) return branches;
@@ -98,7 +98,7 @@ interface Grouped {
   readonly place: number;
 }
 
-/** The branches of a choice among endpoints, one for those that no later rule tells apart. */
+/** The branches of a choice among endpoints, one for those that no later rule distinguishes. */
 function chosen(
   { choice: _choice, ...entered }: Branch,
   { of, branch, branches }: NonNullable<Branch['choice']>,
@@ -130,7 +130,7 @@ function onTopOf(below: Met | undefined, own: Met | undefined): Met | undefined 
 }
 
 /**
- * What a branch is beside its state: its share, its destination and its way, how the chain before ended for it, and the
+ * What a branch is beside its state: its share, its destination and its path, how the chain before ended for it, and the
  * lists of `recent` that it is in, for each endpoint has its own and only the chains before the DNAT ask for those.
  */
 const ownParts: ReadonlySet<string> = new Set<keyof Ended>([
@@ -164,7 +164,7 @@ interface Ending {
 export class Endings {
   readonly #endings: Ending[] = [];
 
-  /** @param leaf of the branch; of its twins, each has one like it */
+  /** @param leaf of the branch; each branch that was merged into it has one like it */
   add({ merged, met }: Branch, leaf: Leaf): void {
     if (merged === undefined) {
       this.#endings.push({ leaves: [leaf], places: undefined, last: undefined });
@@ -214,13 +214,13 @@ function isAlike(one: Ending, other: Ending | undefined): boolean {
   );
 }
 
-/** The rules that a twin met with others: with all of its choice, and with its twins behind those that it met by itself. */
+/** The rules that a merged branch met with others: with all of its choice, and, behind those that it met by itself, with the branches it was merged with. */
 interface SharedPath {
   readonly before: readonly Step[];
   readonly together: readonly Step[];
 }
 
-/** One of many leaves that are the same but for their share, their destination and a part of their way: it keeps only those. */
+/** One of many leaves that are the same but for their share, their destination and a part of their path: it keeps only those. */
 class MergedLeaf implements Leaf {
   readonly probability: number;
   readonly #shared: Leaf;

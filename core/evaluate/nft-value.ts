@@ -84,7 +84,7 @@ function atomOf(value: string | number | boolean, type: string): Atom | undefine
     case 'ifname':
       return String(value);
     case 'iface_index':
-      // A number is the index of an interface whose name the listing does not tell.
+      // A number is the index of an interface whose name the listing does not have.
       return typeof value === 'string' && !/^\d+$/.test(value) ? value : undefined;
     case 'inet_proto':
       return typeof value === 'number' ? value : ipProtocolNumber(value);

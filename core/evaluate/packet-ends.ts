@@ -1,4 +1,4 @@
-/** What a packet looks like at some point of its way, and what conntrack takes it for there. */
+/** What a packet looks like at some point of its path, and what conntrack takes it for there. */
 import type { Branch, Packet, Zone } from './walk.ts';
 
 /** undefined where it has been rewritten to an address that the kernel chose. */

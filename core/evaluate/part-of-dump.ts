@@ -1,4 +1,4 @@
-/** A part of a dump: rules that nothing leads to, and what they refer to that is not there. */
+/** A part of a dump: rules that nothing jumps to, and what they refer to that is not there. */
 import { jumpsOfStatement, setsOfStatement } from '../nftables/targets.ts';
 import type { NftRulesetTable } from '../nftables/table.ts';
 import type { Ruleset } from '../ruleset/ruleset.ts';

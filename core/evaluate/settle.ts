@@ -1,4 +1,4 @@
-/** What a walk says for certain: what hangs on something that is not known is UNKNOWN, whatever it came to. */
+/** What a walk says for certain: what depends on something that is not known is UNKNOWN, whatever its result. */
 import { hostPort } from '../net/address.ts';
 import { withoutIdle } from './assume.ts';
 import { shareOf } from './share.ts';
@@ -26,7 +26,7 @@ export function settle({ leaves, steps, unknown, assumed }: WalkResult): WalkRes
   };
   const met = new Set([...known, ...merged].flatMap(knownPath));
   return {
-    // Of one branch there is a leaf for each way that was assumed: what is left to 1 is theirs.
+    // Of one branch there is a leaf for each assumption: what is left to 1 is theirs.
     leaves: open === undefined ? known : [...known, rest],
     steps: steps.filter((step) => met.has(step) || step.isUnknown === true),
     unknown: [...assumed, ...unknown],

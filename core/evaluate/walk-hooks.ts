@@ -1,4 +1,4 @@
-/** Netfilter's hooks in their order: what hangs on each sees the packet as the ones before left it. */
+/** Netfilter's hooks in their order: what is registered at each sees the packet as the ones before left it. */
 import { addressSet } from '../net/address.ts';
 import { withoutIdleAssumptions } from './assume.ts';
 import { defaultZone, destinationOf, trackedAs } from './packet-ends.ts';
@@ -19,7 +19,7 @@ import {
 } from './walk.ts';
 import { natPriority, priorities, type Hook } from '../net/netfilter.ts';
 
-/** Something that hangs on a hook: a base chain, or a part of one. */
+/** Something that is registered at a hook: a base chain, or a part of one. */
 export interface HookedChain {
   readonly hook: Hook;
   /** The lower, the earlier (netfilter_ipv4.h enum nf_ip_hook_priorities). */
@@ -27,7 +27,7 @@ export interface HookedChain {
   /**
    * A nat chain sees no packet that has been rewritten at this hook already, nor an untracked one, nor an answer. All of
    * them have their turn where netfilter's nat has its own (nf_nat_core.c nf_nat_register_fn); the priority of one of
-   * nftables tells its turn among them.
+   * nftables shows its turn among them.
    */
   readonly isNat: boolean;
   readonly isDropPolicy: boolean;
@@ -37,10 +37,10 @@ export interface HookedChain {
 }
 
 /**
- * Sends the packet's branches through the hooks of its way: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
+ * Sends the packet's branches through the hooks of its path: PREROUTING, then INPUT or FORWARD, or OUTPUT; then
  * POSTROUTING; a packet that the node sends to itself comes back by lo. An answer passes the same hooks, and conntrack
  * turns it back where its nat would rewrite the first packet of a connection.
- * @param classes by which destinations of these chains are walked together where none of them tells them apart
+ * @param classes by which destinations of these chains are evaluated together where none of them distinguishes them
  */
 export function walkHooks(
   hooked: readonly HookedChain[],
@@ -145,7 +145,7 @@ export function walkHooks(
   return { leaves: endings.leaves(), steps: trail.steps, unknown: [...trail.unknown], assumed: [...trail.assumed] };
 }
 
-/** Where a firewall decides; firewalld hangs ten behind the others. */
+/** Where a firewall decides; firewalld registers ten behind the others. */
 function isFilter({ priority }: HookedChain): boolean {
   return priority >= priorities.filter && priority < priorities.security;
 }

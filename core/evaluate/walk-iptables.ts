@@ -35,11 +35,11 @@ export interface IptablesWalkOptions {
 }
 
 /**
- * So many conditions of rules are asked for one packet, and so many branches of it are followed, before the walk gives
+ * So many conditions of rules are evaluated for one packet, and so many branches of it are followed, before the walk gives
  * up and says so. No real ruleset comes near; chains that jump to the next one twice, again and again, would not end.
  */
 const mostQuestions = 1_000_000;
-/** So many destinations of one rule are told apart. */
+/** So many destinations of one rule are distinguished. */
 const mostDestinations = 256;
 
 /** The choice for packets that are the same to all chains of endpoints but some; none of its rules sets the mark. */
@@ -586,7 +586,7 @@ export class IptablesWalk {
     );
   }
 
-  /** A target whose doing is not known is named: it may end the packet's way, or do nothing. */
+  /** A target whose effect is not known is named: it may end the packet path, or do nothing. */
   #unknown(met: Step, taken: readonly Branch[], why: string): Applied {
     this.#trail.unknown.add(why);
     if (!this.#trail.followsUnknown) return { on: taken, returned: nothing, ended: nothing };
@@ -633,7 +633,7 @@ export class IptablesWalk {
   /**
    * All destinations of the ranges. The port stays where no range of ports is given, and where it is within the range
    * and none is to be drawn (nf_nat_core.c get_unique_tuple); shifted ports keep their distance from the base.
-   * @returns undefined for more than can be told apart
+   * @returns undefined for more than can be distinguished
    */
   #destinations(
     ranges: readonly NatRange[],
@@ -717,7 +717,7 @@ function countersOf({ counters }: { readonly counters?: IptablesRule['counters']
 /** The steps of each rule so far: nearly always one. */
 const stepsOf = new WeakMap<IptablesRule, readonly Step[]>();
 
-/** The same step for all packets that meet the rule with the same chance, as far as it is told. */
+/** The same step for all packets that meet the rule with the same chance, as far as it is shown. */
 function stepOf(rule: IptablesRule, table: string, chain: string, chance: number): Step {
   const steps = stepsOf.get(rule) ?? nothing;
   for (const step of steps)
@@ -797,7 +797,7 @@ function withConnectionMark(branch: Branch, connectionMark: number, isConnection
     : { ...branch, connectionMark };
 }
 
-/** Targets that leave the packet, its mark and its way as they are, as far as any rule asks for them. */
+/** Targets that leave the packet, its mark and its path as they are, as far as any rule asks for them. */
 const passiveTargets: ReadonlySet<string> = new Set([
   'AUDIT',
   'CHECKSUM',
@@ -860,7 +860,7 @@ function isRandom(flags: readonly NatFlag[]): boolean {
 /** Each packet that a rule rewrites goes to the same ones. */
 const addressesOf = oncePer(({ from, to }: NonNullable<NatRange['addresses']>) => addressesBetween(from, to));
 
-/** undefined for more than can be told apart, and for what is not a range. */
+/** undefined for more than can be distinguished, and for what is not a range. */
 function addressesBetween(fromText: string, toText: string): string[] | undefined {
   if (fromText === toText) return addressNumber(fromText) === undefined ? undefined : [fromText];
   const from = addressNumber(fromText);

@@ -31,7 +31,7 @@ export function walkIpvs(
             `${virtualServerText(server)}: whether the packet has its mark${trail.followsUnknown ? '' : ' (taken as not)'}`,
           );
       if (trail.followsUnknown) {
-        // Whether it is this server's, another's or nobody's packet hangs on the mark.
+        // Whether it is this server's, another's or nobody's packet depends on the mark.
         ended.push(
           ...endUnknown([branch], unknownStep(trail, byMark, 'whether the packet has its mark'), ipvsChainName(byMark))
             .ended,

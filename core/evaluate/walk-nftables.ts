@@ -60,7 +60,7 @@ export interface NftTable {
   set(name: string): NftSet | undefined;
 }
 
-/** A rule on its way: how far one branch has come in it. */
+/** A rule in progress: how far one branch has come in it. */
 interface Progress {
   readonly branch: Branch;
   /** The statement that comes next. */
@@ -76,7 +76,7 @@ interface RuleOutcome {
   readonly ended: Ended[];
 }
 
-/** NF_IP_PRI_CONNTRACK: what hangs earlier sees packets without a connection. */
+/** NF_IP_PRI_CONNTRACK: what is registered earlier sees packets without a connection. */
 const trackingPriority = -200;
 
 /** The walk through one table, chain by chain. */
@@ -223,7 +223,7 @@ class RuleRun {
     vmap: (vmap, run, progress) => run.#verdictMap(vmap, progress),
     counter: ({ packets, bytes }, _run, _progress, next) =>
       packets === undefined || bytes === undefined ? next : { ...next, counters: { packets, bytes } },
-    // They tell of the packet, or copy it, or change what no rule here asks for; the packet goes on.
+    // They log the packet, or copy it, or change what no rule here asks for; the packet goes on.
     last: (_last, _run, _progress, next) => next,
     log: (_log, _run, _progress, next) => next,
     dup: (_dup, _run, _progress, next) => next,
@@ -328,8 +328,8 @@ class RuleRun {
   }
 
   /**
-   * What cannot be known is followed both ways, and told, unless a later condition of the rule surely does not hold or
-   * nothing behind it changes what becomes of the packet.
+   * What cannot be known is followed both ways, and reported, unless a later condition of the rule surely does not hold or
+   * nothing behind it changes the packet's verdict.
    * @param why what is not known of it, in words
    * @returns undefined: the rule has ended
    */
@@ -373,7 +373,7 @@ class RuleRun {
     });
   }
 
-  /** The branch ends, for it is not known what becomes of it; and it goes on, as if the rest of the rule did nothing. */
+  /** The branch ends, for its result is not known; and it goes on, as if the rest of the rule did nothing. */
   #endUnknown(progress: Progress, step: Step): void {
     const { through, ended } = endUnknown([progress.branch], step, this.#chain);
     this.#outcome.ended.push(...ended);
@@ -478,7 +478,7 @@ class RuleRun {
     if (key.kind === 'ct' && key.key === 'zone') return this.#zone(key, value, progress, next);
     const isMark = (key.kind === 'meta' || key.kind === 'ct') && key.key === 'mark';
     if (!isMark) {
-      // Another address or port by hand, behind conntrack's back, is not followed; no rule's fate hangs on the rest.
+      // Another address or port by hand, behind conntrack's back, is not followed; no rule's result depends on the rest.
       const isRewrite =
         key.kind === 'rawPayload' ||
         (key.kind === 'payload' && /^(?:saddr|daddr|sport|dport|protocol|nexthdr)$/.test(key.field));
@@ -677,7 +677,7 @@ class RuleRun {
     const total = destinations.reduce((sum, { share }) => sum + share, 0);
     const now = this.#meet(progress, { kind: 'dnat', destinations });
     for (const { address, port, share } of destinations) {
-      // A counter before a random choice counts all of its targets together, so it tells nothing of one of them.
+      // A counter before a random choice counts all of its targets together, so it shows nothing about one of them.
       const own =
         progress.counters !== undefined && destinations.length === 1 && total === 1
           ? { counters: progress.counters }
@@ -716,7 +716,7 @@ function isUnspecified(address: string): boolean {
   return address === '0.0.0.0' || address === '::';
 }
 
-/** @param verdict as the rule, or an element, has it; one to go on is told by no step */
+/** @param verdict as the rule, or an element, has it; one to go on has no step */
 function verdictAction(verdict: NftVerdict): Action {
   switch (verdict.kind) {
     case 'jump':
@@ -758,7 +758,7 @@ const choiceTargets = oncePerAll(({ address, port }: NftNat, addressType: string
     if (ranges?.length !== 2 || place === undefined || place.from !== place.to) return undefined;
     if (number === undefined || number.from !== number.to) return undefined;
     const text = addressText(place.from);
-    // What becomes of packets that are sent to no address depends on the hook.
+    // The verdict on packets that are sent to no address depends on the hook.
     return text === undefined || isUnspecified(text) ? undefined : { address: text, port: Number(number.from), share };
   });
   if (!destinations.every((each) => each !== undefined)) return undefined;
@@ -843,7 +843,7 @@ function isWithoutConsequence(statement: NftStatement): boolean {
 
 const unitBytes = new Map(Object.entries({ bytes: 1, kbytes: 1024, mbytes: 1024 * 1024, gbytes: 1024 ** 3 }));
 
-/** Whether the quota is used up with this packet; undefined where it hangs on the packet's length (nft_overquota). */
+/** Whether the quota is used up with this packet; undefined where it depends on the packet's length (nft_overquota). */
 function overQuota({ value, unit, used = 0, usedUnit = 'bytes' }: NftQuota): boolean | undefined {
   const limit = value * (unitBytes.get(unit) ?? Number.NaN);
   const consumed = used * (unitBytes.get(usedUnit) ?? Number.NaN);

@@ -18,7 +18,7 @@ import { iptablesTables, netfilterHooks, priorities, type Hook, natPriority } fr
 import { oncePer } from '../lib/once-per.ts';
 
 /**
- * What becomes of the packet: every branch of a random choice, with its probability; UNKNOWN where it hangs on something
+ * The result of the packet: every branch of a random choice, with its probability; UNKNOWN where it depends on something
  * that is not known.
  * @param nodeAddresses the machine's own addresses, loopback's left out
  */
@@ -64,7 +64,7 @@ function machineOf(
   return { addresses: [...nodeAddresses, ...virtualServers.flatMap(({ address }) => address ?? [])], ipSets: sets };
 }
 
-/** Where IPVS hangs (ip_vs_ops of net/netfilter/ipvs/ip_vs_core.c); nowhere on a machine without virtual servers. */
+/** Where IPVS is registered (ip_vs_ops of net/netfilter/ipvs/ip_vs_core.c); nowhere on a machine without virtual servers. */
 export function ipvsHooks(virtualServers: readonly VirtualServer[], packet: Packet, trail: Trail): HookedChain[] {
   const chain = (hook: Hook, priority: number): HookedChain => ({
     hook,
@@ -98,7 +98,7 @@ function iptablesHooks(ruleset: IptablesRuleset, packet: Packet, machine: Machin
   );
 }
 
-/** What a table hangs on hooks of IPv4 and IPv6. */
+/** What a table registers at hooks of IPv4 and IPv6. */
 export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machine, trail: Trail): HookedChain[] {
   const walk = new NftWalk(
     {
@@ -111,7 +111,7 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
     machine,
     trail,
   );
-  // A dormant table is there, and hangs nowhere (nft(8), "dormant").
+  // A dormant table is there, and is registered nowhere (nft(8), "dormant").
   if (table.flags?.includes('dormant') === true) return [];
   return baseChains(table).flatMap(({ name, base }): HookedChain[] => {
     const hook = netfilterHooks.find((each) => each === base.hook);
@@ -129,7 +129,7 @@ export function nftHooks(table: NftRulesetTable, packet: Packet, machine: Machin
 }
 
 /**
- * A table that was not read may have hung anywhere, and done anything. One that iptables-save could not show is known where
+ * A table that was not read may be registered anywhere, and done anything. One that iptables-save could not show is known where
  * nft's listing has it.
  */
 function unreadHooks(
@@ -167,7 +167,7 @@ function unreadHooks(
     }));
 }
 
-/** The handful of chains that hang on a hook, among those of all Services; looked for once. */
+/** The handful of chains that are registered at a hook, among those of all Services; looked for once. */
 const baseChains = oncePer(
   ({ chains }: NftRulesetTable): readonly { readonly name: string; readonly base: NftBase }[] =>
     [...chains].flatMap(([name, { base }]) => (base === undefined ? [] : [{ name, base }])),

@@ -57,7 +57,7 @@ export interface PacketEnd {
   readonly port?: number;
 }
 
-/** Where a chain is walked from, and what is known there of the packet's way. */
+/** Where a chain is walked from, and what is known there of the packet path. */
 export interface At {
   readonly hook: Hook;
   /** Name; '' where the packet has none at this hook (as at OUTPUT); undefined where it has one that is not known, and that is not lo. */
@@ -175,13 +175,13 @@ export interface WalkResult {
   readonly leaves: readonly Leaf[];
   /** The rules that any branch met, each once, in order. */
   readonly steps: readonly Step[];
-  /** Matches, targets and chains that could not be followed: nothing is said of what depends on them. */
+  /** Matches, targets and chains that could not be followed: what depends on them is not known. */
   readonly unknown: readonly string[];
   /** Conditions that were followed both ways, as the rule has them. */
   readonly assumed: readonly string[];
 }
 
-/** What rules have put into a set or map of nftables, or taken out of it, on a packet's way. */
+/** What rules have put into a set or map of nftables, or taken out of it, on a packet's path. */
 export interface RememberedElements {
   readonly elements: readonly RememberedElement[];
   /** An element was changed of which the key is not known. */
@@ -202,9 +202,9 @@ export interface Branch {
   /** Of the connection (CONNMARK, `ct mark`); 0 for a new one. */
   readonly connectionMark?: number;
   readonly isConnectionMarkUnknown?: boolean;
-  /** What rules have changed in sets and maps of nftables on the way, by name. */
+  /** What rules have changed in sets and maps of nftables on the packet path, by name. */
   readonly remembered?: ReadonlyMap<string, RememberedElements>;
-  /** Lists of iptables' `recent` in which rules have put the packet's source on the way. */
+  /** Lists of iptables' `recent` in which rules have put the packet's source on its path. */
   readonly recentLists?: readonly string[];
   readonly dnat?: Rewritten;
   /** The chain of the filter hook whose rule accepted the packet. */
@@ -261,7 +261,7 @@ export class Trail {
    * rules that is how a program is read in spite of others' rules between them.
    */
   readonly followsUnknown: boolean;
-  /** Branches to the endpoints of a choice may be one, that is told apart behind the chain. */
+  /** Branches to the endpoints of a choice may be one, which is split behind the chain. */
   sharesChoices = false;
   readonly steps: Step[] = [];
   readonly unknown = new Set<string>();

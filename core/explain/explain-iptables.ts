@@ -97,7 +97,7 @@ class About {
     this.subject.conditions.push(`that fulfil a condition (${notKnown(text)})`);
   }
 
-  /** Undefined for an option that its module does not explain; '' where it is said in another place. */
+  /** Undefined for an option that its module does not explain; '' where another sentence has it. */
   #option(option: IptablesOption, module: string): string | undefined {
     switch (option.kind) {
       case 'sourcePort':

@@ -297,7 +297,7 @@ class Program {
     return [this.#foreignStage(shown), ...stages].filter(({ chains }) => chains.length > 0);
   }
 
-  /** What other programs have on the way, in the order in which packets come to it: it may end their way before the rules below have them, or behind those. */
+  /** Third-party rules on the packet path, in the order in which packets meet them: they may end the path before the rules below, or behind those. */
   #foreignStage(shown: ReadonlySet<string>): StageExplanation {
     const steps = [...this.#foreign].flatMap(([key, step]) => (shown.has(key) ? [] : [step]));
     const chains = [...Map.groupBy(steps, ({ table, chain }) => `${table}\n${chain}`).values()].flatMap(
@@ -320,7 +320,7 @@ class Program {
     return stageOf('otherPrograms', chains);
   }
 
-  /** The chain, once; what it leads to is put behind what waits already. */
+  /** The chain, once; the chains that it jumps to are put behind what waits already. */
   #visit(
     { table, chain, isNat }: { readonly table: string; readonly chain: string; readonly isNat: boolean },
     hooks: readonly Hook[],

@@ -31,7 +31,7 @@ export interface StatusRule extends Explained {
   readonly countsAll: boolean;
   /** `writeServiceToEndpointRules in pkg/proxy/iptables/proxier.go`; absent where it is not kube-proxy's. */
   readonly writer?: string;
-  /** Chains of this program that it leads to. */
+  /** Chains of this program that it jumps to. */
   readonly jumpsTo: readonly ChainStatus[];
 }
 
@@ -40,7 +40,7 @@ export interface ProgramExplainer {
   purpose(chain: ChainStatus): string | undefined;
   /** @param index of the rule in the chain */
   rule(chain: ChainStatus, index: number, leftOut?: FoldedRule['hidden']): StatusRule;
-  /** Chains of this program that the rule leads to. */
+  /** Chains of this program that the rule jumps to. */
   jumpsTo(chain: ChainStatus, index: number): readonly ChainStatus[];
   /** Of the chain's rules, those that are written out where of many alike endpoints one is. */
   fold(chain: ChainStatus): FoldedChain;
@@ -95,7 +95,7 @@ export function explainStatusProgram(
 
 /**
  * By the counters: of the connections that the chain has sent to endpoints, those by this rule. Undefined where it does not
- * choose, or nothing was counted. Rules of one chain that lead to endpoints take connections from one another; a chain
+ * choose, or nothing was counted. Rules of one chain that jump to endpoints take connections from one another; a chain
  * before them sends all to one.
  */
 function measuredShare(chains: StatusChains, chain: ChainStatus, index: number): number | undefined {
@@ -110,7 +110,7 @@ function measuredShare(chains: StatusChains, chain: ChainStatus, index: number):
   return isChoice && chosen > 0 && own !== undefined ? own / chosen : undefined;
 }
 
-/** Of a rule that tells frontends apart by their address or port. */
+/** Of a rule that dispatches by destination address or port. */
 function ownFrontends(
   rule: StatusRuleModel | undefined,
   chain: ChainStatus,
@@ -219,7 +219,7 @@ function ruleExplanation(
   };
 }
 
-/** By chain, the rules that packets to these frontends may meet: from the chains that no other leads to, past what is for other frontends. */
+/** By chain, the rules that packets to these frontends may meet: from the chains that no other jumps to, past what is for other frontends. */
 function chainsFor(
   chains: readonly ChainStatus[],
   explainer: ProgramExplainer,
@@ -292,7 +292,7 @@ function explain(
   }
 }
 
-/** Chains of the nftables mode that hang on filter hooks, or are reached from there (pkg/proxy/nftables/proxier.go nftablesJumpChains, 1.37). */
+/** Chains of the nftables mode that are registered at filter hooks, or are reached from there (pkg/proxy/nftables/proxier.go nftablesJumpChains, 1.37). */
 function isFilterChain(name: string): boolean {
   return (
     name.endsWith('-check') ||

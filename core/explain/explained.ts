@@ -8,7 +8,7 @@ export interface Explained {
   readonly sentence: string;
   /** What belongs to the rule and has a line of its own: elements of a map, the choices of a random number. */
   readonly lines: readonly ExplainedLine[];
-  /** Parts, as printed, that nothing is said of. The sentence names them as not known. */
+  /** Parts, as printed, that are not explained. The sentence names them as not known. */
   readonly unknown: readonly string[];
 }
 

@@ -52,15 +52,15 @@ export interface ChainExplanation {
   readonly table: string;
   readonly chain: string;
   readonly purpose?: string;
-  /** Hooks on which it hangs itself. */
+  /** Hooks at which it is registered itself. */
   readonly hooks: readonly Hook[];
   readonly rules: readonly RuleExplanation[];
 }
 
-/** A part of a packet's way. `leaving`: POSTROUTING; `otherPrograms`: their rules at any hook; `service`: of a status, which knows no hooks. */
+/** A part of a packet path. `leaving`: POSTROUTING; `otherPrograms`: their rules at any hook; `service`: of a status, which knows no hooks. */
 export type StagePart = 'beforeRouting' | 'afterRouting' | 'ipvs' | 'leaving' | 'otherPrograms' | 'service';
 
-/** What is asked at one part of a packet's way. */
+/** The rules of one part of a packet path. */
 export interface StageExplanation {
   readonly part: StagePart;
   /** The part in words. */

@@ -38,7 +38,7 @@ export interface FoldedRule {
   readonly jumpsTo: readonly ChainStatus[];
 }
 
-/** What the endpoints are told with. */
+/** What describes the endpoints. */
 interface EndpointFacts {
   readonly pod: ServiceNames['pod'];
   /** Of a node that has the program. */

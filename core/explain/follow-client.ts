@@ -1,4 +1,4 @@
-/** One client's packet on its whole way, from the name to the pod and back: the steps A to E. */
+/** One client's packet path, from the name to the pod and back: the steps A to E. */
 import { effectText } from '../evaluate/action.ts';
 import { hostPort, isSameAddress, reachableAddresses } from '../net/address.ts';
 import type { Bundle } from '../wire/bundle.ts';
@@ -47,7 +47,7 @@ export interface PacketPathStep {
   readonly sentences: readonly string[];
   /** Those that the packet meets at this step, in their order. */
   readonly rules: readonly PacketPathRule[];
-  /** What came of them. */
+  /** Their result. */
   readonly outcome: readonly string[];
 }
 
@@ -58,14 +58,14 @@ export interface PacketPath {
   readonly frontend: string;
   readonly verdict: Leaf['verdict'];
   readonly steps: readonly PacketPathStep[];
-  /** What could not be followed: nothing is said of what depends on it. */
+  /** What could not be followed: what depends on it is not known. */
   readonly unknown: readonly string[];
   /** What third-party rules do to connections, or to their answers, so that the client gets none: a sentence each. */
   readonly faults: readonly string[];
 }
 
 /**
- * The way of one client's connection to one frontend over one node.
+ * The packet path of one client's connection to one frontend over one node.
  * @returns undefined where the node's rules are not known, or the node has no address for the NodePort
  */
 export function followClient(
@@ -267,7 +267,7 @@ class PathSentences {
     ];
   }
 
-  /** What the node was told when it asked for the name itself. */
+  /** The response to the node's own question for the name. */
   #heard(answers: readonly DnsAnswer[]): string {
     const [first] = answers;
     if (first === undefined) return 'nobody asked it here';
@@ -464,7 +464,7 @@ class PathSentences {
     return comesBack ? this.#answerOn(this.#report, this.#packet, leaf, text) : undefined;
   }
 
-  /** What becomes of the endpoint's answer on one node. */
+  /** The result of the endpoint's answer on one node. */
   #answerOn(report: NodeReport, first: Packet, leaf: Leaf, text: string): Fate | undefined {
     const addresses = this.#ownAddresses(report);
     const answer = answerTo(
@@ -620,7 +620,7 @@ function endedBy({ verdict, droppedByPolicyOf, path, dnat }: Leaf): string {
   return step === undefined ? '' : `, by ${ruleText(step)}`;
 }
 
-/** More connections of one client tell nothing new. */
+/** More connections of one client show nothing new. */
 const mostEntries = 5;
 
 const endWords: ReadonlyMap<string, string> = new Map([

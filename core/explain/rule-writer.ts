@@ -7,7 +7,7 @@ import { builtInChainNames } from '../net/netfilter.ts';
 export interface WrittenRule {
   readonly table: string;
   readonly chain: string;
-  /** The rule leads to the chain of one endpoint, or rewrites the destination itself. */
+  /** The rule jumps to the chain of one endpoint, or rewrites the destination itself. */
   readonly sendsTo: 'endpoint chain' | 'endpoint' | undefined;
   /** Target or chain that it jumps to. */
   readonly target: string | undefined;

@@ -7,7 +7,7 @@ type Destination = 'address' | 'ownAddress';
 
 /** The packets that a rule is about, as words are found for its conditions. */
 export class Subject {
-  /** `connections` where the chain hangs on a nat hook: it sees the first packet of each alone. */
+  /** `connections` where the chain is registered at a nat hook: it sees the first packet of each alone. */
   readonly noun: 'connections' | 'packets';
   protocol = '';
   /** `from 10.244.0.0/16`, `to 10.96.0.1`, `port 80`. */

@@ -38,7 +38,7 @@ export class StatusChains {
     return this.#chains.get(keyOf({ family, table, name }));
   }
 
-  /** Chains of the program that the rule leads to. */
+  /** Chains of the program that the rule jumps to. */
   jumpsTo(chain: ChainStatus, index: number): readonly ChainStatus[] {
     return this.named(chain, namesAfter(this.rule(chain, index)));
   }

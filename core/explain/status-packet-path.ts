@@ -1,4 +1,4 @@
-/** One client's packet on its way, as far as a status holds it: the walk of spec.from, told in the steps that `followClient` has. */
+/** One client's packet path, as far as a status holds it: the walk of spec.from, in the steps of `followClient`. */
 import { hostPort } from '../net/address.ts';
 import { connectionText } from '../diagnose/checks/connections.ts';
 import { isKubeStep } from '../diagnose/checks/foreign-rules.ts';
@@ -16,8 +16,8 @@ import { serviceNames } from './service-names.ts';
 type ConnectionStatus = NonNullable<NodeStatus['connections']>[number];
 
 /**
- * A walk of a status as a packet path. The share of each rule, and the way of the answers, are not in a status; what rules of
- * other programs do to the client is in its findings.
+ * A walk of a status as a packet path. The share of each rule, and the path of the answers, are not in a status; what
+ * third-party rules do to the client is in its findings.
  * @param pod the client's, where it is one
  */
 export function statusPacketPath(

@@ -71,7 +71,7 @@ export function walkClients(
   ];
 }
 
-/** More endpoints of one node tell nothing new. */
+/** More endpoints of one node show nothing new. */
 const mostEndpoints = 50;
 
 /** An address beside an endpoint's that nobody of the Service has. */

@@ -33,7 +33,7 @@ interface OpenSet {
   type: string;
   options: readonly string[];
   readonly elements: IpSetElement[];
-  /** Of `ipset list`: what its lines have said so far. */
+  /** Of `ipset list`: what its lines had so far. */
   listed?: { hasMembers: boolean; entries?: number };
 }
 
@@ -44,7 +44,7 @@ export function parseIpset(text: string): ReturnType<IpsetDump['end']> {
   return dump.end();
 }
 
-/** Reads either form, and tells them apart by the line. A line of neither is a problem, and the rest is still read. */
+/** Reads either form, which the line itself shows. A line of neither is a problem, and the rest is still read. */
 export class IpsetDump implements DumpParser<readonly IpSet[]> {
   readonly #lines: DumpLines;
   readonly #problems: DumpProblem[] = [];

@@ -11,7 +11,7 @@ import { readTarget } from './parse-target.ts';
  * Parses one line.
  * @returns undefined for a line that is not a rule (a chain's declaration, a comment, COMMIT). Of a rule no word is lost:
  *   what is not understood is kept as an option of the module that it stands behind, and a line that ends within a
- *   quote has an option `torn`
+ *   quote has an option `truncated`
  */
 export function parseIptablesRule(line: string): IptablesRule | undefined {
   // iptables-save -c puts the counters first, -v -S behind the rule's matches.

@@ -38,7 +38,7 @@ interface OpenTable {
   readonly jumps: Map<string, Jump[]>;
   /** Some rule has an IPv6 address. */
   isIPv6: boolean;
-  /** A line of it could not be read, and was told; the rest is passed over. */
+  /** A line of it could not be read, and was reported; the rest is passed over. */
   isBroken: boolean;
 }
 

@@ -178,7 +178,7 @@ export class IpvsadmDump implements DumpParser<IpvsTable> {
     else this.#current = this.#declare(server, line);
   }
 
-  /** Without a heading, hexadecimal and decimal numbers are told apart where they can be. */
+  /** Without a heading, hexadecimal and decimal numbers are distinguished where they can be. */
   #readName(words: readonly string[], text: string, line: number): ReturnType<typeof readListName> | 'reported' {
     if (this.#form !== undefined) return readListName(words, this.#form === 'proc');
     const listed = readListName(words, false);
@@ -573,7 +573,7 @@ const forwardOptions = new Map<string, RealServer['forward']>([
   ['--gatewaying', 'Route'],
 ]);
 
-/** ipvsadm(8): Route where no way is given, weight 1, and the virtual server's port. */
+/** ipvsadm(8): Route where no forwarding method is given, weight 1, and the virtual server's port. */
 function readSavedRealServer(words: readonly string[], port: number): RealServer | string {
   const others: string[] = [];
   const found: { forward?: RealServer['forward']; weight?: number } = {};

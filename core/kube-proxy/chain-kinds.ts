@@ -1,4 +1,4 @@
-/** What kube-proxy's chains are for, told by their names: pkg/proxy/{iptables,nftables}/proxier.go, 1.37. */
+/** What kube-proxy's chains are for, by their names: pkg/proxy/{iptables,nftables}/proxier.go, 1.37. */
 
 /** What a chain of one Service is for. */
 export type ChainKind =
@@ -37,7 +37,7 @@ export function iptablesChainKind(name: string): ChainKind | undefined {
   return undefined;
 }
 
-/** The same of the nftables mode, where the hash behind the prefix tells a Service's chain from `firewall-check`. */
+/** The same of the nftables mode, where the hash behind the prefix distinguishes a Service's chain from `firewall-check`. */
 export function nftChainKind(name: string): ChainKind | undefined {
   return nftPrefixes.get(/^([a-z]+)-[A-Z2-7]{8}-/.exec(name)?.[1]);
 }
@@ -52,7 +52,7 @@ export const markChains: ReadonlySet<string> = new Set(['KUBE-MARK-MASQ', 'mark-
 /** Where marked packets are masqueraded, in both modes. */
 export const masqueradeChains: ReadonlySet<string> = new Set(['KUBE-POSTROUTING', 'masquerading']);
 
-/** In the iptables modes, where one frontend is told from another. */
+/** The chains of the iptables modes that dispatch by destination address and port. */
 export const iptablesDispatchChains: ReadonlySet<string> = new Set([
   'KUBE-SERVICES',
   'KUBE-NODEPORTS',

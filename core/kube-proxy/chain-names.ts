@@ -61,7 +61,7 @@ export function nftablesChainNames(port: ServicePortId): ServiceChainNames {
 
 const nftChainPattern = /^(?:service|local|external|firewall|endpoint)-[A-Z2-7]{8}-([^/]+\/[^/]+)\/(?:tcp|udp|sctp)\//;
 
-/** `namespace/name` of the Service that a chain of the nftables mode is for; undefined where its name tells none. */
+/** `namespace/name` of the Service that a chain of the nftables mode is for; undefined where its name has none. */
 export function nftablesChainService(chain: string): string | undefined {
   return nftChainPattern.exec(chain)?.[1];
 }

@@ -1,6 +1,6 @@
 /**
  * What serves Services on a node in kube-proxy's place. Told by the interfaces that a CNI makes; that it serves Services
- * too is only said where kube-proxy is silent and the kernel holds no rules of its.
+ * too is only reported where kube-proxy is silent and the kernel holds no rules of its.
  */
 import { iptablesBackend } from './proxy-mode.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
@@ -66,7 +66,7 @@ export function datapathOf(report: NodeReport): Datapath | undefined {
 
 function isSilent(report: NodeReport): boolean {
   const proxy = recordsOf(report, 'kubeProxy')[0];
-  // The replacement may answer on 10256 itself, as Cilium does where it is told to.
+  // The replacement may answer on 10256 itself, as Cilium does where it is configured to.
   return proxy !== undefined && parseProxyMode(proxy.proxyMode) === undefined && proxy.metrics === undefined;
 }
 

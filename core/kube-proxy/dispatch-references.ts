@@ -1,5 +1,5 @@
 /**
- * Which rules lead to a Service's chains, told from the kernel's counts of references instead of from the list of
+ * Which rules jump to a Service's chains, by the kernel's counts of references instead of by the list of
  * KUBE-SERVICES, which is as long as the cluster has Services.
  *
  *   KUBE-SERVICES (not listed) ──▶ KUBE-SVC or KUBE-SVL   1, of the cluster IP
@@ -32,7 +32,7 @@ export interface ReferencedChains {
 
 type Proof = Pick<RecordOf<'dispatchReferences'>, 'references' | 'entries' | 'nodePorts'>;
 
-/** The proof that every frontend of one family is led to the Service's chains; undefined where the counts leave a doubt. */
+/** The proof that a rule of every frontend of one family jumps to the Service's chains; undefined where the counts leave a doubt. */
 export function proveDispatch(
   service: ProbeRequestService,
   family: Family,
@@ -43,7 +43,7 @@ export function proveDispatch(
   ];
   const clusterIPs = own(service.clusterIPs);
   const loadBalancerIPs = own(service.loadBalancerIPs);
-  // An address that is both has one rule of each kind; only the rules themselves tell them apart.
+  // An address that is both has one rule of each kind; only the rules themselves distinguish them.
   if (own(service.externalIPs).some((address) => loadBalancerIPs.includes(address))) return undefined;
   const rules = [...chains.nat.values()].flatMap(({ lines }) => lines.flatMap((line) => parseIptablesRule(line) ?? []));
   const references: Proof['references'] = [];
@@ -143,7 +143,7 @@ export function dispatchRules({ chain, entries, nodePorts }: RecordOf<'dispatchR
   ];
 }
 
-/** The chain that a rule leads to, by a jump or a goto. */
+/** The chain that a rule jumps to, by a jump or a goto. */
 export function jumpOf({ target }: IptablesRule): string | undefined {
   return target?.kind === 'jump' || target?.kind === 'goto' ? target.chain : undefined;
 }

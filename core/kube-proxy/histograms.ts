@@ -1,4 +1,4 @@
-/** What histograms of Prometheus tell of how long things took. */
+/** Durations from histograms of Prometheus. */
 import type { Durations } from './metrics.ts';
 
 /**

@@ -11,7 +11,7 @@ export interface Durations {
   readonly buckets?: readonly { readonly atMost: number; readonly count: number }[];
 }
 
-/** Of one family, or of both together where kube-proxy does not tell them apart (older versions). A field is absent where kube-proxy does not say it. */
+/** Of one family, or of both together where kube-proxy does not separate them (older versions). A field is absent where kube-proxy does not say it. */
 export interface KubeProxySync {
   readonly family?: Family;
   /** When rules were last written, and when that was last asked for: seconds since 1970. 0 is never, and absent here. */
@@ -100,7 +100,7 @@ interface OpenSync extends Values<typeof gauges, number> {
   readonly withoutLocalEndpoints: Map<string, number>;
 }
 
-/** Histograms whose buckets tell something: how late the rules are, and how long writing them takes. */
+/** Histograms whose buckets are of use: how late the rules are, and how long writing them takes. */
 const withBuckets = [
   'kubeproxy_network_programming_duration_seconds_bucket{',
   'kubeproxy_sync_proxy_rules_duration_seconds_bucket{',

@@ -11,7 +11,7 @@ export interface NodeProxyMode {
   readonly backend?: IptablesBackend;
 }
 
-/** What kube-proxy itself says comes first; where it does not answer, the tables that the kernel holds tell. */
+/** What kube-proxy itself says comes first; where it does not answer, the tables that the kernel holds decide. */
 export function readProxyMode(report: NodeReport): NodeProxyMode {
   const reported = recordsOf(report, 'kubeProxy')[0]?.proxyMode;
   const backend = iptablesBackend(report);

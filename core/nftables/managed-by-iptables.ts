@@ -1,10 +1,10 @@
-/** Tables that iptables-nft keeps, as nft lists them: copies of what iptables-save tells better. */
+/** Tables that iptables-nft keeps, as nft lists them: copies of what iptables-save shows better. */
 import { iptablesTables } from '../net/netfilter.ts';
 import type { NftRulesetTable } from './table.ts';
 
 /**
  * Whether the table is one that iptables-nft or ip6tables-nft made: it has iptables' name, and each of its base chains
- * is a built-in one of that table. (nft itself tells it above the table: "managed by iptables-nft, do not touch!")
+ * is a built-in one of that table. (nft itself writes above the table: "managed by iptables-nft, do not touch!")
  */
 export function isManagedByIptables({ family, name, chains }: NftRulesetTable): boolean {
   const known = family === 'ip' || family === 'ip6' ? iptablesTables.get(name) : undefined;

@@ -1,4 +1,4 @@
-/** Where nft writes one thing in several ways, this project's model has one of them. */
+/** Where nft writes one thing in several forms, this project's model has one of them. */
 import type { NftElement, NftExpression, NftStatement } from './rule.ts';
 import { nftTypesOf } from './types.ts';
 import { icmpTypeNumber } from '../net/icmp-type.ts';

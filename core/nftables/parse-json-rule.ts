@@ -488,7 +488,7 @@ export function parseNftElements(json: unknown): NftElement[] | undefined {
   return elements;
 }
 
-/** What can be looked up: a verdict is what a map leads to, and a set holds no sets. */
+/** What can be looked up: a verdict is a value of a map, and a set holds no sets. */
 function isKey(key: NftExpression): boolean {
   switch (key.kind) {
     case 'unrecognized':

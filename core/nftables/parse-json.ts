@@ -349,7 +349,7 @@ function addChain(table: NftTableBuilder, body: Json): boolean | undefined {
     type === undefined || hook === undefined || prio === undefined
       ? undefined
       : present({ type, hook, priority: prio, policy: policy ?? 'accept', devices: dev });
-  // Half a hook is none, and where the chain hangs is not to be guessed.
+  // Half a hook is none, and the hook that the chain is registered at is not to be guessed.
   if (base === undefined && [type, hook, prio, policy, dev].some((each) => each !== undefined)) return undefined;
   return table.addChain(name, present({ base, handle, comment, flags }));
 }

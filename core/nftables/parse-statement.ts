@@ -274,7 +274,7 @@ class StatementReader {
       return value === undefined ? undefined : { kind: 'mangle', key, value };
     }
     const operator = tokens.takeOneOf(['==', '!=', '<', '>', '<=', '>=', '!']);
-    // In parentheses stands what an operator is asked of; without one it belongs to something else.
+    // In parentheses stands the operand of an operator; without one it belongs to something else.
     if (operator === undefined && tokens.word() === '(') return undefined;
     const right = this.#valueOf(types);
     if (right === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
  * A ruleset as `nft list ruleset` (or table, or chain) prints it, of nft 0.9 to 1.1, with -a, -n, -s and -y or without,
- * line by line. A table that is truncated is left out and told; the others are read.
+ * line by line. A table that is truncated is left out and reported; the others are read.
  */
 import { nftObjectKinds, type NftElement, type NftRule } from './rule.ts';
 import { printNftStatement } from './print.ts';
@@ -61,7 +61,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   #block: Block | undefined;
   /** A statement whose braces go on over lines. */
   #pending: string | undefined;
-  /** The rest of a torn table is passed over. */
+  /** The rest of a truncated table is passed over. */
   #isSkipping = false;
   #isOutsideTold = false;
   /** The beginning of a line in which a warning of nft's fell, for both its outputs went to one file. */
@@ -163,7 +163,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
     this.#isSkipping = true;
   }
 
-  /** Something is kept as it stands, and told: it may be what a packet's way hangs on. */
+  /** Something is kept as it stands, and reported: the packet path may depend on it. */
   #notUnderstood(line: number, what: string, text: string): void {
     this.#problems.push({ line, message: `${what} is not understood, and kept as it stands: ${text.slice(0, 80)}` });
   }
@@ -499,7 +499,7 @@ function setLine(set: Block['set'], text: string, isMap: boolean): boolean {
     case 'gc-interval':
       return set.gcInterval === undefined && assign(secondsOf(rest), (seconds) => (set.gcInterval = seconds));
     case 'size':
-      // Newer versions tell how many elements there are: `size 65535 # count 3`.
+      // Newer versions print how many elements there are: `size 65535 # count 3`.
       return (
         set.size === undefined &&
         assign(/^(\d{1,10})(?: # count \d+)?$/.exec(rest)?.[1], (size) => (set.size = Number(size)))

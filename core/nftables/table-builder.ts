@@ -1,4 +1,4 @@
-/** Collects what a listing tells of one table, in the order in which it tells it. */
+/** Collects what a listing has of one table, in its order. */
 import type { NftUnrecognized, NftRule } from './rule.ts';
 import type { NftChain, NftFlowtable, NftObject, NftRulesetTable, NftSet } from './table.ts';
 import { present } from '../lib/present.ts';
@@ -25,14 +25,14 @@ export class NftTableBuilder {
     this.name = name;
   }
 
-  /** @returns false where the table itself was told before */
+  /** @returns false where the table itself was listed before */
   declare(): boolean {
     const isFirst = !this.#declared;
     this.#declared = true;
     return isFirst;
   }
 
-  /** @returns false where the table has one of that name, as no listing tells anything twice */
+  /** @returns false where the table has one of that name, as no listing has anything twice */
   addChain(name: string, chain: Omit<NftChain, 'rules'>): boolean {
     const known = this.#chains.get(name);
     if (known === undefined) this.#chains.set(name, { chain, rules: [] });
@@ -95,7 +95,7 @@ export class NftTableBuilder {
   }
 }
 
-/** What is said of a table that is left out. */
+/** The problem of a table that is left out. */
 export function leftOutText(why: string, table: string): string {
   return `${why}: table ${table} is truncated and left out; capture the listing again`;
 }

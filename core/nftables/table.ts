@@ -1,7 +1,7 @@
 /** A table of nftables with all that is in it. */
 import type { NftElement, NftExpression, NftUnrecognized, NftObjectKind, NftRule, NftStatement } from './rule.ts';
 
-/** Where a base chain hangs. */
+/** Where a base chain is registered. */
 export interface NftBase {
   readonly type: string;
   /** prerouting, input, forward, output, postrouting, and ingress and egress of a device. */
@@ -16,7 +16,7 @@ export interface NftChain {
   /** Absent where the chain is only jumped to. */
   readonly base?: NftBase;
   readonly handle?: number;
-  /** Only text tells it; nft 1.0.6 leaves it out of its JSON. */
+  /** Only text has it; nft 1.0.6 leaves it out of its JSON. */
   readonly comment?: string;
   readonly flags?: readonly string[];
   readonly rules: readonly NftRule[];
@@ -50,7 +50,7 @@ export interface NftSet {
   /** What each element has: counter, limit. */
   readonly statements?: readonly NftStatement[];
   readonly elements: readonly NftElement[];
-  /** Lines of it that this version does not know: they may change what it holds, so that nothing is said of it. */
+  /** Lines of it that this version does not know: they may change what it holds, so that its contents are not known. */
   readonly unrecognized?: readonly string[];
 }
 

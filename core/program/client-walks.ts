@@ -82,7 +82,7 @@ export function isSent({ verdict }: Leaf): boolean {
   return verdict === 'DNAT';
 }
 
-/** The Service's own chains that the packets came to, and those that their rules lead to, whether any packet gets there or not. */
+/** The Service's own chains that the packets came to, and those that their rules jump to, whether any packet gets there or not. */
 function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[] {
   const reached = new Set<string>();
   for (const { steps } of walks)

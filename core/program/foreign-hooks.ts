@@ -30,11 +30,11 @@ export interface AllHooks {
   /** Through kube-proxy's rules alone. */
   walkOwn(packet: Packet): WalkResult;
   readonly machine: Machine;
-  /** Tables that were not read, in words; of chains that were not, the walk tells. */
+  /** Tables that were not read, in words; the walk reports chains that were not read. */
   readonly unread: readonly string[];
-  /** Tables of nat whose rules may come before kube-proxy's or behind them: they hang at the same priority. */
+  /** Tables of nat whose rules may come before kube-proxy's or behind them: they have the same priority. */
   readonly isBeside: (table: string) => boolean;
-  /** Which addresses third-party rules tell apart. */
+  /** Which addresses third-party rules distinguish. */
   readonly segments: AddressSegments;
   /** Whether the source of packets is known to be kept or rewritten as they leave: nat's POSTROUTING was read. */
   readonly knowsSourceNat: boolean;
@@ -180,7 +180,7 @@ function foreignLookup(
     ((table === 'filter' || isOtherMode) && chain.startsWith('KUBE-') ? noRules : undefined);
 }
 
-/** Of nat's built-in chains, the rules that lead to kube-proxy's chains alone. */
+/** Of nat's built-in chains, the rules that jump to kube-proxy's chains alone. */
 function ownLookup(own: NodeReportRules): NodeReportRules {
   if (own.kind === 'nftables') return own;
   const isKubes = ({ target }: IptablesRule): boolean =>

@@ -75,7 +75,7 @@ function visitedChains(walks: readonly WalkResult[]): Map<string, Step> {
 /**
  * Of external traffic: the chain of the external addresses treats the node's own packets apart where the policy is
  * Local (pkg/proxy/iptables/proxier.go and nftables/proxier.go writeServiceExternal…, 1.37). Of internal traffic: the
- * chain that the cluster IP leads to. kube-proxy drops, and does not reject, where only local endpoints are missing.
+ * chain that the cluster IP's rule jumps to. kube-proxy drops, and does not reject, where only local endpoints are missing.
  */
 function policyOf(
   rules: NodeRules,

@@ -3,7 +3,7 @@ import { natPriority, priorities, type Hook } from '../net/netfilter.ts';
 import type { RecordOf } from '../wire/node-report.ts';
 import type { NftBase } from '../nftables/table.ts';
 
-/** Where a chain hangs on a hook of netfilter, and when its turn comes there. */
+/** Where a chain is registered at a hook of netfilter, and when its turn comes there. */
 export interface RegisteredChain {
   readonly hook: Hook;
   /** The lower, the earlier. */
@@ -20,7 +20,7 @@ function iptablesHook(hook: Hook, table: string, ...chains: readonly string[]): 
 }
 
 /**
- * The chains that kube-proxy hangs on netfilter's hooks, as far as a report of the iptables mode holds them
+ * The chains that kube-proxy registers at netfilter's hooks, as far as a report of the iptables mode holds them
  * (pkg/proxy/iptables/proxier.go iptablesJumpChains, 1.37).
  */
 export const kubeHooks: readonly RegisteredChain[] = [
@@ -48,7 +48,7 @@ function nftHook(hook: Hook, priority: number, isNat: boolean, ...chains: readon
 }
 
 const beforeNat = priorities.destinationNat - 10;
-/** What the nftables mode hangs where (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
+/** What the nftables mode registers where (pkg/proxy/nftables/proxier.go nftablesJumpChains and setupNFTables, 1.37). */
 export const nftHooks: readonly RegisteredChain[] = [
   ...nftHook('prerouting', beforeNat, false, 'firewall-check'),
   ...nftHook('output', beforeNat, false, 'firewall-check'),

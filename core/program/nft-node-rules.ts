@@ -9,7 +9,7 @@ import { printNftElement, printNftRule } from '../nftables/print.ts';
 import { oncePer } from '../lib/once-per.ts';
 import { summarizeNftRule, type RuleSummary } from './rule-summary.ts';
 
-/** Where one frontend is told from another. */
+/** The chains that dispatch by destination address and port. */
 const dispatchChains = new Set([
   'services',
   'endpoints-check',

@@ -32,14 +32,14 @@ export interface NodeFacts {
     readonly sockets?: RecordOf<'sockets'>;
     /** Where the Service has a healthCheckNodePort. */
     readonly healthCheck?: RecordOf<'healthCheck'>;
-    /** Where kube-proxy said its mode. */
+    /** Where kube-proxy reported its mode. */
     readonly otherModes?: RecordOf<'otherModes'>;
     readonly clock?: ClockOffset;
     /** The CNI whose interfaces the node has, where it may serve Services itself. */
     readonly datapath?: Datapath;
     /** About this Service, from every server that was asked; absent where DNS was not asked. */
     readonly dnsAnswers?: readonly DnsAnswer[];
-    /** The node's own, where the probe told it. */
+    /** The node's own, where the probe reported it. */
     readonly resolvConf?: ResolvConf;
     /** Of the active check; absent where it was not asked for. */
     readonly connections?: readonly Connection[];

@@ -51,7 +51,7 @@ function buildFrontends(
 ): { readonly frontends: FrontendProgram[]; readonly unrecognized: string[] } {
   const unrecognized = new Set<string>();
   const frontends = frontendsOf(desired).map((frontend): FrontendProgram => {
-    // Of an address that may be somebody else's, its own rules alone would tell half of what becomes of a packet.
+    // Of an address that may be somebody else's, its own rules alone would show half of a packet's path.
     const rules = isFrontendChecked(desired, frontend) ? rulesOf(frontend.family) : undefined;
     if (rules === undefined) return { ...frontend, verdict: 'Unknown', dnatTargets: [] };
     const { program, unknown } = frontendProgram(frontend, rules, place, desired);
@@ -101,7 +101,7 @@ function frontendProgram(
     ? undefined
     : allowedWalk(shut, (source) => walkFrom(source, destination, 'PREROUTING'));
   const { leaves } = allowed ?? walk;
-  // What the source ranges are, only those who are kept out can tell.
+  // Only the packets that are kept out show the source ranges.
   const facts =
     allowed === undefined
       ? shut
@@ -120,7 +120,7 @@ function frontendProgram(
   };
 }
 
-/** Where source ranges keep the client outside from the frontend, one of those that may come in tells. */
+/** Where source ranges keep the client outside from the frontend, one of those that may come in decides. */
 function allowedWalk(
   { sourceRanges }: FrontendFacts,
   walkFrom: (source: string) => WalkResult,
@@ -191,7 +191,7 @@ const endpointsOfAddresses = oncePer(
   },
 );
 
-/** Whether the report holds the rules of this family; a torn report, or one with an unread part, may lack any of them. */
+/** Whether the report holds the rules of this family; a truncated report, or one with an unread part, may lack any of them. */
 function wasRead(report: NodeReport, desired: DesiredService, family: Family): boolean {
   const service = `${desired.namespace}/${desired.name}`;
   if (unreadRules(report, service, family).length > 0) return false;

@@ -68,14 +68,14 @@ function walkedOnce(rules: NodeRules | undefined): NodeRules | undefined {
   };
 }
 
-/** Which destinations the rules tell apart; a report is never changed. */
+/** Which destinations the rules distinguish; a report is never changed. */
 const destinationClassesOf = oncePer((rules: NodeReportRules): AddressClasses => {
   const classes = new AddressClasses('destination', rules.machine);
   addRulesOf(classes, rules);
   return classes;
 });
 
-/** Which sources they tell apart, the chains of single endpoints left out: those ask for their own endpoint. */
+/** Which sources they distinguish, the chains of single endpoints left out: those match their own endpoint. */
 const sourceClassesOf = oncePer((rules: NodeReportRules): AddressClasses => {
   const classes = new AddressClasses('source', rules.machine);
   addRulesOf(
@@ -110,7 +110,7 @@ export function addRulesOf(classes: AddressClasses, rules: NodeReportRules): voi
     if (address !== undefined && port !== undefined) classes.addPlace(address, port);
 }
 
-/** What becomes of the packet under the rules of a report. */
+/** The result of the packet under the rules of a report. */
 export function walkNodeReportRules(
   rules: NodeReportRules,
   packet: Packet,

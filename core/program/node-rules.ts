@@ -15,19 +15,19 @@ export type WalkedRules = Pick<NodeRules, 'walk' | 'sourceClass'>;
 
 export interface NodeRules {
   walk(packet: Packet): WalkResult;
-  /** The same for sources that no rule tells apart, those aside that only ask whether an endpoint's packet comes back to itself. */
+  /** The same for sources that no rule distinguishes, those aside that only ask whether an endpoint's packet comes back to itself. */
   sourceClass(address: string): string;
   /** The rules of a chain of a Service; undefined where it was not read, or is not there. */
   chain(name: string): readonly RuleSummary[] | undefined;
   kindOf(chain: string): ChainKind | undefined;
-  /** Whether the step tells one frontend from another: its rule is the frontend's entry. */
+  /** Whether the step dispatches to the frontend: its rule is the frontend's entry. */
   isEntry(step: Step): boolean;
   /** The rule of a step; where it asks a map, the map's element for the frontend. */
   reference(step: Step, frontend: FrontendKey): RuleReference;
-  /** Where something other than the chains of the Service tells it. */
+  /** Where something other than the chains of the Service decides it. */
   trafficPolicy(frontend: FrontendKey): Fact<'Cluster' | 'Local'> | undefined;
   sourceRanges(frontend: FrontendKey, visited: VisitedChains): Fact<readonly string[]> | undefined;
-  /** Where something other than the chains of the Service tells it. */
+  /** Where something other than the chains of the Service decides it. */
   sessionAffinity(frontend: FrontendKey): Fact<number | undefined> | undefined;
   /** Whether the target's own packets come back to it; undefined where it was not read. */
   hairpin(

@@ -52,7 +52,7 @@ export interface DnatTarget {
   readonly weight?: number;
   /** The rule that sends packets there. */
   readonly by?: RuleReference;
-  /** Whether a connection of the target to itself, by way of the Service, gets another source; absent where not read. */
+  /** Whether a connection of the target to itself, through the Service, gets another source; absent where not read. */
   readonly hairpin?: { readonly value: boolean; readonly by?: RuleReference };
 }
 

@@ -47,7 +47,7 @@ function readRules(report: NodeReport, service: string, family: Family): NodeRep
   const addresses = recordsOf(report, 'start')[0]?.addresses ?? [];
   if (mode === 'nftables') {
     const table = nftTable(report, service, family);
-    // The base chains that were read, for releases differ; of reports without them, what 1.37 hangs. There, a check that was
+    // The base chains that were read, for releases differ; of reports without them, what 1.37 registers. There, a check that was
     // not read has no element of this Service, or the report says that it is unread.
     const registered =
       table.bases?.map(({ name, ...base }): RegisteredChain => ({ ...base, table: table.name, chain: name })) ??
@@ -117,7 +117,7 @@ export const nftElementsOfRecord = oncePer(
     elements.map((each): NftElement => ({ key: { kind: 'unrecognized', text: JSON.stringify(each), json: each } })),
 );
 
-/** A chain of nftables that hangs on a hook. */
+/** A chain of nftables that is registered at a hook. */
 export interface NftBaseChain extends Pick<HookedChain, 'hook' | 'priority' | 'isNat' | 'isDropPolicy'> {
   readonly name: string;
 }

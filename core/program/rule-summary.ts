@@ -8,7 +8,7 @@ import { dnatTargetsOfStatement } from '../nftables/targets.ts';
 export interface RuleSummary {
   /** As the tool prints it, without counters. */
   readonly text: string;
-  /** Where it sends a packet on to, by jump or goto; one after the other where a map tells them apart. */
+  /** Where it sends a packet on to, by jump or goto; one after the other where a map chooses. */
   readonly chains: readonly string[];
   /** It asks whether the node itself is the source. */
   readonly isForLocalSource: boolean;

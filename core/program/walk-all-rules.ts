@@ -11,7 +11,7 @@ import { rulesOfNodeReport, walkNodeReportRules } from './node-report-rules.ts';
 import { oncePerAll } from '../lib/once-per.ts';
 
 /**
- * What becomes of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
+ * The result of the packet on the node: through every table and hook that was read, in netfilter's order, until it ends.
  * Where a report holds no third-party rules, through kube-proxy's alone.
  * @returns undefined where the node's proxy mode is not known, or nothing of it was read
  */
@@ -28,7 +28,7 @@ export function walkAllRules(
   return rules === undefined ? undefined : walkNodeReportRules(rules, packet);
 }
 
-/** Of two sources of one class, no rule tells one from the other; the chains of single endpoints, which ask for their own, are left out. */
+/** No rule distinguishes two sources of one class; the chains of single endpoints, which ask for their own, are left out. */
 export function sourceClassOf(
   report: NodeReport,
   service: string,

@@ -20,7 +20,7 @@ export interface Walk {
   readonly destinations: readonly WalkDestination[];
   /** Whether any branch that is known gets another source address. */
   readonly masquerade: boolean;
-  /** What branches met that hang on nothing unknown; of the others, up to the rule that is not known. */
+  /** What branches met that depend on nothing unknown; of the others, up to the rule that is not known. */
   readonly path: readonly Step[];
   readonly unknown: readonly string[];
 }
@@ -36,7 +36,7 @@ export interface WalkDestination {
 }
 
 /**
- * What becomes of the packet on the node, through all rules that were read; every branch of a random choice is followed.
+ * The result of the packet on the node, through all rules that were read; every branch of a random choice is followed.
  * @param cluster by which it is known of some interfaces that no packet of a Service comes by them
  */
 export function walkPacket(report: NodeReport, desired: DesiredService, packet: Packet, cluster?: ClusterFacts): Walk {
@@ -57,7 +57,7 @@ const verdictOrder = ['DNAT', 'UNKNOWN', 'REJECT', 'DROP', 'ACCEPT', 'NONE'] as 
 export function summarize(walked: WalkResult): Walk {
   const { leaves, steps, unknown } = settle(walked);
   const byVerdict = Map.groupBy(leaves, ({ verdict }) => verdict);
-  // Nobody read a rule: it is not known what becomes of the packet.
+  // Nobody read a rule: the packet's verdict is not known.
   const [first, ...others]: Walk['verdicts'] =
     leaves.length === 0
       ? [{ verdict: 'UNKNOWN', probability: 1 }]

@@ -1,4 +1,4 @@
-/** A dump of any of the tools, told apart by what it looks like. */
+/** A dump of any of the tools, recognized by its form. */
 import type { IpSet } from '../ipset/set.ts';
 import { RulesetError, type NftRulesetTable, type Ruleset } from './ruleset.ts';
 import type { IptablesRuleset } from '../iptables/ruleset.ts';
@@ -96,7 +96,7 @@ const hints: readonly { readonly pattern: RegExp; readonly hint: string }[] = [
 const unknownFormat =
   'it is neither iptables-save text, nor nft -j list ruleset JSON, nor nft list ruleset text, nor what ipset save or ipvsadm -Sn printed';
 
-/** More than any tool prints before the line that tells the format. */
+/** More than any tool prints before the line that shows the format. */
 const maxHead = 64 * 1024;
 
 /** A dump that is given piece by piece. */

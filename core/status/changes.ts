@@ -143,7 +143,7 @@ function endpointChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, 
 function* nodeChanges(before: ServiceTraceStatus, after: ServiceTraceStatus, at: string): Pieces<StatusChange[]> {
   const old = new Map((before.nodes ?? []).map((node) => [node.name, node]));
   const present = new Set((after.nodes ?? []).map(({ name }) => name));
-  // Without nodes, nothing was asked at all; the reason is told elsewhere.
+  // Without nodes, nothing was asked at all; the reason is shown elsewhere.
   const left = present.size === 0 ? [] : [...old.keys()].filter((name) => !present.has(name));
   const changes = left.map((name): StatusChange => ({
     at,

@@ -210,7 +210,7 @@ function healthy({ desired, nodes, findings, ...input }: ConditionsInput): Verdi
       reason: 'AddressesNotAsked',
       message: `no error was found in what could be read; nodes were not asked for ${namesText(unchecked)}`,
     };
-  // What the API server tells around the Service explains errors of the path; the path itself was read whole.
+  // What the API server reports around the Service explains errors of the path; the path itself was read whole.
   const apiUnread = (input.cluster?.unread ?? []).map(({ what }) => what);
   return {
     status: 'True',

@@ -13,7 +13,7 @@ export interface StatusInput {
   readonly similarServices?: readonly string[];
   /** One for each chosen node. */
   readonly answers: readonly NodeAnswer[];
-  /** What the API server tells around the Service; absent where nobody asked. */
+  /** What the API server reports around the Service; absent where nobody asked. */
   readonly cluster?: ClusterFacts;
   /** Zone by node name, for topology hints. */
   readonly nodeZones?: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
 /**
- * Which findings are looked for a second time before anybody is told: a lost packet, a busy moment, an object that is
+ * Which findings are looked for a second time before it is reported: a lost packet, a busy moment, an object that is
  * being changed or deleted right now can make what was read untrue. What is true is found again a moment later.
  */
 import { findingKey } from './changes.ts';

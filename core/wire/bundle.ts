@@ -26,7 +26,7 @@ export interface Bundle {
   readonly answers: readonly NodeAnswer[];
   /** Of all answers: a file that was cut lacks some of them. Absent in bundles of versions that did not write it. */
   readonly nodes?: readonly string[];
-  /** What the API server told around the Service; absent in bundles of versions that did not ask. */
+  /** What the API server reported around the Service; absent in bundles of versions that did not ask. */
   readonly cluster?: ClusterFacts;
   /** Zone by node name, for topology hints; absent where no node has one. */
   readonly nodeZones?: Readonly<Record<string, string>>;
@@ -220,7 +220,7 @@ function checkService({ clusterIPs, ports }: ServiceStatus): void {
   }
 }
 
-/** Of a bundle that does not list its nodes, where all were asked: those that the API server told of. */
+/** Of a bundle that does not list its nodes, where all were asked: those that the API server listed. */
 function knownNodes(
   spec: ServiceTraceSpec,
   slices: DesiredService['endpointSlices'],

@@ -1,4 +1,4 @@
-/** How far a node's clock is from the collector's, told by when the node says that it was asked. */
+/** How far a node's clock is from the collector's, by the time at which the node says that it was asked. */
 import { recordsOf, type NodeAnswer } from './node-report.ts';
 
 export interface ClockOffset {

@@ -73,7 +73,7 @@ const iptablesChain = z.object({
   lines: z.array(z.string()),
 });
 
-/** A chain of raw, mangle, filter or security that packets of any Service may meet, whoever wrote it; and of nat the built-in chains and those of other programs that these lead to. */
+/** A chain of raw, mangle, filter or security that packets of any Service may meet, whoever wrote it; and of nat the built-in chains and the third-party chains that these jump to. */
 const hookChain = z.object({
   kind: z.literal('hookChain'),
   backend: z.enum(['nf_tables', 'legacy']),
@@ -300,7 +300,7 @@ const otherModes = z.object({
   ),
 });
 
-/** What versions before 0.2 told of DNS: the addresses of both families in one record. */
+/** What versions before 0.2 reported of DNS: the addresses of both families in one record. */
 const dns = z.object({
   kind: z.literal('dns'),
   service,
@@ -324,7 +324,7 @@ const dnsAnswer = z.object({
   type: z.enum(['A', 'AAAA', 'SRV']),
   /** Addresses, sorted; of SRV `PRIORITY WEIGHT PORT TARGET`. */
   answers: z.array(z.string()),
-  /** Where the name is an alias: the name that it leads to. */
+  /** Where the name is an alias: the name that it stands for. */
   alias: z.string().optional(),
   /** NOERROR, NXDOMAIN, SERVFAIL, REFUSED …; absent where no answer came. */
   responseCode: z.string().optional(),

@@ -56,7 +56,7 @@ export const probeRequestSchema = z.object({
   collect: z.object({
     rules: z.boolean(),
     /**
-     * How the rules that lead to the Service are read where the kernel keeps them in one chain with those of all other
+     * How the rules that jump to the Service's chains are read where the kernel keeps them in one chain with those of all other
      * Services (KUBE-SERVICES of iptables on nf_tables). Rules, the default: the chain is listed. References: where the
      * kernel's counts of references to the Service's own chains are what its frontends need, it is not (core/kube-proxy/dispatch-references.ts).
      */

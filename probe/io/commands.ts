@@ -40,7 +40,7 @@ export interface Conversation {
 
 const defaultPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Real programs, in the C locale, each with at most 15 s, unless it is said otherwise. */
+/** Real programs, in the C locale, each with at most 15 s, unless the caller chooses another time. */
 export function realCommands(timeoutMilliseconds = 15_000): Commands {
   // The legacy iptables tools take a lock even for reading; the probe's root file system is read-only, /run is not.
   const lock = process.env['XTABLES_LOCKFILE'] ?? lockFile();
@@ -96,7 +96,7 @@ function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: nu
     length += chunk.length;
     wake();
   });
-  // Nobody is told why there is no answer: another way is tried then.
+  // Why there is no answer is not reported: the caller tries another command then.
   child.stderr.resume();
   const end = (): void => {
     clearTimeout(timer);

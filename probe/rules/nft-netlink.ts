@@ -26,11 +26,11 @@ export class ChangedError extends Error {
   override readonly name = 'ChangedError';
 }
 
-/** What the kernel said to one question; undefined where what was asked for is not there. */
+/** The kernel's response to one question; undefined where what was asked for is not there. */
 type Answer = readonly NetlinkAttributes[] | undefined;
 
 /**
- * Reads of one generation of the ruleset: of any change of it meanwhile, the next question tells. Its methods reject
+ * Reads of one generation of the ruleset: the next question reports any change of it meanwhile. Its methods reject
  * with ChangedError, and with NetlinkError for whatever else keeps it from being read whole.
  */
 export class NetlinkNftTable implements NftTable {

@@ -21,7 +21,7 @@ export async function readForeignTables(
   tables: NonNullable<RecordOf<'tables'>['nftables']>,
   emit: Emit,
 ): Promise<void> {
-  // Iptables' own tables are read as iptables tells them.
+  // Iptables' own tables are read as iptables prints them.
   const foreign = tables.filter(
     ({ family, name }) =>
       families.has(family) &&
@@ -53,7 +53,7 @@ async function readTable(
   else {
     const objects = objectsOf(text);
     if (objects === undefined) emit({ ...own, objects: [], omitted: 'what nft printed of it is not a listing' });
-    // A table that hangs on no hook does nothing to packets.
+    // A table that is registered at no hook does nothing to packets.
     else if (objects.some((object) => hookedSchema.safeParse(object).success)) emit({ ...own, objects });
   }
 }

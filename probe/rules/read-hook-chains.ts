@@ -91,7 +91,7 @@ export async function readHookChains(
   }
 }
 
-/** Of nat, where kube-proxy keeps its rules there: what its hooks lead to, of other programs. */
+/** Of nat, where kube-proxy keeps its rules there: the third-party chains that its hooks jump to. */
 export function emitNatHooks(
   chains: ReadonlyMap<string, HookChain>,
   place: { readonly family: Family; readonly backend: IptablesBackend },

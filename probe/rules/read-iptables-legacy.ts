@@ -228,7 +228,7 @@ async function dump(
   const marks = selectors.map(
     ({ service }) => new RegExp(`--comment "?${service.replaceAll('.', '\\.')}(?:[":\\s]|$)`),
   );
-  // The rules of a chain stand together; which Service they are of may be told by any of them.
+  // The rules of a chain stand together; any of them may show which Service they are of.
   let candidate: { chain: string; lines: string[] } = { chain: '', lines: [] };
   const hooks = new HookChains();
   const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {

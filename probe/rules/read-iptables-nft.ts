@@ -23,7 +23,7 @@ import {
 const maxTargetedChains = 256;
 
 /**
- * Reads one family: the Services' own chains by their computed names, and those that their rules lead to, whatever
+ * Reads one family: the Services' own chains by their computed names, and those that their rules jump to, whatever
  * their names; the shared chains, of which KUBE-SERVICES is as long as the cluster has Services.
  * @param tables of this family that the kernel holds; iptables-nft is not called for another, for it would make it
  * @param dispatch References: KUBE-SERVICES is listed only for Services whose counts of references leave a doubt
@@ -113,7 +113,7 @@ export async function readNftBackend(
       ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => matching(selector, chain) ?? [])),
     ]),
   ];
-  // Every round reads what the rules of the former one lead to.
+  // Every round reads the chains that the rules of the former one jump to.
   const asked = new Set(nat.keys());
   for (;;) {
     const next = [...new Set(selectors.flatMap((selector) => reachableChains(roots(selector), linesOf)))].filter(
@@ -167,10 +167,10 @@ export async function readNftBackend(
     emit({ kind: 'unread', family, part: 'rules', what: `rules of ${program}, table ${table}`, reason: problem });
 }
 
-/** So many chains of other programs are followed from nat's hooks; what stands behind them is told as not read. */
+/** So many third-party chains are followed from nat's hooks; what stands behind them is reported as not read. */
 const mostHookChains = 100;
 
-/** What nat's hooks lead to beside kube-proxy's chains, which are read already. */
+/** What nat's hooks jump to beside kube-proxy's chains, which are read already. */
 async function readNatHooks(
   nat: ReadonlyMap<string, ListedChain>,
   list: (chains: readonly string[]) => Promise<ReadonlyMap<string, ListedChain>>,

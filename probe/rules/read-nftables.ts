@@ -1,4 +1,4 @@
-/** Reads the part of Services in kube-proxy's nftables table: their elements by key, their chains by name and by what leads to them. */
+/** Reads the part of Services in kube-proxy's nftables table: their elements by key, their chains by name and by what jumps to them. */
 import { comparableAddress } from '../../core/net/address.ts';
 import { nftablesChainNames, nftablesChainService } from '../../core/kube-proxy/chain-names.ts';
 import type { RecordOf } from '../../core/wire/node-report.ts';
@@ -17,7 +17,7 @@ import { readNftTable } from './read-nft-table.ts';
 /** The table of kube-proxy, in both families. */
 const table = 'kube-proxy';
 
-/** The base chains of every release since 1.29: one that is missing is told. */
+/** The base chains of every release since 1.29: one that is missing is reported. */
 const knownBaseChains = [
   'nat-prerouting',
   'nat-output',
@@ -33,7 +33,7 @@ const otherBaseChains = [
   'filter-prerouting-pre-dnat',
   'filter-output-pre-dnat',
 ];
-/** Those, and the chains that a Service may lead to by a map alone. */
+/** Those, and the chains that a Service may jump to by a map alone. */
 const commonChains = [
   ...knownBaseChains,
   ...otherBaseChains,
@@ -121,7 +121,7 @@ export function emitMissingTable(family: Family, services: readonly ProbeRequest
   }
 }
 
-/** First what leads to the Services, then the chains that it leads to, then what those ask of their endpoints and clients. */
+/** First what jumps to the Services, then the chains that it jumps to, then the sets that those look their endpoints and clients up in. */
 async function readServices(
   source: NftTable,
   services: readonly ProbeRequestService[],
@@ -179,7 +179,7 @@ async function readServices(
 
 /**
  * Whether what stands under a key of the Service is its own: by the address, or where kube-proxy has written its name, in
- * the chain that it leads to or, of a Service without endpoints, in the comment.
+ * the chain that it jumps to or, of a Service without endpoints, in the comment.
  */
 function ownElement(service: ProbeRequestService): (map: string, element: unknown) => boolean {
   const proven = new Set(provenAddresses(service).map(comparableAddress));
@@ -295,7 +295,7 @@ function dnatTargets(statement: NftStatement): string[] {
   );
 }
 
-/** The sets that the statement asks, or tells, of a client: those of session affinity. */
+/** The sets that the statement looks a client up in, or adds it to: those of session affinity. */
 function setsThatRemember(statement: NftStatement): string[] {
   if (statement.kind === 'setUpdate') return [statement.set];
   return statement.kind === 'match' &&

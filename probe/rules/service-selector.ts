@@ -40,7 +40,7 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
   );
   const targets = new Set<string>(['KUBE-SERVICES', 'KUBE-NODEPORTS', ...names.flatMap(allChains)]);
   const addresses = new Set(provenAddresses(request).map(comparableAddress));
-  // Of a port that the Service no longer has, the comment alone tells whose it is.
+  // Of a port that the Service no longer has, the comment alone shows whose it is.
   const named = new RegExp(`--comment "?${`${request.namespace}/${request.name}`.replaceAll('.', '\\.')}(?:[":\\s]|$)`);
   const nodePorts = new Set(
     request.ports.flatMap(({ nodePort }) => (nodePort === undefined ? [] : [String(nodePort)])),
@@ -65,7 +65,7 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
 
 const notOwn = new Set([...sharedNatChains, ...sharedFilterChains, ...commonChains]);
 
-/** The chains that rules lead to, each once, in their order; those that all Services share left out. */
+/** The chains that rules jump to, each once, in their order; those that all Services share left out. */
 export function ownJumps(lines: readonly string[]): string[] {
   return [
     ...new Set(

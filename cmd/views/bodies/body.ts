@@ -25,7 +25,7 @@ export interface Body {
   readonly fixed: readonly string[];
   readonly count: number;
   readonly line: (index: number) => string;
-  /** What is said of the chosen row, in a pane below; absent where there is no pane. */
+  /** The explanation of the chosen row, in a pane below; absent where there is no pane. */
   readonly detail?: (index: number) => readonly string[];
   /** Absent where rows are only read, and the keys scroll. */
   readonly meaning?: (index: number) => RowMeaning;

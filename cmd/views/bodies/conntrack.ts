@@ -179,7 +179,7 @@ const countedColumns: readonly Column[] = [
   { title: 'ENTRIES', align: 'right' },
 ];
 
-/** Where entries are only counted, the targets of the node's rules tell how many each answers. */
+/** Where entries are only counted, the targets of the node's rules show how many each answers. */
 function countedBackends(
   node: NodeStatus,
   { above, below }: { readonly above: readonly string[]; readonly below: readonly string[] },

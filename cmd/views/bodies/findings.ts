@@ -56,7 +56,7 @@ export function findingsBody(state: BodyState, options: BodyOptions): Body {
   };
 }
 
-/** What is open stays so when the text of a finding changes; those of one kind at one place are told apart by their order. */
+/** What is open stays so when the text of a finding changes; those of one kind at one place are distinguished by their order. */
 function keysOf(findings: readonly FindingStatus[]): ReadonlyMap<FindingStatus, string> {
   return new Map(
     [...Map.groupBy(findings, findingKey)].flatMap(([key, alike]) =>

@@ -126,7 +126,7 @@ function podOf(from: string): string {
   return from.split('/')[0] ?? from;
 }
 
-/** The container is told where a pod has several. */
+/** The container is named where a pod has several. */
 function labels(lines: readonly LogLine[]): (from: string) => string {
   const all = new Set(lines.map(({ from }) => from).filter((from) => from.includes('/')));
   const isAlone = new Set([...all].map(podOf)).size === all.size;

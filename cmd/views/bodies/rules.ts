@@ -61,7 +61,7 @@ export function rulesBody(state: BodyState, { width, theme }: BodyOptions): Body
   };
 }
 
-/** What a row tells of a rule: its chain stands above it, and its comments are in the pane below. */
+/** What a row shows of a rule: its chain stands above it, and its comments are in the pane below. */
 function rowText(text: string): string {
   const [, own = text] = /^-A \S+ (.+)$/.exec(text) ?? [];
   return own
@@ -86,7 +86,7 @@ interface Row {
   };
 }
 
-/** Entry chains first, each followed by the chains that it leads to; a chain that several lead to is shown once. */
+/** Entry chains first, each followed by the chains that it jumps to; a chain that several jump to is shown once. */
 function rowsOf(program: ProgramStatus, { entries, branches }: RulesTree, state: BodyState): Row[] {
   const filter = filterOf(state).toLowerCase();
   const rows: Row[] = [];
@@ -100,7 +100,7 @@ function rowsOf(program: ProgramStatus, { entries, branches }: RulesTree, state:
     const isMatching = ({ text }: ChainStatus['rules'][number]): boolean =>
       filter === '' || `${title} ${text}`.toLowerCase().includes(filter);
     if (chain.rules.some(isMatching)) rows.push({ depth, text: title, chain, key, isFolded });
-    // What only a folded chain leads to is folded with it.
+    // What only a folded chain jumps to is folded with it.
     if (isFolded) return;
     chain.rules.forEach((rule, index) => {
       const own = rules[index];

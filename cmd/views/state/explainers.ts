@@ -13,7 +13,7 @@ export async function loadExplainers(): Promise<void> {
 }
 
 /**
- * Explained once, however often the rows are made anew: a status is never changed. Several nodes have one program, of which
+ * Explained once, however often the rows are recreated: a status is never changed. Several nodes have one program, of which
  * each has its own shares.
  */
 const explainerFor = oncePerAll(

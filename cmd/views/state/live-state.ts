@@ -22,24 +22,24 @@ export type Connection =
 
 /** A line that the user types. */
 export interface Input {
-  /** What becomes of it: rows are filtered while it is typed, a command or a client is taken at its end. */
+  /** What it is for: rows are filtered while it is typed, a command or a client is taken at its end. */
   readonly kind: 'filter' | 'command' | 'client';
   readonly text: string;
   /** Of a command: which of the offered ones. */
   readonly chosen: number;
 }
 
-/** What happened to the Service, or to the way to the cluster. */
+/** What happened to the Service, or to the connection to the cluster. */
 export type TimelineChange = Omit<StatusChange, 'kind'> & { readonly kind: StatusChange['kind'] | 'link' };
 
 export interface LiveState extends Shown {
   readonly origin: Origin;
-  /** What is traced, while no trace tells it: `auth-service in default`. */
+  /** What is traced, while no trace shows it: `auth-service in default`. */
   readonly subject: string;
   readonly connection: Connection;
   /** The last thing that the user should know, until the next result. */
   readonly notice: string | undefined;
-  /** What became of the user's last wish, until the next key. */
+  /** The result of the user's last action, until the next key. */
   readonly answer: string | undefined;
   /** The newest last; bounded. */
   readonly timeline: readonly TimelineChange[];
@@ -144,7 +144,7 @@ export function initialState(origin: Origin, now: number, start: LiveStart = {})
 }
 
 export function reduceLive(before: LiveState, action: LiveAction): LiveState {
-  // What became of the last wish is told until the next key.
+  // The result of the last action is shown until the next key.
   const isOfKey = action.type !== 'event' && action.type !== 'tick' && action.type !== 'say' && action.type !== 'logs';
   const state = isOfKey && before.answer !== undefined ? { ...before, answer: undefined } : before;
   switch (action.type) {

@@ -84,7 +84,7 @@ export function filteredText({ from, node, text }: LogLine): string {
   return `${node ?? ''} ${from} ${text}`;
 }
 
-/** No line of a log, but what became of its pod. */
+/** Not a line of a log, but a change of its pod. */
 export function isNews({ news }: LogLine): boolean {
   return news !== undefined;
 }

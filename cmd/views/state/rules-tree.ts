@@ -1,11 +1,11 @@
-/** The chains of a program as a tree: which rule leads to which chain. Worked out once for each result. */
+/** The chains of a program as a tree: which rule jumps to which chain. Worked out once for each result. */
 import type { ProgramExplainer } from '../../../core/explain/explain-status.ts';
 import { wholeOf, type Pieces } from '../../../core/lib/pieces.ts';
 import type { ChainStatus, ProgramStatus } from '../../../core/api/service-trace.ts';
 import { ruleKey } from './history.ts';
 
 export interface RulesTree {
-  /** Chains that no other chain leads to, in the program's order. */
+  /** Chains that no other chain jumps to, in the program's order. */
   readonly entries: readonly ChainStatus[];
   readonly branches: ReadonlyMap<ChainStatus, Branch>;
 }

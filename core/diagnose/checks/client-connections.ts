@@ -71,7 +71,7 @@ export function portNameOf(
 export interface ClientFault {
   /** The connection that failed. */
   readonly connection: Connection;
-  /** What shows that the pod's way is at fault, and not what it leads to. */
+  /** What shows that the pod's packet path is at fault, and not its destination. */
   readonly but: string;
 }
 

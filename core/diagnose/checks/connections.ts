@@ -48,11 +48,11 @@ export function endpointConnections({ desired, nodes }: Facts): EndpointConnecti
 
 /** Whose fault it is that some nodes do not reach an endpoint. */
 export type Blame =
-  /** The pod: it reaches no node that could tell it from its own node. */
+  /** The pod: it reaches no node that could separate it from its own node. */
   | { readonly suspect: 'pod' }
   /** One node: where the endpoint is, which nobody but itself reaches; or where the connection came from. */
   | { readonly suspect: 'node'; readonly node: string; readonly why: 'itsEndpoints' | 'itsConnections' }
-  /** Too few nodes tried it to tell the pod, its node and the nodes that failed from each other. */
+  /** Too few nodes tried it to separate the pod, its node and the nodes that failed. */
   | { readonly suspect: 'path'; readonly node: string };
 
 export interface FailedEndpoint extends EndpointConnections {

@@ -1,4 +1,4 @@
-/** The rules and elements by which a node tells one Service's packets from those of others. */
+/** The rules and elements by which a node dispatches packets by destination address and port. */
 import { mapChainName } from '../../api/chain-name.ts';
 import { canonicalAddress, comparableAddress } from '../../net/address.ts';
 import { allChains, iptablesChainNames, nftablesChainService } from '../../kube-proxy/chain-names.ts';
@@ -28,7 +28,7 @@ export interface DispatchEntry {
   readonly rule: string;
 }
 
-/** Those that are this Service's without doubt: by the chain that they lead to, by their comment, or by a cluster IP. */
+/** Those that are this Service's without doubt: by the chain that they jump to, by their comment, or by a cluster IP. */
 export function dispatchEntries(report: NodeReport, desired: DesiredService): DispatchEntry[] {
   switch (readProxyMode(report).mode) {
     case 'iptables':

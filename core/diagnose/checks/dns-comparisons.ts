@@ -1,4 +1,4 @@
-/** Each answer that a node heard about the Service, beside what should have been answered. */
+/** Each DNS response to a node about the Service, beside the expected one. */
 import { askedDomain, compareAnswer, isWord, type Comparison, type DnsAnswer } from '../../dns/answers.ts';
 import { expectedAnswers, healthQuestion, isHeadless, type ExpectedAnswer } from '../../dns/names.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';

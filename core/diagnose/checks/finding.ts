@@ -60,7 +60,7 @@ export type Topic =
   | 'conntrack'
   | 'kernel-settings'
   | 'health-checks'
-  /** How long kube-proxy takes to write what it was told. */
+  /** How long kube-proxy takes to write a change that it has received. */
   | 'latency'
   /** The active check. */
   | 'connections'
@@ -77,7 +77,7 @@ export interface FindingKind {
   readonly otherSeverities?: Partial<Readonly<Record<Severity, string>>>;
   /**
    * A second look cannot refute it: it is what a spec, a setting or a condition says, what was counted, or it has a long grace
-   * of its own. Absent where a moment can cause it: then it is looked for again before anybody is told.
+   * of its own. Absent where a moment can cause it: then it is looked for again before it is reported.
    */
   readonly isLasting?: true;
   /** When it is reported, in one sentence. */
@@ -86,7 +86,7 @@ export interface FindingKind {
   readonly notReported?: string;
   /** Where the knowledge comes from. */
   readonly source: string;
-  /** @param found by the kinds before it in the catalogue, for one that only tells what they do not */
+  /** @param found by the kinds before it in the catalogue, for one that only reports what they do not */
   readonly find: (facts: Facts, found: readonly Found[]) => readonly Occurrence[];
 }
 

@@ -52,7 +52,7 @@ export type ForeignKind =
  */
 const clientPort = 50_000;
 
-/** What is asked of one frontend: packets that kube-proxy's own rules send to an endpoint are walked through everything. */
+/** A packet to evaluate for one frontend. Those that kube-proxy's own rules send to an endpoint traverse all rules. */
 export interface EvaluatedPacket {
   readonly client: string;
   readonly packet: Packet;
@@ -72,7 +72,7 @@ export function foreignHooks(
     : readAllHooks(facts.read.report, `${namespace}/${name}`, family, bridgesBeside(facts.read.report, cluster));
 }
 
-/** With what could not be followed on the way. */
+/** With what could not be followed on the packet path. */
 export interface ForeignFound {
   readonly faults: readonly ForeignFault[];
   readonly unfollowed: readonly string[];
@@ -101,7 +101,7 @@ export class ForeignJudge {
   }
 
   /**
-   * What becomes of packets to the frontend that enter this node, and of the answers that come back over it.
+   * The result of packets to the frontend that enter this node, and of the answers that come back over it.
    * @param onNode the endpoints on this node
    */
   frontend(
@@ -112,7 +112,7 @@ export class ForeignJudge {
     return this.#judge(frontend, asked, (each) => this.#ofFrontend(frontend, each, onNode));
   }
 
-  /** What becomes of packets that other nodes have sent on to endpoints on this one, and of the answers. */
+  /** The result of packets that other nodes have sent on to endpoints on this one, and of the answers. */
   endpoints(frontend: FrontendProgram, asked: readonly EvaluatedPacket[]): ForeignFound {
     return this.#judge(frontend, asked, ({ packet }) => {
       const leaves = this.#walk(packet);
@@ -222,7 +222,7 @@ export class ForeignJudge {
     return { found: [...found, ...this.#answers(packet, sent)], isWhole: found.length === leaves.length };
   }
 
-  /** Answers to what was sent: one of all endpoints that no rule tells apart. */
+  /** Answers to what was sent: one of all endpoints that no rule distinguishes. */
   #answers(packet: Packet, sent: readonly Leaf[]): Found[] {
     const one: Leaf[] = [];
     const kinds = new Map<string, Set<string>>();
@@ -278,7 +278,7 @@ const textOf = oncePer((shared: NonNullable<Leaf['connection'] | Leaf['assumed']
   JSON.stringify('map' in shared ? shared.map(({ rule, holds }) => [rule, holds]) : shared),
 );
 
-/** What is found of a thousand endpoints alike is said once. */
+/** What is found of a thousand endpoints alike is reported once. */
 function oneOfEach(found: readonly Found[]): readonly Found[] {
   const known = new Map<Step | undefined, Found[]>();
   return found.filter((each) => {

@@ -48,7 +48,7 @@ export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: Cl
   return Number.isFinite(age) && age < syncGrace(facts, cluster);
 }
 
-/** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to tell. */
+/** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to report. */
 export function frontendDrifts(facts: NodeFacts, desired: DesiredService): readonly FrontendDrift[] {
   const known = drifts.get(facts);
   if (known?.desired === desired) return known.found;

@@ -11,7 +11,7 @@ export interface Growth {
   readonly seconds: number;
 }
 
-/** An older reading tells of too long a time to be about now. */
+/** An older reading covers too long a time to be about now. */
 const maxSeconds = 3600;
 
 /**

@@ -76,7 +76,7 @@ function restartOf(node: string, run: Run): { readonly how: string; readonly com
       how: 'the pod that the DaemonSet starts once this one is deleted',
       commands: [kubectl('-n', 'kube-system', 'delete', `pod/${run.pod}`)],
     };
-  // The kubelet takes no deletion of a static pod's mirror for a wish to restart it.
+  // The kubelet does not restart a static pod when its mirror pod is deleted.
   if (run.as === 'pod' && run.owner?.kind === 'Node')
     return {
       how: 'the container that the kubelet starts once the one of this static pod is stopped',

@@ -6,7 +6,7 @@ export interface LabelDifference {
   readonly value: string;
   /** The pod's label that was probably meant; absent where none is near. */
   readonly nearest?: { readonly key: string; readonly value: string };
-  /** A slip of the pen, by the number of letters that differ. */
+  /** A typo, by the number of letters that differ. */
   readonly isTypo: boolean;
 }
 
@@ -19,7 +19,7 @@ export function labelDifferences(selector: Labels, labels: Labels): LabelDiffere
     const there = own.get(key);
     if (there === value) return [];
     const sameKey = there === undefined ? undefined : { key, value: there };
-    // The value stands under a key that is spelt in another way, or the letters of both differ a little.
+    // The value stands under a key with another spelling, or the letters of both differ a little.
     const near =
       sameKey ??
       [...own]

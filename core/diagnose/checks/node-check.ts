@@ -216,7 +216,7 @@ function makeCheck(
 
 /**
  * Packets that other nodes have sent on to endpoints on this one, as they come to it: from pods there, and from the nodes
- * themselves, which stand for all whom they masquerade. Of clients and endpoints that no rule tells apart, one.
+ * themselves, which stand for all whom they masquerade. Of clients and endpoints that no rule distinguishes, one.
  */
 function arrivals(
   { frontend, family, protocol }: FrontendProgram,

@@ -1,10 +1,10 @@
-/** Occurrences that are the same on many nodes, told once: what is configured for a cluster is wrong on each of its nodes. */
+/** Occurrences that are the same on many nodes, reported once: what is configured for a cluster is wrong on each of its nodes. */
 import { plural } from '../../lib/plural.ts';
 import { onNode, type Occurrence } from './finding.ts';
 
 export interface OnOneNode {
   readonly node: string;
-  /** Nodes with the same reason are told together. */
+  /** Nodes with the same reason are reported together. */
   readonly reason: string;
   readonly evidence: readonly string[];
 }

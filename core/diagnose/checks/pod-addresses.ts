@@ -18,14 +18,14 @@ export function podAddress(facts: NodeFacts, cluster: ClusterFacts | undefined, 
   return lastButOne(ranges.find((prefix) => familyOf(prefix) === family));
 }
 
-/** Whether kube-proxy is told which packets come from pods, so that it masquerades others that go to a cluster IP. */
+/** Whether kube-proxy is configured to recognize packets from pods, so that it masquerades others that go to a cluster IP. */
 export function knowsPods(node: NodeFacts, cluster: ClusterFacts | undefined, family: Family): boolean {
   const config = kubeProxyConfigOf(node, cluster)?.config;
   if (config === undefined || (config.detectLocalMode ?? 'ClusterCIDR') !== 'ClusterCIDR') return false;
   return config.clusterCIDRs.some((prefix) => familyOf(prefix) === family);
 }
 
-/** Whether kube-proxy is told to serve node ports on some of the node's addresses alone; the nftables mode's own default counts as all. */
+/** Whether kube-proxy is configured to serve node ports on some of the node's addresses alone; the nftables mode's own default counts as all. */
 export function limitsNodePorts(node: NodeFacts, cluster: ClusterFacts | undefined): boolean {
   return (kubeProxyConfigOf(node, cluster)?.config.nodePortAddresses ?? []).some((each) => each !== 'primary');
 }

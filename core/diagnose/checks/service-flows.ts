@@ -1,4 +1,4 @@
-/** The conntrack entries of the Service on one node, each with the endpoints that it may lead to. */
+/** The conntrack entries of the Service on one node, each with the endpoints that it may point to. */
 import { knownTargets, servingTargets, type DesiredTarget } from '../../api/desired-targets.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import type { RecordOf } from '../../wire/node-report.ts';
@@ -12,9 +12,9 @@ export interface ServiceFlow {
   readonly frontend: FrontendProgram;
   /** The endpoints of the frontend's port that serve, whatever the traffic policy. */
   readonly serving: readonly DesiredTarget[];
-  /** It leads to one of them. */
+  /** It points to one of them. */
   readonly isServing: boolean;
-  /** It leads to an address that stands in the EndpointSlices, serving or not. */
+  /** It points to an address that stands in the EndpointSlices, serving or not. */
   readonly isKnown: boolean;
   /** No rule changed its destination. */
   readonly isUnnatted: boolean;

@@ -1,4 +1,4 @@
-/** The port of a pod that a Service's port leads to (k8s.io/endpointslice utils.go FindPort). */
+/** The port of a pod that a Service's port is DNATed to (k8s.io/endpointslice utils.go FindPort). */
 import type { PodFacts } from '../../api/cluster-facts.ts';
 import type { ServicePortStatus } from '../../api/service-trace.ts';
 

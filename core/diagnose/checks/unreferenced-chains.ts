@@ -1,4 +1,4 @@
-/** Chains of a Service that a node holds and no rule leads to. */
+/** Chains of a Service that a node holds and no rule jumps to. */
 import { allChains, iptablesChainNames, nftablesChainService } from '../../kube-proxy/chain-names.ts';
 import { chainOfVerdict } from '../../nftables/targets.ts';
 import { recordsOf } from '../../wire/node-report.ts';
@@ -27,7 +27,7 @@ export function unreferencedChains(
   return families.flatMap(({ family, rules }) => {
     const held = [...new Set([...iptablesNames, ...nftNames])].filter((chain) => (rules.chain(chain)?.length ?? 0) > 0);
     const summaries = held.flatMap((chain) => rules.chain(chain) ?? []);
-    // Comments stand on every rule that leads to an endpoint but in a large cluster.
+    // Comments stand on every rule that jumps to an endpoint's chain but in a large cluster.
     if (
       summaries.some(
         ({ lacksComment, chains }) => lacksComment === true && chains.some((to) => rules.kindOf(to) === 'endpoint'),

@@ -35,7 +35,7 @@ export const svcSelectorNoMatch: FindingKind = {
     const typos = differences.flatMap(({ key, value, nearest: label, isTypo }) =>
       isTypo && label !== undefined ? [{ asked: `${key}=${value}`, found: `${label.key}=${label.value}` }] : [],
     );
-    // A slip explains the selector only where nothing else keeps the pod out.
+    // Typos explain the selector only where nothing else keeps the pod out.
     const areTypos = typos.length > 0 && typos.length === differences.length;
     const meant = areTypos && first !== undefined ? meantSelector(selector, first.labels) : undefined;
     return [

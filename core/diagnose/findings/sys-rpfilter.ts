@@ -24,7 +24,7 @@ export const sysRpFilter: FindingKind = {
       const all = Number(sysctls['net/ipv4/conf/all/rp_filter'] ?? 0);
       const usual = Number(sysctls['net/ipv4/conf/default/rp_filter'] ?? 0);
       const podCIDRs = cluster?.nodes?.find(({ name }) => name === node)?.podCIDRs;
-      // Without podCIDRs, the gateways of pods cannot be told from outer interfaces.
+      // Without podCIDRs, the gateways of pods cannot be distinguished from outer interfaces.
       if (podCIDRs === undefined || podCIDRs.length === 0) return [];
       const isOfPods = (address: string): boolean =>
         podCIDRs.some((prefix) => prefixContains(prefix, address) === true);

@@ -1,5 +1,5 @@
 /**
- * Netlink's framing (netlink(7), RFC 3549), both ways: messages, and attributes of type, length and value, padded to
+ * Netlink's framing (netlink(7), RFC 3549), in both directions: messages, and attributes of type, length and value, padded to
  * four bytes. Headers and attributes' lengths are in the byte order of the host; the numbers of nf_tables' attributes
  * are big-endian. What is not whole, or not as the kernel writes it, is refused: nothing is taken for zero or for empty.
  */
@@ -21,7 +21,7 @@ export interface NetlinkMessage {
 /** NLMSG_ERROR and NLMSG_DONE. */
 export const messageError = 2;
 export const messageDone = 3;
-/** NLM_F_DUMP_INTR: what is dumped changed meanwhile, so that the dump may lack things or tell of them twice. */
+/** NLM_F_DUMP_INTR: what is dumped changed meanwhile, so that the dump may lack things or have them twice. */
 export const flagInterrupted = 0x10;
 
 /** The kernel that is asked runs on the same machine. */

@@ -19,7 +19,7 @@ export interface NetlinkRuleContext {
   readonly elements: ReadonlyMap<string, readonly unknown[]>;
 }
 
-/** Of NFT_MSG_NEWCHAIN: its name, and where it hangs. */
+/** Of NFT_MSG_NEWCHAIN: its name, and the hook that it is registered at. */
 export function netlinkChainJson(
   attributes: NetlinkAttributes,
   { family, table }: Pick<NetlinkRuleContext, 'family' | 'table'>,
@@ -660,7 +660,7 @@ const rejectCodes: Readonly<Record<Family, ReadonlyMap<number, string>>> = {
   ]),
 };
 
-/** linux/netfilter/nf_nat.h; that there is an address and a port (1 and 2) is not said by a word. */
+/** linux/netfilter/nf_nat.h; nft prints no word for an address and a port (1 and 2). */
 function natFlags(flags = 0): { readonly flags?: unknown } {
   if ((flags & ~0x1f) !== 0) throw new NetlinkError(`the flags ${String(flags)} of a translation are not known`);
   const words = (
