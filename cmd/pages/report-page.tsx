@@ -686,22 +686,19 @@ function Notes({ lines }: { readonly lines: readonly string[] }): ReactElement |
   );
 }
 
-/** A colour never says something alone: a mark or the word itself says it too. */
+/** A colour never says something alone: a mark says it too, whatever the text begins with. */
 function Toned({ cell: { text, tone } }: { readonly cell: Cell }): ReactElement {
   if (tone === 'plain') return <>{text}</>;
   return (
     <span className={tone}>
-      {text.startsWith(markOf(tone) ?? text) ? null : <Mark tone={tone} />}
+      <Mark tone={tone} />
       {text}
     </span>
   );
 }
 
 function Mark({ tone }: { readonly tone: Tone }): ReactElement | null {
-  const mark = markOf(tone);
-  return mark === undefined ? null : <span className="mark" aria-hidden="true">{`${mark} `}</span>;
-}
-
-function markOf(tone: Tone): string | undefined {
-  return tone === 'ok' || tone === 'warning' || tone === 'error' ? marks[tone] : undefined;
+  return tone === 'ok' || tone === 'warning' || tone === 'error' ? (
+    <span className="mark" aria-hidden="true">{`${marks[tone]} `}</span>
+  ) : null;
 }

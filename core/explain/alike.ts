@@ -4,7 +4,7 @@
  */
 import { present } from '../lib/present.ts';
 import type { AlikeEndpoint, AlikeEndpoints } from './explanation.ts';
-import { hostPort } from '../net/address.ts';
+import { destinationText, type NatDestination } from '../net/address.ts';
 import type { IptablesMatch, IptablesRule } from '../iptables/rule.ts';
 import type { NftElement, NftExpression, NftRule, NftStatement } from '../nftables/rule.ts';
 import { chainOfVerdict, dnatTargetsOfStatement } from '../nftables/targets.ts';
@@ -15,7 +15,7 @@ const mostWrittenOut = 5;
 
 /** What a rule that chooses an endpoint sends packets to. */
 export interface Choice {
-  readonly endpoint: { readonly address: string; readonly port?: number };
+  readonly endpoint: NatDestination;
   /** The same for two rules that do the same for different endpoints. */
   readonly shape: string;
   /** Of the rule that rewrites the destination; absent where nothing counts. */
@@ -41,10 +41,6 @@ export function foldAlike(choices: readonly (Choice | undefined)[]): Folded {
   );
 }
 
-function endpointText({ address, port }: Choice['endpoint']): string {
-  return port === undefined ? address : hostPort(address, port);
-}
-
 /**
  * Which endpoints the one at the index is written out for; none where it is for itself alone.
  * @param others indexes of those that are not written out for it
@@ -65,14 +61,14 @@ export function alikeEndpoints(
   if (choice === undefined || others.length === 0) return [];
   return [
     {
-      writtenOut: endpointText(choice.endpoint),
+      writtenOut: destinationText(choice.endpoint),
       others: others.flatMap((other): AlikeEndpoint[] => {
         const own = choices[other];
         return own === undefined
           ? []
           : [
               {
-                endpoint: endpointText(own.endpoint),
+                endpoint: destinationText(own.endpoint),
                 ...present({ pod: pod(own.endpoint.address) }),
                 ...factsOf(own, other),
               },

@@ -15,7 +15,7 @@ import {
 } from './explanation.ts';
 import { iptablesChainKind, iptablesDispatchChains } from '../kube-proxy/chain-kinds.ts';
 import { effectText } from '../evaluate/action.ts';
-import { hostPort } from '../net/address.ts';
+import { destinationText } from '../net/address.ts';
 import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type NodeReportRules, readNodeReportRules } from '../program/read-node-report.ts';
@@ -108,13 +108,7 @@ export function namesOf(desired: DesiredService, rules: NodeReportRules): Names 
     const [target] = (rules.table.chain(chain)?.rules ?? []).flatMap(({ statements }) =>
       statements.flatMap(dnatTargetsOfStatement),
     );
-    return target === undefined
-      ? undefined
-      : withPod(
-          target.port === undefined ? target.address : hostPort(target.address, target.port),
-          target.address,
-          names,
-        );
+    return target === undefined ? undefined : withPod(destinationText(target), target.address, names);
   }
 }
 

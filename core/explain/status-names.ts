@@ -2,7 +2,7 @@
 import { mapChainName } from '../api/chain-name.ts';
 import type { ChainStatus, NodePortStatus } from '../api/service-trace.ts';
 import { printNatRange } from '../iptables/print.ts';
-import { hostPort } from '../net/address.ts';
+import { destinationText } from '../net/address.ts';
 import { dnatTargetsOfStatement } from '../nftables/targets.ts';
 import { programMaps } from '../program/program-chains.ts';
 import { chainPurpose } from './chain-purpose.ts';
@@ -65,5 +65,5 @@ function rewrittenTo(rule: StatusRuleModel, pod: Names['pod']): string[] {
   return rule.rule.statements
     .flatMap(dnatTargetsOfStatement)
     .slice(0, 1)
-    .map(({ address, port }) => withPod(port === undefined ? address : hostPort(address, port), address, { pod }));
+    .map((target) => withPod(destinationText(target), target.address, { pod }));
 }

@@ -136,6 +136,17 @@ export function hostPort(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/** What a NAT rule rewrites a destination to; without a port where the packet keeps its own. */
+export interface NatDestination {
+  readonly address: string;
+  readonly port?: number;
+}
+
+/** `10.0.0.1:80`, `[fd00::1]:80`, or the address alone. */
+export function destinationText({ address, port }: NatDestination): string {
+  return port === undefined ? address : hostPort(address, port);
+}
+
 /** Those of a node's own addresses of one family on which others reach it: not loopback's, and none of a link alone. */
 export function reachableAddresses(addresses: readonly string[], family: 'IPv4' | 'IPv6'): string[] {
   return addresses.filter(

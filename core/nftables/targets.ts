@@ -1,4 +1,5 @@
 /** Where a rule leads: the chains that it may jump to, and the addresses that it rewrites destinations to. */
+import type { NatDestination } from '../net/address.ts';
 import type { NftElement, NftExpression, NftVerdict, NftStatement } from './rule.ts';
 
 export function chainOfVerdict(verdict: NftVerdict): string[] {
@@ -15,9 +16,7 @@ export function jumpsOfStatement(statement: NftStatement): string[] {
 }
 
 /** Each address and port that a dnat statement names; without a port where the packet keeps its own. */
-export function dnatTargetsOfStatement(
-  statement: NftStatement,
-): { readonly address: string; readonly port?: number }[] {
+export function dnatTargetsOfStatement(statement: NftStatement): NatDestination[] {
   if (statement.kind !== 'nat' || statement.type !== 'dnat' || statement.address === undefined) return [];
   const port = constantOf(statement.port);
   return addressesOf(statement.address).flatMap(([address, own]) => {

@@ -1,4 +1,6 @@
 /** What the model of a node's program asks of rules, the same for iptables and nftables. */
+import { present } from '../lib/present.ts';
+import type { NatDestination } from '../net/address.ts';
 import { markChains } from '../kube-proxy/chain-kinds.ts';
 import type { IptablesRule } from '../iptables/rule.ts';
 import type { NftExpression, NftRule } from '../nftables/rule.ts';
@@ -23,8 +25,8 @@ export interface RuleSummary {
   readonly marks: boolean;
   readonly masquerades: boolean;
   readonly returns: boolean;
-  /** `address port` of each target of a DNAT. */
-  readonly dnat: readonly string[];
+  /** Each target of a DNAT; without a port where the packet keeps its own. */
+  readonly dnat: readonly NatDestination[];
   /** Of `-m statistic --mode random`. */
   readonly probability?: number | undefined;
   /** It has no condition. */
@@ -106,11 +108,11 @@ class IptablesRuleSummary implements RuleSummary {
     return this.#rule.target?.kind === 'RETURN';
   }
 
-  get dnat(): readonly string[] {
+  get dnat(): readonly NatDestination[] {
     const { target } = this.#rule;
     return target?.kind === 'DNAT'
       ? target.to.flatMap(({ addresses, ports }) =>
-          addresses === undefined ? [] : [`${addresses.from} ${String(ports?.from ?? '')}`],
+          addresses === undefined ? [] : [{ address: addresses.from, ...present({ port: ports?.from }) }],
         )
       : none;
   }
@@ -179,9 +181,9 @@ export function summarizeNftRule(
   let masquerades = false;
   let sources: RuleSummary['sources'];
   let remembers: RuleSummary['remembers'];
-  const dnat: string[] = [];
+  const dnat: NatDestination[] = [];
   for (const statement of rule.statements) {
-    dnat.push(...dnatTargetsOfStatement(statement).map(({ address, port }) => `${address} ${String(port ?? '')}`));
+    dnat.push(...dnatTargetsOfStatement(statement));
     if (statement.kind === 'verdict') {
       if ('chain' in statement.verdict) chains.push(statement.verdict.chain);
       drops ||= statement.verdict.kind === 'drop';

@@ -1,5 +1,5 @@
 /** The rules and elements by which a node dispatches packets by destination address and port. */
-import { mapChainName } from '../../api/chain-name.ts';
+import { ipvsChainName, mapChainName } from '../../api/chain-name.ts';
 import { canonicalAddress, comparableAddress } from '../../net/address.ts';
 import { allChains, iptablesChainNames, nftablesChainService } from '../../kube-proxy/chain-names.ts';
 import { jumpOf } from '../../kube-proxy/dispatch-references.ts';
@@ -158,7 +158,7 @@ function ipvsEntries(report: NodeReport, desired: DesiredService): DispatchEntry
               port,
               table: 'ipvs',
               chain: 'virtual servers',
-              rule: `${protocol} ${address}:${String(port)}`,
+              rule: ipvsChainName({ protocol, address, port }),
             },
           ];
         },

@@ -1,6 +1,6 @@
 /** What a node's rules do with a Service beside where they send it, compared with what they should: one look for all findings of rules. */
 import { chainEntered } from '../../evaluate/action.ts';
-import { addressSet, comparableAddress, reachableAddresses } from '../../net/address.ts';
+import { addressSet, comparableAddress, destinationText, reachableAddresses } from '../../net/address.ts';
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
 import { desiredTargets, servingTargets, type DesiredTarget } from '../../api/desired-targets.ts';
 import type { AddressSegments } from '../../evaluate/address-segments.ts';
@@ -70,7 +70,7 @@ export interface FrontendCheck extends FrontendDrift {
   readonly ranges: readonly string[];
   /** DNAT targets with a desired address and another port. */
   readonly wrongPorts: readonly { readonly target: DnatTarget; readonly wanted: DesiredTarget }[];
-  /** Targets that rules name more than once: `address port` or a chain. */
+  /** Targets that rules name more than once: `10.244.1.2:8080` or a chain. */
   readonly duplicates: readonly string[];
   /** No rule takes packets to endpoints, though others drop them: the node's own under an external policy Local, those of clients within the source ranges. */
   readonly isUnreached: boolean;
@@ -403,7 +403,7 @@ function duplicatesOf(rules: NodeRules, chains: readonly string[]): string[] {
   return [...new Set(chains.flatMap((chain) => namedTwice(rules, chain)))];
 }
 
-/** A chain of an endpoint, or `address port`, that a Service's chain names more than once; frontends share such a chain. */
+/** A chain of an endpoint, or `10.244.1.2:8080`, that a Service's chain names more than once; frontends share such a chain. */
 const namedTwice = oncePerAll((rules: NodeRules, chain: string): readonly string[] => {
   const twice: string[] = [];
   const kind = rules.kindOf(chain);
@@ -414,7 +414,7 @@ const namedTwice = oncePerAll((rules: NodeRules, chain: string): readonly string
   };
   for (const { remembers, dnat, chains } of rules.chain(chain) ?? []) {
     if (remembers !== undefined) continue;
-    for (const place of dnat) name(place);
+    for (const target of dnat) name(destinationText(target));
     for (const to of chains) if (rules.kindOf(to) === 'endpoint') name(to);
   }
   return twice;

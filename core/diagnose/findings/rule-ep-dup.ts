@@ -1,4 +1,5 @@
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
+import { hostPort } from '../../net/address.ts';
 import type { FindingKind } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
 import { onNodes } from '../checks/on-nodes.ts';
@@ -17,10 +18,10 @@ export const ruleEpDup: FindingKind = {
       frontends
         .filter(({ duplicates }) => duplicates.length > 0)
         .map(({ frontend, duplicates }) => ({
-          message: `The rules of ${node} for ${frontendText(frontend)} name ${duplicates.map((each) => each.replace(' ', ':')).join(', ')} more than once.`,
+          message: `The rules of ${node} for ${frontendText(frontend)} name ${duplicates.join(', ')} more than once.`,
           evidence: frontend.dnatTargets.map(
             ({ address, port, probability, by }) =>
-              `${address}:${String(port)} gets ${probability === undefined ? 'an unknown share' : probability.toFixed(4)}${by === undefined ? '' : ` by ${by.rule}`}`,
+              `${hostPort(address, port)} gets ${probability === undefined ? 'an unknown share' : probability.toFixed(4)}${by === undefined ? '' : ` by ${by.rule}`}`,
           ),
           ...restartKubeProxy(node, facts.cluster),
         })),

@@ -1,5 +1,5 @@
 import type { ClusterFacts } from '../../api/cluster-facts.ts';
-import { hostPort, isSameAddress, isSameTarget } from '../../net/address.ts';
+import { destinationText, hostPort, isSameAddress, isSameTarget } from '../../net/address.ts';
 import { realServerText } from '../../evaluate/walk-ipvs.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { shellOn } from '../../api/command.ts';
@@ -59,11 +59,10 @@ function rememberedTargets(check: FrontendCheck): { readonly text: string; reado
       ),
     )
     .flatMap(({ rule, target }) => {
-      const [address = '', port = ''] = target.split(' ');
       const isThere = [...desired, ...known.filter(({ ready }) => ready), ...frontend.dnatTargets].some(
-        (each) => isSameAddress(each.address, address) && String(each.port) === port,
+        (each) => isSameAddress(each.address, target.address) && each.port === target.port,
       );
-      return isThere ? [] : [{ text: hostPort(address, Number(port)), rule }];
+      return isThere ? [] : [{ text: destinationText(target), rule }];
     });
 }
 

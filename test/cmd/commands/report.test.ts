@@ -15,6 +15,7 @@ import { buildReport, type ReportContent } from '../../../cmd/pages/report-conte
 import { runReport } from '../../../cmd/commands/report.ts';
 import { writeNewFile } from '../../../cmd/cli/write-new-file.ts';
 import { endpointSlicesTable, nodesTable, targetsByNode } from '../../../cmd/tables/result-tables.ts';
+import { marks } from '../../../cmd/tables/tone.ts';
 import { pathsOf } from '../../../cmd/tables/path-table.ts';
 import { printBundle, type Bundle } from '../../../core/wire/bundle.ts';
 import type { NodeReportRecord } from '../../../core/wire/node-report.ts';
@@ -68,6 +69,21 @@ function sectionText(page: string, id: string): string {
 }
 
 describe('the page', () => {
+  it('says by one mark what each colour says', async () => {
+    const toned = elementsOf(parse(await pageOf(driftedBundle()))).flatMap((element) => {
+      const tone = (['ok', 'warning', 'error'] as const).find((each) => attribute(element, 'class') === each);
+      return tone === undefined || element.tagName !== 'span' ? [] : [{ tone, text: textOf(element) }];
+    });
+    expect(new Set(toned.map(({ tone }) => tone))).toStrictEqual(new Set(['ok', 'warning', 'error']));
+    for (const { tone, text } of toned) {
+      expect(text.startsWith(`${marks[tone]} `), text).toBe(true);
+      expect(
+        Object.values(marks).some((mark) => text.slice(2).startsWith(mark)),
+        text,
+      ).toBe(false);
+    }
+  });
+
   it.each(bundles)('of %s is one whole document without a script, and loads nothing', async (name) => {
     const page = await pageOf(recordedBundle(name));
     const problems: string[] = [];

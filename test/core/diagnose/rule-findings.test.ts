@@ -50,3 +50,25 @@ describe.each([...iptablesMutations, ...nftablesMutations])(
     });
   },
 );
+
+it('names an endpoint of IPv6 with its port in brackets that rules have twice', async () => {
+  const { version } = currentRelease;
+  const node = recordedNode(version, 'nftables');
+  const at = node.nftables.findIndex((object) =>
+    /"chain":"service-\w+-default\/ipv6-only\//.test(JSON.stringify(object)),
+  );
+  node.nftables[at] = JSON.parse(
+    JSON.stringify(node.nftables[at]).replace(
+      /"mod":3(.*)\[2,/,
+      '"mod":4$1[3,{"concat":["fd00:10:244:1::2",8080]}],[2,',
+    ),
+  ) as (typeof node.nftables)[number];
+  const desired = recordedService(version, 'ipv6-only');
+  const found = findingsOf(desired, [await probe(node, [requestOf(desired)])]).filter(({ id }) => id === 'RULE-EP-DUP');
+  expect(found.map(({ message }) => message)).toStrictEqual([
+    'The rules of node-b for ClusterIP [fd00:10:96::107]:80/TCP name [fd00:10:244:1::2]:8080 more than once.',
+  ]);
+  expect(found.flatMap(({ evidence }) => evidence).filter((text) => text.includes('fd00:10:244:1::2'))).toStrictEqual([
+    expect.stringContaining('[fd00:10:244:1::2]:8080 gets 0.5000'),
+  ]);
+});
