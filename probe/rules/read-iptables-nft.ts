@@ -19,6 +19,8 @@ import {
   type ServiceSelector,
 } from './service-selector.ts';
 
+type DispatchProof = NonNullable<ReturnType<typeof proveDispatch>>;
+
 /** Above this many chains, one dump costs less than a run of the tool for each of them. */
 const maxTargetedChains = 256;
 
@@ -36,116 +38,181 @@ export async function readNftBackend(
   dispatch: ProbeRequest['collect']['dispatch'],
   emit: Emit,
 ): Promise<void> {
-  const program = family === 'IPv4' ? 'iptables-nft' : 'ip6tables-nft';
-  const selectors = services.map(selectorOf);
-  const problems = new Map<string, string>();
-  const list = async (table: string, questions: readonly ChainQuestion[]): Promise<Map<string, ListedChain>> => {
-    if (!tables.has(table) || questions.length === 0) return new Map();
-    const { chains, problem } = await listChains(commands, program, table, questions);
-    if (problem !== undefined) problems.set(table, problem);
+  const reading = new FamilyReading(commands, family, tables, services.map(selectorOf), dispatch);
+  await reading.readNamedChains();
+  if (tables.has('nat')) await readNatHooks(reading.nat, (chains) => reading.list('nat', chains), family, emit);
+  reading.keepConcerning();
+  await reading.proveDispatch();
+  await reading.followJumps();
+  reading.emitTo(emit);
+}
+
+/** The chains of one family, as they are read step by step: what was read decides what is read next. */
+class FamilyReading {
+  readonly #commands: Commands;
+  readonly #family: Family;
+  readonly #program: 'iptables-nft' | 'ip6tables-nft';
+  readonly #tables: ReadonlySet<string>;
+  readonly #selectors: readonly ServiceSelector[];
+  /** Chains are asked for their counts of references, so that KUBE-SERVICES need not be listed. */
+  readonly #asReferences: boolean;
+  readonly #listsNodePorts: boolean;
+  /** What could not be read, by the table. */
+  readonly #problems = new Map<string, string>();
+  /** What the counts of references prove, by the Service; undefined where they leave a doubt. */
+  #proofs: ReadonlyMap<string, DispatchProof | undefined> = new Map();
+  readonly nat = new Map<string, ListedChain>();
+  #filter: ReadonlyMap<string, ListedChain> = new Map();
+
+  constructor(
+    commands: Commands,
+    family: Family,
+    tables: ReadonlySet<string>,
+    selectors: readonly ServiceSelector[],
+    dispatch: ProbeRequest['collect']['dispatch'],
+  ) {
+    this.#commands = commands;
+    this.#family = family;
+    this.#program = family === 'IPv4' ? 'iptables-nft' : 'ip6tables-nft';
+    this.#tables = tables;
+    this.#selectors = selectors;
+    this.#asReferences = dispatch === 'References';
+    this.#listsNodePorts =
+      !this.#asReferences ||
+      selectors.some(({ request }) => request.ports.some(({ nodePort }) => nodePort !== undefined));
+  }
+
+  list(table: string, chains: readonly string[]): Promise<Map<string, ListedChain>> {
+    return this.#ask(
+      table,
+      chains.map((chain) => ({ chain })),
+    );
+  }
+
+  async #ask(table: string, questions: readonly ChainQuestion[]): Promise<Map<string, ListedChain>> {
+    if (!this.#tables.has(table) || questions.length === 0) return new Map();
+    const { chains, problem } = await listChains(this.#commands, this.#program, table, questions);
+    if (problem !== undefined) this.#problems.set(table, problem);
     return chains;
-  };
-  /** Of a chain that all Services share, only the lines that concern some of the asked ones are worth keeping. */
-  const keepConcerning = (chains: ReadonlyMap<string, ListedChain>): void => {
-    for (const name of sharedNatChains) {
-      const lines = chains.get(name)?.lines;
-      lines?.splice(0, lines.length, ...lines.filter((line) => selectors.some((selector) => selector.concerns(line))));
-    }
-  };
+  }
 
-  const asReferences = dispatch === 'References';
-  const listsNodePorts =
-    !asReferences || selectors.some(({ request }) => request.ports.some(({ nodePort }) => nodePort !== undefined));
-  const [filter, nat] = await Promise.all([
-    list(
-      'filter',
-      sharedFilterChains.map((chain) => ({ chain })),
-    ),
-    list('nat', [
-      ...selectors.flatMap((selector) => namesToAsk(selector).map((chain) => ({ chain, references: asReferences }))),
-      ...(listsNodePorts ? [{ chain: 'KUBE-NODEPORTS', references: asReferences }] : []),
-      ...[...natHooks, ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
-    ]),
-  ]);
-  // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
-  const locals = selectors
-    .filter(({ external }) => !external)
-    .flatMap(({ names }) => names.flatMap(({ cluster, local }) => (nat.has(cluster) ? [] : [local])));
-  for (const [name, chain] of await list(
-    'nat',
-    locals.map((chain) => ({ chain, references: asReferences })),
-  ))
-    nat.set(name, chain);
-  if (tables.has('nat'))
-    await readNatHooks(
-      nat,
-      (chains) =>
-        list(
-          'nat',
-          chains.map((chain) => ({ chain })),
+  #add(chains: ReadonlyMap<string, ListedChain>): void {
+    for (const [name, chain] of chains) this.nat.set(name, chain);
+  }
+
+  /** The Services' chains by their computed names, and the shared ones. */
+  async readNamedChains(): Promise<void> {
+    const asReferences = this.#asReferences;
+    const [filter, nat] = await Promise.all([
+      this.list('filter', sharedFilterChains),
+      this.#ask('nat', [
+        ...this.#selectors.flatMap((selector) =>
+          namesToAsk(selector).map((chain) => ({ chain, references: asReferences })),
         ),
-      family,
-      emit,
+        ...(this.#listsNodePorts ? [{ chain: 'KUBE-NODEPORTS', references: asReferences }] : []),
+        ...[...natHooks, ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
+      ]),
+    ]);
+    this.#filter = filter;
+    this.#add(nat);
+    // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
+    const locals = this.#selectors
+      .filter(({ external }) => !external)
+      .flatMap(({ names }) => names.flatMap(({ cluster, local }) => (this.nat.has(cluster) ? [] : [local])));
+    this.#add(
+      await this.#ask(
+        'nat',
+        locals.map((chain) => ({ chain, references: asReferences })),
+      ),
     );
-  keepConcerning(nat);
-
-  const proofs = new Map(
-    asReferences
-      ? selectors.map((selector) => [selector.service, proofOf(selector, family, nat, filter)] as const)
-      : [],
-  );
-  if (asReferences && selectors.some(({ service }) => proofs.get(service) === undefined)) {
-    const missing = ['KUBE-SERVICES', ...(listsNodePorts ? [] : ['KUBE-NODEPORTS'])];
-    for (const [name, chain] of await list(
-      'nat',
-      missing.map((each) => ({ chain: each })),
-    ))
-      nat.set(name, chain);
-    keepConcerning(nat);
   }
 
-  const linesOf = (chain: string): readonly string[] => nat.get(chain)?.lines ?? [];
-  const matching = (selector: ServiceSelector, chain: string): string[] | undefined =>
-    nat.get(chain)?.lines.filter((line) => selector.concerns(line));
-  const roots = (selector: ServiceSelector): string[] => [
-    ...new Set([
-      ...selector.names.flatMap(allChains).filter((chain) => nat.has(chain)),
-      ...ownJumps(['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => matching(selector, chain) ?? [])),
-    ]),
-  ];
-  // Every round reads the chains that the rules of the former one jump to.
-  const asked = new Set(nat.keys());
-  for (;;) {
-    const next = [...new Set(selectors.flatMap((selector) => reachableChains(roots(selector), linesOf)))].filter(
-      (chain) => !asked.has(chain),
-    );
-    if (next.length === 0) break;
-    next.forEach((chain) => asked.add(chain));
-    const found =
-      next.length <= maxTargetedChains
-        ? await list(
-            'nat',
-            next.map((chain) => ({ chain })),
-          )
-        : await dumped(next);
-    for (const [name, chain] of found) nat.set(name, chain);
+  /** Of a chain that all Services share, only the lines that concern some of the asked ones are worth keeping. */
+  keepConcerning(): void {
+    for (const name of sharedNatChains) {
+      const lines = this.nat.get(name)?.lines;
+      lines?.splice(
+        0,
+        lines.length,
+        ...lines.filter((line) => this.#selectors.some((selector) => selector.concerns(line))),
+      );
+    }
   }
-  async function dumped(chains: readonly string[]): Promise<Map<string, ListedChain>> {
-    const { lines, present, problem } = await dumpChains(commands, `${program}-save`, new Set(chains));
-    if (problem !== undefined) problems.set('nat', problem);
+
+  /** Where the counts of references leave a doubt about some Service, the dispatch chains are listed. */
+  async proveDispatch(): Promise<void> {
+    if (!this.#asReferences) return;
+    this.#proofs = new Map(
+      this.#selectors.map((selector) => [selector.service, proofOf(selector, this.#family, this.nat, this.#filter)]),
+    );
+    if ([...this.#proofs.values()].every((proof) => proof !== undefined)) return;
+    this.#add(await this.list('nat', ['KUBE-SERVICES', ...(this.#listsNodePorts ? [] : ['KUBE-NODEPORTS'])]));
+    this.keepConcerning();
+  }
+
+  /** Every round reads the chains that the rules of the former one jump to. */
+  async followJumps(): Promise<void> {
+    const asked = new Set(this.nat.keys());
+    for (;;) {
+      const next = [...new Set(this.#selectors.flatMap((selector) => this.#reachable(selector)))].filter(
+        (chain) => !asked.has(chain),
+      );
+      if (next.length === 0) return;
+      next.forEach((chain) => asked.add(chain));
+      this.#add(next.length <= maxTargetedChains ? await this.list('nat', next) : await this.#dumped(next));
+    }
+  }
+
+  async #dumped(chains: readonly string[]): Promise<Map<string, ListedChain>> {
+    const { lines, present, problem } = await dumpChains(this.#commands, `${this.#program}-save`, new Set(chains));
+    if (problem !== undefined) this.#problems.set('nat', problem);
     return new Map([...present].map((chain) => [chain, { lines: lines.get(chain) ?? [] }]));
   }
 
-  for (const selector of selectors) {
+  /** Chains that the Service's packets may reach, as far as they were read. */
+  #reachable(selector: ServiceSelector): string[] {
+    const roots = new Set([
+      ...selector.names.flatMap(allChains).filter((chain) => this.nat.has(chain)),
+      ...ownJumps(
+        ['KUBE-SERVICES', 'KUBE-NODEPORTS'].flatMap((chain) => concerning(selector, this.nat.get(chain)) ?? []),
+      ),
+    ]);
+    return reachableChains([...roots], (chain) => this.nat.get(chain)?.lines ?? []);
+  }
+
+  emitTo(emit: Emit): void {
+    for (const selector of this.#selectors) this.#emitService(selector, emit);
+    for (const [table, problem] of this.#problems)
+      emit({
+        kind: 'unread',
+        family: this.#family,
+        part: 'rules',
+        what: `rules of ${this.#program}, table ${table}`,
+        reason: problem,
+      });
+  }
+
+  #emitService(selector: ServiceSelector, emit: Emit): void {
     const { service } = selector;
-    const proof = proofs.get(service);
+    const family = this.#family;
+    const proof = this.#proofs.get(service);
     for (const chain of sharedNatChains) {
       if (chain === 'KUBE-SERVICES' && proof !== undefined)
         emit({ kind: 'dispatchReferences', service, backend: 'nf_tables', family, table: 'nat', chain, ...proof });
-      else if (chain !== 'KUBE-NODEPORTS' || listsNodePorts || proof === undefined)
-        emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'matching', matching(selector, chain)));
+      else if (chain !== 'KUBE-NODEPORTS' || this.#listsNodePorts || proof === undefined)
+        emit(
+          chainRecord(
+            service,
+            'nf_tables',
+            family,
+            'nat',
+            chain,
+            'matching',
+            concerning(selector, this.nat.get(chain)),
+          ),
+        );
     }
-    for (const chain of sharedFilterChains) {
+    for (const chain of sharedFilterChains)
       emit(
         chainRecord(
           service,
@@ -154,17 +221,17 @@ export async function readNftBackend(
           'filter',
           chain,
           'matching',
-          filter.get(chain)?.lines.filter((line) => selector.concerns(line)),
+          concerning(selector, this.#filter.get(chain)),
         ),
       );
-    }
-    for (const chain of reachableChains(roots(selector), linesOf))
-      emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'all', nat.get(chain)?.lines));
-    for (const chain of commonChains)
-      emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'all', nat.get(chain)?.lines));
+    for (const chain of [...this.#reachable(selector), ...commonChains])
+      emit(chainRecord(service, 'nf_tables', family, 'nat', chain, 'all', this.nat.get(chain)?.lines));
   }
-  for (const [table, problem] of problems)
-    emit({ kind: 'unread', family, part: 'rules', what: `rules of ${program}, table ${table}`, reason: problem });
+}
+
+/** The chain's lines that concern the Service; undefined where the chain was not read. */
+function concerning(selector: ServiceSelector, chain: ListedChain | undefined): string[] | undefined {
+  return chain?.lines.filter((line) => selector.concerns(line));
 }
 
 /** So many third-party chains are followed from nat's hooks; what stands behind them is reported as not read. */
@@ -216,7 +283,7 @@ function proofOf(
   family: Family,
   nat: ReadonlyMap<string, ListedChain>,
   filter: ReadonlyMap<string, ListedChain>,
-): ReturnType<typeof proveDispatch> {
+): DispatchProof | undefined {
   // Packets have to come to KUBE-SERVICES at all.
   if (
     !['PREROUTING', 'OUTPUT'].every(
