@@ -9,7 +9,7 @@ export interface ProbePodOptions {
   readonly privileged: boolean;
   /** The pod of the operator: its probes go when it goes. */
   readonly owner?: { readonly name: string; readonly uid: string };
-  /** Tells the probes of one operator, or of one run of the plugin, from others. */
+  /** Distinguishes the probes of one operator, or of one run of the plugin, from others. */
   readonly instance: string;
 }
 

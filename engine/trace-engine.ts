@@ -31,7 +31,7 @@ export interface TraceEngineOptions {
   readonly maxConcurrentNodes?: number;
   /** How long to wait before what a moment can have caused is looked for again; default 2000. */
   readonly againMilliseconds?: number;
-  /** Tells these probes from others in the same namespace; default operator. */
+  /** Distinguishes these probes from others in the same namespace; default operator. */
   readonly instance?: string;
   readonly log?: (message: string) => void;
   /** How long `close` waits for the probes' end; default 5 s. */

@@ -76,7 +76,7 @@ export class Leadership {
     if (!this.isHeld) throw new LeadershipLostError('another operator may be working: nothing is written');
   }
 
-  /** Resolves when this operator leads, or when it is told to end. */
+  /** Resolves when this operator leads, or when it is asked to terminate. */
   async acquire(ending: AbortSignal): Promise<void> {
     let waitsFor: string | undefined;
     while (!ending.aborted) {
@@ -91,7 +91,7 @@ export class Leadership {
     }
   }
 
-  /** Renews the Lease; resolves when it is lost, or when this operator is told to end. */
+  /** Renews the Lease; resolves when it is lost, or when this operator is asked to end. */
   async keep(ending: AbortSignal): Promise<void> {
     while (!ending.aborted) {
       await pause(retryMilliseconds, ending);

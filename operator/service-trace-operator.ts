@@ -171,7 +171,7 @@ export class ServiceTraceOperator extends Operator {
 
   protected override async init(): Promise<void> {
     this.#behindTimer = setInterval(() => {
-      this.#tellBehind();
+      this.#logBehind();
     }, behindMilliseconds);
     this.#behindTimer.unref();
     await this.watchResource(serviceTraceGroup, serviceTraceVersion, serviceTracePlural, async (event) => {
@@ -292,7 +292,7 @@ export class ServiceTraceOperator extends Operator {
     return times;
   }
 
-  #tellBehind(): void {
+  #logBehind(): void {
     const [first] = [...this.#fellBehind].sort(([, one], [, other]) => other - one);
     const { keys, milliseconds } = this.#queue.backlog();
     const waiting =

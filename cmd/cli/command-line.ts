@@ -131,7 +131,7 @@ function usage(line: string): string {
 }
 
 /**
- * What yargs parsed and the table does not know. A first word that is no command is a Service; a second word shows that a
+ * What yargs parsed and the table does not know. A first word that is not a command is a Service; a second word shows that a
  * command was meant.
  * @throws UsageError
  */

@@ -36,7 +36,7 @@ const watchSilenceMilliseconds = 90_000;
 
 export interface ApiOptions {
   readonly timeoutMilliseconds: number;
-  /** Told of each request where the user wants to see them. */
+  /** Logs each request where the user wants to see them. */
   readonly log?: (line: string) => void;
 }
 

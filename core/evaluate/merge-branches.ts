@@ -151,12 +151,12 @@ function isSameState(one: Branch, other: Branch): boolean {
   return states.length === others.length && states.every(([part, value]) => other[part as keyof Branch] === value);
 }
 
-/** Leaves that came to their end together, with what their places among the others are told by. */
+/** Leaves that came to their end together, with what decides their places among the others. */
 interface Ending {
   readonly leaves: readonly Leaf[];
-  /** In the order of the leaves; undefined of one that had no twins. */
+  /** In the order of the leaves; undefined of a branch that was not merged. */
   readonly places: readonly number[] | undefined;
-  /** The last rule that the twins met together. */
+  /** The last rule that the merged branches met together. */
   readonly last: Step | undefined;
 }
 
@@ -194,7 +194,7 @@ export class Endings {
   }
 }
 
-/** Twins stand in their order among themselves. */
+/** Leaves of merged branches stand in their order among themselves. */
 function inOrder(endings: readonly Ending[]): readonly Leaf[] {
   const [first] = endings;
   if (first !== undefined && endings.length === 1) return first.leaves;

@@ -263,12 +263,12 @@ class PathSentences {
     return [
       asker,
       ...state,
-      `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#heard(responses)}.`,
+      `CoreDNS reads the Service from the API server, and answers ${wanted}; ${this.#responseText(responses)}.`,
     ];
   }
 
   /** The response to the node's own question for the name. */
-  #heard(answers: readonly DnsAnswer[]): string {
+  #responseText(answers: readonly DnsAnswer[]): string {
     const [first] = answers;
     if (first === undefined) return 'nobody asked it here';
     const asked = `asked from ${this.#report.node}, ${first.server}`;

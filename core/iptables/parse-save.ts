@@ -265,7 +265,7 @@ export class IptablesSaveDump implements DumpParser<IptablesRuleset[]> {
       });
   }
 
-  /** Tells a problem: once for each table, and once for lines in a row that are outside of any. */
+  /** Reports a problem: once for each table, and once for lines in a row that are outside of any. */
   #refuse(line: number, message: string): void {
     const table = this.#table;
     if (table === undefined) {

@@ -1,5 +1,5 @@
 /**
- * What serves Services on a node in kube-proxy's place. Told by the interfaces that a CNI makes; that it serves Services
+ * What serves Services on a node in kube-proxy's place, by the interfaces that a CNI makes; that it serves Services
  * too is only reported where kube-proxy is silent and the kernel holds no rules of its.
  */
 import { iptablesBackend } from './proxy-mode.ts';

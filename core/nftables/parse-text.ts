@@ -63,7 +63,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
   #pending: string | undefined;
   /** The rest of a truncated table is passed over. */
   #isSkipping = false;
-  #isOutsideTold = false;
+  #isOutsideReported = false;
   /** The beginning of a line in which a warning of nft's fell, for both its outputs went to one file. */
   #interrupted = '';
   #firstWarning: DumpProblem | undefined;
@@ -119,7 +119,7 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
           `another table begins before ${this.#block === undefined ? 'this one' : this.#block.head} is closed`,
         );
       this.#isSkipping = false;
-      this.#isOutsideTold = false;
+      this.#isOutsideReported = false;
       this.#table = new NftTableBuilder(table[1] ?? 'ip', table[2] ?? '');
       this.#table.handle = handleOf(table[3]);
       const name = `${this.#table.family} ${this.#table.name}`;
@@ -139,8 +139,8 @@ export class NftTextParser implements DumpParser<NftRulesetTable[]> {
 
   #outside(text: string, line: number): void {
     // "# Warning: table ip nat is managed by iptables-nft, do not touch!"
-    if (text.startsWith('#') || this.#isOutsideTold) return;
-    this.#isOutsideTold = true;
+    if (text.startsWith('#') || this.#isOutsideReported) return;
+    this.#isOutsideReported = true;
     this.#problems.push({
       line,
       message:

@@ -58,7 +58,7 @@ const lingerMilliseconds = 20_000;
 const brokenSeconds = 120;
 
 /**
- * What is said of one collection alone, and true of it, while everything changes: EndpointSlices that changed meanwhile, and
+ * What is reported of one collection alone, and true of it, while everything changes: EndpointSlices that changed meanwhile, and
  * a node that gave no answer in 20 s, or whose kube-proxy writes slowly, for somebody takes all of its CPUs. Nothing of the
  * Service is judged by any of them.
  */

@@ -62,7 +62,7 @@ function service(name: string, spec: Spec = {}): KubernetesObject {
 const dualStack = { ipFamilyPolicy: 'PreferDualStack' };
 const ofWeb = { selector: { app: 'web' } };
 
-/** `web` is scaled, `calm` is only rolled: so its Services tell what others' changes do to one that stays. */
+/** `web` is scaled, `calm` is only rolled: so its Services show what others' changes do to one that stays. */
 export const deployments: readonly KubernetesObject[] = [deployment('web', 2), deployment('calm', 2)];
 
 export const services: readonly KubernetesObject[] = [

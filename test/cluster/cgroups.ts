@@ -34,7 +34,7 @@ function hierarchies(): Hierarchy[] {
   return found;
 }
 
-/** The hierarchy whose membership tells which processes are ours: it limits nothing, so joining it changes nothing else. */
+/** The hierarchy whose membership shows which processes are ours: it limits nothing, so joining it changes nothing else. */
 function trackingHierarchy(): Hierarchy {
   const all = hierarchies();
   const versionOne = all.filter((hierarchy) => !hierarchy.unified);

@@ -111,7 +111,7 @@ export interface Cluster {
 export interface StartOptions {
   /** `svctrace`, if not given. */
   readonly name?: string;
-  /** Gets a line of text whenever there is something to tell people who wait. */
+  /** Gets a line of text whenever there is progress to show to people who wait. */
   readonly onProgress?: (line: string) => void;
   /** Ends the start; what was made is removed. */
   readonly signal?: AbortSignal;
@@ -425,7 +425,7 @@ function keepLogs(name: string): string | undefined {
 export async function startCluster(options: StartOptions = {}): Promise<Cluster> {
   const { name = defaultName, onProgress, signal } = options;
   requireCluster();
-  stateDirectory(name); // A bad name is told before anything is compiled.
+  stateDirectory(name); // A bad name is reported before anything is compiled.
   const programs = await buildPrograms({
     signal,
     onProgress: ({ program, number, of, seconds, compiled, packages }) => {

@@ -28,7 +28,7 @@ export function userKubeconfig(stateDirectory: string, user: UserName): string {
   return join(stateDirectory, user === 'admin' ? 'kubeconfig' : `kubeconfig-${user}`);
 }
 
-/** The port of this machine's loopback interface that leads to the API server, with its address. */
+/** The port of this machine's loopback interface that is forwarded to the API server, with its address. */
 const forwardFile = (stateDirectory: string): string => join(stateDirectory, 'api-server.address');
 
 /** Starts etcd; its ports are in the control plane's network namespace, which nobody else is in. */
@@ -56,7 +56,7 @@ export async function startEtcd({
   });
 }
 
-/** Starts the API server, the way to it from this machine, and writes the users' kubeconfigs. */
+/** Starts the API server, the forwarding to it from this machine, and writes the users' kubeconfigs. */
 export async function startApiServer(options: ControlPlaneOptions): Promise<void> {
   const { name, components, programs, stateDirectory, namespacePid, signal } = options;
   const pki = pkiDirectory(stateDirectory);

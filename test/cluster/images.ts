@@ -199,7 +199,7 @@ async function buildLayer(files: readonly ResolvedFile[], symlinks: readonly Ima
   );
   const linked = new Set(symlinks.map((link) => link.path));
   for (const parent of parents([...files, ...symlinks].map(({ path }) => path))) {
-    // A directory entry in the place of a link would hide what the link leads to.
+    // A directory entry in the place of a link would hide the target of the link.
     if (!linked.has(parent))
       tar.entry({ ...fixed, name: `${parent.slice(1)}/`, type: 'directory', mode: parent === '/tmp' ? 0o1777 : 0o755 });
   }

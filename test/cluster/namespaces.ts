@@ -87,7 +87,7 @@ export async function runInNetwork(pid: number, lines: readonly string[]): Promi
 export const noAddressDetection = 'sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0';
 
 /**
- * Every rejected connection is told so: with the kernel's limits, some would be timeouts. icmp_ratelimit is the limit for
+ * Every rejected connection gets an ICMP error: with the kernel's limits, some would be timeouts. icmp_ratelimit is the limit for
  * each destination. The namespace's limit for all of them together (icmp_msgs_burst, 50) has no switch of its own, but no
  * message counts that no mask names.
  */

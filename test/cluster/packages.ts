@@ -8,7 +8,7 @@ export function canInstallPackages(): boolean {
 }
 
 /**
- * Installs the Debian packages that are missing, after it has said which and why.
+ * Installs the Debian packages that are missing, after it has printed which and why.
  * @param others packages that are missing besides those of the cluster
  * @throws {Error} when apt-get fails
  */

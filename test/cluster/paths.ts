@@ -32,7 +32,7 @@ export function stateDirectory(name: string): string {
   return join(tmpdir(), `svctrace-cluster-${name}`);
 }
 
-/** The first 16 hexadecimal digits of the SHA-256 of some strings, each told apart from the next. */
+/** The first 16 hexadecimal digits of the SHA-256 of some strings, each separated from the next. */
 export function shortHash(parts: Iterable<string>): string {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(`${String(Buffer.byteLength(part))}:${part}`);

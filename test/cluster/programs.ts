@@ -33,7 +33,7 @@ const containerdVersion = /github\.com\/containerd\/containerd\/v2 (v\S+)/.exec(
   readFileSync(join(import.meta.dirname, 'programs/containerd/go.mod'), 'utf8'),
 );
 
-/** Without a version kubectl cannot tell what the server can do. */
+/** Without a version kubectl does not know what the server can do. */
 function kubernetesLinkerFlags(): string[] {
   const [, version, major, minor] = kubernetesVersion ?? [];
   if (version === undefined || major === undefined || minor === undefined) {

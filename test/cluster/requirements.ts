@@ -68,7 +68,7 @@ export function missingPackages(): { package: string; why: string }[] {
   return missing;
 }
 
-/** What CAP_SYS_ADMIN, bit 21 of the effective capabilities, tells: whether namespaces and mounts can be made. */
+/** Whether namespaces and mounts can be made: CAP_SYS_ADMIN, bit 21 of the effective capabilities, allows it. */
 function mayAdminister(): boolean {
   const status = readFileSync('/proc/self/status', 'utf8');
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1];

@@ -43,7 +43,7 @@ function planNode(number: number, name: string, proxyMode: ProxyMode, backend: I
   };
 }
 
-/** Three nodes, one for each way in which kube-proxy writes rules. */
+/** Three nodes, one for each mode in which kube-proxy writes rules. */
 export const nodePlans: readonly NodePlan[] = [
   planNode(1, 'node-a', 'iptables', 'nf_tables'),
   planNode(2, 'node-b', 'nftables', null),

@@ -232,7 +232,7 @@ function listingItsNodes(lines: readonly string[]): string[] {
   return [JSON.stringify({ ...(JSON.parse(header) as object), nodes }), ...others];
 }
 
-/** What the command says, whether it succeeds or not: its error is told as main.ts tells it. */
+/** The output of the command, whether it succeeds or not: its error is printed as main.ts prints it. */
 async function outputOf(run: (io: Captured) => Promise<unknown>): Promise<Captured> {
   const io = captured();
   await run(io).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-/** Connections that are really made for a trace: from the nodes, and from within a pod. */
+/** Active checks of a trace: from the nodes, and from within a pod. */
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { parseServiceTrace } from '../../core/api/parse-service-trace.ts';
 import type { ServiceTrace } from '../../core/api/service-trace.ts';
@@ -13,7 +13,7 @@ async function clientAddress(): Promise<string> {
   return stdout;
 }
 
-/** Where the pod connected to, and what became of it. */
+/** Where the pod connected to, and the result. */
 function outcomes({ status }: ServiceTrace): string[] {
   return (status?.client?.connections ?? []).map(({ hop, outcome }) => `${hop} ${outcome}`);
 }

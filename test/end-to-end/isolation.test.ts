@@ -118,7 +118,7 @@ async function trace(
   }
 }
 
-/** What a trace tells of the victim; its own spec may name what the tenant wrote there. */
+/** What a trace shows of the victim; its own spec may name what the tenant wrote there. */
 function leaksOf({ status }: ServiceTrace, written: readonly string[] = []): string[] {
   const text = JSON.stringify(status);
   return secrets.filter(
@@ -370,7 +370,7 @@ describe('a tenant with edit in its own namespace', () => {
     );
     try {
       const result = await trace('alias', { collect: { connect: 'HTTP' } });
-      // DNS tells every pod the alias; the namespace stands in the name that the tenant wrote.
+      // DNS gives every pod the alias; the namespace stands in the name that the tenant wrote.
       expect(leaksOf(result, [victim])).toEqual([]);
       expect(result.status?.nodes?.flatMap(({ ports, connections = [] }) => [...ports, ...connections])).toEqual([]);
     } finally {

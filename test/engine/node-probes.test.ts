@@ -49,7 +49,7 @@ const container = (now: V1ContainerState): V1ContainerStatus[] => [
 const failed = (answer: NodeAnswer): string =>
   'state' in answer ? `${answer.state} ${answer.reason}: ${answer.message}` : 'answered';
 
-/** What becomes of the pod, and words of the answer. */
+/** The state of the pod, and words of the answer. */
 const starts: [string, () => void, string][] = [
   [
     'its kubelet refuses it',

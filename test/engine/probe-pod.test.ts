@@ -71,7 +71,7 @@ describe('unusableReason', () => {
   });
 });
 
-/** What an admission webhook did to the pod, and words of what is said of it. */
+/** What an admission webhook did to the pod, and words of the message. */
 const altered: [string, (spec: NonNullable<V1Pod['spec']>) => void, string | undefined][] = [
   ['nothing', () => undefined, undefined],
   [

@@ -1,4 +1,4 @@
-/** The engine looks again before it tells what a moment can have caused: over real HTTP from an API server of a few lines. */
+/** The engine looks again before it reports what a moment can have caused: over real HTTP from an API server of a few lines. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';

@@ -53,13 +53,13 @@ export interface KubernetesObject {
   readonly [field: string]: unknown;
 }
 
-/** What became of a fault. */
+/** The result of a fault. */
 export interface FaultResult {
   readonly group: string;
   readonly fault: Fault;
   readonly found: readonly FindingAt[];
   /** Findings while the cluster was healthy, before the fault and after it, beyond `healthy`. */
   readonly foundHealthy: readonly FindingAt[];
-  /** What the findings said, for whoever looks why one is there. */
+  /** The messages of the findings, for whoever looks why one is there. */
   readonly messages: readonly string[];
 }

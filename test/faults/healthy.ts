@@ -5,7 +5,7 @@ import type { FindingAt } from './fault.ts';
 import type { Place } from './place.ts';
 import { findingsAt } from './place.ts';
 
-/** Of Services that are as they should be, and all the same have something to tell. */
+/** Of Services that are as they should be, and all the same have findings. */
 const meant: ReadonlyMap<string, readonly FindingAt[]> = new Map([
   ['kinds/elsewhere', ['SVC-NOT-PROXIED']],
   ['kinds/headless', ['SVC-NOT-PROXIED']],

@@ -32,7 +32,7 @@ export async function replaceRule(node: ClusterNode, table: string, rule: string
   await iptables(node, table, `-R ${chain} ${String(position)} ${by.replace(/^-A \S+ /, '')}`);
 }
 
-/** The rule of KUBE-SERVICES that leads to the Service's port by its cluster IP, found by the comment that kube-proxy gives it. */
+/** The rule of KUBE-SERVICES that jumps to the chain of the Service's port by its cluster IP, found by the comment that kube-proxy gives it. */
 export async function entryRule(node: ClusterNode, service: string, port = 'http'): Promise<string> {
   const [space, name] = splitName(service);
   return only(await rulesOf(node, 'nat', 'KUBE-SERVICES'), `"${space}/${name}:${port} cluster IP"`);
@@ -43,7 +43,7 @@ export async function serviceChain(node: ClusterNode, service: string, port = 'h
   return targetOf(await entryRule(node, service, port));
 }
 
-/** The rules of the Service's chain that lead to its endpoints, in order. */
+/** The rules of the Service's chain that jump to its endpoints' chains, in order. */
 export async function endpointRules(node: ClusterNode, service: string): Promise<string[]> {
   const rules = await rulesOf(node, 'nat', await serviceChain(node, service));
   return rules.filter((rule) => rule.includes(' -j KUBE-SEP-'));

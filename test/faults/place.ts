@@ -122,7 +122,7 @@ export class Place {
     return stdout;
   }
 
-  /** Makes the objects, or makes them what they are said to be, in the suite's namespace unless they name another. */
+  /** Makes the objects, or changes them to the given ones, in the suite's namespace unless they name another. */
   async apply(objects: readonly KubernetesObject[]): Promise<void> {
     if (objects.length === 0) return;
     await this.kubectl(

@@ -49,7 +49,7 @@ export function nftWords(lines: readonly string[]): string[] {
   });
 }
 
-/** Of base chains; a word is the same as its number wherever it stands, for a torn line may be read as anything. */
+/** Of base chains; a word is the same as its number wherever it stands, for a truncated line may be read as anything. */
 const priorities = ['raw', 'mangle', 'dstnat', 'filter', 'security', 'srcnat'];
 
 function spelled(word: string): string {

@@ -1,4 +1,4 @@
-/** Connections through a node that sends a virtual address on: whether their answers come home, by the kernel and by the evaluator. */
+/** Connections through a node that sends a virtual address on: whether their answers come to the client, by the kernel and by the evaluator. */
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { answerTo, fateOf } from '../../core/evaluate/answer.ts';
@@ -29,7 +29,7 @@ interface Case {
   readonly outcome: Outcome;
 }
 
-/** What the evaluator is asked to tell apart: each of these decides by where in the hooks an answer looks how. */
+/** What the evaluator has to distinguish: each of these decides by where in the hooks an answer looks how. */
 const cases: readonly Case[] = [
   { name: 'nothing in the way', outcome: 'client' },
   { name: 'nothing in the way of a datagram', protocol: 'UDP', outcome: 'client' },

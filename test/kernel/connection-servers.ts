@@ -1,6 +1,6 @@
 /**
  * What the active check connects to: TCP 8080 (HTTP), TCP 8081 (says nothing), TCP 8082 (speaks something else),
- * TCP 7070 (another tenant's HTTP server, which tells of each request), UDP 5353 (answers), UDP 5354 (says nothing), all on 10.0.0.1. Prints a line when all listen.
+ * TCP 7070 (another tenant's HTTP server, which prints each request), UDP 5353 (answers), UDP 5354 (says nothing), all on 10.0.0.1. Prints a line when all listen.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -53,7 +53,7 @@ const { cluster } = iptablesChainNames({
   protocol: 'TCP',
 });
 
-/** As kube-proxy writes them: 10.96.0.7 and .11 lead to an endpoint, .10 to what was one a moment ago, and is somebody else. */
+/** As kube-proxy writes them: 10.96.0.7 and .11 are DNATed to an endpoint, .10 to what was one a moment ago, and is somebody else. */
 const kubeRules = `*nat
 :KUBE-SERVICES - [0:0]
 :${cluster} - [0:0]

@@ -1,4 +1,4 @@
-/** The kernel's own table in a namespace, printed in four ways: the entries are the same. */
+/** The kernel's own table in a namespace, printed in four formats: the entries are the same. */
 import { describe, expect, it } from 'vitest';
 import type { ConntrackEntry, Tuple } from '../../core/conntrack/parse-entry.ts';
 import { parseConntrack } from '../../core/conntrack/parse-dump.ts';

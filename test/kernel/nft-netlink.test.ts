@@ -1,4 +1,4 @@
-/** Tables of nftables read over netlink, against the kernel: the same as `nft -j list` tells, or not over netlink. */
+/** Tables of nftables read over netlink, against the kernel: the same as `nft -j list` prints, or not over netlink. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';

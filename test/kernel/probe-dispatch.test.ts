@@ -1,4 +1,4 @@
-/** The two ways to read the dispatch chain of iptables, against real tables: both see the same, and neither is fooled. */
+/** The two readings of the dispatch chain of iptables, against real tables: both see the same, and neither is fooled. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -45,7 +45,7 @@ function desired(service: ProbeRequestService): DesiredService {
 const dumps =
   'nft list ruleset | sed "s/ expires [0-9a-z]*//"; if grep -q nat /proc/net/ip_tables_names; then iptables-legacy-save -c -t nat | sed -e "/^#/d" -e "/^:/s/ .*//"; fi';
 
-/** Loads rules, and runs the probe once for each way of reading; no table may be another one after it. */
+/** Loads rules, and runs the probe once for each kind of reading; no table may be another one after it. */
 async function readBoth(
   load: string,
   asked: readonly ProbeRequestService[],

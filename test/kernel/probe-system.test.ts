@@ -1,4 +1,4 @@
-/** What a probe tells of its node besides rules, with no more than a probe's two capabilities. */
+/** What a probe reports of its node besides rules, with no more than a probe's two capabilities. */
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { parseNodeReport, recordsOf, type NodeReport } from '../../core/wire/node-report.ts';

@@ -36,7 +36,7 @@ class Lease {
           renewTime: new Date().toISOString(),
         };
         const written = this.seen;
-        // What was written may be heard of late, or not at all.
+        // What was written may be noticed late, or not at all.
         await trouble();
         return written;
       },

@@ -156,7 +156,7 @@ it('finds a path again within 2 s of its return, however long it was away, says 
   expect(logged).toEqual([
     'watch of /apis/svctrace.io/v1alpha1/servicetraces: there is no such path; it is looked for until there is (404)',
   ]);
-  // One that is on its way is still answered 404; whichever comes then is answered so.
+  // A request in flight is still answered 404; whichever comes then is answered so.
   answers = Array.from({ length: asked.length + 10 }, () => (response: ServerResponse) => {
     response.write(line('ADDED', trace('a', '5')));
   });

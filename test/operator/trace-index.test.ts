@@ -83,7 +83,7 @@ it('counts the older traces of mode Watch of a namespace, those that are suspend
   expect(index.watchesBefore('shop/c')).toBe(0);
   expect(index.watchesOf('shop')).toEqual(['shop/c']);
   expect([index.isWatch('shop/a'), index.isWatch('shop/c')]).toEqual([false, true]);
-  // The time of one second is written in two ways.
+  // The time of one second has two spellings.
   index.set('shop/d', {
     spec: { serviceRef: { name: 'd' }, mode: 'Watch' },
     metadata: { namespace: 'shop', uid: 'd', generation: 1, creationTimestamp: '1970-01-01T00:00:03Z' },

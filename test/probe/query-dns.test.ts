@@ -13,7 +13,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close();
 });
 
-/** A server of both transports on one port; over UDP, `flags` may tell that the answer is cut. */
+/** A server of both transports on one port; over UDP, `flags` may mark the answer as truncated. */
 async function startServer(answer: (query: Packet, transport: 'udp' | 'tcp') => Packet | undefined): Promise<number> {
   const udp = createSocket('udp4');
   await new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-/** Compares what the evaluator said of a case with what the kernel did. */
+/** Compares the evaluator's result of a case with the kernel's. */
 import { isSameAddress, hostPort } from '../../core/net/address.ts';
 import { familyOf } from '../../core/net/family.ts';
 import type { Answer, Question } from './ask.ts';
@@ -29,7 +29,7 @@ export function questionOf(
         random.affinity === 'ClientIP' ? connectionsWithAffinity : connectionsPerTarget * expected.targets.length;
       return { ...asked, count, timeoutMillis: 5000 };
     }
-    // Over IPv6, the kernel tells a refused TCP connection only at its second packet, after a second.
+    // Over IPv6, the kernel reports a refused TCP connection only at its second packet, after a second.
     case 'REJECT':
       return { ...asked, count: 2, timeoutMillis: 4000 };
     case 'DROP':

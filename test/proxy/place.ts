@@ -94,7 +94,7 @@ async function joinPod(
     `ip address add ${gatewayIpv6}/128 dev ${pod} nodad`,
     `ip route add ${addresses.IPv4} dev ${pod}`,
     `ip -6 route add ${addresses.IPv6} dev ${pod}`,
-    // A pod that asks itself through a Service needs no advice about a shorter way.
+    // A pod that asks itself through a Service needs no advice about a shorter path.
     `sysctl -qw net.ipv4.conf.${pod}.send_redirects=0 net.ipv4.conf.all.send_redirects=0`,
   ]);
   await runInNetwork(podPid, [

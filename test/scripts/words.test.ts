@@ -1,4 +1,4 @@
-/** The field's words in what users read: texts of the program, of the CRD and of the docs. */
+/** The field's words: in what users read, and in the names and comments of the code. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -30,27 +30,129 @@ function filesUnder(folder: string, ending: RegExp): string[] {
     .map((file) => `${folder}/${file}`);
 }
 
-/** The texts that a file of TypeScript has in it: strings, templates piece by piece, and text of JSX. */
-function textsOf(source: string, file: string): { text: string; line: number }[] {
+/** In comments, beside what users read: a comment is about the code, so that no other meaning of these is needed. */
+const insteadInComments: readonly (readonly [RegExp, string])[] = [
+  ...insteadOf,
+  [/\b(?:told|tells?|telling)\b/i, 'report, log, show, distinguish'],
+  [/\bhangs? (?:itself|where)\b/i, 'is registered at a hook'],
+  [/\b(?:becomes?|became) of\b/i, 'the result of'],
+  [/\b(?:leads?|led) (?:on )?to\b/i, 'jumps to (rule), is DNATed to (packet), points to (conntrack)'],
+  [/\b(?:torn|twins?|strangers?|strays?|mood|slips?|patience|journeys?|heard)\b/i, 'the word of the field'],
+  [/\b(?:rules|chains|tables) of other programs\b/i, 'third-party rules'],
+];
+
+/** The words of names that are not written, and what is written instead. */
+const insteadInNames: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'tell tells told teller untold': 'report, log, show, describe',
+    'hung hangs': 'registered, base chain',
+    'journey journeys': 'packetPath',
+    'leads led': 'jumpsTo, dispatched',
+    torn: 'truncated',
+    anew: 'again, recreated',
+    'stranger strangers': 'third-party, outside',
+    'stray strays': 'leftover, unrecognized',
+    heard: 'responses',
+    said: 'text',
+    wish: 'pendingAction',
+    mood: 'severity',
+    'twin twins': 'identicalNodes',
+    'slip slips': 'typos',
+    patience: 'timeout',
+  }).flatMap(([words, instead]) => words.split(' ').map((word): [string, string] => [word, instead])),
+);
+
+/** Names that have such a word for a reason. */
+const allowedNames: ReadonlyMap<string, string> = new Map([
+  ['dataTorn', 'named for its finding, whose id DATA-TORN is in statuses that were written'],
+  ['data-torn', 'the file of that finding'],
+  ['LED', "iptables' target of that name"],
+]);
+
+/** `#isHooked-at` → is, hooked, at */
+const wordsOf = (name: string): string[] =>
+  name
+    .replace(/([a-z\d])([A-Z])/g, '$1 $2')
+    .toLowerCase()
+    .split(/[^a-z]+/);
+
+function problemsOfName(name: string, where: string): string[] {
+  if (allowedNames.has(name)) return [];
+  return wordsOf(name).flatMap((word) => {
+    const instead = insteadInNames.get(word);
+    return instead === undefined ? [] : [`${where}: the name ${name}: write ${instead}`];
+  });
+}
+
+interface Parts {
+  /** Strings, templates piece by piece, and text of JSX. */
+  readonly texts: { text: string; line: number }[];
+  readonly comments: { text: string; line: number }[];
+  readonly names: { text: string; line: number }[];
+  /** The names of interfaces, classes and type aliases. */
+  readonly types: { text: string; line: number }[];
+}
+
+/** What people wrote into a file of TypeScript. */
+function partsOf(source: string, file: string): Parts {
   const parsed = ts.createSourceFile(file, source, ts.ScriptTarget.Latest);
-  const texts: { text: string; line: number }[] = [];
+  const parts: Parts = { texts: [], comments: [], names: [], types: [] };
+  const lineAt = (position: number): number => parsed.getLineAndCharacterOfPosition(position).line + 1;
+  /** Between what looks like a comment and is none. */
+  let bare = '';
+  let end = 0;
   const visit = (node: ts.Node): void => {
-    if (
+    const isText =
       ts.isStringLiteralLike(node) ||
       ts.isTemplateHead(node) ||
       ts.isTemplateMiddleOrTemplateTail(node) ||
-      ts.isJsxText(node)
-    )
-      texts.push({ text: node.text, line: parsed.getLineAndCharacterOfPosition(node.pos).line + 1 });
+      ts.isJsxText(node);
+    if (isText) parts.texts.push({ text: node.text, line: lineAt(node.getStart(parsed)) });
+    if (isText || ts.isRegularExpressionLiteral(node)) {
+      const start = node.getStart(parsed);
+      bare += source.slice(end, start) + source.slice(start, node.end).replace(/[^\n]/g, ' ');
+      end = node.end;
+    }
+    if (ts.isIdentifier(node) || ts.isPrivateIdentifier(node))
+      parts.names.push({ text: node.text, line: lineAt(node.getStart(parsed)) });
+    if (ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node))
+      parts.types.push({ text: node.name.text, line: lineAt(node.name.getStart(parsed)) });
+    if (ts.isClassDeclaration(node) && node.name !== undefined)
+      parts.types.push({ text: node.name.text, line: lineAt(node.name.getStart(parsed)) });
     ts.forEachChild(node, visit);
   };
   visit(parsed);
-  return texts;
+  bare += source.slice(end);
+  for (const { 0: comment, index } of bare.matchAll(/\/\*[^]*?\*\/|\/\/[^\n]*/g))
+    parts.comments.push(
+      ...lines(comment).map(({ text, line }) => ({ text: text.trim(), line: line + lineAt(index) - 1 })),
+    );
+  return parts;
 }
 
-function problemsOf(texts: readonly { text: string; line: number }[], file: string): string[] {
+/** One word has one meaning: a report is the HTML page, or a probe's NodeReport; a view is a tab of the live view. */
+function problemsOfType(type: string, file: string): string[] {
+  const isReport = /Report$/.test(type) && type !== 'NodeReport';
+  const isView = /View$/.test(type) && !file.startsWith('cmd/views/') && file !== 'test/screenshots/views.ts';
+  return isReport || isView ? [`${file}: the type ${type}: a report is the HTML page, a view is a tab`] : [];
+}
+
+function problemsOfCode({ comments, names, types }: Parts, file: string): string[] {
+  return [
+    ...problemsOf(comments, file, insteadInComments),
+    ...names.flatMap(({ text, line }) => problemsOfName(text, `${file}:${String(line)}`)),
+    ...types.flatMap(({ text }) => problemsOfType(text, file)),
+    ...file.split(/[/.]/).flatMap((part) => problemsOfName(part, file)),
+  ];
+}
+
+function problemsOf(
+  texts: readonly { text: string; line: number }[],
+  file: string,
+  patterns: readonly (readonly [RegExp, string])[] = insteadOf,
+): string[] {
   return texts.flatMap(({ text, line }) =>
-    insteadOf.flatMap(([pattern, instead]) => {
+    patterns.flatMap(([pattern, instead]) => {
       const found = pattern.exec(text);
       return found === null ? [] : [`${file}:${String(line)}: "${found[0]}": write ${instead}: ${text.slice(0, 80)}`];
     }),
@@ -65,9 +167,22 @@ describe('the words of the field', () => {
   it.each(['core', 'cmd', 'engine', 'operator', 'probe', 'test/faults'])('are in the texts of %s', (folder) => {
     const files = filesUnder(folder, /\.tsx?$/);
     expect(files.length).toBeGreaterThan(5);
-    const problems = files.flatMap((file) => problemsOf(textsOf(readFileSync(root + file, 'utf8'), file), file));
+    const problems = files.flatMap((file) => problemsOf(partsOf(readFileSync(root + file, 'utf8'), file).texts, file));
     expect(problems).toEqual([]);
   });
+
+  it.each(['core', 'cmd', 'engine', 'operator', 'probe', 'scripts', 'bench', 'test'])(
+    'are in the comments, identifiers and file names of %s',
+    (folder) => {
+      // This file has what is not written.
+      const files = filesUnder(folder, /\.tsx?$/).filter((file) => file !== 'test/scripts/words.test.ts');
+      expect(files.length).toBeGreaterThan(5);
+      expect(files.flatMap((file) => problemsOfCode(partsOf(readFileSync(root + file, 'utf8'), file), file))).toEqual(
+        [],
+      );
+    },
+    60_000,
+  );
 
   it('are in the CRD and the docs', () => {
     const files = ['README.md', 'CONTRIBUTING.md', 'crds/servicetraces.yaml', ...filesUnder('docs', /^[\w-]+\.md$/)];
@@ -84,5 +199,30 @@ describe('the words of the field', () => {
     ['the rules of the nodes', false],
   ])('finds in "%s" what is not written: %s', (text, isFound) => {
     expect(problemsOf([{ text, line: 1 }], 'x').length > 0).toBe(isFound);
+  });
+
+  it.each([
+    ['core/a.ts', 'const heardLate = 1;', ['core/a.ts:1: the name heardLate: write responses']],
+    ['core/a.ts', 'class A {\n  #twins = 1;\n}', ['core/a.ts:2: the name #twins: write identicalNodes']],
+    ['core/a.ts', 'const a = { said: 1 };', ['core/a.ts:1: the name said: write text']],
+    ['core/told-apart.ts', '', ['core/told-apart.ts: the name told-apart: write report, log, show, describe']],
+    ['core/a.ts', 'interface DnsReport {}', [expect.stringContaining('the type DnsReport')]],
+    ['core/a.ts', 'type RuleView = 1;', [expect.stringContaining('the type RuleView')]],
+    ['cmd/views/a.ts', 'type TabView = 1;', []],
+    ['core/a.ts', 'f();\n/**\n * What hangs on a hook.\n */', [expect.stringContaining('core/a.ts:3: "hangs on"')]],
+    ['core/a.ts', 'f(); // which leads to a chain', [expect.stringContaining('core/a.ts:1: "leads to"')]],
+    ['core/a.ts', "const a = 'https://hung'; const b = /[/]* hung/;", []],
+    ['core/a.ts', 'const b = `${a}// told`; // shown', []],
+    ['core/diagnose/findings/data-torn.ts', 'const dataTorn = LED;', []],
+    ['core/a.ts', 'const hideAsked = storytelling + installed + retold1;', []],
+  ])('finds in %s: %s', (file, source, problems) => {
+    expect(problemsOfCode(partsOf(source, file), file)).toEqual(problems);
+  });
+
+  it.each([...allowedNames])('allow %s, which is there: %s', (name) => {
+    const everywhere = ['core', 'cmd'].flatMap((folder) => filesUnder(folder, /\.tsx?$/));
+    expect(everywhere.some((file) => file.includes(name) || readFileSync(root + file, 'utf8').includes(name))).toBe(
+      true,
+    );
   });
 });

@@ -1,8 +1,8 @@
-/** A table of nftables without what one of nft's two forms does not tell. */
+/** A table of nftables without what one of nft's two forms does not have. */
 import type { NftRulesetTable, NftSet } from '../../core/nftables/table.ts';
 
 /**
- * The JSON of nft 1.0.6 leaves out the comments of tables and chains, auto-merge, typeof, that a map leads to ranges, the flag dynamic and l3proto's
+ * The JSON of nft 1.0.6 leaves out the comments of tables and chains, auto-merge, typeof, that a map has ranges as values, the flag dynamic and l3proto's
  * order; its text the handles (without -a). Times until elements go differ with the moment of the listing.
  */
 export function comparableTable({

@@ -1,7 +1,7 @@
 /** For tests of what takes its time. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks again until `check` does not reject; the last error is told when it still does after `seconds`. */
+/** Asks again until `check` does not reject; the last error is thrown when it still does after `seconds`. */
 export async function eventually<Value>(check: () => Promise<Value>, seconds = 60): Promise<Value> {
   const end = Date.now() + seconds * 1000;
   for (;;) {

@@ -16,9 +16,9 @@ export interface FakeApiServer {
   refusal: { code: number; message: string } | undefined;
   /** Answers deletions with this error instead; 0 answers them never. */
   deleteRefusal: number | undefined;
-  /** What becomes of a pod that is made. */
+  /** The state of a pod that is made. */
   onCreate: (pod: V1Pod) => void;
-  /** Changes a pod, and tells the watches. */
+  /** Changes a pod, and notifies the watches. */
   update(name: string, change: (pod: V1Pod) => void): void;
   close(): Promise<void>;
 }

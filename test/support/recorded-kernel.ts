@@ -59,7 +59,7 @@ const ended: Finished = { status: 0, problem: '', errors: [] };
 /**
  * Answers as recorded; what was not recorded is not there. Runs no other program.
  * @param ran the programs that were run, in order
- * @param change what becomes of an answer; `count` questions came before
+ * @param change what an answer is changed to; `count` questions came before
  */
 export function recordedKernel(
   ran: string[] = [],

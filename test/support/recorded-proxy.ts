@@ -91,7 +91,7 @@ export function findingsOf(
   return diagnose({ desired, nodes, cluster, now: '2026-11-24T10:00:02Z' });
 }
 
-/** What the API server tells of the cluster of the recordings, as far as rules depend on it. */
+/** What the API server has of the cluster of the recordings, as far as rules depend on it. */
 export const recordedCluster: ClusterFacts = {
   nodes: nodePlans.map(({ name, ip, ipv6, zone, podCIDRs }) => ({
     name,

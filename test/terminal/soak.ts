@@ -59,7 +59,7 @@ const keys = [
   '[',
 ];
 
-/** @param plugin the bundled plugin @param onSample told of each sample */
+/** @param plugin the bundled plugin @param onSample called with each sample */
 export async function soak(
   plugin: string,
   seconds: number,

@@ -226,7 +226,7 @@ export class ForeignJudge {
   #answers(packet: Packet, sent: readonly Leaf[]): Found[] {
     const one: Leaf[] = [];
     const kinds = new Map<string, Set<string>>();
-    // Leaves of endpoints that were walked together follow each other, and share what their kind is told by.
+    // Leaves of endpoints that were walked together follow each other, and share what decides their kind.
     let last: Leaf | undefined;
     let places = new Set<string>();
     for (const leaf of sent) {

@@ -26,7 +26,7 @@ async function helpTextOf(command: string): Promise<string> {
   return parsed.text;
 }
 
-/** What is said of a command line; undefined where it is accepted. */
+/** The error of a command line; undefined where it is accepted. */
 async function complaint(words: readonly string[]): Promise<string | undefined> {
   try {
     await parseCommandLine(words, 100);

@@ -1,4 +1,4 @@
-/** Errors of libraries and servers have several lines; a user is told one sentence. */
+/** Errors of libraries and servers have several lines; a user gets one sentence. */
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** Connections from within a pod: which of its programs makes them, and what is said where none can. */
+/** Connections from within a pod: which of its commands makes them, and the message where none can. */
 import { KubeConfig } from '@kubernetes/client-node';
 import { expect, it } from 'vitest';
 import { ClusterError } from '../../../cmd/cli/errors.ts';

@@ -1,4 +1,4 @@
-/** What a user gets who may use the operator and nothing else, and how he is told what more he would need: all at once. */
+/** What a user gets who may use the operator and nothing else, and the message with all the rights that are missing. */
 import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** The choice of a Service: what is listed, how it is searched, and what becomes of a choice. */
+/** The choice of a Service: what is listed, how it is searched, and the result of a choice. */
 import { cleanup, render } from 'ink-testing-library';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { healthCell, listChoices, type ServiceChoice } from '../../../cmd/views/service-choices.ts';

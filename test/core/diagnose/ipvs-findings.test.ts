@@ -58,7 +58,7 @@ describe('a node in IPVS mode', () => {
   it.each(['sh', 'dh', 'lc', 'wlc', 'lblc'])(
     'whose scheduler is %s has no fault by shares that no rule says',
     (scheduler) => {
-      // One that drains keeps its places in a hash, and whom it would get is refused: that is said of it.
+      // One that drains keeps its places in a hash, and whom it would get is refused: the finding reports that.
       const scheduled =
         (name: string) =>
         (servers: readonly string[]): string[] =>

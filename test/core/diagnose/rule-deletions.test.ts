@@ -78,7 +78,7 @@ function lossOfIptablesRule(
       return target === '' || / -s 198\.19\./.test(line) ? [] : ['RULE-RANGES'];
     case 'KUBE-EXT':
       if (target === 'KUBE-MARK-MASQ') return ['RULE-NO-MASQ'];
-      // Where the node's own endpoints are all there are, no packet goes another way without the rule.
+      // Where the node's own endpoints are all there are, no packet goes elsewhere without the rule.
       if (line.includes(' -s 10.244.0.0/16 ') || line.includes('--src-type LOCAL'))
         return cluster.join() === local.join() ? [] : ['RULE-POLICY'];
       return ['RULE-SVC-MISSING'];

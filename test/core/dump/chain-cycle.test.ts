@@ -22,7 +22,7 @@ describe('findChainCycle', () => {
   });
 
   it('follows each jump once, however many ways lead to it', () => {
-    // Each chain jumps twice to the next: 2 to the 200 ways.
+    // Each chain jumps twice to the next: 2 to the 200 paths.
     let asked = 0;
     const jumpsOf = (chain: string): Jump[] => {
       asked += 1;

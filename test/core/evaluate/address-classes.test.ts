@@ -18,7 +18,7 @@ const client: Packet = {
   entersAt: 'PREROUTING',
 };
 
-/** Rules of others that ask for one end or the other, or for neither. */
+/** Third-party rules that match one end or the other, or neither. */
 const condition = fc.oneof(
   fc
     .tuple(fc.constantFrom('-d', '! -d', '-s'), fc.nat(12), fc.constantFrom(32, 31, 30, 28))
@@ -72,7 +72,7 @@ function dump(endpoints: readonly string[], forward: readonly string[], postrout
   ].join('\n');
 }
 
-/** Through the rules of the dump; together where the endpoints that no rule tells apart are one branch. @returns with how many branches came to FORWARD */
+/** Through the rules of the dump; together where the endpoints that no rule distinguishes are one branch. @returns with how many branches came to FORWARD */
 function walk(text: string, packet: Packet, isTogether: boolean): WalkResult & { readonly forwarded: number } {
   const { result, problems } = parseIptablesSave(text);
   expect(problems).toEqual([]);

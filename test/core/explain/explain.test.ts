@@ -31,7 +31,7 @@ function namesOf({ nftables, ipSets }: Ruleset): Names {
   };
 }
 
-/** Every rule of a dump with what is said of it. */
+/** Every rule of a dump with its explanation. */
 function explainAll(ruleset: Ruleset): { text: string; explained: Explained }[] {
   const names = namesOf(ruleset);
   return [

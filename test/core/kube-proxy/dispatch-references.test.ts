@@ -38,7 +38,7 @@ function chainsOf(lines: readonly string[]): ReadonlyMap<string, ReferencedChain
   );
 }
 
-/** The rules of KUBE-SERVICES that lead to a Service: what must not be needed. */
+/** The rules of KUBE-SERVICES that jump to a Service's chains: what must not be needed. */
 function dispatchOf({ clusterIPs, externalIPs, loadBalancerIPs }: ProbeRequestService): IptablesRule[] {
   const own = [...clusterIPs, ...externalIPs, ...loadBalancerIPs].map((address) => `${address}/32`);
   return nat

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js';
 import { describe, expect, it } from 'vitest';
 import { addressSet, canonicalAddress, comparableAddress, isSameAddress } from '../../../core/net/address.ts';
 
-/** One address in several ways of writing it. */
+/** One address in several spellings. */
 const written = fc.oneof(
   fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((bytes) => [bytes.join('.')]),
   fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => {

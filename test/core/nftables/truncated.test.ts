@@ -1,4 +1,4 @@
-/** Listings of nft that are torn, broken or come in pieces. */
+/** Listings of nft that are truncated, broken or come in pieces. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';

@@ -1,4 +1,4 @@
-/** What is told of a node beside the Service's rules: its clock, and what serves Services in kube-proxy's place. */
+/** What is reported of a node beside the Service's rules: its clock, and what serves Services in kube-proxy's place. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { clockOffset } from '../../../core/wire/clock-offset.ts';

@@ -34,7 +34,7 @@ function frontend({ report, desired }: Recorded, kind: FrontendProgram['frontend
   return found;
 }
 
-/** Everything that the kernel's tools said of the node, to look a rule up in. */
+/** Everything that the kernel's tools printed of the node, to look a rule up in. */
 function rulesText({ report }: Recorded): string {
   return report.records
     .map((record) => ('lines' in record ? record.lines.join('\n') : JSON.stringify(record)))

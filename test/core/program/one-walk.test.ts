@@ -1,4 +1,4 @@
-/** Explain, simulate, the walk of a trace and the diagram go one way: through what other programs have there, until the packet ends. */
+/** Explain, simulate, the walk of a trace and the diagram follow one packet path: through third-party rules, too, until the packet ends. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseBundle, type Bundle } from '../../../core/wire/bundle.ts';

@@ -1,4 +1,4 @@
-/** The whole way from records to a status, on bundles that test/fixtures/record.ts recorded on the embedded cluster. */
+/** From records to a status, on bundles that test/fixtures/record.ts recorded on the embedded cluster. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';

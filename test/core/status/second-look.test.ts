@@ -1,4 +1,4 @@
-/** Which findings are looked for again before anybody is told. */
+/** Which findings are looked for again before they are reported. */
 import { expect, it } from 'vitest';
 import type { FindingStatus } from '../../../core/api/service-trace.ts';
 import { unconfirmed } from '../../../core/status/second-look.ts';

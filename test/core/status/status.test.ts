@@ -1,4 +1,4 @@
-/** What a status says of what the API server told, and of what it did not. */
+/** What a status has of what the API server reported, and of what it did not. */
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseBundle, printBundle, type Bundle } from '../../../core/wire/bundle.ts';
@@ -12,7 +12,7 @@ const slices = recorded.desired.endpointSlices.map(({ name }) => ({ name, bytes:
 const unread = { part: 'networkPolicies' as const, what: 'networkpolicies of namespace default', reason: 'forbidden' };
 
 function statusWith(cluster: ClusterFacts, extra: Partial<Bundle> = {}): ServiceTraceStatus {
-  // By way of the file, so that a bundle holds all of it.
+  // Through the file, so that a bundle holds all of it.
   const bundle = parseBundle(printBundle({ ...recorded, ...extra, cluster }));
   const { spec, desired, answers, recordedAt: now, nodeZones, walkFrom } = bundle;
   return buildStatus({

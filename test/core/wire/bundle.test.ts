@@ -20,7 +20,7 @@ describe('a bundle that is cut', () => {
   it.each(fixtures)('%s is told at every line', (name) => {
     const whole = read(name).split('\n').slice(0, -1);
     expect(() => parseBundle(read(name))).not.toThrow();
-    // A version that lists its nodes is told behind each report, too.
+    // A version that lists its nodes writes them behind each report, too.
     const bundle = parseBundle(read(name));
     const listed = printBundle({ ...bundle, nodes: bundle.answers.map(({ node }) => node) })
       .split('\n')

@@ -218,7 +218,7 @@ const faults: readonly Fault[] = [
       }, 40);
       await untilReady(place, [`${name}-b`]);
     },
-    // A restart is told for an hour; another pod has none.
+    // A restart is reported for an hour; another pod has none.
     undo: async (place, name) =>
       place.kubectl(['-n', namespace, 'delete', 'pod', `${name}-b`, '--force', '--grace-period=0', '--wait=true']),
   }),
@@ -372,7 +372,7 @@ const faults: readonly Fault[] = [
 /** Findings about EndpointSlices, as those about rules, wait until a change has come everywhere. */
 export const apiObjects: FaultGroup = { name: 'objects of the API', graceSeconds: syncGraceSeconds, faults };
 
-/** A load balancer that is not there is told 30 s after the change (core/diagnose/findings/svc-lb-pending.ts). */
+/** A load balancer that is not there is reported 30 s after the change (core/diagnose/findings/svc-lb-pending.ts). */
 export const loadBalancerPending: FaultGroup = {
   name: 'load balancer pending',
   graceSeconds: 31,

@@ -74,7 +74,7 @@ describe('logs', () => {
     const pods = (count: number): LogsEvent => ({ kind: 'pods', pods: count, waiting: [], none: 'There is no pod.' });
     const none = reduceLogs(reduceLogs(openedLogs, pods(1)), pods(0));
     expect(none.notice).toBe('There is no pod. Waiting for one.');
-    // What becomes of a pod is not a line of a log.
+    // A change of a pod is not a line of a log.
     expect(reduceLogs(none, { kind: 'lines', lines: [{ ...line('the pod is gone'), news: 'good' }] }).notice).toBe(
       'There is no pod. Waiting for one.',
     );

@@ -3,7 +3,7 @@ import type { Facts, Severity } from '../../../../core/diagnose/checks/finding.t
 
 export interface FindingCase {
   readonly name: string;
-  /** Collected at `collectedAt` of facts.ts, where it is not said. */
+  /** Collected at `collectedAt` of facts.ts, where the case does not set it. */
   readonly facts: Omit<Facts, 'now'> & { readonly now?: string };
   /** These ids, and no other, in the order of diagnose. */
   readonly ids: readonly string[];

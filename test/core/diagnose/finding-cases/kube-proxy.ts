@@ -29,7 +29,7 @@ const start: NodeReportRecord = {
 
 interface Says {
   readonly metrics?: readonly string[];
-  /** Its clusterCIDR is that of the pods where it is not said. */
+  /** Its clusterCIDR is that of the pods where the case does not set it. */
   readonly config?: object;
   readonly proxyMode?: string;
   readonly errors?: readonly string[];

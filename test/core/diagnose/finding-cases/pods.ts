@@ -29,7 +29,7 @@ const restarted = (lastEnd: string, extra: { waiting?: string; restarts?: number
       },
     ],
   });
-/** Its end was asked for two seconds before the nodes were read, unless it is said. */
+/** Its end was asked for two seconds before the nodes were read, unless the case sets it. */
 const ending = (hasPreStop: boolean, by = '2026-11-24T10:00:28Z'): PodFacts =>
   pod('10.244.3.4', { deletionTimestamp: by, terminationGracePeriodSeconds: 30, hasPreStop });
 const rulesOf = (...addresses: string[]): ReturnType<typeof nodeFacts> =>

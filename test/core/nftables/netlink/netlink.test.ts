@@ -1,4 +1,4 @@
-/** The decoder of nf_tables' messages, on rules that the kernel told (test/fixtures/netlink): what is altered is refused, not guessed. */
+/** The decoder of nf_tables' messages, on the kernel's own messages (test/fixtures/netlink): what is altered is refused, not guessed. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
