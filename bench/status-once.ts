@@ -1,45 +1,85 @@
 /**
- * What bench/status.ts starts for each size and mode: works out the status of one bundle as the operator does, in a
- * process of its own, and prints one line of JSON. `node bench/status-once.ts FILE WARM-UP-FILE`; the warm-up is a small
- * Service in the same mode, as an operator has worked out many.
+ * What bench/status.ts starts for each row, in a process of its own; prints one line of JSON.
+ *
+ * `node bench/status-once.ts FOLDER WARM-UP-FOLDER` works out a status as the operator does: the nodes' reports, as their
+ * probes printed them, are decoded one by one, and the status is worked out of them. The warm-up is a small Service in the
+ * same mode, as an operator has worked out many. `node bench/status-once.ts FILE` replays a bundle, cold.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setTimeout as wait } from 'node:timers/promises';
 import { parseBundle } from '../core/wire/bundle.ts';
+import { parseNodeReport, type NodeAnswer } from '../core/wire/node-report.ts';
+import { buildStatus } from '../core/status/status.ts';
 import type { StatusInput } from '../core/status/input.ts';
-import { present } from '../core/lib/present.ts';
 import { statusThread } from '../engine/status-thread.ts';
+import type { FindingStatus } from '../core/api/service-trace.ts';
+import { statusInput, type WrittenInput } from './status-input.ts';
 
-function read(file: string): StatusInput {
-  const { spec, desired, answers, cluster, nodeZones, recordedAt } = parseBundle(readFileSync(file, 'utf8'));
-  return {
-    spec,
-    generation: 1,
-    desired,
-    answers,
-    previous: undefined,
-    now: recordedAt,
-    ...present({ cluster, nodeZones }),
-  };
+const [, , measured = '', warmUp = ''] = process.argv;
+const delay = monitorEventLoopDelay({ resolution: 5 });
+const { findings = [], ...usage } = statSync(measured).isDirectory() ? await operator() : await replay();
+process.stdout.write(
+  `${JSON.stringify({ ...usage, peakMiB: process.resourceUsage().maxRSS / 1024, eventLoopMilliseconds: delay.max / 1e6, findings: findings.map(({ id }) => id) })}\n`,
+);
+
+interface Usage {
+  readonly findings: readonly FindingStatus[] | undefined;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  /** Of `cpuSeconds`, for the decoding of what came. */
+  readonly decodingSeconds: number;
 }
 
-const [, , file = '', warmUp = ''] = process.argv;
-const statuses = statusThread();
-await statuses.judge(read(warmUp));
-const input = read(file);
-// What reading the bundle left behind is none of the status' cost.
-await new Promise((resolve) => {
-  setTimeout(resolve, 200);
-});
-const delay = monitorEventLoopDelay({ resolution: 5 });
-delay.enable();
-const cpu = process.cpuUsage();
-const started = performance.now();
-const { findings = [] } = await statuses.judge(input);
-const seconds = (performance.now() - started) / 1000;
-const { user, system } = process.cpuUsage(cpu);
-delay.disable();
-await statuses.close();
-process.stdout.write(
-  `${JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, peakMiB: process.resourceUsage().maxRSS / 1024, eventLoopMilliseconds: delay.max / 1e6, findings: findings.map(({ id }) => id) })}\n`,
-);
+async function operator(): Promise<Usage> {
+  const statuses = statusThread();
+  await statuses.judge(await input(warmUp, () => undefined));
+  // What the start and the warm-up left behind is none of the status' cost.
+  await wait(200);
+  delay.enable();
+  let decoding = 0;
+  const started = performance.now();
+  const cpu = process.cpuUsage();
+  const asked = await input(measured, () => {
+    decoding = since(cpu);
+  });
+  const { findings } = await statuses.judge(asked);
+  const usage = {
+    findings,
+    seconds: (performance.now() - started) / 1000,
+    cpuSeconds: since(cpu),
+    decodingSeconds: decoding,
+  };
+  delay.disable();
+  await statuses.close();
+  return usage;
+}
+
+async function replay(): Promise<Usage> {
+  const text = readFileSync(measured, 'utf8');
+  const started = performance.now();
+  const cpu = process.cpuUsage();
+  const bundle = parseBundle(text);
+  const decodingSeconds = since(cpu);
+  const { findings } = buildStatus(statusInput(bundle));
+  return { findings, seconds: (performance.now() - started) / 1000, cpuSeconds: since(cpu), decodingSeconds };
+}
+
+/** @param decoded called when all reports are */
+async function input(folder: string, decoded: () => void): Promise<StatusInput> {
+  const { input: rest, answers } = JSON.parse(readFileSync(join(folder, 'input.json'), 'utf8')) as WrittenInput;
+  const all: NodeAnswer[] = [];
+  for (const { file, ...answer } of answers) {
+    all.push({ ...answer, report: parseNodeReport(readFileSync(join(folder, file), 'utf8')) });
+    // The nodes' reports come one after the other.
+    await wait(1);
+  }
+  decoded();
+  return { ...rest, answers: all };
+}
+
+function since(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}
