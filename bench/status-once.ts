@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as wait } from 'node:timers/promises';
 import { parseBundle } from '../core/wire/bundle.ts';
-import { parseNodeReport, type NodeAnswer } from '../core/wire/node-report.ts';
+import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { buildStatus } from '../core/status/status.ts';
 import type { StatusInput } from '../core/status/input.ts';
+import { decodeReport } from '../engine/decode-report.ts';
 import { statusThread } from '../engine/status-thread.ts';
 import type { FindingStatus } from '../core/api/service-trace.ts';
 import { statusInput, type WrittenInput } from './status-input.ts';
@@ -71,9 +72,7 @@ async function input(folder: string, decoded: () => void): Promise<StatusInput> 
   const { input: rest, answers } = JSON.parse(readFileSync(join(folder, 'input.json'), 'utf8')) as WrittenInput;
   const all: NodeAnswer[] = [];
   for (const { file, ...answer } of answers) {
-    all.push({ ...answer, report: parseNodeReport(readFileSync(join(folder, file), 'utf8')) });
-    // The nodes' reports come one after the other.
-    await wait(1);
+    all.push({ ...answer, report: await decodeReport(readFileSync(join(folder, file), 'utf8')) });
   }
   decoded();
   return { ...rest, answers: all };

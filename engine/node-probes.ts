@@ -14,7 +14,8 @@ import {
 } from '@kubernetes/client-node';
 import pLimit, { type LimitFunction } from 'p-limit';
 import type { CaptureRequest } from '../core/capture/request.ts';
-import { NodeReportError, parseNodeReport, type NodeAnswer } from '../core/wire/node-report.ts';
+import { decodeReport } from './decode-report.ts';
+import { NodeReportError, type NodeAnswer } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
@@ -226,7 +227,8 @@ export class NodeProbes {
               : timeout,
           signal,
         });
-        return { askedAt, report: parseNodeReport(output), collectedAt: new Date().toISOString() };
+        const collectedAt = new Date().toISOString();
+        return { askedAt, report: await decodeReport(output), collectedAt };
       },
       {
         isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,

@@ -420,14 +420,34 @@ export class NodeReportError extends Error {
  * @throws NodeReportError where a line is not a record of this version, or there is no start record.
  */
 export function parseNodeReport(ndjson: string): NodeReport {
-  const records: NodeReportRecord[] = [];
-  ndjson.split('\n').forEach((line, index) => {
-    if (line.trim() !== '') records.push(parseNodeReportRecord(line, index + 1));
-  });
-  const first = records[0];
-  if (first === undefined) throw new NodeReportError('the probe printed nothing');
-  if (first.kind !== 'start') throw new NodeReportError(`line 1 is a ${first.kind} record; a report begins with start`);
-  return { node: first.node, records, complete: records.at(-1)?.kind === 'end' };
+  const reader = new NodeReportReader();
+  for (const line of ndjson.split('\n')) reader.line(line);
+  return reader.end();
+}
+
+/** The same, line by line: those who have other work can do it in between. */
+export class NodeReportReader {
+  readonly #records: NodeReportRecord[] = [];
+  #lines = 0;
+
+  /**
+   * @param line without its end
+   * @throws NodeReportError where it is not a record of this version
+   */
+  line(line: string): void {
+    this.#lines += 1;
+    if (line.trim() !== '') this.#records.push(parseNodeReportRecord(line, this.#lines));
+  }
+
+  /** @throws NodeReportError where there is no start record */
+  end(): NodeReport {
+    const records = this.#records;
+    const first = records[0];
+    if (first === undefined) throw new NodeReportError('the probe printed nothing');
+    if (first.kind !== 'start')
+      throw new NodeReportError(`line 1 is a ${first.kind} record; a report begins with start`);
+    return { node: first.node, records, complete: records.at(-1)?.kind === 'end' };
+  }
 }
 
 function parseNodeReportRecord(line: string, lineNumber: number): NodeReportRecord {
