@@ -19,13 +19,14 @@ export function findChainCycle(
   jumpsOf: (chain: string) => readonly Jump[],
 ): ChainCycle | undefined {
   const done = new Set<string>();
+  const onPath = new Set<string>();
   for (const start of starts) {
     if (done.has(start)) continue;
     /** The chains on the path down, and how many of each one's jumps were followed. */
     const path: { readonly chain: string; readonly jumps: readonly Jump[]; next: number }[] = [
       { chain: start, jumps: jumpsOf(start), next: 0 },
     ];
-    const onPath = new Set([start]);
+    onPath.add(start);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const jump = top.jumps[top.next];
       if (jump === undefined) {

@@ -5,6 +5,7 @@ import type { Packet, Leaf, WalkResult } from '../evaluate/walk.ts';
 import type { Family } from '../net/family.ts';
 import type { FrontendProgram } from './program.ts';
 import type { NodeRules } from './node-rules.ts';
+import type { RuleSummary } from './rule-summary.ts';
 
 /** Where packets of each kind of client to one frontend end. */
 export interface ClientWalks {
@@ -90,11 +91,23 @@ function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[]
       const chain = chainEntered(step);
       if (chain !== undefined && rules.kindOf(chain) !== undefined) reached.add(chain);
     }
-  for (const chain of reached)
-    for (const summary of rules.chain(chain) ?? [])
-      for (const next of summary.chains) if (rules.kindOf(next) !== undefined) reached.add(next);
+  for (const chain of reached) {
+    const summaries = rules.chain(chain);
+    if (summaries !== undefined) for (const next of kubeChainsOf(rules, summaries)) reached.add(next);
+  }
   return [...reached];
 }
+
+/** The chains of Services that a chain's rules jump to: what kind a chain is, its name says. */
+function kubeChainsOf(rules: NodeRules, summaries: readonly RuleSummary[]): readonly string[] {
+  const known = jumps.get(summaries);
+  if (known !== undefined) return known;
+  const chains = summaries.flatMap((summary) => summary.chains.filter((next) => rules.kindOf(next) !== undefined));
+  jumps.set(summaries, chains);
+  return chains;
+}
+
+const jumps = new WeakMap<readonly RuleSummary[], readonly string[]>();
 
 export function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
   return leaves.flatMap(({ dnat }) => dnat ?? []);

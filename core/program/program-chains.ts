@@ -119,15 +119,39 @@ export function byFamily(chains: readonly ProgramChain[]): ProgramChain[] {
  * KUBE-SERVICES does stands in the verdicts of the frontends, for the chain itself is not always listed.
  */
 export const fingerprintOf = oncePer((program: NodeProgram): string => {
-  const text = [
+  const head = [
     program.proxyMode,
     program.backend ?? '',
     ...program.frontends.map(({ family, frontend, address, protocol, port, verdict }) =>
       [family, frontend, address, protocol, port, verdict].join(' '),
     ),
-    ...program.chains
-      .filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES')
-      .flatMap(({ family, table, name, rules }) => [`${family} ${table} ${name}`, ...rules.map((rule) => rule.text)]),
   ].join('\n');
-  return hashText(text).slice(0, 10).toLowerCase();
+  const chains = program.chains.filter(({ table, name }) => table !== 'nat' || name !== 'KUBE-SERVICES');
+  const known = chains[0] === undefined ? [] : hashedFrom(chains[0]);
+  const same = known.find(
+    (each) =>
+      each.head === head &&
+      each.chains.length === chains.length &&
+      each.chains.every((chain, index) => chain === chains[index]),
+  );
+  if (same !== undefined) return same.fingerprint;
+  const text = [
+    head,
+    ...chains.flatMap(({ family, table, name, rules }) => [
+      `${family} ${table} ${name}`,
+      ...rules.map((rule) => rule.text),
+    ]),
+  ].join('\n');
+  const fingerprint = hashText(text).slice(0, 10).toLowerCase();
+  known.push({ head, chains, fingerprint });
+  return fingerprint;
 });
+
+interface HashedProgram {
+  readonly head: string;
+  readonly chains: readonly ProgramChain[];
+  readonly fingerprint: string;
+}
+
+/** Programs that begin with the chain: nodes that have the same chains share them. */
+const hashedFrom = oncePer((_first: ProgramChain): HashedProgram[] => []);

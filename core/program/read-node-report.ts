@@ -219,17 +219,27 @@ export function rulesOfRecord(record: ListedChain): readonly IptablesRule[] {
 export function readRulesTogether(reports: readonly NodeReport[]): void {
   if (reports.length < 2) return;
   const parse = sharingParser();
-  const known = new Map<string, readonly IptablesRule[]>();
+  const known = new Map<string, { readonly lines: readonly string[]; readonly rules: readonly IptablesRule[] }[]>();
   for (const report of reports)
     for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')]) {
       if (rulesByRecord.has(record)) continue;
       const { kind, family, backend, table, chain, lines } = record;
       // Within a report, a walk knows rules by identity: those of two chains are never the same.
-      const key = [kind, 'service' in record ? record.service : '', family, backend, table, chain, ...lines].join('\n');
-      const same = known.get(key);
-      if (same === undefined) known.set(key, readRecord(record, parse));
-      else rulesByRecord.set(record, same);
+      const key = `${kind} ${'service' in record ? record.service : ''} ${family} ${backend} ${table} ${chain}`;
+      const read = known.get(key);
+      const same = read?.find((each) => isSameList(each.lines, lines));
+      if (same !== undefined) {
+        rulesByRecord.set(record, same.rules);
+        continue;
+      }
+      const own = { lines, rules: readRecord(record, parse) };
+      if (read === undefined) known.set(key, [own]);
+      else read.push(own);
     }
+}
+
+function isSameList(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((line, index) => line === other[index]);
 }
 
 type ListedChain = Pick<RecordOf<'iptablesChain'>, 'lines'>;

@@ -5,7 +5,8 @@ import { parseNodeReport } from '../../core/wire/node-report.ts';
 import { decodeReport } from '../../engine/decode-report.ts';
 import { manyEndpoints } from '../../bench/many-endpoints.ts';
 
-const start = '{"kind":"start","version":1,"node":"node-a","addresses":[],"collectedAt":"2026-11-24T10:00:00Z"}';
+const start =
+  '{"kind":"start","version":1,"node":"node-a","addresses":[],"startedAt":"2026-11-24T10:00:00Z","kernel":"6.1","probeVersion":"0.1.0"}';
 const outcome = async (parse: () => unknown): Promise<unknown> => {
   try {
     return await parse();
@@ -25,6 +26,7 @@ describe('a report that is decoded between other work', () => {
       '{"kind":"no"}',
       'x\r',
     );
+    expect(parseNodeReport(start).node).toBe('node-a');
     await fc.assert(
       fc.asyncProperty(fc.array(line), fc.constantFrom('\n', '\r\n'), async (lines, end) => {
         const text = lines.join(end);

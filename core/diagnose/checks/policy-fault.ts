@@ -90,7 +90,8 @@ function isSameTargets(
   one: readonly { address: string; port: number }[],
   other: readonly { address: string; port: number }[],
 ): boolean {
-  const text = (targets: typeof one): string =>
-    [...new Set(targets.map(({ address, port }) => `${address} ${String(port)}`))].sort().join();
-  return text(one) === text(other);
+  const places = (targets: typeof one): ReadonlySet<string> =>
+    new Set(targets.map(({ address, port }) => `${address} ${String(port)}`));
+  const [own, others] = [places(one), places(other)];
+  return own.size === others.size && [...own].every((place) => others.has(place));
 }
