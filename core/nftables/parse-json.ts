@@ -171,6 +171,13 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     }
   }
 
+  /** The objects of a listing, where its JSON was read already. */
+  objects(all: readonly unknown[]): void {
+    this.#isListing = true;
+    this.#isDone = true;
+    for (const each of all) this.#object(each);
+  }
+
   #piece(chunk: Uint8Array | string): void {
     if (this.#isBroken) return;
     // nft prints a newline behind the last brace; a document has ended there.

@@ -164,7 +164,7 @@ function nftTablesOf(foreign: readonly RecordOf<'foreignTable'>[]): ReturnType<N
   const whole = foreign.filter(({ omitted }) => omitted === undefined);
   if (whole.length === 0) return { result: [], problems: [] };
   const parser = new NftJsonParser();
-  parser.push(JSON.stringify({ nftables: whole.flatMap(({ objects }) => objects) }));
+  for (const { objects } of whole) parser.objects(objects);
   return parser.end();
 }
 
