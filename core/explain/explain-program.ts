@@ -20,7 +20,7 @@ import { ipvsChainName, ipvsTable } from '../api/chain-name.ts';
 import { realServerText, virtualServerText } from '../evaluate/walk-ipvs.ts';
 import { type NodeReportRules, readNodeReportRules } from '../program/read-node-report.ts';
 import type { RegisteredChain } from '../program/kube-proxy-hooks.ts';
-import { walkNodeReportRules } from '../program/node-report-rules.ts';
+import { walkNodeReportRules } from '../program/walk-node-report.ts';
 import { sourceClassOf, walkAllRules } from '../program/walk-all-rules.ts';
 import { oncePer } from '../lib/once-per.ts';
 import type { RealServer } from '../ipvs/virtual-server.ts';

@@ -13,7 +13,7 @@ import { isKubeStep, trackingStep } from '../diagnose/checks/foreign-rules.ts';
 import type { Frontend } from '../api/frontends.ts';
 import { recordsOf, type NodeReport, type RecordOf } from '../wire/node-report.ts';
 import { parseConntrackLine } from '../conntrack/parse-entry.ts';
-import { walkNodeReportRules } from '../program/node-report-rules.ts';
+import { walkNodeReportRules } from '../program/walk-node-report.ts';
 import { walkAllRules } from '../program/walk-all-rules.ts';
 import { readNodeReportRules } from '../program/read-node-report.ts';
 import { familyOf } from '../net/family.ts';

@@ -7,7 +7,8 @@ import { type ChainLookup, IptablesWalk } from '../evaluate/walk-iptables.ts';
 import { walkHooks, type HookedChain } from '../evaluate/walk-hooks.ts';
 import { AddressClasses } from '../evaluate/address-classes.ts';
 import { type Packet, type WalkResult, type Machine, Trail } from '../evaluate/walk.ts';
-import { addRulesOf, rulesOfNodeReport, walkNodeReportRules } from './node-report-rules.ts';
+import { rulesOfNodeReport } from './node-report-rules.ts';
+import { addRulesOf, walkNodeReportRules } from './walk-node-report.ts';
 import { isBesideNat, natHooksOf } from './kube-proxy-hooks.ts';
 import {
   rulesOfRecord,

@@ -7,7 +7,8 @@ import { familyOf, type Family } from '../net/family.ts';
 import { recordsOf, type NodeReport } from '../wire/node-report.ts';
 import { readAllHooks, type AllHooks } from './foreign-hooks.ts';
 import { readNodeReportRules } from './read-node-report.ts';
-import { rulesOfNodeReport, walkNodeReportRules } from './node-report-rules.ts';
+import { rulesOfNodeReport } from './node-report-rules.ts';
+import { walkNodeReportRules } from './walk-node-report.ts';
 import { oncePerAll } from '../lib/once-per.ts';
 
 /**

@@ -15,6 +15,7 @@ import type { DnatTarget, FrontendProgram } from '../../program/program.ts';
 import type { DesiredService } from '../../api/service.ts';
 import { newestChange } from './age.ts';
 import { kubeProxyConfigOf } from './kube-proxy-config-of.ts';
+import { oncePerAll } from '../../lib/once-per.ts';
 import { present } from '../../lib/present.ts';
 
 export interface FrontendDrift {
@@ -49,23 +50,7 @@ export function isSyncing(facts: NodeFacts, desired: DesiredService, cluster: Cl
 }
 
 /** The drift of each frontend that the node's rules were read for; a frontend with verdict Unknown has none to report. */
-export function frontendDrifts(facts: NodeFacts, desired: DesiredService): readonly FrontendDrift[] {
-  const known = drifts.get(facts);
-  if (known?.desired === desired) return known.found;
-  const found = findDrifts(facts, desired);
-  drifts.set(facts, { desired, found });
-  return found;
-}
-
-/** Findings, conditions and comparisons ask the same. */
-const drifts = new WeakMap<NodeFacts, { readonly desired: DesiredService; readonly found: readonly FrontendDrift[] }>();
-
-/** Whom a frontend's targets are chosen for. */
-export function scopeOf({ node, zone }: NodeFacts, { frontend }: Pick<FrontendProgram, 'frontend'>): TargetScope {
-  return { node, traffic: frontend === 'ClusterIP' ? 'internal' : 'external', ...present({ zone }) };
-}
-
-function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] {
+export const frontendDrifts = oncePerAll((facts: NodeFacts, desired: DesiredService): readonly FrontendDrift[] => {
   if (facts.read === undefined || desired.service.notProxied !== undefined) return [];
   return facts.read.program.frontends
     .filter(({ verdict }) => verdict !== 'Unknown')
@@ -84,6 +69,11 @@ function findDrifts(facts: NodeFacts, desired: DesiredService): FrontendDrift[] 
         known: knownTargets(desired, frontend),
       };
     });
+});
+
+/** Whom a frontend's targets are chosen for. */
+export function scopeOf({ node, zone }: NodeFacts, { frontend }: Pick<FrontendProgram, 'frontend'>): TargetScope {
+  return { node, traffic: frontend === 'ClusterIP' ? 'internal' : 'external', ...present({ zone }) };
 }
 
 /** Converged: rules equal the EndpointSlices. Unknown where any frontend's rules could not be read; one that nobody asked for says nothing. */

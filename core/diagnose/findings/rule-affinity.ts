@@ -1,7 +1,7 @@
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
-import { rulesOfChain, type FrontendCheck } from '../checks/node-check.ts';
+import { rulesOfChain, type FrontendCheck } from '../checks/frontend-check.ts';
 import { onNodes } from '../checks/on-nodes.ts';
 
 export const ruleAffinity: FindingKind = {

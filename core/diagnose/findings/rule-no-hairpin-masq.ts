@@ -6,7 +6,8 @@ import type { FrontendProgram } from '../../program/program.ts';
 import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
-import { leavingBranches, markedBy } from '../checks/node-check.ts';
+import { leavingBranches } from '../checks/node-check.ts';
+import { markedBy } from '../checks/frontend-check.ts';
 import { isSent } from '../../program/client-walks.ts';
 import { onNodes } from '../checks/on-nodes.ts';
 

@@ -7,7 +7,8 @@ import { restartKubeProxy } from '../checks/kube-proxy-advice.ts';
 import type { FindingKind, Occurrence } from '../checks/finding.ts';
 import { frontendText } from '../checks/frontend-drift.ts';
 import { realServersOf } from '../checks/ipvs-servers.ts';
-import { rulesOfChain, type FrontendCheck, type NodeCheck } from '../checks/node-check.ts';
+import type { NodeCheck } from '../checks/node-check.ts';
+import { rulesOfChain, type FrontendCheck } from '../checks/frontend-check.ts';
 import { onNodes } from '../checks/on-nodes.ts';
 
 const setting = 'net/ipv4/vs/expire_quiescent_template';

@@ -1,7 +1,7 @@
 /** That the cost of a status grows with the endpoints, and not with their square: counted, not timed. */
 import { describe, expect, it } from 'vitest';
 import { manyEndpoints, type ManyEndpointsMode } from '../../../bench/many-endpoints.ts';
-import { walkNodeReportRules } from '../../../core/program/node-report-rules.ts';
+import { walkNodeReportRules } from '../../../core/program/walk-node-report.ts';
 import { readNodeReportRules } from '../../../core/program/read-node-report.ts';
 import { readAllHooks } from '../../../core/program/foreign-hooks.ts';
 import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
