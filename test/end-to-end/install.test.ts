@@ -24,7 +24,7 @@ describe('where the operator is not installed', () => {
     expect(result.exitCode, result.stderr).toBe(0);
   });
 
-  clusterTest('an operator that does not run is said in one sentence', async ({ kubectl }) => {
+  clusterTest('an operator that does not run is reported in one sentence', async ({ kubectl }) => {
     await kubectl(['-n', 'svctrace-system', 'scale', 'deployment/svctrace-operator', '--replicas=0']);
     await kubectl(
       [
@@ -52,13 +52,16 @@ describe('where the operator is not installed', () => {
     expect(left.stdout.split('\n').filter((line) => line.includes('svctrace'))).toEqual([]);
   });
 
-  clusterTest('a missing CRD is said in one sentence with the command that installs it, and --standalone', async () => {
-    const result = await svctrace(['auth-service']);
-    expect(result.exitCode).toBe(3);
-    expect(result.stderr).toContain('kubectl svctrace install');
-    expect(result.stderr).toContain('--standalone');
-    expect(result.stderr.trim().split('\n')).toHaveLength(1);
-  });
+  clusterTest(
+    'a missing CRD is reported in one sentence with the command that installs it, and --standalone',
+    async () => {
+      const result = await svctrace(['auth-service']);
+      expect(result.exitCode).toBe(3);
+      expect(result.stderr).toContain('kubectl svctrace install');
+      expect(result.stderr).toContain('--standalone');
+      expect(result.stderr.trim().split('\n')).toHaveLength(1);
+    },
+  );
 
   clusterTest('--standalone works', async () => {
     const trace = await traceJson(['auth-service', '--standalone']);

@@ -144,7 +144,7 @@ describe('kubectl svctrace', () => {
     expect(result.stderr).toContain('127.0.0.1:1');
   });
 
-  clusterTest('--as shows what another user would be told', async () => {
+  clusterTest('--as shows what another user would see', async () => {
     const result = await svctrace(['auth-service', '--as', 'nobody']);
     expect(result.exitCode).toBe(3);
     expect(result.stderr).toContain('nobody');

@@ -83,12 +83,12 @@ describe('the capabilities of a probe', () => {
       expect(await unreadWith(cluster, node, ['NET_ADMIN', 'NET_RAW'])).toEqual([]);
     });
 
-    clusterTest(`without NET_ADMIN the rules of ${node} are unknown, and said to be`, async (cluster) => {
+    clusterTest(`without NET_ADMIN the rules of ${node} are unknown, and shown as that`, async (cluster) => {
       expect((await unreadWith(cluster, node, ['NET_RAW'])).length).toBeGreaterThan(0);
     });
   }
 
-  clusterTest('without NET_RAW the legacy tables of node-c are unknown, and said to be', async (cluster) => {
+  clusterTest('without NET_RAW the legacy tables of node-c are unknown, and shown as that', async (cluster) => {
     expect((await unreadWith(cluster, 'node-c', ['NET_ADMIN'])).length).toBeGreaterThan(0);
   });
 

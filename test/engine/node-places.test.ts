@@ -52,7 +52,7 @@ describe('places of nodes', () => {
     expect(most).toBe(3);
   });
 
-  it('are told as slow once', async () => {
+  it('are reported as slow once', async () => {
     const places = new NodePlaces({ places: 3, slowPlaces: 1, slowMilliseconds: 10 });
     let slow = 0;
     await outcome(

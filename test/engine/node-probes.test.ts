@@ -152,7 +152,7 @@ it.each(starts)('says in one sentence that %s', async (_name, arrange, words) =>
   expect(failed(await probes.ask(node, request, () => undefined))).toBe(words);
 });
 
-it('tells why a probe does not run yet, to everybody who waits for it, and makes one pod for all', async () => {
+it('reports why a probe does not run yet, to everybody who waits for it, and makes one pod for all', async () => {
   const reported: string[][] = [[], []];
   const controller = new AbortController();
   const asks = reported.map((list) =>

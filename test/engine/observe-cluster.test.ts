@@ -346,7 +346,7 @@ describe('observe', () => {
     });
   });
 
-  it('tells what is not there apart from what was not read', async () => {
+  it('distinguishes what is not there from what was not read', async () => {
     put(`${api}/pods/auth-a`, pod('auth-a', '10.244.1.2'));
     const facts = await observer.observe(request([slice(['auth-a', '10.244.1.2'])]));
     expect(facts).toMatchObject({

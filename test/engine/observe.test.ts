@@ -169,7 +169,7 @@ describe('selectNodes', () => {
   it('takes at most max', () => {
     expect(names({ max: 2 })).toEqual(['a', 'b']);
   });
-  it('takes those that are named, and tells which are not there', () => {
+  it('takes those that are named, and reports which are not there', () => {
     expect(names({ names: ['c', 'x'] })).toEqual(['c']);
     expect(selectNodes(nodes, { names: ['c', 'x', 'w'] }).unknown).toEqual(['x', 'w']);
   });

@@ -139,7 +139,7 @@ describe('startProblem', () => {
     },
   });
 
-  it('tells an image that cannot be pulled', () => {
+  it('reports an image that cannot be pulled', () => {
     expect(startProblem(waiting('ImagePullBackOff', 'Back-off pulling image'))).toMatchObject({
       reason: 'ImagePullBackOff',
     });
@@ -150,7 +150,7 @@ describe('startProblem', () => {
     expect(startProblem(waiting('ContainerCreating'))).toBeUndefined();
   });
 
-  it('tells an eviction, and a node that has no room', () => {
+  it('reports an eviction, and a node that has no room', () => {
     expect(
       startProblem({
         ...running(),
@@ -171,7 +171,7 @@ describe('startProblem', () => {
   });
 });
 
-it('tells the newest of what the kubelet told', () => {
+it('reports the newest event of the kubelet', () => {
   const event = (
     seconds: number,
     type: string,

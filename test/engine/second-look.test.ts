@@ -159,7 +159,7 @@ describe('a second look', () => {
     expect(conditions?.find(({ type }) => type === 'Ready')?.reason).toBe('ServiceNotFound');
   });
 
-  it('tells nothing that the last look alone found, where each finds something else', async () => {
+  it('reports nothing that the last look alone found, where each finds something else', async () => {
     looks = [
       { service, slices: [] },
       { service, slices: [notReady] },

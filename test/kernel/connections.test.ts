@@ -116,7 +116,7 @@ kill $servers; printf '=====\\n'; cat "$said"; rm "$said"`);
 }
 
 for (const http of [false, true]) {
-  it(`tells what becomes of each connection${http ? ' and each GET' : ''}`, async ({ skip }) => {
+  it(`reports the result of each connection${http ? ' and each GET' : ''}`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
     const { outcomes: found, servers } = await outcomes(http);
     const other = 'untried: what it was sent to is not an endpoint of the Service';

@@ -59,7 +59,7 @@ it('knows what is expected of every program', () => {
 });
 
 for (const { name, argv } of connectTools) {
-  it(`${name} tells what becomes of each connection`, async ({ skip }) => {
+  it(`${name} reports the result of each connection`, async ({ skip }) => {
     if (unavailable !== undefined) return skip(unavailable);
     if (!isInstalled(name)) return skip(`this machine has no ${name}`);
     const quoted = [...argv, ...targets.map(({ protocol, address, port }) => `${protocol}/${address}/${String(port)}`)]

@@ -138,7 +138,7 @@ kernelTest('counts of references notice one rule too many, and the listing shows
   expect(shown?.lines.filter((line) => line.includes(clusterChain)).length).toBe(2);
 });
 
-kernelTest('no count proves anything where nothing leads to KUBE-SERVICES', async () => {
+kernelTest('no count proves anything where nothing jumps to KUBE-SERVICES', async () => {
   const { references } = await readBoth(loadNft(recorded, 'iptables-nft -t nat -F PREROUTING'), auth);
   expect(proven(references)).toEqual([]);
   expect(auth.map((service) => buildNodeProgram(references, desired(service)).frontends[0]?.verdict)).toEqual(['None']);
@@ -148,7 +148,7 @@ const renamed = recorded
   .replaceAll(clusterChain, 'KUBE-SVC-OFANOTHERHASH')
   .replaceAll('KUBE-SEP-BDEJBKACXWFLVVD6', 'MY-ENDPOINT');
 
-kernelTest('chains of names that cannot be computed are found by what leads to them', async () => {
+kernelTest('chains of names that cannot be computed are found by what jumps to them', async () => {
   const { rules, references } = await readBoth(loadNft(renamed), auth);
   for (const report of [rules, references]) {
     expect(recordsOf(report, 'unread')).toEqual([]);

@@ -50,7 +50,7 @@ async function report(prepare: string): Promise<NodeReport> {
   );
 }
 
-it('tells settings, interfaces, addresses of interfaces that are down, sockets, health and statistics', async ({
+it('reports settings, interfaces, addresses of interfaces that are down, sockets, health and statistics', async ({
   skip,
 }) => {
   if (unavailable !== undefined) return skip(unavailable);

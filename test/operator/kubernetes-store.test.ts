@@ -64,7 +64,7 @@ it.each([
   [413, 'Request entity too large: limit is 3145728'],
   [400, 'bad'],
   [500, 'etcdserver: request is too large'],
-])('tells a status that is refused (%d %s) from what may pass', async (code, message) => {
+])('distinguishes a status that is refused (%d %s) from what may pass', async (code, message) => {
   answer = { code, body: { kind: 'Status', code, message } };
   await expect(store.writeStatus(object as Parameters<TraceStore['writeStatus']>[0], {})).rejects.toThrow(
     StatusRefusedError,

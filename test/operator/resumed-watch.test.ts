@@ -124,7 +124,7 @@ it('goes on from its place where the connection broke', async () => {
   expect(events).not.toContain('restarted');
 });
 
-it('survives an object that is none, and stops when it is told to', async () => {
+it('survives an object that is none, and stops when it is aborted', async () => {
   answers = [
     (response) => {
       response.write(line('ADDED', { metadata: 5 }));
@@ -141,7 +141,7 @@ it('survives an object that is none, and stops when it is told to', async () => 
   expect(asked).toHaveLength(1);
 });
 
-it('finds a path again within 2 s of its return, however long it was away, says once that it is not there, and tells what was lost', async () => {
+it('finds a path again within 2 s of its return, however long it was away, says once that it is not there, and reports what was lost', async () => {
   status = 404;
   const pauses: number[] = [];
   // No pause is waited for: how long each would be is what matters.

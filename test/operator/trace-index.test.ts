@@ -24,7 +24,7 @@ function trace(
   };
 }
 
-it('tells what there is to do: a new trace, another spec, another object of that name; not a written status', () => {
+it('knows what there is to do: a new trace, another spec, another object of that name; not a written status', () => {
   const index = new TraceIndex();
   expect(index.set('default/a', trace())).toBe(true);
   expect(index.set('default/a', trace())).toBe(false);

@@ -40,7 +40,7 @@ it("is kube-proxy's answer", async () => {
   });
 });
 
-it('tells nothing of another program of the node, and does not go where that sends it', async () => {
+it('reports nothing of another program of the node, and does not go where that sends it', async () => {
   let followed = 0;
   const record = await ask((request, response) => {
     if (request.url === '/secret') followed += 1;

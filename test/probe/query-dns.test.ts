@@ -85,7 +85,7 @@ describe('queryDns', () => {
     });
   });
 
-  it('tells an alias apart from what it leads to', async () => {
+  it('distinguishes an alias from the name that it stands for', async () => {
     const port = await startServer((query) =>
       reply(query, [
         { name: question.name, type: 'CNAME', data: 'DB.example.com' },

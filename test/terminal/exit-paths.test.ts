@@ -127,7 +127,7 @@ it('the choice of a Service', async () => {
   }
 });
 
-it('what cannot be shown is told on the terminal itself', async () => {
+it('what cannot be shown is printed on the terminal itself', async () => {
   const running = await start('auth-service --server http://127.0.0.1:1', /cannot be reached/);
   try {
     await running.terminal.waitFor(

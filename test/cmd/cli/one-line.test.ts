@@ -22,7 +22,7 @@ it.each([
   expect(oneLine(text)).toBe(line);
 });
 
-it('a parser that shows the place is told without its picture', () => {
+it('a parser that shows the place is quoted without its picture', () => {
   let error: unknown;
   try {
     parse('a: [1,\nb: }');
@@ -34,7 +34,7 @@ it('a parser that shows the place is told without its picture', () => {
   expect(reasonOf(error)).toMatch(/^[^\n]+ at line \d+, column \d+$/);
 });
 
-it('a kubeconfig that is not YAML is told in one sentence, with nothing escaped', async () => {
+it('a kubeconfig that is not YAML is reported in one sentence, with nothing escaped', async () => {
   const file = join(await mkdtemp(join(tmpdir(), 'svctrace-kubeconfig-')), 'config');
   await writeFile(file, 'clusters: [\nusers: }');
   let error: unknown;

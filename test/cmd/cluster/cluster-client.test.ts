@@ -57,7 +57,7 @@ describe('a refusal in one sentence', () => {
     );
   });
 
-  it('no CRD, said with a Status', async () => {
+  it('no CRD, answered with a Status', async () => {
     answer = (_request, response) => {
       refuse(response, 404, 'NotFound', 'the server could not find the requested resource');
     };
@@ -99,7 +99,7 @@ describe('a refusal in one sentence', () => {
     );
   });
 
-  it("forbidden, as the engine's client library tells it", async () => {
+  it("forbidden, as the engine's client library reports it", async () => {
     answer = (_request, response) => {
       refuse(
         response,

@@ -78,7 +78,7 @@ it('are not tried where no container has a program, none runs, or there is nothi
   expect(await untriedOf(['app'], [])).toBe('no node connected to an address of a family that it has');
 });
 
-it('are not tried where the user may not, and it is said which right is missing', async () => {
+it('are not tried where the user may not, and the message names the missing right', async () => {
   const api: PodApi = {
     read: async () => ({}),
     exec: async () => {

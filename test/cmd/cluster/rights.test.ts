@@ -142,7 +142,7 @@ const collecting = [
 ].join('; ');
 
 describe('with the rights for the operator alone', () => {
-  it('explain tells each rule of the Service, and what more rights would tell', async () => {
+  it('explain shows each rule of the Service, and what more rights would show', async () => {
     const recorded = await clusterOf('auth-service');
     const { status, out, err } = await run('explain auth-service', recorded);
     expect(status).toBe(0);

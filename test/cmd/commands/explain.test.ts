@@ -162,7 +162,7 @@ describe('kubectl svctrace explain', () => {
     );
   });
 
-  it('tells at each hop the result of the active check', async () => {
+  it('shows at each hop the result of the active check', async () => {
     const recorded = parseBundle(await readFile(fixture('auth-service'), 'utf8'));
     const tried = (
       hop: 'ClusterIP' | 'Endpoint',

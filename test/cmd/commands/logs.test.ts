@@ -395,7 +395,7 @@ describe('logs of the live view', () => {
     expect(linesOf(events)).toEqual(['auth-1/app behind', 'auth-1/app two']);
   });
 
-  it('tell the missing permission, and the role that gives it', async () => {
+  it('name the missing permission, and the role that gives it', async () => {
     const server = await start({ pods: [pod('auth-1')], logs: { 'auth-1/app': forbidden } });
     const { done } = await follow(server);
     await expect(done).rejects.toThrow(
@@ -443,7 +443,7 @@ describe('logs of the live view', () => {
     expect(linesOf(events)).toEqual(['auth-1/app alone']);
   });
 
-  it('tell among the lines what becomes of the pods, and count those that there are now', async () => {
+  it('show changes of the pods among the lines, and count those that there are now', async () => {
     let watch: ServerResponse | undefined;
     const server = await start({
       pods: [pod('auth-1')],
@@ -518,7 +518,7 @@ describe('logs of the live view', () => {
     expect(events[0]).toMatchObject({ kind: 'pods', pods: 1, waiting: ['auth-1 (CrashLoopBackOff)'] });
   });
 
-  it('of very many pods are followed up to a bound, and the rest is told', async () => {
+  it('of very many pods are followed up to a bound, and the rest is reported', async () => {
     const many = Array.from({ length: 53 }, (_, index) => pod(`auth-${String(index)}`));
     const server = await start({
       pods: many,

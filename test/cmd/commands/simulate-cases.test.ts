@@ -134,7 +134,7 @@ describe('a DNAT that no kernel has', () => {
 });
 
 describe('behind something unknown', () => {
-  it('nothing is said for certain', async () => {
+  it('nothing is certain', async () => {
     const { status, outcome } = await simulate(fixture('04'), to('10.96.0.1:443'));
     expect({ status, ...outcome }).toMatchObject({
       status: 5,
@@ -414,7 +414,7 @@ describe('probabilities', () => {
 });
 
 describe('a part of a dump', () => {
-  it('is told, with what it lacks', async () => {
+  it('is reported, with what it lacks', async () => {
     const { status, outcome } = await simulate(fixture('10'), to('10.96.0.1:443'));
     expect([status, outcome.verdict]).toEqual([5, 'UNKNOWN']);
     expect(outcome.unknown).toEqual([
@@ -445,7 +445,7 @@ describe('a part of a dump', () => {
 });
 
 describe("nft's warnings within its listing", () => {
-  it('leave each rule whole, and are told once', async () => {
+  it('leave each rule whole, and are reported once', async () => {
     const { status, outcome, stderr } = await simulate(fixture('12'), to('10.96.0.1:443'));
     expect([status, outcome.verdict, outcome.masquerade]).toEqual([0, 'NONE', false]);
     expect(stderr.match(/cannot print the matches and targets of iptables/g)).toHaveLength(1);

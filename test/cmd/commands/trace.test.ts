@@ -219,7 +219,7 @@ describe('a Service that is not there', () => {
     );
   });
 
-  describe('is told by the trace where the user may not read Services', () => {
+  describe('is reported by the trace where the user may not read Services', () => {
     const forbidden = async (): Promise<never> => {
       throw new ApiError(403, 'Forbidden', 'no', undefined);
     };
@@ -362,7 +362,7 @@ describe('--watch', () => {
     expect(out).not.toContain('CHANGE\n');
   });
 
-  it('tells that the Service is deleted', async () => {
+  it('reports that the Service is deleted', async () => {
     const gone: ServiceTraceStatus = {
       collectedAt: '2026-11-24T11:00:03Z',
       nodes: [],

@@ -62,7 +62,7 @@ describe('table', () => {
       for (const line of text.split('\n')) expect(stringWidth(line), line).toBeLessThanOrEqual(width);
   });
 
-  it('tells in wide what the sources disagree on, and that they do not', () => {
+  it('shows in wide what the sources disagree on, and that they do not', () => {
     const wide = (trace: ServiceTrace): string => printTrace(trace, 'wide', { width: 100, useColor: false });
     const section = wide(disagreeingTrace)
       .split('\n\n')
@@ -149,7 +149,7 @@ it('columns are cut where they may be, and wide characters count as two', () => 
   ]);
 });
 
-it('a share of something is not told as none', () => {
+it('a share of something is not shown as none', () => {
   expect([undefined, 0, 0.0002, 0.0005, 1 / 3, 1].map(percentText)).toEqual([
     'unknown',
     '0.0%',

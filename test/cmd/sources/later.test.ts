@@ -44,7 +44,7 @@ describe('a source that is opened later', () => {
     expect([opened, log]).toEqual([1, ['close']]);
   });
 
-  it('tells why it cannot be opened, and closes all the same', async () => {
+  it('reports why it cannot be opened, and closes all the same', async () => {
     const later = openLater({ kind: 'operator' }, async () => {
       throw new Error('no such Service');
     });

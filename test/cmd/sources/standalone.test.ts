@@ -59,7 +59,7 @@ const fails = (error: Error) => (): void => {
 };
 const works = (): void => undefined;
 
-it('tells that the connection is lost, tries again, and tells that it is back', async () => {
+it('reports that the connection is lost, tries again, and reports that it is back', async () => {
   const gone = fails(new UnreachableError('https://api.test', 'connect ECONNREFUSED'));
   const events = await follow(
     [works, gone, gone, works],

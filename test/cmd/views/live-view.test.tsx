@@ -648,7 +648,7 @@ describe('keys', () => {
     expect(screen()).toMatch(/▸ +- IPv4 nat KUBE-SVC-MUEJEZ6DR7OLMVAV/);
   });
 
-  it('says what the chosen rule does, and leads to the next chain', async () => {
+  it('says what the chosen rule does, and opens the chain that it jumps to', async () => {
     const { screen, press, give } = await open({}, { view: 'rules' });
     await give({ kind: 'trace', trace: recorded });
     await press('g', down, down, down);
@@ -688,7 +688,7 @@ describe('keys', () => {
     expect(screen()).not.toContain('copied: ');
   });
 
-  it('s saves where it can, and says what became of it', async () => {
+  it('s saves where it can, and shows the result', async () => {
     const saving = await open({ save: async () => 'auth-service-1.svctrace' });
     await saving.press('s');
     expect(saving.screen()).toContain('saved to auth-service-1.svctrace');
@@ -736,7 +736,7 @@ describe('keys', () => {
     expect(screen()).toContain('DNAT to 10.244.1.2:8080 (100.0%), its source stays');
   });
 
-  it('each step of a walk is told in plain words', async () => {
+  it('each step of a walk is explained in plain words', async () => {
     const bundle = await openBundle(fileURLToPath(new URL('../../fixtures/auth-service.svctrace', import.meta.url)), {
       service: undefined,
       namespace: undefined,
@@ -822,7 +822,7 @@ describe('keys', () => {
     expect(screen()).toContain('▲ no logs here: this is recorded 2026-11-24 11:00 UTC');
   });
 
-  it('the timeline tells what changed', async () => {
+  it('the timeline shows what changed', async () => {
     const { screen, press, give } = await open({}, { view: 'timeline' });
     expect(screen()).toContain('Nothing changed');
     await give({ kind: 'trace', trace: withStatus({ findings: [] }) });

@@ -165,7 +165,7 @@ describe('where a packet is', () => {
       expect(readPacketHeader(whole.slice(0, length))).toBeUndefined();
   });
 
-  it('is told in the words of a Service', () => {
+  it('is described in the words of a Service', () => {
     const describer = createHopDescriber(capturePlaces(desired).places, ['172.30.0.11'], (address) =>
       address === '10.244.1.2' ? 'auth-2' : undefined,
     );

@@ -161,7 +161,7 @@ describe('the picture', () => {
     ).toEqual(['KUBE-SVC-PGBJQATFX5LAPXOQ']);
   });
 
-  it('of the IPVS mode leads to virtual servers', () => {
+  it('of the IPVS mode ends at virtual servers', () => {
     const { namespace } = statusOf('auth-service');
     const target = { address: '10.244.1.2', port: 8080, probability: 1, weight: 1 };
     const node = {

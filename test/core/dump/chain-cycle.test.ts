@@ -21,7 +21,7 @@ describe('findChainCycle', () => {
     expect(find(text, starts)).toBe(expected);
   });
 
-  it('follows each jump once, however many ways lead to it', () => {
+  it('follows each jump once, however many paths reach it', () => {
     // Each chain jumps twice to the next: 2 to the 200 paths.
     let asked = 0;
     const jumpsOf = (chain: string): Jump[] => {

@@ -59,12 +59,12 @@ const texts: readonly (readonly [Action, string])[] = [
 ];
 
 describe('an action', () => {
-  it.each(texts)('%j is told as %s', (action, text) => {
+  it.each(texts)('%j is printed as %s', (action, text) => {
     expect(actionsText([action])).toBe(text);
   });
 });
 
-it('tells all that a rule did, and with what chance', () => {
+it('prints all that a rule did, and with what chance', () => {
   const actions: readonly Action[] = [
     { kind: 'mark', value: 1 },
     { kind: 'jump', chain: 'X' },

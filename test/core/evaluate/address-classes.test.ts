@@ -116,7 +116,7 @@ const comparable = ({ leaves }: WalkResult): unknown[] =>
     }))
     .sort((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1));
 
-describe('endpoints that no rule tells apart', () => {
+describe('endpoints that no rule distinguishes', () => {
   it('come to the same ends as each by itself', () => {
     fc.assert(
       fc.property(
@@ -139,7 +139,7 @@ describe('endpoints that no rule tells apart', () => {
     );
   });
 
-  it('are walked once behind the DNAT, however many they are, and told apart where a rule asks for one', () => {
+  it('are walked once behind the DNAT, however many they are, and separately where a rule matches one', () => {
     const endpoints = Array.from({ length: 200 }, (_, index) => `10.245.0.${String(index + 1)}:8080`);
     expect(walk(dump(endpoints, ['-d 10.244.0.0/16 -j ACCEPT', '-i eth0 -j DROP'], []), client, true).forwarded).toBe(
       1,
@@ -155,7 +155,7 @@ describe('endpoints that no rule tells apart', () => {
   });
 });
 
-describe('what nftables tells apart', () => {
+describe('what nftables distinguishes', () => {
   const table = (rules: string, sets = ''): AddressClasses => {
     const parser = new NftTextParser();
     parser.push(`table ip t {\n${sets}\n chain c {\n${rules}\n }\n}\n`);

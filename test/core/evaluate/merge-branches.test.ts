@@ -81,7 +81,7 @@ const rows: readonly (readonly [
   ['-m rpfilter --invert', 'fib saddr . iif oif missing', 'unknown'],
 ];
 
-describe('the twins of a match', () => {
+describe('the merged branches of a match', () => {
   it.each(rows)('%s and %s: %s', (one, other, answer) => {
     if (one !== undefined) expect(iptables(one)).toBe(answer);
     if (other !== undefined) expect(nft(other)).toBe(answer);

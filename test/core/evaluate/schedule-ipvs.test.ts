@@ -317,7 +317,7 @@ describe('a walk over a virtual server that chooses by a hash', () => {
     ]);
   });
 
-  it('does not know the share of what hangs on an unknown rule either', () => {
+  it('does not know the share of what depends on an unknown rule either', () => {
     const { verdicts } = walk('sh', [1, 1], '-d 10.244.2.2/32 -m time --timestart 08:00 -j DROP');
     expect(verdicts).toEqual([{ verdict: 'DNAT' }, { verdict: 'UNKNOWN' }]);
   });

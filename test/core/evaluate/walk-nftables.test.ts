@@ -200,7 +200,7 @@ describe('a choice', () => {
     expect(walk(table([], ['dnat to 0.0.0.0', 'dnat to 10.0.0.1']))).toMatchObject({ verdict: 'DROP', unknown: [] });
   });
 
-  it('by a hash has no share that could be told', () => {
+  it('by a hash has no share that could be shown', () => {
     const { verdict, to, unknown } = walk(
       table([], ['dnat to jhash ip saddr mod 2 map { 0 : 10.0.0.1, 1 : 10.0.0.2 }', 'dnat to 10.0.0.3']),
     );
@@ -230,7 +230,7 @@ describe('tables', () => {
     expect(run).toThrow('a -> b -> c -> b');
   });
 
-  it('of iptables-nft are told by their name and hooks', () => {
+  it('of iptables-nft are recognized by their name and hooks', () => {
     const parser = new NftTextParser();
     parser.push(
       '# Warning: table ip nat is managed by iptables-nft, do not touch!\ntable ip nat {\n\tchain PREROUTING {\n\t\ttype nat hook prerouting priority dstnat; policy accept;\n\t}\n}\ntable ip filter {\n\tchain mine {\n\t\ttype filter hook input priority 0; policy accept;\n\t}\n}\n',

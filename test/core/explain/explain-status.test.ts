@@ -109,7 +109,7 @@ describe('a rule of a status', () => {
     expect(ruleOf('-j MASQUERADE').share).toBeUndefined();
   });
 
-  it('has the elements of a map, and leads to the chains of them', () => {
+  it('has the elements of a map, and jumps to the chains of them', () => {
     const lookup = ruleOf('vmap @service-ips');
     expect(lookup.lines.map(({ sentence }) => sentence)).toEqual([
       '10.96.2.60 . tcp . 80: go to chain service-HJCL7P3U-default/auth-service/tcp/http, which chooses an endpoint of default/auth-service:http, and do not come back to this chain.',
@@ -190,7 +190,7 @@ describe('a rule of a status', () => {
     });
   });
 
-  it('that nobody understands is told as that, and has no writer where it is not kube-proxy', () => {
+  it('that nobody understands is shown as such, and has no writer where it is not kube-proxy', () => {
     const chain: ChainStatus = {
       family: 'IPv4',
       table: 'nat',

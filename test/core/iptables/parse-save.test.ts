@@ -72,7 +72,7 @@ describe('a whole dump', () => {
     ]);
   });
 
-  it('tells the family by an address where the dump does not say it', () => {
+  it('knows the family by an address where the dump does not say it', () => {
     expect(parseIptablesSave('*nat\n-A A -s fd00::1/128 -j ACCEPT\nCOMMIT\n').result[0]?.family).toBe('IPv6');
     expect(
       parseIptablesSave('*nat\n-A A -p tcp -j DNAT --to-destination [fd00::1]:80\nCOMMIT\n').result[0]?.family,

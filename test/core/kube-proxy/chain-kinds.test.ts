@@ -10,7 +10,7 @@ import {
 const port = { namespace: 'default', name: 'auth-service', portName: 'http', protocol: 'TCP' } as const;
 const kinds = ['cluster', 'local', 'external', 'firewall'];
 
-it('tells what the chains of a Service are for by the names that kube-proxy computes', () => {
+it('knows what the chains of a Service are for by the names that kube-proxy computes', () => {
   expect(allChains(iptablesChainNames(port)).map(iptablesChainKind)).toStrictEqual(kinds);
   expect(allChains(nftablesChainNames(port)).map(nftChainKind)).toStrictEqual(kinds);
   expect([...allChains(iptablesChainNames(port)), ...allChains(nftablesChainNames(port))].map(chainKind)).toStrictEqual(

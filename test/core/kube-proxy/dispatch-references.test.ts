@@ -52,7 +52,7 @@ describe.each(recordedServices.map((service) => [service.name, service] as const
     const proof = proveDispatch(service, 'IPv4', { nat: chainsOf(nat), refusals });
     const dispatch = dispatchOf(service);
 
-    it('prove the rules that lead to it', () => {
+    it('prove the rules that jump to it', () => {
       const shape = (rules: readonly IptablesRule[]): unknown[] =>
         rules.map((rule) => ({
           to: jumpOf(rule),
@@ -83,7 +83,7 @@ describe.each(recordedServices.map((service) => [service.name, service] as const
       }
     });
 
-    it('leave a doubt where any rule that leads to it is missing, or is there twice', () => {
+    it('leave a doubt where any rule that jumps to it is missing, or is there twice', () => {
       for (const text of dispatch.map(printIptablesRule)) {
         const at = nat.findIndex((line) => line.endsWith(text));
         expect(at).toBeGreaterThanOrEqual(0);
@@ -109,7 +109,7 @@ it('proves nothing of a Service without endpoints: its refusals are rules of the
   expect(proveDispatch(serviceWithoutEndpoints, 'IPv4', { nat: chainsOf(nat), refusals })).toBeUndefined();
 });
 
-it('proves nothing of NodePorts that nothing leads to', () => {
+it('proves nothing of NodePorts that nothing jumps to', () => {
   const [nodePort] = recordedServices.filter(({ name }) => name === 'node-port');
   const without = nat.filter((line) => !line.includes('-j KUBE-NODEPORTS'));
   expect(nodePort).toBeDefined();

@@ -71,7 +71,7 @@ describe('parseKubeProxyMetrics', () => {
     });
   });
 
-  it('takes both families together where a version does not tell them apart', () => {
+  it('takes both families together where a version does not separate them', () => {
     const lines = [
       'kubeproxy_sync_proxy_rules_last_timestamp_seconds 1.7e+09',
       'kubeproxy_sync_proxy_rules_iptables_total{table="nat"} 50',

@@ -10,7 +10,7 @@ it('reads a name, its other names and a number as one protocol', () => {
   for (const word of ['256', '', 'TCP', 'nonsense', '-1', '6.0']) expect(ipProtocolNumber(word), word).toBeUndefined();
 });
 
-it('tells the protocols that a Service can have', () => {
+it('knows the protocols that a Service can have', () => {
   expect(['tcp', '17', 132, 'sctp', 'icmp', 'nonsense', 1].map(serviceProtocol)).toEqual([
     'TCP',
     'UDP',

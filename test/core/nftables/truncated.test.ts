@@ -22,7 +22,7 @@ function parse(
   return { names: result.map(({ family, name }) => `${family} ${name}`), problems };
 }
 
-describe('a torn text', () => {
+describe('a truncated text', () => {
   it.each([
     [
       'a chain that is not closed',
@@ -164,7 +164,7 @@ describe('what is not understood of a text', () => {
   });
 });
 
-describe('what a listing tells twice', () => {
+describe('what a listing has twice', () => {
   const truncated = (line: number, why: string): unknown => ({
     line,
     table: 'ip x',
@@ -270,7 +270,7 @@ describe('what is not understood of a JSON', () => {
     ]);
   });
 
-  it('is a circle of chains, told with its line', () => {
+  it('is a circle of chains, reported with its line', () => {
     const rule = (chain: string, target: string): unknown => ({
       rule: { family: 'ip', table: 'x', chain, expr: [{ jump: { target } }] },
     });
@@ -297,7 +297,7 @@ describe('what is not understood of a JSON', () => {
   });
 });
 
-describe('a torn JSON', () => {
+describe('a truncated JSON', () => {
   const objects =
     '{"nftables": [{"table": {"family": "ip", "name": "good"}}, {"table": {"family": "ip", "name": "x"}},\n{"chain": {"family": "ip", "table": "x", "name": "c"}}, {"rule": {"fam';
 

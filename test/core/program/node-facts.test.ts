@@ -64,7 +64,7 @@ const found = (node: NodeAnswer): string[] =>
   }).map(({ id }) => id);
 
 describe('the clock of a node', () => {
-  it('is told within what asking took, whatever that was', () => {
+  it('is known within what asking took, whatever that was', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: -100_000, max: 100_000 }),

@@ -193,7 +193,7 @@ describe('a recorded bundle', () => {
     expect(() => parseBundle('')).toThrow('kubectl svctrace record');
   });
 
-  it('whatever the kernel said, in any part of it, never crashes the judgement', { timeout: 120_000 }, () => {
+  it('whatever the kernel answered, in any part of it, never crashes the judgement', { timeout: 120_000 }, () => {
     const bundle = parseBundle(read('auth-service.svctrace'));
     fc.assert(
       fc.property(fc.nat(), fc.string({ unit: 'grapheme-ascii' }), (seed, junk) => {

@@ -98,7 +98,7 @@ it('lists the first of many', () => {
   expect(boundedList(['a', 'b', 'c'], '; ', 2)).toBe('a; b; and 1 more');
 });
 
-it('tells progress by counts, reads nothing of what nodes reported, and stays small', () => {
+it('shows progress by counts, reads nothing of what nodes reported, and stays small', () => {
   const answers = Array.from({ length: 1000 }, (_, index): NodeAnswer => {
     const node = `node-${String(index)}`;
     if (index >= 400) return { node, state: 'Waiting', reason: 'Asking', message: 'its probe is being asked' };

@@ -38,13 +38,13 @@ const texts = (before: Partial<ServiceTraceStatus>, after: Partial<ServiceTraceS
   );
 
 describe('changesBetween', () => {
-  it('tells nothing of the first result, and nothing where nothing changed', () => {
+  it('reports nothing of the first result, and nothing where nothing changed', () => {
     const same = { endpointSlices: slices(endpoint('10.244.1.2')), nodes: [node(['10.244.1.2'])], findings: [] };
     expect(changesBetween(undefined, status(same))).toEqual([]);
     expect(texts(same, same)).toEqual([]);
   });
 
-  it('tells endpoints that come, go, and change', () => {
+  it('reports endpoints that come, go, and change', () => {
     expect(
       texts(
         { endpointSlices: slices(endpoint('10.244.1.2'), endpoint('10.244.2.2', { nodeName: 'node-b' })) },
@@ -87,7 +87,7 @@ describe('changesBetween', () => {
     advice: 'look',
   };
 
-  it('tells that the Service goes, and nothing of what goes with it', () => {
+  it('reports that the Service goes, and nothing of what goes with it', () => {
     const before = {
       service,
       endpointSlices: slices(endpoint('10.244.1.2')),
@@ -103,7 +103,7 @@ describe('changesBetween', () => {
     expect(texts({ service }, {})).toEqual([]);
   });
 
-  it('tells what somebody changed of the Service', () => {
+  it('reports what somebody changed of the Service', () => {
     expect(
       texts(
         { service },
@@ -125,7 +125,7 @@ describe('changesBetween', () => {
     ]);
   });
 
-  it('tells nodes that are asked, and those that are asked no more', () => {
+  it('reports nodes that are asked, and those that are asked no more', () => {
     expect(texts({ nodes: [node([])] }, { nodes: [node([], { name: 'node-b' })] })).toEqual([
       'neutral node: node-a is asked no more',
       'neutral node: node-b is asked now',
@@ -143,7 +143,7 @@ describe('changesBetween', () => {
     ).toEqual([]);
   });
 
-  it('tells what the rules of a node do now, by its own clock of collection', () => {
+  it('reports what the rules of a node do now, by its own clock of collection', () => {
     const [change] = changesBetween(
       status({ nodes: [node(['10.244.1.2', '10.244.2.2'])] }),
       status({ nodes: [node(['10.244.1.2', '10.244.3.2'])] }),
@@ -168,7 +168,7 @@ describe('changesBetween', () => {
     expect(texts({}, { endpointSlices: slices(endpoint('10.244.1.2')), findings: [] })).toEqual([]);
   });
 
-  it('tells health of kube-proxy, and findings that come and go', () => {
+  it('reports health of kube-proxy, and findings that come and go', () => {
     const finding = {
       id: 'KP-UNHEALTHY',
       severity: 'error' as const,

@@ -86,7 +86,7 @@ describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many en
     expect((await questions(400)) - (await questions(40))).toBeLessThan(360 * 12);
   });
 
-  it('tells none of its endpoints apart behind the DNAT for a client outside', async () => {
+  it('distinguishes none of its endpoints behind the DNAT for a client outside', async () => {
     const { answers } = await manyEndpoints(mode, 30);
     const [answer] = answers;
     if (answer === undefined || !('report' in answer)) throw new Error('the node answered');

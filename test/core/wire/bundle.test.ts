@@ -17,7 +17,7 @@ const header = (change: (head: Record<string, unknown>) => void): string => {
 };
 
 describe('a bundle that is cut', () => {
-  it.each(fixtures)('%s is told at every line', (name) => {
+  it.each(fixtures)('%s is reported at every line', (name) => {
     const whole = read(name).split('\n').slice(0, -1);
     expect(() => parseBundle(read(name))).not.toThrow();
     // A version that lists its nodes writes them behind each report, too.

@@ -82,7 +82,7 @@ describe('the listing of many chains', () => {
     ['of no tool', { status: 127, errors: ['xargs: iptables-nft: No such file or directory'] }, /No such file/],
     ['late', { status: 124, errors: [] }, /ended with 124/],
     ['silent', { status: 0, errors: [] }, /printed nothing of chain KUBE-SVL-A/],
-  ])('tells a chain that is absent from one that could not be read: %s', async (_, finished, problem) => {
+  ])('distinguishes a chain that is absent from one that could not be read: %s', async (_, finished, problem) => {
     const listing = await listChains(
       programs({ iptables: { lines: listed, ...finished }, nft: { status: 123 } }),
       'iptables-nft',

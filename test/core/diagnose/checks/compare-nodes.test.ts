@@ -121,7 +121,7 @@ describe('nodeOutliers', () => {
     expect(nodeOutliers(desired, nodes, undefined)).toEqual([]);
   });
 
-  it('tells settings of kube-proxy that one node alone has', () => {
+  it('reports settings of kube-proxy that one node alone has', () => {
     const configured = (name: string, clusterCIDR: string): ReturnType<typeof nodeFacts> =>
       nodeFacts(name, {
         kubeProxy: { config: parseKubeProxyConfigz(JSON.stringify({ 'kubeproxy.config.k8s.io': { clusterCIDR } })) },

@@ -123,7 +123,7 @@ describe('compareService', () => {
     });
   });
 
-  it('tells many nodes that are alike at once, and which frontend alone they lack', () => {
+  it('reports many nodes that are alike at once, and which frontend alone they lack', () => {
     const both = desiredService(undefined, {
       type: 'NodePort',
       ports: [{ name: 'http', protocol: 'TCP', port: 80, nodePort: 30080 }],
@@ -148,7 +148,7 @@ describe('compareService', () => {
     ]);
   });
 
-  it('tells a pod that is not there, one that is not ready, and one that no EndpointSlice has', () => {
+  it('reports a pod that is not there, one that is not ready, and one that no EndpointSlice has', () => {
     const old = {
       readySince: '2026-11-24T09:00:00Z',
       notReadySince: '2026-11-24T09:00:00Z',
@@ -181,7 +181,7 @@ describe('compareService', () => {
     expect(rowsOf({ ...input, desired: { ...input.desired, lastChange: '2026-11-24T09:59:55Z' } })).toEqual([]);
   });
 
-  it('tells an address that the legacy Endpoints object lacks', () => {
+  it('reports an address that the legacy Endpoints object lacks', () => {
     const endpoints = {
       bytes: 300,
       subsets: [
@@ -207,7 +207,7 @@ describe('compareService', () => {
     ).toEqual([['10.244.2.2', ['the legacy Endpoints object does not have it']]]);
   });
 
-  it('tells connections that are held to what is not an endpoint, and leaves out those that end by themselves', () => {
+  it('reports connections that are held to what is not an endpoint, and leaves out those that end by themselves', () => {
     expect(disagreeingRows(compared({ nodes: [entries({})] })).rows).toEqual([
       expect.objectContaining({
         address: '10.244.9.9',

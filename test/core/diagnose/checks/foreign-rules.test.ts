@@ -136,7 +136,7 @@ describe('third-party rules', () => {
     expect(found[0]?.evidence).toContain('not known: whether it meets -A DOCKER ! -i docker0 -o docker0 -j DROP');
   });
 
-  it('are told to be unread where there were too many on the way', async () => {
+  it('are reported as unread where there were too many on the packet path', async () => {
     const node = recordedNode(version, 'iptables');
     const filter = node.iptables.nf_tables?.IPv4?.get('filter');
     filter?.set('BLOCKLIST', {
