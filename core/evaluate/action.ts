@@ -1,4 +1,5 @@
 /** What a rule did to a packet that met it, and the sentence for it. */
+import { hostPort } from '../net/address.ts';
 import { printNatRange } from '../iptables/print.ts';
 import type { NatRange } from '../iptables/rule.ts';
 import { oncePer } from '../lib/once-per.ts';
@@ -129,7 +130,7 @@ function actionText(action: Action): string {
 /** All packets that come to a choice have the same destinations, and there may be thousands. */
 const destinationsText = oncePer(
   (destinations: readonly Destination[]) =>
-    `DNAT to ${destinations.map((each) => `${each.address}:${String(each.port)}${shareText(each)}`).join(', ')}`,
+    `DNAT to ${destinations.map((each) => `${hostPort(each.address, each.port)}${shareText(each)}`).join(', ')}`,
 );
 
 function shareText({ share, chosenBy }: Destination): string {

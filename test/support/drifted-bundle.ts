@@ -4,6 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { parseBundle, type Bundle } from '../../core/wire/bundle.ts';
 import type { NodeReportRecord } from '../../core/wire/node-report.ts';
 
+/** The recorded traces of a real cluster in test/fixtures; a headless Service has no rules. */
+export const bundleNames: readonly string[] = [
+  'auth-service',
+  'external-ip',
+  'headless',
+  'internal-local',
+  'many-ports',
+  'nobody-home',
+  'node-port',
+  'node-port-local',
+  'only-ipv6',
+  'sticky',
+];
+
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../fixtures/${name}.svctrace`, import.meta.url));
 

@@ -1,9 +1,9 @@
 import { plural } from '../../lib/plural.ts';
 import { hostPort } from '../../net/address.ts';
-import { onNode, type FindingKind } from '../checks/finding.ts';
-import { isSyncing } from '../checks/frontend-drift.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onFlows } from '../checks/on-flows.ts';
 import { reusedBy } from '../checks/reused-addresses.ts';
-import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
+import { deleteFlow, flowText } from '../checks/service-flows.ts';
 
 export const ctIpReused: FindingKind = {
   id: 'CT-IP-REUSED',
@@ -14,30 +14,20 @@ export const ctIpReused: FindingKind = {
   notReported:
     'Pods of other namespaces, which are not read (then CT-UDP-STALE, or CT-TCP-ESTABLISHED-GONE); a pod that is older than the last change of the EndpointSlices, for it may have been an endpoint itself; TCP that is not established.',
   source: 'kubernetes/kubernetes#141371; pkg/proxy/conntrack/cleanup.go',
-  find: ({ desired, nodes, cluster }) =>
-    nodes
-      .filter((node) => !isSyncing(node, desired, cluster))
-      .flatMap((node) =>
-        serviceFlows(node, desired)
-          .filter(
-            ({ group, isKnown, isUnnatted }) =>
-              !isKnown &&
-              !isUnnatted &&
-              (group.protocol === 'udp' || (group.protocol === 'tcp' && group.state === 'ESTABLISHED')),
-          )
-          .flatMap((flow) => {
-            const pod = reusedBy(flow.group.replySource, desired, cluster);
-            if (pod === undefined) return [];
-            return [
-              onNode(node.node, {
-                message: `${plural(flow.group.entries, 'conntrack entry', 'conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is pod ${pod.name} now, and none of the Service.`,
-                evidence: [
-                  flowText(flow),
-                  `pod ${pod.name} was made at ${pod.createdAt ?? ''}, after the EndpointSlices last changed`,
-                ],
-                ...deleteFlow(node.node, flow),
-              }),
-            ];
-          }),
-      ),
+  find: (facts) =>
+    onFlows(facts, (flow, node) => {
+      const { group, isKnown, isUnnatted } = flow;
+      const isKept = group.protocol === 'udp' || (group.protocol === 'tcp' && group.state === 'ESTABLISHED');
+      if (isKnown || isUnnatted || !isKept) return undefined;
+      const pod = reusedBy(group.replySource, facts.desired, facts.cluster);
+      if (pod === undefined) return undefined;
+      return {
+        message: `${plural(group.entries, 'conntrack entry', 'conntrack entries')} of ${node} ${group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(group.destination, group.destinationPort)} to ${hostPort(group.replySource, group.replySourcePort)}, which is pod ${pod.name} now, and none of the Service.`,
+        evidence: [
+          flowText(flow),
+          `pod ${pod.name} was made at ${pod.createdAt ?? ''}, after the EndpointSlices last changed`,
+        ],
+        ...deleteFlow(node, flow),
+      };
+    }),
 };

@@ -1,9 +1,9 @@
 import { plural } from '../../lib/plural.ts';
 import { hostPort } from '../../net/address.ts';
-import { onNode, type FindingKind } from '../checks/finding.ts';
-import { isSyncing } from '../checks/frontend-drift.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onFlows } from '../checks/on-flows.ts';
 import { reusedBy } from '../checks/reused-addresses.ts';
-import { flowDeletion, flowText, serviceFlows } from '../checks/service-flows.ts';
+import { flowDeletion, flowText } from '../checks/service-flows.ts';
 
 export const ctTcpEstablishedGone: FindingKind = {
   id: 'CT-TCP-ESTABLISHED-GONE',
@@ -15,26 +15,21 @@ export const ctTcpEstablishedGone: FindingKind = {
   notReported:
     'Endpoints that are in an EndpointSlice, whatever their conditions; within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'pkg/proxy/conntrack/cleanup.go: kube-proxy cleans UDP alone',
-  find: ({ desired, nodes, cluster }) =>
-    nodes
-      .filter((node) => !isSyncing(node, desired, cluster))
-      .flatMap((node) =>
-        serviceFlows(node, desired)
-          .filter(
-            ({ group, isKnown, isUnnatted }) =>
-              group.protocol === 'tcp' &&
-              group.state === 'ESTABLISHED' &&
-              !isKnown &&
-              !isUnnatted &&
-              reusedBy(group.replySource, desired, cluster) === undefined,
-          )
-          .map((flow) =>
-            onNode(node.node, {
-              message: `${plural(flow.group.entries, 'TCP connection')} on ${node.node} over ${hostPort(flow.group.destination, flow.group.destinationPort)} ${flow.group.entries === 1 ? 'is' : 'are'} held open to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which no EndpointSlice of the Service has.`,
-              evidence: [flowText(flow)],
-              advice: `Where the pod is gone, the connections end with the client's own timeout or keepalive. To end them at once, delete their entries on ${node.node}.`,
-              commands: [flowDeletion(node.node, flow)],
-            }),
-          ),
-      ),
+  find: (facts) =>
+    onFlows(facts, (flow, node) => {
+      const { group, isKnown, isUnnatted } = flow;
+      const isGone =
+        group.protocol === 'tcp' &&
+        group.state === 'ESTABLISHED' &&
+        !isKnown &&
+        !isUnnatted &&
+        reusedBy(group.replySource, facts.desired, facts.cluster) === undefined;
+      if (!isGone) return undefined;
+      return {
+        message: `${plural(group.entries, 'TCP connection')} on ${node} over ${hostPort(group.destination, group.destinationPort)} ${group.entries === 1 ? 'is' : 'are'} held open to ${hostPort(group.replySource, group.replySourcePort)}, which no EndpointSlice of the Service has.`,
+        evidence: [flowText(flow)],
+        advice: `Where the pod is gone, the connections end with the client's own timeout or keepalive. To end them at once, delete their entries on ${node}.`,
+        commands: [flowDeletion(node, flow)],
+      };
+    }),
 };

@@ -1,3 +1,4 @@
+import { hostPort } from '../../net/address.ts';
 import { plural } from '../../lib/plural.ts';
 import type { NodeFacts } from '../../program/node-facts.ts';
 import type { DesiredService } from '../../api/service.ts';
@@ -25,7 +26,7 @@ export const ctTcpUnanswered: FindingKind = {
       const failed = serviceFlows(node, desired).filter((flow) => flow.isServing && isFailed(flow, node, desired));
       if (failed.length === 0) return [];
       const count = failed.reduce((sum, { group }) => sum + group.entries, 0);
-      const targets = [...new Set(failed.map(({ group }) => `${group.replySource}:${String(group.replySourcePort)}`))];
+      const targets = [...new Set(failed.map(({ group }) => hostPort(group.replySource, group.replySourcePort)))];
       return [
         onNode(node.node, {
           message: `${plural(count, 'connection')} of the Service on ${node.node} had no answer of ${namesText(targets)}, which ${targets.length === 1 ? 'is a serving endpoint' : 'are serving endpoints'}.`,

@@ -1,9 +1,9 @@
 import { plural } from '../../lib/plural.ts';
 import { hostPort } from '../../net/address.ts';
-import { onNode, type FindingKind } from '../checks/finding.ts';
-import { isSyncing } from '../checks/frontend-drift.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onFlows } from '../checks/on-flows.ts';
 import { reusedBy } from '../checks/reused-addresses.ts';
-import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
+import { deleteFlow, flowText } from '../checks/service-flows.ts';
 
 export const ctUdpStale: FindingKind = {
   id: 'CT-UDP-STALE',
@@ -14,25 +14,20 @@ export const ctUdpStale: FindingKind = {
   notReported:
     'Entries to an endpoint that serves while it terminates, or that the traffic policy would not choose now, which kube-proxy leaves on purpose; TCP, whose entries it never cleans; within 10 s and minSyncPeriod of a change of the EndpointSlices; a Service without serving endpoints (CT-UDP-NOEP).',
   source: 'pkg/proxy/conntrack/cleanup.go CleanStaleEntries; kubernetes/kubernetes#125467',
-  find: ({ desired, nodes, cluster }) =>
-    nodes
-      .filter((node) => !isSyncing(node, desired, cluster))
-      .flatMap((node) =>
-        serviceFlows(node, desired)
-          .filter(
-            ({ group, serving, isServing, isUnnatted }) =>
-              group.protocol === 'udp' &&
-              serving.length > 0 &&
-              !isServing &&
-              !isUnnatted &&
-              reusedBy(group.replySource, desired, cluster) === undefined,
-          )
-          .map((flow) =>
-            onNode(node.node, {
-              message: `${plural(flow.group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(flow.group.destination, flow.group.destinationPort)} to ${hostPort(flow.group.replySource, flow.group.replySourcePort)}, which is ${flow.isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
-              evidence: [flowText(flow)],
-              ...deleteFlow(node.node, flow),
-            }),
-          ),
-      ),
+  find: (facts) =>
+    onFlows(facts, (flow, node) => {
+      const { group, serving, isServing, isKnown, isUnnatted } = flow;
+      const isStale =
+        group.protocol === 'udp' &&
+        serving.length > 0 &&
+        !isServing &&
+        !isUnnatted &&
+        reusedBy(group.replySource, facts.desired, facts.cluster) === undefined;
+      if (!isStale) return undefined;
+      return {
+        message: `${plural(group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node} ${group.entries === 1 ? 'sends' : 'send'} packets of ${hostPort(group.destination, group.destinationPort)} to ${hostPort(group.replySource, group.replySourcePort)}, which is ${isKnown ? 'an endpoint that does not serve' : 'in no EndpointSlice of the Service'}.`,
+        evidence: [flowText(flow)],
+        ...deleteFlow(node, flow),
+      };
+    }),
 };

@@ -1,8 +1,8 @@
 import { plural } from '../../lib/plural.ts';
 import { hostPort } from '../../net/address.ts';
-import { onNode, type FindingKind } from '../checks/finding.ts';
-import { isSyncing } from '../checks/frontend-drift.ts';
-import { deleteFlow, flowText, serviceFlows } from '../checks/service-flows.ts';
+import type { FindingKind } from '../checks/finding.ts';
+import { onFlows } from '../checks/on-flows.ts';
+import { deleteFlow, flowText } from '../checks/service-flows.ts';
 
 export const ctUdpUnnatted: FindingKind = {
   id: 'CT-UDP-UNNATTED',
@@ -13,21 +13,14 @@ export const ctUdpUnnatted: FindingKind = {
   notReported:
     'A Service without serving endpoints; an endpoint that has this very address and port (hostNetwork); within 10 s and minSyncPeriod of a change of the EndpointSlices.',
   source: 'kubernetes/kubernetes#48370; pkg/proxy/conntrack/cleanup.go',
-  find: ({ desired, nodes, cluster }) =>
-    nodes
-      .filter((node) => !isSyncing(node, desired, cluster))
-      .flatMap((node) =>
-        serviceFlows(node, desired)
-          .filter(
-            ({ group, serving, isServing, isUnnatted }) =>
-              group.protocol === 'udp' && serving.length > 0 && isUnnatted && !isServing,
-          )
-          .map((flow) =>
-            onNode(node.node, {
-              message: `${plural(flow.group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node.node} ${flow.group.entries === 1 ? 'sends' : 'send'} packets to ${hostPort(flow.group.destination, flow.group.destinationPort)} itself, past all endpoints.`,
-              evidence: [flowText(flow)],
-              ...deleteFlow(node.node, flow),
-            }),
-          ),
-      ),
+  find: (facts) =>
+    onFlows(facts, (flow, node) => {
+      const { group, serving, isServing, isUnnatted } = flow;
+      if (group.protocol !== 'udp' || serving.length === 0 || !isUnnatted || isServing) return undefined;
+      return {
+        message: `${plural(group.entries, 'UDP conntrack entry', 'UDP conntrack entries')} of ${node} ${group.entries === 1 ? 'sends' : 'send'} packets to ${hostPort(group.destination, group.destinationPort)} itself, past all endpoints.`,
+        evidence: [flowText(flow)],
+        ...deleteFlow(node, flow),
+      };
+    }),
 };

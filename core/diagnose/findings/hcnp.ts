@@ -1,3 +1,4 @@
+import { hostPort } from '../../net/address.ts';
 import { plural } from '../../lib/plural.ts';
 import { familyOf } from '../../net/family.ts';
 import { kubeProxyLogs } from '../checks/kube-proxy-advice.ts';
@@ -46,7 +47,7 @@ export const hcnp: FindingKind = {
           onNode(node.node, {
             message: `healthCheckNodePort ${check.port} of ${node.node} answers ${check.status}, and ${wanted}.`,
             evidence: [
-              `http://${check.address ?? ''}:${check.port}/ answers ${check.status}${check.localEndpoints === undefined ? '' : ` with ${check.localEndpoints} local endpoints`}`,
+              `http://${hostPort(check.address ?? '', check.port)}/ answers ${check.status}${check.localEndpoints === undefined ? '' : ` with ${check.localEndpoints} local endpoints`}`,
             ],
             ...kubeProxyLogs(node.node, cluster, 'says what it knows of the endpoints'),
           }),

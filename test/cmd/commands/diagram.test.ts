@@ -1,4 +1,5 @@
 /** Pictures in the terminal, as a user sees them. */
+import { bundleNames } from '../../support/drifted-bundle.ts';
 import { fileURLToPath } from 'node:url';
 import stringWidth from 'string-width';
 import { describe, expect, it } from 'vitest';
@@ -24,19 +25,6 @@ async function diagram(
   return { output: io.out(), status };
 }
 
-const bundles = [
-  'auth-service',
-  'external-ip',
-  'headless',
-  'internal-local',
-  'many-ports',
-  'nobody-home',
-  'node-port',
-  'node-port-local',
-  'only-ipv6',
-  'sticky',
-];
-
 describe('kubectl svctrace diagram', () => {
   it.each([
     [80, 'auth-service', 'node-a'],
@@ -50,7 +38,7 @@ describe('kubectl svctrace diagram', () => {
     await expect(output).toMatchFileSnapshot(`screens/diagram-${bundle}-${String(columns)}.txt`);
   });
 
-  it.each(bundles.flatMap((bundle) => [60, 80, 120].map((columns) => [bundle, columns] as const)))(
+  it.each(bundleNames.flatMap((bundle) => [60, 80, 120].map((columns) => [bundle, columns] as const)))(
     '%s fits %d columns',
     async (bundle, columns) => {
       const { output } = await diagram(columns, bundle);

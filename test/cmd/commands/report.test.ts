@@ -20,23 +20,11 @@ import { pathsOf } from '../../../cmd/tables/path-table.ts';
 import { printBundle, type Bundle } from '../../../core/wire/bundle.ts';
 import type { NodeReportRecord } from '../../../core/wire/node-report.ts';
 import { testIo } from '../../support/fake-cluster.ts';
-import { driftedBundle, fixture, recordedBundle } from '../../support/drifted-bundle.ts';
+import { bundleNames, driftedBundle, fixture, recordedBundle } from '../../support/drifted-bundle.ts';
 
 type Node = DefaultTreeAdapterMap['node'];
 type Element = DefaultTreeAdapterMap['element'];
 
-const bundles = [
-  'auth-service',
-  'external-ip',
-  'headless',
-  'internal-local',
-  'many-ports',
-  'nobody-home',
-  'node-port',
-  'node-port-local',
-  'only-ipv6',
-  'sticky',
-];
 const written = { writtenAt: '2026-11-24T12:27:30Z', writtenBy: '9.9.9' };
 
 async function pageOf(bundle: Bundle): Promise<string> {
@@ -84,7 +72,7 @@ describe('the page', () => {
     }
   });
 
-  it.each(bundles)('of %s is one whole document without a script, and loads nothing', async (name) => {
+  it.each(bundleNames)('of %s is one whole document without a script, and loads nothing', async (name) => {
     const page = await pageOf(recordedBundle(name));
     const problems: string[] = [];
     const elements = elementsOf(parse(page, { onParseError: ({ code }) => problems.push(code) }));
@@ -155,7 +143,7 @@ describe('the page', () => {
     );
   });
 
-  it.each(bundles)('of %s has the words, the ids and the order of the table', async (name) => {
+  it.each(bundleNames)('of %s has the words, the ids and the order of the table', async (name) => {
     const content = await buildReport(recordedBundle(name), written);
     const { trace } = content;
     const status = trace.status ?? {};

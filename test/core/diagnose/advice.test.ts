@@ -9,34 +9,9 @@ import { kubeProxyLogs, restartKubeProxy } from '../../../core/diagnose/checks/k
 import { sliceControllerAdvice } from '../../../core/diagnose/checks/slice-controller-advice.ts';
 import type { FindingStatus } from '../../../core/api/service-trace.ts';
 import { collectedAt, desiredService } from '../../support/node-facts.ts';
-import { connectionCases } from './finding-cases/connections.ts';
-import { conntrackCases } from './finding-cases/conntrack.ts';
-import { dataCases } from './finding-cases/data.ts';
-import { dnsCases } from './finding-cases/dns.ts';
-import { endpointsCases } from './finding-cases/endpoints.ts';
-import { kubeProxyCases } from './finding-cases/kube-proxy.ts';
-import { latencyCases } from './finding-cases/latency.ts';
-import { networkPolicyCases } from './finding-cases/network-policies.ts';
-import { podCases } from './finding-cases/pods.ts';
-import { rulesCases } from './finding-cases/rules.ts';
-import { serviceCases } from './finding-cases/service.ts';
-import { systemCases } from './finding-cases/system.ts';
+import { findingCases } from './finding-cases/all.ts';
 
-const cases = [
-  ...rulesCases,
-  ...endpointsCases,
-  ...serviceCases,
-  ...podCases,
-  ...networkPolicyCases,
-  ...dnsCases,
-  ...kubeProxyCases,
-  ...conntrackCases,
-  ...systemCases,
-  ...connectionCases,
-  ...latencyCases,
-  ...dataCases,
-];
-const findings = cases.flatMap(({ facts }) => diagnose({ now: collectedAt, ...facts }));
+const findings = findingCases.flatMap(({ facts }) => diagnose({ now: collectedAt, ...facts }));
 const byId = [...Map.groupBy(findings, ({ id }) => id)];
 
 const node = (kubeletVersion: string): NonNullable<ClusterFacts['nodes']>[number] => ({

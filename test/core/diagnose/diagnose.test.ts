@@ -9,35 +9,9 @@ import {
   nodeProgram,
   waitingKubeProxy,
 } from '../../support/node-facts.ts';
-import { connectionCases } from './finding-cases/connections.ts';
-import { conntrackCases } from './finding-cases/conntrack.ts';
-import { dataCases } from './finding-cases/data.ts';
-import { dnsCases } from './finding-cases/dns.ts';
-import { endpointsCases } from './finding-cases/endpoints.ts';
-import { kubeProxyCases } from './finding-cases/kube-proxy.ts';
-import { latencyCases } from './finding-cases/latency.ts';
-import { networkPolicyCases } from './finding-cases/network-policies.ts';
-import { podCases } from './finding-cases/pods.ts';
-import { rulesCases } from './finding-cases/rules.ts';
-import { serviceCases } from './finding-cases/service.ts';
 import { ipvsCases } from '../../support/ipvs-cases.ts';
 import { iptablesMutations, nftablesMutations } from '../../support/rule-mutations.ts';
-import { systemCases } from './finding-cases/system.ts';
-
-const cases = [
-  ...rulesCases,
-  ...endpointsCases,
-  ...serviceCases,
-  ...podCases,
-  ...networkPolicyCases,
-  ...dnsCases,
-  ...kubeProxyCases,
-  ...conntrackCases,
-  ...systemCases,
-  ...connectionCases,
-  ...latencyCases,
-  ...dataCases,
-];
+import { findingCases } from './finding-cases/all.ts';
 
 /** By what the ids of a topic begin with. */
 const topics: Readonly<Record<string, string>> = {
@@ -68,7 +42,7 @@ it('has no topic for an id of another version', () => {
 });
 
 describe('diagnose', () => {
-  it.each(cases)('$name gives $ids', ({ facts, ids, severities, where }) => {
+  it.each(findingCases)('$name gives $ids', ({ facts, ids, severities, where }) => {
     const found = diagnose({ now: collectedAt, ...facts });
     expect(found.map(({ id }) => id)).toEqual(ids);
     if (where !== undefined) expect(found.map((finding) => finding.where)).toEqual(where);
@@ -76,7 +50,7 @@ describe('diagnose', () => {
   });
 
   it('counts one thing in the singular, and says what one node does', () => {
-    const texts = cases.flatMap(({ facts }) =>
+    const texts = findingCases.flatMap(({ facts }) =>
       diagnose({ now: collectedAt, ...facts }).flatMap(({ message, evidence, advice }) => [
         message,
         advice,
@@ -94,7 +68,7 @@ describe('diagnose', () => {
 
   it('has a case for every severity that a kind may have beside its own', () => {
     const shown = new Set(
-      cases.flatMap(({ ids, severities = [] }) =>
+      findingCases.flatMap(({ ids, severities = [] }) =>
         severities.map((severity, index) => `${ids[index] ?? ''} ${severity}`),
       ),
     );
@@ -112,7 +86,7 @@ describe('diagnose', () => {
   it('has a case for every kind of the catalogue', () => {
     // Those of rule-mutations.ts are judged in rule-findings.test.ts, those of the IPVS mode in ipvs-findings.test.ts.
     const shown = new Set(
-      [...cases, ...iptablesMutations, ...nftablesMutations, ...ipvsCases].flatMap(({ ids }) => ids),
+      [...findingCases, ...iptablesMutations, ...nftablesMutations, ...ipvsCases].flatMap(({ ids }) => ids),
     );
     expect(catalogue.map(({ id }) => id).filter((id) => !shown.has(id))).toEqual([]);
     expect(new Set(catalogue.map(({ id }) => id)).size).toBe(catalogue.length);
@@ -129,7 +103,7 @@ describe('diagnose', () => {
     ['PROBE-FAIL-RULES'],
     ['RULE-EP-STALE'],
   ])('reports no %s while kube-proxy waits for its minSyncPeriod', (id) => {
-    const shown = cases.find(({ ids }) => ids.includes(id))?.facts;
+    const shown = findingCases.find(({ ids }) => ids.includes(id))?.facts;
     if (shown === undefined) throw new Error(`no case gives ${id}`);
     const foundAfter = (seconds: number, minSyncPeriod: string): boolean => {
       const desired = {
@@ -156,4 +130,19 @@ describe('diagnose', () => {
     expect(finding?.message).toContain('10.244.2.2:8080 (pod auth-2 on node-b)');
     expect(finding?.evidence).toContain('the rules of node-a have: 10.244.1.2:8080');
   });
+});
+
+/** The facts of a case with another address in the place of one. */
+function withAddress(name: string, address: string, other: string): Parameters<typeof diagnose>[0] {
+  const facts = findingCases.find((each) => each.name === name)?.facts;
+  if (facts === undefined) throw new Error(`there is no case ${name}`);
+  return JSON.parse(JSON.stringify({ now: collectedAt, ...facts }).replaceAll(`"${address}"`, `"${other}"`)) as never;
+}
+
+it.each([
+  ['connections that an endpoint does not answer', 'CT-TCP-UNANSWERED', '10.244.1.2', 'no answer of [fd00::2]:8080,'],
+  ['a health check that answers without an endpoint', 'HCNP', '127.0.0.1', 'http://[fd00::2]:30900/ answers 200'],
+])('writes an IPv6 address with its port in brackets: %s', (name, id, address, text) => {
+  const [finding] = diagnose(withAddress(name, address, 'fd00::2')).filter((each) => each.id === id);
+  expect([finding?.message, ...(finding?.evidence ?? [])].join('\n')).toContain(text);
 });

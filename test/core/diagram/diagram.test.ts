@@ -14,20 +14,7 @@ import { printMermaid } from '../../../core/diagram/print-mermaid.ts';
 import { printSvg } from '../../../core/diagram/print-svg.ts';
 import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
 import { buildStatus } from '../../../core/status/status.ts';
-import { driftedBundle } from '../../support/drifted-bundle.ts';
-
-const bundles = [
-  'auth-service',
-  'external-ip',
-  'headless',
-  'internal-local',
-  'many-ports',
-  'nobody-home',
-  'node-port',
-  'node-port-local',
-  'only-ipv6',
-  'sticky',
-];
+import { bundleNames, driftedBundle } from '../../support/drifted-bundle.ts';
 
 function statusOf(name: string): { status: ServiceTraceStatus; namespace: string } {
   const {
@@ -67,7 +54,7 @@ function crowded(count: number): Diagram {
 }
 
 describe('the picture', () => {
-  it.each(bundles)('of %s leads from layer to layer, and every arrow has both ends', (name) => {
+  it.each(bundleNames)('of %s leads from layer to layer, and every arrow has both ends', (name) => {
     const { boxes, arrows } = diagramOf(name);
     const layerOf = new Map(boxes.map(({ id, layer }) => [id, layers.indexOf(layer)]));
     expect(layerOf.size).toBe(boxes.length);
@@ -227,7 +214,7 @@ describe('Mermaid takes it', () => {
   // Without a browser there is no DOM to clean labels in; the grammar is what is asked.
   Object.assign(dompurify, { addHook: () => undefined, sanitize: (text: string) => text });
 
-  it.each(bundles)('%s', async (name) => {
+  it.each(bundleNames)('%s', async (name) => {
     expect(await mermaid.parse(printMermaid(diagramOf(name)))).toMatchObject({
       diagramType: expect.stringContaining('flowchart'),
     });
@@ -257,7 +244,7 @@ describe('Mermaid takes it', () => {
 });
 
 describe('Graphviz takes it', () => {
-  it.each(bundles)('%s', async (name) => {
+  it.each(bundleNames)('%s', async (name) => {
     const graphviz = await Graphviz.load();
     const diagram = diagramOf(name);
     const drawn = graphviz.dot(printDot(diagram), 'plain');
@@ -267,7 +254,7 @@ describe('Graphviz takes it', () => {
 });
 
 describe('SVG is well-formed', () => {
-  it.each(bundles)('%s', (name) => {
+  it.each(bundleNames)('%s', (name) => {
     const diagram = diagramOf(name);
     const parser = sax.parser(true);
     const counts = new Map<string, number>();

@@ -35,6 +35,7 @@ const texts: readonly (readonly [Action, string])[] = [
     'DNAT to 10.0.0.1:80 with probability 0.2500, 10.0.0.2:80 with probability 0.7500',
   ],
   [{ kind: 'dnat', destinations: [{ address: '10.0.0.1', port: 80, share: 1 }] }, 'DNAT to 10.0.0.1:80'],
+  [{ kind: 'dnat', destinations: [{ address: 'fd00::1', port: 80, share: 1 }] }, 'DNAT to [fd00::1]:80'],
   [
     { kind: 'dnat', destinations: [{ address: '10.0.0.1', port: 80, share: 0.5, chosenBy: 'ClientHash' }] },
     'DNAT to 10.0.0.1:80, by hash of the client',

@@ -10,20 +10,11 @@ import { fingerprintOf } from '../../../core/program/program-chains.ts';
 import { present } from '../../../core/lib/present.ts';
 import { buildStatus } from '../../../core/status/status.ts';
 import type { ChainStatus, NodePortStatus, ProgramStatus } from '../../../core/api/service-trace.ts';
+import { bundleNames } from '../../support/drifted-bundle.ts';
 import { ipvsService } from '../../support/ipvs-cases.ts';
 
 const folder = fileURLToPath(new URL('../../fixtures/', import.meta.url));
-const bundles = [
-  'auth-service',
-  'external-ip',
-  'internal-local',
-  'many-ports',
-  'nobody-home',
-  'node-port',
-  'node-port-local',
-  'only-ipv6',
-  'sticky',
-];
+const bundles = bundleNames.filter((name) => name !== 'headless');
 
 function recorded(name: string): {
   explained: { program: ProgramStatus; chain: ChainStatus; index: number; rule: StatusRule }[];
