@@ -74,7 +74,7 @@ export async function runCapture(
     ])
       progress.say(`Notice: ${notice}`);
     progress.say(
-      `Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each has its node and where it is on its way (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`,
+      `Captured ${plural(packets, 'packet')} on ${plural(nodes.length, 'node')} to ${request.file}; the comment of each has its node and its place on the packet path (Wireshark, or tshark -r ${request.file} -T fields -e frame.comment).`,
     );
     return captured.ends.some(({ problem }) => problem !== undefined) ||
       nodes.some(({ end }) => end === undefined || end.reason === 'failed')

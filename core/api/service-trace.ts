@@ -531,7 +531,7 @@ export interface NodePortStatus {
    */
   sessionAffinitySeconds?: number;
   /**
-   * Who gets another source address on the way to an endpoint; absent where not known.
+   * Who gets another source address on the packet path to an endpoint; absent where not known.
    */
   masquerade?: {
     /**
@@ -1846,7 +1846,7 @@ export const serviceTraceSchema = {
            "type": "integer"
           },
           "masquerade": {
-           "description": "Who gets another source address on the way to an endpoint; absent where not known.",
+           "description": "Who gets another source address on the packet path to an endpoint; absent where not known.",
            "type": "object",
            "required": [
             "outside",

@@ -41,8 +41,8 @@ export const notLookedFor: readonly NotLookedFor[] = [
   },
   {
     id: 'SYS-MTU',
-    what: 'Large packets are lost on the way to a pod, because an interface carries smaller ones.',
-    why: 'The sizes that the way carries are not read; small packets, such as those of --connect, come through.',
+    what: 'Large packets are lost on the packet path to a pod, because an interface carries smaller ones.',
+    why: 'The sizes that the packet path carries are not read; small packets, such as those of --connect, come through.',
   },
   {
     id: 'ROUTE-MISSING',

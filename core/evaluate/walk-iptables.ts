@@ -376,7 +376,7 @@ export class IptablesWalk {
     if (this.#questions <= mostQuestions && branches <= mostBranches) return false;
     this.#isGivenUp = true;
     this.#trail.unknown.add(
-      `what follows in chain ${chain} of table ${table}: its rules divide the packet's way more than ${String(mostBranches)} times, or ask more than ${String(mostQuestions)} questions`,
+      `what follows in chain ${chain} of table ${table}: its rules divide the packet path more than ${String(mostBranches)} times, or ask more than ${String(mostQuestions)} questions`,
     );
     return true;
   }

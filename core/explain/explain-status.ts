@@ -231,7 +231,7 @@ function chainsFor(
   );
   const next = new Set(chains.filter((chain) => !jumpedTo.has(chain)));
   const chosen = new Map<ChainStatus, readonly number[]>();
-  // A set is walked with what is added to it on the way.
+  // A set is walked with what is added to it on the packet path.
   for (const chain of next) {
     const { hidden, rules } = foldOf(chain);
     const own = chain.rules.flatMap((_, index) => {

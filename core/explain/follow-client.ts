@@ -133,7 +133,7 @@ export function followClient(
             },
             {
               letter: 'E' as const,
-              title: 'the pod, and the way back',
+              title: 'the pod, and the packet path back',
               sentences: path.back(),
               rules: [],
               outcome: [...path.triedEndpoints(), ...path.entries()],

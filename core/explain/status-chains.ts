@@ -53,7 +53,7 @@ export class StatusChains {
     const rule = this.rule(chain, index);
     const targets = new Set(rule === undefined ? [] : ownTargets(rule));
     const behind = new Set(this.jumpsTo(chain, index));
-    // A set is walked with what is added to it on the way.
+    // A set is walked with what is added to it on the packet path.
     for (const each of behind) {
       for (const target of this.rules(each).flatMap(ownTargets)) targets.add(target);
       each.rules.forEach((_, at) => {

@@ -59,7 +59,7 @@ export function statusPacketPath(
       },
       {
         letter: 'C',
-        title: 'the rules of the node, to the end of the way',
+        title: 'the rules of the node, to the end of the packet path',
         sentences: walk.path.length === 0 ? ['No rule of this Service matches it.'] : [],
         rules: rulesOf(walk, node, program, desired),
         outcome: [

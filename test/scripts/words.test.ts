@@ -17,7 +17,10 @@ const insteadOf: readonly (readonly [RegExp, string])[] = [
   [/\brules? of (?:other|another) programs?\b|\brules of others\b/i, 'third-party rule'],
   [/\btold from (?:an)?other|\btold apart\b/, 'which dispatches by, separated'],
   [/\btells? (?:why|whether|what)\b|\bis told\b|\bare told\b/, 'reports, shows, logs'],
-  [/\bwhole way\b/, 'packet path'],
+  [
+    /\bwhole way\b|\bway back\b|\bon (?:the|its) way (?:to an?|back)\b|\b(?:packet|client)'s way\b|\bway of an? (?:packet|client)\b|\bend of the way\b/i,
+    'packet path',
+  ],
   [/\breally (?:tried|connect|made)\b/i, 'active check'],
   [/\bKEPT AS\b|\bA CHANGE SENDS\b|\bMODE KNOWN FROM\b/, 'OBJECT, BYTES PER UPDATE, MODE SOURCE'],
   [/\bgo on where there is no live view\b/i, 'stream changes instead of exiting'],

@@ -22,7 +22,7 @@ export const ctInvalid: FindingKind = {
         return [];
       return [
         onNode(node.node, {
-          message: `${plural(invalid.count, 'packet')} on ${node.node} fitted no connection ${growthText(invalid)}: the way there and the way back may differ.`,
+          message: `${plural(invalid.count, 'packet')} on ${node.node} fitted no connection ${growthText(invalid)}: the packet path there and the one back may differ.`,
           evidence: [`invalid +${invalid.count}`],
           advice: `With this setting of ${node.node}, the kernel logs each invalid TCP packet with the reason.`,
           commands: [shellOn(node.node, 'sysctl', '-w', 'net.netfilter.nf_conntrack_log_invalid=6')],

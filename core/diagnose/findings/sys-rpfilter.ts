@@ -8,7 +8,7 @@ export const sysRpFilter: FindingKind = {
   severity: 'info',
   isLasting: true,
   condition:
-    'The Service takes packets from outside of the cluster, and a node with two or more outer interfaces checks strictly (rp_filter 1) that packets come in where their answers would go out: with another way back they are dropped.',
+    'The Service takes packets from outside of the cluster, and a node with two or more outer interfaces checks strictly (rp_filter 1) that packets come in where their answers would go out: with another route back they are dropped.',
   notReported: 'Nodes with one outer interface; bridges; the loose check (2) and none (0).',
   source: 'ip-sysctl.rst rp_filter; KubeSkoop',
   find: ({ desired, nodes, cluster }) => {

@@ -36,7 +36,7 @@ describe('findings', () => {
 
   it('says why it does not look for one', async () => {
     await expect(printed('sys-mtu')).rejects.toThrow(
-      'SYS-MTU is not looked for. Large packets are lost on the way to a pod',
+      'SYS-MTU is not looked for. Large packets are lost on the packet path to a pod',
     );
     expect(catalogue.filter(({ id }) => notLookedFor.some((each) => each.id === id))).toEqual([]);
   });

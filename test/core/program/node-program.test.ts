@@ -360,7 +360,7 @@ function ipvsNode(name: string, service: Parameters<typeof nodeOf>[4], scheduler
 }
 
 describe('the IPVS mode', () => {
-  it('has weights, entries and the way back of local endpoints', () => {
+  it('has weights, entries and the path back of local endpoints', () => {
     const each = ipvsNode('web', {
       clusterIPs: ['10.96.0.7'],
       ports: [{ protocol: 'TCP', port: 80, nodePort: 30080 }],

@@ -232,7 +232,7 @@ describe('a third-party rule', () => {
     ],
     ['puts them into a zone', answersTo('raw PREROUTING', 'CT --zone 7'), 'conntrack of node-a does not know it'],
     ['does not track them', answersTo('raw PREROUTING', 'CT --notrack'), 'conntrack of node-a does not know it'],
-  ] as const)('that %s is on the way back', (_name, rules, sentence) => {
+  ] as const)('that %s is on the packet path back', (_name, rules, sentence) => {
     const { verdict, faults: found, steps } = packetPathOf(chainsOf(rules));
     expect(verdict).toBe('DNAT');
     expect(found).toHaveLength(3);
@@ -240,7 +240,7 @@ describe('a third-party rule', () => {
     expect(steps.at(-1)?.sentences.join(' ')).not.toContain('and answers it.');
   });
 
-  it("on the endpoint's own node is on the way, too", () => {
+  it("on the endpoint's own node is on the packet path, too", () => {
     const { bundle, report } = traceWith(chainsOf([]));
     const there = recorded.answers.find((answer) => answer.node === 'node-c');
     if (there === undefined || !('report' in there)) throw new Error('node-c has no report');

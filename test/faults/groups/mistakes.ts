@@ -247,7 +247,7 @@ const faults: readonly Fault[] = [
   }),
   mistake({
     name: 'endpoint-that-does-not-answer-a-client',
-    does: "node-c has no way back from the Service's one pod to a pod of node-a (ip rule, blackhole), and that pod tries to connect",
+    does: "node-c has no route back from the Service's one pod to a pod of node-a (ip rule, blackhole), and that pod tries to connect",
     spec: { selector: { app: 'endpoint-that-does-not-answer-a-client' } },
     objects: servers('endpoint-that-does-not-answer-a-client', ['node-c']),
     expected: ['CT-TCP-UNANSWERED node-a'],
@@ -264,7 +264,7 @@ const faults: readonly Fault[] = [
   }),
   mistake({
     name: 'endpoint-of-a-node-that-lets-nobody-in',
-    does: "node-c has no way back from the Service's pod there to the other two nodes (ip rule, blackhole), and the nodes connect",
+    does: "node-c has no route back from the Service's pod there to the other two nodes (ip rule, blackhole), and the nodes connect",
     spec: { selector: { app: 'endpoint-of-a-node-that-lets-nobody-in' } },
     objects: servers('endpoint-of-a-node-that-lets-nobody-in', ['node-a', 'node-c']),
     connect: 'nodes',
