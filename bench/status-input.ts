@@ -2,8 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bundle } from '../core/wire/bundle.ts';
-import { present } from '../core/lib/present.ts';
-import type { StatusInput } from '../core/status/input.ts';
+import { statusInputOf, type StatusInput } from '../core/status/input.ts';
 
 export interface WrittenInput {
   readonly input: Omit<StatusInput, 'answers'>;
@@ -16,22 +15,9 @@ export interface WrittenInput {
   }[];
 }
 
-/** What a status is worked out of, of a bundle in which every node answered. */
-export function statusInput({ spec, desired, answers, cluster, nodeZones, recordedAt }: Bundle): StatusInput {
-  return {
-    spec,
-    generation: 1,
-    desired,
-    answers,
-    previous: undefined,
-    now: recordedAt,
-    ...present({ cluster, nodeZones }),
-  };
-}
-
 export function writeInput(folder: string, bundle: Bundle): void {
   mkdirSync(folder);
-  const { answers, ...input } = statusInput(bundle);
+  const { answers, ...input } = statusInputOf(bundle);
   const written = answers.map((answer, index) => {
     if (!('report' in answer)) throw new Error(`${answer.node} did not answer`);
     const { report, ...rest } = answer;

@@ -12,11 +12,11 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { parseBundle } from '../core/wire/bundle.ts';
 import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { buildStatus } from '../core/status/status.ts';
-import type { StatusInput } from '../core/status/input.ts';
+import { statusInputOf, type StatusInput } from '../core/status/input.ts';
 import { decodeReport } from '../engine/decode-report.ts';
 import { statusThread } from '../engine/status-thread.ts';
 import type { FindingStatus } from '../core/api/service-trace.ts';
-import { statusInput, type WrittenInput } from './status-input.ts';
+import type { WrittenInput } from './status-input.ts';
 
 const [, , measured = '', warmUp = ''] = process.argv;
 const delay = monitorEventLoopDelay({ resolution: 5 });
@@ -63,7 +63,7 @@ async function replay(): Promise<Usage> {
   const cpu = process.cpuUsage();
   const bundle = parseBundle(text);
   const decodingSeconds = since(cpu);
-  const { findings } = buildStatus(statusInput(bundle));
+  const { findings } = buildStatus(statusInputOf(bundle));
   return { findings, seconds: (performance.now() - started) / 1000, cpuSeconds: since(cpu), decodingSeconds };
 }
 

@@ -1,4 +1,5 @@
 /** A trace that was recorded to a file, judged again by this version. */
+import { statusInputOf } from '../../core/status/input.ts';
 import { withoutLoopingChains } from '../../core/program/looping-chains.ts';
 import { readFile } from 'node:fs/promises';
 import { canonicalAddress } from '../../core/net/address.ts';
@@ -48,16 +49,8 @@ export async function openBundle(
 
 /** The recorded trace, judged by this version. @param walkFrom where the packets enter that are walked */
 export function traceOfBundle(bundle: Bundle, walkFrom = bundle.walkFrom): ServiceTrace {
-  const { namespace, spec, desired, answers, recordedAt: now, cluster, nodeZones } = bundle;
-  const status = buildStatus({
-    spec,
-    generation: undefined,
-    desired,
-    answers,
-    previous: undefined,
-    now,
-    ...present({ cluster, nodeZones, walkFrom }),
-  });
+  const { namespace, spec, desired } = bundle;
+  const status = buildStatus({ ...statusInputOf(bundle), ...present({ walkFrom }) });
   return traceOf({ namespace, name: desired.name, spec, status });
 }
 

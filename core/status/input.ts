@@ -2,6 +2,8 @@
 import type { ClusterFacts } from '../api/cluster-facts.ts';
 import type { ServiceTraceSpec, FindingStatus, ServiceTraceStatus } from '../api/service-trace.ts';
 import type { DesiredService } from '../api/service.ts';
+import type { Bundle } from '../wire/bundle.ts';
+import { present } from '../lib/present.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
 
 export interface StatusInput {
@@ -25,4 +27,25 @@ export interface StatusInput {
   readonly previous: ServiceTraceStatus | undefined;
   /** RFC 3339. */
   readonly now: string;
+}
+
+/** What the recorded status of a bundle is made from: no status was before it, and its time is the bundle's. */
+export function statusInputOf({
+  spec,
+  desired,
+  answers,
+  recordedAt,
+  cluster,
+  nodeZones,
+  walkFrom,
+}: Bundle): StatusInput {
+  return {
+    spec,
+    generation: undefined,
+    desired,
+    answers,
+    previous: undefined,
+    now: recordedAt,
+    ...present({ cluster, nodeZones, walkFrom }),
+  };
 }

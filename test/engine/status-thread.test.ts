@@ -1,20 +1,11 @@
+import { statusInputOf } from '../../core/status/input.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { manyEndpoints } from '../../bench/many-endpoints.ts';
 import type { StatusInput } from '../../core/status/input.ts';
-import { present } from '../../core/lib/present.ts';
 import { judgeHere, statusThread } from '../../engine/status-thread.ts';
 
 async function inputOf(endpoints: number): Promise<StatusInput> {
-  const { spec, desired, answers, cluster, nodeZones, recordedAt } = await manyEndpoints('iptables', endpoints);
-  return {
-    spec,
-    generation: 1,
-    desired,
-    answers,
-    previous: undefined,
-    now: recordedAt,
-    ...present({ cluster, nodeZones }),
-  };
+  return statusInputOf(await manyEndpoints('iptables', endpoints));
 }
 
 const statuses = statusThread();

@@ -1,4 +1,5 @@
 /** The rules of a status, in the words of `explain`: the same sentences, whatever the proxy mode. */
+import { statusInputOf } from '../../../core/status/input.ts';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -7,7 +8,6 @@ import { explainProgram } from '../../../core/explain/explain-program.ts';
 import { explainStatusProgram, type StatusRule } from '../../../core/explain/explain-status.ts';
 import { buildNodeProgram } from '../../../core/program/node-program.ts';
 import { fingerprintOf } from '../../../core/program/program-chains.ts';
-import { present } from '../../../core/lib/present.ts';
 import { buildStatus } from '../../../core/status/status.ts';
 import type { ChainStatus, NodePortStatus, ProgramStatus } from '../../../core/api/service-trace.ts';
 import { bundleNames } from '../../support/drifted-bundle.ts';
@@ -20,23 +20,9 @@ function recorded(name: string): {
   explained: { program: ProgramStatus; chain: ChainStatus; index: number; rule: StatusRule }[];
   explainedRules: ReadonlyMap<string, string>;
 } {
-  const {
-    spec,
-    desired,
-    answers,
-    recordedAt: now,
-    cluster,
-    nodeZones,
-  } = parseBundle(readFileSync(`${folder}${name}.svctrace`, 'utf8'));
-  const status = buildStatus({
-    spec,
-    generation: undefined,
-    desired,
-    answers,
-    previous: undefined,
-    now,
-    ...present({ cluster, nodeZones }),
-  });
+  const bundle = parseBundle(readFileSync(`${folder}${name}.svctrace`, 'utf8'));
+  const { desired, answers } = bundle;
+  const status = buildStatus(statusInputOf(bundle));
   const explainedRules = new Map<string, string>();
   for (const answer of answers) {
     if (!('report' in answer)) continue;

@@ -1,4 +1,5 @@
 /** That the cost of a status grows with the endpoints, and not with their square: counted, not timed. */
+import { statusInputOf } from '../../../core/status/input.ts';
 import { describe, expect, it } from 'vitest';
 import { manyEndpoints, type ManyEndpointsMode } from '../../../bench/many-endpoints.ts';
 import { walkNodeReportRules } from '../../../core/program/walk-node-report.ts';
@@ -11,16 +12,7 @@ import { present } from '../../../core/lib/present.ts';
 
 describe.each<ManyEndpointsMode>(['iptables', 'nftables'])('a Service of many endpoints among others, %s', (mode) => {
   it('has nothing wrong, and every endpoint gets its share on every node', async () => {
-    const { spec, desired, answers, cluster, nodeZones, recordedAt } = await manyEndpoints(mode, 40);
-    const status = buildStatus({
-      spec,
-      generation: 1,
-      desired,
-      answers,
-      previous: undefined,
-      now: recordedAt,
-      ...present({ cluster, nodeZones }),
-    });
+    const status = buildStatus(statusInputOf(await manyEndpoints(mode, 40)));
     expect(status.findings?.filter(({ severity }) => severity !== 'info')).toEqual([]);
     for (const { ports } of status.nodes ?? [])
       for (const { verdict, dnatTargets } of ports) {

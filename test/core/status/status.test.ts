@@ -1,9 +1,9 @@
 /** What a status has of what the API server reported, and of what it did not. */
+import { statusInputOf } from '../../../core/status/input.ts';
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parseBundle, printBundle, type Bundle } from '../../../core/wire/bundle.ts';
 import type { ClusterFacts } from '../../../core/api/cluster-facts.ts';
-import { present } from '../../../core/lib/present.ts';
 import { buildStatus } from '../../../core/status/status.ts';
 import type { ServiceTraceStatus } from '../../../core/api/service-trace.ts';
 
@@ -13,17 +13,7 @@ const unread = { part: 'networkPolicies' as const, what: 'networkpolicies of nam
 
 function statusWith(cluster: ClusterFacts, extra: Partial<Bundle> = {}): ServiceTraceStatus {
   // Through the file, so that a bundle holds all of it.
-  const bundle = parseBundle(printBundle({ ...recorded, ...extra, cluster }));
-  const { spec, desired, answers, recordedAt: now, nodeZones, walkFrom } = bundle;
-  return buildStatus({
-    spec,
-    generation: undefined,
-    desired,
-    answers,
-    previous: undefined,
-    now,
-    ...present({ cluster: bundle.cluster, nodeZones, walkFrom }),
-  });
+  return buildStatus(statusInputOf(parseBundle(printBundle({ ...recorded, ...extra, cluster }))));
 }
 
 const healthy = (status: ServiceTraceStatus): unknown => status.conditions?.find(({ type }) => type === 'Healthy');
