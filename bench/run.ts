@@ -15,7 +15,7 @@
  * loaded into network namespaces that go with the processes. `npm run bench -- legacy 1000` measures one backend.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -26,10 +26,8 @@ import { readLegacyBackend } from '../probe/rules/read-iptables-legacy.ts';
 import { readNftBackend } from '../probe/rules/read-iptables-nft.ts';
 import { readNftables } from '../probe/rules/read-nftables.ts';
 import { kernelUnavailable } from '../test/kernel/namespace.ts';
-import { generatedService, iptablesRuleset, nftablesRuleset, nodeAddress } from './ruleset.ts';
-
-const allBackends = ['nf_tables', 'legacy', 'nftables'] as const;
-type Backend = (typeof allBackends)[number];
+import { allBackends, loadRuleset, pipelineByHand, requireEndpoints, type Backend } from './loaded-ruleset.ts';
+import { generatedService, nodeAddress } from './ruleset.ts';
 
 const endpoints = 4;
 const probeFile = fileURLToPath(new URL('../dist/probe.mjs', import.meta.url));
@@ -84,7 +82,7 @@ function startAll(): void {
 }
 
 async function measureOne(backend: Backend, size: number): Promise<void> {
-  load(backend, size);
+  loadRuleset(backend, { services: size, endpoints });
   const rounds = size >= 10000 ? 5 : 11;
   // A Service from the middle: neither the first nor the last of a long chain.
   const asked = generatedService(Math.floor(size / 2) + 1, endpoints);
@@ -124,12 +122,8 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
       requireEndpoints(stdout, asked.endpoints);
       return memory;
     };
-  const pipeline =
-    backend === 'nftables'
-      ? `nft list table ip kube-proxy | grep -F -A 2 ${namespace}/${name}/`
-      : `iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-save -c -t nat | grep -F ${namespace}/${name}:`;
   const byHand = await measure(rounds, () => {
-    const { stdout, memory } = run(['sh', '-c', pipeline]);
+    const { stdout, memory } = run(['sh', '-c', pipelineByHand(backend, asked.port)]);
     requireEndpoints(stdout, asked.endpoints);
     return memory;
   });
@@ -171,38 +165,6 @@ function withoutNetlink(): Commands {
 }
 
 type Dispatch = NonNullable<ProbeRequest['collect']['dispatch']>;
-
-/** Loads the ruleset into this process's own namespace, through a file: the text of 30,000 Services is not held. */
-function load(backend: Backend, services: number): void {
-  const folder = mkdtempSync(join(tmpdir(), 'svctrace-bench-'));
-  try {
-    const file = join(folder, 'rules');
-    const output = openSync(file, 'w');
-    for (const piece of backend === 'nftables'
-      ? nftablesRuleset({ services, endpoints })
-      : iptablesRuleset({ services, endpoints }))
-      writeSync(output, piece);
-    const argv =
-      backend === 'nftables'
-        ? ['nft', '-f', file]
-        : [`iptables-${backend === 'legacy' ? 'legacy' : 'nft'}-restore`, '-c', file];
-    const { status, stderr } = spawnSync(argv[0] ?? '', argv.slice(1), { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-/** A fast answer that lacks an endpoint is not an answer. */
-function requireEndpoints(text: string, wanted: readonly string[]): void {
-  const missing = wanted.find(
-    (endpoint) =>
-      !text.includes(endpoint) &&
-      !text.includes(endpoint.replace(':', ' . ')) &&
-      !text.includes(endpoint.replace(':', '",')),
-  );
-  if (missing !== undefined) throw new Error(`${missing} is not in what was read:\n${text.slice(0, 2000)}`);
-}
 
 interface Measured {
   /** Milliseconds. */

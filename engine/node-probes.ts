@@ -17,13 +17,15 @@ import type { CaptureRequest } from '../core/capture/request.ts';
 import { decodeReport } from './decode-report.ts';
 import { NodeReportError, type NodeAnswer } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { pauseAfter } from './back-off.ts';
 import { NodePlaces, NodeSlowError } from './node-places.ts';
 import { NodeReadings, type Reading } from './node-readings.ts';
+import { NodeSession, SessionUnusableError } from './node-session.ts';
 import type { TracedNode } from './observe.ts';
-import { execProbe, ProbeExecError, streamProbe } from './probe-exec.ts';
+import { execProbe, openSession, ProbeExecError, streamProbe } from './probe-exec.ts';
 import {
   alteration,
   probeLabels,
@@ -45,6 +47,7 @@ export interface NodeProbesOptions extends ProbePodOptions {
   readonly slowMilliseconds?: number;
   /** Replaced by tests. */
   readonly exec?: typeof execProbe;
+  readonly openSession?: typeof openSession;
   readonly log: (message: string) => void;
 }
 
@@ -118,6 +121,8 @@ export class NodeProbes {
   readonly #notReady = new Set<string>();
   /** By node; what connects has a lane of its own, for it takes seconds. */
   readonly #readings = new Map<string, NodeReadings>();
+  /** By node; of the pod that this process made there. */
+  readonly #sessions = new Map<string, { readonly pod: string; readonly session: NodeSession }>();
   /** Those who wait for a node's answer, to be notified that it is slow. */
   readonly #askers = new Map<string, Set<OnWaiting>>();
   readonly #lastUsed = new Map<string, number>();
@@ -205,9 +210,9 @@ export class NodeProbes {
     return readings;
   }
 
-  /** One run of a node's probe. */
+  /** One reading of a node. */
   async #read(node: string, request: ProbeRequest, signal: AbortSignal): Promise<Reading> {
-    const { exec = execProbe, namespace, slowMilliseconds = defaultSlowMilliseconds } = this.#options;
+    const { slowMilliseconds = defaultSlowMilliseconds } = this.#options;
     return this.#places.run(
       node,
       async (isSuspect) => {
@@ -216,19 +221,17 @@ export class NodeProbes {
         const timeout =
           askTimeoutMilliseconds + askTimeoutOfServiceMilliseconds * Math.max(0, request.services.length - 1);
         const askedAt = new Date().toISOString();
-        const output = await exec(this.#kubeConfig, {
-          namespace,
-          pod,
-          request: JSON.stringify(request),
+        const isDoubtful = isSuspect || this.#notReady.has(node);
+        const answer = await this.#answerOf(node, pod, request, {
           timeoutMilliseconds: this.#notReady.has(node)
             ? notReadyTimeoutMilliseconds
             : isSuspect
               ? suspectTimeoutMilliseconds
               : timeout,
+          isDoubtful,
           signal,
         });
-        const collectedAt = new Date().toISOString();
-        return { askedAt, report: await decodeReport(output), collectedAt };
+        return { askedAt, ...answer };
       },
       {
         isSilence: (error) => error instanceof ProbeExecError && error.reason === 'TimedOut' && !error.hasBegun,
@@ -238,6 +241,63 @@ export class NodeProbes {
         },
       },
     );
+  }
+
+  /** In the pod's session; without, where none is to be had, or where it is doubtful that the node answers at all. */
+  async #answerOf(
+    node: string,
+    pod: string,
+    request: ProbeRequest,
+    {
+      timeoutMilliseconds,
+      isDoubtful,
+      signal,
+    }: { readonly timeoutMilliseconds: number; readonly isDoubtful: boolean; readonly signal: AbortSignal },
+  ): Promise<Omit<Reading, 'askedAt'>> {
+    const { exec = execProbe, namespace } = this.#options;
+    const end = Date.now() + timeoutMilliseconds;
+    const session = this.#sessionOf(node, pod);
+    let isUngreeted = false;
+    if (!session.isUnusable && (session.isOpen || !isDoubtful)) {
+      try {
+        const report = await session.ask(request, { timeoutMilliseconds, signal });
+        return { report, collectedAt: new Date().toISOString() };
+      } catch (error) {
+        if (!(error instanceof SessionUnusableError)) throw error;
+        isUngreeted = !session.isUnusable;
+      }
+    }
+    const output = await exec(this.#kubeConfig, {
+      namespace,
+      pod,
+      request: JSON.stringify(request),
+      timeoutMilliseconds: isUngreeted ? Math.max(1, end - Date.now()) : timeoutMilliseconds,
+      signal,
+    });
+    const collectedAt = new Date().toISOString();
+    if (isUngreeted) session.didWithout();
+    return { report: await decodeReport(output), collectedAt };
+  }
+
+  #sessionOf(node: string, pod: string): NodeSession {
+    const present = this.#sessions.get(node);
+    if (present?.pod === pod) return present.session;
+    present?.session.close();
+    const { openSession: open = openSession, namespace, log } = this.#options;
+    const session = new NodeSession({
+      open: (handlers) => open(this.#kubeConfig, { ...handlers, namespace, pod }),
+      version,
+      onUnusable: (sentence) => {
+        log(`${node}: ${sentence}; until then each reading of it starts a process`);
+      },
+    });
+    this.#sessions.set(node, { pod, session });
+    return session;
+  }
+
+  #endSession(node: string): void {
+    this.#sessions.get(node)?.session.close();
+    this.#sessions.delete(node);
   }
 
   /**
@@ -298,6 +358,7 @@ export class NodeProbes {
     ]);
     const hasPods = this.#made.size > 0 || this.#informer !== undefined;
     this.#made.clear();
+    for (const node of [...this.#sessions.keys()]) this.#endSession(node);
     for (let failures = 0; hasPods && Date.now() < end;) {
       try {
         if ((await this.#sweep(Math.min(2000, end - Date.now()))) === 0) break;
@@ -456,6 +517,7 @@ export class NodeProbes {
     const made = this.#made.get(node);
     this.#made.delete(node);
     this.#lastUsed.delete(node);
+    this.#endSession(node);
     if (made !== undefined) await this.#delete(made);
   }
 
@@ -574,7 +636,11 @@ export class NodeProbes {
         if (isReady && made?.uid !== metadata?.uid && !this.#creating.has(spec?.nodeName ?? '')) this.#sweepIn(0);
       });
       informer.on('delete', ({ metadata }) => {
-        for (const [node, { uid }] of this.#made) if (uid === metadata?.uid) this.#made.delete(node);
+        for (const [node, { uid }] of this.#made) {
+          if (uid !== metadata?.uid) continue;
+          this.#made.delete(node);
+          this.#endSession(node);
+        }
         this.#wake();
       });
       const ready = Promise.withResolvers<void>();

@@ -2,10 +2,8 @@
 import { Writable, PassThrough } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { Exec, type KubeConfig } from '@kubernetes/client-node';
-import { probeCommand, probeContainer } from './probe-pod.ts';
-
-/** A report larger than this, in bytes, is refused: no Service needs it, and the operator's memory is small. */
-const maxReportBytes = 8 * 1024 * 1024;
+import { maxReportBytes } from '../core/wire/node-report.ts';
+import { probeCommand, probeContainer, sessionCommand } from './probe-pod.ts';
 
 export interface ProbeExec {
   readonly namespace: string;
@@ -72,6 +70,99 @@ export async function streamProbe(kubeConfig: KubeConfig, { verb, onLine, ...exe
   });
   if (rest !== '') onLine(rest);
 }
+
+/** A stream that stays open. */
+export interface OpenStream {
+  write(text: string): void;
+  close(): void;
+}
+
+export interface SessionStream {
+  readonly namespace: string;
+  readonly pod: string;
+  /** Whatever the probe prints, as it comes. */
+  readonly onText: (text: string) => void;
+  /** Called once, unless it was closed from here: why there is no stream any more. */
+  readonly onEnd: (error: ProbeExecError) => void;
+  /** Nobody waits for the stream any more. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts a session with the probe (core/wire/session-frames.ts).
+ * @throws ProbeExecError where no stream can be opened
+ */
+export async function openSession(
+  kubeConfig: KubeConfig,
+  { namespace, pod, onText, onEnd, signal }: SessionStream,
+): Promise<OpenStream> {
+  const stdin = new PassThrough();
+  const decoder = new StringDecoder('utf8');
+  let problem = '';
+  let isOver = false;
+  const end = (error: ProbeExecError): void => {
+    if (isOver) return;
+    isOver = true;
+    onEnd(error);
+  };
+  const stdout = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (!isOver) onText(decoder.write(chunk));
+      done();
+    },
+  });
+  const stderr = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      if (problem.length < 1000) problem += chunk.toString('utf8');
+      done();
+    },
+  });
+  try {
+    const socket = await new Exec(kubeConfig).exec(
+      namespace,
+      pod,
+      probeContainer,
+      [...sessionCommand],
+      stdout,
+      stderr,
+      stdin,
+      false,
+      (status) => {
+        end(
+          status.status === 'Success'
+            ? new ProbeExecError('StreamBroke', 'its probe ended the session')
+            : new ProbeExecError(
+                'ProbeFailed',
+                `its probe failed: ${firstLine(problem) || (status.message ?? 'no reason given')}`,
+              ),
+        );
+      },
+    );
+    const close = (): void => {
+      isOver = true;
+      stdin.destroy();
+      socket.close();
+      // A peer that is dead does not answer.
+      setTimeout(() => {
+        socket.terminate();
+      }, closeMilliseconds).unref();
+    };
+    socket.addEventListener('close', () => {
+      end(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke'));
+    });
+    if (signal.aborted) close();
+    return {
+      write: (text) => {
+        if (!isOver) stdin.write(text);
+      },
+      close,
+    };
+  } catch (error) {
+    throw openingError(error, namespace);
+  }
+}
+
+const closeMilliseconds = 1000;
 
 interface ProbeRun extends ProbeExec {
   readonly command: readonly string[];

@@ -14,7 +14,9 @@ export interface ProbePodOptions {
 }
 
 export const probeContainer = 'probe';
+/** config/admission/probe_exec.yaml lets the operator run these two in a probe. */
 export const probeCommand = ['/usr/local/bin/node', '/probe.mjs'] as const;
+export const sessionCommand = [...probeCommand, 'serve'] as const;
 
 /** A probe ends by itself after this time, in seconds, whether or not its operator still runs; it is recreated then. */
 const activeDeadlineSeconds = 3600;
@@ -78,7 +80,7 @@ export function probePod(node: string, options: ProbePodOptions): V1Pod {
           imagePullPolicy: 'IfNotPresent',
           command: [...probeCommand, 'wait'],
           volumeMounts: [{ name: 'run', mountPath: '/run' }],
-          // One reading at a time: it takes some tenths of a second of one CPU.
+          // One reading at a time, in the process of the session: beside it only captures, and a reading where there is none.
           resources: { requests: { cpu: '10m', memory: '48Mi' }, limits: { cpu: '1', memory: '256Mi' } },
           securityContext: privileged
             ? { privileged: true, runAsUser: 0, readOnlyRootFilesystem: true }

@@ -2,15 +2,17 @@
  * The node probe. `probe wait` is the main process of its pod, and does nothing until it is ended. `probe` reads one
  * line of JSON (a ProbeRequest) from standard input, prints the report as NDJSON, and ends: with 0 also where parts
  * could not be read (the report says which), with 2 for a request that it does not understand. `probe capture` does the
- * same with a CaptureRequest, and prints packets.
+ * same with a CaptureRequest, and prints packets. `probe serve` answers one request after the other, in a session
+ * (core/wire/session-frames.ts), until its standard input ends.
  */
 import { createInterface } from 'node:readline';
 import type { ZodType } from 'zod';
 import { captureRequestSchema } from '../core/capture/request.ts';
-import { probeRequestSchema } from '../core/wire/probe-request.ts';
+import { probeRequestSchema, requestProblem } from '../core/wire/probe-request.ts';
 import { capture } from './capture.ts';
 import { collect } from './collect.ts';
 import { realCommands } from './io/commands.ts';
+import { serve } from './serve.ts';
 import { version } from '../core/lib/version.ts';
 
 class BadRequestError extends Error {}
@@ -28,10 +30,7 @@ async function readRequest<Request>(schema: ZodType<Request>): Promise<Request> 
     }
     const request = schema.safeParse(value);
     if (request.success) return request.data;
-    const issue = request.error.issues[0];
-    throw new BadRequestError(
-      `the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`,
-    );
+    throw new BadRequestError(requestProblem(request.error));
   }
   throw new BadRequestError('standard input ended without a request; give one line of JSON');
 }
@@ -50,7 +49,12 @@ else {
     };
     // A reader that is gone wants no more: what was started for it ends with this process.
     process.stdout.on('error', () => process.exit(1));
-    if (process.argv[2] === 'capture') await capture(await readRequest(captureRequestSchema), print);
+    if (process.argv[2] === 'serve') {
+      const problem = await serve(process.stdin, process.stdout, version);
+      if (problem !== undefined) throw new BadRequestError(problem);
+      // What still runs was asked to end, or ends by itself; nobody wants it.
+      process.exit();
+    } else if (process.argv[2] === 'capture') await capture(await readRequest(captureRequestSchema), print);
     else await collect(await readRequest(probeRequestSchema), realCommands(), version, print);
     // An open standard input would keep the process alive.
     process.stdin.destroy();

@@ -391,6 +391,9 @@ export const nodeReportRecordSchema = z.discriminatedUnion('kind', [
 export type NodeReportRecord = z.infer<typeof nodeReportRecordSchema>;
 export type RecordOf<Kind extends NodeReportRecord['kind']> = Extract<NodeReportRecord, { kind: Kind }>;
 
+/** A report larger than this, in bytes, is refused: no Service needs it, and the memory of operator and probe is small. */
+export const maxReportBytes = 8 * 1024 * 1024;
+
 /** The report of one node: all records of one run of a probe. */
 export interface NodeReport {
   readonly node: string;
@@ -439,6 +442,15 @@ export class NodeReportReader {
     if (line.trim() !== '') this.#records.push(parseNodeReportRecord(line, this.#lines));
   }
 
+  /**
+   * @param value that a line was parsed to
+   * @throws NodeReportError where it is not a record of this version
+   */
+  record(value: unknown): void {
+    this.#lines += 1;
+    this.#records.push(recordOf(value, this.#lines));
+  }
+
   /** @throws NodeReportError where there is no start record */
   end(): NodeReport {
     const records = this.#records;
@@ -457,11 +469,15 @@ function parseNodeReportRecord(line: string, lineNumber: number): NodeReportReco
   } catch {
     throw new NodeReportError(`line ${lineNumber} is not JSON: ${excerpt(line)}`);
   }
+  return recordOf(value, lineNumber, line);
+}
+
+function recordOf(value: unknown, lineNumber: number, line?: string): NodeReportRecord {
   const parsed = nodeReportRecordSchema.safeParse(value);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new NodeReportError(
-      `line ${lineNumber}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a record'}: ${excerpt(line)}`,
+      `line ${lineNumber}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is not a record'}: ${excerpt(line ?? JSON.stringify(value))}`,
     );
   }
   return parsed.data;

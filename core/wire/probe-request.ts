@@ -103,5 +103,10 @@ export const probeRequestSchema = z.object({
   maxConntrackEntries: z.number().int().min(0),
 });
 
+/** What is wrong with a request, and where. */
+export function requestProblem({ issues: [issue] }: z.ZodError): string {
+  return `the request's ${issue?.path.join('.') ?? ''} is wrong: ${issue?.message ?? 'not a request'}`;
+}
+
 export type ProbeRequest = z.infer<typeof probeRequestSchema>;
 export type ProbeRequestService = ProbeRequest['services'][number];

@@ -1,9 +1,10 @@
 /** The probe's only door to other programs: runs the kernel's tools, by argument vector, never through a shell. */
-import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
+import { lineSplitter } from '../../core/lib/line-splitter.ts';
 
 export interface Finished {
   /** 127 where the program is not installed, 124 where it was ended for its time. */
@@ -26,6 +27,54 @@ export interface Commands {
   ): Promise<Finished>;
   /** Starts a program that is asked and answers, for bytes. Absent where none can be had. */
   talk?(argv: readonly [string, ...string[]]): Conversation;
+  /** Programs that are asked and answer by lines, and that serve one reading after the other. Absent where none is kept. */
+  readonly kept?: { take(argv: readonly [string, ...string[]]): LineHelper; give(program: LineHelper): void };
+}
+
+/** A program that is asked and answers by lines. */
+export interface LineHelper {
+  readonly argv: readonly [string, ...string[]];
+  write(text: string): void;
+  /** Where its lines go, from now on. */
+  onLine: (line: string) => void;
+  /** Never rejects. */
+  readonly finished: Promise<Finished>;
+  readonly hasFinished: boolean;
+  /** It has served another reading before. */
+  isReused: boolean;
+  /** It ends when it has read all that was written. */
+  end(): void;
+}
+
+export function startLineHelper(commands: Commands, argv: readonly [string, ...string[]]): LineHelper {
+  const input = new PassThrough();
+  let hasFinished = false;
+  const program: LineHelper = {
+    argv,
+    write: (text) => {
+      input.write(text);
+    },
+    onLine: () => undefined,
+    finished: commands
+      .stream(
+        argv,
+        (line) => {
+          program.onLine(line);
+        },
+        input,
+      )
+      .finally(() => {
+        hasFinished = true;
+      }),
+    get hasFinished() {
+      return hasFinished;
+    },
+    isReused: false,
+    end: () => {
+      input.end();
+    },
+  };
+  return program;
 }
 
 /** Rejects with an Error where the program ends before it has answered. One answer at a time. */
@@ -40,10 +89,20 @@ export interface Conversation {
 
 const defaultPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** Real programs, in the C locale, each with at most 15 s, unless the caller chooses another time. */
-export function realCommands(timeoutMilliseconds = 15_000): Commands {
+/** A program that takes longer than this is ended. */
+export const usualTimeoutMilliseconds = 15_000;
+
+/** Where the lock of the legacy iptables tools is, for all that this process starts. */
+let lock: string | undefined;
+
+/**
+ * Real programs, in the C locale.
+ * @param timeoutMilliseconds of each of them; Infinity where its starter ends it
+ * @param signal ends all of them
+ */
+export function realCommands(timeoutMilliseconds = usualTimeoutMilliseconds, signal?: AbortSignal): Commands {
   // The legacy iptables tools take a lock even for reading; the probe's root file system is read-only, /run is not.
-  const lock = process.env['XTABLES_LOCKFILE'] ?? lockFile();
+  lock ??= process.env['XTABLES_LOCKFILE'] ?? lockFile();
   const env = { PATH: process.env['PATH'] ?? defaultPath, LC_ALL: 'C', XTABLES_LOCKFILE: lock };
   return {
     stream: (argv, onLine, input) =>
@@ -52,10 +111,9 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
         const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
         let errorText = '';
         let late = false;
-        const timer = setTimeout(() => {
+        const release = endWhenDue(child, timeoutMilliseconds, signal, () => {
           late = true;
-          child.kill('SIGKILL');
-        }, timeoutMilliseconds);
+        });
         // A program that ends before it has read all of its input is judged by its status.
         child.stdin.once('error', () => undefined);
         if (typeof input === 'object') input.pipe(child.stdin);
@@ -66,13 +124,13 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
           if (errorText.length < maxErrorText) errorText += chunk;
         });
         child.once('error', (error) => {
-          clearTimeout(timer);
+          release();
           const missing = 'code' in error && error.code === 'ENOENT';
           const problem = missing ? `${program} is not installed` : error.message;
           resolve({ status: missing ? 127 : 126, problem, errors: [problem] });
         });
         child.once('close', (status) => {
-          clearTimeout(timer);
+          release();
           lines.end();
           const errors = errorText.split('\n').flatMap((line) => (line.trim() === '' ? [] : [line.trim()]));
           const problem = late
@@ -81,12 +139,40 @@ export function realCommands(timeoutMilliseconds = 15_000): Commands {
           resolve({ status: late ? 124 : (status ?? 1), problem, errors });
         });
       }),
-    talk: ([program, ...args]) => converse(spawn(program, args, { env, stdio: 'pipe' }), timeoutMilliseconds),
+    talk: ([program, ...args]) => {
+      const child = spawn(program, args, { env, stdio: 'pipe' });
+      return converse(child, endWhenDue(child, timeoutMilliseconds, signal));
+    },
   };
 }
 
-function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: number): Conversation {
-  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMilliseconds);
+/** Kills a program after its time, and where nobody wants it any more; the result is called when it has ended. */
+function endWhenDue(
+  child: ChildProcess,
+  timeoutMilliseconds: number,
+  signal: AbortSignal | undefined,
+  onLate: () => void = () => undefined,
+): () => void {
+  const kill = (): void => {
+    child.kill('SIGKILL');
+  };
+  const timer =
+    timeoutMilliseconds === Infinity
+      ? undefined
+      : setTimeout(() => {
+          onLate();
+          kill();
+        }, timeoutMilliseconds);
+  signal?.addEventListener('abort', kill, { once: true });
+  if (signal?.aborted === true) kill();
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', kill);
+  };
+}
+
+/** @param release called when it has ended */
+function converse(child: ChildProcessWithoutNullStreams, release: () => void): Conversation {
   let isOver = false;
   let [received, length]: [Buffer[], number] = [[], 0];
   let wake: () => void = () => undefined;
@@ -99,7 +185,7 @@ function converse(child: ChildProcessWithoutNullStreams, timeoutMilliseconds: nu
   // Why there is no answer is not reported: the caller tries another command then.
   child.stderr.resume();
   const end = (): void => {
-    clearTimeout(timer);
+    release();
     isOver = true;
     wake();
   };
@@ -178,29 +264,6 @@ export function startCommand(argv: readonly [string, ...string[]], onChunk: (chu
       child.kill('SIGINT');
     },
     finished,
-  };
-}
-
-/** Cuts text that comes in chunks into lines: node:readline takes several times as long for a dump of 20 MB. */
-export function lineSplitter(onLine: (line: string) => void): { push: (chunk: string) => void; end: () => void } {
-  let rest = '';
-  return {
-    push: (chunk) => {
-      let from = 0;
-      for (let at = chunk.indexOf('\n'); at >= 0; at = chunk.indexOf('\n', from)) {
-        const line = chunk.slice(from, at);
-        from = at + 1;
-        if (rest === '') onLine(line);
-        else {
-          onLine(rest + line);
-          rest = '';
-        }
-      }
-      rest += chunk.slice(from);
-    },
-    end: () => {
-      if (rest !== '') onLine(rest);
-    },
   };
 }
 

@@ -1,12 +1,11 @@
 /**
  * A netlink socket of the kernel's nf_tables. Node has none, and perl-base has one (essential in Debian): the script
  * hands messages on in both directions as lines of hexadecimal digits. It knows where an answer ends, and sends nothing
- * but messages that only ask. One process serves all questions, which costs less than their answers.
+ * but messages that only ask. One process serves all questions of a reading, and of those after it where programs are kept.
  */
-import { PassThrough } from 'node:stream';
 import { NetlinkError, parseNetlinkMessages, type NetlinkMessage } from '../../core/nftables/netlink/message.ts';
 import { askingMessageTypes } from '../../core/nftables/netlink/question.ts';
-import type { Commands } from '../io/commands.ts';
+import { startLineHelper, type Commands, type LineHelper } from '../io/commands.ts';
 
 /**
  * AF_NETLINK 16, SOCK_RAW 3, NETLINK_NETFILTER 12. A line is one message, whose header says so: its length, and a type
@@ -47,25 +46,29 @@ interface Waiting {
 }
 
 export class NetlinkSocket {
-  readonly #input = new PassThrough();
+  readonly #commands: Commands;
+  readonly #helper: LineHelper;
   readonly #failed: Promise<never>;
   #answer: NetlinkMessage[] = [];
   #broken: NetlinkError | undefined;
   #waiting: Waiting | undefined;
 
   constructor(commands: Commands) {
-    const finished = commands.stream(
-      netlinkCommand,
-      (line) => {
-        this.#line(line);
-      },
-      this.#input,
-    );
-    this.#failed = finished.then(({ problem }) => {
+    this.#commands = commands;
+    this.#helper = commands.kept?.take(netlinkCommand) ?? startLineHelper(commands, netlinkCommand);
+    this.#helper.onLine = (line) => {
+      this.#line(line);
+    };
+    this.#failed = this.#helper.finished.then(({ problem }) => {
       throw this.#broken ?? new NetlinkError(problem === '' ? 'perl ended before it had answered' : problem);
     });
     // Where nothing is asked any more, its end is not a failure.
     this.#failed.catch(() => undefined);
+  }
+
+  /** Its program served others before, and has ended since: another one may answer. */
+  get hasWornOut(): boolean {
+    return this.#helper.isReused && this.#helper.hasFinished && this.#broken === undefined;
   }
 
   /** What the kernel answered to each message. Rejects with NetlinkError where it could not be asked, or answered what is not a message. One call at a time. */
@@ -74,12 +77,14 @@ export class NetlinkSocket {
     const answers = new Promise<NetlinkMessage[][]>((resolve) => {
       this.#waiting = { answers: [], count: messages.length, resolve };
     });
-    this.#input.write(messages.map((message) => `${Buffer.from(message).toString('hex')}\n`).join(''));
+    this.#helper.write(messages.map((message) => `${Buffer.from(message).toString('hex')}\n`).join(''));
     return Promise.race([answers, this.#failed]);
   }
 
   close(): void {
-    this.#input.end();
+    const isIdle = this.#waiting === undefined && this.#broken === undefined;
+    if (isIdle && this.#commands.kept !== undefined) this.#commands.kept.give(this.#helper);
+    else this.#helper.end();
   }
 
   #line(line: string): void {
@@ -91,7 +96,9 @@ export class NetlinkSocket {
     const waiting = this.#waiting;
     waiting?.answers.push(this.#answer);
     this.#answer = [];
-    if (waiting?.answers.length === waiting?.count) waiting?.resolve(waiting.answers);
+    if (waiting === undefined || waiting.answers.length < waiting.count) return;
+    this.#waiting = undefined;
+    waiting.resolve(waiting.answers);
   }
 
   #received(line: string): void {
@@ -100,8 +107,8 @@ export class NetlinkSocket {
     } catch (error) {
       if (!(error instanceof NetlinkError)) throw error;
       this.#broken = error;
-      // Ends the program, and so the question.
-      this.close();
+      // And so the question.
+      this.#helper.end();
     }
   }
 }

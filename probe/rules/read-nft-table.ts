@@ -18,14 +18,17 @@ export async function readNftTable<Result>(
   table: string,
   read: (table: NftTable) => Promise<Result>,
 ): Promise<{ readonly result: Result } | { readonly problem: string }> {
-  const socket = new NetlinkSocket(commands);
+  let socket = new NetlinkSocket(commands);
   try {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
       try {
         return { result: await read(new NetlinkNftTable(socket, family, table)) };
       } catch (error) {
-        if (error instanceof NetlinkError) break;
-        if (!(error instanceof ChangedError)) throw error;
+        if (error instanceof NetlinkError && socket.hasWornOut) {
+          socket.close();
+          socket = new NetlinkSocket(commands);
+        } else if (error instanceof NetlinkError) break;
+        else if (!(error instanceof ChangedError)) throw error;
       }
     }
   } finally {

@@ -208,6 +208,15 @@ describe("the operator's token in the operator's namespace", () => {
       expect(stderr).toContain('the request is not JSON');
     });
 
+    clusterTest('opens a session with the probe', async ({ kubectl }) => {
+      const command = ['--', '/usr/local/bin/node', '/probe.mjs', 'serve'];
+      const { stdout } = await kubectl(['-n', 'svctrace-system', 'exec', '-i', name, '-c', 'probe', who, ...command], {
+        input: '{"type":"beat"}\n',
+        reject: false,
+      });
+      expect(stdout).toContain('{"type":"hello","protocol":1,');
+    });
+
     clusterTest('runs nothing in another pod of the namespace', async ({ kubectl }) => {
       const { stdout } = await kubectl([
         '-n',

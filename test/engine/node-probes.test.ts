@@ -1,14 +1,20 @@
 import type { V1ContainerState, V1ContainerStatus, V1Pod } from '@kubernetes/client-node';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
-import type { NodeAnswer } from '../../core/wire/node-report.ts';
+import { parseNodeReport, type NodeAnswer } from '../../core/wire/node-report.ts';
 import type { ProbeRequest } from '../../core/wire/probe-request.ts';
 import { NodeProbes } from '../../engine/node-probes.ts';
-import { ProbeExecError } from '../../engine/probe-exec.ts';
+import { ProbeExecError, type openSession } from '../../engine/probe-exec.ts';
 import { probePod } from '../../engine/probe-pod.ts';
+import { serve } from '../../probe/serve.ts';
 import { startFakeApiServer, type FakeApiServer } from '../support/fake-api-server.ts';
 
+/** As from a probe that serves no sessions. */
+const noSession = (): Promise<never> =>
+  Promise.reject(new ProbeExecError('ExecForbidden', 'the policy lets no session be opened'));
 const options = {
+  openSession: noSession,
   namespace: 'svctrace-system',
   image: 'svctrace/probe:v0.1.0',
   privileged: false,
@@ -400,4 +406,87 @@ it('waits longer for a node that has become ready', async () => {
   for (const isReady of [false, true, false])
     await probes.ask({ ...node, isReady }, serviceRequest('a'), () => undefined);
   expect(timeouts).toEqual([5000, 20_000, 5000]);
+});
+
+/** A real probe's side of a session, which answers as `report` does. */
+function servedSessions(): { open: typeof openSession; readonly streams: { isOver: boolean; cut: () => void }[] } {
+  const streams: { isOver: boolean; cut: () => void }[] = [];
+  return {
+    streams,
+    open: (_kubeConfig, { onText, onEnd }) => {
+      const [input, output] = [new PassThrough(), new PassThrough()];
+      const stream = {
+        isOver: false,
+        cut: () => {
+          input.end();
+          onEnd(new ProbeExecError('StreamBroke', 'the exec stream to its probe broke'));
+        },
+      };
+      streams.push(stream);
+      output.setEncoding('utf8').on('data', onText);
+      void serve(input, output, '0', (asked, _signal, emit) => {
+        for (const record of parseNodeReport(report(JSON.stringify(asked))).records) emit(record);
+        return Promise.resolve();
+      }).then(() => {
+        stream.isOver = true;
+      });
+      return Promise.resolve({
+        write: (text) => {
+          input.write(text);
+        },
+        close: () => {
+          input.end();
+        },
+      });
+    },
+  };
+}
+
+it('asks in one session for all traces of a node, and starts no process; the session goes with its probe', async () => {
+  let execs = 0;
+  const { open, streams } = servedSessions();
+  await withExec(
+    () => {
+      execs += 1;
+      return Promise.resolve();
+    },
+    { openSession: open },
+  );
+  const names = ['a', 'b', 'c'];
+  for (const round of [1, 2]) {
+    const answers = await Promise.all([
+      ...names.map((name) => probes.ask(node, serviceRequest(name), () => undefined)),
+      probes.ask(node, serviceRequest('connects', true), () => undefined),
+    ]);
+    expect(answers.map(servicesOf), String(round)).toEqual([...names, 'connects'].map((name) => `shop/${name}`));
+  }
+  await probes.ask({ ...node, name: 'node-b' }, serviceRequest('a'), () => undefined);
+  expect(streams, 'one for each node').toHaveLength(2);
+  streams[0]?.cut();
+  expect(servicesOf(await probes.ask(node, serviceRequest('a'), () => undefined))).toBe('shop/a');
+  expect(streams).toHaveLength(3);
+  await probes.release();
+  await vi.waitFor(() => {
+    expect(streams.every(({ isOver }) => isOver)).toBe(true);
+  });
+  expect(execs).toBe(0);
+});
+
+it('opens no session with a node that is not ready: it is asked as it always was', async () => {
+  const { open, streams } = servedSessions();
+  await withExec(() => Promise.resolve(), { openSession: open });
+  expect(servicesOf(await probes.ask({ ...node, isReady: false }, serviceRequest('a'), () => undefined))).toBe(
+    'shop/a',
+  );
+  expect(streams).toHaveLength(0);
+});
+
+it('says once for each probe why it has no session with it', async () => {
+  const log: string[] = [];
+  await withExec(() => Promise.resolve(), { log: (message) => log.push(message) });
+  for (const name of ['a', 'b'])
+    expect(servicesOf(await probes.ask(node, serviceRequest(name), () => undefined))).toBe(`shop/${name}`);
+  expect(log).toEqual([
+    "node-a: its probe serves no sessions (the policy lets no session be opened): upgrade the probe's image and the installed manifests; until then each reading of it starts a process",
+  ]);
 });

@@ -1,7 +1,8 @@
 /** The kernel's answers over netlink, as test/fixtures/record-netlink.ts recorded them, in the place of a kernel. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { lineSplitter, type Commands, type Finished } from '../../probe/io/commands.ts';
+import { lineSplitter } from '../../core/lib/line-splitter.ts';
+import type { Commands, Finished } from '../../probe/io/commands.ts';
 
 /** What a question is, but for its number in a row. */
 const withoutSequence = (hex: string): string => `${hex.slice(0, 16)}00000000${hex.slice(24)}`;

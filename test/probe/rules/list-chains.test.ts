@@ -1,6 +1,7 @@
 /** What xargs and iptables-nft print, and what the probe makes of it. */
 import { describe, expect, it } from 'vitest';
-import { type Commands, type Finished, lineSplitter } from '../../../probe/io/commands.ts';
+import { lineSplitter } from '../../../core/lib/line-splitter.ts';
+import type { Commands, Finished } from '../../../probe/io/commands.ts';
 import { listChains, questionWords } from '../../../probe/rules/list-chains.ts';
 
 /** Programs that print fixed lines, by the words of their command line; keeps what they were given. */

@@ -1,0 +1,180 @@
+/** One session: answers the requests that come on a stream, until it ends or nobody is there any more. */
+import type { Readable, Writable } from 'node:stream';
+import { lineSplitter } from '../core/lib/line-splitter.ts';
+import { maxReportBytes } from '../core/wire/node-report.ts';
+import { probeRequestSchema, requestProblem, type ProbeRequest } from '../core/wire/probe-request.ts';
+import {
+  beatMilliseconds,
+  helloFrame,
+  maxSilentBeats,
+  parseEngineFrame,
+  SessionFrameError,
+} from '../core/wire/session-frames.ts';
+import { SessionResponder, type ResponderEffect } from '../core/wire/session-responder.ts';
+import { collect } from './collect.ts';
+import { realCommands, usualTimeoutMilliseconds } from './io/commands.ts';
+import type { Emit } from './io/emit.ts';
+import { FrameWriter } from './io/frame-writer.ts';
+import { KeptHelpers } from './io/kept-helpers.ts';
+
+/** Readings and connections of the traces of one engine: it asks for one of each at a time. */
+const maxRunning = 4;
+const maxWaiting = 64;
+/** A request has at most 10,000 endpoints to connect to. */
+const maxLineLength = 4 * 1024 * 1024;
+
+/** Collects for one request. @param signal where it aborts, nobody wants the records any more */
+export type Answer = (request: ProbeRequest, signal: AbortSignal, emit: Emit) => Promise<void>;
+
+/**
+ * Says hello at once, and serves until the input ends or the peer is silent.
+ * @param answer replaced by tests
+ * @returns what is wrong with a line of the peer; undefined where the session ended as it should
+ */
+export async function serve(
+  input: Readable,
+  output: Writable,
+  version: string,
+  answer?: Answer,
+): Promise<string | undefined> {
+  const kept = new KeptHelpers();
+  const session = new Session(output, answer ?? collectWith(kept, version));
+  session.greet(version);
+  const { promise: over, resolve: end } = Promise.withResolvers<string | undefined>();
+  const beats = setInterval(() => {
+    if (!session.beat()) end(undefined);
+  }, beatMilliseconds);
+  const lines = lineSplitter((line) => {
+    const problem = session.received(line);
+    if (problem !== undefined) end(problem);
+  });
+  const onEnd = (): void => {
+    end(undefined);
+  };
+  input.setEncoding('utf8').on('data', (chunk: string) => {
+    lines.push(chunk);
+    if (lines.pending() > maxLineLength) end('a line of the session is too long');
+  });
+  input.on('end', onEnd).on('close', onEnd).on('error', onEnd);
+  output.on('close', onEnd).on('error', onEnd);
+  try {
+    return await over;
+  } finally {
+    clearInterval(beats);
+    input.pause();
+    session.end();
+    kept.close();
+  }
+}
+
+function collectWith(kept: KeptHelpers, version: string): Answer {
+  return (request, signal, emit) =>
+    collect(request, { ...realCommands(usualTimeoutMilliseconds, signal), kept: kept.borrow(signal) }, version, emit);
+}
+
+class Session {
+  readonly #answer: Answer;
+  readonly #writer: FrameWriter;
+  readonly #responder = new SessionResponder<ProbeRequest>({
+    maxRunning,
+    maxWaiting,
+    parse: (value) => {
+      const parsed = probeRequestSchema.safeParse(value);
+      return parsed.success ? { request: parsed.data } : { problem: requestProblem(parsed.error) };
+    },
+  });
+  readonly #timers = new Map<number, NodeJS.Timeout>();
+  readonly #running = new Map<number, AbortController>();
+  #silentBeats = 0;
+  #isOver = false;
+
+  constructor(output: Writable, answer: Answer) {
+    this.#answer = answer;
+    this.#writer = new FrameWriter(output, (isHeld) => {
+      this.#perform(this.#responder.hold(isHeld));
+    });
+  }
+
+  greet(version: string): void {
+    this.#writer.send(helloFrame(version));
+  }
+
+  /** @returns what is wrong with the line; undefined where it is a frame */
+  received(line: string): string | undefined {
+    if (this.#isOver) return undefined;
+    this.#silentBeats = 0;
+    try {
+      this.#perform(this.#responder.received(parseEngineFrame(line)));
+      return undefined;
+    } catch (error) {
+      if (error instanceof SessionFrameError) return error.message;
+      throw error;
+    }
+  }
+
+  /** @returns false where nobody is there any more */
+  beat(): boolean {
+    this.#silentBeats += 1;
+    this.#writer.send({ type: 'beat' });
+    return this.#silentBeats <= maxSilentBeats;
+  }
+
+  end(): void {
+    this.#isOver = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const running of this.#running.values()) running.abort();
+  }
+
+  #perform(effects: readonly ResponderEffect<ProbeRequest>[]): void {
+    if (this.#isOver) return;
+    for (const effect of effects) this.#performOne(effect);
+  }
+
+  #performOne(effect: ResponderEffect<ProbeRequest>): void {
+    switch (effect.do) {
+      case 'send':
+        if (effect.frame.type === 'end') {
+          clearTimeout(this.#timers.get(effect.frame.id));
+          this.#timers.delete(effect.frame.id);
+          // Records of what is not an answer need not be read.
+          if (effect.frame.outcome !== 'done') this.#writer.drop(effect.frame.id);
+        }
+        this.#writer.send(effect.frame);
+        break;
+      case 'expect': {
+        const { id, milliseconds } = effect;
+        this.#timers.set(
+          id,
+          setTimeout(() => {
+            this.#perform(this.#responder.stop(id, 'late'));
+          }, milliseconds),
+        );
+        break;
+      }
+      case 'start':
+        void this.#run(effect.id, effect.request);
+        break;
+      case 'abort':
+        this.#running.get(effect.id)?.abort();
+        break;
+    }
+  }
+
+  async #run(id: number, request: ProbeRequest): Promise<void> {
+    const ended = new AbortController();
+    this.#running.set(id, ended);
+    let length = 0;
+    let problem: string | undefined;
+    try {
+      await this.#answer(request, ended.signal, (record) => {
+        if (!this.#responder.isAnswering(id) || this.#isOver) return;
+        length += this.#writer.send({ type: 'record', id, record });
+        if (length > maxReportBytes) this.#perform(this.#responder.stop(id, 'tooLarge'));
+      });
+    } catch (error) {
+      problem = error instanceof Error ? error.message : String(error);
+    }
+    this.#running.delete(id);
+    this.#perform(this.#responder.finished(id, problem));
+  }
+}
