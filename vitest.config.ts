@@ -1,10 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * unit: no root, no cluster. browser: reports in a headless Chromium. kernel: real rules in network namespaces that the
- * tests make and remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on.
- * cluster: the embedded cluster. Both need root, Go and Debian's packages. The groups run one after the other, because
- * each but the first uses the whole machine.
+ * core, unit: no root, no cluster; what the tests of core/ run of it is measured. browser: reports in a headless Chromium.
+ * terminal: the plugin in tmux; soak: two minutes of it. kernel: real rules in network namespaces that the tests make and
+ * remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded
+ * cluster. Both need root, Go and Debian's packages. The groups run one after the other, because most use the whole machine.
  */
 // In CI, where others use the machine as well: docs/decisions/136-a-second-try.md.
 const retry = process.env['CI'] === 'true' ? 1 : 0;
@@ -12,9 +12,10 @@ const retry = process.env['CI'] === 'true' ? 1 : 0;
 export default defineConfig({
   test: {
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
-    // With --coverage, as `npm run coverage` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
+    // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
     coverage: {
-      provider: 'v8',
+      provider: 'custom',
+      customProviderModule: './test/setup/core-coverage.ts',
       include: ['core/**/*.ts'],
       reporter: [],
       reportsDirectory: 'node_modules/.cache/coverage',
@@ -22,8 +23,18 @@ export default defineConfig({
     projects: [
       {
         test: {
+          name: 'core',
+          include: ['test/core/**/*.test.ts'],
+          env: { MEASURES_COVERAGE: 'true' },
+          // Properties of many runs, on a machine that may be busy.
+          testTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
           name: 'unit',
-          include: ['test/{core,engine,probe,operator,cmd,scripts,support,fuzz,screenshots}/**/*.test.{ts,tsx}'],
+          include: ['test/{engine,probe,operator,cmd,scripts,support,fuzz,screenshots}/**/*.test.{ts,tsx}'],
           // Properties of many runs, on a machine that may be busy.
           testTimeout: 30_000,
           sequence: { groupOrder: 1 },
@@ -54,11 +65,22 @@ export default defineConfig({
         test: {
           name: 'terminal',
           include: ['test/terminal/**/*.test.ts'],
+          exclude: ['test/terminal/soak.test.ts'],
           globalSetup: ['test/setup/plugin.ts'],
           fileParallelism: false,
           testTimeout: 60_000,
           retry,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // Two minutes of a TUI, which leave the machine to the kernel's tests beside them.
+        test: {
+          name: 'soak',
+          include: ['test/terminal/soak.test.ts'],
+          globalSetup: ['test/setup/plugin.ts'],
+          retry,
+          sequence: { groupOrder: 3 },
         },
       },
       {

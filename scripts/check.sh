@@ -23,7 +23,7 @@ types=$!
   node scripts/generate-types.ts --check
   node scripts/generate-docs.ts --check
   eslint . --max-warnings 0 --cache --cache-location "$cache/eslint.json"
-  [ "${1-}" = --whole ] || vitest run --project unit --changed --passWithNoTests
+  [ "${1-}" = --whole ] || vitest run --project core --project unit --changed --passWithNoTests
 )
 rest=$?
 wait "$types" && exit "$rest"

@@ -4,4 +4,4 @@ set -eu
 sh scripts/check.sh --whole
 node test/setup/packages.ts
 node scripts/build.ts
-exec vitest run "$@"
+exec vitest run --coverage "$@"
