@@ -13,7 +13,7 @@ export function oncePer<Key extends object, Value>(workOut: (key: Key) => Value)
 
 /**
  * The same for several: what is worked out of all of them is kept as long as the first one and the other objects are there.
- * Objects are the same where they are one object, texts where they are alike.
+ * Objects and functions are the same where they are one, texts where they are alike.
  */
 export function oncePerAll<First extends object, Rest extends readonly (object | string | undefined)[], Value>(
   workOut: (first: First, ...rest: Rest) => Value,
@@ -34,7 +34,7 @@ class Place<Value> {
   #texts: Map<string | undefined, Place<Value>> | undefined;
 
   of(key: object | string | undefined): Place<Value> {
-    if (typeof key === 'object') {
+    if (typeof key === 'object' || typeof key === 'function') {
       this.#objects ??= oncePer(() => new Place<Value>());
       return this.#objects(key);
     }

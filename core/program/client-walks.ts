@@ -1,4 +1,5 @@
 /** Packets of all kinds of clients to one frontend, through a node's rules. */
+import { oncePerAll } from '../lib/once-per.ts';
 import { chainEntered } from '../evaluate/action.ts';
 import { reachableAddresses } from '../net/address.ts';
 import type { Packet, Leaf, WalkResult } from '../evaluate/walk.ts';
@@ -93,21 +94,15 @@ function reachedChains(rules: NodeRules, walks: readonly WalkResult[]): string[]
     }
   for (const chain of reached) {
     const summaries = rules.chain(chain);
-    if (summaries !== undefined) for (const next of kubeChainsOf(rules, summaries)) reached.add(next);
+    if (summaries !== undefined) for (const next of kubeChainsOf(summaries, rules.kindOf)) reached.add(next);
   }
   return [...reached];
 }
 
-/** The chains of Services that a chain's rules jump to: what kind a chain is, its name says. */
-function kubeChainsOf(rules: NodeRules, summaries: readonly RuleSummary[]): readonly string[] {
-  const known = jumps.get(summaries);
-  if (known !== undefined) return known;
-  const chains = summaries.flatMap((summary) => summary.chains.filter((next) => rules.kindOf(next) !== undefined));
-  jumps.set(summaries, chains);
-  return chains;
-}
-
-const jumps = new WeakMap<readonly RuleSummary[], readonly string[]>();
+/** The chains of Services that a chain's rules jump to; several nodes may share the summaries of a chain. */
+const kubeChainsOf = oncePerAll((summaries: readonly RuleSummary[], kindOf: NodeRules['kindOf']) =>
+  summaries.flatMap(({ chains }) => chains.filter((next) => kindOf(next) !== undefined)),
+);
 
 export function sentTargets(leaves: readonly Leaf[]): { readonly address: string; readonly port: number }[] {
   return leaves.flatMap(({ dnat }) => dnat ?? []);

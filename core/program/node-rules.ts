@@ -19,7 +19,7 @@ export interface NodeRules {
   sourceClass(address: string): string;
   /** The rules of a chain of a Service; undefined where it was not read, or is not there. */
   chain(name: string): readonly RuleSummary[] | undefined;
-  kindOf(chain: string): ChainKind | undefined;
+  readonly kindOf: (chain: string) => ChainKind | undefined;
   /** Whether the step dispatches to the frontend: its rule is the frontend's entry. */
   isEntry(step: Step): boolean;
   /** The rule of a step; where it asks a map, the map's element for the frontend. */

@@ -1,4 +1,5 @@
 /** Whether the rules of kube-proxy's chains stand in the order in which it writes them, as far as the order matters. */
+import { oncePerAll } from '../../lib/once-per.ts';
 import { masqueradeChains } from '../../kube-proxy/chain-kinds.ts';
 import type { NodeRules } from '../../program/node-rules.ts';
 import type { RuleSummary } from '../../program/rule-summary.ts';
@@ -21,22 +22,21 @@ export interface OrderFault {
 export function orderFault(rules: NodeRules, chain: string): OrderFault | undefined {
   const summaries = rules.chain(chain);
   if (summaries === undefined) return undefined;
-  const known = faults.get(summaries);
-  if (known !== undefined) return known ?? undefined;
-  const fault = findFault(rules, chain, summaries);
-  faults.set(summaries, fault ?? null);
-  return fault;
+  return findFault(summaries, chain, rules.kindOf);
 }
 
-/** Of the summaries of a chain, which several nodes may share: what kind a chain is, its name says. */
-const faults = new WeakMap<readonly RuleSummary[], OrderFault | null>();
+/** Several nodes may share the summaries of a chain. */
+const findFault = oncePerAll(faultOf);
 
-function findFault(rules: NodeRules, chain: string, summaries: readonly RuleSummary[]): OrderFault | undefined {
-  const kind = rules.kindOf(chain);
+function faultOf(
+  summaries: readonly RuleSummary[],
+  chain: string,
+  kindOf: NodeRules['kindOf'],
+): OrderFault | undefined {
+  const kind = kindOf(chain);
   const isPostrouting = masqueradeChains.has(chain);
   if (kind === undefined && !isPostrouting) return undefined;
-  const jumpsToKubeChain = (summary: RuleSummary): boolean =>
-    summary.chains.some((to) => rules.kindOf(to) !== undefined);
+  const jumpsToKubeChain = (summary: RuleSummary): boolean => summary.chains.some((to) => kindOf(to) !== undefined);
   const ends = (summary: RuleSummary): boolean =>
     summary.dnat.length > 0 || summary.masquerades || summary.returns || summary.drops || jumpsToKubeChain(summary);
   // A chain of many endpoints has as many rules: of those before, only the first of each kind is asked for.
