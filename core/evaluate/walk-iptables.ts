@@ -1,7 +1,7 @@
 /** The symbolic walk through the chains of iptables: what each rule does with a packet's branches. */
 import { addressNumber, addressText, parseNetwork } from '../net/address.ts';
 import type { IptablesRule, IptablesTarget, KeptOption, NatFlag, NatRange } from '../iptables/rule.ts';
-import { oncePer } from '../lib/once-per.ts';
+import { cellPer, oncePer } from '../lib/once-per.ts';
 import { iptablesRuleText, printTarget } from '../iptables/print.ts';
 import { withProbability, type Action } from './action.ts';
 import { assume, endUnknown, mayAssume, mostBranches, alternativesOf, withoutIdleAssumptions } from './assume.ts';
@@ -715,11 +715,12 @@ function countersOf({ counters }: { readonly counters?: IptablesRule['counters']
 }
 
 /** The steps of each rule so far: nearly always one. */
-const stepsOf = new WeakMap<IptablesRule, readonly Step[]>();
+const stepsOf = cellPer<IptablesRule, readonly Step[]>();
 
 /** The same step for all packets that meet the rule with the same chance, as far as it is shown. */
 function stepOf(rule: IptablesRule, table: string, chain: string, chance: number): Step {
-  const steps = stepsOf.get(rule) ?? nothing;
+  const cell = stepsOf(rule);
+  const steps = cell.value ?? nothing;
   for (const step of steps)
     if (step.table === table && step.chain === chain && isSameChance(step.chance ?? 1, chance)) return step;
   const actions = steps[0]?.actions ?? [actionOf(rule.target)];
@@ -731,7 +732,7 @@ function stepOf(rule: IptablesRule, table: string, chain: string, chance: number
     ...(chance < 1 ? { chance } : {}),
     ...countersOf(rule),
   };
-  stepsOf.set(rule, [...steps, step]);
+  cell.value = [...steps, step];
   return step;
 }
 

@@ -1,4 +1,5 @@
 /** Rules and whole dumps as iptables-save prints them, made from the model alone. */
+import { cellPer } from '../lib/once-per.ts';
 import type {
   IptablesMatch,
   IptablesOption,
@@ -17,14 +18,13 @@ import { tcpFlagBits } from './modules.ts';
  * that share what they ask and do (sharingParser).
  */
 export function iptablesRuleText(rule: IptablesRule): string {
-  const known = texts.get(rule.matches);
-  if (known !== undefined && isSameButCounters(known.rule, rule)) return known.text;
-  const text = printIptablesRule(rule);
-  texts.set(rule.matches, { rule, text });
-  return text;
+  const cell = texts(rule.matches);
+  if (cell.value === undefined || !isSameButCounters(cell.value.rule, rule))
+    cell.value = { rule, text: printIptablesRule(rule) };
+  return cell.value.text;
 }
 
-const texts = new WeakMap<IptablesRule['matches'], { readonly rule: IptablesRule; readonly text: string }>();
+const texts = cellPer<IptablesRule['matches'], { readonly rule: IptablesRule; readonly text: string }>();
 
 function isSameButCounters(one: IptablesRule, other: IptablesRule): boolean {
   return (

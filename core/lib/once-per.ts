@@ -44,3 +44,8 @@ class Place<Value> {
     return known;
   }
 }
+
+/** A place for each object, kept as long as the object is there: for what is not worked out of the object alone, or not at once. */
+export function cellPer<Key extends object, Value>(): (key: Key) => { value: Value | undefined } {
+  return oncePer((_key: Key): { value: Value | undefined } => ({ value: undefined }));
+}

@@ -1,5 +1,5 @@
 /** The rules of one Service that a node's report has. */
-import { oncePer, oncePerAll } from '../lib/once-per.ts';
+import { cellPer, oncePer, oncePerAll } from '../lib/once-per.ts';
 import type { ChainLookup } from '../evaluate/walk-iptables.ts';
 import type { Machine } from '../evaluate/walk.ts';
 import { parseIpset } from '../ipset/parse.ts';
@@ -206,7 +206,7 @@ export function lookupOf(chains: ReadonlyMap<string, readonly IptablesRule[]>): 
 
 /** The rules of a chain as they were listed, read once: several views of a report ask for them. */
 export function rulesOfRecord(record: ListedChain): readonly IptablesRule[] {
-  const known = rulesByRecord.get(record);
+  const known = rulesOf(record).value;
   if (known !== undefined) return known;
   return readRecord(record, parseIptablesRule);
 }
@@ -222,14 +222,14 @@ export function readRulesTogether(reports: readonly NodeReport[]): void {
   const known = new Map<string, { readonly lines: readonly string[]; readonly rules: readonly IptablesRule[] }[]>();
   for (const report of reports)
     for (const record of [...recordsOf(report, 'iptablesChain'), ...recordsOf(report, 'hookChain')]) {
-      if (rulesByRecord.has(record)) continue;
+      if (rulesOf(record).value !== undefined) continue;
       const { kind, family, backend, table, chain, lines } = record;
       // Within a report, a walk knows rules by identity: those of two chains are never the same.
       const key = `${kind} ${'service' in record ? record.service : ''} ${family} ${backend} ${table} ${chain}`;
       const read = known.get(key);
       const same = read?.find((each) => isSameList(each.lines, lines));
       if (same !== undefined) {
-        rulesByRecord.set(record, same.rules);
+        rulesOf(record).value = same.rules;
         continue;
       }
       const own = { lines, rules: readRecord(record, parse) };
@@ -244,10 +244,10 @@ function isSameList(one: readonly string[], other: readonly string[]): boolean {
 
 type ListedChain = Pick<RecordOf<'iptablesChain'>, 'lines'>;
 
-const rulesByRecord = new WeakMap<ListedChain, readonly IptablesRule[]>();
+const rulesOf = cellPer<ListedChain, readonly IptablesRule[]>();
 
 function readRecord(record: ListedChain, parse: typeof parseIptablesRule): readonly IptablesRule[] {
   const rules = record.lines.flatMap((line) => parse(line) ?? []);
-  rulesByRecord.set(record, rules);
+  rulesOf(record).value = rules;
   return rules;
 }

@@ -1,4 +1,5 @@
 /** Keeps a status below the size that one object may have. */
+import { cellPer } from '../lib/once-per.ts';
 import { boundedText } from '../lib/bounded-text.ts';
 import type { Condition, NodeStatus, ServiceTraceStatus } from '../api/service-trace.ts';
 import { present } from '../lib/present.ts';
@@ -189,7 +190,7 @@ const countedDepth = 5;
 
 const encoder = new TextEncoder();
 /** Values are never changed, and cuts leave most of them as they were: what was counted to its end is counted once. */
-const counted = new WeakMap<object, number>();
+const counted = cellPer<object, number>();
 
 /**
  * Bytes of UTF-8 JSON, as it goes to the API server.
@@ -198,11 +199,11 @@ const counted = new WeakMap<object, number>();
 function bytesOf(value: unknown, most: number, depth = 0): number {
   if (typeof value === 'number' || typeof value === 'boolean') return String(value).length;
   if (typeof value !== 'object' || value === null) return encoder.encode(JSON.stringify(value)).length;
-  const known = counted.get(value);
-  if (known !== undefined) return known;
+  const cell = counted(value);
+  if (cell.value !== undefined) return cell.value;
   if (depth > countedDepth) {
     const bytes = encoder.encode(JSON.stringify(value)).length;
-    counted.set(value, bytes);
+    cell.value = bytes;
     return bytes;
   }
   let bytes = 1;
@@ -221,6 +222,6 @@ function bytesOf(value: unknown, most: number, depth = 0): number {
       if (bytes > most) return bytes;
     }
   if (parts === 0) bytes += 1;
-  counted.set(value, bytes);
+  cell.value = bytes;
   return bytes;
 }

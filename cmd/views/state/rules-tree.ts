@@ -1,4 +1,5 @@
 /** The chains of a program as a tree: which rule jumps to which chain. Worked out once for each result. */
+import { cellPer } from '../../../core/lib/once-per.ts';
 import type { ProgramExplainer } from '../../../core/explain/explain-status.ts';
 import { wholeOf, type Pieces } from '../../../core/lib/pieces.ts';
 import type { ChainStatus, ProgramStatus } from '../../../core/api/service-trace.ts';
@@ -17,10 +18,10 @@ export interface Branch {
   readonly rules: readonly { /** Of its history. */ readonly key: string; readonly jumpsTo: readonly ChainStatus[] }[];
 }
 
-const trees = new WeakMap<ProgramStatus, RulesTree>();
+const trees = cellPer<ProgramStatus, RulesTree>();
 
 export function treeOf(program: ProgramStatus, explainer: ProgramExplainer): RulesTree {
-  return trees.get(program) ?? wholeOf(growTree(program, explainer));
+  return trees(program).value ?? wholeOf(growTree(program, explainer));
 }
 
 /** What treeOf() gives from then on. */
@@ -43,6 +44,6 @@ export function* growTree(program: ProgramStatus, explainer: ProgramExplainer): 
   const entries = program.chains.filter((chain) => !jumpedTo.has(chain));
   // A circle has no beginning.
   const tree = { entries: entries.length === 0 ? program.chains : entries, branches };
-  trees.set(program, tree);
+  trees(program).value = tree;
   return tree;
 }
