@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -11,6 +12,8 @@ const retry = process.env['CI'] === 'true' ? 1 : 0;
 
 export default defineConfig({
   test: {
+    // vitest leaves one processor to itself; of two, that is half, and it needs little of it.
+    maxWorkers: availableParallelism(),
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
     // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
     coverage: {
