@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * core, unit: no root, no cluster; what the tests of core/ run of it is measured. browser: reports in a headless Chromium.
- * terminal: the plugin in tmux; soak: two minutes of it. kernel: real rules in network namespaces that the tests make and
+ * terminal: the plugin in tmux, two minutes of it in one file, beside which the others run. kernel: real rules in network namespaces that the tests make and
  * remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded
  * cluster. Both need root, Go and Debian's packages. The groups run one after the other, because most use the whole machine.
  */
@@ -12,7 +12,7 @@ const retry = process.env['CI'] === 'true' ? 1 : 0;
 
 export default defineConfig({
   test: {
-    // vitest leaves one processor to itself; of two, that is half, and it needs little of it.
+    // vitest leaves one processor to itself; of two, that is half, and it needs little of it. Projects of one group share these.
     maxWorkers: availableParallelism(),
     reporters: ['default', './test/setup/closing-line-reporter.ts'],
     // With --coverage, as `npm test` runs it. The closing line's reporter prints it: vitest's own would print behind that line.
@@ -47,7 +47,6 @@ export default defineConfig({
         test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
-          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },
@@ -68,22 +67,10 @@ export default defineConfig({
         test: {
           name: 'terminal',
           include: ['test/terminal/**/*.test.ts'],
-          exclude: ['test/terminal/soak.test.ts'],
           globalSetup: ['test/setup/plugin.ts'],
-          fileParallelism: false,
           testTimeout: 60_000,
           retry,
           sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        // Two minutes of a TUI, which leave the machine to the kernel's tests beside them.
-        test: {
-          name: 'soak',
-          include: ['test/terminal/soak.test.ts'],
-          globalSetup: ['test/setup/plugin.ts'],
-          retry,
-          sequence: { groupOrder: 3 },
         },
       },
       {
