@@ -3,9 +3,10 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * core, unit: no root, no cluster; what the tests of core/ run of it is measured. browser: reports in a headless Chromium.
- * terminal: the plugin in tmux, two minutes of it in one file, beside which the others run. kernel: real rules in network namespaces that the tests make and
- * remove; needs root. proof: the light cluster, which the evaluator is compared with the kernel on. cluster: the embedded
- * cluster. Both need root, Go and Debian's packages. The groups run one after the other, because most use the whole machine.
+ * terminal: the plugin in tmux, two minutes of it in one file, beside which the others run. kernel: real rules in network
+ * namespaces that the tests make and remove; needs root. proof: the light cluster, which the evaluator is compared with the
+ * kernel on. cluster: the embedded cluster. Both need root, Go and Debian's packages. The groups run one after the other,
+ * because most use the whole machine.
  */
 // In CI, where others use the machine as well: docs/decisions/136-a-second-try.md.
 const retry = process.env['CI'] === 'true' ? 1 : 0;
