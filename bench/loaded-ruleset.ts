@@ -1,12 +1,86 @@
-/** Rulesets of any size in the kernel, and what people read one Service of them with. */
+/** Rulesets of any size in the kernel, and what people read one Service of them with; one run for each, in a namespace of its own. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ProbeRequestService } from '../core/wire/probe-request.ts';
+import { kernelUnavailable } from '../test/kernel/namespace.ts';
 import { iptablesRuleset, nftablesRuleset, type GeneratedService, type RulesetSize } from './ruleset.ts';
 
 export const allBackends = ['nf_tables', 'legacy', 'nftables'] as const;
 export type Backend = (typeof allBackends)[number];
+
+/** Of the bundled probe. */
+export const probeFile = fileURLToPath(new URL('../dist/probe.mjs', import.meta.url));
+
+export interface Runs {
+  readonly backends: readonly Backend[];
+  /** Numbers of Services. */
+  readonly sizes: readonly number[];
+}
+
+/** Words of the command line: names of backends (default: all) and numbers of Services. */
+export function runsOf(words: readonly string[], usualSizes: readonly number[]): Runs {
+  const named = allBackends.filter((backend) => words.includes(backend));
+  const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
+  return { backends: named.length === 0 ? allBackends : named, sizes: sizes.length === 0 ? usualSizes : sizes };
+}
+
+/**
+ * Starts the benchmark once more for each backend and size, in a network namespace that goes with it; there, measures.
+ * @param script URL of the benchmark
+ * @param printHead called before the first run
+ * @param flags passed on
+ */
+export async function inNamespaces(
+  script: string,
+  { backends, sizes }: Runs,
+  {
+    printHead,
+    measureOne,
+    flags = [],
+  }: {
+    readonly printHead: () => void;
+    readonly measureOne: (backend: Backend, size: number) => Promise<void>;
+    readonly flags?: readonly string[];
+  },
+): Promise<void> {
+  if (process.env['SVCTRACE_BENCH_NAMESPACE'] !== undefined) {
+    for (const backend of backends) for (const size of sizes) await measureOne(backend, size);
+    return;
+  }
+  const unavailable =
+    kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ??
+    (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
+  if (unavailable !== undefined) {
+    process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
+    process.exit(1);
+  }
+  printHead();
+  for (const backend of backends)
+    for (const size of sizes) {
+      const { status } = spawnSync(
+        'unshare',
+        ['--net', process.execPath, fileURLToPath(script), backend, String(size), ...flags],
+        { stdio: 'inherit', env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' } },
+      );
+      if (status !== 0) process.exit(status ?? 1);
+    }
+}
+
+/** What is asked of a node for one generated Service. */
+export function requestedService({ clusterIP, port }: GeneratedService): ProbeRequestService {
+  const { namespace, name, portName, protocol } = port;
+  return {
+    namespace,
+    name,
+    clusterIPs: [clusterIP],
+    externalIPs: [],
+    loadBalancerIPs: [],
+    ports: [{ name: portName, protocol, port: 80 }],
+  };
+}
 
 /** For a shell. */
 export function pipelineByHand(backend: Backend, { namespace, name }: GeneratedService['port']): string {

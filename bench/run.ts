@@ -18,35 +18,29 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { NodeReportRecord } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { realCommands, type Commands } from '../probe/io/commands.ts';
 import { readLegacyBackend } from '../probe/rules/read-iptables-legacy.ts';
 import { readNftBackend } from '../probe/rules/read-iptables-nft.ts';
 import { readNftables } from '../probe/rules/read-nftables.ts';
-import { kernelUnavailable } from '../test/kernel/namespace.ts';
-import { allBackends, loadRuleset, pipelineByHand, requireEndpoints, type Backend } from './loaded-ruleset.ts';
+import {
+  inNamespaces,
+  loadRuleset,
+  pipelineByHand,
+  probeFile,
+  requestedService,
+  requireEndpoints,
+  runsOf,
+  type Backend,
+} from './loaded-ruleset.ts';
 import { generatedService, nodeAddress } from './ruleset.ts';
 
 const endpoints = 4;
-const probeFile = fileURLToPath(new URL('../dist/probe.mjs', import.meta.url));
-const words = process.argv.slice(2);
-const named = allBackends.filter((backend) => words.includes(backend));
-const backends = named.length === 0 ? allBackends : named;
-const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
 
-if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) startAll();
-else for (const backend of backends) for (const size of sizes) await measureOne(backend, size);
+await inNamespaces(import.meta.url, runsOf(process.argv.slice(2), [100, 1000]), { printHead, measureOne });
 
-function startAll(): void {
-  const unavailable =
-    kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ??
-    (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
-  if (unavailable !== undefined) {
-    process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
-    process.exit(1);
-  }
+function printHead(): void {
   process.stdout.write(
     `One Service of so many, ${String(endpoints)} endpoints each; milliseconds (medians), and how many times faster than by hand; MiB: largest resident set\n`,
   );
@@ -66,19 +60,6 @@ function startAll(): void {
       .map((word) => word.padStart(9))
       .join('  ') + '\n',
   );
-  for (const backend of backends) {
-    for (const size of sizes.length === 0 ? [100, 1000] : sizes) {
-      const { status } = spawnSync(
-        'unshare',
-        ['--net', process.execPath, fileURLToPath(import.meta.url), backend, String(size)],
-        {
-          stdio: 'inherit',
-          env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' },
-        },
-      );
-      if (status !== 0) process.exit(status ?? 1);
-    }
-  }
 }
 
 async function measureOne(backend: Backend, size: number): Promise<void> {
@@ -86,15 +67,7 @@ async function measureOne(backend: Backend, size: number): Promise<void> {
   const rounds = size >= 10000 ? 5 : 11;
   // A Service from the middle: neither the first nor the last of a long chain.
   const asked = generatedService(Math.floor(size / 2) + 1, endpoints);
-  const { namespace, name, portName, protocol } = asked.port;
-  const service = {
-    namespace,
-    name,
-    clusterIPs: [asked.clusterIP],
-    externalIPs: [],
-    loadBalancerIPs: [],
-    ports: [{ name: portName, protocol, port: 80 }],
-  };
+  const service = requestedService(asked);
   const reading =
     (dispatch: Dispatch, commands = realCommands()): (() => Promise<void>) =>
     async () => {

@@ -9,81 +9,52 @@
  * over all rounds. At rest: the resident sets of the probe and its helper after the readings, and their CPU in 20 s in
  * which nothing is asked but the two sides say that they live. With --json, one line of JSON for each row.
  */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import type { NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
 import { NodeSession } from '../engine/node-session.ts';
-import { kernelUnavailable } from '../test/kernel/namespace.ts';
 import { childrenOf, openProcess, runOnce } from '../test/support/probe-process.ts';
-import { allBackends, loadRuleset, pipelineByHand, requireEndpoints, type Backend } from './loaded-ruleset.ts';
+import {
+  inNamespaces,
+  loadRuleset,
+  pipelineByHand,
+  probeFile,
+  requestedService,
+  requireEndpoints,
+  runsOf,
+  type Backend,
+} from './loaded-ruleset.ts';
 import { generatedService } from './ruleset.ts';
 
 const endpoints = 4;
 const rounds = 11;
 const restSeconds = 20;
-const probeFile = fileURLToPath(new URL('../dist/probe.mjs', import.meta.url));
 const words = process.argv.slice(2);
 const isJson = words.includes('--json');
-const named = allBackends.filter((backend) => words.includes(backend));
-const backends = named.length === 0 ? allBackends : named;
-const sizes = words.filter((word) => /^\d+$/.test(word)).map(Number);
 
-if (process.env['SVCTRACE_BENCH_NAMESPACE'] === undefined) startAll();
-else for (const backend of backends) for (const size of sizes) await measureOne(backend, size);
-
-function startAll(): void {
-  const unavailable =
-    kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft']) ??
-    (existsSync(probeFile) ? undefined : 'there is no dist/probe.mjs (npm run build makes it)');
-  if (unavailable !== undefined) {
-    process.stderr.write(`The benchmark cannot run here: ${unavailable}.\n`);
-    process.exit(1);
-  }
-  if (!isJson)
+await inNamespaces(import.meta.url, runsOf(words, [1000]), {
+  flags: isJson ? ['--json'] : [],
+  measureOne,
+  printHead: () => {
+    if (isJson) return;
     process.stdout.write(
       'One Service of so many; milliseconds (medians); x: how many times faster than by hand, and than a probe that is started\n' +
         'backend    Services    by hand   started   session      x hand   x started   CPU started   CPU session   at rest: MiB    CPU\n',
     );
-  for (const backend of backends)
-    for (const size of sizes.length === 0 ? [1000] : sizes) {
-      const { status } = spawnSync(
-        'unshare',
-        [
-          '--net',
-          process.execPath,
-          fileURLToPath(import.meta.url),
-          backend,
-          String(size),
-          ...(isJson ? ['--json'] : []),
-        ],
-        { stdio: 'inherit', env: { ...process.env, SVCTRACE_BENCH_NAMESPACE: '1' } },
-      );
-      if (status !== 0) process.exit(status ?? 1);
-    }
-}
+  },
+});
 
 async function measureOne(backend: Backend, size: number): Promise<void> {
   loadRuleset(backend, { services: size, endpoints });
   // From the middle: neither the first nor the last of a long chain.
   const asked = generatedService(Math.floor(size / 2) + 1, endpoints);
-  const { namespace, name, portName, protocol } = asked.port;
   const request: ProbeRequest = {
     version: 1,
     node: 'bench',
-    services: [
-      {
-        namespace,
-        name,
-        clusterIPs: [asked.clusterIP],
-        externalIPs: [],
-        loadBalancerIPs: [],
-        ports: [{ name: portName, protocol, port: 80 }],
-      },
-    ],
+    services: [requestedService(asked)],
     collect: { rules: true, conntrack: 'None', kubeProxy: false, dispatch: 'References' },
     maxConntrackEntries: 0,
   };
