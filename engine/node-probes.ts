@@ -35,6 +35,7 @@ import {
   unusableReason,
   type ProbePodOptions,
 } from './probe-pod.ts';
+import { withTimeout } from './with-timeout.ts';
 
 export interface NodeProbesOptions extends ProbePodOptions {
   /** A probe that nobody asked for this long is ended. */
@@ -498,7 +499,10 @@ export class NodeProbes {
     this.#creating.add(node.name);
     try {
       const { metadata } = await this.#limit(() =>
-        withTimeout(this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) })),
+        withTimeout(
+          this.#pods.createNamespacedPod({ namespace, body: probePod(node.name, this.#options) }),
+          requestTimeoutMilliseconds,
+        ),
       );
       if (metadata?.name === undefined || metadata.uid === undefined)
         throw new NoAnswerError('CreateFailed', 'the API server gave its probe no name');
@@ -720,20 +724,6 @@ function selectorOf(instance: string): string {
   return Object.entries(probeLabels(instance))
     .map(([key, value]) => `${key}=${value}`)
     .join(',');
-}
-
-/** The client has no time-out of its own; what comes later is seen by the next sweep. */
-async function withTimeout<Value>(request: Promise<Value>, milliseconds = requestTimeoutMilliseconds): Promise<Value> {
-  const ended = new AbortController();
-  const timeout = sleep(Math.max(1, milliseconds), undefined, { signal: ended.signal }).then(() => {
-    throw new Error(`the API server did not answer within ${String(Math.ceil(milliseconds / 1000))} s`);
-  });
-  timeout.catch(() => undefined);
-  try {
-    return await Promise.race([request, timeout]);
-  } finally {
-    ended.abort();
-  }
 }
 
 function isRunning(pod: V1Pod): boolean {

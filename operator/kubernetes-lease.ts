@@ -1,7 +1,7 @@
 /** The Lease of the operators in a real cluster. It is part of the installation, so that nobody needs the right to create one. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { CoordinationV1Api, V1MicroTime, type KubeConfig, type V1Lease } from '@kubernetes/client-node';
 import { statusCodeOf } from '../engine/api-error.ts';
+import { withTimeout } from '../engine/with-timeout.ts';
 import { LeaseChangedError, type LeaseSeen, type LeaseStore } from './leadership.ts';
 
 export interface LeaseName {
@@ -30,7 +30,7 @@ export function kubernetesLease(kubeConfig: KubeConfig, { namespace, name }: Lea
   return {
     async read() {
       try {
-        return seenOf(await inTime(leases.readNamespacedLease({ namespace, name })));
+        return seenOf(await withTimeout(leases.readNamespacedLease({ namespace, name }), requestTimeoutMilliseconds));
       } catch (error) {
         if (statusCodeOf(error) !== 404) throw error;
         throw new Error(
@@ -53,26 +53,13 @@ export function kubernetesLease(kubeConfig: KubeConfig, { namespace, name }: Lea
         },
       };
       try {
-        return seenOf(await inTime(leases.replaceNamespacedLease({ namespace, name, body })));
+        return seenOf(
+          await withTimeout(leases.replaceNamespacedLease({ namespace, name, body }), requestTimeoutMilliseconds),
+        );
       } catch (error) {
         if (statusCodeOf(error) === 409) throw new LeaseChangedError(name, { cause: error });
         throw error;
       }
     },
   };
-}
-
-async function inTime<Value>(request: Promise<Value>): Promise<Value> {
-  const ended = new AbortController();
-  try {
-    return await Promise.race([
-      request,
-      sleep(requestTimeoutMilliseconds, undefined, { signal: ended.signal, ref: false }).then(() => {
-        throw new Error(`the API server did not answer within ${String(requestTimeoutMilliseconds / 1000)} s`);
-      }),
-    ]);
-  } finally {
-    ended.abort();
-    request.catch(() => undefined);
-  }
 }

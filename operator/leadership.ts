@@ -166,7 +166,7 @@ function jittered(milliseconds: number): number {
   return milliseconds * (0.8 + 0.4 * Math.random());
 }
 
-/** Resolves after the time, or when the signal is aborted. */
+/** Resolves after the time, or when the signal is aborted. By the global timer, which a test's clock replaces; that of node:timers/promises it does not. */
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   await new Promise<void>((resolve) => {
