@@ -22,6 +22,7 @@ const rooms = [
   'core/kube-proxy',
   'core/evaluate',
   'core/program',
+  'core/convergence',
   'core/diagnose/checks',
   'core/diagnose/findings',
   'core/diagnose',

@@ -4,6 +4,7 @@ import type { ServiceTraceSpec, FindingStatus, ServiceTraceStatus } from '../api
 import type { DesiredService } from '../api/service.ts';
 import type { Bundle } from '../wire/bundle.ts';
 import { present } from '../lib/present.ts';
+import type { RuleObservation } from '../convergence/rule-observation.ts';
 import type { NodeAnswer } from '../wire/node-report.ts';
 
 export interface StatusInput {
@@ -23,6 +24,8 @@ export interface StatusInput {
   readonly walkFrom?: readonly { readonly node: string; readonly address: string }[];
   /** What the looks before found; given, a finding that only a moment may have caused, and that is not among them, is left out. */
   readonly foundBefore?: readonly FindingStatus[];
+  /** Changes of the nodes' rules since the status before, in any order; readings are in `answers`. */
+  readonly observations?: readonly RuleObservation[];
   /** The status before, for the times at which conditions changed. */
   readonly previous: ServiceTraceStatus | undefined;
   /** RFC 3339. */
