@@ -21,6 +21,7 @@ import { version } from '../core/lib/version.ts';
 import { describeRefusal } from '../core/api/refusal.ts';
 import { messageOf, statusCodeOf } from './api-error.ts';
 import { pauseAfter } from './back-off.ts';
+import type { Log } from './log.ts';
 import { NodePlaces, NodeSlowError } from './node-places.ts';
 import { NodeReadings, type Reading } from './node-readings.ts';
 import { NodeSession, SessionUnusableError } from './node-session.ts';
@@ -49,7 +50,7 @@ export interface NodeProbesOptions extends ProbePodOptions {
   /** Replaced by tests. */
   readonly exec?: typeof execProbe;
   readonly openSession?: typeof openSession;
-  readonly log: (message: string) => void;
+  readonly log: Log;
 }
 
 /** Why a node gives no answer. */
@@ -289,7 +290,7 @@ export class NodeProbes {
       open: (handlers) => open(this.#kubeConfig, { ...handlers, namespace, pod }),
       version,
       onUnusable: (sentence) => {
-        log(`${node}: ${sentence}; until then each reading of it starts a process`);
+        log.warn(`${sentence}; until then each reading of it starts a process`, { node });
       },
     });
     this.#sessions.set(node, { pod, session });
@@ -446,7 +447,7 @@ export class NodeProbes {
         const problem = startProblem(pod);
         // One that was made just now shows why it cannot run; any other has done its time, and is recreated.
         if (isNew && problem !== undefined) throw new NoAnswerError(problem.reason, problem.message);
-        this.#options.log(`the probe of ${node.name} is recreated: ${unusable}`);
+        this.#options.log.info(`its probe is recreated: ${unusable}`, { node: node.name });
         continue;
       }
       if (pod !== undefined) {
@@ -541,7 +542,7 @@ export class NodeProbes {
       if (statusCodeOf(error) === 404 || statusCodeOf(error) === 409) return true;
       const pause = pauseAfter(this.#sweepFailures, sweepRetries);
       if (this.#sweepFailures === 0)
-        this.#options.log(`cannot delete pod ${name}: ${messageOf(error)}; tried again until it is gone`);
+        this.#options.log.warn(`cannot delete pod ${name}: ${messageOf(error)}; tried again until it is gone`);
       this.#sweepFailures += 1;
       this.#sweepIn(pause);
       return false;
@@ -588,7 +589,7 @@ export class NodeProbes {
           },
           (error: unknown) => {
             if (this.#sweepFailures === 0)
-              this.#options.log(`probes cannot be listed: ${messageOf(error)}; tried again`);
+              this.#options.log.warn(`probes cannot be listed: ${messageOf(error)}; tried again`);
             this.#sweepIn(pauseAfter(this.#sweepFailures, sweepRetries));
             this.#sweepFailures += 1;
           },
@@ -597,7 +598,7 @@ export class NodeProbes {
           if (this.#isKeptClean) this.#sweepIn(sweepMilliseconds);
         })
         .catch((error: unknown) => {
-          this.#options.log(`probes: ${messageOf(error)}`);
+          this.#options.log.warn(`probes: ${messageOf(error)}`);
         });
     }, milliseconds);
     this.#sweepTimer.unref();
@@ -656,7 +657,7 @@ export class NodeProbes {
           return;
         }
         if (this.#closed) return;
-        if (this.#watchFailures === 0) this.#options.log(`watching probes: ${messageOf(error)}; tried again`);
+        if (this.#watchFailures === 0) this.#options.log.warn(`watching probes: ${messageOf(error)}; tried again`);
         const pause = pauseAfter(this.#watchFailures, watchRetries);
         this.#watchFailures += 1;
         setTimeout(() => {
@@ -666,7 +667,7 @@ export class NodeProbes {
               this.#sweepIn(0);
             },
             (late: unknown) => {
-              this.#options.log(`watching probes: ${messageOf(late)}`);
+              this.#options.log.warn(`watching probes: ${messageOf(late)}`);
             },
           );
         }, pause).unref();

@@ -9,6 +9,7 @@ import type { NodeAnswer } from '../core/wire/node-report.ts';
 import { addressHolders } from './address-holders.ts';
 import { cachedByKey } from './cached.ts';
 import { captureOnNodes, type CaptureEnd, type EngineCaptureRequest } from './capture-on-nodes.ts';
+import { noLog, type Log } from './log.ts';
 import { look, type Look, type LookParts } from './look.ts';
 import { NodeProbes } from './node-probes.ts';
 import { clusterObserver } from './observe-cluster.ts';
@@ -33,7 +34,7 @@ export interface TraceEngineOptions {
   readonly againMilliseconds?: number;
   /** Distinguishes these probes from others in the same namespace; default operator. */
   readonly instance?: string;
-  readonly log?: (message: string) => void;
+  readonly log?: Log;
   /** How long `close` waits for the probes' end; default 5 s. */
   readonly endTimeoutMilliseconds?: number;
   /** Works statuses out; default: in this thread. */
@@ -82,7 +83,7 @@ export function createTraceEngine(
     instance: options.instance ?? 'operator',
     idleSeconds: options.probeIdleSeconds ?? 60,
     maxConcurrent: options.maxConcurrentNodes ?? 32,
-    log: options.log ?? (() => undefined),
+    log: options.log ?? noLog,
     ...present({ owner: options.owner, endTimeoutMilliseconds: options.endTimeoutMilliseconds }),
   });
   const parts: LookParts = {

@@ -2,7 +2,7 @@
 import { messageOf } from '../engine/api-error.ts';
 
 /** @param end called with the status to end with */
-export function endOnFault(program: string, write: (line: string) => void, end: (status: number) => void): void {
+export function endOnFault(write: (line: string) => void, end: (status: number) => void): void {
   const fault =
     (what: string) =>
     (error: unknown): void => {
@@ -14,7 +14,7 @@ export function endOnFault(program: string, write: (line: string) => void, end: 
               ?.trim()
           : undefined;
       write(
-        `${program}: ${what}: ${messageOf(error).replaceAll(/\s+/g, ' ')}${place === undefined ? '' : ` (${place})`}; it ends, to be started again`,
+        `${what}: ${messageOf(error).replaceAll(/\s+/g, ' ')}${place === undefined ? '' : ` (${place})`}; it ends, to be started again`,
       );
       end(1);
     };

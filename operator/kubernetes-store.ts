@@ -8,18 +8,11 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf, statusCodeOf } from '../engine/api-error.ts';
+import type { Log } from '../engine/log.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
+import { traceOf } from './trace-key.ts';
 
-/** `namespace/name`. */
-export function keyOf({
-  metadata,
-}: {
-  readonly metadata: { readonly namespace?: string; readonly name?: string };
-}): string {
-  return `${metadata.namespace ?? ''}/${metadata.name ?? ''}`;
-}
-
-export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) => void): TraceStore {
+export function kubernetesStore(kubeConfig: KubeConfig, log: Log): TraceStore {
   const objects = kubeConfig.makeApiClient(CustomObjectsApi);
   const core = kubeConfig.makeApiClient(CoreV1Api);
   const place = (
@@ -35,7 +28,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
   const unread = new Set<string>();
   return {
     async read(key) {
-      const [namespace = '', name = ''] = key.split('/');
+      const { namespace, name } = traceOf(key);
       try {
         const { trace, statusProblem } = parseServiceTraceToWrite(
           await objects.getNamespacedCustomObject({ group, version, plural, namespace, name }),
@@ -44,7 +37,9 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         if (statusProblem === undefined) unread.delete(uid);
         else if (!unread.has(uid)) {
           unread.add(uid);
-          log(`${key}: its status is of another version, and is written again: ${statusProblem}`);
+          log.warn(`its status is of another version, and is written again: ${statusProblem}`, {
+            trace: { namespace, name },
+          });
         }
         return trace.metadata.deletionTimestamp === undefined ? trace : undefined;
       } catch (error) {
@@ -105,7 +100,7 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: (message: string) =
         });
       } catch (error) {
         // An Event is a courtesy: without it the trace is as good.
-        log(`no Event for ${namespace}/${name}: ${messageOf(error)}`);
+        log.warn(`no Event: ${messageOf(error)}`, { trace: { namespace, name } });
       }
     },
   };

@@ -4,6 +4,7 @@
  * the clocks of two machines are never compared.
  */
 import { messageOf } from '../engine/api-error.ts';
+import type { Log } from '../engine/log.ts';
 
 /** What a Lease says of its holder. */
 export interface LeaseRecord {
@@ -43,7 +44,7 @@ export interface LeadershipOptions {
   readonly leases: LeaseStore;
   /** Unlike that of every other candidate; the same after a restart, which then goes on at once. */
   readonly identity: string;
-  readonly log: (message: string) => void;
+  readonly log: Log;
 }
 
 /** Others wait this long after the last renewal that they saw. */
@@ -85,7 +86,7 @@ export class Leadership {
       const holder = this.#seen?.holder ?? '';
       if (holder !== '' && holder !== this.#options.identity && holder !== waitsFor) {
         waitsFor = holder;
-        this.#options.log(`${holder} works; this operator waits until it ends`);
+        this.#options.log.info(`${holder} works; this operator waits until it ends`);
       }
       await pause(jittered(retryMilliseconds), ending);
     }
@@ -107,7 +108,7 @@ export class Leadership {
     }
     if (ending.aborted) return;
     this.#renewedAt = -Infinity;
-    this.#options.log('this operator could not renew its Lease in time: it stops, and another may work');
+    this.#options.log.warn('this operator could not renew its Lease in time: it stops, and another may work');
   }
 
   /** Gives the Lease to whoever asks next; one that cannot be given is waited for. */
@@ -118,7 +119,7 @@ export class Leadership {
     try {
       await this.#options.leases.write(seen, { holder: '', durationSeconds: 1, transitions: seen.transitions }, false);
     } catch (error) {
-      this.#options.log(`the Lease was not released: ${messageOf(error)}`);
+      this.#options.log.warn(`the Lease was not released: ${messageOf(error)}`);
     }
   }
 
@@ -148,7 +149,7 @@ export class Leadership {
     } catch (error) {
       if (error instanceof LeaseChangedError) return;
       const problem = messageOf(error);
-      if (problem !== this.#problem) this.#options.log(`the Lease cannot be renewed: ${problem}; tried again`);
+      if (problem !== this.#problem) this.#options.log.warn(`the Lease cannot be renewed: ${problem}; tried again`);
       this.#problem = problem;
     }
   }

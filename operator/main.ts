@@ -1,23 +1,22 @@
 /**
  * The operator's process. Its environment: POD_NAMESPACE, POD_NAME, POD_UID (of its own pod), LEASE_NAME (of the Lease that names the operator that works; without it this one works at once), PROBE_IMAGE,
  * PROBE_PRIVILEGED (true or false), PROBE_IDLE_SECONDS, TRACE_CONNTRACK_LIMIT (Entries, Summary or None), MAX_WATCHES_PER_NAMESPACE (traces of mode Watch),
- * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error).
+ * HEARTBEAT_FILE, LOG_LEVEL (debug, info, warn or error), LOG_FORMAT (json or text).
  */
 import { writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { hostname } from 'node:os';
-import type { OperatorLogger } from '@dot-i/k8s-operator';
 import { KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { conntrackDetails } from '../core/status/conntrack-limit.ts';
 import { endOnFault } from './end-on-fault.ts';
 import { kubernetesLease } from './kubernetes-lease.ts';
 import { Leadership } from './leadership.ts';
+import { createLogger, logFormats, logLevels, type Logger } from './logger.ts';
 import { ServiceTraceOperator } from './service-trace-operator.ts';
+import { messageOf } from '../engine/api-error.ts';
 import { statusThread } from '../engine/status-thread.ts';
 import { createTraceEngine } from '../engine/trace-engine.ts';
-
-const levels = ['debug', 'info', 'warn', 'error'] as const;
 
 const environmentSchema = z.object({
   POD_NAMESPACE: z.string({ error: 'must be the namespace in which probes run' }).min(1),
@@ -32,7 +31,8 @@ const environmentSchema = z.object({
     .enum(conntrackDetails, { error: `must be one of ${conntrackDetails.join(', ')}` })
     .default('Entries'),
   HEARTBEAT_FILE: z.string().optional(),
-  LOG_LEVEL: z.enum(levels, { error: `must be one of ${levels.join(', ')}` }).default('info'),
+  LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}` }).default('info'),
+  LOG_FORMAT: z.enum(logFormats, { error: `must be one of ${logFormats.join(', ')}` }).default('json'),
 });
 
 type Environment = z.infer<typeof environmentSchema>;
@@ -44,21 +44,11 @@ function readEnvironment(): Environment {
   throw new Error(`the environment variable ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'is wrong'}`);
 }
 
-function createLogger(level: Environment['LOG_LEVEL']): OperatorLogger {
-  const log =
-    (of: (typeof levels)[number]) =>
-    (message: string): void => {
-      if (levels.indexOf(of) >= levels.indexOf(level))
-        process.stdout.write(`${new Date().toISOString()} ${of.padEnd(5)} ${message}\n`);
-    };
-  return { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
-}
-
 /** The liveness probe looks at this file's age: the event loop turns, and no port is open (docs/decisions/022). */
-function beat(file: string): void {
+function beat(file: string, log: Logger): void {
   const write = (): void => {
     writeFile(file, new Date().toISOString()).catch((error: unknown) => {
-      process.stderr.write(`heartbeat: ${String(error)}\n`);
+      log.error(`the file of the liveness probe cannot be written: ${String(error)}`);
     });
   };
   write();
@@ -69,9 +59,7 @@ function beat(file: string): void {
 const endTimeoutMilliseconds = 10_000;
 const shutdownMilliseconds = 13_500;
 
-async function main(): Promise<void> {
-  const env = readEnvironment();
-  const logger = createLogger(env.LOG_LEVEL);
+async function main(env: Environment, logger: Logger): Promise<void> {
   const statuses = statusThread();
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
@@ -82,9 +70,7 @@ async function main(): Promise<void> {
     privileged: env.PROBE_PRIVILEGED === 'true',
     probeIdleSeconds: env.PROBE_IDLE_SECONDS,
     conntrackLimit: env.TRACE_CONNTRACK_LIMIT,
-    log: (message) => {
-      logger.info(message);
-    },
+    log: logger,
     endTimeoutMilliseconds,
     judge: statuses.judge,
     ...(env.POD_NAME === undefined || env.POD_UID === undefined
@@ -97,9 +83,7 @@ async function main(): Promise<void> {
       : new Leadership({
           leases: kubernetesLease(kubeConfig, { namespace: env.POD_NAMESPACE, name: env.LEASE_NAME }),
           identity: env.POD_NAME ?? hostname(),
-          log: (message) => {
-            logger.info(message);
-          },
+          log: logger,
         });
   const ending = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -111,7 +95,7 @@ async function main(): Promise<void> {
       ending.abort();
     });
   }
-  if (env.HEARTBEAT_FILE !== undefined) beat(env.HEARTBEAT_FILE);
+  if (env.HEARTBEAT_FILE !== undefined) beat(env.HEARTBEAT_FILE, logger);
   // Also of an operator that waits: what an earlier run of it left is its own to delete.
   engine.keepClean();
   while (!ending.signal.aborted) {
@@ -140,16 +124,19 @@ async function main(): Promise<void> {
   process.exit(0);
 }
 
+// Until the settings are read, and where they are wrong.
+let logger = createLogger({ level: 'info', format: process.env['LOG_FORMAT'] === 'text' ? 'text' : 'json' });
 endOnFault(
-  'svctrace operator',
   (line) => {
-    process.stderr.write(`${line}\n`);
+    logger.error(line);
   },
   (status) => process.exit(status),
 );
 try {
-  await main();
+  const env = readEnvironment();
+  logger = createLogger({ level: env.LOG_LEVEL, format: env.LOG_FORMAT });
+  await main(env, logger);
 } catch (error) {
-  process.stderr.write(`svctrace operator: ${error instanceof Error ? error.message : String(error)}\n`);
+  logger.error(messageOf(error));
   process.exit(1);
 }

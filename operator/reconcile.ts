@@ -5,9 +5,11 @@ import { plural } from '../core/lib/plural.ts';
 import type { ServiceTrace, ServiceTraceStatus } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
 import { notReady } from '../core/status/not-ready.ts';
+import type { Log } from '../engine/log.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { expiresAnnotation } from '../core/api/expiry.ts';
 import { goDuration } from '../core/lib/go-duration.ts';
+import { traceOf } from './trace-key.ts';
 
 /** The ServiceTrace objects of the cluster. */
 export interface TraceStore {
@@ -44,7 +46,7 @@ export interface ReconcileDeps {
   readonly now: () => number;
   /** Waits between two writings of progress; ends early where it is aborted. Default: by the clock. */
   readonly pause?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  readonly log: (message: string) => void;
+  readonly log: Log;
   /** Undefined where the trace may be watched; else how many of its namespace are, as many as may be. */
   readonly watchesBefore: (key: string) => number | undefined;
   readonly schedule: WatchSchedule;
@@ -239,7 +241,7 @@ async function writeStatus(
     return status;
   } catch (error) {
     if (!(error instanceof StatusRefusedError)) throw error;
-    log(`${key}: the API server refuses its status: ${boundedText(error.message)}`);
+    log.warn(`the API server refuses its status: ${boundedText(error.message)}`, { trace: traceOf(key) });
     const { observedGeneration, summary } = status;
     const rest = {
       ...(observedGeneration === undefined ? {} : { observedGeneration }),

@@ -2,6 +2,7 @@
 import { Watch, type KubeConfig } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { pauseAfter } from '../engine/back-off.ts';
+import type { Log } from '../engine/log.ts';
 
 export interface WatchEvent {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
@@ -32,7 +33,7 @@ export function resumedWatch(
   kubeConfig: KubeConfig,
   path: string,
   onEvent: (event: WatchEvent) => void,
-  log: (message: string) => void,
+  log: Log,
   onRestart: () => void,
   startAfter: (start: () => void, milliseconds: number) => NodeJS.Timeout | undefined = setTimeout,
 ): ResumedWatch {
@@ -48,13 +49,13 @@ export function resumedWatch(
 
   const restart = (): void => {
     resourceVersion = undefined;
-    log(`watch of ${path}: its place is no longer known (410); begun again`);
+    log.warn(`watch of ${path}: its place is no longer known (410); begun again`);
     onRestart();
   };
 
   /** The same trouble is logged once, however often it is tried again. */
   const sayOnce = (line: string): void => {
-    if (line !== lastLine) log(line);
+    if (line !== lastLine) log.warn(line);
     lastLine = line;
   };
 

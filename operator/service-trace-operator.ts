@@ -4,7 +4,7 @@
  * queue of events (one at a time, without de-duplication).
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import operatorModule, { type OperatorLogger, type ResourceEvent } from '@dot-i/k8s-operator';
+import operatorModule, { type ResourceEvent } from '@dot-i/k8s-operator';
 import * as z from 'zod';
 import { plural } from '../core/lib/plural.ts';
 import {
@@ -14,11 +14,13 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
-import { keyOf, kubernetesStore } from './kubernetes-store.ts';
+import { kubernetesStore } from './kubernetes-store.ts';
+import type { Logger } from './logger.ts';
 import { reconcile, type TraceStore } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
 import { TraceIndex } from './trace-index.ts';
+import { keyOf, traceOf } from './trace-key.ts';
 import { WorkQueue } from './work-queue.ts';
 
 // The package is CommonJS: its default export is the default of the module's default.
@@ -89,6 +91,7 @@ export interface ServiceTraceOperatorOptions {
 
 export class ServiceTraceOperator extends Operator {
   readonly #engine: TraceEngine;
+  readonly #log: Logger;
   readonly #queue: WorkQueue;
   readonly #watches: ResumedWatch[] = [];
   readonly #stopping = new AbortController();
@@ -104,14 +107,13 @@ export class ServiceTraceOperator extends Operator {
 
   constructor(
     engine: TraceEngine,
-    logger: OperatorLogger,
+    logger: Logger,
     { maxWatchesPerNamespace, assertMayWrite = () => undefined }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
     this.#engine = engine;
-    const kubernetes = kubernetesStore(this.kubeConfig, (message) => {
-      logger.warn(message);
-    });
+    this.#log = logger;
+    const kubernetes = kubernetesStore(this.kubeConfig, logger);
     const store: TraceStore = {
       ...kubernetes,
       writeStatus: async (...args) => {
@@ -128,9 +130,7 @@ export class ServiceTraceOperator extends Operator {
       store: { ...store, read: async (key: string) => this.#indexed(key, await store.read(key)) },
       isOtherActive: (key: string) => this.#index.isAnyActive(key),
       now: Date.now,
-      log: (message: string) => {
-        logger.warn(message);
-      },
+      log: logger,
       watchesBefore: (key: string) =>
         this.#index.watchesBefore(key) < maxWatchesPerNamespace ? undefined : maxWatchesPerNamespace,
       schedule: { done: (key: string, interval: number) => this.#done(key, interval) },
@@ -154,7 +154,7 @@ export class ServiceTraceOperator extends Operator {
         }
       },
       onFailure: (key, error, retry) => {
-        logger.error(`${key}: ${messageOf(error)}; again in ${String(retry / 1000)} s`);
+        logger.error(`${messageOf(error)}; again in ${String(retry / 1000)} s`, { trace: traceOf(key) });
       },
     });
   }
@@ -224,19 +224,17 @@ export class ServiceTraceOperator extends Operator {
             object: kubernetesObject(object, parsed.data),
           };
           onEvent(event).catch((error: unknown) => {
-            this.logger.error(`event of ${path}: ${messageOf(error)}`);
+            this.#log.error(`event of ${path}: ${messageOf(error)}`);
           });
         },
-        (message) => {
-          this.logger.warn(message);
-        },
+        this.#log,
         // What was deleted in between is reported by nobody: each trace is looked at again.
         () => {
           for (const key of this.#index.keys()) this.#queue.add(key);
         },
       ),
     );
-    this.logger.info(`watching ${path}`);
+    this.#log.info(`watching ${path}`);
   }
 
   #onTrace({ type, object, meta }: ResourceEvent): void {
@@ -251,8 +249,9 @@ export class ServiceTraceOperator extends Operator {
     else {
       const parsed = traceSchema.safeParse(object);
       if (!parsed.success) {
-        this.logger.error(
-          `${key}: this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`,
+        this.#log.error(
+          `this version cannot read it: ${parsed.error.issues[0]?.path.join('.') ?? ''} ${parsed.error.issues[0]?.message ?? ''}`,
+          { trace: traceOf(key) },
         );
         return;
       }
@@ -307,7 +306,7 @@ export class ServiceTraceOperator extends Operator {
         : [
             `${plural(this.#fellBehind.size, 'trace')} of mode Watch fell behind; the results of ${first[0]} are ${first[1].toFixed(1)} times as far apart as its interval`,
           ];
-    if (behind.length + waiting.length > 0) this.logger.warn([...behind, ...waiting].join('; '));
+    if (behind.length + waiting.length > 0) this.#log.warn([...behind, ...waiting].join('; '));
   }
 
   #onService(namespace: string | undefined, name: string | undefined): void {

@@ -1,7 +1,7 @@
 /** A result in the format that was asked for. */
 import { Document, isScalar, stringify, visit } from 'yaml';
 import type { Io } from './io.ts';
-import { visible } from './visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 
 /**
  * One result: the data as they are for programs, in which JSON and YAML escape what a terminal would obey, and for

@@ -2,7 +2,7 @@
 import cliTruncate from 'cli-truncate';
 import type { OutputStream } from './io.ts';
 import { eraseLine } from './streams.ts';
-import { visibleText } from './visible.ts';
+import { visibleText } from '../../core/lib/visible.ts';
 
 export interface Progress {
   /** What is being waited for now. */

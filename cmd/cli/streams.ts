@@ -1,6 +1,6 @@
 /** The streams of the process as commands see them: nothing leaves by them that a terminal would obey but our own colours. */
 import type { OutputStream } from './io.ts';
-import { ownLine, ownText } from './visible.ts';
+import { ownLine, ownText } from '../../core/lib/visible.ts';
 
 /** Takes the updating line of a terminal away. */
 export const eraseLine = '\r\u001b[K';

@@ -14,7 +14,7 @@ import { fits, type Given } from '../cli/combinations.ts';
 import { UsageError } from '../cli/errors.ts';
 import type { Io } from '../cli/io.ts';
 import { readCommon } from '../cli/options.ts';
-import { visibleText } from '../cli/visible.ts';
+import { visibleText } from '../../core/lib/visible.ts';
 import type { CompleteRequest, CompletionRequest } from '../cli/request.ts';
 
 /** cobra's ShellCompDirective: no file names, where we know better; the default, where a file is meant. */

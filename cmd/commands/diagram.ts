@@ -7,7 +7,7 @@ import { widthOf, type Io } from '../cli/io.ts';
 import { printDiagramText } from '../printers/diagram-text.ts';
 import { mostEndpointsOfPicture, printPicture } from '../printers/picture.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
-import { visible, visibleText } from '../cli/visible.ts';
+import { visible, visibleText } from '../../core/lib/visible.ts';
 import type { DiagramRequest } from '../cli/request.ts';
 import type { connect } from '../cluster/cluster-client.ts';
 import { readService } from '../sources/read-service.ts';

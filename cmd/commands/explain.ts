@@ -45,7 +45,7 @@ import { printColumns } from '../tables/columns.ts';
 import { comparisonLines } from '../printers/comparison.ts';
 import { printFamily, printPacketPath } from '../printers/explanation.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { readService, sayLacking } from '../sources/read-service.ts';
 import type { ExplainRequest } from '../cli/request.ts';

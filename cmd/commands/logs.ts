@@ -12,7 +12,7 @@ import { podNews } from '../logs/pods.ts';
 import { createLogReader, followPods, servicePods, type PodSource, listPods } from '../logs/reader.ts';
 import { createLogColors } from '../printers/log-colors.ts';
 import { wantsColor } from '../tables/paint.ts';
-import { visibleLine, visibleText } from '../cli/visible.ts';
+import { visibleLine, visibleText } from '../../core/lib/visible.ts';
 import type { LogsRequest } from '../cli/request.ts';
 import { checkService, describeMissingService } from '../cluster/find-service.ts';
 import { kubeProxyLabels } from '../../core/kube-proxy/objects.ts';

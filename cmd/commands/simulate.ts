@@ -18,7 +18,7 @@ import { UsageError } from '../cli/errors.ts';
 import { exitStatus } from '../cli/exit-status.ts';
 import type { Io } from '../cli/io.ts';
 import { writeResult } from '../cli/output.ts';
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import { createProgress } from '../cli/progress.ts';
 import type { SimulateRequest } from '../cli/request.ts';
 import { shareText } from '../tables/words.ts';

@@ -10,7 +10,7 @@ import { whichService } from '../cli/options.ts';
 import { changeLine, changeTitle } from '../printers/change-lines.ts';
 import { createPaint, wantsColor } from '../tables/paint.ts';
 import { printTrace } from '../printers/print.ts';
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import { createProgress, type Progress } from '../cli/progress.ts';
 import { partialText, showEvent } from '../sources/event-text.ts';
 import { isComplete, type TraceSource } from '../sources/source.ts';

@@ -10,7 +10,7 @@ import type { NodeStatus, ServiceTrace } from '../../core/api/service-trace.ts';
 import { allPacketPaths } from '../tables/client-packet-paths.ts';
 import { nodesByProgram, unreadOf } from '../tables/node-programs.ts';
 import { mostEndpointsOfPicture, printPicture } from '../printers/picture.ts';
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import type { ClientName } from '../cli/request.ts';
 import type { ResultTable } from '../tables/result-tables.ts';
 import { cell, type Cell } from '../tables/tone.ts';

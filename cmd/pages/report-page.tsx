@@ -11,7 +11,7 @@ import { plural } from '../../core/lib/plural.ts';
 import type { ComparisonStatus, FindingStatus, ServiceTraceStatus, WalkStatus } from '../../core/api/service-trace.ts';
 import { identicalNodesText } from '../tables/node-programs.ts';
 import { pathsOf } from '../tables/path-table.ts';
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import { commandPrompt } from '../printers/table.ts';
 import { factsOf, hooksText, ruleFacts, packetPathTitle, notKnown } from '../printers/explanation.ts';
 import type { ProgramContent, ReportContent } from './report-content.ts';

@@ -4,7 +4,7 @@ import { jsonText, yamlText } from '../cli/output.ts';
 import type { TextFormat } from '../cli/request.ts';
 import { createPaint } from '../tables/paint.ts';
 import { printTable } from './table.ts';
-import { visible, visibleText } from '../cli/visible.ts';
+import { visible, visibleText } from '../../core/lib/visible.ts';
 
 export interface PrintOptions {
   readonly width: number;

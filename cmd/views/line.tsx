@@ -1,7 +1,7 @@
 /** One line of the screen that never becomes two. */
 import { Text } from 'ink';
 import type { ReactElement } from 'react';
-import { ownLine } from '../cli/visible.ts';
+import { ownLine } from '../../core/lib/visible.ts';
 import { paintCell } from '../tables/paint.ts';
 import type { Cell } from '../tables/tone.ts';
 import type { Theme } from './state/theme.ts';

@@ -2,7 +2,7 @@
 import { Box, useApp, useInput, useWindowSize } from 'ink';
 import { useEffect, useMemo, useReducer, type ReactElement } from 'react';
 import type { Column } from '../tables/columns.ts';
-import { visible, visibleText } from '../cli/visible.ts';
+import { visible, visibleText } from '../../core/lib/visible.ts';
 import { wrapped } from '../printers/wrapped.ts';
 import { healthCell, type ServiceChoice } from './service-choices.ts';
 import { cell } from '../tables/tone.ts';

@@ -1,5 +1,5 @@
 /** What a source says, as the live view may show it. */
-import { visible } from '../cli/visible.ts';
+import { visible } from '../../core/lib/visible.ts';
 import type { TraceSource } from '../sources/source.ts';
 
 /** The same source, in whose events every text is one visible line. */

@@ -24,7 +24,7 @@ import { jsonText, yamlText } from '../../cmd/cli/output.ts';
 import { runFindings } from '../../cmd/commands/findings.ts';
 import { runVersion } from '../../cmd/commands/version.ts';
 import { printTrace } from '../../cmd/printers/print.ts';
-import { ownText, visible, visibleText } from '../../cmd/cli/visible.ts';
+import { ownText, visible, visibleText } from '../../core/lib/visible.ts';
 import { createProgress } from '../../cmd/cli/progress.ts';
 import { partialText, waitingText } from '../../cmd/sources/event-text.ts';
 import { runReport } from '../../cmd/commands/report.ts';

@@ -78,6 +78,20 @@ async function leaderOf({ kubectl }: Cluster): Promise<string> {
   return stdout;
 }
 
+const logEntrySchema = z.strictObject({
+  level: z.enum(['debug', 'info', 'warn', 'error']),
+  time: z.iso.datetime(),
+  msg: z.string(),
+  trace: z.strictObject({ namespace: z.string(), name: z.string() }).optional(),
+  node: z.string().optional(),
+});
+
+/** The newest lines of an operator's log, each of which is an entry of the form that docs/decisions/138 gives. */
+async function logOf({ kubectl }: Cluster, pod: string): Promise<z.infer<typeof logEntrySchema>[]> {
+  const { stdout } = await kubectl(['-n', 'svctrace-system', 'logs', pod, '--tail=50']);
+  return stdout.split('\n').map((line) => logEntrySchema.parse(JSON.parse(line)));
+}
+
 /** Runs one of containerd's commands on the task of an operator's container, from its node. */
 async function onTask(cluster: Cluster, pod: string, command: readonly string[]): Promise<void> {
   const { stdout } = await cluster.kubectl([
@@ -262,9 +276,17 @@ describe('the operator', () => {
       }, 40);
       await onTask(cluster, second, ['resume']);
       await eventually(async () => {
-        const { stdout } = await cluster.kubectl(['-n', 'svctrace-system', 'logs', second, '--tail=50']);
-        expect(stdout).toContain('this operator could not renew its Lease in time');
-        expect(stdout).toContain(`${third} works; this operator waits until it ends`);
+        const entries = await logOf(cluster, second);
+        expect(entries).toContainEqual(
+          expect.objectContaining({
+            level: 'warn',
+            msg: 'this operator could not renew its Lease in time: it stops, and another may work',
+          }),
+        );
+        expect(entries.at(-1)).toMatchObject({
+          level: 'info',
+          msg: `${third} works; this operator waits until it ends`,
+        });
       }, 30);
       expect(await leaderOf(cluster)).toBe(third);
       // Those of the one that was frozen are its own to delete.

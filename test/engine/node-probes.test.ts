@@ -9,6 +9,8 @@ import { ProbeExecError, type openSession } from '../../engine/probe-exec.ts';
 import { probePod } from '../../engine/probe-pod.ts';
 import { serve } from '../../probe/serve.ts';
 import { startFakeApiServer, type FakeApiServer } from '../support/fake-api-server.ts';
+import { noLog } from '../../engine/log.ts';
+import { logTo } from '../support/log-lines.ts';
 
 /** As from a probe that serves no sessions. */
 const noSession = (): Promise<never> =>
@@ -21,7 +23,7 @@ const options = {
   instance: 'test',
   idleSeconds: 60,
   maxConcurrent: 4,
-  log: () => undefined,
+  log: noLog,
 };
 const node = { name: 'node-a', isReady: true, internalIPs: ['10.0.0.1'] };
 const request: ProbeRequest = {
@@ -483,7 +485,7 @@ it('opens no session with a node that is not ready: it is asked as it always was
 
 it('says once for each probe why it has no session with it', async () => {
   const log: string[] = [];
-  await withExec(() => Promise.resolve(), { log: (message) => log.push(message) });
+  await withExec(() => Promise.resolve(), { log: logTo((line) => log.push(line)) });
   for (const name of ['a', 'b'])
     expect(servicesOf(await probes.ask(node, serviceRequest(name), () => undefined))).toBe(`shop/${name}`);
   expect(log).toEqual([

@@ -5,6 +5,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { kubernetesStore } from '../../operator/kubernetes-store.ts';
 import { StatusRefusedError, type TraceStore } from '../../operator/reconcile.ts';
+import { logTo } from '../support/log-lines.ts';
 
 let http: Server;
 let store: TraceStore;
@@ -24,9 +25,10 @@ beforeEach(async () => {
     { name: 'fake', server: `http://127.0.0.1:${String((http.address() as AddressInfo).port)}`, skipTLSVerify: true },
     { name: 'fake' },
   );
-  store = kubernetesStore(kubeConfig, (line) => {
-    logged.push(line);
-  });
+  store = kubernetesStore(
+    kubeConfig,
+    logTo((line) => logged.push(line)),
+  );
 });
 afterEach(() => {
   http.closeAllConnections();

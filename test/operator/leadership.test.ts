@@ -8,6 +8,7 @@ import {
   type LeaseSeen,
   type LeaseStore,
 } from '../../operator/leadership.ts';
+import { logTo } from '../support/log-lines.ts';
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
@@ -58,9 +59,7 @@ function candidate(lease: Lease, identity: string, trouble?: () => Promise<void>
   const leadership = new Leadership({
     leases: lease.store(trouble),
     identity,
-    log: (message) => {
-      log.push(message);
-    },
+    log: logTo((line) => log.push(line)),
   });
   const ending = new AbortController();
   void (async () => {

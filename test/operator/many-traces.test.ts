@@ -9,6 +9,7 @@ import type { ServiceTrace, ServiceTraceStatus } from '../../core/api/service-tr
 import { NodeReadings } from '../../engine/node-readings.ts';
 import { reconcile, type ReconcileDeps } from '../../operator/reconcile.ts';
 import { WorkQueue } from '../../operator/work-queue.ts';
+import { noLog } from '../../engine/log.ts';
 
 const readingMilliseconds = 60;
 const serviceMilliseconds = 2;
@@ -75,7 +76,7 @@ function world(): World {
   });
   const deps: ReconcileDeps = {
     now: Date.now,
-    log: () => undefined,
+    log: noLog,
     watchesBefore: () => undefined,
     schedule: {
       done: (key, interval) => {

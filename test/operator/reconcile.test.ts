@@ -2,6 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { describe, expect, it } from 'vitest';
 import type { ServiceTrace, ServiceTraceStatus } from '../../core/api/service-trace.ts';
 import { intervalOf, isActive, reconcile, StatusRefusedError, type ReconcileDeps } from '../../operator/reconcile.ts';
+import { logTo } from '../support/log-lines.ts';
 
 const now = Date.parse('2026-11-24T10:00:00Z');
 const at = (seconds: number): string => new Date(now + seconds * 1000).toISOString();
@@ -55,9 +56,7 @@ function world(
   const done: string[] = [];
   const deps: ReconcileDeps = {
     now: () => now,
-    log: (line) => {
-      done.push(`log ${line}`);
-    },
+    log: logTo((line) => done.push(`log ${line}`)),
     watchesBefore: () => undefined,
     schedule: { done: () => 1 },
     isOtherActive: () => others.some(isActive),

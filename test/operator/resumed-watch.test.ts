@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { resumedWatch, type ResumedWatch } from '../../operator/resumed-watch.ts';
+import { logTo } from '../support/log-lines.ts';
 
 let http: Server;
 let watch: ResumedWatch;
@@ -55,9 +56,7 @@ function start(startAfter?: (again: () => void, milliseconds: number) => undefin
     ({ type, object }) => {
       events.push(`${type} ${JSON.stringify(object)}`);
     },
-    (line) => {
-      logged.push(line);
-    },
+    logTo((line) => logged.push(line)),
     () => {
       events.push('restarted');
     },

@@ -2,7 +2,7 @@
 import type { Origin } from '../../sources/origin.ts';
 import type { NodeStatus } from '../../../core/api/service-trace.ts';
 import type { StatusChange } from '../../../core/status/changes.ts';
-import { visibleText } from '../../cli/visible.ts';
+import { visibleText } from '../../../core/lib/visible.ts';
 import { viewNames, type ViewName } from '../../cli/request.ts';
 import type { TraceEvent } from '../../sources/source.ts';
 import { compareWith, nothingShown, type Comparison, type Shown } from './comparison.ts';

@@ -10,7 +10,7 @@ import { parseCommandLine } from '../../../cmd/cli/command-line.ts';
 import { UsageError } from '../../../cmd/cli/errors.ts';
 import { printReportPage } from '../../../cmd/pages/report-page.tsx';
 import { reportStyle } from '../../../cmd/pages/report-style.ts';
-import { visibleText } from '../../../cmd/cli/visible.ts';
+import { visibleText } from '../../../core/lib/visible.ts';
 import { buildReport, type ReportContent } from '../../../cmd/pages/report-content.ts';
 import { runReport } from '../../../cmd/commands/report.ts';
 import { writeNewFile } from '../../../cmd/cli/write-new-file.ts';
