@@ -67,7 +67,7 @@ function nearestPods(selector: Readonly<Record<string, string>>, pods: readonly 
       JSON.stringify(
         Object.entries(pod.metadata?.labels ?? {})
           .filter(([key]) => key !== 'pod-template-hash')
-          .sort(),
+          .sort(([one], [other]) => (one < other ? -1 : 1)),
       ),
       pod,
     ]),

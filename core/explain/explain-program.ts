@@ -120,7 +120,6 @@ function keyOf(table: string, chain: string, text: string): string {
 class Program {
   readonly #rules: NodeReportRules;
   readonly #names: Names;
-  readonly #desired: DesiredService;
   readonly #frontends: readonly Frontend[];
   readonly #isAll: boolean;
   readonly #isFolded: boolean;
@@ -137,7 +136,6 @@ class Program {
     { isAll, cluster, isFolded }: { isAll: boolean; cluster: ClusterFacts | undefined; isFolded: boolean },
   ) {
     this.#rules = rules;
-    this.#desired = desired;
     this.#frontends = frontends;
     this.#isAll = isAll;
     this.#isFolded = isFolded;

@@ -135,7 +135,6 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
   /** The line of each rule, from 1. */
   readonly #ruleLines = new WeakMap<NftRule, number>();
   readonly #json: JSONParser;
-  #isListing = false;
   #isDone = false;
   #isBroken = false;
   /** The table that an object was last read of: it is not whole where the JSON breaks behind it. */
@@ -146,10 +145,8 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
     this.#json = new JSONParser({ paths: ['$', '$.nftables.*'], keepStack: false });
     this.#json.onValue = ({ value, stack }) => {
       if (stack.length > 1) {
-        this.#isListing = true;
         this.#object(value);
       } else if (isObject(value) && Array.isArray(value['nftables'])) {
-        this.#isListing = true;
         this.#isDone = true;
       } else {
         this.#notAListing();
@@ -173,7 +170,6 @@ export class NftJsonParser implements DumpParser<NftRulesetTable[]> {
 
   /** The objects of a listing, where its JSON was read already. */
   objects(all: readonly unknown[]): void {
-    this.#isListing = true;
     this.#isDone = true;
     for (const each of all) this.#object(each);
   }

@@ -3,7 +3,6 @@
  * JSON is in what is printed of the model, or in a table that is named as left out; what is printed reads as the same
  * model; and a packet's walk through it ends, with shares that sum to 1 where nothing is unknown.
  */
-import {} from '../../core/evaluate/action.ts';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { walkRuleset } from '../../core/evaluate/walk-ruleset.ts';

@@ -75,7 +75,7 @@ describe.skipIf(unavailable !== undefined)(`conntrack${unavailable === undefined
       result
         .filter(({ protocol }) => protocol === 'udp')
         .map(({ zone, original }) => zone ?? original.zone ?? 0)
-        .sort(),
+        .sort((one, other) => one - other),
     ).toEqual([0, 3, 7]);
   });
 });

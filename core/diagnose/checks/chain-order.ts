@@ -98,6 +98,8 @@ function rank(summary: RuleSummary, jumpsToKubeChain: (summary: RuleSummary) => 
   return summary.records ? 1 : 0;
 }
 
+const ascending = (one: number, other: number): number => one - other;
+
 /** The right probabilities in a wrong order give other shares. */
 function shareFault(chain: string, choosing: readonly RuleSummary[]): OrderFault | undefined {
   const have = choosing.map(({ probability }) => probability ?? 1);
@@ -105,7 +107,7 @@ function shareFault(chain: string, choosing: readonly RuleSummary[]): OrderFault
   const isSame = (one: readonly number[], other: readonly number[]): boolean =>
     one.every((value, index) => Math.abs(value - (other[index] ?? 0)) < 1e-6);
   const at = have.findIndex((value, index) => Math.abs(value - (want[index] ?? 0)) >= 1e-6);
-  if (at < 0 || !isSame([...have].sort(), [...want].sort())) return undefined;
+  if (at < 0 || !isSame([...have].sort(ascending), [...want].sort(ascending))) return undefined;
   const [late, early] = [choosing[at], choosing[have.findIndex((value) => Math.abs(value - (want[at] ?? 0)) < 1e-6)]];
   return late === undefined || early === undefined
     ? undefined

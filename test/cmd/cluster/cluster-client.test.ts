@@ -185,6 +185,8 @@ describe('a refusal in one sentence', () => {
 });
 
 describe('impersonation', () => {
+  const byText = (one: readonly string[], other: readonly string[]): number =>
+    one.join(' ') < other.join(' ') ? -1 : 1;
   const impersonation = (): [string, string][] =>
     (server.requests[0]?.headers ?? [])
       .filter(([name]) => /^impersonate/i.test(name))
@@ -202,7 +204,7 @@ describe('impersonation', () => {
       sendJson(response, 200, { items: [] });
     };
     await client(flags).listNodes();
-    expect(impersonation().sort()).toEqual(expected);
+    expect(impersonation().sort(byText)).toEqual(expected);
     expect(server.requests[0]?.headers).toContainEqual(['Authorization', 'Bearer secret']);
   });
 
@@ -211,7 +213,7 @@ describe('impersonation', () => {
       sendJson(response, 200, { items: [] });
     };
     await client(flags).kubeConfig.makeApiClient(CoreV1Api).listNode();
-    expect(impersonation().sort()).toEqual(expected);
+    expect(impersonation().sort(byText)).toEqual(expected);
   });
 
   it('is not there when nobody asks for it', async () => {

@@ -43,7 +43,7 @@ function casesOf({ desired: { service }, proxiedIPs }: Manifest, node: NodePlan,
   const served = service.clusterIPs.map(familyOf).filter((family) => families.includes(family));
   const of = (addresses: readonly string[] | undefined): readonly string[] =>
     (addresses ?? []).filter((address) => served.includes(familyOf(address)));
-  return service.ports.flatMap(({ port, nodePort, protocol = 'TCP', name: portName }) => {
+  return service.ports.flatMap(({ port, nodePort, protocol, name: portName }) => {
     const frontends: readonly Pick<Case, 'kind' | 'destination' | 'port'>[] = [
       ...of(service.clusterIPs).map((destination) => ({ kind: 'ClusterIP' as const, destination, port })),
       ...(nodePort === undefined
