@@ -1,5 +1,5 @@
 /** The ServiceTrace objects of a real cluster. */
-import { CoreV1Api, CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
+import { CustomObjectsApi, type KubeConfig } from '@kubernetes/client-node';
 import { parseServiceTraceToWrite } from '../core/api/parse-service-trace.ts';
 import {
   serviceTraceGroup as group,
@@ -12,9 +12,8 @@ import type { Log } from '../engine/log.ts';
 import { StatusRefusedError, type TraceStore } from './reconcile.ts';
 import { traceOf } from './trace-key.ts';
 
-export function kubernetesStore(kubeConfig: KubeConfig, log: Log): TraceStore {
+export function kubernetesStore(kubeConfig: KubeConfig, log: Log): Omit<TraceStore, 'recordEvent'> {
   const objects = kubeConfig.makeApiClient(CustomObjectsApi);
-  const core = kubeConfig.makeApiClient(CoreV1Api);
   const place = (
     trace: ServiceTrace,
   ): { group: string; version: string; plural: string; namespace: string; name: string } => ({
@@ -72,35 +71,6 @@ export function kubernetesStore(kubeConfig: KubeConfig, log: Log): TraceStore {
         });
       } catch (error) {
         if (statusCodeOf(error) !== 404 && statusCodeOf(error) !== 409) throw error;
-      }
-    },
-    async recordEvent(trace, type, reason, message) {
-      const { namespace = '', name = '', uid } = trace.metadata;
-      const now = new Date();
-      try {
-        await core.createNamespacedEvent({
-          namespace,
-          body: {
-            metadata: { generateName: `${name}.` },
-            involvedObject: {
-              apiVersion: `${group}/${version}`,
-              kind: 'ServiceTrace',
-              namespace,
-              name,
-              ...(uid === undefined ? {} : { uid }),
-            },
-            type,
-            reason,
-            message: message.slice(0, 1024),
-            source: { component: 'svctrace-operator' },
-            firstTimestamp: now,
-            lastTimestamp: now,
-            count: 1,
-          },
-        });
-      } catch (error) {
-        // An Event is a courtesy: without it the trace is as good.
-        log.warn(`no Event: ${messageOf(error)}`, { trace: { namespace, name } });
       }
     },
   };

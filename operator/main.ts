@@ -77,12 +77,13 @@ async function main(env: Environment, logger: Logger): Promise<void> {
       ? {}
       : { owner: { name: env.POD_NAME, uid: env.POD_UID }, instance: env.POD_UID }),
   });
+  const identity = env.POD_NAME ?? hostname();
   const leadership =
     env.LEASE_NAME === undefined
       ? undefined
       : new Leadership({
           leases: kubernetesLease(kubeConfig, { namespace: env.POD_NAMESPACE, name: env.LEASE_NAME }),
-          identity: env.POD_NAME ?? hostname(),
+          identity,
           log: logger,
         });
   const ending = new AbortController();
@@ -104,6 +105,7 @@ async function main(env: Environment, logger: Logger): Promise<void> {
     if (leadership !== undefined) logger.info('this operator works');
     const operator = new ServiceTraceOperator(engine, logger, {
       maxWatchesPerNamespace: env.MAX_WATCHES_PER_NAMESPACE,
+      identity,
       ...(leadership === undefined
         ? {}
         : {

@@ -14,11 +14,13 @@ import {
   type ServiceTrace,
 } from '../core/api/service-trace.ts';
 import { messageOf } from '../engine/api-error.ts';
+import { kubernetesEvents } from './kubernetes-events.ts';
 import { kubernetesStore } from './kubernetes-store.ts';
 import type { Logger } from './logger.ts';
 import { reconcile, type TraceStore } from './reconcile.ts';
 import { resumedWatch, type ResumedWatch } from './resumed-watch.ts';
 import type { TraceEngine } from '../engine/trace-engine.ts';
+import { TraceEvents } from './trace-events.ts';
 import { TraceIndex } from './trace-index.ts';
 import { keyOf, traceOf } from './trace-key.ts';
 import { WorkQueue } from './work-queue.ts';
@@ -87,6 +89,8 @@ export interface ServiceTraceOperatorOptions {
   readonly maxWatchesPerNamespace: number;
   /** Throws where another operator may be working; called before each write. */
   readonly assertMayWrite?: () => void;
+  /** Named in the Events as who reports them. */
+  readonly identity: string;
 }
 
 export class ServiceTraceOperator extends Operator {
@@ -103,17 +107,19 @@ export class ServiceTraceOperator extends Operator {
   readonly #results = new Map<string, number>();
   /** Traces of mode Watch whose last result came late: how many times the interval after the one before. */
   readonly #fellBehind = new Map<string, number>();
+  readonly #events: TraceEvents;
   #behindTimer: NodeJS.Timeout | undefined;
 
   constructor(
     engine: TraceEngine,
     logger: Logger,
-    { maxWatchesPerNamespace, assertMayWrite = () => undefined }: ServiceTraceOperatorOptions,
+    { maxWatchesPerNamespace, assertMayWrite = () => undefined, identity }: ServiceTraceOperatorOptions,
   ) {
     super(logger);
     this.#engine = engine;
     this.#log = logger;
     const kubernetes = kubernetesStore(this.kubeConfig, logger);
+    this.#events = new TraceEvents({ store: kubernetesEvents(this.kubeConfig, identity), log: logger, assertMayWrite });
     const store: TraceStore = {
       ...kubernetes,
       writeStatus: async (...args) => {
@@ -124,6 +130,7 @@ export class ServiceTraceOperator extends Operator {
         assertMayWrite();
         return kubernetes.delete(...args);
       },
+      recordEvent: (...args) => this.#events.record(...args),
     };
     const deps = {
       engine,
@@ -164,6 +171,7 @@ export class ServiceTraceOperator extends Operator {
     this.stop();
     clearInterval(this.#behindTimer);
     this.#stopping.abort();
+    this.#events.stop();
     for (const watch of this.#watches) watch.stop();
     // Work that waits for an API server that does not answer must not keep the probes from ending.
     await Promise.race([this.#queue.stop(), sleep(workEndMilliseconds, undefined, { ref: false })]);

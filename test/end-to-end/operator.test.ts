@@ -137,7 +137,78 @@ async function whileStopped(cluster: Cluster, component: string, test: () => Pro
   }
 }
 
+const eventList = z.object({
+  items: z.array(
+    z.object({
+      type: z.string(),
+      reason: z.string(),
+      action: z.string(),
+      note: z.string(),
+      reportingController: z.string(),
+      reportingInstance: z.string(),
+      regarding: z.object({ kind: z.string(), name: z.string(), uid: z.string() }),
+      series: z.object({ count: z.number() }).optional(),
+    }),
+  ),
+});
+
 describe('the operator', () => {
+  clusterTest('reports the result of a trace as an Event, and the same again as a series of it', async (cluster) => {
+    const spec = { serviceRef: { name: 'comes-and-goes' }, mode: 'Watch', interval: '1s' };
+    const service = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'comes-and-goes' },
+      spec: { ports: [{ port: 80 }] },
+    });
+    const isReady = async (status: string): Promise<void> => {
+      await cluster.kubectl(['wait', `--for=condition=Ready=${status}`, 'servicetrace/reported', '--timeout=60s'], {
+        timeout: 70_000,
+      });
+    };
+    const eventsOf = async (type: string): Promise<z.infer<typeof eventList>['items']> => {
+      const { stdout } = await cluster.kubectl(['get', 'events.events.k8s.io', '-o', 'json']);
+      return eventList
+        .parse({
+          items: (JSON.parse(stdout) as { items: { regarding?: { name?: string } }[] }).items.filter(
+            ({ regarding }) => regarding?.name === 'reported',
+          ),
+        })
+        .items.filter((event) => event.type === type);
+    };
+    await cluster.kubectl(['apply', '-f', '-'], { input: manifest('reported', spec) });
+    try {
+      for (let times = 1; times <= 2; times += 1) {
+        await isReady('False');
+        await cluster.kubectl(['apply', '-f', '-'], { input: service });
+        await isReady('True');
+        await cluster.kubectl(['delete', 'service', 'comes-and-goes']);
+      }
+      await isReady('False');
+      const leader = await leaderOf(cluster);
+      await eventually(async () => {
+        const [normal, ...others] = await eventsOf('Normal');
+        expect(others).toEqual([]);
+        expect(normal).toMatchObject({
+          action: 'Collect',
+          reportingController: 'svctrace.io/operator',
+          reportingInstance: leader,
+          regarding: { kind: 'ServiceTrace', name: 'reported' },
+          series: { count: 2 },
+        });
+      }, 20);
+      const warnings = await eventsOf('Warning');
+      expect(warnings.map(({ reason }) => reason)).toEqual(['ServiceNotFound']);
+    } finally {
+      await cluster.kubectl(
+        ['delete', 'servicetrace/reported', 'service/comes-and-goes', '--ignore-not-found', '--timeout=60s'],
+        {
+          timeout: 70_000,
+        },
+      );
+    }
+  });
+
   clusterTest('reads a node once for twelve traces at the same time, and each has its result', async (cluster) => {
     const names = Array.from({ length: 12 }, (_, index) => `many-${String(index)}`);
     await cluster.kubectl(['apply', '-f', '-'], {

@@ -163,6 +163,9 @@ describe('the operator may not', () => {
     ['create', 'leases.coordination.k8s.io', '-n', 'svctrace-system'],
     ['update', 'leases.coordination.k8s.io/another', '-n', 'svctrace-system'],
     ['update', 'leases.coordination.k8s.io', '-n', 'kube-system'],
+    ['create', 'events', '-n', 'default'],
+    ['list', 'events.events.k8s.io', '-n', 'default'],
+    ['delete', 'events.events.k8s.io', '-n', 'default'],
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io'],
   ];
   for (const question of refused) {
@@ -187,6 +190,8 @@ describe('the operator may not', () => {
       ['get', 'configmaps/kube-proxy-config', '-n', 'kube-system'],
       ['list', 'endpointslices.discovery.k8s.io', '-n', 'kube-system'],
       ['list', 'nodes'],
+      ['create', 'events.events.k8s.io', '-n', 'default'],
+      ['patch', 'events.events.k8s.io', '-n', 'default'],
       ['get', 'leases.coordination.k8s.io/svctrace-operator', '-n', 'svctrace-system'],
       ['update', 'leases.coordination.k8s.io/svctrace-operator', '-n', 'svctrace-system'],
     ];

@@ -8,7 +8,7 @@ import { StatusRefusedError, type TraceStore } from '../../operator/reconcile.ts
 import { logTo } from '../support/log-lines.ts';
 
 let http: Server;
-let store: TraceStore;
+let store: ReturnType<typeof kubernetesStore>;
 let answer: { code: number; body: object };
 let logged: string[];
 
