@@ -33,6 +33,7 @@ const rooms = [
   'operator',
   'probe/io',
   'probe/rules',
+  'probe/watch',
   'probe',
   'cmd/cli',
   'cmd/cluster',

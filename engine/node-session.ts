@@ -5,6 +5,9 @@
 import { lineSplitter } from '../core/lib/line-splitter.ts';
 import { maxReportBytes, NodeReportError, type NodeReport } from '../core/wire/node-report.ts';
 import type { ProbeRequest } from '../core/wire/probe-request.ts';
+import { ClockBounds } from '../core/wire/clock-bounds.ts';
+import type { ClockOffset } from '../core/wire/clock-offset.ts';
+import type { WatchRecord, WatchRequest } from '../core/wire/watch-records.ts';
 import { SessionRequester, type RequesterEffect, type SessionFailure } from '../core/wire/session-requester.ts';
 import { beatMilliseconds } from '../core/wire/session-frames.ts';
 import { messageOf } from './api-error.ts';
@@ -26,11 +29,20 @@ export class SessionUnusableError extends Error {
   override readonly name = 'SessionUnusableError';
 }
 
+/** What becomes known of rules while they are watched. */
+export interface WatchHandlers {
+  readonly onRecord: (record: WatchRecord) => void;
+  /** Nothing is known from now on, until a Service's next record. */
+  readonly onUnwatched: (reason: string) => void;
+}
+
 /** A peer that says nothing for so long after it was asked is taken for dead; it sends beats more often. */
 const silenceMilliseconds = { least: beatMilliseconds + 1000, most: 10_000 };
 const reopening = { first: 200, last: 5000 };
 /** Streams in a row that break, or cannot be opened, before anything is answered. */
 const maxFailures = 3;
+/** While rules are watched, a stream is wanted at rest too. */
+const watchReopening = { first: 200, last: 30_000 };
 /** A probe that does not greet, though it answers without a session: so often. */
 const maxUngreeted = 2;
 
@@ -51,6 +63,10 @@ export class NodeSession {
   #reopenTimer: NodeJS.Timeout | undefined;
   #failures = 0;
   #ungreeted = 0;
+  #watchHandlers: WatchHandlers | undefined;
+  /** Streams in a row that broke before anything came of what is watched. */
+  #watchFailures = 0;
+  readonly #clock = new ClockBounds();
 
   constructor(options: NodeSessionOptions) {
     this.#options = options;
@@ -119,6 +135,29 @@ export class NodeSession {
     }
   }
 
+  /** The node's clock, by the session's round trips; undefined where none was made. */
+  clockOffset(): ClockOffset | undefined {
+    return this.#clock.offset(Date.now());
+  }
+
+  /**
+   * Watches rules in the session, which is kept open for it, and opened again where it breaks; in the place of what was watched
+   * before. Where the probe is to be asked without a session, nothing is watched.
+   */
+  watch(request: WatchRequest, handlers: WatchHandlers): void {
+    this.#watchHandlers = handlers;
+    if (this.#unusable !== undefined || this.#isClosed) {
+      handlers.onUnwatched(this.#unusable ?? closedError().message);
+      return;
+    }
+    this.#perform(this.#requester.watch(request, Date.now()));
+    if (this.#stream === undefined && this.#reopenTimer === undefined) this.#connect();
+  }
+
+  unwatch(): void {
+    this.#perform(this.#requester.watch(undefined, Date.now()));
+  }
+
   /** It answered without a session, where it had not greeted in time. Twice, and no session is tried any more. */
   didWithout(): void {
     this.#ungreeted += 1;
@@ -143,7 +182,7 @@ export class NodeSession {
       this.#perform(this.#requester.received(line, Date.now()));
     });
     const beats = setInterval(() => {
-      this.#perform(this.#requester.beat());
+      this.#perform(this.#requester.beat(Date.now()));
     }, beatMilliseconds);
     beats.unref();
     this.#stream = {
@@ -203,18 +242,24 @@ export class NodeSession {
     const failure: SessionFailure = { reason: reasonOf(error), message: error.message };
     this.#failures += 1;
     this.#perform(this.#requester.cut(failure));
-    if (this.#requester.size === 0) return;
-    if (this.#failures >= maxFailures) {
+    if (this.#failures >= maxFailures && this.#requester.size > 0) {
       this.#failures = 0;
       this.#perform(this.#requester.giveUp(failure));
-      return;
     }
-    this.#reopenTimer = setTimeout(
-      () => {
-        this.#connect();
-      },
-      pauseAfter(this.#failures - 1, reopening, this.#options.random),
-    );
+    if (this.#requester.size > 0) this.#reopenAfter(pauseAfter(this.#failures - 1, reopening, this.#options.random));
+    else this.#reopenForWatch();
+  }
+
+  #reopenForWatch(): void {
+    if (!this.#requester.isWatching || this.#isClosed || this.#reopenTimer !== undefined) return;
+    this.#watchFailures += 1;
+    this.#reopenAfter(pauseAfter(this.#watchFailures - 1, watchReopening, this.#options.random));
+  }
+
+  #reopenAfter(milliseconds: number): void {
+    this.#reopenTimer = setTimeout(() => {
+      this.#connect();
+    }, milliseconds);
   }
 
   #closeStream(): void {
@@ -231,6 +276,7 @@ export class NodeSession {
     this.#unusable = sentence;
     this.#closeStream();
     this.#requester.giveUp({ reason: 'StreamBroke', message: sentence });
+    this.#watchHandlers?.onUnwatched(sentence);
     for (const id of [...this.#askers.keys()]) this.#takeAsker(id)?.reject(new SessionUnusableError(sentence));
     this.#options.onUnusable(sentence);
   }
@@ -265,7 +311,8 @@ export class NodeSession {
   /** Closes a stream that nobody waits for. */
   #drop(): void {
     this.#closeStream();
-    this.#requester.cut({ reason: 'StreamBroke', message: 'the exec stream to its probe was closed' });
+    this.#perform(this.#requester.cut({ reason: 'StreamBroke', message: 'the exec stream to its probe was closed' }));
+    this.#reopenForWatch();
   }
 
   #cancel(id: number, error: Error): void {
@@ -299,6 +346,16 @@ export class NodeSession {
           break;
         case 'abandon':
           this.#abandon(effect.sentence);
+          break;
+        case 'watched':
+          this.#watchFailures = 0;
+          this.#watchHandlers?.onRecord(effect.record);
+          break;
+        case 'unwatched':
+          this.#watchHandlers?.onUnwatched(effect.reason);
+          break;
+        case 'roundTrip':
+          this.#clock.add(effect.trip);
           break;
       }
   }

@@ -4,7 +4,7 @@ import type { CaptureRecord } from '../core/capture/record.ts';
 import { captureFilter, type CaptureRequest } from '../core/capture/request.ts';
 import { createPcapReader } from '../core/capture/pcap-stream.ts';
 import { startCommand } from './io/commands.ts';
-import { ownAddresses } from './own-addresses.ts';
+import { ownAddresses } from './io/own-addresses.ts';
 
 /** Rejects for nothing: what went wrong stands in the last record. */
 export async function capture(request: CaptureRequest, emit: (record: CaptureRecord) => void): Promise<void> {

@@ -17,7 +17,7 @@ import { readRules } from './rules/read-rules.ts';
 import { readSockets } from './read-sockets.ts';
 import { readSystem } from './read-system.ts';
 import { readTables } from './rules/read-tables.ts';
-import { ownAddresses } from './own-addresses.ts';
+import { ownAddresses } from './io/own-addresses.ts';
 
 /** Rejects for nothing that a node can do: what could not be read is an `unread` record. */
 export async function collect(request: ProbeRequest, commands: Commands, version: string, emit: Emit): Promise<void> {
@@ -90,8 +90,8 @@ function askHealthChecks(request: ProbeRequest, addresses: readonly string[], em
 }
 
 /** kube-proxy's own word for its mode decides what is read; where it gives none, everything that is there is. */
-async function readAsked(
-  request: ProbeRequest,
+export async function readAsked(
+  request: Pick<ProbeRequest, 'services' | 'collect'>,
   commands: Commands,
   addresses: readonly string[],
   emit: Emit,

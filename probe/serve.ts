@@ -3,6 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { lineSplitter } from '../core/lib/line-splitter.ts';
 import { maxReportBytes } from '../core/wire/node-report.ts';
 import { probeRequestSchema, requestProblem, type ProbeRequest } from '../core/wire/probe-request.ts';
+import { watchRequestSchema, type WatchRecord } from '../core/wire/watch-records.ts';
 import {
   beatMilliseconds,
   helloFrame,
@@ -11,11 +12,13 @@ import {
   SessionFrameError,
 } from '../core/wire/session-frames.ts';
 import { SessionResponder, type ResponderEffect } from '../core/wire/session-responder.ts';
-import { collect } from './collect.ts';
+import { collect, readAsked } from './collect.ts';
 import { realCommands, usualTimeoutMilliseconds } from './io/commands.ts';
 import type { Emit } from './io/emit.ts';
 import { FrameWriter } from './io/frame-writer.ts';
 import { KeptHelpers } from './io/kept-helpers.ts';
+import { ownAddresses } from './io/own-addresses.ts';
+import { RuleWatch } from './watch/rule-watch.ts';
 
 /** Readings and connections of the traces of one engine: it asks for one of each at a time. */
 const maxRunning = 4;
@@ -26,9 +29,15 @@ const maxLineLength = 4 * 1024 * 1024;
 /** Collects for one request. @param signal where it aborts, nobody wants the records any more */
 export type Answer = (request: ProbeRequest, signal: AbortSignal, emit: Emit) => Promise<void>;
 
+/** Watches rules until it is ended. */
+export type StartWatch = (handlers: {
+  readonly emit: (record: WatchRecord) => void;
+  readonly onFailure: (problem: string) => void;
+}) => Pick<RuleWatch, 'set' | 'hold' | 'end'>;
+
 /**
  * Says hello at once, and serves until the input ends or the peer is silent.
- * @param answer replaced by tests
+ * @param answer replaced by tests, as startWatch is
  * @returns what is wrong with a line of the peer; undefined where the session ended as it should
  */
 export async function serve(
@@ -36,9 +45,10 @@ export async function serve(
   output: Writable,
   version: string,
   answer?: Answer,
+  startWatch?: StartWatch,
 ): Promise<string | undefined> {
   const kept = new KeptHelpers();
-  const session = new Session(output, answer ?? collectWith(kept, version));
+  const session = new Session(output, answer ?? collectWith(kept, version), startWatch ?? watchWith(kept));
   session.greet(version);
   const { promise: over, resolve: end } = Promise.withResolvers<string | undefined>();
   const beats = setInterval(() => {
@@ -72,8 +82,26 @@ function collectWith(kept: KeptHelpers, version: string): Answer {
     collect(request, { ...realCommands(usualTimeoutMilliseconds, signal), kept: kept.borrow(signal) }, version, emit);
 }
 
+/** Counts of references do: what jumps to the Service's chains is known by them, and the dispatch chain is as long as the cluster. */
+const watchedRules = { rules: true, dispatch: 'References', conntrack: 'None', kubeProxy: false } as const;
+
+function watchWith(kept: KeptHelpers): StartWatch {
+  return (handlers) =>
+    new RuleWatch({
+      ...handlers,
+      read: (services, signal, emit) =>
+        readAsked(
+          { services: [...services], collect: watchedRules },
+          { ...realCommands(usualTimeoutMilliseconds, signal), kept: kept.borrow(signal) },
+          ownAddresses(),
+          emit,
+        ),
+    });
+}
+
 class Session {
   readonly #answer: Answer;
+  readonly #startWatch: StartWatch;
   readonly #writer: FrameWriter;
   readonly #responder = new SessionResponder<ProbeRequest>({
     maxRunning,
@@ -85,18 +113,21 @@ class Session {
   });
   readonly #timers = new Map<number, NodeJS.Timeout>();
   readonly #running = new Map<number, AbortController>();
+  #watch: { id: number; readonly rules: ReturnType<StartWatch> } | undefined;
   #silentBeats = 0;
   #isOver = false;
 
-  constructor(output: Writable, answer: Answer) {
+  constructor(output: Writable, answer: Answer, startWatch: StartWatch) {
     this.#answer = answer;
+    this.#startWatch = startWatch;
     this.#writer = new FrameWriter(output, (isHeld) => {
       this.#perform(this.#responder.hold(isHeld));
+      this.#watch?.rules.hold(isHeld);
     });
   }
 
   greet(version: string): void {
-    this.#writer.send(helloFrame(version));
+    this.#writer.send(helloFrame(version, true));
   }
 
   /** @returns what is wrong with the line; undefined where it is a frame */
@@ -104,7 +135,12 @@ class Session {
     if (this.#isOver) return undefined;
     this.#silentBeats = 0;
     try {
-      this.#perform(this.#responder.received(parseEngineFrame(line)));
+      const frame = parseEngineFrame(line);
+      if (frame.type === 'watch') this.#watchRules(frame.id, frame.request);
+      else if (frame.type === 'cancel' && frame.id === this.#watch?.id) this.#endWatch('cancelled');
+      else if (frame.type === 'beat' && frame.sent !== undefined)
+        this.#writer.send({ type: 'beat', sent: frame.sent, clock: Date.now() });
+      else this.#perform(this.#responder.received(frame));
       return undefined;
     } catch (error) {
       if (error instanceof SessionFrameError) return error.message;
@@ -123,6 +159,36 @@ class Session {
     this.#isOver = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     for (const running of this.#running.values()) running.abort();
+    this.#watch?.rules.end();
+  }
+
+  #watchRules(id: number, request: unknown): void {
+    const parsed = watchRequestSchema.safeParse(request);
+    if (!parsed.success) {
+      this.#writer.send({ type: 'end', id, outcome: 'refused', message: requestProblem(parsed.error) });
+      return;
+    }
+    this.#watch ??= {
+      id,
+      rules: this.#startWatch({
+        emit: (record) => {
+          if (this.#watch !== undefined) this.#writer.send({ type: 'record', id: this.#watch.id, record });
+        },
+        onFailure: (problem) => {
+          this.#endWatch('failed', problem);
+        },
+      }),
+    };
+    this.#watch.id = id;
+    this.#watch.rules.set(parsed.data);
+  }
+
+  #endWatch(outcome: 'cancelled' | 'failed', message?: string): void {
+    const watch = this.#watch;
+    this.#watch = undefined;
+    if (watch === undefined) return;
+    watch.rules.end();
+    this.#writer.send({ type: 'end', id: watch.id, outcome, ...(message === undefined ? {} : { message }) });
   }
 
   #perform(effects: readonly ResponderEffect<ProbeRequest>[]): void {

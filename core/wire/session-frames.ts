@@ -21,8 +21,15 @@ const hello = z.object({
   protocol: z.number().int(),
   /** Of the program, for the sentence that says which one to upgrade. */
   version: z.string().max(100),
+  /** Of a probe that knows `watch`: older ones do not, and end a session for a frame that they do not know. */
+  watches: z.boolean().optional(),
 });
-const beat = z.object({ type: z.literal('beat') });
+const beat = z.object({
+  type: z.literal('beat'),
+  /** Of an engine: by its clock, in milliseconds since 1970. A probe that knows it gives it back with its own. */
+  sent: z.number().optional(),
+  clock: z.number().optional(),
+});
 /** Of each stream, ascending; a request that is asked again on another stream keeps its own. */
 const id = z.number().int().positive();
 
@@ -35,6 +42,11 @@ const engineFrameSchema = z.discriminatedUnion('type', [
     /** A ProbeRequest; parsed by itself, so that a wrong one costs its own answer alone. */
     request: z.unknown(),
   }),
+  /**
+   * A WatchRequest, in the place of the one before: what comes for it are WatchRecords, until it ends. Its id is one of those
+   * of requests, and it has no deadline.
+   */
+  z.object({ type: z.literal('watch'), id, request: z.unknown() }),
   z.object({ type: z.literal('cancel'), id }),
   beat,
 ]);
@@ -85,8 +97,13 @@ function parseFrame<Frame>(schema: z.ZodType<Frame>, line: string): Frame {
   );
 }
 
-/** Of either side. */
-export const helloFrame = (version: string): Hello => ({ type: 'hello', protocol: sessionProtocol, version });
+/** Of either side. @param watches whether it answers `watch` */
+export const helloFrame = (version: string, watches = false): Hello => ({
+  type: 'hello',
+  protocol: sessionProtocol,
+  version,
+  ...(watches ? { watches } : {}),
+});
 
 /** Why the probe that said this cannot be talked to, and which side to upgrade; undefined where it can. */
 export function disagreement(probe: Hello, ownVersion: string): string | undefined {

@@ -5,6 +5,8 @@
  */
 import { maxReportBytes, NodeReportError, NodeReportReader, type NodeReport } from './node-report.ts';
 import type { ProbeRequest } from './probe-request.ts';
+import type { RoundTrip } from './clock-bounds.ts';
+import { watchRecordSchema, type WatchRecord, type WatchRequest } from './watch-records.ts';
 import {
   disagreement,
   helloFrame,
@@ -31,7 +33,11 @@ export type RequesterEffect =
   /** The peer is dead: closes the stream, which is `cut` with it. */
   | { readonly do: 'close' }
   /** The peer does not speak as we do: no session with it, now or later. All requests are to be asked in another way. */
-  | { readonly do: 'abandon'; readonly sentence: string };
+  | { readonly do: 'abandon'; readonly sentence: string }
+  | { readonly do: 'watched'; readonly record: WatchRecord }
+  /** What is not known from now on is not known before a Service's next record. */
+  | { readonly do: 'unwatched'; readonly reason: string }
+  | { readonly do: 'roundTrip'; readonly trip: RoundTrip };
 
 interface Open {
   readonly request: ProbeRequest;
@@ -51,6 +57,9 @@ export class SessionRequester {
   #lastId = 0;
   #silentBeats = 0;
   #phase: 'closed' | 'greeting' | 'open' = 'closed';
+  /** Undefined where nothing is watched; its id is undefined where the peer was not asked for it. */
+  #watch: { readonly request: WatchRequest; readonly id: number | undefined } | undefined;
+  #peerWatches = false;
 
   /** @param version of this program */
   constructor(version: string) {
@@ -69,6 +78,33 @@ export class SessionRequester {
   /** Whether something has come from the peer since this request was asked for the first time. */
   hasResponded(id: number): boolean {
     return this.#open.get(id)?.hasResponded === true;
+  }
+
+  /** Whether there is something to be watched. */
+  get isWatching(): boolean {
+    return this.#watch !== undefined;
+  }
+
+  /** In the place of what was watched before: on this stream, and on each one after it. Undefined where nothing is watched any more. */
+  watch(request: WatchRequest | undefined, now: number): RequesterEffect[] {
+    const before = this.#watch?.id;
+    this.#watch = request === undefined ? undefined : { request, id: undefined };
+    if (this.#phase !== 'open') return [];
+    if (request !== undefined) return this.#watching(now);
+    return before === undefined ? [] : [{ do: 'send', frame: { type: 'cancel', id: before } }];
+  }
+
+  #watching(now: number): RequesterEffect[] {
+    if (this.#watch === undefined) return [];
+    if (!this.#peerWatches) return [{ do: 'unwatched', reason: 'its probe is of a version that does not watch rules' }];
+    const id = (this.#lastId += 1);
+    const { request } = this.#watch;
+    this.#watch = { request, id };
+    // By this round trip, the node's clock is known before the first change.
+    return [
+      { do: 'send', frame: { type: 'watch', id, request } },
+      { do: 'send', frame: { type: 'beat', sent: now } },
+    ];
   }
 
   /** A stream is there. */
@@ -109,7 +145,11 @@ export class SessionRequester {
     if (frame.type === 'hello') return this.#greeted(frame, now);
     if (this.#phase === 'greeting') return [{ do: 'abandon', sentence: 'its probe said something before hello' }];
     for (const open of this.#open.values()) if (open.streams > 0) open.hasResponded = true;
-    if (frame.type === 'beat') return [];
+    if (frame.type === 'beat')
+      return frame.sent === undefined || frame.clock === undefined
+        ? []
+        : [{ do: 'roundTrip', trip: { sent: frame.sent, received: now, clock: frame.clock } }];
+    if (frame.id === this.#watch?.id) return this.#watchFrame(this.#watch, frame);
     const open = this.#open.get(frame.id);
     // It was cancelled, and the frame was on its way.
     if (open === undefined) return [];
@@ -123,7 +163,7 @@ export class SessionRequester {
   /** The stream is gone. What was asked on two streams has failed; the rest is asked when there is another one. */
   cut(failure: SessionFailure): RequesterEffect[] {
     this.#phase = 'closed';
-    const effects: RequesterEffect[] = [];
+    const effects: RequesterEffect[] = this.#unwatched(failure.message);
     for (const [id, open] of this.#open) {
       open.reader = new NodeReportReader();
       open.bytes = 0;
@@ -139,15 +179,21 @@ export class SessionRequester {
     this.#phase = 'closed';
     const ids = [...this.#open.keys()];
     this.#open.clear();
-    return ids.map((id) => ({ do: 'fail', id, failure }));
+    return [...this.#unwatched(failure.message), ...ids.map((id) => ({ do: 'fail', id, failure }) as const)];
   }
 
-  /** At each beat. */
-  beat(): RequesterEffect[] {
+  #unwatched(reason: string): RequesterEffect[] {
+    if (this.#watch?.id === undefined) return [];
+    this.#watch = { request: this.#watch.request, id: undefined };
+    return [{ do: 'unwatched', reason }];
+  }
+
+  /** At each beat. @param now by our clock, for the peer to give it back; milliseconds since 1970 */
+  beat(now: number): RequesterEffect[] {
     if (this.#phase === 'closed') return [];
     this.#silentBeats += 1;
     if (this.#silentBeats > maxSilentBeats) return [{ do: 'close' }];
-    return [{ do: 'send', frame: { type: 'beat' } }];
+    return [{ do: 'send', frame: { type: 'beat', sent: now } }];
   }
 
   #greeted(hello: Extract<ProbeFrame, { type: 'hello' }>, now: number): RequesterEffect[] {
@@ -155,7 +201,29 @@ export class SessionRequester {
     if (sentence !== undefined) return [{ do: 'abandon', sentence }];
     if (this.#phase === 'open') return [{ do: 'abandon', sentence: 'its probe said hello twice' }];
     this.#phase = 'open';
-    return [...this.#open].map(([id, open]) => this.#asking(id, open, now));
+    this.#peerWatches = hello.watches === true;
+    return [...[...this.#open].map(([id, open]) => this.#asking(id, open, now)), ...this.#watching(now)];
+  }
+
+  #watchFrame(
+    { request }: { readonly request: WatchRequest },
+    frame: Extract<ProbeFrame, { type: 'record' | 'end' }>,
+  ): RequesterEffect[] {
+    const over = (reason: string): RequesterEffect[] => {
+      this.#watch = { request, id: undefined };
+      return [{ do: 'unwatched', reason }];
+    };
+    if (frame.type === 'end') return over(frame.message ?? frame.outcome);
+    const parsed = watchRecordSchema.safeParse(frame.record);
+    if (parsed.success) return [{ do: 'watched', record: parsed.data }];
+    const [issue] = parsed.error.issues;
+    const cancelled: RequesterEffect = { do: 'send', frame: { type: 'cancel', id: frame.id } };
+    return [
+      cancelled,
+      ...over(
+        `what its probe says of a change is not a record (${issue?.path.join('.') ?? ''} ${issue?.message ?? ''})`,
+      ),
+    ];
   }
 
   #asking(id: number, open: Open, now: number): RequesterEffect {

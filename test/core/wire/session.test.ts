@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxReportBytes, type NodeReport, type NodeReportRecord } from '../../../core/wire/node-report.ts';
 import { probeRequestSchema, type ProbeRequest } from '../../../core/wire/probe-request.ts';
+import type { WatchRequest } from '../../../core/wire/watch-records.ts';
 import { SessionRequester, type RequesterEffect } from '../../../core/wire/session-requester.ts';
 import {
   disagreement,
@@ -134,9 +135,7 @@ describe('the side of the engine', () => {
     effects.map((effect) => {
       switch (effect.do) {
         case 'send':
-          return effect.frame.type === 'ask' || effect.frame.type === 'cancel'
-            ? `${effect.frame.type} ${String(effect.frame.id)}`
-            : effect.frame.type;
+          return 'id' in effect.frame ? `${effect.frame.type} ${String(effect.frame.id)}` : effect.frame.type;
         case 'answer':
           return `answer ${String(effect.id)} ${effect.report.node}`;
         case 'fail':
@@ -145,6 +144,12 @@ describe('the side of the engine', () => {
           return `abandon: ${effect.sentence}`;
         case 'close':
           return 'close';
+        case 'watched':
+          return `watched ${effect.record.service}`;
+        case 'unwatched':
+          return `unwatched: ${effect.reason}`;
+        case 'roundTrip':
+          return `round trip ${String(effect.trip.sent)} ${String(effect.trip.clock)} ${String(effect.trip.received)}`;
       }
     });
   const greeted = (): SessionRequester => {
@@ -259,12 +264,61 @@ describe('the side of the engine', () => {
   it('closes the stream of a peer that is silent, and knows of each request whether anything came', () => {
     const requester = greeted();
     const { id } = requester.ask(requestOf('a'), 1, 0);
-    for (let beat = 1; beat <= maxSilentBeats; beat += 1) expect(described(requester.beat())).toEqual(['beat']);
+    for (let beat = 1; beat <= maxSilentBeats; beat += 1) expect(described(requester.beat(0))).toEqual(['beat']);
     expect(requester.hasResponded(id)).toBe(false);
-    expect(described(requester.beat())).toEqual(['close']);
+    expect(described(requester.beat(0))).toEqual(['close']);
     requester.received('{"type":"beat"}', 0);
     expect(requester.hasResponded(id)).toBe(true);
-    expect(described(requester.beat())).toEqual(['beat']);
+    expect(described(requester.beat(0))).toEqual(['beat']);
+  });
+
+  it('watches on each stream that there is, until nothing is watched any more', () => {
+    const watching: WatchRequest = { version: 1, node: 'a', services: [], isExpecting: false };
+    const greeting = JSON.stringify(helloFrame('2.0.0', true));
+    const failure = { reason: 'StreamBroke', message: 'it broke' } as const;
+    const rules = {
+      kind: 'rules',
+      service: 'default/auth-service',
+      changes: [],
+      omitted: 0,
+      hasLost: false,
+      isSettled: true,
+      polled: [],
+      read: { began: 1, ended: 2 },
+      records: [],
+    };
+    const requester = new SessionRequester('1.0.0');
+    expect(described(requester.watch(watching, 0))).toEqual([]);
+    requester.opened();
+    expect(described(requester.received(greeting, 5))).toEqual(['watch 1', 'beat']);
+    expect(described(requester.received('{"type":"beat","sent":5,"clock":107}', 9))).toEqual(['round trip 5 107 9']);
+    expect(described(requester.received('{"type":"beat"}', 9))).toEqual([]);
+    expect(described(requester.received(record(1, rules), 9))).toEqual(['watched default/auth-service']);
+    expect(described(requester.watch({ ...watching, isExpecting: true }, 9))).toEqual(['watch 2', 'beat']);
+    // It was on its way.
+    expect(described(requester.received(record(1, rules), 9))).toEqual([]);
+    expect(described(requester.cut(failure))).toEqual(['unwatched: it broke']);
+    expect(described(requester.cut(failure))).toEqual([]);
+    requester.opened();
+    expect(described(requester.received(greeting, 9))).toEqual(['watch 3', 'beat']);
+    expect(described(requester.received(end(3, 'failed'), 9))).toEqual(['unwatched: failed']);
+    expect(described(requester.watch(watching, 9))).toEqual(['watch 4', 'beat']);
+    expect(described(requester.received(record(4, { ...rules, changes: 'none' }), 9))).toEqual([
+      'cancel 4',
+      expect.stringMatching(/^unwatched: what its probe says of a change is not a record \(changes /),
+    ]);
+    requester.watch(watching, 9);
+    expect(described(requester.watch(undefined, 9))).toEqual(['cancel 5']);
+    expect(described(requester.cut(failure))).toEqual([]);
+  });
+
+  it('asks a probe that does not know of watching for nothing that it would not understand', () => {
+    const requester = new SessionRequester('1.0.0');
+    requester.watch({ version: 1, node: 'a', services: [], isExpecting: false }, 0);
+    requester.opened();
+    expect(described(requester.received(hello, 0))).toEqual([
+      'unwatched: its probe is of a version that does not watch rules',
+    ]);
   });
 });
 

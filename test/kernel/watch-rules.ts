@@ -1,0 +1,123 @@
+/**
+ * Watches the rules of one Service with a real probe in the namespace that it is run in, for test/kernel/probe-watch.test.ts: a
+ * scenario as JSON on standard input; on standard output what each of its steps gave.
+ */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import * as z from 'zod';
+import { probeRequestSchema } from '../../core/wire/probe-request.ts';
+import { watchRecordSchema, type WatchRecord, type WatchRequest } from '../../core/wire/watch-records.ts';
+import { NodeSession } from '../../engine/node-session.ts';
+import { findExecutable } from '../cluster/requirements.ts';
+import { childrenOf, openProcess } from '../support/probe-process.ts';
+
+const probe = fileURLToPath(new URL('../../probe/main.ts', import.meta.url));
+const run = promisify(execFile);
+
+export const scenarioSchema = z.object({
+  service: probeRequestSchema.shape.services.element,
+  /** A tool that each reading runs, and no question does. */
+  readBy: z.string(),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      /** For the shell, with the tools themselves in its PATH. */
+      script: z.string(),
+      /** The helper that hears of changes: it does not run while the script does, or it is killed. */
+      helper: z.enum(['stopped', 'killed']).optional(),
+      /** How long nothing has to come before the next step. */
+      quiet: z.number(),
+    }),
+  ),
+});
+
+export const stepsSchema = z.record(
+  z.string(),
+  z.object({
+    /** By the clock of the node, which is this process's too. */
+    began: z.number(),
+    ended: z.number(),
+    readings: z.number(),
+    records: z.array(watchRecordSchema),
+    unwatched: z.array(z.string()),
+  }),
+);
+
+/** A tool that writes a line down each time that it is run. */
+function counted(tool: string): { readonly path: string; readonly count: () => number } {
+  const folder = mkdtempSync(join(tmpdir(), 'svctrace-watch-'));
+  const log = join(folder, 'log');
+  writeFileSync(join(folder, tool), `#!/bin/sh\necho >> ${log}\nexec ${findExecutable(tool) ?? tool} "$@"\n`, {
+    mode: 0o755,
+  });
+  return { path: folder, count: () => (existsSync(log) ? readFileSync(log, 'utf8').length : 0) };
+}
+
+async function main(): Promise<void> {
+  const scenario = scenarioSchema.parse(JSON.parse(await text(process.stdin)));
+  const tool = counted(scenario.readBy);
+  const path = process.env['PATH'] ?? '';
+  process.env['PATH'] = `${tool.path}:${path}`;
+  const processes: ChildProcess[] = [];
+  const session = new NodeSession({
+    open: openProcess(probe, (child) => processes.push(child)),
+    version: 'test',
+    onUnusable: (sentence) => {
+      throw new Error(sentence);
+    },
+  });
+  let records: WatchRecord[] = [];
+  let unwatched: string[] = [];
+  let last = Date.now();
+  const request: WatchRequest = { version: 1, node: 'test', services: [scenario.service], isExpecting: false };
+  const watch = (): void => {
+    session.watch(request, {
+      onRecord: (record) => {
+        last = Date.now();
+        records.push(record);
+      },
+      onUnwatched: (reason) => {
+        unwatched.push(reason);
+        last = Date.now();
+      },
+    });
+  };
+  watch();
+  const steps: z.infer<typeof stepsSchema> = {};
+  for (const { name, script, helper, quiet } of [
+    { name: 'first', script: '', helper: undefined, quiet: 500 },
+    ...scenario.steps,
+  ]) {
+    if (name === 'first') for (let tries = 0; tries < 200 && records.length === 0; tries += 1) await sleep(50);
+    const readings = tool.count();
+    const helpers = helper === undefined ? [] : processes.flatMap(({ pid = 0 }) => childrenOf(pid, 'netlink group'));
+    for (const pid of helpers) process.kill(pid, helper === 'killed' ? 'SIGKILL' : 'SIGSTOP');
+    const began = Date.now();
+    if (script !== '') await run('sh', ['-euc', script], { env: { PATH: path }, maxBuffer: 2 ** 26 });
+    const ended = Date.now();
+    if (helper === 'stopped') for (const pid of helpers) process.kill(pid, 'SIGCONT');
+    if (helper === 'killed') {
+      for (let tries = 0; tries < 200 && unwatched.length === 0; tries += 1) await sleep(50);
+      watch();
+    }
+    last = Date.now();
+    while (Date.now() - last < quiet) await sleep(20);
+    steps[name] = { began, ended, readings: tool.count() - readings, records, unwatched };
+    records = [];
+    unwatched = [];
+  }
+  const offset = session.clockOffset();
+  session.close();
+  for (const child of processes) if (child.exitCode === null) await once(child, 'exit');
+  process.stdout.write(`${JSON.stringify({ steps, offset })}\n`);
+}
+
+if (import.meta.main) await main();
