@@ -33,11 +33,15 @@ export const scenarioSchema = z.object({
       script: z.string(),
       /** The helper that hears of changes: it does not run while the script does, or it is killed. */
       helper: z.enum(['stopped', 'killed']).optional(),
+      /** The engine says that a change is near. */
+      isExpecting: z.boolean().optional(),
       /** How long nothing has to come before the next step. */
       quiet: z.number(),
     }),
   ),
 });
+
+type Scenario = z.infer<typeof scenarioSchema>;
 
 export const stepsSchema = z.record(
   z.string(),
@@ -78,25 +82,27 @@ async function main(): Promise<void> {
   let unwatched: string[] = [];
   let last = Date.now();
   const request: WatchRequest = { version: 1, node: 'test', services: [scenario.service], isExpecting: false };
-  const watch = (): void => {
-    session.watch(request, {
-      onRecord: (record) => {
-        last = Date.now();
-        records.push(record);
+  const watch = (isExpecting = false): void => {
+    session.watch(
+      { ...request, isExpecting },
+      {
+        onRecord: (record) => {
+          last = Date.now();
+          records.push(record);
+        },
+        onUnwatched: (reason) => {
+          unwatched.push(reason);
+          last = Date.now();
+        },
       },
-      onUnwatched: (reason) => {
-        unwatched.push(reason);
-        last = Date.now();
-      },
-    });
+    );
   };
   watch();
   const steps: z.infer<typeof stepsSchema> = {};
-  for (const { name, script, helper, quiet } of [
-    { name: 'first', script: '', helper: undefined, quiet: 500 },
-    ...scenario.steps,
-  ]) {
+  const first: Scenario['steps'][number] = { name: 'first', script: '', quiet: 500 };
+  for (const { name, script, helper, isExpecting, quiet } of [first, ...scenario.steps]) {
     if (name === 'first') for (let tries = 0; tries < 200 && records.length === 0; tries += 1) await sleep(50);
+    if (isExpecting === true) watch(true);
     const readings = tool.count();
     const helpers = helper === undefined ? [] : processes.flatMap(({ pid = 0 }) => childrenOf(pid, 'netlink group'));
     for (const pid of helpers) process.kill(pid, helper === 'killed' ? 'SIGKILL' : 'SIGSTOP');
