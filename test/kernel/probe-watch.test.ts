@@ -7,7 +7,7 @@ import { iptablesChainNames, nftablesChainNames, type ServicePortId } from '../.
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
 import { recordedServices } from '../support/recorded-services.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
-import { scenarioSchema, stepsSchema } from './watch-rules.ts';
+import { stepsSchema, type Scenario } from './watch-rules.ts';
 
 const unavailable = kernelUnavailable(['xtables-nft-multi', 'xtables-legacy-multi', 'nft', 'perl']);
 const program = `${process.execPath} ${fileURLToPath(new URL('watch-rules.ts', import.meta.url))}`;
@@ -62,7 +62,7 @@ const nft: Backend = {
   flood: nftables.flood,
 };
 
-async function watchIn({ loading, readBy }: Backend, steps: z.input<typeof scenarioSchema>['steps']) {
+async function watchIn({ loading, readBy }: Backend, steps: Scenario['steps']) {
   const output = await inNamespace(
     `cd $(mktemp -d); ip link set lo up\n${loading}\n${program}`,
     JSON.stringify({ service, readBy, steps }),

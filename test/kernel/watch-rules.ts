@@ -22,7 +22,7 @@ import { childrenOf, openProcess } from '../support/probe-process.ts';
 const probe = fileURLToPath(new URL('../../probe/main.ts', import.meta.url));
 const run = promisify(execFile);
 
-export const scenarioSchema = z.object({
+const scenarioSchema = z.object({
   service: probeRequestSchema.shape.services.element,
   /** A tool that each reading runs, and no question does. */
   readBy: z.string(),
@@ -41,7 +41,7 @@ export const scenarioSchema = z.object({
   ),
 });
 
-type Scenario = z.infer<typeof scenarioSchema>;
+export type Scenario = z.infer<typeof scenarioSchema>;
 
 export const stepsSchema = z.record(
   z.string(),
