@@ -14,6 +14,7 @@ const rooms = [
   'core/ipvs',
   'core/iptables',
   'core/iptables/entries',
+  'core/iptables/netlink',
   'core/wire',
   'core/capture',
   'core/conntrack',

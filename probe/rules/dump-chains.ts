@@ -1,15 +1,16 @@
-/** The rules of some chains from a streamed dump of the nat table; the dump is never held. */
+/** The rules of some chains from a streamed dump of a table; the dump is never held. */
 import type { Commands } from '../io/commands.ts';
 
 /** @param program `iptables-nft-save` or another of its kind */
 export async function dumpChains(
   commands: Commands,
   program: string,
+  table: string,
   chains: ReadonlySet<string>,
 ): Promise<{ lines: Map<string, string[]>; present: Set<string>; problem?: string }> {
   const lines = new Map<string, string[]>();
   const present = new Set<string>();
-  const { status, problem } = await commands.stream([program, '-c', '-t', 'nat'], (line) => {
+  const { status, problem } = await commands.stream([program, '-c', '-t', table], (line) => {
     const declared = declaredChain(line);
     if (declared !== undefined && chains.has(declared)) present.add(declared);
     const chain = ruleChain(line);

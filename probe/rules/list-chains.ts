@@ -15,6 +15,8 @@ export interface ListedChain {
   readonly lines: string[];
   /** Where it was asked for. */
   references?: number;
+  /** Of one that is registered at a hook, where it is known. */
+  policy?: string;
 }
 
 export interface Listing {
@@ -100,8 +102,8 @@ export function questionWords(questions: readonly ChainQuestion[]): string[] {
 function readLine(chains: Map<string, ListedChain>, line: string): void {
   if (line.startsWith('-A ')) chains.get(line.slice(3, line.indexOf(' ', 3)))?.lines.push(line);
   else if (line.startsWith('-N ') || line.startsWith('-P ')) {
-    const chain = line.slice(3).split(' ')[0] ?? '';
-    chains.set(chain, { lines: [] });
+    const [chain = '', policy] = line.slice(3).split(' ');
+    chains.set(chain, { lines: [], ...(policy === undefined ? {} : { policy }) });
   } else {
     const heading = /^Chain (\S+) \((\d+) references/.exec(line);
     const found = chains.get(heading?.[1] ?? '');

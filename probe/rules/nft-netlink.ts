@@ -2,50 +2,30 @@
  * kube-proxy's nftables table, asked over netlink for what some Services have: what it costs does not grow with the
  * cluster, as a listing does (docs/decisions/043-netlink-for-nftables.md).
  */
-import {
-  errorNumber,
-  flagInterrupted,
-  messageDone,
-  messageError,
-  NetlinkAttributes,
-  NetlinkError,
-  type NetlinkMessage,
-} from '../../core/nftables/netlink/message.ts';
-import { nftQuestionMessage, parseNftAnswer, type NftQuestion } from '../../core/nftables/netlink/question.ts';
+import { NetlinkError, type NetlinkAttributes } from '../../core/nftables/netlink/message.ts';
+import type { NftQuestion } from '../../core/nftables/netlink/question.ts';
 import { jumpsOfStatement } from '../../core/nftables/targets.ts';
 import { parseNftRules } from '../../core/nftables/parse-json-rule.ts';
 import { netlinkChainJson, netlinkRuleJson, setsOfNetlinkRule } from '../../core/nftables/netlink/rule.ts';
 import { netlinkElementsJson, parseNetlinkSet, type NetlinkSet } from '../../core/nftables/netlink/set.ts';
 import { keyBytes } from '../../core/nftables/netlink/value.ts';
 import type { Family } from '../../core/net/family.ts';
-import type { NetlinkSocket } from './netlink-socket.ts';
+import { ChangedError, type NftGeneration, type NftResponse } from './nft-generation.ts';
 import type { NftKey, NftObjects, NftTable } from './nft-table.ts';
 
-/** The rules changed between two questions, so that the answers do not belong together. */
-export class ChangedError extends Error {
-  override readonly name = 'ChangedError';
-}
-
-/** The kernel's response to one question; undefined where what was asked for is not there. */
-type Answer = readonly NetlinkAttributes[] | undefined;
-
-/**
- * Reads of one generation of the ruleset: the next question reports any change of it meanwhile. Its methods reject
- * with ChangedError, and with NetlinkError for whatever else keeps it from being read whole.
- */
+/** Its methods reject with ChangedError, and with NetlinkError for whatever else keeps it from being read whole. */
 export class NetlinkNftTable implements NftTable {
-  readonly #socket: NetlinkSocket;
+  readonly #generation: NftGeneration;
   readonly #family: Family;
   readonly #table: string;
   /** Undefined for one that is not there. */
   readonly #sets = new Map<string, NetlinkSet | undefined>();
   /** Of the anonymous ones. */
   readonly #elements = new Map<string, readonly unknown[]>();
-  #generation: number | undefined;
 
-  constructor(socket: NetlinkSocket, family: Family, table: string) {
-    this.#socket = socket;
-    this.#family = family;
+  constructor(generation: NftGeneration, table: string) {
+    this.#generation = generation;
+    this.#family = generation.family;
     this.#table = table;
   }
 
@@ -111,7 +91,7 @@ export class NetlinkNftTable implements NftTable {
     );
   }
 
-  #chain(name: string, declarations: Answer, rules: readonly NetlinkAttributes[]): NftObjects | undefined {
+  #chain(name: string, declarations: NftResponse, rules: readonly NetlinkAttributes[]): NftObjects | undefined {
     const [declaration] = declarations ?? [];
     if ((declaration !== undefined && declaration.string(3) !== name) || rules.some((rule) => rule.string(2) !== name))
       throw new NetlinkError(`the kernel answered with another chain than ${name}`);
@@ -123,7 +103,7 @@ export class NetlinkNftTable implements NftTable {
 
   /** Without its table, no chain or set is there, and that is not the same. */
   async #requireTable(): Promise<void> {
-    if (this.#generation !== undefined) return;
+    if (this.#generation.isKnown) return;
     const [answer] = await this.#ask([{ ask: 'table' }]);
     if (answer === undefined) throw new NetlinkError(`there is no table ${this.#table}`);
   }
@@ -148,47 +128,7 @@ export class NetlinkNftTable implements NftTable {
     });
   }
 
-  /** Asks all at once, and then for the generation: the answers before belong to it where it is that of the first of them. */
-  async #ask(questions: readonly NftQuestion[]): Promise<readonly Answer[]> {
-    if (questions.length === 0) return [];
-    const all: readonly NftQuestion[] = [
-      ...(this.#generation === undefined ? [{ ask: 'generation' } as const] : []),
-      ...questions,
-      { ask: 'generation' },
-    ];
-    const received = await this.#socket.ask(
-      all.map((question, index) => nftQuestionMessage(question, this.#family, this.#table, index + 1)),
-    );
-    const answers = all.map(({ ask }, index) => this.#answer(ask, index + 1, received[index] ?? []));
-    return answers.slice(-1 - questions.length, -1);
-  }
-
-  #answer(ask: NftQuestion['ask'], sequence: number, received: readonly NetlinkMessage[]): Answer {
-    const answers: NetlinkAttributes[] = [];
-    let isAbsent = false;
-    const last = received.at(-1)?.type;
-    if (last !== messageError && last !== messageDone) throw new NetlinkError('an answer of the kernel has no end');
-    for (const message of received) {
-      if (message.sequence !== sequence) throw new NetlinkError('the kernel answered another question than was asked');
-      if ((message.flags & flagInterrupted) !== 0) throw new ChangedError('the rules changed while they were read');
-      if (message.type === messageError || message.type === messageDone) {
-        const number = errorNumber(message);
-        if (number === interrupted) throw new ChangedError('the rules changed while they were read');
-        if (number !== 0 && number !== noEntry)
-          throw new NetlinkError(
-            `the kernel refused a question over netlink (${ask}, error ${String(number)}${number === notPermitted ? ', not permitted' : ''})`,
-          );
-        isAbsent ||= number === noEntry;
-        continue;
-      }
-      const { generation, attributes } = parseNftAnswer(ask, message);
-      this.#generation ??= generation;
-      if (generation !== this.#generation) throw new ChangedError('the rules changed while they were read');
-      answers.push(new NetlinkAttributes(attributes));
-    }
-    return isAbsent ? undefined : answers;
+  #ask(questions: readonly NftQuestion[]): Promise<readonly NftResponse[]> {
+    return this.#generation.ask(this.#table, questions);
   }
 }
-
-/** errno */
-const [notPermitted, noEntry, interrupted] = [1, 2, 4];

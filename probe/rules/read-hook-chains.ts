@@ -1,10 +1,16 @@
 /** Reads what stands in iptables' tables before and behind kube-proxy's rules: a packet of a Service meets all of it. */
 import type { IptablesBackend } from '../../core/kube-proxy/mode.ts';
 import type { Family } from '../../core/net/family.ts';
+import { iptablesTables } from '../../core/net/netfilter.ts';
 import type { Commands } from '../io/commands.ts';
+import { toolChains } from './chain-source.ts';
 import { ruleChain } from './dump-chains.ts';
 import type { Emit } from '../io/emit.ts';
-import { reachableChains } from './service-selector.ts';
+import type { ListedChain } from './list-chains.ts';
+import { NetlinkChains } from './chain-source.ts';
+import { NftGeneration } from './nft-generation.ts';
+import { readOverNetlink } from './over-netlink.ts';
+import { jumpsOf, reachableChains } from './service-selector.ts';
 
 /** Tables without chains for each Service; nat's are many where kube-proxy keeps its rules there, and read in another way. */
 const hookTables = ['raw', 'mangle', 'filter', 'security'];
@@ -75,6 +81,12 @@ export async function readHookChains(
     backend === 'legacy' ? [`${tool}-save`, '-c', '-t', table] : [tool, '-w', '5', '-t', table, '-v', '-S'];
   const chains = new HookChains();
   for (const table of [...hookTables, ...(withNat ? ['nat'] : [])].filter((each) => tables.has(each))) {
+    const lines = backend === 'legacy' ? undefined : await linesOverNetlink(commands, family, table);
+    if (lines !== undefined) {
+      for (const line of lines) chains.push(line);
+      emitHookChains(chains.takeAll(), { family, backend, table }, emit);
+      continue;
+    }
     const { status, problem } = await commands.stream(command(table), (line) => {
       chains.push(line);
     });
@@ -89,6 +101,48 @@ export async function readHookChains(
       });
     else emitHookChains(found, { family, backend, table }, emit);
   }
+}
+
+/** Chains that no rule jumps to: kube-proxy and the kubelet see by them that somebody flushed the tables. */
+const canaries = ['KUBE-PROXY-CANARY', 'KUBE-KUBELET-CANARY'];
+
+/**
+ * A table of nf_tables without the chains that are read for each Service, in the order of the tool: the built-in chains, and
+ * the others by name. Undefined where it cannot be read over netlink, or has chains that are not found from these.
+ */
+async function linesOverNetlink(
+  commands: Commands,
+  family: Family,
+  table: string,
+): Promise<readonly string[] | undefined> {
+  const builtIn = [...(iptablesTables.get(table)?.keys() ?? [])];
+  const reading = await readOverNetlink(commands, async (socket) => {
+    const source = new NetlinkChains(new NftGeneration(socket, family), toolChains(commands, family));
+    const found = new Map<string, ListedChain>();
+    const targets = new Set<string>();
+    const asked = new Set<string>();
+    for (let wanted = [...builtIn, ...canaries]; wanted.length > 0;) {
+      wanted.forEach((chain) => asked.add(chain));
+      const { chains, problem } = await source.list(
+        table,
+        wanted.map((chain) => ({ chain })),
+      );
+      if (problem !== undefined) return undefined;
+      for (const [name, chain] of chains) {
+        found.set(name, chain);
+        for (const jump of jumpsOf(chain.lines)) targets.add(jump);
+      }
+      wanted = [...targets].filter((name) => !asked.has(name) && !isServiceChain(name));
+    }
+    return (await source.hasOnly(table, targets)) ? found : undefined;
+  });
+  const found = reading?.result;
+  if (found === undefined) return undefined;
+  const others = [...found.keys()].filter((name) => !builtIn.includes(name)).sort();
+  return [...builtIn, ...others].flatMap((name) => {
+    const chain = found.get(name);
+    return chain === undefined ? [] : [`:${name} ${chain.policy ?? '-'} [0:0]`, ...chain.lines];
+  });
 }
 
 /** Of nat, where kube-proxy keeps its rules there: the third-party chains that its hooks jump to. */

@@ -78,7 +78,7 @@ export async function readLegacyBackend(
       .filter((chain) => nat.present.has(chain) && !nat.lines.has(chain) && !looked.has(chain));
     if (missing.length === 0) break;
     missing.forEach((chain) => looked.add(chain));
-    const again = await dumpChains(commands, `${tool}-save`, new Set(missing));
+    const again = await dumpChains(commands, `${tool}-save`, 'nat', new Set(missing));
     if (again.problem !== undefined)
       emit({ kind: 'unread', family, part: 'rules', what: `rules of ${tool}, table nat`, reason: again.problem });
     for (const [chain, lines] of again.lines) nat.lines.set(chain, lines);

@@ -5,9 +5,9 @@ import type { ProbeRequest, ProbeRequestService } from '../../core/wire/probe-re
 import type { Family } from '../../core/net/family.ts';
 import type { Commands } from '../io/commands.ts';
 import type { Emit } from '../io/emit.ts';
-import { dumpChains } from './dump-chains.ts';
+import { readChains, type ChainSource } from './chain-source.ts';
 import { emitNatHooks, HookChains, natHooks } from './read-hook-chains.ts';
-import { listChains, type ChainQuestion, type ListedChain } from './list-chains.ts';
+import type { ChainQuestion, ListedChain } from './list-chains.ts';
 import {
   chainRecord,
   commonChains,
@@ -20,9 +20,6 @@ import {
 } from './service-selector.ts';
 
 type DispatchProof = NonNullable<ReturnType<typeof proveDispatch>>;
-
-/** Above this many chains, one dump costs less than a run of the tool for each of them. */
-const maxTargetedChains = 256;
 
 /**
  * Reads one family: the Services' own chains by their computed names, and those that their rules jump to, whatever
@@ -38,20 +35,29 @@ export async function readNftBackend(
   dispatch: ProbeRequest['collect']['dispatch'],
   emit: Emit,
 ): Promise<void> {
-  const reading = new FamilyReading(commands, family, tables, services.map(selectorOf), dispatch);
-  await reading.readNamedChains();
-  if (tables.has('nat')) await readNatHooks(reading.nat, (chains) => reading.list('nat', chains), family, emit);
-  reading.keepConcerning();
-  await reading.proveDispatch();
-  await reading.followJumps();
-  reading.emitTo(emit);
+  const selectors = services.map(selectorOf);
+  // What was read of rules that changed meanwhile is not emitted.
+  const records = await readChains(commands, family, async (source) => {
+    const found: Parameters<Emit>[0][] = [];
+    const keep: Emit = (record) => {
+      found.push(record);
+    };
+    const reading = new FamilyReading(source, family, tables, selectors, dispatch);
+    await reading.readNamedChains();
+    if (tables.has('nat')) await readNatHooks(reading.nat, (chains) => reading.list('nat', chains), family, keep);
+    reading.keepConcerning();
+    await reading.proveDispatch();
+    await reading.followJumps();
+    reading.emitTo(keep);
+    return found;
+  });
+  for (const record of records) emit(record);
 }
 
 /** The chains of one family, as they are read step by step: what was read decides what is read next. */
 class FamilyReading {
-  readonly #commands: Commands;
+  readonly #source: ChainSource;
   readonly #family: Family;
-  readonly #program: 'iptables-nft' | 'ip6tables-nft';
   readonly #tables: ReadonlySet<string>;
   readonly #selectors: readonly ServiceSelector[];
   /** Chains are asked for their counts of references, so that KUBE-SERVICES need not be listed. */
@@ -65,15 +71,14 @@ class FamilyReading {
   #filter: ReadonlyMap<string, ListedChain> = new Map();
 
   constructor(
-    commands: Commands,
+    source: ChainSource,
     family: Family,
     tables: ReadonlySet<string>,
     selectors: readonly ServiceSelector[],
     dispatch: ProbeRequest['collect']['dispatch'],
   ) {
-    this.#commands = commands;
+    this.#source = source;
     this.#family = family;
-    this.#program = family === 'IPv4' ? 'iptables-nft' : 'ip6tables-nft';
     this.#tables = tables;
     this.#selectors = selectors;
     this.#asReferences = dispatch === 'References';
@@ -91,7 +96,7 @@ class FamilyReading {
 
   async #ask(table: string, questions: readonly ChainQuestion[]): Promise<Map<string, ListedChain>> {
     if (!this.#tables.has(table) || questions.length === 0) return new Map();
-    const { chains, problem } = await listChains(this.#commands, this.#program, table, questions);
+    const { chains, problem } = await this.#source.list(table, questions);
     if (problem !== undefined) this.#problems.set(table, problem);
     return chains;
   }
@@ -103,18 +108,17 @@ class FamilyReading {
   /** The Services' chains by their computed names, and the shared ones. */
   async readNamedChains(): Promise<void> {
     const asReferences = this.#asReferences;
-    const [filter, nat] = await Promise.all([
-      this.list('filter', sharedFilterChains),
-      this.#ask('nat', [
+    // One question at a time: netlink answers in their order.
+    this.#filter = await this.list('filter', sharedFilterChains);
+    this.#add(
+      await this.#ask('nat', [
         ...this.#selectors.flatMap((selector) =>
           namesToAsk(selector).map((chain) => ({ chain, references: asReferences })),
         ),
         ...(this.#listsNodePorts ? [{ chain: 'KUBE-NODEPORTS', references: asReferences }] : []),
         ...[...natHooks, ...commonChains, ...(asReferences ? [] : ['KUBE-SERVICES'])].map((chain) => ({ chain })),
       ]),
-    ]);
-    this.#filter = filter;
-    this.#add(nat);
+    );
     // A Service whose internal traffic stays on its node has a KUBE-SVL chain instead.
     const locals = this.#selectors
       .filter(({ external }) => !external)
@@ -159,14 +163,8 @@ class FamilyReading {
       );
       if (next.length === 0) return;
       next.forEach((chain) => asked.add(chain));
-      this.#add(next.length <= maxTargetedChains ? await this.list('nat', next) : await this.#dumped(next));
+      this.#add(await this.list('nat', next));
     }
-  }
-
-  async #dumped(chains: readonly string[]): Promise<Map<string, ListedChain>> {
-    const { lines, present, problem } = await dumpChains(this.#commands, `${this.#program}-save`, new Set(chains));
-    if (problem !== undefined) this.#problems.set('nat', problem);
-    return new Map([...present].map((chain) => [chain, { lines: lines.get(chain) ?? [] }]));
   }
 
   /** Chains that the Service's packets may reach, as far as they were read. */
@@ -187,7 +185,7 @@ class FamilyReading {
         kind: 'unread',
         family: this.#family,
         part: 'rules',
-        what: `rules of ${this.#program}, table ${table}`,
+        what: `rules of ${this.#family === 'IPv4' ? 'iptables-nft' : 'ip6tables-nft'}, table ${table}`,
         reason: problem,
       });
   }

@@ -2,8 +2,17 @@
 import { readFile } from 'node:fs/promises';
 import type { RecordOf } from '../../core/wire/node-report.ts';
 import { parseProcVirtualServers, type ProcVirtualServer } from '../../core/proc/ip-vs.ts';
+import { NetlinkError } from '../../core/nftables/netlink/message.ts';
+import { nftFamilies, type NftFamily } from '../../core/nftables/netlink/question.ts';
 import type { Commands } from '../io/commands.ts';
 import type { Emit } from '../io/emit.ts';
+import { NftGeneration } from './nft-generation.ts';
+import { readOverNetlink } from './over-netlink.ts';
+
+interface NftTableName {
+  readonly family: string;
+  readonly name: string;
+}
 
 /** Emits the tables record, and unread for what did not answer. */
 export async function readTables(commands: Commands, emit: Emit): Promise<RecordOf<'tables'>> {
@@ -23,12 +32,34 @@ export async function readTables(commands: Commands, emit: Emit): Promise<Record
   return record;
 }
 
+/** Over netlink, in the order of nft; undefined where that cannot be. */
+async function nftTablesOverNetlink(commands: Commands): Promise<NftTableName[] | undefined> {
+  const families = Object.keys(nftFamilies) as NftFamily[];
+  const reading = await readOverNetlink(commands, async (socket) => {
+    const answers = await new NftGeneration(socket, 'IPv4').ask(
+      '',
+      families.map((family) => ({ ask: 'tables', family })),
+    );
+    return families.flatMap((family, index) =>
+      (answers[index] ?? []).map((table) => {
+        // NFTA_TABLE_NAME
+        const name = table.string(1);
+        if (name === undefined) throw new NetlinkError('a table has no name');
+        return { family, name };
+      }),
+    );
+  });
+  return reading?.result;
+}
+
 /**
  * `nft list flowtables` prints a block for each table, with the flowtables that it has. `nft list tables` would do, were
  * it not that nft reads every rule of every table for it: on a node with 10,000 Services it took 54 s.
  */
-async function listNftTables(commands: Commands, emit: Emit): Promise<{ family: string; name: string }[] | undefined> {
-  const tables: { family: string; name: string }[] = [];
+async function listNftTables(commands: Commands, emit: Emit): Promise<NftTableName[] | undefined> {
+  const known = await nftTablesOverNetlink(commands);
+  if (known !== undefined) return known;
+  const tables: NftTableName[] = [];
   const { status, problem } = await commands.stream(['nft', 'list', 'flowtables'], (line) => {
     const table = parseTableHeading(line);
     if (table !== undefined) tables.push(table);

@@ -65,17 +65,17 @@ export function selectorOf(request: ProbeRequestService): ServiceSelector {
 
 const notOwn = new Set([...sharedNatChains, ...sharedFilterChains, ...commonChains]);
 
-/** The chains that rules jump to, each once, in their order; those that all Services share left out. */
+/** The chains that rules jump to, in their order. */
+export function jumpsOf(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => {
+    const rule = parseIptablesRule(line);
+    return (rule === undefined ? undefined : jumpOf(rule)) ?? [];
+  });
+}
+
+/** The same, each once; those that all Services share left out. */
 export function ownJumps(lines: readonly string[]): string[] {
-  return [
-    ...new Set(
-      lines.flatMap((line) => {
-        const rule = parseIptablesRule(line);
-        const chain = rule === undefined ? undefined : jumpOf(rule);
-        return chain === undefined || notOwn.has(chain) ? [] : [chain];
-      }),
-    ),
-  ];
+  return [...new Set(jumpsOf(lines).filter((chain) => !notOwn.has(chain)))];
 }
 
 /** The chains that can be reached from some, these first, as far as `linesOf` knows them. */

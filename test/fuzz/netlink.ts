@@ -51,7 +51,7 @@ function record(): Recorded {
   return (recorded = { messages, sets, elements });
 }
 
-function altered(message: Uint8Array, dice: Dice): Uint8Array {
+export function altered(message: Uint8Array, dice: Dice): Uint8Array {
   const bytes = Uint8Array.from(message);
   for (let edits = 1 + dice.below(4); edits > 0; edits -= 1) {
     const at = dice.below(bytes.length);

@@ -1,6 +1,7 @@
 /** What is fuzzed. A target throws where its promise is broken. */
 import type { Dice } from './dice.ts';
 import { iptablesTarget } from './iptables.ts';
+import { iptablesNetlinkTarget } from './iptables-netlink.ts';
 import { netlinkTarget } from './netlink.ts';
 import { lineDumpTargets } from './line-dumps.ts';
 import { nftTarget } from './nft.ts';
@@ -13,4 +14,10 @@ export interface FuzzTarget {
   run(dice: Dice): void;
 }
 
-export const fuzzTargets: readonly FuzzTarget[] = [iptablesTarget, netlinkTarget, nftTarget, ...lineDumpTargets];
+export const fuzzTargets: readonly FuzzTarget[] = [
+  iptablesTarget,
+  iptablesNetlinkTarget,
+  netlinkTarget,
+  nftTarget,
+  ...lineDumpTargets,
+];

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { ProbeRequestService } from '../../core/wire/probe-request.ts';
+import { servicesOf, withAccounts } from './kube-proxy-dump.ts';
 import { inNamespace, kernelUnavailable } from './namespace.ts';
 import { readingsSchema, type LegacyRequest } from './read-legacy-table.ts';
 
@@ -17,21 +18,6 @@ function kernelTest(name: string, test: () => Promise<void>): void {
     await test();
   });
 }
-
-/**
- * Makes objects that count, which rules of kube-proxy name: NFNL_MSG_ACCT_NEW with its name. The program for it is not
- * everywhere.
- */
-const accounts = String.raw`
-socket(my $kernel, 16, 3, 12) or die "$!";
-for my $name (@ARGV) {
-  my $attribute = pack("SS", 5 + length $name, 1) . "$name\0";
-  $attribute .= "\0" x (-length($attribute) % 4);
-  send($kernel, pack("LSSLLCCn", 20 + length $attribute, 7 << 8, 0x405, 1, 0, 0, 0, 0) . $attribute, 0) or die "$!";
-  recv($kernel, my $answer, 65536, 0);
-}
-`;
-const withAccounts = `perl -e '${accounts}' ct_state_invalid_dropped_pkts localhost_nps_accepted_pkts`;
 
 type Readings = ReturnType<typeof readingsSchema.parse>[number];
 
@@ -57,56 +43,6 @@ function natAndFilter(dump: string): string {
     .split(/^(?=\*)/m)
     .filter((table) => /^\*(?:nat|filter)\n/.test(table))
     .join('');
-}
-
-/** The Services that the comments of a dump name, with everything that their rules say of them. */
-function servicesOf(dump: string): ProbeRequestService[] {
-  const services = new Map<string, ProbeRequestService>();
-  const words = (line: string): { name: string; portName?: string; what: string } | undefined => {
-    const [, name, portName, what = ''] =
-      /--comment "?([\w.-]+\/[\w.-]+?)(?::([\w-]+))?(?: ([^"]*))?"?(?: |$)/.exec(line) ?? [];
-    return name === undefined ? undefined : { name, what, ...(portName === undefined ? {} : { portName }) };
-  };
-  for (const line of dump.split('\n')) {
-    const named = words(line);
-    const [, chain] = /-A (KUBE-SERVICES|KUBE-NODEPORTS) /.exec(line) ?? [];
-    const [, protocol] = / -p (tcp|udp|sctp) /.exec(line) ?? [];
-    const [, port] = / --dport (\d+)/.exec(line) ?? [];
-    if (named === undefined || chain === undefined || protocol === undefined || port === undefined) continue;
-    const [namespace = '', name = ''] = named.name.split('/');
-    const before = services.get(named.name) ?? {
-      namespace,
-      name,
-      clusterIPs: [],
-      externalIPs: [],
-      loadBalancerIPs: [],
-      ports: [],
-    };
-    const [, address] = / -d ([0-9a-f.:]+)\//.exec(line) ?? [];
-    const own = before.ports.find((each) => each.name === named.portName);
-    const ports = [
-      ...before.ports.filter((each) => each !== own),
-      {
-        ...(own ?? {
-          protocol: protocol.toUpperCase() as 'TCP' | 'UDP' | 'SCTP',
-          port: Number(port),
-          ...(named.portName === undefined ? {} : { name: named.portName }),
-        }),
-        ...(chain === 'KUBE-NODEPORTS' ? { nodePort: Number(port) } : {}),
-      },
-    ];
-    const isCluster = named.what.startsWith('cluster IP') || named.what === 'has no endpoints';
-    services.set(named.name, {
-      ...before,
-      ports,
-      ...(address === undefined
-        ? {}
-        : isCluster
-          ? { clusterIPs: [...new Set([...before.clusterIPs, address])] }
-          : { externalIPs: [...new Set([...before.externalIPs, address])] }),
-    });
-  }
-  return [...services.values()];
 }
 
 function expectEqual({ fromKernel, fromText }: Readings): void {
@@ -169,6 +105,15 @@ const others = {
     '-p udp -m udp --sport 53 -m comment --comment "a \\"quoted\\" \\\\ text" -j ACCEPT',
     '-p sctp -m sctp ! --sport 5:6 --dport 3868 -j ACCEPT',
     '-p icmp -j ACCEPT',
+    '-p icmp -m icmp --icmp-type 8 -j ACCEPT',
+    '-p icmp -m icmp ! --icmp-type 3/4 -j ACCEPT',
+    '-p icmp -m icmp --icmp-type any -j ACCEPT',
+    '-p tcp -m multiport --dports 80,443,1000:2000 -j ACCEPT',
+    '-p udp -m multiport ! --sports 53 -j ACCEPT',
+    '-p tcp -m multiport --ports 80,443 -j ACCEPT',
+    '-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-m conntrack ! --ctstate INVALID,NEW,UNTRACKED,SNAT,DNAT --ctstatus SEEN_REPLY,ASSURED --ctdir REPLY -j ACCEPT',
+    '-m conntrack ! --ctstatus EXPECTED,CONFIRMED --ctdir ORIGINAL -j ACCEPT',
     '-p gre -j ACCEPT',
     '-m addrtype --src-type UNICAST ! --dst-type LOCAL,BROADCAST --limit-iface-in -j ACCEPT',
     '-m statistic --mode random --probability 0.33332999982 -j ACCEPT',
@@ -206,6 +151,13 @@ const atPostrouting = [
   '-j MASQUERADE --random-fully',
   '-p tcp -j MASQUERADE --to-ports 1024-2048 --random',
 ];
+const sourceTranslations = {
+  IPv4: [
+    '-j SNAT --to-source 10.0.0.1 --random --persistent',
+    '-p tcp -j SNAT --to-source 10.0.0.1-10.0.0.9:1-7 --random-fully',
+  ],
+  IPv6: ['-j SNAT --to-source fd00::1', '-p udp -j SNAT --to-source [fd00::1-fd00::9]:80 --random-fully'],
+} as const;
 
 function table(family: 'IPv4' | 'IPv6', more: readonly string[] = []): string {
   const cluster = family === 'IPv4' ? '10.96.0.5/32' : 'fd00::5/128';
@@ -225,7 +177,7 @@ function table(family: 'IPv4' | 'IPv6', more: readonly string[] = []): string {
     '[0:0] -A OTHER -j RETURN',
     '[0:0] -A UNREACHED -j RETURN',
     ...[...others[family], ...more].map((rule) => `[0:0] -A THIRD ${rule}`.trimEnd()),
-    ...atPostrouting.map((rule) => `[0:0] -A POSTROUTING ${rule}`),
+    ...[...atPostrouting, ...sourceTranslations[family]].map((rule) => `[0:0] -A POSTROUTING ${rule}`),
     'COMMIT',
     '*filter',
     ':INPUT DROP [0:0]',
@@ -246,14 +198,14 @@ describe('third-party rules', () => {
       expectEqual(readings);
       expect(readings.fromKernel.programs).toEqual(['perl', 'perl']);
       const text = JSON.stringify(readings.fromKernel.records);
-      for (const rule of [...others[family], ...atPostrouting])
+      for (const rule of [...others[family], ...atPostrouting, ...sourceTranslations[family]])
         expect(text).toContain(JSON.stringify(rule).slice(1, -1));
       expect(text).toContain('[9007199254740991:9007199254740990]');
       expect(text).toContain('--reject-with tcp-reset');
     });
 
     kernelTest(`are left to the tool where one of them is not known: ${family}`, async () => {
-      const readings = await readBoth(table(family, ['-p tcp -m multiport --dports 80,81 -j ACCEPT']), {
+      const readings = await readBoth(table(family, ['-m length --length 5 -j ACCEPT']), {
         family,
         tables: ['nat', 'filter'],
         services: [service],

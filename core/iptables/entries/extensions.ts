@@ -8,10 +8,29 @@ import { LegacyTableError, read16, read32 } from './entries.ts';
 /** The words behind its `-m NAME` or `-j NAME`. @throws LegacyTableError for what is not known here */
 type Print = (data: Buffer) => string;
 
-export interface ExtensionPrinter {
+interface ExtensionPrinter {
   /** Bytes of the struct, without those that only fill it up. */
   readonly length: number;
   readonly print: Print;
+}
+
+/** By name and revision. */
+export type ExtensionPrinters = ReadonlyMap<string, ExtensionPrinter>;
+
+/** A match or a target, as a rule has it. */
+export interface Extension {
+  readonly name: string;
+  readonly revision: number;
+  /** Its struct, perhaps with bytes behind it that fill it up. */
+  readonly data: Buffer;
+}
+
+/** `NAME OPTIONS`. @throws LegacyTableError for what is not known here */
+export function extensionText(printers: ExtensionPrinters, { name, revision, data }: Extension): string {
+  const extension = printers.get(`${name} ${String(revision)}`);
+  if (extension === undefined || data.length < extension.length)
+    throw new LegacyTableError(`the extension ${name} of revision ${String(revision)} is not known here`);
+  return `${name}${extension.print(data)}`;
 }
 
 function unknown(what: string): never {
@@ -28,7 +47,7 @@ function portRange(option: string, from: number, to: number, inverted: boolean):
 }
 
 const tcpFlags = ['FIN', 'SYN', 'RST', 'PSH', 'ACK', 'URG'];
-const flagWords = (bits: number): string =>
+export const tcpFlagWords = (bits: number): string =>
   bits === 0 ? 'NONE' : tcpFlags.filter((_, index) => (bits & (1 << index)) !== 0).join(',');
 
 const tcp: Print = (data) => {
@@ -40,7 +59,7 @@ const tcp: Print = (data) => {
   const flags =
     mask === 0 && (inverted & 4) === 0
       ? ''
-      : `${not((inverted & 4) !== 0)} --tcp-flags ${flagWords(mask)} ${flagWords(value)}`;
+      : `${not((inverted & 4) !== 0)} --tcp-flags ${tcpFlagWords(mask)} ${tcpFlagWords(value)}`;
   return `${ports(data, inverted)}${flags}`;
 };
 
@@ -101,7 +120,7 @@ const addrtype: Print = (data) => {
 
 /** Characters of a word that stands without quotes, and those that are escaped within them (xtables_save_string). */
 const plainWord = /^[-_0-9A-Za-z]+$/;
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return plainWord.test(text) ? text : `"${text.replaceAll(/["\\']/g, String.raw`\$&`)}"`;
 }
 
@@ -169,38 +188,54 @@ const setMark: Print = (data) => ` --set-xmark ${hex(read32(data, 0))}/${hex(rea
 
 const range = { addresses: 1, ports: 2, random: 4, persistent: 8, randomFully: 16 } as const;
 
-function rangeWords(flags: number, addresses: string, from: number, to: number): string {
+function rangeWords(option: string, flags: number, addresses: string, from: number, to: number): string {
   const portText = (flags & range.ports) === 0 ? '' : `:${String(from)}${from === to ? '' : `-${String(to)}`}`;
   return [
-    ` --to-destination ${addresses}${portText}`,
+    ` --${option} ${addresses}${portText}`,
     (flags & range.random) === 0 ? '' : ' --random',
+    (flags & range.randomFully) === 0 ? '' : ' --random-fully',
     (flags & range.persistent) === 0 ? '' : ' --persistent',
   ].join('');
 }
 
+/** DNAT and SNAT: their option, and the flags that they print. */
+const translations = {
+  DNAT: { option: 'to-destination', flags: range.addresses | range.ports | range.random | range.persistent },
+  SNAT: {
+    option: 'to-source',
+    flags: range.addresses | range.ports | range.random | range.randomFully | range.persistent,
+  },
+} as const;
+
+function requireAddress(name: keyof typeof translations, flags: number): void {
+  if ((flags & ~translations[name].flags) !== 0) unknown(`an option of ${name}`);
+  if ((flags & range.addresses) === 0) unknown(`${name} without an address`);
+}
+
 /** struct nf_nat_range2, whose first part struct nf_nat_range is. */
-const dnat =
-  (addressBytes: 4 | 16): Print =>
+const translate =
+  (name: keyof typeof translations, addressBytes: 4 | 16): Print =>
   (data) => {
     const flags = read32(data, 0);
-    if ((flags & ~(range.addresses | range.ports | range.random | range.persistent)) !== 0)
-      unknown('an option of DNAT');
-    if ((flags & range.addresses) === 0) unknown('DNAT without an address');
+    requireAddress(name, flags);
     const hasPorts = (flags & range.ports) !== 0;
     const [first, last] = [networkAddressText(data, 4, addressBytes), networkAddressText(data, 20, addressBytes)];
     const both = first === last ? first : `${first}-${last}`;
-    return rangeWords(flags, addressBytes === 16 && hasPorts ? `[${both}]` : both, portAt(data, 36), portAt(data, 38));
+    const addresses = addressBytes === 16 && hasPorts ? `[${both}]` : both;
+    return rangeWords(translations[name].option, flags, addresses, portAt(data, 36), portAt(data, 38));
   };
 
 /** struct nf_nat_ipv4_multi_range_compat with one range. */
-const dnatBefore: Print = (data) => {
-  const flags = read32(data, 4);
-  if (read32(data, 0) !== 1 || (flags & ~(range.addresses | range.ports | range.random | range.persistent)) !== 0)
-    unknown('an option of DNAT');
-  if ((flags & range.addresses) === 0) unknown('DNAT without an address');
-  const [first, last] = [ipv4Text(data, 8), ipv4Text(data, 12)];
-  return rangeWords(flags, first === last ? first : `${first}-${last}`, portAt(data, 16), portAt(data, 18));
-};
+const translateBefore =
+  (name: keyof typeof translations): Print =>
+  (data) => {
+    const flags = read32(data, 4);
+    if (read32(data, 0) !== 1) unknown(`${name} with several ranges`);
+    requireAddress(name, flags);
+    const [first, last] = [ipv4Text(data, 8), ipv4Text(data, 12)];
+    const addresses = first === last ? first : `${first}-${last}`;
+    return rangeWords(translations[name].option, flags, addresses, portAt(data, 16), portAt(data, 18));
+  };
 
 function masqueradeWords(flags: number, from: number, to: number): string {
   if ((flags & ~(range.ports | range.random | range.randomFully)) !== 0) unknown('an option of MASQUERADE');
@@ -241,6 +276,67 @@ const reject =
   (data) =>
     ` --reject-with ${rejections[family][read32(data, 0)] ?? unknown('a reason of REJECT')}`;
 
+/** XT_CONNTRACK_STATE_BIT: 1 << the number of the state, and one for what belongs to no connection. */
+const connectionStates = [
+  [1, 'INVALID'],
+  [8, 'NEW'],
+  [4, 'RELATED'],
+  [2, 'ESTABLISHED'],
+  [256, 'UNTRACKED'],
+  [64, 'SNAT'],
+  [128, 'DNAT'],
+] as const;
+/** IPS_ of nf_conntrack_common.h. */
+const connectionStatuses = [
+  [1, 'EXPECTED'],
+  [2, 'SEEN_REPLY'],
+  [4, 'ASSURED'],
+  [8, 'CONFIRMED'],
+] as const;
+const conntrackPart = { state: 0x0001, status: 0x0040, direction: 0x1000 } as const;
+
+/** struct xt_conntrack_mtinfo3: states, statuses and the direction; what compares addresses and ports is not known here. */
+const conntrack: Print = (data) => {
+  const [given, inverted] = [read16(data, 146), read16(data, 148)];
+  const all = conntrackPart.state | conntrackPart.status | conntrackPart.direction;
+  if ((given & ~all) !== 0 || (inverted & ~given) !== 0) unknown('an option of conntrack');
+  const bits = (option: string, part: number, value: number, names: readonly (readonly [number, string])[]): string => {
+    if ((given & part) === 0) return '';
+    const set = names.filter(([bit]) => (value & bit) !== 0);
+    if (set.length === 0 || set.reduce((sum, [bit]) => sum + bit, 0) !== value) unknown(`a value of ${option}`);
+    return `${not((inverted & part) !== 0)} --${option} ${set.map(([, name]) => name).join(',')}`;
+  };
+  return [
+    bits('ctstate', conntrackPart.state, read16(data, 150), connectionStates),
+    bits('ctstatus', conntrackPart.status, read16(data, 152), connectionStatuses),
+    (given & conntrackPart.direction) === 0
+      ? ''
+      : ` --ctdir ${(inverted & conntrackPart.direction) === 0 ? 'ORIGINAL' : 'REPLY'}`,
+  ].join('');
+};
+
+/** struct xt_multiport_v1: fifteen places, and of each whether it begins a range. */
+const multiport: Print = (data) => {
+  const [kind, count, inverted] = [data.readUInt8(0), data.readUInt8(1), data.readUInt8(47)];
+  const option = ['sports', 'dports', 'ports'][kind];
+  if (option === undefined || count === 0 || count > 15 || inverted > 1) unknown('an option of multiport');
+  const places = Array.from({ length: count }, (_, index) => ({
+    port: String(read16(data, 2 + 2 * index)),
+    separator: data.readUInt8(32 + index) === 0 ? ',' : ':',
+  }));
+  const text = places.map(({ port, separator }) => `${port}${separator}`).join('');
+  return `${not(inverted === 1)} --${option} ${text.slice(0, -1)}`;
+};
+
+/** struct ipt_icmp: 255 is any type; codes are one or all. */
+const icmp: Print = (data) => {
+  const [type, from, to, inverted] = [data.readUInt8(0), data.readUInt8(1), data.readUInt8(2), data.readUInt8(3)];
+  if (inverted > 1) unknown('an inversion of icmp');
+  if (type === 255) return `${not(inverted === 1)} --icmp-type any`;
+  if (from !== to && (from !== 0 || to !== 255)) unknown('a range of codes of icmp');
+  return `${not(inverted === 1)} --icmp-type ${String(type)}${from === to ? `/${String(from)}` : ''}`;
+};
+
 const matches: readonly (readonly [name: string, ExtensionPrinter])[] = [
   ['tcp 0', { length: 12, print: tcp }],
   ['udp 0', { length: 9, print: udp }],
@@ -251,11 +347,17 @@ const matches: readonly (readonly [name: string, ExtensionPrinter])[] = [
   ['nfacct 0', { length: 32, print: nfacct }],
   ['nfacct 1', { length: 32, print: nfacct }],
   ['mark 1', { length: 9, print: mark }],
+  ['conntrack 3', { length: 162, print: conntrack }],
+  ['multiport 1', { length: 48, print: multiport }],
 ];
 
 /** By name and revision. */
 export const matchPrinters = {
-  IPv4: new Map<string, ExtensionPrinter>([...matches, ['recent 1', { length: 228, print: recent(4) }]]),
+  IPv4: new Map<string, ExtensionPrinter>([
+    ...matches,
+    ['recent 1', { length: 228, print: recent(4) }],
+    ['icmp 0', { length: 4, print: icmp }],
+  ]),
   IPv6: new Map<string, ExtensionPrinter>([...matches, ['recent 1', { length: 228, print: recent(16) }]]),
 } as const;
 
@@ -263,8 +365,9 @@ export const matchPrinters = {
 export const targetPrinters = {
   IPv4: new Map<string, ExtensionPrinter>([
     ['MARK 2', { length: 8, print: setMark }],
-    ['DNAT 0', { length: 20, print: dnatBefore }],
-    ['DNAT 2', { length: 42, print: dnat(4) }],
+    ['DNAT 0', { length: 20, print: translateBefore('DNAT') }],
+    ['SNAT 0', { length: 20, print: translateBefore('SNAT') }],
+    ['DNAT 2', { length: 42, print: translate('DNAT', 4) }],
     [
       'MASQUERADE 0',
       { length: 20, print: (data) => masqueradeWords(read32(data, 4), portAt(data, 16), portAt(data, 18)) },
@@ -273,8 +376,9 @@ export const targetPrinters = {
   ]),
   IPv6: new Map<string, ExtensionPrinter>([
     ['MARK 2', { length: 8, print: setMark }],
-    ['DNAT 1', { length: 40, print: dnat(16) }],
-    ['DNAT 2', { length: 42, print: dnat(16) }],
+    ['DNAT 1', { length: 40, print: translate('DNAT', 16) }],
+    ['SNAT 1', { length: 40, print: translate('SNAT', 16) }],
+    ['DNAT 2', { length: 42, print: translate('DNAT', 16) }],
     [
       'MASQUERADE 0',
       { length: 40, print: (data) => masqueradeWords(read32(data, 0), portAt(data, 36), portAt(data, 38)) },

@@ -1,7 +1,7 @@
 /** Entries of a legacy table as `iptables-save -c` prints them, so that they are parsed as its lines are. */
 import { ipProtocolName } from '../../net/ip-protocol.ts';
 import { networkAddressText, prefixLength } from './address.ts';
-import { matchPrinters, targetPrinters, type ExtensionPrinter } from './extensions.ts';
+import { extensionText, matchPrinters, targetPrinters, type ExtensionPrinters } from './extensions.ts';
 import { entryLayouts, extensionHeader, LegacyTableError, type Entries } from './entries.ts';
 
 /** XT_INV_* of both families; FRAG and TOS are not known here. */
@@ -102,22 +102,15 @@ function protocol(not: string, number: number): string {
   return `${not} -p ${name}`;
 }
 
-function extensionWords(
-  printers: ReadonlyMap<string, ExtensionPrinter>,
-  entries: Entries,
-  at: number,
-  end: number,
-): string {
+function extensionWords(printers: ExtensionPrinters, entries: Entries, at: number, end: number): string {
   const length = entries.number16(at);
   if (length < extensionHeader || at + length > end)
     throw new LegacyTableError(`the extension at byte ${String(at)} is cut off`);
-  const data = entries.slice(at + extensionHeader, length - extensionHeader);
-  const name = entries.extensionName(at);
-  const revision = entries.byte(at + extensionHeader - 1);
-  const extension = printers.get(`${name} ${String(revision)}`);
-  if (extension === undefined || data.length < extension.length)
-    throw new LegacyTableError(`the extension ${name} of revision ${String(revision)} is not known here`);
-  return `${name}${extension.print(data)}`;
+  return extensionText(printers, {
+    name: entries.extensionName(at),
+    revision: entries.byte(at + extensionHeader - 1),
+    data: entries.slice(at + extensionHeader, length - extensionHeader),
+  });
 }
 
 function verdictAt(entries: Entries, target: number): number {

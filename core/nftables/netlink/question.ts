@@ -15,9 +15,15 @@ import {
 } from './message.ts';
 import type { Family } from '../../net/family.ts';
 
+/** NFPROTO_, by the words of nft. */
+export const nftFamilies = { ip: 2, ip6: 10, inet: 1, arp: 3, bridge: 7, netdev: 5 } as const;
+export type NftFamily = keyof typeof nftFamilies;
+
 export type NftQuestion =
   /** The generation of the ruleset; every other answer carries it too. */
   | { readonly ask: 'generation' }
+  /** All tables of one of nft's families. */
+  | { readonly ask: 'tables'; readonly family: NftFamily }
   /** ENOENT where it is not there; so of a chain, a set, and an element of this key. */
   | { readonly ask: 'table' }
   | { readonly ask: 'chain'; readonly chain: string }
@@ -30,6 +36,7 @@ export type NftQuestion =
 
 /** enum nf_tables_msg_types: NFT_MSG_GET… that asks, and NFT_MSG_NEW… that answers. */
 const messages: Readonly<Record<NftQuestion['ask'], { readonly get: number; readonly answer: number }>> = {
+  tables: { get: 1, answer: 0 },
   table: { get: 1, answer: 0 },
   chain: { get: 4, answer: 3 },
   rules: { get: 7, answer: 6 },
@@ -49,12 +56,17 @@ export const askingMessageTypes: readonly number[] = [
 
 /** NLM_F_REQUEST, and NLM_F_ACK, so that the end of each answer is seen; NLM_F_DUMP ends by itself. */
 const [requestAndAcknowledge, requestAndDump] = [0x1 | 0x4, 0x1 | 0x300];
-const familyNumbers: Readonly<Record<Family, number>> = { IPv4: 2, IPv6: 10 };
+const dumps: ReadonlySet<NftQuestion['ask']> = new Set(['tables', 'rules', 'elements']);
 
 export function nftQuestionMessage(question: NftQuestion, family: Family, table: string, sequence: number): Uint8Array {
-  const isDump = question.ask === 'rules' || question.ask === 'elements';
+  const isDump = dumps.has(question.ask);
   // struct nfgenmsg: family, version 0, resource 0.
-  const header = new Uint8Array([familyNumbers[family], 0, 0, 0]);
+  const header = new Uint8Array([
+    nftFamilies[question.ask === 'tables' ? question.family : family === 'IPv4' ? 'ip' : 'ip6'],
+    0,
+    0,
+    0,
+  ]);
   const type = (subsystem << 8) | messages[question.ask].get;
   return netlinkMessage(
     type,
@@ -69,6 +81,7 @@ function attributesOf(question: NftQuestion, table: string): Uint8Array[] {
   const own = netlinkAttribute(1, table);
   switch (question.ask) {
     case 'generation':
+    case 'tables':
       return [];
     case 'table':
       return [own];

@@ -4,7 +4,8 @@
  * as src/netlink_delinearize.c of nftables does it. Only what is known in each of its attributes is read: NetlinkError
  * is thrown for a whole rule of which one part is not, and nothing is guessed.
  */
-import { bigEndian, NetlinkAttributes, NetlinkError } from './message.ts';
+import { expressionsOf, ruleAttributes } from './expression.ts';
+import { bigEndian, NetlinkError, type NetlinkAttributes } from './message.ts';
 import type { Family } from '../../net/family.ts';
 import { commentOf, type NetlinkSet } from './set.ts';
 import { flagsJson, hostNumber, lengthOf, lengthOfTypes, valueJson, verdictJson, type NftValueType } from './value.ts';
@@ -58,9 +59,8 @@ export function netlinkRuleJson(
   attributes: NetlinkAttributes,
   context: NetlinkRuleContext,
 ): { [key: string]: unknown } {
-  // Table, chain, handle, expressions, the place before it, what nft keeps with it, padding.
-  attributes.requireOnly([1, 2, 3, 4, 6, 7, 8]);
-  const comment = commentOf(attributes.bytes(7));
+  attributes.requireOnly(Object.values(ruleAttributes));
+  const comment = commentOf(attributes.bytes(ruleAttributes.userData));
   const reader = new RuleReader(context);
   for (const { name, data } of expressionsOf(attributes)) {
     const known = expressions.get(name);
@@ -72,8 +72,8 @@ export function netlinkRuleJson(
     rule: {
       family: familyName(context.family),
       table: context.table,
-      chain: attributes.string(2),
-      handle: attributes.number(3),
+      chain: attributes.string(ruleAttributes.chain),
+      handle: attributes.number(ruleAttributes.handle),
       ...(comment === undefined ? {} : { comment }),
       expr: reader.statements,
     },
@@ -81,23 +81,6 @@ export function netlinkRuleJson(
 }
 
 const familyName = (family: Family): string => (family === 'IPv4' ? 'ip' : 'ip6');
-
-interface KernelExpression {
-  readonly name: string;
-  readonly data: NetlinkAttributes;
-}
-
-function expressionsOf(rule: NetlinkAttributes): KernelExpression[] {
-  const list = rule.nested(4);
-  if (list === undefined) throw new NetlinkError('a rule has no list of expressions');
-  list.requireOnly([1]);
-  return list.all(1).map((bytes) => {
-    const expression = new NetlinkAttributes(bytes);
-    const [name, data] = [expression.string(1), expression.nested(2)];
-    if (name === undefined || data === undefined) throw new NetlinkError('an expression has no name, or says nothing');
-    return { name, data };
-  });
-}
 
 /** What a register holds. */
 interface Value {

@@ -50,7 +50,7 @@ describe('the listing of many chains', () => {
     ]);
     expect(problem).toBeUndefined();
     expect([...chains]).toEqual([
-      ['PREROUTING', { lines: [] }],
+      ['PREROUTING', { lines: [], policy: 'ACCEPT' }],
       ['KUBE-SVC-A', { lines: ['-A KUBE-SVC-A -c 3 180 -j KUBE-SEP-B'], references: 2 }],
     ]);
     expect(commands.inputs).toEqual(['-S\0PREROUTING\0-S\0KUBE-SVC-A\0-nL\0KUBE-SVC-A']);

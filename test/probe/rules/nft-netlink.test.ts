@@ -13,7 +13,8 @@ import type { ProbeRequest } from '../../../core/wire/probe-request.ts';
 import type { FrontendProgram } from '../../../core/program/program.ts';
 import type { Commands } from '../../../probe/io/commands.ts';
 import { NetlinkSocket } from '../../../probe/rules/netlink-socket.ts';
-import { ChangedError, NetlinkNftTable } from '../../../probe/rules/nft-netlink.ts';
+import { ChangedError, NftGeneration } from '../../../probe/rules/nft-generation.ts';
+import { NetlinkNftTable } from '../../../probe/rules/nft-netlink.ts';
 import type { NftTable } from '../../../probe/rules/nft-table.ts';
 import { readNftTable } from '../../../probe/rules/read-nft-table.ts';
 import { readNftables } from '../../../probe/rules/read-nftables.ts';
@@ -46,7 +47,7 @@ async function readAll(table: NftTable): Promise<string> {
 
 function overNetlink(commands: Commands, read: (table: NftTable) => Promise<string> = readAll): Promise<string> {
   const socket = new NetlinkSocket(commands);
-  return read(new NetlinkNftTable(socket, 'IPv4', 'kube-proxy')).finally(() => {
+  return read(new NetlinkNftTable(new NftGeneration(socket, 'IPv4'), 'kube-proxy')).finally(() => {
     socket.close();
   });
 }
@@ -55,9 +56,10 @@ function overNetlink(commands: Commands, read: (table: NftTable) => Promise<stri
 describe.runIf(isLittleEndian)('the table over netlink', () => {
   it.each(tables)('is what nft listed: $family', async (table) => {
     const socket = new NetlinkSocket(recordedKernel());
-    const chains = await new NetlinkNftTable(socket, table.family === 'ip' ? 'IPv4' : 'IPv6', 'kube-proxy').chains([
-      ...table.chains.keys(),
-    ]);
+    const chains = await new NetlinkNftTable(
+      new NftGeneration(socket, table.family === 'ip' ? 'IPv4' : 'IPv6'),
+      'kube-proxy',
+    ).chains([...table.chains.keys()]);
     socket.close();
     const [read] = parsed(
       JSON.stringify({
