@@ -25,8 +25,12 @@ export interface LocalEnd {
 export type ConnectionCheck = (local: LocalEnd | undefined, hasAnswered: boolean) => Promise<string | undefined>;
 
 const timeoutMilliseconds = 2000;
-/** Few programs answer an empty datagram; a port that nobody listens on is reported at once. */
-const datagramMilliseconds = 500;
+/**
+ * Few programs answer an empty datagram; a port that nobody listens on is reported at once. One that was lost, or a slow moment
+ * of the other side, is no silence: it is sent again.
+ */
+const datagramMilliseconds = 750;
+const maxDatagrams = 2;
 const maxConcurrent = 25;
 
 /** Emits one record for each target; a connection is closed as soon as it is there, and checked. */
@@ -118,9 +122,19 @@ async function sendDatagram({ address, port }: Target, check: ConnectionCheck): 
   const { promise, resolve } = Promise.withResolvers<Result>();
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   let local: LocalEnd | undefined;
-  const timer = setTimeout(() => {
-    resolve({ outcome: 'noReply' });
-  }, datagramMilliseconds);
+  let timer: NodeJS.Timeout | undefined;
+  const send = (left: number): void => {
+    if (left === 0) {
+      resolve({ outcome: 'noReply' });
+      return;
+    }
+    socket.send('', (error) => {
+      if (error !== null) resolve(outcomeOf(error));
+    });
+    timer = setTimeout(() => {
+      send(left - 1);
+    }, datagramMilliseconds);
+  };
   socket.on('error', (error) => {
     resolve(outcomeOf(error));
   });
@@ -133,9 +147,7 @@ async function sendDatagram({ address, port }: Target, check: ConnectionCheck): 
       return;
     }
     local = socket.address();
-    socket.send('', (error) => {
-      if (error !== null) resolve(outcomeOf(error));
-    });
+    send(maxDatagrams);
   });
   try {
     const result = await promise;

@@ -70,10 +70,11 @@ const kubeRules = `*nat
 COMMIT
 `;
 
-/** A reject as kube-proxy writes it for a Service without endpoints, a DROP of somebody else's, and a DNAT that comes before kube-proxy's. */
+/** A reject as kube-proxy writes it for a Service without endpoints, a DROP of somebody else's, a DNAT that comes before kube-proxy's, and the loss of the first datagram. */
 const rules = `table ip t {
 	chain output { type nat hook output priority -110; ip daddr 10.96.0.11 tcp dport 80 dnat to 10.0.0.1:7070; }
 	chain filter { type filter hook output priority 0; ip daddr 10.96.0.8 reject; ip daddr 10.96.0.9 drop; }
+	chain lossy { type filter hook input priority 0; udp dport 5353 numgen inc mod 2 0 drop; }
 }
 `;
 
